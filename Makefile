@@ -1,0 +1,32 @@
+# Each target does its own set-up: a virtual environment in .venv with the package and its tools.
+#   make train                     the demonstration; then look at runs/*/samples
+#   make train DATA=my_images      your own folder or zip; ARGS="--kimg 200" for more flags
+#   make test                      all tests that need neither a GPU nor the internet
+#   make lint                      style and types
+
+PYTHON ?= python3
+DATA ?= small_set
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: train test lint
+
+train: $(READY)
+	$(BIN)/adavit train --data "$(DATA)" $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not gpu and not network" $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+# Made anew when the dependencies change; an installation that failed leaves no mark behind.
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2], "Python %d.%d is too old, adavit needs 3.11 or later. Use make PYTHON=python3.12" % sys.version_info[:2]'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

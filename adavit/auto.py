@@ -1,0 +1,141 @@
+"""Settings chosen from the resolution, the number of images and the device.
+
+The figures are those of the published systems (StyleGAN2-ADA's `auto` on an accelerator) and, on a CPU, of our own
+trials; nothing here reads data or touches a device.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from adavit.config import AUTO, RunConfig
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choice rests on.
+
+    Attributes:
+        resolution: Side of the training images in pixels.
+        training_images: How many images are trained on, without flips.
+        device: "cpu", "cuda" or "mps".
+        source: Name of the data set.
+    """
+
+    resolution: int
+    training_images: int
+    device: str
+    source: str
+
+
+def resolve(config: RunConfig, facts: Facts) -> RunConfig:
+    """Replaces every `AUTO` by a value, and validates the whole again.
+
+    Args:
+        config: As merged from presets, files and flags.
+        facts: Of the data and the device.
+
+    Returns:
+        A configuration without `AUTO`.
+
+    Raises:
+        pydantic.ValidationError: If chosen and given values do not go together.
+    """
+    # Later sections lean on earlier ones (the learning rate on the width), so they are filled in order.
+    filled = config.as_dict()
+    for section in ("data", "augment", "generator", "discriminator", "training", "metrics", "run"):
+        chosen = _RULES[section](filled, facts)
+        given = {key: value for key, value in filled[section].items() if value != AUTO}
+        filled[section] |= chosen | given
+    return RunConfig.model_validate(filled)
+
+
+def _data(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    return {"resolution": facts.resolution}
+
+
+def _augment(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    vit = config["discriminator"]["kind"] == "vit"
+    return {
+        "target": {"rt": 0.6, "rv": 0.5}[config["augment"]["heuristic"]],
+        # A ViT overfits sooner than a convolutional network and is never without augmentation.
+        "initial_p": min(0.2, config["augment"]["p_max"]) if vit else 0.0,
+        "speed_kimg": 200.0 if facts.training_images <= 5000 else 500.0,
+    }
+
+
+def _generator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    dim = 128 if facts.device == "cpu" else 512
+    return {"latent_dim": dim, "style_dim": dim, **_channels(facts)}
+
+
+def _discriminator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    if config["discriminator"]["kind"] == "resnet":
+        return _channels(facts)
+    on_cpu = facts.device == "cpu"
+    side = 8 if on_cpu or facts.resolution < 128 else 16
+    width = 128 if on_cpu else 384
+    given = config["discriminator"]["width"]
+    width_used = width if given == AUTO else given
+    per_head = 32 if on_cpu else 64
+    heads = max(1, width_used // per_head)
+    while width_used % heads:
+        heads -= 1
+    return {
+        "patch": max(1, facts.resolution // side),
+        "width": width,
+        "depth": 3 if on_cpu else 6,
+        "heads": heads,
+        "mlp_ratio": 2.0 if on_cpu else 4.0,
+    }
+
+
+def _channels(facts: Facts) -> dict[str, Any]:
+    if facts.device == "cpu":
+        return {"channel_base": 1024, "channel_max": 64}
+    return {"channel_base": 16384 if facts.resolution < 512 else 32768, "channel_max": 512}
+
+
+def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    vit = config["discriminator"]["kind"] == "vit"
+    on_cpu = facts.device == "cpu"
+    batch = 32 if on_cpu or facts.resolution >= 128 else 64
+    given = config["training"]["batch"]
+    batch_used = batch if given == AUTO else given
+    relative_area = (facts.resolution / 32) ** 2
+    return {
+        "total_kimg": 60.0 if on_cpu else 5000.0,
+        "batch": batch,
+        "precision": "bf16" if facts.device == "cuda" else "float32",
+        "generator_lr": 0.0025,
+        "discriminator_lr": 2e-4 * 384 / config["discriminator"]["width"] if vit else 0.0025,
+        "warmup_kimg": 2.0 if vit else 0.0,
+        "r1_gamma": 0.05 * relative_area if vit else 0.0002 * facts.resolution**2 / batch_used,
+        "r1_interval": (4 if on_cpu else 1) if vit else 16,
+        "ema_half_life_kimg": 10 * batch_used / 32,
+    }
+
+
+def _metrics(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    on_cpu = facts.device == "cpu"
+    return {"fakes": 2000 if on_cpu else 5000, "every_kimg": 20.0 if on_cpu else 200.0}
+
+
+def _run(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    every = config["metrics"]["every_kimg"]
+    status = 1.0 if facts.device == "cpu" else 4.0
+    return {
+        "status_every_kimg": status,
+        "samples_every_kimg": every,
+        "checkpoint_every_kimg": every,
+    }
+
+
+_RULES = {
+    "data": _data,
+    "augment": _augment,
+    "generator": _generator,
+    "discriminator": _discriminator,
+    "training": _training,
+    "metrics": _metrics,
+    "run": _run,
+}

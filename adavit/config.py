@@ -1,0 +1,351 @@
+"""The configuration of a run: typed, validated, frozen; the one place where defaults live.
+
+A field whose default is `AUTO` is chosen from the resolution, the number of images and the device by
+`adavit.auto.resolve`; before that it holds the word "auto" and afterwards a plain value, so the code
+that consumes a configuration never meets it. `adavit.settings` merges presets, files and flags into
+one of these and words the errors.
+"""
+
+import inspect
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from augment.pipeline import AugmentPipe
+from augment.presets import DIFFAUG, GROUPS, PRESETS
+
+AUTO: Any = "auto"
+"""Stands for a value that `adavit.auto.resolve` chooses; also the word a user may write for it."""
+
+PRESET_NAMES = (*PRESETS, DIFFAUG)
+OPERATIONS = tuple(operation for operations in GROUPS.values() for operation in operations)
+"""Operations of the augmentation pipe, in its order; each is a key of the section `augment`."""
+
+MAGNITUDES = {
+    name: parameter.default
+    for name, parameter in inspect.signature(AugmentPipe).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY and name != "extra"
+}
+"""Magnitude constants of the operations with their published values; keys of `augment` too."""
+
+
+class ConfigModel(BaseModel):
+    """A frozen section: unknown keys and infinities are errors, "auto" asks for the default."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_means_default(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        fields = cls.model_fields
+        return {
+            key: value
+            for key, value in values.items()
+            if not (
+                isinstance(value, str)
+                and value == AUTO
+                and key in fields
+                and fields[key].default == AUTO
+            )
+        }
+
+
+class DataConfig(ConfigModel):
+    """What is trained on."""
+
+    source: str = Field("small_set", min_length=1)
+    """A folder, a zip file, or the name of a known set; a path wins over a name."""
+    resolution: int = Field(AUTO, ge=4, le=1024)
+    """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
+    channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
+    """auto: detected over the whole set."""
+    cond: bool = Field(False)
+    """Condition both networks on the classes of the images."""
+    mirror: bool = Field(False)
+    """Double the training images by horizontal flips."""
+    subset: int | None = Field(None, ge=1)
+    """Train on this many images, drawn with the seed. None: all."""
+    val_fraction: float | None = Field(None, ge=0, lt=1)
+    """Held-out images per training image, never trained on. None: 0.05 from 500 training images on,
+    else 0."""
+    data_root: Path | None = Field(None)
+    """Where downloaded data sets are kept. None: the cache folder."""
+
+
+class _AugmentBase(ConfigModel):
+    mode: Literal["ada", "fixed", "none"] = Field("ada")
+    """ada: p is adapted to overfitting; fixed: p stays; none: images are not augmented."""
+    preset: Literal[PRESET_NAMES] = Field("bgc")  # type: ignore[valid-type]
+    """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout."""
+    p: float | None = Field(None, ge=0, le=1)
+    """The fixed probability of each operation, for mode fixed."""
+    heuristic: Literal["rt", "rv"] = Field("rt")
+    """What steers p: r_t (signs on training images) or r_v (needs held-out images)."""
+    target: float = Field(AUTO, ge=-1, le=1)
+    """Value of the heuristic to hold. auto: 0.6 for rt, 0.5 for rv."""
+    initial_p: float = Field(AUTO, ge=0, le=1)
+    """p at the start, for mode ada. auto: 0, for vit 0.2."""
+    speed_kimg: float = Field(AUTO, gt=0)
+    """Thousands of real images for p to move from 0 to 1. auto: 500, up to 5,000 images 200."""
+    p_max: float = Field(0.8, ge=0, le=1)
+    """Upper bound of p in mode ada; near 1 augmentations leak."""
+
+    @model_validator(mode="after")
+    def _p_belongs_to_fixed(self) -> "_AugmentBase":
+        if self.mode == "fixed" and self.p is None:
+            raise ValueError(
+                "augment.mode is fixed, but augment.p is not given. Give --p, for example --p 0.4."
+            )
+        if self.mode != "fixed" and self.p is not None:
+            instead = (
+                "set augment.initial_p for its start" if self.mode == "ada" else "leave --p out"
+            )
+            raise ValueError(
+                f"augment.p is {self.p:g}, but augment.mode is {self.mode}. Use --aug fixed, or"
+                f" {instead}."
+            )
+        if self.preset == "diffaug" and self.mode == "ada":
+            raise ValueError(
+                "augment.preset is diffaug, which is always on, but augment.mode is ada. Use --aug"
+                " fixed --p 1, or another preset."
+            )
+        if self.mode == "ada" and self.initial_p is not AUTO and self.initial_p > self.p_max:
+            raise ValueError(
+                f"augment.initial_p is {self.initial_p:g}, but must be at most augment.p_max"
+                f" ({self.p_max:g}). Lower one or raise the other."
+            )
+        return self
+
+
+def _operation_fields(base: type[ConfigModel]) -> type[ConfigModel]:
+    """Adds one optional key per operation and magnitude of the pipeline: one list, not two."""
+    fields: dict[str, Any] = {
+        name: (
+            float | None,
+            Field(
+                None,
+                ge=0,
+                le=1,
+                description=f"Multiplier of p for {name}. None: as the preset says.",
+            ),
+        )
+        for name in OPERATIONS
+    }
+    for name, default in MAGNITUDES.items():
+        kind = tuple[float, ...] if isinstance(default, tuple) else Annotated[float, Field(ge=0)]
+        fields[name] = (
+            kind | None,
+            Field(None, description=f"Magnitude. None: {default}, as published."),
+        )
+    return create_model(
+        "AugmentConfig", __base__=base, __doc__="Which augmentations, and how p moves.", **fields
+    )
+
+
+AugmentConfig: Any = _operation_fields(_AugmentBase)
+
+
+class GeneratorConfig(ConfigModel):
+    """StyleGAN2's generator."""
+
+    latent_dim: int = Field(AUTO, ge=1)
+    """Dimensions of z. auto: 512, on a CPU 128."""
+    style_dim: int = Field(AUTO, ge=1)
+    """Dimensions of w. auto: 512, on a CPU 128."""
+    mapping_layers: int = Field(2, ge=1)
+    """Dense layers from z to w."""
+    channel_base: int = Field(AUTO, ge=1)
+    """Channels at resolution r are min(channel_base / r, channel_max)."""
+    channel_max: int = Field(AUTO, ge=1)
+    """auto: 512, on a CPU 64."""
+
+
+class ResNetConfig(ConfigModel):
+    """StyleGAN2's residual discriminator."""
+
+    kind: Literal["resnet"] = "resnet"
+    channel_base: int = Field(AUTO, ge=1)
+    """Channels at resolution r are min(channel_base / r, channel_max)."""
+    channel_max: int = Field(AUTO, ge=1)
+    """auto: 512, on a CPU 64."""
+    minibatch_std_group: int = Field(4, ge=0)
+    """Images over which the standard deviation is taken; 0 leaves it out."""
+
+
+class ViTConfig(ConfigModel):
+    """A vision transformer encoder as the discriminator."""
+
+    kind: Literal["vit"] = "vit"
+    patch: int = Field(AUTO, ge=1)
+    """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
+    accelerator / 16."""
+    width: int = Field(AUTO, ge=8)
+    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 128."""
+    depth: int = Field(AUTO, ge=1)
+    """Encoder blocks. auto: 6, on a CPU 3."""
+    heads: int = Field(AUTO, ge=1)
+    """Attention heads. auto: width / 64, on a CPU width / 32."""
+    mlp_ratio: float = Field(AUTO, gt=0)
+    """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
+    layer_scale: float = Field(0.1, gt=0)
+    """Initial factor of each residual branch."""
+    minibatch_std_group: int = Field(0, ge=0)
+    """Images over which the standard deviation is taken; 0 leaves it out."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "ViTConfig":
+        if AUTO not in (self.width, self.heads) and self.width % self.heads:
+            raise ValueError(
+                f"discriminator.width is {self.width}, but must be a multiple of"
+                f" discriminator.heads ({self.heads}). Change one of them."
+            )
+        return self
+
+
+class TrainingConfig(ConfigModel):
+    """Length, optimisation and regularisation."""
+
+    total_kimg: float = Field(AUTO, gt=0)
+    """Thousands of real images from the run's start. auto: 5000, on a CPU 60."""
+    batch: int = Field(AUTO, ge=1)
+    """Real images per step. auto: 64 (32 from 128 px on), on a CPU 32."""
+    microbatch: int | None = Field(None, ge=1)
+    """Images at a time; gradients are accumulated. None: the whole batch."""
+    precision: Literal["auto", "float32", "bf16"] = Field(AUTO)
+    """auto: bf16 on CUDA, float32 elsewhere."""
+    generator_lr: float = Field(AUTO, gt=0)
+    """Adam's step of the generator. auto: 0.0025."""
+    discriminator_lr: float = Field(AUTO, gt=0)
+    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width."""
+    adam_beta1: float = Field(0.0, ge=0, lt=1)
+    """Decay of Adam's first moment."""
+    adam_beta2: float = Field(0.99, ge=0, lt=1)
+    """Decay of Adam's second moment."""
+    warmup_kimg: float = Field(AUTO, ge=0)
+    """Thousands of images over which both steps rise from 0. auto: 0, for vit 2."""
+    r1_gamma: float = Field(AUTO, ge=0)
+    """Weight of R1. auto: 0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2."""
+    r1_interval: int = Field(AUTO, ge=1)
+    """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
+    4."""
+    ema_half_life_kimg: float = Field(AUTO, ge=0)
+    """Half-life of the generator average. auto: 10 * batch / 32."""
+    ema_ramp: float | None = Field(0.05, gt=0)
+    """The half-life is at most this part of the images seen. None: no ramp."""
+
+    @model_validator(mode="after")
+    def _microbatch_divides_batch(self) -> "TrainingConfig":
+        if self.microbatch is not None and self.batch is not AUTO and self.batch % self.microbatch:
+            below = self.batch - self.batch % self.microbatch
+            advice = (
+                f"Use batch {below or self.microbatch}, or a microbatch that divides {self.batch}."
+            )
+            raise ValueError(
+                f"training.batch is {self.batch}, but must be a multiple of training.microbatch"
+                f" ({self.microbatch}). {advice}"
+            )
+        return self
+
+
+class MetricsConfig(ConfigModel):
+    """How generated images are scored while training."""
+
+    names: tuple[Literal["fid", "kid"], ...] = Field(("fid", "kid"))
+    """What is measured; the first one decides which generator is best. Empty: nothing."""
+    extractor: Literal["auto", "inception", "random"] = Field("auto")
+    """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
+    inception_weights: Path | None = Field(None)
+    """Inception's weights as a file. None: torch-fidelity's own download."""
+    fakes: int = Field(AUTO, ge=2)
+    """Generated images per evaluation. auto: 5000, on a CPU 2000."""
+    every_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images between evaluations. auto: 200, on a CPU 20."""
+    reference: str | None = Field(None)
+    """Data to compare with. None: all of data.source, without flips."""
+    patience_kimg: float | None = Field(None, gt=0)
+    """Stop when the first metric has not improved for so long. None: never."""
+
+    @model_validator(mode="after")
+    def _each_metric_once(self) -> "MetricsConfig":
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(
+                f"metrics.names is {','.join(self.names)}, but each metric may be named once."
+                " Remove the repetition."
+            )
+        if self.patience_kimg is not None and not self.names:
+            raise ValueError(
+                "metrics.patience_kimg is given, but metrics.names is empty. Name a metric, or"
+                " leave --patience out."
+            )
+        return self
+
+
+class RunSettings(ConfigModel):
+    """Where and how often; nothing here changes the weights but the seed."""
+
+    out: Path | None = Field(None)
+    """The run directory. None: the next number below runs/."""
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Start of every random stream."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
+    """auto: cuda where there is one, else cpu."""
+    status_every_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
+    samples_every_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images between sample grids. auto: as metrics.every_kimg."""
+    checkpoint_every_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
+
+
+class RunConfig(ConfigModel):
+    """All that decides a run."""
+
+    data: DataConfig = DataConfig()
+    augment: AugmentConfig = AugmentConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")] = ViTConfig()
+    training: TrainingConfig = TrainingConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    run: RunSettings = RunSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vit_unless_named(cls, values: Any) -> Any:
+        section = values.get("discriminator") if isinstance(values, dict) else None
+        if isinstance(section, dict) and "kind" not in section:
+            values = {**values, "discriminator": {"kind": "vit", **section}}
+        return values
+
+    @model_validator(mode="after")
+    def _patch_divides_resolution(self) -> "RunConfig":
+        vit, resolution = self.discriminator, self.data.resolution
+        if (
+            isinstance(vit, ViTConfig)
+            and AUTO not in (vit.patch, resolution)
+            and resolution % vit.patch
+        ):
+            raise ValueError(
+                f"discriminator.patch is {vit.patch}, but must divide data.resolution"
+                f" ({resolution}). Use {max(1, resolution // 8)}."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _resolution_is_a_doubling_of_four(self) -> "RunConfig":
+        resolution = self.data.resolution
+        if resolution is not AUTO and (resolution & (resolution - 1)):
+            below = 1 << (resolution.bit_length() - 1)
+            raise ValueError(
+                f"data.resolution is {resolution}, but must be 4, 8, 16, 32, ... Use {below} or"
+                f" {below * 2}."
+            )
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Sections as plain values for YAML and JSON; the inverse of `RunConfig.model_validate`."""
+        return self.model_dump(mode="json", warnings=False)

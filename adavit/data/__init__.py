@@ -1,0 +1,24 @@
+"""Images -> one uint8 array, class labels, the held-out part, batches in [-1, 1]."""
+
+from adavit.data.cache import default_cache_dir
+from adavit.data.channels import Channels
+from adavit.data.dataset import ImageSet, load_images
+from adavit.data.members import Skipped
+from adavit.data.names import NAMES
+from adavit.data.pixels import images_to_float, images_to_uint8
+from adavit.data.sampling import BatchSampler
+from adavit.data.split import Split, split_images
+
+__all__ = [
+    "NAMES",
+    "BatchSampler",
+    "Channels",
+    "ImageSet",
+    "Skipped",
+    "Split",
+    "default_cache_dir",
+    "images_to_float",
+    "images_to_uint8",
+    "load_images",
+    "split_images",
+]

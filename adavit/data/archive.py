@@ -1,0 +1,112 @@
+"""A zip of images as a listing of members. Nothing is ever unpacked to disk, so no member can leave the archive."""
+
+import functools
+import io
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from adavit.data.members import (
+    MAXIMUM_MEMBER_BYTES,
+    Listing,
+    Member,
+    Skipped,
+    is_litter,
+    make_listing,
+    printable,
+)
+from adavit.errors import UserError
+
+# Deflate unpacks to at most 1,032 times its size; a member near that limit which is also large is
+# not a photograph.
+_BOMB_RATIO = 200
+_BOMB_BYTES = 64 << 20
+_ENCRYPTED = 0x1
+_READ_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Listing]:
+    """List a zip from its central directory and keep it open for reading.
+
+    Args:
+        path: The zip file.
+
+    Yields:
+        The listing. Its members can be read, from several threads too, until the block ends. Each
+        is read up to its declared size, which is limited, and against its checksum.
+
+    Raises:
+        UserError: If the file is not a zip, or a truncated one.
+    """
+    try:
+        archive = zipfile.ZipFile(path)
+        infos = archive.infolist()
+    except (
+        Exception
+    ) as error:  # a hostile central directory raises anything: struct, Unicode, OS errors
+        message = f"data.source '{path}' is not a zip that can be read ({printable(str(error))})"
+        raise UserError(
+            f"{message}, but must be a folder of images, a zip of them, or a name. "
+            "Pack the images into a new zip, or give the folder they are in."
+        ) from error
+    with archive:
+        yield _list_archive(archive, infos)
+
+
+def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Listing:
+    found: dict[str, Member] = {}
+    skipped: list[Skipped] = []
+    for info in infos:
+        name = info.filename.replace("\\", "/")
+        if info.is_dir() or is_litter_member(name):
+            continue
+        reason = _reason_to_skip(info, name)
+        if reason is not None:
+            skipped.append(Skipped(printable(name), reason))
+            continue
+        if name in found:
+            reason = "is in the archive twice under this name; the last one counts"
+            skipped.append(Skipped(printable(name), reason))
+        stamp = f"{info.CRC:08x} {info.compress_size}"
+        opener = functools.partial(_open_member, archive, info)
+        found[name] = Member(name, info.file_size, stamp, opener)
+    return make_listing(list(found.values()), skipped)
+
+
+def is_litter_member(name: str) -> bool:
+    """As `is_litter`, but ".." is no hidden folder: such a name is hostile and must be listed."""
+    return is_litter("/".join(part for part in name.split("/") if part not in ("", ".", "..")))
+
+
+def _reason_to_skip(info: zipfile.ZipInfo, name: str) -> str | None:
+    if name.startswith("/") or _DRIVE.match(name):
+        return "has an absolute name, which would lead out of the archive"
+    if ".." in name.split("/"):
+        return "has '..' in its name, which would lead out of the archive"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "is a symbolic link inside an archive"
+    if info.flag_bits & _ENCRYPTED:
+        return "is encrypted"
+    if info.compress_type not in _READ_METHODS:
+        # Other methods unpack without a bound on what one read gives.
+        return f"is compressed with method {info.compress_type}; only stored and deflated members are read"
+    ratio = info.file_size / max(info.compress_size, 1)
+    if info.file_size > MAXIMUM_MEMBER_BYTES or (
+        info.file_size > _BOMB_BYTES and ratio > _BOMB_RATIO
+    ):
+        megabytes = info.file_size / 1e6
+        return f"would unpack to {megabytes:.0f} MB, {ratio:.0f} times its size, as no image does"
+    return None
+
+
+def _open_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+    # In memory, because an image decoder seeks and a seek backwards in a deflated member unpacks it
+    # anew.
+    with archive.open(info) as stream:
+        return io.BytesIO(stream.read(MAXIMUM_MEMBER_BYTES))

@@ -1,0 +1,188 @@
+"""Sets that have a name: the drawn `small_set`, and four of torchvision's, which it downloads.
+
+torchvision's loader of CIFAR unpickles, which would run whatever a file says. It compares the
+digest of every batch with the published one first, also of files that lie there unpacked; a test
+holds it to that.
+"""
+
+import difflib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adavit.data.collection import (
+    Collection,
+    Contents,
+    Picture,
+    from_arrays,
+    identify,
+    open_picture_file,
+)
+from adavit.data.labels import Labels, describe
+from adavit.data.small_set import CLASSES, VERSION, draw_small_set
+from adavit.errors import UserError
+
+SMALL_SET = "small_set"
+
+
+@dataclass(frozen=True)
+class NamedSet:
+    """One of torchvision's sets.
+
+    Attributes:
+        class_name: In `torchvision.datasets`.
+        splits: Names of the splits and the constructor's arguments; the first is the default.
+        files: What has to lie where, below the data root, when it cannot be downloaded.
+        url: Where those files are found.
+    """
+
+    class_name: str
+    splits: dict[str, dict[str, Any]]
+    files: tuple[str, ...]
+    url: str
+
+
+_TRAIN_TEST = {"train": {"train": True}, "test": {"train": False}}
+TORCHVISION_SETS = {
+    "cifar10": NamedSet(
+        "CIFAR10", _TRAIN_TEST, ("cifar-10-python.tar.gz",), "https://www.cs.toronto.edu/~kriz/"
+    ),
+    "cifar100": NamedSet(
+        "CIFAR100", _TRAIN_TEST, ("cifar-100-python.tar.gz",), "https://www.cs.toronto.edu/~kriz/"
+    ),
+    "stl10": NamedSet(
+        "STL10",
+        {name: {"split": name} for name in ("train", "test", "unlabeled")},
+        ("stl10_binary.tar.gz",),
+        "http://ai.stanford.edu/~acoates/stl10/",
+    ),
+    "flowers102": NamedSet(
+        "Flowers102",
+        {name: {"split": name} for name in ("train", "val", "test")},
+        tuple(f"flowers-102/{name}" for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat")),
+        "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/",
+    ),
+}
+NAMES = (SMALL_SET, *TORCHVISION_SETS)
+
+
+@contextmanager
+def open_name(source: str, data_root: Path) -> Iterator[Collection]:
+    """A set by its name, as "cifar10" or "cifar10:test".
+
+    Args:
+        source: The name; nothing of that name exists as a path.
+        data_root: Where torchvision's files lie or are downloaded to.
+
+    Yields:
+        The collection; nothing is drawn, read or downloaded before its contents are asked for.
+
+    Raises:
+        UserError: If there is no such name or split, or (from the contents) the download fails.
+    """
+    name, colon, split = source.partition(":")
+    if name == SMALL_SET and not colon:
+        identity = identify([SMALL_SET, str(VERSION)])
+        yield Collection(SMALL_SET, SMALL_SET, identity, _small_set_contents)
+        return
+    if name not in TORCHVISION_SETS:
+        raise UserError(_unknown(source, name))
+    splits = TORCHVISION_SETS[name].splits
+    split = split if colon else next(iter(splits))
+    if split not in splits:
+        expected = ", ".join(f"{name}:{each}" for each in splits)
+        raise UserError(
+            f"data.source '{source}' asks for a split that {name} does not have, but must be one of {expected}. "
+            f"Use --data {name} for {name}:{next(iter(splits))}."
+        )
+    short = name if split == next(iter(splits)) else f"{name}-{split}"
+    contents = functools.partial(_torchvision_contents, name, split, data_root)
+    # The published digests pin the content, so that a cached set needs neither the download nor a
+    # look at it.
+    yield Collection(short, source, identify([name, split]), contents)
+
+
+def _unknown(source: str, name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), NAMES, n=1)
+    suggestion = f"Did you mean '{near[0]}'?" if near else "Check the path."
+    if name == SMALL_SET:
+        suggestion = f"{SMALL_SET} has no splits: use --data {SMALL_SET}."
+    return (
+        f"data.source '{source}' does not exist and is not a name, but must be a folder of images, a zip of them, "
+        f"or one of {', '.join(NAMES)} (all but the first with a split, such as cifar10:test). {suggestion}"
+    )
+
+
+def _small_set_contents() -> Contents:
+    images, labels = draw_small_set()
+    return from_arrays(images, functools.partial(_pick, labels, CLASSES, "the drawing"))
+
+
+def _pick(labels: np.ndarray, classes: Sequence[str], origin: str, kept: Sequence[int]) -> Labels:
+    return describe(labels[np.asarray(kept, dtype=np.int64)], tuple(classes), origin)
+
+
+def _torchvision_contents(name: str, split: str, data_root: Path) -> Contents:
+    dataset = _load_torchvision(name, split, data_root)
+    if name == "flowers102":
+        _check_unpacked(dataset._image_files)
+        labels = np.asarray(dataset._labels, dtype=np.int64)
+        pictures = [
+            Picture(path.name, functools.partial(open_picture_file, path))
+            for path in dataset._image_files
+        ]
+        pick = functools.partial(_pick, labels, dataset.classes, name)
+        return Contents(pictures, pick)
+    images = dataset.data if name != "stl10" else dataset.data.transpose(0, 2, 3, 1)
+    if split == "unlabeled":
+        return from_arrays(images, lambda kept: Labels(None, (), "Classes: none (unlabelled)."))
+    labels = np.asarray(dataset.labels if name == "stl10" else dataset.targets, dtype=np.int64)
+    return from_arrays(images, functools.partial(_pick, labels, dataset.classes, name))
+
+
+def _check_unpacked(files: Sequence[Path]) -> None:
+    """Refuse a folder whose unpacking was cut short; torchvision only looks whether it is there."""
+    missing = [path for path in files if not path.is_file() or path.stat().st_size == 0]
+    if missing:
+        raise UserError(
+            f"data.source 'flowers102' lacks {len(missing)} of its {len(files)} images, such as "
+            f"{missing[0]}, but must be unpacked in full. Remove the folder {missing[0].parent}, so "
+            "that it is unpacked anew."
+        )
+
+
+def _load_torchvision(name: str, split: str, data_root: Path) -> Any:
+    """The dataset from files that are there, else from a download.
+
+    Raises:
+        UserError: If it cannot be downloaded; says which files to put where.
+    """
+    # Imported here: torchvision's datasets take a second to import and most runs need none of them.
+    import torchvision.datasets
+
+    named = TORCHVISION_SETS[name]
+    construct: Callable[..., Any] = getattr(torchvision.datasets, named.class_name)
+    arguments = named.splits[split]
+    try:
+        return construct(str(data_root), download=False, **arguments)
+    except (RuntimeError, OSError):
+        pass  # missing, incomplete or with another digest: torchvision says the same for all of them
+    try:
+        data_root.mkdir(parents=True, exist_ok=True)
+        return construct(str(data_root), download=True, **arguments)
+    except (
+        Exception
+    ) as error:  # urllib, ssl, http, tarfile and torchvision each have their own kinds
+        where = " and ".join(str(data_root / file) for file in named.files)
+        links = " and ".join(named.url + file.split("/")[-1] for file in named.files)
+        raise UserError(
+            f"data.source '{name}' is not complete in {data_root} and could not be downloaded "
+            f"({type(error).__name__}: {error}), but needs its published files. "
+            f"Fetch {links} on a machine with a connection and put it at {where}, "
+            "or name the folder that has it with --data-root."
+        ) from error

@@ -1,0 +1,120 @@
+"""Batches for training: shuffled epochs, a function of (seed, purpose, images seen) and of nothing else."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.data.dataset import ImageSet
+from adavit.data.pixels import images_to_float
+from adavit.randomness import generator_for
+
+_COPY_BLOCK = 1024
+
+
+class BatchSampler:
+    """Draws batches without replacement within an epoch, on the device that trains.
+
+    The images seen so far say where in which epoch a batch starts, so there is no state to save: a
+    resumed run draws what an uninterrupted one would have drawn, with whatever batch sizes. On an
+    accelerator the bytes of the chosen images lie in its memory (if they fit) and are indexed
+    there; on a CPU they stay in the memory-mapped file.
+
+    Args:
+        image_set: Where the images come from.
+        indices: Those to draw from, int64, at least one.
+        seed: The run's seed.
+        purpose: Name of the random stream, e.g. "data" or "heldout".
+        device: Where the batches go.
+        mirror: Whether each image is there a second time, flipped left to right; an epoch then has
+            twice the items.
+    """
+
+    def __init__(
+        self,
+        image_set: ImageSet,
+        indices: np.ndarray,
+        *,
+        seed: int,
+        purpose: str,
+        device: torch.device,
+        mirror: bool = False,
+    ) -> None:
+        if len(indices) == 0:
+            raise ValueError(
+                "indices is empty, but a sampler needs at least one image to draw from."
+            )
+        self._indices = np.asarray(indices, dtype=np.int64)
+        self._images = image_set.images
+        self._seed = seed
+        self._purpose = purpose
+        self._device = torch.device(device)
+        self._mirror = mirror
+        self._epochs: dict[int, np.ndarray] = {}
+        self._labels = None if image_set.labels is None else image_set.labels[self._indices]
+        self._resident = self._copy_to_device()
+
+    def __len__(self) -> int:
+        """Items in an epoch: the images, twice as many with mirroring."""
+        return len(self._indices) * (2 if self._mirror else 1)
+
+    def batch(self, start: int, count: int) -> tuple[Tensor, Tensor | None]:
+        """The images from `start` on in the endless sequence of shuffled epochs.
+
+        Args:
+            start: Images seen so far, >= 0.
+            count: Images to draw, >= 1; may be more than an epoch has.
+
+        Returns:
+            Images [count, C, R, R], float32 in [-1, 1], and labels [count], int64, or None without
+            classes; on the device.
+        """
+        items = self._items(start, count)
+        rows, flipped = items % len(self._indices), items >= len(self._indices)
+        images = images_to_float(self._bytes(rows))
+        if self._mirror:
+            flips = torch.from_numpy(flipped).to(self._device)
+            images = torch.where(flips[:, None, None, None], images.flip(3), images)
+        if self._labels is None:
+            return images, None
+        return images, torch.from_numpy(self._labels[rows]).to(self._device)
+
+    def _items(self, start: int, count: int) -> np.ndarray:
+        """Item numbers in [0, len(self)) at positions start .. start + count."""
+        items = np.empty(count, dtype=np.int64)
+        filled = 0
+        while filled < count:
+            epoch, offset = divmod(start + filled, len(self))
+            taken = min(count - filled, len(self) - offset)
+            items[filled : filled + taken] = self._permutation(epoch)[offset : offset + taken]
+            filled += taken
+        return items
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if epoch not in self._epochs:
+            # Drawn on the CPU, so that every kind of device sees the images in the same order.
+            generator = generator_for(self._seed, self._purpose, epoch)
+            self._epochs[epoch] = torch.randperm(len(self), generator=generator).numpy()
+            while (
+                len(self._epochs) > 2
+            ):  # a batch may span two epochs; those asked for earlier are over
+                del self._epochs[next(iter(self._epochs))]
+        return self._epochs[epoch]
+
+    def _bytes(self, rows: np.ndarray) -> Tensor:
+        if self._resident is not None:
+            return self._resident[torch.from_numpy(rows).to(self._device)]
+        return torch.from_numpy(self._images[self._indices[rows]]).to(self._device)
+
+    def _copy_to_device(self) -> Tensor | None:
+        """The chosen images as bytes on an accelerator; None on a CPU, or where they do not fit."""
+        if self._device.type == "cpu":
+            return None
+        shape = (len(self._indices), *self._images.shape[1:])
+        try:
+            resident = torch.empty(shape, dtype=torch.uint8, device=self._device)
+        except torch.OutOfMemoryError:
+            return None
+        for start in range(0, len(self._indices), _COPY_BLOCK):
+            block = self._images[self._indices[start : start + _COPY_BLOCK]]
+            resident[start : start + len(block)] = torch.from_numpy(block).to(self._device)
+        return resident

@@ -1,0 +1,77 @@
+"""Which images train, and which are held out to see overfitting (r_v in section 3 of Karras et al. 2020)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from adavit.errors import UserError
+from adavit.randomness import generator_for
+
+DEFAULT_HELDOUT_FRACTION = 0.05
+# Fewer images than this are all needed for training, and 5% of them would measure little.
+DEFAULT_HELDOUT_FROM = 500
+
+
+@dataclass(frozen=True)
+class Split:
+    """Two disjoint parts of a set.
+
+    Attributes:
+        train: Indices of the training images, int64, ascending.
+        heldout: Indices of the images that are never trained on, int64, ascending; may be empty.
+    """
+
+    train: np.ndarray
+    heldout: np.ndarray
+
+
+def split_images(
+    count: int, *, subset: int | None, heldout_fraction: float | None, seed: int
+) -> Split:
+    """Choose the training images and the held-out ones.
+
+    The held-out images come from those that `subset` leaves, so that exactly `subset` images train;
+    without such a rest they are taken from the training images. A larger subset of the same seed
+    contains the smaller ones.
+
+    Args:
+        count: Images in the set.
+        subset: Number of images to train on, None for all.
+        heldout_fraction: Held-out images per training image, in [0, 1). None for 5% from 500
+            training images on, and none below. A fraction above 0 holds out at least one image
+            where two are to be had.
+        seed: The run's seed.
+
+    Returns:
+        The split. The rest may be smaller than the fraction asks for; then all of it is held out.
+
+    Raises:
+        UserError: If the subset is not between 1 and `count`, or the fraction is not in [0, 1).
+    """
+    if subset is not None and subset > count:
+        raise UserError(
+            f"data.subset asks for {subset} images, but the set has {count}. Lower --subset or add images."
+        )
+    if subset is not None and subset < 1:
+        raise UserError(
+            f"data.subset is {subset}, but must be at least 1. Raise --subset, or leave it out to train on all {count}."
+        )
+    if heldout_fraction is not None and not 0 <= heldout_fraction < 1:
+        raise UserError(
+            f"data.val_fraction is {heldout_fraction}, but must be at least 0 and below 1. "
+            f"Use --val-fraction {DEFAULT_HELDOUT_FRACTION}, or 0 to hold nothing out."
+        )
+    train_count = count if subset is None else subset
+    if heldout_fraction is None:
+        heldout_fraction = DEFAULT_HELDOUT_FRACTION if train_count >= DEFAULT_HELDOUT_FROM else 0.0
+    wanted = 0 if heldout_fraction == 0 else max(1, round(heldout_fraction * train_count))
+    rest = count - train_count
+    heldout_count = min(wanted, rest if rest > 0 else count - 1)
+    if rest == 0:
+        train_count -= heldout_count
+    order = torch.randperm(count, generator=generator_for(seed, "subset", 0)).numpy()
+    return Split(
+        train=np.sort(order[:train_count]),
+        heldout=np.sort(order[count - heldout_count :]),
+    )

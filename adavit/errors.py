@@ -1,0 +1,13 @@
+"""The two kinds of failure that reach a person, and the exit code each one means.
+
+A message has three parts: what was wrong (with the value), what was expected, what to do. The command line prints it
+without a traceback; anything that is not one of these classes is a mistake of ours and keeps its traceback.
+"""
+
+
+class UserError(ValueError):
+    """Something the user can mend: a flag, a key, a file, absent weights or data. Exit code 2."""
+
+
+class RunError(RuntimeError):
+    """Something that failed while running: disk full, memory, device, training that diverged. Exit code 1."""

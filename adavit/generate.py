@@ -1,0 +1,113 @@
+"""`generate`: images of a trained generator, one file per seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from adavit.devices import choose_device
+from adavit.errors import UserError
+from adavit.files import write_atomically
+from adavit.generator_file import StoredGenerator, read_generator
+from adavit.sampling import image_from_tensor, image_grid, images_of_seeds
+
+
+def generate(
+    source: str,
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    truncation: float = 1.0,
+    class_name: str | None = None,
+    which: str = "best",
+    grid: bool = False,
+    device: str = "auto",
+) -> list[Path]:
+    """Writes `seed0000.png`, ... and, if asked, `grid.png`.
+
+    Args:
+        source: A run directory or a generator file.
+        seeds: Which images; a seed always gives the same one.
+        out: Folder to write to; made if missing.
+        truncation: 1 is none; smaller is nearer to the average, more alike and cleaner.
+        class_name: Class by name or number, for a conditional generator; None draws it by the seed.
+        which: "best" or "last" generator of a run.
+        grid: Also write all images side by side.
+        device: As `adavit.devices.choose_device`.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: If there is no such generator or class, or the folder cannot be written.
+    """
+    stored = read_generator(source, which=which)
+    class_index = None if class_name is None else find_class(stored, class_name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--out {str(out)!r} cannot be made ({error.strerror}), expected a folder. Choose"
+            " another."
+        ) from None
+    generator = stored.generator.to(choose_device(device))
+    written, images = [], []
+    drawn = images_of_seeds(generator, seeds, class_index=class_index, truncation=truncation)
+    for seed, image in zip(seeds, drawn, strict=True):
+        written.append(out / f"seed{seed:04d}.png")
+        _save(written[-1], image_from_tensor(image))
+        if grid:
+            images.append(image)
+    if grid:
+        columns = max(1, round(len(images) ** 0.5))
+        written.append(out / "grid.png")
+        _save(written[-1], image_grid(torch.stack(images), columns=columns))
+    return written
+
+
+def find_class(stored: StoredGenerator, name: str) -> int:
+    """Number of a class given by its name or its number.
+
+    Raises:
+        UserError: If the generator has no classes or no such one.
+    """
+    if not stored.generator.num_classes:
+        raise UserError(
+            f"--class is {name!r}, but {str(stored.path)!r} was trained without classes. Leave"
+            " --class out."
+        )
+    if name in stored.classes:
+        return stored.classes.index(name)
+    if name.isdecimal() and int(name) < stored.generator.num_classes:
+        return int(name)
+    raise UserError(
+        f"--class is {name!r}, expected one of: {', '.join(stored.classes)}, or a number below"
+        f" {stored.generator.num_classes}. Name one of these."
+    )
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`0-63` or `1,5,7-9` as numbers.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UserError(
+                f"--seeds is {text!r}, expected numbers and ranges. Write for example --seeds 0-63."
+            )
+        end = int(last) if dash else int(first)
+        if end < int(first) or end - int(first) >= 1_000_000:
+            raise UserError(
+                f"--seeds has the range {part.strip()!r}, expected up to a million rising numbers."
+                " Correct it."
+            )
+        seeds += range(int(first), end + 1)
+    return seeds
+
+
+def _save(path: Path, image: object) -> None:
+    write_atomically(path, lambda partial: image.save(partial, format="PNG"))  # type: ignore[attr-defined]

@@ -1,0 +1,148 @@
+"""A trained generator as one safetensors file: weights, and all that is needed to use and to judge them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from adavit.errors import UserError
+from adavit.files import write_atomically
+from adavit.models import Generator
+from adavit.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class StoredGenerator:
+    """A generator with what its file says about it.
+
+    Attributes:
+        generator: In evaluation mode, without gradients.
+        config: The configuration of its run, by section.
+        data_fingerprint: Digest of the images it was trained on.
+        images: Real images seen.
+        metric: Name and value by which it was kept, and its record; empty if none was measured.
+        classes: Names of the classes; empty if it is not conditional.
+        path: The file.
+    """
+
+    generator: Generator
+    config: dict[str, Any]
+    data_fingerprint: str
+    images: int
+    metric: dict[str, Any]
+    classes: tuple[str, ...]
+    path: Path
+
+
+def save_generator(
+    path: Path,
+    generator: Generator,
+    *,
+    arguments: Mapping[str, Any],
+    config: Mapping[str, Any],
+    data_fingerprint: str,
+    images: int,
+    metric: Mapping[str, Any] | None,
+    classes: tuple[str, ...],
+) -> None:
+    """Writes a generator file, atomically.
+
+    Args:
+        path: Ends in .safetensors.
+        generator: Usually the average.
+        arguments: Keyword arguments of `Generator` that built it.
+        config: The resolved configuration, by section.
+        data_fingerprint: Digest of the images it was trained on.
+        images: Real images seen.
+        metric: The evaluation record that belongs to these weights, or None.
+        classes: Names of the classes it is conditioned on.
+    """
+    metadata = {
+        "adavit": version("adavit"),
+        "generator": json.dumps(dict(arguments)),
+        "config": json.dumps(dict(config)),
+        "data_fingerprint": data_fingerprint,
+        "images": str(images),
+        "metric": json.dumps(dict(metric or {})),
+        "classes": json.dumps(list(classes)),
+    }
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()
+    }
+    write_atomically(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+
+
+def read_generator(path: Path | str, *, which: str = "best") -> StoredGenerator:
+    """Reads a generator from a run directory or a file.
+
+    Args:
+        path: A run directory or a .safetensors file.
+        which: "best" or "last", for a run directory; a run that measured nothing has only the last.
+
+    Raises:
+        UserError: If there is none, or the file is damaged or not one of ours.
+    """
+    file = _find(Path(path), which)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+        arguments = json.loads(metadata["generator"])
+        stored = {key: json.loads(metadata[key]) for key in ("config", "metric", "classes")}
+        images, fingerprint = int(metadata["images"]), metadata["data_fingerprint"]
+        with torch.random.fork_rng(devices=[]):
+            generator = Generator(**arguments)
+        generator.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"generator file {str(file)!r} cannot be used ({reason}). Expected a .safetensors file"
+            " that adavit train has written; check the path or copy the file again."
+        ) from None
+    return StoredGenerator(
+        generator=generator.eval().requires_grad_(False),
+        config=stored["config"],
+        data_fingerprint=fingerprint,
+        images=images,
+        metric=stored["metric"],
+        classes=tuple(stored["classes"]),
+        path=file,
+    )
+
+
+def load_generator(path: Path | str, *, which: str = "best") -> Generator:
+    """The generator of a run or a file, ready to be called.
+
+    Example:
+        >>> generator = adavit.load_generator("runs/00000-small_set-vit-bgc")
+        >>> images = generator(torch.randn(4, generator.latent_dim))  # [4, C, H, W], about [-1, 1]
+
+    Args:
+        path: A run directory or a .safetensors file.
+        which: "best" or "last", for a run directory.
+
+    Raises:
+        UserError: As `read_generator`.
+    """
+    return read_generator(path, which=which).generator
+
+
+def _find(path: Path, which: str) -> Path:
+    if not path.is_dir():
+        return path
+    run = RunDirectory.open(path)
+    best_first = [run.best_generator, run.last_generator]
+    candidates = best_first if which == "best" else [run.last_generator]
+    for file in candidates:
+        if file.exists():
+            return file
+    raise UserError(
+        f"run {str(path)!r} has no generator yet, expected {candidates[0].name}. Continue it with"
+        f" adavit train --resume {path}."
+    )

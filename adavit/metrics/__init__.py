@@ -1,0 +1,35 @@
+"""Metrics of generated images: feature extractors, distances, and evaluation with its protocol.
+
+    extractor, note = choose_extractor("auto", device="cpu")
+    evaluator = Evaluator(
+        extractor, real_images, reference_fingerprint=digest, reference_name="small_set"
+    )
+    record = evaluator.evaluate(batches_of_generated_images)
+
+Images are uint8 [B, C, H, W] everywhere; distances are float64. This package knows nothing of
+generators or runs.
+"""
+
+from adavit.metrics.distances import frechet_distance, kernel_distance
+from adavit.metrics.evaluation import EvaluationProtocol, Evaluator, recorded_name
+from adavit.metrics.extraction import Interrupted, extract_features
+from adavit.metrics.extractor_choice import ExtractorName, choose_extractor
+from adavit.metrics.features import FeatureExtractor, as_rgb
+from adavit.metrics.inception_weights import WeightsAbsentError
+from adavit.metrics.random_features import RandomFeatures
+
+__all__ = [
+    "EvaluationProtocol",
+    "Evaluator",
+    "ExtractorName",
+    "FeatureExtractor",
+    "Interrupted",
+    "RandomFeatures",
+    "WeightsAbsentError",
+    "as_rgb",
+    "choose_extractor",
+    "extract_features",
+    "frechet_distance",
+    "kernel_distance",
+    "recorded_name",
+]

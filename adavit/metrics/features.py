@@ -1,0 +1,113 @@
+"""What a feature extractor is, and the conversions that all extractors share.
+
+A metric compares two sets of images by the features that one fixed network gives them. The name of
+the network belongs to the number: only torch-fidelity's Inception may call its distance `fid`,
+every other extractor carries a suffix.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from adavit.errors import UserError
+
+
+class FeatureExtractor(Protocol):
+    """A fixed network from images to features; it draws no random numbers and keeps no state.
+
+    Attributes:
+        name: Short name as in `--extractor`, for example "inception" or "random".
+        suffix: "" for the reference extractor of FID, else what a recorded name ends with, for
+            example "_random".
+        weights_digest: sha256 of the weights, 64 hexadecimal digits.
+        features: Number of features F per image.
+        resize: How images are brought to the size the network sees, for the record.
+        device: Where the network is, and where its features are returned.
+        batch: Images per call that are fastest on this device.
+    """
+
+    name: str
+    suffix: str
+    weights_digest: str
+    features: int
+    resize: str
+    device: torch.device
+    batch: int
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features [B, F], float32 on `device`, of images uint8 [B, C, H, W] with C in 1, 3, 4."""
+        ...
+
+
+def as_rgb(images: Tensor) -> Tensor:
+    """Images as every extractor sees them: grey repeated three times, RGBA composited on black.
+
+    Args:
+        images: Images [B, C, H, W], uint8, C in 1 (grey), 3 (RGB), 4 (RGB and straight alpha). Not
+            modified.
+
+    Returns:
+        Images [B, 3, H, W], uint8, on the device of `images`.
+
+    Raises:
+        UserError: If `images` is not uint8 or has another shape.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3, 4):
+        raise UserError(
+            f"images have shape {tuple(images.shape)} and type {images.dtype}, but metrics need "
+            "uint8 [B, C, H, W] with 1 (grey), 3 (RGB) or 4 (RGBA) channels. Convert them first."
+        )
+    if images.shape[1] == 1:
+        return images.expand(-1, 3, -1, -1)
+    if images.shape[1] == 3:
+        return images
+    color, alpha = images[:, :3].to(torch.int32), images[:, 3:].to(torch.int32)
+    return ((color * alpha + 127) // 255).to(torch.uint8)  # rounded as in integer compositing
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """The sha256 of names, types, shapes and bytes of tensors, in the order of their names.
+
+    Args:
+        tensors: Tensors of any type and device, by name.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """Full float32, deterministic kernels, no gradients, no autocast; put back afterwards.
+
+    Training may run with TF32, autocast and cuDNN's search for the fastest kernel. Each of them
+    would change a metric by the machine it was measured on.
+    """
+    # The switches per operation, since the older `allow_tf32` cannot be read back when a program
+    # mixes both kinds.
+    changes: list[tuple[Any, str, Any]] = [
+        (torch.backends.cudnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
+        (torch.backends.cuda.matmul, "fp32_precision", "ieee"),
+        (torch.backends.mkldnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
+        (torch.backends.mkldnn.matmul, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
+        (torch.backends.cudnn, "deterministic", True),
+        (torch.backends.cudnn, "benchmark", False),
+    ]
+    with ExitStack() as stack:
+        for owner, attribute, value in changes:
+            stack.callback(setattr, owner, attribute, getattr(owner, attribute))
+            setattr(owner, attribute, value)
+        stack.enter_context(torch.inference_mode())
+        for device_type in ("cpu", "cuda"):
+            stack.enter_context(torch.autocast(device_type, enabled=False))
+        yield

@@ -1,0 +1,113 @@
+"""Features of real images kept on disk, so that they are extracted once per data set and extractor.
+
+The file's name is a digest of everything the features depend on: the pixels, the extractor, its
+weights, the kind of device and the version of this code. So a stale file is never found, and one
+changed pixel is another file.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from adavit.metrics.features import FeatureExtractor, tensors_digest
+
+FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
+HASHED_BYTES = 1 << 26
+
+logger = logging.getLogger(__name__)
+
+
+def images_digest(images: np.ndarray) -> str:
+    """The sha256 of the shape and pixels of images.
+
+    Args:
+        images: Images [N, C, H, W], uint8; may be memory-mapped, and is read in blocks.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256(f"{images.dtype} {images.shape};".encode())
+    rows = max(1, HASHED_BYTES // max(1, images[:1].nbytes))
+    for start in range(0, len(images), rows):
+        digest.update(np.ascontiguousarray(images[start : start + rows]).data)
+    return digest.hexdigest()
+
+
+def cache_key(images: np.ndarray, extractor: FeatureExtractor) -> str:
+    """What the features of `images` under `extractor` are filed under, 64 hexadecimal digits."""
+    parts = {
+        "images": images_digest(images),
+        "extractor": extractor.name,
+        "weights": extractor.weights_digest,
+        "device": extractor.device.type,
+        "version": FEATURES_VERSION,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def cached_features(cache_dir: Path, key: str, compute: Callable[[], Tensor]) -> Tensor:
+    """Features from the cache, or computed and put there.
+
+    A file that is damaged is computed anew. A folder that cannot be written costs time, not the
+    run: it is logged.
+
+    Args:
+        cache_dir: Folder of the cache; made when missing.
+        key: From `cache_key`.
+        compute: Returns the features [N, F], float32, on any device.
+
+    Returns:
+        Features [N, F], float32, on the CPU.
+    """
+    path = cache_dir / f"features-{key[:32]}.safetensors"
+    features = _read(path, key)
+    if features is None:
+        features = compute().cpu()
+        try:
+            _write(path, key, features)
+        except OSError as error:
+            logger.warning("Features of the real images are not cached in %s: %s", cache_dir, error)
+    return features
+
+
+def _read(path: Path, key: str) -> Tensor | None:
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            noted = file.metadata() or {}
+            features = file.get_tensor("features")
+    except (SafetensorError, OSError, ValueError) as error:
+        logger.warning("%s is damaged and is made anew: %s", path, error)
+        return None
+    if noted.get("key") != key or noted.get("digest") != tensors_digest({"features": features}):
+        logger.warning("%s does not hold what it says and is made anew", path)
+        return None
+    return features
+
+
+def _write(path: Path, key: str, features: Tensor) -> None:
+    """Writes beside `path` and renames, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    os.close(descriptor)
+    metadata = {"key": key, "digest": tensors_digest({"features": features})}
+    try:
+        save_file({"features": features.to(torch.float32).contiguous()}, temporary, metadata)
+        Path(temporary).replace(path)
+    except SafetensorError as error:  # how safetensors reports a full disk
+        raise OSError(str(error)) from error
+    finally:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()

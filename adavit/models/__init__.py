@@ -1,0 +1,14 @@
+"""The networks: a StyleGAN2 generator, and a residual and a vision-transformer discriminator."""
+
+from torch import nn
+
+from adavit.models.generator import Generator
+from adavit.models.resnet_discriminator import ResNetDiscriminator
+from adavit.models.vit_discriminator import ViTDiscriminator
+
+__all__ = ["Generator", "ResNetDiscriminator", "ViTDiscriminator", "count_parameters"]
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trained numbers in a module; buffers are not counted."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,105 @@
+"""The StyleGAN2 generator (Karras et al. 2020, arXiv:1912.04958), with the labels of StyleGAN2-ADA (arXiv:2006.06676).
+
+Not here: style mixing and the path-length penalty, which the loop can build from `mapping` and
+`synthesis`.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.mapping import MappingNetwork
+from adavit.models.synthesis import SynthesisNetwork
+
+
+class Generator(nn.Module):
+    """Latents, and labels if there are classes, to images.
+
+    Args:
+        resolution: Side of the images in pixels, 4 * 2^k.
+        image_channels: Channels of the images, >= 1.
+        num_classes: Number of classes; 0 for an unconditional generator.
+        latent_dim: Length Z of the latents.
+        style_dim: Length W of the styles.
+        mapping_layers: Dense layers of the mapping network.
+        mapping_lr_multiplier: Factor on the learning rate of the mapping network.
+        channel_base: Channels at resolution r are min(channel_base // r, channel_max).
+        channel_max: See `channel_base`.
+
+    Raises:
+        ValueError: If a size is out of range.
+    """
+
+    w_average: Tensor
+
+    def __init__(
+        self,
+        *,
+        resolution: int,
+        image_channels: int = 3,
+        num_classes: int = 0,
+        latent_dim: int = 512,
+        style_dim: int = 512,
+        mapping_layers: int = 2,
+        mapping_lr_multiplier: float = 0.01,
+        channel_base: int = 16384,
+        channel_max: int = 512,
+    ) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.image_channels = image_channels
+        self.num_classes = num_classes
+        self.latent_dim = latent_dim
+        self.mapping = MappingNetwork(
+            latent_dim=latent_dim,
+            style_dim=style_dim,
+            num_classes=num_classes,
+            layers=mapping_layers,
+            lr_multiplier=mapping_lr_multiplier,
+        )
+        self.synthesis = SynthesisNetwork(
+            resolution=resolution,
+            image_channels=image_channels,
+            style_dim=style_dim,
+            channel_base=channel_base,
+            channel_max=channel_max,
+        )
+        self.register_buffer("w_average", torch.zeros(style_dim))
+
+    @torch.no_grad()
+    def track_average(self, w: Tensor, decay: float = 0.995) -> None:
+        """Moves `w_average` towards the mean of a batch of styles, in place and without gradients.
+
+        Args:
+            w: Styles [B, W]. Not modified.
+            decay: Part of the old average that stays, in [0, 1].
+        """
+        self.w_average.lerp_(w.detach().to(self.w_average.dtype).mean(dim=0), 1.0 - decay)
+
+    def forward(
+        self,
+        latents: Tensor,
+        labels: Tensor | None = None,
+        *,
+        truncation: float = 1.0,
+        noise: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draws images.
+
+        Args:
+            latents: Latents [B, Z], N(0, 1).
+            labels: Class numbers [B], int64, or None without classes.
+            truncation: Psi of Karras et al. 2019 (arXiv:1812.04948, appendix B), w_average + psi (w
+                - w_average): 1 leaves the styles alone, 0 draws the average image for all latents.
+            noise: Generator to draw the noise of each pixel from; None for the fixed noise.
+
+        Returns:
+            Images [B, C, H, W], float32, about [-1, 1] once trained.
+
+        Raises:
+            ValueError: If the shapes do not fit, or labels are missing or unexpected.
+        """
+        w = self.mapping(latents, labels)
+        if truncation != 1.0:
+            w = torch.lerp(self.w_average, w, truncation)
+        images: Tensor = self.synthesis(w, noise)
+        return images

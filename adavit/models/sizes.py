@@ -1,0 +1,124 @@
+"""Sizes that the networks share: channels by resolution, and the checks of what comes in.
+
+Every message has three parts: what was wrong (with the value), what was expected, what to do. The
+checks read shapes and dtypes only, never values, so they cost no wait for the device.
+"""
+
+import math
+
+from torch import Tensor
+
+# The resolution at which the generator starts and the discriminator ends.
+BASE_RESOLUTION = 4
+
+
+def check_resolution(resolution: int) -> int:
+    """Checks a side length and counts the doublings from 4 pixels to it.
+
+    Args:
+        resolution: Side of the square images, in pixels.
+
+    Returns:
+        k of resolution = 4 * 2^k, >= 0.
+
+    Raises:
+        ValueError: If `resolution` is not 4 * 2^k.
+    """
+    if resolution < BASE_RESOLUTION or resolution & (resolution - 1):
+        exponent = max(2, round(math.log2(max(resolution, 1))))
+        raise ValueError(
+            f"resolution is {resolution}, but must be 4 times a power of two (4, 8, 16, 32, ...). "
+            f"Use {2**exponent}, the nearest one."
+        )
+    return int(resolution).bit_length() - 3
+
+
+def check_at_least(name: str, value: int, minimum: int) -> None:
+    """Checks that a size is large enough.
+
+    Args:
+        name: The argument's name, for the message.
+        value: Its value.
+        minimum: The smallest value allowed.
+
+    Raises:
+        ValueError: If `value` is below `minimum`.
+    """
+    if value < minimum:
+        raise ValueError(
+            f"{name} is {value}, but must be at least {minimum}. Use {name}={minimum}."
+        )
+
+
+def channels_at(resolution: int, *, channel_base: int, channel_max: int) -> int:
+    """Number of feature channels at a resolution, min(channel_base // resolution, channel_max).
+
+    Args:
+        resolution: Side of the feature map in pixels.
+        channel_base: Channels times pixels of side; halving it halves the width of the high
+            resolutions.
+        channel_max: Upper bound of the number of channels.
+
+    Returns:
+        Channels, >= 1.
+
+    Raises:
+        ValueError: If no channel is left.
+    """
+    check_at_least("channel_max", channel_max, 1)
+    channels = min(channel_base // resolution, channel_max)
+    if channels < 1:
+        raise ValueError(
+            f"channel_base is {channel_base}, but must be at least the resolution ({resolution}), so that one channel "
+            f"is left there. Use channel_base={resolution * 64} for 64 channels."
+        )
+    return channels
+
+
+def check_images(images: Tensor, *, resolution: int, image_channels: int) -> None:
+    """Checks that a batch of images fits a network.
+
+    Args:
+        images: The batch, expected as [B, C, H, W].
+        resolution: Expected H and W in pixels.
+        image_channels: Expected C.
+
+    Raises:
+        ValueError: If the shape is another one.
+    """
+    expected = (image_channels, resolution, resolution)
+    if images.ndim != 4 or tuple(images.shape[1:]) != expected:
+        raise ValueError(
+            f"images have the shape {list(images.shape)}, but this network takes [B, {', '.join(map(str, expected))}]. "
+            f"Resize the images, or build the network with their resolution and image_channels."
+        )
+
+
+def check_labels(labels: Tensor | None, *, num_classes: int, batch: int) -> None:
+    """Checks that labels are given exactly where the network has classes, one a sample.
+
+    Args:
+        labels: Class numbers [B], int64 in [0, num_classes), or None. The range is left to the
+            embedding.
+        num_classes: Classes of the network; 0 means unconditional.
+        batch: Expected B.
+
+    Raises:
+        ValueError: If labels are missing, unexpected, or of another shape or dtype.
+    """
+    if num_classes == 0:
+        if labels is not None:
+            raise ValueError(
+                f"labels have the shape {list(labels.shape)}, but this network has no classes (num_classes is 0). "
+                f"Pass labels=None, or build it with num_classes."
+            )
+        return
+    if labels is None:
+        raise ValueError(
+            f"labels are None, but this network has {num_classes} classes. Pass int64 labels of shape [{batch}]."
+        )
+    if tuple(labels.shape) != (batch,) or labels.is_floating_point():
+        raise ValueError(
+            f"labels have the shape {list(labels.shape)} and dtype {labels.dtype}, but must be int64 of shape "
+            f"[{batch}]. Pass one class number for each sample (not one-hot vectors)."
+        )

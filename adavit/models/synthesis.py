@@ -1,0 +1,233 @@
+"""The synthesis network of StyleGAN2: styles to images (arXiv:1912.04958, figure 2c, skip form of section 4.1)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.layers import LEAKY_RELU_GAIN, EqualisedLinear
+from adavit.models.modulated_convolution import demodulation, modulated_convolution
+from adavit.models.pointwise import finish_layer
+from adavit.models.resampling import upsample
+from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        style_dim: Length W of the styles.
+        resolution: Side of the output in pixels.
+        upsample: Whether the input has half that side.
+    """
+
+    fixed_noise: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        style_dim: int,
+        resolution: int,
+        upsample: bool = False,
+    ) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.upsample = upsample
+        self.affine = EqualisedLinear(style_dim, in_channels, bias_init=1.0)
+        weight = torch.randn(out_channels, in_channels, 3, 3)
+        self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
+        self.weight_gain = 1.0 / math.sqrt(in_channels * 9)
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("fixed_noise", torch.randn(resolution, resolution))
+
+    def forward(
+        self, features: Tensor, style: Tensor, noise: torch.Generator | None = None
+    ) -> Tensor:
+        """Maps features [B, C, H, W] and styles [B, W] to features [B, O, resolution, resolution].
+
+        The gain sqrt 2 of the activation is folded into its argument (see `layers`).
+        """
+        weight = self.weight * self.weight_gain
+        styles = self.affine(style)
+        factors = demodulation(weight, styles) * LEAKY_RELU_GAIN
+        output = modulated_convolution(features, weight, styles, upsample=self.upsample)
+        pixels = self.fixed_noise[None, None]
+        if noise is not None:
+            shape = (features.shape[0], 1, self.resolution, self.resolution)
+            pixels = torch.randn(shape, generator=noise, device=noise.device).to(features.device)
+        return finish_layer(
+            output,
+            factors.to(output.dtype),
+            (self.bias * LEAKY_RELU_GAIN).to(output.dtype),
+            (pixels * (self.noise_strength * LEAKY_RELU_GAIN)).to(output.dtype),
+        )
+
+
+class ToImage(nn.Module):
+    """Modulated 1x1 convolution to image channels, without demodulation.
+
+    Args:
+        in_channels: Channels of the features.
+        image_channels: Channels of the images.
+        style_dim: Length W of the styles.
+    """
+
+    def __init__(self, in_channels: int, image_channels: int, *, style_dim: int) -> None:
+        super().__init__()
+        self.affine = EqualisedLinear(style_dim, in_channels, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(image_channels, in_channels))
+        self.weight_gain = 1.0 / math.sqrt(in_channels)
+        self.bias = nn.Parameter(torch.zeros(image_channels))
+
+    def forward(self, features: Tensor, style: Tensor) -> Tensor:
+        """Maps features [B, C, H, W] and styles [B, W] to image channels [B, image_channels, H, W], float32."""
+        # Few outputs: a small matrix of weights for each sample costs no pass over the features,
+        # which scaling them by the style would (w'_jb of equation 1).
+        weight = self.affine(style)[:, :, None] * (self.weight.T * self.weight_gain)  # [B, C, O]
+        batch, channels, height, width = features.shape
+        pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+        output = torch.bmm(pixels, weight.to(pixels.dtype)) + self.bias.to(pixels.dtype)
+        output = output.view(batch, height, width, -1).permute(0, 3, 1, 2)
+        return output.float()
+
+
+class SynthesisBlock(nn.Module):
+    """The layers of one resolution: two convolutions (one at 4 pixels) and the image branch.
+
+    Args:
+        in_channels: Channels of the features of half the side; None for the first block, which
+            starts from a learned constant.
+        out_channels: Channels of the features.
+        style_dim: Length W of the styles.
+        resolution: Side of the output in pixels.
+        image_channels: Channels of the images.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | None,
+        out_channels: int,
+        *,
+        style_dim: int,
+        resolution: int,
+        image_channels: int,
+    ) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList()
+        if in_channels is not None:
+            self.convolutions.append(
+                SynthesisLayer(
+                    in_channels,
+                    out_channels,
+                    style_dim=style_dim,
+                    resolution=resolution,
+                    upsample=True,
+                )
+            )
+        self.convolutions.append(
+            SynthesisLayer(out_channels, out_channels, style_dim=style_dim, resolution=resolution)
+        )
+        self.to_image = ToImage(out_channels, image_channels, style_dim=style_dim)
+
+    def forward(
+        self, features: Tensor, images: Tensor | None, styles: Tensor, noise: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """Runs the block.
+
+        Args:
+            features: Features of the block before [B, C, H, W].
+            images: Sum of the image branches before [B, image_channels, H, W], or None in the first
+                block.
+            styles: One style for each convolution and one for the image branch [B, L, W].
+            noise: Generator of the noise, or None for the fixed noise.
+
+        Returns:
+            Features [B, O, resolution, resolution] and images [B, image_channels, resolution,
+            resolution], float32.
+        """
+        for index, convolution in enumerate(self.convolutions):
+            features = convolution(features, styles[:, index], noise)
+        branch: Tensor = self.to_image(features, styles[:, len(self.convolutions)])
+        return features, branch if images is None else branch + upsample(images)
+
+
+class SynthesisNetwork(nn.Module):
+    """Styles to images.
+
+    The image branch of a block and the first convolution of the next take the same style, so there
+    are 2 (k + 1) styles at resolution 4 * 2^k: `style_count`.
+
+    Args:
+        resolution: Side of the images in pixels, 4 * 2^k.
+        image_channels: Channels of the images.
+        style_dim: Length W of the styles.
+        channel_base: Channels at resolution r are min(channel_base // r, channel_max).
+        channel_max: See `channel_base`.
+
+    Raises:
+        ValueError: If a size is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolution: int,
+        image_channels: int,
+        style_dim: int,
+        channel_base: int,
+        channel_max: int,
+    ) -> None:
+        super().__init__()
+        doublings = check_resolution(resolution)
+        check_at_least("image_channels", image_channels, 1)
+        self.style_dim = style_dim
+        self.style_count = 2 * (doublings + 1)
+        sides = [BASE_RESOLUTION * 2**k for k in range(doublings + 1)]
+        widths = [
+            channels_at(side, channel_base=channel_base, channel_max=channel_max) for side in sides
+        ]
+        constant = torch.randn(1, widths[0], BASE_RESOLUTION, BASE_RESOLUTION)
+        self.constant = nn.Parameter(constant.contiguous(memory_format=torch.channels_last))
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(
+                before, width, style_dim=style_dim, resolution=side, image_channels=image_channels
+            )
+            for before, width, side in zip([None, *widths[:-1]], widths, sides, strict=True)
+        )
+
+    def forward(self, w: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """Draws images from styles.
+
+        Args:
+            w: Styles [B, W], the same for all layers, or [B, style_count, W].
+            noise: Generator to draw the noise of each pixel from; None for the fixed noise, with
+                which the same styles give the same images.
+
+        Returns:
+            Images [B, image_channels, resolution, resolution], float32, about [-1, 1] once trained.
+
+        Raises:
+            ValueError: If `w` has another shape.
+        """
+        if w.ndim == 2:
+            w = w.unsqueeze(1).expand(-1, self.style_count, -1)
+        if w.ndim != 3 or tuple(w.shape[1:]) != (self.style_count, self.style_dim):
+            raise ValueError(
+                f"w has the shape {list(w.shape)}, but must be [B, {self.style_dim}] or "
+                f"[B, {self.style_count}, {self.style_dim}]. Pass the result of the mapping network."
+            )
+        features = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(
+            memory_format=torch.channels_last
+        )
+        images: Tensor | None = None
+        first = 0
+        for block in self.blocks:
+            features, images = block(features, images, w[:, first:], noise)
+            first += len(block.convolutions)
+        assert images is not None
+        return images

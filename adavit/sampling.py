@@ -1,0 +1,104 @@
+"""Drawing images from a generator: streams of many for the metrics, single ones by seed, grids to look at."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from adavit.data import images_to_uint8
+from adavit.models import Generator
+from adavit.randomness import generator_for
+
+BATCH = 64
+"""Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""
+
+
+@torch.no_grad()
+def generated_batches(
+    generator: Generator,
+    count: int,
+    *,
+    seed: int,
+    labels: np.ndarray | None = None,
+    truncation: float = 1.0,
+) -> Iterator[Tensor]:
+    """Random images for the metrics, the same ones for the same seed.
+
+    Args:
+        generator: In evaluation mode.
+        count: How many images in all.
+        seed: Start of the stream.
+        labels: Labels of the data, int64 [N], from which those of a conditional generator are drawn.
+        truncation: Factor on the distance of w from its average; 1 is none.
+
+    Yields:
+        Images [B, C, H, W], uint8, on the generator's device.
+    """
+    device = generator.w_average.device
+    stream = generator_for(seed, "evaluation", 0, device)
+    choice = np.random.Generator(np.random.PCG64(seed))
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
+        drawn = None
+        if generator.num_classes:
+            if labels is None:
+                raise ValueError("The generator is conditional, expected the labels of the data.")
+            drawn = torch.from_numpy(choice.choice(labels, size)).to(device)
+        yield images_to_uint8(generator(latents, drawn, truncation=truncation, noise=stream))
+
+
+@torch.no_grad()
+def images_of_seeds(
+    generator: Generator,
+    seeds: Sequence[int],
+    *,
+    class_index: int | None = None,
+    truncation: float = 1.0,
+) -> Iterator[Tensor]:
+    """One image per seed; a seed gives the same image whichever others are asked for.
+
+    Args:
+        generator: In evaluation mode; its fixed noise is used.
+        seeds: Any integers >= 0.
+        class_index: Class of a conditional generator; None draws it by the seed.
+        truncation: Factor on the distance of w from its average; 1 is none.
+
+    Yields:
+        Image [C, H, W], uint8, on the CPU.
+    """
+    device = generator.w_average.device
+    for seed in seeds:
+        stream = generator_for(seed, "latents", 0)
+        latents = torch.randn(1, generator.latent_dim, generator=stream)
+        labels = None
+        if generator.num_classes:
+            index = class_index
+            if index is None:
+                index = int(torch.randint(generator.num_classes, (), generator=stream))
+            labels = torch.tensor([index], device=device)
+        image = generator(latents.to(device), labels, truncation=truncation)
+        yield images_to_uint8(image)[0].cpu()
+
+
+def image_from_tensor(image: Tensor) -> Image.Image:
+    """A picture from uint8 [C, H, W], C in {1, 3, 4}."""
+    array = image.permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def image_grid(images: Tensor, *, columns: int = 8) -> Image.Image:
+    """Images side by side, small ones enlarged by whole pixels so that a person sees something.
+
+    Args:
+        images: uint8 [N, C, H, W].
+        columns: Images in a row.
+    """
+    enlarge = max(1, 64 // images.shape[-1])
+    large = images.cpu().repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
+    grid = make_grid(large, nrow=columns, padding=2)
+    # make_grid repeats grey to three channels, which changes nothing that is seen.
+    return image_from_tensor(grid)

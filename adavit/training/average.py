@@ -1,0 +1,43 @@
+"""The exponential moving average of the generator's weights: what is sampled, measured and kept."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class GeneratorAverage:
+    """A copy of the generator that follows it with a half-life.
+
+    The decay over one step of b images is 0.5^(b / half-life), so the average does not depend on the
+    batch size (Karras et al. 2018, arXiv:1710.10196, section 5, restated in images). The half-life
+    grows with the images seen until it reaches its value: early weights are forgotten fast.
+
+    Args:
+        generator: The network to follow.
+        half_life_kimg: Thousands of images after which a weight counts half; 0 copies.
+        ramp: The half-life is at most this part of the images seen; None: no ramp.
+    """
+
+    def __init__(self, generator: nn.Module, *, half_life_kimg: float, ramp: float | None) -> None:
+        self.module = copy.deepcopy(generator).eval().requires_grad_(False)
+        self.half_life_kimg = half_life_kimg
+        self.ramp = ramp
+
+    @torch.no_grad()
+    def update(self, generator: nn.Module, *, images: int, batch: int) -> None:
+        """Moves the average towards `generator`.
+
+        Args:
+            generator: Its weights after the step.
+            images: Real images seen, this step included.
+            batch: Real images of this step.
+        """
+        half_life = 1000 * self.half_life_kimg
+        if self.ramp is not None:
+            half_life = min(half_life, self.ramp * images)
+        keep = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
+        for mean, value in zip(self.module.parameters(), generator.parameters(), strict=True):
+            mean.lerp_(value, 1 - keep)
+        for mean, value in zip(self.module.buffers(), generator.buffers(), strict=True):
+            mean.copy_(value)

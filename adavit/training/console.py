@@ -1,0 +1,162 @@
+"""What a person sees while a run goes on: a progress bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from dataclasses import dataclass
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands.
+
+    Attributes:
+        images: Real images seen.
+        total_images: Real images at the end.
+        images_per_s: Speed over the last report, or None before the first.
+        p: Augmentation probability.
+        r_t: Overfitting heuristic over the last report, or None.
+        metric: Name and value of the first metric's last figure, or None.
+    """
+
+    images: int
+    total_images: int
+    images_per_s: float | None = None
+    p: float = 0.0
+    r_t: float | None = None
+    metric: tuple[str, float] | None = None
+
+    def fields(self) -> str:
+        """The figures, separated by two blanks; what is not known is left out."""
+        parts = [f"{self.images / 1000:.1f} of {self.total_images / 1000:g} kimg"]
+        if self.images_per_s:
+            parts.append(f"{self.images_per_s:.0f} images/s")
+            left = (self.total_images - self.images) / self.images_per_s
+            parts.append(f"{_duration(left)} left")
+        parts.append(f"p {self.p:.3f}")
+        if self.r_t is not None:
+            parts.append(f"r_t {self.r_t:+.2f}")
+        if self.metric is not None:
+            parts.append(f"{self.metric[0]} {self.metric[1]:.4g}")
+        return "  ".join(parts)
+
+
+class Console(Protocol):
+    """Where a run tells what it does."""
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+
+    def status(self, status: Status) -> None:
+        """Where training stands; called at every step."""
+
+    def report(self, status: Status) -> None:
+        """Where training stands, at the cadence of stats.jsonl."""
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Something else that takes time: decoding, evaluating."""
+
+
+class SilentConsole:
+    """Says nothing, for use from Python."""
+
+    def note(self, text: str) -> None:
+        """Ignored."""
+
+    def status(self, status: Status) -> None:
+        """Ignored."""
+
+    def report(self, status: Status) -> None:
+        """Ignored."""
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Ignored."""
+
+
+class LineConsole:
+    """Plain lines, for logs and pipes.
+
+    Args:
+        stream: Where they go.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+
+    def note(self, text: str) -> None:
+        """A line, at once."""
+        print(text, file=self._stream, flush=True)
+
+    def status(self, status: Status) -> None:
+        """Ignored: a line per step would drown the rest."""
+
+    def report(self, status: Status) -> None:
+        """A line per report."""
+        self.note(status.fields())
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Ignored: its result is a line of its own."""
+
+
+class BarConsole:
+    """A progress bar below the lines that stay.
+
+    Args:
+        console: Rich's console; None makes one for the terminal.
+    """
+
+    REFRESH_SECONDS = 0.2
+
+    def __init__(self, console: RichConsole | None = None) -> None:
+        self._console = console or RichConsole(highlight=False)
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:3.0f}%"),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def note(self, text: str) -> None:
+        """A line above the bar."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def status(self, status: Status) -> None:
+        """Moves the bar."""
+        self._show(status.fields(), status.images, status.total_images)
+
+    def report(self, status: Status) -> None:
+        """Moves the bar."""
+        self.status(status)
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Shows the activity in the bar's place."""
+        self._show(f"{text} {done} of {total}", done, total)
+
+    def _show(self, text: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < self.REFRESH_SECONDS and done < total:
+            return  # drawing costs more than a step of a small network
+        self._shown = now
+        if self._task is None:
+            self._task = self._progress.add_task(text, total=total)
+        self._progress.update(self._task, description=text, completed=done, total=total)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,0 +1,66 @@
+"""`curves.png`: what a run has measured against the images it has seen."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from adavit.files import write_atomically
+from adavit.training.run_directory import RunDirectory, read_records
+
+LABELS = {
+    "loss_generator": "generator",
+    "loss_discriminator": "discriminator",
+    "logits_train": "training images",
+    "logits_heldout": "held-out images",
+    "logits_fake": "generated images",
+    "p": "p",
+    "r_t": "r_t",
+    "r_v": "r_v",
+}
+
+
+def draw_curves(directory: RunDirectory) -> None:
+    """Draws losses, the three logits, p with both heuristics, and each metric with its floor."""
+    stats, metrics = read_records(directory.stats), read_records(directory.metrics)
+    names = [
+        key for key in (metrics[-1] if metrics else {}) if key.split("_")[0] in ("fid", "kid", "fd")
+    ]
+    measured = [key for key in names if not key.endswith(("_floor", "_training", "_halves"))]
+    measured = [key for key in measured if not key.endswith("_at_floor")]
+    # No pyplot: it keeps figures alive and looks for a screen.
+    figure = Figure(figsize=(11, 3.2 * (2 + (len(measured) > 2))), layout="constrained")
+    axes = figure.subplots(2 + (len(measured) > 2), 2, squeeze=False).flat
+    _plot(axes[0], stats, ("loss_generator", "loss_discriminator"), "losses")
+    _plot(axes[1], stats, ("logits_train", "logits_heldout", "logits_fake"), "mean logits")
+    _plot(axes[2], stats, ("p", "r_t", "r_v"), "augmentation probability and heuristics")
+    axes[2].set_ylim(-1.05, 1.05)
+    axis = axes[3]
+    for name in measured[:1]:
+        _plot(axis, metrics, (name,), name)
+        floor = metrics[-1].get(f"{name}_floor")
+        if floor is not None:
+            label = f"held-out real images: {floor:.3g}"
+            axis.axhline(floor, color="grey", linestyle="--", linewidth=1, label=label)
+        axis.set_ylim(bottom=0)
+        axis.legend(fontsize=8)
+    figure.suptitle(directory.path.name, fontsize=10)
+    FigureCanvasAgg(figure)
+    write_atomically(
+        directory.curves, lambda partial: figure.savefig(partial, format="png", dpi=100)
+    )
+
+
+def _plot(axis: Axes, records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:
+    for name in names:
+        points = [(r["images"] / 1000, r[name]) for r in records if r.get(name) is not None]
+        if points:
+            marker = "o" if len(points) < 30 else None
+            axis.plot(*zip(*points, strict=True), label=LABELS.get(name, name), marker=marker, ms=3)
+    axis.set_title(title, fontsize=9)
+    axis.set_xlabel("thousands of real images seen (kimg)", fontsize=8)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.3)
+    if axis.lines:
+        axis.legend(fontsize=8)

@@ -1,0 +1,119 @@
+"""The folder a run leaves behind: its files, their names, and the two logs of JSON lines."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adavit.errors import UserError
+from adavit.files import write_text
+
+
+class RunDirectory:
+    """Paths and logs of one run.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.data = path / "data.json"
+        self.stats = path / "stats.jsonl"
+        self.metrics = path / "metrics.jsonl"
+        self.samples = path / "samples"
+        self.curves = path / "curves.png"
+        self.checkpoint = path / "checkpoint.pt"
+        self.best_generator = path / "generator-best.safetensors"
+        self.last_generator = path / "generator-last.safetensors"
+        self.tensorboard = path / "tensorboard"
+
+    @classmethod
+    def create(cls, out: Path | None, label: str) -> "RunDirectory":
+        """A new, empty run directory.
+
+        Args:
+            out: Where to put it, or None for the next number below `runs/`.
+            label: Ends the name of a numbered one, e.g. "small_set-vit-bgc".
+
+        Raises:
+            UserError: If `out` is there and not empty, or cannot be made.
+        """
+        path = out
+        try:
+            if path is None:
+                path = _next_numbered(Path("runs"), label)
+            else:
+                path.mkdir(parents=True, exist_ok=True)
+                if any(path.iterdir()):
+                    raise UserError(
+                        f"--out {str(path)!r} is not empty, expected a new folder. Choose another,"
+                        f" or continue the run in it with --resume {path}."
+                    )
+            (path / "samples").mkdir()
+        except OSError as error:
+            raise UserError(
+                f"--out {str(path)!r} cannot be made ({error.strerror}), expected a folder that may"
+                " be written. Choose another."
+            ) from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """An existing run directory.
+
+        Raises:
+            UserError: If there is none at `path`.
+        """
+        directory = cls(path)
+        if not directory.config.is_file():
+            raise UserError(
+                f"{str(path)!r} is not a run directory: it has no config.yaml. Expected a folder"
+                " that adavit train has made, such as runs/00000-small_set-vit-bgc; check the"
+                " path."
+            )
+        directory.samples.mkdir(exist_ok=True)
+        return directory
+
+    def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
+        """Replaces a JSON file, atomically."""
+        write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    def append(self, log: Path, record: Mapping[str, Any]) -> None:
+        """Adds one line to `stats` or `metrics`."""
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def cut_back(self, log: Path, images: int) -> None:
+        """Drops the records past `images` and what a kill left of a half-written line."""
+        if log.exists():
+            kept = [record for record in read_records(log) if record["images"] <= images]
+            write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
+
+
+def read_records(log: Path) -> list[dict[str, Any]]:
+    """The complete records of a log of JSON lines; none if there is no file."""
+    if not log.exists():
+        return []
+    records = []
+    for line in log.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            break  # a kill in the middle of a write: only the last line can be broken
+    return records
+
+
+def _next_numbered(parent: Path, label: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        taken = [int(name[:5]) for name in os.listdir(parent) if name[:5].isdigit()]
+        path = parent / f"{max(taken, default=-1) + 1:05d}-{label}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue  # another run took the number at the same moment
+        return path

@@ -1,0 +1,62 @@
+"""The pictures of a run: a grid of real images, and grids of generated ones from fixed latents."""
+
+import numpy as np
+import torch
+
+from adavit.data import images_to_uint8
+from adavit.files import write_atomically
+from adavit.models import Generator
+from adavit.randomness import generator_for
+from adavit.sampling import image_grid
+from adavit.training.run_directory import RunDirectory
+from adavit.training.workload import Workload
+
+COUNT = 64
+COLUMNS = 8
+
+
+class SampleSheet:
+    """Draws the same latents again and again, so that the grids show how the generator changes.
+
+    Args:
+        workload: Gives the real images, the seed and the classes.
+        directory: Where the grids go.
+    """
+
+    def __init__(self, workload: Workload, directory: RunDirectory) -> None:
+        self._folder = directory.samples
+        self._workload = workload
+        stream = generator_for(workload.config.run.seed, "samples", 0)
+        latent_dim = workload.config.generator.latent_dim
+        self._latents = torch.randn(COUNT, latent_dim, generator=stream).to(workload.device)
+        self._labels = None
+        if workload.num_classes:  # a column per class, as far as columns go
+            columns = torch.arange(COUNT) % COLUMNS
+            rows = torch.arange(COUNT) // COLUMNS
+            beyond = COLUMNS * (rows % -(-workload.num_classes // COLUMNS))
+            labels = (columns + beyond) % workload.num_classes
+            self._labels = labels.to(workload.device)
+
+    def draw_reals(self) -> None:
+        """Writes `reals.png`: training images in the order of the split."""
+        chosen = self._workload.split.train[:COUNT]
+        images = torch.from_numpy(np.array(self._workload.image_set.images[chosen]))
+        self._save("reals.png", images)
+
+    @torch.no_grad()
+    def draw(self, generator: Generator, images: int, every_kimg: float) -> None:
+        """Writes `000020kimg.png`, with decimals where the cadence needs them.
+
+        Args:
+            generator: Usually the average, in evaluation mode; its fixed noise is used.
+            images: Real images seen.
+            every_kimg: Thousands of images between grids.
+        """
+        whole = float(every_kimg).is_integer()
+        kimg = f"{images // 1000:06d}" if whole else f"{images / 1000:010.3f}"
+        generated = images_to_uint8(generator(self._latents, self._labels))
+        self._save(f"{kimg}kimg.png", generated)
+
+    def _save(self, name: str, images: torch.Tensor) -> None:
+        grid = image_grid(images, columns=COLUMNS)
+        write_atomically(self._folder / name, lambda partial: grid.save(partial, format="PNG"))

@@ -1,0 +1,156 @@
+"""`train` and `resume`: from a configuration to a finished run directory."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from adavit.config import RunConfig
+from adavit.errors import UserError
+from adavit.files import write_text
+from adavit.settings import build_config, flatten, merge, parse_yaml
+from adavit.training.console import Console, SilentConsole
+from adavit.training.run_directory import RunDirectory
+from adavit.training.trainer import Trainer
+from adavit.training.workload import (
+    absolute_source,
+    describe_data,
+    describe_environment,
+    prepare,
+    total_images,
+)
+
+MAY_CHANGE_ON_RESUME = {
+    # length, device, cadence; and where things lie, since their content is checked
+    "training.total_kimg",
+    "metrics.patience_kimg",
+    "metrics.every_kimg",
+    "metrics.inception_weights",
+    "run.device",
+    "run.out",
+    "run.status_every_kimg",
+    "run.samples_every_kimg",
+    "run.checkpoint_every_kimg",
+    "data.source",
+    "data.data_root",
+}
+
+
+def train(config: RunConfig | None = None, *, console: Console | None = None) -> Path:
+    """Trains from the start.
+
+    Example:
+        >>> config = adavit.RunConfig(training={"total_kimg": 20})
+        >>> run = adavit.train(config)
+
+    Args:
+        config: What to do; None takes every default.
+        console: Told how it goes; None says nothing.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        UserError: If the user can mend it; nothing has been trained then.
+        RunError: If training failed; the last checkpoint is good.
+        Stopped: After SIGINT or SIGTERM, with a checkpoint written.
+    """
+    console = console or SilentConsole()
+    workload = prepare(_with_absolute_paths(config or RunConfig()), console)
+    directory = RunDirectory.create(workload.config.run.out, workload.label)
+    text = config_text(workload.config)
+    write_text(directory.config, text)
+    console.note(f"{text}\nRun directory: {directory.path}")
+    return _run(Trainer(workload, directory, console))
+
+
+def resume(
+    path: Path, layers: Sequence[Mapping[str, Any]] = (), *, console: Console | None = None
+) -> Path:
+    """Continues a run from its checkpoint, to the same bits as if it had never stopped.
+
+    Args:
+        path: The run directory.
+        layers: Settings given again or anew; only length, device and cadence may differ.
+        console: Told how it goes; None says nothing.
+
+    Returns:
+        The run directory.
+
+    Raises:
+        UserError: If there is no run, a setting differs that must not, or the data changed.
+        RunError: If training failed; the last checkpoint is good.
+        Stopped: After SIGINT or SIGTERM, with a checkpoint written.
+    """
+    console = console or SilentConsole()
+    directory = RunDirectory.open(path)
+    config = continued_config(directory, layers)
+    workload = prepare(config, console)
+    trainer = Trainer(workload, directory, console)
+    if directory.checkpoint.exists():
+        trainer.resume(directory.checkpoint)
+    write_text(directory.config, config_text(workload.config))
+    if trainer.images >= total_images(workload.config):
+        console.note(
+            f"Run {path} is finished: {trainer.images / 1000:g} of"
+            f" {workload.config.training.total_kimg:g} kimg. Give a larger --kimg to train on."
+        )
+    else:
+        console.note(f"Continuing {path} at {trainer.images / 1000:g} kimg.")
+    return _run(trainer)
+
+
+def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
+    """The stored configuration with what may change replaced.
+
+    Raises:
+        UserError: Naming every setting that must not change.
+    """
+    stored = parse_yaml(directory.config.read_text(encoding="utf-8"), str(directory.config))
+    given = merge(*layers)
+    config = build_config([stored, *layers])
+    before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
+    changed = [
+        key for key in after if key not in MAY_CHANGE_ON_RESUME and before.get(key) != after[key]
+    ]
+    if changed:
+        lines = [
+            f"{key} is {after[key]!r}, but the run in {str(directory.path)!r} was started with"
+            f" {before.get(key)!r}. Leave it out, or start a new run."
+            for key in changed
+        ]
+        raise UserError("\n".join(lines))
+    out = given.get("run", {}).get("out")
+    if out is not None and Path(out).resolve() != directory.path.resolve():
+        raise UserError(
+            f"--out {str(out)!r} is not the run being continued ({str(directory.path)!r}), expected"
+            " none. Leave --out out; the run goes on in its own directory."
+        )
+    return _with_absolute_paths(config)
+
+
+def config_text(config: RunConfig) -> str:
+    """A configuration as YAML, sections in their order."""
+    return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
+
+
+def _run(trainer: Trainer) -> Path:
+    directory, workload = trainer.directory, trainer.workload
+    directory.write_json(directory.environment, describe_environment(workload.device))
+    directory.write_json(directory.data, describe_data(workload))
+    trainer.samples.draw_reals()
+    trainer.run()
+    return directory.path
+
+
+def _with_absolute_paths(config: RunConfig) -> RunConfig:
+    """Paths that still mean the same when the run is continued from another folder."""
+    values = config.as_dict()
+    values["data"]["source"] = absolute_source(config.data.source)
+    if config.metrics.reference is not None:
+        values["metrics"]["reference"] = absolute_source(config.metrics.reference)
+    for section, key in (("data", "data_root"), ("metrics", "inception_weights")):
+        if values[section][key] is not None:
+            values[section][key] = str(Path(values[section][key]).absolute())
+    return RunConfig.model_validate(values)

@@ -1,0 +1,78 @@
+"""What is averaged between two lines of `stats.jsonl`."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.training.step import StepResult
+from augment import OverfittingStatistics
+
+
+class StatsWindow:
+    """Sums since the last report; kept in the checkpoint, so that a resumed report lacks nothing.
+
+    The sums stay on the device until they are asked for, so that measuring never waits for it.
+    """
+
+    def __init__(self) -> None:
+        self.overfitting = OverfittingStatistics()
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._images = 0
+        self._seconds = 0.0
+
+    def observe(
+        self, result: StepResult, *, heldout: Tensor | None, images: int, seconds: float
+    ) -> None:
+        """Adds one step of `images` real images that took `seconds`; a skipped step adds no figures."""
+        self._images += images
+        self._seconds += seconds
+        if not result.finite:
+            return
+        self.overfitting.observe(
+            train=result.train_logits, generated=result.generated_logits, heldout=heldout
+        )
+        for name, value in result.losses.items():
+            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def record(self) -> dict[str, float | None]:
+        """Means since the last reset; None where nothing was measured."""
+        means = {name: float(self._sums[name]) / n for name, n in self._counts.items()}
+        seen = self.overfitting
+        values = {
+            "r_t": seen.r_t,
+            "r_v": seen.r_v,
+            "logits_train": seen.mean_train,
+            "logits_heldout": seen.mean_heldout,
+            "logits_fake": seen.mean_generated,
+            "loss_generator": means.get("loss_generator", math.nan),
+            "loss_discriminator": means.get("loss_discriminator", math.nan),
+            "r1": means.get("r1", math.nan),
+            "images_per_s": self._images / self._seconds if self._seconds else math.nan,
+        }
+        return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+    def reset(self) -> None:
+        """Begins anew."""
+        self.overfitting.reset()
+        self._sums, self._counts, self._images, self._seconds = {}, {}, 0, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """All sums, as tensors and plain values."""
+        return {
+            "overfitting": self.overfitting.state_dict(),
+            "sums": dict(self._sums),
+            "counts": dict(self._counts),
+            "images": self._images,
+            "seconds": self._seconds,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
+        """Takes over the sums of `state_dict`, onto `device`."""
+        self.overfitting.load_state_dict(state["overfitting"])
+        self._sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self._counts = dict(state["counts"])
+        self._images, self._seconds = state["images"], state["seconds"]

@@ -1,0 +1,207 @@
+"""Everything a run needs before its first step: images, resolved settings, metrics. Cheap failures come first."""
+
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from adavit.auto import Facts, resolve
+from adavit.config import AUTO, RunConfig
+from adavit.data import ImageSet, Split, load_images, split_images
+from adavit.devices import choose_device
+from adavit.errors import UserError
+from adavit.metrics import Evaluator
+from adavit.models.build import generator_arguments
+from adavit.scoring import CHANNEL_NAMES, build_evaluator
+from adavit.settings import explain
+from adavit.training.console import Console
+
+DEFAULT_RESOLUTION_CAP = {"cpu": 32}
+"""Largest resolution that is chosen unasked, by device; elsewhere 256."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A run that is ready to start.
+
+    Attributes:
+        config: Resolved: no value is left to choose.
+        image_set: All images of `data.source`.
+        split: Which of them are trained on and which are held out.
+        device: Where the networks run.
+        evaluator: Scores generated images, or None when `metrics.names` is empty.
+    """
+
+    config: RunConfig
+    image_set: ImageSet
+    split: Split
+    device: torch.device
+    evaluator: Evaluator | None
+
+    @property
+    def num_classes(self) -> int:
+        """Classes that the networks are conditioned on; 0 without `data.cond`."""
+        return len(self.image_set.classes) if self.config.data.cond else 0
+
+    @property
+    def label(self) -> str:
+        """Name of the run, for its directory."""
+        augment = self.config.augment
+        suffix = "noaug" if augment.mode == "none" else augment.preset
+        return f"{self.image_set.name}-{self.config.discriminator.kind}-{suffix}"
+
+    def architecture(self) -> dict[str, Any]:
+        """Keyword arguments of the generator."""
+        return generator_arguments(
+            self.config.generator,
+            resolution=self.config.data.resolution,
+            image_channels=self.image_set.images.shape[1],
+            num_classes=self.num_classes,
+        )
+
+
+def prepare(config: RunConfig, console: Console) -> Workload:
+    """Loads the data, chooses what was left open, and finds the metric's weights.
+
+    Args:
+        config: As merged from presets, files and flags, or as stored by an earlier run.
+        console: Told what was found.
+
+    Raises:
+        UserError: If data, device, weights or settings are not what the configuration asks for.
+    """
+    device = choose_device(config.run.device)
+    data = config.data
+    images = load_images(
+        data.source,
+        resolution=None if data.resolution is AUTO else data.resolution,
+        default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
+        channels=data.channels,
+        data_root=data.data_root,
+        progress=_activity(console, "decoding"),
+    )
+    for note in images.notes:
+        console.note(note)
+    if data.cond and images.labels is None:
+        raise UserError(
+            f"data.cond is on, but {data.source!r} has no classes; expected sub-folders or a"
+            " dataset.json with labels. Leave --cond out, or sort the images into one folder per"
+            " class."
+        )
+    split = split_images(
+        len(images.images),
+        subset=data.subset,
+        heldout_fraction=data.val_fraction,
+        seed=config.run.seed,
+    )
+    console.note(
+        f"Training on {len(split.train):,} images{', doubled by flips' if data.mirror else ''};"
+        f" {len(split.heldout):,} held out."
+    )
+    facts = Facts(
+        resolution=images.images.shape[2],
+        training_images=len(split.train),
+        device=device.type,
+        source=images.name,
+    )
+    try:
+        resolved = resolve(config, facts)
+    except ValidationError as error:
+        raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    if resolved.augment.heuristic == "rv" and not len(split.heldout):
+        raise UserError(
+            f"augment.heuristic is rv, but no images are held out of {len(split.train)}. Give"
+            " --val-fraction, for example 0.1, or use --heuristic rt."
+        )
+    evaluator = _evaluator(resolved, images, split, device, console)
+    return Workload(resolved, images, split, device, evaluator)
+
+
+def describe_environment(device: torch.device) -> dict[str, Any]:
+    """Versions and machine, for `environment.json`."""
+    packages = (
+        "adavit",
+        "torch",
+        "torchvision",
+        "kornia",
+        "torch-fidelity",
+        "numpy",
+        "safetensors",
+    )
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "accelerator": accelerator,
+        "packages": {name: version(name) for name in packages},
+    }
+
+
+def describe_data(workload: Workload) -> dict[str, Any]:
+    """What was trained on, for `data.json`."""
+    images = workload.image_set
+    return {
+        "source": images.source,
+        "name": images.name,
+        "fingerprint": images.fingerprint,
+        "images": len(images.images),
+        "training_images": len(workload.split.train),
+        "heldout_images": len(workload.split.heldout),
+        "resolution": images.images.shape[2],
+        "channels": images.images.shape[1],
+        "classes": list(images.classes),
+        "skipped": [{"name": item.name, "reason": item.reason} for item in images.skipped],
+    }
+
+
+def _evaluator(
+    config: RunConfig, images: ImageSet, split: Split, device: torch.device, console: Console
+) -> Evaluator | None:
+    metrics = config.metrics
+    if not metrics.names:
+        return None
+    reference = images
+    if metrics.reference is not None:
+        reference = load_images(
+            metrics.reference,
+            resolution=images.images.shape[2],
+            channels=CHANNEL_NAMES[images.images.shape[1]],
+            data_root=config.data.data_root,
+            progress=_activity(console, "decoding"),
+        )
+        for line in reference.notes:
+            console.note(f"Reference of the metrics: {line}")
+    return build_evaluator(
+        reference,
+        metrics=metrics.names,
+        extractor=metrics.extractor,
+        inception_weights=metrics.inception_weights,
+        device=device,
+        console=console,
+        trained_on=(images, split),
+    )
+
+
+def _activity(console: Console, text: str) -> Callable[[int, int], None]:
+    return lambda done, total: console.activity(text, done, total)
+
+
+def total_images(config: RunConfig) -> int:
+    """Real images at the end of a run: whole batches, at least `training.total_kimg`."""
+    batch = config.training.batch
+    return batch * math.ceil(round(1000 * config.training.total_kimg) / batch)
+
+
+def absolute_source(source: str) -> str:
+    """`source` in a form that means the same from another folder: names stay, paths become absolute."""
+    path = Path(source)
+    return str(path.resolve()) if path.exists() else source

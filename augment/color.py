@@ -1,0 +1,164 @@
+"""Colour operations: brightness, contrast, luma flip, hue and saturation, as one affine map of colours.
+
+Karras et al. 2020 (arXiv:2006.06676), appendix B.2. With the luma axis v = (1, 1, 1) / sqrt(3), let P = v v^T be the projection on it,
+Q = I - P, and K the cross product with v. In the order of the paper,
+
+    x -> x + b;  x -> c x;  x -> (I - 2 i P) x;  x -> (P + cos(theta) Q + sin(theta) K) x;  x -> (P + s Q) x
+
+and since P and Q are projections and K = Q K, the product needs no matrix multiplication:
+
+    A = c [ f P + s cos(theta) Q + s sin(theta) K ],  offset = c f b,  with f = 1 - 2 i.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from augment.draws import Draws, Parameters, centred, discrete
+from augment.group import Group, per_image
+
+
+class Color(Group):
+    """Brightness, contrast, luma flip, hue rotation and saturation.
+
+    Grey images take part in the first three; of RGBA images only RGB does.
+
+    Args:
+        brightness: Multiplier of adding a constant.
+        contrast: Multiplier of multiplying by a constant.
+        lumaflip: Multiplier of the reflection about the plane normal to the luma axis, drawn with probability 1/2.
+        hue: Multiplier of the rotation about the luma axis.
+        saturation: Multiplier of scaling the distance from the luma axis.
+        brightness_std: Standard deviation of the added constant, in pixel values.
+        contrast_std: Standard deviation of log2 of the contrast.
+        hue_max: Largest angle, as a fraction of a half turn.
+        saturation_std: Standard deviation of log2 of the saturation.
+    """
+
+    def __init__(
+        self,
+        *,
+        brightness: float = 0,
+        contrast: float = 0,
+        lumaflip: float = 0,
+        hue: float = 0,
+        saturation: float = 0,
+        brightness_std: float = 0.2,
+        contrast_std: float = 0.5,
+        hue_max: float = 1,
+        saturation_std: float = 1,
+    ) -> None:
+        super().__init__(
+            {
+                "brightness": brightness,
+                "contrast": contrast,
+                "lumaflip": lumaflip,
+                "hue": hue,
+                "saturation": saturation,
+            },
+            {
+                "brightness_std": brightness_std,
+                "contrast_std": contrast_std,
+                "hue_max": hue_max,
+                "saturation_std": saturation_std,
+            },
+        )
+        self.brightness_std = brightness_std
+        self.contrast_std = contrast_std
+        self.hue_max = hue_max
+        self.saturation_std = saturation_std
+
+    def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
+        """Draw the parameters, each [B], of the operations that are switched on.
+
+        They are `brightness` (added), `contrast_log2`, `luma_flipped` (0 or 1), `hue_turns` (of a full turn) and
+        `saturation_log2`. See `Group.sample`.
+        """
+        gates = self._gates(draws)
+        parameters = {}
+        if "brightness" in gates:
+            gate = gates["brightness"]
+            parameters["brightness"] = draws.normal(1)[0] * self.brightness_std * gate
+        if "contrast" in gates:
+            gate = gates["contrast"]
+            parameters["contrast_log2"] = draws.normal(1)[0] * self.contrast_std * gate
+        if "lumaflip" in gates:
+            parameters["luma_flipped"] = discrete(draws.uniform(1)[0], 2) * gates["lumaflip"]
+        if "hue" in gates:
+            turns = centred(draws.uniform(1)[0]) / 2 * self.hue_max
+            parameters["hue_turns"] = turns * gates["hue"]
+        if "saturation" in gates:
+            gate = gates["saturation"]
+            parameters["saturation_log2"] = draws.normal(1)[0] * self.saturation_std * gate
+        return parameters
+
+    def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Map the colours. See `Group.transform`.
+
+        Raises:
+            ValueError: If the images have neither 1, 3 nor 4 channels.
+        """
+        channels = images.shape[1]
+        if channels not in (1, 3, 4):
+            raise ValueError(
+                f"images has {channels} channels, but colour operations know grey (1), RGB (3) and RGBA (4). "
+                "Switch off brightness, contrast, lumaflip, hue and saturation for other images."
+            )
+        luma, along, across, offset = color_gains(parameters, images)
+        if channels == 1:
+            # The mean of the three rows of A is (c f, c f, c f) / 3: hue and saturation drop out.
+            return torch.addcmul(per_image(offset), images, per_image(luma))
+        mapped = map_colors(images[:, :3], luma, along, across, offset)
+        return mapped if channels == 3 else torch.cat((mapped, images[:, 3:]), dim=1)
+
+
+def color_gains(parameters: Parameters, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The four numbers that make the colour map of the module's equation.
+
+    Args:
+        parameters: Any of the parameters of `Color.sample`; those absent are neutral.
+        images: Gives batch, device and dtype.
+
+    Returns:
+        c f, c s cos(theta), c s sin(theta) and c f b, each [B].
+    """
+    value = {name: tensor.to(images.dtype) for name, tensor in parameters.items()}
+    luma = images.new_ones(images.shape[0])
+    across = offset = torch.zeros_like(luma)
+    if "contrast_log2" in value:
+        luma = torch.exp2(value["contrast_log2"])
+    along = luma
+    if "saturation_log2" in value:
+        along = luma * torch.exp2(value["saturation_log2"])
+    if "hue_turns" in value:
+        angle = value["hue_turns"] * (2 * math.pi)
+        along, across = along * angle.cos(), along * angle.sin()
+    if "luma_flipped" in value:
+        luma = luma * (1 - 2 * value["luma_flipped"])
+    if "brightness" in value:
+        offset = luma * value["brightness"]
+    return luma, along, across, offset
+
+
+def map_colors(
+    images: Tensor, luma: Tensor, along: Tensor, across: Tensor, offset: Tensor
+) -> Tensor:
+    """Apply A = `luma` P + `along` Q + `across` K and add `offset`, each [B], to RGB images [B, 3, H, W].
+
+    A is a circulant matrix. Neutral numbers give exactly the unit matrix, hence the images bit for bit.
+    """
+    grey = (luma - along) / 3
+    turn = across / math.sqrt(3)
+    same, before, after = along + grey, grey - turn, grey + turn
+    rows = [same, before, after, after, same, before, before, after, same]
+    matrix = torch.stack(rows, dim=1).unflatten(1, (3, 3))
+    if images.is_cuda:
+        # Not a matrix product: with TF32 allowed it would round the images to 10 bits even when p = 0.
+        result = torch.addcmul(per_image(offset), matrix[:, :, 0, None, None], images[:, :1])
+        result = torch.addcmul(result, matrix[:, :, 1, None, None], images[:, 1:2])
+        return torch.addcmul(result, matrix[:, :, 2, None, None], images[:, 2:])
+    bias = offset[:, None, None].expand(-1, 3, 1)
+    return torch.baddbmm(bias, matrix, images.flatten(2)).view(images.shape)

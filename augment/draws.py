@@ -1,0 +1,191 @@
+"""Where the random numbers of the operations come from.
+
+An operation never calls a random function itself: it asks a `Draws` for gates and for uniform, normal and
+discrete values. `RandomDraws` draws them; `QuantileDraws` gives the fixed values of the deterministic mode. So
+every operation has one line for its parameter, and both modes share it.
+
+Values are float32 whatever the dtype of the images, so that a seed means the same parameters at every precision.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+Parameters = dict[str, Tensor]
+"""The drawn parameters of one group, each tensor with the batch first."""
+
+
+class Draws(Protocol):
+    """A source of the numbers for one batch of images."""
+
+    batch: int
+    device: torch.device
+
+    def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
+        """One gate bool [B] per multiplier [K]; open with probability multiplier times p."""
+        ...
+
+    def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
+        """Two gates bool [B] of which at least one is open with probability `multiplier` [1] times p."""
+        ...
+
+    def uniform(self, count: int) -> tuple[Tensor, ...]:
+        """`count` tensors [B], uniform in [0, 1)."""
+        ...
+
+    def normal(self, count: int) -> tuple[Tensor, ...]:
+        """`count` tensors [B], standard normal."""
+        ...
+
+    def half_normal(self) -> Tensor:
+        """Absolute values of standard normals [B]."""
+        ...
+
+    def field(self, shape: torch.Size) -> Tensor:
+        """Standard normals of any shape. Random in the deterministic mode too."""
+        ...
+
+
+class RandomDraws:
+    """Independent random numbers for every image.
+
+    Args:
+        batch: Number of images.
+        p: Probability 0-d, in [0, 1], on any device that broadcasts with `device`.
+        device: Where the values are wanted; None means the device of `p`.
+        generator: Source of all numbers; None means the default generator of `device`. It may live on another
+            device than `device`: the numbers are then drawn there and moved.
+    """
+
+    def __init__(
+        self,
+        batch: int,
+        p: Tensor,
+        *,
+        device: torch.device | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        self.batch = batch
+        self.device = p.device if device is None else device
+        self._p = p.to(self.device)
+        self._generator = generator
+        self._source = self.device if generator is None else generator.device
+
+    def _here(self, values: Tensor) -> Tensor:
+        return values if self._source == self.device else values.to(self.device)
+
+    def _rand(self, *shape: int) -> Tensor:
+        return self._here(
+            torch.rand(shape, generator=self._generator, device=self._source, dtype=torch.float32)
+        )
+
+    def _open(self, probability: Tensor, count: int) -> tuple[Tensor, ...]:
+        # torch.rand is below 1, so that a probability of 1 always opens and one of 0 never does.
+        return (self._rand(count, self.batch) < probability[:, None]).unbind(0)
+
+    def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
+        """See `Draws.gates`."""
+        return self._open(multipliers * self._p, multipliers.shape[0])
+
+    def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
+        """Each opens with 1 - sqrt(1 - m p), so that P(either) = m p. See `Draws.gates_of_pair`."""
+        return self._open(1 - (1 - multiplier * self._p).clamp(min=0).sqrt(), 2)
+
+    def uniform(self, count: int) -> tuple[Tensor, ...]:
+        """See `Draws.uniform`."""
+        return self._rand(count, self.batch).unbind(0)
+
+    def normal(self, count: int) -> tuple[Tensor, ...]:
+        """See `Draws.normal`."""
+        return self.field(torch.Size((count, self.batch))).unbind(0)
+
+    def half_normal(self) -> Tensor:
+        """See `Draws.half_normal`."""
+        return self.normal(1)[0].abs()
+
+    def field(self, shape: torch.Size) -> Tensor:
+        """See `Draws.field`."""
+        return self._here(
+            torch.randn(shape, generator=self._generator, device=self._source, dtype=torch.float32)
+        )
+
+
+class QuantileDraws:
+    """The deterministic mode: every gate open, every number at one quantile of its distribution.
+
+    By the published convention a normal number is erfinv(2q - 1), the q-quantile divided by sqrt(2), and the absolute
+    value of one is erfinv(q).
+
+    Args:
+        batch: Number of images; all get the same values.
+        quantile: q, in (0, 1).
+        device: Where the values are wanted.
+        generator: Source of `field`, the only random numbers left; None means the default generator.
+    """
+
+    def __init__(
+        self,
+        batch: int,
+        quantile: float,
+        *,
+        device: torch.device,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        if not 0 < quantile < 1:
+            raise ValueError(
+                f"quantile is {quantile}, but must lie strictly between 0 and 1. Use 0.5 for the middle."
+            )
+        self.batch = batch
+        self.device = device
+        self._quantile = quantile
+        zero = torch.zeros((), device=device)
+        self._random = RandomDraws(batch, zero, generator=generator)
+
+    def _full(self, value: float) -> Tensor:
+        return torch.full((self.batch,), value, device=self.device, dtype=torch.float32)
+
+    def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
+        """All open. See `Draws.gates`."""
+        is_open = torch.ones(self.batch, dtype=torch.bool, device=self.device)
+        return (is_open,) * multipliers.shape[0]
+
+    def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
+        """The first open, the second closed. See `Draws.gates_of_pair`."""
+        is_open = torch.ones(self.batch, dtype=torch.bool, device=self.device)
+        return is_open, ~is_open
+
+    def uniform(self, count: int) -> tuple[Tensor, ...]:
+        """See `Draws.uniform`."""
+        return (self._full(self._quantile),) * count
+
+    def normal(self, count: int) -> tuple[Tensor, ...]:
+        """See `Draws.normal`."""
+        return (self._full(inverse_erf(2 * self._quantile - 1)),) * count
+
+    def half_normal(self) -> Tensor:
+        """See `Draws.half_normal`."""
+        return self._full(inverse_erf(self._quantile))
+
+    def field(self, shape: torch.Size) -> Tensor:
+        """See `Draws.field`."""
+        return self._random.field(shape)
+
+
+def discrete(uniform: Tensor, values: int) -> Tensor:
+    """Whole numbers in {0, ..., values - 1} as floats [B], from numbers uniform in [0, 1)."""
+    return (uniform * values).floor().clamp(max=values - 1)
+
+
+def centred(uniform: Tensor) -> Tensor:
+    """Numbers uniform in [-1, 1), from numbers uniform in [0, 1)."""
+    return 2 * uniform - 1
+
+
+def inverse_erf(value: float) -> float:
+    """The inverse error function of a number in (-1, 1)."""
+    return NormalDist().inv_cdf((value + 1) / 2) / math.sqrt(2)

@@ -1,0 +1,102 @@
+"""Operations of others at the end of the pipeline: any callable, or a module of `kornia.augmentation`.
+
+They are gated per image like our own. They stand outside `sample` and `apply`: outside replay, compilation and the quantile mode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from augment.draws import RandomDraws
+
+Operation = Callable[[Tensor], Tensor]
+"""Images [B, C, H, W] to images of the same shape."""
+
+
+def _is_kornia(operation: Operation) -> bool:
+    """Whether an operation expects pixel values in [0, 1], told by the package of any of its classes."""
+    return any(base.__module__.startswith("kornia.") for base in type(operation).__mro__)
+
+
+@contextlib.contextmanager
+def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator[None]:
+    """Let the default generators follow from `generator`, and restore them; with None do nothing."""
+    if generator is None:
+        yield
+        return
+    seed = torch.randint(2**31, (), generator=generator, device=generator.device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int(seed))
+        yield
+
+
+class Extras(nn.Module):
+    """Operations applied after all others, each with a multiplier of p.
+
+    A `kornia.augmentation` module gets the images in [0, 1] and its result is brought back to [-1, 1]. Set its own probability to 1.
+    Many of them clamp to [0, 1], which stops gradients where they do; posterising and equalising stop all of them.
+
+    Args:
+        operations: Pairs of an operation and its multiplier in [0, 1].
+
+    Raises:
+        ValueError: If an operation cannot be called or a multiplier is out of range.
+    """
+
+    multipliers: Tensor
+
+    def __init__(self, operations: Sequence[tuple[Operation, float]]) -> None:
+        super().__init__()
+        for operation, multiplier in operations:
+            if not callable(operation) or not 0 <= multiplier <= 1:
+                raise ValueError(
+                    f"extra has ({operation!r}, {multiplier!r}), but must be pairs of a callable and a multiplier "
+                    "in [0, 1]. Use extra=[(operation, 1.0)]."
+                )
+        self.operations = tuple(operation for operation, _ in operations)
+        # Registered as well, so that their buffers move with the pipe.
+        self.modules_among_them = nn.ModuleList(
+            operation for operation in self.operations if isinstance(operation, nn.Module)
+        )
+        multipliers = torch.tensor([multiplier for _, multiplier in operations])
+        self.register_buffer("multipliers", multipliers, persistent=False)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether there is any operation."""
+        return bool(self.operations)
+
+    def forward(self, images: Tensor, p: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Apply every operation to the images whose gate is open.
+
+        Args:
+            images: [B, C, H, W], nominally in [-1, 1].
+            p: Probability, 0-d.
+            generator: Source of the gates and of the seed for the operations' own random numbers; None leaves both to
+                the default generators. With one on a CUDA device the host waits for the seed.
+
+        Returns:
+            [B, C, H, W].
+
+        Raises:
+            ValueError: If an operation changes the shape.
+        """
+        draws = RandomDraws(images.shape[0], p, device=images.device, generator=generator)
+        gates = draws.gates(self.multipliers)
+        for operation, gate in zip(self.operations, gates, strict=True):
+            with _seeded(generator, images.device):
+                if _is_kornia(operation):
+                    changed = operation((images + 1) / 2) * 2 - 1
+                else:
+                    changed = operation(images)
+            if changed.shape != images.shape:
+                raise ValueError(
+                    f"The extra operation {operation!r} returned shape {tuple(changed.shape)} for "
+                    f"{tuple(images.shape)}, but must keep it. Crop or pad back to the size of the images."
+                )
+            images = torch.where(gate[:, None, None, None], changed.to(images.dtype), images)
+        return images

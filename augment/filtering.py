@@ -1,0 +1,144 @@
+"""Image-space filtering: random gains of four frequency bands.
+
+Karras et al. 2020 (arXiv:2006.06676), appendix B.3. The bands come from sym2 (`augment.wavelets.filter_bank`) and sum to
+the unit impulse, so that gains of 1 change nothing. The summed filter of each image is applied to its rows and columns.
+
+Two ways, the same result. Up to `DENSE_SIZE` pixels the filter of each image becomes a small dense matrix per axis with the
+reflection folded in; longer axes are convolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from augment.banded import reflect
+from augment.draws import Draws, Parameters
+from augment.group import Group, per_image
+from augment.wavelets import BANDS, filter_bank
+
+BAND_POWER: tuple[float, ...] = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
+"""Expected share of the power of natural images in each band, e in appendix B.3."""
+
+DENSE_SIZE = 64
+"""Longest axis, in pixels, that is filtered by a dense matrix."""
+
+
+class Filtering(Group):
+    """Random gains of four frequency bands.
+
+    Args:
+        imgfilter: Multiplier of filtering; each band has its own gate.
+        imgfilter_bands: Four further multipliers, one for each band from low to high.
+        imgfilter_std: Standard deviation of log2 of a gain.
+    """
+
+    band_multipliers: Tensor
+
+    def __init__(
+        self,
+        *,
+        imgfilter: float = 0,
+        imgfilter_bands: Sequence[float] = (1, 1, 1, 1),
+        imgfilter_std: float = 1,
+    ) -> None:
+        super().__init__({"imgfilter": imgfilter}, {"imgfilter_std": imgfilter_std})
+        if len(imgfilter_bands) != BANDS or not all(0 <= band <= 1 for band in imgfilter_bands):
+            raise ValueError(
+                f"imgfilter_bands is {tuple(imgfilter_bands)}, but must be {BANDS} numbers in [0, 1]. "
+                "Use (1, 1, 1, 1) for the published value."
+            )
+        self.imgfilter_std = imgfilter_std
+        multipliers = torch.tensor([imgfilter * band for band in imgfilter_bands])
+        self.register_buffer("band_multipliers", multipliers, persistent=False)
+        self._bank = filter_bank()
+
+    def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
+        """Draw `gains_log2` [B, 4] of the bands, before `band_gains` normalises them. See `Group.sample`.
+        """
+        gates = torch.stack(draws.gates(self.band_multipliers), dim=1)  # [B, 4]
+        gains_log2 = torch.stack(draws.normal(BANDS), dim=1) * self.imgfilter_std
+        return {"gains_log2": gains_log2 * gates}
+
+    def filters(self, gains_log2: Tensor) -> Tensor:
+        """The summed filter of each image.
+
+        Args:
+            gains_log2: [B, 4].
+
+        Returns:
+            Taps [B, 43], symmetric, in the dtype of `gains_log2`.
+        """
+        gains = band_gains(gains_log2)
+        taps = [  # as sums with scalars: a tensor of taps would have to be copied to the device
+            sum(gains[:, band] * self._bank[band][index] for band in range(BANDS))
+            for index in range(len(self._bank[0]) // 2 + 1)
+        ]
+        return torch.stack(taps + taps[-2::-1], dim=1)  # type: ignore[arg-type]
+
+    def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Filter rows and columns. See `Group.transform`."""
+        taps = self.filters(parameters["gains_log2"].to(images.dtype))
+        filtered = images
+        for axis in (2, 3):
+            work = filter_dense if images.shape[axis] <= DENSE_SIZE else filter_long
+            filtered = work(filtered, taps, axis)
+        active = (parameters["gains_log2"] != 0).any(1)
+        return torch.where(per_image(active), filtered, images)
+
+
+def band_gains(gains_log2: Tensor) -> Tensor:
+    """Normalise the gain of each band by the expected power and multiply the four vectors.
+
+    Appendix B.3: the vector of ones with the gain of one band in its place is divided by sqrt(sum_i e_i g_i^2).
+
+    Args:
+        gains_log2: [B, 4].
+
+    Returns:
+        Gains [B, 4], > 0.
+    """
+    gains = torch.exp2(gains_log2)
+    product = gains
+    for band, power in enumerate(BAND_POWER):
+        norm = (power * gains[:, band].square() + (1 - power)).sqrt()
+        product = product / norm[:, None]
+    return product
+
+
+def filter_dense(images: Tensor, taps: Tensor, axis: int) -> Tensor:
+    """Filter one axis by a dense matrix per image; the axis may be shorter than the filter.
+
+    Args:
+        images: [B, C, H, W].
+        taps: [B, K], symmetric, K odd.
+        axis: 2 for the columns, 3 for the rows.
+
+    Returns:
+        [B, C, H, W].
+    """
+    size, length = images.shape[axis], taps.shape[1]
+    position = torch.arange(size, device=images.device)
+    tap = torch.arange(length, device=images.device) - length // 2
+    source = reflect(position[:, None] + tap[:, None, None], size)  # [K, size, 1]
+    placement = (source == position).to(images.dtype)  # [K, size (to), size (from)]
+    matrix = (taps @ placement.flatten(1)).view(-1, 1, size, size)
+    return matrix @ images if axis == 2 else images @ matrix.mT
+
+
+def filter_long(images: Tensor, taps: Tensor, axis: int) -> Tensor:
+    """Filter one axis by convolution; the axis must be longer than half the filter.
+
+    Arguments and result as of `filter_dense`.
+    """
+    batch, channels, height, width = images.shape
+    length = taps.shape[1]
+    margin = length // 2
+    padding = (0, 0, margin, margin) if axis == 2 else (margin, margin, 0, 0)
+    kernel = (length, 1) if axis == 2 else (1, length)
+    weight = taps.repeat_interleave(channels, dim=0).view(batch * channels, 1, *kernel)
+    planes = F.pad(images.reshape(1, batch * channels, height, width), padding, mode="reflect")
+    return F.conv2d(planes, weight, groups=batch * channels).view(images.shape)

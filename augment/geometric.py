@@ -1,0 +1,111 @@
+"""Geometric operations: scaling, rotation, stretching and shifts by fractions of a pixel.
+
+Karras et al. 2020 (arXiv:2006.06676), appendix B.1. All of them, and the blitting operations before them, are one affine map per
+image, composed here and resampled once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from augment.draws import Draws, Parameters, centred
+from augment.group import Group
+from augment.matrices import identity, rotation, scaling, translation
+from augment.resampling import resample
+
+
+class Geometric(Group):
+    """Isotropic scaling, rotation, anisotropic scaling and fractional shifts.
+
+    Args:
+        scale: Multiplier of isotropic scaling.
+        rotate: Multiplier of rotation; half of it before and half after `aniso`.
+        aniso: Multiplier of scaling x by a factor and y by its inverse.
+        xfrac: Multiplier of the shift; one gate for both directions.
+        scale_std: Standard deviation of log2 of the scale.
+        rotate_max: Largest angle, as a fraction of a half turn.
+        aniso_std: Standard deviation of log2 of the stretch.
+        xfrac_std: Standard deviation of the shift, as a fraction of the width and height.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: float = 0,
+        rotate: float = 0,
+        aniso: float = 0,
+        xfrac: float = 0,
+        scale_std: float = 0.2,
+        rotate_max: float = 1,
+        aniso_std: float = 0.2,
+        xfrac_std: float = 0.125,
+    ) -> None:
+        super().__init__(
+            {"scale": scale, "rotate": rotate, "aniso": aniso, "xfrac": xfrac},
+            {
+                "scale_std": scale_std,
+                "rotate_max": rotate_max,
+                "aniso_std": aniso_std,
+                "xfrac_std": xfrac_std,
+            },
+        )
+        self.scale_std = scale_std
+        self.rotate_max = rotate_max
+        self.aniso_std = aniso_std
+        self.xfrac_std = xfrac_std
+
+    def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
+        """Draw the parameters, each [B], of the operations that are switched on.
+
+        They are `scale_log2`, `turns_before` and `turns_after` (of a full turn), `aniso_log2`, `shift_x_px` and
+        `shift_y_px`. See `Group.sample`.
+        """
+        gates = self._gates(draws)
+        parameters = {}
+        if "rotate" in gates:
+            index = self.names.index("rotate")
+            # The gate drawn above for the pair is replaced by two, of which either is open as often.
+            before, after = draws.gates_of_pair(self.multipliers[index : index + 1])
+            first, second = (centred(number) / 2 * self.rotate_max for number in draws.uniform(2))
+            parameters["turns_before"] = first * before
+            parameters["turns_after"] = second * after
+        if "scale" in gates:
+            parameters["scale_log2"] = draws.normal(1)[0] * self.scale_std * gates["scale"]
+        if "aniso" in gates:
+            parameters["aniso_log2"] = draws.normal(1)[0] * self.aniso_std * gates["aniso"]
+        if "xfrac" in gates:
+            for axis, number in zip("xy", draws.normal(2), strict=True):
+                size_px = shape[3] if axis == "x" else shape[2]
+                parameters[f"shift_{axis}_px"] = (
+                    number * (self.xfrac_std * size_px) * gates["xfrac"]
+                )
+        return parameters
+
+    def inverse_map(self, parameters: Parameters) -> Tensor:
+        """The operations as one matrix from output to input.
+
+        The inverse factors multiply on the right: scale, rotation before, aniso, rotation after, shift.
+
+        Returns:
+            [B, 3, 3], float64, in pixels about the image centre.
+        """
+        value = {name: tensor.double() for name, tensor in parameters.items()}
+        result = identity(next(iter(value.values())))
+        if "scale_log2" in value:
+            shrink = torch.exp2(-value["scale_log2"])
+            result = result @ scaling(shrink, shrink)
+        if "turns_before" in value:
+            result = result @ rotation(value["turns_before"])
+        if "aniso_log2" in value:
+            stretch = torch.exp2(value["aniso_log2"])
+            result = result @ scaling(1 / stretch, stretch)
+        if "turns_after" in value:
+            result = result @ rotation(value["turns_after"])
+        if "shift_x_px" in value:
+            result = result @ translation(-value["shift_x_px"], -value["shift_y_px"])
+        return result
+
+    def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Resample the images. See `Group.transform`."""
+        return resample(images, self.inverse_map(parameters))

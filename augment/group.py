@@ -1,0 +1,132 @@
+"""What the six groups of operations have in common: sample parameters, then apply them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
+
+
+def check_images(images: Tensor) -> None:
+    """Raise unless `images` is a floating-point batch [B, C, H, W] with at least one pixel."""
+    if images.ndim != 4 or not images.is_floating_point() or 0 in images.shape[1:]:
+        raise ValueError(
+            f"images has shape {tuple(images.shape)} and dtype {images.dtype}, but a floating-point batch "
+            "[B, C, H, W] is expected. Scale integers to [-1, 1] and add the batch axis: images[None]."
+        )
+
+
+def working_precision(images: Tensor) -> Tensor:
+    """Images in float32 when they are in half precision, unchanged otherwise.
+
+    Positions and filters lose too much in bf16, and its rounding of an intermediate result would break p = 0.
+    """
+    return images.float() if images.dtype in (torch.bfloat16, torch.float16) else images
+
+
+def per_image(values: Tensor) -> Tensor:
+    """Values [B] as [B, 1, 1, 1], to broadcast over images."""
+    return values[:, None, None, None]
+
+
+class Group(nn.Module):
+    """A group of operations that are applied together.
+
+    Args:
+        multipliers: Operation name to probability multiplier m, in [0, 1]. An operation with 0 is switched off for good: it is
+            neither drawn nor applied.
+        magnitudes: Constant name to magnitude, >= 0.
+
+    Raises:
+        ValueError: If a multiplier or a magnitude is out of range.
+    """
+
+    multipliers: Tensor
+
+    def __init__(self, multipliers: dict[str, float], magnitudes: dict[str, float]) -> None:
+        super().__init__()
+        for name, multiplier in multipliers.items():
+            if not 0 <= multiplier <= 1:
+                raise ValueError(
+                    f"{name} is {multiplier}, but a multiplier of p must lie in [0, 1]. "
+                    f"Use {name}=1 to switch the operation on, and p for how often it happens."
+                )
+        for name, magnitude in magnitudes.items():
+            if not 0 <= magnitude < float("inf"):
+                raise ValueError(
+                    f"{name} is {magnitude}, but a magnitude must be finite and >= 0. "
+                    "Leave it out for the published value."
+                )
+        self.names = tuple(name for name, multiplier in multipliers.items() if multiplier > 0)
+        values = [multipliers[name] for name in self.names]
+        # A buffer, so that no sampling has to copy numbers to the device.
+        self.register_buffer("multipliers", torch.tensor(values), persistent=False)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether any operation of the group is switched on."""
+        return bool(self.names)
+
+    def _gates(self, draws: Draws) -> dict[str, Tensor]:
+        """One gate bool [B] for each operation that is switched on."""
+        return dict(zip(self.names, draws.gates(self.multipliers), strict=True))
+
+    def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
+        """Draw the parameters for a batch of images.
+
+        Args:
+            shape: Of the images, (B, C, H, W).
+            draws: Source of the numbers.
+
+        Returns:
+            Tensors with the batch first; a closed gate appears as the neutral parameter.
+        """
+        raise NotImplementedError
+
+    def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
+        """Apply drawn parameters.
+
+        Args:
+            images: [B, C, H, W], float32 or float64. Not modified.
+            parameters: What `sample` returned for this shape.
+
+        Returns:
+            [B, C, H, W]; images whose gates are all closed are returned bit for bit.
+        """
+        raise NotImplementedError
+
+    def forward(
+        self,
+        images: Tensor,
+        p: float | Tensor = 1.0,
+        *,
+        quantile: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Sample and apply, for use of a group by itself.
+
+        Args:
+            images: [B, C, H, W], floating point, nominally in [-1, 1]. Not modified.
+            p: Probability in [0, 1] that multiplies every multiplier.
+            quantile: In (0, 1): the deterministic mode, see `augment.draws.QuantileDraws`.
+            generator: Source of all random numbers; None means the default one.
+
+        Returns:
+            [B, C, H, W] in the dtype of `images`.
+
+        Raises:
+            ValueError: If `images` is not a floating-point batch or `quantile` is out of range.
+        """
+        check_images(images)
+        if not self.enabled:
+            return images
+        batch, device = images.shape[0], images.device
+        draws: Draws
+        if quantile is not None:
+            draws = QuantileDraws(batch, quantile, device=device, generator=generator)
+        else:
+            probability = torch.as_tensor(p, dtype=torch.float32, device=device)
+            draws = RandomDraws(batch, probability, device=device, generator=generator)
+        parameters = self.sample(images.shape, draws)
+        return self.transform(working_precision(images), parameters).to(images.dtype)

@@ -1,0 +1,229 @@
+"""Resample images at the positions of an affine map, without aliasing or blur, differentiable twice.
+
+The arrangement follows appendix B.1 of Karras et al. 2020 (arXiv:2006.06676): reflect, upsample by 2 with sym6, sample
+bilinearly at the mapped positions, low-pass with the mirrored sym6 and downsample by 2. Here nothing is padded to the largest excursion in
+the batch: positions are folded by reflection about the centres of the border pixels, so all shapes are fixed.
+
+For given maps the whole of it is linear in the images, y = D S U x. So one autograd function holds it: its gradient is the
+transpose, whose gradient is the map again. Any number of derivatives exist, none needs the second derivative of
+`grid_sample` (absent from torch 2.11), and nothing of image size is kept for the backward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augment.banded import (
+    MARGIN,
+    Banded,
+    downsampling_matrix,
+    multiply_columns,
+    multiply_rows,
+    split_downsampling,
+    split_upsampling,
+    supersampled_length,
+    upsampled_length,
+    upsampling_matrix,
+)
+from augment.matrices import identity
+from augment.wavelets import SYM6_PEAK
+
+_CHUNK_BYTES = 8 * 2**20
+"""On the CPU so many bytes of upsampled images are worked on at a time, to stay in the cache."""
+
+
+class _AxisFilters:
+    """The four filters of one axis: up, down and their transposes."""
+
+    def __init__(self, size: int, device: torch.device, dtype: torch.dtype) -> None:
+        upsampling = upsampling_matrix(size, device=device, dtype=dtype)
+        downsampling = downsampling_matrix(size, device=device, dtype=dtype)
+        self.up, self.up_transposed = split_upsampling(upsampling)
+        self.down, self.down_transposed = split_downsampling(downsampling)
+
+
+_filters: dict[tuple[int, torch.device, torch.dtype], _AxisFilters] = {}
+
+
+def _axis_filters(size: int, like: Tensor) -> _AxisFilters:
+    """Filters for an axis of `size` pixels, kept between calls.
+
+    Made anew while compiling or when `like` is not an ordinary tensor (fake tensors), for what is made there
+    must not be found by later calls.
+    """
+    key = (size, like.device, like.dtype)
+    if torch.compiler.is_compiling() or type(like) is not Tensor:
+        return _AxisFilters(*key)
+    if key not in _filters:
+        # Made in inference mode they could not be used in training afterwards.
+        with torch.inference_mode(False), torch.no_grad():
+            _filters[key] = _AxisFilters(*key)
+    return _filters[key]
+
+
+def _folded(position: Tensor, border: float) -> Tensor:
+    """Fold normalised positions on one axis back into the extended line.
+
+    Positions on the extended line are kept, the others are folded about the centres of the border pixels.
+
+    Args:
+        position: In half lengths of the extended line, from its first sample (0) to its last (2) and beyond. Modified.
+        border: Distance of a border pixel's centre from the middle of the line, in the same unit.
+
+    Returns:
+        Positions relative to the middle, in [-1, 1].
+    """
+    if border == 0:  # an axis of one pixel: every position shows it
+        return torch.zeros_like(position)
+    # In float32 the unnormalisation in grid_sample, (x + 1) (size - 1) / 2, undoes this subtraction exactly where the line is
+    # longest, so that an identity map lands on the samples. Any other order of these steps costs accuracy.
+    position = position.sub_(1)
+    offset = position + border
+    folded = torch.sub(offset, (offset / (4 * border)).round_(), alpha=4 * border).abs_()
+    return torch.where(position.abs() <= 1, position, folded.sub_(border))
+
+
+def _sampling_grid(inverse_map: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """Where each supersampled output position lies on the upsampled image.
+
+    Args:
+        inverse_map: [B, 3, 3], float64, from output to input, in pixels about the image centre.
+        height: Pixels.
+        width: Pixels.
+        dtype: Of the result.
+
+    Returns:
+        Positions (x, y) [B, H', W', 2] in [-1, 1], the convention of `grid_sample` with align_corners.
+    """
+    axes = []
+    for size in (width, height):
+        steps = torch.arange(
+            supersampled_length(size), device=inverse_map.device, dtype=torch.float64
+        )
+        axes.append(steps - (SYM6_PEAK + size - 1))  # upsampled samples from the image centre
+    positions = []
+    for axis, size in enumerate((width, height)):
+        half = size - 1 + MARGIN  # of the extended line, in upsampled samples
+        rows = inverse_map[:, axis]  # [B, 3]
+        along_x = (rows[:, 0, None] * axes[0] + 2 * rows[:, 2, None] + half) / half
+        along_y = rows[:, 1, None] * axes[1] / half
+        if axis == 1:  # round the larger part last: see _folded
+            along_x, along_y = along_x - 1, along_y + 1
+        position = along_x.to(dtype)[:, None, :] + along_y.to(dtype)[:, :, None]
+        positions.append(_folded(position, (size - 1) / half))
+    return torch.stack(positions, dim=-1)
+
+
+def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
+    """y = D S U x. See `resample`."""
+    batch, channels, height, width = images.shape
+    vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
+    planes = images.reshape(batch * channels, height, width)
+    planes = _filter(planes, vertical.up, horizontal.up)
+    grid = _sampling_grid(inverse_map, height, width, images.dtype)
+    upsampled = planes.unflatten(0, (batch, channels))
+    # 0, 0, True: bilinear, zeros outside (never reached), aligned corners.
+    sampled = torch.grid_sampler_2d(upsampled, grid, 0, 0, True)
+    planes = sampled.flatten(0, 1)
+    planes = _filter(planes, vertical.down, horizontal.down)
+    return planes.unflatten(0, (batch, channels))
+
+
+def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
+    """x = U^T S^T D^T y: the gradient of `_resample`."""
+    batch, channels, height, width = images.shape
+    vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
+    planes = images.reshape(batch * channels, height, width)
+    planes = _filter(planes, vertical.down_transposed, horizontal.down_transposed)
+    grid = _sampling_grid(inverse_map, height, width, images.dtype)
+    sampled = planes.unflatten(0, (batch, channels))
+    # The values of the sampled image do not enter its gradient, only its shape: no memory behind it.
+    shape = (batch, channels, upsampled_length(height), upsampled_length(width))
+    shape_only = images.new_zeros(()).expand(shape)
+    planes = torch.ops.aten.grid_sampler_2d_backward(
+        sampled, shape_only, grid, 0, 0, True, (True, False)
+    )[0].flatten(0, 1)
+    planes = _filter(planes, vertical.up_transposed, horizontal.up_transposed)
+    return planes.unflatten(0, (batch, channels))
+
+
+def _filter(planes: Tensor, vertical: Banded, horizontal: Banded) -> Tensor:
+    """Apply one matrix to the columns and one to the rows of planes [N, H, W]."""
+    return multiply_rows(horizontal, multiply_columns(vertical, planes))
+
+
+def _in_chunks(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
+    """Resample the active images; on the CPU a few at a time."""
+    work = _resample_transposed if transposed else _resample
+    batch, channels, height, width = images.shape
+    size = batch
+    if images.device.type == "cpu" and not torch.compiler.is_compiling():
+        image_bytes = channels * upsampled_length(height) * upsampled_length(width)
+        image_bytes *= images.element_size()
+        # grid_sample shares the images of a chunk among the threads.
+        size = max(_CHUNK_BYTES // max(image_bytes, 1), torch.get_num_threads())
+    parts = []
+    for start in range(0, batch, size):
+        part = slice(start, start + size)
+        resampled = work(images[part], inverse_map[part])
+        parts.append(torch.where(active[part, None, None, None], resampled, images[part]))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+class _Resample(torch.autograd.Function):
+    """The map (or its transpose) as a linear function of the images; maps and flags get no gradient."""
+
+    @staticmethod
+    def forward(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
+        return _in_chunks(images, inverse_map, active, transposed)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, inverse_map, active, ctx.transposed = inputs
+        ctx.save_for_backward(inverse_map, active)
+        ctx.save_for_forward(inverse_map, active)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        inverse_map, active = ctx.saved_tensors
+        return _Resample.apply(grads[0], inverse_map, active, not ctx.transposed), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        inverse_map, active = ctx.saved_tensors
+        return _Resample.apply(tangents[0], inverse_map, active, ctx.transposed)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
+        """Vectorised calls are one call on a larger batch."""
+        tensors = [
+            value.expand(info.batch_size, *value.shape) if dim is None else value.movedim(dim, 0)
+            for value, dim in zip(inputs[:3], in_dims[:3], strict=True)
+        ]
+        images, inverse_map, active = (value.flatten(0, 1) for value in tensors)
+        result = _Resample.apply(images, inverse_map, active, inputs[3])
+        return result.unflatten(0, (info.batch_size, -1)), 0
+
+
+def resample(images: Tensor, inverse_map: Tensor) -> Tensor:
+    """Resample images at the positions of affine maps.
+
+    Appendix B.1 of Karras et al. 2020 (arXiv:2006.06676). Beyond the borders the image is reflected about the
+    centres of its border pixels. An identity map returns the image bit for bit.
+
+    Args:
+        images: [B, C, H, W], float32 or float64, any C, H and W >= 1. Differentiable any number of times.
+        inverse_map: [B, 3, 3], from the position of an output pixel to that of the input it shows; x to the right, y
+            down, in pixels about the image centre. Gets no gradient.
+
+    Returns:
+        [B, C, H, W], a new tensor.
+    """
+    inverse_map = inverse_map.detach().double()
+    # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want of
+    # accuracy in the normalised positions that grid_sample takes.
+    active = (inverse_map != identity(inverse_map[:, 0, 0])).any(2).any(1)
+    return _Resample.apply(images, inverse_map, active, False)

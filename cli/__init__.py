@@ -1,0 +1,1 @@
+"""The command line: parse, call adavit, print. No logic lives here."""

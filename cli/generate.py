@@ -1,0 +1,27 @@
+"""`adavit generate`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adavit.generate import generate, parse_seeds
+
+
+@click.command()
+@click.argument("source")
+@click.option("--seeds", required=True, help="Which images: 0-63, or 1,5,7-9.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
+@click.option(
+    "--truncation", type=click.FloatRange(0, 2), default=1.0, show_default=True, help="1 is none."
+)
+@click.option("--class", "class_name", help="Class by name or number. [drawn by the seed]")
+@click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option("--grid", is_flag=True, help="Also write grid.png.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
+)
+def command(seeds: str, source: str, **options: Any) -> None:
+    """Draw images from SOURCE: a run or a generator file."""
+    written = generate(source, parse_seeds(seeds), **options)
+    click.echo(f"Wrote {len(written)} files to {options['out']}.")

@@ -1,0 +1,48 @@
+"""`adavit`: the group of commands."""
+
+import importlib
+
+import click
+
+from cli.errors import run_and_exit
+
+COMMANDS = {
+    "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
+    "evaluate": "Score a run, a generator or images: FID, KID.",
+    "generate": "Draw images from a trained generator.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is called, so that --help does not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Commands in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line per command, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="adavit")
+def adavit() -> None:
+    """Train GANs on 100 to 10,000 images, with adaptive discriminator augmentation."""
+
+
+def main() -> None:
+    """Entry point of the `adavit` command."""
+    run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""`adavit train`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adavit.errors import UserError
+from adavit.settings import (
+    build_config,
+    parse_assignment,
+    preset_names,
+    read_config_file,
+    read_preset,
+)
+from adavit.training.plan import describe_plan
+from adavit.training.train import resume as resume_run
+from adavit.training.train import train
+from cli.consoles import console_for
+
+# Flag, key of the configuration, help. Defaults live in adavit.config, so no flag has one here.
+FLAGS: list[tuple[str, str, str]] = [
+    (
+        "--data",
+        "data.source",
+        "A folder, a zip, or a name: small_set, cifar10, cifar100, stl10, flowers102.",
+    ),
+    ("--out", "run.out", "The run directory. [runs/NUMBER-...]"),
+    (
+        "--kimg",
+        "training.total_kimg",
+        "Length in thousands of real images, counted from the run's start.",
+    ),
+    ("--discriminator", "discriminator.kind", "vit or resnet. [vit]"),
+    (
+        "--resolution",
+        "data.resolution",
+        "Side in pixels: 16, 32, 64, ... [what fits the images and the device]",
+    ),
+    ("--channels", "data.channels", "auto, grey, rgb or rgba. [auto]"),
+    ("--subset", "data.subset", "Train on this many images, drawn with the seed. [all]"),
+    (
+        "--val-fraction",
+        "data.val_fraction",
+        "Held-out images per training image. [0.05 from 500 images on]",
+    ),
+    ("--data-root", "data.data_root", "Where downloaded sets are kept."),
+    (
+        "--augment",
+        "augment.preset",
+        "Operations: blit, geom, color, ..., bgc, ..., bgcfnc, diffaug. [bgc]",
+    ),
+    ("--aug", "augment.mode", "ada (p adapts), fixed or none. [ada]"),
+    ("--p", "augment.p", "The probability, with --aug fixed."),
+    ("--heuristic", "augment.heuristic", "What steers p: rt or rv. [rt]"),
+    ("--target", "augment.target", "Value of the heuristic to hold. [0.6 for rt, 0.5 for rv]"),
+    ("--batch", "training.batch", "Real images per step."),
+    ("--microbatch", "training.microbatch", "Images at a time; gradients are accumulated."),
+    ("--precision", "training.precision", "auto, float32 or bf16. [auto: bf16 on CUDA]"),
+    (
+        "--metrics",
+        "metrics.names",
+        "Of fid,kid; the first decides which generator is best. [fid,kid]",
+    ),
+    ("--extractor", "metrics.extractor", "inception or random. [inception where its weights are]"),
+    ("--inception-weights", "metrics.inception_weights", "Inception's weights as a file."),
+    ("--fakes", "metrics.fakes", "Generated images per evaluation. [5000, on a CPU 2000]"),
+    ("--metric-data", "metrics.reference", "Data to compare with. [all of --data]"),
+    (
+        "--patience",
+        "metrics.patience_kimg",
+        "Stop when the metric has not improved for so many kimg.",
+    ),
+    ("--seed", "run.seed", "Start of all random streams. [0]"),
+    ("--device", "run.device", "auto, cpu, cuda or mps. [auto]"),
+]
+SWITCHES: list[tuple[str, str, str]] = [
+    ("--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."),
+    ("--mirror/--no-mirror", "data.mirror", "Double the images by flips."),
+]
+
+
+def _config_options(command: Callable[..., None]) -> Callable[..., None]:
+    for flag, key, text in reversed(SWITCHES):
+        command = click.option(flag, key.replace(".", "__"), default=None, help=text)(command)
+    for flag, key, text in reversed(FLAGS):
+        command = click.option(flag, key.replace(".", "__"), default=None, help=text)(command)
+    return command
+
+
+@click.command()
+@_config_options
+@click.option("--preset", help="Settings shipped with adavit: " + ", ".join(preset_names()) + ".")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings from a YAML file.")
+@click.option(
+    "--set", "assignments", multiple=True, help="One setting: --set training.r1_gamma=0.1."
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), help="Continue the run in this directory."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print settings, parameters, memory and time; train nothing."
+)
+def command(
+    preset: str | None,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    resume: Path | None,
+    dry_run: bool,
+    **flags: Any,
+) -> None:
+    """Train a GAN on small image sets.
+
+    \b
+    adavit train --data small_set
+    adavit train --data my_photos.zip --kimg 200
+    adavit train --resume runs/00000-small_set-vit-bgc
+    """  # noqa: D301  click looks for the character itself
+    layers = []
+    if preset is not None:
+        layers.append(read_preset(preset))
+    if config is not None:
+        layers.append(read_config_file(config))
+    layers += [parse_assignment(text) for text in assignments]
+    layers += [_flag_layer(name, value) for name, value in flags.items() if value is not None]
+    with console_for() as console:
+        if dry_run:
+            if resume is not None:
+                raise UserError(
+                    "--dry-run and --resume were both given, expected one of them. Leave one out."
+                )
+            click.echo(describe_plan(build_config(layers), console))
+        elif resume is not None:
+            resume_run(resume, layers, console=console)
+        else:
+            train(build_config(layers), console=console)
+
+
+def _flag_layer(name: str, value: Any) -> dict[str, Any]:
+    section, _, key = name.partition("__")
+    if name == "metrics__names":
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    return {section: {key: value}}

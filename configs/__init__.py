@@ -1,0 +1,1 @@
+"""Presets and ablation grids as package resources; `adavit.presets` reads them."""

