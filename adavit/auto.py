@@ -7,7 +7,8 @@ trials; nothing here reads data or touches a device.
 from dataclasses import dataclass
 from typing import Any
 
-from adavit.config import AUTO, RunConfig
+from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
+from augment.presets import DIFFAUG, preset_multipliers
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,15 @@ def _data(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
 
 
 def _augment(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
-    vit = config["discriminator"]["kind"] == "vit"
+    vit, preset = config["discriminator"]["kind"] == "vit", config["augment"]["preset"]
     return {
         "target": {"rt": 0.6, "rv": 0.5}[config["augment"]["heuristic"]],
         # A ViT overfits sooner than a convolutional network and is never without augmentation.
         "initial_p": min(0.2, config["augment"]["p_max"]) if vit else 0.0,
         "speed_kimg": 200.0 if facts.training_images <= 5000 else 500.0,
+        **dict.fromkeys(OPERATIONS, 0.0),
+        **({} if preset == DIFFAUG else preset_multipliers(preset)),
+        **MAGNITUDES,
     }
 
 

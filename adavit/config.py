@@ -109,10 +109,16 @@ class _AugmentBase(ConfigModel):
                 f"augment.p is {self.p:g}, but augment.mode is {self.mode}. Use --aug fixed, or"
                 f" {instead}."
             )
-        if self.preset == "diffaug" and self.mode == "ada":
+        if self.preset == DIFFAUG and (self.mode, self.p) != ("fixed", 1):
             raise ValueError(
-                "augment.preset is diffaug, which is always on, but augment.mode is ada. Use --aug"
-                " fixed --p 1, or another preset."
+                f"augment.preset is {DIFFAUG}, which is always on, but augment.mode is {self.mode}"
+                f" and augment.p {self.p}. Use --aug fixed --p 1, or another preset."
+            )
+        switched = [name for name in OPERATIONS if getattr(self, name, AUTO) not in (AUTO, 0)]
+        if self.preset == DIFFAUG and switched:
+            raise ValueError(
+                f"augment.{switched[0]} is given, but augment.preset is {DIFFAUG}, which has its"
+                " own operations. Leave it out, or use another preset."
             )
         if self.mode == "ada" and self.initial_p is not AUTO and self.initial_p > self.p_max:
             raise ValueError(
@@ -123,24 +129,17 @@ class _AugmentBase(ConfigModel):
 
 
 def _operation_fields(base: type[ConfigModel]) -> type[ConfigModel]:
-    """Adds one optional key per operation and magnitude of the pipeline: one list, not two."""
-    fields: dict[str, Any] = {
-        name: (
-            float | None,
-            Field(
-                None,
-                ge=0,
-                le=1,
-                description=f"Multiplier of p for {name}. None: as the preset says.",
-            ),
-        )
-        for name in OPERATIONS
-    }
-    for name, default in MAGNITUDES.items():
-        kind = tuple[float, ...] if isinstance(default, tuple) else Annotated[float, Field(ge=0)]
+    """Adds one key per operation and magnitude of the pipeline: one list, not two."""
+    fields: dict[str, Any] = {}
+    for name in OPERATIONS:
+        meaning = f"Multiplier of p for {name}. auto: as the preset says."
+        fields[name] = (float, Field(AUTO, ge=0, le=1, description=meaning))
+    for name, published in MAGNITUDES.items():
+        meaning = f"Magnitude of the operation. auto: {published}, as published."
+        kind = Annotated[float, Field(ge=0)]
         fields[name] = (
-            kind | None,
-            Field(None, description=f"Magnitude. None: {default}, as published."),
+            tuple[kind, ...] if isinstance(published, tuple) else kind,
+            Field(AUTO, description=meaning),
         )
     return create_model(
         "AugmentConfig", __base__=base, __doc__="Which augmentations, and how p moves.", **fields

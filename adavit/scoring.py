@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from adavit.data import ImageSet, Split, default_cache_dir
+from adavit.data import Channels, ImageSet, Split, default_cache_dir
 from adavit.metrics import Evaluator, ExtractorName, choose_extractor
 from adavit.models import Generator
 from adavit.randomness import seed_for
 from adavit.sampling import generated_batches
 from adavit.training.console import Console
 
-CHANNEL_NAMES = {1: "grey", 3: "rgb", 4: "rgba"}
+CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 """Value of `data.channels` by number of channels."""
 
 OFFLINE_SETS = ("small_set",)

@@ -1,8 +1,9 @@
 """Augmentation for training GANs on few images: images in, images out.
 
-The pipeline of Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data" (arXiv:2006.06676), written anew
-from the paper: exact, differentiable any number of times, without waiting of the host for the device, and with the rule that adapts
-its probability. It knows nothing of the rest of the toolkit and can be used by itself:
+The pipeline of Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data"
+(arXiv:2006.06676), written anew from the paper: exact, differentiable any number of times, without waiting of
+the host for the device, and with the rule that adapts its probability. It knows nothing of the rest of the
+toolkit and can be used by itself:
 
     from augment import AdaptiveProbability, AugmentPipe
 

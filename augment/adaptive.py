@@ -1,18 +1,32 @@
-"""The probability p of the augmentations: adapted to overfitting, fixed, or scheduled.
+"""The adaptive probability: p follows a measure of overfitting.
 
-Karras et al. 2020 (arXiv:2006.06676), section 3. All three count in images, measure the same statistics (`augment.statistics`), and
-have one small interface, `Probability`. None of them holds a pipe: after `update` the caller writes `pipe.p.fill_(probability.p)`.
+Karras et al. 2020 (arXiv:2006.06676), section 3. The fixed and the scheduled p are in `augment.probability`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
+from augment.probability import (
+    FixedProbability,
+    MeasuredProbability,
+    Probability,
+    ScheduledProbability,
+    require,
+)
 from augment.statistics import OverfittingStatistics
+
+__all__ = [
+    "AdaptiveProbability",
+    "FixedProbability",
+    "OverfittingStatistics",
+    "Probability",
+    "ScheduledProbability",
+]
 
 TARGETS: dict[str, float] = {"rt": 0.6, "rv": 0.5, "relative": 0.6}
 """Heuristics and their default targets (section 3)."""
@@ -20,157 +34,28 @@ TARGETS: dict[str, float] = {"rt": 0.6, "rv": 0.5, "relative": 0.6}
 _STATISTIC = {"rt": "r_t", "rv": "r_v", "relative": "r_relative"}
 
 
-class Probability(Protocol):
-    """What the training loop knows of the control of p."""
-
-    r_t: float
-    r_v: float
-    r_relative: float
-    statistics: OverfittingStatistics
-
-    @property
-    def p(self) -> float:
-        """The present probability, in [0, 1]."""
-        ...
-
-    def update(
-        self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None, images: int
-    ) -> bool:
-        """Take note of a minibatch; True when it completed an interval."""
-        ...
-
-    def warnings(self) -> list[str]:
-        """Advice on what looks wrong, one sentence or more each."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain numbers and tensors, for `torch.load(weights_only=True)`."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        ...
-
-
-class _Measured:
-    """Statistics by interval: what all kinds of p have in common.
-
-    Attributes:
-        r_t: Of the last complete interval; nan before. Likewise `r_v` and `r_relative`.
-        statistics: Of the running interval.
-
-    Args:
-        initial: p at the start, in [0, 1].
-        interval_batches: Minibatches per interval.
-        reduce: Called with the sums of an interval, [9], when it is complete; sums them over processes in place, for
-            example `torch.distributed.all_reduce`. None means one process.
-    """
-
-    def __init__(
-        self, initial: float, interval_batches: int, reduce: Callable[[Tensor], Any] | None
-    ) -> None:
-        _require(0 <= initial <= 1, "p", initial, "lie in [0, 1]", "Use 0 to start")
-        _require(interval_batches >= 1, "interval_batches", interval_batches, "be >= 1", "Use 4")
-        self._p = float(initial)
-        self.interval_batches = interval_batches
-        self._reduce = reduce
-        self.statistics = OverfittingStatistics()
-        self.r_t = self.r_v = self.r_relative = math.nan
-        self._batches = 0
-        self._interval_images = 0
-        self._images = 0
-
-    @property
-    def p(self) -> float:
-        """The present probability, in [0, 1]."""
-        return self._p
-
-    def update(
-        self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None, images: int
-    ) -> bool:
-        """Take note of a minibatch, and at the end of an interval move p.
-
-        The host waits for the device only at the end of an interval.
-
-        Args:
-            train: Logits of the augmented training images, one per image.
-            generated: Logits of augmented generated images.
-            heldout: Logits of augmented held-out images; may be given in some minibatches of an interval only.
-            images: Training images in the minibatch, over all processes.
-
-        Returns:
-            Whether the minibatch completed an interval.
-        """
-        self.statistics.observe(train=train, generated=generated, heldout=heldout)
-        self._batches += 1
-        self._interval_images += images
-        self._images += images
-        if self._batches < self.interval_batches:
-            self._progress()
-            return False
-        if self._reduce is not None:
-            self._reduce(self.statistics.sums)
-        values = self.statistics.values()
-        self.r_t, self.r_v, self.r_relative = values["r_t"], values["r_v"], values["r_relative"]
-        self._progress()
-        self._complete(self._interval_images)
-        self.statistics.reset()
-        self._batches = self._interval_images = 0
-        return True
-
-    def _progress(self) -> None:
-        """Move p after any minibatch."""
-
-    def _complete(self, images: int) -> None:
-        """Move p after an interval of so many images."""
-
-    def warnings(self) -> list[str]:
-        """Nothing can be wrong with a p that is not controlled."""
-        return []
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that changes, as plain numbers and one tensor."""
-        return {
-            "p": self._p,
-            "images": self._images,
-            "interval_images": self._interval_images,
-            "batches": self._batches,
-            "r_t": self.r_t,
-            "r_v": self.r_v,
-            "r_relative": self.r_relative,
-            "statistics": self.statistics.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self._p = float(state["p"])
-        self._images = int(state["images"])
-        self._interval_images = int(state["interval_images"])
-        self._batches = int(state["batches"])
-        self.r_t, self.r_v = float(state["r_t"]), float(state["r_v"])
-        self.r_relative = float(state["r_relative"])
-        self.statistics.load_state_dict(state["statistics"])
-
-
-class AdaptiveProbability(_Measured):
+class AdaptiveProbability(MeasuredProbability):
     """p follows a measure of overfitting towards its target.
 
-    Section 3 of Karras et al. 2020: once per interval p moves by sign(r - target) * images / (1000 `speed_kimg`) and is clamped to
-    [0, `p_max`]. An interval whose r is undefined or not finite leaves p where it is.
+    Section 3 of Karras et al. 2020: once per interval p moves by sign(r - target) * images / (1000
+    `speed_kimg`) and is clamped to [0, `p_max`]. An interval whose r is undefined or not finite leaves p where
+    it is.
 
     Args:
-        heuristic: rt, needs a loss with its threshold at 0 (logistic, hinge); rv, needs held-out images; relative, for
-            relativistic losses.
-        target: Desired value of the heuristic, in [-1, 1] (rv: in [0, 1]); None means 0.6 for rt and relative, 0.5 for rv.
+        heuristic: rt, needs a loss with its threshold at 0 (logistic, hinge); rv, needs held-out images;
+            relative, for relativistic losses.
+        target: Desired value of the heuristic, in [-1, 1] (rv: in [0, 1]); None means 0.6 for rt and relative,
+            0.5 for rv.
         speed_kimg: Thousands of images for p to move from 0 to 1, > 0. 100 is usual for fine-tuning.
         initial: p at the start, in [0, `p_max`].
         p_max: Largest p, in [0, 1]. Near 1 some augmentations leak into the generated images.
         interval_batches: Minibatches per interval.
         hold_band: p stays while the heuristic is within so much of its target.
-        warn_after_kimg: For so many thousands of images in a row something must look wrong before `warnings` says so.
-        threshold_at_zero: Whether 0 is the decision threshold of the loss. False (relativistic, Wasserstein) brings
-            a warning with the heuristic rt.
-        reduce: Sums the statistics over processes in place; see `_Measured`.
+        warn_after_kimg: For so many thousands of images in a row something must look wrong before `warnings`
+            says so.
+        threshold_at_zero: Whether 0 is the decision threshold of the loss. False (relativistic, Wasserstein)
+            brings a warning with the heuristic rt.
+        reduce: Sums the statistics over processes in place; see `MeasuredProbability`.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -191,7 +76,7 @@ class AdaptiveProbability(_Measured):
         reduce: Callable[[Tensor], Any] | None = None,
     ) -> None:
         super().__init__(initial, interval_batches, reduce)
-        _require(
+        require(
             heuristic in TARGETS,
             "heuristic",
             repr(heuristic),
@@ -200,11 +85,11 @@ class AdaptiveProbability(_Measured):
         )
         self.heuristic = heuristic
         self.target = TARGETS[heuristic] if target is None else float(target)
-        _require(-1 <= self.target <= 1, "target", target, "lie in [-1, 1]", "Use 0.6")
-        _require(speed_kimg > 0, "speed_kimg", speed_kimg, "be > 0", "Use 500")
-        _require(0 <= p_max <= 1, "p_max", p_max, "lie in [0, 1]", "Use 0.8")
-        _require(initial <= p_max, "initial", initial, f"be <= p_max ({p_max})", "Raise p_max")
-        _require(hold_band >= 0, "hold_band", hold_band, "be >= 0", "Use 0 for none")
+        require(-1 <= self.target <= 1, "target", target, "lie in [-1, 1]", "Use 0.6")
+        require(speed_kimg > 0, "speed_kimg", speed_kimg, "be > 0", "Use 500")
+        require(0 <= p_max <= 1, "p_max", p_max, "lie in [0, 1]", "Use 0.8")
+        require(initial <= p_max, "initial", initial, f"be <= p_max ({p_max})", "Raise p_max")
+        require(hold_band >= 0, "hold_band", hold_band, "be >= 0", "Use 0 for none")
         self.speed_kimg = float(speed_kimg)
         self.p_max = float(p_max)
         self.hold_band = float(hold_band)
@@ -237,19 +122,20 @@ class AdaptiveProbability(_Measured):
         found = []
         if self.heuristic == "rt" and not self.threshold_at_zero:
             found.append(
-                "r_t is undefined for this loss: it counts the sign of D, but 0 is not the loss's decision threshold. "
-                "Use the heuristic 'relative', or 'rv' with a held-out part of the data."
+                "r_t is undefined for this loss: it counts the sign of D, but 0 is not the loss's decision "
+                "threshold. Use the heuristic 'relative', or 'rv' with a held-out part of the data."
             )
         if self._capped_images >= long:
             found.append(
-                f"p has been at its cap of {self.p_max} for {self._capped_images / 1000:.0f} kimg and {name} is {self.r:.2f}: "
-                "the augmentations cannot hold the overfitting back. Add data, raise gamma, or use a smaller discriminator; "
-                "raising p_max lets augmentations leak into the generated images."
+                f"p has been at its cap of {self.p_max} for {self._capped_images / 1000:.0f} kimg and {name} is "
+                f"{self.r:.2f}: the augmentations cannot hold the overfitting back. Add data, raise gamma, or use "
+                "a smaller discriminator; raising p_max lets augmentations leak into the generated images."
             )
         if self._negative_images >= long:
             found.append(
-                f"{name} has been below 0 for {self._negative_images / 1000:.0f} kimg: the discriminator is losing on its "
-                "training images. Lower gamma, raise its learning rate or capacity, or use fewer augmentations."
+                f"{name} has been below 0 for {self._negative_images / 1000:.0f} kimg: the discriminator is losing "
+                "on its training images. Lower gamma, raise its learning rate or capacity, or use fewer "
+                "augmentations."
             )
         if self._undefined_images > 0:
             found.append(self._why_undefined())
@@ -259,12 +145,12 @@ class AdaptiveProbability(_Measured):
         kimg = self._undefined_images / 1000
         if self.heuristic == "rv" and math.isnan(self.r_v) and math.isfinite(self.r_t):
             return (
-                f"r_v has been undefined for {kimg:.1f} kimg, so p does not move: it needs logits of held-out images. "
-                "Keep a part of the data out of training, or use the heuristic 'rt'."
+                f"r_v has been undefined for {kimg:.1f} kimg, so p does not move: it needs logits of held-out "
+                "images. Keep a part of the data out of training, or use the heuristic 'rt'."
             )
         return (
-            f"{_STATISTIC[self.heuristic]} has not been finite for {kimg:.1f} kimg, so p does not move: the logits are not "
-            "finite. Look for a diverging loss; lower the learning rates or raise gamma."
+            f"{_STATISTIC[self.heuristic]} has not been finite for {kimg:.1f} kimg, so p does not move: the logits "
+            "are not finite. Look for a diverging loss; lower the learning rates or raise gamma."
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -283,64 +169,3 @@ class AdaptiveProbability(_Measured):
         self._capped_images = int(state["capped_images"])
         self._negative_images = int(state["negative_images"])
         self._undefined_images = int(state["undefined_images"])
-
-
-class FixedProbability(_Measured):
-    """p stays where it is; the overfitting is measured all the same.
-
-    Args:
-        p: In [0, 1].
-        interval_batches: Minibatches per interval.
-        reduce: Sums the statistics over processes in place.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-
-    def __init__(
-        self,
-        p: float,
-        interval_batches: int = 4,
-        *,
-        reduce: Callable[[Tensor], Any] | None = None,
-    ) -> None:
-        super().__init__(p, interval_batches, reduce)
-
-
-class ScheduledProbability(_Measured):
-    """p follows half a cosine from `start` to `end`, then stays.
-
-    Args:
-        start: p at the first image, in [0, 1].
-        end: p at `horizon_kimg` and after, in [0, 1].
-        horizon_kimg: Thousands of images from start to end, > 0.
-        interval_batches: Minibatches per interval of the statistics.
-        reduce: Sums the statistics over processes in place.
-
-    Raises:
-        ValueError: If an argument is out of range.
-    """
-
-    def __init__(
-        self,
-        start: float,
-        end: float,
-        horizon_kimg: float,
-        interval_batches: int = 4,
-        *,
-        reduce: Callable[[Tensor], Any] | None = None,
-    ) -> None:
-        super().__init__(start, interval_batches, reduce)
-        _require(0 <= end <= 1, "end", end, "lie in [0, 1]", "Use 0 to switch off")
-        _require(horizon_kimg > 0, "horizon_kimg", horizon_kimg, "be > 0", "Use total_kimg")
-        self.start, self.end, self.horizon_kimg = float(start), float(end), float(horizon_kimg)
-
-    def _progress(self) -> None:
-        done = min(self._images / (1000 * self.horizon_kimg), 1.0)
-        self._p = self.end + (self.start - self.end) * (1 + math.cos(math.pi * done)) / 2
-
-
-def _require(holds: bool, name: str, value: Any, must: str, remedy: str) -> None:
-    """Raise in the three parts of our messages unless a condition holds."""
-    if not holds:
-        raise ValueError(f"{name} is {value}, but must {must}. {remedy}.")

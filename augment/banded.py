@@ -1,11 +1,12 @@
 """The 2x filters of the resampler as matrices along one axis, multiplied block by block.
 
 Upsampling and downsampling by sym6 are linear maps of a line of pixels; written as matrices, the reflection at
-the borders is folded in once, lines shorter than the filter need no special case, and the transpose (for the gradient) is as
-easy as the map. The matrices are banded: on a long axis only dense blocks along the band are multiplied.
+the borders is folded in once, lines shorter than the filter need no special case, and the transpose (for the
+gradient) is as easy as the map. The matrices are banded: on a long axis only dense blocks along the band are
+multiplied.
 
-The crossover: up to `BLOCK` = 32 pixels the matrix is one dense block. Measured on 2 CPU cores at 48 planes of 256 x 256, one dense
-multiplication of the last axis takes 31 ms, blocks of 64, 32 and 16 pixels 9, 5 and 5 ms.
+The crossover: up to `BLOCK` = 32 pixels the matrix is one dense block. Measured on 2 CPU cores at 48 planes of
+256 x 256, one dense multiplication of the last axis takes 31 ms, blocks of 64, 32 and 16 pixels 9, 5 and 5 ms.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Blitting: mirror, quarter turns and whole-pixel shifts, which move pixels without changing them.
 
-Karras et al. 2020 (arXiv:2006.06676), appendix B.1. By themselves these operations copy pixels exactly; together with the
-geometric group they become part of its affine map, which is resampled once.
+Karras et al. 2020 (arXiv:2006.06676), appendix B.1. By themselves these operations copy pixels exactly;
+together with the geometric group they become part of its affine map, which is resampled once.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Blitting(Group):
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Move the pixels. See `Group.transform`.
 
-        Exact, except quarter turns of images that are not square: their pixels do not lie on those of the image, which keeps its
-        shape, and are resampled.
+        Exact, except quarter turns of images that are not square: their pixels do not lie on those of the
+        image, which keeps its shape, and are resampled.
         """
         moved = self._copy_pixels(images, parameters)
         height, width = images.shape[2:]
@@ -115,8 +115,9 @@ class Blitting(Group):
         def row(position: Tensor) -> Tensor:
             return reflect((position + height - 1).div(2, rounding_mode="floor"), height)
 
-        # The inverse map is (x, y) -> (flip (cos x - sin y), sin x + cos y), and either cos or sin is 0: each output axis
-        # decides one input axis, and the index is the sum of a part of the row and a part of the column.
+        # The inverse map is (x, y) -> (flip (cos x - sin y), sin x + cos y), and either cos or sin is 0: each
+        # output axis decides one input axis, and the index is the sum of a part of the row and a part of the
+        # column.
         odd = sine != 0
         from_x = torch.where(odd, row(sine * x) * width, column(cosine * x))  # [B, W]
         from_y = torch.where(odd, column(-sine * y), row(cosine * y) * width)  # [B, H]

@@ -1,7 +1,7 @@
 """Colour operations: brightness, contrast, luma flip, hue and saturation, as one affine map of colours.
 
-Karras et al. 2020 (arXiv:2006.06676), appendix B.2. With the luma axis v = (1, 1, 1) / sqrt(3), let P = v v^T be the projection on it,
-Q = I - P, and K the cross product with v. In the order of the paper,
+Karras et al. 2020 (arXiv:2006.06676), appendix B.2. With the luma axis v = (1, 1, 1) / sqrt(3), let P = v v^T
+be the projection on it, Q = I - P, and K the cross product with v. In the order of the paper,
 
     x -> x + b;  x -> c x;  x -> (I - 2 i P) x;  x -> (P + cos(theta) Q + sin(theta) K) x;  x -> (P + s Q) x
 
@@ -29,7 +29,8 @@ class Color(Group):
     Args:
         brightness: Multiplier of adding a constant.
         contrast: Multiplier of multiplying by a constant.
-        lumaflip: Multiplier of the reflection about the plane normal to the luma axis, drawn with probability 1/2.
+        lumaflip: Multiplier of the reflection about the plane normal to the luma axis, drawn with probability
+            1/2.
         hue: Multiplier of the rotation about the luma axis.
         saturation: Multiplier of scaling the distance from the luma axis.
         brightness_std: Standard deviation of the added constant, in pixel values.
@@ -74,8 +75,8 @@ class Color(Group):
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
         """Draw the parameters, each [B], of the operations that are switched on.
 
-        They are `brightness` (added), `contrast_log2`, `luma_flipped` (0 or 1), `hue_turns` (of a full turn) and
-        `saturation_log2`. See `Group.sample`.
+        They are `brightness` (added), `contrast_log2`, `luma_flipped` (0 or 1), `hue_turns` (of a full turn)
+        and `saturation_log2`. See `Group.sample`.
         """
         gates = self._gates(draws)
         parameters = {}

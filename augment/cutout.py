@@ -25,7 +25,10 @@ class Cutout(Group):
         self.cutout_size = cutout_size
 
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
-        """Draw `centre_x` and `centre_y` [B], fractions of the image, and `size` [B], 0 for none. See `Group.sample`."""
+        """Draw the box. See `Group.sample`.
+
+        It is `centre_x` and `centre_y` [B], fractions of the image, and `size` [B], 0 for no box.
+        """
         gate = self._gates(draws)["cutout"]
         centre_x, centre_y = draws.uniform(2)
         return {"centre_x": centre_x, "centre_y": centre_y, "size": gate * self.cutout_size}

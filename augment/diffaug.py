@@ -1,7 +1,8 @@
 """DiffAugment: few operations, always on, as a pipe that ignores p.
 
-Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training" (arXiv:2006.10738), section 4. It is no part of the
-adaptive scheme: using it together with a probability that is controlled is a mistake, for there is nothing to control.
+Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training" (arXiv:2006.10738), section 4.
+It is no part of the adaptive scheme: using it together with a probability that is controlled is a mistake, for
+there is nothing to control.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class DiffAugment(AugmentPipe):
         policies: Any of color, translation and cutout.
         brightness_range: Width of the uniform distribution of the added constant, in pixel values.
         saturation_max: Largest factor on the distance from the mean over channels; uniform in [0, max].
-        contrast_range: Width of the uniform distribution, about 1, of the factor on the distance from the image's mean.
+        contrast_range: Width of the uniform distribution, about 1, of the factor on the distance from the
+            image's mean.
         translation_max: Largest shift as a fraction of width and height; whole pixels, zeros outside.
         cutout_size: Width and height of the box, as a fraction of the image's; it may reach over the border.
         extra: Pairs of an operation and its multiplier of p, applied at the end.
@@ -140,7 +142,7 @@ def _whole_shift(draws: Draws, largest: float, length: int) -> Tensor:
 
 
 def _box_start(draws: Draws, fraction: float, length: int) -> Tensor:
-    """First pixel [B] of a box whose centre is uniform over the axis; negative when it reaches over the border."""
+    """First pixel [B] of a box whose centre is uniform over the axis; may be negative."""
     box_px = _pixels(fraction, length)
     return discrete(draws.uniform(1)[0], length + 1 - box_px % 2) - box_px // 2
 

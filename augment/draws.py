@@ -4,14 +4,15 @@ An operation never calls a random function itself: it asks a `Draws` for gates a
 discrete values. `RandomDraws` draws them; `QuantileDraws` gives the fixed values of the deterministic mode. So
 every operation has one line for its parameter, and both modes share it.
 
-Values are float32 whatever the dtype of the images, so that a seed means the same parameters at every precision.
+Values are float32 whatever the dtype of the images, so that a seed means the same parameters at every
+precision.
 """
 
 from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -73,7 +74,8 @@ class RandomDraws:
         self.batch = batch
         self.device = p.device if device is None else device
         self._p = p.to(self.device)
-        self._generator = generator
+        # torch.compile accepts a varying batch only where the argument is absent.
+        self._keyword: dict[str, Any] = {} if generator is None else {"generator": generator}
         self._source = self.device if generator is None else generator.device
 
     def _here(self, values: Tensor) -> Tensor:
@@ -81,7 +83,7 @@ class RandomDraws:
 
     def _rand(self, *shape: int) -> Tensor:
         return self._here(
-            torch.rand(shape, generator=self._generator, device=self._source, dtype=torch.float32)
+            torch.rand(shape, device=self._source, **self._keyword, dtype=torch.float32)
         )
 
     def _open(self, probability: Tensor, count: int) -> tuple[Tensor, ...]:
@@ -111,15 +113,15 @@ class RandomDraws:
     def field(self, shape: torch.Size) -> Tensor:
         """See `Draws.field`."""
         return self._here(
-            torch.randn(shape, generator=self._generator, device=self._source, dtype=torch.float32)
+            torch.randn(shape, device=self._source, **self._keyword, dtype=torch.float32)
         )
 
 
 class QuantileDraws:
     """The deterministic mode: every gate open, every number at one quantile of its distribution.
 
-    By the published convention a normal number is erfinv(2q - 1), the q-quantile divided by sqrt(2), and the absolute
-    value of one is erfinv(q).
+    By the published convention a normal number is erfinv(2q - 1), the q-quantile divided by sqrt(2), and the
+    absolute value of one is erfinv(q).
 
     Args:
         batch: Number of images; all get the same values.

@@ -1,6 +1,7 @@
 """Operations of others at the end of the pipeline: any callable, or a module of `kornia.augmentation`.
 
-They are gated per image like our own. They stand outside `sample` and `apply`: outside replay, compilation and the quantile mode.
+They are gated per image like our own. They stand outside `sample` and `apply`: outside replay, compilation and
+the quantile mode.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator
 class Extras(nn.Module):
     """Operations applied after all others, each with a multiplier of p.
 
-    A `kornia.augmentation` module gets the images in [0, 1] and its result is brought back to [-1, 1]. Set its own probability to 1.
-    Many of them clamp to [0, 1], which stops gradients where they do; posterising and equalising stop all of them.
+    A `kornia.augmentation` module gets the images in [0, 1] and its result is brought back to [-1, 1]. Set its
+    own probability to 1. Many of them clamp to [0, 1], which stops gradients where they do; posterising and
+    equalising stop all of them.
 
     Args:
         operations: Pairs of an operation and its multiplier in [0, 1].
@@ -76,8 +78,8 @@ class Extras(nn.Module):
         Args:
             images: [B, C, H, W], nominally in [-1, 1].
             p: Probability, 0-d.
-            generator: Source of the gates and of the seed for the operations' own random numbers; None leaves both to
-                the default generators. With one on a CUDA device the host waits for the seed.
+            generator: Source of the gates and of the seed for the operations' own random numbers; None leaves
+                both to the default generators. With one on a CUDA device the host waits for the seed.
 
         Returns:
             [B, C, H, W].

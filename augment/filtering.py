@@ -1,10 +1,11 @@
 """Image-space filtering: random gains of four frequency bands.
 
-Karras et al. 2020 (arXiv:2006.06676), appendix B.3. The bands come from sym2 (`augment.wavelets.filter_bank`) and sum to
-the unit impulse, so that gains of 1 change nothing. The summed filter of each image is applied to its rows and columns.
+Karras et al. 2020 (arXiv:2006.06676), appendix B.3. The bands come from sym2 (`augment.wavelets.filter_bank`)
+and sum to the unit impulse, so that gains of 1 change nothing. The summed filter of each image is applied to
+its rows and columns.
 
-Two ways, the same result. Up to `DENSE_SIZE` pixels the filter of each image becomes a small dense matrix per axis with the
-reflection folded in; longer axes are convolved.
+Two ways, the same result. Up to `DENSE_SIZE` pixels the filter of each image becomes a small dense matrix per
+axis with the reflection folded in; longer axes are convolved.
 """
 
 from __future__ import annotations
@@ -57,8 +58,7 @@ class Filtering(Group):
         self._bank = filter_bank()
 
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
-        """Draw `gains_log2` [B, 4] of the bands, before `band_gains` normalises them. See `Group.sample`.
-        """
+        """Draw `gains_log2` [B, 4] of the bands, before `band_gains` normalises them. See `Group.sample`."""
         gates = torch.stack(draws.gates(self.band_multipliers), dim=1)  # [B, 4]
         gains_log2 = torch.stack(draws.normal(BANDS), dim=1) * self.imgfilter_std
         return {"gains_log2": gains_log2 * gates}

@@ -1,7 +1,7 @@
 """Geometric operations: scaling, rotation, stretching and shifts by fractions of a pixel.
 
-Karras et al. 2020 (arXiv:2006.06676), appendix B.1. All of them, and the blitting operations before them, are one affine map per
-image, composed here and resampled once.
+Karras et al. 2020 (arXiv:2006.06676), appendix B.1. All of them, and the blitting operations before them, are
+one affine map per image, composed here and resampled once.
 """
 
 from __future__ import annotations

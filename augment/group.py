@@ -34,8 +34,8 @@ class Group(nn.Module):
     """A group of operations that are applied together.
 
     Args:
-        multipliers: Operation name to probability multiplier m, in [0, 1]. An operation with 0 is switched off for good: it is
-            neither drawn nor applied.
+        multipliers: Operation name to probability multiplier m, in [0, 1]. An operation with 0 is switched off
+            for good: it is neither drawn nor applied.
         magnitudes: Constant name to magnitude, >= 0.
 
     Raises:

@@ -1,8 +1,8 @@
 """The augmentation pipeline of Karras et al. 2020 (arXiv:2006.06676), section 2 and appendix B.
 
-Order: blitting and geometric (one affine map, resampled once), colour (one affine map of colour space), filtering, noise, cutout, and
-then operations of others. For each image and each operation independently, the operation happens with probability
-multiplier times p. How p moves is not decided here, see `augment.adaptive`.
+Order: blitting and geometric (one affine map, resampled once), colour (one affine map of colour space),
+filtering, noise, cutout, and then operations of others. For each image and each operation independently, the
+operation happens with probability multiplier times p. How p moves is not decided here, see `augment.adaptive`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ PipeParameters = dict[str, Parameters]
 class AugmentPipe(nn.Module):
     """Random augmentation with one probability for all operations.
 
-    Multipliers lie in [0, 1] and are 0 by default: an operation with 0 is switched off for good, and costs nothing. All results are
-    differentiable with respect to the images, twice and more. Shapes do not depend on drawn numbers and the host never waits for
-    the device.
+    Multipliers lie in [0, 1] and are 0 by default: an operation with 0 is switched off for good, and costs
+    nothing. All results are differentiable with respect to the images, twice and more. Shapes do not depend on
+    drawn numbers and the host never waits for the device.
 
     Attributes:
         p: Probability, 0-d float32 buffer, saved with the module. 1 at first; change it in place at any step:
@@ -186,7 +186,8 @@ class AugmentPipe(nn.Module):
             quantile: In (0, 1): the deterministic mode, see `augment.draws.QuantileDraws`.
 
         Returns:
-            Group name to parameter name to tensor, each with the batch first. A closed gate appears as the neutral parameter.
+            Group name to parameter name to tensor, each with the batch first. A closed gate appears as the
+            neutral parameter.
 
         Raises:
             ValueError: If `quantile` is out of range.
@@ -207,7 +208,8 @@ class AugmentPipe(nn.Module):
     def apply(self, images: Any, parameters: PipeParameters | None = None) -> Any:
         """Apply drawn parameters; deterministic, and independent of p.
 
-        With a function as the only argument this is `torch.nn.Module.apply`, which a module that contains the pipe relies on.
+        With a function as the only argument this is `torch.nn.Module.apply`, which a module that contains the
+        pipe relies on.
 
         Args:
             images: [B, C, H, W], floating point, nominally in [-1, 1]. Not modified.
@@ -217,7 +219,8 @@ class AugmentPipe(nn.Module):
             [B, C, H, W] in the dtype of `images`.
 
         Raises:
-            ValueError: If `images` is not a floating-point batch, or has another number of images than the parameters.
+            ValueError: If `images` is not a floating-point batch, or has another number of images than the
+                parameters.
         """
         if parameters is None:
             return super().apply(images)
@@ -259,9 +262,10 @@ class AugmentPipe(nn.Module):
         """Sample parameters, apply them, then the extra operations.
 
         Args:
-            images: [B, C, H, W], floating point, nominally in [-1, 1]; C is 1 (grey), 3 (RGB) or 4 (RGBA). Not modified.
-            quantile: In (0, 1): the deterministic mode, in which every gate is open, every parameter is at this quantile
-                by the published convention, and extra operations are left out.
+            images: [B, C, H, W], floating point, nominally in [-1, 1]; C is 1 (grey), 3 (RGB) or 4 (RGBA). Not
+                modified.
+            quantile: In (0, 1): the deterministic mode, in which every gate is open, every parameter is at
+                this quantile by the published convention, and extra operations are left out.
             generator: Source of all random numbers; None means the default one.
 
         Returns:

@@ -1,12 +1,14 @@
 """Resample images at the positions of an affine map, without aliasing or blur, differentiable twice.
 
-The arrangement follows appendix B.1 of Karras et al. 2020 (arXiv:2006.06676): reflect, upsample by 2 with sym6, sample
-bilinearly at the mapped positions, low-pass with the mirrored sym6 and downsample by 2. Here nothing is padded to the largest excursion in
-the batch: positions are folded by reflection about the centres of the border pixels, so all shapes are fixed.
+The arrangement follows appendix B.1 of Karras et al. 2020 (arXiv:2006.06676): reflect, upsample by 2 with
+sym6, sample bilinearly at the mapped positions, low-pass with the mirrored sym6 and downsample by 2. Here
+nothing is padded to the largest excursion in the batch: positions are folded by reflection about the centres
+of the border pixels, so all shapes are fixed.
 
-For given maps the whole of it is linear in the images, y = D S U x. So one autograd function holds it: its gradient is the
-transpose, whose gradient is the map again. Any number of derivatives exist, none needs the second derivative of
-`grid_sample` (absent from torch 2.11), and nothing of image size is kept for the backward pass.
+For given maps the whole of it is linear in the images, y = D S U x. So one autograd function holds it: its
+gradient is the transpose, whose gradient is the map again. Any number of derivatives exist, none needs the
+second derivative of `grid_sample` (absent from torch 2.11), and nothing of image size is kept for the backward
+pass.
 """
 
 from __future__ import annotations
@@ -49,19 +51,17 @@ _filters: dict[tuple[int, torch.device, torch.dtype], _AxisFilters] = {}
 
 
 def _axis_filters(size: int, like: Tensor) -> _AxisFilters:
-    """Filters for an axis of `size` pixels, kept between calls.
-
-    Made anew while compiling or when `like` is not an ordinary tensor (fake tensors), for what is made there
-    must not be found by later calls.
-    """
+    """Filters for an axis of `size` pixels, kept between calls."""
     key = (size, like.device, like.dtype)
-    if torch.compiler.is_compiling() or type(like) is not Tensor:
-        return _AxisFilters(*key)
-    if key not in _filters:
-        # Made in inference mode they could not be used in training afterwards.
-        with torch.inference_mode(False), torch.no_grad():
-            _filters[key] = _AxisFilters(*key)
-    return _filters[key]
+    if key in _filters:
+        return _filters[key]
+    # Made in inference mode they could not be used in training afterwards.
+    with torch.inference_mode(False), torch.no_grad():
+        filters = _AxisFilters(*key)
+    # What is made while a CUDA graph is captured has no values yet, so must not be found by later calls.
+    if not (like.is_cuda and torch.cuda.is_current_stream_capturing()):
+        _filters[key] = filters
+    return filters
 
 
 def _folded(position: Tensor, border: float) -> Tensor:
@@ -70,7 +70,8 @@ def _folded(position: Tensor, border: float) -> Tensor:
     Positions on the extended line are kept, the others are folded about the centres of the border pixels.
 
     Args:
-        position: In half lengths of the extended line, from its first sample (0) to its last (2) and beyond. Modified.
+        position: In half lengths of the extended line, from its first sample (0) to its last (2) and beyond.
+            Modified.
         border: Distance of a border pixel's centre from the middle of the line, in the same unit.
 
     Returns:
@@ -78,8 +79,9 @@ def _folded(position: Tensor, border: float) -> Tensor:
     """
     if border == 0:  # an axis of one pixel: every position shows it
         return torch.zeros_like(position)
-    # In float32 the unnormalisation in grid_sample, (x + 1) (size - 1) / 2, undoes this subtraction exactly where the line is
-    # longest, so that an identity map lands on the samples. Any other order of these steps costs accuracy.
+    # In float32 the unnormalisation in grid_sample, (x + 1) (size - 1) / 2, undoes this subtraction exactly
+    # where the line is longest, so that an identity map lands on the samples. Any other order of these steps
+    # costs accuracy.
     position = position.sub_(1)
     offset = position + border
     folded = torch.sub(offset, (offset / (4 * border)).round_(), alpha=4 * border).abs_()
@@ -118,7 +120,7 @@ def _sampling_grid(inverse_map: Tensor, height: int, width: int, dtype: torch.dt
 
 
 def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
-    """y = D S U x. See `resample`."""
+    """Compute y = D S U x. See `resample`."""
     batch, channels, height, width = images.shape
     vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
     planes = images.reshape(batch * channels, height, width)
@@ -133,7 +135,7 @@ def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
 
 
 def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
-    """x = U^T S^T D^T y: the gradient of `_resample`."""
+    """Compute x = U^T S^T D^T y, the gradient of `_resample`."""
     batch, channels, height, width = images.shape
     vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
     planes = images.reshape(batch * channels, height, width)
@@ -155,16 +157,23 @@ def _filter(planes: Tensor, vertical: Banded, horizontal: Banded) -> Tensor:
     return multiply_rows(horizontal, multiply_columns(vertical, planes))
 
 
-def _in_chunks(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
-    """Resample the active images; on the CPU a few at a time."""
+# An operator of its own, so that compiled code runs exactly this: the compiler would replace grid_sample by
+# formulas that round positions otherwise, and take a minute over it.
+@torch.library.custom_op("adavit_augment::resample", mutates_args=())
+def _resample_active(
+    images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool
+) -> Tensor:
+    """Resample the active images, or transpose that; on the CPU a few at a time."""
     work = _resample_transposed if transposed else _resample
     batch, channels, height, width = images.shape
     size = batch
-    if images.device.type == "cpu" and not torch.compiler.is_compiling():
+    if images.device.type == "cpu":
         image_bytes = channels * upsampled_length(height) * upsampled_length(width)
         image_bytes *= images.element_size()
         # grid_sample shares the images of a chunk among the threads.
         size = max(_CHUNK_BYTES // max(image_bytes, 1), torch.get_num_threads())
+    if batch == 0:
+        return images.clone()
     parts = []
     for start in range(0, batch, size):
         part = slice(start, start + size)
@@ -173,28 +182,28 @@ def _in_chunks(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: 
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
+@_resample_active.register_fake
+def _(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
+    """What the operator returns, without values."""
+    return torch.empty_like(images, memory_format=torch.contiguous_format)
+
+
 class _Resample(torch.autograd.Function):
     """The map (or its transpose) as a linear function of the images; maps and flags get no gradient."""
 
     @staticmethod
     def forward(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
-        return _in_chunks(images, inverse_map, active, transposed)
+        return _resample_active(images, inverse_map, active, transposed)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         _, inverse_map, active, ctx.transposed = inputs
         ctx.save_for_backward(inverse_map, active)
-        ctx.save_for_forward(inverse_map, active)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         inverse_map, active = ctx.saved_tensors
         return _Resample.apply(grads[0], inverse_map, active, not ctx.transposed), None, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        inverse_map, active = ctx.saved_tensors
-        return _Resample.apply(tangents[0], inverse_map, active, ctx.transposed)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
@@ -216,14 +225,14 @@ def resample(images: Tensor, inverse_map: Tensor) -> Tensor:
 
     Args:
         images: [B, C, H, W], float32 or float64, any C, H and W >= 1. Differentiable any number of times.
-        inverse_map: [B, 3, 3], from the position of an output pixel to that of the input it shows; x to the right, y
-            down, in pixels about the image centre. Gets no gradient.
+        inverse_map: [B, 3, 3], from the position of an output pixel to that of the input it shows; x to the
+            right, y down, in pixels about the image centre. Gets no gradient.
 
     Returns:
         [B, C, H, W], a new tensor.
     """
     inverse_map = inverse_map.detach().double()
-    # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want of
-    # accuracy in the normalised positions that grid_sample takes.
+    # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want
+    # of accuracy in the normalised positions that grid_sample takes.
     active = (inverse_map != identity(inverse_map[:, 0, 0])).any(2).any(1)
     return _Resample.apply(images, inverse_map, active, False)

@@ -1,7 +1,8 @@
 """How much the discriminator overfits, measured on its logits.
 
-Karras et al. 2020 (arXiv:2006.06676), section 3, equation 1, and the form for relativistic losses. All logits are of augmented images:
-D(T(x)), with T at the present p and its own draws for training, held-out and generated images.
+Karras et al. 2020 (arXiv:2006.06676), section 3, equation 1, and the form for relativistic losses. All logits
+are of augmented images: D(T(x)), with T at the present p and its own draws for training, held-out and
+generated images.
 """
 
 from __future__ import annotations
@@ -72,8 +73,8 @@ class OverfittingStatistics:
         """All statistics by name, with one transfer to the host.
 
         Returns:
-            The properties of this class: `r_t`, `r_v`, `r_relative`, `mean_train`, `mean_generated`, `mean_heldout`; nan where
-            undefined.
+            The properties of this class: `r_t`, `r_v`, `r_relative`, `mean_train`, `mean_generated`,
+            `mean_heldout`; nan where undefined.
         """
         total = dict(zip(_NAMES, self.sums.tolist(), strict=True))
         mean_train = _ratio(total["train_sum"], total["train_count"])
@@ -100,7 +101,8 @@ class OverfittingStatistics:
     def r_v(self) -> float:
         """(E[D(x_train)] - E[D(x_val)]) / (E[D(x_train)] - E[D(G(z))]): 0 no, 1 complete overfitting.
 
-        The denominator is guarded: at least 1e-8. Not changed by a shift of all logits. nan without held-out logits.
+        The denominator is guarded: at least 1e-8. Not changed by a shift of all logits. nan without held-out
+        logits.
         """
         return self.values()["r_v"]
 

@@ -55,7 +55,8 @@ def filter_bank() -> list[list[float]]:
     put zeros between the samples of every band, convolve with lo2, and add hi2, centred, as the next band.
 
     Returns:
-        Four filters of 43 taps, low band first, each symmetric about its middle tap. Their sum is the unit impulse.
+        Four filters of 43 taps, low band first, each symmetric about its middle tap. Their sum is the unit
+        impulse.
     """
     low = list(SYM2)
     high = [tap * (-1) ** index for index, tap in enumerate(low)]

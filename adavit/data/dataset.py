@@ -19,7 +19,7 @@ from adavit.data.assemble import (
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
 from adavit.data.collection import Collection, Contents, identify, open_files
-from adavit.data.members import Skipped
+from adavit.data.members import Skipped, printable
 from adavit.data.names import open_name
 from adavit.data.resolution import check_resolution
 from adavit.data.spool import Spool
@@ -179,11 +179,11 @@ class _Builder:
     ) -> ImageSet:
         skipped = sorted((*contents.skipped, *survey.skipped), key=lambda each: each.name)
         if not survey.kept:
-            raise UserError(_no_image(self._collection.source, skipped))
+            raise UserError(_no_image(printable(self._collection.source), skipped))
         labels = contents.label(survey.kept)
         count, channel_notes = decide_channels(self._channels, survey.census)
         notes = [
-            _describe_sizes(self._collection.source, survey),
+            _describe_sizes(printable(self._collection.source), survey),
             _describe_resolution(survey, resolution, is_default, cap),
             *channel_notes,
             labels.note,

@@ -195,10 +195,12 @@ def _resize_with_alpha(colour: np.ndarray, alpha: np.ndarray, resolution: int) -
         uint8 [4, R, R], colour not multiplied by alpha, 0 where alpha is 0.
     """
     coverage = alpha.astype(np.float32) / 255.0
-    small_coverage = _resize_plane(coverage, resolution).clip(0.0, 1.0)
+    small_coverage = _resize_plane(coverage, resolution)
     planes = np.empty((4, resolution, resolution), dtype=np.uint8)
-    planes[3] = np.rint(small_coverage * 255.0)
-    # Where the stored alpha is 0 the colour is never seen; dividing there would store noise.
+    planes[3] = np.rint(small_coverage * 255.0).clip(0.0, 255.0)
+    # Divided by the alpha that the filter gave, also where that overshoots 1: colour and alpha
+    # overshoot together, and their quotient stays the colour. Where the stored alpha is 0 the
+    # colour is never seen; dividing there would store noise.
     divisor = np.where(planes[3] > 0, small_coverage, np.inf)
     for channel in range(3):  # one at a time: 100 megapixels are 400 MB in float32
         premultiplied = _resize_plane(colour[..., channel] * coverage, resolution)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adavit.data.members import LABEL_FILE, Member
+from adavit.data.members import LABEL_FILE, Member, printable
 
 _MAXIMUM_LABEL_FILE_BYTES = 256 << 20
 
@@ -50,7 +50,7 @@ def labels_from_folders(names: Sequence[str]) -> Labels:
     classes = tuple(sorted(set(folders)))
     number = {name: index for index, name in enumerate(classes)}
     indices = np.array([number[folder] for folder in folders], dtype=np.int64)
-    return describe(indices, classes, "sub-folders")
+    return describe(indices, tuple(printable(name) for name in classes), "sub-folders")
 
 
 def labels_from_file(names: Sequence[str], labels: Mapping[str, int] | str) -> Labels:
@@ -68,7 +68,7 @@ def labels_from_file(names: Sequence[str], labels: Mapping[str, int] | str) -> L
         return Labels(None, (), f"Classes: none ({LABEL_FILE} {labels}).")
     without = [name for name in names if name not in labels]
     if without:
-        why = f"{LABEL_FILE} gives no label for {len(without)} of {len(names)} images, such as {without[0]}"
+        why = f"{LABEL_FILE} gives no label for {len(without)} of {len(names)} images, such as {printable(without[0])}"
         return Labels(None, (), f"Classes: none ({why}).")
     values = [labels[name] for name in names]
     distinct = sorted(set(values))

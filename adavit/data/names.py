@@ -24,6 +24,7 @@ from adavit.data.collection import (
     open_picture_file,
 )
 from adavit.data.labels import Labels, describe
+from adavit.data.members import printable
 from adavit.data.small_set import CLASSES, VERSION, draw_small_set
 from adavit.errors import UserError
 
@@ -97,8 +98,8 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
     if split not in splits:
         expected = ", ".join(f"{name}:{each}" for each in splits)
         raise UserError(
-            f"data.source '{source}' asks for a split that {name} does not have, but must be one of {expected}. "
-            f"Use --data {name} for {name}:{next(iter(splits))}."
+            f"data.source '{printable(source)}' asks for a split that {name} does not have, but must be "
+            f"one of {expected}. Use --data {name} for {name}:{next(iter(splits))}."
         )
     short = name if split == next(iter(splits)) else f"{name}-{split}"
     contents = functools.partial(_torchvision_contents, name, split, data_root)
@@ -113,8 +114,9 @@ def _unknown(source: str, name: str) -> str:
     if name == SMALL_SET:
         suggestion = f"{SMALL_SET} has no splits: use --data {SMALL_SET}."
     return (
-        f"data.source '{source}' does not exist and is not a name, but must be a folder of images, a zip of them, "
-        f"or one of {', '.join(NAMES)} (all but the first with a split, such as cifar10:test). {suggestion}"
+        f"data.source '{printable(source)}' does not exist and is not a name, but must be a "
+        f"folder of images, a zip of them, or one of {', '.join(NAMES)} (all but the first with a "
+        f"split, such as cifar10:test). {suggestion}"
     )
 
 

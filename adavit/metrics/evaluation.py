@@ -40,7 +40,7 @@ class EvaluationProtocol:
         extractor: Name of the feature extractor.
         weights_digest: sha256 of its weights.
         extractor_resize: How it resizes what it sees.
-        device: "cpu" or "cuda": distances agree between them to about 1e-4, not to the bit.
+        device: "cpu" or "cuda"; the same images score alike on both, but not to the bit.
         n_fake: Generated images.
         n_real: Reference images.
         n_heldout: Held-out images of the floor; None where there is no floor.
@@ -276,7 +276,7 @@ class Evaluator:
             channels=int(self._images.shape[1]),
             kid="unbiased, all images",
             versions={
-                "torch": torch.__version__,
+                "torch": str(torch.__version__),  # a plain string, which a checkpoint may hold
                 "torch_fidelity": importlib.metadata.version("torch_fidelity"),
             },
         )

@@ -220,20 +220,21 @@ def contained_in(images: np.ndarray, part: np.ndarray) -> np.ndarray:
 
     Args:
         images: Images [N, C, H, W], uint8.
-        part: Images [M, C, H, W], uint8.
+        part: Images [M, D, H, W], uint8; with another number of channels none occurs.
 
     Returns:
         Booleans [N].
 
     Raises:
-        UserError: If the images of the two differ in shape.
+        UserError: If the images of the two differ in height or width.
     """
-    if images.shape[1:] != part.shape[1:]:
+    if images.shape[2:] != part.shape[2:]:
         raise UserError(
             f"real images of shape {part.shape[1:]} are to be compared with a reference of shape "
-            f"{images.shape[1:]}, but must be alike. Decode both with the same --resolution and "
-            "--channels."
+            f"{images.shape[1:]}, but must be as large. Decode both with the same --resolution."
         )
+    if images.shape[1] != part.shape[1]:
+        return np.zeros(len(images), dtype=bool)
     known = {_image_digest(image) for image in part}
     found = (_image_digest(image) in known for image in images)
     return np.fromiter(found, dtype=bool, count=len(images))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.models.precision import full_precision
 from adavit.models.sizes import check_at_least
 
 
@@ -47,8 +48,8 @@ class MultiHeadAttention(nn.Module):
             divisors = [number for number in range(1, width + 1) if width % number == 0]
             nearest = min(divisors, key=lambda number: abs(number - heads))
             raise ValueError(
-                f"heads is {heads}, but must divide width ({width}). Use heads={nearest}, or a width that is a multiple "
-                f"of {heads}."
+                f"heads is {heads}, but must divide width ({width}). Use heads={nearest}, or a width "
+                f"that is a multiple of {heads}."
             )
         self.heads = heads
         self.query_key_value = nn.Linear(width, 3 * width)
@@ -83,8 +84,8 @@ class MultiHeadAttention(nn.Module):
             projected = F.linear(tokens, weight[width:], bias[width:])
             queries = asked.view(batch, read, self.heads, -1).transpose(1, 2)
             keys, values = projected.view(batch, count, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        queries = self.query_norm(queries).to(values.dtype)
-        keys = self.key_norm(keys).to(values.dtype)
+        queries = self.query_norm(full_precision(queries)).to(values.dtype)
+        keys = self.key_norm(full_precision(keys)).to(values.dtype)
         if twice_differentiable:
             mixed = exact_attention(queries, keys, values)
         else:

@@ -1,4 +1,4 @@
-"""The pre-norm transformer encoder of the vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929, eq. 2 and 3)."""
+"""The pre-norm encoder of the vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929, equations 2 and 3)."""
 
 from torch import Tensor, nn
 

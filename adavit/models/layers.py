@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from adavit.models.convolution import convolve
 from adavit.models.pointwise import LEAKY_RELU_SLOPE
+from adavit.models.precision import full_precision
 from adavit.models.resampling import downsample, smooth
 
 LEAKY_RELU_GAIN = math.sqrt(2.0)
@@ -30,7 +31,7 @@ def normalise_second_moment(vectors: Tensor, epsilon: float = 1e-8) -> Tensor:
     Returns:
         x / sqrt(mean(x^2) + epsilon), [B, F], float32.
     """
-    vectors = vectors.float()
+    vectors = full_precision(vectors)
     return vectors * (vectors.square().mean(dim=1, keepdim=True) + epsilon).rsqrt()
 
 

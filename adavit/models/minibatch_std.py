@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from adavit.models.precision import full_precision
+
 
 def group_size(batch: int, largest: int) -> int:
     """The largest divisor of the batch size that is not above a limit.
@@ -32,7 +34,7 @@ def minibatch_std(features: Tensor, group: int) -> Tensor:
     """
     batch = features.shape[0]
     size = group_size(batch, group)
-    grouped = features.float().reshape(size, batch // size, -1)  # [G, B / G, F]
+    grouped = full_precision(features).reshape(size, batch // size, -1)  # [G, B / G, F]
     centred = grouped - grouped.mean(dim=0)
     deviation = (centred.square().mean(dim=0) + 1e-8).sqrt().mean(dim=1)  # [B / G]
     return deviation.repeat(size)

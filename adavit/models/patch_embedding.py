@@ -1,4 +1,4 @@
-"""Images to tokens: flattened patches through one dense layer (Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.1)."""
+"""Images to tokens: flattened patches and a dense layer (Dosovitskiy et al. 2021, arXiv:2010.11929, section 3.1)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,8 +25,8 @@ class PatchEmbedding(nn.Module):
         if resolution % patch:
             fitting = max(size for size in range(1, patch) if resolution % size == 0)
             raise ValueError(
-                f"patch is {patch}, but must divide the resolution ({resolution}). Use patch={fitting}, the next smaller "
-                f"one that does."
+                f"patch is {patch}, but must divide the resolution ({resolution}). Use patch={fitting}, the next "
+                f"smaller one that does."
             )
         self.patch = patch
         self.count = (resolution // patch) ** 2

@@ -1,9 +1,10 @@
 """The pointwise parts of a synthesis layer, with backward passes that go through memory once.
 
-A feature map of a batch (8 MB at 32 x 64 x 32 x 32 floats) is larger than a core's cache, and memory
-is slow: written as separate operations, their backward passes took half as long as the convolutions.
-Here the batch is walked in chunks that stay in the cache, all operations on one chunk before the
-next (2.2 ms -> 0.7 ms an operation on two cores). On an accelerator the chunk is the whole batch.
+A feature map of a batch (8 MB at 32 x 64 x 32 x 32 floats) is larger than a core's cache, and
+memory is slow: written as separate operations, their backward passes took half as long as the
+convolutions. Here the batch is walked in chunks that stay in the cache, all operations on one chunk
+before the next (2.2 ms -> 0.7 ms an operation on two cores). On an accelerator the chunk is the
+whole batch.
 
 When a gradient of gradients is wanted, grad mode is on in the backward pass; then it is written in
 ordinary differentiable operations instead.
@@ -56,7 +57,9 @@ class _FinishLayer(torch.autograd.Function):
         output = torch.empty_like(features)
         for part in _chunks(features):
             chunk = output[part]
-            torch.addcmul(bias[:, None, None], features[part], factors[part, :, None, None], out=chunk)
+            torch.addcmul(
+                bias[:, None, None], features[part], factors[part, :, None, None], out=chunk
+            )
             chunk.add_(noise[part] if noise.shape[0] > 1 else noise)
             F.leaky_relu_(chunk, LEAKY_RELU_SLOPE)
         ctx.save_for_backward(features, factors, output)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedLinear
 from adavit.models.mapping import LabelEmbedding
+from adavit.models.precision import full_precision
 
 
 class LabelProjection(nn.Module):
@@ -32,4 +33,6 @@ class LabelProjection(nn.Module):
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Scores vectors [B, M] of samples with labels [B]: logits [B], float32."""
         with torch.autocast(vectors.device.type, enabled=False):
-            return (vectors.float() * self.layers(self.embedding(labels))).sum(dim=1) * self.gain
+            return (full_precision(vectors) * self.layers(self.embedding(labels))).sum(
+                dim=1
+            ) * self.gain

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear
 from adavit.models.minibatch_std import minibatch_std
+from adavit.models.precision import full_precision
 from adavit.models.projection import LabelProjection
 from adavit.models.sizes import (
     BASE_RESOLUTION,
@@ -129,7 +130,7 @@ class ResNetDiscriminator(nn.Module):
             features = torch.cat([features, plane], dim=1)
         vectors = self.convolution(features).flatten(1)
         with torch.autocast(images.device.type, enabled=False):
-            vectors = self.readout(self.dense(vectors.float()))
+            vectors = self.readout(self.dense(full_precision(vectors)))
             if self.projection is not None and labels is not None:
                 logits: Tensor = self.projection(vectors, labels)
                 return logits

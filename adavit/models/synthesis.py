@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from adavit.models.layers import LEAKY_RELU_GAIN, EqualisedLinear
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
 from adavit.models.pointwise import finish_layer
+from adavit.models.precision import full_precision
 from adavit.models.resampling import upsample
 from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
 
@@ -93,7 +94,7 @@ class ToImage(nn.Module):
         pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         output = torch.bmm(pixels, weight.to(pixels.dtype)) + self.bias.to(pixels.dtype)
         output = output.view(batch, height, width, -1).permute(0, 3, 1, 2)
-        return output.float()
+        return full_precision(output)
 
 
 class SynthesisBlock(nn.Module):
@@ -225,9 +226,9 @@ class SynthesisNetwork(nn.Module):
             memory_format=torch.channels_last
         )
         images: Tensor | None = None
-        first = 0
-        for block in self.blocks:
+        # Blocks start at styles 0, 1, 3, 5, ...: the first has one convolution, the others two.
+        for index, block in enumerate(self.blocks):
+            first = max(0, 2 * index - 1)
             features, images = block(features, images, w[:, first:], noise)
-            first += len(block.convolutions)
         assert images is not None
         return images

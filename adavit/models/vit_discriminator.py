@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from adavit.models.encoder import Encoder
 from adavit.models.minibatch_std import minibatch_std
 from adavit.models.patch_embedding import PatchEmbedding
+from adavit.models.precision import full_precision
 from adavit.models.projection import LabelProjection
 from adavit.models.sizes import check_at_least, check_images, check_labels, check_resolution
 
@@ -117,7 +118,9 @@ class ViTDiscriminator(nn.Module):
         tokens = self.patch_embedding(images)
         class_tokens = self.class_token.expand(images.shape[0], -1, -1).to(tokens.dtype)
         tokens = torch.cat([class_tokens, tokens], dim=1) + self.position_embedding
-        judged = self.encoder(tokens, twice_differentiable=twice_differentiable, read=1)[:, 0].float()
+        judged = full_precision(
+            self.encoder(tokens, twice_differentiable=twice_differentiable, read=1)[:, 0]
+        )
         with torch.autocast(images.device.type, enabled=False):
             vectors = self.norm(judged)
             if self.minibatch_std_group:

@@ -3,7 +3,8 @@
 import copy
 
 import torch
-from torch import nn
+
+from adavit.models import Generator
 
 
 class GeneratorAverage:
@@ -19,13 +20,13 @@ class GeneratorAverage:
         ramp: The half-life is at most this part of the images seen; None: no ramp.
     """
 
-    def __init__(self, generator: nn.Module, *, half_life_kimg: float, ramp: float | None) -> None:
+    def __init__(self, generator: Generator, *, half_life_kimg: float, ramp: float | None) -> None:
         self.module = copy.deepcopy(generator).eval().requires_grad_(False)
         self.half_life_kimg = half_life_kimg
         self.ramp = ramp
 
     @torch.no_grad()
-    def update(self, generator: nn.Module, *, images: int, batch: int) -> None:
+    def update(self, generator: Generator, *, images: int, batch: int) -> None:
         """Moves the average towards `generator`.
 
         Args:
@@ -39,5 +40,5 @@ class GeneratorAverage:
         keep = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         for mean, value in zip(self.module.parameters(), generator.parameters(), strict=True):
             mean.lerp_(value, 1 - keep)
-        for mean, value in zip(self.module.buffers(), generator.buffers(), strict=True):
-            mean.copy_(value)
+        for copied, value in zip(self.module.buffers(), generator.buffers(), strict=True):
+            copied.copy_(value)

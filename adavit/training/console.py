@@ -19,7 +19,7 @@ class Status:
         images_per_s: Speed over the last report, or None before the first.
         p: Augmentation probability.
         r_t: Overfitting heuristic over the last report, or None.
-        metric: Name and value of the first metric's last figure, or None.
+        metric: The first metric with its last figure, such as "fid 12.3", or None.
     """
 
     images: int
@@ -27,7 +27,7 @@ class Status:
     images_per_s: float | None = None
     p: float = 0.0
     r_t: float | None = None
-    metric: tuple[str, float] | None = None
+    metric: str | None = None
 
     def fields(self) -> str:
         """The figures, separated by two blanks; what is not known is left out."""
@@ -40,7 +40,7 @@ class Status:
         if self.r_t is not None:
             parts.append(f"r_t {self.r_t:+.2f}")
         if self.metric is not None:
-            parts.append(f"{self.metric[0]} {self.metric[1]:.4g}")
+            parts.append(self.metric)
         return "  ".join(parts)
 
 

@@ -9,10 +9,10 @@ import torch
 from adavit.config import RunConfig
 from adavit.models import count_parameters
 from adavit.randomness import generator_for
+from adavit.training.build import build_step
 from adavit.training.console import Console
 from adavit.training.step import StepStreams
 from adavit.training.train import config_text
-from adavit.training.trainer import build_step
 from adavit.training.workload import prepare, total_images
 
 TIMED_STEPS = 3

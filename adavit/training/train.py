@@ -91,13 +91,13 @@ def resume(
     if directory.checkpoint.exists():
         trainer.resume(directory.checkpoint)
     write_text(directory.config, config_text(workload.config))
-    if trainer.images >= total_images(workload.config):
+    if trainer.progress.images >= total_images(workload.config):
         console.note(
-            f"Run {path} is finished: {trainer.images / 1000:g} of"
+            f"Run {path} is finished: {trainer.progress.images / 1000:g} of"
             f" {workload.config.training.total_kimg:g} kimg. Give a larger --kimg to train on."
         )
     else:
-        console.note(f"Continuing {path} at {trainer.images / 1000:g} kimg.")
+        console.note(f"Continuing {path} at {trainer.progress.images / 1000:g} kimg.")
     return _run(trainer)
 
 

@@ -1,27 +1,28 @@
 """The training loop: report, sample, evaluate, checkpoint, done?, one step. No mathematics in it."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError
 from adavit.generator_file import save_generator
 from adavit.metrics import Interrupted
-from adavit.models.build import build_discriminator, build_generator
-from adavit.randomness import generator_for, seed_for
+from adavit.randomness import generator_for
 from adavit.scoring import score_generator
-from adavit.training.average import GeneratorAverage
+from adavit.training.build import build_probability, build_step
 from adavit.training.checkpoint import load_checkpoint, save_checkpoint
 from adavit.training.console import Console, Status
 from adavit.training.curves import draw_curves
-from adavit.training.probability import build_pipe, build_probability
+from adavit.training.progress import Progress
 from adavit.training.run_directory import RunDirectory
 from adavit.training.samples import SampleSheet
 from adavit.training.signals import Stopped, StopRequest
-from adavit.training.step import AdversarialStep, StepResult, StepStreams
+from adavit.training.step import StepStreams
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
 from adavit.training.workload import Workload, total_images
@@ -67,14 +68,9 @@ class Trainer:
             )
         self.samples = SampleSheet(workload, directory)
         self.events = EventLog(directory.tensorboard)
-        self.images = 0
-        self.seconds = 0.0
-        self.skipped = 0
-        self.skipped_in_a_row = 0
-        self.best: dict[str, Any] | None = None
-        self.latest_metric: dict[str, Any] | None = None
-        # Images at which each periodic duty was last done.
-        self.done_at = {"stats": 0, "samples": -1, "metrics": -1, "checkpoint": -1}
+        self.progress = Progress()
+        self.last_report: dict[str, Any] = {}
+        self.warned: set[str] = set()
 
     def run(self) -> None:
         """Trains until the end, a lack of improvement, or a signal.
@@ -90,15 +86,15 @@ class Trainer:
                     self._report()
                 if self._is_due("samples", run.samples_every_kimg):
                     self._sample(run.samples_every_kimg)
-                if self.workload.evaluator and self._is_due("metrics", metrics.every_kimg):
+                if self._is_due("metrics", metrics.every_kimg):
                     self._evaluate(stop)
-                ended = self._has_ended()
-                if ended or stop() or self._is_due("checkpoint", run.checkpoint_every_kimg):
+                ending = self._ending()
+                if self._is_due("checkpoint", run.checkpoint_every_kimg) or ending or stop():
                     self._save()
                 if stop.signal_number is not None:
                     raise Stopped(stop.signal_number)
-                if ended:
-                    self._finish(ended)
+                if ending:
+                    self.console.note(f"{ending}. Everything is in {self.directory.path}.")
                     return
                 self._train_on_one_batch()
 
@@ -125,9 +121,10 @@ class Trainer:
                 f" ({str(error).splitlines()[0]}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
-        self.directory.cut_back(self.directory.stats, self.images)
-        self.directory.cut_back(self.directory.metrics, self.images)
-        self.events.purge_after(self.images)
+        images = self.progress.images
+        self.directory.cut_back(self.directory.stats, images)
+        self.directory.cut_back(self.directory.metrics, images)
+        self.events.purge_after(images)
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides the rest of the run."""
@@ -142,13 +139,7 @@ class Trainer:
             "discriminator_optimizer": step.discriminator_optimizer.state_dict(),
             "probability": self.probability.state_dict(),
             "window": self.window.state_dict(),
-            "images": self.images,
-            "seconds": self.seconds,
-            "skipped": self.skipped,
-            "skipped_in_a_row": self.skipped_in_a_row,
-            "best": self.best,
-            "latest_metric": self.latest_metric,
-            "done_at": dict(self.done_at),
+            "progress": self.progress.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -161,25 +152,19 @@ class Trainer:
         step.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
         self.probability.load_state_dict(state["probability"])
         self.window.load_state_dict(state["window"], self.workload.device)
-        self.images, self.seconds = state["images"], state["seconds"]
-        self.skipped, self.skipped_in_a_row = state["skipped"], state["skipped_in_a_row"]
-        self.best, self.latest_metric = state["best"], state["latest_metric"]
-        self.done_at = dict(state["done_at"])
+        self.progress = Progress.from_state(state["progress"])
 
     def _train_on_one_batch(self) -> None:
         started = time.perf_counter()
-        batch, seed = self.config.training.batch, self.config.run.seed
+        batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         device = self.workload.device
-        step = self.step
-        step.pipe.p.fill_(self.probability.p)
-        real, labels = self.train_batches.batch(self.images, batch)
+        self.step.pipe.p.fill_(self.probability.p)
+        real, labels = self.train_batches.batch(images, batch)
         streams = StepStreams(
-            latents=generator_for(seed, "latents", self.images, device),
-            augmentation=generator_for(seed, "augmentation", self.images, device),
+            latents=generator_for(seed, "latents", images, device),
+            augmentation=generator_for(seed, "augmentation", images, device),
         )
-        if not self.workload.num_classes:
-            labels = None
-        result = step(real, labels, images=self.images, streams=streams)
+        result = self.step(real, self._used(labels), images=images, streams=streams)
         heldout = self._heldout_logits()
         if result.finite:
             self.probability.update(
@@ -188,188 +173,151 @@ class Trainer:
                 heldout=heldout,
                 images=batch,
             )
-        self._count(result)
-        self.images += batch
         seconds = time.perf_counter() - started
-        self.seconds += seconds
+        self.progress.stepped(images=batch, seconds=seconds, finite=result.finite)
+        self._check_divergence()
         self.window.observe(result, heldout=heldout, images=batch, seconds=seconds)
         self.console.status(self._status())
 
     @torch.no_grad()
-    def _heldout_logits(self) -> torch.Tensor | None:
+    def _heldout_logits(self) -> Tensor | None:
         """D(T(x)) at held-out images, once in each interval of the probability: it costs a pass."""
-        batch, seed = self.config.training.batch, self.config.run.seed
+        batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         interval = self.probability.interval_batches
-        if self.heldout_batches is None or (self.images // batch) % interval != interval - 1:
+        if self.heldout_batches is None or (images // batch) % interval != interval - 1:
             return None
-        size = min(batch, len(self.workload.split.heldout))
-        size = min(size, self.config.training.microbatch or size)
-        # Counted in batches drawn, so that an epoch goes through all held-out images.
-        drawn = self.images // batch // interval
-        images, labels = self.heldout_batches.batch(drawn * size, size)
-        stream = generator_for(seed, "held-out augmentation", self.images, self.workload.device)
+        size = min(self.config.training.microbatch or batch, len(self.workload.split.heldout))
+        # Counted in images drawn here, so that an epoch goes through all held-out images.
+        drawn = images // batch // interval * size
+        real, labels = self.heldout_batches.batch(drawn, size)
+        stream = generator_for(seed, "held-out augmentation", images, self.workload.device)
         with self.step.forward_precision(self.workload.device):
-            return self.step.logits(images, labels if self.workload.num_classes else None, stream)
+            return self.step.logits(real, self._used(labels), stream)
 
-    def _count(self, result: StepResult) -> None:
-        if result.finite:
-            self.skipped_in_a_row = 0
-            return
-        self.skipped += 1
-        self.skipped_in_a_row += 1
-        if self.skipped_in_a_row >= SKIPPED_STEPS_ALLOWED:
+    def _used(self, labels: Tensor | None) -> Tensor | None:
+        """Labels where the networks are conditioned on them; a set may have classes all the same."""
+        return labels if self.workload.num_classes else None
+
+    def _check_divergence(self) -> None:
+        if self.progress.skipped_in_a_row >= SKIPPED_STEPS_ALLOWED:
             raise RunError(
                 f"training diverged: {SKIPPED_STEPS_ALLOWED} steps in a row had losses or gradients"
-                f" that are not finite, at {self.images / 1000:.1f} kimg. The checkpoint of"
-                f" {self.done_at['checkpoint'] / 1000:.1f} kimg is good; start a new run with a"
-                " larger training.r1_gamma or smaller learning rates."
+                f" that are not finite, at {self.progress.images / 1000:.1f} kimg. The checkpoint"
+                f" of {self.progress.done_at['checkpoint'] / 1000:.1f} kimg is good; start a new"
+                " run with a larger training.r1_gamma or smaller learning rates."
             )
 
     def _is_due(self, duty: str, every_kimg: float) -> bool:
-        last = self.done_at[duty]
-        if last < 0:
-            return True
-        every = 1000 * every_kimg
-        ended = self.images >= total_images(self.config) and last != self.images
-        return ended or self.images // every > last // every
+        if duty == "metrics" and self.workload.evaluator is None:
+            return False
+        ended = self.progress.images >= total_images(self.config)
+        return self.progress.is_due(duty, every_kimg, ended=ended)
 
-    def _has_ended(self) -> str | None:
+    def _ending(self) -> str | None:
         """Why the run is over, or None."""
-        if self.images >= total_images(self.config):
-            return f"Finished at {self.images / 1000:g} kimg"
+        images, best = self.progress.images, self.progress.best
+        figure = "" if best is None else f"; best {_figure(best)} at {best['images'] / 1000:g} kimg"
+        if images >= total_images(self.config):
+            return f"Finished at {images / 1000:g} kimg{figure}"
         patience = self.config.metrics.patience_kimg
-        if patience is not None and self.best is not None:
-            without = (self.images - self.best["images"]) / 1000
-            if without >= patience and self.done_at["metrics"] == self.images:
-                return f"Stopped early: no better {self.best['name']} for {without:g} kimg"
+        if patience is not None and best is not None:
+            without = (images - best["images"]) / 1000
+            if without >= patience and self.progress.done_at["metrics"] == images:
+                return f"Stopped early after {without:g} kimg without improvement{figure}"
         return None
 
     def _report(self) -> None:
         record = {
-            "images": self.images,
+            "images": self.progress.images,
             "p": self.probability.p,
             **self.window.record(),
-            "skipped_steps": self.skipped,
-            "seconds": round(self.seconds, 3),
+            "skipped_steps": self.progress.skipped,
+            "seconds": round(self.progress.seconds, 3),
         }
         self.window.reset()
         self.directory.append(self.directory.stats, record)
-        self.events.write(record, self.images)
-        self.done_at["stats"] = self.images
+        self.events.write(record, self.progress.images)
+        self.progress.done("stats")
         self.last_report = record
         self.console.report(self._status())
         for warning in self.probability.warnings():
-            self.console.note(f"Warning: {warning}")
+            if warning not in self.warned:  # once is advice, at every report it is noise
+                self.warned.add(warning)
+                self.console.note(f"Warning: {warning}")
 
     def _sample(self, every_kimg: float) -> None:
-        self.samples.draw(self.step.average.module, self.images, every_kimg)
-        self.done_at["samples"] = self.images
+        self.samples.draw(self.step.average.module, self.progress.images, every_kimg)
+        self.progress.done("samples")
 
     def _evaluate(self, stop: StopRequest) -> None:
-        evaluator, config = self.workload.evaluator, self.config
+        evaluator, fakes = self.workload.evaluator, self.config.metrics.fakes
         assert evaluator is not None
-        fakes, labels = config.metrics.fakes, None
-        if self.workload.num_classes and self.workload.image_set.labels is not None:
-            labels = self.workload.image_set.labels[self.workload.split.train]
         started = time.perf_counter()
         try:
-            record = score_generator(
+            figures = score_generator(
                 evaluator,
                 self.step.average.module,
                 fakes=fakes,
-                seed=config.run.seed,
-                labels=labels,
+                seed=self.config.run.seed,
+                labels=self.workload.training_labels,
                 progress=lambda done: self.console.activity("evaluating", done, fakes),
                 should_stop=stop,
             )
         except Interrupted:
             return  # not done, so a resumed run evaluates here first
-        name = evaluator.names[0]
-        record = {"images": self.images, **record, "seconds": time.perf_counter() - started}
-        self.latest_metric = {"name": name, "value": record[name], "images": self.images}
-        if self.best is None or record[name] < self.best["value"]:
-            self.best = self.latest_metric
-            self._save_generator(self.directory.best_generator, record)
+        seconds = round(time.perf_counter() - started, 3)
+        record = {"images": self.progress.images, **figures, "seconds": seconds}
+        if self.progress.measured(evaluator.names[0], record):
+            self._save_generator(self.directory.best_generator)
         self.directory.append(self.directory.metrics, record)
-        self.events.write({key: record[key] for key in evaluator.names}, self.images)
-        self.done_at["metrics"] = self.images
-        # Best generator, record and checkpoint belong together: a checkpoint follows at once.
-        self.done_at["checkpoint"] = -1
-        figures = "  ".join(f"{key} {record[key]:.4g}" for key in evaluator.names)
-        floor = record.get(f"{name}_floor")
-        against = "" if floor is None else f"  (held-out real images: {name} {floor:.4g})"
-        self.console.note(f"{self.images / 1000:6.1f} kimg  {figures}{against}")
+        self.events.write({key: record[key] for key in evaluator.names}, self.progress.images)
+        self.progress.done("metrics")
+        self.console.note(score_line(record, evaluator.names))
 
-    def _save_generator(self, path: Path, record: dict[str, Any] | None) -> None:
+    def _save(self) -> None:
+        self.progress.done("checkpoint")
+        self._save_generator(self.directory.last_generator)
+        save_checkpoint(self.directory.checkpoint, self.state_dict())
+        draw_curves(self.directory)
+
+    def _save_generator(self, path: Path) -> None:
+        latest = self.progress.latest
+        current = latest if latest and latest["images"] == self.progress.images else None
         save_generator(
             path,
             self.step.average.module,
             arguments=self.workload.architecture(),
             config=self.config.as_dict(),
             data_fingerprint=self.workload.image_set.fingerprint,
-            images=self.images,
-            metric=record,
+            images=self.progress.images,
+            metric=current,
             classes=self.workload.image_set.classes if self.workload.num_classes else (),
         )
 
-    def _save(self) -> None:
-        self.done_at["checkpoint"] = self.images
-        current = self.latest_metric if self.done_at["metrics"] == self.images else None
-        self._save_generator(self.directory.last_generator, current)
-        save_checkpoint(self.directory.checkpoint, self.state_dict())
-        draw_curves(self.directory)
-
-    def _finish(self, reason: str) -> None:
-        best = self.best
-        figure = (
-            ""
-            if best is None
-            else (f"; best {best['name']} {best['value']:.4g} at {best['images'] / 1000:g} kimg")
-        )
-        self.console.note(f"{reason}{figure}. Everything is in {self.directory.path}.")
-
     def _status(self) -> Status:
-        report = getattr(self, "last_report", {})
-        metric = self.latest_metric
+        latest = self.progress.latest
         return Status(
-            images=self.images,
+            images=self.progress.images,
             total_images=total_images(self.config),
-            images_per_s=report.get("images_per_s"),
+            images_per_s=self.last_report.get("images_per_s"),
             p=self.probability.p,
-            r_t=report.get("r_t"),
-            metric=None if metric is None else (metric["name"], metric["value"]),
+            r_t=self.last_report.get("r_t"),
+            metric=None if latest is None else _figure(latest),
         )
 
 
-def build_step(workload: Workload) -> AdversarialStep:
-    """Networks, optimisers and augmentation of a run, drawn from its seed."""
-    config = workload.config
-    shape = {
-        "resolution": config.data.resolution,
-        "image_channels": workload.image_set.images.shape[1],
-        "num_classes": workload.num_classes,
-    }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(config.run.seed, "weights", 0))
-        generator = build_generator(config.generator, **shape)
-        discriminator = build_discriminator(config.discriminator, **shape)
-    training = config.training
-    # On a CPU convolutions run about twice as fast in this layout.
-    placed = {"device": workload.device, "memory_format": torch.channels_last}
-    generator, discriminator = generator.to(**placed), discriminator.to(**placed)
-    return AdversarialStep(
-        generator=generator,
-        discriminator=discriminator,
-        average=GeneratorAverage(
-            generator, half_life_kimg=training.ema_half_life_kimg, ramp=training.ema_ramp
-        ),
-        pipe=build_pipe(config.augment).to(workload.device),
-        generator_lr=training.generator_lr,
-        discriminator_lr=training.discriminator_lr,
-        betas=(training.adam_beta1, training.adam_beta2),
-        warmup_images=1000 * training.warmup_kimg,
-        r1_gamma=training.r1_gamma,
-        r1_interval=training.r1_interval,
-        microbatch=training.microbatch,
-        autocast=torch.bfloat16 if training.precision == "bf16" else None,
-    )
+def score_line(record: dict[str, Any], names: Sequence[str]) -> str:
+    """An evaluation in one line, with the floor to read it against."""
+    figures = "  ".join(f"{name} {record[name]:.4g}" for name in names)
+    floor, same = (record.get(f"{names[0]}_{kind}") for kind in ("floor", "at_floor"))
+    against = ""
+    if floor is not None and same is not None:
+        count = record["protocol"]["n_heldout"]
+        against = (
+            f"  ({count} held-out real images score {floor:.4g}, {count} generated {same:.4g})"
+        )
+    return f"{record['images'] / 1000:g} kimg: {figures}{against}"
+
+
+def _figure(record: dict[str, Any]) -> str:
+    return f"{record['name']} {record[record['name']]:.4g}"

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 
@@ -48,6 +49,12 @@ class Workload:
     def num_classes(self) -> int:
         """Classes that the networks are conditioned on; 0 without `data.cond`."""
         return len(self.image_set.classes) if self.config.data.cond else 0
+
+    @property
+    def training_labels(self) -> np.ndarray | None:
+        """Labels [N] from which those of generated images are drawn; None if they have none."""
+        labels = self.image_set.labels
+        return labels[self.split.train] if labels is not None and self.num_classes else None
 
     @property
     def label(self) -> str:

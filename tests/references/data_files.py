@@ -1,7 +1,9 @@
 """Image files and archives for the tests of adavit.data."""
 
 import io
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +46,10 @@ def write_zip(path: Path, files: dict[str, bytes] | list[tuple[str, bytes]]) -> 
         for name, content in items:
             archive.writestr(name, content)
     return path
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size, and has no pixels."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + b"\0" * 64

@@ -23,8 +23,10 @@ def lanczos(plane: np.ndarray, resolution: int) -> np.ndarray:
 def lanczos_rgba(pixels: np.ndarray, resolution: int) -> np.ndarray:
     """Resize [S, S, 4] in 0..255 with colour multiplied by alpha; straight again, float64 [4, R, R]."""
     alpha = pixels[..., 3].astype(np.float64) / 255.0
-    small_alpha = lanczos(alpha, resolution).clip(0.0, 1.0)
+    small_alpha = lanczos(alpha, resolution)
     colour = [lanczos(pixels[..., channel] * alpha, resolution) for channel in range(3)]
     seen = np.rint(small_alpha * 255.0) > 0
     straight = [np.where(seen, plane / np.where(seen, small_alpha, 1.0), 0.0) for plane in colour]
-    return np.stack([*(plane.clip(0.0, 255.0) for plane in straight), small_alpha * 255.0])
+    return np.stack(
+        [*(plane.clip(0.0, 255.0) for plane in straight), (small_alpha * 255.0).clip(0.0, 255.0)]
+    )

@@ -131,6 +131,14 @@ def test_heldout_images_from_elsewhere_leave_the_reference_whole(
     assert (protocol["n_heldout"], protocol["n_floor_reference"]) == (15, 120)
 
 
+def test_heldout_images_with_other_channels_are_compared_as_rgb(
+    extractor: RandomFeatures, reals: np.ndarray, fakes: np.ndarray
+) -> None:
+    record = make_evaluator(extractor, reals, heldout_images=reals[:9, :1]).evaluate_images(fakes)
+    assert record["protocol"]["n_floor_reference"] == 120
+    assert record["fd_random_floor"] > 0
+
+
 def test_without_heldout_images_there_is_no_floor_but_still_the_halves(
     extractor: RandomFeatures, reals: np.ndarray, fakes: np.ndarray
 ) -> None:

@@ -1,0 +1,81 @@
+"""How far a run has come: counts, best figure, and when each periodic duty was last done."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+NEVER = -1
+
+
+@dataclass
+class Progress:
+    """Plain values that a checkpoint holds.
+
+    Attributes:
+        images: Real images seen.
+        seconds: Time spent in training steps, over all sessions.
+        skipped: Steps skipped because a number was not finite.
+        skipped_in_a_row: Of these, the latest without a good one between them.
+        best: Record of the best evaluation, with the `name` of the metric that decides; or None.
+        latest: The same of the latest one.
+        done_at: Images at which each periodic duty was last done; `NEVER` is due at once.
+    """
+
+    images: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    best: dict[str, Any] | None = None
+    latest: dict[str, Any] | None = None
+    done_at: dict[str, int] = field(
+        default_factory=lambda: {
+            "stats": 0,
+            "samples": NEVER,
+            "metrics": NEVER,
+            "checkpoint": NEVER,
+        }
+    )
+
+    def is_due(self, duty: str, every_kimg: float, *, ended: bool) -> bool:
+        """Whether a duty is to be done now.
+
+        It is due where a multiple of its cadence has been passed since it was last done, so a changed
+        cadence, or a step that jumps over the multiple, makes no gap; and once more at the end.
+
+        Args:
+            duty: A key of `done_at`.
+            every_kimg: Thousands of images between two times.
+            ended: Whether training is over.
+        """
+        last = self.done_at[duty]
+        if last == NEVER:
+            return True
+        every = 1000 * every_kimg
+        return (ended and last != self.images) or self.images // every > last // every
+
+    def stepped(self, *, images: int, seconds: float, finite: bool) -> None:
+        """Counts one step; `finite` is False for one that was skipped."""
+        self.images += images
+        self.seconds += seconds
+        self.skipped += not finite
+        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+
+    def measured(self, name: str, record: dict[str, Any]) -> bool:
+        """Notes an evaluation, lower is better by the metric `name`; True if it is the best so far."""
+        self.latest = {"name": name, **record}
+        if self.best is not None and record[name] >= self.best[name]:
+            return False
+        self.best = self.latest
+        return True
+
+    def done(self, duty: str) -> None:
+        """Notes that a duty was done now."""
+        self.done_at[duty] = self.images
+
+    def state_dict(self) -> dict[str, Any]:
+        """All fields, as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The progress that `state_dict` described."""
+        return cls(**state)

@@ -1,0 +1,208 @@
+"""The probability p of the augmentations: fixed or scheduled, and what every kind of it has in common.
+
+All kinds count in images, measure the same statistics (`augment.statistics`), and have one small interface,
+`Probability`. None of them holds a pipe: after `update` the caller writes `pipe.p.fill_(probability.p)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from augment.statistics import OverfittingStatistics
+
+
+class Probability(Protocol):
+    """What the training loop knows of the control of p."""
+
+    r_t: float
+    r_v: float
+    r_relative: float
+    statistics: OverfittingStatistics
+
+    @property
+    def p(self) -> float:
+        """The present probability, in [0, 1]."""
+        ...
+
+    def update(
+        self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None, images: int
+    ) -> bool:
+        """Take note of a minibatch; True when it completed an interval."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """Advice on what looks wrong, one sentence or more each."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain numbers and tensors, for `torch.load(weights_only=True)`."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        ...
+
+
+class MeasuredProbability:
+    """Statistics by interval: what all kinds of p have in common.
+
+    Attributes:
+        r_t: Of the last complete interval; nan before. Likewise `r_v` and `r_relative`.
+        statistics: Of the running interval.
+
+    Args:
+        initial: p at the start, in [0, 1].
+        interval_batches: Minibatches per interval.
+        reduce: Called with the sums of an interval, [9], when it is complete; sums them over processes in
+            place, for example `torch.distributed.all_reduce`. None means one process.
+    """
+
+    def __init__(
+        self, initial: float, interval_batches: int, reduce: Callable[[Tensor], Any] | None
+    ) -> None:
+        require(0 <= initial <= 1, "p", initial, "lie in [0, 1]", "Use 0 to start")
+        require(interval_batches >= 1, "interval_batches", interval_batches, "be >= 1", "Use 4")
+        self._p = float(initial)
+        self.interval_batches = interval_batches
+        self._reduce = reduce
+        self.statistics = OverfittingStatistics()
+        self.r_t = self.r_v = self.r_relative = math.nan
+        self._batches = 0
+        self._interval_images = 0
+        self._images = 0
+
+    @property
+    def p(self) -> float:
+        """The present probability, in [0, 1]."""
+        return self._p
+
+    def update(
+        self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None, images: int
+    ) -> bool:
+        """Take note of a minibatch, and at the end of an interval move p.
+
+        The host waits for the device only at the end of an interval.
+
+        Args:
+            train: Logits of the augmented training images, one per image.
+            generated: Logits of augmented generated images.
+            heldout: Logits of augmented held-out images; may be given in some minibatches of an interval only.
+            images: Training images in the minibatch, over all processes.
+
+        Returns:
+            Whether the minibatch completed an interval.
+        """
+        self.statistics.observe(train=train, generated=generated, heldout=heldout)
+        self._batches += 1
+        self._interval_images += images
+        self._images += images
+        if self._batches < self.interval_batches:
+            self._progress()
+            return False
+        if self._reduce is not None:
+            self._reduce(self.statistics.sums)
+        values = self.statistics.values()
+        self.r_t, self.r_v, self.r_relative = values["r_t"], values["r_v"], values["r_relative"]
+        self._progress()
+        self._complete(self._interval_images)
+        self.statistics.reset()
+        self._batches = self._interval_images = 0
+        return True
+
+    def _progress(self) -> None:
+        """Move p after any minibatch."""
+
+    def _complete(self, images: int) -> None:
+        """Move p after an interval of so many images."""
+
+    def warnings(self) -> list[str]:
+        """Nothing can be wrong with a p that is not controlled."""
+        return []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes, as plain numbers and one tensor."""
+        return {
+            "p": self._p,
+            "images": self._images,
+            "interval_images": self._interval_images,
+            "batches": self._batches,
+            "r_t": self.r_t,
+            "r_v": self.r_v,
+            "r_relative": self.r_relative,
+            "statistics": self.statistics.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self._p = float(state["p"])
+        self._images = int(state["images"])
+        self._interval_images = int(state["interval_images"])
+        self._batches = int(state["batches"])
+        self.r_t, self.r_v = float(state["r_t"]), float(state["r_v"])
+        self.r_relative = float(state["r_relative"])
+        self.statistics.load_state_dict(state["statistics"])
+
+
+class FixedProbability(MeasuredProbability):
+    """p stays where it is; the overfitting is measured all the same.
+
+    Args:
+        p: In [0, 1].
+        interval_batches: Minibatches per interval.
+        reduce: Sums the statistics over processes in place.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        p: float,
+        interval_batches: int = 4,
+        *,
+        reduce: Callable[[Tensor], Any] | None = None,
+    ) -> None:
+        super().__init__(p, interval_batches, reduce)
+
+
+class ScheduledProbability(MeasuredProbability):
+    """p follows half a cosine from `start` to `end`, then stays.
+
+    Args:
+        start: p at the first image, in [0, 1].
+        end: p at `horizon_kimg` and after, in [0, 1].
+        horizon_kimg: Thousands of images from start to end, > 0.
+        interval_batches: Minibatches per interval of the statistics.
+        reduce: Sums the statistics over processes in place.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        start: float,
+        end: float,
+        horizon_kimg: float,
+        interval_batches: int = 4,
+        *,
+        reduce: Callable[[Tensor], Any] | None = None,
+    ) -> None:
+        super().__init__(start, interval_batches, reduce)
+        require(0 <= end <= 1, "end", end, "lie in [0, 1]", "Use 0 to switch off")
+        require(horizon_kimg > 0, "horizon_kimg", horizon_kimg, "be > 0", "Use total_kimg")
+        self.start, self.end, self.horizon_kimg = float(start), float(end), float(horizon_kimg)
+
+    def _progress(self) -> None:
+        done = min(self._images / (1000 * self.horizon_kimg), 1.0)
+        self._p = self.end + (self.start - self.end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def require(holds: bool, name: str, value: Any, must: str, remedy: str) -> None:
+    """Raise in the three parts of our messages unless a condition holds."""
+    if not holds:
+        raise ValueError(f"{name} is {value}, but must {must}. {remedy}.")

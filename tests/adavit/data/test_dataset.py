@@ -1,0 +1,346 @@
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adavit.data import assemble, cache, load_images
+from adavit.data.dataset import safe_name
+from adavit.errors import UserError
+from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
+
+
+def two_classes() -> dict[str, bytes]:
+    return {"dog/1.png": png(1), "dog/2.png": png(2), "cat/3.png": png(3)}
+
+
+def test_a_folder_gives_images_labels_and_notes(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "my pets!", two_classes())
+    found = load_images(str(folder))
+    assert found.name == "my-pets"
+    assert found.source == str(folder.resolve())
+    assert found.images.shape == (3, 3, 8, 8)
+    assert found.images.dtype == np.uint8
+    expected = np.stack([pixels(8, 8, 3, seed=seed).transpose(2, 0, 1) for seed in (3, 1, 2)])
+    np.testing.assert_array_equal(found.images, expected)
+    assert found.labels is not None
+    assert found.labels.dtype == np.int64
+    assert found.labels.tolist() == [0, 1, 1]
+    assert found.classes == ("cat", "dog")
+    assert found.skipped == ()
+    assert len(found) == 3
+    assert found.notes == (
+        f"Found 3 images of 8x8 px in {folder.resolve()}.",
+        "Resolution: 8x8 (the largest power of two that fits 3 of 3 images); not resized.",
+        "Channels: rgb (all pixels are opaque, not all are grey).",
+        "Classes: 2 from sub-folders (cat 1, dog 2).",
+    )
+
+
+def test_a_zip_of_a_folder_is_the_same_set(tmp_path: Path) -> None:
+    folder = load_images(str(write_folder(tmp_path / "pets", two_classes())))
+    archive = load_images(str(write_zip(tmp_path / "pets.zip", two_classes())))
+    assert archive.name == "pets"
+    assert archive.fingerprint == folder.fingerprint
+    np.testing.assert_array_equal(archive.images, folder.images)
+
+
+def test_members_of_a_zip_never_leave_it(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    path = write_zip(
+        inside / "a.zip", {"../evil.png": png(), "/tmp/evil.png": png(), "1.png": png()}
+    )
+    found = load_images(str(path))
+    assert len(found) == 1
+    assert [each.name for each in found.skipped] == ["../evil.png", "/tmp/evil.png"]
+    assert sorted(each.name for each in tmp_path.rglob("*")) == ["a.zip", "inside"]
+
+
+def test_files_that_cannot_be_read_are_listed_and_never_fatal(tmp_path: Path) -> None:
+    files = {
+        "1.png": png(),
+        "empty.png": b"",
+        "notes.txt": b"hello",
+        "oversized.png": png_header(60_000, 60_000),
+        "truncated.jpg": encode(pixels(64, 64, 3), "JPEG")[:600],
+    }
+    for source in (write_folder(tmp_path / "a", files), write_zip(tmp_path / "a.zip", files)):
+        found = load_images(str(source))
+        assert len(found) == 1
+        reasons = {each.name: each.reason for each in found.skipped}
+        assert list(reasons) == ["empty.png", "notes.txt", "oversized.png", "truncated.jpg"]
+        assert reasons["empty.png"] == "is empty (0 bytes)"
+        assert reasons["notes.txt"] == "is not a PNG, JPEG, WebP, BMP or TIFF image"
+        assert "over 100 megapixels" in reasons["oversized.png"]
+        assert "is damaged" in reasons["truncated.jpg"]
+        assert found.notes[-1].startswith("Skipped 4 files: empty.png is empty")
+
+
+def test_a_member_with_a_wrong_checksum_is_skipped(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"1.png": png(1), "2.png": png(2)})
+    data = bytearray(path.read_bytes())
+    data[60] ^= 255  # inside the first member
+    path.write_bytes(data)
+    found = load_images(str(path))
+    assert len(found) == 1
+    assert found.skipped[0].name == "1.png"
+    assert "cannot be read" in found.skipped[0].reason
+
+
+def test_classes_are_those_of_readable_images_only(tmp_path: Path) -> None:
+    files = two_classes() | {"README.txt": b"about", "bird/broken.png": b"x"}
+    found = load_images(str(write_folder(tmp_path / "a", files)))
+    assert found.classes == ("cat", "dog")
+
+
+def test_no_image_left_is_an_error_that_lists_why(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "a", {f"{index}.txt": b"x" for index in range(7)})
+    match = (
+        r"has no image that can be read \(7 files were skipped: 0\.txt is not .*; and 2 more\), but"
+        r" must .* Give"
+    )
+    with pytest.raises(UserError, match=match):
+        load_images(str(folder))
+    with pytest.raises(UserError, match=r"\(it has no files\)"):
+        load_images(str(write_folder(tmp_path / "b", {})))
+
+
+def test_dataset_json_wins_over_folders(tmp_path: Path) -> None:
+    labels = {"labels": [["dog/1.png", 5], ["dog/2.png", 9], ["cat/3.png", 5]]}
+    files = two_classes() | {"dataset.json": json.dumps(labels).encode()}
+    for source in (write_folder(tmp_path / "a", files), write_zip(tmp_path / "a.zip", files)):
+        found = load_images(str(source))
+        assert found.classes == ("5", "9")
+        assert found.labels is not None
+        assert found.labels.tolist() == [0, 0, 1]
+        assert found.skipped == ()
+
+
+def test_a_changed_dataset_json_is_noticed(tmp_path: Path) -> None:
+    files = two_classes()
+    folder = write_folder(tmp_path / "a", files)
+    assert load_images(str(folder)).classes == ("cat", "dog")
+    (folder / "dataset.json").write_text('{"labels": null}')
+    found = load_images(str(folder))
+    assert found.labels is None
+    assert "Classes: none (dataset.json has no labels)." in found.notes
+
+
+def test_default_resolution_fits_most_images_up_to_the_limit(tmp_path: Path) -> None:
+    files = {"1.png": png(1, 40), "2.png": png(2, 70), "3.png": png(3, 90), "4.jpg": b"x"}
+    folder = str(write_folder(tmp_path / "a", files))
+    assert load_images(folder).images.shape[2:] == (64, 64)
+    assert (
+        "fits 2 of 3 images; 1 smaller ones are enlarged); resized" in load_images(folder).notes[1]
+    )
+    limited = load_images(folder, default_resolution_cap=32)
+    assert limited.images.shape[2:] == (32, 32)
+    assert "the default's limit here is 32; most images are larger" in limited.notes[1]
+    asked = load_images(folder, resolution=16)
+    assert asked.images.shape[2:] == (16, 16)
+    assert "16x16 (as asked for); resized" in asked.notes[1]
+
+
+def test_notes_tell_of_cropping(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "a", {"1.png": encode(pixels(8, 12, 3))})
+    assert load_images(str(folder)).notes[1].endswith("centre squares, not resized.")
+
+
+@pytest.mark.parametrize(
+    ("files", "count"),
+    [
+        ({"1.png": png(1, channels=1), "2.png": encode(np.stack([pixels(8, 8)] * 3, -1))}, 1),
+        ({"1.png": png(1, channels=1), "2.png": png(2)}, 3),
+        ({"1.png": png(1, channels=1), "2.png": png(2, channels=4)}, 4),
+    ],
+)
+def test_channels_are_found_over_the_whole_set(
+    tmp_path: Path, files: dict[str, bytes], count: int
+) -> None:
+    folder = str(write_folder(tmp_path / "a", files))
+    assert load_images(folder).images.shape[1] == count
+    for channels, expected in (("grey", 1), ("rgb", 3), ("rgba", 4)):
+        assert load_images(folder, channels=channels).images.shape[1] == expected  # type: ignore[arg-type]
+
+
+def test_the_second_load_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[int, int]] = []
+    for source in (
+        write_folder(tmp_path / "a", two_classes()),
+        write_zip(tmp_path / "b.zip", two_classes()),
+    ):
+        first = load_images(str(source), progress=lambda done, total: calls.append((done, total)))
+        assert calls == [(3, 3)]
+        calls.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(assemble, "decode", lambda *_: pytest.fail("decoded again"))
+            second = load_images(str(source), progress=lambda *_: pytest.fail("decoded again"))
+        assert isinstance(second.images, np.memmap)
+        np.testing.assert_array_equal(second.images, first.images)
+        assert first.labels is not None
+        assert second.labels is not None
+        np.testing.assert_array_equal(second.labels, first.labels)
+        for name in ("name", "classes", "fingerprint", "skipped", "source", "notes"):
+            assert getattr(second, name) == getattr(first, name), name
+
+
+def test_each_setting_has_its_own_entry(tmp_path: Path) -> None:
+    folder = str(write_folder(tmp_path / "a", {"1.png": png(1, 32, 4)}))
+    shapes = {
+        load_images(folder).images.shape,
+        load_images(folder, default_resolution_cap=16).images.shape,
+        load_images(folder, resolution=8).images.shape,
+        load_images(folder, channels="rgb").images.shape,
+    }
+    assert shapes == {(1, 4, 32, 32), (1, 4, 16, 16), (1, 4, 8, 8), (1, 3, 32, 32)}
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "rename", "touch", "grow"])
+def test_a_changed_folder_is_read_again(tmp_path: Path, change: str) -> None:
+    folder = write_folder(tmp_path / "a", two_classes())
+    load_images(str(folder))
+    path = folder / "dog" / "1.png"
+    if change == "add":
+        shutil.copy(path, folder / "dog" / "9.png")
+    elif change == "remove":
+        path.unlink()
+    elif change == "rename":
+        path.rename(folder / "cat" / "1.png")
+    elif change == "touch":
+        os.utime(path, ns=(1, 1))
+    else:
+        path.write_bytes(png(7, 16))
+    calls: list[int] = []
+    load_images(str(folder), progress=lambda done, _: calls.append(done))
+    assert calls
+
+
+def test_a_changed_zip_is_read_again(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"1.png": png(1)})
+    first = load_images(str(path))
+    write_zip(path, {"1.png": png(2)})
+    assert load_images(str(path)).fingerprint != first.fingerprint
+
+
+def test_a_damaged_cache_is_built_anew(tmp_path: Path, own_cache: Path) -> None:
+    folder = str(write_folder(tmp_path / "a", two_classes()))
+    first = load_images(folder)
+    pixel_file = own_cache / "images" / f"{first.fingerprint}.npy"
+    expected = np.array(first.images)
+    del first
+    pixel_file.write_bytes(pixel_file.read_bytes()[:200])
+    np.testing.assert_array_equal(load_images(folder).images, expected)
+    (description,) = (own_cache / "images").glob("*.json")
+    stored = json.loads(description.read_text())
+    stored["record"] = {"labels": [1], "classes": 3}
+    description.write_text(json.dumps(stored))
+    again = load_images(folder)
+    np.testing.assert_array_equal(again.images, expected)
+    assert again.classes == ("cat", "dog")
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(write_folder(tmp_path / "a", two_classes()))
+    expected = load_images(folder)
+
+    def full_disk(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache, "store", full_disk)
+    found = load_images(folder, cache_dir=tmp_path / "other")
+    assert found.fingerprint == expected.fingerprint
+    np.testing.assert_array_equal(found.images, expected.images)
+    assert not found.images.flags.writeable
+    assert "kept in memory only" in found.notes[-1]
+    assert "No space left on device" in found.notes[-1]
+
+
+def test_a_file_in_place_of_the_cache_folder_is_done_without(tmp_path: Path) -> None:
+    folder = str(write_folder(tmp_path / "a", two_classes()))
+    (tmp_path / "file").write_text("x")
+    found = load_images(folder, cache_dir=tmp_path / "file")
+    assert len(found) == 3
+    assert "kept in memory only" in found.notes[-1]
+
+
+def test_an_existing_path_wins_over_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path / "small_set", {"1.png": png()})
+    monkeypatch.chdir(tmp_path)
+    found = load_images("small_set")
+    assert len(found) == 1
+    assert found.source == str((tmp_path / "small_set").resolve())
+
+
+@pytest.mark.parametrize("source", ["", "a\0b", "x" * 5000, "no/such/folder"])
+def test_what_is_neither_path_nor_name_is_an_error(source: str) -> None:
+    with pytest.raises(UserError, match="does not exist and is not a name"):
+        load_images(source)
+
+
+def test_a_single_image_is_not_a_source(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(png())
+    with pytest.raises(
+        UserError, match=r"not a zip .* but must be a folder of images, a zip of them, or a name"
+    ):
+        load_images(str(tmp_path / "1.png"))
+
+
+def test_settings_are_checked_before_anything_is_read() -> None:
+    with pytest.raises(UserError, match=r"data\.resolution is 48"):
+        load_images("nowhere", resolution=48)
+    with pytest.raises(UserError, match=r"data\.channels is 'gray'"):
+        load_images("nowhere", channels="gray")  # type: ignore[arg-type]
+
+
+def test_hostile_names_are_escaped_in_all_that_is_logged(tmp_path: Path) -> None:
+    files = {"a\x1b[31m/1.png": png(1), "b/2.png": png(2), "b/\x1b[2J.png": b"x"}
+    found = load_images(str(write_zip(tmp_path / "a.zip", files)))
+    logged = [*found.notes, *found.classes, *(each.name for each in found.skipped)]
+    assert all(text.isprintable() for text in logged)
+
+
+def test_large_images_are_decoded_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assemble, "_LARGE_PIXELS", 10)
+    folder = write_folder(tmp_path / "a", {f"{index}.png": png(index) for index in range(9)})
+    assert len(load_images(str(folder))) == 9
+
+
+def test_progress_counts_files_up_to_all(tmp_path: Path) -> None:
+    folder = write_folder(
+        tmp_path / "a", {f"{index:03d}.png": png(index, 4) for index in range(150)}
+    )
+    calls: list[tuple[int, int]] = []
+    load_images(str(folder), progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(64, 150), (128, 150), (150, 150)]
+
+
+def test_a_large_image_below_the_limit_gives_no_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    # 90 megapixels: beyond Pillow's own warning, within ours.
+    folder = write_folder(tmp_path / "a", {"1.png": encode(Image.new("1", (9000, 10_000)))})
+    assert len(load_images(str(folder), resolution=4)) == 1
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("my pets!", "my-pets"),
+        ("..", "images"),
+        ("日本", "images"),
+        ("a" * 99, "a" * 60),
+        ("a.b_c", "a.b_c"),
+    ],
+)
+def test_names_are_safe_in_file_names(text: str, name: str) -> None:
+    assert safe_name(text) == name

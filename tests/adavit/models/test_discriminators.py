@@ -1,0 +1,232 @@
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from adavit.models import ResNetDiscriminator, ViTDiscriminator
+
+KINDS = ["resnet", "vit"]
+
+
+def small(kind: str, seed: int = 0, **sizes: Any) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if kind == "resnet":
+            return ResNetDiscriminator(**({"resolution": 16, "channel_max": 8} | sizes))
+        return ViTDiscriminator(**({"resolution": 16, "width": 24} | sizes))
+
+
+def drawn(batch: int = 3, channels: int = 3, resolution: int = 16, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, channels, resolution, resolution, generator=generator) * 2 - 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("resolution", [4, 8, 16, 32, 64])
+@pytest.mark.parametrize(("channels", "batch"), [(1, 1), (3, 3), (4, 6)])
+def test_there_is_one_finite_logit_an_image(
+    kind: str, resolution: int, channels: int, batch: int
+) -> None:
+    discriminator = small(kind, resolution=resolution, image_channels=channels)
+    images = drawn(batch, channels, resolution)
+    before = images.clone()
+    logits = discriminator(images)
+    assert logits.shape == (batch,)
+    assert logits.dtype == torch.float32
+    assert logits.isfinite().all()
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("num_classes", [0, 3])
+@pytest.mark.parametrize("group", [0, 4])
+def test_gradients_reach_every_parameter_and_the_images(
+    kind: str, num_classes: int, group: int
+) -> None:
+    discriminator = small(kind, num_classes=num_classes, minibatch_std_group=group)
+    images = drawn(4).requires_grad_()
+    labels = torch.tensor([0, 1, 2, 1]) if num_classes else None
+    logits = discriminator(images, labels)
+    (logits * torch.tensor([1.0, -2.0, 0.5, 3.0])).sum().backward()
+    for name, parameter in discriminator.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+    assert (images.grad.abs().amax(dim=(1, 2, 3)) > 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("group", [0, 2])
+def test_r1_and_its_gradient_match_differences(kind: str, group: int) -> None:
+    discriminator = small(kind, resolution=8, minibatch_std_group=group).double()
+    images = drawn(2, resolution=8).double().requires_grad_()
+    layer = (
+        discriminator.from_image if kind == "resnet" else discriminator.patch_embedding.projection
+    )
+    step = 1e-6
+
+    def image_gradient() -> torch.Tensor:
+        logits = discriminator(images, twice_differentiable=True)
+        return torch.autograd.grad(logits.sum(), images, create_graph=True)[0]
+
+    direction = torch.randn_like(images)
+    with torch.no_grad():
+        ends = [discriminator(images + sign * step * direction).sum() for sign in (1, -1)]
+    slope = (image_gradient() * direction).sum().detach()
+    torch.testing.assert_close(slope, (ends[0] - ends[1]) / (2 * step), rtol=1e-4, atol=1e-8)
+
+    # The gradient of R1 in the first layer's weight has gone through every other layer twice.
+    (exact,) = torch.autograd.grad(image_gradient().square().sum(), layer.weight)
+    direction, weight = torch.randn_like(exact), layer.weight.detach().clone()
+    values = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            layer.weight.copy_(weight + sign * step * direction)
+        values.append(image_gradient().square().sum().detach())
+    slope = (exact * direction).sum()
+    torch.testing.assert_close(slope, (values[0] - values[1]) / (2 * step), rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gradient_of_r1_reaches_every_weight_that_is_not_an_offset(kind: str) -> None:
+    discriminator = small(kind)
+    images = drawn().requires_grad_()
+    logits = discriminator(images, twice_differentiable=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+    for name, parameter in discriminator.named_parameters():
+        if name.endswith("weight"):
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.abs().max() > 0, name
+
+
+def test_fused_vit_has_no_second_derivative_so_the_argument_is_needed() -> None:
+    # If a torch release changes this, exact attention can go.
+    discriminator = small("vit")
+    images = drawn().requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(images).sum(), images, create_graph=True)
+    with pytest.raises(RuntimeError, match="not implemented"):
+        gradient.square().sum().backward()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_logits_do_not_depend_on_twice_differentiable(kind: str) -> None:
+    discriminator = small(kind, resolution=32)
+    images = drawn(resolution=32)
+    torch.testing.assert_close(
+        discriminator(images), discriminator(images, twice_differentiable=True), rtol=0, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_change_the_logits(kind: str) -> None:
+    discriminator = small(kind, num_classes=3)
+    logits = [discriminator(drawn(), torch.full((3,), label)) for label in range(3)]
+    assert (logits[0] - logits[1]).abs().min() > 1e-5
+    assert (logits[1] - logits[2]).abs().min() > 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_minibatch_std_an_image_is_judged_alone(kind: str) -> None:
+    alone = small(kind, minibatch_std_group=0)
+    torch.testing.assert_close(alone(drawn(5))[2:3], alone(drawn(5)[2:3]), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_minibatch_std_the_other_images_matter(kind: str) -> None:
+    together = small(kind, minibatch_std_group=4)
+    assert (together(drawn(4))[2] - together(drawn(4)[2:3])[0]).abs() > 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_autocast_is_finite_and_close(kind: str) -> None:
+    discriminator = small(kind)
+    expected = discriminator(drawn(8))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = discriminator(drawn(8))
+    assert logits.dtype == torch.float32
+    logits.sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in discriminator.parameters())
+    # bfloat16 has 8 bits: 0.4% an operation, about ten deep.
+    assert (logits - expected).norm() / expected.norm() < 0.05
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_penalty_works_under_bfloat16_autocast(kind: str) -> None:
+    discriminator = small(kind)
+    images = drawn().requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = discriminator(images, twice_differentiable=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in discriminator.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_dict_round_trips_to_the_same_logits(kind: str) -> None:
+    first, second = small(kind, seed=0), small(kind, seed=1)
+    assert not torch.allclose(first(drawn()), second(drawn()))
+    second.load_state_dict(first.state_dict())
+    torch.testing.assert_close(first(drawn()), second(drawn()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_seed_gives_the_same_weights(kind: str) -> None:
+    first, second = small(kind, seed=5).state_dict(), small(kind, seed=5).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_vit_starts_as_documented() -> None:
+    discriminator = small("vit", resolution=32, width=192)
+    block = discriminator.encoder.blocks[0]
+    assert discriminator.position_embedding.shape == (1, 65, 192)
+    assert discriminator.position_embedding.std().item() == pytest.approx(0.02, rel=0.05)
+    assert discriminator.head.weight.std().item() == pytest.approx(0.02, rel=0.2)
+    torch.testing.assert_close(block.attention_scale.factors, torch.full((192,), 0.1))
+    bound = (6 / (192 + 768)) ** 0.5
+    assert block.mlp[0].weight.abs().max().item() == pytest.approx(bound, rel=0.01)
+    assert block.mlp[0].bias.abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"resolution": 20}, "resolution is 20, but must be 4 times a power of two.*Use 16"),
+        ({"image_channels": 0}, "image_channels is 0, but must be at least 1"),
+        ({"num_classes": -2}, "num_classes is -2, but must be at least 0"),
+        ({"minibatch_std_group": -1}, "minibatch_std_group is -1"),
+    ],
+)
+def test_bad_sizes_are_refused_with_a_remedy(
+    kind: str, sizes: dict[str, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(kind, **sizes)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"patch": 5}, r"patch is 5, but must divide the resolution \(16\).*Use patch=4"),
+        ({"heads": 5}, r"heads is 5, but must divide width \(24\)"),
+        ({"depth": 0}, "depth is 0, but must be at least 1"),
+        ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0"),
+    ],
+)
+def test_bad_vit_sizes_are_refused_with_a_remedy(sizes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small("vit", **sizes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_that_do_not_fit_are_refused_with_a_remedy(kind: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"shape \[3, 3, 8, 8\], but this network takes \[B, 3, 16"
+    ):
+        small(kind)(drawn(resolution=8))
+    with pytest.raises(ValueError, match="no classes"):
+        small(kind)(drawn(), torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(ValueError, match="labels are None"):
+        small(kind, num_classes=2)(drawn())

@@ -1,0 +1,245 @@
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import adavit
+from adavit.config import RunConfig
+from adavit.errors import RunError, UserError
+from adavit.training.console import SilentConsole, Status
+from adavit.training.signals import Stopped
+
+Tiny = Callable[..., RunConfig]
+
+
+def final_state(run: Path) -> dict[str, Any]:
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    return {key: state[key] for key in state if key not in ("config", "progress", "window")}
+
+
+def assert_same_bits(first: Any, second: Any, where: str = "") -> None:
+    assert type(first) is type(second), where
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            assert_same_bits(first[key], second[key], f"{where}.{key}")
+    elif isinstance(first, list | tuple):
+        assert len(first) == len(second), where
+        for index, (a, b) in enumerate(zip(first, second, strict=True)):
+            assert_same_bits(a, b, f"{where}[{index}]")
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), where
+    else:
+        assert first == second, where
+
+
+def figures(log: Path) -> list[dict[str, Any]]:
+    timings = {"images_per_s", "seconds"}
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    return [{key: r[key] for key in r if key not in timings} for r in records]
+
+
+class StopAt(SilentConsole):
+    """Sends this process a signal once so many images have been seen."""
+
+    def __init__(self, images: int, number: int = signal.SIGTERM) -> None:
+        self.images, self.number = images, number
+
+    def status(self, status: Status) -> None:
+        if status.images == self.images:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {},
+        {
+            "discriminator": {
+                "kind": "resnet",
+                "channel_base": 64,
+                "channel_max": 8,
+                "width": "auto",
+            }
+        },
+        {"data": {"cond": True, "mirror": True}, "augment": {"heuristic": "rv"}},
+        {"training": {"microbatch": 4}, "augment": {"preset": "bgcfnc"}},
+    ],
+    ids=["vit", "resnet", "conditional", "microbatch"],
+)
+def test_half_then_resume_equals_one_go_bit_for_bit(
+    tiny: Tiny, tmp_path: Path, layer: dict
+) -> None:
+    whole = tiny(layer, {"run": {"out": str(tmp_path / "whole")}})
+    half = tiny(layer, {"run": {"out": str(tmp_path / "half")}, "training": {"total_kimg": 0.032}})
+    adavit.train(whole)
+    adavit.train(half)
+    adavit.resume(tmp_path / "half", [{"training": {"total_kimg": 0.064}}])
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "half"))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(tmp_path / "whole" / log) == figures(tmp_path / "half" / log)
+
+
+def test_the_same_command_twice_gives_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        adavit.train(tiny({"run": {"out": str(tmp_path / name)}}))
+    assert_same_bits(final_state(tmp_path / "first"), final_state(tmp_path / "second"))
+
+
+def test_another_seed_gives_other_weights(tiny: Tiny, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        adavit.train(tiny({"run": {"out": str(tmp_path / str(seed)), "seed": seed}}))
+    first, second = (final_state(tmp_path / name)["generator"] for name in ("0", "1"))
+    assert not torch.equal(first["mapping.layers.0.weight"], second["mapping.layers.0.weight"])
+
+
+def test_cadence_never_changes_the_weights(tiny: Tiny, tmp_path: Path) -> None:
+    often = {
+        "run": {
+            "out": str(tmp_path / "often"),
+            "status_every_kimg": 0.008,
+            "samples_every_kimg": 0.008,
+        },
+        "metrics": {"every_kimg": 0.016, "fakes": 12},
+    }
+    never = {
+        "run": {"out": str(tmp_path / "never"), "status_every_kimg": 9, "checkpoint_every_kimg": 9},
+        "metrics": {"names": []},
+    }
+    adavit.train(tiny(often))
+    adavit.train(tiny(never))
+    assert_same_bits(final_state(tmp_path / "often"), final_state(tmp_path / "never"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_writes_a_checkpoint_and_the_resumed_run_loses_nothing(
+    tiny: Tiny, tmp_path: Path, number: int
+) -> None:
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    with pytest.raises(Stopped) as stopped:
+        adavit.train(tiny(), console=StopAt(24, number))
+    assert stopped.value.signal_number == number
+    assert (
+        torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["progress"]["images"]
+        == 24
+    )
+    adavit.resume(tmp_path / "run")
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(tmp_path / "whole" / log) == figures(tmp_path / "run" / log)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    before = (
+        final_state(run),
+        (run / "stats.jsonl").read_text(),
+        (run / "metrics.jsonl").read_text(),
+    )
+    said: list[str] = []
+    console = SilentConsole()
+    console.note = said.append  # type: ignore[method-assign]
+    adavit.resume(run, console=console)
+    assert any("is finished" in line for line in said)
+    assert_same_bits(before[0], final_state(run))
+    assert before[1:] == ((run / "stats.jsonl").read_text(), (run / "metrics.jsonl").read_text())
+
+
+def test_a_changed_setting_on_resume_is_an_error_that_names_it(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    changed = [{"training": {"r1_gamma": 3}, "augment": {"preset": "bg"}}, {"run": {"seed": 7}}]
+    with pytest.raises(UserError) as caught:
+        adavit.resume(run, changed)
+    for key in ("training.r1_gamma", "augment.preset", "run.seed"):
+        assert key in str(caught.value)
+    again = [{"training": {"batch": 8}, "data": {"val_fraction": 0.2}}, {"run": {"device": "cpu"}}]
+    adavit.resume(run, again)
+
+
+def test_changed_images_on_resume_are_an_error(tiny: Tiny, pictures: Path) -> None:
+    run = adavit.train(tiny())
+    next(pictures.rglob("*.png")).unlink()
+    with pytest.raises(UserError, match="not those the run was trained on"):
+        adavit.resume(run)
+
+
+def test_logs_are_cut_back_to_the_checkpoint(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    before = figures(run / "stats.jsonl")
+    with (run / "stats.jsonl").open("a") as log:
+        log.write('{"images": 40, "p": 9}\n{"images": 48, "p')  # what a kill leaves
+    adavit.resume(run)
+    assert figures(run / "stats.jsonl") == before
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 truncated"])
+def test_a_damaged_checkpoint_is_refused(tiny: Tiny, content: bytes) -> None:
+    run = adavit.train(tiny())
+    (run / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+        adavit.resume(run)
+
+
+def test_a_truncated_checkpoint_is_refused(tiny: Tiny) -> None:
+    run = adavit.train(tiny())
+    whole = (run / "checkpoint.pt").read_bytes()
+    (run / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+        adavit.resume(run)
+
+
+class Hostile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_hostile_checkpoint_never_runs_code(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    torch.save({"format": 1, "generator": Hostile(tmp_path / "made")}, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+        adavit.resume(run)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    state["generator"]["w_average"] = torch.zeros(5)
+    torch.save(state, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="does not fit this configuration"):
+        adavit.resume(run)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_path: Path) -> None:
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    run = adavit.train(tiny())
+    (run / "checkpoint.pt").unlink()
+    adavit.resume(run)
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
+
+
+def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(
+        {"training": {"total_kimg": 1, "discriminator_lr": 1e-3}, "metrics": {"names": []}}
+    )
+
+    def poisoned(logits: torch.Tensor) -> torch.Tensor:
+        return logits * float("nan")
+
+    monkeypatch.setattr("adavit.training.step.generator_loss", poisoned)
+    with pytest.raises(RunError, match="50 steps in a row"):
+        adavit.train(config)
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert state["progress"]["images"] < 400
+    assert state["generator_optimizer"]["state"] == {}
+    assert state["discriminator_optimizer"]["state"] == {}
