@@ -6,6 +6,7 @@ holds it to that.
 """
 
 import difflib
+import errno
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from adavit.data.collection import (
 from adavit.data.labels import Labels, describe
 from adavit.data.members import printable
 from adavit.data.small_set import CLASSES, VERSION, draw_small_set
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 
 SMALL_SET = "small_set"
 
@@ -163,6 +164,7 @@ def _load_torchvision(name: str, split: str, data_root: Path) -> Any:
 
     Raises:
         UserError: If it cannot be downloaded; says which files to put where.
+        RunError: If the disk is full.
     """
     # Imported here: torchvision's datasets take a second to import and most runs need none of them.
     import torchvision.datasets
@@ -180,6 +182,11 @@ def _load_torchvision(name: str, split: str, data_root: Path) -> Any:
     except (
         Exception
     ) as error:  # urllib, ssl, http, tarfile and torchvision each have their own kinds
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise RunError(
+                f"The disk of {data_root} is full, but '{name}' must be downloaded to it. Free some "
+                "space, or name a folder on another disk with --data-root."
+            ) from error
         where = " and ".join(str(data_root / file) for file in named.files)
         links = " and ".join(named.url + file.split("/")[-1] for file in named.files)
         raise UserError(

@@ -129,7 +129,7 @@ def test_large_batches_are_worked_on_in_parts_with_the_same_result(monkeypatch) 
 def test_far_positions_are_finite_and_repeat_with_the_period_of_two_reflections() -> None:
     images = smooth_images(1, 1, 16, 16)
     near, far = (
-        torch.from_numpy(reference.translation(x, 0))[None] for x in (18.25, 18.25 + 30 * 40)
+        torch.from_numpy(reference.translation(x, 0))[None] for x in (48.25, 48.25 + 30 * 40)
     )
     found = resample(images, far)
     torch.testing.assert_close(found, resample(images, near), rtol=0, atol=1e-9)

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import pickle
@@ -13,7 +14,7 @@ import torchvision.datasets
 from adavit.data import load_images, names
 from adavit.data.names import NAMES, TORCHVISION_SETS
 from adavit.data.small_set import draw_small_set
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels
 
 
@@ -89,6 +90,19 @@ def test_offline_says_which_file_to_put_where(tmp_path: Path, name: str) -> None
     for file in TORCHVISION_SETS[name].files:
         assert str(tmp_path / "root" / file) in message
         assert TORCHVISION_SETS[name].url + file.split("/")[-1] in message
+
+
+def test_a_full_disk_is_a_failure_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(urllib.request, "urlopen", full_disk)
+    with pytest.raises(
+        RunError, match=r"The disk of .* is full, but 'cifar10' must .* --data-root"
+    ):
+        load_images("cifar10", data_root=tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(TORCHVISION_SETS))

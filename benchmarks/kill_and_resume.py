@@ -1,0 +1,135 @@
+"""Kills a run with SIGKILL at random moments, resumes it each time, and compares its end with a run never killed.
+
+    python benchmarks/kill_and_resume.py --kills 20
+
+Prints where each kill fell and, at the end, whether every tensor of the two checkpoints and every line of the two
+logs (but for timings) are the same. Exits with 1 if they are not.
+"""
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+RUN = (
+    "--data small_set --kimg 8 --batch 16 --resolution 16 --fakes 100 --set metrics.every_kimg=1"
+    " --set run.status_every_kimg=0.25 --set run.checkpoint_every_kimg=0.5 --set"
+    " generator.channel_base=256 --set generator.channel_max=16 --set discriminator.width=32 --set"
+    " discriminator.heads=2 --set discriminator.depth=2"
+).split()
+TIMINGS = {"seconds", "images_per_s"}
+
+
+def main() -> None:
+    """Runs the comparison."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    arguments = parser.parse_args()
+    moments = random.Random(arguments.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        whole, killed = folder / "whole", folder / "killed"
+        started = time.monotonic()
+        subprocess.run(
+            adavit("train", *RUN, "--out", str(whole)), check=True, stdout=subprocess.DEVNULL
+        )
+        # Half of the kills would fall into the start-up otherwise; so that each session also gets somewhere, a kill
+        # falls anywhere in the first part of what a whole run takes.
+        longest = time.monotonic() - started
+        command = adavit("train", *RUN, "--out", str(killed))
+        for kill in range(arguments.kills):
+            after = moments.uniform(0.1, 0.6) * longest
+            print(
+                f"kill {kill + 1:2d} after {after:5.1f} s: {kill_after(command, after, killed)}",
+                flush=True,
+            )
+            if (killed / "config.yaml").exists():
+                command = adavit("train", "--resume", str(killed))
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        differences = compare(whole, killed)
+    print("the same bits" if not differences else "DIFFERENT: " + ", ".join(differences))
+    sys.exit(bool(differences))
+
+
+def adavit(*arguments: str) -> list[str]:
+    """The command line, with this interpreter."""
+    return [sys.executable, "-m", "cli.main", *arguments]
+
+
+def kill_after(command: list[str], seconds: float, run: Path) -> str:
+    """Starts a command, kills it, and says how far it had come."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            code = process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        else:
+            if code:
+                sys.exit(f"the run failed with code {code}")
+            return "had finished"
+    checkpoint = run / "checkpoint.pt"
+    if not checkpoint.exists():
+        return "before the first checkpoint"
+    images = torch.load(checkpoint, weights_only=True)["progress"]["images"]
+    return f"checkpoint at {images} images"
+
+
+def compare(first: Path, second: Path) -> list[str]:
+    """Names of what differs between two finished runs."""
+    states = [torch.load(run / "checkpoint.pt", weights_only=True) for run in (first, second)]
+    different = []
+    for key in (
+        "generator",
+        "discriminator",
+        "average",
+        "generator_optimizer",
+        "discriminator_optimizer",
+    ):
+        tensors = [list(leaves(state[key])) for state in states]
+        if len(tensors[0]) != len(tensors[1]) or not all(map(torch.equal, *tensors)):
+            different.append(key)
+    if states[0]["probability"] != states[1]["probability"] and not all(
+        map(torch.equal, *(list(leaves(state["probability"])) for state in states))
+    ):
+        different.append("probability")
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        if untimed(first / log) != untimed(second / log):
+            different.append(log)
+    return different
+
+
+def leaves(value: Any) -> Any:
+    """All tensors and numbers of nested containers, as tensors."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from leaves(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from leaves(inner)
+    elif isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, int | float):
+        yield torch.tensor(value)
+
+
+def untimed(log: Path) -> list[dict[str, Any]]:
+    """Records without their timings."""
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    return [
+        {key: value for key, value in record.items() if key not in TIMINGS} for record in records
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Images per second of whole training steps, by discriminator, precision and augmentation.
+
+    python benchmarks/train_speed.py                     64 channels, batch 32, 32x32, as the published figure
+    python benchmarks/train_speed.py --resolution 64     other sizes
+
+Generator and discriminator, R1 at its interval, and the optimisers are all in the figure; data are random. Each row
+is the best and the median of several rounds, taken in turn so that a slow moment of the machine meets every row.
+The load average is printed beside it: above 1 at the start, other work shares the cores and the figures mean little.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+
+from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
+from adavit.randomness import generator_for
+from adavit.training.average import GeneratorAverage
+from adavit.training.step import AdversarialStep, StepStreams
+from augment import AugmentPipe
+
+PROBABILITY = 0.4
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    discriminator: str
+    precision: str
+    augmented: bool
+    interval: int
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--resolution", type=int, default=32)
+    parser.add_argument("--channels", type=int, default=64, help="at every resolution")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=5, help="of 16 steps each")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    rows = [
+        Row(kind, precision, augmented, interval)
+        for kind, interval in (("resnet", 16), ("vit", 4))
+        for precision in ("float32", "bf16")
+        for augmented in (True, False)
+    ]
+    steps = [build(row, arguments, device) for row in rows]
+    print(
+        f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, load"
+        f" {os.getloadavg()[0]:.2f}"
+    )
+    print(
+        f"{arguments.resolution}x{arguments.resolution}, batch {arguments.batch},"
+        f" {arguments.channels} channels"
+    )
+    for step in steps:
+        measure(step, arguments, device)  # warms up
+    rates: list[list[float]] = [[] for _ in rows]
+    for _ in range(arguments.rounds):
+        for index, step in enumerate(steps):
+            rates[index].append(measure(step, arguments, device))
+    print(
+        f"{'discriminator':14} {'precision':10} {'augmentation':14} {'R1 every':>8} {'best':>8}"
+        f" {'median':>8}  images/s"
+    )
+    for row, found in zip(rows, rates, strict=True):
+        augmentation = f"bgc p={PROBABILITY}" if row.augmented else "none"
+        best, median = max(found), statistics.median(found)
+        print(
+            f"{row.discriminator:14} {row.precision:10} {augmentation:14} {row.interval:8d}"
+            f" {best:8.1f} {median:8.1f}"
+        )
+    print(f"load {os.getloadavg()[0]:.2f} at the end")
+
+
+def build(row: Row, arguments: argparse.Namespace, device: torch.device) -> AdversarialStep:
+    """The step of one row."""
+    torch.manual_seed(0)
+    resolution = arguments.resolution
+    sizes = {"channel_base": arguments.channels * resolution, "channel_max": arguments.channels}
+    generator = Generator(resolution=resolution, latent_dim=128, style_dim=128, **sizes)
+    if row.discriminator == "resnet":
+        discriminator: torch.nn.Module = ResNetDiscriminator(resolution=resolution, **sizes)
+    else:
+        discriminator = ViTDiscriminator(
+            resolution=resolution, patch=resolution // 8, width=128, depth=3, heads=4, mlp_ratio=2.0
+        )
+    generator = generator.to(device=device, memory_format=torch.channels_last)
+    discriminator = discriminator.to(device=device, memory_format=torch.channels_last)
+    pipe = AugmentPipe.preset("bgc").to(device)
+    pipe.p.fill_(PROBABILITY if row.augmented else 0.0)
+    return AdversarialStep(
+        generator=generator,
+        discriminator=discriminator,
+        average=GeneratorAverage(generator, half_life_kimg=10, ramp=0.05),
+        pipe=pipe if row.augmented else AugmentPipe().to(device),
+        generator_lr=0.0025,
+        discriminator_lr=0.0025 if row.discriminator == "resnet" else 0.0006,
+        betas=(0.0, 0.99),
+        warmup_images=0,
+        r1_gamma=0.01,
+        r1_interval=row.interval,
+        microbatch=None,
+        autocast=torch.bfloat16 if row.precision == "bf16" else None,
+    )
+
+
+def measure(step: AdversarialStep, arguments: argparse.Namespace, device: torch.device) -> float:
+    """Images per second over 16 steps, one R1 interval of the published setting."""
+    batch, side = arguments.batch, arguments.resolution
+    real = torch.rand(batch, 3, side, side, device=device) * 2 - 1
+    started = time.perf_counter()
+    for index in range(16):
+        streams = StepStreams(
+            generator_for(0, "latents", index, device),
+            generator_for(0, "augmentation", index, device),
+        )
+        step(real, None, images=index * batch, streams=streams)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return 16 * batch / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()

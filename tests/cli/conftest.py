@@ -1,0 +1,59 @@
+"""Runs the command line in this process, the way the installed `adavit` does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.main import main
+
+TINY = (
+    "--set generator.latent_dim=8 --set generator.style_dim=8 --set generator.channel_base=64"
+    " --set generator.channel_max=8 --set discriminator.width=16 --set discriminator.heads=2"
+    " --set discriminator.depth=1 --kimg 0.032 --batch 8 --fakes 20 --extractor random"
+).split()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Adavit = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def adavit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Adavit:
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["adavit", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for index in range(24):
+        folder = tmp_path / "pictures" / ("dark" if index % 2 else "light")
+        folder.mkdir(parents=True, exist_ok=True)
+        colour = rng.integers(0, 100, 3) + 150 * (index % 2 == 0)
+        Image.fromarray(np.full((16, 16, 3), colour, np.uint8)).save(folder / f"{index}.png")
+    return tmp_path / "pictures"
