@@ -7,6 +7,7 @@ operation happens with probability multiplier times p. How p moves is not decide
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -229,7 +230,7 @@ class AugmentPipe(nn.Module):
         if not parameters:
             return images
         # Autocast would round the matrices of filters and colours to half precision.
-        with torch.autocast(images.device.type, enabled=False):
+        with _without_autocast(images.device.type):
             result = self._move(working_precision(images), parameters)
             if "color" in parameters:
                 result = self.color.transform(result, parameters["color"])
@@ -286,6 +287,13 @@ class AugmentPipe(nn.Module):
         groups = (self.blitting, self.geometric, self.color, self.filtering)
         names = [name for group in (*groups, self.noise, self.cutout) for name in group.names]
         return ", ".join(names) if names else "no operation"
+
+
+def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
+    """Switch autocast off where there is such a thing."""
+    if torch.amp.is_autocast_available(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return contextlib.nullcontext()
 
 
 def check_batch(images: Tensor, parameters: PipeParameters) -> None:

@@ -20,7 +20,6 @@ from torch import Tensor
 
 from augment.banded import (
     MARGIN,
-    Banded,
     downsampling_matrix,
     multiply_columns,
     multiply_rows,
@@ -33,7 +32,7 @@ from augment.banded import (
 from augment.matrices import identity
 from augment.wavelets import SYM6_PEAK
 
-_CHUNK_BYTES = 8 * 2**20
+_CHUNK_BYTES = 4 * 2**20
 """On the CPU so many bytes of upsampled images are worked on at a time, to stay in the cache."""
 
 
@@ -84,8 +83,9 @@ def _folded(position: Tensor, border: float) -> Tensor:
     # costs accuracy.
     position = position.sub_(1)
     offset = position + border
-    folded = torch.sub(offset, (offset / (4 * border)).round_(), alpha=4 * border).abs_()
-    return torch.where(position.abs() <= 1, position, folded.sub_(border))
+    periods = (offset * (1 / (4 * border))).round_()
+    folded = offset.sub_(periods, alpha=4 * border).abs_().sub_(border)
+    return torch.where(position.abs() <= 1, position, folded)
 
 
 def _sampling_grid(inverse_map: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
@@ -124,13 +124,13 @@ def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
     batch, channels, height, width = images.shape
     vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
     planes = images.reshape(batch * channels, height, width)
-    planes = _filter(planes, vertical.up, horizontal.up)
+    planes = multiply_rows(horizontal.up, multiply_columns(vertical.up, planes))
     grid = _sampling_grid(inverse_map, height, width, images.dtype)
     upsampled = planes.unflatten(0, (batch, channels))
     # 0, 0, True: bilinear, zeros outside (never reached), aligned corners.
     sampled = torch.grid_sampler_2d(upsampled, grid, 0, 0, True)
     planes = sampled.flatten(0, 1)
-    planes = _filter(planes, vertical.down, horizontal.down)
+    planes = multiply_columns(vertical.down, multiply_rows(horizontal.down, planes))
     return planes.unflatten(0, (batch, channels))
 
 
@@ -139,7 +139,9 @@ def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
     batch, channels, height, width = images.shape
     vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
     planes = images.reshape(batch * channels, height, width)
-    planes = _filter(planes, vertical.down_transposed, horizontal.down_transposed)
+    planes = multiply_rows(
+        horizontal.down_transposed, multiply_columns(vertical.down_transposed, planes)
+    )
     grid = _sampling_grid(inverse_map, height, width, images.dtype)
     sampled = planes.unflatten(0, (batch, channels))
     # The values of the sampled image do not enter its gradient, only its shape: no memory behind it.
@@ -148,13 +150,10 @@ def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
     planes = torch.ops.aten.grid_sampler_2d_backward(
         sampled, shape_only, grid, 0, 0, True, (True, False)
     )[0].flatten(0, 1)
-    planes = _filter(planes, vertical.up_transposed, horizontal.up_transposed)
+    planes = multiply_columns(
+        vertical.up_transposed, multiply_rows(horizontal.up_transposed, planes)
+    )
     return planes.unflatten(0, (batch, channels))
-
-
-def _filter(planes: Tensor, vertical: Banded, horizontal: Banded) -> Tensor:
-    """Apply one matrix to the columns and one to the rows of planes [N, H, W]."""
-    return multiply_rows(horizontal, multiply_columns(vertical, planes))
 
 
 # An operator of its own, so that compiled code runs exactly this: the compiler would replace grid_sample by

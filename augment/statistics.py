@@ -50,8 +50,8 @@ class OverfittingStatistics:
             heldout: Logits of images that are not trained on, or None when the minibatch has none.
         """
         train, generated = (logits.detach().double().flatten() for logits in (train, generated))
-        pairs = (train[:, None] - generated).sign()  # sign(0) = 0
-        added = [train.sum(), train.sign().sum(), _count(train)]
+        pairs = _sign(train[:, None] - generated)
+        added = [train.sum(), _sign(train).sum(), _count(train)]
         added += [generated.sum(), _count(generated)]
         if heldout is None:
             added += [torch.zeros_like(added[0])] * 2
@@ -138,6 +138,11 @@ class OverfittingStatistics:
 def _count(values: Tensor) -> Tensor:
     """Number of values, as a tensor beside them."""
     return torch.full((), float(values.numel()), dtype=torch.float64, device=values.device)
+
+
+def _sign(values: Tensor) -> Tensor:
+    """Sign of each value, 0 for 0, and nan for what is not finite: torch.sign would say 0 or 1 of it."""
+    return values.sign() + 0 * values
 
 
 def _ratio(total: float, count: float) -> float:

@@ -8,11 +8,11 @@ taps again from their defining polynomial and check the identities.
 
 from __future__ import annotations
 
-SYM2: tuple[float, ...] = (
-    -0.12940952255092145,
-    0.22414386804185735,
-    0.836516303737469,
-    0.48296291314469025,
+import math
+
+SYM2: tuple[float, ...] = tuple(
+    value / (4 * math.sqrt(2))
+    for value in (1 - math.sqrt(3), 3 - math.sqrt(3), 3 + math.sqrt(3), 1 + math.sqrt(3))
 )
 """Low-pass taps of sym2; the sum is sqrt(2), the sum of squares 1."""
 

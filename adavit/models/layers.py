@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.models.convolution import convolve
-from adavit.models.pointwise import LEAKY_RELU_SLOPE
 from adavit.models.precision import full_precision
 from adavit.models.resampling import downsample, smooth
 
+LEAKY_RELU_SLOPE = 0.2
 LEAKY_RELU_GAIN = math.sqrt(2.0)
 
 
@@ -113,7 +112,7 @@ class EqualisedConv2d(nn.Module):
         bias = None if self.bias is None else self.bias * self.bias_gain
         padding = self.weight.shape[-1] // 2
         if not self.downsample:
-            output = convolve(features, weight, bias, padding=padding)
+            output = F.conv2d(features, weight, bias, padding=padding)
         elif padding == 0:
             # A 1x1 kernel reads every second pixel only, so the filter is evaluated only there.
             output = F.conv2d(downsample(features), weight, bias)

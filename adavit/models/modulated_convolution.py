@@ -11,8 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.models.convolution import convolve
-from adavit.models.pointwise import scale_channels
 from adavit.models.resampling import smooth
 
 
@@ -41,7 +39,7 @@ def modulated_convolution(
     """Convolution whose kernels are scaled by a style, equation 1: before demodulation.
 
     The caller multiplies the result by `demodulation`, together with what else it does to each
-    pixel (`finish_layer`).
+    pixel (noise, bias, activation).
 
     Args:
         features: Features [B, C, H, W].
@@ -53,9 +51,9 @@ def modulated_convolution(
     Returns:
         Features [B, O, H, W], or [B, O, 2 H, 2 W] when upsampling.
     """
-    scaled = scale_channels(features, styles.to(features.dtype))
+    scaled = features * styles.to(features.dtype)[:, :, None, None]
     if not upsample:
-        return convolve(scaled, weight, padding=1)
+        return F.conv2d(scaled, weight, padding=1)
     # Side 2 H + 1; the filter trims it to 2 H. One 6x6 kernel would do both at four times the work.
     spread = F.conv_transpose2d(scaled, weight.transpose(0, 1), stride=2)
     return smooth(spread, padding=1, gain=4.0)

@@ -1,9 +1,10 @@
 """Resampling of feature maps and images by 2 with the FIR filter (1, 3, 3, 1) of StyleGAN2 (arXiv:1912.04958).
 
-Everything is one depthwise convolution. The gradient of the stride-1 filter is the same filter
-again, with the complementary padding, because it is symmetric; written so, every order of
-derivative takes the fast forward kernel (1.4 ms -> 0.4 ms for the backward pass of 32 x 64 x 33 x
-33 floats on two cores).
+Everything is one depthwise convolution (on a CPU in channels_last 4 times faster than two matrix
+products, 6 times than adding shifted copies). The gradient of the filter is the filter again, because
+it is symmetric: with the complementary padding at stride 1, and down- for upsampling at stride 2.
+Written so, every order of derivative is one fast forward kernel; PyTorch's own second derivative of a
+depthwise convolution runs over the channels one by one, which took a tenth of an R1 step.
 """
 
 from typing import Any

@@ -3,11 +3,11 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.models.layers import LEAKY_RELU_GAIN, EqualisedLinear
+from adavit.models.layers import LEAKY_RELU_GAIN, LEAKY_RELU_SLOPE, EqualisedLinear
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
-from adavit.models.pointwise import finish_layer
 from adavit.models.precision import full_precision
 from adavit.models.resampling import upsample
 from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
@@ -61,12 +61,10 @@ class SynthesisLayer(nn.Module):
         if noise is not None:
             shape = (features.shape[0], 1, self.resolution, self.resolution)
             pixels = torch.randn(shape, generator=noise, device=noise.device).to(features.device)
-        return finish_layer(
-            output,
-            factors.to(output.dtype),
-            (self.bias * LEAKY_RELU_GAIN).to(output.dtype),
-            (pixels * (self.noise_strength * LEAKY_RELU_GAIN)).to(output.dtype),
-        )
+        output = output * factors.to(output.dtype)[:, :, None, None]
+        output.add_((self.bias * LEAKY_RELU_GAIN).to(output.dtype)[:, None, None])
+        output.add_((pixels * (self.noise_strength * LEAKY_RELU_GAIN)).to(output.dtype))
+        return F.leaky_relu_(output, LEAKY_RELU_SLOPE)
 
 
 class ToImage(nn.Module):
@@ -87,13 +85,9 @@ class ToImage(nn.Module):
 
     def forward(self, features: Tensor, style: Tensor) -> Tensor:
         """Maps features [B, C, H, W] and styles [B, W] to image channels [B, image_channels, H, W], float32."""
-        # Few outputs: a small matrix of weights for each sample costs no pass over the features,
-        # which scaling them by the style would (w'_jb of equation 1).
-        weight = self.affine(style)[:, :, None] * (self.weight.T * self.weight_gain)  # [B, C, O]
-        batch, channels, height, width = features.shape
-        pixels = features.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
-        output = torch.bmm(pixels, weight.to(pixels.dtype)) + self.bias.to(pixels.dtype)
-        output = output.view(batch, height, width, -1).permute(0, 3, 1, 2)
+        scaled = features * self.affine(style).to(features.dtype)[:, :, None, None]
+        kernel = (self.weight * self.weight_gain)[:, :, None, None]
+        output = F.conv2d(scaled, kernel, self.bias)
         return full_precision(output)
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from augment import AugmentPipe, Blitting
-from tests.augment.helpers import random_images
+from tests.augment.helpers import random_images, smooth_images
 from tests.references import augment_reference as reference
 
 
@@ -54,13 +54,13 @@ def test_half_turns_of_other_shapes_are_exact(turns: int) -> None:
 
 
 def test_quarter_turn_of_other_shapes_keeps_the_shape_and_goes_through_the_resampler() -> None:
-    images = random_images(1, 3, 20, 30)
+    images = smooth_images(1, 3, 20, 30)
     found = AugmentPipe(rotate90=1).apply(images, parameters(quarter_turns=1))
     assert found.shape == images.shape
     turned = images.rot90(1, (2, 3))  # 30 x 20
     # The middle 20 x 20 differs from an exact turn only by the asymmetry of sym6.
     error = (found[..., 5:25] - turned[..., 5:25, :]).abs()
-    assert error.median() < 0.05
+    assert error.median() < 0.01
 
 
 def test_parts_equal_the_matrix_of_the_same_parameters() -> None:

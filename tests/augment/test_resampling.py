@@ -84,8 +84,8 @@ def test_resampling_equals_the_slow_reference(size: tuple[int, int], inverse: np
     found = resample(image, torch.from_numpy(inverse)[None])[0].numpy()
     expected = reference.resample(image[0].numpy(), inverse, np.array(SYM6))
     error = np.abs(found - expected)
-    # Within the image they agree to rounding. Reflected areas differ by the asymmetry of sym6: we reflect the upsampled line, the
-    # reference the pixels.
+    # Within the image they agree to rounding. Reflected areas differ by the asymmetry of sym6: we reflect
+    # the upsampled line, the reference the pixels.
     y, x = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in size), indexing="ij")
     source = np.einsum("ij,jhw->ihw", inverse[:2], np.stack([x, y, np.ones_like(x)]))
     inside = (np.abs(source[0]) < size[1] / 2 - 4) & (np.abs(source[1]) < size[0] / 2 - 4)

@@ -79,7 +79,10 @@ def test_global_random_state_changes_nothing() -> None:
         (
             101,
             None,
-            r"data\.subset asks for 101 images, but the set has 100\. Lower --subset or add images\.",
+            (
+                r"data\.subset asks for 101 images, but the set has 100\. Lower --subset or add"
+                r" images\."
+            ),
         ),
         (0, None, r"data\.subset is 0, but must be at least 1\. Raise --subset"),
         (None, 1.0, r"data\.val_fraction is 1\.0, but must be at least 0 and below 1\. Use"),

@@ -2,9 +2,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from adavit.models import pointwise
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
-from adavit.models.pointwise import finish_layer, scale_channels
+from adavit.models.synthesis import SynthesisLayer, ToImage
 from tests.references.models import modulated_sample_by_sample
 
 
@@ -34,53 +33,33 @@ def test_demodulation_of_zero_styles_is_finite() -> None:
     assert demodulation(drawn(6, 5, 3, 3), torch.zeros(2, 5)).isfinite().all()
 
 
-@pytest.mark.parametrize("noise_batch", [1, 5])
-def test_finish_layer_equals_its_formula_whatever_the_chunk(
-    noise_batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inputs = [
-        drawn(5, 3, 4, 6),
-        drawn(5, 3, seed=1),
-        drawn(3, seed=2),
-        drawn(noise_batch, 1, 4, 6, seed=3),
-    ]
-    for tensor in inputs:
-        tensor.requires_grad_()
-    features, factors, bias, noise = inputs
-    formula = features * factors[:, :, None, None] + bias[:, None, None] + noise
-    expected = F.leaky_relu(formula, 0.2)
-    probe = drawn(5, 3, 4, 6, seed=4)
-    expected_gradients = torch.autograd.grad(expected, inputs, probe)
-    for chunk_bytes in (1, 2 * 3 * 4 * 6 * 8, 10**9):
-        monkeypatch.setattr(pointwise, "CHUNK_BYTES", chunk_bytes)
-        result = finish_layer(*inputs)
-        torch.testing.assert_close(result, expected)
-        for first, second in zip(
-            torch.autograd.grad(result, inputs, probe), expected_gradients, strict=True
-        ):
-            torch.testing.assert_close(first, second)
+@pytest.mark.parametrize("drawn_noise", [False, True])
+def test_synthesis_layer_equals_its_formula(drawn_noise: bool) -> None:
+    torch.manual_seed(0)
+    layer = SynthesisLayer(5, 6, style_dim=4, resolution=7)
+    torch.nn.init.normal_(layer.bias)
+    torch.nn.init.constant_(layer.noise_strength, 0.7)
+    features, style = torch.randn(3, 5, 7, 7), torch.randn(3, 4)
+    noise = torch.Generator().manual_seed(1) if drawn_noise else None
+    pixels = layer.fixed_noise
+    if drawn_noise:
+        pixels = torch.randn(3, 1, 7, 7, generator=torch.Generator().manual_seed(1))
+    convolved = modulated_sample_by_sample(
+        features, layer.weight / 45**0.5, layer.affine(style), upsample=False
+    )
+    inner = convolved + 0.7 * pixels + layer.bias[:, None, None]
+    expected = F.leaky_relu(inner, 0.2) * 2**0.5
+    torch.testing.assert_close(layer(features, style, noise), expected)
 
 
-@pytest.mark.parametrize("noise_batch", [1, 3])
-def test_finish_layer_has_right_second_derivatives(noise_batch: int) -> None:
-    inputs = [
-        drawn(3, 2, 2, 3),
-        drawn(3, 2, seed=1),
-        drawn(2, seed=2),
-        drawn(noise_batch, 1, 2, 3, seed=3),
-    ]
-    for tensor in inputs:
-        tensor.requires_grad_()
-    assert torch.autograd.gradcheck(finish_layer, inputs)
-    assert torch.autograd.gradgradcheck(finish_layer, inputs)
-
-
-def test_scale_channels_has_right_first_and_second_derivatives() -> None:
-    features, factors = drawn(3, 2, 2, 3).requires_grad_(), drawn(3, 2, seed=1).requires_grad_()
-    expected = features * factors[:, :, None, None]
-    torch.testing.assert_close(scale_channels(features, factors), expected)
-    assert torch.autograd.gradcheck(scale_channels, (features, factors))
-    assert torch.autograd.gradgradcheck(scale_channels, (features, factors))
+def test_image_branch_is_a_modulated_convolution_without_demodulation() -> None:
+    torch.manual_seed(0)
+    branch = ToImage(5, 3, style_dim=4)
+    torch.nn.init.normal_(branch.bias)
+    features, style = torch.randn(2, 5, 7, 4), torch.randn(2, 4)
+    scaled = features * branch.affine(style)[:, :, None, None]
+    kernel = branch.weight[:, :, None, None] / 5**0.5
+    torch.testing.assert_close(branch(features, style), F.conv2d(scaled, kernel, branch.bias))
 
 
 @pytest.mark.parametrize("upsample", [False, True], ids=["same", "up"])

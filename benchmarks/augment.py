@@ -1,0 +1,173 @@
+"""Time and memory of the augmentation pipeline, beside kornia's and another implementation's.
+
+    python benchmarks/augment.py [--quick] [--device cuda] [--peer PATH [--peer-object MODULE:CLASS]]
+
+Each row is a group at one shape, with p = 0.6: milliseconds of the forward pass, of forward and backward, and of
+an R1 step (forward, gradient with a graph, gradient of its square), the least of several runs; and the peak
+extra memory of forward and of forward and backward, in batches (bytes over the bytes of the images). The rows
+of kornia are its nearest random augmentations: unlike work, for orientation only. A peer is a checkout of
+another implementation whose class takes the same multipliers; it is imported from its path and timed in turns
+with ours, so that a busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# Python puts the folder of a script first in its path, where this file would hide the package of the same name.
+sys.path[:] = [
+    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
+]
+
+import kornia.augmentation as K  # noqa: E402
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from augment import AugmentPipe  # noqa: E402
+from augment.presets import preset_multipliers  # noqa: E402
+
+Work = Callable[[Tensor], Tensor]
+NAMES = ("blit", "geom", "color", "filter", "noise", "cutout", "bgc")
+SHAPES = {
+    "cpu": ((64, 3, 32, 32), (16, 3, 256, 256)),
+    "cuda": ((64, 3, 32, 32), (64, 3, 256, 256), (16, 3, 1024, 1024)),
+}
+STEPS = ("forward", "+ backward", "+ R1")
+
+
+def kornia_nearest(name: str) -> Work | None:
+    """Random augmentations of kornia that come nearest to a group."""
+    p = 0.6
+    rows: dict[str, list[torch.nn.Module]] = {
+        "blit": [K.RandomHorizontalFlip(p=p), K.RandomAffine(0, translate=(0.125, 0.125), p=p)],
+        "geom": [K.RandomAffine(180, (0.1, 0.1), (0.7, 1.4), p=p, padding_mode="reflection")],
+        "color": [K.ColorJiggle(0.2, 0.5, 0.5, 0.5, p=p)],
+        "filter": [K.RandomGaussianBlur((9, 9), (0.1, 2.0), p=p)],
+        "noise": [K.RandomGaussianNoise(std=0.1, p=p)],
+        "cutout": [K.RandomErasing((0.25, 0.25), (1.0, 1.0), p=p)],
+    }
+    return torch.nn.Sequential(*rows[name]) if name in rows else None
+
+
+def run(work: Work, images: Tensor, step: str) -> None:
+    """Do one step of one kind."""
+    if step == "forward":
+        with torch.no_grad():
+            work(images)
+        return
+    images = images.detach().requires_grad_()
+    result = work(images)
+    if step == "+ backward":
+        result.backward(torch.ones_like(result))
+        return
+    (gradient,) = torch.autograd.grad(result.square().sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+
+
+def synchronise(images: Tensor) -> None:
+    """Wait for the device, where there is something to wait for."""
+    if images.is_cuda:
+        torch.cuda.synchronize()
+
+
+def least_ms(works: list[Work], images: Tensor, step: str, seconds: float) -> list[float | None]:
+    """The least milliseconds of each of several works, run in turns; None for one that fails."""
+    best: list[float | None] = [float("inf")] * len(works)
+    end = time.perf_counter() + seconds
+    rounds = 0
+    while rounds < 3 or time.perf_counter() < end:
+        for index, work in enumerate(works):
+            if best[index] is None:
+                continue
+            try:
+                synchronise(images)
+                start = time.perf_counter()
+                run(work, images, step)
+                synchronise(images)
+                best[index] = min(best[index], (time.perf_counter() - start) * 1e3)  # type: ignore[type-var]
+            except (RuntimeError, NotImplementedError, ValueError):
+                best[index] = None  # for example no second derivative
+        rounds += 1
+    return best
+
+
+def peak_batches(work: Work, images: Tensor, step: str) -> float:
+    """Peak extra memory of one step, in batches.
+
+    On the CPU it is the highest balance of what torch's allocator took and gave back during the step.
+    """
+    batch_bytes = images.numel() * images.element_size()
+    if images.is_cuda:
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run(work, images, step)
+        return (torch.cuda.max_memory_allocated() - before) / batch_bytes
+    with torch.profiler.profile(profile_memory=True) as profile:
+        run(work, images, step)
+    held = peak = 0
+    for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak / batch_bytes
+
+
+def load_peer(path: str, target: str) -> Callable[..., Work]:
+    """The class of another implementation, from a checkout."""
+    module, _, name = target.partition(":")
+    sys.path.insert(0, path)
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
+def cell(value: float | None) -> str:
+    """A number for the table."""
+    return f"{'-':>11}" if value is None else f"{value:11.2f}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer", help="path to a checkout of another implementation")
+    parser.add_argument("--peer-object", default="training.augment:AugmentPipe")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true", help="compile our pipe (no R1 then)")
+    parser.add_argument("--names", nargs="+", default=list(NAMES))
+    parser.add_argument(
+        "--quick", action="store_true", help="a tenth of the time, small shape only"
+    )
+    options = parser.parse_args()
+    peer = load_peer(options.peer, options.peer_object) if options.peer else None
+    seconds = 0.1 if options.quick else 1.0
+    shapes = SHAPES[options.device][: 1 if options.quick else None]
+    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
+    heads = "".join(f"{head:>11}" for head in (*STEPS, "memory", "with bwd"))
+    print(f"{'shape':>18} {'group':8} {'of':8}{heads}   (ms; batches)")
+    for shape in shapes:
+        images = torch.rand(shape, device=options.device).mul(2).sub(1)
+        images = images.to(getattr(torch, options.dtype))
+        for name in options.names:
+            multipliers = preset_multipliers(name)
+            ours = AugmentPipe(**multipliers).to(options.device)  # type: ignore[arg-type]
+            ours.p.fill_(0.6)
+            works: dict[str, Work] = {"ours": torch.compile(ours) if options.compile else ours}
+            if peer is not None:
+                works["peer"] = peer(**multipliers).to(options.device)  # type: ignore[attr-defined]
+                works["peer"].p.copy_(torch.as_tensor(0.6))  # type: ignore[attr-defined]
+            if (nearest := kornia_nearest(name)) is not None:
+                works["kornia"] = nearest
+            times = [least_ms(list(works.values()), images, step, seconds) for step in STEPS]
+            for index, (label, work) in enumerate(works.items()):
+                columns = [column[index] for column in times]
+                memory = [peak_batches(work, images, step) for step in STEPS[:2]]
+                text = "".join(cell(value) for value in (*columns, *memory))
+                print(f"{shape!s:>18} {name:8} {label:8}{text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

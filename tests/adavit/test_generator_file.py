@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import adavit
+from adavit.errors import UserError
+from adavit.generator_file import read_generator, save_generator
+from adavit.models import Generator
+
+ARGUMENTS = {
+    "resolution": 8,
+    "image_channels": 4,
+    "num_classes": 3,
+    "latent_dim": 6,
+    "style_dim": 7,
+    "mapping_layers": 1,
+    "channel_base": 64,
+    "channel_max": 8,
+}
+
+
+@pytest.fixture
+def generator() -> Generator:
+    return Generator(**ARGUMENTS).eval()
+
+
+@pytest.fixture
+def stored(generator: Generator, tmp_path: Path) -> Path:
+    path = tmp_path / "generator.safetensors"
+    save_generator(
+        path,
+        generator,
+        arguments=ARGUMENTS,
+        config={"data": {"source": "x"}},
+        data_fingerprint="ab" * 32,
+        images=1234,
+        metric={"name": "fid", "fid": 5.0},
+        classes=("a", "b", "c"),
+    )
+    return path
+
+
+def test_a_generator_comes_back_with_all_that_was_said_of_it(
+    generator: Generator, stored: Path
+) -> None:
+    loaded = read_generator(stored)
+    latents, labels = torch.randn(5, 6), torch.tensor([0, 1, 2, 0, 1])
+    torch.testing.assert_close(
+        loaded.generator(latents, labels), generator(latents, labels), rtol=0, atol=0
+    )
+    assert loaded.images == 1234
+    assert loaded.metric == {"name": "fid", "fid": 5.0}
+    assert loaded.classes == ("a", "b", "c")
+    assert loaded.data_fingerprint == "ab" * 32
+    assert loaded.config == {"data": {"source": "x"}}
+    assert not loaded.generator.training
+
+
+def test_load_generator_returns_the_module(stored: Path) -> None:
+    assert adavit.load_generator(str(stored)).image_channels == 4
+
+
+def test_loading_leaves_the_global_random_state_alone(stored: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    read_generator(stored)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("keep", [0, 5, 200, -100])
+def test_a_truncated_file_is_refused(stored: Path, keep: int) -> None:
+    stored.write_bytes(stored.read_bytes()[:keep])
+    with pytest.raises(UserError, match="cannot be used"):
+        read_generator(stored)
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(UserError, match="cannot be used"):
+        read_generator(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {**ARGUMENTS, "resolution": 17},
+        {**ARGUMENTS, "channel_max": 4},
+        {**ARGUMENTS, "nonsense": 1},
+        {**ARGUMENTS, "latent_dim": "6"},
+        [],
+    ],
+)
+def test_metadata_that_do_not_fit_the_weights_are_refused(
+    generator: Generator, tmp_path: Path, arguments: object
+) -> None:
+    path = tmp_path / "generator.safetensors"
+    save_generator(
+        path,
+        generator,
+        arguments=dict(ARGUMENTS),
+        config={},
+        data_fingerprint="",
+        images=0,
+        metric=None,
+        classes=(),
+    )
+    import json
+
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as opened:
+        metadata = {**opened.metadata(), "generator": json.dumps(arguments)}
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(UserError, match="cannot be used"):
+        read_generator(path)
+
+
+def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be used"):
+        read_generator(tmp_path / "absent.safetensors")

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+
+from adavit.errors import UserError
+from adavit.generate import parse_seeds
+from adavit.models import Generator
+from adavit.sampling import generated_batches, image_grid, images_of_seeds
+
+
+def small_generator(num_classes: int = 0) -> Generator:
+    torch.manual_seed(0)
+    generator = Generator(
+        resolution=8,
+        num_classes=num_classes,
+        latent_dim=6,
+        style_dim=6,
+        channel_base=64,
+        channel_max=8,
+    )
+    return generator.eval()
+
+
+def all_images(generator: Generator, count: int, **arguments: object) -> torch.Tensor:
+    return torch.cat(list(generated_batches(generator, count, **arguments)))  # type: ignore[arg-type]
+
+
+def test_the_same_seed_gives_the_same_images_and_another_gives_others() -> None:
+    generator = small_generator()
+    first = all_images(generator, 70, seed=1)
+    assert first.shape == (70, 3, 8, 8)
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, all_images(generator, 70, seed=1))
+    assert not torch.equal(first, all_images(generator, 70, seed=2))
+
+
+def test_labels_are_drawn_from_those_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, seen = small_generator(num_classes=3), []
+    forward = Generator.forward
+
+    def spy(
+        self: Generator, latents: torch.Tensor, labels: torch.Tensor, **rest: object
+    ) -> torch.Tensor:
+        seen.append(labels)
+        return forward(self, latents, labels, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Generator, "forward", spy)
+    labels = np.array([0] * 30 + [2] * 10)
+    all_images(generator, 2000, seed=0, labels=labels)
+    drawn = torch.cat(seen)
+    assert set(drawn.tolist()) == {0, 2}
+    assert abs((drawn == 0).double().mean().item() - 0.75) < 0.05
+
+
+def test_global_random_state_is_left_alone() -> None:
+    generator = small_generator(num_classes=2)
+    torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002  the state that must not change
+    expected = torch.rand(1), np.random.rand()  # noqa: NPY002
+    torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002
+    all_images(generator, 70, seed=0, labels=np.array([0, 1]))
+    list(images_of_seeds(generator, [0, 1]))
+    assert torch.equal(torch.rand(1), expected[0])
+    assert np.random.rand() == expected[1]  # noqa: NPY002
+
+
+def test_a_seed_does_not_depend_on_its_company() -> None:
+    generator = small_generator()
+    together = list(images_of_seeds(generator, [3, 4, 5]))
+    (alone,) = images_of_seeds(generator, [4])
+    assert torch.equal(together[1], alone)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grids_hold_every_image_enlarged_to_be_seen(channels: int) -> None:
+    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, channels, 8, 8) * 40
+    grid = image_grid(images, columns=3)
+    assert grid.size == (3 * 66 + 2, 2 * 66 + 2)
+    pixels = np.asarray(grid)
+    assert pixels[40, 40].flat[0] == 0
+    assert pixels[66 + 40, 2 * 66 + 40].flat[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("0-3", [0, 1, 2, 3]), ("5", [5]), ("1,5,7-9", [1, 5, 7, 8, 9]), (" 1 , 2 ", [1, 2])],
+)
+def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,,2", "0-99999999999"])
+def test_other_seeds_are_errors(text: str) -> None:
+    with pytest.raises(UserError, match="--seeds"):
+        parse_seeds(text)

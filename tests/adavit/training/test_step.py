@@ -1,0 +1,187 @@
+import copy
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
+from adavit.randomness import generator_for
+from adavit.training.average import GeneratorAverage
+from adavit.training.step import AdversarialStep, StepStreams
+from augment import AugmentPipe
+
+
+def streams() -> StepStreams:
+    return StepStreams(generator_for(0, "latents", 0), generator_for(0, "augmentation", 0))
+
+
+def make_step(
+    pipe: AugmentPipe | None = None, *, resnet: bool = False, **changes: object
+) -> AdversarialStep:
+    torch.manual_seed(0)
+    sizes = {"resolution": 8, "channel_base": 64, "channel_max": 8}
+    generator = Generator(latent_dim=6, style_dim=6, **sizes)
+    discriminator = (
+        ResNetDiscriminator(**sizes, minibatch_std_group=4)
+        if resnet
+        else ViTDiscriminator(resolution=8, patch=2, width=16, depth=1, heads=2)
+    )
+    settings: dict = {
+        "generator_lr": 1e-3,
+        "discriminator_lr": 1e-3,
+        "betas": (0.0, 0.99),
+        "warmup_images": 0,
+        "r1_gamma": 0.5,
+        "r1_interval": 2,
+        "microbatch": None,
+        "autocast": None,
+    }
+    return AdversarialStep(
+        generator=generator,
+        discriminator=discriminator,
+        average=GeneratorAverage(generator, half_life_kimg=1, ramp=None),
+        pipe=pipe or AugmentPipe(),
+        **{**settings, **changes},
+    )
+
+
+def batch(count: int = 8) -> torch.Tensor:
+    return torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
+
+
+def gradients(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+def test_gradients_equal_those_of_two_separate_textbook_passes() -> None:
+    step, real = make_step(generator_lr=1e-12, discriminator_lr=1e-12), batch()
+    generator, discriminator = copy.deepcopy(step.generator), copy.deepcopy(step.discriminator)
+    step(real, None, images=0, streams=streams())
+
+    source = generator_for(0, "latents", 0)
+    latents = torch.randn(8, 6, generator=source)
+    fake = generator(latents, noise=source)
+    (softplus(-discriminator(fake)).mean()).backward()
+    expected = gradients(generator)
+    found = gradients(step.generator)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+    discriminator.zero_grad()
+    real = real.clone().requires_grad_(True)
+    logits = discriminator(real, twice_differentiable=True)
+    (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    penalty = 2 * 0.5 / 2 * slope.square().sum(dim=(1, 2, 3)).mean()
+    loss = softplus(-logits).mean() + softplus(discriminator(fake.detach())).mean() + penalty
+    loss.backward()
+    found = gradients(step.discriminator)
+    for name, gradient in gradients(discriminator).items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize("microbatch", [1, 2, 4])
+def test_microbatches_accumulate_to_the_gradients_of_the_whole_batch(microbatch: int) -> None:
+    whole, parts = make_step(), make_step(microbatch=microbatch)
+    first = whole(batch(), None, images=0, streams=streams())
+    second = parts(batch(), None, images=0, streams=streams())
+    # The strength of the noise is 0 at the start, so other noise changes nothing yet.
+    for network in ("generator", "discriminator"):
+        one, many = gradients(getattr(whole, network)), gradients(getattr(parts, network))
+        for name in one:
+            if "noise" in name:  # its gradient is a product with the noise itself
+                continue
+            torch.testing.assert_close(one[name], many[name], rtol=1e-3, atol=1e-6, msg=name)
+    torch.testing.assert_close(first.train_logits, second.train_logits, rtol=1e-4, atol=1e-5)
+    for name, value in first.losses.items():
+        torch.testing.assert_close(value, second.losses[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_penalty_is_taken_at_its_interval_only() -> None:
+    step = make_step(r1_interval=3)
+    due = ["r1" in step(batch(), None, images=8 * i, streams=streams()).losses for i in range(7)]
+    assert due == [True, False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize("resnet", [False, True])
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_step_that_is_not_finite_touches_nothing(
+    monkeypatch: pytest.MonkeyPatch, where: str, resnet: bool
+) -> None:
+    step = make_step(resnet=resnet)
+    step(batch(), None, images=0, streams=streams())
+    before = copy.deepcopy(
+        [
+            step.generator.state_dict(),
+            step.discriminator.state_dict(),
+            step.average.module.state_dict(),
+            step.generator_optimizer.state_dict()["state"],
+            step.discriminator_optimizer.state_dict()["state"],
+        ]
+    )
+    if where == "loss":
+        poisoned = batch()
+        poisoned[3, 1, 2, 2] = float("nan")
+        result = step(poisoned, None, images=8, streams=streams())
+    else:
+        monkeypatch.setattr(
+            "adavit.training.step.discriminator_loss",
+            lambda real, fake: (real - real.detach()).sqrt() + 1,  # slope 1 / 0
+        )
+        result = step(batch(), None, images=8, streams=streams())
+    assert not result.finite
+    after = [
+        step.generator.state_dict(),
+        step.discriminator.state_dict(),
+        step.average.module.state_dict(),
+        step.generator_optimizer.state_dict()["state"],
+        step.discriminator_optimizer.state_dict()["state"],
+    ]
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+    monkeypatch.undo()
+    assert step(batch(), None, images=16, streams=streams()).finite
+
+
+def test_learning_rates_rise_over_the_warm_up() -> None:
+    step, seen = make_step(warmup_images=32), []
+    for index in range(6):
+        step(batch(), None, images=8 * index, streams=streams())
+        seen.append(step.discriminator_optimizer.param_groups[0]["lr"] / 1e-3)
+    assert seen == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+
+
+def test_real_images_are_not_modified_and_reach_the_discriminator_augmented() -> None:
+    pipe = AugmentPipe.preset("cutout", cutout_size=2.5)  # the box covers everything
+    step, real = make_step(pipe), batch()
+    kept = real.clone()
+    result = step(real, None, images=0, streams=streams())
+    assert torch.equal(real, kept)
+    logits = result.train_logits
+    torch.testing.assert_close(logits, logits[:1].expand_as(logits))
+
+
+def test_the_average_halves_the_distance_in_its_half_life() -> None:
+    torch.manual_seed(0)
+    generator = Generator(resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8)
+    for steps in (1, 5):
+        average = GeneratorAverage(generator, half_life_kimg=1, ramp=None)
+        moved = copy.deepcopy(generator)
+        with torch.no_grad():
+            for parameter in moved.parameters():
+                parameter.add_(1.0)
+        for index in range(steps):
+            average.update(moved, images=1000 * (index + 1) // steps, batch=1000 // steps)
+        for mean, old in zip(average.module.parameters(), generator.parameters(), strict=True):
+            torch.testing.assert_close(mean - old, torch.full_like(old, 0.5), rtol=1e-4, atol=1e-5)
+
+
+def test_the_ramp_shortens_the_half_life_at_first() -> None:
+    generator = Generator(resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8)
+    average = GeneratorAverage(generator, half_life_kimg=100, ramp=0.5)
+    moved = copy.deepcopy(generator)
+    with torch.no_grad():
+        for parameter in moved.parameters():
+            parameter.add_(1.0)
+    average.update(moved, images=200, batch=100)  # half-life 100 images
+    for mean, new in zip(average.module.parameters(), moved.parameters(), strict=True):
+        torch.testing.assert_close(new - mean, torch.full_like(new, 0.5), rtol=1e-4, atol=1e-5)

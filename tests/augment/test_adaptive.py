@@ -1,0 +1,308 @@
+import io
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from augment import (
+    AdaptiveProbability,
+    FixedProbability,
+    OverfittingStatistics,
+    Probability,
+    ScheduledProbability,
+)
+
+POSITIVE, NEGATIVE = torch.full((8,), 2.0), torch.full((8,), -1.0)
+
+
+def feed(probability: Probability, images: int, batch: int, train: Tensor = POSITIVE) -> None:
+    for _ in range(images // batch):
+        probability.update(train=train, generated=NEGATIVE, images=batch)
+
+
+def test_statistics_follow_their_definitions() -> None:
+    train = [torch.tensor([1.0, -2.0, 0.0, 3.0]), torch.tensor([0.5, -1.0])]
+    generated = [torch.tensor([-1.0, 0.5, 0.0, -2.0]), torch.tensor([-0.5, 4.0])]
+    heldout = torch.tensor([0.25, -0.75, 1.0])
+    statistics = OverfittingStatistics()
+    statistics.observe(train=train[0], generated=generated[0], heldout=heldout)
+    statistics.observe(train=train[1].view(2, 1), generated=generated[1])
+    all_train, all_generated = torch.cat(train), torch.cat(generated)
+    assert statistics.r_t == pytest.approx(all_train.sign().mean().item())
+    assert statistics.mean_train == pytest.approx(all_train.mean().item())
+    assert statistics.mean_generated == pytest.approx(all_generated.mean().item())
+    assert statistics.mean_heldout == pytest.approx(heldout.mean().item())
+    expected = (all_train.mean() - heldout.mean()) / (all_train.mean() - all_generated.mean())
+    assert statistics.r_v == pytest.approx(expected.item())
+    signs = [
+        (float(a > b) - float(a < b))
+        for own, other in zip(train, generated, strict=True)
+        for a in own
+        for b in other
+    ]
+    assert statistics.r_relative == pytest.approx(sum(signs) / len(signs))
+
+
+def test_sign_of_zero_is_zero() -> None:
+    statistics = OverfittingStatistics()
+    statistics.observe(train=torch.zeros(4), generated=torch.zeros(4))
+    assert statistics.r_t == 0
+    assert statistics.r_relative == 0
+
+
+def test_nothing_observed_is_undefined_everywhere() -> None:
+    values = OverfittingStatistics().values()
+    assert all(math.isnan(value) for value in values.values())
+
+
+def test_denominator_of_r_v_is_guarded() -> None:
+    statistics = OverfittingStatistics()
+    statistics.observe(train=torch.zeros(2), generated=torch.ones(2), heldout=-torch.ones(2))
+    assert statistics.r_v == pytest.approx(1 / 1e-8)
+
+
+def test_r_v_does_not_change_with_a_shift_of_all_logits() -> None:
+    found = []
+    for shift in (0.0, 5.0):
+        statistics = OverfittingStatistics()
+        logits = [POSITIVE + shift, NEGATIVE + shift, 0.5 * POSITIVE + shift]
+        statistics.observe(train=logits[0], generated=logits[1], heldout=logits[2])
+        found.append((statistics.r_v, statistics.r_relative))
+    assert found[0] == pytest.approx(found[1])
+
+
+def test_merged_or_summed_statistics_equal_those_of_all_logits() -> None:
+    parts = [torch.randn(3, 6, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    both, merged = OverfittingStatistics(), OverfittingStatistics()
+    summed = torch.zeros(9, dtype=torch.float64)
+    for part in parts:
+        own = OverfittingStatistics()
+        own.observe(train=part[0], generated=part[1], heldout=part[2])
+        both.observe(train=part[0], generated=part[1], heldout=part[2])
+        merged.merge(own)
+        summed += own.sums
+    assert merged.values() == pytest.approx(both.values())
+    torch.testing.assert_close(summed, both.sums)
+
+
+def test_logits_in_half_precision_are_summed_in_double() -> None:
+    statistics = OverfittingStatistics()
+    for _ in range(3):
+        statistics.observe(train=torch.full((5000,), 1.0).bfloat16(), generated=-POSITIVE)
+    assert statistics.mean_train == 1
+    assert not statistics.sums.requires_grad
+
+
+@pytest.mark.parametrize("batch", [8, 50, 64, 1000])
+def test_probability_goes_from_0_to_1_in_speed_kimg(batch: int) -> None:
+    probability = AdaptiveProbability(speed_kimg=20.0, p_max=1.0)
+    interval = 4 * batch
+    feed(probability, 20_000 - interval, batch)
+    assert probability.p < 1
+    feed(probability, 2 * interval, batch)
+    assert probability.p == 1
+
+
+def test_step_is_the_images_of_the_interval_over_the_speed() -> None:
+    probability = AdaptiveProbability(speed_kimg=10.0)
+    done = [
+        probability.update(train=POSITIVE, generated=NEGATIVE, images=size)
+        for size in (10, 20, 30, 40)
+    ]
+    assert done == [False, False, False, True]
+    assert probability.p == pytest.approx(100 / 10_000)
+    assert probability.r_t == 1
+
+
+def test_probability_falls_below_target_and_stays_in_its_bounds() -> None:
+    probability = AdaptiveProbability(speed_kimg=1.0, initial=0.3, p_max=0.5)
+    feed(probability, 3200, 32)
+    assert probability.p == 0.5
+    feed(probability, 320, 32, train=NEGATIVE)
+    assert 0 < probability.p < 0.5
+    feed(probability, 3200, 32, train=NEGATIVE)
+    assert probability.p == 0
+
+
+def test_statistics_of_an_interval_are_kept_until_the_next() -> None:
+    probability = AdaptiveProbability(interval_batches=2)
+    assert math.isnan(probability.r_t)
+    assert math.isnan(probability.r_v)
+    feed(probability, 16, 8)
+    assert probability.r_t == 1
+    feed(probability, 8, 8, train=NEGATIVE)
+    assert probability.r_t == 1
+    assert probability.statistics.r_t == -1
+    feed(probability, 8, 8, train=NEGATIVE)
+    assert probability.r_t == -1
+
+
+def test_heldout_logits_in_one_minibatch_are_enough() -> None:
+    probability = AdaptiveProbability(heuristic="rv", speed_kimg=1.0)
+    for index in range(4):
+        heldout = torch.full((3,), -1.0) if index == 2 else None
+        probability.update(train=POSITIVE, generated=NEGATIVE, heldout=heldout, images=10)
+    assert probability.r_v == 1
+    assert probability.p == pytest.approx(0.04)
+
+
+def test_without_heldout_logits_rv_leaves_p_and_says_why() -> None:
+    probability = AdaptiveProbability(heuristic="rv", initial=0.2)
+    feed(probability, 800, 8)
+    assert probability.p == 0.2
+    assert math.isnan(probability.r_v)
+    (warning,) = probability.warnings()
+    assert "held-out" in warning
+    assert "Use" in warning or "use" in warning
+
+
+def test_relative_heuristic_does_not_change_with_a_shift() -> None:
+    probability = AdaptiveProbability(heuristic="relative", speed_kimg=1.0)
+    for _ in range(4):
+        probability.update(train=POSITIVE - 50, generated=NEGATIVE - 50, images=10)
+    assert probability.r_t == -1
+    assert probability.r_relative == 1
+    assert probability.p == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("heuristic", ["rt", "rv", "relative"])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_logits_that_are_not_finite_never_poison_p(heuristic: str, bad: float) -> None:
+    probability = AdaptiveProbability(heuristic=heuristic, speed_kimg=1.0, initial=0.2)
+    spoilt = POSITIVE.clone()
+    spoilt[3] = bad
+    for _ in range(4):
+        probability.update(train=spoilt, generated=spoilt, heldout=spoilt, images=10)
+    assert probability.p == 0.2
+    assert any("not finite" in warning for warning in probability.warnings())
+    for _ in range(4):
+        probability.update(train=POSITIVE, generated=NEGATIVE, heldout=NEGATIVE, images=10)
+    assert probability.p > 0.2
+
+
+def test_probability_holds_within_the_band() -> None:
+    train = torch.tensor([1.0] * 81 + [-1.0] * 19)  # r_t = .62
+    for band, moves in ((0.0, True), (0.03, False)):
+        probability = AdaptiveProbability(hold_band=band)
+        feed(probability, 400, 100, train=train)
+        assert (probability.p > 0) == moves
+
+
+def test_sums_of_several_processes_are_reduced_before_use() -> None:
+    def add_another_process(sums: Tensor) -> None:
+        other = OverfittingStatistics()
+        for _ in range(4):
+            other.observe(train=NEGATIVE, generated=NEGATIVE)
+        sums += other.sums
+
+    probability = AdaptiveProbability(reduce=add_another_process)
+    feed(probability, 64, 16)
+    assert probability.r_t == 0
+
+
+def make_all() -> list[Probability]:
+    return [
+        AdaptiveProbability(speed_kimg=1.0, initial=0.1),
+        AdaptiveProbability(heuristic="rv", speed_kimg=1.0, initial=0.1),
+        FixedProbability(0.3),
+        ScheduledProbability(0.8, 0.1, 1.0),
+    ]
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_resumed_probability_equals_an_uninterrupted_one(kind: int) -> None:
+    whole, first, second = (make_all()[kind] for _ in range(3))
+
+    def run(probability: Probability, numbers: range) -> None:
+        for number in numbers:
+            generator = torch.Generator().manual_seed(number)
+            train, generated, heldout = torch.randn(3, 8, generator=generator).add(0.3)
+            probability.update(
+                train=train,
+                generated=generated - 0.6,
+                heldout=heldout if number % 3 == 0 else None,
+                images=8,
+            )
+
+    run(whole, range(31))
+    run(first, range(14))  # within an interval
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    run(second, range(14, 31))
+    assert second.p == whole.p
+    assert (second.r_t, second.r_v) == (whole.r_t, whole.r_v)
+    assert second.statistics.values() == pytest.approx(whole.statistics.values(), nan_ok=True)
+
+
+def test_fixed_probability_measures_but_never_moves() -> None:
+    probability = FixedProbability(0.4)
+    feed(probability, 8000, 8)
+    assert probability.p == 0.4
+    assert probability.r_t == 1
+    assert probability.warnings() == []
+
+
+def test_scheduled_probability_follows_half_a_cosine() -> None:
+    probability = ScheduledProbability(0.8, 0.2, horizon_kimg=1.0)
+    assert probability.p == 0.8
+    feed(probability, 250, 10)
+    expected = 0.2 + 0.6 * (1 + math.cos(math.pi / 4)) / 2
+    assert probability.p == pytest.approx(expected)
+    feed(probability, 250, 10)
+    assert probability.p == pytest.approx(0.5)
+    feed(probability, 1000, 10)
+    assert probability.p == pytest.approx(0.2)
+
+
+def test_warning_at_the_cap_comes_after_a_while_and_goes_again() -> None:
+    probability = AdaptiveProbability(speed_kimg=0.1, warn_after_kimg=1.0)
+    feed(probability, 960, 8)
+    assert probability.warnings() == []
+    feed(probability, 320, 8)
+    (warning,) = probability.warnings()
+    assert "cap of 0.8" in warning
+    assert "Add data" in warning
+    feed(probability, 32, 8, train=NEGATIVE)
+    assert probability.warnings() == []
+
+
+def test_warning_when_r_t_is_negative_for_long() -> None:
+    probability = AdaptiveProbability(warn_after_kimg=1.0)
+    feed(probability, 1024, 8, train=NEGATIVE)
+    (warning,) = probability.warnings()
+    assert "r_t has been below 0 for 1 kimg" in warning
+
+
+def test_warning_when_the_loss_has_no_threshold() -> None:
+    (warning,) = AdaptiveProbability(threshold_at_zero=False).warnings()
+    assert "Use the heuristic 'relative'" in warning
+    assert AdaptiveProbability(heuristic="relative", threshold_at_zero=False).warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"heuristic": "r"}, r"heuristic is 'r', but must be one of rt, rv, relative"),
+        ({"target": 2.0}, r"target is 2.0, but must lie in \[-1, 1\]"),
+        ({"speed_kimg": 0.0}, r"speed_kimg is 0.0, but must be > 0"),
+        ({"p_max": 1.5}, r"p_max is 1.5, but must lie in \[0, 1\]"),
+        ({"initial": 0.9}, r"initial is 0.9, but must be <= p_max"),
+        ({"interval_batches": 0}, r"interval_batches is 0, but must be >= 1"),
+        ({"hold_band": -0.1}, r"hold_band is -0.1, but must be >= 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(keywords: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AdaptiveProbability(**keywords)  # type: ignore[arg-type]
+
+
+def test_defaults_are_those_of_the_paper() -> None:
+    targets = {
+        heuristic: AdaptiveProbability(heuristic=heuristic).target
+        for heuristic in ("rt", "rv", "relative")
+    }
+    assert targets == {"rt": 0.6, "rv": 0.5, "relative": 0.6}
+    assert AdaptiveProbability().p == 0

@@ -1,0 +1,231 @@
+import copy
+import io
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from augment import PRESETS, AugmentPipe
+from augment.presets import GROUPS
+from tests.augment.helpers import OPERATIONS, make_pipe, random_images
+
+EVERYTHING = "bgcfnc"
+
+
+def flatten(parameters: dict[str, dict[str, Tensor]]) -> list[Tensor]:
+    return [tensor for group in parameters.values() for tensor in group.values()]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS])
+def test_probability_zero_returns_images_bit_for_bit(name: str, dtype: torch.dtype) -> None:
+    images = random_images(3, 3, 17, 11, dtype=dtype)
+    pipe = make_pipe(name)
+    pipe.p.fill_(0)
+    assert torch.equal(pipe(images), images)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (17, 11), (70, 33)])
+def test_any_size_and_kind_of_image_keeps_shape_and_dtype(
+    channels: int, size: tuple[int, int]
+) -> None:
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        images = random_images(3, channels, *size, dtype=dtype)
+        before = images.clone()
+        found = AugmentPipe.preset(EVERYTHING)(images)
+        assert found.shape == images.shape
+        assert found.dtype == dtype
+        assert found.isfinite().all()
+        assert torch.equal(images, before)
+
+
+def test_half_precision_is_computed_in_single() -> None:
+    pipe, images = AugmentPipe.preset("bgcf"), random_images(3, 3, 17, 11, dtype=torch.bfloat16)
+    values = pipe.sample(images.shape)
+    expected = pipe.apply(images.float(), values).bfloat16()
+    assert torch.equal(pipe.apply(images, values), expected)
+
+
+def test_autocast_does_not_round_the_filters() -> None:
+    pipe, images = AugmentPipe.preset("bgcf"), random_images(2, 3, 17, 11, dtype=torch.float32)
+    values = pipe.sample(images.shape)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = pipe.apply(images, values)
+    assert torch.equal(found, pipe.apply(images, values))
+
+
+def test_same_generator_seed_gives_the_same_bits_whatever_the_global_state() -> None:
+    images = random_images(4, 3, 17, 11, dtype=torch.float32)
+    pipe = AugmentPipe.preset(EVERYTHING, extra=[(torch.rand_like, 0.5)])
+    torch.manual_seed(1)
+    first = pipe(images, generator=torch.Generator().manual_seed(7))
+    state = torch.get_rng_state()
+    second = pipe(images, generator=torch.Generator().manual_seed(7))
+    assert torch.equal(first, second)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not torch.equal(first, pipe(images, generator=torch.Generator().manual_seed(8)))
+
+
+def test_forward_is_sample_then_apply() -> None:
+    images = random_images(4, 3, 17, 11, dtype=torch.float32)
+    pipe = AugmentPipe.preset(EVERYTHING)
+    values = pipe.sample(images.shape, torch.Generator().manual_seed(3))
+    expected = pipe(images, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(pipe.apply(images, values), expected)
+    assert torch.equal(pipe.apply(images, values), expected)
+    assert not torch.equal(pipe.apply(-images, values), expected)
+
+
+def test_images_of_a_batch_do_not_depend_on_each_other() -> None:
+    images = random_images(4, 3, 17, 11)
+    pipe = AugmentPipe.preset(EVERYTHING)
+    values = pipe.sample(images.shape)
+    whole = pipe.apply(images, values)
+    for index in range(4):
+        own = {
+            group: {name: tensor[index : index + 1] for name, tensor in entries.items()}
+            for group, entries in values.items()
+        }
+        found = pipe.apply(images[index : index + 1], own)
+        torch.testing.assert_close(found, whole[index : index + 1], rtol=0, atol=1e-12)
+
+
+def test_groups_act_in_the_stated_order() -> None:
+    images = random_images(2, 3, 17, 11)
+    pipe = AugmentPipe.preset(EVERYTHING)
+    values = pipe.sample(images.shape)
+    inverse = pipe.blitting.inverse_map(values["blitting"])
+    inverse = inverse @ pipe.geometric.inverse_map(values["geometric"])
+    from augment.resampling import resample
+
+    expected = resample(images, inverse)
+    for group in ("color", "filtering", "noise", "cutout"):
+        expected = getattr(pipe, group).transform(expected, values[group])
+    assert torch.equal(pipe.apply(images, values), expected)
+
+
+def test_operations_that_are_off_are_neither_drawn_nor_applied() -> None:
+    pipe = AugmentPipe(xflip=1, hue=0.5)
+    values = pipe.sample((2, 3, 4, 4))
+    assert {group: set(entries) for group, entries in values.items()} == {
+        "blitting": {"mirrored"},
+        "color": {"hue_turns"},
+    }
+    images = random_images(2, 3, 4, 4)
+    assert torch.equal(AugmentPipe()(images), images)
+    assert repr(AugmentPipe()).startswith("AugmentPipe(\n  no operation")
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_presets_switch_on_their_groups(name: str) -> None:
+    pipe = AugmentPipe.preset(name)
+    groups = (pipe.blitting, pipe.geometric, pipe.color, pipe.filtering, pipe.noise, pipe.cutout)
+    found = [operation for group in groups for operation in group.names]
+    assert found == [operation for group in PRESETS[name] for operation in GROUPS[group]]
+
+
+def test_overrides_replace_what_the_preset_says() -> None:
+    pipe = AugmentPipe.preset("bgc", rotate90=0, scale_std=0.1)
+    assert "rotate90" not in pipe.blitting.names
+    assert pipe.geometric.scale_std == 0.1
+
+
+def test_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"no preset 'bgg'; expected one of .*Use 'bg"):
+        AugmentPipe.preset("bgg")
+
+
+MAGNITUDES = {
+    "xint_max": ("xint", 0.3),
+    "scale_std": ("scale", 0.5),
+    "rotate_max": ("rotate", 0.3),
+    "aniso_std": ("aniso", 0.5),
+    "xfrac_std": ("xfrac", 0.3),
+    "brightness_std": ("brightness", 0.5),
+    "contrast_std": ("contrast", 1.0),
+    "hue_max": ("hue", 0.5),
+    "saturation_std": ("saturation", 0.5),
+    "imgfilter_std": ("imgfilter", 0.5),
+    "cutout_size": ("cutout", 0.2),
+}
+
+
+@pytest.mark.parametrize("magnitude", list(MAGNITUDES))
+def test_each_magnitude_changes_its_operation(magnitude: str) -> None:
+    operation, value = MAGNITUDES[magnitude]
+    images = random_images(1, 3, 33, 29)
+    usual = make_pipe(operation)(images, quantile=0.85)
+    changed = make_pipe(operation, **{magnitude: value})(images, quantile=0.85)
+    assert not torch.allclose(usual, changed)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"xflip": 1.5}, r"xflip is 1.5, but a multiplier of p must lie in \[0, 1\]"),
+        ({"noise": -0.1}, r"noise is -0.1, but a multiplier"),
+        ({"scale_std": -1}, r"scale_std is -1, but a magnitude must be finite and >= 0"),
+        ({"cutout_size": float("nan")}, r"cutout_size is nan, but a magnitude"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(keywords: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        AugmentPipe(**keywords)
+
+
+@pytest.mark.parametrize("quantile", [0.0, 1.0, -3.0])
+def test_quantiles_out_of_range_are_refused(quantile: float) -> None:
+    with pytest.raises(ValueError, match=r"quantile is .*, but must lie strictly between 0 and 1"):
+        AugmentPipe(xflip=1)(torch.zeros(1, 3, 4, 4), quantile=quantile)
+
+
+@pytest.mark.parametrize(
+    "images", [torch.zeros(3, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.uint8)]
+)
+def test_what_is_no_batch_of_images_is_refused(images: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"images has shape .*a floating-point batch"):
+        AugmentPipe(xflip=1)(images)
+
+
+def test_parameters_for_another_batch_are_refused() -> None:
+    pipe = AugmentPipe(xflip=1)
+    with pytest.raises(ValueError, match=r"mirrored is for 2 images, but there are 3"):
+        pipe.apply(torch.zeros(3, 3, 4, 4), pipe.sample((2, 3, 4, 4)))
+
+
+def test_probability_is_saved_with_the_module() -> None:
+    pipe = AugmentPipe.preset(EVERYTHING)
+    assert pipe.p.shape == ()
+    assert pipe.p.item() == 1
+    pipe.p.fill_(0.25)
+    assert list(pipe.state_dict()) == ["p"]
+    file = io.BytesIO()
+    torch.save(pipe.state_dict(), file)
+    file.seek(0)
+    other = AugmentPipe.preset("bg")
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert other.p.item() == 0.25
+    assert copy.deepcopy(pipe).p.item() == 0.25
+
+
+def test_apply_with_a_function_visits_the_modules_as_in_torch() -> None:
+    visited: list[nn.Module] = []
+    pipe = AugmentPipe.preset(EVERYTHING)
+    nn.Sequential(pipe).apply(visited.append)
+    assert pipe in visited
+    assert pipe.geometric in visited
+
+
+def test_groups_work_by_themselves() -> None:
+    images = random_images(3, 3, 17, 11)
+    pipe = AugmentPipe.preset(EVERYTHING)
+    for name in ("blitting", "geometric", "color", "filtering", "cutout"):
+        group = getattr(pipe, name)
+        assert torch.equal(group(images, 0.0), images)
+        found = group(images, quantile=0.7)
+        assert found.shape == images.shape
+        assert not torch.equal(found, images)
+    generators = [torch.Generator().manual_seed(5) for _ in range(2)]
+    first, second = (pipe.noise(images, generator=generator) for generator in generators)
+    assert torch.equal(first, second)
