@@ -1,4 +1,8 @@
-"""Choosing the device of a run."""
+"""Choosing the device of a run, and readying the CPU."""
+
+import contextlib
+import ctypes
+import sys
 
 import torch
 
@@ -29,3 +33,21 @@ def choose_device(name: str) -> torch.device:
             " that knows the device."
         )
     return torch.device(name)
+
+
+def keep_freed_memory() -> None:
+    """Asks glibc to keep what a training step frees for the next one; does nothing on other systems.
+
+    By default it hands large blocks back to the system, and each step then pays for thousands of page
+    faults: a generator pass takes a quarter less time without them. The process keeps the memory of its
+    largest step, which it would need again at once.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # names in malloc.h, M_...
+    # Another C library (musl) has no mallopt.
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(mmap_threshold, 32 << 20)
+        mallopt(top_pad, 256 << 20)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
+from adavit.devices import keep_freed_memory
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.randomness import generator_for
 from adavit.training.average import GeneratorAverage
@@ -47,6 +48,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as training does
     rows = [
         Row(kind, precision, augmented, interval)
         for kind, interval in (("resnet", 16), ("vit", 4))

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from adavit.auto import Facts, resolve
 from adavit.config import AUTO, RunConfig
 from adavit.data import ImageSet, Split, load_images, split_images
-from adavit.devices import choose_device
+from adavit.devices import choose_device, keep_freed_memory
 from adavit.errors import UserError
 from adavit.metrics import Evaluator
 from adavit.models.build import generator_arguments
@@ -84,6 +84,8 @@ def prepare(config: RunConfig, console: Console) -> Workload:
         UserError: If data, device, weights or settings are not what the configuration asks for.
     """
     device = choose_device(config.run.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     data = config.data
     images = load_images(
         data.source,
