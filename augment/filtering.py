@@ -11,6 +11,7 @@ axis with the reflection folded in; longer axes are convolved.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -132,13 +133,69 @@ def filter_dense(images: Tensor, taps: Tensor, axis: int) -> Tensor:
 def filter_long(images: Tensor, taps: Tensor, axis: int) -> Tensor:
     """Filter one axis by convolution; the axis must be longer than half the filter.
 
-    Arguments and result as of `filter_dense`.
+    Arguments and result as of `filter_dense`; the taps get no gradient.
     """
-    batch, channels, height, width = images.shape
-    length = taps.shape[1]
-    margin = length // 2
-    padding = (0, 0, margin, margin) if axis == 2 else (margin, margin, 0, 0)
-    kernel = (length, 1) if axis == 2 else (1, length)
+    return _Convolve.apply(images, taps, axis, False)
+
+
+class _Convolve(torch.autograd.Function):
+    """Convolution of one axis with reflected borders (or its transpose), linear in the images.
+
+    Its gradient is the transpose, whose gradient is the convolution again: an R1 step takes a third of the time
+    it takes with torch's own second derivative of a grouped convolution (16 x 3 x 256 x 256, one CPU thread).
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(images: Tensor, taps: Tensor, axis: int, transposed: bool) -> Tensor:
+        return (
+            _convolve_transposed(images, taps, axis)
+            if transposed
+            else _convolve(images, taps, axis)
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, taps, ctx.axis, ctx.transposed = inputs
+        ctx.save_for_backward(taps)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        (taps,) = ctx.saved_tensors
+        return _Convolve.apply(grads[0], taps, ctx.axis, not ctx.transposed), None, None, None
+
+
+def _along(axis: int, amount: int) -> tuple[int, int]:
+    """An amount for one axis and none for the other."""
+    return (amount, 0) if axis == 2 else (0, amount)
+
+
+def _each_by_its_own(padded: Tensor, taps: Tensor, axis: int) -> Tensor:
+    """Convolve the planes of each image with its taps, where the taps lie within."""
+    batch, channels = padded.shape[:2]
+    kernel = (taps.shape[1], 1) if axis == 2 else (1, taps.shape[1])
     weight = taps.repeat_interleave(channels, dim=0).view(batch * channels, 1, *kernel)
-    planes = F.pad(images.reshape(1, batch * channels, height, width), padding, mode="reflect")
-    return F.conv2d(planes, weight, groups=batch * channels).view(images.shape)
+    planes = padded.reshape(1, batch * channels, *padded.shape[2:])
+    result = F.conv2d(planes, weight, groups=batch * channels)
+    return result.view(batch, channels, *result.shape[2:])
+
+
+def _convolve(images: Tensor, taps: Tensor, axis: int) -> Tensor:
+    """Reflect at both ends, then convolve."""
+    down, right = _along(axis, taps.shape[1] // 2)
+    padded = F.pad(images, (right, right, down, down), mode="reflect")
+    return _each_by_its_own(padded, taps, axis)
+
+
+def _convolve_transposed(images: Tensor, taps: Tensor, axis: int) -> Tensor:
+    """The transpose: convolve with the taps (symmetric), then fold what lies beyond the ends back."""
+    margin, size = taps.shape[1] // 2, images.shape[axis]
+    down, right = _along(axis, 2 * margin)
+    # Padded apart, because a convolution that pads by itself takes twice the time on a CPU.
+    spread = _each_by_its_own(F.pad(images, (right, right, down, down)), taps, axis)
+    before, result, after = spread.split((margin, size, margin), dim=axis)
+    result = result.clone()
+    result.narrow(axis, 1, margin).add_(before.flip(axis))
+    result.narrow(axis, size - 1 - margin, margin).add_(after.flip(axis))
+    return result

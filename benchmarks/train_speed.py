@@ -11,8 +11,11 @@ The load average is printed beside it: above 1 at the start, other work shares t
 import argparse
 import os
 import statistics
+import sys
 import time
 from dataclasses import dataclass
+
+sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
 
 import torch
 
