@@ -10,13 +10,11 @@ import inspect
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import Field, create_model, model_validator
 
+from adavit.config_model import AUTO, ConfigModel
 from augment.pipeline import AugmentPipe
 from augment.presets import DIFFAUG, GROUPS, PRESETS
-
-AUTO: Any = "auto"
-"""Stands for a value that `adavit.auto.resolve` chooses; also the word a user may write for it."""
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
 OPERATIONS = tuple(operation for operations in GROUPS.values() for operation in operations)
@@ -28,31 +26,6 @@ MAGNITUDES = {
     if parameter.kind is parameter.KEYWORD_ONLY and name != "extra"
 }
 """Magnitude constants of the operations with their published values; keys of `augment` too."""
-
-
-class ConfigModel(BaseModel):
-    """A frozen section: unknown keys and infinities are errors, "auto" asks for the default."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _auto_means_default(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        fields = cls.model_fields
-        return {
-            key: value
-            for key, value in values.items()
-            if not (
-                isinstance(value, str)
-                and value == AUTO
-                and key in fields
-                and fields[key].default == AUTO
-            )
-        }
 
 
 class DataConfig(ConfigModel):
@@ -158,6 +131,8 @@ class GeneratorConfig(ConfigModel):
     """Dimensions of w. auto: 512, on a CPU 128."""
     mapping_layers: int = Field(2, ge=1)
     """Dense layers from z to w."""
+    mapping_lr_multiplier: float = Field(0.01, gt=0)
+    """Factor on the learning rate of these layers."""
     channel_base: int = Field(AUTO, ge=1)
     """Channels at resolution r are min(channel_base / r, channel_max)."""
     channel_max: int = Field(AUTO, ge=1)

@@ -40,5 +40,5 @@ class GeneratorAverage:
         keep = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         for mean, value in zip(self.module.parameters(), generator.parameters(), strict=True):
             mean.lerp_(value, 1 - keep)
-        for copied, value in zip(self.module.buffers(), generator.buffers(), strict=True):
-            copied.copy_(value)
+        for copied, current in zip(self.module.buffers(), generator.buffers(), strict=True):
+            copied.copy_(current)

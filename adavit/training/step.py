@@ -81,12 +81,8 @@ class AdversarialStep:
         self.average = average
         self.pipe = pipe
         self.rates = (generator_lr, discriminator_lr)
-        self.generator_optimizer = torch.optim.Adam(
-            generator.parameters(), lr=generator_lr, betas=betas, eps=1e-8
-        )
-        self.discriminator_optimizer = torch.optim.Adam(
-            discriminator.parameters(), lr=discriminator_lr, betas=betas, eps=1e-8
-        )
+        self.generator_optimizer = _adam(generator, generator_lr, betas)
+        self.discriminator_optimizer = _adam(discriminator, discriminator_lr, betas)
         self.warmup_images = warmup_images
         self.r1_gamma = r1_gamma
         self.r1_interval = r1_interval
@@ -199,6 +195,11 @@ class AdversarialStep:
             optimizer.step()
         self.generator.track_average(styles)
         self.average.update(self.generator, images=images, batch=batch)
+
+
+def _adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    # Fused: one kernel for all tensors instead of a dozen for each.
+    return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, eps=1e-8, fused=True)
 
 
 @dataclass(frozen=True)
