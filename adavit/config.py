@@ -131,8 +131,8 @@ class GeneratorConfig(ConfigModel):
     """Dimensions of w. auto: 512, on a CPU 128."""
     mapping_layers: int = Field(2, ge=1)
     """Dense layers from z to w."""
-    mapping_lr_multiplier: float = Field(0.01, gt=0)
-    """Factor on the learning rate of these layers."""
+    mapping_lr_multiplier: float = Field(AUTO, gt=0)
+    """Factor on the learning rate of these layers. auto: 0.01, on a CPU 0.1."""
     channel_base: int = Field(AUTO, ge=1)
     """Channels at resolution r are min(channel_base / r, channel_max)."""
     channel_max: int = Field(AUTO, ge=1)
@@ -159,17 +159,17 @@ class ViTConfig(ConfigModel):
     """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
     accelerator / 16."""
     width: int = Field(AUTO, ge=8)
-    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 128."""
+    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 96."""
     depth: int = Field(AUTO, ge=1)
-    """Encoder blocks. auto: 6, on a CPU 3."""
+    """Encoder blocks. auto: 6, on a CPU 2."""
     heads: int = Field(AUTO, ge=1)
     """Attention heads. auto: width / 64, on a CPU width / 32."""
     mlp_ratio: float = Field(AUTO, gt=0)
     """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
     layer_scale: float = Field(0.1, gt=0)
     """Initial factor of each residual branch."""
-    minibatch_std_group: int = Field(0, ge=0)
-    """Images over which the standard deviation is taken; 0 leaves it out."""
+    minibatch_std_group: int = Field(AUTO, ge=0)
+    """Images over which the standard deviation is taken; 0 leaves it out. auto: 0, on a CPU 4."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "ViTConfig":
@@ -185,17 +185,17 @@ class TrainingConfig(ConfigModel):
     """Length, optimisation and regularisation."""
 
     total_kimg: float = Field(AUTO, gt=0)
-    """Thousands of real images from the run's start. auto: 5000, on a CPU 60."""
+    """Thousands of real images from the run's start. auto: 5000, on a CPU 80."""
     batch: int = Field(AUTO, ge=1)
-    """Real images per step. auto: 64 (32 from 128 px on), on a CPU 32."""
+    """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
     microbatch: int | None = Field(None, ge=1)
     """Images at a time; gradients are accumulated. None: the whole batch."""
     precision: Literal["auto", "float32", "bf16"] = Field(AUTO)
     """auto: bf16 on CUDA, float32 elsewhere."""
     generator_lr: float = Field(AUTO, gt=0)
-    """Adam's step of the generator. auto: 0.0025."""
+    """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.auto`."""
     discriminator_lr: float = Field(AUTO, gt=0)
-    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width."""
+    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width; CPU as above."""
     adam_beta1: float = Field(0.0, ge=0, lt=1)
     """Decay of Adam's first moment."""
     adam_beta2: float = Field(0.99, ge=0, lt=1)
@@ -203,7 +203,7 @@ class TrainingConfig(ConfigModel):
     warmup_kimg: float = Field(AUTO, ge=0)
     """Thousands of images over which both steps rise from 0. auto: 0, for vit 2."""
     r1_gamma: float = Field(AUTO, ge=0)
-    """Weight of R1. auto: 0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2."""
+    """Weight of R1. auto: 0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above."""
     r1_interval: int = Field(AUTO, ge=1)
     """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
     4."""
