@@ -282,17 +282,17 @@ class RunConfig(ConfigModel):
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
     generator: GeneratorConfig = GeneratorConfig()
-    discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")] = ViTConfig()
+    discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")] = ResNetConfig()
     training: TrainingConfig = TrainingConfig()
     metrics: MetricsConfig = MetricsConfig()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="before")
     @classmethod
-    def _vit_unless_named(cls, values: Any) -> Any:
+    def _resnet_unless_named(cls, values: Any) -> Any:
         section = values.get("discriminator") if isinstance(values, dict) else None
         if isinstance(section, dict) and "kind" not in section:
-            values = {**values, "discriminator": {"kind": "vit", **section}}
+            values = {**values, "discriminator": {"kind": "resnet", **section}}
         return values
 
     @model_validator(mode="after")

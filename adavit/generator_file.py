@@ -120,7 +120,7 @@ def load_generator(path: Path | str, *, which: str = "best") -> Generator:
     """The generator of a run or a file, ready to be called.
 
     Example:
-        >>> generator = adavit.load_generator("runs/00000-small_set-vit-bgc")
+        >>> generator = adavit.load_generator("runs/00000-small_set-resnet-bgc")
         >>> images = generator(torch.randn(4, generator.latent_dim))  # [4, C, H, W], about [-1, 1]
 
     Args:

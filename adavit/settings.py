@@ -142,12 +142,12 @@ def _explain_one(item: Any, values: Mapping[str, Any]) -> str:
     key = ".".join(path[:2])
     if item["type"] == "extra_forbidden":
         kind = (
-            (values.get("discriminator") or {}).get("kind", "vit")
+            (values.get("discriminator") or {}).get("kind", "resnet")
             if path[0] == "discriminator"
             else ""
         )
         whose = f" of the {kind} discriminator" if kind else ""
-        return f"{key} is not a setting{whose}.{_nearest(key, list(_known_keys(kind or 'vit')))}"
+        return f"{key} is not a setting{whose}.{_nearest(key, list(_known_keys(kind or 'resnet')))}"
     if item["type"] in ("model_type", "model_attributes_type"):
         return (
             f"{key} is {item['input']!r}, expected a section of keys. Write for example '{key}:"

@@ -32,7 +32,7 @@ FLAGS: list[tuple[str, str, str]] = [
         "training.total_kimg",
         "Length in thousands of real images, counted from the run's start.",
     ),
-    ("--discriminator", "discriminator.kind", "vit or resnet. [vit]"),
+    ("--discriminator", "discriminator.kind", "resnet or vit. [resnet]"),
     (
         "--resolution",
         "data.resolution",
@@ -115,7 +115,7 @@ def command(
     \b
     adavit train --data small_set
     adavit train --data my_photos.zip --kimg 200
-    adavit train --resume runs/00000-small_set-vit-bgc
+    adavit train --resume runs/00000-small_set-resnet-bgc
     """  # noqa: D301  click looks for the character itself
     layers = []
     if preset is not None:

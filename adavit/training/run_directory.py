@@ -37,7 +37,7 @@ class RunDirectory:
 
         Args:
             out: Where to put it, or None for the next number below `runs/`.
-            label: Ends the name of a numbered one, e.g. "small_set-vit-bgc".
+            label: Ends the name of a numbered one, e.g. "small_set-resnet-bgc".
 
         Raises:
             UserError: If `out` is there and not empty, or cannot be made.
@@ -72,7 +72,7 @@ class RunDirectory:
         if not directory.config.is_file():
             raise UserError(
                 f"{str(path)!r} is not a run directory: it has no config.yaml. Expected a folder"
-                " that adavit train has made, such as runs/00000-small_set-vit-bgc; check the"
+                " that adavit train has made, such as runs/00000-small_set-resnet-bgc; check the"
                 " path."
             )
         directory.samples.mkdir(exist_ok=True)

@@ -54,11 +54,11 @@ def test_later_layers_win_key_by_key() -> None:
         ({"metrics": {"names": ["fid", "fid"]}}, "each metric may be named once"),
         ({"metrics": {"names": ["is"]}}, "metrics.names"),
         (
-            {"discriminator": {"width": 100, "heads": 3}},
+            {"discriminator": {"kind": "vit", "width": 100, "heads": 3}},
             "must be a multiple of discriminator.heads",
         ),
         (
-            {"data": {"resolution": 32}, "discriminator": {"patch": 5}},
+            {"data": {"resolution": 32}, "discriminator": {"kind": "vit", "patch": 5}},
             "must divide data.resolution",
         ),
         ({"data": 3}, "data is 3, expected a section of keys"),
@@ -162,12 +162,14 @@ def test_presets_for_a_cpu_stay_small() -> None:
     for kind in ("vit", "resnet"):
         config = resolve(build_config([{"discriminator": {"kind": kind}}]), CPU_FACTS)
         assert config.generator.channel_max <= 64
-    vit = resolve(RunConfig(), CPU_FACTS).discriminator
+    config = build_config([{"discriminator": {"kind": "vit"}}])
+    vit = resolve(config, CPU_FACTS).discriminator
     assert vit.width <= 192
     assert vit.depth <= 3
     assert vit.patch == 32 // 8
-    assert resolve(RunConfig(), CPU_FACTS).training.r1_interval == 4
-    assert resolve(RunConfig(), GPU_FACTS).training.r1_interval == 1
+    assert resolve(config, CPU_FACTS).training.r1_interval == 4
+    assert resolve(config, GPU_FACTS).training.r1_interval == 1
+    assert resolve(RunConfig(), GPU_FACTS).training.r1_interval == 16
 
 
 def test_defaults_of_the_adaptive_probability_follow_the_data_and_the_discriminator() -> None:

@@ -11,9 +11,10 @@ from PIL import Image
 from cli.main import main
 
 TINY = (
-    "--set generator.latent_dim=8 --set generator.style_dim=8 --set generator.channel_base=64"
-    " --set generator.channel_max=8 --set discriminator.width=16 --set discriminator.heads=2"
-    " --set discriminator.depth=1 --kimg 0.032 --batch 8 --fakes 20 --extractor random"
+    "--set generator.latent_dim=8 --set generator.style_dim=8 --set generator.channel_base=64 --set"
+    " generator.channel_max=8 --discriminator vit --set discriminator.width=16 --set"
+    " discriminator.heads=2 --set discriminator.depth=1 --kimg 0.032 --batch 8 --fakes 20"
+    " --extractor random"
 ).split()
 
 
