@@ -7,9 +7,29 @@
 The command line is `adavit train`, `adavit evaluate`, `adavit generate`.
 """
 
-from adavit.config import RunConfig
-from adavit.errors import RunError, UserError
-from adavit.generator_file import load_generator
-from adavit.training.train import resume, train
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from adavit.config import RunConfig
+    from adavit.errors import RunError, UserError
+    from adavit.generator_file import load_generator
+    from adavit.training.train import resume, train
 
 __all__ = ["RunConfig", "RunError", "UserError", "load_generator", "resume", "train"]
+
+_HOMES = {
+    "RunConfig": "adavit.config",
+    "RunError": "adavit.errors",
+    "UserError": "adavit.errors",
+    "load_generator": "adavit.generator_file",
+    "resume": "adavit.training.train",
+    "train": "adavit.training.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is used: torch takes seconds, and `adavit --help` needs none."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'adavit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -19,13 +19,11 @@ class Facts:
         resolution: Side of the training images in pixels.
         training_images: How many images are trained on, without flips.
         device: "cpu", "cuda" or "mps".
-        source: Name of the data set.
     """
 
     resolution: int
     training_images: int
     device: str
-    source: str
 
 
 def resolve(config: RunConfig, facts: Facts) -> RunConfig:

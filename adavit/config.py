@@ -10,7 +10,7 @@ import inspect
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from adavit.config_model import AUTO, ConfigModel
 from augment.pipeline import AugmentPipe
@@ -88,6 +88,11 @@ class _AugmentBase(ConfigModel):
                 f" and augment.p {self.p}. Use --aug fixed --p 1, or another preset."
             )
         switched = [name for name in OPERATIONS if getattr(self, name, AUTO) not in (AUTO, 0)]
+        switched += [
+            name
+            for name, value in MAGNITUDES.items()
+            if getattr(self, name, AUTO) not in (AUTO, value)
+        ]
         if self.preset == DIFFAUG and switched:
             raise ValueError(
                 f"augment.{switched[0]} is given, but augment.preset is {DIFFAUG}, which has its"
@@ -244,6 +249,13 @@ class MetricsConfig(ConfigModel):
     patience_kimg: float | None = Field(None, gt=0)
     """Stop when the first metric has not improved for so long. None: never."""
 
+    @field_validator("names", mode="before")
+    @classmethod
+    def _names_with_commas(cls, names: Any) -> Any:
+        if isinstance(names, str):
+            return [name.strip() for name in names.split(",") if name.strip()]
+        return names
+
     @model_validator(mode="after")
     def _each_metric_once(self) -> "MetricsConfig":
         if len(set(self.names)) != len(self.names):
@@ -296,6 +308,17 @@ class RunConfig(ConfigModel):
         return values
 
     @model_validator(mode="after")
+    def _resolution_is_a_doubling_of_four(self) -> "RunConfig":
+        resolution = self.data.resolution
+        if resolution is not AUTO and (resolution & (resolution - 1)):
+            below = 1 << (resolution.bit_length() - 1)
+            raise ValueError(
+                f"data.resolution is {resolution}, but must be 4, 8, 16, 32, ... Use {below} or"
+                f" {below * 2}."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _patch_divides_resolution(self) -> "RunConfig":
         vit, resolution = self.discriminator, self.data.resolution
         if (
@@ -306,17 +329,6 @@ class RunConfig(ConfigModel):
             raise ValueError(
                 f"discriminator.patch is {vit.patch}, but must divide data.resolution"
                 f" ({resolution}). Use {max(1, resolution // 8)}."
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _resolution_is_a_doubling_of_four(self) -> "RunConfig":
-        resolution = self.data.resolution
-        if resolution is not AUTO and (resolution & (resolution - 1)):
-            below = 1 << (resolution.bit_length() - 1)
-            raise ValueError(
-                f"data.resolution is {resolution}, but must be 4, 8, 16, 32, ... Use {below} or"
-                f" {below * 2}."
             )
         return self
 

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from adavit.config import RunConfig
+from adavit.config_model import AUTO
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.devices import choose_device
 from adavit.errors import UserError
 from adavit.generator_file import StoredGenerator, read_generator
 from adavit.metrics import ExtractorName
-from adavit.scoring import CHANNEL_NAMES, build_evaluator, score_generator
+from adavit.scoring import CHANNEL_NAMES, build_evaluator, load_reference, score_generator
 from adavit.training.console import Console, SilentConsole
 
 
@@ -22,8 +25,8 @@ def evaluate(
     extractor: ExtractorName = "auto",
     inception_weights: Path | None = None,
     fakes: int | None = None,
-    which: str = "best",
-    truncation: float = 1.0,
+    which: str | None = None,
+    truncation: float | None = None,
     seed: int | None = None,
     data_root: Path | None = None,
     device: str = "auto",
@@ -38,8 +41,8 @@ def evaluate(
         extractor: As `adavit.metrics.choose_extractor`.
         inception_weights: Inception's weights as a file.
         fakes: Generated images; None takes as many as the run did, or all of a folder's.
-        which: "best" or "last" generator of a run.
-        truncation: Factor on the distance of w from its average; 1 is none.
+        which: "best" or "last" generator of a run; None is the best.
+        truncation: Factor on the distance of w from its average; None and 1 are none.
         seed: Start of the random stream; None takes the run's, which repeats the run's own figure.
         data_root: Where downloaded sets are kept.
         device: As `adavit.devices.choose_device`.
@@ -61,25 +64,29 @@ def evaluate(
         "console": console,
     }
     if not is_run_or_generator(Path(source)):
+        given = {"--which": which, "--truncation": truncation, "--seed": seed}
+        for flag, value in given.items():
+            if value is not None:
+                raise UserError(
+                    f"{flag} is {value}, but {source!r} is read as images, which only a generator"
+                    f" has a use for. Leave {flag} out, or name a run or a .safetensors file."
+                )
         return _evaluate_images(source, data, fakes, data_root, common, console)
     stored = read_generator(source, which=which)
-    config = RunConfig.model_validate(stored.config)
+    config = _config_of(stored)
     reference = _reference(stored, config, data, data_root, console)
     trained_on = None
     if reference.fingerprint == stored.data_fingerprint:
         trained_on = (reference, split_of(config, reference))
     evaluator = build_evaluator(reference, trained_on=trained_on, **common)
-    labels = None
-    if stored.generator.num_classes:
-        labels = _training_labels(reference, trained_on, data)
     count = fakes or config.metrics.fakes
     return score_generator(
         evaluator,
         stored.generator.to(chosen),
         fakes=count,
         seed=config.run.seed if seed is None else seed,
-        labels=labels,
-        truncation=truncation,
+        label_counts=stored.label_counts,
+        truncation=1.0 if truncation is None else truncation,
         progress=lambda done: console.activity("evaluating", done, count),
     )
 
@@ -99,6 +106,22 @@ def split_of(config: RunConfig, images: ImageSet) -> Split:
     )
 
 
+def _config_of(stored: StoredGenerator) -> RunConfig:
+    try:
+        config = RunConfig.model_validate(stored.config)
+    except ValidationError as error:
+        reason = f"{error.error_count()} settings are not understood"
+    else:
+        if config.metrics.fakes is not AUTO:
+            return config
+        reason = "its settings are not complete"
+    raise UserError(
+        f"generator file {str(stored.path)!r} cannot be evaluated ({reason}), expected the settings"
+        " of its run as this version of adavit writes them. Generate images, and evaluate their"
+        " folder."
+    )
+
+
 def _reference(
     stored: StoredGenerator,
     config: RunConfig,
@@ -107,8 +130,9 @@ def _reference(
     console: Console,
 ) -> ImageSet:
     generator = stored.generator
-    reference = load_images(
+    reference = load_reference(
         data or config.metrics.reference or config.data.source,
+        "--data",
         resolution=generator.resolution,
         channels=CHANNEL_NAMES[generator.image_channels],
         data_root=data_root or config.data.data_root,
@@ -117,18 +141,6 @@ def _reference(
     for note in reference.notes:
         console.note(note)
     return reference
-
-
-def _training_labels(
-    reference: ImageSet, trained_on: tuple[ImageSet, Split] | None, data: str | None
-) -> Any:
-    if reference.labels is None:
-        raise UserError(
-            f"the generator is conditional, but {data or reference.source!r} has no classes to draw"
-            " labels from; expected sub-folders or a dataset.json. Give --data with the classes it"
-            " was trained on."
-        )
-    return reference.labels if trained_on is None else reference.labels[trained_on[1].train]
 
 
 def _evaluate_images(
@@ -145,7 +157,7 @@ def _evaluate_images(
             " has no default; expected the real images to compare with. Give --data, or check the"
             " path."
         )
-    reference = load_images(data, data_root=data_root)
+    reference = load_reference(data, "--data", data_root=data_root)
     for note in reference.notes:
         console.note(note)
     shape = reference.images.shape

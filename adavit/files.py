@@ -2,22 +2,27 @@
 
 import contextlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Lets `write` fill a file beside `path`, then moves it into place.
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces a file as a whole.
+
+    The content is made before it is written, since libraries that write by themselves hide why they
+    could not: a full disk must stay an OSError.
 
     Args:
         path: The file to make or replace; its old content survives any failure.
-        write: Writes the whole content to the path it is given.
+        content: All of it.
+
+    Raises:
+        OSError: If it cannot be written.
     """
-    # The suffix stays, for libraries that choose the format by it.
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        write(partial)
-        with partial.open("rb+") as file:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
@@ -27,12 +32,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replaces `path` by UTF-8 text, atomically."""
-    write_atomically(path, lambda partial: _write_text(partial, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    """Replaces a file by UTF-8 text, as a whole."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def _sync_folder(folder: Path) -> None:

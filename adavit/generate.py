@@ -7,9 +7,9 @@ import torch
 
 from adavit.devices import choose_device
 from adavit.errors import UserError
-from adavit.files import write_atomically
+from adavit.files import write_bytes
 from adavit.generator_file import StoredGenerator, read_generator
-from adavit.sampling import image_from_tensor, image_grid, images_of_seeds
+from adavit.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
 
 
 def generate(
@@ -19,7 +19,7 @@ def generate(
     *,
     truncation: float = 1.0,
     class_name: str | None = None,
-    which: str = "best",
+    which: str | None = None,
     grid: bool = False,
     device: str = "auto",
 ) -> list[Path]:
@@ -31,7 +31,7 @@ def generate(
         out: Folder to write to; made if missing.
         truncation: 1 is none; smaller is nearer to the average, more alike and cleaner.
         class_name: Class by name or number, for a conditional generator; None draws it by the seed.
-        which: "best" or "last" generator of a run.
+        which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side.
         device: As `adavit.devices.choose_device`.
 
@@ -55,13 +55,13 @@ def generate(
     drawn = images_of_seeds(generator, seeds, class_index=class_index, truncation=truncation)
     for seed, image in zip(seeds, drawn, strict=True):
         written.append(out / f"seed{seed:04d}.png")
-        _save(written[-1], image_from_tensor(image))
+        write_bytes(written[-1], png_bytes(image_from_tensor(image)))
         if grid:
             images.append(image)
     if grid:
         columns = max(1, round(len(images) ** 0.5))
         written.append(out / "grid.png")
-        _save(written[-1], image_grid(torch.stack(images), columns=columns))
+        write_bytes(written[-1], png_bytes(image_grid(torch.stack(images), columns=columns)))
     return written
 
 
@@ -107,7 +107,3 @@ def parse_seeds(text: str) -> list[int]:
             )
         seeds += range(int(first), end + 1)
     return seeds
-
-
-def _save(path: Path, image: object) -> None:
-    write_atomically(path, lambda partial: image.save(partial, format="PNG"))  # type: ignore[attr-defined]

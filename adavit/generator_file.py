@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from adavit.errors import UserError
-from adavit.files import write_atomically
+from adavit.files import write_bytes
 from adavit.models import Generator
 from adavit.training.run_directory import RunDirectory
 
@@ -28,6 +28,7 @@ class StoredGenerator:
         images: Real images seen.
         metric: Name and value by which it was kept, and its record; empty if none was measured.
         classes: Names of the classes; empty if it is not conditional.
+        label_counts: Training images of each class; None if it is not conditional.
         path: The file.
     """
 
@@ -37,6 +38,7 @@ class StoredGenerator:
     images: int
     metric: dict[str, Any]
     classes: tuple[str, ...]
+    label_counts: list[int] | None
     path: Path
 
 
@@ -50,6 +52,7 @@ def save_generator(
     images: int,
     metric: Mapping[str, Any] | None,
     classes: tuple[str, ...],
+    label_counts: list[int] | None,
 ) -> None:
     """Writes a generator file, atomically.
 
@@ -62,6 +65,7 @@ def save_generator(
         images: Real images seen.
         metric: The evaluation record that belongs to these weights, or None.
         classes: Names of the classes it is conditioned on.
+        label_counts: Training images of each of them, or None.
     """
     metadata = {
         "adavit": version("adavit"),
@@ -71,19 +75,21 @@ def save_generator(
         "images": str(images),
         "metric": json.dumps(dict(metric or {})),
         "classes": json.dumps(list(classes)),
+        "label_counts": json.dumps(label_counts),
     }
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()
     }
-    write_atomically(path, lambda partial: save_file(tensors, partial, metadata=metadata))
+    write_bytes(path, save(tensors, metadata=metadata))
 
 
-def read_generator(path: Path | str, *, which: str = "best") -> StoredGenerator:
+def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
     """Reads a generator from a run directory or a file.
 
     Args:
         path: A run directory or a .safetensors file.
-        which: "best" or "last", for a run directory; a run that measured nothing has only the last.
+        which: "best" or "last", for a run directory; None is the best there is (a run that measured
+            nothing has only the last).
 
     Raises:
         UserError: If there is none, or the file is damaged or not one of ours.
@@ -94,7 +100,11 @@ def read_generator(path: Path | str, *, which: str = "best") -> StoredGenerator:
             metadata = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}
         arguments = json.loads(metadata["generator"])
-        stored = {key: json.loads(metadata[key]) for key in ("config", "metric", "classes")}
+        stored = {
+            key: json.loads(metadata[key])
+            for key in ("config", "metric", "classes", "label_counts")
+        }
+        classes = tuple(str(name) for name in stored["classes"])
         images, fingerprint = int(metadata["images"]), metadata["data_fingerprint"]
         with torch.random.fork_rng(devices=[]):
             generator = Generator(**arguments)
@@ -111,12 +121,13 @@ def read_generator(path: Path | str, *, which: str = "best") -> StoredGenerator:
         data_fingerprint=fingerprint,
         images=images,
         metric=stored["metric"],
-        classes=tuple(stored["classes"]),
+        classes=classes,
+        label_counts=stored["label_counts"],
         path=file,
     )
 
 
-def load_generator(path: Path | str, *, which: str = "best") -> Generator:
+def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
     """The generator of a run or a file, ready to be called.
 
     Example:
@@ -125,7 +136,7 @@ def load_generator(path: Path | str, *, which: str = "best") -> Generator:
 
     Args:
         path: A run directory or a .safetensors file.
-        which: "best" or "last", for a run directory.
+        which: "best" or "last", for a run directory; None is the best there is.
 
     Raises:
         UserError: As `read_generator`.
@@ -133,12 +144,17 @@ def load_generator(path: Path | str, *, which: str = "best") -> Generator:
     return read_generator(path, which=which).generator
 
 
-def _find(path: Path, which: str) -> Path:
+def _find(path: Path, which: str | None) -> Path:
     if not path.is_dir():
+        if which is not None:
+            raise UserError(
+                f"--which is {which}, but {str(path)!r} is not a run directory, which alone has a"
+                " best and a last generator. Leave --which out, or name the run."
+            )
         return path
     run = RunDirectory.open(path)
     best_first = [run.best_generator, run.last_generator]
-    candidates = best_first if which == "best" else [run.last_generator]
+    candidates = [run.last_generator] if which == "last" else best_first
     for file in candidates:
         if file.exists():
             return file

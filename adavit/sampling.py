@@ -1,5 +1,6 @@
 """Drawing images from a generator: streams of many for the metrics, single ones by seed, grids to look at."""
 
+import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ def generated_batches(
     count: int,
     *,
     seed: int,
-    labels: np.ndarray | None = None,
+    label_counts: Sequence[int] | None = None,
     truncation: float = 1.0,
 ) -> Iterator[Tensor]:
     """Random images for the metrics, the same ones for the same seed.
@@ -31,7 +32,8 @@ def generated_batches(
         generator: In evaluation mode.
         count: How many images in all.
         seed: Start of the stream.
-        labels: Labels of the data, int64 [N], from which those of a conditional generator are drawn.
+        label_counts: Training images of each class, in whose proportion the labels of a conditional
+            generator are drawn.
         truncation: Factor on the distance of w from its average; 1 is none.
 
     Yields:
@@ -45,9 +47,10 @@ def generated_batches(
         latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
         drawn = None
         if generator.num_classes:
-            if labels is None:
-                raise ValueError("The generator is conditional, expected the labels of the data.")
-            drawn = torch.from_numpy(choice.choice(labels, size)).to(device)
+            if label_counts is None:
+                raise ValueError("The generator is conditional, expected the counts of its labels.")
+            shares = np.array(label_counts) / np.sum(label_counts)
+            drawn = torch.from_numpy(choice.choice(len(shares), size, p=shares)).to(device)
         yield images_to_uint8(generator(latents, drawn, truncation=truncation, noise=stream))
 
 
@@ -88,6 +91,13 @@ def image_from_tensor(image: Tensor) -> Image.Image:
     """A picture from uint8 [C, H, W], C in {1, 3, 4}."""
     array = image.permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """A picture as the content of a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def image_grid(images: Tensor, *, columns: int = 8) -> Image.Image:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from adavit.data import Channels, ImageSet, Split, default_cache_dir
+from adavit.data import Channels, ImageSet, Split, default_cache_dir, load_images
+from adavit.errors import UserError
 from adavit.metrics import Evaluator, ExtractorName, choose_extractor
 from adavit.models import Generator
 from adavit.randomness import seed_for
@@ -19,6 +19,14 @@ CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 
 OFFLINE_SETS = ("small_set",)
 """Sets that are measured without downloaded weights unless the user says otherwise."""
+
+
+def load_reference(source: str, flag: str, **arguments: Any) -> ImageSet:
+    """`load_images`, with errors that name the flag the user gave instead of `data.source`."""
+    try:
+        return load_images(source, **arguments)
+    except UserError as error:
+        raise UserError(str(error).replace("data.source", flag)) from None
 
 
 def build_evaluator(
@@ -74,7 +82,7 @@ def score_generator(
     *,
     fakes: int,
     seed: int,
-    labels: np.ndarray | None = None,
+    label_counts: Sequence[int] | None = None,
     truncation: float = 1.0,
     progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -86,7 +94,7 @@ def score_generator(
         generator: In evaluation mode.
         fakes: Generated images.
         seed: Of the run; the stream of evaluations has its own key.
-        labels: Labels of the training images, from which a conditional generator's are drawn.
+        label_counts: Training images of each class, for a conditional generator.
         truncation: Factor on the distance of w from its average; 1 is none.
         progress: Called with the number of images done.
         should_stop: Asked between batches.
@@ -99,7 +107,7 @@ def score_generator(
     """
     stream = seed_for(seed, "evaluation", 0)
     generated = generated_batches(
-        generator, fakes, seed=stream, labels=labels, truncation=truncation
+        generator, fakes, seed=stream, label_counts=label_counts, truncation=truncation
     )
     drawn = "training images" if generator.num_classes else None
     return evaluator.evaluate(

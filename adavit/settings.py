@@ -61,7 +61,7 @@ def parse_yaml(text: str, where: str) -> Values:
     """A mapping of sections from YAML text; tags that would build objects are refused by the safe loader."""
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         place = "" if line is None else f" at line {line + 1}"
         raise UserError(
@@ -93,7 +93,7 @@ def parse_assignment(text: str) -> Values:
         )
     try:
         return {section: {field: yaml.safe_load(value)}}
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {section: {field: value}}
 
 
@@ -102,8 +102,13 @@ def merge(*layers: Mapping[str, Any]) -> Values:
     merged: Values = {}
     for layer in layers:
         for section, values in layer.items():
-            if isinstance(values, Mapping) and isinstance(merged.get(section), dict):
-                merged[section] = {**merged[section], **values}
+            if values is None:  # a section without keys in YAML
+                continue
+            before = merged.get(section)
+            if isinstance(values, Mapping) and isinstance(before, dict):
+                # The keys of one kind of discriminator are no keys of another.
+                another = "kind" in values and before.get("kind", values["kind"]) != values["kind"]
+                merged[section] = {**({} if another else before), **values}
             else:
                 merged[section] = dict(values) if isinstance(values, Mapping) else values
     return merged

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 
 import click
-import torch
 
 from adavit.errors import RunError, UserError
 from adavit.training.signals import Stopped
@@ -35,25 +34,56 @@ def run_and_exit(command: Callable[[], object]) -> None:
         _fail(str(error), MENDABLE)
     except RunError as error:
         _fail(str(error), FAILED)
-    except (MemoryError, torch.OutOfMemoryError):
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has left; there is no one to tell
+        sys.exit(FAILED)
+    except OSError as error:
+        _fail_by_system(error)
+    except (MemoryError, RuntimeError) as error:
+        _fail_by_machine(error)
+
+
+def _fail_by_system(error: OSError) -> None:
+    where = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _fail(
+            f"the disk is full (while writing {where}). Expected room for the run's files; make"
+            " room, then continue with --resume. What was written before is whole.",
+            FAILED,
+        )
+    if error.errno in (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+    ):
+        _fail(
+            f"{where} cannot be used ({error.strerror}), expected leave to use it. Check the path.",
+            MENDABLE,
+        )
+    raise error
+
+
+def _fail_by_machine(error: MemoryError | RuntimeError) -> None:
+    # Torch has classes for both on an accelerator and none on a CPU; the names are compared so that
+    # an error does not have to wait for torch to be imported.
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    text = str(error)
+    if kinds & {"MemoryError", "OutOfMemoryError"} or "can't allocate memory" in text:
         _fail(
             "out of memory. Expected room for one microbatch; use a smaller --microbatch or"
             " --batch, or a lower --resolution.",
             FAILED,
         )
-    except torch.AcceleratorError as error:
-        _fail(f"the device failed ({str(error).splitlines()[0]}). Continue with --resume.", FAILED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has left; there is no one to tell
-        sys.exit(FAILED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
+    if "AcceleratorError" in kinds:
         _fail(
-            f"the disk is full ({error.filename or 'while writing'}). Make room, then continue with"
-            " --resume; the last checkpoint is good.",
+            f"the device failed ({text.splitlines()[0]}), expected it to work. Continue with"
+            " --resume.",
             FAILED,
         )
+    raise error
 
 
 def _fail(message: str, code: int) -> None:

@@ -24,8 +24,8 @@ from cli.consoles import console_for
     "--inception-weights", type=click.Path(path_type=Path), help="Inception's weights as a file."
 )
 @click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
-@click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True)
-@click.option("--truncation", type=click.FloatRange(0, 2), default=1.0, show_default=True)
+@click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
+@click.option("--truncation", type=click.FloatRange(0, 2), help="1 is none. [1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
 @click.option(
     "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."

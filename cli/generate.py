@@ -16,7 +16,7 @@ from adavit.generate import generate, parse_seeds
     "--truncation", type=click.FloatRange(0, 2), default=1.0, show_default=True, help="1 is none."
 )
 @click.option("--class", "class_name", help="Class by name or number. [drawn by the seed]")
-@click.option("--which", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
 @click.option("--grid", is_flag=True, help="Also write grid.png.")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True

@@ -139,6 +139,4 @@ def command(
 
 def _flag_layer(name: str, value: Any) -> dict[str, Any]:
     section, _, key = name.partition("__")
-    if name == "metrics__names":
-        value = [part.strip() for part in value.split(",") if part.strip()]
     return {section: {key: value}}

@@ -1,12 +1,13 @@
 """All that a run must remember, in one file that is replaced as a whole and never runs code when read."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from adavit.errors import UserError
-from adavit.files import write_atomically
+from adavit.files import write_bytes
 
 FORMAT = 1
 """Raised when a checkpoint of an earlier version can no longer be continued."""
@@ -19,7 +20,9 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         path: The file.
         state: Nested dictionaries and lists of tensors and plain values.
     """
-    write_atomically(path, lambda partial: torch.save({"format": FORMAT, **state}, partial))
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    write_bytes(path, buffer.getvalue())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

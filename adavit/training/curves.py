@@ -1,12 +1,13 @@
 """`curves.png`: what a run has measured against the images it has seen."""
 
+import io
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from adavit.files import write_atomically
+from adavit.files import write_bytes
 from adavit.training.run_directory import RunDirectory, read_records
 
 LABELS = {
@@ -22,7 +23,7 @@ LABELS = {
 
 
 def draw_curves(directory: RunDirectory) -> None:
-    """Draws losses, the three logits, p with both heuristics, and each metric with its floor."""
+    """Draws losses, the three logits, p with both heuristics, and the first metric with its floor."""
     stats, metrics = read_records(directory.stats), read_records(directory.metrics)
     names = [
         key for key in (metrics[-1] if metrics else {}) if key.split("_")[0] in ("fid", "kid", "fd")
@@ -30,8 +31,8 @@ def draw_curves(directory: RunDirectory) -> None:
     measured = [key for key in names if not key.endswith(("_floor", "_training", "_halves"))]
     measured = [key for key in measured if not key.endswith("_at_floor")]
     # No pyplot: it keeps figures alive and looks for a screen.
-    figure = Figure(figsize=(11, 3.2 * (2 + (len(measured) > 2))), layout="constrained")
-    axes = figure.subplots(2 + (len(measured) > 2), 2, squeeze=False).flat
+    figure = Figure(figsize=(11, 6.4), layout="constrained")
+    axes = figure.subplots(2, 2).flat
     _plot(axes[0], stats, ("loss_generator", "loss_discriminator"), "losses")
     _plot(axes[1], stats, ("logits_train", "logits_heldout", "logits_fake"), "mean logits")
     _plot(axes[2], stats, ("p", "r_t", "r_v"), "augmentation probability and heuristics")
@@ -47,9 +48,9 @@ def draw_curves(directory: RunDirectory) -> None:
         axis.legend(fontsize=8)
     figure.suptitle(directory.path.name, fontsize=10)
     FigureCanvasAgg(figure)
-    write_atomically(
-        directory.curves, lambda partial: figure.savefig(partial, format="png", dpi=100)
-    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    write_bytes(directory.curves, buffer.getvalue())
 
 
 def _plot(axis: Axes, records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:

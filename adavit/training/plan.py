@@ -1,6 +1,5 @@
 """What a run would do, before it does it: settings, parameters, memory and time, measured on a few real steps."""
 
-import resource
 import sys
 import time
 
@@ -75,5 +74,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
 def _peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    import resource  # not on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux

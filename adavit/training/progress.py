@@ -78,4 +78,8 @@ class Progress:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """The progress that `state_dict` described."""
-        return cls(**state)
+        progress = cls(**state)
+        counts = [progress.images, *(progress.done_at[duty] for duty in cls().done_at)]
+        if not all(isinstance(count, int) for count in counts):
+            raise TypeError("its counts are no numbers")
+        return progress

@@ -42,24 +42,30 @@ class RunDirectory:
         Raises:
             UserError: If `out` is there and not empty, or cannot be made.
         """
-        path = out
+        cls.check_free(out)
         try:
-            if path is None:
-                path = _next_numbered(Path("runs"), label)
-            else:
-                path.mkdir(parents=True, exist_ok=True)
-                if any(path.iterdir()):
-                    raise UserError(
-                        f"--out {str(path)!r} is not empty, expected a new folder. Choose another,"
-                        f" or continue the run in it with --resume {path}."
-                    )
-            (path / "samples").mkdir()
+            if out is None:
+                return cls(_next_numbered(Path("runs"), label))
+            out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"--out {str(path)!r} cannot be made ({error.strerror}), expected a folder that may"
-                " be written. Choose another."
+                f"the run directory {str(out or 'runs')!r} cannot be made ({error.strerror}),"
+                " expected a folder that may be written. Give another one with --out."
             ) from None
-        return cls(path)
+        return cls(out)
+
+    @staticmethod
+    def check_free(out: Path | None) -> None:
+        """Raises what `create` would, before time is spent on loading data.
+
+        Raises:
+            UserError: If `out` is there and not an empty folder.
+        """
+        if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            raise UserError(
+                f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
+                f" continue the run in it with --resume {out}."
+            )
 
     @classmethod
     def open(cls, path: Path) -> "RunDirectory":
@@ -75,7 +81,6 @@ class RunDirectory:
                 " that adavit train has made, such as runs/00000-small_set-resnet-bgc; check the"
                 " path."
             )
-        directory.samples.mkdir(exist_ok=True)
         return directory
 
     def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
@@ -101,9 +106,13 @@ def read_records(log: Path) -> list[dict[str, Any]]:
     records = []
     for line in log.read_text(encoding="utf-8").splitlines():
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+            complete = isinstance(record["images"], int)
+        except (json.JSONDecodeError, TypeError, KeyError):
+            complete = False
+        if not complete:
             break  # a kill in the middle of a write: only the last line can be broken
+        records.append(record)
     return records
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from adavit.data import images_to_uint8
-from adavit.files import write_atomically
+from adavit.files import write_bytes
 from adavit.models import Generator
 from adavit.randomness import generator_for
-from adavit.sampling import image_grid
+from adavit.sampling import image_grid, png_bytes
 from adavit.training.run_directory import RunDirectory
 from adavit.training.workload import Workload
 
@@ -44,19 +44,21 @@ class SampleSheet:
         self._save("reals.png", images)
 
     @torch.no_grad()
-    def draw(self, generator: Generator, images: int, every_kimg: float) -> None:
-        """Writes `000020kimg.png`, with decimals where the cadence needs them.
+    def draw(self, generator: Generator, images: int, *, every_kimg: float, previous: int) -> None:
+        """Writes `000020kimg.png`, with decimals where that name would not be its own.
 
         Args:
             generator: Usually the average, in evaluation mode; its fixed noise is used.
             images: Real images seen.
             every_kimg: Thousands of images between grids.
+            previous: Images seen at the grid before, or a negative number.
         """
-        whole = float(every_kimg).is_integer()
+        whole = float(every_kimg).is_integer() and previous // 1000 != images // 1000
         kimg = f"{images // 1000:06d}" if whole else f"{images / 1000:010.3f}"
         generated = images_to_uint8(generator(self._latents, self._labels))
         self._save(f"{kimg}kimg.png", generated)
 
     def _save(self, name: str, images: torch.Tensor) -> None:
         grid = image_grid(images, columns=COLUMNS)
-        write_atomically(self._folder / name, lambda partial: grid.save(partial, format="PNG"))
+        self._folder.mkdir(exist_ok=True)
+        write_bytes(self._folder / name, png_bytes(grid))

@@ -7,9 +7,10 @@ from typing import Any
 import yaml
 
 from adavit.config import RunConfig
+from adavit.config_model import AUTO
 from adavit.errors import UserError
 from adavit.files import write_text
-from adavit.settings import build_config, flatten, merge, parse_yaml
+from adavit.settings import build_config, flatten, merge, read_config_file
 from adavit.training.console import Console, SilentConsole
 from adavit.training.run_directory import RunDirectory
 from adavit.training.trainer import Trainer
@@ -57,7 +58,9 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
     console = console or SilentConsole()
-    workload = prepare(_with_absolute_paths(config or RunConfig()), console)
+    config = config or RunConfig()
+    RunDirectory.check_free(config.run.out)
+    workload = prepare(_with_absolute_paths(config), console)
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     text = config_text(workload.config)
     write_text(directory.config, text)
@@ -90,6 +93,9 @@ def resume(
     trainer = Trainer(workload, directory, console)
     if directory.checkpoint.exists():
         trainer.resume(directory.checkpoint)
+    else:  # killed before the first one
+        console.note(f"Run {path} has no checkpoint; it begins again at 0.")
+        trainer.begin_again()
     write_text(directory.config, config_text(workload.config))
     if trainer.progress.images >= total_images(workload.config):
         console.note(
@@ -107,13 +113,28 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     Raises:
         UserError: Naming every setting that must not change.
     """
-    stored = parse_yaml(directory.config.read_text(encoding="utf-8"), str(directory.config))
+    stored = read_config_file(directory.config)
     given = merge(*layers)
-    config = build_config([stored, *layers])
+    # "auto" asks for what was chosen at the start.
+    layers = [
+        {
+            section: (
+                {key: value for key, value in values.items() if value != AUTO}
+                if isinstance(values, Mapping)
+                else values
+            )
+            for section, values in layer.items()
+        }
+        for layer in layers
+    ]
+    config = _with_absolute_paths(build_config([stored, *layers]))
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
     changed = [
         key for key in after if key not in MAY_CHANGE_ON_RESUME and before.get(key) != after[key]
     ]
+    if "discriminator.kind" in changed:  # its other keys could not but change with it
+        changed = [key for key in changed if not key.startswith("discriminator.")]
+        changed.append("discriminator.kind")
     if changed:
         lines = [
             f"{key} is {after[key]!r}, but the run in {str(directory.path)!r} was started with"
@@ -127,7 +148,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
             f"--out {str(out)!r} is not the run being continued ({str(directory.path)!r}), expected"
             " none. Leave --out out; the run goes on in its own directory."
         )
-    return _with_absolute_paths(config)
+    return config
 
 
 def config_text(config: RunConfig) -> str:

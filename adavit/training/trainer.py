@@ -113,7 +113,7 @@ class Trainer:
                     f" {state['fingerprint'][:12]}). Restore them, or start a new run."
                 )
             self.load_state_dict(state)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(
@@ -121,7 +121,13 @@ class Trainer:
                 f" ({str(error).splitlines()[0]}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
-        images = self.progress.images
+        self._forget_after(self.progress.images)
+
+    def begin_again(self) -> None:
+        """Forgets what a run that was killed before its first checkpoint has logged."""
+        self._forget_after(-1)
+
+    def _forget_after(self, images: int) -> None:
         self.directory.cut_back(self.directory.stats, images)
         self.directory.cut_back(self.directory.metrics, images)
         self.events.purge_after(images)
@@ -246,7 +252,12 @@ class Trainer:
                 self.console.note(f"Warning: {warning}")
 
     def _sample(self, every_kimg: float) -> None:
-        self.samples.draw(self.step.average.module, self.progress.images, every_kimg)
+        self.samples.draw(
+            self.step.average.module,
+            self.progress.images,
+            every_kimg=every_kimg,
+            previous=self.progress.done_at["samples"],
+        )
         self.progress.done("samples")
 
     def _evaluate(self, stop: StopRequest) -> None:
@@ -259,7 +270,7 @@ class Trainer:
                 self.step.average.module,
                 fakes=fakes,
                 seed=self.config.run.seed,
-                labels=self.workload.training_labels,
+                label_counts=self.workload.label_counts,
                 progress=lambda done: self.console.activity("evaluating", done, fakes),
                 should_stop=stop,
             )
@@ -292,6 +303,7 @@ class Trainer:
             images=self.progress.images,
             metric=current,
             classes=self.workload.image_set.classes if self.workload.num_classes else (),
+            label_counts=self.workload.label_counts,
         )
 
     def _status(self) -> Status:

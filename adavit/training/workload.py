@@ -19,7 +19,7 @@ from adavit.devices import choose_device, keep_freed_memory
 from adavit.errors import UserError
 from adavit.metrics import Evaluator
 from adavit.models.build import generator_arguments
-from adavit.scoring import CHANNEL_NAMES, build_evaluator
+from adavit.scoring import CHANNEL_NAMES, build_evaluator, load_reference
 from adavit.settings import explain
 from adavit.training.console import Console
 
@@ -51,10 +51,13 @@ class Workload:
         return len(self.image_set.classes) if self.config.data.cond else 0
 
     @property
-    def training_labels(self) -> np.ndarray | None:
-        """Labels [N] from which those of generated images are drawn; None if they have none."""
+    def label_counts(self) -> list[int] | None:
+        """Training images of each class, in whose proportion labels are drawn; None without `cond`."""
         labels = self.image_set.labels
-        return labels[self.split.train] if labels is not None and self.num_classes else None
+        if labels is None or not self.num_classes:
+            return None
+        counts = np.bincount(labels[self.split.train], minlength=self.num_classes)
+        return [int(count) for count in counts]
 
     @property
     def label(self) -> str:
@@ -117,18 +120,21 @@ def prepare(config: RunConfig, console: Console) -> Workload:
         resolution=images.images.shape[2],
         training_images=len(split.train),
         device=device.type,
-        source=images.name,
     )
     try:
         resolved = resolve(config, facts)
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
-    if resolved.augment.heuristic == "rv" and not len(split.heldout):
+    steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
+    if steered_by_heldout and not len(split.heldout):
         raise UserError(
             f"augment.heuristic is rv, but no images are held out of {len(split.train)}. Give"
             " --val-fraction, for example 0.1, or use --heuristic rt."
         )
     evaluator = _evaluator(resolved, images, split, device, console)
+    if evaluator is not None:  # so that a resumed run measures with the same network or not at all
+        metrics = resolved.metrics.model_copy(update={"extractor": evaluator.extractor.name})
+        resolved = resolved.model_copy(update={"metrics": metrics})
     return Workload(resolved, images, split, device, evaluator)
 
 
@@ -180,8 +186,9 @@ def _evaluator(
         return None
     reference = images
     if metrics.reference is not None:
-        reference = load_images(
+        reference = load_reference(
             metrics.reference,
+            "--metric-data",
             resolution=images.images.shape[2],
             channels=CHANNEL_NAMES[images.images.shape[1]],
             data_root=config.data.data_root,
@@ -207,7 +214,7 @@ def _activity(console: Console, text: str) -> Callable[[int, int], None]:
 def total_images(config: RunConfig) -> int:
     """Real images at the end of a run: whole batches, at least `training.total_kimg`."""
     batch = config.training.batch
-    return batch * math.ceil(round(1000 * config.training.total_kimg) / batch)
+    return batch * max(1, math.ceil(round(1000 * config.training.total_kimg) / batch))
 
 
 def absolute_source(source: str) -> str:

@@ -38,6 +38,7 @@ def stored(generator: Generator, tmp_path: Path) -> Path:
         images=1234,
         metric={"name": "fid", "fid": 5.0},
         classes=("a", "b", "c"),
+        label_counts=[3, 2, 1],
     )
     return path
 
@@ -53,6 +54,7 @@ def test_a_generator_comes_back_with_all_that_was_said_of_it(
     assert loaded.images == 1234
     assert loaded.metric == {"name": "fid", "fid": 5.0}
     assert loaded.classes == ("a", "b", "c")
+    assert loaded.label_counts == [3, 2, 1]
     assert loaded.data_fingerprint == "ab" * 32
     assert loaded.config == {"data": {"source": "x"}}
     assert not loaded.generator.training
@@ -106,6 +108,7 @@ def test_metadata_that_do_not_fit_the_weights_are_refused(
         images=0,
         metric=None,
         classes=(),
+        label_counts=None,
     )
     import json
 
@@ -122,3 +125,14 @@ def test_metadata_that_do_not_fit_the_weights_are_refused(
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be used"):
         read_generator(tmp_path / "absent.safetensors")
+
+
+def test_which_is_for_run_directories_only(stored: Path) -> None:
+    with pytest.raises(UserError, match="--which is last"):
+        read_generator(stored, which="last")
+
+
+def test_others_may_read_the_file_as_far_as_the_umask_lets_them(stored: Path) -> None:
+    beside = stored.with_name("beside")
+    beside.write_bytes(b"")
+    assert stored.stat().st_mode == beside.stat().st_mode

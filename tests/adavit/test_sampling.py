@@ -45,8 +45,7 @@ def test_labels_are_drawn_from_those_of_the_data(monkeypatch: pytest.MonkeyPatch
         return forward(self, latents, labels, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Generator, "forward", spy)
-    labels = np.array([0] * 30 + [2] * 10)
-    all_images(generator, 2000, seed=0, labels=labels)
+    all_images(generator, 2000, seed=0, label_counts=[30, 0, 10])
     drawn = torch.cat(seen)
     assert set(drawn.tolist()) == {0, 2}
     assert abs((drawn == 0).double().mean().item() - 0.75) < 0.05
@@ -59,7 +58,7 @@ def test_global_random_state_is_left_alone() -> None:
     expected = torch.rand(1), np.random.rand()  # noqa: NPY002
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002
-    all_images(generator, 70, seed=0, labels=np.array([0, 1]))
+    all_images(generator, 70, seed=0, label_counts=[1, 1])
     list(images_of_seeds(generator, [0, 1]))
     assert torch.equal(torch.rand(1), expected[0])
     assert np.random.rand() == expected[1]  # noqa: NPY002

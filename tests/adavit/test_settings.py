@@ -13,8 +13,8 @@ from adavit.settings import (
     read_preset,
 )
 
-CPU_FACTS = Facts(resolution=32, training_images=2000, device="cpu", source="small_set")
-GPU_FACTS = Facts(resolution=256, training_images=20000, device="cuda", source="cats")
+CPU_FACTS = Facts(resolution=32, training_images=2000, device="cpu")
+GPU_FACTS = Facts(resolution=256, training_images=20000, device="cuda")
 
 
 def test_later_layers_win_key_by_key() -> None:
@@ -198,3 +198,13 @@ def test_every_field_has_a_description() -> None:
         for model in models:
             for name, inner in model.model_fields.items():
                 assert inner.description or name == "kind", f"{section}.{name}"
+
+
+def test_another_kind_of_discriminator_takes_none_of_the_keys_of_the_first() -> None:
+    preset = read_preset("smoke")
+    config = build_config([preset, {"discriminator": {"kind": "resnet"}}])
+    assert config.discriminator.kind == "resnet"
+
+
+def test_an_empty_section_changes_nothing() -> None:
+    assert build_config([{"training": {"batch": 8}}, {"training": None}]).training.batch == 8

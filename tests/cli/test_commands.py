@@ -1,9 +1,12 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from adavit.files import write_bytes
 from tests.cli.conftest import TINY, Adavit
 
 
@@ -95,6 +98,13 @@ def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> N
         ("train --data pictures --device cuda", "--device cuda is not available"),
         ("train --data pictures --augment bcg", "augment.preset is 'bcg'"),
         ("train --data pictures --set batch=3", "expected SECTION.KEY=VALUE"),
+        ("train --data pictures --set run.seed=2001-99-99", "run.seed"),
+        ("train --data pictures --metric-data nowhere", "--metric-data"),
+        (
+            "train --data pictures --aug fixed --p 1 --augment diffaug --set augment.xflip=1",
+            "augment.xflip",
+        ),
+        ("evaluate pictures --data pictures --truncation 0.5", "Leave --truncation out"),
         ("train --data pictures --set training.bacth=3", "Did you mean training.batch"),
         ("train --data pictures --preset nothing", "--preset 'nothing' is unknown"),
         ("train --data pictures --config nothing.yaml", "nothing.yaml"),
@@ -160,13 +170,49 @@ def test_help_is_there(adavit: Adavit, arguments: str) -> None:
 def test_a_full_disk_is_code_1_and_says_what_to_do(
     adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device", "checkpoint.pt")
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "checkpoint.pt":
+            with Path("/dev/full").open("wb") as device:
+                device.write(content)
+        write_bytes(path, content)
 
-    monkeypatch.setattr("adavit.training.checkpoint.torch.save", full)
+    monkeypatch.setattr("adavit.training.checkpoint.write_bytes", full)
     outcome = adavit("train", "--data", pictures, "--out", "run", *TINY)
     assert outcome.code == 1
     assert "disk is full" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_folder_that_may_not_be_written_is_code_2(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "run", *TINY, "--metrics", "")
+    outcome = adavit("generate", "run", "--seeds", "0", "--out", "/proc/self")
+    assert outcome.code == 2
+    assert "cannot be used" in outcome.err
+
+
+def test_out_of_memory_is_code_1(adavit: Adavit, pictures: Path) -> None:
+    outcome = adavit("train", "--data", pictures, *TINY, "--batch", "2000000000", "--dry-run")
+    assert outcome.code == 1
+    assert "out of memory" in outcome.err
+
+
+def test_a_conditional_run_is_evaluated_with_the_labels_it_was_trained_on(
+    adavit: Adavit, pictures: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for index, path in enumerate(sorted(pictures.rglob("*.png"))):
+        (flat / f"{index}.png").write_bytes(path.read_bytes())
+    adavit("train", "--data", pictures, "--metric-data", flat, "--cond", "--out", "run", *TINY)
+    scored = adavit("evaluate", "run", "--extractor", "random", "--which", "last")
+    assert scored.code == 0, scored.err
+    in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
+    assert json.loads(scored.out)["fd_random"] == in_training["fd_random"]
+
+
+def test_the_module_starts_without_torch() -> None:
+    code = "import sys, cli.main; assert 'torch' not in sys.modules, 'torch is imported'"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_unreadable_image_is_named_and_not_fatal(adavit: Adavit, pictures: Path) -> None:

@@ -19,7 +19,11 @@ Tiny = Callable[..., RunConfig]
 
 def final_state(run: Path) -> dict[str, Any]:
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    return {key: state[key] for key in state if key not in ("config", "progress", "window")}
+    del state["config"], state["window"]["seconds"], state["progress"]["seconds"]
+    for record in ("best", "latest"):
+        if state["progress"][record]:
+            del state["progress"][record]["seconds"]
+    return state
 
 
 def assert_same_bits(first: Any, second: Any, where: str = "") -> None:
@@ -224,6 +228,8 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_p
     (run / "checkpoint.pt").unlink()
     adavit.resume(run)
     assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(tmp_path / "whole" / log) == figures(run / log)
 
 
 def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
@@ -243,3 +249,55 @@ def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
     assert state["progress"]["images"] < 400
     assert state["generator_optimizer"]["state"] == {}
     assert state["discriminator_optimizer"]["state"] == {}
+
+
+def test_the_same_flags_in_other_words_are_no_change(tiny: Tiny, pictures: Path) -> None:
+    run = adavit.train(tiny({"metrics": {"reference": str(pictures)}}))
+    same = [
+        {"data": {"source": "pictures", "resolution": "auto"}, "training": {"precision": "auto"}},
+        {"metrics": {"reference": "pictures", "names": "fid,kid"}, "augment": {"target": "auto"}},
+    ]
+    adavit.resume(run, same)
+
+
+def test_another_discriminator_on_resume_is_one_error(tiny: Tiny) -> None:
+    run = adavit.train(tiny())
+    with pytest.raises(UserError) as caught:
+        adavit.resume(run, [{"discriminator": {"kind": "resnet"}}])
+    assert str(caught.value).count("discriminator.") == 1
+    assert "discriminator.kind is 'resnet'" in str(caught.value)
+
+
+def test_a_run_never_changes_the_network_it_is_measured_with(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny({"metrics": {"extractor": "random"}}))
+    with pytest.raises(UserError, match=r"metrics\.extractor"):
+        adavit.resume(run, [{"metrics": {"extractor": "inception"}}])
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"")
+    with pytest.raises(UserError, match="random"):
+        adavit.resume(run, [{"metrics": {"inception_weights": str(weights)}}])
+
+
+def test_a_moved_run_goes_on(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    run.rename(tmp_path / "moved")
+    adavit.resume(tmp_path / "moved", [{"training": {"total_kimg": 0.064}}])
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "moved"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"window": {"overfitting": 1, "sums": [], "counts": {}, "images": 0, "seconds": 0}},
+        {"progress": {"images": "x"}},
+        {"progress": {"done_at": {}}},
+        {"average": None},
+    ],
+)
+def test_a_checkpoint_with_nonsense_inside_is_refused(tiny: Tiny, damage: dict) -> None:
+    run = adavit.train(tiny())
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    torch.save({**state, **damage}, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="does not fit this configuration"):
+        adavit.resume(run)

@@ -154,3 +154,10 @@ def test_patience_stops_a_run_that_no_longer_improves(
     assert [record["images"] for record in metrics] == [0, 16, 32, 48]
     with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
         assert stored.metadata()["images"] == "16"
+
+
+def test_two_grids_within_a_thousand_images_have_names_of_their_own(tiny: Tiny) -> None:
+    layer = {"run": {"samples_every_kimg": 1}, "metrics": {"names": []}}
+    run = adavit.train(tiny(layer, {"training": {"total_kimg": 0.032}}))
+    names = sorted(path.name for path in (run / "samples").iterdir())
+    assert names == ["000000.032kimg.png", "000000kimg.png", "reals.png"]
