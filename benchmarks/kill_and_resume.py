@@ -12,17 +12,16 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
 RUN = (
-    "--data small_set --kimg 8 --batch 16 --resolution 16 --fakes 100 --set metrics.every_kimg=1"
-    " --set run.status_every_kimg=0.25 --set run.checkpoint_every_kimg=0.5 --set"
-    " generator.channel_base=256 --set generator.channel_max=16 --set discriminator.width=32 --set"
-    " discriminator.heads=2 --set discriminator.depth=2"
+    "--data small_set --discriminator vit --kimg 30 --batch 16 --resolution 16 --fakes 100 --set"
+    " metrics.every_kimg=1 --set run.status_every_kimg=0.25 --set run.checkpoint_every_kimg=0.5"
+    " --set generator.channel_base=256 --set generator.channel_max=16 --set discriminator.width=32"
+    " --set discriminator.heads=2 --set discriminator.depth=2"
 ).split()
 TIMINGS = {"seconds", "images_per_s"}
 
@@ -33,22 +32,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument(
+        "--longest",
+        type=float,
+        default=12,
+        help="seconds a session lives at most, start-up included",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
     moments = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole, killed = folder / "whole", folder / "killed"
-        started = time.monotonic()
         subprocess.run(
             adavit("train", *RUN, "--out", str(whole)), check=True, stdout=subprocess.DEVNULL
         )
-        # Half of the kills would fall into the start-up otherwise; so that each session also gets somewhere, a kill
-        # falls anywhere in the first part of what a whole run takes.
-        longest = time.monotonic() - started
         command = adavit("train", *RUN, "--out", str(killed))
         for kill in range(arguments.kills):
-            after = moments.uniform(0.1, 0.6) * longest
+            after = moments.uniform(1, arguments.longest)
             print(
                 f"kill {kill + 1:2d} after {after:5.1f} s: {kill_after(command, after, killed)}",
                 flush=True,

@@ -68,7 +68,6 @@ class StopAt(SilentConsole):
                 "kind": "resnet",
                 "channel_base": 64,
                 "channel_max": 8,
-                "width": "auto",
             }
         },
         {"data": {"cond": True, "mirror": True}, "augment": {"heuristic": "rv"}},
@@ -117,7 +116,10 @@ def test_cadence_never_changes_the_weights(tiny: Tiny, tmp_path: Path) -> None:
     }
     adavit.train(tiny(often))
     adavit.train(tiny(never))
-    assert_same_bits(final_state(tmp_path / "often"), final_state(tmp_path / "never"))
+    often_state, never_state = (final_state(tmp_path / name) for name in ("often", "never"))
+    for state in (often_state, never_state):  # what was measured when; that may differ
+        del state["progress"], state["window"]
+    assert_same_bits(often_state, never_state)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
