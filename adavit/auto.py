@@ -107,36 +107,34 @@ def _channels(facts: Facts) -> dict[str, Any]:
 def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     vit = config["discriminator"]["kind"] == "vit"
     relative_area = (facts.resolution / 32) ** 2
+    given = config["training"]["batch"]
+    usual = 16 if facts.device == "cpu" else 32 if facts.resolution >= 128 else 64
+    batch = usual if given == AUTO else given
     if facts.device == "cpu":
         # A short run of small networks: many small steps, large rates, and a strong penalty against
         # them. Compared on small_set at 20 and 40 kimg; see benchmarks/results/small_set_settings.md.
         chosen = {
             "total_kimg": 80.0,
-            "batch": 16,
             "generator_lr": 0.006 if vit else 0.01,
             "discriminator_lr": 0.002 if vit else 0.005,
             "r1_gamma": (0.2 if vit else 1.0) * relative_area,
             "r1_interval": 4 if vit else 16,
         }
     else:
-        batch = 32 if facts.resolution >= 128 else 64
-        given = config["training"]["batch"]
-        published = 0.0002 * facts.resolution**2 / (batch if given == AUTO else given)
+        published = 0.0002 * facts.resolution**2 / batch
         chosen = {
             "total_kimg": 5000.0,
-            "batch": batch,
             "generator_lr": 0.0025,
             "discriminator_lr": 2e-4 * 384 / config["discriminator"]["width"] if vit else 0.0025,
             "r1_gamma": 0.05 * relative_area if vit else published,
             "r1_interval": 1 if vit else 16,
         }
-    batch_given = config["training"]["batch"]
-    batch_used = chosen["batch"] if batch_given == AUTO else batch_given
     return {
         **chosen,
+        "batch": batch,
         "precision": "bf16" if facts.device == "cuda" else "float32",
         "warmup_kimg": 2.0 if vit else 0.0,
-        "ema_half_life_kimg": 10 * batch_used / 32,
+        "ema_half_life_kimg": 10 * batch / 32,
     }
 
 
