@@ -8,18 +8,16 @@ changed pixel is another file.
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from adavit.files import write_bytes
 from adavit.metrics.features import FeatureExtractor, tensors_digest
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
@@ -98,16 +96,6 @@ def _read(path: Path, key: str) -> Tensor | None:
 
 
 def _write(path: Path, key: str, features: Tensor) -> None:
-    """Writes beside `path` and renames, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
-    os.close(descriptor)
     metadata = {"key": key, "digest": tensors_digest({"features": features})}
-    try:
-        save_file({"features": features.to(torch.float32).contiguous()}, temporary, metadata)
-        Path(temporary).replace(path)
-    except SafetensorError as error:  # how safetensors reports a full disk
-        raise OSError(str(error)) from error
-    finally:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
+    write_bytes(path, save({"features": features.to(torch.float32).contiguous()}, metadata))
