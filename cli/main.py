@@ -8,8 +8,9 @@ from cli.errors import run_and_exit
 
 COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
-    "evaluate": "Score a run, a generator or images: FID, KID.",
     "generate": "Draw images from a trained generator.",
+    "evaluate": "Score a run, a generator or images: FID, KID and others.",
+    "augment": "Look at augmentations.",
 }
 
 

@@ -1,0 +1,192 @@
+"""A picture of what the augmentation does to given images, to look at before training on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from adavit.auto import Facts, resolve
+from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
+from adavit.data import ImageSet, images_to_uint8, load_images
+from adavit.randomness import generator_for
+from adavit.sampling import image_from_tensor
+from adavit.training.build import build_pipe
+from adavit.training.console import Console
+from augment import AugmentPipe
+from augment.diffaug import POLICIES, DiffAugment
+from augment.presets import DIFFAUG, GROUPS
+
+QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+"""Columns of the upper part: how strong the drawn parameter is, from the lower end of its distribution."""
+
+LETTERS = {"blit": "b", "geom": "g", "color": "c", "filter": "f", "noise": "n", "cutout": "c"}
+"""The letter of each group in the names of the presets."""
+
+RANDOM_ROWS = 4
+CELL_RANGE = (64, 128)
+"""Smaller images are enlarged by whole pixels to at least the first, larger ones reduced to the second."""
+
+_LABEL_WIDTH = 132
+_LINE = 26
+_GAP = 3
+_INK, _PALE, _PAPER = (25, 25, 30), (115, 115, 125), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class PreviewRow:
+    """One operation by itself.
+
+    Attributes:
+        label: Name of the operation, with the letter of its group.
+        pipe: Applies this operation alone.
+    """
+
+    label: str
+    pipe: AugmentPipe
+
+
+def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
+    """Draws the operations of a configuration on its own data.
+
+    One row per operation that is switched on: the image as it is, then with the operation's parameter at
+    each of `QUANTILES`. Below, random draws of the whole pipe at probability `p`, as the discriminator
+    sees them.
+
+    Args:
+        config: Its sections `data` and `augment` and `run.seed` are used.
+        p: Probability of the random draws, in [0, 1]; diffaug ignores it.
+        console: Told what was found.
+
+    Returns:
+        The picture, RGB.
+
+    Raises:
+        UserError: If the data cannot be read.
+    """
+    images = load_images(
+        config.data.source,
+        resolution=None if config.data.resolution is AUTO else config.data.resolution,
+        channels=config.data.channels,
+        data_root=config.data.data_root,
+        progress=lambda done, total: console.activity("decoding", done, total),
+    )
+    facts = Facts(images.images.shape[2], len(images.images), "cpu")
+    config = resolve(config, facts)
+    stream = generator_for(config.run.seed, "augmentation", 0)
+    order = torch.randperm(len(images.images), generator=stream).numpy()
+    pipe = build_pipe(config.augment)
+    pipe.p.fill_(p)
+    sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2])
+    rows = preview_rows(config.augment)
+    sheet.line(_title(images, config.augment.preset, len(rows)))
+    sheet.heads(["", "original", *(f"{quantile:.0%}" for quantile in QUANTILES)])
+    for index, row in enumerate(rows):
+        image = _signed(images, order[index % len(order) : index % len(order) + 1])
+        strengths = [row.pipe(image, quantile=q, generator=stream) for q in QUANTILES]
+        sheet.cells(row.label, torch.cat([image, *strengths]))
+    always = config.augment.preset == DIFFAUG
+    sheet.line(f"random draws{'' if always else f' at p = {p:g}'}, all operations together")
+    for row_number in range(RANDOM_ROWS):
+        first = row_number * sheet.columns
+        chosen = order[np.arange(first, first + sheet.columns) % len(order)]
+        sheet.cells("", pipe(_signed(images, chosen), generator=stream))
+    return sheet.picture()
+
+
+def preview_rows(augment: Any) -> list[PreviewRow]:
+    """The operations that are switched on, each alone and with its own magnitudes.
+
+    Args:
+        augment: A resolved `AugmentConfig`.
+    """
+    if augment.preset == DIFFAUG:
+        return [PreviewRow(policy, DiffAugment(policies=(policy,))) for policy in POLICIES]
+    letters = {name: LETTERS[group] for group, names in GROUPS.items() for name in names}
+    magnitudes: dict[str, Any] = {name: getattr(augment, name) for name in MAGNITUDES}
+    return [
+        PreviewRow(f"{letters[name]}  {name}", AugmentPipe(**{name: 1, **magnitudes}))
+        for name in OPERATIONS
+        if getattr(augment, name) > 0
+    ]
+
+
+def _title(images: ImageSet, preset: str, operations: int) -> str:
+    side = images.images.shape[2]
+    return (
+        f"{preset}: {operations} operations on {images.name}, {side} x {side} px"
+        f"{'; each alone, at quantiles of its strength' if operations else ''}"
+    )
+
+
+def _signed(images: ImageSet, chosen: Sequence[int] | np.ndarray) -> Tensor:
+    """Images [N, C, H, W] as the pipe sees them, in [-1, 1]."""
+    return torch.from_numpy(np.array(images.images[chosen])).float() / 127.5 - 1
+
+
+class _Sheet:
+    """Lines of text and rows of images, from top to bottom."""
+
+    def __init__(self, *, columns: int, side: int) -> None:
+        self.columns = columns
+        least, most = CELL_RANGE
+        self._cell = most if side > most else side * max(1, -(-least // side))
+        self._strips: list[Image.Image] = []
+        self._font = ImageFont.load_default(15)
+
+    @property
+    def _width(self) -> int:
+        return _LABEL_WIDTH + self.columns * (self._cell + _GAP) + _GAP
+
+    def line(self, text: str) -> None:
+        """A line of text over the whole width."""
+        strip = self._strip(_LINE + 8)
+        ImageDraw.Draw(strip).text((8, 10), text, fill=_INK, font=self._font)
+
+    def heads(self, texts: Sequence[str]) -> None:
+        """Text above each column; the first is that of the labels."""
+        strip = self._strip(_LINE)
+        draw = ImageDraw.Draw(strip)
+        for index, text in enumerate(texts[1:]):
+            left = _LABEL_WIDTH + index * (self._cell + _GAP)
+            middle = left + self._cell / 2
+            draw.text((middle, _LINE - 6), text, fill=_PALE, font=self._font, anchor="ms")
+
+    def cells(self, label: str, images: Tensor) -> None:
+        """A row of images [N, C, H, W] in [-1, 1], with a label before it."""
+        strip = self._strip(self._cell + _GAP)
+        place = (8, self._cell / 2)
+        ImageDraw.Draw(strip).text(place, label, fill=_INK, font=self._font, anchor="lm")
+        for index, image in enumerate(images_to_uint8(images)):
+            strip.paste(self._shown(image), (_LABEL_WIDTH + index * (self._cell + _GAP), 0))
+
+    def picture(self) -> Image.Image:
+        """All of it."""
+        height = sum(strip.height for strip in self._strips) + _GAP
+        picture = Image.new("RGB", (self._width, height), _PAPER)
+        top = 0
+        for strip in self._strips:
+            picture.paste(strip, (0, top))
+            top += strip.height
+        return picture
+
+    def _strip(self, height: int) -> Image.Image:
+        strip = Image.new("RGB", (self._width, height), _PAPER)
+        self._strips.append(strip)
+        return strip
+
+    def _shown(self, image: Tensor) -> Image.Image:
+        """An image [C, H, W], uint8, at the size of a cell; what is transparent on a chequered ground."""
+        shown = image_from_tensor(image)
+        enlarges = shown.height <= self._cell
+        method = Image.Resampling.NEAREST if enlarges else Image.Resampling.LANCZOS
+        shown = shown.resize((self._cell, self._cell), method)
+        if shown.mode != "RGBA":
+            return shown.convert("RGB")
+        place = np.arange(self._cell) // 8
+        tone = np.where((place[:, None] + place) % 2, 255, 205).astype(np.uint8)
+        ground = Image.fromarray(tone).convert("RGBA")
+        return Image.alpha_composite(ground, shown).convert("RGB")

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.cli.conftest import Adavit
+
+CELL, GAP = 64, 3  # images of 16 pixels are enlarged to 64
+RANDOM_BLOCK = 4 * (CELL + GAP) + GAP
+
+
+def colours(picture: np.ndarray) -> set[tuple[int, ...]]:
+    return {tuple(pixel) for pixel in np.unique(picture.reshape(-1, 3), axis=0).tolist()}
+
+
+def colours_of_the_data(pictures: Path) -> set[tuple[int, ...]]:
+    return set().union(*(colours(np.array(Image.open(p))) for p in pictures.rglob("*.png")))
+
+
+def drawn(adavit: Adavit, *arguments: object) -> np.ndarray:
+    outcome = adavit("augment", "preview", *arguments, "-o", "preview.png")
+    assert outcome.code == 0, outcome.err
+    assert "Wrote preview.png" in outcome.out
+    return np.array(Image.open("preview.png"))
+
+
+def test_preview_has_a_row_per_operation_that_is_on(adavit: Adavit, pictures: Path) -> None:
+    heights = [
+        drawn(adavit, "--data", pictures, "--augment", "bgc", *flags).shape[0]
+        for flags in ([], ["--set", "augment.rotate90=0"], ["--set", "augment.cutout=1"])
+    ]
+    assert heights[1] == heights[0] - (CELL + GAP)
+    assert heights[2] == heights[0] + (CELL + GAP)
+
+
+def test_random_draws_are_made_at_the_given_probability(adavit: Adavit, pictures: Path) -> None:
+    given = colours_of_the_data(pictures) | {(255, 255, 255)}
+    flags = ["--data", pictures, "--augment", "color"]
+    off = drawn(adavit, *flags, "--p", 0)[-RANDOM_BLOCK:]
+    on = drawn(adavit, *flags, "--p", 1)[-RANDOM_BLOCK:]
+    # Eight of each row: without augmentation the images as they are, with it none of them.
+    assert colours(off[:, 140:]) <= given
+    assert len(colours(off[:, 140:])) > 8
+    shared = colours(on[:, 140:]) & given
+    assert len(shared) <= 3, "the discriminator's view at p = 1 still shows the images as they are"
+
+
+def test_quantiles_move_an_operation_from_weak_to_strong(adavit: Adavit, pictures: Path) -> None:
+    flags = ["--data", pictures, "--set", "augment.brightness_std=0.3", "--augment", "blit"]
+    off = [f"augment.{name}=0" for name in ("xflip", "rotate90", "xint")]
+    picture = drawn(
+        adavit, *flags, *(f for name in [*off, "augment.brightness=1"] for f in ("--set", name))
+    )
+    middle = picture[34 + 26 + CELL // 2].astype(int)  # through the only row, below title and heads
+    cells = [middle[132 + index * (CELL + GAP) + CELL // 2].sum() for index in range(8)]
+    assert cells[1:] == sorted(cells[1:])
+    assert cells[1] < cells[0] < cells[7]
+    assert abs(cells[4] - cells[0]) <= 3  # the middle of the distribution leaves the image
+
+
+def test_diffaug_shows_its_policies(adavit: Adavit, pictures: Path) -> None:
+    one_row = drawn(adavit, "--data", pictures, "--augment", "noise").shape[0]
+    assert drawn(adavit, "--data", pictures, "--augment", "diffaug").shape[0] == one_row + 2 * (
+        CELL + GAP
+    )
+
+
+def test_the_same_seed_draws_the_same_picture(adavit: Adavit, pictures: Path) -> None:
+    flags = ["--data", pictures, "--augment", "bgcfnc"]
+    first = drawn(adavit, *flags)
+    assert (first == drawn(adavit, *flags)).all()
+    assert (first != drawn(adavit, *flags, "--seed", 1)).any()
+
+
+def test_mistakes_are_named(adavit: Adavit, pictures: Path) -> None:
+    for flags, said in (
+        (["--data", "nowhere"], "nowhere"),
+        (["--data", pictures, "--augment", "bcg"], "augment.preset"),
+        (["--data", pictures, "--p", "2"], "--p"),
+        (["--data", pictures, "--set", "augment.rotat=0"], "Did you mean augment.rotate"),
+    ):
+        outcome = adavit("augment", "preview", *flags)
+        assert outcome.code == 2
+        assert said in outcome.err
+        assert "Traceback" not in outcome.err
