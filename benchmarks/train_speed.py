@@ -6,6 +6,10 @@
 Generator and discriminator, R1 at its interval, and the optimisers are all in the figure; data are random. Each row
 is the best and the median of several rounds, taken in turn so that a slow moment of the machine meets every row.
 The load average is printed beside it: above 1 at the start, other work shares the cores and the figures mean little.
+
+Processors differ by a factor of two and more, so the table also says what this one allows: `GFLOP` are the products
+and sums of an image's share of a step, `limit` is images/s if the machine did nothing else, at the rate it reaches in
+one convolution of these channels (printed above the table), and `share` is how much of that the best round got.
 """
 
 import argparse
@@ -18,6 +22,9 @@ from dataclasses import dataclass
 sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
 
 import torch
+import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from adavit.devices import keep_freed_memory
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
@@ -68,22 +75,28 @@ def main() -> None:
         f"{arguments.resolution}x{arguments.resolution}, batch {arguments.batch},"
         f" {arguments.channels} channels"
     )
-    for step in steps:
-        measure(step, arguments, device)  # warms up
+    peak = convolution_gflops(arguments, device)
+    print(f"one 3x3 convolution of these channels, float32: {peak:.0f} GFLOP/s")
+    work = []
+    for step in steps:  # warms up
+        with FlopCount() as count:
+            measure(step, arguments, device)
+        work.append(count.flops / (16 * arguments.batch) / 1e9)
     rates: list[list[float]] = [[] for _ in rows]
     for _ in range(arguments.rounds):
         for index, step in enumerate(steps):
             rates[index].append(measure(step, arguments, device))
     print(
         f"{'discriminator':14} {'precision':10} {'augmentation':14} {'R1 every':>8} {'best':>8}"
-        f" {'median':>8}  images/s"
+        f" {'median':>8} images/s {'GFLOP':>6} {'limit':>6} {'share':>6}"
     )
-    for row, found in zip(rows, rates, strict=True):
+    for row, found, gflop in zip(rows, rates, work, strict=True):
         augmentation = f"bgc p={PROBABILITY}" if row.augmented else "none"
         best, median = max(found), statistics.median(found)
         print(
             f"{row.discriminator:14} {row.precision:10} {augmentation:14} {row.interval:8d}"
-            f" {best:8.1f} {median:8.1f}"
+            f" {best:8.1f} {median:8.1f} {'':8} {gflop:6.2f} {peak / gflop:6.0f}"
+            f" {best * gflop / peak:6.0%}"
         )
     print(f"load {os.getloadavg()[0]:.2f} at the end")
 
@@ -118,6 +131,41 @@ def build(row: Row, arguments: argparse.Namespace, device: torch.device) -> Adve
         microbatch=None,
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
     )
+
+
+class FlopCount(TorchDispatchMode):
+    """Counts the operations of convolutions and matrix products, by torch's own formulas.
+
+    torch's counter itself follows modules, which second derivatives do not allow.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        """Calls the operator and adds what it costs."""
+        result = function(*args, **(kwargs or {}))
+        formula = flop_registry.get(function.overloadpacket)
+        if formula is not None:
+            self.flops += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+
+def convolution_gflops(arguments: argparse.Namespace, device: torch.device) -> float:
+    """What the device reaches in the convolution that a step consists of, the best of 30."""
+    channels, side = arguments.channels, arguments.resolution
+    images = torch.randn(arguments.batch, channels, side, side, device=device)
+    weight = torch.randn(channels, channels, 3, 3, device=device)
+    images, weight = (t.to(memory_format=torch.channels_last) for t in (images, weight))
+    best = float("inf")
+    for _ in range(30):
+        started = time.perf_counter()
+        F.conv2d(images, weight, padding=1)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - started)
+    return 2 * images.numel() * channels * 9 / best / 1e9
 
 
 def measure(step: AdversarialStep, arguments: argparse.Namespace, device: torch.device) -> float:
