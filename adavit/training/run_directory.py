@@ -1,10 +1,13 @@
 """The folder a run leaves behind: its files, their names, and the two logs of JSON lines."""
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
 from adavit.files import write_text
@@ -82,6 +85,26 @@ class RunDirectory:
                 " path."
             )
         return directory
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keeps other processes from training in this directory; a kill at any moment gives it free.
+
+        Raises:
+            UserError: If another process trains in it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"the run in {str(self.path)!r} is being trained by another process, expected only"
+                " one at a time. Wait for it, or stop it first."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
         """Replaces a JSON file, atomically."""

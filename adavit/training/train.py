@@ -62,10 +62,11 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     RunDirectory.check_free(config.run.out)
     workload = prepare(_with_absolute_paths(config), console)
     directory = RunDirectory.create(workload.config.run.out, workload.label)
-    text = config_text(workload.config)
-    write_text(directory.config, text)
-    console.note(f"{text}\nRun directory: {directory.path}")
-    return _run(Trainer(workload, directory, console))
+    with directory.claimed():
+        text = config_text(workload.config)
+        write_text(directory.config, text)
+        console.note(f"{text}\nRun directory: {directory.path}")
+        return _run(Trainer(workload, directory, console))
 
 
 def resume(
@@ -82,28 +83,33 @@ def resume(
         The run directory.
 
     Raises:
-        UserError: If there is no run, a setting differs that must not, or the data changed.
+        UserError: If there is no run, a setting differs that must not, the data changed, or another
+            process trains in it.
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
-    console = console or SilentConsole()
     directory = RunDirectory.open(path)
+    with directory.claimed():
+        return _resume(directory, layers, console or SilentConsole())
+
+
+def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
     config = continued_config(directory, layers)
     workload = prepare(config, console)
     trainer = Trainer(workload, directory, console)
     if directory.checkpoint.exists():
         trainer.resume(directory.checkpoint)
     else:  # killed before the first one
-        console.note(f"Run {path} has no checkpoint; it begins again at 0.")
+        console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         trainer.begin_again()
     write_text(directory.config, config_text(workload.config))
     if trainer.progress.images >= total_images(workload.config):
         console.note(
-            f"Run {path} is finished: {trainer.progress.images / 1000:g} of"
+            f"Run {directory.path} is finished: {trainer.progress.images / 1000:g} of"
             f" {workload.config.training.total_kimg:g} kimg. Give a larger --kimg to train on."
         )
     else:
-        console.note(f"Continuing {path} at {trainer.progress.images / 1000:g} kimg.")
+        console.note(f"Continuing {directory.path} at {trainer.progress.images / 1000:g} kimg.")
     return _run(trainer)
 
 

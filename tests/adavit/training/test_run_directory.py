@@ -23,6 +23,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
     assert found - events == {
         "checkpoint.pt",
         "config.yaml",
+        ".lock",
         "curves.png",
         "data.json",
         "environment.json",

@@ -1,0 +1,71 @@
+"""Whole processes, because signals and locks are between processes."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import TINY, Adavit
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "train", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.05)
+
+
+def endless(pictures: Path) -> list[object]:
+    flags = [f for f in TINY if f != "0.032"]
+    flags.insert(flags.index("--kimg") + 1, "100000")
+    cadence = ["--set", "run.status_every_kimg=0.01", "--metrics", ""]
+    return ["--data", pictures, "--out", "run", *flags, *cadence]
+
+
+@pytest.fixture(autouse=True)
+def packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_writes_a_checkpoint_and_has_its_exit_code(
+    adavit: Adavit, pictures: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(*endless(pictures))
+    wait_for(Path("run/stats.jsonl"), process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert errors == f"Error: stopped by {number.name}; the checkpoint is written.\n"
+    resumed = adavit("train", "--resume", "run", "--kimg", "0.008")
+    assert resumed.code == 0, resumed.err
+    assert "is finished" in resumed.out  # what was trained before the signal is all there
+
+
+@pytest.mark.slow
+def test_one_run_is_trained_by_one_process_at_a_time(adavit: Adavit, pictures: Path) -> None:
+    process = start(*endless(pictures))
+    try:
+        wait_for(Path("run/stats.jsonl"), process)
+        second = adavit("train", "--resume", "run")
+        assert second.code == 2
+        assert "is being trained by another process" in second.err
+    finally:
+        process.kill()
+        process.communicate()
+    after_the_kill = adavit("train", "--resume", "run", "--kimg", "0.008")
+    assert after_the_kill.code == 0, after_the_kill.err

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from cli.train import FLAGS, SWITCHES
+from tests.cli.conftest import TINY, Adavit
+
+# Each flag with a value that is not its default, and what else it needs.
+GIVEN: dict[str, tuple[str, list[str]]] = {
+    "--data": ("other", []),
+    "--out": ("elsewhere", []),
+    "--kimg": ("0.064", []),
+    "--discriminator": ("resnet", []),
+    "--resolution": ("8", []),
+    "--channels": ("rgba", []),
+    "--subset": ("12", []),
+    "--val-fraction": ("0.25", []),
+    "--data-root": ("downloads", []),
+    "--augment": ("blit", []),
+    "--aug": ("none", []),
+    "--p": ("0.3", ["--aug", "fixed"]),
+    "--heuristic": ("rv", ["--val-fraction", "0.25"]),
+    "--target": ("0.5", []),
+    "--batch": ("4", []),
+    "--microbatch": ("2", []),
+    "--precision": ("bf16", []),
+    "--metrics": ("kid", []),
+    "--extractor": ("random", []),
+    "--inception-weights": ("weights.pth", ["--metrics", ""]),
+    "--fakes": ("30", []),
+    "--metric-data": ("other", []),
+    "--patience": ("1", []),
+    "--seed": ("5", []),
+    "--device": ("cpu", []),
+    "--cond": ("", []),
+    "--mirror": ("", []),
+}
+SAME_AS_WITHOUT = {"--extractor", "--device"}
+"""Here, without weights or an accelerator, the default arrives at the same value."""
+
+PATHS = {"--data", "--metric-data", "--data-root", "--inception-weights"}
+"""Kept as absolute paths, so that a run can be continued from another folder."""
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    for index in range(16):
+        picture = np.full((16, 16, 3), 10 * index, np.uint8)
+        Image.fromarray(picture).save(tmp_path / "other" / f"{index}.png")
+
+
+def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
+    """The resolved settings that a dry run prints."""
+    tiny = [f for f in TINY if f not in ("--extractor", "random")]
+    options = ["--set", "metrics.extractor=random", *tiny]
+    if "resnet" in flags:  # the keys of the small ViT are no keys of a resnet
+        start = options.index("--discriminator")
+        del options[start : start + 8]
+    outcome = adavit("train", "--data", "pictures", *options, *flags, "--dry-run")
+    assert outcome.code == 0, outcome.err
+    text = outcome.out
+    start = text.index("data:\n")
+    loaded: dict[str, dict[str, object]] = yaml.safe_load(text[start : text.index("generator  ")])
+    return loaded
+
+
+def test_every_flag_is_tried_here() -> None:
+    flags = {flag for flag, _, _ in FLAGS} | {flag.partition("/")[0] for flag, _, _ in SWITCHES}
+    assert flags == set(GIVEN)
+
+
+@pytest.mark.parametrize(("flag", "key", "_"), [*FLAGS, *SWITCHES])
+def test_a_flag_arrives_at_its_setting(
+    adavit: Adavit, pictures: Path, other: None, flag: str, key: str, _: str
+) -> None:
+    flag = flag.partition("/")[0]
+    value, needs = GIVEN[flag]
+    section, field = key.split(".")
+    without = settings(adavit)[section].get(field)
+    found = settings(adavit, flag, *([value] if value else []), *needs)[section][field]
+    expected = yaml.safe_load(value) if value else True
+    if flag == "--metrics":
+        expected = ["kid"]
+    if flag in PATHS:
+        expected = str(Path(value).absolute())
+        found = str(Path(str(found)).absolute())
+    assert found == expected
+    if flag not in SAME_AS_WITHOUT:
+        assert found != without
