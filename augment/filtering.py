@@ -50,8 +50,8 @@ class Filtering(Group):
         super().__init__({"imgfilter": imgfilter}, {"imgfilter_std": imgfilter_std})
         if len(imgfilter_bands) != BANDS or not all(0 <= band <= 1 for band in imgfilter_bands):
             raise ValueError(
-                f"imgfilter_bands is {tuple(imgfilter_bands)}, but must be {BANDS} numbers in [0, 1]. "
-                "Use (1, 1, 1, 1) for the published value."
+                f"imgfilter_bands is {tuple(imgfilter_bands)}, but must be {BANDS} numbers in [0,"
+                " 1]. Use (1, 1, 1, 1) for the published value."
             )
         self.imgfilter_std = imgfilter_std
         multipliers = torch.tensor([imgfilter * band for band in imgfilter_bands])
@@ -82,14 +82,26 @@ class Filtering(Group):
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Filter rows and columns. See `Group.transform`."""
-        taps = self.filters(parameters["gains_log2"].to(images.dtype))
+        gains_log2 = parameters["gains_log2"].to(images.dtype)
+        active = (gains_log2 != 0).any(1).to(images.dtype)
+        # Images whose gates are all closed get the exact impulse and so come out bit for bit.
+        taps = self.filters(gains_log2)
+        taps = torch.lerp(impulse(taps), taps, active[:, None])
         filtered = images
         for axis in (2, 3):
-            work = filter_dense if images.shape[axis] <= DENSE_SIZE else filter_long
-            filtered = work(filtered, taps, axis)
-        active = (parameters["gains_log2"] != 0).any(1).to(images.dtype)
-        # Exact at weights 0 and 1, and several times as fast on a CPU as torch.where.
-        return torch.lerp(images, filtered, per_image(active))
+            if images.shape[axis] <= DENSE_SIZE:
+                filtered = filter_dense(filtered, taps, axis)
+        long = tuple(axis for axis in (2, 3) if images.shape[axis] > DENSE_SIZE)
+        if long:
+            filtered = filter_long(filtered, taps, long)
+        # TF32, where it is allowed, would round the images to 10 bits even so. lerp is exact at 0 and 1.
+        return torch.lerp(images, filtered, per_image(active)) if images.is_cuda else filtered
+
+
+def impulse(taps: Tensor) -> Tensor:
+    """The filter that changes nothing, [1, K], for filters [B, K] with K odd."""
+    half = taps.shape[1] // 2
+    return F.pad(taps.new_ones(1, 1), (half, half))
 
 
 def band_gains(gains_log2: Tensor) -> Tensor:
@@ -131,45 +143,59 @@ def filter_dense(images: Tensor, taps: Tensor, axis: int) -> Tensor:
     return matrix @ images if axis == 2 else images @ matrix.mT
 
 
-def filter_long(images: Tensor, taps: Tensor, axis: int) -> Tensor:
-    """Filter one axis by convolution; the axis must be longer than half the filter.
+def filter_long(images: Tensor, taps: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Filter axes by convolution; each must be longer than half the filter.
 
-    Arguments and result as of `filter_dense`; the taps get no gradient.
+    Arguments and result as of `filter_dense`, but with several axes; the taps get no gradient.
     """
-    return _Convolve.apply(images, taps, axis, False)
+    return _Convolve.apply(images, taps, axes, False)
 
 
 class _Convolve(torch.autograd.Function):
-    """Convolution of one axis with reflected borders (or its transpose), linear in the images.
+    """Convolution of axes with reflected borders (or its transpose), linear in the images.
 
     Its gradient is the transpose, whose gradient is the convolution again: an R1 step takes a third of the time
     it takes with torch's own second derivative of a grouped convolution (16 x 3 x 256 x 256, one CPU thread).
+
+    The taps h are symmetric, so that the matrix M of one axis is symmetric but for its border columns: an
+    inner pixel j is seen directly and through the reflection, h(i - j) + h(i + j), a border pixel only
+    once. With D = diag(1/2, 1, ..., 1, 1/2) hence M^T = D M D^-1.
     """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(images: Tensor, taps: Tensor, axis: int, transposed: bool) -> Tensor:
-        return (
-            _convolve_transposed(images, taps, axis)
-            if transposed
-            else _convolve(images, taps, axis)
-        )
+    def forward(images: Tensor, taps: Tensor, axes: tuple[int, ...], transposed: bool) -> Tensor:
+        half = taps.shape[1] // 2
+        down, right = (half if axis in axes else 0 for axis in (2, 3))
+        padded = F.pad(images, (right, right, down, down), mode="reflect")
+        if (
+            transposed
+        ):  # the reflection repeats no border pixel: scaling them here scales all they reach
+            _scale_borders(padded, axes, half, 2)
+        result = padded
+        for axis in axes:
+            result = _each_by_its_own(result, taps, axis)
+        if transposed:
+            _scale_borders(result, axes, 0, 0.5)
+        return result
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, taps, ctx.axis, ctx.transposed = inputs
+        _, taps, ctx.axes, ctx.transposed = inputs
         ctx.save_for_backward(taps)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
         (taps,) = ctx.saved_tensors
-        return _Convolve.apply(grads[0], taps, ctx.axis, not ctx.transposed), None, None, None
+        return _Convolve.apply(grads[0], taps, ctx.axes, not ctx.transposed), None, None, None
 
 
-def _along(axis: int, amount: int) -> tuple[int, int]:
-    """An amount for one axis and none for the other."""
-    return (amount, 0) if axis == 2 else (0, amount)
+def _scale_borders(images: Tensor, axes: tuple[int, ...], margin: int, scale: float) -> None:
+    """Multiply the border pixels of what lies within a margin, in place."""
+    for axis in axes:
+        for border in (margin, images.shape[axis] - 1 - margin):
+            images.select(axis, border).mul_(scale)
 
 
 def _each_by_its_own(padded: Tensor, taps: Tensor, axis: int) -> Tensor:
@@ -180,27 +206,3 @@ def _each_by_its_own(padded: Tensor, taps: Tensor, axis: int) -> Tensor:
     planes = padded.reshape(1, batch * channels, *padded.shape[2:])
     result = F.conv2d(planes, weight, groups=batch * channels)
     return result.view(batch, channels, *result.shape[2:])
-
-
-def _convolve(images: Tensor, taps: Tensor, axis: int) -> Tensor:
-    """Reflect at both ends, then convolve."""
-    down, right = _along(axis, taps.shape[1] // 2)
-    padded = F.pad(images, (right, right, down, down), mode="reflect")
-    return _each_by_its_own(padded, taps, axis)
-
-
-def _convolve_transposed(images: Tensor, taps: Tensor, axis: int) -> Tensor:
-    """The transpose of `_convolve`, by a convolution with the same borders.
-
-    The taps h are symmetric, so that the matrix M of `_convolve` is symmetric but for its border columns: an
-    inner pixel j is seen directly and through the reflection, h(i - j) + h(i + j), a border pixel only
-    once. With D = diag(1/2, 1, ..., 1, 1/2) hence M^T = D M D^-1.
-    """
-    last = images.shape[axis] - 1
-    spread = images.clone()
-    for border in (0, last):
-        spread.select(axis, border).mul_(2)
-    result = _convolve(spread, taps, axis)
-    for border in (0, last):
-        result.select(axis, border).mul_(0.5)
-    return result

@@ -5,7 +5,9 @@
 Each row is a group at one shape, with p = 0.6: milliseconds of the forward pass, of forward and backward, and of
 an R1 step (forward, gradient with a graph, gradient of its square), the least of several runs; and the peak
 extra memory of forward and of forward and backward, in batches (bytes over the bytes of the images). The rows
-of kornia are its nearest random augmentations: unlike work, for orientation only. A peer is a checkout of
+of kornia are its nearest random augmentations: unlike work, for orientation only. "Textbook" is the formula of
+the same group written down step by step in plain torch, without care for speed: times published for another
+machine can be judged by what the same formula takes on this one. A peer is a checkout of
 another implementation whose class takes the same multipliers; it is imported from its path and timed in turns
 with ours, so that a busy machine slows both.
 """
@@ -26,10 +28,13 @@ sys.path[:] = [
 
 import kornia.augmentation as K  # noqa: E402
 import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from augment import AugmentPipe  # noqa: E402
+from augment.filtering import BAND_POWER  # noqa: E402
 from augment.presets import preset_multipliers  # noqa: E402
+from augment.wavelets import BANDS, filter_bank  # noqa: E402
 
 Work = Callable[[Tensor], Tensor]
 NAMES = ("blit", "geom", "color", "filter", "noise", "cutout", "bgc")
@@ -52,6 +57,72 @@ def kornia_nearest(name: str) -> Work | None:
         "cutout": [K.RandomErasing((0.25, 0.25), (1.0, 1.0), p=p)],
     }
     return torch.nn.Sequential(*rows[name]) if name in rows else None
+
+
+def gated(batch: int, value: Tensor, neutral: float) -> Tensor:
+    """The value where a gate of probability 0.6 opens, else the neutral one, [B]."""
+    return torch.where(torch.rand(batch) < 0.6, value, torch.full_like(value, neutral))
+
+
+def textbook_color(images: Tensor) -> Tensor:
+    """Brightness, contrast, luma flip, hue and saturation as homogeneous 4x4 matrices, one after another."""
+    batch = len(images)
+    axis = torch.tensor([1.0, 1.0, 1.0, 0.0]) / 3**0.5
+    projection, unit = torch.outer(axis, axis), torch.eye(4)
+    homogeneous = torch.diag(torch.tensor([0.0, 0.0, 0.0, 1.0]))
+    a = 1 / 3**0.5
+    cross = torch.tensor([[0, -a, a, 0], [a, 0, -a, 0], [-a, a, 0, 0], [0, 0, 0, 0]])
+
+    def per_matrix(value: Tensor) -> Tensor:
+        return value[:, None, None]
+
+    shift = unit.repeat(batch, 1, 1)
+    shift[:, :3, 3] = gated(batch, torch.randn(batch) * 0.2, 0)[:, None]
+    contrast = per_matrix(gated(batch, torch.exp2(torch.randn(batch) * 0.5), 1))
+    color = (contrast * (unit - homogeneous) + homogeneous) @ shift
+    flip = per_matrix(gated(batch, torch.randint(2, (batch,)).float(), 0))
+    color = (unit - 2 * projection * flip) @ color
+    angle = per_matrix(gated(batch, (torch.rand(batch) * 2 - 1) * torch.pi, 0))
+    rest = unit - projection - homogeneous
+    color = (projection + homogeneous + angle.cos() * rest + angle.sin() * cross) @ color
+    scale = per_matrix(gated(batch, torch.exp2(torch.randn(batch)), 1))
+    color = (projection + homogeneous + rest * scale) @ color
+    planes = images.flatten(2)
+    return (color[:, :3, :3] @ planes + color[:, :3, 3:]).view(images.shape)
+
+
+def textbook_filter(images: Tensor) -> Tensor:
+    """Gains of four bands, one summed filter per image, two grouped convolutions of the padded batch."""
+    batch, channels, height, width = images.shape
+    bank, power = torch.tensor(filter_bank()), torch.tensor(BAND_POWER)
+    gains = torch.ones(batch, BANDS)
+    for band in range(BANDS):
+        one = torch.ones(batch, BANDS)
+        one[:, band] = gated(batch, torch.exp2(torch.randn(batch)), 1)
+        gains = gains * one / (power * one.square()).sum(1, keepdim=True).sqrt()
+    taps = (gains @ bank).repeat_interleave(channels, dim=0)
+    half = taps.shape[1] // 2
+    padding = (half, half, half, half)
+    while min(images.shape[2:]) <= half:  # F.pad refuses to reflect more than once
+        some = min(images.shape[2:]) - 1
+        images = F.pad(images, (some,) * 4, mode="reflect")
+        half -= some
+        padding = (half, half, half, half)
+    padded = F.pad(images, padding, mode="reflect")
+    planes = padded.view(1, batch * channels, *padded.shape[2:])
+    planes = F.conv2d(planes, taps[:, None, None], groups=batch * channels)
+    planes = F.conv2d(planes, taps[:, None, :, None], groups=batch * channels)
+    return planes.view(batch, channels, height, width)
+
+
+def textbook_noise(images: Tensor) -> Tensor:
+    """Normal noise of half normal strength."""
+    batch = len(images)
+    sigma = gated(batch, torch.randn(batch).abs() * 0.1, 0)
+    return images + torch.randn_like(images) * sigma[:, None, None, None]
+
+
+TEXTBOOK = {"color": textbook_color, "filter": textbook_filter, "noise": textbook_noise}
 
 
 def run(work: Work, images: Tensor, step: str) -> None:
@@ -159,6 +230,8 @@ def main() -> None:
             if peer is not None:
                 works["peer"] = peer(**multipliers).to(options.device)  # type: ignore[attr-defined]
                 works["peer"].p.copy_(torch.as_tensor(0.6))  # type: ignore[attr-defined]
+            if name in TEXTBOOK and options.device == "cpu":
+                works["textbook"] = TEXTBOOK[name]
             if (nearest := kornia_nearest(name)) is not None:
                 works["kornia"] = nearest
             times = [least_ms(list(works.values()), images, step, seconds) for step in STEPS]

@@ -34,13 +34,20 @@ def test_filtering_agrees_with_kornia() -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("axis", [2, 3])
-def test_both_ways_to_filter_give_the_same(axis: int) -> None:
-    images = random_images(2, 3, 40, 30)
+@pytest.mark.parametrize("axes", [(2,), (3,), (2, 3)])
+def test_both_ways_to_filter_give_the_same_with_their_gradients(axes: tuple[int, ...]) -> None:
+    images = random_images(2, 3, 40, 30).requires_grad_()
     taps = Filtering(imgfilter=1).filters(torch.tensor(GAINS_LOG2, dtype=torch.float64))
-    torch.testing.assert_close(
-        filter_dense(images, taps, axis), filter_long(images, taps, axis), rtol=0, atol=1e-12
+    dense = images
+    for axis in axes:
+        dense = filter_dense(dense, taps, axis)
+    convolved = filter_long(images, taps, axes)
+    weights = random_images(2, 3, 40, 30)
+    torch.testing.assert_close(convolved, dense, rtol=0, atol=1e-12)
+    expected, found = (
+        torch.autograd.grad((result * weights).sum(), images) for result in (dense, convolved)
     )
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
 
 
 def test_gains_of_one_return_the_images_bit_for_bit() -> None:
