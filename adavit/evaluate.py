@@ -4,17 +4,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from adavit.config import RunConfig
-from adavit.config_model import AUTO
-from adavit.data import ImageSet, Split, load_images, split_images
+from adavit.data import ImageSet
 from adavit.devices import choose_device
 from adavit.errors import UserError
-from adavit.generator_file import StoredGenerator, read_generator
-from adavit.metrics import ExtractorName
-from adavit.scoring import CHANNEL_NAMES, build_evaluator, load_reference, score_generator
+from adavit.evaluation_records import LOG_NAME, append_record, check_writable, write_record
+from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
+from adavit.metrics.inception_score import classifying
+from adavit.metrics.names import METRICS, check_names
+from adavit.metrics.path_length import SETTING, smooth
+from adavit.metrics.protocol import path_protocol
+from adavit.protocols import fakes_of, find_protocol
+from adavit.reference_set import ReferenceChoice, ReferenceSet
+from adavit.scoring import (
+    CHANNEL_NAMES,
+    build_evaluator,
+    choose_network,
+    load_reference,
+    score_generator,
+    score_paths,
+    split_name,
+)
+from adavit.sources import (
+    GeneratorSource,
+    ImageSource,
+    is_run_or_generator,
+    open_source,
+    split_of,
+)
 from adavit.training.console import Console, SilentConsole
+
+__all__ = ["evaluate", "is_run_or_generator", "split_of"]
+
+FEW_IMAGES = 1000
+"""So many images or fewer on a side, and a Frechet distance is said to be biased, whatever the extractor."""
 
 
 def evaluate(
@@ -24,153 +46,299 @@ def evaluate(
     metrics: Sequence[str] = ("fid", "kid"),
     extractor: ExtractorName = "auto",
     inception_weights: Path | None = None,
+    protocol: str | None = None,
     fakes: int | None = None,
     which: str | None = None,
     truncation: float | None = None,
     seed: int | None = None,
     data_root: Path | None = None,
     device: str = "auto",
+    out: Path | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Scores generated images.
 
+    Example:
+        >>> record = evaluate("runs/00000-small_set-resnet-bgc", protocol="quick5k")
+        >>> record["fd_random"], record["protocol"]["n_real"]
+
     Args:
-        source: A run directory, a generator file, or a folder or zip of images.
-        data: Real images to compare with; None takes those of the run's metrics.
-        metrics: Of "fid", "kid".
+        source: A run directory, a generator file, a folder or zip of images, or the name of a set.
+        data: What to compare with, any of these too; None takes the real images of the run's
+            metrics, or those that `protocol` means.
+        metrics: Of `adavit.metrics.METRICS`; "kid" gives its form over subsets too.
         extractor: As `adavit.metrics.choose_extractor`.
         inception_weights: Inception's weights as a file.
+        protocol: One of `adavit.protocols.PROTOCOLS`; None is `fakes` against `data`.
         fakes: Generated images; None takes as many as the run did, or all of a folder's.
         which: "best" or "last" generator of a run; None is the best.
         truncation: Factor on the distance of w from its average; None and 1 are none.
         seed: Start of the random stream; None takes the run's, which repeats the run's own figure.
         data_root: Where downloaded sets are kept.
         device: As `adavit.devices.choose_device`.
+        out: JSON file to write the record to. A run gets it in its evaluations.jsonl in any case.
         console: Told how it goes; None says nothing.
 
     Returns:
-        The figures by recorded name, and the protocol they were measured under.
+        The figures by recorded name; `protocol`, all they were measured under; `source`, what was
+        evaluated; `notes`, what to bear in mind.
 
     Raises:
         UserError: If something is absent or does not fit.
+        RunError: If a figure is not finite.
     """
-    console = console or SilentConsole()
-    chosen = choose_device(device)
-    common: dict[str, Any] = {
-        "metrics": tuple(metrics),
-        "extractor": extractor,
-        "inception_weights": inception_weights,
-        "device": chosen,
-        "console": console,
-    }
-    if not is_run_or_generator(Path(source)):
-        given = {"--which": which, "--truncation": truncation, "--seed": seed}
-        for flag, value in given.items():
-            if value is not None:
-                raise UserError(
-                    f"{flag} is {value}, but {source!r} is read as images, which only a generator"
-                    f" has a use for. Leave {flag} out, or name a run or a .safetensors file."
-                )
-        return _evaluate_images(source, data, fakes, data_root, common, console)
-    stored = read_generator(source, which=which)
-    config = _config_of(stored)
-    reference = _reference(stored, config, data, data_root, console)
-    trained_on = None
-    if reference.fingerprint == stored.data_fingerprint:
-        trained_on = (reference, split_of(config, reference))
-    evaluator = build_evaluator(reference, trained_on=trained_on, **common)
-    count = fakes or config.metrics.fakes
-    return score_generator(
-        evaluator,
-        stored.generator.to(chosen),
-        fakes=count,
-        seed=config.run.seed if seed is None else seed,
-        label_counts=stored.label_counts,
-        truncation=1.0 if truncation is None else truncation,
-        progress=lambda done: console.activity("evaluating", done, count),
+    names = _with_subsets(metrics)
+    if out is not None:
+        check_writable(out)
+    subject = open_source(source, "SOURCE", which=which)
+    if isinstance(subject, ImageSource):
+        _refuse_flags_of_generators(subject, names, which, truncation, seed)
+    row = None if protocol is None else find_protocol(protocol)
+    evaluation = _Evaluation(
+        names,
+        extractor,
+        inception_weights=inception_weights,
+        device=device,
+        console=console or SilentConsole(),
     )
-
-
-def is_run_or_generator(path: Path) -> bool:
-    """Whether `path` is to be read as a run directory or a generator file rather than as images."""
-    return (path / "config.yaml").is_file() or path.suffix == ".safetensors"
-
-
-def split_of(config: RunConfig, images: ImageSet) -> Split:
-    """The training and held-out images of a run, found again from its settings."""
-    return split_images(
-        len(images.images),
-        subset=config.data.subset,
-        heldout_fraction=config.data.val_fraction,
-        seed=config.run.seed,
-    )
-
-
-def _config_of(stored: StoredGenerator) -> RunConfig:
-    try:
-        config = RunConfig.model_validate(stored.config)
-    except ValidationError as error:
-        reason = f"{error.error_count()} settings are not understood"
+    count = fakes_of(row, fakes)
+    if isinstance(subject, GeneratorSource) and count is None:
+        count = subject.config.metrics.fakes
+    reference = None
+    if names != ["ppl"]:
+        reference = ReferenceChoice(
+            subject,
+            data,
+            row,
+            count=count,
+            seed=seed,
+            data_root=data_root,
+            activity=evaluation.console.activity,
+        ).load()
+        for note in reference.images.notes:
+            evaluation.console.note(note)
+    evaluation.extra = {"name": protocol}
+    if isinstance(subject, GeneratorSource):
+        assert count is not None
+        record = evaluation.of_generator(subject, reference, count, seed, truncation)
     else:
-        if config.metrics.fakes is not AUTO:
-            return config
-        reason = "its settings are not complete"
-    raise UserError(
-        f"generator file {str(stored.path)!r} cannot be evaluated ({reason}), expected the settings"
-        " of its run as this version of adavit writes them. Generate images, and evaluate their"
-        " folder."
-    )
+        assert reference is not None
+        record = evaluation.of_images(subject, reference, count, data_root)
+    _keep(record, subject, out, evaluation.console)
+    return record
 
 
-def _reference(
-    stored: StoredGenerator,
-    config: RunConfig,
-    data: str | None,
-    data_root: Path | None,
-    console: Console,
-) -> ImageSet:
-    generator = stored.generator
-    reference = load_reference(
-        data or config.metrics.reference or config.data.source,
-        "--data",
-        resolution=generator.resolution,
-        channels=CHANNEL_NAMES[generator.image_channels],
-        data_root=data_root or config.data.data_root,
-        progress=lambda done, total: console.activity("decoding", done, total),
-    )
-    for note in reference.notes:
-        console.note(note)
-    return reference
+class _Evaluation:
+    """One evaluation: what is measured, with what, and where it is told."""
 
+    def __init__(
+        self,
+        metrics: list[str],
+        extractor: ExtractorName,
+        *,
+        inception_weights: Path | None,
+        device: str,
+        console: Console,
+    ) -> None:
+        self.metrics = metrics
+        self.console = console
+        self.extra: dict[str, Any] = {}
+        self._requested = extractor
+        self._weights = inception_weights
+        self._device = choose_device(device)
 
-def _evaluate_images(
-    source: str,
-    data: str | None,
-    fakes: int | None,
-    data_root: Path | None,
-    common: dict[str, Any],
-    console: Console,
-) -> dict[str, Any]:
-    if data is None:
-        raise UserError(
-            f"{source!r} is not a run or a .safetensors file, so it is read as images, and --data"
-            " has no default; expected the real images to compare with. Give --data, or check the"
-            " path."
+    def of_generator(
+        self,
+        subject: GeneratorSource,
+        reference: ReferenceSet | None,
+        count: int,
+        seed: int | None,
+        truncation: float | None,
+    ) -> dict[str, Any]:
+        """The record of a generator."""
+        stored = subject.stored
+        network = self._network(reference)
+        arguments: dict[str, Any] = {
+            "seed": subject.config.run.seed if seed is None else seed,
+            "label_counts": stored.label_counts,
+            "truncation": 1.0 if truncation is None else truncation,
+        }
+        generator = stored.generator.to(self._device)
+        record: dict[str, Any] = {"images": stored.images}
+        notes: list[str] = []
+        if reference is not None:
+            evaluator, notes = self._evaluator(network, reference, count)
+            record |= score_generator(
+                evaluator,
+                generator,
+                fakes=count,
+                progress=lambda done: self.console.activity("evaluating", done, count),
+                **arguments,
+            )
+        else:
+            record["protocol"] = path_protocol(
+                network,
+                pairs=count,
+                resolution=generator.resolution,
+                channels=generator.image_channels,
+            ) | {
+                "seed": arguments["seed"],
+                "truncation": arguments["truncation"],
+                "labels": "training images" if generator.num_classes else None,
+            }
+        if "ppl" in self.metrics:
+            figures = score_paths(
+                network,
+                generator,
+                pairs=count,
+                progress=lambda done: self.console.activity("walking paths", done, count),
+                **arguments,
+            )
+            name = recorded_name("ppl", network.name)
+            record |= {name + ending: figure for ending, figure in figures.items()}
+            record["protocol"]["settings"]["ppl"] = SETTING
+        return self._finished(record, subject.describe(), notes)
+
+    def of_images(
+        self,
+        subject: ImageSource,
+        reference: ReferenceSet,
+        count: int | None,
+        data_root: Path | None,
+    ) -> dict[str, Any]:
+        """The record of images."""
+        shape = reference.images.images.shape
+        images = self._load(subject, shape, data_root)
+        if count is not None and count > len(images):
+            raise UserError(
+                f"--fakes or --protocol asks for {count} images, but {subject.name!r} has"
+                f" {len(images)}. Lower --fakes, or leave both out."
+            )
+        count = count or len(images)
+        evaluator, notes = self._evaluator(self._network(reference), reference, count)
+        record = evaluator.evaluate_images(
+            images.images[:count],
+            protocol={"seed": None, "truncation": None, "labels": None},
+            progress=lambda done: self.console.activity("evaluating", done, count),
         )
-    reference = load_reference(data, "--data", data_root=data_root)
-    for note in reference.notes:
-        console.note(note)
-    shape = reference.images.shape
-    images = load_images(source, resolution=shape[2], channels=CHANNEL_NAMES[shape[1]]).images
-    if fakes is not None and fakes > len(images):
-        raise UserError(
-            f"--fakes is {fakes}, but {source!r} has {len(images)} images. Lower --fakes or leave"
-            " it out."
+        described = {
+            "kind": "images",
+            "name": subject.name,
+            "split": split_name(images),
+            "fingerprint": images.fingerprint,
+        }
+        return self._finished(record, described, notes)
+
+    def _load(
+        self, subject: ImageSource, shape: tuple[int, ...], data_root: Path | None
+    ) -> ImageSet:
+        return load_reference(
+            subject.name,
+            "SOURCE",
+            resolution=shape[2],
+            channels=CHANNEL_NAMES[shape[1]],
+            data_root=data_root,
+            progress=lambda done, total: self.console.activity("decoding", done, total),
         )
-    count = fakes or len(images)
-    evaluator = build_evaluator(reference, **common)
-    return evaluator.evaluate_images(
-        images[:count],
-        protocol={"source": source},
-        progress=lambda done: console.activity("evaluating", done, count),
-    )
+
+    def _network(self, reference: ReferenceSet | None) -> FeatureExtractor:
+        if self._requested == "lpips-vgg16" and self.metrics != ["ppl"]:
+            others = ",".join(metric for metric in self.metrics if metric != "ppl")
+            raise UserError(
+                f"--metrics names {others}, but --extractor lpips-vgg16 compares pairs of images,"
+                " which ppl alone is made of. Use --metrics ppl, or another --extractor."
+            )
+        network = choose_network(
+            self._requested,
+            reference_name=None if reference is None else reference.images.name,
+            inception_weights=self._weights,
+            device=self._device,
+            console=self.console,
+        )
+        if "ppl" in self.metrics:
+            smooth(network)
+        if "is" in self.metrics:
+            classifying(network)
+        return network
+
+    def _evaluator(
+        self, network: FeatureExtractor, reference: ReferenceSet, count: int
+    ) -> tuple[Any, list[str]]:
+        """The evaluator with the real side done, and notes on the numbers of images."""
+        real = len(reference.images.images)
+        compared = [metric for metric in self.metrics if metric != "ppl"]
+        notes = []
+        if "fid" in compared and min(count, real) <= max(FEW_IMAGES, network.features):
+            compared += [metric for metric in ("kid", "kid_subsets") if metric not in compared]
+            notes.append(
+                f"{recorded_name('fid', network.name)} of {count:,} against {real:,} images is"
+                " biased upwards, the more the fewer they are: compare it at equal numbers only,"
+                f" and read {recorded_name('kid', network.name)} beside it, which is unbiased."
+            )
+        evaluator = build_evaluator(
+            reference.images,
+            metrics=compared,
+            extractor=network,
+            inception_weights=self._weights,
+            device=self._device,
+            console=self.console,
+            trained_on=reference.trained_on,
+            split=reference.split,
+            data_resize=reference.data_resize,
+        )
+        evaluator.settings(count)
+        evaluator.prepare(
+            progress=lambda done: self.console.activity("reading real images", done, real)
+        )
+        return evaluator, notes
+
+    def _finished(
+        self, record: dict[str, Any], source: dict[str, Any], notes: list[str]
+    ) -> dict[str, Any]:
+        for note in notes:
+            self.console.note(note)
+        protocol = record.pop("protocol") | self.extra
+        return {**record, "protocol": protocol, "source": source, "notes": notes}
+
+
+def _with_subsets(metrics: Sequence[str]) -> list[str]:
+    """The metrics, each known and named once; KID in its published form too."""
+    check_names(metrics, METRICS)
+    names = list(metrics)
+    if "kid" in names and "kid_subsets" not in names:
+        names.insert(names.index("kid") + 1, "kid_subsets")
+    return names
+
+
+def _refuse_flags_of_generators(
+    subject: ImageSource,
+    metrics: Sequence[str],
+    which: str | None,
+    truncation: float | None,
+    seed: int | None,
+) -> None:
+    flags = {"--which": which, "--truncation": truncation, "--seed": seed}
+    given = [(flag, value) for flag, value in flags.items() if value is not None]
+    if "ppl" in metrics:
+        given.append(("--metrics", "ppl"))
+    for flag, value in given:
+        raise UserError(
+            f"{flag} is {value}, but {subject.name!r} is read as images, which only a generator has"
+            " a use for. Leave it out, or name a run or a .safetensors file."
+        )
+
+
+def _keep(
+    record: dict[str, Any],
+    subject: GeneratorSource | ImageSource,
+    out: Path | None,
+    console: Console,
+) -> None:
+    if out is not None:
+        write_record(out, record)
+    if isinstance(subject, GeneratorSource) and subject.run is not None:
+        log = subject.run.path / LOG_NAME
+        try:
+            append_record(log, record)
+        except OSError as error:
+            console.note(f"The record is not added to {log} ({error.strerror}).")

@@ -7,26 +7,56 @@ from typing import Any
 import click
 
 from adavit.evaluate import evaluate
+from adavit.metrics.extractor_choice import EXTRACTORS
+from adavit.metrics.names import METRICS
+from adavit.protocols import PROTOCOLS
 from cli.consoles import console_for
 
+PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
 
-@click.command()
+HELP = """
+Score SOURCE: a run, a generator file, a folder or zip of images, or the name of a set.
+
+Prints one JSON record: the figures, and the protocol they were measured under. A run keeps it
+in its evaluations.jsonl too; `adavit compare` puts records side by side.
+
+\b
+adavit evaluate runs/00000-small_set-resnet-bgc
+adavit evaluate runs/00003-cifar10-resnet-bgc --protocol train50k
+adavit evaluate drawn --data my_photos --metrics kid,precision,recall
+
+Of the metrics, fid, kid, is and fid_infinity go by these names with Inception alone; precision,
+recall, density and coverage with vgg16; ppl with lpips-vgg16. With any other feature network
+they are fd_random, kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else.
+Lower is better for fid, kid and ppl, higher for the others. Published weights are downloaded
+when missing.
+"""
+
+
+@click.command(help=HELP)
 @click.argument("source")
-@click.option("--data", help="Real images to compare with. [the run's]")
-@click.option("--metrics", default="fid,kid", show_default=True, help="Of fid,kid.")
+@click.option(
+    "--data", help="What to compare with: images, a name, a run or a generator. [the run's data]"
+)
+@click.option("--metrics", default="fid,kid", show_default=True, help=f"Of {','.join(METRICS)}.")
+@click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help=f"{PROTOCOL_HELP}.")
+@click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
 @click.option(
     "--extractor",
-    type=click.Choice(["auto", "inception", "random"]),
     default="auto",
     show_default=True,
+    metavar="NAME",
+    help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict.",
 )
 @click.option(
     "--inception-weights", type=click.Path(path_type=Path), help="Inception's weights as a file."
 )
-@click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
 @click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
 @click.option("--truncation", type=click.FloatRange(0, 2), help="1 is none. [1]")
 @click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Also write the record to this JSON file."
+)
 @click.option(
     "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
 )
@@ -34,10 +64,7 @@ from cli.consoles import console_for
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
 )
 def command(metrics: str, source: str, **options: Any) -> None:
-    """Score SOURCE: a run, a generator file, or a folder or zip of images.
-
-    Prints one JSON record: the figures, and the protocol they were measured under.
-    """
+    """Parses, evaluates, prints the record."""
     names = [part.strip() for part in metrics.split(",") if part.strip()]
     with console_for(err=True) as console:
         record = evaluate(source, metrics=names, console=console, **options)

@@ -10,6 +10,13 @@ COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
     "generate": "Draw images from a trained generator.",
     "evaluate": "Score a run, a generator or images: FID, KID and others.",
+    "compare": "Put the scores of runs side by side, if their protocols agree.",
+    "memorisation": "Find the training images that generated ones come closest to.",
+    "leaks": "Estimate how many generated images show an augmentation.",
+    "ablate": "Train every cell of a grid of settings.",
+    "sweep": "Search settings for the best score.",
+    "report": "Write runs as one HTML page to look at.",
+    "runs": "List runs with their best figures.",
     "augment": "Look at augmentations.",
 }
 

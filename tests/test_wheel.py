@@ -24,6 +24,8 @@ def test_a_preset_is_read_from_an_installed_wheel_outside_the_clone(tmp_path: Pa
     (wheel,) = tmp_path.glob("*.whl")
     members = zipfile.ZipFile(wheel).namelist()
     assert "configs/presets/stylegan2-ada.yaml" in members
+    assert "configs/ablations/smoke.yaml" in members
+    assert "adavit/report/templates/report.js" in members
     assert any(name.endswith("licenses/LICENSE") for name in members)
     assert not [name for name in members if name.startswith(("tests/", "benchmarks/"))]
 

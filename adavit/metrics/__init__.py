@@ -11,14 +11,17 @@ generators or runs.
 """
 
 from adavit.metrics.distances import frechet_distance, kernel_distance
-from adavit.metrics.evaluation import EvaluationProtocol, Evaluator, recorded_name
+from adavit.metrics.evaluation import Evaluator
 from adavit.metrics.extraction import Interrupted, extract_features
 from adavit.metrics.extractor_choice import ExtractorName, choose_extractor
 from adavit.metrics.features import FeatureExtractor, as_rgb
-from adavit.metrics.inception_weights import WeightsAbsentError
+from adavit.metrics.names import METRICS, recorded_name
+from adavit.metrics.protocol import EvaluationProtocol
 from adavit.metrics.random_features import RandomFeatures
+from adavit.metrics.weight_files import WeightsAbsentError
 
 __all__ = [
+    "METRICS",
     "EvaluationProtocol",
     "Evaluator",
     "ExtractorName",

@@ -80,7 +80,16 @@ def gaussian_statistics(features: Tensor, side: str = "images") -> GaussianStati
     return GaussianStatistics(mean, covariance / (len(features) - 1), len(features))
 
 
-def frechet_distance_of(a: GaussianStatistics, b: GaussianStatistics) -> float:
+def matrix_root(covariance: Tensor) -> Tensor:
+    """The symmetric square root of a covariance [F, F], float64."""
+    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+    # Rounding leaves eigenvalues of about -1e-16 where the covariance is singular.
+    return (eigenvectors * eigenvalues.clamp(min=0).sqrt()) @ eigenvectors.T
+
+
+def frechet_distance_of(
+    a: GaussianStatistics, b: GaussianStatistics, *, root_a: Tensor | None = None
+) -> float:
     """Squared Frechet distance between two Gaussians.
 
     Equation 6 of Heusel et al. 2017 (arXiv:1706.08500): |m_a - m_b|^2 + tr(S_a + S_b - 2 (S_a
@@ -91,14 +100,13 @@ def frechet_distance_of(a: GaussianStatistics, b: GaussianStatistics) -> float:
     Args:
         a: One side.
         b: The other side, with as many features.
+        root_a: `matrix_root(a.covariance)` where it is known already. None computes it.
 
     Returns:
         The distance, >= 0, in squared units of the features. It is biased upwards by small counts
         on either side.
     """
-    eigenvalues, eigenvectors = torch.linalg.eigh(a.covariance)
-    # Rounding leaves eigenvalues of about -1e-16 where the covariance is singular.
-    root = (eigenvectors * eigenvalues.clamp(min=0).sqrt()) @ eigenvectors.T
+    root = matrix_root(a.covariance) if root_a is None else root_a
     product = root @ b.covariance @ root
     root_trace = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
     offset = (a.mean - b.mean).square().sum()

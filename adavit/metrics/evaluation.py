@@ -5,10 +5,8 @@ cannot be compared with anything. `Evaluator.evaluate` returns both together, re
 one line of metrics.jsonl.
 """
 
-import difflib
-import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
+from adavit.metrics.distances import check_features
 from adavit.metrics.extraction import (
     Interrupted,
     Progress,
@@ -25,52 +24,12 @@ from adavit.metrics.extraction import (
     extract_features,
 )
 from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.measures import MEASURES
+from adavit.metrics.names import check_names, recorded_name
+from adavit.metrics.protocol import EvaluationProtocol, versions
 from adavit.metrics.reference import RealScore, Reference
 
-__all__ = ["EvaluationProtocol", "Evaluator", "Interrupted", "recorded_name"]
-
-METRICS = ("fid", "kid")
-
-
-@dataclass(frozen=True)
-class EvaluationProtocol:
-    """How a record was measured, but for what the caller adds: seed, truncation, labels, ...
-
-    Attributes:
-        extractor: Name of the feature extractor.
-        weights_digest: sha256 of its weights.
-        extractor_resize: How it resizes what it sees.
-        device: "cpu" or "cuda"; the same images score alike on both, but not to the bit.
-        n_fake: Generated images.
-        n_real: Reference images.
-        n_heldout: Held-out images of the floor; None where there is no floor.
-        n_floor_reference: Reference images left for the floor; None where there is no floor.
-        n_training: Images of the training score; None where there is none.
-        n_half: Images in each half of the halves score; None where there is none.
-        reference: Name of the reference set.
-        reference_fingerprint: Content digest of the reference set, as the caller knows it.
-        resolution: Side of the images in pixels, or "height x width".
-        channels: Channels of the reference images.
-        kid: Which estimator of the kernel distance this is.
-        versions: Versions of the packages that the numbers depend on.
-    """
-
-    extractor: str
-    weights_digest: str
-    extractor_resize: str
-    device: str
-    n_fake: int
-    n_real: int
-    n_heldout: int | None
-    n_floor_reference: int | None
-    n_training: int | None
-    n_half: int | None
-    reference: str
-    reference_fingerprint: str
-    resolution: int | str
-    channels: int
-    kid: str
-    versions: dict[str, str]
+__all__ = ["Evaluator", "Interrupted"]
 
 
 class Evaluator:
@@ -85,7 +44,9 @@ class Evaluator:
             memory-mapped.
         reference_fingerprint: Content digest of the reference set, for the record.
         reference_name: Name of the reference set, for the record and for messages.
-        metrics: What to measure, of "fid", "kid"; the first is the one that training watches.
+        split: Which part of it, for the record.
+        data_resize: How its files were brought to their resolution, for the record.
+        metrics: What to measure, names in `MEASURES`; the first is the one that training watches.
         heldout_images: Real images never trained on, for the floor. Those in the reference are left
             out of it there.
         training_images: The images trained on, where they are a part of the reference.
@@ -107,7 +68,9 @@ class Evaluator:
         *,
         reference_fingerprint: str,
         reference_name: str,
-        metrics: Sequence[str] = METRICS,
+        split: str = "all",
+        data_resize: str | None = None,
+        metrics: Sequence[str] = ("fid", "kid"),
         heldout_images: np.ndarray | Tensor | None = None,
         training_images: np.ndarray | Tensor | None = None,
         cache_dir: Path | None = None,
@@ -115,15 +78,13 @@ class Evaluator:
     ) -> None:
         self.extractor = extractor
         self.metrics = tuple(metrics)
-        self.names = tuple(recorded_name(metric, extractor) for metric in self.metrics)
-        if not self.metrics or len(set(self.metrics)) < len(self.metrics):
-            raise UserError(
-                f"--metrics is '{','.join(self.metrics)}', but must name each metric once. Use "
-                "--metrics fid,kid."
-            )
+        check_names(self.metrics, tuple(MEASURES))
+        self.names = tuple(recorded_name(metric, extractor.name) for metric in self.metrics)
         self._images = _as_array(reference_images)
         self._fingerprint = reference_fingerprint
         self._name = reference_name
+        self._split = split
+        self._data_resize = data_resize
         if len(self._images) < 2:
             raise UserError(
                 f"the reference '{reference_name}' has {len(self._images)} images, but a distance "
@@ -185,10 +146,11 @@ class Evaluator:
             should_stop: Asked between batches.
 
         Returns:
-            By recorded name `fid` (or `fd_random`, ...): `fid` itself; `fid_floor`, `fid_training`,
-            `fid_halves`, the scores of real images (see `adavit.metrics.reference`) where they can
-            be had; `fid_at_floor`, the score of as many generated images as the floor has held-out
-            ones, against the same images: compare the floor with this. And `protocol`.
+            By recorded name `fid` (or `fd_random`, ...): `fid` itself, and so each metric, with its
+            spread `..._std` where it has one; `fid_floor`, `fid_training`, `fid_halves`, the scores
+            of real images (see `adavit.metrics.reference`) where they can be had; `fid_at_floor`,
+            the score of as many generated images as the floor has held-out ones, against the same
+            images: compare the floor with this. And `protocol`.
 
         Raises:
             Interrupted: If `should_stop` returned True.
@@ -210,18 +172,35 @@ class Evaluator:
             progress=progress,
             should_stop=should_stop,
         )
-        record: dict[str, Any] = self._named(reference.distances(features, "generated images"))
+        record: dict[str, Any] = self._figures(features, reference)
         for kind, score in reference.scores.items():
-            record |= self._named(score.distances, f"_{kind}")
+            record |= self._named(score.figures, f"_{kind}")
         floor = reference.scores.get("floor")
         if floor is not None and reference.floor_side is not None and len(features) >= floor.count:
             # The Frechet distance falls with the number of images: only equal numbers compare with
             # the floor.
-            matched = reference.floor_side.distances(features[: floor.count], "generated images")
+            matched = reference.scored(
+                features[: floor.count], reference.floor_side, "generated images"
+            )
             record |= self._named(matched, "_at_floor")
         own = self._protocol(len(features), reference.scores)
         record["protocol"] = {f.name: getattr(own, f.name) for f in fields(own)} | extra
         return record
+
+    def settings(self, fakes: int) -> dict[str, str]:
+        """How each metric is set for so many generated images, found out before they are made.
+
+        Args:
+            fakes: Generated images.
+
+        Returns:
+            Settings by metric.
+
+        Raises:
+            UserError: If the images of either side are too few for a metric.
+        """
+        real = len(self._images)
+        return {metric: MEASURES[metric].setting(fakes, real) for metric in self.metrics}
 
     def evaluate_images(self, images: np.ndarray | Tensor, **arguments: Any) -> dict[str, Any]:
         """Scores an array of images, for example a folder against another one.
@@ -249,10 +228,20 @@ class Evaluator:
                 )
             yield images
 
-    def _named(self, distances: Mapping[str, float], ending: str = "") -> dict[str, float]:
+    def _figures(self, features: Tensor, reference: Reference) -> dict[str, float]:
+        other = features.to(self.extractor.device)
+        check_features(other, "generated images")
+        record: dict[str, float] = {}
+        for name, metric in zip(self.names, self.metrics, strict=True):
+            figures = MEASURES[metric].figures(other, reference, self.extractor)
+            record |= {name + ending: figure for ending, figure in figures.items()}
+        return record
+
+    def _named(self, figures: Mapping[str, float], ending: str) -> dict[str, float]:
         return {
-            name + ending: distances[metric]
+            name + ending: figures[metric]
             for name, metric in zip(self.names, self.metrics, strict=True)
+            if metric in figures
         }
 
     def _protocol(self, fakes: int, scores: Mapping[str, RealScore]) -> EvaluationProtocol:
@@ -271,37 +260,14 @@ class Evaluator:
             n_training=counts.get("training"),
             n_half=counts.get("halves"),
             reference=self._name,
+            split=self._split,
             reference_fingerprint=self._fingerprint,
             resolution=int(height) if height == width else f"{height} x {width}",
+            data_resize=self._data_resize,
             channels=int(self._images.shape[1]),
-            kid="unbiased, all images",
-            versions={
-                "torch": str(torch.__version__),  # a plain string, which a checkpoint may hold
-                "torch_fidelity": importlib.metadata.version("torch_fidelity"),
-            },
+            settings=self.settings(fakes),
+            versions=versions(),
         )
-
-
-def recorded_name(metric: str, extractor: FeatureExtractor) -> str:
-    """The name a metric is recorded under: `fid` belongs to Inception alone.
-
-    Args:
-        metric: "fid" or "kid", as the user names it.
-        extractor: What it is measured with.
-
-    Returns:
-        For example "fid", or "fd_random" with the random extractor.
-
-    Raises:
-        UserError: If the metric is unknown.
-    """
-    if metric not in METRICS:
-        close = difflib.get_close_matches(metric, METRICS, n=1)
-        hint = f"Did you mean {close[0]}?" if close else "Use --metrics fid,kid."
-        raise UserError(f"--metrics names '{metric}', but must be of {', '.join(METRICS)}. {hint}")
-    if not extractor.suffix:
-        return metric
-    return ("fd" if metric == "fid" else metric) + extractor.suffix
 
 
 def _as_array(images: np.ndarray | Tensor) -> np.ndarray:

@@ -1,23 +1,42 @@
-"""Which extractor a run uses: what was asked for, or the best that is there."""
+"""Which extractor is used: what was asked for, or the best that is there."""
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from adavit.errors import UserError
 from adavit.metrics.features import FeatureExtractor
-from adavit.metrics.inception import InceptionFeatures
-from adavit.metrics.inception_weights import (
-    DIGEST_PREFIX,
-    WeightsAbsentError,
-    file_digest,
-    find_weights,
-    read_weights,
+from adavit.metrics.fidelity import (
+    CLIP_NAMES,
+    DINOV2_NAMES,
+    UNSAFE_NAMES,
+    VGG16_WEIGHTS,
+    downloaded_features,
+    expected_vgg16_state,
+    vgg16_features,
 )
+from adavit.metrics.inception import INCEPTION_WEIGHTS, InceptionFeatures, expected_state
+from adavit.metrics.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
 from adavit.metrics.random_features import RandomFeatures
+from adavit.metrics.torchvision_features import TorchvisionFeatures
+from adavit.metrics.weight_files import WeightsAbsentError, file_digest, read_tensors
 
-ExtractorName = Literal["auto", "inception", "random"]
+ExtractorName = str
+"""As `--extractor` takes it; see `EXTRACTORS`."""
+
+EXTRACTORS = (
+    "auto",
+    "inception",
+    "random",
+    "vgg16[:FILE]",
+    "lpips-vgg16",
+    *CLIP_NAMES,
+    *DINOV2_NAMES,
+    "torchvision:ARCH:FILE",
+)
+"""What `--extractor` takes."""
+
+Chosen = tuple[FeatureExtractor, str | None]
 
 
 def choose_extractor(
@@ -26,55 +45,95 @@ def choose_extractor(
     weights: Path | None = None,
     device: torch.device | str = "cpu",
     allow_download: bool = True,
-) -> tuple[FeatureExtractor, str | None]:
+) -> Chosen:
     """Builds the extractor before the first step, so that absent weights are found out then.
 
     Args:
-        requested: "inception", "random", or "auto": Inception where its weights are there or can be
+        requested: One of `EXTRACTORS`; "auto" is Inception where its weights are there or can be
             downloaded, else random.
         weights: Weights file for Inception. None takes torch-fidelity's own, downloaded when
             missing.
         device: Where it runs; on "mps", which lacks float64, it runs on the CPU.
-        allow_download: False looks for the weights on the disk only.
+        allow_download: False looks for published weights on the disk only.
 
     Returns:
         The extractor, and a note for the log or None.
 
     Raises:
-        UserError: If Inception was asked for and its weights are absent, or a weights file is
-            unfit, or `weights` is given to an extractor that has none.
+        UserError: If there is no such extractor, its weights are absent or unfit, or `weights` is
+            given to another one than Inception.
     """
-    if requested not in ("auto", "inception", "random"):
+    chosen = torch.device("cpu" if torch.device(device).type == "mps" else device)
+    name, _, rest = requested.partition(":")
+    if name not in ("auto", "inception") and weights is not None:
         raise UserError(
-            f"--extractor is '{requested}', but must be auto, inception or random. Use one of "
-            "these."
+            f"--inception-weights {weights} was given together with --extractor {requested}, which"
+            " has no use for it. Drop one of the two."
         )
-    chosen = torch.device(device)
-    if chosen.type == "mps":
-        chosen = torch.device("cpu")
+    if name == "torchvision":
+        return _torchvision(requested, rest, chosen), None
+    if name == "vgg16" and (rest or ":" not in requested):
+        return _vgg16(Path(rest) if rest else None, chosen, allow_download)
+    if requested in ("auto", "inception"):
+        return _inception(requested, weights, chosen, allow_download)
     if requested == "random":
-        if weights is not None:
-            raise UserError(
-                f"--inception-weights {weights} was given together with --extractor random, which "
-                "has no weights file. Drop one of the two."
-            )
         return RandomFeatures(chosen), None
+    if requested == "lpips-vgg16":
+        return _lpips(chosen, allow_download), None
+    if requested in UNSAFE_NAMES:
+        kind = "TorchScript" if requested in CLIP_NAMES else "Python code from torch.hub"
+        note = (
+            f"Warning: --extractor {requested} runs what it downloads ({kind}), since its weights"
+            " cannot be read as mere numbers."
+        )
+        return downloaded_features(requested, chosen), note
+    raise UserError(
+        f"--extractor is '{requested}', but must be one of {', '.join(EXTRACTORS)}. Use one of"
+        " these."
+    )
+
+
+def _inception(
+    requested: str, weights: Path | None, device: torch.device, allow_download: bool
+) -> Chosen:
     try:
-        path = find_weights(allow_download=allow_download) if weights is None else weights
+        path = INCEPTION_WEIGHTS.find(allow_download=allow_download) if weights is None else weights
     except WeightsAbsentError as error:
         if requested == "inception":
             raise
-        note = (
-            f"{error} This run goes on with the random extractor: fd_random, kid_random, not fid."
-        )
-        return RandomFeatures(chosen), note
-    state = read_weights(path)
+        note = f"{error} This goes on with the random extractor: fd_random, kid_random, not fid."
+        return RandomFeatures(device), note
+    state = INCEPTION_WEIGHTS.read(path, expected_state())
     digest = file_digest(path)
-    note_weights = None
-    if not digest.startswith(DIGEST_PREFIX):
-        note_weights = (
-            f"{path} (sha256 {digest[:8]}...) is not the Inception file that torch-fidelity ships "
-            f"({DIGEST_PREFIX}...): these fid and kid are not comparable with published ones, "
-            "unless it holds the same weights."
+    note_weights = INCEPTION_WEIGHTS.note_on(path, digest, "these fid and kid")
+    return InceptionFeatures(state, digest, device), note_weights
+
+
+def _vgg16(file: Path | None, device: torch.device, allow_download: bool) -> Chosen:
+    path = file or VGG16_WEIGHTS.find(allow_download=allow_download)
+    state = VGG16_WEIGHTS.read(path, expected_vgg16_state())
+    digest = file_digest(path)
+    note = VGG16_WEIGHTS.note_on(path, digest, "this precision and recall")
+    return vgg16_features(state, digest, device), note
+
+
+def _lpips(device: torch.device, allow_download: bool) -> LpipsFeatures:
+    vgg16 = VGG16_WEIGHTS.find(allow_download=allow_download)
+    layers = LPIPS_WEIGHTS.find(allow_download=allow_download)
+    return LpipsFeatures(
+        VGG16_WEIGHTS.read(vgg16, expected_vgg16_state()),
+        LPIPS_WEIGHTS.read(layers, expected_lpips_state()),
+        device,
+    )
+
+
+def _torchvision(requested: str, rest: str, device: torch.device) -> TorchvisionFeatures:
+    architecture, _, file = rest.partition(":")
+    if not architecture or not file:
+        raise UserError(
+            f"--extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
+            " --extractor torchvision:resnet50:resnet50.pth."
         )
-    return InceptionFeatures(state, digest, chosen), note_weights
+    path = Path(file)
+    state = read_tensors(path, f"--extractor {requested}", f"a state dict of {architecture}")
+    return TorchvisionFeatures(architecture, state, file_digest(path), device)

@@ -2,13 +2,13 @@
 
 A metric compares two sets of images by the features that one fixed network gives them. The name of
 the network belongs to the number: only torch-fidelity's Inception may call its distance `fid`,
-every other extractor carries a suffix.
+every other extractor carries a suffix (`adavit.metrics.names`).
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,9 +20,8 @@ class FeatureExtractor(Protocol):
     """A fixed network from images to features; it draws no random numbers and keeps no state.
 
     Attributes:
-        name: Short name as in `--extractor`, for example "inception" or "random".
-        suffix: "" for the reference extractor of FID, else what a recorded name ends with, for
-            example "_random".
+        name: Short name as in `--extractor`, for example "inception" or "random"; recorded names
+            end with it where a figure has another reference extractor.
         weights_digest: sha256 of the weights, 64 hexadecimal digits.
         features: Number of features F per image.
         resize: How images are brought to the size the network sees, for the record.
@@ -31,7 +30,6 @@ class FeatureExtractor(Protocol):
     """
 
     name: str
-    suffix: str
     weights_digest: str
     features: int
     resize: str
@@ -40,6 +38,24 @@ class FeatureExtractor(Protocol):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features [B, F], float32 on `device`, of images uint8 [B, C, H, W] with C in 1, 3, 4."""
+        ...
+
+
+@runtime_checkable
+class SmoothExtractor(Protocol):
+    """An extractor that also takes images before they are rounded, as path lengths need."""
+
+    def of_unrounded(self, images: Tensor) -> Tensor:
+        """Features [B, F], float32, of images float32 [B, C, H, W] with C in 1, 3, in [-1, 1]."""
+        ...
+
+
+@runtime_checkable
+class ClassifyingExtractor(Protocol):
+    """An extractor whose features lead to class logits, as the Inception score needs."""
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Logits [B, K], float32, of its own features [B, F]."""
         ...
 
 

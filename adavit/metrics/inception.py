@@ -1,22 +1,28 @@
 """The `inception` extractor: torch-fidelity's Inception-v3, 2048 features, which defines FID.
 
 The network and its TensorFlow-1 resizing are torch-fidelity's own. Only the loading is ours:
-torch-fidelity unpickles whatever file it is given, so it gets a state dict that `inception_weights`
-has read safely and checked.
+torch-fidelity unpickles whatever file it is given, so it gets a state dict that `weight_files` has
+read safely and checked.
 """
 
-import io
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-from torch_fidelity.utils import create_feature_extractor
+from torch_fidelity.feature_extractor_inceptionv3 import (
+    URL_INCEPTION_V3,
+    FeatureExtractorInceptionV3,
+)
 
 from adavit.metrics.features import as_rgb, exact_arithmetic
+from adavit.metrics.fidelity import build_network, saved
+from adavit.metrics.weight_files import WeightFile
 
 NETWORK = "inception-v3-compat"
 LAYER = "2048"
+INCEPTION_WEIGHTS = WeightFile(
+    "Inception", URL_INCEPTION_V3, "6726825d", "--inception-weights FILE"
+)
 
 
 class InceptionFeatures:
@@ -29,7 +35,6 @@ class InceptionFeatures:
     """
 
     name = "inception"
-    suffix = ""
     features = 2048
     resize = "bilinear as in TensorFlow 1 to 299 px"
 
@@ -41,7 +46,8 @@ class InceptionFeatures:
         # Batches of 8 and channels_last run 1.6 times as fast on a CPU as torch-fidelity's 64 in
         # the default layout.
         self.batch = 8 if self.device.type == "cpu" else 128
-        module = _build(dict(state)).to(self.device)
+        module = build_network(NETWORK, LAYER, dict(state)).to(self.device)
+        self._class_weights: Tensor = module.get_parameter("fc.weight")  # [1008, 2048]
         self._module = module.to(memory_format=torch.channels_last)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -60,6 +66,18 @@ class InceptionFeatures:
             rgb = as_rgb(images.to(self.device))
             return self._module(rgb.contiguous(memory_format=torch.channels_last))[0]
 
+    def logits(self, features: Tensor) -> Tensor:
+        """Class logits without their bias, as the Inception score uses them.
+
+        Args:
+            features: Features [B, 2048] from this extractor, on any device.
+
+        Returns:
+            Logits [B, 1008], float32, on the device of `features`.
+        """
+        with exact_arithmetic():
+            return features @ self._class_weights.to(features.device).T
+
 
 def expected_state() -> dict[str, Tensor]:
     """Names, shapes and types of the network's 566 tensors.
@@ -73,26 +91,5 @@ def expected_state() -> dict[str, Tensor]:
             """Loads nothing: the constructor would insist on a file."""
 
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        skeleton = Skeleton(NETWORK, [LAYER], feature_extractor_weights_path=_saved({}))
+        skeleton = Skeleton(NETWORK, [LAYER], feature_extractor_weights_path=saved({}))
     return dict(skeleton.state_dict())
-
-
-def _build(state: dict[str, Tensor]) -> torch.nn.Module:
-    # torch-fidelity unpickles `weights_path`; these bytes were written one line above, so that is
-    # harmless. Building layers draws initial weights from the global generator, which must not
-    # move.
-    with torch.random.fork_rng(devices=[]):
-        return create_feature_extractor(
-            NETWORK,
-            [LAYER],
-            cuda=False,
-            verbose=False,
-            feature_extractor_weights_path=_saved(state),
-        )
-
-
-def _saved(state: dict[str, Tensor]) -> io.BytesIO:
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    buffer.seek(0)
-    return buffer

@@ -61,7 +61,6 @@ class RandomFeatures:
     """
 
     name = "random"
-    suffix = "_random"
     features = 2 * sum(LEVEL_CHANNELS) + 3 * LAYOUT_SIDE**2
     resize = f"antialiased bilinear to {SMALL_SIDE} px, or {LARGE_SIDE} px where larger"
 
@@ -91,11 +90,22 @@ class RandomFeatures:
             UserError: If `images` is not such a tensor.
         """
         with exact_arithmetic():
-            return self._extract(as_rgb(images.to(self.device)))
+            return self._extract(as_rgb(images.to(self.device)).to(torch.float32) / 127.5 - 1)
+
+    def of_unrounded(self, images: Tensor) -> Tensor:
+        """Features of images that were not rounded to whole pixel values.
+
+        Args:
+            images: Images [B, C, H, W], float32, in [-1, 1], C in 1, 3, any device.
+
+        Returns:
+            Features [B, 256], float32, on `self.device`.
+        """
+        with exact_arithmetic():
+            return self._extract(images.to(self.device).expand(-1, 3, -1, -1))
 
     def _extract(self, images: Tensor) -> Tensor:
-        signal = images.to(torch.float32) / 127.5 - 1
-        signal = torch.einsum("oc,bchw->bohw", self._opponents, signal)
+        signal = torch.einsum("oc,bchw->bohw", self._opponents, images)
         side = SMALL_SIDE if max(images.shape[2:]) <= SMALL_SIDE else LARGE_SIDE
         if tuple(images.shape[2:]) != (side, side):
             signal = F.interpolate(

@@ -20,19 +20,12 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
-from adavit.metrics.distances import (
-    GaussianStatistics,
-    check_features,
-    frechet_distance,
-    frechet_distance_of,
-    gaussian_statistics,
-    kernel_distance,
-    kernel_self_mean,
-    kernel_self_mean_of_rest,
-)
+from adavit.metrics.distances import check_features
 from adavit.metrics.extraction import Progress, ShouldStop, array_batches, extract_features
 from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.measures import MEASURES, WITH_REAL_SCORES
 from adavit.metrics.reference_cache import cache_key, cached_features
+from adavit.metrics.side import Side
 
 HALF_LIMIT = 5000
 HALVES_SEED = 0
@@ -43,95 +36,14 @@ class RealScore:
     """What real images score.
 
     Attributes:
-        distances: Distance by metric ("fid", "kid").
+        figures: Figure by metric, of those in `WITH_REAL_SCORES`.
         count: Real images on the side where generated images would be.
         reference_count: Real images on the other side.
     """
 
-    distances: dict[str, float]
+    figures: dict[str, float]
     count: int
     reference_count: int
-
-
-class Side:
-    """Features of real images, with the terms of a distance that depend on them alone.
-
-    Args:
-        features: Features [N, F], float32.
-        metrics: Of "fid", "kid".
-        device: Where distances are computed; float64 must exist there.
-    """
-
-    def __init__(self, features: Tensor, metrics: Sequence[str], device: torch.device) -> None:
-        self.features = features
-        self._metrics = tuple(metrics)
-        self._device = device
-        self._statistics: GaussianStatistics | None = None
-        self._self_mean: float | None = None
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    @property
-    def statistics(self) -> GaussianStatistics:
-        """Mean and covariance, computed once."""
-        if self._statistics is None:
-            self._statistics = gaussian_statistics(self._on_device(), "reference images")
-        return self._statistics
-
-    @property
-    def self_mean(self) -> float:
-        """Mean kernel between different images, computed once: 50,000 images take half a minute."""
-        if self._self_mean is None:
-            self._self_mean = kernel_self_mean(self._on_device(), "reference images")
-        return self._self_mean
-
-    def kept(self, keep: Tensor) -> "Side":
-        """Some of the images as a side of their own.
-
-        Args:
-            keep: Which ones, booleans [N], at least two True.
-
-        Returns:
-            The side; `self` where all are kept.
-        """
-        if bool(keep.all()):
-            return self
-        rest = Side(self.features[keep], self._metrics, self._device)
-        if "kid" in self._metrics:
-            rest._self_mean = kernel_self_mean_of_rest(
-                self._on_device(), keep.to(self._device), self.self_mean
-            )
-        return rest
-
-    def distances(self, features: Tensor, side: str) -> dict[str, float]:
-        """Distance of other features to these.
-
-        Args:
-            features: Features [M, F], float32.
-            side: What they are of, for error messages.
-
-        Returns:
-            Distance by metric.
-
-        Raises:
-            UserError: If a side has fewer than two images.
-            RunError: If a feature is not finite.
-        """
-        other = features.to(self._device)
-        check_features(other, side)
-        result = {}
-        for metric in self._metrics:
-            if metric == "fid":
-                result[metric] = frechet_distance_of(self.statistics, gaussian_statistics(other))
-            else:
-                result[metric] = kernel_distance(
-                    other, self._on_device(), self_mean_b=self.self_mean
-                )
-        return result
-
-    def _on_device(self) -> Tensor:
-        return self.features.to(self._device)
 
 
 class Reference(Side):
@@ -142,7 +54,7 @@ class Reference(Side):
         images: All reference images [N, C, H, W], uint8.
         heldout: Held-out real images, uint8, of the same size. None has no floor.
         training: Images trained on, uint8, of the same size. None has no training score.
-        metrics: Of "fid", "kid".
+        metrics: Names of measures; real images are scored with those in `WITH_REAL_SCORES`.
         cache_dir: Where features are kept. None keeps none.
         batch: Images per call of the extractor. None takes the extractor's own.
         progress: Called with the number of reference images done.
@@ -186,33 +98,57 @@ class Reference(Side):
                 return compute()
             return cached_features(cache_dir, cache_key(part, extractor), compute)
 
-        super().__init__(features_of(images), metrics, extractor.device)
+        super().__init__(features_of(images), extractor.device)
         check_features(self.features, "reference images")
+        self._extractor = extractor
+        self._scored = [metric for metric in metrics if metric in WITH_REAL_SCORES]
         self.floor_side: Side | None = None
         self.scores: dict[str, RealScore] = {}
+        if not self._scored:
+            return
         for name, part in (("floor", heldout), ("training", training)):
             if part is None or len(part) < 2:
                 continue
             keep = torch.from_numpy(~contained_in(images, part))
             if int(keep.sum()) < 2:  # nothing is left to compare with
                 continue
-            rest = self.kept(keep)
-            distances = rest.distances(features_of(part), f"{name} images")
-            self.scores[name] = RealScore(distances, len(part), len(rest))
+            rest = self.kept(keep, with_self_mean="kid" in metrics)
+            figures = self.scored(features_of(part), rest, f"{name} images")
+            self.scores[name] = RealScore(figures, len(part), len(rest))
             if name == "floor":
                 self.floor_side = rest
         if len(self) >= 4:
             self.scores["halves"] = self._halves_score()
 
+    def scored(self, features: Tensor, side: Side, name: str) -> dict[str, float]:
+        """Figures of some features against a part of the reference.
+
+        Args:
+            features: Features [M, F], float32.
+            side: What they are compared with.
+            name: What they are of, for error messages.
+
+        Returns:
+            Figure by metric, of those that real images are scored with.
+
+        Raises:
+            UserError: If there are fewer than two.
+            RunError: If a feature is not finite.
+        """
+        other = features.to(self._device)
+        check_features(other, name)
+        return {
+            metric: MEASURES[metric].figures(other, side, self._extractor)[""]
+            for metric in self._scored
+        }
+
     def _halves_score(self) -> RealScore:
         generator = torch.Generator().manual_seed(HALVES_SEED)
         order = torch.randperm(len(self), generator=generator)
         count = min(len(self) // 2, HALF_LIMIT)
-        first = self.features[order[:count]].to(self._device)
-        second = self.features[order[count : 2 * count]].to(self._device)
-        measures = {"fid": frechet_distance, "kid": kernel_distance}
-        distances = {metric: measures[metric](first, second) for metric in self._metrics}
-        return RealScore(distances, count, count)
+        first = Side(self.features[order[:count]], self._device)
+        second = self.features[order[count : 2 * count]]
+        return RealScore(self.scored(second, first, "reference images"), count, count)
 
 
 def contained_in(images: np.ndarray, part: np.ndarray) -> np.ndarray:

@@ -48,6 +48,7 @@ def cache_key(images: np.ndarray, extractor: FeatureExtractor) -> str:
         "images": images_digest(images),
         "extractor": extractor.name,
         "weights": extractor.weights_digest,
+        "resize": extractor.resize,
         "device": extractor.device.type,
         "version": FEATURES_VERSION,
     }

@@ -10,9 +10,9 @@ from adavit.models import count_parameters
 from adavit.randomness import generator_for
 from adavit.training.build import build_step
 from adavit.training.console import Console
-from adavit.training.step import StepStreams
+from adavit.training.step import AdversarialStep, StepStreams
 from adavit.training.train import config_text
-from adavit.training.workload import prepare, total_images
+from adavit.training.workload import Workload, prepare, total_images
 
 TIMED_STEPS = 3
 
@@ -31,27 +31,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     config = workload.config
     step = build_step(workload)
     batch, device = config.training.batch, workload.device
-    side, channels = config.data.resolution, workload.image_set.images.shape[1]
-    real = torch.zeros(batch, channels, side, side, device=device)
-    labels = torch.zeros(batch, dtype=torch.int64, device=device) if workload.num_classes else None
-    step.pipe.p.fill_(0.5)
-    interval = config.training.r1_interval
-    seconds = {}
-    # A step with the penalty and one without cost differently; the first of each only warms up.
-    for index, kind in ((0, "penalised"), (1, "plain")):
-        if interval == 1 and kind == "plain":
-            continue
-        for _ in range(TIMED_STEPS):
-            streams = StepStreams(
-                generator_for(0, "latents", 0, device), generator_for(0, "augmentation", 0, device)
-            )
-            started = time.perf_counter()
-            step(real, labels, images=index * batch, streams=streams)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            seconds[kind] = time.perf_counter() - started
-    plain = seconds.get("plain", seconds["penalised"])
-    per_step = plain + (seconds["penalised"] - plain) / interval
+    per_step = seconds_per_step(workload, step)
     steps = total_images(config) / batch
     rate = batch / per_step
     lines = [
@@ -69,6 +49,38 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) -> float:
+    """Time of a training step, the penalty's share included, measured on a few of them.
+
+    Args:
+        workload: Its data's shape and its settings are used, its images are not.
+        step: Of the workload, as `build_step` makes it; changed by the steps. None makes one.
+    """
+    step = step or build_step(workload)
+    config, device = workload.config, workload.device
+    batch, interval = config.training.batch, config.training.r1_interval
+    side, channels = config.data.resolution, workload.image_set.images.shape[1]
+    real = torch.zeros(batch, channels, side, side, device=device)
+    labels = torch.zeros(batch, dtype=torch.int64, device=device) if workload.num_classes else None
+    step.pipe.p.fill_(0.5)
+    seconds = {}
+    # A step with the penalty and one without cost differently; the first of each only warms up.
+    for index, kind in ((0, "penalised"), (1, "plain")):
+        if interval == 1 and kind == "plain":
+            continue
+        for _ in range(TIMED_STEPS):
+            streams = StepStreams(
+                generator_for(0, "latents", 0, device), generator_for(0, "augmentation", 0, device)
+            )
+            started = time.perf_counter()
+            step(real, labels, images=index * batch, streams=streams)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            seconds[kind] = time.perf_counter() - started
+    plain = seconds.get("plain", seconds["penalised"])
+    return plain + (seconds["penalised"] - plain) / interval
 
 
 def _peak_bytes(device: torch.device) -> int:

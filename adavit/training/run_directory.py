@@ -12,6 +12,16 @@ from filelock import FileLock, Timeout
 from adavit.errors import UserError
 from adavit.files import write_text
 
+CELL_NOTE, CELL_LOG = "cell.json", "worker.log"
+"""Files that `adavit.experiments` puts into a run directory, before the run begins."""
+
+LOCK = ".lock"
+"""Held by the process that trains in a run directory."""
+
+
+class RunTaken(UserError):
+    """Another process trains in the run directory."""
+
 
 class RunDirectory:
     """Paths and logs of one run.
@@ -64,7 +74,10 @@ class RunDirectory:
         Raises:
             UserError: If `out` is there and not an empty folder.
         """
-        if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        if out is None or not out.exists():
+            return
+        before_the_run = {CELL_NOTE, CELL_LOG, LOCK}
+        if not out.is_dir() or {entry.name for entry in out.iterdir()} - before_the_run:
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
                 f" continue the run in it with --resume {out}."
@@ -91,13 +104,13 @@ class RunDirectory:
         """Keeps other processes from training in this directory; a kill at any moment gives it free.
 
         Raises:
-            UserError: If another process trains in it.
+            RunTaken: If another process trains in it.
         """
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise UserError(
+            raise RunTaken(
                 f"the run in {str(self.path)!r} is being trained by another process, expected only"
                 " one at a time. Wait for it, or stop it first."
             ) from None

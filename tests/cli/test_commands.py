@@ -21,7 +21,9 @@ def test_train_evaluate_and_generate_work_together(adavit: Adavit, pictures: Pat
     record = json.loads(scored.out)
     in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
     assert record["fd_random"] == in_training["fd_random"]
-    assert record["protocol"] == in_training["protocol"]
+    protocol = record["protocol"]
+    assert protocol.pop("settings").items() >= in_training["protocol"].pop("settings").items()
+    assert protocol == {**in_training["protocol"], "name": None}
 
     drawn = adavit(
         "generate", "run", "--seeds", "0-3,7", "--class", "dark", "--grid", "--out", "drawn"
@@ -104,7 +106,7 @@ def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> N
             "train --data pictures --aug fixed --p 1 --augment diffaug --set augment.xflip=1",
             "augment.xflip",
         ),
-        ("evaluate pictures --data pictures --truncation 0.5", "Leave --truncation out"),
+        ("evaluate pictures --data pictures --truncation 0.5", "Leave it out"),
         ("train --data pictures --set training.bacth=3", "Did you mean training.batch"),
         ("train --data pictures --preset nothing", "--preset 'nothing' is unknown"),
         ("train --data pictures --config nothing.yaml", "nothing.yaml"),
@@ -119,10 +121,10 @@ def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> N
         ("train --resume nothing", "is not a run directory"),
         ("train --resume pictures --dry-run", "--dry-run and --resume"),
         ("train --daat pictures", "--data"),
-        ("evaluate nothing", "--data"),
+        ("evaluate nothing", "SOURCE 'nothing'"),
         ("evaluate flat/1.safetensors", "1.safetensors"),
         ("evaluate pictures --data pictures --metrics is", "is"),
-        ("evaluate pictures --data pictures --fakes 99 --extractor random", "has 24 images"),
+        ("evaluate pictures --data pictures --fakes 99 --extractor random", "has 24."),
         ("generate nothing --seeds 0 --out x", "nothing"),
         ("generate flat/1.safetensors --seeds 0 --out x", "cannot be used"),
         ("generate pictures --seeds 0 --out x", "is not a run directory"),

@@ -19,13 +19,7 @@ from tests.references.metrics_distances import (
     frechet_distance_by_matrix_root,
     kernel_distance_by_loops,
 )
-
-
-def drawn_features(count: int, width: int, seed: int) -> torch.Tensor:
-    """Correlated, non-negative features as those of a network with ReLUs."""
-    generator = torch.Generator().manual_seed(seed)
-    mixing = torch.randn(width, width, generator=torch.Generator().manual_seed(99)) / width**0.5
-    return torch.relu(torch.randn(count, width, generator=generator) @ mixing + 0.1 * (seed % 3))
+from tests.references.metrics_features import drawn_features
 
 
 def whitened(count: int, width: int, seed: int) -> torch.Tensor:

@@ -1,33 +1,38 @@
+import dataclasses
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
+from torch_fidelity.utils import create_feature_extractor
 
 from adavit.errors import UserError
-from adavit.metrics import inception_weights
 from adavit.metrics.extractor_choice import choose_extractor
-from adavit.metrics.inception_weights import WeightsAbsentError, file_digest, weights_location
+from adavit.metrics.fidelity import expected_vgg16_state
+from adavit.metrics.inception import INCEPTION_WEIGHTS
+from adavit.metrics.weight_files import WeightsAbsentError, file_digest
+from tests.references.metrics_images import drawn_images
 
 pytestmark = pytest.mark.usefixtures("empty_torch_home")
 
 
 def test_random_needs_no_weights_and_no_note() -> None:
     extractor, note = choose_extractor("random")
-    assert (extractor.name, extractor.suffix, note) == ("random", "_random", None)
+    assert (extractor.name, note) == ("random", None)
 
 
 def test_auto_without_weights_goes_on_with_random_and_says_so() -> None:
     extractor, note = choose_extractor("auto", allow_download=False)
     assert extractor.name == "random"
     assert note is not None
-    assert str(weights_location()) in note
+    assert str(INCEPTION_WEIGHTS.location) in note
     assert "fd_random, kid_random, not fid" in note
 
 
 def test_inception_asked_for_and_absent_is_an_error_that_names_file_and_flag() -> None:
     with pytest.raises(WeightsAbsentError, match="--inception-weights") as caught:
         choose_extractor("inception", allow_download=False)
-    assert str(weights_location()) in str(caught.value)
+    assert str(INCEPTION_WEIGHTS.location) in str(caught.value)
 
 
 @pytest.mark.parametrize("requested", ["auto", "inception"])
@@ -35,7 +40,7 @@ def test_given_weights_mean_inception_and_a_note_where_they_are_not_the_publishe
     requested, inception_file: Path
 ) -> None:  # type: ignore[no-untyped-def]
     extractor, note = choose_extractor(requested, weights=inception_file, allow_download=False)
-    assert (extractor.name, extractor.suffix) == ("inception", "")
+    assert extractor.name == "inception"
     assert extractor.weights_digest == file_digest(inception_file)
     assert note is not None
     assert "not comparable with published" in note
@@ -44,12 +49,10 @@ def test_given_weights_mean_inception_and_a_note_where_they_are_not_the_publishe
 def test_weights_at_torch_fidelitys_location_are_found(
     inception_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "adavit.metrics.extractor_choice.DIGEST_PREFIX", file_digest(inception_file)[:8]
-    )
-    monkeypatch.setattr(inception_weights, "DIGEST_PREFIX", file_digest(inception_file)[:8])
-    weights_location().parent.mkdir(parents=True)
-    weights_location().symlink_to(inception_file)
+    genuine = dataclasses.replace(INCEPTION_WEIGHTS, digest_prefix=file_digest(inception_file)[:8])
+    monkeypatch.setattr("adavit.metrics.extractor_choice.INCEPTION_WEIGHTS", genuine)
+    INCEPTION_WEIGHTS.location.parent.mkdir(parents=True)
+    INCEPTION_WEIGHTS.location.symlink_to(inception_file)
     extractor, note = choose_extractor("auto", allow_download=False)
     assert (extractor.name, note) == ("inception", None)
 
@@ -64,14 +67,112 @@ def test_unfit_weights_are_an_error_and_never_replaced_in_silence(
 
 
 def test_weights_for_the_random_extractor_are_an_error(inception_file: Path) -> None:
-    with pytest.raises(UserError, match="which has no weights file"):
+    with pytest.raises(UserError, match="which has no use for it"):
         choose_extractor("random", weights=inception_file)
 
 
 def test_an_unknown_extractor_is_an_error() -> None:
-    with pytest.raises(UserError, match="--extractor is 'vgg', but must be auto, inception or"):
-        choose_extractor("vgg")  # type: ignore[arg-type]
+    with pytest.raises(
+        UserError, match="--extractor is 'vgg', but must be one of auto, inception, random, vgg16"
+    ):
+        choose_extractor("vgg")
 
 
 def test_mps_is_evaluated_on_the_cpu() -> None:
     assert choose_extractor("random", device="mps")[0].device == torch.device("cpu")
+
+
+def test_networks_that_run_what_they_download_load_only_by_name_and_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Network(torch.nn.Module):
+        resolution = 288
+
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+            return (images.float().mean(dim=(2, 3)),)
+
+    asked = []
+
+    def create(name: str, layers: list[str], **_: object) -> torch.nn.Module:
+        print("noise on standard output")
+        asked.append((name, *layers))
+        return Network()
+
+    monkeypatch.setattr("adavit.metrics.fidelity.create_feature_extractor", create)
+    choose_extractor("auto", allow_download=False)
+    assert asked == []
+    for name, layer, kind in (
+        ("clip-rn50x4", "clip", "TorchScript"),
+        ("dinov2-vit-s-14", "dinov2", "Python code from torch.hub"),
+    ):
+        extractor, note = choose_extractor(name)
+        assert asked[-1] == (name, layer)
+        assert note is not None
+        assert note.startswith("Warning")
+        assert kind in note
+        assert (extractor.name, extractor.features) == (name, 3)
+        assert "288 px" in extractor.resize
+
+
+@pytest.mark.parametrize(
+    "error",
+    [URLError("Name or service not known"), RuntimeError("no internet connection\nand more")],
+)
+def test_a_network_that_cannot_be_downloaded_is_one_clear_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("adavit.metrics.fidelity.create_feature_extractor", create)
+    with pytest.raises(
+        UserError, match=r"--extractor clip-rn50 could not be loaded.*hub"
+    ) as caught:
+        choose_extractor("clip-rn50")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "lpips-vgg16"])
+def test_absent_weights_of_vgg16_are_an_error_that_names_the_file(name: str) -> None:
+    with pytest.raises(WeightsAbsentError, match=r"vgg16-397923af\.pth"):
+        choose_extractor(name, allow_download=False)
+
+
+def test_unfit_weights_of_vgg16_are_an_error(tmp_path: Path) -> None:
+    torch.save({"layer": torch.zeros(3)}, tmp_path / "other.pth")
+    with pytest.raises(UserError, match=r"vgg16:.*other\.pth lacks 32 tensors"):
+        choose_extractor(f"vgg16:{tmp_path / 'other.pth'}")
+
+
+@pytest.mark.parametrize("requested", ["random:x", "vgg16:", "inception:x", "clip-rn51", "auto:"])
+def test_what_has_no_file_takes_none(requested: str) -> None:
+    with pytest.raises(UserError, match="but must be one of auto"):
+        choose_extractor(requested)
+
+
+@pytest.mark.slow
+def test_vgg16_equals_torch_fidelity(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        name: (
+            torch.randn(tensor.shape, generator=generator)
+            * (2 / tensor[0].numel() if tensor.ndim > 1 else 0.01) ** 0.5
+        )
+        for name, tensor in expected_vgg16_state().items()
+    }
+    torch.save(state, tmp_path / "vgg16.pth")
+    extractor, note = choose_extractor(f"vgg16:{tmp_path / 'vgg16.pth'}")
+    assert note is not None
+    assert "not comparable" in note
+    theirs = create_feature_extractor(
+        "vgg16",
+        ["fc2_relu"],
+        cuda=False,
+        verbose=False,
+        feature_extractor_weights_path=str(tmp_path / "vgg16.pth"),
+    )
+    images = torch.from_numpy(drawn_images(2, seed=0))
+    torch.testing.assert_close(extractor(images), theirs(images)[0], rtol=1e-4, atol=1e-5)
+    assert (extractor.name, extractor.features) == ("vgg16", 4096)
+    with pytest.raises(UserError, match="no use for it"):
+        choose_extractor(f"vgg16:{tmp_path / 'vgg16.pth'}", weights=tmp_path / "vgg16.pth")

@@ -68,9 +68,26 @@ class _Images(Dataset):
         return torch.from_numpy(self.images[index])
 
 
+def test_logits_equal_those_of_torch_fidelity(
+    extractor: InceptionFeatures, inception_file: Path
+) -> None:
+    images = torch.from_numpy(drawn_images(3, seed=0))
+    theirs = create_feature_extractor(
+        "inception-v3-compat",
+        ["logits_unbiased"],
+        cuda=False,
+        verbose=False,
+        feature_extractor_weights_path=str(inception_file),
+    )
+    expected = theirs(images)[0]
+    ours = extractor.logits(extractor(images))
+    assert ours.shape == (3, 1008)
+    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
 @pytest.mark.slow
-def test_fid_and_kid_equal_calculate_metrics(inception_file: Path) -> None:
-    fakes, reals = drawn_images(40, seed=0), drawn_images(40, seed=1, kind="cross")
+def test_all_metrics_equal_calculate_metrics(inception_file: Path) -> None:
+    fakes, reals = drawn_images(24, seed=0), drawn_images(20, seed=1, kind="cross")
     with torch.random.fork_rng(devices=[]):  # torch-fidelity moves the global generator
         expected = torch_fidelity.calculate_metrics(
             input1=_Images(fakes),
@@ -78,20 +95,59 @@ def test_fid_and_kid_equal_calculate_metrics(inception_file: Path) -> None:
             cuda=False,
             fid=True,
             kid=True,
-            kid_subsets=1,  # one subset of all images is our full-sample form
-            kid_subset_size=40,
+            isc=True,
+            prc=True,
+            kid_subset_size=20,
+            # Named, it serves precision and recall too; the default there is VGG16.
+            feature_extractor="inception-v3-compat",
             feature_extractor_weights_path=str(inception_file),
             save_cpu_ram=True,
             verbose=False,
         )
     extractor, note = choose_extractor("inception", weights=inception_file)
     record = Evaluator(
-        extractor, reals, reference_fingerprint="x", reference_name="crosses"
+        extractor,
+        reals,
+        reference_fingerprint="x",
+        reference_name="crosses",
+        metrics=["fid", "kid", "kid_subsets", "precision", "recall", "is"],
     ).evaluate_images(fakes)
     assert note is not None  # these are not the published weights
     assert "not comparable" in note
     assert record["fid"] == pytest.approx(expected["frechet_inception_distance"], rel=1e-4)
+    assert record["is"] == pytest.approx(expected["inception_score_mean"], rel=1e-4)
+    # A spread is small beside its mean, so that rounding of the features shows more in it.
+    assert record["is_std"] == pytest.approx(expected["inception_score_std"], rel=1e-2)
+    assert record["precision_inception"] == pytest.approx(expected["precision"], rel=1e-4)
+    assert record["recall_inception"] == pytest.approx(expected["recall"], rel=1e-4)
     # torch-fidelity sums its kernel in float32, which alone is wrong by up to 3e-7.
     theirs = expected["kernel_inception_distance_mean"]
-    assert record["kid"] == pytest.approx(theirs, rel=1e-4, abs=3e-7)
+    assert record["kid_subsets"] == pytest.approx(theirs, rel=1e-4, abs=3e-7)
+    spread = expected["kernel_inception_distance_std"]
+    assert record["kid_subsets_std"] == pytest.approx(spread, rel=1e-2, abs=3e-7)
     assert record["fid"] > 0
+
+
+@pytest.mark.slow
+def test_the_full_sample_form_equals_calculate_metrics_with_one_subset(
+    inception_file: Path,
+) -> None:
+    fakes, reals = drawn_images(12, seed=0), drawn_images(12, seed=1, kind="cross")
+    with torch.random.fork_rng(devices=[]):
+        expected = torch_fidelity.calculate_metrics(
+            input1=_Images(fakes),
+            input2=_Images(reals),
+            cuda=False,
+            kid=True,
+            kid_subsets=1,  # one subset of all images is our full-sample form
+            kid_subset_size=12,
+            feature_extractor_weights_path=str(inception_file),
+            save_cpu_ram=True,
+            verbose=False,
+        )
+    extractor, _ = choose_extractor("inception", weights=inception_file)
+    record = Evaluator(
+        extractor, reals, reference_fingerprint="x", reference_name="crosses", metrics=["kid"]
+    ).evaluate_images(fakes)
+    theirs = expected["kernel_inception_distance_mean"]
+    assert record["kid"] == pytest.approx(theirs, rel=1e-4, abs=3e-7)

@@ -11,16 +11,12 @@ import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.metrics import inception_weights
-from adavit.metrics.inception_weights import (
-    WeightsAbsentError,
-    file_digest,
-    find_weights,
-    read_weights,
-    weights_location,
-)
+from adavit.metrics import weight_files
+from adavit.metrics.inception import INCEPTION_WEIGHTS, expected_state
+from adavit.metrics.weight_files import WeightFile, WeightsAbsentError, file_digest
 
 CONTENT = b"not really weights " * 1000
+DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -47,48 +43,56 @@ def server() -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture
-def content_is_genuine(monkeypatch: pytest.MonkeyPatch) -> None:
-    prefix = hashlib.sha256(CONTENT).hexdigest()[:8]
-    monkeypatch.setattr(inception_weights, "DIGEST_PREFIX", prefix)
+def weights(url: str, digest_prefix: str | None = DIGEST) -> WeightFile:
+    return WeightFile("Inception", url, digest_prefix, "--inception-weights FILE")
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    return INCEPTION_WEIGHTS.read(path, expected_state())
 
 
 def test_weights_are_looked_for_where_torch_fidelity_keeps_them(empty_torch_home: Path) -> None:
     expected = empty_torch_home / "weights-inception-2015-12-05-6726825d.pth"
-    assert weights_location() == expected
+    assert INCEPTION_WEIGHTS.location == expected
 
 
-@pytest.mark.usefixtures("content_is_genuine")
 def test_missing_weights_are_downloaded_once(empty_torch_home: Path, server: str) -> None:
-    path = find_weights(url=f"{server}/weights.pth")
+    path = weights(f"{server}/weights.pth").find()
     assert path.read_bytes() == CONTENT
     assert list(empty_torch_home.iterdir()) == [path]  # no temporary file is left
-    assert find_weights(url=f"{server}/gone.pth") == path
+    assert weights("http://127.0.0.1:1/weights.pth").find() == path
 
 
 def test_download_with_another_digest_is_refused_and_leaves_nothing(
     empty_torch_home: Path, server: str
 ) -> None:
     with pytest.raises(WeightsAbsentError, match=r"sent a file with the sha256 .*6726825d"):
-        find_weights(url=f"{server}/weights.pth")
+        weights(f"{server}/weights.pth", "6726825d").find()
     assert list(empty_torch_home.iterdir()) == []
+
+
+def test_a_file_without_a_published_digest_is_taken_as_it_comes(
+    empty_torch_home: Path, server: str
+) -> None:
+    path = weights(f"{server}/weights.pth", None).find()
+    assert path == empty_torch_home / "weights.pth"
 
 
 def test_refused_download_names_the_file_to_place_and_the_flag(
     empty_torch_home: Path, server: str
 ) -> None:
     with pytest.raises(WeightsAbsentError) as caught:
-        find_weights(url=f"{server}/gone.pth")
+        weights(f"{server}/gone.pth").find()
     message = str(caught.value)
     assert "404" in message
-    assert str(empty_torch_home / "weights-inception-2015-12-05-6726825d.pth") in message
+    assert str(empty_torch_home / "gone.pth") in message
     assert "--inception-weights" in message
     assert "--extractor random" in message
 
 
 def test_download_is_not_tried_where_it_is_not_allowed(empty_torch_home: Path) -> None:
     with pytest.raises(WeightsAbsentError, match="downloads are off"):
-        find_weights(allow_download=False)
+        INCEPTION_WEIGHTS.find(allow_download=False)
     assert not empty_torch_home.exists()
 
 
@@ -98,41 +102,40 @@ def test_a_closed_port_fails_at_once() -> None:
         unused.bind(("127.0.0.1", 0))
         start = time.perf_counter()
         with pytest.raises(WeightsAbsentError, match="could not be opened"):
-            find_weights(url=f"http://127.0.0.1:{unused.getsockname()[1]}/weights.pth")
+            weights(f"http://127.0.0.1:{unused.getsockname()[1]}/weights.pth").find()
     assert time.perf_counter() - start < 2
 
 
 @pytest.mark.usefixtures("empty_torch_home")
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inception_weights, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(weight_files, "CONNECT_SECONDS", 0.3)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         start = time.perf_counter()
         with pytest.raises(WeightsAbsentError, match=r"did not answer within 0\.3 s"):
-            find_weights(url=f"http://127.0.0.1:{silent.getsockname()[1]}/weights.pth")
+            weights(f"http://127.0.0.1:{silent.getsockname()[1]}/weights.pth").find()
     assert time.perf_counter() - start < 2
 
 
 def test_offline_is_found_out_within_five_seconds() -> None:
-    assert inception_weights.CONNECT_SECONDS < 5
+    assert weight_files.CONNECT_SECONDS < 5
 
 
-@pytest.mark.usefixtures("content_is_genuine")
 def test_a_folder_that_cannot_be_written_counts_as_absent(
     empty_torch_home: Path, server: str
 ) -> None:
     empty_torch_home.parent.mkdir(parents=True)
     empty_torch_home.write_text("a file where the folder should be")
     with pytest.raises(WeightsAbsentError, match="could not be written"):
-        find_weights(url=f"{server}/weights.pth")
+        weights(f"{server}/weights.pth").find()
 
 
 def test_a_damaged_file_at_the_location_is_refused_by_its_digest(empty_torch_home: Path) -> None:
     empty_torch_home.mkdir(parents=True)
-    weights_location().write_bytes(CONTENT)
+    INCEPTION_WEIGHTS.location.write_bytes(CONTENT)
     with pytest.raises(UserError, match=r"its name promises 6726825d\. Delete it") as caught:
-        find_weights()
+        INCEPTION_WEIGHTS.find()
     assert not isinstance(caught.value, WeightsAbsentError)  # `auto` must not hide it
 
 

@@ -1,0 +1,135 @@
+"""One augmentation operation at a time, applied so that it shows: what the leak probes learn to see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.config import MAGNITUDES, OPERATIONS
+from adavit.data import images_to_float, images_to_uint8
+from adavit.errors import UserError
+from adavit.metrics import as_rgb
+from augment import PRESETS, AugmentPipe, DiffAugment
+from augment.diffaug import POLICIES
+from augment.presets import DIFFAUG, preset_multipliers
+
+REDRAWS = 16
+"""Draws per image until an operation shows; a mirror shows in half of them, a quarter turn in 3 of 4."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation with the strength that training draws for it.
+
+    Attributes:
+        name: As in the configuration, e.g. "rotate"; "diffaug color" and so on for DiffAugment.
+        pipe: Applies this operation alone, to every image.
+    """
+
+    name: str
+    pipe: AugmentPipe
+
+    def apply(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Applies the operation, drawn anew for images that it left as they were.
+
+        Some draws are neutral: a mirror that does not mirror, a turn by no quarter, a shift by 0 px.
+        An image counts as operated when at least one byte of what is seen (RGBA on black) changed.
+
+        Args:
+            images: uint8 [B, C, H, W]. Not modified.
+            generator: Source of all random numbers.
+
+        Returns:
+            Operated images, uint8 [B, C, H, W], and whether each was changed, bool [B]; an image
+            that no draw of `REDRAWS` changed (a blank one) is returned as it is.
+        """
+        result, seen = images.clone(), as_rgb(images)
+        waiting = torch.arange(len(images), device=images.device)
+        for _ in range(REDRAWS):
+            chosen = images_to_float(images[waiting])
+            parameters = self.pipe.sample(chosen.shape, generator, images.device)
+            operated = images_to_uint8(self.pipe.apply(chosen, parameters))
+            result[waiting] = operated
+            changed = (as_rgb(operated) != seen[waiting]).flatten(1).any(1)
+            waiting = waiting[~changed]
+            if not len(waiting):
+                break
+        shown = torch.ones(len(images), dtype=torch.bool, device=images.device)
+        shown[waiting] = False
+        result[waiting] = images[waiting]
+        return result, shown
+
+
+def operations_of_config(augment: Any) -> list[Operation]:
+    """The operations that a run uses, with the run's magnitudes.
+
+    Args:
+        augment: A resolved `AugmentConfig`.
+
+    Returns:
+        None for a run that augments nothing.
+    """
+    if augment.mode == "none" or (augment.mode == "fixed" and augment.p == 0):
+        return []
+    if augment.preset == DIFFAUG:
+        return operations_of_preset(DIFFAUG)
+    magnitudes = {name: getattr(augment, name) for name in MAGNITUDES}
+    names = [name for name in OPERATIONS if getattr(augment, name) > 0]
+    return [_single(name, magnitudes) for name in names]
+
+
+def operations_of_preset(preset: str) -> list[Operation]:
+    """The operations of a preset, with the published magnitudes.
+
+    Raises:
+        UserError: If there is no such preset.
+    """
+    if preset == DIFFAUG:
+        return [
+            Operation(f"{DIFFAUG} {policy}", DiffAugment(policies=(policy,))) for policy in POLICIES
+        ]
+    if preset not in PRESETS:
+        raise UserError(
+            f"--augment is {preset!r}, expected one of: {', '.join((*PRESETS, DIFFAUG))}. Name one"
+            " of these, or single operations with --operations."
+        )
+    return operations_by_name(list(preset_multipliers(preset)))
+
+
+def check_operations(names: Sequence[str]) -> None:
+    """Refuses what is not an operation, before time is spent.
+
+    Args:
+        names: Of `adavit.config.OPERATIONS`.
+
+    Raises:
+        UserError: If a name is unknown or there is none.
+    """
+    unknown = [name for name in names if name not in OPERATIONS]
+    if unknown or not names:
+        raise UserError(
+            f"--operations names {', '.join(map(repr, unknown)) or 'nothing'}, expected some of:"
+            f" {', '.join(OPERATIONS)}. Correct it, or name a preset with --augment."
+        )
+
+
+def operations_by_name(names: Sequence[str], augment: Any = None) -> list[Operation]:
+    """Operations by their names.
+
+    Args:
+        names: Of `adavit.config.OPERATIONS`.
+        augment: A resolved `AugmentConfig` that gives the magnitudes; None takes the published ones.
+
+    Raises:
+        UserError: As `check_operations`.
+    """
+    check_operations(names)
+    magnitudes = {} if augment is None else {name: getattr(augment, name) for name in MAGNITUDES}
+    return [_single(name, magnitudes) for name in dict.fromkeys(names)]
+
+
+def _single(name: str, magnitudes: dict[str, Any]) -> Operation:
+    arguments: dict[str, Any] = {name: 1.0, **magnitudes}
+    return Operation(name, AugmentPipe(**arguments))

@@ -1,0 +1,1 @@
+"""Experiments of many runs: ablation grids and searches, worked through from one queue."""

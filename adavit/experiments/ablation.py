@@ -1,0 +1,156 @@
+"""`ablate`: every cell of a grid, once, whoever works on it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from adavit.errors import RunError, UserError
+from adavit.experiments.cell import Cell, cells_of
+from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.crew import Crew
+from adavit.experiments.estimate import describe_cells
+from adavit.experiments.grid import Grid, read_grid
+from adavit.experiments.queue import Claim, Queue
+from adavit.experiments.summary import summary_table
+from adavit.files import write_text
+from adavit.settings import Values
+from adavit.training.console import Console, SilentConsole
+from adavit.training.run_directory import read_records
+
+GRID_FILE = "grid.yaml"
+DEFAULT_PARENT = Path("runs/ablations")
+
+
+@dataclass(frozen=True)
+class AblationPlan:
+    """The cells of a grid as jobs.
+
+    Attributes:
+        name: Of the grid.
+        cells: By digest, which is the name of the job too.
+    """
+
+    name: str
+    cells: dict[str, Cell]
+
+    @property
+    def jobs(self) -> Sequence[str]:
+        """Digests in the order of the grid."""
+        return list(self.cells)
+
+    def cell(self, queue: Queue, claim: Claim) -> Cell:
+        """The cell of that digest."""
+        return self.cells[claim.job]
+
+    def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
+        """Nothing is to be watched: each cell runs to its end."""
+        return lambda: None
+
+    def figure(self, directory: CellDirectory) -> float | None:
+        """The best figure of the first metric."""
+        return best_figure(directory)
+
+
+def best_figure(directory: CellDirectory, metric: str | None = None) -> float | None:
+    """The lowest figure of a metric over a run; None if it was not measured.
+
+    Args:
+        directory: Of the run.
+        metric: As in `metrics.names`; None is the first of them.
+    """
+    names = directory.cell.settings["metrics"]["names"]
+    wanted = metric or (names[0] if names else "")
+    recorded = recorded_metric(read_records(directory.run.metrics), wanted)
+    return min((figure for _, figure in directory.figures(recorded)), default=None)
+
+
+def ablate(
+    source: str,
+    *,
+    out: Path | None = None,
+    layers: Sequence[Values] = (),
+    seeds: Sequence[int] | None = None,
+    storage: str | None = None,
+    workers: int | None = None,
+    devices: Sequence[str] = (),
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> str:
+    """Trains every cell of a grid; a grid that was interrupted goes on where it was.
+
+    Args:
+        source: A YAML file, or the name of a shipped grid; a path wins over a name.
+        out: Where the cells' run directories go. None: runs/ablations/NAME.
+        layers: Settings laid over those that all cells share, weakest first.
+        seeds: Run each cell with each of these seeds. None: as the grid says.
+        storage: URL of the queue's database. None: a file in `out`.
+        workers: Processes at a time. None: one per device.
+        devices: Where they run, in turn. Empty: chosen by each run.
+        retry_failed: Take up again what has failed before.
+        dry_run: Train nothing; describe the cells.
+        console: Told how it goes.
+
+    Returns:
+        The cells and the time to expect, or a table of the results.
+
+    Raises:
+        UserError: If the user can mend it.
+        RunError: If cells have failed; the others are finished.
+        Stopped: After SIGINT or SIGTERM.
+    """
+    console = console or SilentConsole()
+    grid = read_grid(source)
+    folder = out or DEFAULT_PARENT / grid.name
+    crew = Crew(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
+    if crew.device_kind is not None:
+        layers = [*layers, {"run": {"device": crew.device_kind}}]
+    grid = grid.with_overrides(layers, seeds)
+    _check_folder(folder, grid)
+    cells = cells_of(grid, console)
+    if dry_run:
+        return describe_cells(grid, cells, folder, workers=crew.workers)
+    plan = AblationPlan(grid.name, {cell.digest: cell for cell in cells})
+    queue = crew.open_queue(plan)
+    write_text(folder / GRID_FILE, grid.as_yaml())
+    console.note(f"Grid {grid.name}: {len(cells)} cells in {folder}.")
+    if retry_failed:
+        again = queue.reopen_failed(plan.jobs)
+        console.note(f"{len(again)} failed cells are tried again.")
+    outcomes = crew.run(plan, console)
+    table = summary_table(folder, cells, outcomes)
+    failed = [cell for cell in cells if outcomes[cell.digest].state == "failed"]
+    if failed:
+        reasons = [f"{cell.title}: {outcomes[cell.digest].reason}" for cell in failed]
+        console.note(table)
+        raise RunError(
+            "\n".join(
+                [
+                    *reasons,
+                    (
+                        f"{len(failed)} of {len(cells)} cells have failed, expected none. Mend what"
+                        " the lines above say, then run the same command with --retry-failed."
+                    ),
+                ]
+            )
+        )
+    return table
+
+
+def _check_folder(folder: Path, grid: Grid) -> None:
+    """Two grids in one folder would make a report of neither.
+
+    Raises:
+        UserError: If the folder holds another grid.
+    """
+    try:
+        there = yaml.safe_load((folder / GRID_FILE).read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+        return
+    if there != grid.name:
+        raise UserError(
+            f"--out {str(folder)!r} holds the grid {there!r}, expected {grid.name!r} or a new"
+            " folder. Choose another."
+        )

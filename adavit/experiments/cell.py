@@ -1,0 +1,195 @@
+"""A cell: one resolved configuration of an experiment, known by its digest."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adavit.config import RunConfig
+from adavit.experiments.grid import SEED, Grid
+from adavit.scoring import CHANNEL_NAMES, load_reference
+from adavit.settings import build_config
+from adavit.training.console import Console, SilentConsole
+from adavit.training.workload import Workload, absolute_source, prepare
+
+DIGEST_LENGTH = 12
+"""Hexadecimal digits of SHA-256: two of a million cells are alike with a chance of 1 in 500."""
+
+CHANGES_NO_RESULT = {
+    # Where things lie, and how often a run writes what it does; the content of the data counts instead.
+    "data": {"source", "data_root", "channels"},
+    "metrics": {"inception_weights", "reference"},
+    "run": {"out", "device", "status_every_kimg", "samples_every_kimg", "checkpoint_every_kimg"},
+}
+"""Keys that are no part of a digest."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of an experiment. Plain values, so that it can be handed to another process.
+
+    Attributes:
+        experiment: Name of the grid or sweep.
+        digest: Name of its directory; see `digest_of`.
+        axes: Value or label on each axis.
+        label: Names the settings, without the seed.
+        baseline: Whether others are compared with it.
+        varied: Settings that the axes give it, by `section.key`.
+        settings: The resolved configuration, without `run.out`.
+        fingerprint: Of the images of `data.source`.
+    """
+
+    experiment: str
+    digest: str
+    axes: dict[str, Any]
+    label: str
+    baseline: bool
+    varied: dict[str, Any]
+    settings: dict[str, Any]
+    fingerprint: str
+
+    @property
+    def title(self) -> str:
+        """The label, and the seed where there is an axis of seeds."""
+        return f"{self.label}, seed {self.axes[SEED]}" if SEED in self.axes else self.label
+
+    def config(self, out: Path | None = None) -> RunConfig:
+        """The configuration, with its directory."""
+        run = {"run": {"out": None if out is None else str(out)}}
+        return build_config([self.settings, run])
+
+
+def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
+    """All cells of a grid, each resolved for its data and this machine's device.
+
+    Points whose configurations are the same are one cell, the first of them.
+
+    Args:
+        grid: The grid.
+        console: Told what was found in the data, once per distinct data section.
+
+    Raises:
+        UserError: If the settings of a point, its data or its device are not there.
+    """
+    console = console or SilentConsole()
+    cells: dict[str, Cell] = {}
+    told: list[Any] = []
+    for point in grid.points():
+        # What is found in a data set need be said once.
+        data = (point.settings.get("data"), point.axes.get(SEED))
+        cell = make_cell(
+            grid.name,
+            point.settings,
+            axes=point.axes,
+            varied=point.varied,
+            label=point.label,
+            baseline=grid.is_baseline(point),
+            console=SilentConsole() if data in told else console,
+        )
+        told.append(data)
+        if cell.digest in cells:
+            first = cells[cell.digest]
+            console.note(f"{cell.title!r} has the settings of {first.title!r}; it is run once.")
+        cells.setdefault(cell.digest, cell)
+    return list(cells.values())
+
+
+def make_cell(
+    experiment: str,
+    settings: Mapping[str, Any],
+    *,
+    axes: dict[str, Any],
+    varied: dict[str, Any],
+    label: str,
+    baseline: bool = False,
+    job: str | None = None,
+    console: Console | None = None,
+) -> Cell:
+    """Resolves settings to a cell.
+
+    Args:
+        experiment: Name of the grid or sweep.
+        settings: Sections of keys.
+        axes: As in `Cell`.
+        varied: As in `Cell`.
+        label: As in `Cell`.
+        baseline: As in `Cell`.
+        job: Makes the same settings another cell: a sampler may draw them twice, at the same time.
+        console: Told what was found in the data.
+
+    Raises:
+        UserError: If the settings, the data or the device are not there.
+    """
+    workload = resolved_workload(build_config([settings]), console or SilentConsole())
+    fingerprint = workload.image_set.fingerprint
+    resolved = workload.config.as_dict()
+    resolved["data"]["source"] = absolute_source(resolved["data"]["source"])
+    reference = workload.config.metrics.reference
+    if reference is not None:
+        resolved["metrics"]["reference"] = absolute_source(reference)
+    content = {"images": fingerprint, "reference": _reference_fingerprint(workload), "job": job}
+    digest = digest_of(
+        resolved, {key: value for key, value in content.items() if value is not None}
+    )
+    return Cell(
+        experiment, digest, dict(axes), label, baseline, dict(varied), resolved, fingerprint
+    )
+
+
+def digest_of(resolved: Mapping[str, Mapping[str, Any]], content: Mapping[str, str]) -> str:
+    """Digest of all that decides a run's weights and figures.
+
+    Paths, device and the cadences of reports, samples and checkpoints are left out; the cadence of the
+    metrics is not, since the best figure hangs on it. An extractor left at "auto" stays "auto": to
+    find it would need its weights. What "auto" stands for elsewhere hangs on the kind of device, so
+    a CPU and an accelerator make different cells of it.
+
+    Args:
+        resolved: Sections of a resolved configuration.
+        content: What stands for the keys left out: fingerprints of the images.
+
+    Returns:
+        The first digits of the SHA-256 of the canonical JSON.
+    """
+    counted = {
+        section: {
+            key: value
+            for key, value in values.items()
+            if key not in CHANGES_NO_RESULT.get(section, ())
+        }
+        for section, values in resolved.items()
+    }
+    text = json.dumps({**counted, **content}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def resolved_workload(config: RunConfig, console: Console) -> Workload:
+    """Data and settings of a run without its metrics, whose weights may be large or not there yet.
+
+    Raises:
+        UserError: As `adavit.training.workload.prepare`.
+    """
+    unmeasured = {"names": (), "patience_kimg": None}
+    metrics = config.metrics.model_copy(update=unmeasured)
+    workload = prepare(config.model_copy(update={"metrics": metrics}), console)
+    measured = {key: getattr(config.metrics, key) for key in unmeasured}
+    metrics = workload.config.metrics.model_copy(update=measured)
+    resolved = workload.config.model_copy(update={"metrics": metrics})
+    return Workload(
+        resolved, workload.image_set, workload.split, workload.device, workload.evaluator
+    )
+
+
+def _reference_fingerprint(workload: Workload) -> str | None:
+    config, images = workload.config, workload.image_set
+    if config.metrics.reference is None:
+        return None
+    return load_reference(
+        config.metrics.reference,
+        "--metric-data",
+        resolution=images.images.shape[2],
+        channels=CHANNEL_NAMES[images.images.shape[1]],
+        data_root=config.data.data_root,
+    ).fingerprint

@@ -1,0 +1,158 @@
+"""The directory of a cell: an ordinary run directory, with a note of what it is part of."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from adavit.errors import UserError
+from adavit.experiments.cell import Cell
+from adavit.experiments.worker_identity import WorkerIdentity
+from adavit.files import write_text
+from adavit.training.checkpoint import load_checkpoint
+from adavit.training.run_directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
+from adavit.training.train import continued_config
+from adavit.training.workload import total_images
+
+
+class CellDirectory:
+    """Where a cell's run lies, whether it is finished, and `cell.json`.
+
+    Args:
+        folder: Of the experiment.
+        cell: The cell.
+    """
+
+    def __init__(self, folder: Path, cell: Cell) -> None:
+        self.cell = cell
+        self.path = folder / cell.digest
+        self.run = RunDirectory(self.path)
+        self.log = self.path / CELL_LOG
+        self._note = self.path / CELL_NOTE
+
+    def make(self) -> None:
+        """Makes the directory; its log can be written then.
+
+        Raises:
+            UserError: If it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"the folder {str(self.path)!r} cannot be made ({error.strerror}), expected one"
+                " that may be written. Give another with --out."
+            ) from None
+
+    def begun(self) -> bool:
+        """Whether there is a run to continue."""
+        return self.run.config.is_file()
+
+    def checkpoint_images(self) -> int | None:
+        """Images seen at the checkpoint, or None without one.
+
+        Raises:
+            UserError: If the checkpoint is damaged.
+        """
+        if not self.run.checkpoint.is_file():
+            return None
+        images = (load_checkpoint(self.run.checkpoint).get("progress") or {}).get("images")
+        return images if isinstance(images, int) else None
+
+    def is_finished(self) -> bool:
+        """Whether the run in the directory is this cell's, and has come to its end.
+
+        Raises:
+            UserError: If it is another run, naming what differs.
+        """
+        if not self.begun():
+            return False
+        config = continued_config(RunDirectory.open(self.path), [self.layer()])
+        self._check_images()
+        images = self.checkpoint_images()
+        return images is not None and images >= total_images(config)
+
+    def layer(self) -> dict[str, Any]:
+        """The cell's settings, to be laid over those of a run that is continued."""
+        settings = {section: dict(values) for section, values in self.cell.settings.items()}
+        settings["run"].pop("out")
+        return settings
+
+    def write_note(
+        self,
+        status: str,
+        *,
+        attempts: int,
+        reason: str | None = None,
+        worker_note: str | None = None,
+    ) -> None:
+        """Writes `cell.json`.
+
+        Args:
+            status: "running", "finished", "pruned" or "failed".
+            attempts: How often a worker has taken the cell.
+            reason: Why it failed or was pruned.
+            worker_note: How this worker came to it, if not in the ordinary way.
+        """
+        worker = WorkerIdentity.own()
+        values = {
+            "grid": self.cell.experiment,
+            "cell": self.cell.digest,
+            "axes": self.cell.axes,
+            "label": self.cell.label,
+            "baseline": self.cell.baseline,
+            "settings": self.cell.varied,
+            "status": status,
+            "reason": reason,
+            "attempts": attempts,
+            "host": worker.host,
+            "pid": worker.pid,
+            "worker_note": worker_note or self.note().get("worker_note"),
+        }
+        write_text(self._note, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    def note(self) -> dict[str, Any]:
+        """What `cell.json` says; empty if it is not there or damaged."""
+        try:
+            values = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+    def figures(self, metric: str | None) -> list[tuple[int, float]]:
+        """A metric over the run as (images seen, figure), where it was finite."""
+        records = read_records(self.run.metrics)
+        found = [(record["images"], record.get(metric or "")) for record in records]
+        return [
+            (images, figure)
+            for images, figure in found
+            if isinstance(figure, int | float) and math.isfinite(figure)
+        ]
+
+    def _check_images(self) -> None:
+        try:
+            found = json.loads(self.run.data.read_text(encoding="utf-8"))["fingerprint"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return  # not begun to train; a checkpoint has the fingerprint itself
+        if found != self.cell.fingerprint:
+            raise UserError(
+                f"the run in {str(self.path)!r} was trained on other images (fingerprint"
+                f" {str(found)[:12]}, expected {self.cell.fingerprint[:12]}). Move it away."
+            )
+
+
+def recorded_metric(records: list[dict[str, Any]], metric: str) -> str | None:
+    """Name under which a metric was recorded: "fid" is "fd_random" with another extractor.
+
+    Args:
+        records: Of `metrics.jsonl`.
+        metric: As in `metrics.names`.
+    """
+    if not records:
+        return None
+    last = records[-1]
+    if metric in last:
+        return metric
+    extractor = (last.get("protocol") or {}).get("extractor")
+    named = f"{'fd' if metric == 'fid' else metric}_{extractor}"
+    return named if named in last else None

@@ -1,0 +1,184 @@
+"""Running an experiment with one worker in this process, or several in processes of their own."""
+
+import contextlib
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import optuna
+import torch
+
+from adavit.errors import RunError, UserError
+from adavit.experiments.database import open_storage, sqlite_url
+from adavit.experiments.queue import Outcome, Queue
+from adavit.experiments.worker import Plan, Worker
+from adavit.training.console import Console, LineConsole
+from adavit.training.signals import Stopped, StopRequest
+
+QUEUE_FILE = "queue.sqlite3"
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who works on an experiment, and over which queue. Plain values, for other processes.
+
+    Attributes:
+        folder: Where cells are written.
+        storage: URL of the queue's database; None is an SQLite file in the folder.
+        workers: Number of processes.
+        devices: Where they run, e.g. ("cuda:0", "cuda:1"), in turn; empty leaves it to each run.
+        heartbeat_s: Seconds between signs of life.
+        grace_s: Seconds of silence after which a worker counts as dead. One that died on this machine
+            is noticed at once.
+    """
+
+    folder: Path
+    storage: str | None = None
+    workers: int = 1
+    devices: tuple[str, ...] = ()
+    heartbeat_s: int = 10
+    grace_s: int = 60
+
+    def __post_init__(self) -> None:
+        kinds = {device.partition(":")[0] for device in self.devices}
+        if len(kinds) > 1:
+            raise UserError(
+                f"--devices names {' and '.join(sorted(kinds))}, expected one kind, since settings"
+                " are chosen by it. Run one kind after the other."
+            )
+        for device in self.devices:
+            kind, colon, index = device.partition(":")
+            if kind not in ("cpu", "cuda", "mps") or (
+                colon and (kind != "cuda" or not index.isdigit())
+            ):
+                raise UserError(
+                    f"--devices names {device!r}, expected cpu, mps, cuda or cuda:0, cuda:1, ..."
+                    " with commas between them. Correct it."
+                )
+
+    @property
+    def device_kind(self) -> str | None:
+        """Value of `run.device`, or None if no device is named."""
+        return self.devices[0].partition(":")[0] if self.devices else None
+
+    def open_queue(self, plan: Plan) -> Queue:
+        """Connects to the queue of an experiment, and makes it if it is not there.
+
+        Raises:
+            UserError: If it cannot be opened.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"--out {str(self.folder)!r} cannot be made ({error.strerror}), expected a folder."
+                " Choose another."
+            ) from None
+        url = self.storage or sqlite_url(self.folder / QUEUE_FILE)
+        storage = open_storage(url, heartbeat_s=self.heartbeat_s, grace_s=self.grace_s)
+        study = optuna.create_study(
+            storage=storage, study_name=plan.name, load_if_exists=True, direction="minimize"
+        )
+        return Queue(storage, study)
+
+    def run(self, plan: Plan, console: Console) -> dict[str, Outcome]:
+        """Works until all jobs have ended.
+
+        Args:
+            plan: The experiment.
+            console: Told what is done, if this process does the work; others print lines.
+
+        Returns:
+            How each job has ended.
+
+        Raises:
+            Stopped: After a signal; what was running has written its checkpoint and is back in the queue.
+            RunError: If workers died and left jobs.
+        """
+        queue = self.open_queue(plan)
+        if self.workers == 1 and not any(":" in device for device in self.devices):
+            Worker(plan, queue, self.folder, console).run()
+        else:
+            self._run_processes(plan, console)
+        outcomes = queue.outcomes(plan.jobs)
+        left = len(plan.jobs) - len(outcomes)
+        if left:
+            raise RunError(
+                f"all workers have ended, but {left} of {len(plan.jobs)} cells have not, expected"
+                " none. Look above for what ended the workers; the same command goes on."
+            )
+        return outcomes
+
+    def _run_processes(self, plan: Plan, console: Console) -> None:
+        context = multiprocessing.get_context("spawn")  # accelerators do not survive a fork
+        processes = []
+        with StopRequest() as stop:
+            for index in range(self.workers):
+                device = self.devices[index % len(self.devices)] if self.devices else None
+                process = context.Process(
+                    target=_work, args=(self, plan, device), name=f"worker {index + 1}"
+                )
+                process.start()
+                processes.append(process)
+            try:
+                _wait(processes, stop, console)
+            finally:
+                _terminate(processes)
+                for process in processes:
+                    process.join()
+            if stop.signal_number is not None:
+                raise Stopped(stop.signal_number)
+
+
+def _wait(processes: Sequence[BaseProcess], stop: StopRequest, console: Console) -> None:
+    """Until all have ended; a signal is passed on once."""
+    alive, told = list(processes), False
+    while alive:
+        if stop() and not told:
+            told = True
+            _terminate(alive)
+        time.sleep(0.2)
+        for process in [process for process in alive if not process.is_alive()]:
+            alive.remove(process)
+            if process.exitcode and not told:
+                how = (
+                    f"was killed by signal {-process.exitcode}"
+                    if process.exitcode < 0
+                    else f"ended with code {process.exitcode}"
+                )
+                console.note(f"{process.name} (process {process.pid}) {how}.")
+
+
+def _terminate(processes: Sequence[BaseProcess]) -> None:
+    # SIGTERM and not SIGINT: after a Ctrl-C in the terminal the workers have that one already, and a
+    # second one would end them without a checkpoint.
+    for process in processes:
+        if process.is_alive():
+            process.terminate()
+
+
+def _work(crew: Crew, plan: Plan, device: str | None) -> None:
+    """What a worker's process does."""
+    if device is not None and ":" in device:
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        index = int(device.partition(":")[2])
+        # Before CUDA starts: this process then sees one device, which is its "cuda".
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[index] if index < len(visible) else str(index)
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // crew.workers)))
+    try:
+        queue = crew.open_queue(plan)
+        Worker(plan, queue, crew.folder, LineConsole(sys.stdout)).run()
+    except Stopped as stop:
+        sys.exit(128 + stop.signal_number)
+    except (UserError, RunError) as error:
+        with contextlib.suppress(BrokenPipeError):
+            print(f"Error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)

@@ -1,0 +1,119 @@
+"""What grid files and sweep files have in common: where they are found, and how their mistakes are worded."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from adavit.errors import UserError
+from adavit.settings import merge, parse_yaml, read_preset
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names become folders and names in a queue."""
+
+
+def shipped_names(folder: str) -> list[str]:
+    """Names of the files below `configs/FOLDER`, sorted."""
+    files = (resources.files("configs") / folder).iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+
+
+def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> dict[str, Any]:
+    """The keys of a file, or of one shipped with adavit; a path wins over a name.
+
+    Args:
+        source: Path of a YAML file, or a name without its suffix.
+        folder: Where the shipped ones are, below `configs`.
+        keys: Type of each key that may be there. Missing ones get the type's empty value.
+
+    Raises:
+        UserError: If there is no such file, or its content is not as expected.
+    """
+    names = shipped_names(folder)
+    path = Path(source)
+    if path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"{source!r} cannot be read ({error}). Expected a YAML file; check the path."
+            ) from None
+    elif source in names:
+        text = (resources.files("configs") / folder / f"{source}.yaml").read_text(encoding="utf-8")
+    else:
+        raise UserError(
+            f"{source!r} is no file and no name of a shipped one, expected a YAML file or one of:"
+            f" {', '.join(names)}.{did_you_mean(source, names)}"
+        )
+    values = parse_yaml(text, repr(source))
+    for key, value in values.items():
+        if key not in keys:
+            raise UserError(
+                f"{source!r} has the key {key!r}, expected one of: {', '.join(keys)}. Remove"
+                f" it.{did_you_mean(str(key), keys)}"
+            )
+        if not isinstance(value, keys[key]):
+            raise UserError(
+                f"{source!r}: {key} is {value!r}, expected {described(keys[key])}. Correct the"
+                " file."
+            )
+    filled = {key: values.get(key, kind()) for key, kind in keys.items()}
+    filled["name"] = filled["name"] or path.stem
+    if not NAME.fullmatch(filled["name"]):
+        raise UserError(
+            f"{source!r}: name is {filled['name']!r}, expected letters, digits, '.', '_' and '-',"
+            " at most 64. Change name, or the file's name."
+        )
+    return filled
+
+
+def base_layer(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that all runs of an experiment share: its preset with `base` over it.
+
+    Raises:
+        UserError: If there is no such preset, or `base` is not made of sections.
+    """
+    check_sections(values["base"], "base")
+    preset = read_preset(values["preset"]) if values["preset"] else {}
+    return merge(preset, values["base"])
+
+
+def check_sections(settings: object, where: str) -> None:
+    """Raises an error unless `settings` is a mapping of sections of keys.
+
+    Raises:
+        UserError: With `where`, the place in the file.
+    """
+    for section, keys in settings.items() if isinstance(settings, Mapping) else [("", None)]:
+        if not isinstance(keys, Mapping):
+            found = f"{where}.{section}" if section else where
+            value = keys if section else settings
+            raise UserError(
+                f"{found} is {value!r}, expected sections of keys. Write for example"
+                f" '{where}: {{training: {{batch: 32}}}}'."
+            )
+
+
+def is_setting(key: str) -> bool:
+    """Whether a key has the form `section.key`."""
+    section, dot, field = key.partition(".")
+    return bool(section and dot and field)
+
+
+def setting(key: str, value: Any) -> dict[str, Any]:
+    """A layer of one setting, from `section.key`."""
+    section, _, field = key.partition(".")
+    return {section: {field: value}}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The nearest of the known words as a question, or nothing."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {found[0]}?" if found else ""
+
+
+def described(kind: type) -> str:
+    """A type in words of YAML."""
+    return {dict: "a mapping", list: "a list", str: "a text", int: "a whole number"}[kind]

@@ -1,0 +1,191 @@
+"""An ablation grid: shared settings, and axes whose product is the cells."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+
+from adavit.errors import UserError
+from adavit.experiments.experiment_file import (
+    base_layer,
+    check_sections,
+    did_you_mean,
+    is_setting,
+    read_experiment,
+    setting,
+    shipped_names,
+)
+from adavit.settings import Values, flatten, merge
+
+FOLDER = "ablations"
+SEED = "run.seed"
+KEYS = {
+    "name": str,
+    "description": str,
+    "preset": str,
+    "base": dict,
+    "axes": dict,
+    "baseline": dict,
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place in a grid, before its settings are resolved.
+
+    Attributes:
+        axes: Value (of a setting) or label (of a named axis) on each axis.
+        varied: Settings of the axes alone, by `section.key`.
+        settings: Sections of keys: the shared ones with those of the axes over them.
+    """
+
+    axes: dict[str, Any]
+    varied: Values
+    settings: Values
+
+    @property
+    def label(self) -> str:
+        """Names the point among those of other settings; the seed is left out, so that seeds form a group."""
+        parts = [
+            f"{axis.partition('.')[2]} {value}" if is_setting(axis) else str(value)
+            for axis, value in self.axes.items()
+            if axis != SEED
+        ]
+        return ", ".join(parts) or "all"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid as read from its file.
+
+    Attributes:
+        name: Of the grid; also of its queue and its folder.
+        description: What it is to show, for people.
+        base: Sections of keys that all cells share.
+        axes: By axis, the layer of settings that each value or label stands for. An axis is a setting
+            (`section.key`) with values, or a name of its own with labels.
+        baseline: Value or label on some axes; the cells there are what the others are compared with.
+    """
+
+    name: str
+    description: str
+    base: Values
+    axes: dict[str, dict[Any, Values]]
+    baseline: dict[str, Any]
+
+    def points(self) -> Iterator[Point]:
+        """All combinations, the last axis fastest."""
+        for labels in itertools.product(*self.axes.values()):
+            chosen = dict(zip(self.axes, labels, strict=True))
+            layers = [self.axes[axis][label] for axis, label in chosen.items()]
+            yield Point(chosen, flatten(merge(*layers)), merge(self.base, *layers))
+
+    def is_baseline(self, point: Point) -> bool:
+        """Whether others are compared with this point."""
+        named = self.baseline.items()
+        return bool(named) and all(point.axes[axis] == label for axis, label in named)
+
+    def with_overrides(self, layers: Sequence[Values], seeds: Sequence[int] | None) -> "Grid":
+        """The grid with other shared settings, and other seeds.
+
+        Args:
+            layers: Laid over `base`, weakest first.
+            seeds: Replaces the axis `run.seed`, or adds it; None leaves it as it is.
+
+        Raises:
+            UserError: If a layer sets what an axis varies, or has no sections.
+        """
+        axes = dict(self.axes)
+        if seeds is not None:
+            axes[SEED] = {seed: setting(SEED, seed) for seed in seeds}
+        given = merge(*layers)
+        check_sections(given, "--set")
+        varied = {
+            key for layers in axes.values() for layer in layers.values() for key in flatten(layer)
+        }
+        for key in flatten(given):
+            if key in varied:
+                raise UserError(
+                    f"{key} is given, but an axis of grid {self.name!r} varies it. Leave it out, or"
+                    " change the file."
+                )
+        return replace(self, base=merge(self.base, given), axes=axes)
+
+    def as_yaml(self) -> str:
+        """The grid as a file that `read_grid` reads to the same grid."""
+        axes = {
+            axis: list(options) if is_setting(axis) else options
+            for axis, options in self.axes.items()
+        }
+        values = {
+            "name": self.name,
+            "description": self.description,
+            "base": self.base,
+            "axes": axes,
+            "baseline": self.baseline,
+        }
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def grid_names() -> list[str]:
+    """Grids that are shipped."""
+    return shipped_names(FOLDER)
+
+
+def read_grid(source: str) -> Grid:
+    """A grid from a YAML file, or a shipped one by name; a path wins over a name.
+
+    Raises:
+        UserError: If there is none, or it is not a grid.
+    """
+    values = read_experiment(source, folder=FOLDER, keys=KEYS)
+    if not values["axes"]:
+        raise UserError(
+            f"{source!r} has no axes, expected at least one. Write for example 'axes:"
+            " {run.seed: [0, 1]}'."
+        )
+    axes = {axis: _options(axis, given) for axis, given in values["axes"].items()}
+    for axis, label in values["baseline"].items():
+        if axis not in axes:
+            raise UserError(
+                f"baseline names the axis {axis!r}, expected one of: {', '.join(axes)}. Correct the"
+                f" file.{did_you_mean(str(axis), axes)}"
+            )
+        if label not in axes[axis]:
+            known = ", ".join(map(str, axes[axis]))
+            raise UserError(
+                f"baseline.{axis} is {label!r}, expected one of: {known}. Correct the file."
+            )
+    return Grid(
+        values["name"], values["description"].strip(), base_layer(values), axes, values["baseline"]
+    )
+
+
+def _options(axis: object, given: object) -> dict[Any, Values]:
+    if not isinstance(axis, str):
+        raise UserError(f"axes.{axis} is not a text, expected a name. Correct the file.")
+    if is_setting(axis):
+        if not isinstance(given, list) or not given:
+            raise UserError(
+                f"axes.{axis} is {given!r}, expected a list of values. Write for example"
+                f" '{axis}: [0, 1]'."
+            )
+        if any(isinstance(value, list | dict) for value in given):
+            raise UserError(
+                f"axes.{axis} holds lists or mappings, expected plain values. Give the axis a name"
+                " without a dot, and a label to each of its settings."
+            )
+        if len(set(given)) != len(given):
+            raise UserError(f"axes.{axis} repeats a value, expected each once. Correct the file.")
+        return {value: setting(axis, value) for value in given}
+    if not isinstance(given, Mapping) or not given:
+        raise UserError(
+            f"axes.{axis} is {given!r}, expected settings by label. Write for example '{axis}:"
+            " {without: {augment: {mode: none}}, with: {augment: {mode: ada}}}', or an"
+            " axis named section.key with a list of values."
+        )
+    for label, settings in given.items():
+        check_sections(settings, f"axes.{axis}.{label}")
+    return {str(label): dict(settings) for label, settings in given.items()}

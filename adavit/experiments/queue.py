@@ -1,0 +1,235 @@
+"""A queue of jobs in a database: each is worked on by one process at a time, and done once.
+
+Optuna's trials are its entries: waiting, running, complete, pruned or failed. What is waiting may be
+claimed; a claim is kept by a heartbeat. A job whose worker has died gets a new trial, so the history of a
+job is a list of trials. Nothing but single transactions of the database is relied upon: a process may be
+killed between any two of them, and several may do the same at once.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from adavit.experiments.worker_identity import WorkerIdentity
+
+JOB, WORKER, REASON, ATTEMPTS = "job", "worker", "reason", "attempts"
+OPEN = (TrialState.WAITING, TrialState.RUNNING)
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that this worker has taken.
+
+    Attributes:
+        job: Its name.
+        trial_id: Of its trial in the database.
+        attempts: How often it has been taken, this time included.
+        deaths: How many workers have died of it since it last ended in another way.
+        last_worker: The last of them, or None.
+    """
+
+    job: str
+    trial_id: int
+    attempts: int
+    deaths: int
+    last_worker: WorkerIdentity | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job has ended.
+
+    Attributes:
+        state: "finished", "pruned" or "failed".
+        reason: Of a failure.
+    """
+
+    state: str
+    reason: str | None = None
+
+
+class Queue:
+    """The jobs of one experiment.
+
+    Args:
+        storage: As `adavit.experiments.database.open_storage` gives it.
+        study: An Optuna study in that storage.
+    """
+
+    def __init__(self, storage: RDBStorage, study: optuna.Study) -> None:
+        self.storage = storage
+        self.study = study
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+
+    def claim(self, jobs: Sequence[str]) -> Claim | None:
+        """Takes the first of `jobs` that waits; also enters those that are missing.
+
+        Returns:
+            The claim, or None if none of them waits.
+        """
+        self._fail_the_dead()
+        histories = self._histories()
+        for job in jobs:
+            history = histories.get(job, [])
+            if not _is_open(history) and _outcome(history) is None:
+                self._enter(job, history)
+        histories = self._histories()
+        for job in jobs:
+            for trial in histories.get(job, []):
+                if trial.state == TrialState.WAITING:
+                    claim = self._take(job, trial)
+                    if claim is not None:
+                        return claim
+        return None
+
+    def outcomes(self, jobs: Sequence[str]) -> dict[str, Outcome]:
+        """How those of the jobs that have ended did so."""
+        histories = self._histories()
+        found = {job: _outcome(histories.get(job, [])) for job in jobs}
+        return {job: outcome for job, outcome in found.items() if outcome is not None}
+
+    def running(self, jobs: Sequence[str]) -> dict[str, WorkerIdentity | None]:
+        """Jobs that are being worked on, and by whom."""
+        histories = self._histories()
+        return {
+            job: WorkerIdentity.from_dict(trial.user_attrs.get(WORKER))
+            for job in jobs
+            for trial in histories.get(job, [])
+            if trial.state == TrialState.RUNNING
+        }
+
+    def reopen_failed(self, jobs: Sequence[str]) -> list[str]:
+        """Enters again what has failed; returns which."""
+        histories = self._histories()
+        failed = []
+        for job in jobs:
+            history = histories.get(job, [])
+            outcome = _outcome(history)
+            if outcome is not None and outcome.state == "failed" and not _is_open(history):
+                self._enter(job, history)
+                failed.append(job)
+        return failed
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim still counts: others take it for dead after too long a silence."""
+        return self.storage.get_trial(claim.trial_id).state == TrialState.RUNNING
+
+    def release(self, claim: Claim) -> None:
+        """Puts a job back, for whoever comes next."""
+        # Without its worker's name: else the next one, until it has written its own, would be taken for
+        # this one, which will be dead by then.
+        with contextlib.suppress(UpdateFinishedTrialError):
+            self.storage.set_trial_user_attr(claim.trial_id, WORKER, None)
+        self._end(claim, TrialState.WAITING)
+
+    def finish(self, claim: Claim, value: float | None) -> None:
+        """Notes that a job is done; `value` is its figure."""
+        self._end(claim, TrialState.COMPLETE, value)
+
+    def prune(self, claim: Claim, value: float | None) -> None:
+        """Notes that a job was ended early since it would not be the best; `value` is its figure."""
+        self._end(claim, TrialState.PRUNED, value)
+
+    def fail(self, claim: Claim, reason: str) -> None:
+        """Notes that a job has failed."""
+        try:
+            self.storage.set_trial_user_attr(claim.trial_id, REASON, reason)
+        except UpdateFinishedTrialError:
+            return
+        self._end(claim, TrialState.FAIL)
+
+    def _end(self, claim: Claim, state: TrialState, value: float | None = None) -> None:
+        values = None if value is None else [value]
+        with contextlib.suppress(UpdateFinishedTrialError):  # taken over; the other's word counts
+            self.storage.set_trial_state_values(claim.trial_id, state, values)
+
+    def _take(self, job: str, trial: FrozenTrial) -> Claim | None:
+        trial_id = self._trial_id(trial)
+        # First the heartbeat: a worker that dies right after taking a trial would else never be missed.
+        self.storage.record_heartbeat(trial_id)
+        try:
+            if not self.storage.set_trial_state_values(trial_id, TrialState.RUNNING):
+                return None
+        except UpdateFinishedTrialError:
+            return None
+        history = self._histories()[job]
+        earlier = [other for other in history if other.number < trial.number]
+        # Two workers may have entered the same job at once: then the first trial is the one that counts.
+        if _is_open(earlier) or any(other.state in DONE for other in history):
+            self._end(Claim(job, trial_id, 0, 0, None), TrialState.FAIL)
+            return None
+        attempts = 1 + max((other.user_attrs.get(ATTEMPTS, 0) for other in history), default=0)
+        self.storage.set_trial_user_attr(trial_id, ATTEMPTS, attempts)
+        self.storage.set_trial_user_attr(trial_id, WORKER, WorkerIdentity.own().as_dict())
+        dead = _dead(earlier)
+        last = WorkerIdentity.from_dict(dead[-1].user_attrs.get(WORKER)) if dead else None
+        return Claim(job, trial_id, attempts, len(dead), last)
+
+    def _enter(self, job: str, history: Sequence[FrozenTrial]) -> None:
+        # What a sampler has chosen for the job stays with it.
+        chosen = next((trial for trial in reversed(history) if trial.params), None)
+        template = create_trial(
+            state=TrialState.WAITING,
+            params=chosen.params if chosen else None,
+            distributions=chosen.distributions if chosen else None,
+            user_attrs={JOB: job},
+        )
+        self.storage.create_new_trial(self._study_id, template)
+
+    def _fail_the_dead(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            optuna.storages.fail_stale_trials(self.study)
+        for history in self._histories().values():
+            for trial in history:
+                worker = WorkerIdentity.from_dict(trial.user_attrs.get(WORKER))
+                if trial.state == TrialState.RUNNING and worker and worker.is_known_dead():
+                    self._end(Claim("", self._trial_id(trial), 0, 0, None), TrialState.FAIL)
+
+    def _histories(self) -> dict[str, list[FrozenTrial]]:
+        """Trials of each job, oldest first."""
+        histories: dict[str, list[FrozenTrial]] = {}
+        trials = self.storage.get_all_trials(self._study_id, deepcopy=False)
+        for trial in sorted(trials, key=lambda trial: trial.number):
+            histories.setdefault(str(trial.user_attrs.get(JOB)), []).append(trial)
+        return histories
+
+    def _trial_id(self, trial: FrozenTrial) -> int:
+        return self.storage.get_trial_id_from_study_id_trial_number(self._study_id, trial.number)
+
+
+def _is_open(history: Sequence[FrozenTrial]) -> bool:
+    return any(trial.state in OPEN for trial in history)
+
+
+def _dead(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials at the end of a history whose workers died."""
+    dead: list[FrozenTrial] = []
+    for trial in history:
+        if trial.state == TrialState.FAIL:
+            if REASON in trial.user_attrs:
+                dead = []
+            elif trial.user_attrs.get(WORKER):  # one without was entered twice and never begun
+                dead.append(trial)
+    return dead
+
+
+def _outcome(history: Sequence[FrozenTrial]) -> Outcome | None:
+    for trial in history:
+        if trial.state == TrialState.COMPLETE:
+            return Outcome("finished")
+        if trial.state == TrialState.PRUNED:
+            return Outcome("pruned")
+    if _is_open(history):
+        return None
+    begun = [trial for trial in history if trial.user_attrs.get(WORKER)]
+    if begun and REASON in begun[-1].user_attrs:
+        return Outcome("failed", str(begun[-1].user_attrs[REASON]))
+    return None

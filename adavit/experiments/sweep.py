@@ -1,0 +1,264 @@
+"""`sweep`: settings chosen by Optuna's sampler, runs that will not be the best ended early."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+
+from adavit.errors import RunError, UserError
+from adavit.experiments.ablation import best_figure
+from adavit.experiments.cell import Cell, make_cell
+from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.crew import Crew
+from adavit.experiments.estimate import seconds_left, total_time
+from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
+from adavit.experiments.search_space import Sweep, read_sweep
+from adavit.experiments.summary import summary_table
+from adavit.experiments.worker import Pruned
+from adavit.files import write_text
+from adavit.randomness import seed_for
+from adavit.settings import Values, build_config, merge
+from adavit.training.console import Console, SilentConsole
+from adavit.training.run_directory import read_records
+
+SWEEP_FILE = "sweep.yaml"
+DEFAULT_PARENT = Path("runs/sweeps")
+UNGUIDED_TRIALS = 8
+"""Runs with settings drawn at random, before the sampler learns from them; a third of a short sweep."""
+UNPRUNED_TRIALS = 3
+"""Runs to compare with before any is pruned."""
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """The runs of a sweep as jobs; a run's settings are chosen when it is begun.
+
+    Attributes:
+        sweep: As read, with what was given on the command line.
+        seed: Start of the sampler's random stream.
+        metric: As in `metrics.names`.
+    """
+
+    sweep: Sweep
+    seed: int
+    metric: str
+
+    @property
+    def name(self) -> str:
+        """Of the sweep, apart from a grid of that name; another metric makes another search."""
+        return f"sweep/{self.sweep.name}/{self.metric}"
+
+    @property
+    def jobs(self) -> Sequence[str]:
+        """One per run."""
+        return [f"trial {number}" for number in range(self.sweep.trials)]
+
+    def cell(self, queue: Queue, claim: Claim) -> Cell:
+        """Settings for the job: those chosen before, if it is taken over, else new ones."""
+        # Seeded by the job, so that an interrupted sweep draws what an uninterrupted one would have drawn.
+        number = self.jobs.index(claim.job)
+        unguided = min(UNGUIDED_TRIALS, max(1, self.sweep.trials // 3))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                seed=seed_for(self.seed, "sweep", number) % 2**32,
+                n_startup_trials=unguided,
+                constant_liar=True,  # workers do not all draw beside what another one is trying
+            )
+        # A study of its own: one that is used again remembers the trials as they were before.
+        study = optuna.load_study(study_name=self.name, storage=queue.storage, sampler=sampler)
+        trial = optuna.Trial(study, claim.trial_id)
+        chosen = {
+            key: _suggest(trial, key, distribution)
+            for key, distribution in self.sweep.distributions().items()
+        }
+        return self.make_cell(claim.job, chosen)
+
+    def make_cell(self, job: str, chosen: Values) -> Cell:
+        """The run with the settings that the sampler has chosen."""
+        layers: list[Values] = []
+        for key, value in chosen.items():
+            section, _, name = key.partition(".")
+            layers.append({section: {name: value}})
+        label = ", ".join(
+            (
+                f"{key.partition('.')[2]} {value:.4g}"
+                if isinstance(value, float)
+                else f"{key.partition('.')[2]} {value}"
+            )
+            for key, value in chosen.items()
+        )
+        settings = merge(self.sweep.base, *layers)
+        return make_cell(
+            self.sweep.name, settings, axes=chosen, varied=chosen, label=label, job=job
+        )
+
+    def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
+        """Tells the pruner of each evaluation; a run above the median of the others is ended."""
+        pruner = optuna.pruners.MedianPruner(
+            n_startup_trials=UNPRUNED_TRIALS,
+            n_warmup_steps=1,  # untrained networks are all alike
+        )
+        study = optuna.load_study(study_name=self.name, storage=queue.storage, pruner=pruner)
+        trial = optuna.Trial(study, claim.trial_id)
+        told = set(queue.storage.get_trial(claim.trial_id).intermediate_values)
+
+        def tell() -> None:
+            recorded = recorded_metric(read_records(directory.run.metrics), self.metric)
+            for images, figure in directory.figures(recorded):
+                if images not in told:
+                    told.add(images)
+                    trial.report(figure, step=images)
+                    if trial.should_prune():
+                        raise Pruned(
+                            f"{recorded} {figure:.4g} at {images / 1000:g} kimg is above the median"
+                            " of the runs before"
+                        )
+
+        return tell
+
+    def figure(self, directory: CellDirectory) -> float | None:
+        """The best figure of the metric.
+
+        Raises:
+            RunError: If it was never measured, or never finite.
+        """
+        figure = best_figure(directory, self.metric)
+        if figure is None:
+            raise RunError(f"{self.metric} was never finite, so the run cannot be compared.")
+        return figure
+
+
+def sweep(
+    source: str,
+    *,
+    out: Path | None = None,
+    layers: Sequence[Values] = (),
+    metric: str | None = None,
+    trials: int | None = None,
+    storage: str | None = None,
+    workers: int | None = None,
+    devices: Sequence[str] = (),
+    retry_failed: bool = False,
+    dry_run: bool = False,
+    console: Console | None = None,
+) -> str:
+    """Searches for the settings with the lowest figure; goes on where it was interrupted.
+
+    Args:
+        source: A YAML file, or the name of a shipped sweep; a path wins over a name.
+        out: Where the run directories go. None: runs/sweeps/NAME.
+        layers: Settings laid over those that all runs share, weakest first.
+        metric: What is to be lowest, of `metrics.names`. None: the file's, or the first.
+        trials: How many runs, those of an earlier start counted. None: as the file says.
+        storage: URL of the queue's database. None: a file in `out`.
+        workers: Processes at a time. None: one per device.
+        devices: Where they run, in turn. Empty: chosen by each run.
+        retry_failed: Take up again what has failed before.
+        dry_run: Train nothing; describe the search.
+        console: Told how it goes.
+
+    Returns:
+        What would be searched and the time to expect, or a table of the runs with the best first.
+
+    Raises:
+        UserError: If the user can mend it.
+        RunError: If all runs have failed.
+        Stopped: After SIGINT or SIGTERM.
+    """
+    console = console or SilentConsole()
+    given = read_sweep(source)
+    folder = out or DEFAULT_PARENT / given.name
+    crew = Crew(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
+    if crew.device_kind is not None:
+        layers = [*layers, {"run": {"device": crew.device_kind}}]
+    chosen = given.with_overrides(list(layers), metric=metric, trials=trials)
+    plan = _plan(chosen)
+    if dry_run:
+        return _describe(plan, folder, crew.workers)
+    queue = crew.open_queue(plan)
+    write_text(folder / SWEEP_FILE, chosen.as_yaml())
+    console.note(
+        f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins."
+    )
+    if retry_failed:
+        again = queue.reopen_failed(plan.jobs)
+        console.note(f"{len(again)} failed runs are tried again.")
+    outcomes = crew.run(plan, console)
+    return _table(plan, queue, folder, outcomes)
+
+
+def _plan(chosen: Sweep) -> SweepPlan:
+    """Checks what can be checked before the first run: both ends of every range."""
+    config = build_config([chosen.base])
+    names = config.metrics.names
+    if not names or (chosen.metric is not None and chosen.metric not in names):
+        raise UserError(
+            f"--metric is {chosen.metric!r}, but metrics.names is {','.join(names) or 'empty'}."
+            " Name one that is measured, or add it to metrics.names."
+        )
+    for key, values in chosen.search.items():
+        section, _, name = key.partition(".")
+        for end in _ends(values):
+            build_config([chosen.base, {section: {name: end}}])
+    return SweepPlan(chosen, config.run.seed, chosen.metric or names[0])
+
+
+def _describe(plan: SweepPlan, folder: Path, workers: int) -> str:
+    one = plan.make_cell(
+        "trial 0", {key: _ends(values)[0] for key, values in plan.sweep.search.items()}
+    )
+    (seconds,) = seconds_left([one], folder)
+    trials = plan.sweep.trials
+    time = total_time(seconds * trials, cells=trials, workers=workers)
+    lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
+    lines += [f"{key}  {values}" for key, values in plan.sweep.search.items()]
+    lines.append(f"{trials} runs in {folder}, lowest {plan.metric} wins; at most {time}")
+    return "\n".join(lines)
+
+
+def _ends(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values["low"], values["high"]]
+
+
+def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(key, distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(key, distribution.low, distribution.high, log=distribution.log)
+    assert isinstance(distribution, CategoricalDistribution)
+    return trial.suggest_categorical(key, distribution.choices)
+
+
+def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outcome]) -> str:
+    found = []
+    failures = [outcome.reason for outcome in outcomes.values() if outcome.state == "failed"]
+    for trial in queue.study.get_trials(deepcopy=False, states=DONE):
+        job = trial.user_attrs[JOB]
+        if job in outcomes:
+            found.append((trial.value or 0.0, plan.make_cell(job, trial.params), outcomes[job]))
+    if not found:
+        raise RunError(
+            f"all {len(outcomes)} runs have failed ({failures[0]}). Mend that, then run the same"
+            " command with --retry-failed."
+        )
+    found.sort(key=lambda entry: entry[0])
+    best = found[0][1]
+    table = summary_table(
+        folder, [cell for _, cell, _ in found], {cell.digest: how for _, cell, how in found}
+    )
+    flags = " ".join(f"--set {key}={value}" for key, value in best.varied.items())
+    note = (
+        f"\n{len(failures)} of {len(outcomes)} runs have failed: {failures[0]}" if failures else ""
+    )
+    return f"{table}{note}\nBest: {folder / best.digest}, {flags}"

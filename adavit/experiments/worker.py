@@ -1,0 +1,199 @@
+"""A worker: takes one cell after the other from the queue, until all of them have ended."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from adavit.errors import RunError, UserError
+from adavit.experiments.cell import Cell
+from adavit.experiments.cell_console import CellConsole
+from adavit.experiments.cell_directory import CellDirectory
+from adavit.experiments.heartbeat import ClaimLost, Heartbeat
+from adavit.experiments.queue import Claim, Queue
+from adavit.training.console import Console
+from adavit.training.run_directory import RunTaken
+from adavit.training.signals import Stopped, StopRequest
+from adavit.training.train import resume, train
+
+DEATHS_ALLOWED = 5
+"""A cell that so many workers have died of in a row (out of memory, say) is given up."""
+
+
+class Pruned(Exception):
+    """A run is ended early, since it would not become the best."""
+
+
+class Plan(Protocol):
+    """What an experiment asks of its workers. Plain values: it is handed to other processes."""
+
+    @property
+    def name(self) -> str:
+        """Of the experiment, and of its queue."""
+
+    @property
+    def jobs(self) -> Sequence[str]:
+        """Names of its jobs in the queue, in the order in which they are begun."""
+
+    def cell(self, queue: Queue, claim: Claim) -> Cell:
+        """The cell that a job stands for."""
+
+    def watch(self, queue: Queue, claim: Claim, directory: CellDirectory) -> Callable[[], None]:
+        """What is to be called at each report of the run; may raise `Pruned`."""
+
+    def figure(self, directory: CellDirectory) -> float | None:
+        """The figure of a run that is over, for the queue."""
+
+
+class Worker:
+    """Works through the jobs of an experiment.
+
+    Args:
+        plan: The experiment.
+        queue: Its queue.
+        folder: Where the cells' directories lie.
+        console: Told what is done.
+    """
+
+    def __init__(self, plan: Plan, queue: Queue, folder: Path, console: Console) -> None:
+        self.plan = plan
+        self.queue = queue
+        self.folder = folder
+        self.console = console
+        self._told: set[str] = set()
+        self._idle = min(5.0, queue.storage.heartbeat_interval or 1)
+
+    def run(self) -> None:
+        """Takes jobs until all have ended, here or elsewhere.
+
+        Raises:
+            Stopped: After a signal; the job is back in the queue, with a checkpoint written.
+            RunError: If the device no longer works.
+        """
+        parent = multiprocessing.parent_process()
+        with StopRequest() as stop:
+            while len(self.queue.outcomes(self.plan.jobs)) < len(self.plan.jobs):
+                claim = self.queue.claim(self.plan.jobs)
+                if claim is not None:
+                    self._work(claim, stop)
+                    gc.collect()  # networks and optimisers hold each other
+                    if torch.cuda.is_available():
+                        torch.cuda.empty_cache()
+                else:
+                    workers = map(str, self.queue.running(self.plan.jobs).values())
+                    self._wait_for(f"workers that run the last cells: {', '.join(sorted(workers))}")
+                if stop.signal_number is not None:
+                    raise Stopped(stop.signal_number)
+                if parent is not None and not parent.is_alive():
+                    raise Stopped(signal.SIGTERM)  # no one is left to tell; see Heartbeat
+
+    def _wait_for(self, whom: str) -> None:
+        text = f"Waiting for {whom}."
+        if text not in self._told:
+            self._told.add(text)
+            self.console.note(text)
+        time.sleep(self._idle)
+
+    def _work(self, claim: Claim, stop: StopRequest) -> None:
+        """Runs one cell, and notes how it ended in its directory and in the queue."""
+        directory: CellDirectory | None = None
+        with ExitStack() as stack:
+            heartbeat = stack.enter_context(Heartbeat(self.queue, claim))
+
+            def on_step() -> None:
+                heartbeat.check()
+                if stop.signal_number is not None:
+                    raise Stopped(stop.signal_number)
+
+            try:
+                cell = self.plan.cell(self.queue, claim)
+                directory = CellDirectory(self.folder, cell)
+                directory.make()
+                log = stack.enter_context(directory.log.open("a", encoding="utf-8"))
+                console = CellConsole(
+                    self.console,
+                    cell.title,
+                    log,
+                    told=self._told,
+                    on_step=on_step,
+                    on_report=self.plan.watch(self.queue, claim, directory),
+                )
+                self._train(claim, directory, console)
+                figure = self.plan.figure(directory)
+            except Pruned as pruned:
+                assert directory is not None
+                self.console.note(f"[{directory.cell.title}] Pruned: {pruned}.")
+                directory.write_note("pruned", attempts=claim.attempts, reason=str(pruned))
+                self.queue.prune(claim, self.plan.figure(directory))
+            except ClaimLost:
+                self.console.note(
+                    f"Job {claim.job} was given to another worker while this one was silent; it"
+                    " goes on with the next."
+                )
+            except RunTaken:
+                # By a worker that was silent for long, but lives: it will notice, or finish.
+                self.queue.release(claim)
+                self._wait_for(f"the process that still trains in {self.folder}")
+            except (Stopped, KeyboardInterrupt):
+                self.queue.release(claim)
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it was, the grid goes on
+                self._failed(claim, directory, error)
+            else:
+                directory.write_note("finished", attempts=claim.attempts)
+                self.queue.finish(claim, figure)
+
+    def _train(self, claim: Claim, directory: CellDirectory, console: CellConsole) -> None:
+        if claim.deaths >= DEATHS_ALLOWED:
+            raise RunError(
+                f"{claim.deaths} workers in a row died of this cell, the last one"
+                f" {claim.last_worker}. Look for what killed them (memory?), then run again with"
+                " --retry-failed."
+            )
+        if directory.is_finished():
+            console.note(f"Finished already, in {directory.path}.")
+            return
+        images = directory.checkpoint_images()
+        note = None
+        if claim.last_worker is not None:
+            how = (
+                "begun again, since there is no checkpoint here"
+                if images is None
+                else f"continued from its checkpoint at {images} images"
+            )
+            note = f"taken over from a dead worker ({claim.last_worker}), {how}"
+            console.note(note[0].upper() + note[1:] + ".")
+        directory.write_note("running", attempts=claim.attempts, worker_note=note)
+        if directory.begun():
+            resume(directory.path, [directory.layer()], console=console)
+        else:
+            train(directory.cell.config(directory.path), console=console)
+
+    def _failed(self, claim: Claim, directory: CellDirectory | None, error: Exception) -> None:
+        known = isinstance(error, UserError | RunError)
+        text = str(error).strip()
+        reason = text if known else f"{type(error).__name__}: {(text.splitlines() or [''])[0]}"
+        title = claim.job if directory is None else directory.cell.title
+        self.console.note(f"[{title}] Failed: {reason}")
+        try:
+            if directory is not None:
+                if not known:
+                    with directory.log.open("a", encoding="utf-8") as log:
+                        log.writelines(traceback.format_exception(error))
+                    self.console.note(f"[{title}] The traceback is in {directory.log}.")
+                directory.write_note("failed", attempts=claim.attempts, reason=reason)
+        finally:
+            self.queue.fail(claim, reason)
+        if type(error).__name__ == "AcceleratorError":  # by its name, as in cli.errors
+            raise RunError(
+                f"the device failed ({reason}), expected it to work. Nothing more can be done in"
+                f" this process ({os.getpid()}); run the same command again with --retry-failed."
+            )

@@ -1,0 +1,251 @@
+"""Published files of weights: finding, downloading and reading them, never running what is in them.
+
+The files lie where torch.hub and torch-fidelity keep them, so that either tool finds the other's
+download. Most names end in the first 8 digits of the file's sha256, which are checked before
+anything is read. Pickled objects are refused.
+"""
+
+import hashlib
+import http.client
+import os
+import pickle
+import tempfile
+import threading
+import urllib.request
+import warnings
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+from adavit.errors import UserError
+
+CONNECT_SECONDS = 4.0  # offline must be found out at once, also where packets are silently dropped
+STALL_SECONDS = 30.0
+SHOWN_DIGITS = 8
+
+
+class WeightsAbsentError(UserError):
+    """The weights are neither on disk nor to be had; `auto` then takes another extractor."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """A published file of weights.
+
+    Attributes:
+        network: Whose weights they are, for messages.
+        url: Where they are downloaded from; its last part is the file's name.
+        digest_prefix: How the file's sha256 begins. None: not published.
+        flag: How a user names another FILE, for messages. None: not at all.
+        otherwise: What a user can do without the file, for messages.
+    """
+
+    network: str
+    url: str
+    digest_prefix: str | None
+    flag: str | None
+    otherwise: str = "use --extractor random"
+
+    @property
+    def location(self) -> Path:
+        """The file in $TORCH_HOME/hub/checkpoints; it need not exist."""
+        return Path(torch.hub.get_dir()) / "checkpoints" / self.url.rsplit("/", 1)[1]
+
+    def find(self, *, allow_download: bool = True) -> Path:
+        """The checked file at its location, downloaded when missing.
+
+        Args:
+            allow_download: False looks on the disk only.
+
+        Raises:
+            WeightsAbsentError: If the file is absent and cannot be downloaded or written; within
+                about `CONNECT_SECONDS` offline.
+            UserError: If the file there is not the one its name says.
+        """
+        path = self.location
+        if path.exists():
+            digest = file_digest(path)
+            if not self.is_published(digest):
+                other = f", or pass it with {self.flag} if other weights are wanted"
+                raise UserError(
+                    f"{path} has the sha256 {digest[:SHOWN_DIGITS]}..., but its name promises"
+                    f" {self.digest_prefix}. Delete it{other if self.flag else ''}."
+                )
+            return path
+        if not allow_download:
+            raise self._absent("the file is not there and downloads are off")
+        try:
+            self._download(path)
+        except OSError as error:
+            raise self._absent(f"it could not be written there ({error})") from error
+        return path
+
+    def is_published(self, digest: str) -> bool:
+        """Whether a sha256 is that of the published file, as far as that is known."""
+        return digest.startswith(self.digest_prefix or "")
+
+    def note_on(self, path: Path, digest: str, figures: str) -> str | None:
+        """What to say of figures from another file than the published one; None of that itself."""
+        if self.is_published(digest):
+            return None
+        return (
+            f"{path} (sha256 {digest[:SHOWN_DIGITS]}...) is not the published file of"
+            f" {self.network} ({self.digest_prefix}...): {figures} are not comparable with"
+            " published ones, unless it holds the same weights."
+        )
+
+    def read(self, path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of such a file, checked against the network.
+
+        Args:
+            path: A file written by `torch.save` of a state dict.
+            expected: Tensors of the right names and shapes, on any device.
+
+        Returns:
+            All of them by name, on the CPU.
+
+        Raises:
+            UserError: If the file is absent, is no such file, holds anything but tensors, or does
+                not fit the network.
+        """
+        named = (self.flag or "FILE").replace("FILE", str(path))
+        wanted = f"{self.network}'s state dict as in {self.location.name}"
+        state = read_tensors(path, named, wanted)
+        check_fit(state, expected, named, wanted)
+        return state
+
+    def _download(self, path: Path) -> None:
+        """Downloads to a temporary file beside `path`, checks the digest, then renames."""
+        response = self._open()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        digest = hashlib.sha256()
+        try:
+            with response, os.fdopen(descriptor, "wb") as handle:
+                while block := self._read_block(response):
+                    digest.update(block)
+                    handle.write(block)
+            if not self.is_published(digest.hexdigest()):
+                raise self._absent(
+                    f"{self.url} sent a file with the sha256"
+                    f" {digest.hexdigest()[:SHOWN_DIGITS]}... instead of {self.digest_prefix}..."
+                )
+            Path(temporary).replace(path)
+        finally:
+            with suppress(FileNotFoundError):
+                Path(temporary).unlink()
+
+    def _open(self) -> BinaryIO:
+        """Opens the URL, giving up after `CONNECT_SECONDS` even where the name server never answers."""
+        outcome: list[Any] = []
+
+        def connect() -> None:
+            try:
+                outcome.append(urllib.request.urlopen(self.url, timeout=STALL_SECONDS))
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                outcome.append(error)
+
+        # A look-up that hangs cannot be cancelled.
+        thread = threading.Thread(target=connect, daemon=True)
+        thread.start()
+        thread.join(CONNECT_SECONDS)
+        if not outcome:
+            raise self._absent(f"{self.url} did not answer within {CONNECT_SECONDS:g} s")
+        if isinstance(outcome[0], Exception):
+            raise self._absent(f"{self.url} could not be opened ({outcome[0]})") from outcome[0]
+        return outcome[0]
+
+    def _read_block(self, response: BinaryIO) -> bytes:
+        try:
+            return response.read(1 << 20)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._absent(f"the download broke off ({error})") from error
+
+    def _absent(self, reason: str) -> WeightsAbsentError:
+        other = f", name it with {self.flag}" if self.flag else ""
+        return WeightsAbsentError(
+            f"the {self.network} weights are absent: {reason}. Expected them at {self.location}"
+            f" (from {self.url}). Place the file there{other}, or {self.otherwise}."
+        )
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def read_tensors(path: Path, named: str, wanted: str) -> dict[str, Tensor]:
+    """The tensors of a file that `torch.save` wrote; pickled objects are never loaded.
+
+    Args:
+        path: The file.
+        named: How the user named it, for messages.
+        wanted: What it should be, for messages.
+
+    Returns:
+        Tensors by name, on the CPU.
+
+    Raises:
+        UserError: If the file is absent, damaged, or holds anything but tensors by name.
+    """
+    if not path.is_file():
+        raise UserError(f"{named} is not a file, but must be {wanted}. Check the path.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on foreign pickles, which are refused right below
+            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        fault = "is damaged or holds pickled objects, which are never loaded"
+        raise _unfit(named, fault, wanted) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        fault = f"{type(error).__name__}: {error}".splitlines()[0][:100]
+        raise _unfit(named, f"cannot be read ({fault})", wanted) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
+    ):
+        raise _unfit(named, "does not hold tensors by name", wanted)
+    return state
+
+
+def check_fit(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], named: str, wanted: str
+) -> None:
+    """Refuses tensors that are not those of a network, or not finite.
+
+    Args:
+        state: Tensors by name.
+        expected: Tensors of the right names and shapes, on any device.
+        named: How the user named the file, for messages.
+        wanted: What it should be, for messages.
+
+    Raises:
+        UserError: Naming the first difference.
+    """
+    missing = sorted(expected.keys() - state.keys())
+    unknown = sorted(state.keys() - expected.keys())
+    if missing or unknown:
+        fault = (
+            f"lacks {len(missing)} tensors (first: {missing[:1]}) and has {len(unknown)} unknown"
+            f" ones (first: {unknown[:1]})"
+        )
+        raise _unfit(named, fault, wanted)
+    for name, tensor in expected.items():
+        if state[name].shape != tensor.shape:
+            fault = f"has {name} of shape {tuple(state[name].shape)} instead of"
+            raise _unfit(named, f"{fault} {tuple(tensor.shape)}", wanted)
+        if not bool(torch.isfinite(state[name]).all()):
+            raise _unfit(named, f"has values in {name} that are not finite", wanted)
+
+
+def _unfit(named: str, fault: str, wanted: str) -> UserError:
+    return UserError(
+        f"{named} {fault}, but must be {wanted}, tensors by name. Use such a file, or --extractor"
+        " random."
+    )

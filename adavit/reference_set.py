@@ -1,0 +1,198 @@
+"""Which real images an evaluation compares with: as a protocol says, `--data`, or the run's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adavit.data import ImageSet, Split
+from adavit.data.names import TORCHVISION_SETS
+from adavit.errors import UserError
+from adavit.metrics.reference_cache import images_digest
+from adavit.protocols import Protocol
+from adavit.randomness import seed_for
+from adavit.sampling import generated_batches
+from adavit.scoring import CHANNEL_NAMES, RESIZE, load_reference, split_name
+from adavit.sources import GeneratorSource, Source, open_source, split_of
+
+Activity = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """Real images, or what takes their place.
+
+    Attributes:
+        images: The images.
+        split: Which part of a set they are, for the record.
+        data_resize: How files were brought to their size; None for generated ones.
+        trained_on: The images of the run that is evaluated and their split, where they are
+            comparable with these.
+    """
+
+    images: ImageSet
+    split: str
+    data_resize: str | None
+    trained_on: tuple[ImageSet, Split] | None = None
+
+
+class ReferenceChoice:
+    """Finds the reference set.
+
+    Args:
+        subject: What is evaluated.
+        data: `--data`, or None.
+        protocol: `--protocol`, or None.
+        count: Images to generate, where the reference is a generator.
+        seed: Start of the random stream for these; None takes the reference's own.
+        data_root: Where downloaded sets are kept; None takes the run's.
+        activity: Told what takes time.
+    """
+
+    def __init__(
+        self,
+        subject: Source,
+        data: str | None,
+        protocol: Protocol | None,
+        *,
+        count: int | None,
+        seed: int | None,
+        data_root: Path | None,
+        activity: Activity,
+    ) -> None:
+        self._subject = subject
+        self._data = data
+        self._protocol = protocol
+        self._against = "data" if protocol is None else protocol.against
+        self._count = count
+        self._seed = seed
+        self._data_root = data_root
+        self._activity = activity
+
+    def load(self) -> ReferenceSet:
+        """The reference set.
+
+        Raises:
+            UserError: If there is none, or `--data` is not what the protocol means.
+        """
+        if isinstance(self._subject, GeneratorSource):
+            return self._for_generator(self._subject)
+        return self._for_images()
+
+    def _for_generator(self, subject: GeneratorSource) -> ReferenceSet:
+        config, stored = subject.config, subject.stored
+        source = self._data or self._default(subject)
+        generator = stored.generator
+        size: dict[str, Any] = {
+            "resolution": generator.resolution,
+            "channels": CHANNEL_NAMES[generator.image_channels],
+            "data_root": self._data_root or config.data.data_root,
+        }
+        reference = self._open(source, size)
+        own = reference.images.fingerprint == stored.data_fingerprint
+        if self._against in ("training set", "trained on") and not own:
+            raise self._conflict(f"the images that {subject.name!r} was trained from")
+        if self._against == "test split" and (own or reference.split == "train"):
+            raise self._conflict("images that nothing was trained from")
+        if not own:
+            return reference
+        split = split_of(config, reference.images)
+        if self._against == "trained on":
+            kept = reference.images.images[split.train]
+            images = replace(
+                reference.images, images=kept, labels=None, fingerprint=images_digest(kept)
+            )
+            own_images = (reference.images, split)
+            return ReferenceSet(images, "trained on", reference.data_resize, own_images)
+        return replace(reference, trained_on=(reference.images, split))
+
+    def _for_images(self) -> ReferenceSet:
+        if self._against == "trained on":
+            raise UserError(
+                "--protocol fewshot5k compares with the images a run was trained on, but"
+                f" {self._subject.name!r} is read as images. Name the run or its generator, or use"
+                " quick5k with --data."
+            )
+        if self._data is None:
+            raise UserError(
+                f"{self._subject.name!r} is not a run or a .safetensors file, so it is read as"
+                " images, and --data has no default; expected the real images to compare with. Give"
+                " --data, or check the path."
+            )
+        reference = self._open(self._data, {"data_root": self._data_root})
+        wrong = {"training set": "test", "test split": "train"}.get(self._against)
+        if wrong is not None and reference.split == wrong:
+            raise self._conflict(f"the {self._against}")
+        return reference
+
+    def _default(self, subject: GeneratorSource) -> str:
+        """What is compared with when `--data` is not given."""
+        data = subject.config.data.source
+        if self._against in ("training set", "trained on"):
+            return data
+        if self._against == "data":
+            return subject.config.metrics.reference or data
+        name = data.partition(":")[0]
+        if name in TORCHVISION_SETS and "test" in TORCHVISION_SETS[name].splits:
+            return f"{name}:test"
+        raise UserError(
+            f"--protocol test10k compares with a test split, but {data!r} has none. Name images"
+            " that were held back with --data, or use another protocol."
+        )
+
+    def _open(self, source: str, size: dict[str, Any]) -> ReferenceSet:
+        opened = open_source(source, "--data")
+        if isinstance(opened, GeneratorSource):
+            return self._generated(opened, size)
+        images = load_reference(
+            source,
+            "--data",
+            progress=lambda done, total: self._activity("decoding", done, total),
+            **size,
+        )
+        return ReferenceSet(images, split_name(images), RESIZE)
+
+    def _generated(self, opened: GeneratorSource, size: dict[str, Any]) -> ReferenceSet:
+        generator = opened.stored.generator
+        side = generator.resolution
+        if size.get("resolution", side) != side:
+            raise UserError(
+                f"--data {opened.name!r} draws images of {side} px, but {self._subject.name!r} of"
+                f" {size['resolution']} px. Compare generators of one resolution."
+            )
+        count = self._count or opened.config.metrics.fakes
+        images = np.empty((count, generator.image_channels, side, side), dtype=np.uint8)
+        # Another stream than that of the generator that is evaluated: the same latents on both
+        # sides would make the images alike for no merit of theirs.
+        seed = opened.config.run.seed if self._seed is None else self._seed
+        done = 0
+        for batch in generated_batches(
+            generator,
+            count,
+            seed=seed_for(seed, "evaluation reference", 0),
+            label_counts=opened.stored.label_counts,
+        ):
+            images[done : done + len(batch)] = batch.cpu().numpy()
+            done += len(batch)
+            self._activity("generating the reference", done, count)
+        found = ImageSet(
+            name=f"generated by {opened.name}",
+            images=images,
+            labels=None,
+            classes=(),
+            fingerprint=images_digest(images),
+            skipped=(),
+            source=opened.name,
+            notes=(),
+        )
+        return ReferenceSet(found, "generated", None)
+
+    def _conflict(self, wanted: str) -> UserError:
+        assert self._protocol is not None
+        given = f"--data {self._data!r}" if self._data else "the run's data, as it is now,"
+        return UserError(
+            f"{given} is not what --protocol {self._protocol.name} compares with, expected"
+            f" {wanted}. Name these, or leave --protocol out and give --fakes."
+        )

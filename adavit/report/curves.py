@@ -1,0 +1,101 @@
+"""The curves of a report as plain data; `report.js` draws them with plotly."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from adavit.report.figures import gap
+from adavit.report.groups import Group
+from adavit.report.protocols import metric_columns
+from adavit.report.reading import mapping, number
+
+POINTS_IN_ALL = 60_000
+"""Of one kind of curve, over all runs; keeps the page small however many runs there are."""
+
+POINTS_PER_RUN = 400
+
+Value = Callable[[dict[str, Any]], float | None]
+
+STATE: dict[str, Value] = {
+    "p": lambda record: number(record.get("p")),
+    "r_t": lambda record: number(record.get("r_t")),
+    "r_v": lambda record: number(record.get("r_v")),
+    "gap": gap,
+    "train": lambda record: number(record.get("logits_train")),
+    "heldout": lambda record: number(record.get("logits_heldout")),
+    "generated": lambda record: number(record.get("logits_fake")),
+}
+
+
+def curve_data(groups: Sequence[Group], letters: Mapping[str, str]) -> dict[str, Any]:
+    """All curves over images seen.
+
+    Args:
+        groups: The rows.
+        letters: Letter of the protocol by key of the column, where a metric has several.
+
+    Returns:
+        `rows`: label and mark of the baseline of each group; `runs`: for each run its row, its seed,
+        the thousands of images seen `kimg` with one list per name of `STATE`, and `metrics` by
+        key with their own `kimg`; `metrics`: title, direction and floor of each key.
+    """
+    count = sum(len(group.runs) for group in groups)
+    most = max(20, min(POINTS_PER_RUN, POINTS_IN_ALL // max(1, count)))
+    titles: dict[str, dict[str, Any]] = {}
+    runs = []
+    for index, group in enumerate(groups):
+        for run in group.runs:
+            records = thinned(run.stats, most)
+            series: dict[str, list[float | None]] = {
+                name: [_short(value(record)) for record in records] for name, value in STATE.items()
+            }
+            present = {k: v for k, v in series.items() if any(x is not None for x in v)}
+            runs.append(
+                {
+                    "row": index,
+                    "seed": run.seed,
+                    "kimg": [record["images"] / 1000 for record in records],
+                    **present,
+                    "metrics": _metrics(run.metrics, most, titles, letters),
+                }
+            )
+    rows = [{"label": group.label, "baseline": group.baseline} for group in groups]
+    return {"rows": rows, "runs": runs, "metrics": titles}
+
+
+def thinned(records: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """At most so many records, evenly spread, the first and the last among them."""
+    if len(records) <= most:
+        return list(records)
+    step = (len(records) - 1) / (most - 1)
+    return [records[round(index * step)] for index in range(most)]
+
+
+def _metrics(
+    records: Sequence[dict[str, Any]],
+    most: int,
+    titles: dict[str, dict[str, Any]],
+    letters: Mapping[str, str],
+) -> dict[str, dict[str, list[float]]]:
+    curves: dict[str, dict[str, list[float]]] = {}
+    for record in thinned(records, most):
+        for column, value in metric_columns(record, "best", ""):
+            floor = number(record.get(f"{column.name}_floor"))
+            titles.setdefault(
+                column.key,
+                {
+                    "name": column.name,
+                    "letter": letters.get(column.key, ""),
+                    "better": column.better,
+                    "floor": floor,
+                    "floorImages": number(mapping(record.get("protocol")).get("n_heldout")),
+                },
+            )
+            curve = curves.setdefault(column.key, {"kimg": [], "values": []})
+            curve["kimg"].append(record["images"] / 1000)
+            curve["values"].append(_short(value) or 0.0)
+    return curves
+
+
+def _short(value: float | None) -> float | None:
+    """Five digits: more than a screen shows, a third of the bytes."""
+    return None if value is None else float(f"{value:.5g}")

@@ -1,0 +1,120 @@
+"""What `adavit memorisation` and `adavit leaks` have found, ready for the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adavit.report.groups import Group
+from adavit.report.leaks import LeakLine, leak_lines
+from adavit.report.pictures import Picture, encoded_picture
+from adavit.report.reading import mapping, number, text
+from adavit.report.run import Run
+
+SIDES = (1800, 1200, 800)
+"""Pixels of a picture of pairs, at most; the first at which all pictures fit is taken."""
+
+PROXIMITY_HEADS = (
+    "generated: closer",
+    "held out: closer",
+    "generated: median",
+    "held out: median",
+    "training: median",
+)
+"""Columns of `Diagnosis.proximity`."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The findings of one run.
+
+    Attributes:
+        label: Which run.
+        pairs: Picture of the closest pairs, or None.
+        proximity: A line per space of comparison: its name, and a figure for each of
+            `PROXIMITY_HEADS`.
+        duplicates: A sentence on copies inside the data, or nothing.
+        leaks: A line per operation.
+    """
+
+    label: str
+    pairs: Picture | None
+    proximity: list[tuple[str, list[str]]]
+    duplicates: str
+    leaks: list[LeakLine]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the picture."""
+        return len(self.pairs.uri) if self.pairs else 0
+
+
+def build_diagnostics(groups: Sequence[Group], budget: int) -> list[Diagnosis]:
+    """The findings of every run that has some; pictures as far as `budget` bytes go."""
+    pictures = _pictures([run for group in groups for run in group.runs], budget)
+    found = []
+    for group in groups:
+        for run in group.runs:
+            item = Diagnosis(
+                label=group.label_of(run),
+                pairs=pictures.get(run.path),
+                proximity=_proximity(run),
+                duplicates=_duplicates(mapping(run.memorisation.get("duplicates"))),
+                leaks=leak_lines(run.leaks),
+            )
+            if item.pairs or item.proximity or item.leaks:
+                found.append(item)
+    return found
+
+
+def _pictures(runs: Sequence[Run], budget: int) -> dict[Path, Picture]:
+    pictures: dict[Path, Picture] = {}
+    for side in SIDES:
+        encoded = {run.path: encoded_picture(_pairs_of(run), side=side) for run in runs}
+        pictures = {path: picture for path, picture in encoded.items() if picture is not None}
+        if sum(len(picture.uri) for picture in pictures.values()) <= budget:
+            return pictures
+    kept: dict[Path, Picture] = {}
+    for path, picture in pictures.items():  # too many even when small: the first of them
+        budget -= len(picture.uri)
+        if budget < 0:
+            break
+        kept[path] = picture
+    return kept
+
+
+def _pairs_of(run: Run) -> Path:
+    return run.path / "diagnostics" / "closest_pairs.png"
+
+
+def _proximity(run: Run) -> list[tuple[str, list[str]]]:
+    lines = []
+    for name, space in mapping(run.memorisation.get("spaces")).items():
+        sides = [mapping(mapping(space).get(side)) for side in ("generated", "heldout")]
+        medians = [number(side.get("median")) for side in sides]
+        medians.append(number(mapping(space).get("leave_one_out_median")))
+        figures = [_share(side) for side in sides]
+        figures += ["" if median is None else f"{median:.4g}" for median in medians]
+        unit = text(mapping(space).get("distance"))
+        lines.append((f"{name} ({unit})" if unit else str(name), figures))
+    return lines
+
+
+def _share(side: dict[str, Any]) -> str:
+    share, interval = number(side.get("share_closer")), side.get("share_interval")
+    if share is None:
+        return ""
+    ends = [number(end) for end in interval] if isinstance(interval, list) else []
+    if len(ends) != 2 or None in ends:
+        return f"{share:.1%}"
+    low, high = (f"{end:.1%}" for end in ends)
+    return f"{share:.1%} [{low}, {high}]"
+
+
+def _duplicates(record: dict[str, Any]) -> str:
+    copies, near = (number(record.get(key)) for key in ("exact_copies", "near_pairs"))
+    if copies is None or near is None:
+        return ""
+    images = number(record.get("images"))
+    among = f" of {images:,.0f} images" if images is not None else ""
+    return f"Inside the data{among}: {copies:,.0f} exact copies and {near:,.0f} pairs nearly alike."

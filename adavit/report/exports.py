@@ -1,0 +1,123 @@
+"""The table as Markdown and CSV."""
+
+import csv
+import io
+import json
+import re
+
+from adavit.report.statistics import FEW_PAIRS
+from adavit.report.table import Table
+from adavit.report.wording import Wording
+
+
+def to_markdown(table: Table, title: str) -> str:
+    """A page of Markdown: the table, how it was measured, what failed.
+
+    Args:
+        table: The table.
+        title: Its heading.
+    """
+    wording = Wording(table)
+    origins = any(row.origin for row in table.rows)
+    several_grids = len({row.grid for row in table.rows}) > 1
+    heads = ["", *(["grid"] if several_grids else []), "seeds"]
+    heads += [wording.title(column) for column in table.columns]
+    heads += ["from"] if origins else []
+    lines = [f"# {_escaped(title)}", "", _line(heads)]
+    left = 2 if several_grids else 1
+    aligned = [":--"] * left + ["--:"] * (1 + len(table.columns)) + [":--"] * origins
+    lines.append(f"|{'|'.join(aligned)}|")
+    for row in table.rows:
+        cells = [f"**{_escaped(row.label)}** (baseline)" if row.baseline else _escaped(row.label)]
+        cells[0] += f" ({row.state})" if row.state else ""
+        cells += [_escaped(row.grid)] if several_grids else []
+        cells.append(str(row.seeds))
+        for column in table.columns:
+            figure = row.figures.get(column.key)
+            text = "" if figure is None else wording.figure(figure, column)
+            if figure is not None and figure.difference is not None:
+                text += f"<br>{wording.difference(figure.difference, column)}"
+            cells.append(text)
+        cells += [_escaped(row.origin or "these runs")] if origins else []
+        lines.append(_line(cells))
+    lines += ["", *_notes(table, wording)]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(table: Table) -> str:
+    """One line per row and column with all that is known of it: for spreadsheets and scripts."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    fields = "grid label baseline origin metric statistic protocol mean sd seeds".split()
+    fields += "compared_with difference low high pairs values".split()
+    writer.writerow(fields)
+    for row in table.rows:
+        for column in table.columns:
+            figure = row.figures.get(column.key)
+            if figure is None:
+                continue
+            change = figure.difference
+            _, _, digest = column.key.partition("@")
+            known = [row.grid, row.label, row.baseline, row.origin, column.name, column.statistic]
+            known += [digest, figure.mean, figure.sd, len(figure.by_seed)]
+            if change is not None:
+                known += [row.compared_with, change.mean, change.low, change.high, change.pairs]
+            else:
+                known += [None] * 5
+            writer.writerow([_harmless(value) for value in [*known, json.dumps(figure.by_seed)]])
+    return buffer.getvalue()
+
+
+def explanation(table: Table) -> str:
+    """What the numbers in a cell are, in one paragraph."""
+    most = max((row.seeds for row in table.rows), default=1)
+    parts = [
+        (
+            "Mean ± standard deviation over seeds."
+            if most > 1
+            else "One seed per row: there is no spread over seeds, and no interval."
+        )
+    ]
+    pairs = [f.difference.pairs for r in table.rows for f in r.figures.values() if f.difference]
+    if pairs:
+        parts.append("Second line: difference from the baseline over the seeds that both have")
+        parts[-1] += ", with a paired 95% bootstrap interval." if max(pairs) > 1 else "."
+    if pairs and min(pairs) == 1 < max(pairs):
+        parts.append("A single pair has no interval.")
+    if any(1 < count < FEW_PAIRS for count in pairs):
+        parts.append(
+            "With fewer than five pairs that interval is narrower than it should be, and with two"
+            " it is merely their range."
+        )
+    return " ".join(parts)
+
+
+def _notes(table: Table, wording: Wording) -> list[str]:
+    lines = [explanation(table), ""]
+    for fields, columns in wording.protocols:
+        measured = ", ".join(wording.title(column) for column in columns)
+        known = [f"{key} {value}" for key, value in fields.items() if value is not None]
+        lines += [f"Protocol of {_escaped(measured)}: {_escaped(', '.join(known))}.", ""]
+    if table.failures:
+        lines += ["## Failed", ""]
+        lines += [
+            f"- {_escaped(f.label)}, seed {f.seed} ({_escaped(f.run)}): {_escaped(f.reason)}"
+            for f in table.failures
+        ]
+    return lines
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(words: str) -> str:
+    """Text that Markdown shows as it is: no markup, no new cells, one line."""
+    return re.sub(r"([\\`*_{}\[\]<>|#&!])", r"\\\1", " ".join(words.split()))
+
+
+def _harmless(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value

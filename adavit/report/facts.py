@@ -1,0 +1,134 @@
+"""What was run, in plain words: the head of the page."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from adavit.report.groups import Group
+from adavit.report.reading import mapping, number
+from adavit.report.run import Run
+from adavit.report.statistics import VERDICT_PAIRS
+from adavit.report.table import Column, Row, Table
+from adavit.report.wording import Wording
+
+
+def report_title(groups: Sequence[Group], failed: Sequence[Run]) -> str:
+    """The grid's name, or what the runs are of."""
+    runs = [run for group in groups for run in group.runs] + list(failed)
+    grids = sorted({run.cell.grid for run in runs if run.cell})
+    if grids:
+        return ", ".join(grids)
+    if len(runs) == 1:
+        return runs[0].name
+    return f"{len(runs)} runs" if runs else "Merged results"
+
+
+def report_facts(groups: Sequence[Group], failed: Sequence[Run]) -> list[tuple[str, str]]:
+    """Terms and their values; what is not known is left out."""
+    runs = [run for group in groups for run in group.runs]
+    statuses = Counter(run.status for run in [*runs, *failed])
+    packages = [mapping(run.environment.get("packages")) for run in runs]
+    facts = {
+        "Runs": ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())),
+        "Data": _each(runs, _data),
+        "Fingerprint": _each(runs, lambda run: str(run.data.get("fingerprint", ""))[:16]),
+        "Budget": _each(runs, _budget),
+        "Discriminator": _each(runs, lambda run: str(run.settings.get("discriminator.kind", ""))),
+        "Seeds": _each(runs, lambda run: str(run.seed)),
+        "Device": _each(runs, _device),
+        "Versions": _distinct(
+            f"adavit {names.get('adavit', '?')}, torch {names.get('torch', '?')}"
+            for names in packages
+            if names
+        ),
+    }
+    return [(term, value) for term, value in facts.items() if value]
+
+
+def headline(table: Table) -> str:
+    """The best row by the first metric, against its baseline, as one sentence; may be empty."""
+    column = next((c for c in table.columns if c.better), None)
+    measured = [row for row in table.rows if column and column.key in row.figures]
+    if column is None or not measured:
+        return ""
+    sign = -1 if column.better == "higher" else 1
+    best = min(measured, key=lambda row: sign * row.figures[column.key].mean)
+    wording = Wording(table)
+    direction = "Highest" if column.better == "higher" else "Lowest"
+    figure = best.figures[column.key]
+    shown = f"{wording.figure(figure, column)}{_over_seeds(best)}"
+    if len(measured) == 1:
+        sentence = f"{column.name} of {best.label}: {shown}"
+    else:
+        alike = (
+            "" if len(measured) == len(table.rows) else f" of {len(measured)} rows measured alike"
+        )
+        sentence = f"{direction} {column.name}{alike}: {best.label} with {shown}"
+    sentence += _against_baseline(best, measured, column, wording) + "."
+    unfinished = any(word in row.state for row in table.rows for word in ("running", "stopped"))
+    return sentence + (" Not all runs are finished, so this may change." if unfinished else "")
+
+
+def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wording: Wording) -> str:
+    if best.baseline and len(measured) > 1:
+        return ", which is the baseline: nothing improved on it"
+    change = best.figures[column.key].difference
+    alike = (r for r in measured if (r.label, r.grid) == (best.compared_with, best.grid))
+    baseline = next((row for row in alike if row.origin == best.origin), None)
+    if change is None or baseline is None:
+        return ""
+    before = wording.figure(baseline.figures[column.key], column)
+    words = f"; the baseline, {baseline.label}, has {before}"
+    if change.low is None or change.high is None:
+        return f"{words}. One seed in common: how sure the difference is cannot be said"
+    shown = wording.difference(change, column)
+    if change.pairs < VERDICT_PAIRS:
+        return f"{words}. The difference is {shown}, from {change.pairs} seeds only"
+    sure = "excludes" if change.excludes_zero else "includes"
+    return f"{words}. The difference is {shown}, an interval that {sure} zero"
+
+
+def _over_seeds(row: Row) -> str:
+    return f" over {row.seeds} seeds" if row.seeds > 1 else ""
+
+
+def _data(run: Run) -> str:
+    data = run.data
+    if not data.get("name"):
+        return ""
+    words = str(data["name"])
+    side, trained, heldout = (
+        number(data.get(key)) for key in ("resolution", "training_images", "heldout_images")
+    )
+    if side is not None:
+        words += f" at {side:g} px"
+    if trained is not None:
+        words += f", trained on {trained:,.0f} images"
+    if heldout is not None:
+        words += f", {heldout:,.0f} held out" if heldout else ", none held out"
+    return words
+
+
+def _budget(run: Run) -> str:
+    kimg = number(run.settings.get("training.total_kimg"))
+    return f"{kimg:g} kimg ({1000 * kimg:,.0f} real images seen)" if kimg is not None else ""
+
+
+def _device(run: Run) -> str:
+    environment = run.environment
+    if environment.get("accelerator"):
+        return str(environment["accelerator"])
+    words = [str(environment.get(key, "")) for key in ("device", "processor")]
+    return " ".join(dict.fromkeys(word for word in words if word))
+
+
+def _each(runs: Sequence[Run], describe: Callable[[Run], Any]) -> str:
+    return _distinct(describe(run) for run in runs)
+
+
+def _distinct(values: Iterable[str], most: int = 8) -> str:
+    """The different values, the first of many."""
+    found = list(dict.fromkeys(value for value in values if value))
+    rest = f"; and {len(found) - most} more" if len(found) > most else ""
+    joint = ", " if all(len(value) < 12 for value in found) else "; "
+    return joint.join(found[:most]) + rest

@@ -1,0 +1,116 @@
+"""Pictures of runs made small: cut to fewer tiles, without enlargement, as WebP inside the page."""
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+MAXIMUM_PIXELS = 100_000_000
+PADDING = 2
+COLUMNS = 8
+"""Padding and columns of the grids that `adavit.training.samples` draws."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as it stands in the page.
+
+    Attributes:
+        uri: `data:image/webp;base64,...`.
+        width: In pixels.
+        height: In pixels.
+        pixelated: Whether its pixels are those of small images, to be shown as squares.
+    """
+
+    uri: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+def digest_of(path: Path) -> str | None:
+    """A short name of a file's content, or None if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError:
+        return None
+
+
+def read_picture(path: Path) -> Image.Image | None:
+    """A PNG as RGB on black, or None if it is none, damaged, or too large."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            if image.width * image.height > MAXIMUM_PIXELS:
+                return None
+            rgba = image.convert("RGBA")
+    except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
+        return None
+    flat = Image.new("RGB", rgba.size)
+    flat.paste(rgba, mask=rgba.getchannel("A"))
+    return flat
+
+
+def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> Picture | None:
+    """A grid of samples, as many tiles of it as can be seen at `side` pixels.
+
+    Args:
+        path: A file of a run's `samples`.
+        resolution: Side of one image in pixels, or None if it is not known.
+        side: Pixels of the result, at most.
+
+    Returns:
+        The picture, or None if the file is no usable image.
+    """
+    image = read_picture(path)
+    if image is None:
+        return None
+    sheet, native = _cut(image, resolution, side)
+    small = _fitted(sheet, side)
+    return _encoded(
+        small, pixelated=native and small.size == sheet.size and (resolution or 99) <= 64
+    )
+
+
+def encoded_picture(path: Path, *, side: int) -> Picture | None:
+    """Any picture of a run, at most `side` pixels in both directions; None if it is no usable image."""
+    image = read_picture(path)
+    return None if image is None else _encoded(_fitted(image, side), pixelated=False)
+
+
+def _cut(image: Image.Image, resolution: int | None, side: int) -> tuple[Image.Image, bool]:
+    """The upper left tiles at their own size; as it is where it is no grid of such tiles."""
+    if not resolution or resolution < 1:
+        return image, False
+    enlarged = max(1, 64 // resolution)
+    pitch = resolution * enlarged + PADDING
+    if image.width != COLUMNS * pitch + PADDING or (image.height - PADDING) % pitch:
+        return image, False
+    rows = (image.height - PADDING) // pitch
+    shown = max(3, min(COLUMNS, side // resolution))
+    across, down = shown, min(shown, rows)
+    sheet = Image.new("RGB", (across * resolution, down * resolution))
+    for row in range(down):
+        for column in range(across):
+            left, top = PADDING + column * pitch, PADDING + row * pitch
+            tile = image.crop((left, top, left + pitch - PADDING, top + pitch - PADDING))
+            tile = tile.resize((resolution, resolution), Image.Resampling.NEAREST)
+            sheet.paste(tile, (column * resolution, row * resolution))
+    return sheet, True
+
+
+def _fitted(image: Image.Image, side: int) -> Image.Image:
+    if max(image.size) <= side:
+        return image
+    factor = side / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _encoded(image: Image.Image, *, pixelated: bool) -> Picture:
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=84, method=4)
+    content = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Picture(f"data:image/webp;base64,{content}", image.width, image.height, pixelated)

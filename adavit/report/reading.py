@@ -1,0 +1,87 @@
+"""Reading what others have written: damaged, foreign and hostile files give nothing instead of an error."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAXIMUM_BYTES = 64 * 2**20
+"""No log or description of a run comes near it; what is larger is not read."""
+
+
+def read_text(path: Path) -> str | None:
+    """A UTF-8 text file, or None if it is absent, too large or something else."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAXIMUM_BYTES:
+            return None
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty if there is none."""
+    return _json_object(read_text(path) or "")
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects in a file of JSON lines; a kill may have left half of one, which is passed over."""
+    records = (_json_object(line) for line in (read_text(path) or "").splitlines())
+    return [record for record in records if record]
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; empty if there is none."""
+    try:
+        values = yaml.safe_load(read_text(path) or "")
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"data": {"mirror": True}}` as `{"data.mirror": True}`, of plain values and lists of them.
+
+    Anything deeper is left out: aliases in YAML can make a short file endless when it is printed.
+    """
+    flat: dict[str, Any] = {}
+    for section, values in sections.items():
+        for key, value in values.items() if isinstance(values, dict) else ():
+            plain = isinstance(value, str | int | float | bool | None)
+            if plain or (
+                isinstance(value, list) and all(isinstance(v, str | int | float) for v in value)
+            ):
+                flat[f"{section}.{key}"] = value
+    return flat
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        value = float(value)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def text(value: Any) -> str:
+    """A string as it is, anything else as nothing."""
+    return value if isinstance(value, str) else ""
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A mapping as it is, anything else as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _json_object(content: str) -> dict[str, Any]:
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return mapping(values)

@@ -1,0 +1,165 @@
+"""`write_report`: from run directories to a page and its table in four formats."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from adavit.errors import UserError
+from adavit.files import write_text
+from adavit.report.build_table import build_table
+from adavit.report.collect import collect_runs
+from adavit.report.curves import curve_data
+from adavit.report.diagnostics import PROXIMITY_HEADS, build_diagnostics
+from adavit.report.exports import explanation, to_csv, to_markdown
+from adavit.report.facts import headline, report_facts, report_title
+from adavit.report.groups import Group, choose_baseline, group_runs
+from adavit.report.page import render_page
+from adavit.report.run import Run
+from adavit.report.samples import build_gallery
+from adavit.report.table import Table, merge_tables, parse_table
+from adavit.report.table_view import ranking_data, table_view
+from adavit.report.wording import Wording
+
+PAGE_BYTES = 9_800_000
+"""A report fits in an e-mail: below 10 MB, of which plotly is the half."""
+
+DIAGNOSTICS_PART = 0.3
+"""Of the room for pictures, what closest pairs may take."""
+
+
+SUFFIXES = (".html", ".md", ".csv", ".json")
+
+
+def write_report(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    merge: Sequence[Path] = (),
+    baseline: str | None = None,
+    title: str | None = None,
+) -> list[Path]:
+    """Writes the report of runs, and its table beside it.
+
+    Args:
+        sources: Run directories, and folders to be searched for them.
+        out: The page, `.html`; the table goes to the same name with `.md`, `.csv` and `.json`. Or
+            one of these three, to write that alone.
+        merge: JSON tables of earlier reports, whose rows are added.
+        baseline: Label of the row that others are compared with. None: as the grid says, else the
+            one row without augmentation.
+        title: Heading. None: the grid's name.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: If there is no run, or a file is not what it should be.
+    """
+    if out.suffix not in SUFFIXES:
+        raise UserError(
+            f"--out {str(out)!r} ends in {out.suffix or 'nothing'!r}, expected .html, or .md, .csv"
+            " or .json for the table alone. Write for example --out report.html."
+        )
+    if not sources and not merge:
+        raise UserError(
+            "neither a run nor --merge was given, expected something to report on. Name a run or a"
+            " folder of runs, for example adavit report runs."
+        )
+    files = [
+        out.with_suffix(suffix) for suffix in (SUFFIXES if out.suffix == ".html" else [out.suffix])
+    ]
+    _check_apart(files, merge)
+    earlier = _read_tables(merge)
+    runs = collect_runs(sources)
+    failed = [run for run in runs if run.status == "failed"]
+    groups = group_runs([run for run in runs if run.status != "failed"])
+    if baseline is not None:
+        groups = choose_baseline(groups, baseline)
+    table = merge_tables(build_table(groups, failed), earlier)
+    heading = title or report_title(groups, failed)
+    texts = {
+        ".md": lambda: to_markdown(table, heading),
+        ".csv": lambda: to_csv(table),
+        ".json": table.to_json,
+        ".html": lambda: _page(groups, failed, table, heading),
+    }
+    _make_folder(out)
+    for path in files:
+        write_text(path, texts[path.suffix]())
+    return files
+
+
+def _check_apart(files: Sequence[Path], merge: Sequence[Path]) -> None:
+    merged = {path.resolve() for path in merge}
+    for path in files:
+        if path.resolve() in merged:
+            raise UserError(
+                f"--merge {str(path)!r} is where this report's own table goes, expected another"
+                " file. Give another --out; its rows would double each time."
+            )
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the folder of --out {str(out)!r} cannot be made ({error.strerror}), expected one that"
+            " may be written. Choose another."
+        ) from None
+
+
+def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for path in paths:
+        try:
+            content = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise UserError(
+                f"--merge {str(path)!r} cannot be read, expected the report.json of an earlier"
+                " report. Check the path."
+            ) from None
+        name = path.name if path.name not in tables else str(path)
+        tables[name] = parse_table(content, f"--merge {str(path)!r}")
+    return tables
+
+
+def _page(groups: Sequence[Group], failed: Sequence[Run], table: Table, title: str) -> str:
+    values = {
+        "title": title,
+        "headline": headline(table),
+        "facts": report_facts(groups, failed),
+        "table": table_view(table),
+        "explanation": explanation(table),
+        "failures": table.failures,
+        "proximity_heads": PROXIMITY_HEADS,
+        "settings": _shared_settings(groups),
+    }
+    data = {"curves": curve_data(groups, Wording(table).letters), "ranking": ranking_data(table)}
+    # What the pictures may take is what all else leaves.
+    empty: dict[str, Any] = {"gallery": {"pictures": {}, "runs": []}}
+    bare = render_page({**values, "diagnostics": [], "gallery": None}, {**data, **empty})
+    room = PAGE_BYTES - len(bare.encode())
+    diagnostics = build_diagnostics(groups, max(0, int(DIAGNOSTICS_PART * room)))
+    taken = sum(item.size for item in diagnostics)
+    gallery = build_gallery(groups, max(0, int(0.97 * (room - taken))))
+    shown = {
+        "pictures": {key: vars(picture) for key, picture in gallery.pictures.items()},
+        "runs": gallery.runs,
+    }
+    return render_page(
+        {**values, "diagnostics": diagnostics, "gallery": gallery}, {**data, "gallery": shown}
+    )
+
+
+def _shared_settings(groups: Sequence[Group]) -> dict[str, str]:
+    """Settings that all runs have alike; the others are what the rows are about."""
+    runs = [run for group in groups for run in group.runs]
+    if not runs:
+        return {}
+    first, *others = runs
+    return {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in first.settings.items()
+        if all(key in run.settings and run.settings[key] == value for run in others)
+    }

@@ -1,0 +1,204 @@
+"""One run as the report sees it: what its directory says, checked and plain."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adavit.report.reading import (
+    flat_settings,
+    mapping,
+    number,
+    read_json,
+    read_json_lines,
+    read_yaml,
+    text,
+)
+from adavit.training.run_directory import CELL_NOTE, RunDirectory
+
+QUIET_S = 120.0
+"""A run whose log has been silent for this long, and for three of its usual intervals, has stopped."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The place of a run in an ablation.
+
+    Attributes:
+        grid: Name of the grid.
+        axes: Value of each axis, as text; the seed is no axis here.
+        seed: The seed on its axis; None where seeds are no axis.
+        label: What the grid calls the cell.
+        baseline: Whether the others are compared with it.
+    """
+
+    grid: str
+    axes: dict[str, str]
+    seed: int | None
+    label: str
+    baseline: bool
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory, read.
+
+    Attributes:
+        path: The directory.
+        status: "finished", "running", "stopped", or "failed" or "pruned" by an experiment; that it is
+            running is inferred from the age of its log.
+        reason: Why it failed.
+        settings: The configuration, flat: `{"run.seed": 0}`; empty where it failed before there was one.
+        data: `data.json`.
+        environment: `environment.json`.
+        stats: Lines of `stats.jsonl`, each with the number of `images`.
+        metrics: Lines of `metrics.jsonl`, likewise.
+        evaluations: Records of `adavit evaluate`.
+        memorisation: What `adavit memorisation` has written.
+        leaks: What `adavit leaks` has written.
+        cell: Its place in an ablation, or None.
+    """
+
+    path: Path
+    status: str
+    reason: str
+    settings: dict[str, Any]
+    data: dict[str, Any]
+    environment: dict[str, Any]
+    stats: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+    memorisation: dict[str, Any]
+    leaks: dict[str, Any]
+    cell: Cell | None
+
+    @property
+    def name(self) -> str:
+        """The directory's own name."""
+        return self.path.name
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random streams; a cell that failed at once has no settings to name it."""
+        seed = self.settings.get("run.seed", self.cell.seed if self.cell else None)
+        return seed if isinstance(seed, int) else 0
+
+    @property
+    def images(self) -> int:
+        """Real images seen, as far as the logs know."""
+        return max((record["images"] for record in self.stats + self.metrics), default=0)
+
+    @property
+    def augmentation(self) -> str:
+        """The augmentation in a word or two, e.g. "none", "bgc p=0.4", "bgc adaptive"."""
+        mode, preset = self.settings.get("augment.mode"), self.settings.get("augment.preset")
+        if mode == "none":
+            return "none"
+        if mode == "fixed":
+            p = number(self.settings.get("augment.p"))
+            return f"{preset} p={p:g}" if p is not None else f"{preset}"
+        if mode == "ada":
+            by_heldout = self.settings.get("augment.heuristic") == "rv"
+            return f"{preset} adaptive{' r_v' if by_heldout else ''}"
+        return ""
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run directory, or a cell of an ablation that never became one."""
+    directory = RunDirectory(path)
+    marks = (directory.stats, directory.data, directory.environment)
+    if directory.config.is_file() and any(mark.is_file() for mark in marks):
+        return True
+    return "axes" in read_json(path / CELL_NOTE)
+
+
+def read_run(path: Path) -> Run:
+    """Reads a run directory; whatever is absent or damaged in it is empty in the result."""
+    directory = RunDirectory(path)
+    diagnostics = path / "diagnostics"
+    settings = flat_settings(read_yaml(directory.config))
+    stats, metrics = _counted(directory.stats), _counted(directory.metrics)
+    cell = read_json(path / CELL_NOTE)
+    failed = cell.get("status") == "failed"
+    return Run(
+        path=path,
+        status="failed" if failed else _status(directory, settings, stats, metrics, cell),
+        reason=(text(cell.get("reason")) or "no reason was recorded") if failed else "",
+        settings=settings,
+        data=read_json(directory.data),
+        environment=read_json(directory.environment),
+        stats=stats,
+        metrics=metrics,
+        evaluations=read_json_lines(path / "evaluations.jsonl"),
+        memorisation=read_json(diagnostics / "memorisation.json"),
+        leaks=read_json(diagnostics / "leaks.json"),
+        cell=_cell(cell) if "axes" in cell else None,
+    )
+
+
+def _counted(log: Path) -> list[dict[str, Any]]:
+    records = read_json_lines(log)
+    counted = [r for r in records if type(r.get("images")) is int and 0 <= r["images"] < 2**53]
+    return sorted(counted, key=lambda record: record["images"])
+
+
+def _cell(record: dict[str, Any]) -> Cell:
+    axes = {str(k): _word(v) for k, v in mapping(record["axes"]).items() if k != "run.seed"}
+    seed = mapping(record["axes"]).get("run.seed")
+    return Cell(
+        grid=text(record.get("grid")) or "ablation",
+        axes=axes,
+        seed=seed if isinstance(seed, int) else None,
+        label=text(record.get("label")) or ", ".join(axes.values()) or "cell",
+        baseline=record.get("baseline") is True,
+    )
+
+
+def _word(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str)
+        else f"{value:g}"
+        if number(value) is not None
+        else str(value)
+    )
+
+
+def _status(
+    directory: RunDirectory,
+    settings: dict[str, Any],
+    stats: list[dict[str, Any]],
+    metrics: list[dict[str, Any]],
+    cell: dict[str, Any],
+) -> str:
+    if cell.get("status") == "pruned":
+        return "pruned"
+    images = max((record["images"] for record in stats + metrics), default=0)
+    total_kimg = number(settings.get("training.total_kimg"))
+    if cell.get("status") == "finished" or (total_kimg and images >= round(1000 * total_kimg)):
+        return "finished"
+    if _has_lost_patience(settings, metrics, images):
+        return "finished"
+    seconds = [number(record.get("seconds")) or 0.0 for record in stats[-2:]]
+    usual = seconds[-1] - seconds[0] if len(seconds) == 2 else 0.0
+    log = directory.stats if directory.stats.is_file() else directory.config
+    try:
+        silence = time.time() - log.stat().st_mtime
+    except OSError:
+        return "stopped"
+    return "running" if silence < max(QUIET_S, 3 * usual) else "stopped"
+
+
+def _has_lost_patience(
+    settings: dict[str, Any], metrics: list[dict[str, Any]], images: int
+) -> bool:
+    """Whether the run ended because its first metric no longer improved, as `training.trainer` does."""
+    patience = number(settings.get("metrics.patience_kimg"))
+    figures = [(value, r["images"]) for r in metrics if (value := _first_figure(r)) is not None]
+    if not patience or not figures or metrics[-1]["images"] != images:
+        return False
+    return (images - min(figures)[1]) / 1000 >= patience
+
+
+def _first_figure(record: dict[str, Any]) -> float | None:
+    return next((number(v) for k, v in record.items() if k not in ("images", "seconds")), None)

@@ -1,0 +1,126 @@
+"""What can be evaluated, and what it can be compared with: a run, a generator file, or images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from adavit.config import RunConfig
+from adavit.config_model import AUTO
+from adavit.data import NAMES, ImageSet, Split, split_images
+from adavit.errors import UserError
+from adavit.generator_file import StoredGenerator, read_generator
+from adavit.metrics.features import tensors_digest
+from adavit.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class GeneratorSource:
+    """A run or a generator file.
+
+    Attributes:
+        name: As the user named it.
+        stored: The generator.
+        config: The complete settings of its run.
+        run: The run directory; None for a file.
+    """
+
+    name: str
+    stored: StoredGenerator
+    config: RunConfig
+    run: RunDirectory | None
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, for a record."""
+        return {
+            "kind": "generator file" if self.run is None else "run",
+            "name": self.name,
+            "generator": self.stored.path.name,
+            "fingerprint": tensors_digest(self.stored.generator.state_dict()),
+            "trained_on": self.stored.data_fingerprint,
+        }
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """A folder, a zip, or the name of a set; loaded when its size is known.
+
+    Attributes:
+        name: As the user named it.
+    """
+
+    name: str
+
+
+Source = GeneratorSource | ImageSource
+
+
+def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
+    """What a word on the command line means; a path wins over a name.
+
+    Args:
+        source: A run directory, a generator file, a folder, a zip, or a name such as "cifar10:test".
+        flag: How the user gave it, for messages.
+        which: "best" or "last" generator of a run.
+
+    Raises:
+        UserError: If there is nothing of that name, or it is damaged.
+    """
+    path = Path(source).expanduser()
+    if is_run_or_generator(path):
+        stored = read_generator(path, which=which)
+        run = RunDirectory.open(path) if path.is_dir() else None
+        return GeneratorSource(source, stored, config_of(stored), run)
+    if not _exists(path) and source.partition(":")[0] not in NAMES:
+        raise UserError(
+            f"{flag} {source!r} is neither there nor a known name, expected a run, a .safetensors"
+            f" file, a folder or zip of images, or one of {', '.join(NAMES)}. Check the path."
+        )
+    return ImageSource(source)
+
+
+def is_run_or_generator(path: Path) -> bool:
+    """Whether `path` is to be read as a run directory or a generator file rather than as images."""
+    try:
+        return (path / "config.yaml").is_file() or path.suffix == ".safetensors"
+    except (OSError, ValueError):  # a name too long for a path, or with a null character
+        return False
+
+
+def config_of(stored: StoredGenerator) -> RunConfig:
+    """The settings of a generator's run.
+
+    Raises:
+        UserError: If they are not those of a complete run.
+    """
+    try:
+        config = RunConfig.model_validate(stored.config)
+    except ValidationError as error:
+        reason = f"{error.error_count()} settings are not understood"
+    else:
+        if config.metrics.fakes is not AUTO:
+            return config
+        reason = "its settings are not complete"
+    raise UserError(
+        f"generator file {str(stored.path)!r} cannot be evaluated ({reason}), expected the settings"
+        " of its run as this version of adavit writes them. Generate images, and evaluate their"
+        " folder."
+    )
+
+
+def split_of(config: RunConfig, images: ImageSet) -> Split:
+    """The training and held-out images of a run, found again from its settings."""
+    return split_images(
+        len(images.images),
+        subset=config.data.subset,
+        heldout_fraction=config.data.val_fraction,
+        seed=config.run.seed,
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,121 @@
+"""Speed of Inception's features: ours beside torch-fidelity at its defaults.
+
+    python benchmarks/inception.py [--images 64] [--side 32] [--pairs 5] [--weights FILE] [--device cuda]
+
+Both sides compute the 2048 features of the same images, in turns, so that a busy machine slows both:
+torch-fidelity by `get_featuresdict_from_dataset` with batches of 64 as `calculate_metrics` calls it,
+ours by `extract_features` with the batch and memory layout of `InceptionFeatures`. The ratio of each
+pair is printed, and their median; the speed does not depend on the weights, which are random unless
+--weights names a file. The largest difference of the features is printed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+import warnings
+from pathlib import Path
+
+# Python puts the folder of a script first in its path, where a file may hide a package of the same name.
+sys.path[:] = [
+    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
+]
+
+import torch  # noqa: E402
+from adavit.metrics.fidelity import build_network  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torch.utils.data import Dataset  # noqa: E402
+from torch_fidelity.defaults import DEFAULTS  # noqa: E402
+from torch_fidelity.utils import get_featuresdict_from_dataset  # noqa: E402
+
+from adavit.metrics.extraction import array_batches, extract_features  # noqa: E402
+from adavit.metrics.inception import (  # noqa: E402
+    INCEPTION_WEIGHTS,
+    LAYER,
+    NETWORK,
+    InceptionFeatures,
+    expected_state,
+)
+
+
+class Images(Dataset):
+    """Images as torch-fidelity takes them."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.images[index]
+
+
+def random_state(seed: int = 0) -> dict[str, Tensor]:
+    """Weights of the right shapes, scaled so that features stay alive."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for name, tensor in expected_state().items():
+        if tensor.ndim >= 2:
+            drawn = torch.randn(tensor.shape, generator=generator)
+            state[name] = drawn * (2 / tensor[0].numel()) ** 0.5
+        elif name.endswith(("bn.weight", "running_var")):
+            state[name] = torch.ones(tensor.shape)
+        else:
+            state[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    return state
+
+
+def main() -> None:
+    """Print a line per pair and the median."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=64, help="images per turn")
+    parser.add_argument("--side", type=int, default=32, help="their side in pixels")
+    parser.add_argument("--pairs", type=int, default=5, help="turns of each side")
+    parser.add_argument("--weights", type=Path, help="Inception's weights as a file")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    options = parser.parse_args()
+    state = random_state()
+    if options.weights is not None:
+        state = INCEPTION_WEIGHTS.read(options.weights, expected_state())
+    generator = torch.Generator().manual_seed(0)
+    shape = (options.images, 3, options.side, options.side)
+    images = torch.randint(0, 256, shape, generator=generator).to(torch.uint8)
+    ours = InceptionFeatures(state, "0" * 64, options.device)
+    theirs = build_network(NETWORK, LAYER, state).to(options.device)
+    cuda = options.device == "cuda"
+
+    def run_ours() -> Tensor:
+        return extract_features(ours, array_batches(images.numpy(), ours.batch))
+
+    def run_theirs() -> Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on the number of its worker processes
+            # In this process: starting workers would cost it seconds that are not Inception's.
+            found = get_featuresdict_from_dataset(
+                Images(images), theirs, DEFAULTS["batch_size"], cuda, True, False
+            )
+        return found[LAYER].cpu()
+
+    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
+    print(
+        f"{options.images} images of {options.side} px; batch {ours.batch} and 64; after a warm-up"
+    )
+    difference = (run_ours() - run_theirs()).abs().max()
+    ratios = []
+    print(f"{'pair':>5} {'ours':>10} {'torch-fidelity':>15} {'ratio':>6}   (images/s)")
+    for pair in range(options.pairs):
+        rates = []
+        for run in (run_ours, run_theirs):
+            start = time.perf_counter()
+            run()
+            rates.append(options.images / (time.perf_counter() - start))
+        ratios.append(rates[0] / rates[1])
+        print(f"{pair:5} {rates[0]:10.1f} {rates[1]:15.1f} {ratios[-1]:6.2f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.2f}; largest difference {difference:.2g}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""`adavit ablate`."""
+
+from typing import Any
+
+import click
+
+from adavit.experiments.ablation import ablate
+from adavit.experiments.grid import grid_names
+from adavit.generate import parse_seeds
+from cli.consoles import console_for
+from cli.experiments import experiment_options, layers_from
+
+
+@click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
+@click.argument("grid")
+@click.option("--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5. [the grid's]")
+@experiment_options("[runs/ablations/NAME]")
+def command(
+    grid: str, seeds: str | None, data: str | None, assignments: tuple[str, ...], **options: Any
+) -> None:
+    """Train every cell of GRID, a YAML file or the name of a shipped grid.
+
+    A cell is an ordinary run directory, named by the digest of its settings. The same command goes on
+    after any interruption; given twice, in two terminals or on two machines, it shares the work.
+
+    \b
+    adavit ablate smoke
+    adavit ablate groups-cpu --data my_photos.zip --dry-run
+    adavit ablate groups --devices cuda:0,cuda:1 --seeds 0-2
+    """  # noqa: D301  click looks for the character itself
+    with console_for() as console:
+        text = ablate(
+            grid,
+            layers=layers_from(data, assignments),
+            seeds=None if seeds is None else parse_seeds(seeds),
+            console=console,
+            **options,
+        )
+    click.echo(text)

@@ -1,0 +1,73 @@
+"""`adavit compare`."""
+
+import click
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from adavit.compare import Column, Comparison, compare
+from adavit.comparison_text import as_csv, as_json, as_markdown, cell
+
+HELP = """
+Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
+
+Of a run its evaluations count, or the best record of its training where it was never evaluated.
+Figures share a column only if they were measured under the same protocol: so many images of either
+side, the same real images, the same feature network. Otherwise the fields that differ are named,
+and --anyway shows the figures with marks.
+"""
+WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
+
+
+@click.command(help=HELP)
+@click.argument("records", nargs=-1, required=True)
+@click.option(
+    "--anyway", is_flag=True, help="Put different protocols into one column, and mark them."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", *WRITERS]),
+    default="text",
+    show_default=True,
+    help="How the table is written.",
+)
+def command(records: tuple[str, ...], anyway: bool, form: str) -> None:
+    """Compares and prints."""
+    comparison = compare(records, anyway=anyway)
+    if form == "text":
+        _print_table(comparison)
+    else:
+        click.echo(WRITERS[form](comparison), nl=False)
+
+
+def _print_table(comparison: Comparison) -> None:
+    console = Console(highlight=False)
+    columns = list(comparison.columns)
+    while columns:  # a table below the other rather than figures cut short
+        shown = 1
+        while shown < len(columns) and _width(comparison, columns[: shown + 1]) <= console.width:
+            shown += 1
+        table = _table(comparison, columns[:shown])
+        console.print(table, no_wrap=True, crop=False, soft_wrap=True)
+        columns = columns[shown:]
+    for note in comparison.notes:
+        console.print(Text(note), soft_wrap=True)
+
+
+def _table(comparison: Comparison, columns: list[Column]) -> Table:
+    table = Table()
+    table.add_column("", no_wrap=True)
+    for column in columns:
+        arrow = "↑" if column.higher_is_better else "↓"
+        head = Text(f"{column.name} {arrow}\n{column.protocol}")
+        table.add_column(head, justify="right", no_wrap=True)
+    for row, source in enumerate(comparison.sources):
+        table.add_row(Text(source), *(Text(cell(column, row)) for column in columns))
+    return table
+
+
+def _width(comparison: Comparison, columns: list[Column]) -> int:
+    wide = Console(width=10_000)
+    return Measurement.get(wide, wide.options, _table(comparison, columns)).maximum

@@ -1,0 +1,47 @@
+"""`adavit report`."""
+
+from pathlib import Path
+
+import click
+
+from adavit.report.report import write_report
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[RUN|FOLDER]...", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    default="report.html",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The page; its table goes beside it as .md, .csv and .json. Or one of these alone.",
+)
+@click.option(
+    "--merge",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Add the rows of an earlier report.json; may be repeated, and needs no runs.",
+)
+@click.option(
+    "--baseline",
+    help="Row that the others are compared with. [the grid's, or the one without augmentation]",
+)
+@click.option("--title", help="Heading. [the grid's name]")
+def command(
+    sources: tuple[Path, ...],
+    out: Path,
+    merge: tuple[Path, ...],
+    baseline: str | None,
+    title: str | None,
+) -> None:
+    """Write runs as one HTML page to look at, and its table as Markdown, CSV and JSON.
+
+    A FOLDER is searched for runs at any depth.
+
+    \b
+    adavit report runs
+    adavit report runs/00000-* runs/00001-* --out two.html
+    adavit report --merge benchmarks/results/groups.json --out groups.md
+    """  # noqa: D301  click looks for the character itself
+    for path in write_report(sources, out, merge=merge, baseline=baseline, title=title):
+        click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

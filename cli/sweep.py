@@ -1,0 +1,32 @@
+"""`adavit sweep`."""
+
+from typing import Any
+
+import click
+
+from adavit.experiments.search_space import sweep_names
+from adavit.experiments.sweep import sweep
+from cli.consoles import console_for
+from cli.experiments import experiment_options, layers_from
+
+
+@click.command(epilog="Shipped sweeps: " + ", ".join(sweep_names()) + ".")
+@click.argument("source", metavar="SWEEP")
+@click.option("--metric", help="What is to be lowest, of metrics.names. [the file's, or the first]")
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Runs, those before counted. [the file's]"
+)
+@experiment_options("[runs/sweeps/NAME]")
+def command(source: str, data: str | None, assignments: tuple[str, ...], **options: Any) -> None:
+    """Search settings for the lowest metric, as SWEEP says: a YAML file or the name of a shipped one.
+
+    A sampler (TPE) chooses each run's settings by those before; a run that is above the median of the
+    others at an evaluation is ended there. The same command goes on after any interruption.
+
+    \b
+    adavit sweep r1-gamma-cpu --data my_photos.zip --dry-run
+    adavit sweep my_sweep.yaml --metric kid --trials 30 --devices cuda:0,cuda:1
+    """  # noqa: D301  click looks for the character itself
+    with console_for() as console:
+        text = sweep(source, layers=layers_from(data, assignments), console=console, **options)
+    click.echo(text)

@@ -1,0 +1,70 @@
+"""Small pictures, and the smallest grid that does everything."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from adavit.settings import merge
+
+WriteGrid = Callable[..., Path]
+
+BASE: dict[str, Any] = {
+    "data": {"val_fraction": 0.2},
+    "generator": {"latent_dim": 8, "style_dim": 8, "channel_base": 64, "channel_max": 8},
+    "discriminator": {"kind": "vit", "width": 16, "heads": 2, "depth": 1},
+    "training": {"total_kimg": 0.064, "batch": 8, "warmup_kimg": 0.016},
+    "metrics": {"extractor": "random", "fakes": 20, "every_kimg": 0.032},
+    "run": {"status_every_kimg": 0.016},
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the processes that tests start
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Thirty 16x16 images of random colours."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(30):
+        pixels = np.full((16, 16, 3), rng.integers(0, 256, 3), np.uint8)
+        pixels[::4] = rng.integers(0, 256, 3)
+        Image.fromarray(pixels).save(folder / f"{index:03d}.png")
+    return folder
+
+
+@pytest.fixture
+def write_grid(pictures: Path, tmp_path: Path) -> WriteGrid:
+    """Writes a grid of runs that take a second each."""
+
+    def write(*layers: dict[str, Any], **keys: Any) -> Path:
+        data = {"data": {"source": str(pictures)}}
+        values = {
+            "name": "tiny",
+            "base": merge(BASE, data, *layers),
+            "axes": {
+                "augmentation": {
+                    "none": {"augment": {"mode": "none"}},
+                    "some": {"augment": {"mode": "fixed", "p": 0.5}},
+                }
+            },
+            "baseline": {"augmentation": "none"},
+            **keys,
+        }
+        path = tmp_path / "tiny.yaml"
+        path.write_text(
+            yaml.safe_dump({key: v for key, v in values.items() if v is not None}, sort_keys=False)
+        )
+        return path
+
+    return write

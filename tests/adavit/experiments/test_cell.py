@@ -1,0 +1,83 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adavit.experiments.cell import Cell, cells_of, make_cell
+from adavit.experiments.grid import read_grid
+from adavit.settings import merge
+from tests.adavit.experiments.conftest import BASE, WriteGrid
+
+
+@pytest.fixture
+def settings(pictures: Path) -> dict[str, Any]:
+    return merge(BASE, {"data": {"source": str(pictures)}})
+
+
+def cell(*layers: dict[str, Any]) -> Cell:
+    return make_cell("tiny", merge(*layers), axes={}, varied={}, label="x")
+
+
+def test_what_changes_no_result_is_no_part_of_the_digest(
+    settings: dict[str, Any], pictures: Path, tmp_path: Path
+) -> None:
+    first = cell(settings).digest
+    assert len(first) == 12
+    elsewhere = pictures.rename(tmp_path / "moved")
+    for layer in [
+        {"data": {"source": str(elsewhere)}},
+        {"run": {"out": "somewhere", "device": "cpu", "status_every_kimg": 3}},
+        {"run": {"samples_every_kimg": 3, "checkpoint_every_kimg": 3}},
+        # What "auto" stands for is written out.
+        {"augment": {"target": 0.6, "initial_p": 0.2}, "training": {"generator_lr": 0.006}},
+    ]:
+        assert cell(settings, {"data": {"source": str(elsewhere)}}, layer).digest == first
+
+
+def test_what_changes_results_is_part_of_the_digest(
+    settings: dict[str, Any], pictures: Path
+) -> None:
+    digests = [
+        cell(settings, layer).digest
+        for layer in [
+            {},
+            {"run": {"seed": 1}},
+            {"data": {"subset": 20}},
+            {"data": {"mirror": True}},
+            {"augment": {"mode": "none"}},
+            {"augment": {"scale_std": 0.3}},
+            {"training": {"total_kimg": 0.128}},
+            {"training": {"r1_gamma": 0.7}},
+            {"metrics": {"every_kimg": 0.016}},
+            {"metrics": {"reference": "small_set"}},
+        ]
+    ]
+    path = pictures / "000.png"
+    pixels = np.array(Image.open(path))
+    pixels[3, 4, 1] ^= 1
+    Image.fromarray(pixels).save(path)
+    digests.append(cell(settings).digest)
+    assert len(set(digests)) == len(digests)
+
+
+def test_cells_are_resolved_and_points_of_the_same_settings_are_one_cell(
+    write_grid: WriteGrid,
+) -> None:
+    axes = {
+        "a": {
+            "default": {},
+            "written out": {"augment": {"target": 0.6}},
+            "other": {"augment": {"target": 0.5}},
+        }
+    }
+    cells = cells_of(read_grid(str(write_grid(axes=axes, baseline={"a": "other"}))))
+    assert [(cell.label, cell.baseline) for cell in cells] == [("default", False), ("other", True)]
+    assert cells[0].settings["augment"]["target"] == 0.6
+    assert "auto" not in [
+        value
+        for section in cells[0].settings.values()
+        for key, value in section.items()
+        if key not in ("channels", "device")
+    ]

@@ -1,0 +1,215 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+import yaml
+
+from adavit.errors import UserError
+from adavit.experiments.queue import Claim
+from adavit.experiments.search_space import read_sweep, sweep_names
+from adavit.experiments.sweep import SweepPlan, sweep
+from adavit.experiments.worker import Pruned
+from adavit.settings import build_config, merge
+from adavit.training import trainer
+from adavit.training.console import LineConsole
+from adavit.training.signals import Stopped
+from tests.adavit.experiments.conftest import BASE
+from tests.adavit.experiments.queue_processes import open_queue
+
+SEARCH = {"training.r1_gamma": {"low": 0.01, "high": 10, "log": True}}
+
+
+@pytest.fixture(autouse=True)
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "draw_curves", lambda directory: None)
+
+
+@pytest.fixture
+def write_sweep(pictures: Path, tmp_path: Path) -> Any:
+    def write(**keys: Any) -> str:
+        values = {
+            "name": "tiny",
+            "base": merge(BASE, {"data": {"source": str(pictures)}}),
+            "search": SEARCH,
+            "trials": 3,
+            **keys,
+        }
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return str(path)
+
+    return write
+
+
+def chosen(folder: Path) -> dict[float, float]:
+    """Best figure by value searched."""
+    found = {}
+    for note in folder.glob("*/cell.json"):
+        figures = [
+            json.loads(line)["fd_random"]
+            for line in (note.parent / "metrics.jsonl").read_text().splitlines()
+        ]
+        found[json.loads(note.read_text())["axes"]["training.r1_gamma"]] = min(figures)
+    return found
+
+
+def test_a_sweep_trains_with_the_values_it_draws_and_names_the_best(write_sweep: Any) -> None:
+    path = write_sweep()
+    text = sweep(path)
+    folder = Path("runs/sweeps/tiny")
+    figures = chosen(folder)
+    assert len(figures) == 3
+    assert all(0.01 <= value <= 10 for value in figures)
+    for note in folder.glob("*/cell.json"):
+        value = json.loads(note.read_text())["axes"]["training.r1_gamma"]
+        config = yaml.safe_load((note.parent / "config.yaml").read_text())
+        assert config["training"]["r1_gamma"] == value
+    best = min(figures, key=figures.__getitem__)
+    assert text.endswith(f"--set training.r1_gamma={best}")
+    lines = text.splitlines()
+    assert [float(line.split()[3]) for line in lines[1:4]] == [
+        float(f"{figure:.4g}") for figure in sorted(figures.values())
+    ]
+
+    assert sweep(path) == text, "done is done"
+    sweep(path, trials=4)
+    assert {**chosen(folder), **figures} == chosen(folder)
+    assert len(chosen(folder)) == 4
+
+
+def test_an_interrupted_sweep_draws_what_an_uninterrupted_one_would_have(write_sweep: Any) -> None:
+    class Impatient(LineConsole):
+        def status(self, status: Any) -> None:
+            if status.images == 24:
+                raise Stopped(15)
+
+    path = write_sweep(trials=3)
+    sweep(path, out=Path("whole"))
+    for _ in range(2):
+        with pytest.raises(Stopped):
+            sweep(path, out=Path("stopped"), console=Impatient())
+    sweep(path, out=Path("stopped"))
+    assert chosen(Path("stopped")) == chosen(Path("whole"))
+
+
+def test_another_seed_draws_other_values(write_sweep: Any) -> None:
+    path = write_sweep(trials=1)
+    sweep(path, out=Path("a"))
+    sweep(path, out=Path("b"), layers=[{"run": {"seed": 1}}])
+    assert chosen(Path("a")).keys() != chosen(Path("b")).keys()
+
+
+def test_a_run_above_the_median_is_pruned(write_sweep: Any, tmp_path: Path) -> None:
+    plan = SweepPlan(read_sweep(write_sweep()), 0, "fid")
+    queue = open_queue(tmp_path, study="sweep/tiny/fid")
+
+    class Directory:
+        """Figures without runs: those of optuna's rule must come back out."""
+
+        def __init__(self, figures: list[float]) -> None:
+            self.run = self
+            self.metrics = tmp_path / "metrics.jsonl"
+            records = [
+                {"images": 32 * index, "fd_random": figure, "protocol": {"extractor": "random"}}
+                for index, figure in enumerate(figures)
+            ]
+            self.metrics.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+        def figures(self, metric: str) -> list[tuple[int, float]]:
+            lines = map(json.loads, self.metrics.read_text().splitlines())
+            return [(record["images"], record[metric]) for record in lines]
+
+    def run(job: str, figures: list[float]) -> Claim:
+        claim = queue.claim([job])
+        assert claim is not None
+        plan.watch(queue, claim, Directory(figures))()  # type: ignore[arg-type]
+        queue.finish(claim, min(figures))
+        return claim
+
+    for job, figure in (("a", 4.0), ("b", 5.0), ("c", 6.0)):
+        claim = run(job, [9.0, figure])
+        assert queue.storage.get_trial(claim.trial_id).intermediate_values == {0: 9.0, 32: figure}
+    run("d", [9.0, 5.0])  # the median itself stays
+    run("e", [99.0, 3.0])  # untrained networks are not judged
+    with pytest.raises(Pruned, match=r"fd_random 7 at 0\.032 kimg is above the median"):
+        run("f", [9.0, 7.0])
+
+
+def test_a_pruned_run_is_noted_and_counts(
+    write_sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        optuna.pruners.MedianPruner, "prune", lambda self, study, trial: trial.last_step == 32
+    )
+    text = sweep(write_sweep(trials=2), out=Path("out"))
+    assert text.count("pruned") == 2
+    for note in Path("out").glob("*/cell.json"):
+        values = json.loads(note.read_text())
+        assert values["status"] == "pruned"
+        assert "above the median" in values["reason"]
+        assert len((note.parent / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"search": {}}, "no search"),
+        ({"search": {"r1_gamma": [1]}}, "search.r1_gamma is no setting"),
+        ({"search": {"training.r1_gamma": {"low": 2, "high": 1}}}, "low below high"),
+        ({"search": {"training.r1_gamma": {"low": 0, "high": 1, "log": True}}}, "low above 0"),
+        ({"search": {"training.r1_gamma": {"low": 0, "hi": 1}}}, "a list of values, or low, high"),
+        ({"search": {"training.r1_gamma": []}}, "a list of values, or low, high"),
+        ({"search": {"training.r1_gama": [1]}}, "Did you mean training.r1_gamma"),
+        ({"search": {"training.batch": {"low": 0, "high": 8}}}, "training.batch is 0"),
+        ({"metric": "kid50k"}, "metric is 'kid50k', but metrics.names is fid,kid"),
+        ({"trials": -1}, "at least 1"),
+        ({"trials": "many"}, "trials is 'many'"),
+    ],
+)
+def test_mistakes_are_named_before_the_first_run(
+    write_sweep: Any, keys: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        sweep(write_sweep(**keys))
+    assert not Path("runs").exists()
+
+
+def test_what_is_searched_for_cannot_be_set(write_sweep: Any) -> None:
+    with pytest.raises(UserError, match="sweep 'tiny' searches for it"):
+        sweep(write_sweep(), layers=[{"training": {"r1_gamma": 1}}])
+
+
+def test_a_list_and_whole_numbers_are_drawn_as_such(write_sweep: Any, tmp_path: Path) -> None:
+    search = {
+        "training.batch": {"low": 4, "high": 8},
+        "augment.preset": ["bg", "bgc"],
+        "training.r1_gamma": {"low": 1.0, "high": 2},
+    }
+    given = read_sweep(write_sweep(search=search))
+    queue = open_queue(tmp_path, study="sweep/tiny/fid")
+    claim = queue.claim(["trial 0"])
+    assert claim is not None
+    cell = SweepPlan(given, 0, "fid").cell(queue, claim)
+    assert isinstance(cell.axes["training.batch"], int)
+    assert cell.axes["augment.preset"] in ("bg", "bgc")
+    assert isinstance(cell.axes["training.r1_gamma"], float)
+    assert cell.settings["training"]["batch"] == cell.axes["training.batch"]
+
+
+@pytest.mark.parametrize("name", sweep_names())
+def test_shipped_sweeps_are_valid(name: str) -> None:
+    given = read_sweep(name)
+    assert given.name == name
+    build_config([given.base])
+    copy = Path("copy.yaml")
+    copy.write_text(given.as_yaml(), encoding="utf-8")
+    assert read_sweep(str(copy)) == given
+
+
+def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
+    text = sweep(write_sweep(), dry_run=True)
+    assert "training.r1_gamma" in text
+    assert "3 runs in runs/sweeps/tiny, lowest fid wins" in text
+    assert not Path("runs").exists()

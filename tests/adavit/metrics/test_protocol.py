@@ -1,0 +1,95 @@
+from typing import Any
+
+import pytest
+
+from adavit.metrics.protocol import EvaluationProtocol, differing_fields, path_protocol, versions
+from adavit.metrics.random_features import RandomFeatures
+
+PROTOCOL: dict[str, Any] = {
+    "extractor": "inception",
+    "weights_digest": "6726",
+    "extractor_resize": "bilinear",
+    "device": "cpu",
+    "n_fake": 5000,
+    "n_real": 2000,
+    "n_heldout": 100,
+    "n_half": 1000,
+    "reference": "photos",
+    "split": "all",
+    "reference_fingerprint": "f00d",
+    "resolution": 32,
+    "data_resize": "Lanczos",
+    "channels": 3,
+    "settings": {"fid": "all", "kid_subsets": "100 subsets of 1000"},
+    "versions": {"torch": "2.15.0"},
+    "seed": 0,
+    "truncation": 1.0,
+    "labels": None,
+    "name": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("extractor", "random"),
+        ("weights_digest", "0000"),
+        ("extractor_resize", "nearest"),
+        ("n_fake", 10_000),
+        ("n_real", 1999),
+        ("split", "test"),
+        ("reference_fingerprint", "beef"),
+        ("resolution", 64),
+        ("data_resize", None),
+        ("channels", 1),
+        ("truncation", 0.7),
+        ("truncation", None),
+    ],
+)
+def test_what_moves_a_figure_makes_two_protocols(field: str, value: object) -> None:
+    assert differing_fields(PROTOCOL, PROTOCOL | {field: value}, "fid") == [field]
+    missing = {key: kept for key, kept in PROTOCOL.items() if key != field}
+    assert differing_fields(PROTOCOL, missing, "fid") == [field]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", 7),
+        ("device", "cuda"),
+        ("versions", {"torch": "2.11.0"}),
+        ("reference", "the same photos elsewhere"),
+        ("n_heldout", None),
+        ("n_half", 3),
+        ("name", "quick5k"),
+    ],
+)
+def test_what_does_not_move_it_does_not(field: str, value: object) -> None:
+    assert differing_fields(PROTOCOL, PROTOCOL | {field: value}, "fid") == []
+
+
+def test_only_the_metrics_own_setting_counts() -> None:
+    other = PROTOCOL | {"settings": {"fid": "all", "kid_subsets": "100 subsets of 500"}}
+    assert differing_fields(PROTOCOL, other, "fid") == []
+    assert differing_fields(PROTOCOL, other, "kid_subsets") == ["setting"]
+
+
+def test_labels_count_between_conditional_generators_only() -> None:
+    conditional = PROTOCOL | {"labels": "training images"}
+    assert differing_fields(PROTOCOL, conditional, "fid") == []
+    assert differing_fields(conditional, PROTOCOL | {"labels": "uniform"}, "fid") == ["labels"]
+
+
+@pytest.mark.parametrize("metric", ["ppl", "is"])
+def test_the_real_side_says_nothing_of_metrics_without_one(metric: str) -> None:
+    other = PROTOCOL | {"n_real": None, "split": None, "reference_fingerprint": None}
+    other |= {"data_resize": None}
+    assert differing_fields(PROTOCOL, other, metric) == []
+    assert "n_real" in differing_fields(PROTOCOL, other, "fid")
+
+
+def test_the_protocol_of_paths_has_the_fields_of_all_others() -> None:
+    protocol = path_protocol(RandomFeatures(), pairs=50, resolution=32, channels=3)
+    assert list(protocol) == list(EvaluationProtocol.__dataclass_fields__)
+    assert (protocol["n_fake"], protocol["n_real"]) == (50, None)
+    assert protocol["versions"] == versions()

@@ -1,0 +1,209 @@
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adavit.compare import compare
+from adavit.comparison_text import as_csv, as_json, as_markdown
+from adavit.errors import UserError
+from adavit.evaluation_records import figures, is_record, read_log, write_record
+
+PROTOCOL: dict[str, Any] = {
+    "extractor": "inception",
+    "weights_digest": "6" * 64,
+    "n_fake": 5000,
+    "n_real": 2000,
+    "reference_fingerprint": "f" * 64,
+    "truncation": 1.0,
+    "settings": {"fid": "all", "kid": "all"},
+    "seed": 0,
+}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def record(fid: float, kid: float | None = None, **protocol: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"images": 8, "fid": fid, "fid_floor": 0.1, "seconds": 2.0}
+    if kid is not None:
+        found["kid"] = kid
+    return {**found, "protocol": PROTOCOL | protocol}
+
+
+def write(name: str, content: dict[str, Any]) -> str:
+    write_record(Path(name), content)
+    return name
+
+
+def make_run(name: str, **logs: list[dict[str, Any]]) -> str:
+    Path(name).mkdir()
+    (Path(name) / "config.yaml").write_text("")
+    for log, records in logs.items():
+        lines = "".join(json.dumps(each) + "\n" for each in records)
+        (Path(name) / f"{log}.jsonl").write_text(lines)
+    return name
+
+
+def test_one_protocol_is_one_column_whatever_the_seed() -> None:
+    sources = [write("a.json", record(5.0, 0.1)), write("b.json", record(4.0, seed=3))]
+    found = compare(sources)
+    assert [(c.name, c.protocol, c.values) for c in found.columns] == [
+        ("fid", "5000 vs 2000", (5.0, 4.0)),
+        ("kid", "5000 vs 2000", (0.1, None)),
+    ]
+    assert found.sources == ("a.json", "b.json")
+    assert found.notes == ()
+    assert all(mark is None for column in found.columns for mark in column.marks)
+
+
+def test_two_protocols_in_one_column_are_refused_by_the_fields_that_differ() -> None:
+    a = write("a.json", record(5.0))
+    b = write("b.json", record(4.0, n_fake=50_000, weights_digest="7" * 64))
+    with pytest.raises(UserError) as caught:
+        compare([a, b])
+    message = str(caught.value)
+    assert "fid of 'a.json' and of 'b.json'" in message
+    assert "n_fake (5000 and 50000)" in message
+    assert "weights_digest (666666666666... and 777777777777...)" in message
+    assert "--anyway" in message
+    assert "seed" not in message
+
+
+def test_anyway_marks_them_and_says_what_the_marks_mean() -> None:
+    sources = [
+        write("a.json", record(5.0)),
+        write("b.json", record(4.0, n_fake=50_000, name="train50k")),
+        write("c.json", record(3.0)),
+    ]
+    found = compare(sources, anyway=True)
+    (column,) = found.columns
+    assert column.protocol == "several protocols"
+    assert column.values == (5.0, 4.0, 3.0)
+    assert column.marks == (1, 2, 1)
+    assert found.notes == (
+        "fid [1]: 5000 vs 2000",
+        "fid [2]: train50k: 50000 vs 2000; differs from [1] in n_fake 50000",
+    )
+
+
+def test_a_run_with_several_protocols_shows_the_one_in_common_first() -> None:
+    few, many = record(9.0), record(6.0, n_fake=50_000)
+    sources = [
+        make_run("a", evaluations=[many, few]),
+        make_run("b", evaluations=[few | {"fid": 8.0}]),
+    ]
+    found = compare(sources)
+    assert [(c.protocol, c.values) for c in found.columns] == [
+        ("5000 vs 2000", (9.0, 8.0)),
+        ("50000 vs 2000", (6.0, None)),
+    ]
+
+
+def test_of_two_records_under_one_protocol_the_latest_counts() -> None:
+    (column,) = compare([make_run("a", evaluations=[record(9.0), record(7.0, seed=1)])]).columns
+    assert column.values == (7.0,)
+
+
+def test_a_run_that_was_never_evaluated_has_its_best_record() -> None:
+    log = [record(9.0, 0.3), record(7.0, 0.2), record(8.0, 0.1)]
+    found = compare([make_run("a", metrics=log)])
+    assert [(c.name, c.values) for c in found.columns] == [("fid", (7.0,)), ("kid", (0.2,))]
+
+
+def test_broken_lines_of_a_log_are_passed_over() -> None:
+    run = Path(make_run("a", evaluations=[record(9.0)]))
+    log = run / "evaluations.jsonl"
+    deep = "[" * 100_000
+    log.write_text(log.read_text() + f'{{"fid": 3\n{deep}\n[1]\n' + json.dumps(record(5.0)) + "\n")
+    assert [each["fid"] for each in read_log(log)] == [9.0, 5.0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        [],
+        {},
+        {"fid": 3},
+        {"protocol": {}},
+        {"fid": 3, "protocol": "x"},
+        {"fid": "3", "protocol": {}},
+        {"fid": float("nan"), "protocol": {}},
+        {"fid": True, "protocol": {}},
+        {"fid_floor": 1.0, "protocol": {}},
+    ],
+)
+def test_what_is_no_record_is_no_record(value: object) -> None:
+    assert not is_record(value)
+    Path("x.json").write_text(json.dumps(value))
+    with pytest.raises(UserError, match=r"'x.json' is no record .*it has no figure"):
+        compare(["x.json"])
+
+
+def test_the_scores_of_real_images_are_no_figures_of_the_source() -> None:
+    assert figures(record(5.0, 0.1) | {"kid_subsets_std": 1.0}) == {"fid": 5.0, "kid": 0.1}
+
+
+def test_foreign_sources_are_an_error_that_names_them() -> None:
+    make_run("empty")
+    Path("folder").mkdir()
+    Path("text.json").write_text("not json")
+    Path("bytes.json").write_bytes(b"\xff\xfe\x00")
+    cases = [
+        ("nothing.json", "No such file"),
+        ("text.json", "it is not JSON"),
+        ("bytes.json", "it is not JSON"),
+        ("empty", "'empty' has no record of a metric"),
+        ("folder", "is not a run directory"),
+    ]
+    for source, message in cases:
+        with pytest.raises(UserError, match=message):
+            compare([source])
+    a = write("a.json", record(5.0))
+    with pytest.raises(UserError, match=r"'a\.json' is named twice"):
+        compare([a, a])
+
+
+def test_records_with_odd_protocols_compare_without_a_crash() -> None:
+    odd = {"fid": 3.0, "protocol": {"settings": 7, "n_fake": [1], "name": {"a": 1}}}
+    found = compare([write("a.json", odd), write("b.json", record(5.0))], anyway=True)
+    assert found.columns[0].values == (3.0, 5.0)
+
+
+def test_markdown_csv_and_json_hold_the_same_table() -> None:
+    name = "odd|name, with a comma.json"
+    sources = [
+        write("a.json", record(5.0, 1 / 3)),
+        write(name, record(4.0, n_fake=9)),
+    ]
+    found = compare(sources, anyway=True)
+    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    assert [(row["source"], row["metric"], float(row["value"]), row["mark"]) for row in rows] == [
+        ("a.json", "fid", 5.0, "1"),
+        (name, "fid", 4.0, "2"),
+        ("a.json", "kid", 1 / 3, ""),
+    ]
+    assert as_markdown(found).splitlines() == [
+        "|  | fid ↓ (several protocols) | kid ↓ (5000 vs 2000) |",
+        "|---|---:|---:|",
+        "| a.json | 5 [1] | 0.3333 |",
+        "| odd\\|name, with a comma.json | 4 [2] |  |",
+        "",
+        "- fid [1]: 5000 vs 2000",
+        "- fid [2]: 9 vs 2000; differs from [1] in n_fake 9",
+    ]
+    loaded = json.loads(as_json(found))
+    assert loaded["sources"] == sources
+    assert loaded["columns"][0]["values"] == [5.0, 4.0]
+
+
+def test_arrows_say_which_way_is_better() -> None:
+    content = record(5.0) | {"precision_random": 0.5}
+    assert "fid ↓" in as_markdown(compare([write("a.json", content)]))
+    assert "precision_random ↑" in as_markdown(compare(["a.json"]))

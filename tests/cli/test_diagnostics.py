@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from adavit.diagnostics import probe
+from tests.cli.conftest import TINY, Adavit
+
+
+def test_memorisation_and_leaks_look_at_a_run(
+    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "STEPS", 2)
+    trained = adavit(
+        "train", "--data", pictures, "--out", "run", "--cond", "--val-fraction", "0.25", *TINY
+    )
+    assert trained.code == 0, trained.err
+
+    seen = adavit("memorisation", "run")
+    assert seen.code == 0, seen.err
+    assert "20 generated images against 18 training images of pictures." in seen.out
+    record = json.loads(Path("run/diagnostics/memorisation.json").read_text())
+    assert record["protocol"]["labels"] == "training images"
+    assert Path("run/diagnostics/closest_pairs.png").is_file()
+    assert sorted(path.name for path in Path("run/diagnostics").iterdir()) == [
+        "closest_pairs.png",
+        "memorisation.json",
+    ]
+
+    leaking = adavit("leaks", "run", "--operations", "brightness, cutout", "--fakes", "10")
+    assert leaking.code == 0, leaking.err
+    assert "10 generated images" in leaking.out
+    record = json.loads(Path("run/diagnostics/leaks.json").read_text())
+    assert [entry["operation"] for entry in record["operations"]] == ["brightness", "cutout"]
+
+    drawn = adavit("generate", "run", "--seeds", "0-5", "--class", "dark", "--out", "drawn")
+    assert drawn.code == 0, drawn.err
+    folder = adavit(
+        "memorisation", "drawn", "--data", pictures, "--extractor", "random", "--out", "m"
+    )
+    assert folder.code == 0, folder.err
+    assert "6 generated images against 24 training images" in folder.out
+    pair = json.loads(Path("m/memorisation.json").read_text())["spaces"]["pixels"]["closest_pairs"][
+        0
+    ]
+    assert pair["generated"].startswith("seed000")
+    assert pair["training"].startswith(("dark/", "light/"))
+    by_file = adavit(
+        "leaks", "run/generator-last.safetensors", "--augment", "cutout", "--out", "leaking"
+    )
+    assert by_file.code == 0, by_file.err
+    assert Path("leaking/leaks.png").is_file()
+
+
+@pytest.mark.parametrize("command", ["memorisation", "leaks"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("nowhere --data pictures --out x", "nowhere"),
+        ("pictures --out x", "--data"),
+        ("pictures --data nowhere --out x", "--data"),
+        ("pictures --data pictures", "Give --out"),
+        ("nowhere", "nowhere"),
+        ("pictures --data pictures --out x --which best", "Leave --which out"),
+        ("pictures --data pictures --out x --fakes 99", "has 24 images"),
+        ("pictures --data pictures --out x --fakes 0", "--fakes"),
+        ("pictures --data pictures --out /dev/null/x", "cannot be"),
+        ("pictures --data pictures --out x --device cuda", "--device cuda"),
+        ("broken.safetensors --out x", "broken.safetensors"),
+        ("half --out x", "half"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
+    adavit: Adavit, pictures: Path, command: str, arguments: str, message: str
+) -> None:
+    Path("broken.safetensors").write_bytes(b"\xff" * 40)
+    Path("half").mkdir()
+    Path("half/config.yaml").write_text("{}")
+    extra = ["--operations", "cutout"] if command == "leaks" else ["--extractor", "random"]
+    outcome = adavit(command, *arguments.split(), *extra)
+    _one_line(outcome.code, outcome.err, message)
+    assert not Path("x").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("leaks pictures --data pictures --out x", "Give --operations"),
+        ("leaks pictures --data pictures --out x --operations turn", "'turn'"),
+        ("leaks pictures --data pictures --out x --operations ,", "names nothing"),
+        ("leaks pictures --data pictures --out x --augment bcg", "--augment is 'bcg'"),
+        (
+            "leaks pictures --data pictures --out x --augment bgc --operations hue",
+            "both given",
+        ),
+        ("memorisation pictures --data pictures --out x --extractor vgg", "vgg"),
+        (
+            "memorisation pictures --data pictures --out x --inception-weights no.pth",
+            "no.pth",
+        ),
+    ],
+)
+def test_flags_of_one_command_that_are_wrong(
+    adavit: Adavit, pictures: Path, arguments: str, message: str
+) -> None:
+    outcome = adavit(*arguments.split())
+    _one_line(outcome.code, outcome.err, message)
+
+
+def _one_line(code: int, err: str, message: str) -> None:
+    assert code == 2, err
+    assert message in err
+    assert "Traceback" not in err
+    assert len([line for line in err.splitlines() if line.startswith("Error")]) == 1
+
+
+@pytest.mark.parametrize("command", ["memorisation", "leaks"])
+def test_help_is_there(adavit: Adavit, command: str) -> None:
+    outcome = adavit(command, "--help")
+    assert outcome.code == 0
+    assert "SOURCE is a run" in outcome.out

@@ -1,0 +1,66 @@
+import json
+import os
+from pathlib import Path
+
+from tests.adavit.report.synthetic import failed_cell, write_run
+from tests.cli.conftest import Adavit
+
+
+def write_runs(folder: Path) -> None:
+    write_run(folder / "new", preset="bg", values=(9.0, 4.5, 7.0))
+    write_run(folder / "old [red]", mode="none", p=None, seed=3)
+    failed_cell(folder / "grid" / "bad", "no such data")
+    for age, name in enumerate(("new", "grid/bad", "old [red]")):
+        for path in (folder / name, *(folder / name).iterdir()):
+            os.utime(path, (1e9 - age, 1e9 - age))
+
+
+def test_runs_are_listed_newest_last(adavit: Adavit, tmp_path: Path) -> None:
+    write_runs(tmp_path / "runs")
+    outcome = adavit("runs")
+    assert outcome.code == 0, outcome.err
+    lines = [line for line in outcome.out.splitlines() if "squares" in line or "failed" in line]
+    assert [line.split("  ")[0].strip() for line in lines] == ["old [red]", "grid/bad", "new"]
+    assert "fd_random 4.5 at 15" in lines[2]
+    assert "failed: no such data" in lines[1]
+    for words in ("none", "resnet", "finished", "3"):
+        assert words in lines[0]
+
+
+def test_runs_as_json(adavit: Adavit, tmp_path: Path) -> None:
+    write_runs(tmp_path / "mine")
+    runs = json.loads(adavit("runs", "mine", "--json").out)
+    assert [run["run"] for run in runs] == ["mine/old [red]", "mine/grid/bad", "mine/new"]
+    assert runs[2] == {
+        "run": "mine/new",
+        "status": "finished",
+        "data": "squares",
+        "discriminator": "resnet",
+        "augmentation": "bg p=0.4",
+        "seed": 0,
+        "kimg": 30.0,
+        "total_kimg": 30.0,
+        "p": 0.4,
+        "metric": "fd_random",
+        "best": 4.5,
+        "best_kimg": 15.0,
+        "reason": None,
+    }
+    assert (runs[1]["status"], runs[1]["reason"], runs[1]["best"]) == (
+        "failed",
+        "no such data",
+        None,
+    )
+
+
+def test_a_run_can_be_named_itself(adavit: Adavit, tmp_path: Path) -> None:
+    write_run(tmp_path / "run")
+    assert "squares" in adavit("runs", "run").out
+
+
+def test_no_runs_are_one_clear_line_and_code_2(adavit: Adavit, tmp_path: Path) -> None:
+    missing = adavit("runs")
+    assert (missing.code, "Train one first" in missing.err) == (2, True)
+    (tmp_path / "runs").mkdir()
+    empty = adavit("runs")
+    assert (empty.code, "holds no run" in empty.err) == (2, True)
