@@ -13,7 +13,7 @@ import torch
 from adavit.errors import UserError
 from adavit.metrics import weight_files
 from adavit.metrics.inception import INCEPTION_WEIGHTS, expected_state
-from adavit.metrics.weight_files import WeightFile, WeightsAbsentError, file_digest
+from adavit.metrics.weight_files import WeightFile, WeightsAbsentError, file_digest, read_tensors
 
 CONTENT = b"not really weights " * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
@@ -203,3 +203,16 @@ def test_a_fitting_file_is_read_whole(
     assert state.keys() == inception_state.keys()
     assert all(torch.equal(state[name], tensor) for name, tensor in inception_state.items())
     assert len(file_digest(inception_file)) == 64
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"root:x:0:0:root:/root:/bin/bash\n", b"h\x00.", b"PK\x03\x04" + bytes(40), CONTENT],
+)
+def test_whatever_else_a_file_holds_is_refused_with_its_name(
+    content: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"other\.pth .*but must be weights"):
+        read_tensors(path, f"--weights {path}", "weights")
