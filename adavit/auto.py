@@ -78,7 +78,9 @@ def _generator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
 
 def _discriminator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     if config["discriminator"]["kind"] == "resnet":
-        return _channels(facts)
+        # R3GAN has none; its relativistic loss sees variety.
+        group = 0 if config["discriminator"]["form"] == "r3gan" else 4
+        return {**_channels(facts), "minibatch_std_group": group}
     on_cpu = facts.device == "cpu"
     side = 8 if on_cpu or facts.resolution < 128 else 16
     width = 96 if on_cpu else 384
@@ -106,6 +108,8 @@ def _channels(facts: Facts) -> dict[str, Any]:
 
 def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     vit = config["discriminator"]["kind"] == "vit"
+    # Like those of a ViT, these weights are not equalised; the paper's rate (arXiv:2501.05441).
+    r3gan = config["discriminator"].get("form") == "r3gan"
     relative_area = (facts.resolution / 32) ** 2
     given = config["training"]["batch"]
     usual = 16 if facts.device == "cpu" else 32 if facts.resolution >= 128 else 64
@@ -116,16 +120,19 @@ def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
         chosen = {
             "total_kimg": 80.0,
             "generator_lr": 0.006 if vit else 0.01,
-            "discriminator_lr": 0.002 if vit else 0.005,
+            "discriminator_lr": 0.002 if vit or r3gan else 0.005,
             "r1_gamma": (0.2 if vit else 1.0) * relative_area,
             "r1_interval": 4 if vit else 16,
         }
     else:
         published = 0.0002 * facts.resolution**2 / batch
+        convolutional_lr = 2e-4 if r3gan else 0.0025
         chosen = {
             "total_kimg": 5000.0,
             "generator_lr": 0.0025,
-            "discriminator_lr": 2e-4 * 384 / config["discriminator"]["width"] if vit else 0.0025,
+            "discriminator_lr": (
+                2e-4 * 384 / config["discriminator"]["width"] if vit else convolutional_lr
+            ),
             "r1_gamma": 0.05 * relative_area if vit else published,
             "r1_interval": 1 if vit else 16,
         }

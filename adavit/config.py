@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
+from adavit.config_discriminator import ResNetConfig, ViTConfig
 from adavit.config_model import AUTO, ConfigModel
 from augment.pipeline import AugmentPipe
 from augment.presets import DIFFAUG, GROUPS, PRESETS
@@ -142,48 +143,6 @@ class GeneratorConfig(ConfigModel):
     """Channels at resolution r are min(channel_base / r, channel_max)."""
     channel_max: int = Field(AUTO, ge=1)
     """auto: 512, on a CPU 64."""
-
-
-class ResNetConfig(ConfigModel):
-    """StyleGAN2's residual discriminator."""
-
-    kind: Literal["resnet"] = "resnet"
-    channel_base: int = Field(AUTO, ge=1)
-    """Channels at resolution r are min(channel_base / r, channel_max)."""
-    channel_max: int = Field(AUTO, ge=1)
-    """auto: 512, on a CPU 64."""
-    minibatch_std_group: int = Field(4, ge=0)
-    """Images over which the standard deviation is taken; 0 leaves it out."""
-
-
-class ViTConfig(ConfigModel):
-    """A vision transformer encoder as the discriminator."""
-
-    kind: Literal["vit"] = "vit"
-    patch: int = Field(AUTO, ge=1)
-    """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
-    accelerator / 16."""
-    width: int = Field(AUTO, ge=8)
-    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 96."""
-    depth: int = Field(AUTO, ge=1)
-    """Encoder blocks. auto: 6, on a CPU 2."""
-    heads: int = Field(AUTO, ge=1)
-    """Attention heads. auto: width / 64, on a CPU width / 32."""
-    mlp_ratio: float = Field(AUTO, gt=0)
-    """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
-    layer_scale: float = Field(0.1, gt=0)
-    """Initial factor of each residual branch."""
-    minibatch_std_group: int = Field(AUTO, ge=0)
-    """Images over which the standard deviation is taken; 0 leaves it out. auto: 0, on a CPU 4."""
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> "ViTConfig":
-        if AUTO not in (self.width, self.heads) and self.width % self.heads:
-            raise ValueError(
-                f"discriminator.width is {self.width}, but must be a multiple of"
-                f" discriminator.heads ({self.heads}). Change one of them."
-            )
-        return self
 
 
 class TrainingConfig(ConfigModel):

@@ -3,8 +3,8 @@
 from torch import nn
 
 from adavit.models.generator import Generator
-from adavit.models.resnet_discriminator import ResNetDiscriminator
-from adavit.models.vit_discriminator import ViTDiscriminator
+from adavit.models.resnet.discriminator import ResNetDiscriminator
+from adavit.models.vit.discriminator import ViTDiscriminator
 
 __all__ = ["Generator", "ResNetDiscriminator", "ViTDiscriminator", "count_parameters"]
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from adavit.config import GeneratorConfig, ResNetConfig, ViTConfig
 from adavit.models.generator import Generator
-from adavit.models.resnet_discriminator import ResNetDiscriminator
-from adavit.models.vit_discriminator import ViTDiscriminator
+from adavit.models.resnet.discriminator import ResNetDiscriminator
+from adavit.models.vit.discriminator import ViTDiscriminator
 
 
 def generator_arguments(

@@ -87,8 +87,8 @@ class MappingNetwork(nn.Module):
         """
         if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
             raise ValueError(
-                f"latents have the shape {list(latents.shape)}, but must be [B, {self.latent_dim}]. "
-                f"Draw them with torch.randn(batch, {self.latent_dim})."
+                f"latents have the shape {list(latents.shape)}, but must be [B, {self.latent_dim}]."
+                f" Draw them with torch.randn(batch, {self.latent_dim})."
             )
         check_labels(labels, num_classes=self.num_classes, batch=latents.shape[0])
         with torch.autocast(latents.device.type, enabled=False):

@@ -69,28 +69,30 @@ def channels_at(resolution: int, *, channel_base: int, channel_max: int) -> int:
     channels = min(channel_base // resolution, channel_max)
     if channels < 1:
         raise ValueError(
-            f"channel_base is {channel_base}, but must be at least the resolution ({resolution}), so that one channel "
-            f"is left there. Use channel_base={resolution * 64} for 64 channels."
+            f"channel_base is {channel_base}, but must be at least the resolution ({resolution}),"
+            f" so that one channel is left there. Use channel_base={resolution * 64} for 64"
+            " channels."
         )
     return channels
 
 
-def check_images(images: Tensor, *, resolution: int, image_channels: int) -> None:
+def check_images(images: Tensor, *, size: tuple[int, int], image_channels: int) -> None:
     """Checks that a batch of images fits a network.
 
     Args:
         images: The batch, expected as [B, C, H, W].
-        resolution: Expected H and W in pixels.
+        size: Expected H and W in pixels.
         image_channels: Expected C.
 
     Raises:
         ValueError: If the shape is another one.
     """
-    expected = (image_channels, resolution, resolution)
+    expected = (image_channels, *size)
     if images.ndim != 4 or tuple(images.shape[1:]) != expected:
         raise ValueError(
-            f"images have the shape {list(images.shape)}, but this network takes [B, {', '.join(map(str, expected))}]. "
-            f"Resize the images, or build the network with their resolution and image_channels."
+            f"images have the shape {list(images.shape)}, but this network takes [B,"
+            f" {', '.join(map(str, expected))}]. Resize the images, or build the network with their"
+            " size and image_channels."
         )
 
 
@@ -109,16 +111,18 @@ def check_labels(labels: Tensor | None, *, num_classes: int, batch: int) -> None
     if num_classes == 0:
         if labels is not None:
             raise ValueError(
-                f"labels have the shape {list(labels.shape)}, but this network has no classes (num_classes is 0). "
-                f"Pass labels=None, or build it with num_classes."
+                f"labels have the shape {list(labels.shape)}, but this network has no classes"
+                " (num_classes is 0). Pass labels=None, or build it with num_classes."
             )
         return
     if labels is None:
         raise ValueError(
-            f"labels are None, but this network has {num_classes} classes. Pass int64 labels of shape [{batch}]."
+            f"labels are None, but this network has {num_classes} classes. Pass int64 labels of"
+            f" shape [{batch}]."
         )
     if tuple(labels.shape) != (batch,) or labels.is_floating_point():
         raise ValueError(
-            f"labels have the shape {list(labels.shape)} and dtype {labels.dtype}, but must be int64 of shape "
-            f"[{batch}]. Pass one class number for each sample (not one-hot vectors)."
+            f"labels have the shape {list(labels.shape)} and dtype {labels.dtype}, but must be"
+            f" int64 of shape [{batch}]. Pass one class number for each sample (not one-hot"
+            " vectors)."
         )

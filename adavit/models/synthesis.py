@@ -213,8 +213,8 @@ class SynthesisNetwork(nn.Module):
             w = w.unsqueeze(1).expand(-1, self.style_count, -1)
         if w.ndim != 3 or tuple(w.shape[1:]) != (self.style_count, self.style_dim):
             raise ValueError(
-                f"w has the shape {list(w.shape)}, but must be [B, {self.style_dim}] or "
-                f"[B, {self.style_count}, {self.style_dim}]. Pass the result of the mapping network."
+                f"w has the shape {list(w.shape)}, but must be [B, {self.style_dim}] or [B,"
+                f" {self.style_count}, {self.style_dim}]. Pass the result of the mapping network."
             )
         features = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(
             memory_format=torch.channels_last

@@ -85,3 +85,37 @@ def minibatch_std_by_loops(features: np.ndarray, group: int) -> np.ndarray:
         members = features[sample % stride :: stride].reshape(group, -1)
         result[sample] = np.sqrt(members.var(axis=0) + 1e-8).mean()
     return result
+
+
+def l2_attention_by_loops(shared: Tensor, values: Tensor) -> Tensor:
+    """Attention by negative squared distances of one head, tied [N, d] and values [N, d]."""
+    result = torch.zeros_like(values)
+    for index, query in enumerate(shared):
+        logits = -torch.stack([(query - key).square().sum() for key in shared])
+        weights = (logits / shared.shape[1] ** 0.5).exp()
+        result[index] = (weights / weights.sum()) @ values
+    return result
+
+
+def locality_attention_by_loops(
+    queries: Tensor, keys: Tensor, values: Tensor, temperature: float
+) -> Tensor:
+    """Attention of one head [N, d] in which no token looks at itself."""
+    result = torch.zeros_like(values)
+    for index, query in enumerate(queries):
+        others = [other for other in range(len(keys)) if other != index]
+        weights = torch.stack([(query @ keys[other] / temperature).exp() for other in others])
+        result[index] = (weights / weights.sum()) @ values[others]
+    return result
+
+
+def relative_bias_by_loops(table: Tensor, rows: int, columns: int) -> Tensor:
+    """Bias [heads, N, N] from a table [heads, 2 rows - 1, 2 columns - 1], patch by patch."""
+    places = [(row, column) for row in range(rows) for column in range(columns)]
+    bias = torch.zeros(len(table), len(places), len(places))
+    for i, (row, column) in enumerate(places):
+        for j, (other_row, other_column) in enumerate(places):
+            bias[:, i, j] = table[
+                :, row - other_row + rows - 1, column - other_column + columns - 1
+            ]
+    return bias

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -5,15 +6,24 @@ import torch
 from torch import nn
 
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
+from adavit.models.resnet.r3gan import R3GANBlock
 
-KINDS = ["resnet", "vit"]
+KINDS = ["resnet", "plain", "r3gan", "vit"]
 
 
 def small(kind: str, seed: int = 0, **sizes: Any) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if kind == "resnet":
-            return ResNetDiscriminator(**({"resolution": 16, "channel_max": 8} | sizes))
+        if kind != "vit":
+            form = "residual" if kind == "resnet" else kind
+            made: nn.Module = ResNetDiscriminator(
+                **({"resolution": 16, "channel_max": 8, "form": form} | sizes)
+            )
+            if kind == "r3gan":  # its blocks start as the identity, behind which nothing is seen
+                for block in made.blocks:
+                    if isinstance(block, R3GANBlock):
+                        nn.init.normal_(block.layers[4].weight, std=0.2)
+            return made
         return ViTDiscriminator(**({"resolution": 16, "width": 24} | sizes))
 
 
@@ -60,9 +70,7 @@ def test_gradients_reach_every_parameter_and_the_images(
 def test_r1_and_its_gradient_match_differences(kind: str, group: int) -> None:
     discriminator = small(kind, resolution=8, minibatch_std_group=group).double()
     images = drawn(2, resolution=8).double().requires_grad_()
-    layer = (
-        discriminator.from_image if kind == "resnet" else discriminator.patch_embedding.projection
-    )
+    layer = discriminator.encoder.stem.projection if kind == "vit" else discriminator.from_image
     step = 1e-6
 
     def image_gradient() -> torch.Tensor:
@@ -171,6 +179,64 @@ def test_state_dict_round_trips_to_the_same_logits(kind: str) -> None:
     torch.testing.assert_close(first(drawn()), second(drawn()))
 
 
+# First logits of `weights_by_number`, from before the networks were made of parts (commit c0f7be6; torch
+# 2.15 and 2.11 agree, which draw a network's own weights differently).
+EARLIER_LOGITS = [
+    ("vit", {"resolution": 32, "width": 192}, [-1.743356, -1.536095, -1.657489]),
+    (
+        "vit",
+        {"resolution": 32, "width": 96, "depth": 2, "mlp_ratio": 2.0, "minibatch_std_group": 4},
+        [0.605865, 0.619613, 0.569995],
+    ),
+    (
+        "vit",
+        {"num_classes": 3, "image_channels": 4, "minibatch_std_group": 2},
+        [1.314575, 2.442351, 1.653211],
+    ),
+    ("resnet", {"resolution": 32, "channel_max": 16}, [-4.340690, -4.358044, -4.348397]),
+    ("resnet", {"num_classes": 3}, [-0.087900, -1.338427, -1.076664]),
+    ("resnet", {"minibatch_std_group": 0}, [1.811170, 1.793970, 1.772651]),
+]
+
+
+def weights_by_number(discriminator: nn.Module, scale: float) -> None:
+    """Fills the parameters in their order, which Adam's saved moments rely on."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in discriminator.named_parameters():
+            # Those of the labels' layers are used at a hundredth.
+            size = 100 if "projection.layers" in name else scale
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * size)
+
+
+@pytest.mark.parametrize(("kind", "sizes", "expected"), EARLIER_LOGITS)
+def test_defaults_give_the_logits_of_before_and_load_their_states(
+    kind: str, sizes: dict[str, Any], expected: list[float]
+) -> None:
+    discriminator = small(kind, **sizes)
+    weights_by_number(discriminator, 0.3 if kind == "vit" else 1)
+    resolution, channels = sizes.get("resolution", 16), sizes.get("image_channels", 3)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(8, channels, resolution, resolution, generator=generator) * 2 - 1
+    labels = torch.arange(8) % 3 if sizes.get("num_classes") else None
+    logits = discriminator(images, labels)
+    torch.testing.assert_close(logits[:3], torch.tensor(expected), rtol=1e-4, atol=1e-5)
+    now = {
+        r"^encoder\.(class_token)": r"\1",
+        r"^encoder\.position\.table": "position_embedding",
+        r"^encoder\.stem\.": "patch_embedding.",
+        r"^encoder\.norm\.": "norm.",
+        r"attention\.score\.": "attention.",
+        r"^judge\.": "",
+    }
+    state = discriminator.state_dict()
+    for pattern, earlier in now.items():
+        state = {re.sub(pattern, earlier, key): value for key, value in state.items()}
+    another = small(kind, seed=4, **sizes)
+    another.load_state_dict(state)
+    assert torch.equal(another(images, labels), logits)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_same_seed_gives_the_same_weights(kind: str) -> None:
     first, second = small(kind, seed=5).state_dict(), small(kind, seed=5).state_dict()
@@ -180,8 +246,8 @@ def test_same_seed_gives_the_same_weights(kind: str) -> None:
 def test_vit_starts_as_documented() -> None:
     discriminator = small("vit", resolution=32, width=192)
     block = discriminator.encoder.blocks[0]
-    assert discriminator.position_embedding.shape == (1, 65, 192)
-    assert discriminator.position_embedding.std().item() == pytest.approx(0.02, rel=0.05)
+    assert discriminator.encoder.position.table.shape == (1, 65, 192)
+    assert discriminator.encoder.position.table.std().item() == pytest.approx(0.02, rel=0.05)
     assert discriminator.head.weight.std().item() == pytest.approx(0.02, rel=0.2)
     torch.testing.assert_close(block.attention_scale.factors, torch.full((192,), 0.1))
     bound = (6 / (192 + 768)) ** 0.5

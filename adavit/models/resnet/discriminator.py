@@ -1,15 +1,15 @@
-"""The residual discriminator of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958, figure 7)."""
+"""The frame of the convolutional discriminators: blocks down to 4 pixels, then a small judge."""
 
-import math
-from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from adavit.models.layers import EqualisedConv2d, EqualisedLinear
 from adavit.models.minibatch_std import minibatch_std
-from adavit.models.precision import full_precision
 from adavit.models.projection import LabelProjection
+from adavit.models.renamed import accept_earlier_names
+from adavit.models.resnet.r3gan import R3GANForm
+from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
 from adavit.models.sizes import (
     BASE_RESOLUTION,
     channels_at,
@@ -20,49 +20,46 @@ from adavit.models.sizes import (
 )
 
 
-class ResidualBlock(nn.Module):
-    """Two convolutions and a skip connection, at half the side; (main + skip) / sqrt 2.
+class Form(Protocol):
+    """What the forms differ in."""
 
-    The factor 1 / sqrt 2 is folded into the weights of both branches.
+    def from_image(self, image_channels: int, width: int) -> nn.Module:
+        """Images to features of the same side."""
 
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output.
-    """
+    def blocks(self, widths: list[int]) -> nn.Sequential:
+        """Features of widths[0] channels to widths[-1] at 4 pixels, halving the side at each width."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        half = math.sqrt(0.5)
-        self.first = EqualisedConv2d(in_channels, in_channels, 3, activation=True)
-        self.second = EqualisedConv2d(
-            in_channels, out_channels, 3, activation=True, downsample=True, output_gain=half
-        )
-        self.skip = EqualisedConv2d(
-            in_channels, out_channels, 1, bias=False, downsample=True, output_gain=half
-        )
+    def judge(self, width: int, further: int) -> nn.Module:
+        """Features [B, width + further, 4, 4] to vectors [B, judge.features], float32."""
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Maps features [B, C, H, W] to [B, O, H / 2, W / 2]."""
-        output: Tensor = self.second(self.first(features)) + self.skip(features)
-        return output
+    def readout(self, features: int, outputs: int) -> nn.Module:
+        """Vectors to logits, or to what labels are compared with."""
+
+
+FORMS: dict[str, Form] = {
+    "residual": StyleGAN2Form(ResidualBlock),
+    "plain": StyleGAN2Form(PlainBlock),
+    "r3gan": R3GANForm(),
+}
+# Before the judge was a module of its own.
+EARLIER_NAMES = {r"convolution\.": "judge.convolution.", r"dense\.": "judge.dense."}
 
 
 class ResNetDiscriminator(nn.Module):
-    """Images to logits: residual blocks down to 4 pixels, then a small judge.
-
-    The judge is minibatch standard deviation, a 3x3 convolution and two dense layers.
+    """Images to logits: blocks, minibatch standard deviation, a judge and a dense layer.
 
     Args:
         resolution: Side of the images in pixels, 4 * 2^k.
         image_channels: Channels of the images, >= 1.
         num_classes: Number of classes, seen by projection; 0 for none.
+        form: Which blocks and judge, a name in `FORMS`.
         channel_base: Channels at resolution r are min(channel_base // r, channel_max).
         channel_max: See `channel_base`.
         minibatch_std_group: Images compared with each other, see `minibatch_std`; 0 leaves the
             layer out.
 
     Raises:
-        ValueError: If a size is out of range.
+        ValueError: If a size is out of range, or there is no such form.
     """
 
     def __init__(
@@ -71,6 +68,7 @@ class ResNetDiscriminator(nn.Module):
         resolution: int,
         image_channels: int = 3,
         num_classes: int = 0,
+        form: str = "residual",
         channel_base: int = 16384,
         channel_max: int = 512,
         minibatch_std_group: int = 4,
@@ -80,28 +78,38 @@ class ResNetDiscriminator(nn.Module):
         check_at_least("image_channels", image_channels, 1)
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
+        if form not in FORMS:
+            raise ValueError(
+                f"form is {form!r}, but must be one of {', '.join(FORMS)}. Use one of them."
+            )
         self.resolution = resolution
         self.image_channels = image_channels
         self.num_classes = num_classes
         self.minibatch_std_group = minibatch_std_group
+        parts = FORMS[form]
         sides = [BASE_RESOLUTION * 2**k for k in range(doublings, -1, -1)]
         widths = [
             channels_at(side, channel_base=channel_base, channel_max=channel_max) for side in sides
         ]
-        width = widths[-1]
-        self.from_image = EqualisedConv2d(image_channels, widths[0], 1, activation=True)
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(before, after) for before, after in pairwise(widths))
-        )
-        self.convolution = EqualisedConv2d(
-            width + (minibatch_std_group > 0), width, 3, activation=True
-        )
-        self.dense = EqualisedLinear(width * BASE_RESOLUTION**2, width, activation=True)
-        self.readout = EqualisedLinear(width, width if num_classes else 1)
-        self.projection = LabelProjection(num_classes, width) if num_classes else None
+        self.from_image = parts.from_image(image_channels, widths[0])
+        self.blocks = parts.blocks(widths)
+        self.judge = parts.judge(widths[-1], int(minibatch_std_group > 0))
+        features = self.judge.features
+        assert isinstance(features, int)
+        self.readout = parts.readout(features, features if num_classes else 1)
+        self.projection = LabelProjection(num_classes, features) if num_classes else None
+        accept_earlier_names(self, EARLIER_NAMES)
+
+    def draw_kept(self, batch: int, generator: torch.Generator) -> None:
+        """Nothing is left out: a pass always looks at the whole image. As in all discriminators."""
 
     def forward(
-        self, images: Tensor, labels: Tensor | None = None, *, twice_differentiable: bool = False
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        twice_differentiable: bool = False,
+        kept: None = None,
     ) -> Tensor:
         """Judges images.
 
@@ -111,6 +119,7 @@ class ResNetDiscriminator(nn.Module):
             twice_differentiable: Whether gradients of gradients will be taken; every operation here
                 always allows them, so it changes nothing. The argument is that of all
                 discriminators.
+            kept: None, from `draw_kept`; also an argument of all discriminators.
 
         Returns:
             Logits [B], float32; above 0 means real.
@@ -118,7 +127,8 @@ class ResNetDiscriminator(nn.Module):
         Raises:
             ValueError: If the shapes do not fit, or labels are missing or unexpected.
         """
-        check_images(images, resolution=self.resolution, image_channels=self.image_channels)
+        side = self.resolution
+        check_images(images, size=(side, side), image_channels=self.image_channels)
         check_labels(labels, num_classes=self.num_classes, batch=images.shape[0])
         # With one image channel both memory formats look the same, so the format is set after the
         # first layer too.
@@ -128,9 +138,9 @@ class ResNetDiscriminator(nn.Module):
             deviation = minibatch_std(features, self.minibatch_std_group).to(features.dtype)
             plane = deviation[:, None, None, None].expand(-1, 1, BASE_RESOLUTION, BASE_RESOLUTION)
             features = torch.cat([features, plane], dim=1)
-        vectors = self.convolution(features).flatten(1)
+        vectors = self.judge(features)
         with torch.autocast(images.device.type, enabled=False):
-            vectors = self.readout(self.dense(full_precision(vectors)))
+            vectors = self.readout(vectors)
             if self.projection is not None and labels is not None:
                 logits: Tensor = self.projection(vectors, labels)
                 return logits

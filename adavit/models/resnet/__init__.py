@@ -1,0 +1,1 @@
+"""Convolutional discriminators: one frame, and the forms of its blocks by name."""

@@ -1,0 +1,108 @@
+"""The residual and the plain form of StyleGAN2's discriminator (Karras et al. 2020, arXiv:1912.04958, figure 7)."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.layers import EqualisedConv2d, EqualisedLinear
+from adavit.models.precision import full_precision
+from adavit.models.sizes import BASE_RESOLUTION
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a skip connection, at half the side; (main + skip) / sqrt 2.
+
+    The factor 1 / sqrt 2 is folded into the weights of both branches.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        half = math.sqrt(0.5)
+        self.first = EqualisedConv2d(in_channels, in_channels, 3, activation=True)
+        self.second = EqualisedConv2d(
+            in_channels, out_channels, 3, activation=True, downsample=True, output_gain=half
+        )
+        self.skip = EqualisedConv2d(
+            in_channels, out_channels, 1, bias=False, downsample=True, output_gain=half
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Maps features [B, C, H, W] to [B, O, H / 2, W / 2]."""
+        output: Tensor = self.second(self.first(features)) + self.skip(features)
+        return output
+
+
+class PlainBlock(nn.Module):
+    """Two convolutions at half the side, without a skip connection (`orig` in StyleGAN2-ADA's settings for CIFAR-10).
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = EqualisedConv2d(in_channels, in_channels, 3, activation=True)
+        self.second = EqualisedConv2d(
+            in_channels, out_channels, 3, activation=True, downsample=True
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Maps features [B, C, H, W] to [B, O, H / 2, W / 2]."""
+        output: Tensor = self.second(self.first(features))
+        return output
+
+
+class DenseJudge(nn.Module):
+    """The end of StyleGAN2's discriminator: a 3x3 convolution and a dense layer.
+
+    Args:
+        width: Channels of the features.
+        further: Further channels beside these, such as the minibatch standard deviation.
+    """
+
+    def __init__(self, width: int, further: int) -> None:
+        super().__init__()
+        self.features = width
+        self.convolution = EqualisedConv2d(width + further, width, 3, activation=True)
+        self.dense = EqualisedLinear(width * BASE_RESOLUTION**2, width, activation=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Maps features [B, width + further, 4, 4] to vectors [B, width], float32."""
+        vectors = self.convolution(features).flatten(1)
+        with torch.autocast(vectors.device.type, enabled=False):
+            judged: Tensor = self.dense(full_precision(vectors))
+        return judged
+
+
+class StyleGAN2Form:
+    """Layers with equalised learning rate around a kind of block.
+
+    Args:
+        block: Maps channels to channels at half the side.
+    """
+
+    def __init__(self, block: type[nn.Module]) -> None:
+        self.block = block
+
+    def from_image(self, image_channels: int, width: int) -> nn.Module:
+        """The first layer."""
+        return EqualisedConv2d(image_channels, width, 1, activation=True)
+
+    def blocks(self, widths: list[int]) -> nn.Sequential:
+        """Blocks from the first width to the last, each at half the side of the one before."""
+        return nn.Sequential(*(self.block(*pair) for pair in pairwise(widths)))
+
+    def judge(self, width: int, further: int) -> nn.Module:
+        """Features at 4 pixels to vectors."""
+        return DenseJudge(width, further)
+
+    def readout(self, features: int, outputs: int) -> nn.Module:
+        """The last layer."""
+        return EqualisedLinear(features, outputs)

@@ -1,0 +1,178 @@
+"""A vision transformer as discriminator (encoder of Dosovitskiy et al. 2021, arXiv:2010.11929).
+
+What differs from the paper by default stabilises training against a generator: queries and keys are
+RMS-normalised, the residual branches start at a tenth (LayerScale), and the last layer does not
+start at zero (it would hide the images from the generator and from R1 at the first step).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.minibatch_std import minibatch_std
+from adavit.models.precision import full_precision
+from adavit.models.projection import LabelProjection
+from adavit.models.renamed import accept_earlier_names
+from adavit.models.sizes import check_at_least, check_labels, check_resolution
+from adavit.models.vit.constraints import constrain
+from adavit.models.vit.encoder import VisionEncoder
+from adavit.models.vit.parts import CONSTRAINTS, READOUTS, part
+
+# Standard deviation of the last layer at the start.
+HEAD_STD = 0.02
+# Length of the vectors that are compared with the labels, at most.
+PROJECTION_MAX = 512
+# Before the encoder was made of parts.
+EARLIER_NAMES = {
+    r"class_token$": "encoder.class_token",
+    r"position_embedding$": "encoder.position.table",
+    r"patch_embedding\.": "encoder.stem.",
+    r"norm\.": "encoder.norm.",
+    r"encoder\.blocks\.(\d+)\.attention\.(query|key)_norm\.": (
+        r"encoder.blocks.\1.attention.score.\2_norm."
+    ),
+}
+
+
+class ViTDiscriminator(nn.Module):
+    """Images to logits: an encoder, of whose tokens a readout makes vectors, and a dense layer.
+
+    Args:
+        resolution: Side of the images in pixels, 4 * 2^k.
+        image_channels: Channels of the images, >= 1.
+        num_classes: Number of classes, seen by projection; 0 for none.
+        patch: Side of a patch in pixels; must divide the resolution.
+        width: Features D of a token.
+        depth: Encoder blocks, >= 1.
+        heads: Heads of the attention; must divide the width.
+        mlp_ratio: Width of the hidden layers over D.
+        layer_scale: Initial factor on the residual branches.
+        stem: How images become tokens, a name in `parts.STEMS`.
+        position_embedding: How tokens know their place, a name in `parts.POSITIONS`.
+        attention: How tokens are mixed, a name in `parts.ATTENTIONS`.
+        readout: Which tokens are judged, a name in `parts.READOUTS`.
+        weight_constraint: Bound on the weights' spectral norms, a name in `parts.CONSTRAINTS`.
+        registers: Tokens that belong to no patch and are not judged.
+        patch_drop: Part of the patches that a training pass leaves out, see `draw_kept`.
+        minibatch_std_group: Images compared with each other, by one number beside the judged token;
+            0 for none, so that the logit of an image does not depend on the others.
+
+    Raises:
+        ValueError: If a size is out of range or parts and sizes do not go together.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolution: int,
+        image_channels: int = 3,
+        num_classes: int = 0,
+        patch: int = 4,
+        width: int = 192,
+        depth: int = 3,
+        heads: int = 3,
+        mlp_ratio: float = 4.0,
+        layer_scale: float = 0.1,
+        stem: str = "linear",
+        position_embedding: str = "learned1d",
+        attention: str = "qknorm",
+        readout: str = "cls",
+        weight_constraint: str = "none",
+        registers: int = 0,
+        patch_drop: float = 0.0,
+        minibatch_std_group: int = 0,
+    ) -> None:
+        super().__init__()
+        check_resolution(resolution)
+        check_at_least("num_classes", num_classes, 0)
+        check_at_least("minibatch_std_group", minibatch_std_group, 0)
+        self.num_classes = num_classes
+        self.minibatch_std_group = minibatch_std_group
+        self.readout = part(READOUTS, "readout", readout)()
+        constraint = part(CONSTRAINTS, "weight_constraint", weight_constraint)
+        self.encoder = VisionEncoder(
+            image_size=(resolution, resolution),
+            image_channels=image_channels,
+            patch=patch,
+            width=width,
+            depth=depth,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            layer_scale=layer_scale,
+            stem=stem,
+            position_embedding=position_embedding,
+            attention=attention,
+            class_tokens=self.readout.class_tokens,
+            registers=registers,
+            patch_drop=patch_drop,
+        )
+        compared = min(PROJECTION_MAX, width)
+        judged = self.readout.parts * width + (minibatch_std_group > 0)
+        self.head = nn.Linear(judged, compared if num_classes else 1)
+        self.projection = LabelProjection(num_classes, compared) if num_classes else None
+        self.encoder.draw_weights()
+        nn.init.normal_(self.head.weight, std=HEAD_STD)
+        nn.init.zeros_(self.head.bias)
+        if constraint is not None:
+            constrain(self.encoder, constraint)
+            constrain(self.head, constraint)
+        accept_earlier_names(self, EARLIER_NAMES)
+
+    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
+        """Draws what a training pass looks at, for `kept`; passes that are compared share one draw.
+
+        Args:
+            batch: Number of images B.
+            generator: Source of the draw, on the device of the images.
+
+        Returns:
+            Numbers of patches [B, K], or None for all of them, if `patch_drop` is 0.
+        """
+        return self.encoder.draw_kept(batch, generator)
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        twice_differentiable: bool = False,
+        kept: Tensor | None = None,
+    ) -> Tensor:
+        """Judges images.
+
+        Args:
+            images: Images [B, C, H, W] in [-1, 1]. Not modified.
+            labels: Class numbers [B], int64, or None without classes.
+            twice_differentiable: Whether gradients of gradients will be taken, as R1 does. True
+                computes attention exactly; False by a fused kernel, which has a first derivative
+                only.
+            kept: Numbers of the patches that are looked at [B, K], from `draw_kept`; None for all.
+
+        Returns:
+            Logits [B], float32; above 0 means real.
+
+        Raises:
+            ValueError: If the shapes do not fit, or labels are missing or unexpected.
+        """
+        check_labels(labels, num_classes=self.num_classes, batch=images.shape[0])
+        tokens = self.encoder(
+            images,
+            twice_differentiable=twice_differentiable,
+            kept=kept,
+            class_token_only=not self.readout.patches,
+        )
+        judged = full_precision(self.readout.pick(tokens))
+        with torch.autocast(images.device.type, enabled=False):
+            vectors = self.readout.join(self.encoder.norm(judged))  # [B, F] or [B, N, F]
+            if self.minibatch_std_group:
+                # Measured before the norm, which takes the scale away.
+                deviation = minibatch_std(judged, self.minibatch_std_group)
+                deviation = deviation.view(-1, *[1] * (vectors.ndim - 1))
+                deviation = deviation.expand(*vectors.shape[:-1], 1)
+                vectors = torch.cat([vectors, deviation], dim=-1)
+            vectors = self.head(vectors)
+            if vectors.ndim == 3:
+                vectors = vectors.mean(dim=1)  # over patches; scoring a label is linear
+            if self.projection is not None and labels is not None:
+                logits: Tensor = self.projection(vectors, labels)
+                return logits
+            return vectors.squeeze(1)

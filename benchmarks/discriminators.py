@@ -1,0 +1,214 @@
+"""Images per second and peak memory of a discriminator's step, by part and resolution, with and without a penalty.
+
+    python benchmarks/discriminators.py                                  stems, attentions and the ResNets at 32 px
+    python benchmarks/discriminators.py --resolutions 32 64 128 --parts stem position_embedding
+    python benchmarks/discriminators.py --patch 1 --parts attention      1,024 tokens at 32 px
+
+A step is the discriminator's: logits of real and generated images, the non-saturating loss, the gradients and
+Adam; data are random and not augmented. Columns:
+
+    fused   no penalty, fused attention (what a step without a penalty does)
+    exact   no penalty, exact attention
+    R1      R1 at the real images by double backward: exact attention for them, fused for the generated ones
+    approx  the finite difference (D(x + s n) - D(x)) / s in place of R1, fused throughout
+
+The rate is the median of several rounds, taken in turn so that a slow moment of the machine meets every column;
+memory is the peak of what a step allocates above weights and data, in MiB. The load average is printed beside
+them: above 1 at the start, other work shares the cores and the rates mean little.
+On a CPU `2>/dev/null` hides the lines that PyTorch's profiler prints by itself.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Python puts the folder of a script first in its path, where augment.py would hide the package of that name.
+sys.path[:] = [
+    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
+]
+
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from adavit.devices import keep_freed_memory  # noqa: E402
+from adavit.models import ResNetDiscriminator, ViTDiscriminator, count_parameters  # noqa: E402
+from adavit.models.resnet.discriminator import FORMS  # noqa: E402
+from adavit.models.vit.parts import (  # noqa: E402
+    ATTENTIONS,
+    CONSTRAINTS,
+    POSITIONS,
+    READOUTS,
+    STEMS,
+)
+from adavit.training.losses import discriminator_loss  # noqa: E402
+from adavit.training.penalties import r1_penalty  # noqa: E402
+
+TABLES: dict[str, list[str]] = {
+    "stem": list(STEMS),
+    "position_embedding": list(POSITIONS),
+    "attention": list(ATTENTIONS),
+    "readout": list(READOUTS),
+    "weight_constraint": list(CONSTRAINTS),
+}
+COLUMNS = ("fused", "exact", "R1", "approx")
+SIGMA = 0.01
+MIB = 2**20
+
+
+def main() -> None:
+    """Prints the table."""
+    arguments = parse()
+    device = torch.device(arguments.device)
+    if device.type == "cpu":
+        keep_freed_memory()  # as training does
+    print(
+        f"torch {torch.__version__}, {place(device)}, {torch.get_num_threads()} threads, load"
+        f" {os.getloadavg()[0]:.2f}, {arguments.precision}"
+    )
+    columns = "".join(f"{name:>9}" for name in COLUMNS)
+    for resolution in arguments.resolutions:
+        patch = arguments.patch or max(1, resolution // 8)
+        print(
+            f"\n{resolution}x{resolution}, batch {arguments.batch}; vit: patch {patch},"
+            f" {(resolution // patch) ** 2} tokens, width {arguments.width}, depth"
+            f" {arguments.depth}, heads {arguments.heads}; resnet: {arguments.channels} channels"
+        )
+        print(f"{'':32} {'M weights':>9} |{columns} images/s |{columns} MiB")
+        for label, network in networks(arguments, resolution, patch):
+            network = network.to(device=device, memory_format=torch.channels_last)
+            rates, peaks = measured(network, arguments, resolution, device)
+            print(
+                f"{label:32} {count_parameters(network) / 1e6:9.2f}"
+                f" |{''.join(f'{rate:9.1f}' for rate in rates)}         "
+                f" |{''.join(f'{peak:9.1f}' for peak in peaks)}",
+                flush=True,
+            )
+    print(f"\nload {os.getloadavg()[0]:.2f} at the end")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--resolutions", type=int, nargs="+", default=[32])
+    parser.add_argument("--parts", nargs="*", choices=[*TABLES, "form"], default=None)
+    parser.add_argument("--patch", type=int, help="[resolution / 8]")
+    parser.add_argument("--width", type=int, default=192)
+    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("--heads", type=int, default=3)
+    parser.add_argument("--channels", type=int, default=64, help="of the ResNets, everywhere")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    arguments = parser.parse_args()
+    if arguments.parts is None:
+        arguments.parts = ["stem", "attention", "form"]
+    return arguments
+
+
+def place(device: torch.device) -> str:
+    """The device in words."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def networks(
+    arguments: argparse.Namespace, resolution: int, patch: int
+) -> list[tuple[str, nn.Module]]:
+    """The default transformer, one for each other name of the wanted parts, and the ResNets."""
+    sizes: dict[str, Any] = {
+        "resolution": resolution,
+        "patch": patch,
+        "width": arguments.width,
+        "depth": arguments.depth,
+        "heads": arguments.heads,
+    }
+    wanted: list[tuple[str, dict[str, str]]] = [("vit, the default parts", {})]
+    for key in (key for key in TABLES if key in arguments.parts):
+        wanted += [(f"vit {key} {name}", {key: name}) for name in TABLES[key]]
+    rows: list[tuple[str, nn.Module]] = []
+    for label, parts in wanted:
+        try:
+            rows.append((label, ViTDiscriminator(**sizes, **parts)))
+        except ValueError as error:
+            print(f"left out: {label} ({error})")
+    if "form" in arguments.parts:
+        for form in FORMS:
+            channels = {
+                "channel_base": arguments.channels * resolution,
+                "channel_max": arguments.channels,
+            }
+            made = ResNetDiscriminator(resolution=resolution, form=form, **channels)
+            rows.append((f"resnet form {form}", made))
+    return rows
+
+
+def measured(
+    network: nn.Module, arguments: argparse.Namespace, resolution: int, device: torch.device
+) -> tuple[list[float], list[float]]:
+    """Images per second and peak MiB of each column."""
+    shape = (arguments.batch, 3, resolution, resolution)
+    real, generated = (torch.rand(shape, device=device) * 2 - 1 for _ in range(2))
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, betas=(0.0, 0.99), fused=True)
+    autocast = torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=arguments.precision == "bf16"
+    )
+
+    def step(column: str) -> None:
+        inputs = real.detach().requires_grad_(column == "R1")
+        with autocast:
+            real_logits = network(inputs, twice_differentiable=column in ("exact", "R1"))
+            generated_logits = network(generated, twice_differentiable=column == "exact")
+            loss = discriminator_loss(real_logits, generated_logits).mean()
+            if column == "approx":
+                moved = network(inputs + SIGMA * torch.randn_like(inputs))
+                loss = loss + ((moved - real_logits) / SIGMA).square().mean()
+        if column == "R1":
+            loss = loss + r1_penalty(real_logits, inputs).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    times: dict[str, list[float]] = {column: [] for column in COLUMNS}
+    peaks = []
+    for column in COLUMNS:
+        step(column)  # warms up, and makes Adam's moments
+        peaks.append(peak_mib(lambda column=column: step(column), device))
+    for _ in range(arguments.rounds):
+        for column in COLUMNS:
+            started = time.perf_counter()
+            step(column)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times[column].append(time.perf_counter() - started)
+    rates = [arguments.batch / statistics.median(times[column]) for column in COLUMNS]
+    return rates, peaks
+
+
+def peak_mib(work: Callable[[], Any], device: torch.device) -> float:
+    """Highest balance of what torch's allocator took and gave back during some work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / MIB
+    with torch.profiler.profile(profile_memory=True) as profile:
+        work()
+    held = peak = 0
+    for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak / MIB
+
+
+if __name__ == "__main__":
+    main()

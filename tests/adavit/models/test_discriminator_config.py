@@ -1,0 +1,114 @@
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.auto import Facts, resolve
+from adavit.config import ResNetConfig, ViTConfig
+from adavit.errors import UserError
+from adavit.models.build import build_discriminator
+from adavit.settings import build_config
+from tests.adavit.models.vit.test_parts import OTHERS
+
+
+def resolved(resolution: int = 16, **section: Any) -> ViTConfig | ResNetConfig:
+    config = build_config([{"discriminator": section}])
+    return resolve(config, Facts(resolution, 1000, "cpu")).discriminator
+
+
+def logits(config: ViTConfig | ResNetConfig) -> torch.Tensor:
+    torch.manual_seed(0)
+    discriminator = build_discriminator(config, resolution=16, image_channels=3, num_classes=0)
+    with torch.no_grad():
+        for parameter in discriminator.parameters():
+            parameter.mul_(1.3)  # at the start isn changes nothing
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    kept = discriminator.draw_kept(4, torch.Generator().manual_seed(0))
+    return discriminator(images, kept=kept)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [option for option in OTHERS if "num_classes" not in option and option != {"mlp_ratio": 2.0}],
+    ids=str,
+)
+def test_every_key_reaches_the_transformer(option: dict[str, Any]) -> None:
+    change = logits(resolved(kind="vit", **option)) - logits(resolved(kind="vit"))
+    assert change.abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "option", [{"form": "plain"}, {"form": "r3gan"}, {"minibatch_std_group": 0}], ids=str
+)
+def test_every_key_reaches_the_convolutional_network(option: dict[str, Any]) -> None:
+    assert (logits(resolved(kind="resnet", **option)) - logits(resolved())).abs().max() > 1e-4
+
+
+def test_the_deviation_of_the_batch_is_left_out_for_r3gan_unless_asked_for() -> None:
+    assert resolved().minibatch_std_group == 4
+    assert resolved(form="r3gan").minibatch_std_group == 0
+    assert resolved(form="r3gan", minibatch_std_group=8).minibatch_std_group == 8
+
+
+@pytest.mark.parametrize(("device", "rates"), [("cuda", (0.0025, 2e-4)), ("cpu", (0.005, 0.002))])
+def test_weights_that_are_not_equalised_get_smaller_steps(
+    device: str, rates: tuple[float, float]
+) -> None:
+    for form, rate in zip(("residual", "r3gan"), rates, strict=True):
+        config = build_config([{"discriminator": {"form": form}}])
+        assert resolve(config, Facts(32, 1000, device)).training.discriminator_lr == rate
+
+
+def test_a_run_from_before_these_keys_is_the_same_run() -> None:
+    earlier = {
+        "kind": "vit",
+        "patch": 2,
+        "width": 96,
+        "depth": 2,
+        "heads": 3,
+        "mlp_ratio": 2.0,
+        "layer_scale": 0.1,
+        "minibatch_std_group": 4,
+    }
+    assert resolved(**earlier) == resolved(kind="vit")
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"kind": "vit", "stem": "fancy"},
+            (
+                "discriminator.stem is 'fancy', expected 'linear', 'overlap', 'conv', 'hybrid' or"
+                " 'spt'"
+            ),
+        ),
+        (
+            {"kind": "vit", "stem": "conv", "patch": 3, "width": 96, "heads": 3},
+            "^discriminator.patch is 3, but must be 2, 4, 8, .* Use 2, or stem linear",
+        ),
+        (
+            {
+                "kind": "vit",
+                "attention": "axial",
+                "patch_drop": 0.2,
+                "patch": 2,
+                "width": 96,
+                "heads": 3,
+            },
+            "^discriminator.patch_drop is 0.2, but attention is axial",
+        ),
+        ({"kind": "vit", "patch_drop": 1}, "discriminator.patch_drop is 1, expected less than 1"),
+        ({"kind": "vit", "form": "plain"}, "discriminator.form is not a setting of the vit"),
+        ({"stem": "conv"}, "discriminator.stem is not a setting of the resnet discriminator"),
+        ({"form": "dense"}, "discriminator.form is 'dense', expected 'residual', 'plain' or"),
+    ],
+)
+def test_mistakes_are_explained(section: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_config([{"discriminator": section}])
+
+
+def test_chosen_and_given_values_are_checked_together() -> None:
+    with pytest.raises(ValueError, match=r"discriminator\.patch is 1, but must be 2, 4, 8"):
+        resolved(8, kind="vit", stem="hybrid")
