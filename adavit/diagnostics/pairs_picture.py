@@ -1,6 +1,7 @@
 """`closest_pairs.png`: generated images beside the training images they come nearest to."""
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from adavit.metrics import as_rgb
 
 TILE_INCHES = 1.1
 TEXT_INCHES = 1.0
+HEADING_CHARACTERS = 44  # of a line of a heading, which may take two
 CLOSE_COLOR, FAR_COLOR = "#b3261e", "#444444"
 
 
@@ -51,23 +53,22 @@ def draw_pairs(spaces: Mapping[str, Sequence[Pair]], title: str) -> bytes:
     """
     rows = max(len(pairs) for pairs in spaces.values())
     block = 2 * TILE_INCHES + TEXT_INCHES + 0.3
-    width, height = block * len(spaces) + 0.3, rows * (TILE_INCHES + 0.06) + 1.3
+    width, height = block * len(spaces) + 0.3, rows * (TILE_INCHES + 0.06) + 1.45
     figure = Figure(figsize=(width, height), facecolor="white")
     top = height - 0.25
     # As text, not as mathematics: names of files may hold a dollar sign.
     figure.text(0.2 / width, top / height, title, fontsize=9, va="top", parse_math=False)
     for column, (heading, pairs) in enumerate(spaces.items()):
         left = 0.2 + column * block
-        figure.text(
-            left / width, (top - 0.3) / height, heading, fontsize=8, weight="bold", va="top"
-        )
+        lines = textwrap.fill(heading, HEADING_CHARACTERS)
+        figure.text(left / width, (top - 0.3) / height, lines, fontsize=8, weight="bold", va="top")
         for offset, text in enumerate(("generated", "nearest training", "distance")):
             position = left + offset * (TILE_INCHES + 0.06)
             figure.text(
-                position / width, (top - 0.55) / height, text, fontsize=8, va="top", color="#666666"
+                position / width, (top - 0.7) / height, text, fontsize=8, va="top", color="#666666"
             )
         for row, pair in enumerate(pairs):
-            bottom = top - 0.8 - (row + 1) * (TILE_INCHES + 0.06)
+            bottom = top - 0.95 - (row + 1) * (TILE_INCHES + 0.06)
             for offset, image in enumerate((pair.generated, pair.training)):
                 position = left + offset * (TILE_INCHES + 0.06)
                 tile = (
