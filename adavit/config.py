@@ -14,6 +14,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from adavit.config_discriminator import ResNetConfig, ViTConfig
 from adavit.config_model import AUTO, ConfigModel
+from adavit.config_training import TrainingConfig
 from augment.pipeline import AugmentPipe
 from augment.presets import DIFFAUG, GROUPS, PRESETS
 
@@ -52,30 +53,42 @@ class DataConfig(ConfigModel):
 
 
 class _AugmentBase(ConfigModel):
-    mode: Literal["ada", "fixed", "none"] = Field("ada")
-    """ada: p is adapted to overfitting; fixed: p stays; none: images are not augmented."""
+    mode: Literal["ada", "fixed", "scheduled", "none"] = Field("ada")
+    """ada: p is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
+    a cosine over schedule_kimg; none: images are not augmented."""
     preset: Literal[PRESET_NAMES] = Field("bgc")  # type: ignore[valid-type]
     """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout."""
     p: float | None = Field(None, ge=0, le=1)
-    """The fixed probability of each operation, for mode fixed."""
-    heuristic: Literal["rt", "rv"] = Field("rt")
-    """What steers p: r_t (signs on training images) or r_v (needs held-out images)."""
+    """The probability of each operation, for mode fixed; where it ends, for mode scheduled."""
+    schedule_kimg: float | None = Field(None, gt=0)
+    """Thousands of images in which p gets from initial_p to p, for mode scheduled."""
+    heuristic: Literal["rt", "rv", "relative"] = Field(AUTO)
+    """What steers p: r_t (signs on training images), r_v (needs held-out images) or r_relative (signs of
+    real less generated). auto: rt; relative for the losses relativistic and wasserstein, whose logits have
+    no threshold."""
     target: float = Field(AUTO, ge=-1, le=1)
-    """Value of the heuristic to hold. auto: 0.6 for rt, 0.5 for rv."""
+    """Value of the heuristic to hold. auto: 0.6 for rt and relative, 0.5 for rv."""
     initial_p: float = Field(AUTO, ge=0, le=1)
-    """p at the start, for mode ada. auto: 0, for vit 0.2."""
+    """p at the start, for the modes ada and scheduled. auto: 0, for vit with ada 0.2."""
     speed_kimg: float = Field(AUTO, gt=0)
-    """Thousands of real images for p to move from 0 to 1. auto: 500, up to 5,000 images 200."""
+    """Thousands of real images for p to move from 0 to 1. auto: 500, up to 5,000 images 200; 100 with
+    transfer."""
     p_max: float = Field(0.8, ge=0, le=1)
     """Upper bound of p in mode ada; near 1 augmentations leak."""
 
     @model_validator(mode="after")
     def _p_belongs_to_fixed(self) -> "_AugmentBase":
-        if self.mode == "fixed" and self.p is None:
+        if self.mode in ("fixed", "scheduled") and self.p is None:
             raise ValueError(
-                "augment.mode is fixed, but augment.p is not given. Give --p, for example --p 0.4."
+                f"augment.mode is {self.mode}, but augment.p is not given. Give --p, for example"
+                " --p 0.4."
             )
-        if self.mode != "fixed" and self.p is not None:
+        if (self.mode == "scheduled") != (self.schedule_kimg is not None):
+            raise ValueError(
+                f"augment.schedule_kimg is {self.schedule_kimg}, but augment.mode is {self.mode}."
+                " Give it with --aug scheduled, and only with it."
+            )
+        if self.mode not in ("fixed", "scheduled") and self.p is not None:
             instead = (
                 "set augment.initial_p for its start" if self.mode == "ada" else "leave --p out"
             )
@@ -143,51 +156,6 @@ class GeneratorConfig(ConfigModel):
     """Channels at resolution r are min(channel_base / r, channel_max)."""
     channel_max: int = Field(AUTO, ge=1)
     """auto: 512, on a CPU 64."""
-
-
-class TrainingConfig(ConfigModel):
-    """Length, optimisation and regularisation."""
-
-    total_kimg: float = Field(AUTO, gt=0)
-    """Thousands of real images from the run's start. auto: 5000, on a CPU 80."""
-    batch: int = Field(AUTO, ge=1)
-    """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
-    microbatch: int | None = Field(None, ge=1)
-    """Images at a time; gradients are accumulated. None: the whole batch."""
-    precision: Literal["auto", "float32", "bf16"] = Field(AUTO)
-    """auto: bf16 on CUDA, float32 elsewhere."""
-    generator_lr: float = Field(AUTO, gt=0)
-    """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.auto`."""
-    discriminator_lr: float = Field(AUTO, gt=0)
-    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width; CPU as above."""
-    adam_beta1: float = Field(0.0, ge=0, lt=1)
-    """Decay of Adam's first moment."""
-    adam_beta2: float = Field(0.99, ge=0, lt=1)
-    """Decay of Adam's second moment."""
-    warmup_kimg: float = Field(AUTO, ge=0)
-    """Thousands of images over which both steps rise from 0. auto: 0, for vit 2."""
-    r1_gamma: float = Field(AUTO, ge=0)
-    """Weight of R1. auto: 0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above."""
-    r1_interval: int = Field(AUTO, ge=1)
-    """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
-    4."""
-    ema_half_life_kimg: float = Field(AUTO, ge=0)
-    """Half-life of the generator average. auto: 10 * batch / 32."""
-    ema_ramp: float | None = Field(0.05, gt=0)
-    """The half-life is at most this part of the images seen. None: no ramp."""
-
-    @model_validator(mode="after")
-    def _microbatch_divides_batch(self) -> "TrainingConfig":
-        if self.microbatch is not None and self.batch is not AUTO and self.batch % self.microbatch:
-            below = self.batch - self.batch % self.microbatch
-            advice = (
-                f"Use batch {below or self.microbatch}, or a microbatch that divides {self.batch}."
-            )
-            raise ValueError(
-                f"training.batch is {self.batch}, but must be a multiple of training.microbatch"
-                f" ({self.microbatch}). {advice}"
-            )
-        return self
 
 
 class MetricsConfig(ConfigModel):

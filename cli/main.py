@@ -13,6 +13,7 @@ COMMANDS = {
     "compare": "Put the scores of runs side by side, if their protocols agree.",
     "memorisation": "Find the training images that generated ones come closest to.",
     "leaks": "Estimate how many generated images show an augmentation.",
+    "inspect": "Show what the discriminator looks at.",
     "ablate": "Train every cell of a grid of settings.",
     "sweep": "Search settings for the best score.",
     "report": "Write runs as one HTML page to look at.",

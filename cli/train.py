@@ -51,10 +51,20 @@ FLAGS: list[tuple[str, str, str]] = [
         "augment.preset",
         "Operations: blit, geom, color, ..., bgc, ..., bgcfnc, diffaug. [bgc]",
     ),
-    ("--aug", "augment.mode", "ada (p adapts), fixed or none. [ada]"),
-    ("--p", "augment.p", "The probability, with --aug fixed."),
-    ("--heuristic", "augment.heuristic", "What steers p: rt or rv. [rt]"),
-    ("--target", "augment.target", "Value of the heuristic to hold. [0.6 for rt, 0.5 for rv]"),
+    ("--aug", "augment.mode", "ada (p adapts), fixed, scheduled or none. [ada]"),
+    ("--p", "augment.p", "The probability, with --aug fixed or scheduled."),
+    ("--heuristic", "augment.heuristic", "What steers p: rt, rv or relative. [as the loss asks]"),
+    ("--target", "augment.target", "Value of the heuristic to hold. [0.6, for rv 0.5]"),
+    (
+        "--transfer",
+        "training.transfer",
+        "Start from the networks of the run in this directory.",
+    ),
+    (
+        "--freeze-d",
+        "training.freeze_d",
+        "Leave so many of the discriminator's lowest layers as they are. [0]",
+    ),
     ("--batch", "training.batch", "Real images per step."),
     ("--microbatch", "training.microbatch", "Images at a time; gradients are accumulated."),
     ("--precision", "training.precision", "auto, float32 or bf16. [auto: bf16 on CUDA]"),
@@ -77,6 +87,7 @@ FLAGS: list[tuple[str, str, str]] = [
 ]
 SWITCHES: list[tuple[str, str, str]] = [
     ("--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."),
+    ("--compile/--no-compile", "training.compile", "Compile the discriminator."),
     ("--mirror/--no-mirror", "data.mirror", "Double the images by flips."),
 ]
 

@@ -5,12 +5,17 @@ from typing import Any
 import torch
 
 from adavit.config import MAGNITUDES, OPERATIONS
+from adavit.config_training import TrainingConfig
 from adavit.models.build import build_discriminator, build_generator
 from adavit.randomness import seed_for
 from adavit.training.average import GeneratorAverage
+from adavit.training.build_terms import build_extras, moving
+from adavit.training.freeze import freeze_lower_layers
+from adavit.training.losses import ALTERNATIVES
+from adavit.training.schedules import Schedule
 from adavit.training.step import AdversarialStep
 from adavit.training.workload import Workload
-from augment import AdaptiveProbability, AugmentPipe, FixedProbability
+from augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
 from augment.presets import DIFFAUG
 
 
@@ -28,9 +33,12 @@ def build_step(workload: Workload) -> AdversarialStep:
         generator = build_generator(config.generator, **shape)
         discriminator = build_discriminator(config.discriminator, **shape)
     training = config.training
+    freeze_lower_layers(discriminator, training.freeze_d)
     # On a CPU convolutions run about twice as fast in this layout.
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
     generator, discriminator = generator.to(**placed), discriminator.to(**placed)
+    # Convolutions on a CUDA device are done in TF32 when nothing else is asked for.
+    coarse = training.precision == "bf16" or workload.device.type == "cuda"
     return AdversarialStep(
         generator=generator,
         discriminator=discriminator,
@@ -38,15 +46,27 @@ def build_step(workload: Workload) -> AdversarialStep:
             generator, half_life_kimg=training.ema_half_life_kimg, ramp=training.ema_ramp
         ),
         pipe=build_pipe(config.augment).to(workload.device),
-        generator_lr=training.generator_lr,
-        discriminator_lr=training.discriminator_lr,
-        betas=(training.adam_beta1, training.adam_beta2),
+        generator_lr=_rate(training, training.generator_lr),
+        discriminator_lr=_rate(training, training.discriminator_lr),
+        betas=(training.adam_beta1, _beta2(training)),
         warmup_images=1000 * training.warmup_kimg,
-        r1_gamma=training.r1_gamma,
-        r1_interval=training.r1_interval,
+        r1_gamma=0,  # among the terms, with its schedule
+        r1_interval=1,
         microbatch=training.microbatch,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
+        loss=ALTERNATIVES.get(training.loss),
+        compiled=training.compile,
+        **build_extras(training, epoch_images=len(workload.split.train), coarse=coarse),
     )
+
+
+def _rate(training: TrainingConfig, start: float) -> Schedule:
+    return moving(training, start, start * training.final_lr_factor)
+
+
+def _beta2(training: TrainingConfig) -> Schedule:
+    end = training.adam_beta2 if training.final_beta2 is None else training.final_beta2
+    return moving(training, training.adam_beta2, end)
 
 
 def build_pipe(augment: Any) -> AugmentPipe:
@@ -56,11 +76,14 @@ def build_pipe(augment: Any) -> AugmentPipe:
     return AugmentPipe(**{name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)})
 
 
-def build_probability(augment: Any) -> AdaptiveProbability | FixedProbability:
-    """What decides p: adapted to overfitting, fixed, or 0. All of them measure r_t and r_v.
+def build_probability(
+    augment: Any, *, threshold_at_zero: bool = True
+) -> AdaptiveProbability | FixedProbability | ScheduledProbability:
+    """What decides p: adapted to overfitting, fixed, scheduled, or 0. All of them measure r_t and r_v.
 
     Args:
         augment: A resolved `AugmentConfig`.
+        threshold_at_zero: Whether the sign of a logit means something under the loss.
     """
     if augment.mode == "ada":
         return AdaptiveProbability(
@@ -69,5 +92,8 @@ def build_probability(augment: Any) -> AdaptiveProbability | FixedProbability:
             speed_kimg=augment.speed_kimg,
             initial=augment.initial_p,
             p_max=augment.p_max,
+            threshold_at_zero=threshold_at_zero,
         )
+    if augment.mode == "scheduled":
+        return ScheduledProbability(augment.initial_p, augment.p, augment.schedule_kimg)
     return FixedProbability(augment.p if augment.mode == "fixed" else 0.0)

@@ -19,6 +19,7 @@ class Status:
         images_per_s: Speed over the last report, or None before the first.
         p: Augmentation probability.
         r_t: Overfitting heuristic over the last report, or None.
+        r_relative: The one of losses under which r_t means nothing, or None.
         metric: The first metric with its last figure, such as "fid 12.3", or None.
     """
 
@@ -27,6 +28,7 @@ class Status:
     images_per_s: float | None = None
     p: float = 0.0
     r_t: float | None = None
+    r_relative: float | None = None
     metric: str | None = None
 
     def fields(self) -> str:
@@ -39,6 +41,8 @@ class Status:
         parts.append(f"p {self.p:.3f}")
         if self.r_t is not None:
             parts.append(f"r_t {self.r_t:+.2f}")
+        if self.r_relative is not None:
+            parts.append(f"r_relative {self.r_relative:+.2f}")
         if self.metric is not None:
             parts.append(self.metric)
         return "  ".join(parts)

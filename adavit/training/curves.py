@@ -35,7 +35,9 @@ def draw_curves(directory: RunDirectory) -> None:
     axes = figure.subplots(2, 2).flat
     _plot(axes[0], stats, ("loss_generator", "loss_discriminator"), "losses")
     _plot(axes[1], stats, ("logits_train", "logits_heldout", "logits_fake"), "mean logits")
-    _plot(axes[2], stats, ("p", "r_t", "r_v"), "augmentation probability and heuristics")
+    _plot(
+        axes[2], stats, ("p", "r_t", "r_v", "r_relative"), "augmentation probability and heuristics"
+    )
     axes[2].set_ylim(-1.05, 1.05)
     axis = axes[3]
     for name in measured[:1]:

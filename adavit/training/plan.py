@@ -1,5 +1,6 @@
 """What a run would do, before it does it: settings, parameters, memory and time, measured on a few real steps."""
 
+import math
 import sys
 import time
 
@@ -7,11 +8,12 @@ import torch
 
 from adavit.config import RunConfig
 from adavit.models import count_parameters
-from adavit.randomness import generator_for
 from adavit.training.build import build_step
 from adavit.training.console import Console
-from adavit.training.step import AdversarialStep, StepStreams
+from adavit.training.step import AdversarialStep
+from adavit.training.streams import StepStreams
 from adavit.training.train import config_text
+from adavit.training.transfer import read_source, transfer
 from adavit.training.workload import Workload, prepare, total_images
 
 TIMED_STEPS = 3
@@ -25,11 +27,15 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         console: Told what was found in the data.
 
     Raises:
-        UserError: As `adavit.training.workload.prepare`.
+        UserError: As `adavit.training.workload.prepare`, and if there is nothing to transfer.
     """
+    path = config.training.transfer
+    source = None if path is None else read_source(path)
     workload = prepare(config, console)
     config = workload.config
     step = build_step(workload)
+    for note in [] if source is None else transfer(step, source):
+        console.note(note)
     batch, device = config.training.batch, workload.device
     per_step = seconds_per_step(workload, step)
     steps = total_images(config) / batch
@@ -40,7 +46,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
-            f" {2 * TIMED_STEPS} steps"
+            f" {len(_kinds_of_steps(step)) * TIMED_STEPS} steps"
         ),
         f"speed           {rate:8.0f} images/s, measured now",
         (
@@ -52,7 +58,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
 
 
 def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) -> float:
-    """Time of a training step, the penalty's share included, measured on a few of them.
+    """Time of a training step, penalties' shares included, measured on a few of them.
 
     Args:
         workload: Its data's shape and its settings are used, its images are not.
@@ -60,27 +66,30 @@ def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) ->
     """
     step = step or build_step(workload)
     config, device = workload.config, workload.device
-    batch, interval = config.training.batch, config.training.r1_interval
+    batch = config.training.batch
     side, channels = config.data.resolution, workload.image_set.images.shape[1]
     real = torch.zeros(batch, channels, side, side, device=device)
     labels = torch.zeros(batch, dtype=torch.int64, device=device) if workload.num_classes else None
     step.pipe.p.fill_(0.5)
-    seconds = {}
-    # A step with the penalty and one without cost differently; the first of each only warms up.
-    for index, kind in ((0, "penalised"), (1, "plain")):
-        if interval == 1 and kind == "plain":
-            continue
-        for _ in range(TIMED_STEPS):
-            streams = StepStreams(
-                generator_for(0, "latents", 0, device), generator_for(0, "augmentation", 0, device)
-            )
+    kinds = _kinds_of_steps(step)
+    cycle, total = sum(count for _, count in kinds), 0.0
+    for index, count in kinds:
+        for _ in range(TIMED_STEPS):  # the first only warms up
             started = time.perf_counter()
-            step(real, labels, images=index * batch, streams=streams)
+            step(real, labels, images=index * batch, streams=StepStreams.at(0, 0, device))
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            seconds[kind] = time.perf_counter() - started
-    plain = seconds.get("plain", seconds["penalised"])
-    return plain + (seconds["penalised"] - plain) / interval
+            seconds = time.perf_counter() - started
+        total += seconds * count
+    return total / cycle
+
+
+def _kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
+    """Steps in which other terms are due cost differently: the first of each kind, and how many in a cycle."""
+    kinds: dict[tuple[str, ...], list[int]] = {}
+    for index in range(math.lcm(*(term.interval for term in step.terms))):
+        kinds.setdefault(tuple(term.name for term in step.due(index)), []).append(index)
+    return [(indices[0], len(indices)) for indices in kinds.values()]
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -3,26 +3,30 @@
 Simultaneous gradient descent, which with R1 converges locally like the alternating form (Mescheder et
 al. 2018, arXiv:1801.04406, section 4). It lets one generator pass and one discriminator pass on the
 generated images serve both losses, and a step whose numbers are not finite leaves nothing half done.
+What else the losses consist of is a list of terms (`adavit.training.terms`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from adavit.models import Generator
 from adavit.training.average import GeneratorAverage
-from adavit.training.losses import discriminator_loss, generator_loss
-from adavit.training.penalties import r1_penalty
+from adavit.training.critic import Critic
+from adavit.training.drawing import draw
+from adavit.training.losses import AdversarialLoss, discriminator_loss, generator_loss
+from adavit.training.pseudo_augmentation import PseudoAugmentation
+from adavit.training.schedules import Schedule, as_schedule
+from adavit.training.shares import Share, join
+from adavit.training.streams import StepStreams
+from adavit.training.style_mixing import StyleMixing
+from adavit.training.terms.gradient import ExactPenalty
+from adavit.training.terms.term import Judged, Microbatch, Term
+from adavit.training.top_k import TopK
 from augment import AugmentPipe
-
-
-@dataclass(frozen=True)
-class StepStreams:
-    """The random generators of one step, each keyed by its purpose and the images seen."""
-
-    latents: torch.Generator
-    augmentation: torch.Generator
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,10 @@ class StepResult:
 
     Attributes:
         finite: False when the step was skipped whole.
-        train_logits: D at augmented training images [B].
+        train_logits: D at augmented training images [B]; fewer where pseudo images took their place.
         generated_logits: D at augmented generated images [B].
-        losses: Means by name, 0-d: loss_generator, loss_discriminator and, when it was due, r1.
+        losses: Means by name, 0-d: loss_generator, loss_discriminator, and those of the terms that
+            were due, such as r1.
     """
 
     finite: bool
@@ -47,17 +52,24 @@ class AdversarialStep:
 
     Args:
         generator: Trained network.
-        discriminator: Trained network; maps images and labels to logits [B].
+        discriminator: Trained network; maps images and labels to logits [B]. Parameters that require
+            no gradient stay as they are.
         average: Follows the generator.
         pipe: Augmentation of everything the discriminator sees.
-        generator_lr: Adam's step of the generator.
+        generator_lr: Adam's step of the generator, a number or a schedule.
         discriminator_lr: Adam's step of the discriminator.
-        betas: Adam's decay rates.
+        betas: Adam's decay rates; the second may be a schedule.
         warmup_images: Images over which both rates rise linearly from 0.
-        r1_gamma: Weight of R1.
+        r1_gamma: Weight of exact R1; 0 for none.
         r1_interval: Steps between penalties; each is weighted by the interval.
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
+        loss: What stands in the place of the non-saturating loss, or None.
+        terms: What else the losses consist of.
+        mixing: Mixes styles, or None.
+        top_k: Chooses the images that the generator learns from, or None for all.
+        pseudo: Shows generated images as real ones, or None.
+        compiled: Whether to compile the discriminator for the passes without second derivatives.
     """
 
     def __init__(
@@ -67,27 +79,39 @@ class AdversarialStep:
         discriminator: nn.Module,
         average: GeneratorAverage,
         pipe: AugmentPipe,
-        generator_lr: float,
-        discriminator_lr: float,
-        betas: tuple[float, float],
+        generator_lr: float | Schedule,
+        discriminator_lr: float | Schedule,
+        betas: tuple[float, float | Schedule],
         warmup_images: float,
-        r1_gamma: float,
+        r1_gamma: float | Schedule,
         r1_interval: int,
         microbatch: int | None,
         autocast: torch.dtype | None,
+        loss: AdversarialLoss | None = None,
+        terms: Sequence[Term] = (),
+        mixing: StyleMixing | None = None,
+        top_k: TopK | None = None,
+        pseudo: PseudoAugmentation | None = None,
+        compiled: bool = False,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
         self.average = average
         self.pipe = pipe
-        self.rates = (generator_lr, discriminator_lr)
-        self.generator_optimizer = _adam(generator, generator_lr, betas)
-        self.discriminator_optimizer = _adam(discriminator, discriminator_lr, betas)
+        self.critic = Critic(discriminator, pipe, autocast, compiled=compiled)
+        self.rates = (as_schedule(generator_lr), as_schedule(discriminator_lr))
+        self.beta1, self.beta2 = betas[0], as_schedule(betas[1])
+        self.generator_optimizer = self._adam(generator, self.rates[0])
+        self.discriminator_optimizer = self._adam(discriminator, self.rates[1])
         self.warmup_images = warmup_images
-        self.r1_gamma = r1_gamma
-        self.r1_interval = r1_interval
+        gamma = as_schedule(r1_gamma)
+        r1 = [ExactPenalty("r1", "real", lambda images: gamma(images) / 2, r1_interval)]
+        self.terms = [*(r1 if r1_gamma else []), *terms]
         self.microbatch = microbatch
-        self.autocast = autocast
+        self.loss = loss
+        self.mixing = mixing
+        self.top_k = top_k
+        self.pseudo = pseudo
 
     def __call__(
         self, real: Tensor, labels: Tensor | None, *, images: int, streams: StepStreams
@@ -101,29 +125,39 @@ class AdversarialStep:
             streams: Random generators of this step.
 
         Returns:
-            The measurements; weights and moments are untouched if `finite` is False.
+            The measurements; weights, moments and terms are untouched if `finite` is False.
         """
         batch = len(real)
-        penalise = self.r1_gamma > 0 and (images // batch) % self.r1_interval == 0
         latents = torch.randn(
             batch, self.generator.latent_dim, generator=streams.latents, device=real.device
         )
         self.generator_optimizer.zero_grad()
         self.discriminator_optimizer.zero_grad()
         size = self.microbatch or batch
+        due = self.due(images // batch)
         parts = []
         for start in range(0, batch, size):
             part = slice(start, start + size)
             part_labels = None if labels is None else labels[part]
-            part_result = self._accumulate(
-                real[part], part_labels, latents[part], len(real[part]) / batch, penalise, streams
+            share = len(real[part]) / batch
+            parts.append(
+                self._accumulate(
+                    real[part], part_labels, latents[part], share, images, due, streams
+                )
             )
-            parts.append(part_result)
-        train_logits, generated_logits, losses, styles = _join(parts)
+        train_logits, generated_logits, losses, styles = join(parts)
         finite = self._is_finite(losses)
         if finite:
             self._apply(styles, images=images + batch, batch=batch)
+            for term in self.terms:
+                term.update(losses, train_logits, generated_logits)
+            if self.pseudo is not None:
+                self.pseudo.update(train_logits, generated_logits, batch)
         return StepResult(finite, train_logits, generated_logits, losses)
+
+    def due(self, step: int) -> list[Term]:
+        """The terms that take part in the step of this number, from 0."""
+        return [term for term in self.terms if term.is_due(step)]
 
     def _accumulate(
         self,
@@ -131,50 +165,93 @@ class AdversarialStep:
         labels: Tensor | None,
         latents: Tensor,
         weight: float,
-        penalise: bool,
+        images: int,
+        due: list[Term],
         streams: StepStreams,
-    ) -> "_Part":
+    ) -> Share:
         """Adds the gradients of one microbatch, which is `weight` of the batch."""
-        real = real.detach().requires_grad_(penalise)
+        twice = {term.differentiates for term in due}
+        is_real = None
+        if self.pseudo is not None:
+            # A context of its own: weights that it casts without gradients are kept to its end.
+            with self.forward_precision(real.device):
+                real, is_real = self.pseudo(real, labels, self.generator, streams)
+        real = real.detach().requires_grad_("real" in twice)
         with self.forward_precision(real.device):
-            styles = self.generator.mapping(latents, labels)
-            generated = self.generator.synthesis(styles, noise=streams.latents)
-            generated_logits = self.logits(generated, labels, streams.augmentation)
-            train_logits = self.logits(
-                real, labels, streams.augmentation, twice_differentiable=penalise
-            )
-        g_loss = generator_loss(generated_logits).mean()
-        d_loss = discriminator_loss(train_logits, generated_logits).mean()
+            drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
+            generated = self._judge(drawn.images, labels, streams, "generated" in twice)
+            shown = self._judge(real, labels, streams, "real" in twice)
+        g_losses, d_losses = self._adversarial_losses(shown.logits, generated.logits)
+        if self.top_k is not None:
+            g_losses = self.top_k(g_losses, generated.logits, images)
+        g_loss, d_loss = g_losses.mean(), d_losses.mean()
         losses = {"loss_generator": g_loss.detach(), "loss_discriminator": d_loss.detach()}
-        # The same graph serves both: each pass computes only the gradients of its own parameters.
-        (weight * g_loss).backward(retain_graph=True, inputs=list(self.generator.parameters()))
-        if penalise:
-            r1 = r1_penalty(train_logits, real).mean()
-            losses["r1"] = r1.detach()
-            d_loss = d_loss + self.r1_interval * self.r1_gamma / 2 * r1
-        (weight * d_loss).backward(inputs=list(self.discriminator.parameters()))
-        scaled = {name: weight * value for name, value in losses.items()}
-        return _Part(train_logits.detach(), generated_logits.detach(), scaled, styles.detach())
+        microbatch = Microbatch(
+            generator=self.generator,
+            critic=self.critic,
+            labels=labels,
+            latents=latents,
+            real=shown,
+            generated=generated,
+            redraw=drawn.redraw,
+            streams=streams,
+        )
 
-    def logits(
-        self,
-        images: Tensor,
-        labels: Tensor | None,
-        generator: torch.Generator,
-        *,
-        twice_differentiable: bool = False,
-    ) -> Tensor:
+        def add_terms(trains: str, loss: Tensor) -> Tensor:
+            for term in due:
+                if term.trains == trains:
+                    values = term(microbatch)
+                    losses.update({name: value.detach() for name, value in values.items()})
+                    loss = loss + term.factor(images) * values[term.name]
+            return weight * loss
+
+        # The same graph serves both: each pass computes only the gradients of its own parameters.
+        add_terms("generator", g_loss).backward(
+            retain_graph=True, inputs=_trainable(self.generator)
+        )
+        add_terms("discriminator", d_loss).backward(inputs=_trainable(self.discriminator))
+        scaled = {name: weight * value for name, value in losses.items()}
+        train_logits = shown.logits.detach()
+        if is_real is not None:  # the control of p is about training images
+            train_logits = train_logits[is_real]
+        return Share(train_logits, generated.logits.detach(), scaled, drawn.styles.detach())
+
+    def _judge(
+        self, images: Tensor, labels: Tensor | None, streams: StepStreams, twice: bool
+    ) -> Judged:
+        view = self.critic.view(images, streams.augmentation)
+        if twice:
+            return Judged(images, view, *self.critic.judge_and_slope(view, labels))
+        return Judged(images, view, self.critic.judge(view, labels))
+
+    def _adversarial_losses(self, real: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses of the generator and the discriminator [B], from their logits."""
+        if self.loss is None:
+            return generator_loss(generated), discriminator_loss(real, generated)
+        return self.loss.generator(generated, real), self.loss.discriminator(real, generated)
+
+    def logits(self, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """D(T(x)) [B], float32: every image reaches the discriminator through the pipe."""
-        with torch.autocast(images.device.type, enabled=False):
-            augmented = self.pipe(images.float(), generator=generator)
-        logits = self.discriminator(augmented, labels, twice_differentiable=twice_differentiable)
-        return logits.float()
+        return self.critic.judge(self.critic.view(images, generator), labels)
 
     def forward_precision(self, device: torch.device) -> torch.autocast:
         """The context in which the networks run."""
-        return torch.autocast(
-            device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None
-        )
+        return self.critic.precision(device)
+
+    def extras_state_dict(self) -> dict[str, Any]:
+        """What the terms and the pseudo augmentation remember, by name; empty for most runs."""
+        return {name: part.state_dict() for name, part in self._stateful().items()}
+
+    def load_extras_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `extras_state_dict` returned."""
+        for name, part in self._stateful().items():
+            part.load_state_dict(state[name])
+
+    def _stateful(self) -> dict[str, Term | PseudoAugmentation]:
+        parts: dict[str, Term | PseudoAugmentation] = {
+            term.name: term for term in self.terms if term.state_dict()
+        }
+        return parts if self.pseudo is None else {**parts, "pseudo": self.pseudo}
 
     def _is_finite(self, losses: dict[str, Tensor]) -> bool:
         gradients = [
@@ -191,32 +268,17 @@ class AdversarialStep:
         optimizers = (self.generator_optimizer, self.discriminator_optimizer)
         for optimizer, rate in zip(optimizers, self.rates, strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = rate * warmth
+                group["lr"] = rate(images - batch) * warmth
+                group["betas"] = (self.beta1, self.beta2(images - batch))
             optimizer.step()
         self.generator.track_average(styles)
         self.average.update(self.generator, images=images, batch=batch)
 
-
-def _adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
-    # Fused: one kernel for all tensors instead of a dozen for each.
-    return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, eps=1e-8, fused=True)
-
-
-@dataclass(frozen=True)
-class _Part:
-    train_logits: Tensor
-    generated_logits: Tensor
-    losses: dict[str, Tensor]
-    styles: Tensor
+    def _adam(self, network: nn.Module, rate: Schedule) -> torch.optim.Adam:
+        # Fused: one kernel for all tensors instead of a dozen for each.
+        betas = (self.beta1, self.beta2(0))
+        return torch.optim.Adam(_trainable(network), lr=rate(0), betas=betas, eps=1e-8, fused=True)
 
 
-def _join(parts: list[_Part]) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-    losses = {
-        name: torch.stack([part.losses[name] for part in parts]).sum() for name in parts[0].losses
-    }
-    return (
-        torch.cat([part.train_logits for part in parts]),
-        torch.cat([part.generated_logits for part in parts]),
-        losses,
-        torch.cat([part.styles for part in parts]),
-    )
+def _trainable(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -1,5 +1,6 @@
 """The training loop: report, sample, evaluate, checkpoint, done?, one step. No mathematics in it."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.config_training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError
 from adavit.generator_file import save_generator
+from adavit.inspection.watch import WATCHED_IMAGES, training_alarms
 from adavit.metrics import Interrupted
 from adavit.randomness import generator_for
 from adavit.scoring import score_generator
@@ -22,7 +25,7 @@ from adavit.training.progress import Progress
 from adavit.training.run_directory import RunDirectory
 from adavit.training.samples import SampleSheet
 from adavit.training.signals import Stopped, StopRequest
-from adavit.training.step import StepStreams
+from adavit.training.streams import StepStreams
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
 from adavit.training.workload import Workload, total_images
@@ -50,8 +53,10 @@ class Trainer:
         self.directory = directory
         self.console = console
         self.step = build_step(workload)
-        self.probability = build_probability(self.config.augment)
-        self.window = StatsWindow()
+        has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
+        self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
+        reports = [name for term in self.step.terms for name in term.reports]
+        self.window = StatsWindow(reports, relative=not has_threshold)
         seed, device, data = self.config.run.seed, workload.device, workload.image_set
         self.train_batches = BatchSampler(
             data,
@@ -61,6 +66,7 @@ class Trainer:
             device=device,
             mirror=self.config.data.mirror,
         )
+        self.watched, _ = self.train_batches.batch(0, WATCHED_IMAGES)
         self.heldout_batches = None
         if len(workload.split.heldout):
             self.heldout_batches = BatchSampler(
@@ -143,6 +149,7 @@ class Trainer:
             "average": step.average.module.state_dict(),
             "generator_optimizer": step.generator_optimizer.state_dict(),
             "discriminator_optimizer": step.discriminator_optimizer.state_dict(),
+            "extras": step.extras_state_dict(),
             "probability": self.probability.state_dict(),
             "window": self.window.state_dict(),
             "progress": self.progress.state_dict(),
@@ -156,6 +163,7 @@ class Trainer:
         step.average.module.load_state_dict(state["average"])
         step.generator_optimizer.load_state_dict(state["generator_optimizer"])
         step.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        step.load_extras_state_dict(state.get("extras", {}))  # older checkpoints had none
         self.probability.load_state_dict(state["probability"])
         self.window.load_state_dict(state["window"], self.workload.device)
         self.progress = Progress.from_state(state["progress"])
@@ -166,10 +174,7 @@ class Trainer:
         device = self.workload.device
         self.step.pipe.p.fill_(self.probability.p)
         real, labels = self.train_batches.batch(images, batch)
-        streams = StepStreams(
-            latents=generator_for(seed, "latents", images, device),
-            augmentation=generator_for(seed, "augmentation", images, device),
-        )
+        streams = StepStreams.at(seed, images, device)
         result = self.step(real, self._used(labels), images=images, streams=streams)
         heldout = self._heldout_logits()
         if result.finite:
@@ -236,19 +241,27 @@ class Trainer:
         record = {
             "images": self.progress.images,
             "p": self.probability.p,
+            **({} if self.step.pseudo is None else {"pseudo_p": self.step.pseudo.probability.p}),
             **self.window.record(),
             "skipped_steps": self.progress.skipped,
             "seconds": round(self.progress.seconds, 3),
         }
+        r_relative = self.window.overfitting.r_relative
         self.window.reset()
         self.directory.append(self.directory.stats, record)
         self.events.write(record, self.progress.images)
         self.progress.done("stats")
         self.last_report = record
         self.console.report(self._status())
-        for warning in self.probability.warnings():
-            if warning not in self.warned:  # once is advice, at every report it is noise
-                self.warned.add(warning)
+        self._warn(r_relative)
+
+    def _warn(self, r_relative: float) -> None:
+        alarms = training_alarms(self.step.discriminator, self.watched, r_relative=r_relative)
+        found = {re.sub(r"[\d.]+", "", text): text for text in self.probability.warnings()}
+        found |= {alarm.name: alarm.message for alarm in alarms}
+        for name, warning in found.items():
+            if name not in self.warned:  # once is advice, at every report it is noise
+                self.warned.add(name)
                 self.console.note(f"Warning: {warning}")
 
     def _sample(self, every_kimg: float) -> None:
@@ -307,13 +320,14 @@ class Trainer:
         )
 
     def _status(self) -> Status:
-        latest = self.progress.latest
+        latest, relative = self.progress.latest, self.last_report.get("r_relative")
         return Status(
             images=self.progress.images,
             total_images=total_images(self.config),
             images_per_s=self.last_report.get("images_per_s"),
             p=self.probability.p,
-            r_t=self.last_report.get("r_t"),
+            r_t=self.last_report.get("r_t") if relative is None else None,
+            r_relative=relative,
             metric=None if latest is None else _figure(latest),
         )
 

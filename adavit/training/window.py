@@ -1,6 +1,7 @@
 """What is averaged between two lines of `stats.jsonl`."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,9 +15,15 @@ class StatsWindow:
     """Sums since the last report; kept in the checkpoint, so that a resumed report lacks nothing.
 
     The sums stay on the device until they are asked for, so that measuring never waits for it.
+
+    Args:
+        terms: Names of what the terms of the losses measure; recorded as None where none was due.
+        relative: Whether r_relative is recorded, for losses under which the sign of a logit means nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Iterable[str] = (), *, relative: bool = False) -> None:
+        self._relative = relative
+        self._names = dict.fromkeys(("loss_generator", "loss_discriminator", "r1", *terms))
         self.overfitting = OverfittingStatistics()
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -45,12 +52,11 @@ class StatsWindow:
         values = {
             "r_t": seen.r_t,
             "r_v": seen.r_v,
+            **({"r_relative": seen.r_relative} if self._relative else {}),
             "logits_train": seen.mean_train,
             "logits_heldout": seen.mean_heldout,
             "logits_fake": seen.mean_generated,
-            "loss_generator": means.get("loss_generator", math.nan),
-            "loss_discriminator": means.get("loss_discriminator", math.nan),
-            "r1": means.get("r1", math.nan),
+            **{name: means.get(name, math.nan) for name in self._names},
             "images_per_s": self._images / self._seconds if self._seconds else math.nan,
         }
         return {key: value if math.isfinite(value) else None for key, value in values.items()}

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -24,6 +25,8 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--p": ("0.3", ["--aug", "fixed"]),
     "--heuristic": ("rv", ["--val-fraction", "0.25"]),
     "--target": ("0.5", []),
+    "--transfer": ("source", []),
+    "--freeze-d": ("1", []),
     "--batch": ("4", []),
     "--microbatch": ("2", []),
     "--precision": ("bf16", []),
@@ -36,12 +39,13 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--seed": ("5", []),
     "--device": ("cpu", []),
     "--cond": ("", []),
+    "--compile": ("", []),
     "--mirror": ("", []),
 }
 SAME_AS_WITHOUT = {"--extractor", "--device"}
 """Here, without weights or an accelerator, the default arrives at the same value."""
 
-PATHS = {"--data", "--metric-data", "--data-root", "--inception-weights"}
+PATHS = {"--data", "--metric-data", "--data-root", "--inception-weights", "--transfer"}
 """Kept as absolute paths, so that a run can be continued from another folder."""
 
 
@@ -51,6 +55,22 @@ def other(tmp_path: Path) -> None:
     for index in range(16):
         picture = np.full((16, 16, 3), 10 * index, np.uint8)
         Image.fromarray(picture).save(tmp_path / "other" / f"{index}.png")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> None:
+    """A run, as far as a dry run looks into it."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "config.yaml").write_text("{}")
+    fits = {"w_average": torch.zeros(8)}  # the length of the styles of TINY
+    networks: dict[str, dict] = {"generator": fits, "discriminator": {}, "average": fits}
+    torch.save({"format": 1, **networks}, tmp_path / "source" / "checkpoint.pt")
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes half a minute, and changes no setting."""
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
 
 
 def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
@@ -73,10 +93,9 @@ def test_every_flag_is_tried_here() -> None:
     assert flags == set(GIVEN)
 
 
+@pytest.mark.usefixtures("pictures", "other", "source", "uncompiled")
 @pytest.mark.parametrize(("flag", "key", "_"), [*FLAGS, *SWITCHES])
-def test_a_flag_arrives_at_its_setting(
-    adavit: Adavit, pictures: Path, other: None, flag: str, key: str, _: str
-) -> None:
+def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str, _: str) -> None:
     flag = flag.partition("/")[0]
     value, needs = GIVEN[flag]
     section, field = key.split(".")

@@ -14,6 +14,8 @@ def test_a_status_says_images_speed_time_left_p_rt_and_metric() -> None:
         STATUS.fields()
         == "12.0 of 60 kimg  100 images/s  0:08:00 left  p 0.250  r_t -0.50  fid 12.3"
     )
+    relative = Status(images=0, total_images=1000, p=0.1, r_relative=0.5)
+    assert relative.fields() == "0.0 of 1 kimg  p 0.100  r_relative +0.50"
     assert Status(images=0, total_images=1000).fields() == "0.0 of 1 kimg  p 0.000"
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -38,6 +39,8 @@ def assert_same_bits(first: Any, second: Any, where: str = "") -> None:
             assert_same_bits(a, b, f"{where}[{index}]")
     elif isinstance(first, torch.Tensor):
         assert torch.equal(first, second), where
+    elif isinstance(first, float) and math.isnan(first):
+        assert math.isnan(second), where
     else:
         assert first == second, where
 

@@ -1,0 +1,133 @@
+"""The section `training` of a run's configuration: length, optimisation, losses and what is added to them."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from adavit.config_model import AUTO, ConfigModel
+
+LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
+"""Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
+
+
+class TrainingConfig(ConfigModel):
+    """Length, optimisation and regularisation."""
+
+    total_kimg: float = Field(AUTO, gt=0)
+    """Thousands of real images from the run's start. auto: 5000, on a CPU 80."""
+    batch: int = Field(AUTO, ge=1)
+    """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
+    microbatch: int | None = Field(None, ge=1)
+    """Images at a time; gradients are accumulated. None: the whole batch."""
+    precision: Literal["auto", "float32", "bf16"] = Field(AUTO)
+    """auto: bf16 on CUDA, float32 elsewhere."""
+    compile: bool = Field(False)
+    """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
+    transfer: Path | None = Field(None)
+    """Run directory whose generator, discriminator and average this run starts from."""
+    freeze_d: int = Field(0, ge=0)
+    """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
+    (FreezeD, arXiv:2002.10964)."""
+    generator_lr: float = Field(AUTO, gt=0)
+    """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.auto`."""
+    discriminator_lr: float = Field(AUTO, gt=0)
+    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width; CPU as above."""
+    adam_beta1: float = Field(0.0, ge=0, lt=1)
+    """Decay of Adam's first moment."""
+    adam_beta2: float = Field(0.99, ge=0, lt=1)
+    """Decay of Adam's second moment."""
+    warmup_kimg: float = Field(AUTO, ge=0)
+    """Thousands of images over which both steps rise from 0. auto: 0, for vit 2."""
+    schedule_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images over which the values below move, along half a cosine. auto: total_kimg."""
+    final_lr_factor: float = Field(1.0, gt=0)
+    """Factor on both steps at the end of the schedule; 0.25 in R3GAN."""
+    final_gamma_factor: float = Field(1.0, ge=0)
+    """Factor on r1_gamma and r2_gamma at the end of the schedule; 0.1 in R3GAN."""
+    final_beta2: float | None = Field(None, ge=0, lt=1)
+    """adam_beta2 at the end of the schedule; 0.99 from 0.9 in R3GAN. None: it stays."""
+    loss: Literal["non_saturating", "hinge", "relativistic", "wasserstein"] = Field(
+        "non_saturating"
+    )
+    """What the networks play for; see `adavit.training.losses`."""
+    penalty: Literal["exact", "approximate"] = Field("exact")
+    """How R1 and R2 take the slope: by second derivatives, or by finite differences along noise, which
+    needs less memory and a pass or two more."""
+    penalty_sigma: float = Field(AUTO, gt=0)
+    """Standard deviation of that noise in pixel values. auto: 0.01 in float32, else 0.1: rounding."""
+    r1_gamma: float = Field(AUTO, ge=0)
+    """Weight of R1. auto: 0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above;
+    0 with gradient_penalty."""
+    r1_interval: int = Field(AUTO, ge=1)
+    """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
+    4."""
+    r2_gamma: float = Field(AUTO, ge=0)
+    """Weight of R2, R1 at generated images. auto: 0; as r1_gamma for the loss relativistic, whose
+    convergence needs both (arXiv:2501.05441, section 2)."""
+    r2_interval: int = Field(AUTO, ge=1)
+    """Steps between R2 penalties. auto: r1_interval."""
+    gradient_penalty: float = Field(0.0, ge=0)
+    """Weight of WGAN-GP's penalty; 10 in the paper (arXiv:1704.00028). 0: off."""
+    drift: float = Field(0.0, ge=0)
+    """Weight of D(x)^2, which keeps a Wasserstein critic near 0; 0.001 in arXiv:1710.10196. 0: off."""
+    path_length: float = Field(0.0, ge=0)
+    """Weight of the path-length penalty; 2 in arXiv:1912.04958. 0: off."""
+    path_length_interval: int = Field(4, ge=1)
+    """Steps between path-length penalties, each weighted by the interval; as in the paper."""
+    path_length_decay: float = Field(0.01, gt=0, le=1)
+    """Part by which the average length moves at each penalty; as in the paper."""
+    style_mixing: float = Field(0.0, ge=0, le=1)
+    """Part of the generated images that mix styles; 0.9 in arXiv:1812.04948. 0: off."""
+    bcr_real: float = Field(0.0, ge=0)
+    """Weight of balanced consistency on real images; 10 in arXiv:2002.04724. 0: off."""
+    bcr_generated: float = Field(0.0, ge=0)
+    """The same on generated images."""
+    zcr_discriminator: float = Field(0.0, ge=0)
+    """Weight of latent consistency in the discriminator (arXiv:2002.04724); 0.2 goes with StyleGAN2.
+    0: off."""
+    zcr_generator: float = Field(0.0, ge=0)
+    """Weight of its counterpart, the diversity of nearby latents, in the generator; 0.02 as above."""
+    zcr_noise: float = Field(0.1, gt=0)
+    """Standard deviation of the noise on latents; 0.1 as above."""
+    lecam: float = Field(0.0, ge=0)
+    """Weight of LeCam regularisation (arXiv:2104.03310); 0.3 with hinge, 3e-7 to 1e-6 with
+    non_saturating. 0: off."""
+    lecam_decay: float = Field(0.99, ge=0, lt=1)
+    """Decay of its moving averages of the logits; as with StyleGAN2 in its code."""
+    apa_p_max: float = Field(0.0, ge=0, le=1)
+    """Largest part of the real images that generated ones stand in for (APA, arXiv:2111.06849). 0: off."""
+    apa_target: float = Field(0.6, ge=-1, le=1)
+    """Value of its heuristic to hold; as in the paper."""
+    apa_speed_kimg: float = Field(500.0, gt=0)
+    """Thousands of real images for its probability to move from 0 to 1; as in the paper."""
+    top_k: float = Field(0.0, ge=0, le=1)
+    """Part of the batch that the generator learns from in the end; 0.5 in arXiv:2002.06224. 0: off."""
+    ema_half_life_kimg: float = Field(AUTO, ge=0)
+    """Half-life of the generator average. auto: 10 * batch / 32."""
+    ema_ramp: float | None = Field(AUTO, gt=0)
+    """The half-life is at most this part of the images seen. None: no ramp. auto: 0.05, none with
+    transfer."""
+
+    @model_validator(mode="after")
+    def _microbatch_divides_batch(self) -> "TrainingConfig":
+        if self.microbatch is not None and self.batch is not AUTO and self.batch % self.microbatch:
+            below = self.batch - self.batch % self.microbatch
+            advice = (
+                f"Use batch {below or self.microbatch}, or a microbatch that divides {self.batch}."
+            )
+            raise ValueError(
+                f"training.batch is {self.batch}, but must be a multiple of training.microbatch"
+                f" ({self.microbatch}). {advice}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _lecam_needs_a_level(self) -> "TrainingConfig":
+        if self.lecam and self.loss in LOSSES_WITHOUT_THRESHOLD:
+            raise ValueError(
+                f"training.lecam is {self.lecam:g}, but training.loss is {self.loss}, which leaves"
+                " the level of the logits free, and LeCam holds on to it. Use non_saturating or"
+                " hinge, or leave training.lecam out."
+            )
+        return self

@@ -1,0 +1,127 @@
+"""When to worry: the same limits for `adavit inspect` and for the log of a run.
+
+The limits are where something can no longer work, not where it might work better: a healthy run is silent.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adavit.inspection.logits import LogitFigures
+from adavit.inspection.measure import AttentionFigures, TokenFigures
+
+LEAST_ENTROPY = 0.05
+"""Of the largest possible. exp(0.05 log 65) is 1.2: of 64 patches and a class token a query sees little more
+than one. That entropy goes to 0 before transformers diverge is Zhai et al. 2023 (arXiv:2303.06296)."""
+
+LARGEST_LOGIT = 50.0
+"""exp(-50) is 2e-22, far below what float32 keeps beside 1 (6e-8): softmax passes no gradient to the other
+tokens. Growing logits precede divergence in Dehghani et al. 2023 (arXiv:2302.05442)."""
+
+MOST_SIMILAR = 0.95
+"""Mean cosine: 18 degrees between any two patches, so what tells them apart is a third of their length. The limit
+of such a sequence is the rank collapse of Dong et al. 2021 (arXiv:2103.03404)."""
+
+LOSING = -0.08
+"""r_relative, 2 AUC - 1. Three standard errors below 0 for 1,000 images a side of which none is told
+from another: 2 sqrt((2n + 1) / (12 n^2)) is 0.026."""
+
+OVERFITTING = 0.5
+"""r_v: the target that Karras et al. 2020 (arXiv:2006.06676, section 3) hold it at."""
+
+STANDARD_ERRORS = 3.0
+"""So many standard errors the gap between training and held-out logits must be, lest few images look like one."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something to look into.
+
+    Attributes:
+        name: What and where, the same at each repetition.
+        message: A sentence with the figure, and what to do.
+    """
+
+    name: str
+    message: str
+
+
+def attention_alarms(
+    attention: Sequence[AttentionFigures], tokens: Sequence[TokenFigures]
+) -> list[Alarm]:
+    """Alarms on collapsed attention, logits without bound, and tokens that are all alike.
+
+    Args:
+        attention: Figures of each attention.
+        tokens: Figures of the tokens; what comes before the first block, or is not read, raises no alarm.
+    """
+    found = []
+    for item in attention:
+        heads = [value for value in item.entropy if not value >= LEAST_ENTROPY]
+        if heads:
+            found.append(
+                Alarm(
+                    f"entropy of {item.name}",
+                    f"attention has collapsed in {len(heads)} of {len(item.entropy)} heads of"
+                    f" {item.name}: entropy {min(heads):.3f} of the largest possible, expected at"
+                    f" least {LEAST_ENTROPY}. Use attention qknorm, lower the discriminator's"
+                    " learning rate, or raise gamma.",
+                )
+            )
+        largest = max(item.largest_logit)
+        if not all(value <= LARGEST_LOGIT for value in item.largest_logit):
+            found.append(
+                Alarm(
+                    f"logits of {item.name}",
+                    f"attention logits of {item.name} reach {largest:.3g}, expected at most"
+                    f" {LARGEST_LOGIT:g}. Use attention qknorm or a weight constraint, or lower the"
+                    " discriminator's learning rate.",
+                )
+            )
+    for state in tokens:
+        if state.read and state.name != "embedding" and state.similarity > MOST_SIMILAR:
+            found.append(
+                Alarm(
+                    f"similarity of {state.name}",
+                    f"the tokens after {state.name} are all alike: mean cosine"
+                    f" {state.similarity:.3f}, expected at most {MOST_SIMILAR}. Use fewer blocks, a"
+                    " smaller layer_scale, or another stem.",
+                )
+            )
+    return found
+
+
+def losing_alarm(r_relative: float) -> list[Alarm]:
+    """An alarm if generated images look more real to the discriminator than real ones.
+
+    Args:
+        r_relative: E[sign(D(x) - D(G(z)))] in [-1, 1], or nan.
+    """
+    if not r_relative < LOSING:
+        return []
+    return [
+        Alarm(
+            "losing",
+            "the discriminator is losing: it takes a generated image for more real than a training"
+            f" image in {(1 - r_relative) / 2:.0%} of pairs, expected at most half. Lower gamma,"
+            " raise its learning rate or capacity, or use fewer augmentations.",
+        )
+    ]
+
+
+def overfitting_alarm(figures: LogitFigures) -> list[Alarm]:
+    """An alarm if held-out images look as little real as generated ones.
+
+    Args:
+        figures: Logits of an inspection.
+    """
+    gap = figures.heldout_gap_in_standard_errors
+    if not (figures.r_v > OVERFITTING and gap > STANDARD_ERRORS):
+        return []
+    return [
+        Alarm(
+            "overfitting",
+            "the discriminator knows its training images by heart: the gap to held-out images is"
+            f" {figures.r_v:.0%} of that to generated ones, expected at most {OVERFITTING:.0%}. Add"
+            " data, augment more, raise gamma, or use a smaller discriminator.",
+        )
+    ]

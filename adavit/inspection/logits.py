@@ -1,0 +1,110 @@
+"""What the discriminator says of training, held-out and generated images."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from augment import OverfittingStatistics
+
+BATCH = 64
+"""Images at a time; a multiple of the usual groups of the minibatch standard deviation."""
+
+BINS = 40
+
+
+@torch.no_grad()
+def logits_of(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
+    """Logits of images that are not augmented.
+
+    Where the minibatch standard deviation compares images, each is compared with others of its kind,
+    as in training. A last batch that is not full is filled up with the first images, or its groups would
+    have another size.
+
+    Args:
+        discriminator: In float32, on the device of the images.
+        images: Images [N, C, H, W] in [-1, 1], N >= 1.
+        labels: Class numbers [N], or None without classes.
+
+    Returns:
+        Logits [N], float32, on the CPU.
+    """
+    found = []
+    for start in range(0, len(images), BATCH):
+        places = torch.arange(start, start + BATCH, device=images.device) % len(images)
+        chosen = None if labels is None else labels[places]
+        found.append(discriminator(images[places], chosen).float().cpu())
+    return torch.cat(found)[: len(images)]
+
+
+@dataclass(frozen=True)
+class LogitFigures:
+    """Logits by kind of image.
+
+    Attributes:
+        by_kind: Logits [N] of "training", "heldout" and "generated" images, where there are some.
+    """
+
+    by_kind: dict[str, Tensor]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """`augment.OverfittingStatistics.values`; what lacks images is nan."""
+        none = torch.zeros(0)
+        statistics = OverfittingStatistics()
+        statistics.observe(
+            train=self.by_kind.get("training", none),
+            generated=self.by_kind["generated"],
+            heldout=self.by_kind.get("heldout"),
+        )
+        return statistics.values()
+
+    @property
+    def r_v(self) -> float:
+        """Gap between training and held-out logits over that between training and generated ones, or nan."""
+        return self.values["r_v"]
+
+    @property
+    def heldout_gap_in_standard_errors(self) -> float:
+        """Mean training logit minus mean held-out logit over the standard error of that difference, or nan."""
+        sides = [self.by_kind.get(kind) for kind in ("training", "heldout")]
+        if any(side is None or len(side) < 2 for side in sides):
+            return math.nan
+        train, heldout = (side.double() for side in sides if side is not None)
+        error = (train.var() / len(train) + heldout.var() / len(heldout)).sqrt()
+        return float((train.mean() - heldout.mean()) / error)
+
+    def histograms(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Shares of images by logit.
+
+        Returns:
+            Edges [`BINS` + 1] common to all kinds, and for each the shares [`BINS`], which sum to 1.
+        """
+        everything = torch.cat(list(self.by_kind.values())).double().numpy()
+        edges = np.histogram_bin_edges(everything, bins=BINS)
+        return edges, {
+            kind: np.histogram(logits.double().numpy(), bins=edges)[0] / len(logits)
+            for kind, logits in self.by_kind.items()
+        }
+
+    def as_record(self) -> dict[str, Any]:
+        """Moments, quantiles and histograms as plain values; None for what is not defined."""
+        edges, shares = self.histograms()
+        record: dict[str, Any] = {}
+        for kind, logits in self.by_kind.items():
+            exact = logits.double()
+            quantiles = torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], dtype=torch.float64)
+            record[kind] = {
+                "images": len(logits),
+                "mean": float(exact.mean()),
+                "std": float(exact.std(correction=0)),
+                "quantiles_5_25_50_75_95": exact.quantile(quantiles).tolist(),
+                "share_above_0": float((exact > 0).double().mean()),
+                "histogram": shares[kind].tolist(),
+            }
+        values = {key: self.values[key] for key in ("r_t", "r_v", "r_relative")}
+        defined = {key: value if math.isfinite(value) else None for key, value in values.items()}
+        return {**record, "histogram_edges": edges.tolist(), **defined}

@@ -1,0 +1,85 @@
+"""Principal components of the filters that make tokens of pixels."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.vit.convolutional_stems import ConvolutionalStem, HybridStem
+from adavit.models.vit.stems import LinearStem, OverlappingStem, ShiftedPatchStem
+
+SHOWN = 28
+"""Components shown, as many as in the ViT paper's figure 7."""
+
+
+@dataclass(frozen=True)
+class PatchComponents:
+    """Principal components of a stem's filters.
+
+    Attributes:
+        of: What the filters are, in words.
+        filters: Components [K, C, h, w], each of length 1, the most important first; w holds five copies
+            side by side for the stem of shifted patches.
+        explained: Part of the variance of the filters that each explains [K], descending, sums to 1 at most.
+    """
+
+    of: str
+    filters: Tensor
+    explained: Tensor
+
+
+@torch.no_grad()
+def patch_components(stem: nn.Module, *, image_channels: int) -> PatchComponents:
+    """Principal components of the filters nearest to the pixels.
+
+    Dosovitskiy et al. 2021 (arXiv:2010.11929, figure 7 left). A convolutional stem has no one filter for each
+    feature of a token; there they are those of its first convolution.
+
+    Args:
+        stem: Of an encoder.
+        image_channels: Channels C of the images.
+    """
+    of, weights = stem_filters(stem, image_channels)
+    components, explained = principal_components(weights.flatten(1))
+    shape = weights.shape[1:]
+    return PatchComponents(of, components[:SHOWN].unflatten(1, shape), explained[:SHOWN])
+
+
+def stem_filters(stem: nn.Module, image_channels: int) -> tuple[str, Tensor]:
+    """The filters [D, C, h, w] of a stem, and what they are."""
+    if isinstance(stem, LinearStem):
+        side = (image_channels, stem.patch, stem.patch)
+        return "patch embedding", stem.projection.weight.unflatten(1, side)
+    if isinstance(stem, OverlappingStem):
+        return "overlapping patch embedding", stem.projection.weight
+    if isinstance(stem, ShiftedPatchStem):
+        copied = (5, image_channels, stem.patch, stem.patch)
+        copies = stem.projection.weight.unflatten(1, copied)  # [D, 5, C, P, P]
+        return "embedding of a patch and its shifted copies", copies.permute(0, 2, 3, 1, 4).flatten(
+            3
+        )
+    if isinstance(stem, ConvolutionalStem):
+        first = stem.stages[0]
+    else:
+        assert isinstance(stem, HybridStem)
+        first = stem.from_image
+    assert isinstance(first, nn.Conv2d)
+    return "first convolution", first.weight
+
+
+def principal_components(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Right singular vectors of centred rows, and the variance they explain.
+
+    Args:
+        rows: Vectors [D, F].
+
+    Returns:
+        Components [K, F], K = min(D, F), each of length 1 with its largest entry above 0, and their shares of the
+        variance [K], descending; zeros where all rows are the same.
+    """
+    exact = rows.detach().double().cpu()
+    _, values, components = torch.linalg.svd(exact - exact.mean(dim=0), full_matrices=False)
+    largest = components.abs().argmax(dim=1, keepdim=True)
+    components = components * components.gather(1, largest).sign()  # the sign is free
+    variance = values.square()
+    return components, variance / variance.sum().clamp(min=torch.finfo(torch.float64).tiny)

@@ -1,0 +1,118 @@
+"""What is inspected: the discriminator of a run and the generator it was last trained against, from a checkpoint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from adavit.config import RunConfig
+from adavit.errors import UserError
+from adavit.models import Generator
+from adavit.models.build import build_discriminator, build_generator
+from adavit.training.build import build_probability
+from adavit.training.checkpoint import load_checkpoint
+from adavit.training.run_directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run as its checkpoint has it.
+
+    Attributes:
+        name: As the user named it.
+        folder: The run directory, or the folder of the checkpoint.
+        config: The complete settings of the run.
+        discriminator: In evaluation mode, without gradients of its weights.
+        generator: The average of the same moment, likewise.
+        images: Real images seen.
+        data_fingerprint: Digest of the images it was trained on.
+        warnings: What the control of p has to say.
+    """
+
+    name: str
+    folder: Path
+    config: RunConfig
+    discriminator: nn.Module
+    generator: Generator
+    images: int
+    data_fingerprint: str
+    warnings: list[str]
+
+
+def read_subject(source: str) -> Subject:
+    """Reads a run's checkpoint; nothing in it is executed.
+
+    Args:
+        source: A run directory, or a checkpoint.pt by itself.
+
+    Raises:
+        UserError: If there is none, or it is damaged or does not fit.
+    """
+    path = _find_checkpoint(Path(source).expanduser())
+    state = load_checkpoint(path)
+    try:
+        config = RunConfig.model_validate(state["config"])
+        shape = _shape(state, config)
+        with torch.random.fork_rng(devices=[]):
+            discriminator = build_discriminator(config.discriminator, **shape)
+            generator = build_generator(config.generator, **shape)
+        discriminator.load_state_dict(state["discriminator"])
+        generator.load_state_dict(state["average"])
+        probability = build_probability(config.augment)
+        probability.load_state_dict(state["probability"])
+        images, fingerprint = int(state["progress"]["images"]), str(state["fingerprint"])
+    except (
+        ValidationError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        raise UserError(
+            f"checkpoint {str(path)!r} cannot be inspected ({str(error).splitlines()[0]}), expected"
+            " the networks and settings that this version of adavit train writes. Use the version"
+            " that wrote it, or train anew."
+        ) from None
+    return Subject(
+        name=source,
+        folder=path.parent,
+        config=config,
+        discriminator=discriminator.eval().requires_grad_(False),
+        generator=generator.eval().requires_grad_(False),
+        images=images,
+        data_fingerprint=fingerprint,
+        warnings=probability.warnings(),
+    )
+
+
+def _find_checkpoint(path: Path) -> Path:
+    if path.suffix == ".safetensors":
+        raise UserError(
+            f"{str(path)!r} holds a generator, expected a run directory or its checkpoint.pt, which"
+            " hold the discriminator. Name one of these."
+        )
+    if not path.is_dir():
+        return path
+    checkpoint = RunDirectory.open(path).checkpoint
+    if not checkpoint.is_file():
+        raise UserError(
+            f"run {str(path)!r} has no checkpoint.pt, expected one with its discriminator. Continue"
+            f" the run with adavit train --resume {path}."
+        )
+    return checkpoint
+
+
+def _shape(state: dict[str, Any], config: RunConfig) -> dict[str, int]:
+    """Sizes that follow from the data, read off the weights, as the data may not be at hand."""
+    average: dict[str, Tensor] = state["average"]
+    colours = [value for name, value in average.items() if name.endswith("to_image.bias")]
+    labels = [value for name, value in average.items() if name.endswith("embedding.weight")]
+    return {
+        "resolution": config.data.resolution,
+        "image_channels": len(colours[0]),
+        "num_classes": len(labels[0]) if labels else 0,
+    }

@@ -1,0 +1,98 @@
+"""From the section `training` of a resolved configuration to what is added to the adversarial losses."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from adavit.config_training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
+from adavit.training.pseudo_augmentation import PseudoAugmentation
+from adavit.training.schedules import Cosine, Schedule
+from adavit.training.style_mixing import StyleMixing
+from adavit.training.terms.consistency import (
+    BalancedConsistency,
+    LatentConsistency,
+    LatentDiversity,
+)
+from adavit.training.terms.gradient import (
+    ApproximatePenalty,
+    Drift,
+    ExactPenalty,
+    InterpolatedPenalty,
+)
+from adavit.training.terms.lecam import LeCam
+from adavit.training.terms.path_length import PathLength
+from adavit.training.terms.term import Side, Term
+from adavit.training.top_k import TopK
+from augment import AdaptiveProbability
+
+
+def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -> dict[str, Any]:
+    """Keyword arguments of `AdversarialStep` for all that a weight of 0 leaves out.
+
+    Args:
+        training: Resolved.
+        epoch_images: Training images of an epoch.
+        coarse: Whether the networks' arithmetic rounds to less than float32 (bfloat16, TF32).
+    """
+    return {
+        "terms": list(_terms(training, coarse)),
+        "mixing": StyleMixing(training.style_mixing) if training.style_mixing else None,
+        "top_k": TopK(training.top_k, epoch_images) if training.top_k else None,
+        "pseudo": _pseudo_augmentation(training) if training.apa_p_max else None,
+    }
+
+
+def moving(training: TrainingConfig, start: float, end: float) -> Schedule:
+    """The schedule of a value from the start to the end of `training.schedule_kimg`."""
+    return Cosine(start, end, 1000 * training.schedule_kimg)
+
+
+def _terms(training: TrainingConfig, coarse: bool) -> Iterator[Term]:
+    """Those with a weight above 0, in a fixed order."""
+    yield from _slopes(training, coarse)
+    if training.gradient_penalty:
+        yield InterpolatedPenalty(training.gradient_penalty)
+    if training.drift:
+        yield Drift(training.drift)
+    if training.path_length:
+        yield PathLength(
+            training.path_length, training.path_length_interval, training.path_length_decay
+        )
+    if training.bcr_real:
+        yield BalancedConsistency("real", training.bcr_real)
+    if training.bcr_generated:
+        yield BalancedConsistency("generated", training.bcr_generated)
+    if training.zcr_discriminator:
+        yield LatentConsistency(training.zcr_discriminator, training.zcr_noise)
+    if training.zcr_generator:
+        yield LatentDiversity(training.zcr_generator, training.zcr_noise)
+    if training.lecam:
+        yield LeCam(training.lecam, training.lecam_decay)
+
+
+def _slopes(training: TrainingConfig, coarse: bool) -> Iterator[Term]:
+    """R1 and R2."""
+    rows: list[tuple[str, Side, float, int]] = [
+        ("r1", "real", training.r1_gamma, training.r1_interval),
+        ("r2", "generated", training.r2_gamma, training.r2_interval),
+    ]
+    for name, side, gamma, interval in rows:
+        weight = moving(training, gamma / 2, gamma / 2 * training.final_gamma_factor)
+        if gamma and training.penalty == "exact":
+            yield ExactPenalty(name, side, weight, interval)
+        elif gamma:
+            # Coarse logits must be compared over a distance at which a one-sided difference is biased.
+            yield ApproximatePenalty(
+                name, side, weight, interval, sigma=training.penalty_sigma, central=coarse
+            )
+
+
+def _pseudo_augmentation(training: TrainingConfig) -> PseudoAugmentation:
+    has_threshold = training.loss not in LOSSES_WITHOUT_THRESHOLD
+    return PseudoAugmentation(
+        AdaptiveProbability(
+            heuristic="rt" if has_threshold else "relative",
+            target=training.apa_target,
+            speed_kimg=training.apa_speed_kimg,
+            p_max=training.apa_p_max,
+        )
+    )

@@ -1,0 +1,113 @@
+"""The discriminator as everything sees it: behind the augmentation, in the precision of the run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad
+
+from adavit.training.streams import replay
+from augment import AugmentPipe
+
+
+@dataclass(frozen=True)
+class View:
+    """What the discriminator is shown of some images, and how to show it others in the same way.
+
+    Attributes:
+        images: T(x) [B, C, H, W], float32.
+        kept: Which patches it looks at, for discriminators that leave some out, or None.
+        stream: The generator that drew both.
+        state: Its state before it did.
+    """
+
+    images: Tensor
+    kept: Tensor | None
+    stream: torch.Generator
+    state: Tensor
+
+
+class Critic:
+    """D(T(x)): every image reaches the discriminator through the pipe.
+
+    Args:
+        discriminator: Maps images and labels to logits [B]. One that leaves patches out says which by
+            `draw_kept(batch, generator)` and takes that draw as `kept`.
+        pipe: Augmentation of everything the discriminator sees.
+        autocast: Type of the networks' arithmetic, or None for float32.
+        compiled: Whether to compile the discriminator. torch cannot differentiate what it compiled twice
+            (pytorch issue 91469), so passes whose slope is asked for compute it inside, by `torch.func`.
+    """
+
+    def __init__(
+        self,
+        discriminator: nn.Module,
+        pipe: AugmentPipe,
+        autocast: torch.dtype | None,
+        *,
+        compiled: bool = False,
+    ) -> None:
+        self.discriminator = discriminator
+        self._judge = torch.compile(discriminator) if compiled else discriminator
+        self._judge_and_slope = torch.compile(self._logits_and_slope) if compiled else None
+        self.pipe = pipe
+        self.autocast = autocast
+
+    def view(self, images: Tensor, stream: torch.Generator) -> View:
+        """Images through the pipe at its present p, with fresh draws from `stream`."""
+        state = stream.get_state()
+        with torch.autocast(images.device.type, enabled=False):
+            augmented = self.pipe(images.float(), generator=stream)
+        draw_kept = getattr(self.discriminator, "draw_kept", None)
+        kept = None if draw_kept is None else draw_kept(len(images), stream)
+        return View(augmented, kept, stream, state)
+
+    def view_alike(self, images: Tensor, view: View) -> View:
+        """Images with exactly the draws of `view`: augmentation, its noise, and patches left out."""
+        return self.view(images, replay(view.stream, view.state))
+
+    def judge(self, view: View, labels: Tensor | None) -> Tensor:
+        """D of what is shown: logits [B], float32. Its gradient cannot be differentiated again."""
+        with self.precision(view.images.device):
+            logits: Tensor = self._judge(view.images, labels, **_options(view))
+        return logits.float()
+
+    def judge_and_slope(self, view: View, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """D of what is shown, whose gradient is differentiated again.
+
+        Returns:
+            Logits [B], float32, and the gradient of their sum at `view.images` if compiled; None leaves
+            it to the graph of the logits.
+        """
+        options = {**_options(view), "twice_differentiable": True}
+        if self._judge_and_slope is not None:
+            parameters: dict[str, Tensor] = dict(self.discriminator.named_parameters())
+            slope, logits = self._judge_and_slope(parameters, view.images, labels, options)
+            return logits, slope
+        with self.precision(view.images.device):
+            return self.discriminator(view.images, labels, **options).float(), None
+
+    def _logits_and_slope(
+        self,
+        parameters: dict[str, Tensor],
+        images: Tensor,
+        labels: Tensor | None,
+        options: dict[str, Any],
+    ) -> tuple[Tensor, Tensor]:
+        def total(images: Tensor) -> tuple[Tensor, Tensor]:
+            with self.precision(images.device):
+                judged = functional_call(self.discriminator, parameters, (images, labels), options)
+            return judged.float().sum(), judged.float()
+
+        return grad(total, has_aux=True)(images)
+
+    def precision(self, device: torch.device) -> torch.autocast:
+        """The context in which the networks run."""
+        return torch.autocast(
+            device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None
+        )
+
+
+def _options(view: View) -> dict[str, Any]:
+    return {} if view.kept is None else {"kept": view.kept}

@@ -1,0 +1,48 @@
+"""FreezeD: the lower layers of a discriminator stay as another run has left them.
+
+Mo et al. 2020, "Freeze the Discriminator" (arXiv:2002.10964).
+"""
+
+import re
+
+from torch import nn
+
+from adavit.errors import UserError
+
+# The trunk of every discriminator is a row of blocks; what is registered before them comes before them.
+_BLOCK = re.compile(r"(?:encoder\.)?blocks\.(\d+)\.")
+
+
+def lower_layers(discriminator: nn.Module) -> list[list[nn.Parameter]]:
+    """Parameters from the image upwards: first the stem (and tokens and positions), then block by block.
+
+    What comes after the last block, which judges, is not among them.
+
+    Args:
+        discriminator: With its blocks in `blocks` or `encoder.blocks`.
+    """
+    layers: list[list[nn.Parameter]] = [[]]
+    for name, parameter in discriminator.named_parameters():
+        found = _BLOCK.match(name)
+        if found and int(found[1]) + 2 > len(layers):
+            layers.append([])
+        if found or len(layers) == 1:
+            layers[-1].append(parameter)
+    return layers
+
+
+def freeze_lower_layers(discriminator: nn.Module, count: int) -> None:
+    """Takes the lowest `count` layers out of training, for good.
+
+    Raises:
+        UserError: If there are fewer.
+    """
+    layers = lower_layers(discriminator)
+    if count > len(layers):
+        raise UserError(
+            f"training.freeze_d is {count}, but this discriminator has {len(layers)} layers below"
+            f" its judge (the stem and {len(layers) - 1} blocks). Use at most {len(layers)}."
+        )
+    for layer in layers[:count]:
+        for parameter in layer:
+            parameter.requires_grad_(False)

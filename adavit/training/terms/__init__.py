@@ -1,0 +1,1 @@
+"""What may be added to the adversarial losses: one object each, in the list that the step goes through."""

@@ -1,0 +1,90 @@
+"""Consistency regularisation: what looks nearly the same is to be judged the same.
+
+Zhao et al. 2020, "Improved Consistency Regularization for GANs" (arXiv:2002.04724): bCR (algorithm 1) on
+images, zCR (algorithm 2) on latents.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from adavit.training.schedules import Schedule
+from adavit.training.terms.term import Microbatch, Side, Term
+from augment import AugmentPipe
+
+
+class BalancedConsistency(Term):
+    """bCR: (D(T(x)) - D(x))^2 on real or generated images.
+
+    As in StyleGAN2-ADA's comparison (arXiv:2006.06676, section 4) x has been through the adaptive
+    augmentation already and T is a shift by whole pixels, up to 1/32 of the side. Its T leaks:
+    generated images may come out shifted.
+
+    Args:
+        side: On which images.
+        weight: lambda, 10 in the paper.
+    """
+
+    def __init__(self, side: Side, weight: float | Schedule) -> None:
+        super().__init__(f"bcr_{side}", weight)
+        self.side = side
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Term`."""
+        judged = batch.at(self.side)
+        seen = judged.view.images.detach()
+        # Rounded to whole pixels, less than one would shift nothing.
+        shift = AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / seen.shape[3])).to(seen.device)
+        shifted = shift(seen, generator=batch.streams.of(self.name))
+        logits = batch.critic.judge(replace(judged.view, images=shifted), batch.labels)
+        return {self.name: (judged.logits - logits).square().mean()}
+
+
+class LatentConsistency(Term):
+    """zCR of the discriminator: (D(T(G(z))) - D(T(G(z + dz))))^2, with the same T for both.
+
+    Args:
+        weight: lambda_dis.
+        noise: Standard deviation of dz.
+    """
+
+    def __init__(self, weight: float | Schedule, noise: float) -> None:
+        super().__init__("zcr_discriminator", weight)
+        self.noise = noise
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Term`."""
+        with torch.no_grad():
+            near = _drawn_nearby(batch, self.name, self.noise)
+        view = batch.critic.view_alike(near, batch.generated.view)
+        logits = batch.critic.judge(view, batch.labels)
+        return {self.name: (batch.generated.logits - logits).square().mean()}
+
+
+class LatentDiversity(Term):
+    """zCR of the generator: -(G(z) - G(z + dz))^2, mean over pixels: near latents give unlike images.
+
+    Args:
+        weight: lambda_gen.
+        noise: Standard deviation of dz.
+    """
+
+    trains = "generator"
+
+    def __init__(self, weight: float | Schedule, noise: float) -> None:
+        super().__init__("zcr_generator", weight)
+        self.noise = noise
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Term`."""
+        near = _drawn_nearby(batch, self.name, self.noise)
+        return {self.name: -(batch.generated.images - near).square().mean()}
+
+
+def _drawn_nearby(batch: Microbatch, purpose: str, noise: float) -> Tensor:
+    """G(z + dz), in the precision in which G(z) was drawn: rounding is no difference of theirs."""
+    stream = batch.streams.of(purpose)
+    moved = torch.randn(batch.latents.shape, generator=stream, device=stream.device)
+    with batch.critic.precision(stream.device):
+        return batch.redraw(batch.latents + noise * moved)

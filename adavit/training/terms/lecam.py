@@ -1,0 +1,57 @@
+"""LeCam regularisation (Tseng et al. 2021, arXiv:2104.03310, section 3)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.training.schedules import Schedule
+from adavit.training.terms.term import Microbatch, Term
+
+
+class LeCam(Term):
+    """E[(D(x) - a_F)^2] + E[(D(G(z)) - a_R)^2], with moving averages a of the logits of the other side.
+
+    a_R and a_F are those of training and generated images up to the step before, without bias
+    towards a start at 0; in the very first step, where there are none, the term is 0. This is the
+    paper's form; its code adds a rectifier, which differs only where real images score below a_F or
+    generated ones above a_R.
+
+    Args:
+        weight: lambda.
+        decay: Part of an average that stays at each step.
+    """
+
+    def __init__(self, weight: float | Schedule, decay: float) -> None:
+        super().__init__("lecam", weight)
+        self.decay = decay
+        self.steps = 0
+        self.anchors = torch.zeros(2)  # a_R, a_F
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Term`."""
+        real, generated = batch.real.logits, batch.generated.logits
+        if not self.steps:
+            return {self.name: torch.zeros_like(real[0]).detach()}
+        anchor_real, anchor_generated = self.anchors.to(real.device)
+        away = (real - anchor_generated).square() + (generated - anchor_real).square()
+        return {self.name: away.mean()}
+
+    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+        """See `Term`; a batch without training images (APA may leave none) says nothing."""
+        if not len(train):
+            return
+        self.steps += 1
+        means = torch.stack((train.mean(), generated.mean())).detach()
+        # The first values weigh what those before them would have.
+        share = (1 - self.decay) / (1 - self.decay**self.steps)
+        self.anchors = torch.lerp(self.anchors.to(means.device), means, share)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Term`."""
+        return {"steps": self.steps, "anchors": self.anchors.cpu().clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Term`."""
+        self.steps = int(state["steps"])
+        self.anchors = state["anchors"].clone()

@@ -1,0 +1,69 @@
+"""The path-length penalty of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958, section 3.2)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.training.penalties import path_lengths
+from adavit.training.schedules import Schedule
+from adavit.training.terms.term import Microbatch, Term
+
+
+class PathLength(Term):
+    """E[(|J_w^T y| - a)^2], equation 4, with a the moving average of the lengths up to the step before.
+
+    It draws images of its own, half as many as the batch has (appendix B of the paper: memory), in
+    float32: the second derivative is taken through the whole generator. In the first step, where
+    there is no average yet, a is the mean of that very step, as a start at 0 would pull all lengths
+    to 0.
+
+    Args:
+        weight: Factor in the loss, 2 in the paper.
+        interval: Steps between two times, 4 in the paper.
+        decay: Part by which a moves at each time, 0.01 in the paper.
+    """
+
+    trains = "generator"
+
+    def __init__(self, weight: float | Schedule, interval: int, decay: float) -> None:
+        super().__init__("path_length_penalty", weight, interval)
+        self.decay = decay
+        self.mean: Tensor | None = None
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The penalty and the mean length."""
+        return (self.name, "path_length")
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Term`."""
+        count = (len(batch.latents) + 1) // 2
+        stream = batch.streams.of("path length")
+        latents = torch.randn(count, batch.latents.shape[1], generator=stream, device=stream.device)
+        labels = None if batch.labels is None else batch.labels[:count]
+        with torch.autocast(latents.device.type, enabled=False):
+            synthesis = batch.generator.synthesis
+            styles = batch.generator.mapping(latents, labels)
+            styles = styles[:, None].repeat(1, synthesis.style_count, 1)
+            images = synthesis(styles, noise=stream)
+            noise = torch.randn(images.shape, generator=stream, device=stream.device)
+            lengths = path_lengths(images, styles, noise)
+        mean = lengths.mean().detach()
+        target = mean if self.mean is None else self.mean.to(mean.device)
+        return {self.name: (lengths - target).square().mean(), "path_length": mean}
+
+    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+        """See `Term`."""
+        seen = losses.get("path_length")
+        if seen is not None:
+            before = seen if self.mean is None else self.mean.to(seen.device)
+            self.mean = torch.lerp(before, seen, self.decay)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Term`."""
+        return {"mean": None if self.mean is None else self.mean.cpu().clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Term`."""
+        self.mean = None if state["mean"] is None else state["mean"].clone()

@@ -1,0 +1,122 @@
+"""What a term of the losses is, and what it may look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+from adavit.models import Generator
+from adavit.training.critic import Critic, View
+from adavit.training.penalties import r1_penalty
+from adavit.training.schedules import Schedule, as_schedule
+from adavit.training.streams import StepStreams
+
+Side = Literal["real", "generated"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Images and what the discriminator said of them.
+
+    Attributes:
+        images: Before augmentation [B, C, H, W], in [-1, 1].
+        view: The same, augmented.
+        logits: D(T(x)) [B], float32, with the graph of the step.
+        slope: Gradient of the sum of the logits at T(x) [B, C, H, W], where the pass has computed it, else None.
+    """
+
+    images: Tensor
+    view: View
+    logits: Tensor
+    slope: Tensor | None = None
+
+    def squared_slopes(self) -> Tensor:
+        """Squared norm of the gradient of D(T(x)) by x [B], of a pass that was made for it."""
+        if self.slope is None:
+            return r1_penalty(self.logits, self.images)
+        return r1_penalty(self.view.images, self.images, slope=self.slope)
+
+
+@dataclass(frozen=True)
+class Microbatch:
+    """What a term may look at. Nothing of it may be modified.
+
+    Attributes:
+        generator: The network that is trained.
+        critic: The discriminator behind the augmentation.
+        labels: Class of each image [B], or None.
+        latents: z of the generated images [B, Z].
+        real: The images shown as real.
+        generated: The generated images; their graph leads back to the generator.
+        redraw: From other latents [B, Z] to images, with the noise and the mixing of `generated`.
+        streams: Random generators of the step, by purpose.
+    """
+
+    generator: Generator
+    critic: Critic
+    labels: Tensor | None
+    latents: Tensor
+    real: Judged
+    generated: Judged
+    redraw: Callable[[Tensor], Tensor]
+    streams: StepStreams
+
+    def at(self, side: Side) -> Judged:
+        """Real or generated images."""
+        return self.real if side == "real" else self.generated
+
+
+class Term:
+    """A weighted part of the loss of one network.
+
+    Attributes:
+        trains: Whose loss it is part of.
+        differentiates: Images whose gradient it takes in the step's own pass, or None.
+
+    Args:
+        name: Of its value in the statistics.
+        weight: Factor in the loss, a number or a schedule.
+        interval: Steps from one time to the next; the weight is multiplied by it.
+    """
+
+    trains: Literal["generator", "discriminator"] = "discriminator"
+    differentiates: Side | None = None
+
+    def __init__(self, name: str, weight: float | Schedule, interval: int = 1) -> None:
+        self.name = name
+        self.weight = as_schedule(weight)
+        self.interval = interval
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Names of the means it returns."""
+        return (self.name,)
+
+    def is_due(self, step: int) -> bool:
+        """Whether it takes part in the step of this number, from 0."""
+        return step % self.interval == 0
+
+    def factor(self, images: int) -> float:
+        """What its value is multiplied by after so many real images."""
+        return self.interval * self.weight(images)
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """Its value 0-d by its name, and other means for the statistics by theirs."""
+        raise NotImplementedError
+
+    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+        """Takes note of a step that was made.
+
+        Args:
+            losses: Means over the batch by name, those of this term included.
+            train: D at training images [B].
+            generated: D at generated images [B].
+        """
+
+    def state_dict(self) -> dict[str, Any]:
+        """What changes while training, as tensors and plain values; empty for most terms."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""

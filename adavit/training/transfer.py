@@ -1,0 +1,165 @@
+"""Starting from another run: its generator, discriminator and average, as far as they fit.
+
+Its optimisers, counts and augmentation probability are left behind. What was learnt at another
+resolution fits where layers agree by name and shape; the blocks of a convolutional discriminator are
+counted from 4 pixels up, as those of the generator are.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adavit.errors import UserError
+from adavit.models.vit.resize import resize_position_embeddings
+from adavit.training.checkpoint import load_checkpoint
+from adavit.training.run_directory import RunDirectory
+from adavit.training.step import AdversarialStep
+
+GRID = "grid"
+"""Not a tensor of the network: rows and columns of the patches."""
+
+_BLOCK = re.compile(r"^blocks\.(\d+)\.")
+
+
+def read_source(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The networks of a run.
+
+    Args:
+        path: Its directory.
+
+    Returns:
+        States by name: generator, discriminator, average. Learned positions of a ViT come with the grid
+            of patches that they are of, as `GRID` of the discriminator.
+
+    Raises:
+        UserError: If it is no run, has no checkpoint yet, or the checkpoint is damaged.
+    """
+    directory = RunDirectory.open(path)
+    if not directory.checkpoint.is_file():
+        raise UserError(
+            f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one to start from."
+            f" Continue it with adavit train --resume {path}, or name another run."
+        )
+    state = load_checkpoint(directory.checkpoint)
+    networks = {name: state.get(name) for name in ("generator", "discriminator", "average")}
+    for name, tensors in networks.items():
+        if not isinstance(tensors, dict) or not all(
+            isinstance(value, Tensor) for value in tensors.values()
+        ):
+            raise UserError(
+                f"checkpoint {str(directory.checkpoint)!r} holds no {name}, expected the tensors of"
+                " one. Name a run that adavit train has made."
+            )
+    networks["discriminator"] = state["discriminator"] | _grid(state.get("config", {}))
+    return networks  # type: ignore[return-value]
+
+
+def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Rows and columns of patches of a ViT, from the configuration of its run."""
+    side, patch = (
+        config.get(section, {}).get(key)
+        for section, key in (("data", "resolution"), ("discriminator", "patch"))
+    )
+    return {GRID: torch.tensor([side // patch] * 2)} if side and patch else {}
+
+
+def transfer(step: AdversarialStep, source: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+    """Takes over what fits.
+
+    Args:
+        step: Whose networks are filled.
+        source: What `read_source` returned.
+
+    Returns:
+        A line for each network: how much was taken over, and what was not.
+
+    Raises:
+        UserError: If nothing fits, or not all that is frozen.
+    """
+    targets: dict[str, nn.Module] = {
+        "generator": step.generator,
+        "discriminator": step.discriminator,
+        "average": step.average.module,
+    }
+    loaded = {name: _load(name, target, source[name]) for name, target in targets.items()}
+    if not any(taken for taken, _ in loaded.values()):
+        raise UserError(
+            "training.transfer names a run of which nothing fits these networks. Use the sizes in"
+            " its config.yaml, or leave --transfer out."
+        )
+    frozen = [n for n, weight in step.discriminator.named_parameters() if not weight.requires_grad]
+    drawn = [name for name in frozen if name not in loaded["discriminator"][0]]
+    if drawn:
+        raise UserError(
+            f"training.freeze_d leaves {drawn[0]} as it is, but the run to start from has none that"
+            " fits. Use its resolution and sizes (its config.yaml), or leave --freeze-d out."
+        )
+    return [text for _, text in loaded.values()]
+
+
+def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[set[str], str]:
+    """Names of what was taken over, and a line about it."""
+    offered = _aligned(source, network) if name == "discriminator" else dict(source)
+    wanted = network.state_dict()
+    fitting = {
+        key: offered[key]
+        for key, value in wanted.items()
+        if key in offered and offered[key].shape == value.shape
+    }
+    network.load_state_dict(fitting, strict=False)
+    text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
+    left = _left_out(wanted, offered, fitting)
+    return set(fitting), f"{text}; drawn anew: {', '.join(left)}." if left else f"{text}."
+
+
+def _left_out(
+    wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
+) -> list[str]:
+    """What does not fit and why; a layer of which nothing fits is named once."""
+    partly = {prefix for key in fitting for prefix in _prefixes(key)}
+    reasons: dict[str, str] = {}
+    for key, value in wanted.items():
+        if key not in fitting:
+            name = next(prefix for prefix in _prefixes(key) if prefix not in partly)
+            if key not in offered:
+                reasons.setdefault(name, f"{name} (not there)")
+            elif name == key:
+                shapes = f"{list(value.shape)} (there {list(offered[key].shape)})"
+                reasons[name] = f"{name} {shapes}"
+            else:
+                reasons.setdefault(name, f"{name} (other shapes)")
+    return list(reasons.values())
+
+
+def _prefixes(key: str) -> list[str]:
+    """All that a name lies in, and itself: a, a.b and a.b.c of a.b.c."""
+    parts = key.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _aligned(source: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """What differs with the resolution made to agree.
+
+    The blocks of a convolutional discriminator begin at the resolution of the images and are renumbered;
+    the learned positions of a ViT are interpolated.
+    """
+    if GRID in source:
+        rows, columns = source[GRID].tolist()
+        with suppress(LookupError, RuntimeError):  # other parts: they do not fit and are named
+            return resize_position_embeddings(source, network, grid=(rows, columns))
+    shift = _blocks(network.state_dict()) - _blocks(source)
+
+    def renamed(key: str) -> str:
+        return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
+
+    return {renamed(key): value for key, value in source.items()}
+
+
+def _blocks(state: Mapping[str, Any]) -> int:
+    found = [int(match[1]) for match in map(_BLOCK.match, state) if match]
+    return max(found, default=-1) + 1

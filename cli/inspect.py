@@ -1,0 +1,39 @@
+"""`adavit inspect`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adavit.inspection import inspect, summarise_inspection
+from cli.consoles import console_for
+
+
+@click.command()
+@click.argument("source", metavar="RUN|FILE")
+@click.option("--data", help="Real images. [those the run was trained on]")
+@click.option("--images", type=click.IntRange(min=1), help="Images of each kind, at most. [1000]")
+@click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]")
+@click.option(
+    "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
+)
+def command(source: str, **options: Any) -> None:
+    """Show what a discriminator looks at.
+
+    RUN is a run directory, FILE the checkpoint.pt of one. Of a vision transformer: attention rollout,
+    distance, entropy and largest logit, similarity of the tokens, position and patch embedding; of every
+    discriminator: logits of training, held-out and generated images, and input saliency. Warns of collapse.
+
+    Writes pictures and inspection.json.
+
+    \b
+    adavit inspect runs/00000-small_set-vit-bgc
+    adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
+    """  # noqa: D301  click looks for the character itself
+    with console_for(err=True) as console:
+        record = inspect(source, console=console, **options)
+    click.echo(summarise_inspection(record))

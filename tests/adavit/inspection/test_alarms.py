@@ -1,0 +1,111 @@
+import math
+
+import pytest
+import torch
+
+from adavit.inspection.alarms import (
+    LARGEST_LOGIT,
+    LEAST_ENTROPY,
+    LOSING,
+    MOST_SIMILAR,
+    attention_alarms,
+    losing_alarm,
+    overfitting_alarm,
+)
+from adavit.inspection.logits import LogitFigures
+from adavit.inspection.measure import AttentionFigures, TokenFigures
+from adavit.inspection.watch import training_alarms
+from adavit.models import ResNetDiscriminator, ViTDiscriminator
+
+
+def layer(entropy: float = 0.5, logit: float = 5.0) -> AttentionFigures:
+    return AttentionFigures("block 2", [0.9, entropy], [1.0, logit])
+
+
+def test_a_healthy_encoder_raises_no_alarm() -> None:
+    limits = layer(LEAST_ENTROPY, LARGEST_LOGIT)
+    assert attention_alarms([layer(), limits], [TokenFigures("block 1", MOST_SIMILAR, True)]) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "name", "words"),
+    [
+        (layer(entropy=0.01), "entropy of block 2", "1 of 2 heads"),
+        (layer(entropy=math.nan), "entropy of block 2", "1 of 2 heads"),
+        (layer(logit=80.0), "logits of block 2", "reach 80"),
+        (layer(logit=math.nan), "logits of block 2", "reach"),
+    ],
+)
+def test_collapsed_attention_raises_an_alarm(
+    figures: AttentionFigures, name: str, words: str
+) -> None:
+    (alarm,) = attention_alarms([figures], [])
+    assert alarm.name == name
+    assert words in alarm.message
+
+
+def test_tokens_that_are_all_alike_raise_an_alarm_where_they_are_read() -> None:
+    states = [
+        TokenFigures("embedding", 0.99, True),
+        TokenFigures("block 1", 0.97, True),
+        TokenFigures("block 2", 0.99, False),
+    ]
+    (alarm,) = attention_alarms([], states)
+    assert alarm.name == "similarity of block 1"
+    assert "0.970" in alarm.message
+
+
+@pytest.mark.parametrize(("r", "alarms"), [(LOSING, 0), (-0.1, 1), (0.6, 0), (math.nan, 0)])
+def test_a_losing_discriminator_raises_an_alarm(r: float, alarms: int) -> None:
+    assert len(losing_alarm(r)) == alarms
+    for alarm in losing_alarm(r):
+        assert "55% of pairs" in alarm.message
+
+
+def test_the_limit_of_losing_is_three_standard_errors() -> None:
+    images = 1000
+    error = 2 * math.sqrt((2 * images + 1) / (12 * images**2))
+    assert pytest.approx(-3 * error, abs=0.003) == LOSING
+
+
+def test_overfitting_is_told_from_few_images() -> None:
+    noise = torch.linspace(-1, 1, 100)
+    sides = {"training": 2 + noise, "heldout": noise - 1, "generated": noise - 2}
+    (alarm,) = overfitting_alarm(LogitFigures(sides))
+    assert "75%" in alarm.message
+    assert overfitting_alarm(LogitFigures({**sides, "heldout": 1.5 + noise})) == []
+    few = {"training": 2 + noise * 5, "heldout": torch.tensor([-9.0, 7.0]), "generated": noise - 2}
+    assert overfitting_alarm(LogitFigures(few)) == []
+    del sides["heldout"]
+    assert overfitting_alarm(LogitFigures(sides)) == []
+
+
+def collapsed(factor: float) -> ViTDiscriminator:
+    torch.manual_seed(0)
+    network = ViTDiscriminator(
+        resolution=16, patch=4, width=16, heads=2, depth=2, attention="dot", layer_scale=1.0
+    )
+    with torch.no_grad():
+        network.encoder.blocks[1].attention.query_key_value.weight[:32] *= factor
+    return network
+
+
+def test_the_watch_sees_a_collapse_and_changes_nothing() -> None:
+    images = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert training_alarms(collapsed(1.0), images, r_relative=math.nan) == []
+    network = collapsed(1000.0)
+    state, stream = network.state_dict(), torch.get_rng_state()
+    before = {name: value.clone() for name, value in state.items()}
+    names = [alarm.name for alarm in training_alarms(network, images, r_relative=-0.5)]
+    assert names == ["losing", "entropy of block 2", "logits of block 2"]
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), stream)
+    assert network.training
+
+
+def test_the_watch_of_a_convolutional_discriminator_looks_at_logits_alone() -> None:
+    network = ResNetDiscriminator(resolution=8, channel_base=64, channel_max=8)
+    assert training_alarms(network, torch.zeros(2, 3, 8, 8), r_relative=0.5) == []
+    assert [a.name for a in training_alarms(network, torch.zeros(2, 3, 8, 8), r_relative=-1)] == [
+        "losing"
+    ]

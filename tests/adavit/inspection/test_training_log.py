@@ -1,0 +1,115 @@
+"""The alarms in the log of a run, and that watching changes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from adavit.config import RunConfig
+from adavit.inspection.alarms import Alarm
+from adavit.settings import build_config
+from adavit.training import trainer
+from adavit.training.checkpoint import load_checkpoint
+from adavit.training.console import SilentConsole
+from adavit.training.train import train
+from augment import AdaptiveProbability
+
+Make = Callable[[str], RunConfig]
+
+
+class Notes(SilentConsole):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(24):
+        image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
+        image.save(tmp_path / "pictures" / f"{index}.png")
+
+    def config(name: str) -> RunConfig:
+        return build_config(
+            [
+                {
+                    "data": {"source": str(tmp_path / "pictures")},
+                    "generator": {"latent_dim": 8, "style_dim": 8, "channel_max": 8},
+                    "discriminator": {"kind": "vit", "width": 16, "heads": 2, "patch_drop": 0.25},
+                    "training": {"total_kimg": 0.032, "batch": 8},
+                    "metrics": {"names": []},
+                    "run": {"status_every_kimg": 0.016, "out": str(tmp_path / name)},
+                }
+            ]
+        )
+
+    return config
+
+
+def test_watching_does_not_change_a_bit(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(make("watched"))
+    monkeypatch.setattr(trainer, "training_alarms", lambda *args, **named: [])
+    train(make("unwatched"))
+    states = [
+        load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("watched", "unwatched")
+    ]
+    for network in ("generator", "discriminator", "average"):
+        for key, value in states[0][network].items():
+            assert torch.equal(value, states[1][network][key]), key
+
+
+def test_each_alarm_is_noted_once_though_its_figure_changes(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def alarms(discriminator: nn.Module, images: Tensor, *, r_relative: float) -> list[Alarm]:
+        seen.append((len(images), r_relative))
+        return [Alarm("entropy of block 1", f"entropy {len(seen)}")]
+
+    monkeypatch.setattr(trainer, "training_alarms", alarms)
+    kimg = iter(range(100))
+    monkeypatch.setattr(
+        AdaptiveProbability,
+        "warnings",
+        lambda self: [f"p has been at its cap of 0.8 for {next(kimg)}.5 kimg and r_t is nan"],
+    )
+    console = Notes()
+    train(make("run"), console=console)
+    assert [line for line in console.lines if line.startswith("Warning")] == [
+        "Warning: p has been at its cap of 0.8 for 0.5 kimg and r_t is nan",
+        "Warning: entropy 1",
+    ]
+    assert len(seen) == 2
+    assert all(count == 16 and -1 <= r <= 1 for count, r in seen)
+
+
+def test_a_collapsed_discriminator_is_told_of_in_the_log(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = trainer.build_step
+
+    def collapsed(workload: object) -> object:
+        step = build(workload)  # type: ignore[arg-type]
+        with torch.no_grad():
+            for norm in step.discriminator.encoder.blocks[0].attention.score.children():
+                norm.weight.fill_(100.0)
+        return step
+
+    monkeypatch.setattr(trainer, "build_step", collapsed)
+    console = Notes()
+    train(make("run"), console=console)
+    warnings = [line for line in console.lines if line.startswith("Warning: attention")]
+    assert any("collapsed in 2 of 2 heads of block 1" in line for line in warnings)
+    assert any("logits of block 1 reach" in line for line in warnings)

@@ -1,0 +1,46 @@
+"""A compiled discriminator learns what the other one does, penalties included."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.training.build import build_step
+from adavit.training.streams import StepStreams
+from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
+
+PENALTIES: dict[str, dict[str, Any]] = {
+    "exact": {"r1_gamma": 1, "r1_interval": 2, "r2_gamma": 1, "r2_interval": 2},
+    "interpolated": {"r1_gamma": 0, "gradient_penalty": 1},
+    "approximate": {"r1_gamma": 1, "r2_gamma": 1, "penalty": "approximate", "penalty_sigma": 0.1},
+}
+
+
+def gradients(kind: str, training: dict[str, Any], compiled: bool) -> list[torch.Tensor]:
+    """Of all weights, in a step without second derivatives and in one with them."""
+    network: Layer = {"discriminator": {"kind": kind, **TINY_NETWORKS[kind]}}
+    small = {**SMALL, "discriminator": network["discriminator"]}
+    # The weights hardly move, so that the second step is compared at the same point.
+    still = {"compile": compiled, "discriminator_lr": 1e-9, "generator_lr": 1e-9}
+    step = build_step(workload(small, {"training": {**training, **still}}))
+    step.pipe.p.fill_(0.7)
+    real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    found = []
+    for images in (BATCH, 2 * BATCH):
+        assert step(real, None, images=images, streams=StepStreams.at(0, images)).finite
+        for module in (step.generator, step.discriminator):
+            found += [p.grad.clone() for p in module.parameters() if p.grad is not None]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_compiled_discriminator_has_the_same_gradients(kind: str, penalty: str) -> None:
+    torch._dynamo.reset()
+    plain = gradients(kind, PENALTIES[penalty], compiled=False)
+    compiled = gradients(kind, PENALTIES[penalty], compiled=True)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0  # something was compiled
+    for one, other in zip(plain, compiled, strict=True):
+        # Sums in another order; differences of logits are divided by sigma.
+        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-4 * float(one.abs().max()) + 1e-7)

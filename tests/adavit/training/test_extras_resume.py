@@ -1,0 +1,98 @@
+"""Runs with everything on: half and then the rest gives the bits of one go."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import adavit
+from adavit.config import RunConfig
+from adavit.errors import UserError
+from tests.adavit.training.test_resume import assert_same_bits, figures, final_state
+
+EVERYTHING = {
+    "r2_gamma": 0.1,
+    "r2_interval": 2,
+    "gradient_penalty": 0.1,
+    "drift": 0.001,
+    "path_length": 2,
+    "path_length_interval": 2,
+    "style_mixing": 0.9,
+    "bcr_real": 1,
+    "bcr_generated": 1,
+    "zcr_discriminator": 0.2,
+    "zcr_generator": 0.02,
+    "apa_p_max": 0.8,
+    "apa_speed_kimg": 0.04,
+    "apa_target": -1,
+    "top_k": 0.5,
+    "freeze_d": 1,
+    "schedule_kimg": 0.05,
+    "final_lr_factor": 0.25,
+    "final_gamma_factor": 0.1,
+    "final_beta2": 0.9,
+}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"training": {**EVERYTHING, "lecam": 0.3}},
+        {
+            "training": {**EVERYTHING, "loss": "relativistic", "penalty": "approximate"},
+            "augment": {"mode": "scheduled", "p": 0.5, "schedule_kimg": 0.05},
+            "data": {"cond": True},
+        },
+    ],
+    ids=["lecam", "relativistic"],
+)
+def test_all_extras_resume_to_the_same_bits(
+    tiny: Callable[..., RunConfig], tmp_path: Path, layer: dict
+) -> None:
+    # A run reports at its end too: at every step, so that half a run has no report of its own.
+    quiet = {"metrics": {"names": []}, "run": {"status_every_kimg": 0.008}}
+    whole = tiny(layer, quiet, {"run": {"out": str(tmp_path / "whole")}})
+    half = tiny(
+        layer,
+        quiet,
+        {"run": {"out": str(tmp_path / "half")}, "training": {"total_kimg": 0.04}},
+    )
+    adavit.train(whole)
+    adavit.train(half)
+    adavit.resume(tmp_path / "half", [{"training": {"total_kimg": 0.064}}])
+    first, second = final_state(tmp_path / "whole"), final_state(tmp_path / "half")
+    assert_same_bits(first, second)
+    stateful = {"path_length_penalty", "pseudo"} | ({"lecam"} & layer["training"].keys())
+    assert set(first["extras"]) == stateful
+    assert first["extras"]["pseudo"]["p"] > 0
+    records = figures(tmp_path / "whole" / "stats.jsonl")
+    assert records == figures(tmp_path / "half" / "stats.jsonl")
+    for name in ("r2", "path_length", "bcr_real", "zcr_generator", "gradient_penalty"):
+        assert all(name in record for record in records)
+        assert any(record[name] is not None for record in records)
+    relative = layer["training"].get("loss") == "relativistic"
+    assert all(("r_relative" in record) is relative for record in records)
+    assert records[-1]["pseudo_p"] == first["extras"]["pseudo"]["p"]
+
+
+def test_a_checkpoint_from_before_the_extras_goes_on(
+    tiny: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    assert state.pop("extras") == {}
+    torch.save(state, run / "checkpoint.pt")
+    adavit.resume(run, [{"training": {"total_kimg": 0.064}}])
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
+
+
+def test_a_checkpoint_without_the_state_of_an_extra_is_refused(
+    tiny: Callable[..., RunConfig],
+) -> None:
+    run = adavit.train(tiny({"training": {"lecam": 0.1}, "metrics": {"names": []}}))
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    torch.save({**state, "extras": {}}, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="does not fit this configuration"):
+        adavit.resume(run)

@@ -1,0 +1,132 @@
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from adavit.inspection import inspection
+from adavit.training.checkpoint import load_checkpoint
+from tests.cli.conftest import TINY, Adavit
+
+# Three images a side are enough to see that they are drawn.
+pytestmark = pytest.mark.usefixtures("few_shown")
+
+ALL = ["attention.png", "images.png", "inspection.json", "logits.png", "patches.png"]
+
+
+@pytest.fixture
+def few_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "SHOWN", 3)
+
+
+def test_inspect_looks_at_a_run_of_a_vit(adavit: Adavit, pictures: Path) -> None:
+    trained = adavit(
+        "train", "--data", pictures, "--out", "run", "--cond", "--val-fraction", "0.25", *TINY
+    )
+    assert trained.code == 0, trained.err
+
+    seen = adavit("inspect", "run", "--images", "20")
+    assert seen.code == 0, seen.err
+    assert "Discriminator of run at 0.032 kimg, on pictures" in seen.out
+    assert "block 1" in seen.out
+    folder = Path("run/diagnostics")
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*ALL, "positions.png"])
+    for picture in folder.glob("*.png"):
+        Image.open(picture).verify()
+    record = json.loads((folder / "inspection.json").read_text())
+    counts = {
+        kind: record["protocol"][f"n_{kind}"] for kind in ("training", "heldout", "generated")
+    }
+    assert counts == {"training": 18, "heldout": 6, "generated": 20}
+    assert list(record["encoder"]) == ["training", "generated"]
+    assert [layer["name"] for layer in record["encoder"]["training"]["attention"]] == ["block 1"]
+    assert len(record["encoder"]["generated"]["attention"][0]["distance_px"]) == 2
+    assert len(record["rollout"]["training"]["mean_map"]) == 8
+    assert isinstance(record["alarms"], list)
+
+    again = adavit("inspect", "run/checkpoint.pt", "--images", "20", "--out", "again")
+    assert again.code == 0, again.err
+    second = json.loads(Path("again/inspection.json").read_text())
+    assert second["protocol"].pop("source") == "run/checkpoint.pt"
+    assert record["protocol"].pop("source") == "run"
+    assert second == record
+
+
+def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
+    assert adavit("train", "--data", pictures, "--out", "run", *TINY).code == 0
+    shutil.copytree(pictures, "others")
+    next(Path("others").rglob("*.png")).unlink()
+    seen = adavit("inspect", "run", "--data", "others", "--images", "9", "--out", "x")
+    assert seen.code == 0, seen.err
+    assert "taken for held-out ones" in seen.err
+    record = json.loads(Path("x/inspection.json").read_text())
+    assert record["protocol"]["n_heldout"] == 9
+    assert "training" not in record["logits"]
+    assert list(record["saliency"]) == ["heldout", "generated"]
+    state = load_checkpoint(Path("run/checkpoint.pt"))
+    state["discriminator"]["head.bias"].fill_(math.nan)
+    torch.save(state, "diverged.pt")
+    diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
+    assert diverged.code == 2
+    assert "that are not finite" in diverged.err
+    shutil.rmtree(pictures)
+    shutil.copytree("others", pictures)
+    changed = adavit("inspect", "run")
+    assert changed.code == 2
+    assert "their fingerprint differs" in changed.err
+
+
+def test_a_resnet_gets_what_applies_to_it(adavit: Adavit, pictures: Path) -> None:
+    flags = [flag for flag in TINY if flag not in ("--discriminator", "vit")]
+    flags = " ".join(flags).replace("discriminator.width=16", "discriminator.channel_base=64")
+    flags = flags.replace("discriminator.heads=2", "discriminator.channel_max=8")
+    flags = flags.replace("--set discriminator.depth=1", "--discriminator resnet")
+    trained = adavit("train", "--data", pictures, "--out", "run", *flags.split())
+    assert trained.code == 0, trained.err
+    seen = adavit("inspect", "run", "--images", "8")
+    assert seen.code == 0, seen.err
+    assert "The discriminator is convolutional" in seen.out
+    names = sorted(path.name for path in Path("run/diagnostics").iterdir())
+    assert names == ["images.png", "inspection.json", "logits.png"]
+    record = json.loads(Path("run/diagnostics/inspection.json").read_text())
+    assert "encoder" not in record
+    assert record["logits"]["generated"]["images"] == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("nowhere", "cannot be read"),
+        ("folder", "is not a run directory"),
+        ("young", "has no checkpoint.pt"),
+        ("drawn.safetensors", "holds a generator"),
+        ("broken.pt", "is damaged or not a checkpoint"),
+        ("hostile.pt", "is damaged or not a checkpoint"),
+        ("partial.pt", "cannot be inspected"),
+        ("young --images 0", "--images"),
+        ("young --device cuda", "--device cuda"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
+    adavit: Adavit, arguments: str, message: str
+) -> None:
+    Path("folder").mkdir()
+    Path("young").mkdir()
+    Path("young/config.yaml").write_text("{}")
+    Path("broken.pt").write_bytes(b"\xff" * 40)
+    torch.save({"format": 1, "config": Path("x")}, "hostile.pt")
+    torch.save({"format": 1, "config": {}}, "partial.pt")
+    outcome = adavit("inspect", *arguments.split(), "--out", "out")
+    assert outcome.code == 2, outcome.err
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not Path("out").exists()
+
+
+def test_help_is_there(adavit: Adavit) -> None:
+    outcome = adavit("inspect", "--help")
+    assert outcome.code == 0
+    assert "RUN|FILE" in outcome.out

@@ -1,0 +1,198 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from adavit.errors import UserError
+from adavit.models.vit.resize import resized_grid
+from adavit.settings import build_config, read_config_file
+from adavit.training.build import build_step
+from adavit.training.console import SilentConsole
+from adavit.training.step import AdversarialStep
+from adavit.training.transfer import read_source, transfer
+from adavit.training.workload import prepare
+from tests.cli.conftest import TINY, Adavit
+
+QUIET = [*TINY, "--metrics", ""]
+RESNET = [
+    *QUIET[: QUIET.index("--discriminator")],
+    *"--discriminator resnet --set discriminator.channel_base=64".split(),
+    *"--set discriminator.channel_max=8 --kimg 0.016 --batch 8 --metrics".split(),
+    "",
+]
+
+
+def checkpoint(run: str) -> dict:
+    state: dict = torch.load(Path(run) / "checkpoint.pt", weights_only=True)
+    return state
+
+
+def step_of(run: str, /, **changes: dict) -> AdversarialStep:
+    stored = read_config_file(Path(run) / "config.yaml")
+    return build_step(prepare(build_config([stored, changes]), SilentConsole()))
+
+
+def test_the_same_shape_starts_with_the_same_weights(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "first", *QUIET)
+    step, source = step_of("first", run={"seed": 7}), checkpoint("first")
+    notes = transfer(step, read_source(Path("first")))
+    pairs = {
+        "generator": step.generator,
+        "discriminator": step.discriminator,
+        "average": step.average.module,
+    }
+    for name, network in pairs.items():
+        torch.testing.assert_close(network.state_dict(), source[name], rtol=0, atol=0)
+    assert all("drawn anew" not in note for note in notes)
+
+    outcome = adavit(
+        "train", "--data", pictures, "--transfer", "first", "--freeze-d", 1, "--out", "second",
+        *QUIET,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "Transferred" in outcome.out
+    assert "speed_kimg: 100.0" in outcome.out
+    assert "ema_ramp: null" in outcome.out
+    before, after = source["discriminator"], checkpoint("second")["discriminator"]
+    (token,) = (name for name in before if name.endswith("class_token"))
+    assert torch.equal(before[token], after[token])
+    assert not torch.equal(before["head.weight"], after["head.weight"])
+    state = checkpoint("second")
+    assert state["progress"]["images"] == 32
+    # Neither the moments nor the count of the optimiser: 4 steps of its own.
+    assert all(entry["step"] == 4 for entry in state["generator_optimizer"]["state"].values())
+    assert [json.loads(x)["images"] for x in Path("second/stats.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_another_resolution_and_channels_load_what_fits(
+    adavit: Adavit, pictures: Path, kind: str
+) -> None:
+    tiny = QUIET if kind == "vit" else RESNET
+    Path("grey").mkdir()
+    for index, path in enumerate(sorted(pictures.rglob("*.png"))):
+        Image.open(path).convert("L").resize((32, 32)).save(f"grey/{index}.png")
+    first = adavit("train", "--data", pictures, "--out", "first", *tiny)
+    assert first.code == 0, first.err
+    outcome = adavit("train", "--data", "grey", "--out", "second", "--transfer", "first", *tiny)
+    assert outcome.code == 0, outcome.err
+    notes = [line for line in outcome.out.splitlines() if line.startswith("Transferred")]
+    assert [note.split(" tensors of the ")[1].split(";")[0] for note in notes] == [
+        "generator",
+        "discriminator",
+        "average",
+    ]
+    assert "synthesis.blocks.0.to_image.weight [1, 8] (there [3, 8])" in notes[0]
+    assert notes[0].endswith(
+        "synthesis.blocks.3 (not there)."
+    )  # a layer of which nothing fits, once
+    assert "synthesis.blocks.3." not in notes[0]
+    assert ("(other shapes)" if kind == "resnet" else "(there [") in notes[1]
+
+    source, step = checkpoint("first"), step_of("second")
+    transfer(step, read_source(Path("first")))
+    loaded = step.generator.state_dict()
+    for name in ("synthesis.blocks.2.convolutions.0.weight", "mapping.layers.1.weight"):
+        torch.testing.assert_close(loaded[name], source["generator"][name], rtol=0, atol=0)
+    if kind == "resnet":  # 8 -> 4 pixels is block 1 of 2 there and 2 of 3 here
+        key = "first.weight"
+        torch.testing.assert_close(
+            step.discriminator.state_dict()[f"blocks.2.{key}"],
+            source["discriminator"][f"blocks.1.{key}"],
+            rtol=0,
+            atol=0,
+        )
+    else:
+        name = "encoder.blocks.0.mlp.0.weight"
+        assert torch.equal(step.discriminator.state_dict()[name], source["discriminator"][name])
+
+
+def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "first", *QUIET)
+    flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]
+    adavit(*flags, "--kimg", "0.048", "--out", "whole")
+    adavit(*flags, "--kimg", "0.024", "--out", "half")
+    Path("half/checkpoint.pt").rename("kept.pt")
+    # Killed before the first checkpoint: from the source.
+    again = adavit("train", "--resume", "half")
+    assert again.code == 0, again.err
+    assert "Transferred" in again.out
+    Path("first").rename("gone")  # with a checkpoint the source is not needed
+    resumed = adavit("train", "--resume", "half", "--kimg", "0.048")
+    assert resumed.code == 0, resumed.err
+    assert "Transferred" not in resumed.out
+    whole, half = checkpoint("whole"), checkpoint("half")
+    for part in ("generator", "discriminator", "average", "generator_optimizer", "probability"):
+        torch.testing.assert_close(whole[part], half[part], rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nothing", "is not a run directory"),
+        ("pictures", "is not a run directory"),
+        ("young", "has no checkpoint.pt yet"),
+        ("broken", "is damaged or not a checkpoint"),
+        ("foreign", "has format None"),
+        ("hollow", "holds no discriminator"),
+    ],
+)
+@pytest.mark.parametrize("dry", [False, True])
+def test_what_is_no_run_is_code_2_before_anything_is_made(
+    adavit: Adavit, pictures: Path, source: str, message: str, dry: bool
+) -> None:
+    for name in ("young", "broken", "foreign", "hollow"):
+        Path(name).mkdir()
+        Path(name, "config.yaml").write_text("{}")
+    Path("broken/checkpoint.pt").write_bytes(b"PK nonsense")
+    torch.save({"generator": {}}, "foreign/checkpoint.pt")
+    torch.save({"format": 1, "generator": {}, "discriminator": [1]}, "hollow/checkpoint.pt")
+    flags = ["--dry-run"] if dry else []
+    outcome = adavit("train", "--data", pictures, "--transfer", source, *QUIET, *flags)
+    assert outcome.code == 2, outcome.err
+    assert message in outcome.err
+    assert not Path("runs").exists()
+
+
+def test_a_run_of_which_nothing_fits_is_an_error(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "first", *QUIET)
+    step = step_of("first")
+    other = {"odd": torch.zeros(3)}
+    with pytest.raises(UserError, match="of which nothing fits"):
+        transfer(step, dict.fromkeys(("generator", "discriminator", "average"), other))
+
+
+def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> None:
+    flags = ["train", "--data", pictures, *QUIET, "--set", "discriminator.patch=2"]
+    adavit(*flags, "--out", "first")
+    outcome = adavit(*flags, "--out", "second", "--resolution", 8, "--transfer", "first")
+    assert outcome.code == 0, outcome.err
+    (note,) = (line for line in outcome.out.splitlines() if "of the discriminator" in line)
+    assert "drawn anew" not in note
+    step, name = step_of("second"), "encoder.position.table"
+    transfer(step, read_source(Path("first")))
+    table = checkpoint("first")["discriminator"][name][0]  # [1 + 64, D]: 8 x 8 patches
+    grid = resized_grid(table[1:].T.unflatten(1, (8, 8))[None], (4, 4))[0].flatten(1).T
+    expected = torch.cat([table[:1], grid])[None]
+    torch.testing.assert_close(step.discriminator.state_dict()[name], expected, rtol=0, atol=0)
+
+
+def test_what_is_frozen_must_come_from_the_source(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "first", *RESNET)
+    flags = ["train", "--data", pictures, "--transfer", "first", *RESNET, "--resolution", 8]
+    outcome = adavit(*flags, "--out", "second", "--freeze-d", 1)
+    assert outcome.code == 2, outcome.out
+    assert "training.freeze_d leaves from_image.weight as it is, but" in outcome.err
+    assert not Path("second").exists()
+    plan = adavit(*flags, "--dry-run")
+    assert plan.code == 0, plan.err
+    assert "tensors of the discriminator; drawn anew: from_image" in plan.out
+
+
+def test_another_source_on_resume_is_an_error(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "first", *QUIET)
+    outcome = adavit("train", "--resume", "first", "--transfer", "elsewhere")
+    assert outcome.code == 2
+    assert "training.transfer" in outcome.err
