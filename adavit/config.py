@@ -259,6 +259,27 @@ class RunConfig(ConfigModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _trunk_is_of_a_vit(self) -> "RunConfig":
+        if self.training.init_discriminator is not None and self.discriminator.kind != "vit":
+            raise ValueError(
+                f"training.init_discriminator is {str(self.training.init_discriminator)!r}, the"
+                " trunk of a ViT, but discriminator.kind is"
+                f" {self.discriminator.kind}. Use --discriminator vit, or leave"
+                " --init-discriminator out."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _patches_are_those_of_a_vit(self) -> "RunConfig":
+        if self.training.masked_patch_weight and self.discriminator.kind != "vit":
+            raise ValueError(
+                f"training.masked_patch_weight is {self.training.masked_patch_weight:g}, but"
+                f" discriminator.kind is {self.discriminator.kind}, which has no patches. Use"
+                " --discriminator vit, or leave it out."
+            )
+        return self
+
     def as_dict(self) -> dict[str, Any]:
         """Sections as plain values for YAML and JSON; the inverse of `RunConfig.model_validate`."""
         return self.model_dump(mode="json", warnings=False)

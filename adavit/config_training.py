@@ -26,6 +26,8 @@ class TrainingConfig(ConfigModel):
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
     transfer: Path | None = Field(None)
     """Run directory whose generator, discriminator and average this run starts from."""
+    init_discriminator: Path | None = Field(None)
+    """File of `adavit pretrain`, from whose trunk a vit discriminator starts."""
     freeze_d: int = Field(0, ge=0)
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
     (FreezeD, arXiv:2002.10964)."""
@@ -103,6 +105,9 @@ class TrainingConfig(ConfigModel):
     """Thousands of real images for its probability to move from 0 to 1; as in the paper."""
     top_k: float = Field(0.0, ge=0, le=1)
     """Part of the batch that the generator learns from in the end; 0.5 in arXiv:2002.06224. 0: off."""
+    masked_patch_weight: float = Field(0.0, ge=0)
+    """Weight at the start of predicting corrupted patches of real images, as `adavit pretrain` does, for a
+    vit; it falls to 0 over schedule_kimg, so that in the end the trunk only judges. 0.1 to 0.5. 0: off."""
     ema_half_life_kimg: float = Field(AUTO, ge=0)
     """Half-life of the generator average. auto: 10 * batch / 32."""
     ema_ramp: float | None = Field(AUTO, gt=0)
@@ -119,6 +124,15 @@ class TrainingConfig(ConfigModel):
             raise ValueError(
                 f"training.batch is {self.batch}, but must be a multiple of training.microbatch"
                 f" ({self.microbatch}). {advice}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_start(self) -> "TrainingConfig":
+        if self.transfer is not None and self.init_discriminator is not None:
+            raise ValueError(
+                "training.transfer and training.init_discriminator are both given, expected one of"
+                " them: either holds a discriminator to start from. Leave one out."
             )
         return self
 

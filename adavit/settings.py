@@ -127,9 +127,11 @@ def build_config(layers: Sequence[Mapping[str, Any]]) -> RunConfig:
         raise UserError("\n".join(explain(error, values))) from None
 
 
-def explain(error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    """One line per mistake: the key, its value, what was expected, what to do."""
-    return list(dict.fromkeys(_explain_one(item, values) for item in error.errors()))
+def explain(
+    error: ValidationError, values: Mapping[str, Any], model: type[BaseModel] = RunConfig
+) -> list[str]:
+    """One line per mistake in values for `model`: the key, its value, what was expected, what to do."""
+    return list(dict.fromkeys(_explain_one(item, values, model) for item in error.errors()))
 
 
 def flatten(config: Mapping[str, Any]) -> Values:
@@ -137,7 +139,7 @@ def flatten(config: Mapping[str, Any]) -> Values:
     return {f"{s}.{k}": v for s, values in config.items() for k, v in values.items()}
 
 
-def _explain_one(item: Any, values: Mapping[str, Any]) -> str:
+def _explain_one(item: Any, values: Mapping[str, Any], model: type[BaseModel]) -> str:
     if item["type"] == "value_error" and "ctx" in item:  # our own cross-field checks
         return str(item["ctx"]["error"])
     # The location of a discriminated union holds the tag as well; keys of lists are numbers.
@@ -152,7 +154,8 @@ def _explain_one(item: Any, values: Mapping[str, Any]) -> str:
             else ""
         )
         whose = f" of the {kind} discriminator" if kind else ""
-        return f"{key} is not a setting{whose}.{_nearest(key, list(_known_keys(kind or 'resnet')))}"
+        known = list(_known_keys(kind or "resnet", model))
+        return f"{key} is not a setting{whose}.{_nearest(key, known)}"
     if item["type"] in ("model_type", "model_attributes_type"):
         return (
             f"{key} is {item['input']!r}, expected a section of keys. Write for example '{key}:"
@@ -170,10 +173,10 @@ def _explain_one(item: Any, values: Mapping[str, Any]) -> str:
     )
 
 
-def _known_keys(kind: str) -> Iterator[str]:
-    for section, field in RunConfig.model_fields.items():
-        model = {"vit": ViTConfig, "resnet": ResNetConfig}[kind]
-        annotation: Any = model if section == "discriminator" else field.annotation
+def _known_keys(kind: str, model: type[BaseModel]) -> Iterator[str]:
+    for section, field in model.model_fields.items():
+        network = {"vit": ViTConfig, "resnet": ResNetConfig}[kind]
+        annotation: Any = network if section == "discriminator" else field.annotation
         yield section
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from (f"{section}.{name}" for name in annotation.model_fields)

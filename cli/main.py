@@ -8,6 +8,7 @@ from cli.errors import run_and_exit
 
 COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
+    "pretrain": "Teach the trunk of a ViT discriminator to predict hidden patches.",
     "generate": "Draw images from a trained generator.",
     "evaluate": "Score a run, a generator or images: FID, KID and others.",
     "compare": "Put the scores of runs side by side, if their protocols agree.",

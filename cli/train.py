@@ -34,6 +34,11 @@ FLAGS: list[tuple[str, str, str]] = [
     ),
     ("--discriminator", "discriminator.kind", "resnet or vit. [resnet]"),
     (
+        "--init-discriminator",
+        "training.init_discriminator",
+        "File of adavit pretrain that a vit discriminator starts from.",
+    ),
+    (
         "--resolution",
         "data.resolution",
         "Side in pixels: 16, 32, 64, ... [what fits the images and the device]",

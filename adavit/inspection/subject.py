@@ -15,6 +15,7 @@ from adavit.models.build import build_discriminator, build_generator
 from adavit.training.build import build_probability
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.run_directory import RunDirectory
+from adavit.training.terms.masked_patches import add_head
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def read_subject(source: str) -> Subject:
         shape = _shape(state, config)
         with torch.random.fork_rng(devices=[]):
             discriminator = build_discriminator(config.discriminator, **shape)
+            if config.training.masked_patch_weight:
+                add_head(discriminator)
             generator = build_generator(config.generator, **shape)
         discriminator.load_state_dict(state["discriminator"])
         generator.load_state_dict(state["average"])

@@ -14,6 +14,7 @@ from adavit.training.freeze import freeze_lower_layers
 from adavit.training.losses import ALTERNATIVES
 from adavit.training.schedules import Schedule
 from adavit.training.step import AdversarialStep
+from adavit.training.terms.masked_patches import add_head
 from adavit.training.workload import Workload
 from augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
 from augment.presets import DIFFAUG
@@ -32,6 +33,8 @@ def build_step(workload: Workload) -> AdversarialStep:
         torch.manual_seed(seed_for(config.run.seed, "weights", 0))
         generator = build_generator(config.generator, **shape)
         discriminator = build_discriminator(config.discriminator, **shape)
+        if config.training.masked_patch_weight:
+            add_head(discriminator)
     training = config.training
     freeze_lower_layers(discriminator, training.freeze_d)
     # On a CPU convolutions run about twice as fast in this layout.

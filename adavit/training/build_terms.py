@@ -19,6 +19,7 @@ from adavit.training.terms.gradient import (
     InterpolatedPenalty,
 )
 from adavit.training.terms.lecam import LeCam
+from adavit.training.terms.masked_patches import MaskedPatches
 from adavit.training.terms.path_length import PathLength
 from adavit.training.terms.term import Side, Term
 from adavit.training.top_k import TopK
@@ -67,6 +68,8 @@ def _terms(training: TrainingConfig, coarse: bool) -> Iterator[Term]:
         yield LatentDiversity(training.zcr_generator, training.zcr_noise)
     if training.lecam:
         yield LeCam(training.lecam, training.lecam_decay)
+    if training.masked_patch_weight:
+        yield MaskedPatches(moving(training, training.masked_patch_weight, 0.0))
 
 
 def _slopes(training: TrainingConfig, coarse: bool) -> Iterator[Term]:

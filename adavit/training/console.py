@@ -17,7 +17,7 @@ class Status:
         images: Real images seen.
         total_images: Real images at the end.
         images_per_s: Speed over the last report, or None before the first.
-        p: Augmentation probability.
+        p: Augmentation probability, or None where nothing is augmented.
         r_t: Overfitting heuristic over the last report, or None.
         r_relative: The one of losses under which r_t means nothing, or None.
         metric: The first metric with its last figure, such as "fid 12.3", or None.
@@ -26,7 +26,7 @@ class Status:
     images: int
     total_images: int
     images_per_s: float | None = None
-    p: float = 0.0
+    p: float | None = 0.0
     r_t: float | None = None
     r_relative: float | None = None
     metric: str | None = None
@@ -38,7 +38,8 @@ class Status:
             parts.append(f"{self.images_per_s:.0f} images/s")
             left = (self.total_images - self.images) / self.images_per_s
             parts.append(f"{_duration(left)} left")
-        parts.append(f"p {self.p:.3f}")
+        if self.p is not None:
+            parts.append(f"p {self.p:.3f}")
         if self.r_t is not None:
             parts.append(f"r_t {self.r_t:+.2f}")
         if self.r_relative is not None:

@@ -10,10 +10,10 @@ from adavit.config import RunConfig
 from adavit.models import count_parameters
 from adavit.training.build import build_step
 from adavit.training.console import Console
+from adavit.training.start import read_start
 from adavit.training.step import AdversarialStep
 from adavit.training.streams import StepStreams
 from adavit.training.train import config_text
-from adavit.training.transfer import read_source, transfer
 from adavit.training.workload import Workload, prepare, total_images
 
 TIMED_STEPS = 3
@@ -27,14 +27,13 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         console: Told what was found in the data.
 
     Raises:
-        UserError: As `adavit.training.workload.prepare`, and if there is nothing to transfer.
+        UserError: As `adavit.training.workload.prepare`, and if what to start from does not fit.
     """
-    path = config.training.transfer
-    source = None if path is None else read_source(path)
+    start = read_start(config)
     workload = prepare(config, console)
     config = workload.config
     step = build_step(workload)
-    for note in [] if source is None else transfer(step, source):
+    for note in [] if start is None else start(step, config):
         console.note(note)
     batch, device = config.training.batch, workload.device
     per_step = seconds_per_step(workload, step)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from torch import Tensor
 
 from adavit.config import RunConfig
 from adavit.config_model import AUTO
@@ -15,8 +14,8 @@ from adavit.settings import build_config, flatten, merge, read_config_file
 from adavit.training.build import build_step
 from adavit.training.console import Console, SilentConsole
 from adavit.training.run_directory import RunDirectory
+from adavit.training.start import Start, read_start
 from adavit.training.trainer import Trainer
-from adavit.training.transfer import read_source, transfer
 from adavit.training.workload import (
     absolute_source,
     describe_data,
@@ -63,17 +62,17 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     console = console or SilentConsole()
     config = config or RunConfig()
     RunDirectory.check_free(config.run.out)
-    source = _source(config)  # what it may lack is said before data are loaded
+    start = read_start(config)  # what it may lack is said before data are loaded
     workload = prepare(_with_absolute_paths(config), console)
-    if source is not None:
-        transfer(build_step(workload), source)  # likewise, before a directory is made
+    if start is not None:
+        start(build_step(workload), workload.config)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
         text = config_text(workload.config)
         write_text(directory.config, text)
         console.note(f"{text}\nRun directory: {directory.path}")
         trainer = Trainer(workload, directory, console)
-        _begin(trainer, source)
+        _begin(trainer, start)
         return _run(trainer)
 
 
@@ -110,7 +109,7 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         trainer.begin_again()
-        _begin(trainer, _source(config))
+        _begin(trainer, read_start(config))
     write_text(directory.config, config_text(workload.config))
     if trainer.progress.images >= total_images(workload.config):
         console.note(
@@ -171,15 +170,9 @@ def config_text(config: RunConfig) -> str:
     return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 
 
-def _source(config: RunConfig) -> dict[str, dict[str, Tensor]] | None:
-    """The networks of the run to start from, or None."""
-    path = config.training.transfer
-    return None if path is None else read_source(path)
-
-
-def _begin(trainer: Trainer, source: dict[str, dict[str, Tensor]] | None) -> None:
-    if source is not None:
-        for note in transfer(trainer.step, source):
+def _begin(trainer: Trainer, start: Start | None) -> None:
+    if start is not None:
+        for note in start(trainer.step, trainer.config):
             trainer.console.note(note)
 
 
@@ -198,7 +191,12 @@ def _with_absolute_paths(config: RunConfig) -> RunConfig:
     values["data"]["source"] = absolute_source(config.data.source)
     if config.metrics.reference is not None:
         values["metrics"]["reference"] = absolute_source(config.metrics.reference)
-    paths = (("data", "data_root"), ("metrics", "inception_weights"), ("training", "transfer"))
+    paths = (
+        ("data", "data_root"),
+        ("metrics", "inception_weights"),
+        ("training", "transfer"),
+        ("training", "init_discriminator"),
+    )
     for section, key in paths:
         if values[section][key] is not None:
             values[section][key] = str(Path(values[section][key]).absolute())

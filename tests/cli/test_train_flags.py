@@ -6,6 +6,8 @@ import torch
 import yaml
 from PIL import Image
 
+from adavit.models import ViTDiscriminator
+from adavit.pretraining.trunk_file import save_trunk
 from cli.train import FLAGS, SWITCHES
 from tests.cli.conftest import TINY, Adavit
 
@@ -15,6 +17,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--out": ("elsewhere", []),
     "--kimg": ("0.064", []),
     "--discriminator": ("resnet", []),
+    "--init-discriminator": ("trunk.safetensors", []),
     "--resolution": ("8", []),
     "--channels": ("rgba", []),
     "--subset": ("12", []),
@@ -45,7 +48,14 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
 SAME_AS_WITHOUT = {"--extractor", "--device"}
 """Here, without weights or an accelerator, the default arrives at the same value."""
 
-PATHS = {"--data", "--metric-data", "--data-root", "--inception-weights", "--transfer"}
+PATHS = {
+    "--data",
+    "--metric-data",
+    "--data-root",
+    "--inception-weights",
+    "--transfer",
+    "--init-discriminator",
+}
 """Kept as absolute paths, so that a run can be continued from another folder."""
 
 
@@ -73,6 +83,21 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
 
 
+@pytest.fixture
+def trunk(tmp_path: Path) -> None:
+    """What `adavit pretrain` would have written, of one block."""
+    arguments = {"resolution": 16, "patch": 2, "width": 16, "depth": 1, "heads": 2}
+    save_trunk(
+        tmp_path / "trunk.safetensors",
+        ViTDiscriminator(**arguments, mlp_ratio=2.0).encoder,
+        arguments={**arguments, "mlp_ratio": 2.0},
+        config={},
+        data_fingerprint="",
+        images=0,
+        figures={},
+    )
+
+
 def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
     """The resolved settings that a dry run prints."""
     tiny = [f for f in TINY if f not in ("--extractor", "random")]
@@ -93,7 +118,7 @@ def test_every_flag_is_tried_here() -> None:
     assert flags == set(GIVEN)
 
 
-@pytest.mark.usefixtures("pictures", "other", "source", "uncompiled")
+@pytest.mark.usefixtures("pictures", "other", "source", "trunk", "uncompiled")
 @pytest.mark.parametrize(("flag", "key", "_"), [*FLAGS, *SWITCHES])
 def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str, _: str) -> None:
     flag = flag.partition("/")[0]

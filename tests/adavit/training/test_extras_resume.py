@@ -27,6 +27,7 @@ EVERYTHING = {
     "apa_speed_kimg": 0.04,
     "apa_target": -1,
     "top_k": 0.5,
+    "masked_patch_weight": 0.3,
     "freeze_d": 1,
     "schedule_kimg": 0.05,
     "final_lr_factor": 0.25,

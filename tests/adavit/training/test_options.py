@@ -98,12 +98,46 @@ OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
     "ema_half_life_kimg": ({"ema_ramp": None}, 0.001),
     "ema_ramp": ({}, 0.9),
 }
-ELSEWHERE = {"total_kimg", "batch", "compile", "transfer", "apa_target", "apa_speed_kimg"}
-"""Length, batch, compile (changes nothing but speed), transfer and the rule of p have tests of their own."""
+ELSEWHERE = {
+    "total_kimg",
+    "batch",
+    "compile",  # changes nothing but speed
+    "transfer",
+    "init_discriminator",
+    "masked_patch_weight",  # adds weights
+    "apa_target",
+    "apa_speed_kimg",
+}
+"""These have tests of their own."""
 
 
 def test_every_option_is_listed() -> None:
     assert OPTIONS.keys() | ELSEWHERE == TrainingConfig.model_fields.keys()
+
+
+def test_masked_patches_change_the_trunk_and_fade_out() -> None:
+    def after(weight: float, images: int) -> dict[str, torch.Tensor]:
+        step = build_step(workload(SMALL, {"training": {"masked_patch_weight": weight}}))
+        real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        result = step(real, None, images=images, streams=StepStreams.at(0, images))
+        assert ("masked_patch_accuracy" in result.losses) == (weight > 0)
+        return dict(step.discriminator.named_parameters())
+
+    def gradients(weight: float, images: int) -> dict[str, torch.Tensor]:
+        found = {name: p.grad for name, p in after(weight, images).items()}
+        return {name: g for name, g in found.items() if g is not None}
+
+    for images, same in ((0, False), (100, True)):  # 0.1 kimg is the end of the schedule
+        without, found = gradients(0, images), gradients(0.5, images)
+        assert {name for name in found if name not in without} == {
+            "masked_patches.mask_token",
+            "masked_patches.classes.weight",
+            "masked_patches.classes.bias",
+        }
+        trunk = "encoder.blocks.0.mlp.0.weight"
+        assert torch.allclose(without[trunk], found[trunk], rtol=1e-4, atol=1e-7) == same
+        torch.testing.assert_close(without["head.weight"], found["head.weight"])
+        assert bool(found["masked_patches.classes.bias"].any()) != same
 
 
 @pytest.mark.parametrize("key", OPTIONS)
@@ -266,3 +300,14 @@ def test_the_presets_name_what_they_take() -> None:
     step = build_step(workload(read_preset("stylegan2-ada"), SMALL))
     assert [term.name for term in step.terms] == ["r1", "path_length_penalty"]
     assert step.mixing.probability == 0.9
+
+
+def test_masked_patches_need_a_vit() -> None:
+    with pytest.raises(UserError, match="kind is resnet, which has no patches"):
+        build_config([{"training": {"masked_patch_weight": 0.1}}])
+
+
+def test_a_run_has_one_start() -> None:
+    layer = {"transfer": "run", "init_discriminator": "trunk.safetensors"}
+    with pytest.raises(UserError, match="both given, expected one"):
+        build_config([{"discriminator": {"kind": "vit"}, "training": layer}])

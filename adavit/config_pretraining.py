@@ -1,0 +1,89 @@
+"""The configuration of a pre-training: the one place where its defaults live."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from adavit.config import DataConfig
+from adavit.config_discriminator import ViTConfig
+from adavit.config_model import AUTO, ConfigModel
+
+
+class PretrainingConfig(ConfigModel):
+    """Length and optimisation, by AdamW (arXiv:1711.05101)."""
+
+    total_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images. auto: 200, on a CPU 50."""
+    batch: int = Field(64, ge=1)
+    """Images per step; as a run on an accelerator takes."""
+    learning_rate: float = Field(AUTO, gt=0)
+    """Highest step. auto: 0.0002 (ViT paper, B.1.2), on a CPU 0.005
+    (benchmarks/results/pretraining_cpu.md)."""
+    warmup_kimg: float = Field(AUTO, ge=0)
+    """Thousands of images over which the step rises from 0; then it falls along half a cosine to 0. auto:
+    a hundredth of total_kimg, as in the ViT paper, B.1.2."""
+    adam_beta1: float = Field(0.9, ge=0, lt=1)
+    """Decay of the first moment; as MAE (arXiv:2111.06377, table 8)."""
+    adam_beta2: float = Field(0.95, ge=0, lt=1)
+    """Decay of the second moment; as MAE."""
+    weight_decay: float = Field(0.05, ge=0)
+    """Of matrices and embeddings, not of biases, gains and LayerScale; as MAE."""
+    measure_every_kimg: float = Field(AUTO, gt=0)
+    """Thousands of images between measurements, at each of which the file is written. auto: a tenth of
+    total_kimg."""
+
+
+class PretrainingRun(ConfigModel):
+    """Where, and from which seed."""
+
+    out: Path | None = Field(None)
+    """The directory. None: the next number below runs/."""
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Start of every random stream; a run with the same seed holds out the same images."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
+    """auto: cuda where there is one, else cpu."""
+
+
+class PretrainConfig(ConfigModel):
+    """All that decides a pre-training."""
+
+    data: DataConfig = DataConfig()
+    discriminator: ViTConfig = ViTConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
+    run: PretrainingRun = PretrainingRun()
+
+    @model_validator(mode="after")
+    def _without_classes(self) -> "PretrainConfig":
+        if self.data.cond:
+            raise ValueError(
+                "data.cond is on, but pre-training looks at no classes, expected it off. Leave it"
+                " out; adavit train --cond takes the same file."
+            )
+        return self
+
+    def as_dict(self) -> dict[str, Any]:
+        """Sections as plain values; the inverse of `PretrainConfig.model_validate`."""
+        return self.model_dump(mode="json", warnings=False)
+
+
+def resolve_pretraining(section: PretrainingConfig, *, device: str) -> PretrainingConfig:
+    """Replaces every `AUTO`.
+
+    Args:
+        section: As given.
+        device: "cpu", "cuda" or "mps".
+    """
+    on_cpu = device == "cpu"
+    given = {
+        key: value for key, value in section.model_dump(warnings=False).items() if value != AUTO
+    }
+    # On small_set most is learnt in 20 kimg, as benchmarks/results/pretraining_cpu.md shows.
+    total = given.get("total_kimg", 50.0 if on_cpu else 200.0)
+    chosen = {
+        "total_kimg": total,
+        "learning_rate": 5e-3 if on_cpu else 2e-4,
+        "warmup_kimg": total / 100,
+        "measure_every_kimg": total / 10,
+    }
+    return PretrainingConfig.model_validate(chosen | given)

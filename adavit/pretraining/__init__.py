@@ -1,0 +1,1 @@
+"""Masked patch prediction: the trunk of a ViT discriminator learns images before it judges them."""

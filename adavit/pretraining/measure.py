@@ -1,0 +1,99 @@
+"""How well corrupted patches are predicted, beside what can be said without looking."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.data import images_to_float
+from adavit.models.vit.encoder import VisionEncoder
+from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
+from adavit.pretraining.corruption import draw_corruption
+from adavit.pretraining.prediction import (
+    MaskedPatchHead,
+    masked_patch_accuracy,
+    masked_patch_loss,
+    predict_corrupted,
+)
+from adavit.pretraining.targets import class_count, mean_colour_classes
+from adavit.randomness import generator_for
+from adavit.training.workload import Workload
+
+IMAGES = 5000
+"""At most so many images of a part are looked at: with 64 patches each, frequencies to a thousandth."""
+
+
+class Measurement:
+    """Measures on the held-out images, or on training images where none are held out.
+
+    What is corrupted is drawn once for all times, so that the figures can be compared.
+
+    Args:
+        workload: Its data and its seed.
+        patch: Side of a patch in pixels.
+        batch: Images at a time.
+        autocast: Type of the networks' arithmetic, or None for float32.
+    """
+
+    def __init__(
+        self, workload: Workload, *, patch: int, batch: int, autocast: torch.dtype | None
+    ) -> None:
+        split = workload.split
+        self.measured_on = "held-out" if len(split.heldout) else "training"
+        self._workload = workload
+        self._batch = batch
+        self._autocast = autocast
+        self._indices = (split.heldout if len(split.heldout) else split.train)[:IMAGES]
+        channels = workload.image_set.images.shape[1]
+        seen = [mean_colour_classes(part, patch) for part in self._parts(split.train[:IMAGES])]
+        self.frequencies = class_frequencies(torch.cat(seen).cpu(), class_count(channels))
+
+    @torch.no_grad()
+    def __call__(self, encoder: VisionEncoder, head: MaskedPatchHead) -> dict[str, Any]:
+        """The figures.
+
+        Returns:
+            `loss` (nats) and `accuracy` of the prediction, `frequency_loss` and `majority_accuracy` of
+            the same patches predicted from the training images' class frequencies alone, and
+            `measured_on`: "held-out" or "training".
+        """
+        device = self._workload.device
+        stream = generator_for(self._workload.config.run.seed, "measured corruption", 0, device)
+        loss, accuracy, classes = 0.0, 0.0, []
+        for images in self._parts(self._indices):
+            corruption = draw_corruption(len(images), encoder.layout.patches, stream)
+            with torch.autocast(
+                device.type,
+                dtype=self._autocast or torch.bfloat16,
+                enabled=self._autocast is not None,
+            ):
+                prediction = predict_corrupted(encoder, head, images, corruption)
+            share = len(images) / len(self._indices)  # as many patches are hidden in every image
+            loss += share * float(masked_patch_loss(prediction))
+            accuracy += share * float(masked_patch_accuracy(prediction))
+            classes.append(prediction.classes.cpu())
+        hidden = torch.cat(classes)
+        return {
+            "loss": loss,
+            "accuracy": accuracy,
+            "frequency_loss": frequency_loss(self.frequencies, hidden),
+            "majority_accuracy": majority_accuracy(self.frequencies, hidden),
+            "measured_on": self.measured_on,
+        }
+
+    def _parts(self, indices: np.ndarray) -> Iterator[Tensor]:
+        images = self._workload.image_set.images
+        for start in range(0, len(indices), self._batch):
+            part = torch.from_numpy(images[indices[start : start + self._batch]])
+            yield images_to_float(part.to(self._workload.device))
+
+
+def figure_line(record: dict[str, Any]) -> str:
+    """A measurement in one line, with what it must beat."""
+    return (
+        f"{record['measured_on']} accuracy {record['accuracy']:.3f} (majority"
+        f" {record['majority_accuracy']:.3f}), loss {record['loss']:.3f} (frequencies"
+        f" {record['frequency_loss']:.3f})"
+    )

@@ -1,0 +1,86 @@
+"""Predicting the mean colour of corrupted patches from the tokens that an encoder makes of the others."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from adavit.models.precision import full_precision
+from adavit.models.vit.encoder import TOKEN_STD, VisionEncoder
+from adavit.pretraining.corruption import Corruption, corrupt
+from adavit.pretraining.targets import class_count, mean_colour_classes
+
+
+class MaskedPatchHead(nn.Module):
+    """What masked patch prediction adds to an encoder: the mask token and a dense layer.
+
+    Args:
+        width: Features D of a token.
+        image_channels: Channels of the images, which decide the number K of classes.
+    """
+
+    def __init__(self, *, width: int, image_channels: int) -> None:
+        super().__init__()
+        self.mask_token = nn.Parameter(torch.zeros(width))
+        self.classes = nn.Linear(width, class_count(image_channels))
+        # Drawn as the other tokens are, and all classes nearly as likely at the start.
+        for weight in (self.mask_token, self.classes.weight):
+            nn.init.trunc_normal_(weight, std=TOKEN_STD)
+        nn.init.zeros_(self.classes.bias)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was said of the M corrupted patches of a batch.
+
+    Attributes:
+        logits: Of their classes [M, K], float32.
+        classes: What is right [M], int64.
+    """
+
+    logits: Tensor
+    classes: Tensor
+
+
+def head_for(encoder: VisionEncoder) -> MaskedPatchHead:
+    """A new head that fits an encoder; draws from torch's global generator, as modules do."""
+    width = encoder.norm.normalized_shape[0]
+    return MaskedPatchHead(width=width, image_channels=encoder.image_channels)
+
+
+def predict_corrupted(
+    encoder: VisionEncoder, head: MaskedPatchHead, images: Tensor, corruption: Corruption
+) -> Prediction:
+    """Predicts the classes of the corrupted patches of images.
+
+    Patches are corrupted between the stem and the position embedding, so every token still knows its
+    place. Stems whose patches share pixels (all but `linear`) tell a hidden patch's neighbours
+    something of it, which makes the task easier.
+
+    Args:
+        encoder: The trunk; all patches are encoded, whatever its `patch_drop`.
+        head: Of the same width and channels.
+        images: Images [B, C, H, W] in [-1, 1]. Not modified.
+        corruption: Drawn for B images of the encoder's N patches.
+
+    Returns:
+        Logits and classes of all corrupted patches, image by image.
+    """
+    patch = encoder.image_size[0] // encoder.layout.rows
+    patches = corrupt(encoder.embed(images), head.mask_token, corruption)
+    tokens = encoder.encode(patches, twice_differentiable=False)
+    tokens = tokens[:, encoder.layout.class_tokens :]  # [B, N, D]
+    with torch.autocast(images.device.type, enabled=False):
+        logits = head.classes(encoder.norm(full_precision(tokens[corruption.corrupted])))
+    return Prediction(logits, mean_colour_classes(images, patch)[corruption.corrupted])
+
+
+def masked_patch_loss(prediction: Prediction) -> Tensor:
+    """Mean cross-entropy over the corrupted patches (arXiv:2010.11929, appendix B.1.2), 0-d, in nats."""
+    return F.cross_entropy(prediction.logits, prediction.classes)
+
+
+def masked_patch_accuracy(prediction: Prediction) -> Tensor:
+    """Part of the corrupted patches whose likeliest class is right, 0-d in [0, 1]."""
+    return (prediction.logits.argmax(dim=1) == prediction.classes).float().mean()

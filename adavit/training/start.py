@@ -1,0 +1,26 @@
+"""What a run starts from beside its seed: another run, a pre-trained trunk, or nothing."""
+
+from collections.abc import Callable
+
+from adavit.config import RunConfig
+from adavit.training.pretrained import read_pretrained, start_from
+from adavit.training.step import AdversarialStep
+from adavit.training.transfer import read_source, transfer
+
+Start = Callable[[AdversarialStep, RunConfig], list[str]]
+"""Fills the networks of a step at image 0, and says with what."""
+
+
+def read_start(config: RunConfig) -> Start | None:
+    """Reads what a configuration names; None where all is drawn from the seed.
+
+    Raises:
+        UserError: If it cannot be used.
+    """
+    if config.training.transfer is not None:
+        source = read_source(config.training.transfer)
+        return lambda step, config: transfer(step, source)
+    trunk = read_pretrained(config)
+    if trunk is not None:
+        return lambda step, config: [start_from(trunk, step, config)]
+    return None

@@ -1,0 +1,63 @@
+"""Masked patch prediction beside the adversarial loss (Dosovitskiy et al. 2021, arXiv:2010.11929, appendix B.1.2)."""
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.vit.encoder import VisionEncoder
+from adavit.pretraining.corruption import draw_corruption
+from adavit.pretraining.prediction import (
+    MaskedPatchHead,
+    head_for,
+    masked_patch_accuracy,
+    masked_patch_loss,
+    predict_corrupted,
+)
+from adavit.training.schedules import Schedule
+from adavit.training.terms.term import Microbatch, Term
+
+HEAD = "masked_patches"
+"""Where the discriminator keeps the head: its optimiser and its checkpoint are those of the head too."""
+
+
+def add_head(discriminator: nn.Module) -> None:
+    """Gives a ViT discriminator the mask token and the layer that predicts.
+
+    Its logits stay as they are. Draws from torch's global generator, as modules do.
+    """
+    encoder = discriminator.get_submodule("encoder")
+    assert isinstance(encoder, VisionEncoder)
+    discriminator.add_module(HEAD, head_for(encoder))
+
+
+class MaskedPatches(Term):
+    """Cross-entropy of the colours of corrupted patches of real images, as they are after augmentation.
+
+    Generated images are left out: to predict them would teach the trunk what it is to tell apart.
+    All patches are encoded, whatever the discriminator's `patch_drop`. Needs `add_head`.
+
+    Args:
+        weight: Factor in the loss.
+    """
+
+    def __init__(self, weight: float | Schedule) -> None:
+        super().__init__("masked_patches", weight)
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The loss, and the part of the patches whose likeliest colour is right."""
+        return (self.name, "masked_patch_accuracy")
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Term`."""
+        images = batch.real.view.images.detach()
+        encoder = batch.critic.discriminator.get_submodule("encoder")
+        head = batch.critic.discriminator.get_submodule(HEAD)
+        assert isinstance(encoder, VisionEncoder)
+        assert isinstance(head, MaskedPatchHead)
+        stream = batch.streams.of(self.name)
+        corruption = draw_corruption(len(images), encoder.layout.patches, stream)
+        with batch.critic.precision(images.device):
+            prediction = predict_corrupted(encoder, head, images, corruption)
+        with torch.no_grad():
+            accuracy = masked_patch_accuracy(prediction)
+        return {self.name: masked_patch_loss(prediction), "masked_patch_accuracy": accuracy}

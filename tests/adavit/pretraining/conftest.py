@@ -1,0 +1,71 @@
+"""Small pictures, a small encoder, and the smallest pre-training that does everything."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adavit.config_pretraining import PretrainConfig
+from adavit.models.vit.discriminator import ViTDiscriminator
+from adavit.pretraining.settings import build_pretrain_config
+
+Layer = dict[str, dict[str, Any]]
+ARGUMENTS: dict[str, Any] = {
+    "resolution": 16,
+    "image_channels": 3,
+    "num_classes": 0,
+    "patch": 4,
+    "width": 16,
+    "depth": 2,
+    "heads": 2,
+}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def discriminator() -> Callable[..., ViTDiscriminator]:
+    """Makes small ones; the same seed draws the same weights."""
+
+    def make(seed: int = 0, **changes: Any) -> ViTDiscriminator:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return ViTDiscriminator(**{**ARGUMENTS, **changes})
+
+    return make
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Forty 16x16 images of a few colours."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for index in range(40):
+        image = np.full((16, 16, 3), rng.integers(0, 256, 3), np.uint8)
+        image[4:12, 4:12] = rng.integers(0, 256, 3)
+        Image.fromarray(image).save(tmp_path / "pictures" / f"{index:03d}.png")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def tiny(pictures: Path, tmp_path: Path) -> Callable[..., PretrainConfig]:
+    """Makes configurations of a pre-training that takes a second; layers are laid over it."""
+
+    def make(*layers: Layer) -> PretrainConfig:
+        base: Layer = {
+            "data": {"source": str(pictures), "val_fraction": 0.25},
+            "discriminator": {"width": 16, "heads": 2, "depth": 1, "patch": 4},
+            "pretraining": {"total_kimg": 0.064, "batch": 8, "measure_every_kimg": 0.016},
+            "run": {"out": str(tmp_path / "pretrained")},
+        }
+        return build_pretrain_config([base, *layers])
+
+    return make

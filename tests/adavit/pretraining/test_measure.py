@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from adavit.data import Split, images_to_float
+from adavit.models.vit.discriminator import ViTDiscriminator
+from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
+from adavit.pretraining.corruption import draw_corruption
+from adavit.pretraining.measure import Measurement, figure_line
+from adavit.pretraining.prediction import head_for, masked_patch_loss, predict_corrupted
+from adavit.pretraining.targets import mean_colour_classes
+from adavit.randomness import generator_for
+
+TRAIN, HELDOUT = np.arange(2, 9), np.array([0, 1, 9, 10, 11])
+
+
+@pytest.fixture
+def workload() -> Any:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (12, 3, 1, 1)) * np.ones((1, 1, 16, 16), np.int64)
+    images[3:, :, :8] = 250  # white is the most frequent colour of training images
+    return SimpleNamespace(
+        image_set=SimpleNamespace(images=images.astype(np.uint8)),
+        split=Split(train=TRAIN, heldout=HELDOUT),
+        device=torch.device("cpu"),
+        config=SimpleNamespace(run=SimpleNamespace(seed=3)),
+    )
+
+
+def test_held_out_images_are_measured_against_frequencies_of_training_images(
+    workload: Any, discriminator: Callable[..., ViTDiscriminator]
+) -> None:
+    encoder = discriminator().encoder
+    head = head_for(encoder)
+    measurement = Measurement(workload, patch=4, batch=5, autocast=None)
+    figures = measurement(encoder, head)
+    images = images_to_float(torch.from_numpy(workload.image_set.images))
+    frequencies = class_frequencies(mean_colour_classes(images[TRAIN], 4), 512)
+    corruption = draw_corruption(5, 16, generator_for(3, "measured corruption", 0))
+    prediction = predict_corrupted(encoder, head, images[HELDOUT], corruption)
+    hits = prediction.logits.argmax(dim=1) == prediction.classes
+    assert figures == {
+        "loss": pytest.approx(float(masked_patch_loss(prediction).detach())),
+        "accuracy": pytest.approx(float(hits.double().mean())),
+        "frequency_loss": pytest.approx(frequency_loss(frequencies, prediction.classes)),
+        "majority_accuracy": pytest.approx(majority_accuracy(frequencies, prediction.classes)),
+        "measured_on": "held-out",
+    }
+    assert int(frequencies.argmax()) == 511
+    assert 0.1 < figures["majority_accuracy"] < 0.9
+    assert measurement(encoder, head) == figures
+
+
+def test_uneven_parts_weigh_by_their_images(
+    workload: Any, discriminator: Callable[..., ViTDiscriminator]
+) -> None:
+    encoder = discriminator().encoder
+    head = head_for(encoder)
+    with torch.no_grad():  # always the same answer, so that it does not matter what is hidden
+        head.classes.weight.zero_()
+        head.classes.bias.copy_(torch.linspace(0, 5, 512))
+    workload.image_set.images[HELDOUT[:4]] = 250
+    workload.image_set.images[HELDOUT[4]] = 0
+    figures = Measurement(workload, patch=4, batch=3, autocast=None)(encoder, head)
+    assert figures["accuracy"] == pytest.approx(0.8)
+    likelihood = torch.linspace(0, 5, 512).log_softmax(dim=0)
+    expected = -0.8 * float(likelihood[511]) - 0.2 * float(likelihood[0])
+    assert figures["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_line_tells_the_figures_and_what_they_must_beat() -> None:
+    record = {
+        "measured_on": "held-out",
+        "accuracy": 0.25,
+        "majority_accuracy": 0.03,
+        "loss": 3.5,
+        "frequency_loss": 5.25,
+    }
+    assert (
+        figure_line(record)
+        == "held-out accuracy 0.250 (majority 0.030), loss 3.500 (frequencies 5.250)"
+    )

@@ -1,0 +1,192 @@
+import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.config_pretraining import PretrainConfig
+from adavit.errors import RunError, UserError
+from adavit.pretraining.pretrain import learning_rate, pretrain
+from adavit.pretraining.settings import build_pretrain_config
+from adavit.pretraining.trunk_file import read_trunk
+from adavit.training.console import LineConsole, SilentConsole, Status
+from adavit.training.signals import Stopped
+
+Tiny = Callable[..., PretrainConfig]
+
+
+def records(file: Path) -> list[dict[str, Any]]:
+    log = file.with_name("pretraining.jsonl")
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def same(first: Path, second: Path) -> bool:
+    one, two = read_trunk(first).state(), read_trunk(second).state()
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_pretraining_leaves_a_trunk_and_its_figures(
+    tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = pretrain(tiny(), console=LineConsole())
+    assert sorted(path.name for path in file.parent.iterdir()) == [
+        "pretraining.jsonl",
+        "trunk.safetensors",
+    ]
+    log = records(file)
+    assert [record["images"] for record in log] == [0, 16, 32, 48, 64]
+    trunk = read_trunk(file)
+    assert trunk.images == 64
+    assert trunk.figures == log[-1]
+    assert trunk.figures["measured_on"] == "held-out"
+    assert trunk.arguments["width"] == 16
+    assert trunk.config["pretraining"]["learning_rate"] == 5e-3
+    assert len(trunk.data_fingerprint) == 64
+    # Before the first step all 512 colours are about as likely.
+    assert log[0]["loss"] == pytest.approx(math.log(512), abs=0.1)
+    assert log[0]["training_loss"] is None
+    out = capsys.readouterr().out
+    assert "held-out accuracy 0." in out
+    assert "(majority 0." in out
+    assert "  p 0" not in out
+    assert f"--init-discriminator {file}" in out
+
+
+def test_figures_without_looking_are_those_of_the_data(tiny: Tiny) -> None:
+    black_and_white = {"discriminator": {"patch": 8}}
+    file = pretrain(tiny(black_and_white))
+    record = records(file)[0]
+    # 30 training images of 4 patches, 2 of which are hidden; all figures are parts of 20 patches.
+    assert record["majority_accuracy"] * 20 == pytest.approx(
+        round(record["majority_accuracy"] * 20)
+    )
+    assert 0 < record["frequency_loss"] <= math.log(120 + 512)
+
+
+def test_without_held_out_images_training_images_are_measured(tiny: Tiny) -> None:
+    file = pretrain(tiny({"data": {"val_fraction": 0}}))
+    assert records(file)[-1]["measured_on"] == "training"
+
+
+def test_the_same_seed_gives_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
+    files = [pretrain(tiny({"run": {"out": str(tmp_path / name)}})) for name in "ab"]
+    assert same(*files)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"pretraining": {"total_kimg": 0.072}},
+        {"pretraining": {"batch": 16}},
+        {"pretraining": {"learning_rate": 1e-3}},
+        {"pretraining": {"warmup_kimg": 0.032}},
+        {"pretraining": {"adam_beta1": 0.5}},
+        {"pretraining": {"adam_beta2": 0.99}},
+        {"pretraining": {"weight_decay": 0.5}},
+        {"run": {"seed": 1}},
+        {"data": {"mirror": True}},
+        {"discriminator": {"attention": "dot"}},
+    ],
+)
+def test_every_setting_changes_the_trunk(
+    tiny: Tiny, tmp_path: Path, layer: dict[str, dict[str, Any]]
+) -> None:
+    usual = pretrain(tiny({"run": {"out": str(tmp_path / "usual")}}))
+    section, values = next(iter(layer.items()))
+    out = {"run": {"out": str(tmp_path / "other")}}
+    assert not same(usual, pretrain(tiny(out, {section: values})))
+
+
+def test_the_cadence_of_measurements_does_not_change_the_trunk(tiny: Tiny, tmp_path: Path) -> None:
+    often = {"pretraining": {"measure_every_kimg": 0.008}, "run": {"out": str(tmp_path / "often")}}
+    file = pretrain(tiny(often))
+    assert len(records(file)) == 9
+    assert same(file, pretrain(tiny()))
+
+
+def test_the_rate_rises_and_falls_to_zero() -> None:
+    rate = {"peak": 2.0, "warmup": 10.0, "total": 50.0}
+    assert learning_rate(5, **rate) == 1.0
+    assert learning_rate(10, **rate) == 2.0
+    assert learning_rate(20, **rate) == pytest.approx(1 + math.sqrt(0.5))
+    assert learning_rate(30, **rate) == pytest.approx(1.0)
+    assert learning_rate(50, **rate) == pytest.approx(0.0)
+    assert learning_rate(3, peak=2.0, warmup=0.0, total=3.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_file_of_what_was_learnt(tiny: Tiny, number: signal.Signals) -> None:
+    class Signals(SilentConsole):
+        def status(self, status: Status) -> None:
+            if status.images == 40:
+                os.kill(os.getpid(), number)
+
+    config = tiny()
+    with pytest.raises(Stopped, match=number.name):
+        pretrain(config, console=Signals())
+    assert config.run.out is not None
+    trunk = read_trunk(config.run.out / "trunk.safetensors")
+    assert trunk.images == 40
+    assert trunk.figures["images"] == 32
+
+
+def test_numbers_that_are_not_finite_stop_it_and_leave_the_last_good_file(tiny: Tiny) -> None:
+    config = tiny({"pretraining": {"learning_rate": 1e30, "warmup_kimg": 0}})
+    with pytest.raises(RunError, match=r"not finite.*lower pretraining.learning_rate"):
+        pretrain(config)
+    assert config.run.out is not None
+    state = read_trunk(config.run.out / "trunk.safetensors").state()
+    assert all(torch.isfinite(tensor).all() for tensor in state.values())
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"data": {"cond": True}}, "data.cond is on, but pre-training looks at no classes"),
+        ({"discriminator": {"kind": "resnet"}}, "discriminator.kind is 'resnet', expected 'vit'"),
+        ({"pretraining": {"bach": 2}}, r"pretraining.bach is not .* mean pretraining.batch\?"),
+        ({"training": {"batch": 2}}, "training is not a setting"),
+        ({"discriminator": {"widht": 2}}, "of the vit discriminator. Did you mean discriminator.w"),
+        ({"pretraining": {"batch": 0}}, "pretraining.batch is 0, expected greater than"),
+    ],
+)
+def test_wrong_settings_are_named(layer: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_pretrain_config([layer])
+
+
+def test_a_hidden_patch_needs_others(tiny: Tiny) -> None:
+    config = tiny({"discriminator": {"patch": 16}})
+    with pytest.raises(UserError, match="patch is 16, which makes one patch"):
+        pretrain(config)
+    assert config.run.out is not None
+    assert not config.run.out.exists()
+
+
+def test_a_full_directory_is_refused_first(tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "pretrained").mkdir()
+    (tmp_path / "pretrained" / "file").touch()
+    with pytest.raises(UserError, match="is not empty"):
+        pretrain(tiny())
+
+
+@pytest.mark.slow
+def test_pretraining_beats_the_baselines_on_small_set(tmp_path: Path) -> None:
+    config = build_pretrain_config(
+        [
+            {
+                "data": {"source": "small_set", "subset": 1000, "val_fraction": 0.2},
+                "pretraining": {"total_kimg": 4, "measure_every_kimg": 2},
+                "run": {"out": str(tmp_path / "small_set"), "device": "cpu"},
+            }
+        ]
+    )
+    figures = read_trunk(pretrain(config)).figures
+    # Seeds 0 to 2: loss 3.96 to 4.10 against 5.17 to 5.20, accuracy 0.125 to 0.134 against 0.023 to 0.035.
+    assert figures["loss"] < figures["frequency_loss"] - 0.8
+    assert figures["accuracy"] > 2 * figures["majority_accuracy"]

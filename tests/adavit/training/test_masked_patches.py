@@ -1,0 +1,115 @@
+"""The term called directly, with a microbatch made by hand."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.models import Generator, ViTDiscriminator
+from adavit.pretraining.corruption import draw_corruption
+from adavit.pretraining.prediction import (
+    masked_patch_accuracy,
+    masked_patch_loss,
+    predict_corrupted,
+)
+from adavit.training.critic import Critic
+from adavit.training.streams import StepStreams
+from adavit.training.terms.masked_patches import HEAD, MaskedPatches, add_head
+from adavit.training.terms.term import Judged, Microbatch
+from augment import AugmentPipe
+
+COUNT = 6
+
+
+def discriminator(**changes: Any) -> ViTDiscriminator:
+    torch.manual_seed(0)
+    sizes = {"resolution": 8, "patch": 2, "width": 16, "depth": 1, "heads": 2}
+    network = ViTDiscriminator(**{**sizes, **changes})
+    add_head(network)
+    return network
+
+
+def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -> Microbatch:
+    """Real and generated images, augmented at p = 0.7, as a step judges them."""
+    pipe = AugmentPipe.preset("bgc")
+    pipe.p.fill_(0.7)
+    critic, streams = Critic(network, pipe, autocast), StepStreams.at(0, 0)
+    generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
+    latents = torch.randn(COUNT, 6)
+
+    def judged(images: Tensor) -> Judged:
+        view = critic.view(images, streams.augmentation)
+        return Judged(images, view, critic.judge(view, None))
+
+    real = torch.rand(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
+    return Microbatch(
+        generator=generator,
+        critic=critic,
+        labels=None,
+        latents=latents,
+        real=judged(real.requires_grad_(True)),
+        generated=judged(generator(latents)),
+        redraw=generator,
+        streams=streams,
+    )
+
+
+def test_it_is_the_loss_of_pretraining_at_augmented_real_images() -> None:
+    network = discriminator()
+    batch = microbatch(network)
+    term = MaskedPatches(0.3)
+    found = term(batch)
+    assert tuple(found) == term.reports
+    stream = StepStreams.at(0, 0).of("masked_patches")
+    corruption = draw_corruption(COUNT, 16, stream)
+    head: Any = network.get_submodule(HEAD)
+    seen = batch.real.view.images.detach()
+    assert not torch.equal(seen, batch.real.images)
+    expected = predict_corrupted(network.encoder, head, seen, corruption)
+    torch.testing.assert_close(found["masked_patches"], masked_patch_loss(expected))
+    torch.testing.assert_close(found["masked_patch_accuracy"], masked_patch_accuracy(expected))
+    assert term.factor(0) == 0.3
+
+
+def test_it_trains_trunk_and_head_but_not_the_judge_nor_the_generator() -> None:
+    network = discriminator()
+    batch = microbatch(network)
+    MaskedPatches(1)(batch)["masked_patches"].backward()
+    for name, weight in network.named_parameters():
+        if name.startswith("head."):
+            assert weight.grad is None, name
+        else:
+            assert weight.grad is not None, name
+            assert weight.grad.abs().sum() > 0, name
+    assert all(weight.grad is None for weight in batch.generator.parameters())
+    assert batch.real.images.grad is None
+
+
+def test_the_logits_are_those_without_the_head() -> None:
+    network = discriminator()
+    torch.manual_seed(0)
+    plain = ViTDiscriminator(resolution=8, patch=2, width=16, depth=1, heads=2)
+    images = torch.rand(3, 3, 8, 8)
+    torch.testing.assert_close(network(images), plain(images), rtol=0, atol=0)
+
+
+def test_all_patches_count_where_the_judge_leaves_some_out() -> None:
+    network = discriminator(patch_drop=0.5)
+    assert torch.isfinite(MaskedPatches(1)(microbatch(network))["masked_patches"])
+
+
+def test_another_step_corrupts_others() -> None:
+    network = discriminator()
+    batch = microbatch(network)
+    first, second = (MaskedPatches(1)(batch)["masked_patches"] for _ in range(2))
+    assert first != second
+
+
+def test_it_runs_in_the_precision_of_the_run() -> None:
+    network = discriminator()
+    exact = MaskedPatches(1)(microbatch(network))["masked_patches"]
+    torch.manual_seed(1)
+    coarse = MaskedPatches(1)(microbatch(network, torch.bfloat16))["masked_patches"]
+    assert coarse.dtype == torch.float32
+    assert coarse != exact
+    torch.testing.assert_close(coarse.detach(), exact.detach(), rtol=0, atol=0.02)
