@@ -1,8 +1,25 @@
-"""Writing files so that a reader, or a kill at any moment, never meets half of one."""
+"""Folders for results, and writing files so that a reader, or a kill at any moment, never meets half of one."""
 
 import contextlib
 import os
 from pathlib import Path
+
+from adavit.errors import UserError
+
+
+def make_folder(folder: Path) -> None:
+    """Makes what `--out` names, before time is spent on what goes there.
+
+    Raises:
+        UserError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"--out {str(folder)!r} cannot be made ({error.strerror}), expected a folder. Choose"
+            " another."
+        ) from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:

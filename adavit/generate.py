@@ -7,7 +7,7 @@ import torch
 
 from adavit.devices import choose_device
 from adavit.errors import UserError
-from adavit.files import write_bytes
+from adavit.files import make_folder, write_bytes
 from adavit.generator_file import StoredGenerator, read_generator
 from adavit.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
 
@@ -43,13 +43,7 @@ def generate(
     """
     stored = read_generator(source, which=which)
     class_index = None if class_name is None else find_class(stored, class_name)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"--out {str(out)!r} cannot be made ({error.strerror}), expected a folder. Choose"
-            " another."
-        ) from None
+    make_folder(out)
     generator = stored.generator.to(choose_device(device))
     written, images = [], []
     drawn = images_of_seeds(generator, seeds, class_index=class_index, truncation=truncation)

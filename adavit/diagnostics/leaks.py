@@ -24,7 +24,7 @@ from torch import Tensor
 from adavit.config import RunConfig
 from adavit.devices import choose_device
 from adavit.diagnostics.calibration import DRAWS, Parts, calibrate, divide
-from adavit.diagnostics.material import choose_folder, gather_material, make_folder
+from adavit.diagnostics.material import choose_folder, gather_material
 from adavit.diagnostics.operations import (
     Operation,
     check_operations,
@@ -35,7 +35,7 @@ from adavit.diagnostics.operations import (
 from adavit.diagnostics.rates import LEVEL, REPLICATES, Rate, estimate_rate
 from adavit.diagnostics.rates_picture import draw_rates
 from adavit.errors import UserError
-from adavit.files import write_bytes, write_text
+from adavit.files import make_folder, write_bytes, write_text
 from adavit.randomness import generator_for, seed_for
 from adavit.training.console import Console, SilentConsole
 

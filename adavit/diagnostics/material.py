@@ -111,21 +111,6 @@ def choose_folder(source: str, out: Path | None) -> Path:
     return Path(source) / FOLDER
 
 
-def make_folder(folder: Path) -> None:
-    """Makes it, before time is spent on what goes there.
-
-    Raises:
-        UserError: If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"--out {str(folder)!r} cannot be made ({error.strerror}), expected a folder. Choose"
-            " another."
-        ) from None
-
-
 def _of_generator(
     subject: GeneratorSource,
     data: str | None,

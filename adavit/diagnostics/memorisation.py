@@ -21,7 +21,6 @@ from adavit.diagnostics.material import (
     choose_folder,
     draw_indices,
     gather_material,
-    make_folder,
 )
 from adavit.diagnostics.pairs_picture import Pair, draw_pairs
 from adavit.diagnostics.proximity import (
@@ -35,7 +34,7 @@ from adavit.diagnostics.proximity import (
 )
 from adavit.diagnostics.spaces import Space, feature_space, pixel_space
 from adavit.errors import UserError
-from adavit.files import write_bytes, write_text
+from adavit.files import make_folder, write_bytes, write_text
 from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.scoring import choose_network
 from adavit.training.console import Console, SilentConsole

@@ -8,7 +8,7 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.worker_identity import WorkerIdentity
-from adavit.files import write_text
+from adavit.files import make_folder, write_text
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.run_directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
 from adavit.training.train import continued_config
@@ -36,13 +36,7 @@ class CellDirectory:
         Raises:
             UserError: If it cannot be made.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"the folder {str(self.path)!r} cannot be made ({error.strerror}), expected one"
-                " that may be written. Give another with --out."
-            ) from None
+        make_folder(self.path)
 
     def begun(self) -> bool:
         """Whether there is a run to continue."""

@@ -17,6 +17,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.database import open_storage, sqlite_url
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
+from adavit.files import make_folder
 from adavit.training.console import Console, LineConsole
 from adavit.training.signals import Stopped, StopRequest
 
@@ -72,13 +73,7 @@ class Crew:
         Raises:
             UserError: If it cannot be opened.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"--out {str(self.folder)!r} cannot be made ({error.strerror}), expected a folder."
-                " Choose another."
-            ) from None
+        make_folder(self.folder)
         url = self.storage or sqlite_url(self.folder / QUEUE_FILE)
         storage = open_storage(url, heartbeat_s=self.heartbeat_s, grace_s=self.grace_s)
         study = optuna.create_study(

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from adavit.devices import choose_device
-from adavit.diagnostics.material import choose_folder, make_folder
+from adavit.diagnostics.material import choose_folder
 from adavit.errors import UserError
-from adavit.files import write_bytes, write_text
+from adavit.files import make_folder, write_bytes, write_text
 from adavit.inspection.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.inspection.drawing import NAMES
 from adavit.inspection.images_picture import Look, draw_images

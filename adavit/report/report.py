@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.files import write_text
+from adavit.files import make_folder, write_text
 from adavit.report.build_table import build_table
 from adavit.report.collect import collect_runs
 from adavit.report.curves import curve_data
@@ -83,7 +83,7 @@ def write_report(
         ".json": table.to_json,
         ".html": lambda: _page(groups, failed, table, heading),
     }
-    _make_folder(out)
+    make_folder(out.parent)
     for path in files:
         write_text(path, texts[path.suffix]())
     return files
@@ -97,16 +97,6 @@ def _check_apart(files: Sequence[Path], merge: Sequence[Path]) -> None:
                 f"--merge {str(path)!r} is where this report's own table goes, expected another"
                 " file. Give another --out; its rows would double each time."
             )
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the folder of --out {str(out)!r} cannot be made ({error.strerror}), expected one that"
-            " may be written. Choose another."
-        ) from None
 
 
 def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
