@@ -30,7 +30,9 @@ from adavit.devices import keep_freed_memory
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.randomness import generator_for
 from adavit.training.average import GeneratorAverage
+from adavit.training.losses import LOSSES
 from adavit.training.step import AdversarialStep, StepStreams
+from adavit.training.terms.gradient import ExactPenalty
 from augment import AugmentPipe
 
 PROBABILITY = 0.4
@@ -126,10 +128,10 @@ def build(row: Row, arguments: argparse.Namespace, device: torch.device) -> Adve
         discriminator_lr=0.0025 if row.discriminator == "resnet" else 0.0006,
         betas=(0.0, 0.99),
         warmup_images=0,
-        r1_gamma=0.01,
-        r1_interval=row.interval,
         microbatch=None,
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
+        loss=LOSSES["non_saturating"],
+        terms=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
     )
 
 

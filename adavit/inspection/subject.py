@@ -4,18 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from adavit.config import RunConfig
 from adavit.errors import UserError
 from adavit.models import Generator
-from adavit.models.build import build_discriminator, build_generator
-from adavit.training.build import build_probability
+from adavit.training.build import build_networks, build_probability
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.run_directory import RunDirectory
-from adavit.training.terms.masked_patches import add_head
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,7 @@ def read_subject(source: str) -> Subject:
     state = load_checkpoint(path)
     try:
         config = RunConfig.model_validate(state["config"])
-        shape = _shape(state, config)
-        with torch.random.fork_rng(devices=[]):
-            discriminator = build_discriminator(config.discriminator, **shape)
-            if config.training.masked_patch_weight:
-                add_head(discriminator)
-            generator = build_generator(config.generator, **shape)
+        generator, discriminator = build_networks(config, **_shape(state))
         discriminator.load_state_dict(state["discriminator"])
         generator.load_state_dict(state["average"])
         probability = build_probability(config.augment)
@@ -109,13 +101,12 @@ def _find_checkpoint(path: Path) -> Path:
     return checkpoint
 
 
-def _shape(state: dict[str, Any], config: RunConfig) -> dict[str, int]:
+def _shape(state: dict[str, Any]) -> dict[str, int]:
     """Sizes that follow from the data, read off the weights, as the data may not be at hand."""
     average: dict[str, Tensor] = state["average"]
     colours = [value for name, value in average.items() if name.endswith("to_image.bias")]
     labels = [value for name, value in average.items() if name.endswith("embedding.weight")]
     return {
-        "resolution": config.data.resolution,
         "image_channels": len(colours[0]),
         "num_classes": len(labels[0]) if labels else 0,
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from adavit.errors import UserError
+from adavit.models.fitting import load_fitting
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.resize import resize_position_embeddings
@@ -34,11 +35,7 @@ def initialise_trunk(
     """
     encoder = discriminator.encoder
     wanted, offered = encoder.state_dict(), _interpolated(stored, encoder)
-    fitting = {
-        name: offered[name]
-        for name, tensor in wanted.items()
-        if name in offered and offered[name].shape == tensor.shape
-    }
+    fitting = load_fitting(encoder, offered)
     differing = [
         f"{name} is {settings[name]!r}, there {value!r}"
         for name, value in stored.arguments.items()
@@ -50,7 +47,6 @@ def initialise_trunk(
             f" ({'; '.join(differing) or 'other tensors'}), expected the same parts and sizes. Give"
             " those of the file with --set discriminator.KEY=VALUE, or pre-train again with these."
         )
-    encoder.load_state_dict(fitting, strict=False)
     text = (
         f"Took over {len(fitting)} of {len(wanted)} tensors of the discriminator's trunk from"
         f" {stored.path}"

@@ -3,15 +3,17 @@
 from typing import Any
 
 import torch
+from torch import nn
 
-from adavit.config import MAGNITUDES, OPERATIONS
+from adavit.config import MAGNITUDES, OPERATIONS, RunConfig
 from adavit.config_training import TrainingConfig
+from adavit.models import Generator
 from adavit.models.build import build_discriminator, build_generator
 from adavit.randomness import seed_for
 from adavit.training.average import GeneratorAverage
 from adavit.training.build_terms import build_extras, moving
 from adavit.training.freeze import freeze_lower_layers
-from adavit.training.losses import ALTERNATIVES
+from adavit.training.losses import LOSSES
 from adavit.training.schedules import Schedule
 from adavit.training.step import AdversarialStep
 from adavit.training.terms.masked_patches import add_head
@@ -23,19 +25,12 @@ from augment.presets import DIFFAUG
 def build_step(workload: Workload) -> AdversarialStep:
     """Networks, optimisers and augmentation of a run, drawn from its seed."""
     config = workload.config
-    shape = {
-        "resolution": config.data.resolution,
-        "image_channels": workload.image_set.images.shape[1],
-        "num_classes": workload.num_classes,
-    }
-    # Weights are drawn on the CPU, so that a run starts from the same ones on every device.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_for(config.run.seed, "weights", 0))
-        generator = build_generator(config.generator, **shape)
-        discriminator = build_discriminator(config.discriminator, **shape)
-        if config.training.masked_patch_weight:
-            add_head(discriminator)
     training = config.training
+    generator, discriminator = build_networks(
+        config,
+        image_channels=workload.image_set.images.shape[1],
+        num_classes=workload.num_classes,
+    )
     freeze_lower_layers(discriminator, training.freeze_d)
     # On a CPU convolutions run about twice as fast in this layout.
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
@@ -53,14 +48,38 @@ def build_step(workload: Workload) -> AdversarialStep:
         discriminator_lr=_rate(training, training.discriminator_lr),
         betas=(training.adam_beta1, _beta2(training)),
         warmup_images=1000 * training.warmup_kimg,
-        r1_gamma=0,  # among the terms, with its schedule
-        r1_interval=1,
         microbatch=training.microbatch,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
-        loss=ALTERNATIVES.get(training.loss),
+        loss=LOSSES[training.loss],
         compiled=training.compile,
         **build_extras(training, epoch_images=len(workload.split.train), coarse=coarse),
     )
+
+
+def build_networks(
+    config: RunConfig, *, image_channels: int, num_classes: int
+) -> tuple[Generator, nn.Module]:
+    """Generator and discriminator as a run starts with them, on the CPU.
+
+    Weights are drawn there from the run's seed, so that they are the same whatever the device.
+
+    Args:
+        config: Resolved.
+        image_channels: Channels of the images.
+        num_classes: Number of classes; 0 for unconditional networks.
+    """
+    shape = {
+        "resolution": config.data.resolution,
+        "image_channels": image_channels,
+        "num_classes": num_classes,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.run.seed, "weights", 0))
+        generator = build_generator(config.generator, **shape)
+        discriminator = build_discriminator(config.discriminator, **shape)
+        if config.training.masked_patch_weight:
+            add_head(discriminator)
+    return generator, discriminator
 
 
 def _rate(training: TrainingConfig, start: float) -> Schedule:

@@ -1,7 +1,7 @@
 """The adversarial losses, as pure functions of logits; a positive logit means "real".
 
-`generator_loss` and `discriminator_loss` are the non-saturating logistic loss, the default; `ALTERNATIVES`
-holds the others by name. Where 0 is the decision threshold, the sign of a logit is a verdict and r_t
+`generator_loss` and `discriminator_loss` are the non-saturating logistic loss, the default; `LOSSES`
+holds all of them by name. Where 0 is the decision threshold, the sign of a logit is a verdict and r_t
 (`augment.adaptive`) is defined; where only differences of logits enter, it is not.
 """
 
@@ -121,7 +121,11 @@ class AdversarialLoss:
     discriminator: Callable[[Tensor, Tensor], Tensor]
 
 
-ALTERNATIVES = {
+LOSSES = {
+    "non_saturating": AdversarialLoss(
+        generator=lambda generated, real: generator_loss(generated),
+        discriminator=discriminator_loss,
+    ),
     "hinge": AdversarialLoss(
         generator=lambda generated, real: wasserstein_generator_loss(generated),
         discriminator=hinge_discriminator_loss,
@@ -132,4 +136,4 @@ ALTERNATIVES = {
         discriminator=wasserstein_discriminator_loss,
     ),
 }
-"""What may stand in the place of the non-saturating loss, by name."""
+"""What `training.loss` names."""

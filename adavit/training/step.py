@@ -17,13 +17,12 @@ from adavit.models import Generator
 from adavit.training.average import GeneratorAverage
 from adavit.training.critic import Critic
 from adavit.training.drawing import draw
-from adavit.training.losses import AdversarialLoss, discriminator_loss, generator_loss
+from adavit.training.losses import AdversarialLoss
 from adavit.training.pseudo_augmentation import PseudoAugmentation
 from adavit.training.schedules import Schedule, as_schedule
 from adavit.training.shares import Share, join
 from adavit.training.streams import StepStreams
 from adavit.training.style_mixing import StyleMixing
-from adavit.training.terms.gradient import ExactPenalty
 from adavit.training.terms.term import Judged, Microbatch, Term
 from adavit.training.top_k import TopK
 from augment import AugmentPipe
@@ -60,11 +59,9 @@ class AdversarialStep:
         discriminator_lr: Adam's step of the discriminator.
         betas: Adam's decay rates; the second may be a schedule.
         warmup_images: Images over which both rates rise linearly from 0.
-        r1_gamma: Weight of exact R1; 0 for none.
-        r1_interval: Steps between penalties; each is weighted by the interval.
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
-        loss: What stands in the place of the non-saturating loss, or None.
+        loss: What the two networks play for.
         terms: What else the losses consist of.
         mixing: Mixes styles, or None.
         top_k: Chooses the images that the generator learns from, or None for all.
@@ -83,11 +80,9 @@ class AdversarialStep:
         discriminator_lr: float | Schedule,
         betas: tuple[float, float | Schedule],
         warmup_images: float,
-        r1_gamma: float | Schedule,
-        r1_interval: int,
         microbatch: int | None,
         autocast: torch.dtype | None,
-        loss: AdversarialLoss | None = None,
+        loss: AdversarialLoss,
         terms: Sequence[Term] = (),
         mixing: StyleMixing | None = None,
         top_k: TopK | None = None,
@@ -104,9 +99,7 @@ class AdversarialStep:
         self.generator_optimizer = self._adam(generator, self.rates[0])
         self.discriminator_optimizer = self._adam(discriminator, self.rates[1])
         self.warmup_images = warmup_images
-        gamma = as_schedule(r1_gamma)
-        r1 = [ExactPenalty("r1", "real", lambda images: gamma(images) / 2, r1_interval)]
-        self.terms = [*(r1 if r1_gamma else []), *terms]
+        self.terms = list(terms)
         self.microbatch = microbatch
         self.loss = loss
         self.mixing = mixing
@@ -181,7 +174,8 @@ class AdversarialStep:
             drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
             generated = self._judge(drawn.images, labels, streams, "generated" in twice)
             shown = self._judge(real, labels, streams, "real" in twice)
-        g_losses, d_losses = self._adversarial_losses(shown.logits, generated.logits)
+        g_losses = self.loss.generator(generated.logits, shown.logits)
+        d_losses = self.loss.discriminator(shown.logits, generated.logits)
         if self.top_k is not None:
             g_losses = self.top_k(g_losses, generated.logits, images)
         g_loss, d_loss = g_losses.mean(), d_losses.mean()
@@ -223,12 +217,6 @@ class AdversarialStep:
         if twice:
             return Judged(images, view, *self.critic.judge_and_slope(view, labels))
         return Judged(images, view, self.critic.judge(view, labels))
-
-    def _adversarial_losses(self, real: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses of the generator and the discriminator [B], from their logits."""
-        if self.loss is None:
-            return generator_loss(generated), discriminator_loss(real, generated)
-        return self.loss.generator(generated, real), self.loss.discriminator(real, generated)
 
     def logits(self, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """D(T(x)) [B], float32: every image reaches the discriminator through the pipe."""

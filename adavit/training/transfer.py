@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
+from adavit.models.fitting import load_fitting
 from adavit.models.vit.resize import resize_position_embeddings
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.run_directory import RunDirectory
@@ -106,19 +107,14 @@ def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[
     """Names of what was taken over, and a line about it."""
     offered = _aligned(source, network) if name == "discriminator" else dict(source)
     wanted = network.state_dict()
-    fitting = {
-        key: offered[key]
-        for key, value in wanted.items()
-        if key in offered and offered[key].shape == value.shape
-    }
-    network.load_state_dict(fitting, strict=False)
+    fitting = load_fitting(network, offered)
     text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
     left = _left_out(wanted, offered, fitting)
-    return set(fitting), f"{text}; drawn anew: {', '.join(left)}." if left else f"{text}."
+    return fitting, f"{text}; drawn anew: {', '.join(left)}." if left else f"{text}."
 
 
 def _left_out(
-    wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
+    wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], fitting: set[str]
 ) -> list[str]:
     """What does not fit and why; a layer of which nothing fits is named once."""
     partly = {prefix for key in fitting for prefix in _prefixes(key)}

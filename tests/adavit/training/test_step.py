@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -7,7 +8,9 @@ from torch.nn.functional import softplus
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.randomness import generator_for
 from adavit.training.average import GeneratorAverage
+from adavit.training.losses import LOSSES
 from adavit.training.step import AdversarialStep, StepStreams
+from adavit.training.terms.gradient import ExactPenalty
 from augment import AugmentPipe
 
 
@@ -31,10 +34,10 @@ def make_step(
         "discriminator_lr": 1e-3,
         "betas": (0.0, 0.99),
         "warmup_images": 0,
-        "r1_gamma": 0.5,
-        "r1_interval": 2,
         "microbatch": None,
         "autocast": None,
+        "loss": LOSSES["non_saturating"],
+        "terms": [ExactPenalty("r1", "real", weight=0.25, interval=2)],
     }
     return AdversarialStep(
         generator=generator,
@@ -98,7 +101,7 @@ def test_microbatches_accumulate_to_the_gradients_of_the_whole_batch(microbatch:
 
 
 def test_the_penalty_is_taken_at_its_interval_only() -> None:
-    step = make_step(r1_interval=3)
+    step = make_step(terms=[ExactPenalty("r1", "real", weight=0.25, interval=3)])
     due = ["r1" in step(batch(), None, images=8 * i, streams=streams()).losses for i in range(7)]
     assert due == [True, False, False, True, False, False, True]
 
@@ -124,10 +127,11 @@ def test_a_step_that_is_not_finite_touches_nothing(
         poisoned[3, 1, 2, 2] = float("nan")
         result = step(poisoned, None, images=8, streams=streams())
     else:
-        monkeypatch.setattr(
-            "adavit.training.step.discriminator_loss",
-            lambda real, fake: (real - real.detach()).sqrt() + 1,  # slope 1 / 0
+        steep = replace(
+            step.loss,
+            discriminator=lambda real, fake: (real - real.detach()).sqrt() + 1,  # slope 1 / 0
         )
+        monkeypatch.setattr(step, "loss", steep)
         result = step(batch(), None, images=8, streams=streams())
     assert not result.finite
     after = [

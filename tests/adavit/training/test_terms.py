@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adavit.models import Generator, ViTDiscriminator
 from adavit.training.average import GeneratorAverage
-from adavit.training.losses import ALTERNATIVES
+from adavit.training.losses import LOSSES
 from adavit.training.step import AdversarialStep, StepResult
 from adavit.training.streams import StepStreams
 from adavit.training.style_mixing import StyleMixing
@@ -48,10 +48,9 @@ def make_step(*terms: Term, pipe: AugmentPipe | None = None, **changes: object) 
         "discriminator_lr": 1e-3,
         "betas": (0.0, 0.99),
         "warmup_images": 0,
-        "r1_gamma": 0,
-        "r1_interval": 1,
         "microbatch": None,
         "autocast": None,
+        "loss": LOSSES["non_saturating"],
         "terms": terms,
     }
     return AdversarialStep(
@@ -304,14 +303,14 @@ def test_the_approximate_penalty_looks_at_the_same_patches_twice() -> None:
     assert run(step).losses["r1"] < 1e4
 
 
-@pytest.mark.parametrize("loss", ALTERNATIVES)
+@pytest.mark.parametrize("loss", LOSSES)
 def test_the_step_hands_each_loss_its_logits(loss: str) -> None:
-    step = make_step(loss=ALTERNATIVES[loss])
+    step = make_step(loss=LOSSES[loss])
     result = run(step)
     real, fake = result.train_logits, result.generated_logits
-    expected = ALTERNATIVES[loss].discriminator(real, fake).mean()
+    expected = LOSSES[loss].discriminator(real, fake).mean()
     torch.testing.assert_close(result.losses["loss_discriminator"], expected)
-    expected = ALTERNATIVES[loss].generator(fake, real).mean()
+    expected = LOSSES[loss].generator(fake, real).mean()
     torch.testing.assert_close(result.losses["loss_generator"], expected)
 
 
