@@ -1,6 +1,5 @@
 """`adavit train`."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,11 @@ from adavit.settings import (
 from adavit.training.plan import describe_plan
 from adavit.training.train import resume as resume_run
 from adavit.training.train import train
+from cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
 from cli.consoles import console_for
 
-# Flag, key of the configuration, help. Defaults live in adavit.config, so no flag has one here.
-FLAGS: list[tuple[str, str, str]] = [
-    (
-        "--data",
-        "data.source",
-        "A folder, a zip, or a name: small_set, cifar10, cifar100, stl10, flowers102.",
-    ),
+FLAGS: list[Flag] = [
+    DATA,
     ("--out", "run.out", "The run directory. [runs/NUMBER-...]"),
     (
         "--kimg",
@@ -38,19 +33,7 @@ FLAGS: list[tuple[str, str, str]] = [
         "training.init_discriminator",
         "File of adavit pretrain that a vit discriminator starts from.",
     ),
-    (
-        "--resolution",
-        "data.resolution",
-        "Side in pixels: 16, 32, 64, ... [what fits the images and the device]",
-    ),
-    ("--channels", "data.channels", "auto, grey, rgb or rgba. [auto]"),
-    ("--subset", "data.subset", "Train on this many images, drawn with the seed. [all]"),
-    (
-        "--val-fraction",
-        "data.val_fraction",
-        "Held-out images per training image. [0.05 from 500 images on]",
-    ),
-    ("--data-root", "data.data_root", "Where downloaded sets are kept."),
+    *IMAGES,
     (
         "--augment",
         "augment.preset",
@@ -87,26 +70,17 @@ FLAGS: list[tuple[str, str, str]] = [
         "metrics.patience_kimg",
         "Stop when the metric has not improved for so many kimg.",
     ),
-    ("--seed", "run.seed", "Start of all random streams. [0]"),
-    ("--device", "run.device", "auto, cpu, cuda or mps. [auto]"),
+    *RUN,
 ]
-SWITCHES: list[tuple[str, str, str]] = [
+SWITCHES: list[Flag] = [
     ("--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."),
     ("--compile/--no-compile", "training.compile", "Compile the discriminator."),
     ("--mirror/--no-mirror", "data.mirror", "Double the images by flips."),
 ]
 
 
-def _config_options(command: Callable[..., None]) -> Callable[..., None]:
-    for flag, key, text in reversed(SWITCHES):
-        command = click.option(flag, key.replace(".", "__"), default=None, help=text)(command)
-    for flag, key, text in reversed(FLAGS):
-        command = click.option(flag, key.replace(".", "__"), default=None, help=text)(command)
-    return command
-
-
 @click.command()
-@_config_options
+@config_options([*FLAGS, *SWITCHES])
 @click.option("--preset", help="Settings shipped with adavit: " + ", ".join(preset_names()) + ".")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings from a YAML file.")
 @click.option(
@@ -139,7 +113,7 @@ def command(
     if config is not None:
         layers.append(read_config_file(config))
     layers += [parse_assignment(text) for text in assignments]
-    layers += [_flag_layer(name, value) for name, value in flags.items() if value is not None]
+    layers += flag_layers(flags)
     with console_for() as console:
         if dry_run:
             if resume is not None:
@@ -151,8 +125,3 @@ def command(
             resume_run(resume, layers, console=console)
         else:
             train(build_config(layers), console=console)
-
-
-def _flag_layer(name: str, value: Any) -> dict[str, Any]:
-    section, _, key = name.partition("__")
-    return {section: {key: value}}
