@@ -5,6 +5,12 @@ without a traceback; anything that is not one of these classes is a mistake of o
 """
 
 
+def first_line(error: BaseException) -> str:
+    """What a library says is wrong, short enough to stand within a message; its class if it says nothing."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
 class UserError(ValueError):
     """Something the user can mend: a flag, a key, a file, absent weights or data. Exit code 2."""
 

@@ -7,7 +7,8 @@ from typing import Any
 from adavit.data import ImageSet
 from adavit.devices import choose_device
 from adavit.errors import UserError
-from adavit.evaluation_records import LOG_NAME, append_record, check_writable, write_record
+from adavit.evaluation_records import LOG_NAME, append_record, check_writable
+from adavit.files import write_json
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.inception_score import classifying
 from adavit.metrics.names import METRICS, check_names
@@ -335,7 +336,7 @@ def _keep(
     console: Console,
 ) -> None:
     if out is not None:
-        write_record(out, record)
+        write_json(out, record)
     if isinstance(subject, GeneratorSource) and subject.run is not None:
         log = subject.run.path / LOG_NAME
         try:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.files import write_text
 from adavit.metrics.names import metric_of
 
 LOG_NAME = "evaluations.jsonl"
@@ -26,11 +25,6 @@ def check_writable(out: Path) -> None:
             f"--out {str(out)!r} cannot be written, expected a file in a folder that is there."
             " Choose another, such as --out record.json."
         )
-
-
-def write_record(out: Path, record: Mapping[str, Any]) -> None:
-    """Replaces a JSON file by a record, as a whole."""
-    write_text(out, json.dumps(record, indent=2) + "\n")
 
 
 def append_record(log: Path, record: Mapping[str, Any]) -> None:

@@ -1,8 +1,11 @@
 """Folders for results, and writing files so that a reader, or a kill at any moment, never meets half of one."""
 
 import contextlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from adavit.errors import UserError
 
@@ -51,6 +54,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Replaces a file by UTF-8 text, as a whole."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Replaces a JSON file, as a whole.
+
+    Names of files may hold bytes that are no text: they are written as the escapes that JSON has.
+    """
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    write_bytes(path, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,18 +3,16 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 
-from adavit.errors import UserError
-from adavit.files import write_bytes
+from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.training.run_directory import RunDirectory
+from adavit.weights_file import read_weights, write_weights
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,6 @@ def save_generator(
         label_counts: Training images of each of them, or None.
     """
     metadata = {
-        "adavit": version("adavit"),
         "generator": json.dumps(dict(arguments)),
         "config": json.dumps(dict(config)),
         "data_fingerprint": data_fingerprint,
@@ -77,10 +74,7 @@ def save_generator(
         "classes": json.dumps(list(classes)),
         "label_counts": json.dumps(label_counts),
     }
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in generator.state_dict().items()
-    }
-    write_bytes(path, save(tensors, metadata=metadata))
+    write_weights(path, generator, metadata)
 
 
 def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
@@ -96,9 +90,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
     """
     file = _find(Path(path), which)
     try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+        tensors, metadata = read_weights(file)
         arguments = json.loads(metadata["generator"])
         stored = {
             key: json.loads(metadata[key])
@@ -110,10 +102,10 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
             generator = Generator(**arguments)
         generator.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"generator file {str(file)!r} cannot be used ({reason}). Expected a .safetensors file"
-            " that adavit train has written; check the path or copy the file again."
+            f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
+            " .safetensors file that adavit train has written; check the path or copy the file"
+            " again."
         ) from None
     return StoredGenerator(
         generator=generator.eval().requires_grad_(False),

@@ -12,7 +12,6 @@ is still open. Where generated images repeat few training
 images they are fewer than they seem, and the intervals are too narrow.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ from adavit.diagnostics.operations import (
 from adavit.diagnostics.rates import LEVEL, REPLICATES, Rate, estimate_rate
 from adavit.diagnostics.rates_picture import draw_rates
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes, write_text
+from adavit.files import make_folder, write_bytes, write_json
 from adavit.randomness import generator_for, seed_for
 from adavit.training.console import Console, SilentConsole
 
@@ -133,7 +132,7 @@ def leaks(
     write_bytes(
         folder / "leaks.png", draw_rates(found, f"{source}: share of images that show an operation")
     )
-    write_text(folder / "leaks.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / "leaks.json", record)
     return record
 
 

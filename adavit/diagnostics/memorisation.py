@@ -4,7 +4,6 @@ A diagnostic, not a score: no known figure tells copying from poor variety (Stei
 arXiv:2306.04675). Hence the comparison with real images that were never trained on, and the picture.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from adavit.diagnostics.proximity import (
 )
 from adavit.diagnostics.spaces import Space, feature_space, pixel_space
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes, write_text
+from adavit.files import make_folder, write_bytes, write_json
 from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.scoring import choose_network
 from adavit.training.console import Console, SilentConsole
@@ -142,9 +141,7 @@ def memorisation(
         limit = f"close: below {figures['threshold']:.4g}"
         drawn[f"{space.name}: {space.unit}; {limit}"] = pairs
     write_bytes(folder / "closest_pairs.png", draw_pairs(drawn, _title(material)))
-    write_text(
-        folder / "memorisation.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    )
+    write_json(folder / "memorisation.json", record)
     return record
 
 

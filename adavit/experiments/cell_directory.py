@@ -8,7 +8,7 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.worker_identity import WorkerIdentity
-from adavit.files import make_folder, write_text
+from adavit.files import make_folder, write_json
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.run_directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
 from adavit.training.train import continued_config
@@ -103,7 +103,7 @@ class CellDirectory:
             "pid": worker.pid,
             "worker_note": worker_note or self.note().get("worker_note"),
         }
-        write_text(self._note, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        write_json(self._note, values)
 
     def note(self) -> dict[str, Any]:
         """What `cell.json` says; empty if it is not there or damaged."""

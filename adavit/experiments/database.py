@@ -11,7 +11,7 @@ from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
-from adavit.errors import UserError
+from adavit.errors import UserError, first_line
 
 BUSY_SECONDS = 60
 """How long a process waits for another one's write to an SQLite file."""
@@ -98,7 +98,4 @@ def _lock_before_reading(engine: sqlalchemy.Engine) -> None:
 def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    original = getattr(error, "orig", None) or error
-    return (
-        str(original).strip().splitlines()[0] if str(original).strip() else type(original).__name__
-    )
+    return first_line(getattr(error, "orig", None) or error)

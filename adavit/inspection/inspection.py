@@ -5,7 +5,6 @@ augmented. A convolutional discriminator has no attention, positions and patches
 are shown.
 """
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from torch import Tensor
 from adavit.devices import choose_device
 from adavit.diagnostics.material import choose_folder
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes, write_text
+from adavit.files import make_folder, write_bytes, write_json
 from adavit.inspection.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.inspection.drawing import NAMES
 from adavit.inspection.images_picture import Look, draw_images
@@ -133,9 +132,7 @@ def inspect(
     record["alarms"] = [alarm.message for alarm in alarms] + subject.warnings
     for name, content in pictures.items():
         write_bytes(folder / name, content)
-    # By json itself, as it must be able to be read by others: nan is no JSON.
-    text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder / "inspection.json", text + "\n")
+    write_json(folder / "inspection.json", _plain(record))
     return _plain(record)
 
 

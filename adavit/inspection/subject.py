@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from adavit.config import RunConfig
-from adavit.errors import UserError
+from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.training.build import build_networks, build_probability
 from adavit.training.checkpoint import load_checkpoint
@@ -68,7 +68,7 @@ def read_subject(source: str) -> Subject:
         AttributeError,
     ) as error:
         raise UserError(
-            f"checkpoint {str(path)!r} cannot be inspected ({str(error).splitlines()[0]}), expected"
+            f"checkpoint {str(path)!r} cannot be inspected ({first_line(error)}), expected"
             " the networks and settings that this version of adavit train writes. Use the version"
             " that wrote it, or train anew."
         ) from None

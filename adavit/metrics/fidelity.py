@@ -16,7 +16,7 @@ import torchvision
 from torch import Tensor
 from torch_fidelity.utils import create_feature_extractor
 
-from adavit.errors import UserError
+from adavit.errors import UserError, first_line
 from adavit.metrics.features import as_rgb, exact_arithmetic, tensors_digest
 from adavit.metrics.weight_files import WeightFile
 
@@ -120,9 +120,8 @@ def downloaded_features(name: str, device: torch.device | str = "cpu") -> Fideli
         with torch.random.fork_rng(devices=[]), _standard_output_kept_clean():
             module = create_feature_extractor(name, [layer], cuda=False, verbose=False)
     except (URLError, OSError, RuntimeError, ImportError, EOFError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"--extractor {name} could not be loaded ({reason}). Expected it in"
+            f"--extractor {name} could not be loaded ({first_line(error)}). Expected it in"
             f" {torch.hub.get_dir()} or a connection to download it. Run this once where there is"
             " one and copy that folder, or use --extractor random."
         ) from None

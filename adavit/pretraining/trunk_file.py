@@ -3,19 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
 from torch import Tensor
 
-from adavit.errors import UserError
-from adavit.files import write_bytes
+from adavit.errors import UserError, first_line
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.weights_file import read_weights, write_weights
 
 
 @dataclass(frozen=True)
@@ -67,17 +65,13 @@ def save_trunk(
         figures: The last measurement.
     """
     metadata = {
-        "adavit": version("adavit"),
         "discriminator": json.dumps(dict(arguments)),
         "config": json.dumps(dict(config)),
         "data_fingerprint": data_fingerprint,
         "images": str(images),
         "figures": json.dumps(dict(figures)),
     }
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()
-    }
-    write_bytes(path, save(tensors, metadata=metadata))
+    write_weights(path, encoder, metadata)
 
 
 def read_trunk(path: Path) -> StoredTrunk:
@@ -87,9 +81,7 @@ def read_trunk(path: Path) -> StoredTrunk:
         UserError: If there is none, or it is damaged or not one of ours.
     """
     try:
-        with safe_open(path, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}
+        tensors, metadata = read_weights(path)
         arguments, config, figures = (
             json.loads(metadata[key]) for key in ("discriminator", "config", "figures")
         )
@@ -98,10 +90,10 @@ def read_trunk(path: Path) -> StoredTrunk:
             encoder = ViTDiscriminator(**arguments).encoder
         encoder.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"trunk file {str(path)!r} cannot be used ({reason}). Expected a .safetensors file that"
-            " adavit pretrain has written; check --init-discriminator or copy the file again."
+            f"trunk file {str(path)!r} cannot be used ({first_line(error)}). Expected a"
+            " .safetensors file that adavit pretrain has written; check --init-discriminator or"
+            " copy the file again."
         ) from None
     return StoredTrunk(
         encoder=encoder,

@@ -119,10 +119,6 @@ class RunDirectory:
         finally:
             lock.release()
 
-    def write_json(self, path: Path, values: Mapping[str, Any]) -> None:
-        """Replaces a JSON file, atomically."""
-        write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-
     def append(self, log: Path, record: Mapping[str, Any]) -> None:
         """Adds one line to `stats` or `metrics`."""
         with log.open("a", encoding="utf-8") as file:

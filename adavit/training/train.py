@@ -9,7 +9,7 @@ import yaml
 from adavit.config import RunConfig
 from adavit.config_model import AUTO
 from adavit.errors import UserError
-from adavit.files import write_text
+from adavit.files import write_json, write_text
 from adavit.settings import build_config, flatten, merge, read_config_file
 from adavit.training.build import build_step
 from adavit.training.console import Console, SilentConsole
@@ -178,8 +178,8 @@ def _begin(trainer: Trainer, start: Start | None) -> None:
 
 def _run(trainer: Trainer) -> Path:
     directory, workload = trainer.directory, trainer.workload
-    directory.write_json(directory.environment, describe_environment(workload.device))
-    directory.write_json(directory.data, describe_data(workload))
+    write_json(directory.environment, describe_environment(workload.device))
+    write_json(directory.data, describe_data(workload))
     trainer.samples.draw_reals()
     trainer.run()
     return directory.path

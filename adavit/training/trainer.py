@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adavit.config_training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError, UserError, first_line
 from adavit.generator_file import save_generator
 from adavit.inspection.watch import WATCHED_IMAGES, training_alarms
 from adavit.metrics import Interrupted
@@ -124,7 +124,7 @@ class Trainer:
                 raise
             raise UserError(
                 f"checkpoint {str(path)!r} does not fit this configuration"
-                f" ({str(error).splitlines()[0]}), expected the networks of config.yaml beside it."
+                f" ({first_line(error)}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
         self._forget_after(self.progress.images)

@@ -9,7 +9,8 @@ import pytest
 from adavit.compare import compare
 from adavit.comparison_text import as_csv, as_json, as_markdown
 from adavit.errors import UserError
-from adavit.evaluation_records import figures, is_record, read_log, write_record
+from adavit.evaluation_records import figures, is_record, read_log
+from adavit.files import write_json
 
 PROTOCOL: dict[str, Any] = {
     "extractor": "inception",
@@ -36,7 +37,7 @@ def record(fid: float, kid: float | None = None, **protocol: Any) -> dict[str, A
 
 
 def write(name: str, content: dict[str, Any]) -> str:
-    write_record(Path(name), content)
+    write_json(Path(name), content)
     return name
 
 
