@@ -39,6 +39,7 @@ class Filtering(Group):
     """
 
     band_multipliers: Tensor
+    _bank: Tensor
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Filtering(Group):
         self.imgfilter_std = imgfilter_std
         multipliers = torch.tensor([imgfilter * band for band in imgfilter_bands])
         self.register_buffer("band_multipliers", multipliers, persistent=False)
-        self._bank = filter_bank()
+        self.register_buffer("_bank", _one_sided(filter_bank()), persistent=False)
 
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
         """Draw `gains_log2` [B, 4] of the bands, before `band_gains` normalises them. See `Group.sample`."""
@@ -74,11 +75,10 @@ class Filtering(Group):
             Taps [B, 43], symmetric, in the dtype of `gains_log2`.
         """
         gains = band_gains(gains_log2)
-        taps = [  # as sums with scalars: a tensor of taps would have to be copied to the device
-            sum(gains[:, band] * self._bank[band][index] for band in range(BANDS))
-            for index in range(len(self._bank[0]) // 2 + 1)
-        ]
-        return torch.stack(taps + taps[-2::-1], dim=1)  # type: ignore[arg-type]
+        bank = self._bank.to(gains.dtype).sum(0)
+        # Not a matrix product: with TF32 allowed it would round the taps to 10 bits.
+        left = (gains[:, :, None] * bank).sum(1)
+        return torch.cat((left, left[:, :-1].flip(1)), dim=1)
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Filter rows and columns. See `Group.transform`."""
@@ -88,14 +88,20 @@ class Filtering(Group):
         taps = self.filters(gains_log2)
         taps = torch.lerp(impulse(taps), taps, active[:, None])
         filtered = images
-        for axis in (2, 3):
+        for axis in (3, 2):
             if images.shape[axis] <= DENSE_SIZE:
                 filtered = filter_dense(filtered, taps, axis)
-        long = tuple(axis for axis in (2, 3) if images.shape[axis] > DENSE_SIZE)
+        long = tuple(axis for axis in (3, 2) if images.shape[axis] > DENSE_SIZE)
         if long:
             filtered = filter_long(filtered, taps, long)
         # TF32, where it is allowed, would round the images to 10 bits even so. lerp is exact at 0 and 1.
         return torch.lerp(images, filtered, per_image(active)) if images.is_cuda else filtered
+
+
+def _one_sided(bank: Sequence[Sequence[float]]) -> Tensor:
+    """The taps up to the middle one, [2, 4, 22]: float32 and what it leaves over, as not every device has float64."""
+    half = torch.tensor(bank, dtype=torch.float64)[:, : len(bank[0]) // 2 + 1]
+    return torch.stack((half.float(), (half - half.float()).float()))
 
 
 def impulse(taps: Tensor) -> Tensor:
@@ -167,18 +173,17 @@ class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(images: Tensor, taps: Tensor, axes: tuple[int, ...], transposed: bool) -> Tensor:
         half = taps.shape[1] // 2
-        down, right = (half if axis in axes else 0 for axis in (2, 3))
-        padded = F.pad(images, (right, right, down, down), mode="reflect")
-        if (
-            transposed
-        ):  # the reflection repeats no border pixel: scaling them here scales all they reach
-            _scale_borders(padded, axes, half, 2)
-        result = padded
         for axis in axes:
-            result = _each_by_its_own(result, taps, axis)
-        if transposed:
-            _scale_borders(result, axes, 0, 0.5)
-        return result
+            margins = (0, 0, half, half) if axis == 2 else (half, half, 0, 0)
+            images = F.pad(images, margins, mode="reflect")
+            if (
+                transposed
+            ):  # the reflection repeats no border pixel: this scales all that they reach
+                _scale_borders(images, axis, half, 2)
+            images = _each_by_its_own(images, taps, axis)
+            if transposed:
+                _scale_borders(images, axis, 0, 0.5)
+        return images
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -191,11 +196,10 @@ class _Convolve(torch.autograd.Function):
         return _Convolve.apply(grads[0], taps, ctx.axes, not ctx.transposed), None, None, None
 
 
-def _scale_borders(images: Tensor, axes: tuple[int, ...], margin: int, scale: float) -> None:
+def _scale_borders(images: Tensor, axis: int, margin: int, scale: float) -> None:
     """Multiply the border pixels of what lies within a margin, in place."""
-    for axis in axes:
-        for border in (margin, images.shape[axis] - 1 - margin):
-            images.select(axis, border).mul_(scale)
+    for border in (margin, images.shape[axis] - 1 - margin):
+        images.select(axis, border).mul_(scale)
 
 
 def _each_by_its_own(padded: Tensor, taps: Tensor, axis: int) -> Tensor:
