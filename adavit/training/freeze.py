@@ -22,9 +22,11 @@ def lower_layers(discriminator: nn.Module) -> list[list[nn.Parameter]]:
         discriminator: With its blocks in `blocks` or `encoder.blocks`.
     """
     layers: list[list[nn.Parameter]] = [[]]
+    block = None  # number of the one that was met last; one without weights is not met
     for name, parameter in discriminator.named_parameters():
         found = _BLOCK.match(name)
-        if found and int(found[1]) + 2 > len(layers):
+        if found and found[1] != block:
+            block = found[1]
             layers.append([])
         if found or len(layers) == 1:
             layers[-1].append(parameter)
