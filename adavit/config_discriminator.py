@@ -49,9 +49,10 @@ class ViTConfig(ConfigModel):
     """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
     layer_scale: float = Field(0.1, gt=0)
     """Initial factor of each residual branch. CaiT (arXiv:2103.17239) takes 0.1 up to 18 blocks."""
-    stem: Literal[tuple(STEMS)] = Field("linear")  # type: ignore[valid-type]
-    """Images to tokens. linear: flattened patches, as in the ViT paper; overlap: patches of twice the side
-    (ViTGAN); conv: stacked convolutions; hybrid: a small ResNet; spt: shifted copies too."""
+    stem: Literal[tuple(STEMS)] = Field("overlap")  # type: ignore[valid-type]
+    """Images to tokens. overlap: patches of twice the side (ViTGAN); linear: flattened patches, as in the ViT
+    paper; conv: stacked convolutions; hybrid: a small ResNet; spt: shifted copies too. Three of them compared:
+    benchmarks/results/stems_2000_images.md."""
     position_embedding: Literal[tuple(POSITIONS)] = Field("learned1d")  # type: ignore[valid-type]
     """learned1d: as in the ViT paper; learned2d: rows and columns; sincos2d: fixed waves; relative: a bias
     on offsets; rope2d: rotated queries and keys; none."""

@@ -72,7 +72,7 @@ class ViTDiscriminator(nn.Module):
         heads: int = 3,
         mlp_ratio: float = 4.0,
         layer_scale: float = 0.1,
-        stem: str = "linear",
+        stem: str = "overlap",
         position_embedding: str = "learned1d",
         attention: str = "qknorm",
         readout: str = "cls",

@@ -59,20 +59,6 @@ def test_weights_that_are_not_equalised_get_smaller_steps(
         assert resolve(config, Facts(32, 1000, device)).training.discriminator_lr == rate
 
 
-def test_a_run_from_before_these_keys_is_the_same_run() -> None:
-    earlier = {
-        "kind": "vit",
-        "patch": 2,
-        "width": 96,
-        "depth": 2,
-        "heads": 3,
-        "mlp_ratio": 2.0,
-        "layer_scale": 0.1,
-        "minibatch_std_group": 4,
-    }
-    assert resolved(**earlier) == resolved(kind="vit")
-
-
 @pytest.mark.parametrize(
     ("section", "message"),
     [

@@ -182,15 +182,22 @@ def test_state_dict_round_trips_to_the_same_logits(kind: str) -> None:
 # First logits of `weights_by_number`, from before the networks were made of parts (commit c0f7be6; torch
 # 2.15 and 2.11 agree, which draw a network's own weights differently).
 EARLIER_LOGITS = [
-    ("vit", {"resolution": 32, "width": 192}, [-1.743356, -1.536095, -1.657489]),
+    ("vit", {"resolution": 32, "width": 192, "stem": "linear"}, [-1.743356, -1.536095, -1.657489]),
     (
         "vit",
-        {"resolution": 32, "width": 96, "depth": 2, "mlp_ratio": 2.0, "minibatch_std_group": 4},
+        {
+            "resolution": 32,
+            "width": 96,
+            "depth": 2,
+            "mlp_ratio": 2.0,
+            "minibatch_std_group": 4,
+            "stem": "linear",
+        },
         [0.605865, 0.619613, 0.569995],
     ),
     (
         "vit",
-        {"num_classes": 3, "image_channels": 4, "minibatch_std_group": 2},
+        {"num_classes": 3, "image_channels": 4, "minibatch_std_group": 2, "stem": "linear"},
         [1.314575, 2.442351, 1.653211],
     ),
     ("resnet", {"resolution": 32, "channel_max": 16}, [-4.340690, -4.358044, -4.348397]),
@@ -210,7 +217,7 @@ def weights_by_number(discriminator: nn.Module, scale: float) -> None:
 
 
 @pytest.mark.parametrize(("kind", "sizes", "expected"), EARLIER_LOGITS)
-def test_defaults_give_the_logits_of_before_and_load_their_states(
+def test_networks_give_the_logits_of_before_and_load_their_states(
     kind: str, sizes: dict[str, Any], expected: list[float]
 ) -> None:
     discriminator = small(kind, **sizes)

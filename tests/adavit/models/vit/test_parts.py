@@ -18,7 +18,7 @@ TABLES: dict[str, list[Any]] = {
     "weight_constraint": list(CONSTRAINTS),
 }
 DEFAULTS = {
-    "stem": "linear",
+    "stem": "overlap",
     "position_embedding": "learned1d",
     "attention": "qknorm",
     "readout": "cls",

@@ -75,7 +75,14 @@ def test_weights_of_one_resolution_serve_another_and_stay_as_they_are() -> None:
 
 def test_a_discriminator_takes_them_into_its_encoder() -> None:
     discriminator = ViTDiscriminator(
-        resolution=32, patch=8, width=32, depth=3, heads=4, mlp_ratio=2.0, attention="dot"
+        resolution=32,
+        patch=8,
+        width=32,
+        depth=3,
+        heads=4,
+        mlp_ratio=2.0,
+        stem="linear",
+        attention="dot",
     )
     load_torchvision_weights(discriminator.encoder, theirs().state_dict())
     assert discriminator(torch.randn(2, 3, 32, 32)).isfinite().all()
