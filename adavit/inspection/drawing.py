@@ -1,6 +1,7 @@
 """What all pictures of an inspection have in common."""
 
 import io
+import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,12 +18,15 @@ NAMES = {
     "heldout": "held-out images",
     "generated": "generated images",
 }
+LETTERS_PER_INCH = 12
+"""Of a title; paths can be long."""
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
     """An empty figure of so many inches; the title is text, as names of files may hold a dollar sign."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left", parse_math=False)
+    lines = textwrap.fill(title, width=int(LETTERS_PER_INCH * width))
+    figure.suptitle(lines, fontsize=9, x=0.01, ha="left", parse_math=False)
     return figure
 
 
