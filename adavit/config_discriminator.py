@@ -40,9 +40,9 @@ class ViTConfig(ConfigModel):
     """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
     accelerator / 16."""
     width: int = Field(AUTO, ge=8)
-    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 96."""
+    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192."""
     depth: int = Field(AUTO, ge=1)
-    """Encoder blocks. auto: 6, on a CPU 2."""
+    """Encoder blocks. auto: 6, on a CPU 3."""
     heads: int = Field(AUTO, ge=1)
     """Attention heads. auto: width / 64, on a CPU width / 32."""
     mlp_ratio: float = Field(AUTO, gt=0)
