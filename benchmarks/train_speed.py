@@ -10,6 +10,9 @@ The load average is printed beside it: above 1 at the start, other work shares t
 Processors differ by a factor of two and more, so the table also says what this one allows: `GFLOP` are the products
 and sums of an image's share of a step, `limit` is images/s if the machine did nothing else, at the rate it reaches in
 one convolution of these channels (printed above the table), and `share` is how much of that the best round got.
+The rows `apart` are the same layers in the published order of a step (generator's update, then the discriminator's,
+then R1, each with passes of its own; textbook augmentation is not imitated): what part of a difference between two
+machines is the machine's.
 """
 
 import argparse
@@ -23,6 +26,7 @@ sys.path.pop(0)  # the folder of this script, where augment.py would hide the pa
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -30,7 +34,7 @@ from adavit.devices import keep_freed_memory
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.randomness import generator_for
 from adavit.training.average import GeneratorAverage
-from adavit.training.losses import LOSSES
+from adavit.training.losses import LOSSES, discriminator_loss, generator_loss
 from adavit.training.step import AdversarialStep, StepStreams
 from adavit.training.terms.gradient import ExactPenalty
 from augment import AugmentPipe
@@ -46,6 +50,45 @@ class Row:
     precision: str
     augmented: bool
     interval: int
+    apart: bool = False
+
+
+class PassesApart:
+    """The parts of a step one after another, with an update and passes of its own for each network."""
+
+    def __init__(self, step: AdversarialStep, interval: int) -> None:
+        self.step, self.interval = step, interval
+
+    def __call__(self, real: Tensor, labels: None, *, images: int, streams: StepStreams) -> None:
+        """Trains on one batch, as `AdversarialStep` does."""
+        step, batch = self.step, len(real)
+        generator, discriminator = step.generator, step.discriminator
+
+        def draw() -> Tensor:
+            shape = (batch, generator.latent_dim)
+            return generator(torch.randn(shape, generator=streams.latents), noise=streams.latents)
+
+        def judge(pictures: Tensor) -> Tensor:
+            return step.logits(pictures, labels, streams.augmentation)
+
+        def update(
+            network: torch.nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor
+        ) -> None:
+            optimizer.zero_grad()
+            loss.backward(inputs=list(network.parameters()))
+            optimizer.step()
+
+        update(generator, step.generator_optimizer, generator_loss(judge(draw())).mean())
+        with torch.no_grad():
+            generated = draw()
+        loss = discriminator_loss(judge(real), judge(generated)).mean()
+        update(discriminator, step.discriminator_optimizer, loss)
+        if images // batch % self.interval == 0:
+            real = real.requires_grad_()
+            (slope,) = torch.autograd.grad(judge(real).sum(), real, create_graph=True)
+            penalty = slope.square().sum(dim=(1, 2, 3)).mean() * 0.005 * self.interval
+            update(discriminator, step.discriminator_optimizer, penalty)
+        step.average.update(generator, images=images + batch, batch=batch)
 
 
 def main() -> None:
@@ -68,6 +111,7 @@ def main() -> None:
         for precision in ("float32", "bf16")
         for augmented in (True, False)
     ]
+    rows += [Row("resnet", "float32", augmented, 16, apart=True) for augmented in (True, False)]
     steps = [build(row, arguments, device) for row in rows]
     print(
         f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, load"
@@ -96,14 +140,16 @@ def main() -> None:
         augmentation = f"bgc p={PROBABILITY}" if row.augmented else "none"
         best, median = max(found), statistics.median(found)
         print(
-            f"{row.discriminator:14} {row.precision:10} {augmentation:14} {row.interval:8d}"
-            f" {best:8.1f} {median:8.1f} {'':8} {gflop:6.2f} {peak / gflop:6.0f}"
+            f"{row.discriminator + ', apart' * row.apart:14} {row.precision:10} {augmentation:14}"
+            f" {row.interval:8d} {best:8.1f} {median:8.1f} {'':8} {gflop:6.2f} {peak / gflop:6.0f}"
             f" {best * gflop / peak:6.0%}"
         )
     print(f"load {os.getloadavg()[0]:.2f} at the end")
 
 
-def build(row: Row, arguments: argparse.Namespace, device: torch.device) -> AdversarialStep:
+def build(
+    row: Row, arguments: argparse.Namespace, device: torch.device
+) -> AdversarialStep | PassesApart:
     """The step of one row."""
     torch.manual_seed(0)
     resolution = arguments.resolution
@@ -119,7 +165,7 @@ def build(row: Row, arguments: argparse.Namespace, device: torch.device) -> Adve
     discriminator = discriminator.to(device=device, memory_format=torch.channels_last)
     pipe = AugmentPipe.preset("bgc").to(device)
     pipe.p.fill_(PROBABILITY if row.augmented else 0.0)
-    return AdversarialStep(
+    step = AdversarialStep(
         generator=generator,
         discriminator=discriminator,
         average=GeneratorAverage(generator, half_life_kimg=10, ramp=0.05),
@@ -133,6 +179,7 @@ def build(row: Row, arguments: argparse.Namespace, device: torch.device) -> Adve
         loss=LOSSES["non_saturating"],
         terms=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
     )
+    return PassesApart(step, row.interval) if row.apart else step
 
 
 class FlopCount(TorchDispatchMode):
@@ -170,7 +217,9 @@ def convolution_gflops(arguments: argparse.Namespace, device: torch.device) -> f
     return 2 * images.numel() * channels * 9 / best / 1e9
 
 
-def measure(step: AdversarialStep, arguments: argparse.Namespace, device: torch.device) -> float:
+def measure(
+    step: AdversarialStep | PassesApart, arguments: argparse.Namespace, device: torch.device
+) -> float:
     """Images per second over 16 steps, one R1 interval of the published setting."""
     batch, side = arguments.batch, arguments.resolution
     real = torch.rand(batch, 3, side, side, device=device) * 2 - 1
