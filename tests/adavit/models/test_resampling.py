@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -67,3 +69,13 @@ def test_channels_last_stays_channels_last() -> None:
     images = torch.randn(2, 5, 8, 8).to(memory_format=torch.channels_last)
     for result in (upsample(images), downsample(images), smooth(images, padding=1)):
         assert result.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("resample", [upsample, downsample])
+def test_bfloat16_stays_and_is_rounded_once(resample: Callable[[Tensor], Tensor]) -> None:
+    features = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(0)).bfloat16()
+    found = resample(features)
+    assert found.dtype == torch.bfloat16
+    expected = resample(features.double())
+    # Half a unit of the last of 8 binary places, and what small sums lose against large terms.
+    torch.testing.assert_close(found.double(), expected, rtol=2**-8, atol=2**-8)
