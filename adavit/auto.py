@@ -127,7 +127,7 @@ def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
         # A short run of small networks: many small steps, large rates, and a strong penalty against
         # them. Compared on small_set at 20 and 40 kimg; see benchmarks/results/small_set_settings.md.
         chosen = {
-            "total_kimg": 60.0 if vit else 80.0,  # under ten minutes on two cores
+            "total_kimg": 50.0 if vit else 80.0,  # under ten minutes on two cores
             "generator_lr": 0.006 if vit else 0.01,
             "discriminator_lr": 0.0015 if vit else 0.002 if r3gan else 0.005,
             "r1_gamma": (0.5 if vit else 1.0) * relative_area,

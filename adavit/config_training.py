@@ -15,7 +15,7 @@ class TrainingConfig(ConfigModel):
     """Length, optimisation and regularisation."""
 
     total_kimg: float = Field(AUTO, gt=0)
-    """Thousands of real images from the run's start. auto: 5000, on a CPU 80, for vit 60."""
+    """Thousands of real images from the run's start. auto: 5000, on a CPU 80, for vit 50."""
     batch: int = Field(AUTO, ge=1)
     """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
     microbatch: int | None = Field(None, ge=1)
