@@ -176,9 +176,8 @@ class _Convolve(torch.autograd.Function):
         for axis in axes:
             margins = (0, 0, half, half) if axis == 2 else (half, half, 0, 0)
             images = F.pad(images, margins, mode="reflect")
-            if (
-                transposed
-            ):  # the reflection repeats no border pixel: this scales all that they reach
+            if transposed:
+                # The reflection repeats no border pixel: this scales all that they reach.
                 _scale_borders(images, axis, half, 2)
             images = _each_by_its_own(images, taps, axis)
             if transposed:

@@ -65,8 +65,10 @@ class PassesApart:
         generator, discriminator = step.generator, step.discriminator
 
         def draw() -> Tensor:
+            source = streams.latents
             shape = (batch, generator.latent_dim)
-            return generator(torch.randn(shape, generator=streams.latents), noise=streams.latents)
+            latents = torch.randn(shape, generator=source, device=source.device)
+            return generator(latents, noise=source)
 
         def judge(pictures: Tensor) -> Tensor:
             return step.logits(pictures, labels, streams.augmentation)
