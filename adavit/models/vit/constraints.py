@@ -33,6 +33,9 @@ def spectral_norm(weight: Tensor) -> Tensor:
         matrix = full_precision(weight).flatten(1)
         if matrix.shape[0] < matrix.shape[1]:
             matrix = matrix.T  # [long, short]
+        if matrix.shape[1] == 1:
+            # The same number; torch.compile would write the squarings out, one inside the other.
+            return matrix.norm()
         with torch.no_grad():
             power = matrix.T @ matrix
             for _ in range(SQUARINGS):
