@@ -10,6 +10,7 @@ from adavit.evaluate import evaluate
 from adavit.metrics.extractor_choice import EXTRACTORS
 from adavit.metrics.names import METRICS
 from adavit.protocols import PROTOCOLS
+from cli import source_options
 from cli.consoles import console_for
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
@@ -40,7 +41,7 @@ when missing.
 )
 @click.option("--metrics", default="fid,kid", show_default=True, help=f"Of {','.join(METRICS)}.")
 @click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help=f"{PROTOCOL_HELP}.")
-@click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
+@source_options.fakes
 @click.option(
     "--extractor",
     default="auto",
@@ -48,21 +49,15 @@ when missing.
     metavar="NAME",
     help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict.",
 )
-@click.option(
-    "--inception-weights", type=click.Path(path_type=Path), help="Inception's weights as a file."
-)
-@click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
+@source_options.inception_weights
+@source_options.which
 @click.option("--truncation", type=click.FloatRange(0, 2), help="1 is none. [1]")
-@click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
+@source_options.seed
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Also write the record to this JSON file."
 )
-@click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
-)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
-)
+@source_options.data_root
+@source_options.device
 def command(metrics: str, source: str, **options: Any) -> None:
     """Parses, evaluates, prints the record."""
     names = [part.strip() for part in metrics.split(",") if part.strip()]

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from adavit.generate import generate, parse_seeds
+from cli import source_options
 
 
 @click.command()
@@ -16,11 +17,9 @@ from adavit.generate import generate, parse_seeds
     "--truncation", type=click.FloatRange(0, 2), default=1.0, show_default=True, help="1 is none."
 )
 @click.option("--class", "class_name", help="Class by name or number. [drawn by the seed]")
-@click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
+@source_options.which
 @click.option("--grid", is_flag=True, help="Also write grid.png.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
-)
+@source_options.device
 def command(seeds: str, source: str, **options: Any) -> None:
     """Draw images from SOURCE: a run or a generator file."""
     written = generate(source, parse_seeds(seeds), **options)

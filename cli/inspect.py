@@ -1,26 +1,22 @@
 """`adavit inspect`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from adavit.inspection import inspect, summarise_inspection
+from cli import source_options
 from cli.consoles import console_for
 
 
 @click.command()
 @click.argument("source", metavar="RUN|FILE")
-@click.option("--data", help="Real images. [those the run was trained on]")
+@source_options.diagnostics_data
 @click.option("--images", type=click.IntRange(min=1), help="Images of each kind, at most. [1000]")
-@click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]")
-@click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
-)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
-)
+@source_options.seed
+@source_options.diagnostics_out
+@source_options.data_root
+@source_options.device
 def command(source: str, **options: Any) -> None:
     """Show what a discriminator looks at.
 

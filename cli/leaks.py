@@ -1,29 +1,25 @@
 """`adavit leaks`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from adavit.diagnostics import leaks, summarise_leaks
+from cli import source_options
 from cli.consoles import console_for
 
 
 @click.command()
 @click.argument("source")
-@click.option("--data", help="Real images. [those the run was trained on]")
+@source_options.diagnostics_data
 @click.option("--operations", help="What to look for: rotate,brightness. [what the run used]")
 @click.option("--augment", help="What to look for, as a preset: blit, geom, color, bgc, ...")
-@click.option("--fakes", type=click.IntRange(min=1), help="Generated images. [as in training]")
-@click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
-@click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]")
-@click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
-)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
-)
+@source_options.fakes
+@source_options.which
+@source_options.seed
+@source_options.diagnostics_out
+@source_options.data_root
+@source_options.device
 def command(source: str, operations: str | None, **options: Any) -> None:
     """Estimate how many generated images show an augmentation.
 

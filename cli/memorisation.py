@@ -1,36 +1,30 @@
 """`adavit memorisation`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from adavit.diagnostics import memorisation, summarise_memorisation
 from adavit.metrics.extractor_choice import EXTRACTORS
+from cli import source_options
 from cli.consoles import console_for
 
 
 @click.command()
 @click.argument("source")
-@click.option("--data", help="Real images. [those the run was trained on]")
-@click.option("--fakes", type=click.IntRange(min=1), help="Generated images. [as in training]")
+@source_options.diagnostics_data
+@source_options.fakes
 @click.option(
     "--extractor",
     metavar="NAME",
     help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict. [the run's]",
 )
-@click.option(
-    "--inception-weights", type=click.Path(path_type=Path), help="Inception's weights as a file."
-)
-@click.option("--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]")
-@click.option("--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]")
-@click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
-)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
-)
+@source_options.inception_weights
+@source_options.which
+@source_options.seed
+@source_options.diagnostics_out
+@source_options.data_root
+@source_options.device
 def command(source: str, **options: Any) -> None:
     """Find the training images that generated ones come closest to.
 
