@@ -15,8 +15,10 @@ from adavit.training.build import build_step
 from adavit.training.console import Console, SilentConsole
 from adavit.training.run_directory import RunDirectory
 from adavit.training.start import Start, read_start
+from adavit.training.step import AdversarialStep
 from adavit.training.trainer import Trainer
 from adavit.training.workload import (
+    Workload,
     absolute_source,
     describe_data,
     describe_environment,
@@ -64,16 +66,14 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     RunDirectory.check_free(config.run.out)
     start = read_start(config)  # what it may lack is said before data are loaded
     workload = prepare(_with_absolute_paths(config), console)
-    if start is not None:
-        start(build_step(workload), workload.config)  # likewise, before a directory is made
+    step, notes = _first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
         text = config_text(workload.config)
         write_text(directory.config, text)
-        console.note(f"{text}\nRun directory: {directory.path}")
-        trainer = Trainer(workload, directory, console)
-        _begin(trainer, start)
-        return _run(trainer)
+        for note in (f"{text}\nRun directory: {directory.path}", *notes):
+            console.note(note)
+        return _run(Trainer(workload, step, directory, console))
 
 
 def resume(
@@ -103,13 +103,16 @@ def resume(
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
     config = continued_config(directory, layers)
     workload = prepare(config, console)
-    trainer = Trainer(workload, directory, console)
     if directory.checkpoint.exists():
+        trainer = Trainer(workload, build_step(workload), directory, console)
         trainer.resume(directory.checkpoint)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
+        step, notes = _first_step(workload, read_start(config))
+        for note in notes:
+            console.note(note)
+        trainer = Trainer(workload, step, directory, console)
         trainer.begin_again()
-        _begin(trainer, read_start(config))
     write_text(directory.config, config_text(workload.config))
     if trainer.progress.images >= total_images(workload.config):
         console.note(
@@ -170,10 +173,10 @@ def config_text(config: RunConfig) -> str:
     return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 
 
-def _begin(trainer: Trainer, start: Start | None) -> None:
-    if start is not None:
-        for note in start(trainer.step, trainer.config):
-            trainer.console.note(note)
+def _first_step(workload: Workload, start: Start | None) -> tuple[AdversarialStep, list[str]]:
+    """The networks at image 0, and what was taken over into them."""
+    step = build_step(workload)
+    return step, [] if start is None else start(step, workload.config)
 
 
 def _run(trainer: Trainer) -> Path:

@@ -17,7 +17,7 @@ from adavit.inspection.watch import WATCHED_IMAGES, training_alarms
 from adavit.metrics import Interrupted
 from adavit.randomness import generator_for
 from adavit.scoring import score_generator
-from adavit.training.build import build_probability, build_step
+from adavit.training.build import build_probability
 from adavit.training.checkpoint import load_checkpoint, save_checkpoint
 from adavit.training.console import Console, Status
 from adavit.training.curves import draw_curves
@@ -25,6 +25,7 @@ from adavit.training.progress import Progress
 from adavit.training.run_directory import RunDirectory
 from adavit.training.samples import SampleSheet
 from adavit.training.signals import Stopped, StopRequest
+from adavit.training.step import AdversarialStep
 from adavit.training.streams import StepStreams
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
@@ -43,16 +44,23 @@ class Trainer:
 
     Args:
         workload: Data, settings and metrics.
+        step: Networks, optimisers and augmentation, as `build_step` makes them.
         directory: Where the run leaves its files.
         console: Told how it goes.
     """
 
-    def __init__(self, workload: Workload, directory: RunDirectory, console: Console) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        step: AdversarialStep,
+        directory: RunDirectory,
+        console: Console,
+    ) -> None:
         self.workload = workload
         self.config = workload.config
         self.directory = directory
         self.console = console
-        self.step = build_step(workload)
+        self.step = step
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
         reports = [name for term in self.step.terms for name in term.reports]

@@ -191,6 +191,17 @@ def test_what_is_frozen_must_come_from_the_source(adavit: Adavit, pictures: Path
     assert "tensors of the discriminator; drawn anew: from_image" in plan.out
 
 
+@pytest.mark.parametrize("dry", [False, True])
+def test_more_frozen_layers_than_there_are_is_code_2_before_anything_is_made(
+    adavit: Adavit, pictures: Path, dry: bool
+) -> None:
+    flags = ["--dry-run"] if dry else []
+    outcome = adavit("train", "--data", pictures, "--freeze-d", 99, "--out", "new", *QUIET, *flags)
+    assert outcome.code == 2, outcome.out
+    assert "training.freeze_d is 99, but this discriminator has" in outcome.err
+    assert not Path("new").exists()
+
+
 def test_another_source_on_resume_is_an_error(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     outcome = adavit("train", "--resume", "first", "--transfer", "elsewhere")
