@@ -104,10 +104,8 @@ def ablate(
     console = console or SilentConsole()
     grid = read_grid(source)
     folder = out or DEFAULT_PARENT / grid.name
-    crew = Crew(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
-    if crew.device_kind is not None:
-        layers = [*layers, {"run": {"device": crew.device_kind}}]
-    grid = grid.with_overrides(layers, seeds)
+    crew = Crew.hired(folder, storage=storage, workers=workers, devices=devices)
+    grid = grid.with_overrides([*layers, *crew.settings], seeds)
     _check_folder(folder, grid)
     cells = cells_of(grid, console)
     if dry_run:

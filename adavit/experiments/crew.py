@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Self
 
 import optuna
 import torch
@@ -18,6 +19,7 @@ from adavit.experiments.database import open_storage, sqlite_url
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
 from adavit.files import make_folder
+from adavit.settings import Values
 from adavit.training.console import Console, LineConsole
 from adavit.training.signals import Stopped, StopRequest
 
@@ -62,10 +64,25 @@ class Crew:
                     " with commas between them. Correct it."
                 )
 
+    @classmethod
+    def hired(
+        cls, folder: Path, *, storage: str | None, workers: int | None, devices: Sequence[str]
+    ) -> Self:
+        """As the command line asks for it.
+
+        Args:
+            folder: Where cells are written.
+            storage: URL of the queue's database; None is an SQLite file in the folder.
+            workers: Number of processes; None is one per device.
+            devices: Where they run; empty leaves it to each run.
+        """
+        return cls(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
+
     @property
-    def device_kind(self) -> str | None:
-        """Value of `run.device`, or None if no device is named."""
-        return self.devices[0].partition(":")[0] if self.devices else None
+    def settings(self) -> list[Values]:
+        """What the devices lay over the settings of all cells: their kind, if any is named."""
+        kinds = [device.partition(":")[0] for device in self.devices]
+        return [{"run": {"device": kinds[0]}}] if kinds else []
 
     def open_queue(self, plan: Plan) -> Queue:
         """Connects to the queue of an experiment, and makes it if it is not there.

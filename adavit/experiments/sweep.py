@@ -179,10 +179,8 @@ def sweep(
     console = console or SilentConsole()
     given = read_sweep(source)
     folder = out or DEFAULT_PARENT / given.name
-    crew = Crew(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
-    if crew.device_kind is not None:
-        layers = [*layers, {"run": {"device": crew.device_kind}}]
-    chosen = given.with_overrides(list(layers), metric=metric, trials=trials)
+    crew = Crew.hired(folder, storage=storage, workers=workers, devices=devices)
+    chosen = given.with_overrides([*layers, *crew.settings], metric=metric, trials=trials)
     plan = _plan(chosen)
     if dry_run:
         return _describe(plan, folder, crew.workers)

@@ -11,7 +11,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid import read_grid
-from adavit.training import trainer
+from adavit.training import build, trainer
 from adavit.training.console import LineConsole
 from adavit.training.run_directory import RunDirectory, read_records
 from adavit.training.signals import Stopped
@@ -84,7 +84,7 @@ def test_cells_see_the_same_images_and_latents(
     built: list[Any] = []
 
     def build_step(workload: Any) -> Any:
-        step = original(workload)
+        step = build.build_step(workload)
         built.append([])
 
         class Spy:
@@ -99,8 +99,7 @@ def test_cells_see_the_same_images_and_latents(
 
         return Spy()
 
-    original = trainer.build_step
-    monkeypatch.setattr(trainer, "build_step", build_step)
+    monkeypatch.setattr("adavit.training.train.build_step", build_step)
     axes = {
         "augmentation": {
             "none": {"augment": {"mode": "none"}},
@@ -162,7 +161,7 @@ def test_a_mistake_of_ours_is_recorded_with_its_traceback(
     def build_step(workload: Any) -> Any:
         raise ZeroDivisionError("one\ntwo")
 
-    monkeypatch.setattr(trainer, "build_step", build_step)
+    monkeypatch.setattr("adavit.training.train.build_step", build_step)
     with pytest.raises(RunError, match="2 of 2 cells"):
         ablate(str(write_grid()), out=Path("out"))
     assert notes(Path("out"))["none"]["reason"] == "ZeroDivisionError: one"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from adavit.config import RunConfig
 from adavit.inspection.alarms import Alarm
 from adavit.settings import build_config
-from adavit.training import trainer
+from adavit.training import build, trainer
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.console import SilentConsole
 from adavit.training.train import train
@@ -98,16 +98,15 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
 def test_a_collapsed_discriminator_is_told_of_in_the_log(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = trainer.build_step
 
     def collapsed(workload: object) -> object:
-        step = build(workload)  # type: ignore[arg-type]
+        step = build.build_step(workload)  # type: ignore[arg-type]
         with torch.no_grad():
             for norm in step.discriminator.encoder.blocks[0].attention.score.children():
                 norm.weight.fill_(100.0)
         return step
 
-    monkeypatch.setattr(trainer, "build_step", collapsed)
+    monkeypatch.setattr("adavit.training.train.build_step", collapsed)
     console = Notes()
     train(make("run"), console=console)
     warnings = [line for line in console.lines if line.startswith("Warning: attention")]
