@@ -226,14 +226,28 @@ class AdversarialStep:
         """The context in which the networks run."""
         return self.critic.precision(device)
 
-    def extras_state_dict(self) -> dict[str, Any]:
-        """What the terms and the pseudo augmentation remember, by name; empty for most runs."""
-        return {name: part.state_dict() for name, part in self._stateful().items()}
+    def state_dict(self) -> dict[str, Any]:
+        """Networks, average and optimisers by name, and what terms and pseudo augmentation remember as extras."""
+        return {name: part.state_dict() for name, part in self._parts().items()} | {
+            "extras": {name: part.state_dict() for name, part in self._stateful().items()}
+        }
 
-    def load_extras_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `extras_state_dict` returned."""
-        for name, part in self._stateful().items():
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` returned."""
+        for name, part in self._parts().items():
             part.load_state_dict(state[name])
+        extras = state.get("extras", {})  # older checkpoints had none
+        for name, extra in self._stateful().items():
+            extra.load_state_dict(extras[name])
+
+    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "average": self.average.module,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
 
     def _stateful(self) -> dict[str, Term | PseudoAugmentation]:
         parts: dict[str, Term | PseudoAugmentation] = {

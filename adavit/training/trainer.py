@@ -148,16 +148,10 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that decides the rest of the run."""
-        step = self.step
         return {
             "config": self.config.as_dict(),
             "fingerprint": self.workload.image_set.fingerprint,
-            "generator": step.generator.state_dict(),
-            "discriminator": step.discriminator.state_dict(),
-            "average": step.average.module.state_dict(),
-            "generator_optimizer": step.generator_optimizer.state_dict(),
-            "discriminator_optimizer": step.discriminator_optimizer.state_dict(),
-            "extras": step.extras_state_dict(),
+            **self.step.state_dict(),
             "probability": self.probability.state_dict(),
             "window": self.window.state_dict(),
             "progress": self.progress.state_dict(),
@@ -165,13 +159,7 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over a `state_dict`."""
-        step = self.step
-        step.generator.load_state_dict(state["generator"])
-        step.discriminator.load_state_dict(state["discriminator"])
-        step.average.module.load_state_dict(state["average"])
-        step.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        step.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
-        step.load_extras_state_dict(state.get("extras", {}))  # older checkpoints had none
+        self.step.load_state_dict(state)
         self.probability.load_state_dict(state["probability"])
         self.window.load_state_dict(state["window"], self.workload.device)
         self.progress = Progress.from_state(state["progress"])

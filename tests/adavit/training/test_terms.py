@@ -250,12 +250,12 @@ def test_lecam_holds_on_to_the_unbiased_averages_of_the_steps_before() -> None:
 def test_a_skipped_step_leaves_the_state_of_a_term(term: Term) -> None:
     step = make_step(term)
     run(step)
-    before = copy.deepcopy(step.extras_state_dict())
+    before = copy.deepcopy(step.state_dict()["extras"])
     poisoned = reals()
     poisoned[2, 0, 1, 1] = float("nan")
     result = step(poisoned, None, images=COUNT, streams=StepStreams.at(0, COUNT))
     assert not result.finite
-    torch.testing.assert_close(step.extras_state_dict(), before, rtol=0, atol=0)
+    torch.testing.assert_close(step.state_dict()["extras"], before, rtol=0, atol=0)
 
 
 def test_a_penalty_is_weighted_by_its_interval() -> None:
