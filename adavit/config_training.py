@@ -110,6 +110,8 @@ class TrainingConfig(ConfigModel):
     vit; it falls to 0 over schedule_kimg, so that in the end the trunk only judges. 0.1 to 0.5. 0: off."""
     ema_half_life_kimg: float = Field(AUTO, ge=0)
     """Half-life of the generator average. auto: 10 * batch / 32."""
+    initial_ema_factor: float = Field(1.0, ge=0, le=1)
+    """Factor on it at the start, which rises to 1 over schedule_kimg; 0 in R3GAN."""
     ema_ramp: float | None = Field(AUTO, gt=0)
     """The half-life is at most this part of the images seen. None: no ramp. auto: 0.05, none with
     transfer."""

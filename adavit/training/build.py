@@ -41,7 +41,7 @@ def build_step(workload: Workload) -> AdversarialStep:
         generator=generator,
         discriminator=discriminator,
         average=GeneratorAverage(
-            generator, half_life_kimg=training.ema_half_life_kimg, ramp=training.ema_ramp
+            generator, half_life_kimg=_half_life_kimg(training), ramp=training.ema_ramp
         ),
         pipe=build_pipe(config.augment).to(workload.device),
         generator_lr=_rate(training, training.generator_lr),
@@ -89,6 +89,11 @@ def _rate(training: TrainingConfig, start: float) -> Schedule:
 def _beta2(training: TrainingConfig) -> Schedule:
     end = training.adam_beta2 if training.final_beta2 is None else training.final_beta2
     return moving(training, training.adam_beta2, end)
+
+
+def _half_life_kimg(training: TrainingConfig) -> Schedule:
+    end = training.ema_half_life_kimg
+    return moving(training, end * training.initial_ema_factor, end)
 
 
 def build_pipe(augment: Any) -> AugmentPipe:

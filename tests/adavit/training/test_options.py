@@ -96,6 +96,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
     "apa_p_max": ({}, 0.5),
     "top_k": ({}, 0.5),
     "ema_half_life_kimg": ({"ema_ramp": None}, 0.001),
+    "initial_ema_factor": ({"ema_ramp": None, "ema_half_life_kimg": 0.01, "schedule_kimg": 0.1}, 0),
     "ema_ramp": ({}, 0.9),
 }
 ELSEWHERE = {
