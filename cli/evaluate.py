@@ -41,7 +41,7 @@ when missing.
 )
 @click.option("--metrics", default="fid,kid", show_default=True, help=f"Of {','.join(METRICS)}.")
 @click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help=f"{PROTOCOL_HELP}.")
-@source_options.fakes
+@click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
 @click.option(
     "--extractor",
     default="auto",

@@ -14,7 +14,7 @@ from cli.consoles import console_for
 @source_options.diagnostics_data
 @click.option("--operations", help="What to look for: rotate,brightness. [what the run used]")
 @click.option("--augment", help="What to look for, as a preset: blit, geom, color, bgc, ...")
-@source_options.fakes
+@source_options.diagnostics_fakes
 @source_options.which
 @source_options.seed
 @source_options.diagnostics_out

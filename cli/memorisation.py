@@ -13,7 +13,7 @@ from cli.consoles import console_for
 @click.command()
 @click.argument("source")
 @source_options.diagnostics_data
-@source_options.fakes
+@source_options.diagnostics_fakes
 @click.option(
     "--extractor",
     metavar="NAME",

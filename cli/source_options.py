@@ -4,9 +4,6 @@ from pathlib import Path
 
 import click
 
-fakes = click.option(
-    "--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]"
-)
 which = click.option(
     "--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]"
 )
@@ -23,6 +20,9 @@ device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
 )
 diagnostics_data = click.option("--data", help="Real images. [those the run was trained on]")
+diagnostics_fakes = click.option(
+    "--fakes", type=click.IntRange(min=1), help="Generated images. [as in training]"
+)
 diagnostics_out = click.option(
     "--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]"
 )

@@ -27,6 +27,10 @@ def test_memorisation_and_leaks_look_at_a_run(
         "memorisation.json",
     ]
 
+    single = adavit("memorisation", "run", "--fakes", "1", "--out", "single")
+    assert single.code == 0, single.err
+    assert "1 generated images against 18 training images of pictures." in single.out
+
     leaking = adavit("leaks", "run", "--operations", "brightness, cutout", "--fakes", "10")
     assert leaking.code == 0, leaking.err
     assert "10 generated images" in leaking.out
