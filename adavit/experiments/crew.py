@@ -81,8 +81,7 @@ class Crew:
     @property
     def settings(self) -> list[Values]:
         """What the devices lay over the settings of all cells: their kind, if any is named."""
-        kinds = [device.partition(":")[0] for device in self.devices]
-        return [{"run": {"device": kinds[0]}}] if kinds else []
+        return [{"run": {"device": self.devices[0].partition(":")[0]}}] if self.devices else []
 
     def open_queue(self, plan: Plan) -> Queue:
         """Connects to the queue of an experiment, and makes it if it is not there.

@@ -10,7 +10,7 @@ from adavit.config import RunConfig
 from adavit.models import count_parameters
 from adavit.training.build import build_step
 from adavit.training.console import Console
-from adavit.training.start import read_start
+from adavit.training.start import first_step, read_start
 from adavit.training.step import AdversarialStep
 from adavit.training.streams import StepStreams
 from adavit.training.train import config_text
@@ -32,8 +32,8 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     start = read_start(config)
     workload = prepare(config, console)
     config = workload.config
-    step = build_step(workload)
-    for note in [] if start is None else start(step, config):
+    step, notes = first_step(workload, start)
+    for note in notes:
         console.note(note)
     batch, device = config.training.batch, workload.device
     per_step = seconds_per_step(workload, step)

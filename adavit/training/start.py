@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from adavit.config import RunConfig
+from adavit.training.build import build_step
 from adavit.training.pretrained import read_pretrained, start_from
 from adavit.training.step import AdversarialStep
 from adavit.training.transfer import read_source, transfer
+from adavit.training.workload import Workload
 
 Start = Callable[[AdversarialStep, RunConfig], list[str]]
 """Fills the networks of a step at image 0, and says with what."""
@@ -24,3 +26,20 @@ def read_start(config: RunConfig) -> Start | None:
     if trunk is not None:
         return lambda step, config: [start_from(trunk, step, config)]
     return None
+
+
+def first_step(workload: Workload, start: Start | None) -> tuple[AdversarialStep, list[str]]:
+    """The networks of a run at image 0.
+
+    Args:
+        workload: Of the run.
+        start: From `read_start`.
+
+    Returns:
+        The step, and what was taken over into it.
+
+    Raises:
+        UserError: If the networks cannot be made as asked for, or what to start from does not fit.
+    """
+    step = build_step(workload)
+    return step, [] if start is None else start(step, workload.config)

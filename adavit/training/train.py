@@ -14,11 +14,9 @@ from adavit.settings import build_config, flatten, merge, read_config_file
 from adavit.training.build import build_step
 from adavit.training.console import Console, SilentConsole
 from adavit.training.run_directory import RunDirectory
-from adavit.training.start import Start, read_start
-from adavit.training.step import AdversarialStep
+from adavit.training.start import first_step, read_start
 from adavit.training.trainer import Trainer
 from adavit.training.workload import (
-    Workload,
     absolute_source,
     describe_data,
     describe_environment,
@@ -66,7 +64,7 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     RunDirectory.check_free(config.run.out)
     start = read_start(config)  # what it may lack is said before data are loaded
     workload = prepare(_with_absolute_paths(config), console)
-    step, notes = _first_step(workload, start)  # likewise, before a directory is made
+    step, notes = first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
         text = config_text(workload.config)
@@ -108,7 +106,7 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
         trainer.resume(directory.checkpoint)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
-        step, notes = _first_step(workload, read_start(config))
+        step, notes = first_step(workload, read_start(config))
         for note in notes:
             console.note(note)
         trainer = Trainer(workload, step, directory, console)
@@ -171,12 +169,6 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
 def config_text(config: RunConfig) -> str:
     """A configuration as YAML, sections in their order."""
     return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
-
-
-def _first_step(workload: Workload, start: Start | None) -> tuple[AdversarialStep, list[str]]:
-    """The networks at image 0, and what was taken over into them."""
-    step = build_step(workload)
-    return step, [] if start is None else start(step, workload.config)
 
 
 def _run(trainer: Trainer) -> Path:

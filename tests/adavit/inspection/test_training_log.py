@@ -15,7 +15,9 @@ from adavit.settings import build_config
 from adavit.training import build, trainer
 from adavit.training.checkpoint import load_checkpoint
 from adavit.training.console import SilentConsole
+from adavit.training.step import AdversarialStep
 from adavit.training.train import train
+from adavit.training.workload import Workload
 from augment import AdaptiveProbability
 
 Make = Callable[[str], RunConfig]
@@ -98,15 +100,15 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
 def test_a_collapsed_discriminator_is_told_of_in_the_log(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
-    def collapsed(workload: object) -> object:
-        step = build.build_step(workload)  # type: ignore[arg-type]
+    def collapsed(workload: Workload) -> AdversarialStep:
+        step = build.build_step(workload)
         with torch.no_grad():
-            for norm in step.discriminator.encoder.blocks[0].attention.score.children():
-                norm.weight.fill_(100.0)
+            score = step.discriminator.get_submodule("encoder.blocks.0.attention.score")
+            for gain in score.parameters():
+                gain.fill_(100.0)
         return step
 
-    monkeypatch.setattr("adavit.training.train.build_step", collapsed)
+    monkeypatch.setattr("adavit.training.start.build_step", collapsed)
     console = Notes()
     train(make("run"), console=console)
     warnings = [line for line in console.lines if line.startswith("Warning: attention")]
