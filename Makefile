@@ -24,7 +24,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 # Made anew when the dependencies change; an installation that failed leaves no mark behind.
-$(READY): pyproject.toml
+$(READY): pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2], "Python %d.%d is too old, adavit needs 3.11 or later. Use make PYTHON=python3.12" % sys.version_info[:2]'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -7,10 +7,10 @@ trials; nothing here reads data or touches a device.
 from dataclasses import dataclass
 from typing import Any
 
+from adavit.augment.adaptive import TARGETS
+from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
 from adavit.config_training import LOSSES_WITHOUT_THRESHOLD
-from augment.adaptive import TARGETS
-from augment.presets import DIFFAUG, preset_multipliers
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
+from adavit.augment.pipeline import AugmentPipe
+from adavit.augment.presets import DIFFAUG, GROUPS, PRESETS
 from adavit.config_discriminator import ResNetConfig, ViTConfig
 from adavit.config_model import AUTO, ConfigModel
 from adavit.config_training import TrainingConfig
-from augment.pipeline import AugmentPipe
-from augment.presets import DIFFAUG, GROUPS, PRESETS
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
 OPERATIONS = tuple(operation for operations in GROUPS.values() for operation in operations)

@@ -9,6 +9,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from adavit.augment import AugmentPipe
+from adavit.augment.diffaug import POLICIES, DiffAugment
+from adavit.augment.presets import DIFFAUG, GROUPS
 from adavit.auto import Facts, resolve
 from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
@@ -16,9 +19,6 @@ from adavit.randomness import generator_for
 from adavit.sampling import image_from_tensor
 from adavit.training.build import build_pipe
 from adavit.training.console import Console
-from augment import AugmentPipe
-from augment.diffaug import POLICIES, DiffAugment
-from augment.presets import DIFFAUG, GROUPS
 
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Columns of the upper part: how strong the drawn parameter is, from the lower end of its distribution."""

@@ -20,7 +20,7 @@ Values = dict[str, Any]
 
 def preset_names() -> list[str]:
     """Names that `--preset` takes, sorted."""
-    folder = resources.files("configs") / "presets"
+    folder = resources.files("adavit.configs") / "presets"
     return sorted(
         f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
     )
@@ -37,7 +37,9 @@ def read_preset(name: str) -> Values:
             f"--preset {name!r} is unknown, expected one of: {', '.join(preset_names())}."
             f"{_nearest(name, preset_names())}"
         )
-    text = (resources.files("configs") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+    text = (resources.files("adavit.configs") / "presets" / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
     return parse_yaml(text, f"preset {name}")
 
 

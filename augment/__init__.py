@@ -5,7 +5,7 @@ The pipeline of Karras et al. 2020, "Training Generative Adversarial Networks wi
 the host for the device, and with the rule that adapts its probability. It knows nothing of the rest of the
 toolkit and can be used by itself:
 
-    from augment import AdaptiveProbability, AugmentPipe
+    from adavit.augment import AdaptiveProbability, AugmentPipe
 
     pipe = AugmentPipe.preset("bgc")
     probability = AdaptiveProbability(target=0.6)
@@ -17,22 +17,22 @@ toolkit and can be used by itself:
 Both halves of a call are open: `parameters = pipe.sample(images.shape)` and `pipe.apply(images, parameters)`.
 """
 
-from augment.adaptive import (
+from adavit.augment.adaptive import (
     AdaptiveProbability,
     FixedProbability,
     Probability,
     ScheduledProbability,
 )
-from augment.blitting import Blitting
-from augment.color import Color
-from augment.cutout import Cutout
-from augment.diffaug import DiffAugment
-from augment.filtering import Filtering
-from augment.geometric import Geometric
-from augment.noise import Noise
-from augment.pipeline import AugmentPipe
-from augment.presets import PRESETS
-from augment.statistics import OverfittingStatistics
+from adavit.augment.blitting import Blitting
+from adavit.augment.color import Color
+from adavit.augment.cutout import Cutout
+from adavit.augment.diffaug import DiffAugment
+from adavit.augment.filtering import Filtering
+from adavit.augment.geometric import Geometric
+from adavit.augment.noise import Noise
+from adavit.augment.pipeline import AugmentPipe
+from adavit.augment.presets import PRESETS
+from adavit.augment.statistics import OverfittingStatistics
 
 __all__ = [
     "PRESETS",

@@ -1,6 +1,6 @@
 """The adaptive probability: p follows a measure of overfitting.
 
-Karras et al. 2020 (arXiv:2006.06676), section 3. The fixed and the scheduled p are in `augment.probability`.
+Karras et al. 2020 (arXiv:2006.06676), section 3. The fixed and the scheduled p are in `adavit.augment.probability`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from augment.probability import (
+from adavit.augment.probability import (
     FixedProbability,
     MeasuredProbability,
     Probability,
     ScheduledProbability,
     require,
 )
-from augment.statistics import OverfittingStatistics
+from adavit.augment.statistics import OverfittingStatistics
 
 __all__ = [
     "AdaptiveProbability",

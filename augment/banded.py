@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from augment.wavelets import SYM6, SYM6_PEAK
+from adavit.augment.wavelets import SYM6, SYM6_PEAK
 
 MARGIN = len(SYM6) // 2
 """Upsampled samples kept beyond the first and last pixel, so that an identity map stays exact."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment.banded import reflect
-from augment.draws import Draws, Parameters, centred, discrete
-from augment.group import Group, per_image
-from augment.matrices import (
+from adavit.augment.banded import reflect
+from adavit.augment.draws import Draws, Parameters, centred, discrete
+from adavit.augment.group import Group, per_image
+from adavit.augment.matrices import (
     identity,
     quarter_rotation,
     quarter_turn_cosine_sine,
     scaling,
     translation,
 )
-from augment.resampling import resample
+from adavit.augment.resampling import resample
 
 
 class Blitting(Group):

@@ -17,8 +17,8 @@ import math
 import torch
 from torch import Tensor
 
-from augment.draws import Draws, Parameters, centred, discrete
-from augment.group import Group, per_image
+from adavit.augment.draws import Draws, Parameters, centred, discrete
+from adavit.augment.group import Group, per_image
 
 
 class Color(Group):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment.draws import Draws, Parameters
-from augment.group import Group
+from adavit.augment.draws import Draws, Parameters
+from adavit.augment.group import Group
 
 
 class Cutout(Group):

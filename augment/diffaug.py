@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.draws import Draws, Parameters, discrete
-from augment.extras import Operation
-from augment.group import check_images, per_image, working_precision
-from augment.pipeline import AugmentPipe, PipeParameters, check_batch
+from adavit.augment.draws import Draws, Parameters, discrete
+from adavit.augment.extras import Operation
+from adavit.augment.group import check_images, per_image, working_precision
+from adavit.augment.pipeline import AugmentPipe, PipeParameters, check_batch
 
 POLICIES: tuple[str, ...] = ("color", "translation", "cutout")
 """The three policies, in the order in which they are applied."""

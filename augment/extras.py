@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from augment.draws import RandomDraws
+from adavit.augment.draws import RandomDraws
 
 Operation = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] to images of the same shape."""

@@ -1,6 +1,6 @@
 """Image-space filtering: random gains of four frequency bands.
 
-Karras et al. 2020 (arXiv:2006.06676), appendix B.3. The bands come from sym2 (`augment.wavelets.filter_bank`)
+Karras et al. 2020 (arXiv:2006.06676), appendix B.3. The bands come from sym2 (`adavit.augment.wavelets.filter_bank`)
 and sum to the unit impulse, so that gains of 1 change nothing. The summed filter of each image is applied to
 its rows and columns.
 
@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from augment.banded import reflect
-from augment.draws import Draws, Parameters
-from augment.group import Group, per_image
-from augment.wavelets import BANDS, filter_bank
+from adavit.augment.banded import reflect
+from adavit.augment.draws import Draws, Parameters
+from adavit.augment.group import Group, per_image
+from adavit.augment.wavelets import BANDS, filter_bank
 
 BAND_POWER: tuple[float, ...] = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 """Expected share of the power of natural images in each band, e in appendix B.3."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from augment.draws import Draws, Parameters, centred
-from augment.group import Group
-from augment.matrices import identity, rotation, scaling, translation
-from augment.resampling import resample
+from adavit.augment.draws import Draws, Parameters, centred
+from adavit.augment.group import Group
+from adavit.augment.matrices import identity, rotation, scaling, translation
+from adavit.augment.resampling import resample
 
 
 class Geometric(Group):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
+from adavit.augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
 
 
 def check_images(images: Tensor) -> None:
@@ -109,7 +109,7 @@ class Group(nn.Module):
         Args:
             images: [B, C, H, W], floating point, nominally in [-1, 1]. Not modified.
             p: Probability in [0, 1] that multiplies every multiplier.
-            quantile: In (0, 1): the deterministic mode, see `augment.draws.QuantileDraws`.
+            quantile: In (0, 1): the deterministic mode, see `adavit.augment.draws.QuantileDraws`.
             generator: Source of all random numbers; None means the default one.
 
         Returns:

@@ -2,7 +2,7 @@
 
 A matrix is [B, 3, 3] and acts on column vectors (x, y, 1) with x to the right and y down. The pipeline
 composes inverse maps: from the position of an output pixel to the position in the input it shows. Colour
-needs no such vocabulary, because its operations commute (see `augment.color`).
+needs no such vocabulary, because its operations commute (see `adavit.augment.color`).
 """
 
 from __future__ import annotations

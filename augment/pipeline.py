@@ -2,7 +2,7 @@
 
 Order: blitting and geometric (one affine map, resampled once), colour (one affine map of colour space),
 filtering, noise, cutout, and then operations of others. For each image and each operation independently, the
-operation happens with probability multiplier times p. How p moves is not decided here, see `augment.adaptive`.
+operation happens with probability multiplier times p. How p moves is not decided here, see `adavit.augment.adaptive`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from augment.blitting import Blitting
-from augment.color import Color
-from augment.cutout import Cutout
-from augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
-from augment.extras import Extras, Operation
-from augment.filtering import Filtering
-from augment.geometric import Geometric
-from augment.group import check_images, working_precision
-from augment.noise import Noise
-from augment.presets import DIFFAUG, preset_multipliers
-from augment.resampling import resample
+from adavit.augment.blitting import Blitting
+from adavit.augment.color import Color
+from adavit.augment.cutout import Cutout
+from adavit.augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
+from adavit.augment.extras import Extras, Operation
+from adavit.augment.filtering import Filtering
+from adavit.augment.geometric import Geometric
+from adavit.augment.group import check_images, working_precision
+from adavit.augment.noise import Noise
+from adavit.augment.presets import DIFFAUG, preset_multipliers
+from adavit.augment.resampling import resample
 
 PipeParameters = dict[str, Parameters]
 """The drawn parameters of a whole pipeline: one entry for each group that is switched on."""
@@ -57,7 +57,7 @@ class AugmentPipe(nn.Module):
         imgfilter: Random gains of four frequency bands.
         noise: Additive noise.
         cutout: A box set to 0.
-        extra: Pairs of an operation and its multiplier, applied at the end; see `augment.extras`.
+        extra: Pairs of an operation and its multiplier, applied at the end; see `adavit.augment.extras`.
         xint_max: Largest shift, as a fraction of width and height.
         scale_std: Standard deviation of log2 of the scale.
         rotate_max: Largest angle, as a fraction of a half turn.
@@ -148,7 +148,7 @@ class AugmentPipe(nn.Module):
 
         Args:
             name: One of blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc; or diffaug
-                (`augment.diffaug.DiffAugment`, which ignores p).
+                (`adavit.augment.diffaug.DiffAugment`, which ignores p).
             overrides: Arguments of the constructor that replace those of the preset, for example `rotate90=0`.
 
         Returns:
@@ -158,7 +158,9 @@ class AugmentPipe(nn.Module):
             ValueError: If there is no such preset.
         """
         if name == DIFFAUG:
-            from augment.diffaug import DiffAugment  # it is a pipe itself, so imports this file
+            from adavit.augment.diffaug import (
+                DiffAugment,  # it is a pipe itself, so imports this file
+            )
 
             return DiffAugment(**overrides)
         return cls(**{**preset_multipliers(name), **overrides})
@@ -184,7 +186,7 @@ class AugmentPipe(nn.Module):
             shape: Of the images, (B, C, H, W).
             generator: Source of all random numbers; None means the default one. It may live on another device.
             device: Where the parameters are wanted; None means the device of `p`.
-            quantile: In (0, 1): the deterministic mode, see `augment.draws.QuantileDraws`.
+            quantile: In (0, 1): the deterministic mode, see `adavit.augment.draws.QuantileDraws`.
 
         Returns:
             Group name to parameter name to tensor, each with the batch first. A closed gate appears as the

@@ -25,7 +25,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "bgcfn": ("blit", "geom", "color", "filter", "noise"),
     "bgcfnc": ("blit", "geom", "color", "filter", "noise", "cutout"),
 }
-"""Groups of each preset; all their multipliers are 1. `diffaug` is another pipe, see `augment.diffaug`."""
+"""Groups of each preset; all their multipliers are 1. `diffaug` is another pipe, see `adavit.augment.diffaug`."""
 
 DIFFAUG = "diffaug"
 """Name of the preset that ignores p."""

@@ -1,6 +1,6 @@
 """The probability p of the augmentations: fixed or scheduled, and what every kind of it has in common.
 
-All kinds count in images, measure the same statistics (`augment.statistics`), and have one small interface,
+All kinds count in images, measure the same statistics (`adavit.augment.statistics`), and have one small interface,
 `Probability`. None of them holds a pipe: after `update` the caller writes `pipe.p.fill_(probability.p)`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from augment.statistics import OverfittingStatistics
+from adavit.augment.statistics import OverfittingStatistics
 
 
 class Probability(Protocol):

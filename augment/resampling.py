@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augment.banded import (
+from adavit.augment.banded import (
     MARGIN,
     downsampling_matrix,
     multiply_columns,
@@ -29,8 +29,8 @@ from augment.banded import (
     upsampled_length,
     upsampling_matrix,
 )
-from augment.matrices import identity
-from augment.wavelets import SYM6_PEAK
+from adavit.augment.matrices import identity
+from adavit.augment.wavelets import SYM6_PEAK
 
 _CHUNK_BYTES = 4 * 2**20
 """On the CPU so many bytes of upsampled images are worked on at a time, to stay in the cache."""

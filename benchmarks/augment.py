@@ -31,10 +31,10 @@ import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from augment import AugmentPipe  # noqa: E402
-from augment.filtering import BAND_POWER  # noqa: E402
-from augment.presets import preset_multipliers  # noqa: E402
-from augment.wavelets import BANDS, filter_bank  # noqa: E402
+from adavit.augment import AugmentPipe  # noqa: E402
+from adavit.augment.filtering import BAND_POWER  # noqa: E402
+from adavit.augment.presets import preset_multipliers  # noqa: E402
+from adavit.augment.wavelets import BANDS, filter_bank  # noqa: E402
 
 Work = Callable[[Tensor], Tensor]
 NAMES = ("blit", "geom", "color", "filter", "noise", "cutout", "bgc")

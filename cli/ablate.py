@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
+from adavit.cli.consoles import console_for
+from adavit.cli.experiments import experiment_options, layers_from
 from adavit.experiments.ablation import ablate
 from adavit.experiments.grid import grid_names
 from adavit.generate import parse_seeds
-from cli.consoles import console_for
-from cli.experiments import experiment_options, layers_from
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
+from adavit.cli.consoles import console_for
 from adavit.files import write_bytes
 from adavit.preview import preview as draw_preview
 from adavit.sampling import png_bytes
 from adavit.settings import build_config, parse_assignment
-from cli.consoles import console_for
 
 
 @click.group()

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
+from adavit.cli import source_options
+from adavit.cli.consoles import console_for
 from adavit.evaluate import evaluate
 from adavit.metrics.extractor_choice import EXTRACTORS
 from adavit.metrics.names import METRICS
 from adavit.protocols import PROTOCOLS
-from cli import source_options
-from cli.consoles import console_for
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
 

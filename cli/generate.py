@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from adavit.cli import source_options
 from adavit.generate import generate, parse_seeds
-from cli import source_options
 
 
 @click.command()

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
+from adavit.cli import source_options
+from adavit.cli.consoles import console_for
 from adavit.diagnostics import leaks, summarise_leaks
-from cli import source_options
-from cli.consoles import console_for
 
 
 @click.command()

@@ -4,7 +4,7 @@ import importlib
 
 import click
 
-from cli.errors import run_and_exit
+from adavit.cli.errors import run_and_exit
 
 COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
@@ -34,7 +34,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"adavit.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
+from adavit.cli import source_options
+from adavit.cli.consoles import console_for
 from adavit.diagnostics import memorisation, summarise_memorisation
 from adavit.metrics.extractor_choice import EXTRACTORS
-from cli import source_options
-from cli.consoles import console_for
 
 
 @click.command()

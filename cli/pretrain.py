@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
+from adavit.cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
+from adavit.cli.consoles import console_for
 from adavit.pretraining.pretrain import pretrain
 from adavit.pretraining.settings import build_pretrain_config
 from adavit.settings import parse_assignment, read_config_file
-from cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
-from cli.consoles import console_for
 
 FLAGS: list[Flag] = [
     DATA,

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
+from adavit.cli.consoles import console_for
+from adavit.cli.experiments import experiment_options, layers_from
 from adavit.experiments.search_space import sweep_names
 from adavit.experiments.sweep import sweep
-from cli.consoles import console_for
-from cli.experiments import experiment_options, layers_from
 
 
 @click.command(epilog="Shipped sweeps: " + ", ".join(sweep_names()) + ".")

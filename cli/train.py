@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from adavit.cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
+from adavit.cli.consoles import console_for
 from adavit.errors import UserError
 from adavit.settings import (
     build_config,
@@ -16,8 +18,6 @@ from adavit.settings import (
 from adavit.training.plan import describe_plan
 from adavit.training.train import resume as resume_run
 from adavit.training.train import train
-from cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
-from cli.consoles import console_for
 
 FLAGS: list[Flag] = [
     DATA,

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.augment import PRESETS, AugmentPipe, DiffAugment
+from adavit.augment.diffaug import POLICIES
+from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.config import MAGNITUDES, OPERATIONS
 from adavit.data import images_to_float, images_to_uint8
 from adavit.errors import UserError
 from adavit.metrics import as_rgb
-from augment import PRESETS, AugmentPipe, DiffAugment
-from augment.diffaug import POLICIES
-from augment.presets import DIFFAUG, preset_multipliers
 
 REDRAWS = 16
 """Draws per image until an operation shows; a mirror shows in half of them, a quarter turn in 3 of 4."""

@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 def shipped_names(folder: str) -> list[str]:
     """Names of the files below `configs/FOLDER`, sorted."""
-    files = (resources.files("configs") / folder).iterdir()
+    files = (resources.files("adavit.configs") / folder).iterdir()
     return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
 
 
@@ -41,7 +41,9 @@ def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> di
                 f"{source!r} cannot be read ({error}). Expected a YAML file; check the path."
             ) from None
     elif source in names:
-        text = (resources.files("configs") / folder / f"{source}.yaml").read_text(encoding="utf-8")
+        text = (resources.files("adavit.configs") / folder / f"{source}.yaml").read_text(
+            encoding="utf-8"
+        )
     else:
         raise UserError(
             f"{source!r} is no file and no name of a shipped one, expected a YAML file or one of:"

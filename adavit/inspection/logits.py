@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augment import OverfittingStatistics
+from adavit.augment import OverfittingStatistics
 
 BATCH = 64
 """Images at a time; a multiple of the usual groups of the minibatch standard deviation."""

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from adavit.augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
+from adavit.augment.presets import DIFFAUG
 from adavit.config import MAGNITUDES, OPERATIONS, RunConfig
 from adavit.config_training import TrainingConfig
 from adavit.models import Generator
@@ -18,8 +20,6 @@ from adavit.training.schedules import Schedule
 from adavit.training.step import AdversarialStep
 from adavit.training.terms.masked_patches import add_head
 from adavit.training.workload import Workload
-from augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
-from augment.presets import DIFFAUG
 
 
 def build_step(workload: Workload) -> AdversarialStep:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from adavit.augment import AdaptiveProbability
 from adavit.config_training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
 from adavit.training.pseudo_augmentation import PseudoAugmentation
 from adavit.training.schedules import Cosine, Schedule
@@ -23,7 +24,6 @@ from adavit.training.terms.masked_patches import MaskedPatches
 from adavit.training.terms.path_length import PathLength
 from adavit.training.terms.term import Side, Term
 from adavit.training.top_k import TopK
-from augment import AdaptiveProbability
 
 
 def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
+from adavit.augment import AugmentPipe
 from adavit.training.streams import replay
-from augment import AugmentPipe
 
 
 @dataclass(frozen=True)

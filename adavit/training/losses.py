@@ -2,7 +2,7 @@
 
 `generator_loss` and `discriminator_loss` are the non-saturating logistic loss, the default; `LOSSES`
 holds all of them by name. Where 0 is the decision threshold, the sign of a logit is a verdict and r_t
-(`augment.adaptive`) is defined; where only differences of logits enter, it is not.
+(`adavit.augment.adaptive`) is defined; where only differences of logits enter, it is not.
 """
 
 from collections.abc import Callable

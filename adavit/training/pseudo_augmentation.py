@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.augment import AdaptiveProbability
 from adavit.models import Generator
 from adavit.training.streams import StepStreams
-from augment import AdaptiveProbability
 
 
 class PseudoAugmentation:

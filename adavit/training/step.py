@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adavit.augment import AugmentPipe
 from adavit.models import Generator
 from adavit.training.average import GeneratorAverage
 from adavit.training.critic import Critic
@@ -25,7 +26,6 @@ from adavit.training.streams import StepStreams
 from adavit.training.style_mixing import StyleMixing
 from adavit.training.terms.term import Judged, Microbatch, Term
 from adavit.training.top_k import TopK
-from augment import AugmentPipe
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.augment import OverfittingStatistics
 from adavit.training.step import StepResult
-from augment import OverfittingStatistics
 
 
 class StatsWindow:

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from augment import AugmentPipe
-from augment.presets import GROUPS, PRESETS
+from adavit.augment import AugmentPipe
+from adavit.augment.presets import GROUPS, PRESETS
 
 OPERATIONS = [operation for group in GROUPS.values() for operation in group]
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "reference" / "augment_reference.npz"

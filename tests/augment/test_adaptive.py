@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from augment import (
+from adavit.augment import (
     AdaptiveProbability,
     FixedProbability,
     OverfittingStatistics,

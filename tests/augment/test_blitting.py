@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from augment import AugmentPipe, Blitting
+from adavit.augment import AugmentPipe, Blitting
 from tests.augment.helpers import random_images, smooth_images
 from tests.references import augment_reference as reference
 

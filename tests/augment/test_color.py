@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from augment import AugmentPipe, Color
-from augment.color import color_gains, map_colors
+from adavit.augment import AugmentPipe, Color
+from adavit.augment.color import color_gains, map_colors
 from tests.augment.helpers import random_images
 from tests.references import augment_reference as reference
 

@@ -3,7 +3,7 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from augment import AugmentPipe
+from adavit.augment import AugmentPipe
 from tests.augment.helpers import random_images
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from augment import PRESETS, AugmentPipe
+from adavit.augment import PRESETS, AugmentPipe
 from tests.augment.helpers import OPERATIONS, make_pipe, random_images
 
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from augment import AugmentPipe, DiffAugment
-from augment.diffaug import change_colors, translate
+from adavit.augment import AugmentPipe, DiffAugment
+from adavit.augment.diffaug import change_colors, translate
 from tests.augment.helpers import random_images
 
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import torch
 
-from augment import AugmentPipe, Filtering
-from augment.filtering import band_gains, filter_dense, filter_long
-from augment.wavelets import SYM2
+from adavit.augment import AugmentPipe, Filtering
+from adavit.augment.filtering import band_gains, filter_dense, filter_long
+from adavit.augment.wavelets import SYM2
 from tests.augment.helpers import random_images
 from tests.references import augment_reference as reference
 

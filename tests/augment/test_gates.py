@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from augment import AugmentPipe
+from adavit.augment import AugmentPipe
 from tests.augment.helpers import OPERATIONS
 
 BATCH = 20000

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from augment import AugmentPipe, Geometric
-from augment.matrices import quarter_rotation, rotation
-from augment.wavelets import SYM6
+from adavit.augment import AugmentPipe, Geometric
+from adavit.augment.matrices import quarter_rotation, rotation
+from adavit.augment.wavelets import SYM6
 from tests.augment.helpers import make_pipe, random_images, smooth_images
 from tests.references import augment_reference as reference
 

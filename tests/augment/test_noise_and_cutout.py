@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment import AugmentPipe, Noise
+from adavit.augment import AugmentPipe, Noise
 from tests.augment.helpers import random_images
 from tests.references import augment_reference as reference
 

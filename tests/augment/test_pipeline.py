@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from augment import PRESETS, AugmentPipe
-from augment.presets import GROUPS
+from adavit.augment import PRESETS, AugmentPipe
+from adavit.augment.presets import GROUPS
 from tests.augment.helpers import OPERATIONS, make_pipe, random_images
 
 EVERYTHING = "bgcfnc"
@@ -97,7 +97,7 @@ def test_groups_act_in_the_stated_order() -> None:
     values = pipe.sample(images.shape)
     inverse = pipe.blitting.inverse_map(values["blitting"])
     inverse = inverse @ pipe.geometric.inverse_map(values["geometric"])
-    from augment.resampling import resample
+    from adavit.augment.resampling import resample
 
     expected = resample(images, inverse)
     for group in ("color", "filtering", "noise", "cutout"):

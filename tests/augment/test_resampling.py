@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from augment.banded import reflect
-from augment.resampling import _Resample, resample
-from augment.wavelets import SYM6
+from adavit.augment.banded import reflect
+from adavit.augment.resampling import _Resample, resample
+from adavit.augment.wavelets import SYM6
 from tests.augment.helpers import random_images, smooth_images
 from tests.references import augment_reference as reference
 
@@ -121,7 +121,7 @@ def test_large_batches_are_worked_on_in_parts_with_the_same_result(monkeypatch) 
     images = random_images(5, 2, 13, 9)
     inverse = torch.from_numpy(np.stack([turned(0.3 * i, 1.1) for i in range(5)]))
     expected = resample(images, inverse)
-    monkeypatch.setattr("augment.resampling._CHUNK_BYTES", 1)
+    monkeypatch.setattr("adavit.augment.resampling._CHUNK_BYTES", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     torch.testing.assert_close(resample(images, inverse), expected, rtol=0, atol=1e-13)
 

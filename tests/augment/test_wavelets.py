@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from augment.wavelets import SYM2, SYM6, SYM6_PEAK, filter_bank
+from adavit.augment.wavelets import SYM2, SYM6, SYM6_PEAK, filter_bank
 from tests.references import augment_reference as reference
 
 

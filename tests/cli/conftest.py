@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cli.main import main
+from adavit.cli.main import main
 
 TINY = (
     "--set generator.latent_dim=8 --set generator.style_dim=8 --set generator.channel_base=64 --set"

@@ -213,7 +213,7 @@ def test_a_conditional_run_is_evaluated_with_the_labels_it_was_trained_on(
 
 
 def test_the_module_starts_without_torch() -> None:
-    code = "import sys, cli.main; assert 'torch' not in sys.modules, 'torch is imported'"
+    code = "import sys, adavit.cli.main; assert 'torch' not in sys.modules, 'torch is imported'"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

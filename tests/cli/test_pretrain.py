@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from adavit.cli.pretrain import FLAGS
 from adavit.config import RunConfig
 from adavit.pretraining.trunk_file import read_trunk
 from adavit.settings import build_config
 from adavit.training.console import SilentConsole, Status
 from adavit.training.train import train
-from cli.pretrain import FLAGS
 from tests.cli.conftest import TINY, Adavit
 
 SMALL = (

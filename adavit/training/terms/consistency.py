@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from adavit.augment import AugmentPipe
 from adavit.training.schedules import Schedule
 from adavit.training.terms.term import Microbatch, Side, Term
-from augment import AugmentPipe
 
 
 class BalancedConsistency(Term):

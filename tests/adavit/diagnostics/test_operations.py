@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from adavit.augment import AugmentPipe
 from adavit.config import OPERATIONS
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.operations import (
@@ -12,7 +13,6 @@ from adavit.diagnostics.operations import (
 )
 from adavit.errors import UserError
 from adavit.settings import build_config
-from augment import AugmentPipe
 from tests.adavit.diagnostics.conftest import random_images
 
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from adavit.augment import AdaptiveProbability
 from adavit.config import RunConfig
 from adavit.inspection.alarms import Alarm
 from adavit.settings import build_config
@@ -18,7 +19,6 @@ from adavit.training.console import SilentConsole
 from adavit.training.step import AdversarialStep
 from adavit.training.train import train
 from adavit.training.workload import Workload
-from augment import AdaptiveProbability
 
 Make = Callable[[str], RunConfig]
 

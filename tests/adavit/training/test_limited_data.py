@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from adavit.augment import AdaptiveProbability
 from adavit.errors import UserError
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.training.freeze import freeze_lower_layers, lower_layers
@@ -13,7 +14,6 @@ from adavit.training.schedules import Cosine
 from adavit.training.streams import StepStreams
 from adavit.training.style_mixing import StyleMixing
 from adavit.training.top_k import TopK
-from augment import AdaptiveProbability
 from tests.adavit.training.test_terms import COUNT, make_step, reals, run
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.augment import AugmentPipe
 from adavit.models import Generator, ViTDiscriminator
 from adavit.pretraining.corruption import draw_corruption
 from adavit.pretraining.prediction import (
@@ -16,7 +17,6 @@ from adavit.training.critic import Critic
 from adavit.training.streams import StepStreams
 from adavit.training.terms.masked_patches import HEAD, MaskedPatches, add_head
 from adavit.training.terms.term import Judged, Microbatch
-from augment import AugmentPipe
 
 COUNT = 6
 

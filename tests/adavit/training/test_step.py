@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
+from adavit.augment import AugmentPipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.randomness import generator_for
 from adavit.training.average import GeneratorAverage
@@ -12,7 +13,6 @@ from adavit.training.losses import LOSSES
 from adavit.training.schedules import Cosine
 from adavit.training.step import AdversarialStep, StepStreams
 from adavit.training.terms.gradient import ExactPenalty
-from augment import AugmentPipe
 
 
 def streams() -> StepStreams:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from adavit.augment import AugmentPipe
 from adavit.models import Generator, ViTDiscriminator
 from adavit.training.average import GeneratorAverage
 from adavit.training.losses import LOSSES
@@ -28,7 +29,6 @@ from adavit.training.terms.gradient import (
 from adavit.training.terms.lecam import LeCam
 from adavit.training.terms.path_length import PathLength
 from adavit.training.terms.term import Term
-from augment import AugmentPipe
 
 COUNT = 6
 
