@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from adavit.data import ImageSet
-from adavit.devices import choose_device
 from adavit.errors import UserError
 from adavit.evaluation_records import LOG_NAME, append_record, check_writable
-from adavit.files import write_json
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.inception_score import classifying
 from adavit.metrics.names import METRICS, check_names
@@ -16,6 +14,9 @@ from adavit.metrics.path_length import SETTING, smooth
 from adavit.metrics.protocol import path_protocol
 from adavit.protocols import fakes_of, find_protocol
 from adavit.reference_set import ReferenceChoice, ReferenceSet
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import write_json
 from adavit.scoring import (
     CHANNEL_NAMES,
     build_evaluator,
@@ -32,7 +33,6 @@ from adavit.sources import (
     open_source,
     split_of,
 )
-from adavit.training.console import Console, SilentConsole
 
 __all__ = ["evaluate", "is_run_or_generator", "split_of"]
 
@@ -76,7 +76,7 @@ def evaluate(
         truncation: Factor on the distance of w from its average; None and 1 are none.
         seed: Start of the random stream; None takes the run's, which repeats the run's own figure.
         data_root: Where downloaded sets are kept.
-        device: As `adavit.devices.choose_device`.
+        device: As `adavit.runtime.devices.choose_device`.
         out: JSON file to write the record to. A run gets it in its evaluations.jsonl in any case.
         console: Told how it goes; None says nothing.
 

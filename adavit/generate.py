@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
-from adavit.devices import choose_device
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes
 from adavit.generator_file import StoredGenerator, read_generator
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import make_folder, write_bytes
 from adavit.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
 
 
@@ -33,7 +33,7 @@ def generate(
         class_name: Class by name or number, for a conditional generator; None draws it by the seed.
         which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side.
-        device: As `adavit.devices.choose_device`.
+        device: As `adavit.runtime.devices.choose_device`.
 
     Returns:
         The files written.

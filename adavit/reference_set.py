@@ -12,7 +12,7 @@ from adavit.data.names import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.metrics.reference_cache import images_digest
 from adavit.protocols import Protocol
-from adavit.randomness import seed_for
+from adavit.runtime.randomness import seed_for
 from adavit.sampling import generated_batches
 from adavit.scoring import CHANNEL_NAMES, RESIZE, load_reference, split_name
 from adavit.sources import GeneratorSource, Source, open_source, split_of

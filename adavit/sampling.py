@@ -11,7 +11,7 @@ from torchvision.utils import make_grid
 
 from adavit.data import images_to_uint8
 from adavit.models import Generator
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 
 BATCH = 64
 """Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""

@@ -15,9 +15,9 @@ from adavit.metrics import Evaluator, ExtractorName, FeatureExtractor, choose_ex
 from adavit.metrics.features import exact_arithmetic
 from adavit.metrics.path_length import EPSILON, path_length
 from adavit.models import Generator
-from adavit.randomness import generator_for, seed_for
+from adavit.runtime.console import Console
+from adavit.runtime.randomness import generator_for, seed_for
 from adavit.sampling import generated_batches
-from adavit.training.console import Console
 
 CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 """Value of `data.channels` by number of channels."""

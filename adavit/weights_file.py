@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from adavit.files import write_bytes
+from adavit.runtime.files import write_bytes
 
 
 def write_weights(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:

@@ -37,7 +37,6 @@ sys.path[:] = [
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from adavit.devices import keep_freed_memory  # noqa: E402
 from adavit.models import ResNetDiscriminator, ViTDiscriminator, count_parameters  # noqa: E402
 from adavit.models.resnet.discriminator import FORMS  # noqa: E402
 from adavit.models.vit.parts import (  # noqa: E402
@@ -47,6 +46,7 @@ from adavit.models.vit.parts import (  # noqa: E402
     READOUTS,
     STEMS,
 )
+from adavit.runtime.devices import keep_freed_memory  # noqa: E402
 from adavit.training.losses import discriminator_loss  # noqa: E402
 from adavit.training.penalties import r1_penalty  # noqa: E402
 

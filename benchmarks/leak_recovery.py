@@ -23,7 +23,7 @@ from adavit.diagnostics.calibration import Parts, calibrate
 from adavit.diagnostics.leaks import LEAST_ACCURACY
 from adavit.diagnostics.operations import Operation, operations_by_name
 from adavit.diagnostics.rates import Rate, estimate_rate
-from adavit.randomness import generator_for, seed_for
+from adavit.runtime.randomness import generator_for, seed_for
 
 RATES = (0.0, 0.1, 0.3)
 TRAINING, TEST, CONTROL = 0.45, 0.2, 0.1

@@ -31,9 +31,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from adavit.augment import AugmentPipe
-from adavit.devices import keep_freed_memory
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
-from adavit.randomness import generator_for
+from adavit.runtime.devices import keep_freed_memory
+from adavit.runtime.randomness import generator_for
 from adavit.training.average import GeneratorAverage
 from adavit.training.losses import LOSSES, discriminator_loss, generator_loss
 from adavit.training.step import AdversarialStep, StepStreams

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console as RichConsole
 
-from adavit.training.console import BarConsole, Console, LineConsole
+from adavit.runtime.console import BarConsole, Console, LineConsole
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 
 from adavit.errors import RunError, UserError
-from adavit.training.signals import Stopped
+from adavit.runtime.signals import Stopped
 
 MENDABLE = 2
 FAILED = 1

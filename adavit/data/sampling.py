@@ -6,7 +6,7 @@ from torch import Tensor
 
 from adavit.data.dataset import ImageSet
 from adavit.data.pixels import images_to_float
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 
 _COPY_BLOCK = 1024
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from adavit.errors import UserError
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 
 DEFAULT_HELDOUT_FRACTION = 0.05
 # Fewer images than this are all needed for training, and 5% of them would measure little.

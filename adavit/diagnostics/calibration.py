@@ -12,7 +12,7 @@ from adavit.diagnostics.operations import Operation
 from adavit.diagnostics.probe import Probe, train_probe
 from adavit.diagnostics.rates import Confusion
 from adavit.errors import UserError
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 
 DRAWS = 4
 """Draws of the operation on each test image."""

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from adavit.config import RunConfig
-from adavit.devices import choose_device
 from adavit.diagnostics.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.material import choose_folder, gather_material
 from adavit.diagnostics.operations import (
@@ -34,9 +33,10 @@ from adavit.diagnostics.operations import (
 from adavit.diagnostics.rates import LEVEL, REPLICATES, Rate, estimate_rate
 from adavit.diagnostics.rates_picture import draw_rates
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes, write_json
-from adavit.randomness import generator_for, seed_for
-from adavit.training.console import Console, SilentConsole
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.runtime.randomness import generator_for, seed_for
 
 LEAST_ACCURACY = 0.7
 """Balanced accuracy below which a probe tells nothing."""
@@ -78,7 +78,7 @@ def leaks(
         seed: Start of the random streams; None takes the run's.
         out: Folder to write to; None is `diagnostics` in the run directory.
         data_root: Where downloaded sets are kept.
-        device: As `adavit.devices.choose_device`.
+        device: As `adavit.runtime.devices.choose_device`.
         console: Told how it goes; None says nothing.
 
     Returns:

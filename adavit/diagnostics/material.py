@@ -13,11 +13,11 @@ from adavit.data import ImageSet, load_images
 from adavit.diagnostics.image_names import image_names
 from adavit.errors import UserError
 from adavit.generator_file import StoredGenerator
-from adavit.randomness import generator_for, seed_for
+from adavit.runtime.console import Console
+from adavit.runtime.randomness import generator_for, seed_for
 from adavit.sampling import generated_batches
 from adavit.scoring import CHANNEL_NAMES, load_reference
 from adavit.sources import GeneratorSource, open_source, split_of
-from adavit.training.console import Console
 
 FOLDER = "diagnostics"
 """Name of the folder in a run directory."""

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.devices import choose_device
 from adavit.diagnostics.duplicates import Duplicates, find_duplicates
 from adavit.diagnostics.image_names import image_names
 from adavit.diagnostics.material import (
@@ -33,10 +32,11 @@ from adavit.diagnostics.proximity import (
 )
 from adavit.diagnostics.spaces import Space, feature_space, pixel_space
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes, write_json
 from adavit.metrics import ExtractorName, FeatureExtractor
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.scoring import choose_network
-from adavit.training.console import Console, SilentConsole
 
 LEAVE_ONE_OUT_LIMIT = 5000
 """Training images whose distance to the others is taken; a percentile needs no more."""
@@ -83,7 +83,7 @@ def memorisation(
         seed: Start of the random streams; None takes the run's.
         out: Folder to write to; None is `diagnostics` in the run directory.
         data_root: Where downloaded sets are kept.
-        device: As `adavit.devices.choose_device`.
+        device: As `adavit.runtime.devices.choose_device`.
         console: Told how it goes; None says nothing.
 
     Returns:

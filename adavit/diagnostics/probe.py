@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from adavit.data import images_to_float
 from adavit.diagnostics.operations import Operation
 from adavit.metrics import as_rgb
-from adavit.randomness import generator_for, seed_for
+from adavit.runtime.randomness import generator_for, seed_for
 
 STEPS = 400
 BATCH = 48  # images; each is seen as it is and operated

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TextIO
 
-from adavit.training.console import BarConsole, Console, Status
+from adavit.runtime.console import BarConsole, Console, Status
 
 
 class CellConsole:

@@ -18,10 +18,10 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.database import open_storage, sqlite_url
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
-from adavit.files import make_folder
+from adavit.runtime.console import Console, LineConsole
+from adavit.runtime.files import make_folder
+from adavit.runtime.signals import Stopped, StopRequest
 from adavit.settings import Values
-from adavit.training.console import Console, LineConsole
-from adavit.training.signals import Stopped, StopRequest
 
 QUEUE_FILE = "queue.sqlite3"
 

@@ -8,7 +8,7 @@ from adavit.config import RunConfig
 from adavit.experiments.cell import Cell, resolved_workload
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid import Grid
-from adavit.training.console import SilentConsole
+from adavit.runtime.console import SilentConsole
 from adavit.training.plan import seconds_per_step
 from adavit.training.workload import total_images
 

@@ -25,10 +25,10 @@ from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.search_space import Sweep, read_sweep
 from adavit.experiments.summary import summary_table
 from adavit.experiments.worker import Pruned
-from adavit.files import write_text
-from adavit.randomness import seed_for
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.files import write_text
+from adavit.runtime.randomness import seed_for
 from adavit.settings import Values, build_config, merge
-from adavit.training.console import Console, SilentConsole
 from adavit.training.run_directory import read_records
 
 SWEEP_FILE = "sweep.yaml"

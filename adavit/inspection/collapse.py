@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from adavit.models.precision import full_precision
+from adavit.runtime.precision import full_precision
 
 
 def attention_entropy(weights: Tensor, logits: Tensor) -> Tensor:

@@ -13,10 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.devices import choose_device
 from adavit.diagnostics.material import choose_folder
 from adavit.errors import UserError
-from adavit.files import make_folder, write_bytes, write_json
 from adavit.inspection.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.inspection.drawing import NAMES
 from adavit.inspection.images_picture import Look, draw_images
@@ -33,7 +31,9 @@ from adavit.inspection.rollout import effective_share
 from adavit.inspection.saliency import gradient_norms, input_gradients, saliency_maps
 from adavit.inspection.subject import Subject, read_subject
 from adavit.models import ViTDiscriminator
-from adavit.training.console import Console, SilentConsole
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import make_folder, write_bytes, write_json
 
 IMAGES = 1000
 """Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
@@ -73,7 +73,7 @@ def inspect(
         seed: Start of the random streams; None takes the run's.
         out: Folder to write to; None is `diagnostics` in the run directory.
         data_root: Where downloaded sets are kept.
-        device: As `adavit.devices.choose_device`.
+        device: As `adavit.runtime.devices.choose_device`.
         console: Told how it goes; None says nothing.
 
     Returns:

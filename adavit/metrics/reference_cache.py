@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from adavit.files import write_bytes
 from adavit.metrics.features import FeatureExtractor, tensors_digest
+from adavit.runtime.files import write_bytes
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
 HASHED_BYTES = 1 << 26

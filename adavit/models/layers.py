@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.models.precision import full_precision
 from adavit.models.resampling import downsample, smooth
+from adavit.runtime.precision import full_precision
 
 LEAKY_RELU_SLOPE = 0.2
 LEAKY_RELU_GAIN = math.sqrt(2.0)

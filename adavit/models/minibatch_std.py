@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from adavit.models.precision import full_precision
+from adavit.runtime.precision import full_precision
 
 
 def group_size(batch: int, largest: int) -> int:

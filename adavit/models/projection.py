@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedLinear
 from adavit.models.mapping import LabelEmbedding
-from adavit.models.precision import full_precision
+from adavit.runtime.precision import full_precision
 
 
 class LabelProjection(nn.Module):

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.models.precision import full_precision
+from adavit.runtime.precision import full_precision
 
 # Binomial filter, normalised to sum 1 in each direction.
 FIR_TAPS = (0.125, 0.375, 0.375, 0.125)

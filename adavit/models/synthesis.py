@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from adavit.models.layers import LEAKY_RELU_GAIN, LEAKY_RELU_SLOPE, EqualisedLinear
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
-from adavit.models.precision import full_precision
 from adavit.models.resampling import upsample
 from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
+from adavit.runtime.precision import full_precision
 
 
 class SynthesisLayer(nn.Module):

@@ -18,7 +18,7 @@ from adavit.pretraining.prediction import (
     predict_corrupted,
 )
 from adavit.pretraining.targets import class_count, mean_colour_classes
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 from adavit.training.workload import Workload
 
 IMAGES = 5000

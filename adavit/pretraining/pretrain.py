@@ -24,10 +24,10 @@ from adavit.pretraining.prediction import (
     predict_corrupted,
 )
 from adavit.pretraining.trunk_file import save_trunk
-from adavit.randomness import generator_for, seed_for
-from adavit.training.console import Console, SilentConsole, Status
+from adavit.runtime.console import Console, SilentConsole, Status
+from adavit.runtime.randomness import generator_for, seed_for
+from adavit.runtime.signals import Stopped, StopRequest
 from adavit.training.run_directory import RunDirectory
-from adavit.training.signals import Stopped, StopRequest
 from adavit.training.workload import Workload, absolute_source, prepare
 
 TRUNK, LOG = "trunk.safetensors", "pretraining.jsonl"

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.files import make_folder, write_text
 from adavit.report.build_table import build_table
 from adavit.report.collect import collect_runs
 from adavit.report.curves import curve_data
@@ -19,6 +18,7 @@ from adavit.report.samples import build_gallery
 from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_view import ranking_data, table_view
 from adavit.report.wording import Wording
+from adavit.runtime.files import make_folder, write_text
 
 PAGE_BYTES = 9_800_000
 """A report fits in an e-mail: below 10 MB, of which plotly is the half."""

@@ -11,7 +11,7 @@ from adavit.config import MAGNITUDES, OPERATIONS, RunConfig
 from adavit.config_training import TrainingConfig
 from adavit.models import Generator
 from adavit.models.build import build_discriminator, build_generator
-from adavit.randomness import seed_for
+from adavit.runtime.randomness import seed_for
 from adavit.training.average import GeneratorAverage
 from adavit.training.build_terms import build_extras, moving
 from adavit.training.freeze import freeze_lower_layers

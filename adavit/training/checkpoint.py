@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from adavit.errors import UserError
-from adavit.files import write_bytes
+from adavit.runtime.files import write_bytes
 
 FORMAT = 1
 """Raised when a checkpoint of an earlier version can no longer be continued."""

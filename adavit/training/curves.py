@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from adavit.files import write_bytes
+from adavit.runtime.files import write_bytes
 from adavit.training.run_directory import RunDirectory, read_records
 
 LABELS = {

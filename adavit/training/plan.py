@@ -8,8 +8,8 @@ import torch
 
 from adavit.config import RunConfig
 from adavit.models import count_parameters
+from adavit.runtime.console import Console
 from adavit.training.build import build_step
-from adavit.training.console import Console
 from adavit.training.start import first_step, read_start
 from adavit.training.step import AdversarialStep
 from adavit.training.streams import StepStreams

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
-from adavit.files import write_text
+from adavit.runtime.files import write_text
 
 CELL_NOTE, CELL_LOG = "cell.json", "worker.log"
 """Files that `adavit.experiments` puts into a run directory, before the run begins."""

@@ -7,7 +7,7 @@ from typing import Self
 
 import torch
 
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 
 
 def replay(stream: torch.Generator, state: torch.Tensor) -> torch.Generator:

@@ -15,16 +15,16 @@ from adavit.errors import RunError, UserError, first_line
 from adavit.generator_file import save_generator
 from adavit.inspection.watch import WATCHED_IMAGES, training_alarms
 from adavit.metrics import Interrupted
-from adavit.randomness import generator_for
+from adavit.runtime.console import Console, Status
+from adavit.runtime.randomness import generator_for
+from adavit.runtime.signals import Stopped, StopRequest
 from adavit.scoring import score_generator
 from adavit.training.build import build_probability
 from adavit.training.checkpoint import load_checkpoint, save_checkpoint
-from adavit.training.console import Console, Status
 from adavit.training.curves import draw_curves
 from adavit.training.progress import Progress
 from adavit.training.run_directory import RunDirectory
 from adavit.training.samples import SampleSheet
-from adavit.training.signals import Stopped, StopRequest
 from adavit.training.step import AdversarialStep
 from adavit.training.streams import StepStreams
 from adavit.training.tensorboard import EventLog

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from adavit.auto import Facts, resolve
 from adavit.config import AUTO, RunConfig
 from adavit.data import ImageSet, Split, load_images, split_images
-from adavit.devices import choose_device, keep_freed_memory
 from adavit.errors import UserError
 from adavit.metrics import Evaluator
 from adavit.models.build import generator_arguments
+from adavit.runtime.console import Console
+from adavit.runtime.devices import choose_device, keep_freed_memory
 from adavit.scoring import CHANNEL_NAMES, build_evaluator, load_reference
 from adavit.settings import explain
-from adavit.training.console import Console
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Largest resolution that is chosen unasked, by device; elsewhere 256."""

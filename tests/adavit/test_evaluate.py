@@ -23,7 +23,7 @@ from adavit.metrics.distances import frechet_distance
 from adavit.metrics.random_features import RandomFeatures
 from adavit.models import Generator
 from adavit.protocols import PROTOCOLS, find_protocol
-from adavit.training.console import SilentConsole
+from adavit.runtime.console import SilentConsole
 from adavit.training.train import config_text
 
 SIDE = 16

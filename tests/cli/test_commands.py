@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adavit.files import write_bytes
+from adavit.runtime.files import write_bytes
 from tests.cli.conftest import TINY, Adavit
 
 

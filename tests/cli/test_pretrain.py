@@ -7,8 +7,8 @@ import torch
 from adavit.cli.pretrain import FLAGS
 from adavit.config import RunConfig
 from adavit.pretraining.trunk_file import read_trunk
+from adavit.runtime.console import SilentConsole, Status
 from adavit.settings import build_config
-from adavit.training.console import SilentConsole, Status
 from adavit.training.train import train
 from tests.cli.conftest import TINY, Adavit
 

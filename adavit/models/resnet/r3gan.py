@@ -11,9 +11,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from adavit.models.precision import full_precision
 from adavit.models.resampling import downsample
 from adavit.models.sizes import BASE_RESOLUTION
+from adavit.runtime.precision import full_precision
 
 LEAKY_RELU_SLOPE = 0.2
 # Channels between the 1x1 convolutions over those outside, blocks at each resolution, and channels

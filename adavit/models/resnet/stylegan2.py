@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear
-from adavit.models.precision import full_precision
 from adavit.models.sizes import BASE_RESOLUTION
+from adavit.runtime.precision import full_precision
 
 
 class ResidualBlock(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from adavit.models.precision import full_precision
+from adavit.runtime.precision import full_precision
 
 # W^T W is squared so often: 1,024 steps of a power iteration, for the price of 10 products.
 SQUARINGS = 10

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models.minibatch_std import minibatch_std
-from adavit.models.precision import full_precision
 from adavit.models.projection import LabelProjection
 from adavit.models.renamed import accept_earlier_names
 from adavit.models.sizes import check_at_least, check_labels, check_resolution
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.parts import CONSTRAINTS, READOUTS, part
+from adavit.runtime.precision import full_precision
 
 # Standard deviation of the last layer at the start.
 HEAD_STD = 0.02

@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from adavit.models.precision import full_precision
+from adavit.runtime.precision import full_precision
 
 
 class DotScore(nn.Module):

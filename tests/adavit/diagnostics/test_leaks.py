@@ -19,7 +19,7 @@ from adavit.diagnostics.operations import operations_by_name
 from adavit.diagnostics.rates import Confusion, estimate_rate
 from adavit.diagnostics.rates_picture import draw_rates
 from adavit.errors import UserError
-from adavit.training.console import SilentConsole
+from adavit.runtime.console import SilentConsole
 from tests.adavit.diagnostics.conftest import image_set, random_images, write_images
 
 CPU = torch.device("cpu")

@@ -69,7 +69,7 @@ def run_grid(grid: str, folder: str, storage: str | None = None, die_at: int | N
     from adavit.experiments.cell import cells_of
     from adavit.experiments.crew import Crew
     from adavit.experiments.grid import read_grid
-    from adavit.training.console import LineConsole
+    from adavit.runtime.console import LineConsole
 
     class DyingConsole(LineConsole):
         def status(self, status: object) -> None:

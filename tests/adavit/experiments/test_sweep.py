@@ -11,10 +11,10 @@ from adavit.experiments.queue import Claim
 from adavit.experiments.search_space import read_sweep, sweep_names
 from adavit.experiments.sweep import SweepPlan, sweep
 from adavit.experiments.worker import Pruned
+from adavit.runtime.console import LineConsole
+from adavit.runtime.signals import Stopped
 from adavit.settings import Values, build_config, merge
 from adavit.training import trainer
-from adavit.training.console import LineConsole
-from adavit.training.signals import Stopped
 from tests.adavit.experiments.conftest import BASE
 from tests.adavit.experiments.queue_processes import open_queue
 

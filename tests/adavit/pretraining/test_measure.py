@@ -13,7 +13,7 @@ from adavit.pretraining.corruption import draw_corruption
 from adavit.pretraining.measure import Measurement, figure_line
 from adavit.pretraining.prediction import head_for, masked_patch_loss, predict_corrupted
 from adavit.pretraining.targets import mean_colour_classes
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 
 TRAIN, HELDOUT = np.arange(2, 9), np.array([0, 1, 9, 10, 11])
 

@@ -14,8 +14,8 @@ from adavit.errors import RunError, UserError
 from adavit.pretraining.pretrain import learning_rate, pretrain
 from adavit.pretraining.settings import build_pretrain_config
 from adavit.pretraining.trunk_file import read_trunk
-from adavit.training.console import LineConsole, SilentConsole, Status
-from adavit.training.signals import Stopped
+from adavit.runtime.console import LineConsole, SilentConsole, Status
+from adavit.runtime.signals import Stopped
 
 Tiny = Callable[..., PretrainConfig]
 

@@ -12,8 +12,8 @@ import torch
 import adavit
 from adavit.config import RunConfig
 from adavit.errors import RunError, UserError
-from adavit.training.console import SilentConsole, Status
-from adavit.training.signals import Stopped
+from adavit.runtime.console import SilentConsole, Status
+from adavit.runtime.signals import Stopped
 
 Tiny = Callable[..., RunConfig]
 

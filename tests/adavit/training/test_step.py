@@ -7,7 +7,7 @@ from torch.nn.functional import softplus
 
 from adavit.augment import AugmentPipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
-from adavit.randomness import generator_for
+from adavit.runtime.randomness import generator_for
 from adavit.training.average import GeneratorAverage
 from adavit.training.losses import LOSSES
 from adavit.training.schedules import Cosine

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import first_line
-from adavit.files import write_json
+from adavit.runtime.files import write_json
 
 
 @pytest.mark.parametrize(

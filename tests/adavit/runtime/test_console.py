@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console as RichConsole
 
-from adavit.training.console import BarConsole, LineConsole, Status
+from adavit.runtime.console import BarConsole, LineConsole, Status
 
 STATUS = Status(
     images=12_000, total_images=60_000, images_per_s=100.0, p=0.25, r_t=-0.5, metric="fid 12.3"

@@ -2,7 +2,7 @@ import hashlib
 
 import torch
 
-from adavit.randomness import generator_for, seed_for
+from adavit.runtime.randomness import generator_for, seed_for
 
 
 def test_seed_is_the_first_63_bits_of_the_digest() -> None:
