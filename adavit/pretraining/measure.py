@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from adavit.data import images_to_float
-from adavit.models.vit.encoder import VisionEncoder
-from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
-from adavit.pretraining.corruption import draw_corruption
-from adavit.pretraining.prediction import (
+from adavit.models.masked_patches.corruption import draw_corruption
+from adavit.models.masked_patches.prediction import (
     MaskedPatchHead,
     masked_patch_accuracy,
     masked_patch_loss,
     predict_corrupted,
 )
-from adavit.pretraining.targets import class_count, mean_colour_classes
+from adavit.models.masked_patches.targets import class_count, mean_colour_classes
+from adavit.models.vit.encoder import VisionEncoder
+from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
 from adavit.runtime.randomness import generator_for
 from adavit.training.workload import Workload
 

@@ -14,15 +14,15 @@ from adavit.config_pretraining import PretrainConfig, PretrainingConfig, resolve
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError
 from adavit.models.build import build_discriminator
-from adavit.models.vit.encoder import VisionEncoder
-from adavit.pretraining.corruption import draw_corruption
-from adavit.pretraining.measure import Measurement, figure_line
-from adavit.pretraining.prediction import (
+from adavit.models.masked_patches.corruption import draw_corruption
+from adavit.models.masked_patches.prediction import (
     MaskedPatchHead,
     head_for,
     masked_patch_loss,
     predict_corrupted,
 )
+from adavit.models.vit.encoder import VisionEncoder
+from adavit.pretraining.measure import Measurement, figure_line
 from adavit.pretraining.trunk_file import save_trunk
 from adavit.runtime.console import Console, SilentConsole, Status
 from adavit.runtime.randomness import generator_for, seed_for

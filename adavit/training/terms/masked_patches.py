@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor, nn
 
-from adavit.models.vit.encoder import VisionEncoder
-from adavit.pretraining.corruption import draw_corruption
-from adavit.pretraining.prediction import (
+from adavit.models.masked_patches.corruption import draw_corruption
+from adavit.models.masked_patches.prediction import (
     MaskedPatchHead,
     head_for,
     masked_patch_accuracy,
     masked_patch_loss,
     predict_corrupted,
 )
+from adavit.models.vit.encoder import VisionEncoder
 from adavit.training.schedules import Schedule
 from adavit.training.terms.term import Microbatch, Term
 

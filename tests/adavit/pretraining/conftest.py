@@ -1,4 +1,4 @@
-"""Small pictures, a small encoder, and the smallest pre-training that does everything."""
+"""Small pictures, and the smallest pre-training that does everything."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,41 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from adavit.config_pretraining import PretrainConfig
-from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.pretraining.settings import build_pretrain_config
 
 Layer = dict[str, dict[str, Any]]
-ARGUMENTS: dict[str, Any] = {
-    "resolution": 16,
-    "image_channels": 3,
-    "num_classes": 0,
-    "patch": 4,
-    "width": 16,
-    "depth": 2,
-    "heads": 2,
-}
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def discriminator() -> Callable[..., ViTDiscriminator]:
-    """Makes small ones; the same seed draws the same weights."""
-
-    def make(seed: int = 0, **changes: Any) -> ViTDiscriminator:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return ViTDiscriminator(**{**ARGUMENTS, **changes})
-
-    return make
 
 
 @pytest.fixture

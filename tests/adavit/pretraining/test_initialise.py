@@ -10,7 +10,7 @@ from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.resize import resize_position_embeddings
 from adavit.pretraining.initialise import initialise_trunk
 from adavit.pretraining.trunk_file import StoredTrunk
-from tests.adavit.pretraining.conftest import ARGUMENTS
+from tests.adavit.conftest import ARGUMENTS
 
 Make = Callable[..., ViTDiscriminator]
 

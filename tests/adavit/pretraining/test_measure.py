@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from adavit.data import Split, images_to_float
+from adavit.models.masked_patches.corruption import draw_corruption
+from adavit.models.masked_patches.prediction import head_for, masked_patch_loss, predict_corrupted
+from adavit.models.masked_patches.targets import mean_colour_classes
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
-from adavit.pretraining.corruption import draw_corruption
 from adavit.pretraining.measure import Measurement, figure_line
-from adavit.pretraining.prediction import head_for, masked_patch_loss, predict_corrupted
-from adavit.pretraining.targets import mean_colour_classes
 from adavit.runtime.randomness import generator_for
 
 TRAIN, HELDOUT = np.arange(2, 9), np.array([0, 1, 9, 10, 11])

@@ -11,7 +11,7 @@ from adavit.generator_file import save_generator
 from adavit.models import Generator
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.pretraining.trunk_file import read_trunk, save_trunk
-from tests.adavit.pretraining.conftest import ARGUMENTS
+from tests.adavit.conftest import ARGUMENTS
 
 Make = Callable[..., ViTDiscriminator]
 

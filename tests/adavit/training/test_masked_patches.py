@@ -7,8 +7,8 @@ from torch import Tensor
 
 from adavit.augment import AugmentPipe
 from adavit.models import Generator, ViTDiscriminator
-from adavit.pretraining.corruption import draw_corruption
-from adavit.pretraining.prediction import (
+from adavit.models.masked_patches.corruption import draw_corruption
+from adavit.models.masked_patches.prediction import (
     masked_patch_accuracy,
     masked_patch_loss,
     predict_corrupted,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.pretraining.targets import class_count, mean_colour_classes
+from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

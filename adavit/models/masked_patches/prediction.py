@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.models.masked_patches.corruption import Corruption, corrupt
+from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 from adavit.models.vit.encoder import TOKEN_STD, VisionEncoder
-from adavit.pretraining.corruption import Corruption, corrupt
-from adavit.pretraining.targets import class_count, mean_colour_classes
 from adavit.runtime.precision import full_precision
 
 

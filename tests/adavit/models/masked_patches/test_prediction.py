@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.models.vit.discriminator import ViTDiscriminator
-from adavit.pretraining.corruption import Corruption, draw_corruption
-from adavit.pretraining.prediction import (
+from adavit.models.masked_patches.corruption import Corruption, draw_corruption
+from adavit.models.masked_patches.prediction import (
     Prediction,
     head_for,
     masked_patch_accuracy,
     masked_patch_loss,
     predict_corrupted,
 )
-from adavit.pretraining.targets import mean_colour_classes
+from adavit.models.masked_patches.targets import mean_colour_classes
+from adavit.models.vit.discriminator import ViTDiscriminator
 
 Make = Callable[..., ViTDiscriminator]
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from adavit.pretraining.corruption import Corruption, corrupt, draw_corruption
+from adavit.models.masked_patches.corruption import Corruption, corrupt, draw_corruption
 
 
 def drawn(batch: int, patches: int, seed: int = 0) -> Corruption:
