@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adavit.data import ImageSet, Split
-from adavit.data.names import TORCHVISION_SETS
+from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.metrics.reference_cache import images_digest
 from adavit.protocols import Protocol

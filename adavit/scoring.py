@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adavit.data import Channels, ImageSet, Split, default_cache_dir, load_images
-from adavit.data.names import TORCHVISION_SETS
+from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.metrics import Evaluator, ExtractorName, FeatureExtractor, choose_extractor
 from adavit.metrics.features import exact_arithmetic

@@ -3,8 +3,8 @@
 from adavit.data.cache import default_cache_dir
 from adavit.data.channels import Channels
 from adavit.data.dataset import ImageSet, load_images
-from adavit.data.members import Skipped
-from adavit.data.names import NAMES
+from adavit.data.files.members import Skipped
+from adavit.data.named_sets import NAMES
 from adavit.data.pixels import images_to_float, images_to_uint8
 from adavit.data.sampling import BatchSampler
 from adavit.data.split import Split, split_images

@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.channels import ChannelCensus, convert_channels
-from adavit.data.collection import Picture
-from adavit.data.decode import Unreadable, decode
-from adavit.data.members import Skipped, printable
+from adavit.data.files.collection import Picture
+from adavit.data.files.decode import Unreadable, decode
+from adavit.data.files.members import Skipped, printable
+from adavit.data.image_buffer import ImageBuffer
 from adavit.data.resolution import default_resolution
-from adavit.data.spool import Spool
 
 Progress = Callable[[int, int], None]
 # Pictures in flight: enough to keep the threads busy, few enough not to pile up decoded images.
@@ -80,16 +80,16 @@ def _smaller_side(picture: Picture) -> int | None:
 
 def decode_all(
     pictures: Sequence[Picture],
-    spool: Spool,
+    buffer: ImageBuffer,
     resolution: int,
     threads: ThreadPoolExecutor,
     progress: Progress | None,
 ) -> Survey:
-    """Decode every picture into the spool, in order.
+    """Decode every picture into the buffer, in order.
 
     Args:
         pictures: What to decode.
-        spool: Receives uint8 [4, R, R] for each picture that can be read.
+        buffer: Receives uint8 [4, R, R] for each picture that can be read.
         resolution: Side of the results, R.
         threads: Where to decode.
         progress: Called with the number of pictures done and the number of all.
@@ -116,7 +116,7 @@ def decode_all(
                 survey.skipped.append(Skipped(printable(chunk[offset].name), outcome))
                 continue
             image, size = outcome
-            spool.append(image)
+            buffer.append(image)
             survey.kept.append(start + offset)
             survey.sizes[size] += 1
             survey.census.add(image)
@@ -125,8 +125,8 @@ def decode_all(
     return survey
 
 
-def converted_blocks(spool: Spool, resolution: int, channels: int) -> Iterator[np.ndarray]:
-    """The spooled images with their final channels, uint8 [n, channels, R, R] at a time."""
+def converted_blocks(buffer: ImageBuffer, resolution: int, channels: int) -> Iterator[np.ndarray]:
+    """The buffered images with their final channels, uint8 [n, channels, R, R] at a time."""
     step = max(1, _READ_BLOCK_BYTES // (4 * resolution * resolution))
-    for start in range(0, len(spool), step):
-        yield convert_channels(spool.read(start, start + step), channels)
+    for start in range(0, len(buffer), step):
+        yield convert_channels(buffer.read(start, start + step), channels)

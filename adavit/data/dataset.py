@@ -18,11 +18,11 @@ from adavit.data.assemble import (
     decoding_threads,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
-from adavit.data.collection import Collection, Contents, identify, open_files
-from adavit.data.members import Skipped, printable
-from adavit.data.names import open_name
+from adavit.data.files.collection import Collection, Contents, identify, open_files
+from adavit.data.files.members import Skipped, printable
+from adavit.data.image_buffer import ImageBuffer
+from adavit.data.named_sets import open_name
 from adavit.data.resolution import check_resolution
-from adavit.data.spool import Spool
 from adavit.errors import UserError
 
 
@@ -164,15 +164,15 @@ class _Builder:
         contents = self._collection.contents()
         with decoding_threads() as threads:
             chosen = resolution or choose_resolution(contents.pictures, cap, threads) or cap
-            with Spool((4, chosen, chosen), _writable(self._folder)) as spool:
-                survey = decode_all(contents.pictures, spool, chosen, threads, self._progress)
-                return self._finish(contents, survey, spool, chosen, resolution is None, cap)
+            with ImageBuffer((4, chosen, chosen), _writable(self._folder)) as buffer:
+                survey = decode_all(contents.pictures, buffer, chosen, threads, self._progress)
+                return self._finish(contents, survey, buffer, chosen, resolution is None, cap)
 
     def _finish(
         self,
         contents: Contents,
         survey: Survey,
-        spool: Spool,
+        buffer: ImageBuffer,
         resolution: int,
         is_default: bool,
         cap: int,
@@ -196,9 +196,9 @@ class _Builder:
             "skipped": [[each.name, each.reason] for each in skipped],
             "notes": notes,
         }
-        shape = (len(spool), count, resolution, resolution)
+        shape = (len(buffer), count, resolution, resolution)
         entry = self._store(
-            shape, lambda: converted_blocks(spool, resolution, count), labels.indices, record
+            shape, lambda: converted_blocks(buffer, resolution, count), labels.indices, record
         )
         image_set = _from_entry(entry, self._collection)
         assert image_set is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adavit.data.members import LABEL_FILE, Member, printable
+from adavit.data.files.members import LABEL_FILE, Member, printable
 
 _MAXIMUM_LABEL_FILE_BYTES = 256 << 20
 

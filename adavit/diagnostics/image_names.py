@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from adavit.data import ImageSet
-from adavit.data.collection import open_files
-from adavit.data.members import printable
+from adavit.data.files.collection import open_files
+from adavit.data.files.members import printable
 from adavit.errors import UserError
 
 

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
+from adavit.data.files.members import Member
 from adavit.data.labels import labels_from_file, labels_from_folders, read_label_file
-from adavit.data.members import Member
 
 
 def label_member(content: object, name: str = "dataset.json") -> Member:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adavit.data.small_set import draw_small_set
+from adavit.data.small_set.images import draw_small_set
 from adavit.diagnostics import calibration, leaks, probe, summarise_leaks
 from adavit.diagnostics import leaks as public
 from adavit.diagnostics.calibration import Calibrated, Parts, calibrate, divide

@@ -2,7 +2,13 @@ import io
 
 import pytest
 
-from adavit.data.members import MAXIMUM_MEMBER_BYTES, Member, is_litter, make_listing, printable
+from adavit.data.files.members import (
+    MAXIMUM_MEMBER_BYTES,
+    Member,
+    is_litter,
+    make_listing,
+    printable,
+)
 
 
 def member(name: str, size_bytes: int = 10) -> Member:

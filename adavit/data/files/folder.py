@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from adavit.data.members import Listing, Member, Skipped, is_litter, make_listing, printable
+from adavit.data.files.members import Listing, Member, Skipped, is_litter, make_listing, printable
 from adavit.errors import UserError
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torchvision.datasets
 
-from adavit.data import load_images, names
-from adavit.data.names import NAMES, TORCHVISION_SETS
-from adavit.data.small_set import draw_small_set
+from adavit.data import load_images, named_sets
+from adavit.data.named_sets import NAMES, TORCHVISION_SETS
+from adavit.data.small_set.images import draw_small_set
 from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels
 
@@ -28,7 +28,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names, "draw_small_set", lambda: draw_small_set(images_per_class=4))
+    monkeypatch.setattr(named_sets, "draw_small_set", lambda: draw_small_set(images_per_class=4))
 
 
 @pytest.mark.usefixtures("quick_small_set")

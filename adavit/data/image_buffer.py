@@ -10,7 +10,7 @@ import numpy as np
 _MEMORY_LIMIT_BYTES = 512 << 20
 
 
-class Spool:
+class ImageBuffer:
     """Images appended one by one: in memory up to a limit, then in an unnamed temporary file.
 
     The file is written, not memory-mapped: a full disk is then an error, where a map would kill the
@@ -39,7 +39,7 @@ class Spool:
     def __len__(self) -> int:
         return self._count
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> "ImageBuffer":
         return self
 
     def __exit__(
@@ -52,7 +52,7 @@ class Spool:
             self._file.close()
 
     def append(self, image: np.ndarray) -> None:
-        """Add one image, uint8 of the spool's shape."""
+        """Add one image, uint8 of the buffer's shape."""
         if self._file is None:
             self._blocks.append(image)
             self._count += 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adavit.data.drawing import Canvas, Draws, box, circle, convex, ellipse, hsv, segment
+from adavit.data.small_set.canvas import Canvas, Draws, box, circle, convex, ellipse, hsv, segment
 
 TICKS = np.linspace(-1, 1, 41)
 U, V = TICKS[None, None, :], TICKS[None, :, None]

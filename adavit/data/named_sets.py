@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from adavit.data.collection import (
+from adavit.data.files.collection import (
     Collection,
     Contents,
     Picture,
@@ -24,9 +24,9 @@ from adavit.data.collection import (
     identify,
     open_picture_file,
 )
+from adavit.data.files.members import printable
 from adavit.data.labels import Labels, describe
-from adavit.data.members import printable
-from adavit.data.small_set import CLASSES, VERSION, draw_small_set
+from adavit.data.small_set.images import CLASSES, VERSION, draw_small_set
 from adavit.errors import RunError, UserError
 
 SMALL_SET = "small_set"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from adavit.data.decode import MAXIMUM_PIXELS, Unreadable, decode, decode_bytes, open_picture
+from adavit.data.files.decode import MAXIMUM_PIXELS, Unreadable, decode, decode_bytes, open_picture
 from tests.references.data_files import encode, pixels, png_header
 from tests.references.data_lanczos import lanczos, lanczos_rgba
 

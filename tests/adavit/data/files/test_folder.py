@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.data.folder import list_folder
+from adavit.data.files.folder import list_folder
 from adavit.errors import UserError
 from tests.references.data_files import write_folder
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.data.archive import open_archive
+from adavit.data.files.archive import open_archive
 from adavit.errors import UserError
 from tests.references.data_files import write_zip
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from adavit.data.drawing import Canvas, Draws
-from adavit.data.small_set_objects import KINDS
+from adavit.data.small_set.canvas import Canvas, Draws
+from adavit.data.small_set.objects import KINDS
 
 # Part of the cache's key: raise it whenever a pixel changes.
 VERSION = 1

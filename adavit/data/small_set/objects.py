@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adavit.data.drawing import Array, Canvas, Draws, box, circle, convex, ellipse, segment
-from adavit.data.small_set_scenes import day_sky, gradient, ground, meadow
+from adavit.data.small_set.canvas import Array, Canvas, Draws, box, circle, convex, ellipse, segment
+from adavit.data.small_set.scenes import day_sky, gradient, ground, meadow
 
 Kind = Callable[[Canvas, Draws], None]
 _PIXEL = 1.0 / 16.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adavit.data.drawing import Array, Canvas, Draws
+from adavit.data.small_set.canvas import Array, Canvas, Draws
 
 
 def gradient(canvas: Canvas, top: Array, bottom: Array) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from adavit.data.members import (
+from adavit.data.files.members import (
     MAXIMUM_MEMBER_BYTES,
     Listing,
     Member,

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from adavit.data.members import printable
+from adavit.data.files.members import printable
 
 FILTER = Image.Resampling.LANCZOS
 MAXIMUM_PIXELS = 100_000_000

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adavit.data import load_images
-from adavit.data.small_set import CLASSES, IMAGES_PER_CLASS, draw_small_set
+from adavit.data.small_set.images import CLASSES, IMAGES_PER_CLASS, draw_small_set
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from adavit.data.archive import open_archive
-from adavit.data.decode import Unreadable, open_picture
-from adavit.data.folder import list_folder, open_file
+from adavit.data.files.archive import open_archive
+from adavit.data.files.decode import Unreadable, open_picture
+from adavit.data.files.folder import list_folder, open_file
+from adavit.data.files.members import Listing, Member, Skipped, printable
 from adavit.data.labels import Labels, labels_from_file, labels_from_folders, read_label_file
-from adavit.data.members import Listing, Member, Skipped, printable
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Image files, wherever they lie: a folder or an archive -> named members -> decoded pixels."""
