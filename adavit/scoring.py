@@ -12,7 +12,7 @@ from adavit.data import Channels, ImageSet, Split, default_cache_dir, load_image
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.metrics import Evaluator, ExtractorName, FeatureExtractor, choose_extractor
-from adavit.metrics.features import exact_arithmetic
+from adavit.metrics.extractors.extractor import exact_arithmetic
 from adavit.metrics.path_length import EPSILON, path_length
 from adavit.models import Generator
 from adavit.runtime.console import Console

@@ -9,7 +9,7 @@ import click
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
 from adavit.evaluate import evaluate
-from adavit.metrics.extractor_choice import EXTRACTORS
+from adavit.metrics.extractors.choice import EXTRACTORS
 from adavit.metrics.names import METRICS
 from adavit.protocols import PROTOCOLS
 

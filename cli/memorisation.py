@@ -7,7 +7,7 @@ import click
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
 from adavit.diagnostics import memorisation, summarise_memorisation
-from adavit.metrics.extractor_choice import EXTRACTORS
+from adavit.metrics.extractors.choice import EXTRACTORS
 
 
 @click.command()

@@ -12,13 +12,13 @@ generators or runs.
 
 from adavit.metrics.distances import frechet_distance, kernel_distance
 from adavit.metrics.evaluation import Evaluator
-from adavit.metrics.extraction import Interrupted, extract_features
-from adavit.metrics.extractor_choice import ExtractorName, choose_extractor
-from adavit.metrics.features import FeatureExtractor, as_rgb
+from adavit.metrics.extractors.choice import ExtractorName, choose_extractor
+from adavit.metrics.extractors.extraction import Interrupted, extract_features
+from adavit.metrics.extractors.extractor import FeatureExtractor, as_rgb
+from adavit.metrics.extractors.random_features import RandomFeatures
+from adavit.metrics.extractors.weight_files import WeightsAbsentError
 from adavit.metrics.names import METRICS, recorded_name
 from adavit.metrics.protocol import EvaluationProtocol
-from adavit.metrics.random_features import RandomFeatures
-from adavit.metrics.weight_files import WeightsAbsentError
 
 __all__ = [
     "METRICS",

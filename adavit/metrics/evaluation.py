@@ -16,14 +16,14 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.metrics.distances import check_features
-from adavit.metrics.extraction import (
+from adavit.metrics.extractors.extraction import (
     Interrupted,
     Progress,
     ShouldStop,
     array_batches,
     extract_features,
 )
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import check_names, recorded_name
 from adavit.metrics.protocol import EvaluationProtocol, versions

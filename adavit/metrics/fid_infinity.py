@@ -7,7 +7,7 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.metrics.distances import frechet_distance_of, gaussian_statistics
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.side import Side
 
 

@@ -10,7 +10,7 @@ from torch_fidelity.metric_isc import (
 )
 
 from adavit.errors import UserError
-from adavit.metrics.features import ClassifyingExtractor, FeatureExtractor
+from adavit.metrics.extractors.extractor import ClassifyingExtractor, FeatureExtractor
 from adavit.metrics.side import Side
 
 

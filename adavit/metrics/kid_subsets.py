@@ -9,7 +9,7 @@ from torch_fidelity.metric_kid import (
     kid_features_to_metric,
 )
 
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.side import Side
 
 

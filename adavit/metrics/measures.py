@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adavit.metrics.density_coverage import Coverage, Density
 from adavit.metrics.distances import frechet_distance_of, gaussian_statistics, kernel_distance
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.fid_infinity import FidInfinity
 from adavit.metrics.inception_score import InceptionScore
 from adavit.metrics.kid_subsets import KidSubsets

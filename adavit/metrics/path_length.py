@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adavit.errors import RunError, UserError
-from adavit.metrics.features import FeatureExtractor, SmoothExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor, SmoothExtractor
 
 EPSILON = 1e-4
 DISCARDED_PERCENT = 1

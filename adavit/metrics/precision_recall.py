@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.neighbours import (
     check_neighbours,
     squared_distance_blocks,

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 
 VERSIONED = ("adavit", "torchvision", "torch_fidelity", "numpy")
 

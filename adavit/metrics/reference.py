@@ -21,8 +21,13 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.metrics.distances import check_features
-from adavit.metrics.extraction import Progress, ShouldStop, array_batches, extract_features
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extraction import (
+    Progress,
+    ShouldStop,
+    array_batches,
+    extract_features,
+)
+from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES, WITH_REAL_SCORES
 from adavit.metrics.reference_cache import cache_key, cached_features
 from adavit.metrics.side import Side

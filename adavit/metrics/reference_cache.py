@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from adavit.metrics.features import FeatureExtractor, tensors_digest
+from adavit.metrics.extractors.extractor import FeatureExtractor, tensors_digest
 from adavit.runtime.files import write_bytes
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns

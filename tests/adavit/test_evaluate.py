@@ -20,7 +20,7 @@ from adavit.evaluate import evaluate, split_of
 from adavit.evaluation_records import read_log, read_record
 from adavit.generator_file import save_generator
 from adavit.metrics.distances import frechet_distance
-from adavit.metrics.random_features import RandomFeatures
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.models import Generator
 from adavit.protocols import PROTOCOLS, find_protocol
 from adavit.runtime.console import SilentConsole

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from adavit.metrics.inception import expected_state
+from adavit.metrics.extractors.inception import expected_state
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import torch
 from adavit.errors import RunError, UserError
 from adavit.metrics.distances import frechet_distance, kernel_distance
 from adavit.metrics.evaluation import Evaluator, Interrupted
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.names import recorded_name
-from adavit.metrics.random_features import RandomFeatures
 from tests.references.metrics_images import drawn_images
 
 

@@ -7,12 +7,12 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 
 from adavit.errors import UserError
 from adavit.metrics.distances import frechet_distance, kernel_distance
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.fid_infinity import FidInfinity, intercept
 from adavit.metrics.inception_score import InceptionScore, classifying
 from adavit.metrics.kid_subsets import KidSubsets
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import HIGHER_IS_BETTER, METRICS, check_names, metric_of, recorded_name
-from adavit.metrics.random_features import RandomFeatures
 from adavit.metrics.side import Side
 from tests.references.metrics_features import drawn_features
 

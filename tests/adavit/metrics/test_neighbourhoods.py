@@ -8,10 +8,10 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 from adavit.errors import UserError
 from adavit.metrics import neighbours
 from adavit.metrics.density_coverage import Coverage, Density
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.measures import Measure
 from adavit.metrics.neighbours import squared_distance_blocks, squared_radii
 from adavit.metrics.precision_recall import Precision, Recall
-from adavit.metrics.random_features import RandomFeatures
 from adavit.metrics.side import Side
 from tests.references.metrics_features import drawn_features
 from tests.references.metrics_neighbours import inside, radius

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from adavit.errors import RunError, UserError
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.path_length import EPSILON, on_black, path_length, smooth, trimmed
-from adavit.metrics.random_features import RandomFeatures
 
 
 class Pixels(RandomFeatures):

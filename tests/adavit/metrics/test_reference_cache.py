@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adavit.metrics import reference_cache
-from adavit.metrics.random_features import RandomFeatures
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.reference_cache import cache_key, cached_features, images_digest
 from tests.references.metrics_images import drawn_images
 

@@ -7,10 +7,10 @@ import torch
 from torch_fidelity.utils import create_feature_extractor
 
 from adavit.errors import UserError
-from adavit.metrics.extractor_choice import choose_extractor
-from adavit.metrics.fidelity import expected_vgg16_state
-from adavit.metrics.inception import INCEPTION_WEIGHTS
-from adavit.metrics.weight_files import WeightsAbsentError, file_digest
+from adavit.metrics.extractors.choice import choose_extractor
+from adavit.metrics.extractors.fidelity import expected_vgg16_state
+from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS
+from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest
 from tests.references.metrics_images import drawn_images
 
 pytestmark = pytest.mark.usefixtures("empty_torch_home")
@@ -50,7 +50,7 @@ def test_weights_at_torch_fidelitys_location_are_found(
     inception_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = dataclasses.replace(INCEPTION_WEIGHTS, digest_prefix=file_digest(inception_file)[:8])
-    monkeypatch.setattr("adavit.metrics.extractor_choice.INCEPTION_WEIGHTS", genuine)
+    monkeypatch.setattr("adavit.metrics.extractors.choice.INCEPTION_WEIGHTS", genuine)
     INCEPTION_WEIGHTS.location.parent.mkdir(parents=True)
     INCEPTION_WEIGHTS.location.symlink_to(inception_file)
     extractor, note = choose_extractor("auto", allow_download=False)
@@ -98,7 +98,7 @@ def test_networks_that_run_what_they_download_load_only_by_name_and_with_a_warni
         asked.append((name, *layers))
         return Network()
 
-    monkeypatch.setattr("adavit.metrics.fidelity.create_feature_extractor", create)
+    monkeypatch.setattr("adavit.metrics.extractors.fidelity.create_feature_extractor", create)
     choose_extractor("auto", allow_download=False)
     assert asked == []
     for name, layer, kind in (
@@ -124,7 +124,7 @@ def test_a_network_that_cannot_be_downloaded_is_one_clear_line(
     def create(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("adavit.metrics.fidelity.create_feature_extractor", create)
+    monkeypatch.setattr("adavit.metrics.extractors.fidelity.create_feature_extractor", create)
     with pytest.raises(
         UserError, match=r"--extractor clip-rn50 could not be loaded.*hub"
     ) as caught:

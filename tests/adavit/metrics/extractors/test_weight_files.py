@@ -11,9 +11,14 @@ import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.metrics import weight_files
-from adavit.metrics.inception import INCEPTION_WEIGHTS, expected_state
-from adavit.metrics.weight_files import WeightFile, WeightsAbsentError, file_digest, read_tensors
+from adavit.metrics.extractors import weight_files
+from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS, expected_state
+from adavit.metrics.extractors.weight_files import (
+    WeightFile,
+    WeightsAbsentError,
+    file_digest,
+    read_tensors,
+)
 
 CONTENT = b"not really weights " * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]

@@ -19,8 +19,8 @@ from torch_fidelity.sample_similarity_lpips import (
     normalize_tensor,
 )
 
-from adavit.metrics.features import as_rgb, exact_arithmetic, tensors_digest
-from adavit.metrics.weight_files import WeightFile
+from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.weight_files import WeightFile
 
 LPIPS_WEIGHTS = WeightFile("LPIPS", URL_VGG16_LPIPS, None, None)
 CHANNELS = (64, 128, 256, 512, 512)

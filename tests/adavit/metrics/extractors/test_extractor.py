@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from adavit.errors import UserError
-from adavit.metrics.features import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
 
 
 def test_grey_is_repeated_three_times() -> None:

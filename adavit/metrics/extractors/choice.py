@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from adavit.errors import UserError
-from adavit.metrics.features import FeatureExtractor
-from adavit.metrics.fidelity import (
+from adavit.metrics.extractors.extractor import FeatureExtractor
+from adavit.metrics.extractors.fidelity import (
     CLIP_NAMES,
     DINOV2_NAMES,
     UNSAFE_NAMES,
@@ -15,11 +15,11 @@ from adavit.metrics.fidelity import (
     expected_vgg16_state,
     vgg16_features,
 )
-from adavit.metrics.inception import INCEPTION_WEIGHTS, InceptionFeatures, expected_state
-from adavit.metrics.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
-from adavit.metrics.random_features import RandomFeatures
-from adavit.metrics.torchvision_features import TorchvisionFeatures
-from adavit.metrics.weight_files import WeightsAbsentError, file_digest, read_tensors
+from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS, InceptionFeatures, expected_state
+from adavit.metrics.extractors.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
+from adavit.metrics.extractors.random_features import RandomFeatures
+from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
+from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
 
 ExtractorName = str
 """As `--extractor` takes it; see `EXTRACTORS`."""

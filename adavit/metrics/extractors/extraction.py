@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.metrics.features import FeatureExtractor
+from adavit.metrics.extractors.extractor import FeatureExtractor
 
 Progress = Callable[[int], None]
 ShouldStop = Callable[[], bool]

@@ -14,9 +14,9 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
-from adavit.metrics.features import as_rgb, exact_arithmetic
-from adavit.metrics.fidelity import build_network, saved
-from adavit.metrics.weight_files import WeightFile
+from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic
+from adavit.metrics.extractors.fidelity import build_network, saved
+from adavit.metrics.extractors.weight_files import WeightFile
 
 NETWORK = "inception-v3-compat"
 LAYER = "2048"

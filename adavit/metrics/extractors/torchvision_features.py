@@ -16,8 +16,8 @@ import torchvision
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.metrics.features import as_rgb, exact_arithmetic
-from adavit.metrics.weight_files import check_fit
+from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic
+from adavit.metrics.extractors.weight_files import check_fit
 
 SIDE = 224
 MEAN = (0.485, 0.456, 0.406)

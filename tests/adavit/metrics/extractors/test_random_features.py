@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from adavit.metrics.distances import frechet_distance, kernel_distance
-from adavit.metrics.random_features import RandomFeatures, random_filters
+from adavit.metrics.extractors.random_features import RandomFeatures, random_filters
 from tests.references.metrics_images import drawn_images
 
 # Written by `RandomFeatures().weights_digest`, torch 2.15.0; it must be the same everywhere.

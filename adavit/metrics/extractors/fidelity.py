@@ -17,8 +17,8 @@ from torch import Tensor
 from torch_fidelity.utils import create_feature_extractor
 
 from adavit.errors import UserError, first_line
-from adavit.metrics.features import as_rgb, exact_arithmetic, tensors_digest
-from adavit.metrics.weight_files import WeightFile
+from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.weight_files import WeightFile
 
 VGG16_WEIGHTS = WeightFile(
     "VGG16",

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.metrics.features import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
 
 SEED = 20_201_006  # part of the definition: another seed is another yardstick
 LEVEL_CHANNELS = (16, 24, 32, 32)  # at 1, 1/2, 1/4 and 1/8 of the size

@@ -3,7 +3,7 @@ import torch
 import torch_fidelity.sample_similarity_lpips as theirs
 import torchvision
 
-from adavit.metrics.lpips import CHANNELS, LpipsFeatures, expected_lpips_state
+from adavit.metrics.extractors.lpips import CHANNELS, LpipsFeatures, expected_lpips_state
 from tests.references.metrics_images import drawn_images
 
 

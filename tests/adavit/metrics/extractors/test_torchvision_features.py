@@ -7,8 +7,8 @@ import torchvision
 from torchvision.transforms import v2
 
 from adavit.errors import UserError
-from adavit.metrics.extractor_choice import choose_extractor
-from adavit.metrics.weight_files import file_digest
+from adavit.metrics.extractors.choice import choose_extractor
+from adavit.metrics.extractors.weight_files import file_digest
 from tests.references.metrics_images import drawn_images
 
 
