@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from adavit.config import RunConfig
     from adavit.errors import RunError, UserError
-    from adavit.generator_file import load_generator
+    from adavit.runs.generator_file import load_generator
     from adavit.training.train import resume, train
 
 __all__ = ["RunConfig", "RunError", "UserError", "load_generator", "resume", "train"]
@@ -22,7 +22,7 @@ _HOMES = {
     "RunConfig": "adavit.config",
     "RunError": "adavit.errors",
     "UserError": "adavit.errors",
-    "load_generator": "adavit.generator_file",
+    "load_generator": "adavit.runs.generator_file",
     "resume": "adavit.training.train",
     "train": "adavit.training.train",
 }

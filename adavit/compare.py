@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation_records import LOG_NAME, figures, read_log, read_record
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.metrics.protocol import differing_fields
-from adavit.training.run_directory import RunDirectory
+from adavit.runs.directory import RunDirectory
+from adavit.runs.records import LOG_NAME, figures, read_log, read_record
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 from adavit.data import ImageSet
 from adavit.errors import UserError
-from adavit.evaluation_records import LOG_NAME, append_record, check_writable
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.inception_score import classifying
 from adavit.metrics.names import METRICS, check_names
@@ -14,6 +13,7 @@ from adavit.metrics.path_length import SETTING, smooth
 from adavit.metrics.protocol import path_protocol
 from adavit.protocols import fakes_of, find_protocol
 from adavit.reference_set import ReferenceChoice, ReferenceSet
+from adavit.runs.records import LOG_NAME, append_record, check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json

@@ -15,9 +15,9 @@ from adavit.augment.presets import DIFFAUG, GROUPS
 from adavit.auto import Facts, resolve
 from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
+from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for
-from adavit.sampling import image_from_tensor
 from adavit.training.build import build_pipe
 
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)

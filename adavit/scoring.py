@@ -11,13 +11,13 @@ from torch import Tensor
 from adavit.data import Channels, ImageSet, Split, default_cache_dir, load_images
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
+from adavit.generation.sampling import generated_batches
 from adavit.metrics import Evaluator, ExtractorName, FeatureExtractor, choose_extractor
 from adavit.metrics.extractors.extractor import exact_arithmetic
 from adavit.metrics.path_length import EPSILON, path_length
 from adavit.models import Generator
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
-from adavit.sampling import generated_batches
 
 CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 """Value of `data.channels` by number of channels."""

@@ -10,9 +10,9 @@ from adavit.config import RunConfig
 from adavit.config_model import AUTO
 from adavit.data import NAMES, ImageSet, Split, split_images
 from adavit.errors import UserError
-from adavit.generator_file import StoredGenerator, read_generator
 from adavit.metrics.extractors.extractor import tensors_digest
-from adavit.training.run_directory import RunDirectory
+from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import StoredGenerator, read_generator
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from adavit.cli.consoles import console_for
 from adavit.cli.experiments import experiment_options, layers_from
 from adavit.experiments.ablation import ablate
 from adavit.experiments.grid import grid_names
-from adavit.generate import parse_seeds
+from adavit.generation.generate import parse_seeds
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")

@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from adavit.cli.consoles import console_for
+from adavit.generation.sampling import png_bytes
 from adavit.preview import preview as draw_preview
 from adavit.runtime.files import write_bytes
-from adavit.sampling import png_bytes
 from adavit.settings import build_config, parse_assignment
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from adavit.cli import source_options
-from adavit.generate import generate, parse_seeds
+from adavit.generation.generate import generate, parse_seeds
 
 
 @click.command()

@@ -12,10 +12,10 @@ from adavit.config import RunConfig
 from adavit.data import ImageSet, load_images
 from adavit.diagnostics.image_names import image_names
 from adavit.errors import UserError
-from adavit.generator_file import StoredGenerator
+from adavit.generation.sampling import generated_batches
+from adavit.runs.generator_file import StoredGenerator
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
-from adavit.sampling import generated_batches
 from adavit.scoring import CHANNEL_NAMES, load_reference
 from adavit.sources import GeneratorSource, open_source, split_of
 

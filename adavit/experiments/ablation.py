@@ -14,10 +14,10 @@ from adavit.experiments.estimate import describe_cells
 from adavit.experiments.grid import Grid, read_grid
 from adavit.experiments.queue import Claim, Queue
 from adavit.experiments.summary import summary_table
+from adavit.runs.directory import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text
 from adavit.settings import Values
-from adavit.training.run_directory import read_records
 
 GRID_FILE = "grid.yaml"
 DEFAULT_PARENT = Path("runs/ablations")

@@ -8,9 +8,9 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.worker_identity import WorkerIdentity
+from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
 from adavit.runtime.files import make_folder, write_json
-from adavit.training.checkpoint import load_checkpoint
-from adavit.training.run_directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
 from adavit.training.train import continued_config
 from adavit.training.workload import total_images
 

@@ -7,7 +7,7 @@ from typing import Any
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory, recorded_metric
 from adavit.experiments.queue import Outcome
-from adavit.training.run_directory import read_records
+from adavit.runs.directory import read_records
 
 COLUMNS = ("cell", "metric", "best", "last", "r_t", "p", "gap", "images/s", "state")
 

@@ -25,11 +25,11 @@ from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.search_space import Sweep, read_sweep
 from adavit.experiments.summary import summary_table
 from adavit.experiments.worker import Pruned
+from adavit.runs.directory import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text
 from adavit.runtime.randomness import seed_for
 from adavit.settings import Values, build_config, merge
-from adavit.training.run_directory import read_records
 
 SWEEP_FILE = "sweep.yaml"
 DEFAULT_PARENT = Path("runs/sweeps")

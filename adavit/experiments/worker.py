@@ -19,9 +19,9 @@ from adavit.experiments.cell_console import CellConsole
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.heartbeat import ClaimLost, Heartbeat
 from adavit.experiments.queue import Claim, Queue
+from adavit.runs.directory import RunTaken
 from adavit.runtime.console import Console
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.training.run_directory import RunTaken
 from adavit.training.train import resume, train
 
 DEATHS_ALLOWED = 5

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from adavit.config import RunConfig
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
+from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.directory import RunDirectory
 from adavit.training.build import build_networks, build_probability
-from adavit.training.checkpoint import load_checkpoint
-from adavit.training.run_directory import RunDirectory
 
 
 @dataclass(frozen=True)

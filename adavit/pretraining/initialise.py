@@ -9,7 +9,7 @@ from adavit.models.fitting import load_fitting
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.resize import resize_position_embeddings
-from adavit.pretraining.trunk_file import StoredTrunk
+from adavit.runs.trunk_file import StoredTrunk
 
 NAMED = 8
 """So many tensors are named in one line; of more their number is told."""

@@ -23,11 +23,11 @@ from adavit.models.masked_patches.prediction import (
 )
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.pretraining.measure import Measurement, figure_line
-from adavit.pretraining.trunk_file import save_trunk
+from adavit.runs.directory import RunDirectory
+from adavit.runs.trunk_file import save_trunk
 from adavit.runtime.console import Console, SilentConsole, Status
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.training.run_directory import RunDirectory
 from adavit.training.workload import Workload, absolute_source, prepare
 
 TRUNK, LOG = "trunk.safetensors", "pretraining.jsonl"

@@ -6,7 +6,7 @@ from typing import Any
 from adavit.report.figures import gap
 from adavit.report.groups import Group
 from adavit.report.protocols import metric_columns
-from adavit.report.reading import mapping, number
+from adavit.runs.reading import mapping, number
 
 POINTS_IN_ALL = 60_000
 """Of one kind of curve, over all runs; keeps the page small however many runs there are."""

@@ -8,8 +8,8 @@ from typing import Any
 from adavit.report.groups import Group
 from adavit.report.leaks import LeakLine, leak_lines
 from adavit.report.pictures import Picture, encoded_picture
-from adavit.report.reading import mapping, number, text
 from adavit.report.run import Run
+from adavit.runs.reading import mapping, number, text
 
 SIDES = (1800, 1200, 800)
 """Pixels of a picture of pairs, at most; the first at which all pictures fit is taken."""

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from adavit.report.groups import Group
-from adavit.report.reading import mapping, number
 from adavit.report.run import Run
 from adavit.report.statistics import VERDICT_PAIRS
 from adavit.report.table import Column, Row, Table
 from adavit.report.wording import Wording
+from adavit.runs.reading import mapping, number
 
 
 def report_title(groups: Sequence[Group], failed: Sequence[Run]) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from adavit.report.protocols import metric_columns
-from adavit.report.reading import mapping, number
 from adavit.report.run import Run
 from adavit.report.table import Column
+from adavit.runs.reading import mapping, number
 
 LAST_PART = 0.1
 """r_t and the gap are means over this last part of the images seen: one line of a log is noise."""

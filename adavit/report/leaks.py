@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from adavit.report.reading import mapping, number, text
+from adavit.runs.reading import mapping, number, text
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.metrics.protocol import comparable_part
-from adavit.report.reading import mapping, number
 from adavit.report.table import Column
+from adavit.runs.reading import mapping, number
 
 
 def metric_columns(

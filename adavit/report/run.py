@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adavit.report.reading import (
+from adavit.runs.directory import CELL_NOTE, RunDirectory
+from adavit.runs.reading import (
     flat_settings,
     mapping,
     number,
@@ -14,7 +15,6 @@ from adavit.report.reading import (
     read_yaml,
     text,
 )
-from adavit.training.run_directory import CELL_NOTE, RunDirectory
 
 QUIET_S = 120.0
 """A run whose log has been silent for this long, and for three of its usual intervals, has stopped."""

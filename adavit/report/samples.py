@@ -8,9 +8,9 @@ from typing import Any
 
 from adavit.report.groups import Group
 from adavit.report.pictures import Picture, digest_of, encoded_sheet
-from adavit.report.reading import number
 from adavit.report.run import Run
-from adavit.training.run_directory import RunDirectory
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import number
 
 NAME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from adavit.runs.directory import RunDirectory, read_records
 from adavit.runtime.files import write_bytes
-from adavit.training.run_directory import RunDirectory, read_records
 
 LABELS = {
     "loss_generator": "generator",

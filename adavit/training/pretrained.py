@@ -5,7 +5,7 @@ from typing import cast
 from adavit.config import RunConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.pretraining.initialise import initialise_trunk
-from adavit.pretraining.trunk_file import StoredTrunk, read_trunk
+from adavit.runs.trunk_file import StoredTrunk, read_trunk
 from adavit.training.step import AdversarialStep
 
 

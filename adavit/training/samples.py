@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from adavit.data import images_to_uint8
+from adavit.generation.sampling import image_grid, png_bytes
 from adavit.models import Generator
+from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
 from adavit.runtime.randomness import generator_for
-from adavit.sampling import image_grid, png_bytes
-from adavit.training.run_directory import RunDirectory
 from adavit.training.workload import Workload
 
 COUNT = 64

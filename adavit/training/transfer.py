@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from adavit.errors import UserError
 from adavit.models.fitting import load_fitting
 from adavit.models.vit.resize import resize_position_embeddings
-from adavit.training.checkpoint import load_checkpoint
-from adavit.training.run_directory import RunDirectory
+from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.directory import RunDirectory
 from adavit.training.step import AdversarialStep
 
 GRID = "grid"

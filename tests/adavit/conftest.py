@@ -1,13 +1,19 @@
-"""A small encoder for the tests of several rooms."""
+"""What tests of several rooms start from: a cache of their own, pictures, the smallest run, a small encoder."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from adavit.config import RunConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
+from adavit.settings import build_config
 
+Layer = dict[str, dict[str, Any]]
 ARGUMENTS: dict[str, Any] = {
     "resolution": 16,
     "image_channels": 3,
@@ -17,6 +23,48 @@ ARGUMENTS: dict[str, Any] = {
     "depth": 2,
     "heads": 2,
 }
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Sixty 16x16 images in two classes: squares and stripes of random colours."""
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        image = np.full((16, 16, 3), rng.integers(0, 256, 3), np.uint8)
+        kind = "squares" if index % 2 else "stripes"
+        if kind == "squares":
+            image[4:12, 4:12] = rng.integers(0, 256, 3)
+        else:
+            image[::4] = rng.integers(0, 256, 3)
+        folder = tmp_path / "pictures" / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index:03d}.png")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def tiny(pictures: Path, tmp_path: Path) -> Callable[..., RunConfig]:
+    """Makes configurations of a run that takes a second; layers are laid over it."""
+
+    def make(*layers: Layer) -> RunConfig:
+        base: Layer = {
+            "data": {"source": str(pictures), "val_fraction": 0.2},
+            "generator": {"latent_dim": 8, "style_dim": 8, "channel_base": 64, "channel_max": 8},
+            "discriminator": {"kind": "vit", "width": 16, "heads": 2, "depth": 1},
+            "training": {"total_kimg": 0.064, "batch": 8, "warmup_kimg": 0.016},
+            "augment": {"speed_kimg": 0.2, "initial_p": 0.5},
+            "metrics": {"extractor": "random", "fakes": 20, "every_kimg": 0.032},
+            "run": {"status_every_kimg": 0.016, "out": str(tmp_path / "run")},
+        }
+        return build_config([base, *layers])
+
+    return make
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from adavit.compare import compare
 from adavit.comparison_text import as_csv, as_json, as_markdown
 from adavit.errors import UserError
-from adavit.evaluation_records import figures, is_record, read_log
+from adavit.runs.records import figures, is_record, read_log
 from adavit.runtime.files import write_json
 
 PROTOCOL: dict[str, Any] = {

@@ -17,12 +17,12 @@ from adavit.config import RunConfig
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.evaluate import evaluate, split_of
-from adavit.evaluation_records import read_log, read_record
-from adavit.generator_file import save_generator
 from adavit.metrics.distances import frechet_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.models import Generator
 from adavit.protocols import PROTOCOLS, find_protocol
+from adavit.runs.generator_file import save_generator
+from adavit.runs.records import read_log, read_record
 from adavit.runtime.console import SilentConsole
 from adavit.training.train import config_text
 

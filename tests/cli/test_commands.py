@@ -178,7 +178,7 @@ def test_a_full_disk_is_code_1_and_says_what_to_do(
                 device.write(content)
         write_bytes(path, content)
 
-    monkeypatch.setattr("adavit.training.checkpoint.write_bytes", full)
+    monkeypatch.setattr("adavit.runs.checkpoint.write_bytes", full)
     outcome = adavit("train", "--data", pictures, "--out", "run", *TINY)
     assert outcome.code == 1
     assert "disk is full" in outcome.err

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from adavit.inspection import inspection
-from adavit.training.checkpoint import load_checkpoint
+from adavit.runs.checkpoint import load_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
 # Three images a side are enough to see that they are drawn.

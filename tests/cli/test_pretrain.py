@@ -6,7 +6,7 @@ import torch
 
 from adavit.cli.pretrain import FLAGS
 from adavit.config import RunConfig
-from adavit.pretraining.trunk_file import read_trunk
+from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import SilentConsole, Status
 from adavit.settings import build_config
 from adavit.training.train import train

@@ -8,7 +8,7 @@ from PIL import Image
 
 from adavit.cli.train import FLAGS, SWITCHES
 from adavit.models import ViTDiscriminator
-from adavit.pretraining.trunk_file import save_trunk
+from adavit.runs.trunk_file import save_trunk
 from tests.cli.conftest import TINY, Adavit
 
 # Each flag with a value that is not its default, and what else it needs.

@@ -15,7 +15,7 @@ from adavit.diagnostics.memorisation import PAIRS, memorisation
 from adavit.diagnostics.pairs_picture import Pair, draw_pairs
 from adavit.errors import UserError
 from adavit.evaluate import split_of
-from adavit.generator_file import read_generator
+from adavit.runs.generator_file import read_generator
 from adavit.settings import build_config
 from tests.adavit.diagnostics.conftest import random_images, write_images
 

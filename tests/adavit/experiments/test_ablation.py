@@ -11,10 +11,10 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid import read_grid
+from adavit.runs.directory import RunDirectory, read_records
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
 from adavit.training import build, trainer
-from adavit.training.run_directory import RunDirectory, read_records
 from adavit.training.train import train
 from tests.adavit.experiments.conftest import WriteGrid
 from tests.adavit.experiments.queue_processes import run_grid, start, untimed

@@ -9,7 +9,7 @@ from adavit.errors import UserError
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.resize import resize_position_embeddings
 from adavit.pretraining.initialise import initialise_trunk
-from adavit.pretraining.trunk_file import StoredTrunk
+from adavit.runs.trunk_file import StoredTrunk
 from tests.adavit.conftest import ARGUMENTS
 
 Make = Callable[..., ViTDiscriminator]

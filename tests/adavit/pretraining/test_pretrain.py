@@ -13,7 +13,7 @@ from adavit.config_pretraining import PretrainConfig
 from adavit.errors import RunError, UserError
 from adavit.pretraining.pretrain import learning_rate, pretrain
 from adavit.pretraining.settings import build_pretrain_config
-from adavit.pretraining.trunk_file import read_trunk
+from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
 

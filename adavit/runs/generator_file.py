@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
-from adavit.training.run_directory import RunDirectory
-from adavit.weights_file import read_weights, write_weights
+from adavit.runs.directory import RunDirectory
+from adavit.runs.weights_file import read_weights, write_weights
 
 
 @dataclass(frozen=True)

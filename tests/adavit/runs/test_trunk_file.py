@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import save_file
 
 from adavit.errors import UserError
-from adavit.generator_file import save_generator
 from adavit.models import Generator
 from adavit.models.vit.discriminator import ViTDiscriminator
-from adavit.pretraining.trunk_file import read_trunk, save_trunk
+from adavit.runs.generator_file import save_generator
+from adavit.runs.trunk_file import read_trunk, save_trunk
 from tests.adavit.conftest import ARGUMENTS
 
 Make = Callable[..., ViTDiscriminator]

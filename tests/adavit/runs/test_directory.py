@@ -11,7 +11,7 @@ from safetensors import safe_open
 import adavit
 from adavit.config import RunConfig
 from adavit.errors import UserError
-from adavit.training.run_directory import RunDirectory
+from adavit.runs.directory import RunDirectory
 
 Tiny = Callable[..., RunConfig]
 

@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 
 import adavit
 from adavit.errors import UserError
-from adavit.generator_file import read_generator, save_generator
 from adavit.models import Generator
+from adavit.runs.generator_file import read_generator, save_generator
 
 ARGUMENTS = {
     "resolution": 8,

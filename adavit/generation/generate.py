@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from adavit.errors import UserError
-from adavit.generator_file import StoredGenerator, read_generator
+from adavit.generation.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
+from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes
-from adavit.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
 
 
 def generate(

@@ -13,7 +13,7 @@ from torch import Tensor
 from adavit.errors import UserError, first_line
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.weights_file import read_weights, write_weights
+from adavit.runs.weights_file import read_weights, write_weights
 
 
 @dataclass(frozen=True)

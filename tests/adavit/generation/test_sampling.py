@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.generate import parse_seeds
+from adavit.generation.generate import parse_seeds
+from adavit.generation.sampling import generated_batches, image_grid, images_of_seeds
 from adavit.models import Generator
-from adavit.sampling import generated_batches, image_grid, images_of_seeds
 
 
 def small_generator(num_classes: int = 0) -> Generator:

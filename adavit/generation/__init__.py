@@ -1,0 +1,1 @@
+"""Drawing images from a generator, and writing them."""
