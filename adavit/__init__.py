@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adavit.config import RunConfig
+    from adavit.config.run import RunConfig
     from adavit.errors import RunError, UserError
     from adavit.runs.generator_file import load_generator
     from adavit.training.train import resume, train
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["RunConfig", "RunError", "UserError", "load_generator", "resume", "train"]
 
 _HOMES = {
-    "RunConfig": "adavit.config",
+    "RunConfig": "adavit.config.run",
     "RunError": "adavit.errors",
     "UserError": "adavit.errors",
     "load_generator": "adavit.runs.generator_file",

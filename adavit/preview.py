@@ -12,8 +12,8 @@ from torch import Tensor
 from adavit.augment import AugmentPipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.presets import DIFFAUG, GROUPS
-from adavit.auto import Facts, resolve
-from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
+from adavit.config.auto import Facts, resolve
+from adavit.config.run import AUTO, MAGNITUDES, OPERATIONS, RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adavit.config import RunConfig
-from adavit.config_model import AUTO
+from adavit.config.run import RunConfig
+from adavit.config.section import AUTO
 from adavit.data import NAMES, ImageSet, Split, split_images
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest

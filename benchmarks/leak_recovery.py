@@ -17,7 +17,7 @@ sys.path.pop(0)  # the folder of this script, where augment.py would hide the pa
 import numpy as np
 import torch
 
-from adavit.config import OPERATIONS
+from adavit.config.run import OPERATIONS
 from adavit.data import load_images
 from adavit.diagnostics.calibration import Parts, calibrate
 from adavit.diagnostics.leaks import LEAST_ACCURACY

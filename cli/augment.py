@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from adavit.cli.consoles import console_for
+from adavit.config.layers import build_config, parse_assignment
 from adavit.generation.sampling import png_bytes
 from adavit.preview import preview as draw_preview
 from adavit.runtime.files import write_bytes
-from adavit.settings import build_config, parse_assignment
 
 
 @click.group()

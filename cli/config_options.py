@@ -1,6 +1,6 @@
 """Flags that are names for keys of the configuration: the ones that commands share, and how they become a layer of it.
 
-A flag has no default of its own: those live in `adavit.config` and its neighbours.
+A flag has no default of its own: those live in `adavit.config.run` and its neighbours.
 """
 
 from collections.abc import Callable, Mapping, Sequence

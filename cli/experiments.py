@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from adavit.settings import Values, parse_assignment
+from adavit.config.layers import Values, parse_assignment
 
 Command = Callable[..., Any]
 

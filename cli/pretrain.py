@@ -7,9 +7,9 @@ import click
 
 from adavit.cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
 from adavit.cli.consoles import console_for
+from adavit.config.layers import parse_assignment, read_config_file
 from adavit.pretraining.pretrain import pretrain
 from adavit.pretraining.settings import build_pretrain_config
-from adavit.settings import parse_assignment, read_config_file
 
 FLAGS: list[Flag] = [
     DATA,

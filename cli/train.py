@@ -7,14 +7,14 @@ import click
 
 from adavit.cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
 from adavit.cli.consoles import console_for
-from adavit.errors import UserError
-from adavit.settings import (
+from adavit.config.layers import (
     build_config,
     parse_assignment,
     preset_names,
     read_config_file,
     read_preset,
 )
+from adavit.errors import UserError
 from adavit.training.plan import describe_plan
 from adavit.training.train import resume as resume_run
 from adavit.training.train import train

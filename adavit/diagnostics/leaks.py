@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.diagnostics.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.material import choose_folder, gather_material
 from adavit.diagnostics.operations import (

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.data import ImageSet, load_images
 from adavit.diagnostics.image_names import image_names
 from adavit.errors import UserError

@@ -10,7 +10,7 @@ from torch import Tensor
 from adavit.augment import PRESETS, AugmentPipe, DiffAugment
 from adavit.augment.diffaug import POLICIES
 from adavit.augment.presets import DIFFAUG, preset_multipliers
-from adavit.config import MAGNITUDES, OPERATIONS
+from adavit.config.run import MAGNITUDES, OPERATIONS
 from adavit.data import images_to_float, images_to_uint8
 from adavit.errors import UserError
 from adavit.metrics import as_rgb
@@ -102,7 +102,7 @@ def check_operations(names: Sequence[str]) -> None:
     """Refuses what is not an operation, before time is spent.
 
     Args:
-        names: Of `adavit.config.OPERATIONS`.
+        names: Of `adavit.config.run.OPERATIONS`.
 
     Raises:
         UserError: If a name is unknown or there is none.
@@ -119,7 +119,7 @@ def operations_by_name(names: Sequence[str], augment: Any = None) -> list[Operat
     """Operations by their names.
 
     Args:
-        names: Of `adavit.config.OPERATIONS`.
+        names: Of `adavit.config.run.OPERATIONS`.
         augment: A resolved `AugmentConfig` that gives the magnitudes; None takes the published ones.
 
     Raises:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of
 from adavit.experiments.cell_directory import CellDirectory, recorded_metric
@@ -17,7 +18,6 @@ from adavit.experiments.summary import summary_table
 from adavit.runs.directory import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text
-from adavit.settings import Values
 
 GRID_FILE = "grid.yaml"
 DEFAULT_PARENT = Path("runs/ablations")

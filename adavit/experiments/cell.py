@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adavit.config import RunConfig
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
 from adavit.experiments.grid import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
 from adavit.scoring import CHANNEL_NAMES, load_reference
-from adavit.settings import build_config
 from adavit.training.workload import Workload, absolute_source, prepare
 
 DIGEST_LENGTH = 12

@@ -14,6 +14,7 @@ from typing import Self
 import optuna
 import torch
 
+from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
 from adavit.experiments.database import open_storage, sqlite_url
 from adavit.experiments.queue import Outcome, Queue
@@ -21,7 +22,6 @@ from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
 from adavit.runtime.files import make_folder
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.settings import Values
 
 QUEUE_FILE = "queue.sqlite3"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.experiments.cell import Cell, resolved_workload
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid import Grid

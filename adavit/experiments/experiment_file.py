@@ -7,8 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from adavit.config.layers import merge, parse_yaml, read_preset
 from adavit.errors import UserError
-from adavit.settings import merge, parse_yaml, read_preset
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names become folders and names in a queue."""

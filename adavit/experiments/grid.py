@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from adavit.config.layers import Values, flatten, merge
 from adavit.errors import UserError
 from adavit.experiments.experiment_file import (
     base_layer,
@@ -17,7 +18,6 @@ from adavit.experiments.experiment_file import (
     setting,
     shipped_names,
 )
-from adavit.settings import Values, flatten, merge
 
 FOLDER = "ablations"
 SEED = "run.seed"

@@ -12,6 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from adavit.config.layers import Values, flatten, merge
 from adavit.errors import UserError
 from adavit.experiments.experiment_file import (
     base_layer,
@@ -20,7 +21,6 @@ from adavit.experiments.experiment_file import (
     read_experiment,
     shipped_names,
 )
-from adavit.settings import Values, flatten, merge
 
 FOLDER = "sweeps"
 KEYS = {

@@ -15,6 +15,7 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 
+from adavit.config.layers import Values, build_config, merge
 from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
@@ -29,7 +30,6 @@ from adavit.runs.directory import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text
 from adavit.runtime.randomness import seed_for
-from adavit.settings import Values, build_config, merge
 
 SWEEP_FILE = "sweep.yaml"
 DEFAULT_PARENT = Path("runs/sweeps")

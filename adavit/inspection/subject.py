@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint

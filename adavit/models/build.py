@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from adavit.config import GeneratorConfig, ResNetConfig, ViTConfig
+from adavit.config.run import GeneratorConfig, ResNetConfig, ViTConfig
 from adavit.models.generator import Generator
 from adavit.models.resnet.discriminator import ResNetDiscriminator
 from adavit.models.vit.discriminator import ViTDiscriminator

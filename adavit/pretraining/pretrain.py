@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adavit.config import MetricsConfig, RunConfig, RunSettings
-from adavit.config_pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
+from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
+from adavit.config.run import MetricsConfig, RunConfig, RunSettings
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError
 from adavit.models.build import build_discriminator

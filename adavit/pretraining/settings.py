@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adavit.config_pretraining import PretrainConfig
+from adavit.config.layers import explain, merge
+from adavit.config.pretraining import PretrainConfig
 from adavit.errors import UserError
-from adavit.settings import explain, merge
 
 
 def build_pretrain_config(layers: Sequence[Mapping[str, Any]]) -> PretrainConfig:

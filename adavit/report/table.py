@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from adavit.config_model import ConfigModel
+from adavit.config.section import ConfigModel
 from adavit.errors import UserError
 
 FORMAT = "adavit-report"

@@ -7,8 +7,8 @@ from torch import nn
 
 from adavit.augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
 from adavit.augment.presets import DIFFAUG
-from adavit.config import MAGNITUDES, OPERATIONS, RunConfig
-from adavit.config_training import TrainingConfig
+from adavit.config.run import MAGNITUDES, OPERATIONS, RunConfig
+from adavit.config.training import TrainingConfig
 from adavit.models import Generator
 from adavit.models.build import build_discriminator, build_generator
 from adavit.runtime.randomness import seed_for

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from adavit.augment import AdaptiveProbability
-from adavit.config_training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
 from adavit.training.pseudo_augmentation import PseudoAugmentation
 from adavit.training.schedules import Cosine, Schedule
 from adavit.training.style_mixing import StyleMixing

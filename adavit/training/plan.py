@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
 from adavit.training.build import build_step

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.pretraining.initialise import initialise_trunk
 from adavit.runs.trunk_file import StoredTrunk, read_trunk

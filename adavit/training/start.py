@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.training.build import build_step
 from adavit.training.pretrained import read_pretrained, start_from
 from adavit.training.step import AdversarialStep

@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
-from adavit.config import RunConfig
-from adavit.config_model import AUTO
+from adavit.config.layers import build_config, flatten, merge, read_config_file
+from adavit.config.run import RunConfig
+from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
-from adavit.settings import build_config, flatten, merge, read_config_file
 from adavit.training.build import build_step
 from adavit.training.start import first_step, read_start
 from adavit.training.trainer import Trainer

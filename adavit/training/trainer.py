@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.config_training import LOSSES_WITHOUT_THRESHOLD
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError, first_line
 from adavit.inspection.watch import WATCHED_IMAGES, training_alarms

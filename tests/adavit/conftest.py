@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from adavit.config import RunConfig
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
-from adavit.settings import build_config
 
 Layer = dict[str, dict[str, Any]]
 ARGUMENTS: dict[str, Any] = {

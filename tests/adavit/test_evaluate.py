@@ -12,8 +12,8 @@ from PIL import Image
 
 import adavit.reference_set
 import adavit.scoring
-from adavit.auto import Facts, resolve
-from adavit.config import RunConfig
+from adavit.config.auto import Facts, resolve
+from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.evaluate import evaluate, split_of

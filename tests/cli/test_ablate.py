@@ -3,7 +3,7 @@ from pathlib import Path
 
 import yaml
 
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from tests.cli.conftest import Adavit
 
 TINY = """

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from adavit.cli.pretrain import FLAGS
-from adavit.config import RunConfig
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import SilentConsole, Status
-from adavit.settings import build_config
 from adavit.training.train import train
 from tests.cli.conftest import TINY, Adavit
 

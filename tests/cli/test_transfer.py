@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
+from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.vit.resize import resized_grid
 from adavit.runtime.console import SilentConsole
-from adavit.settings import build_config, read_config_file
 from adavit.training.build import build_step
 from adavit.training.step import AdversarialStep
 from adavit.training.transfer import read_source, transfer

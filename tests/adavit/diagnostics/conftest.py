@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from adavit.config import RunConfig
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
 from adavit.data import ImageSet
-from adavit.settings import build_config
 from adavit.training.train import train
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from adavit.config.layers import build_config
 from adavit.diagnostics import memorisation as public
 from adavit.diagnostics import summarise_memorisation
 from adavit.diagnostics.memorisation import PAIRS, memorisation
@@ -16,7 +17,6 @@ from adavit.diagnostics.pairs_picture import Pair, draw_pairs
 from adavit.errors import UserError
 from adavit.evaluate import split_of
 from adavit.runs.generator_file import read_generator
-from adavit.settings import build_config
 from tests.adavit.diagnostics.conftest import random_images, write_images
 
 Run = Callable[..., Path]

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from adavit.augment import AugmentPipe
-from adavit.config import OPERATIONS
+from adavit.config.layers import build_config
+from adavit.config.run import OPERATIONS
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.operations import (
     Operation,
@@ -12,7 +13,6 @@ from adavit.diagnostics.operations import (
     operations_of_preset,
 )
 from adavit.errors import UserError
-from adavit.settings import build_config
 from tests.adavit.diagnostics.conftest import random_images
 
 
@@ -105,7 +105,7 @@ def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> 
 
 
 def _published() -> dict[str, object]:
-    from adavit.config import MAGNITUDES
+    from adavit.config.run import MAGNITUDES
 
     return dict(MAGNITUDES)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from adavit.settings import merge
+from adavit.config.layers import merge
 
 WriteGrid = Callable[..., Path]
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adavit.config.layers import merge
 from adavit.experiments.cell import Cell, cells_of, make_cell
 from adavit.experiments.grid import read_grid
-from adavit.settings import merge
 from tests.adavit.experiments.conftest import BASE, WriteGrid
 
 

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import yaml
 
+from adavit.config.layers import build_config
 from adavit.errors import UserError
 from adavit.experiments.grid import grid_names, read_grid
-from adavit.settings import build_config
 from tests.adavit.experiments.conftest import WriteGrid
 
 

@@ -6,6 +6,7 @@ import optuna
 import pytest
 import yaml
 
+from adavit.config.layers import Values, build_config, merge
 from adavit.errors import UserError
 from adavit.experiments.queue import Claim
 from adavit.experiments.search_space import read_sweep, sweep_names
@@ -13,7 +14,6 @@ from adavit.experiments.sweep import SweepPlan, sweep
 from adavit.experiments.worker import Pruned
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
-from adavit.settings import Values, build_config, merge
 from adavit.training import trainer
 from tests.adavit.experiments.conftest import BASE
 from tests.adavit.experiments.queue_processes import open_queue

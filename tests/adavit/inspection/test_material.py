@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from adavit.config.layers import build_config
 from adavit.errors import UserError
 from adavit.inspection.material import Material, gather_sides
 from adavit.inspection.subject import Subject, read_subject
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.devices import choose_device
-from adavit.settings import build_config
 from adavit.training.train import train
 
 

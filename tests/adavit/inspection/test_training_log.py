@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from adavit.augment import AdaptiveProbability
-from adavit.config import RunConfig
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
 from adavit.inspection.alarms import Alarm
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runtime.console import SilentConsole
-from adavit.settings import build_config
 from adavit.training import build, trainer
 from adavit.training.step import AdversarialStep
 from adavit.training.train import train

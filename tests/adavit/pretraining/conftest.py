@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.config_pretraining import PretrainConfig
+from adavit.config.pretraining import PretrainConfig
 from adavit.pretraining.settings import build_pretrain_config
 
 Layer = dict[str, dict[str, Any]]

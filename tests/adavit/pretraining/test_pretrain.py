@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.config_pretraining import PretrainConfig
+from adavit.config.pretraining import PretrainConfig
 from adavit.errors import RunError, UserError
 from adavit.pretraining.pretrain import learning_rate, pretrain
 from adavit.pretraining.settings import build_pretrain_config

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import safe_open
 
 import adavit
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 

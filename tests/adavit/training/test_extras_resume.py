@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import adavit
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from tests.adavit.training.test_resume import assert_same_bits, figures, final_state
 

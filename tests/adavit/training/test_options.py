@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.auto import Facts, resolve
-from adavit.config_training import TrainingConfig
+from adavit.config.auto import Facts, resolve
+from adavit.config.layers import build_config, preset_names, read_preset
+from adavit.config.training import TrainingConfig
 from adavit.errors import UserError
-from adavit.settings import build_config, preset_names, read_preset
 from adavit.training.build import build_probability, build_step
 from adavit.training.streams import StepStreams
 
@@ -199,7 +199,7 @@ def test_the_heuristic_follows_the_loss(
     layers = [SMALL, {"training": {"loss": loss}, "augment": {**given, "mode": "ada", "p": None}}]
     config = resolve(build_config(layers), FACTS)
     assert config.augment.heuristic == heuristic
-    from adavit.config_training import LOSSES_WITHOUT_THRESHOLD
+    from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 
     threshold = config.training.loss not in LOSSES_WITHOUT_THRESHOLD
     found = build_probability(config.augment, threshold_at_zero=threshold).warnings()

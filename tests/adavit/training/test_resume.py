@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import adavit
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped

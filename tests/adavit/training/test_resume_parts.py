@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import adavit
-from adavit.config import RunConfig
+from adavit.config.run import RunConfig
 from tests.adavit.training.test_resume import assert_same_bits, final_state
 
 CLASSES: dict[str, Any] = {"data": {"cond": True}}

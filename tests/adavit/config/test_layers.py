@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from adavit.auto import Facts, resolve
-from adavit.config import AUTO, OPERATIONS, RunConfig
-from adavit.errors import UserError
-from adavit.settings import (
+from adavit.config.auto import Facts, resolve
+from adavit.config.layers import (
     build_config,
     parse_assignment,
     preset_names,
     read_config_file,
     read_preset,
 )
+from adavit.config.run import AUTO, OPERATIONS, RunConfig
+from adavit.errors import UserError
 
 CPU_FACTS = Facts(resolution=32, training_images=2000, device="cpu")
 GPU_FACTS = Facts(resolution=256, training_images=20000, device="cuda")

@@ -9,8 +9,8 @@ from typing import Any
 
 from adavit.augment.adaptive import TARGETS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
-from adavit.config import AUTO, MAGNITUDES, OPERATIONS, RunConfig
-from adavit.config_training import LOSSES_WITHOUT_THRESHOLD
+from adavit.config.run import AUTO, MAGNITUDES, OPERATIONS, RunConfig
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 
 
 @dataclass(frozen=True)

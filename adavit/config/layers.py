@@ -1,6 +1,6 @@
 """From presets, files and flags to one `RunConfig`, with every mistake reported at once.
 
-Precedence, weakest first: the defaults of `adavit.config`, a preset, `--config FILE`, `--set key=value`, a flag.
+Precedence, weakest first: the defaults of `adavit.config.run`, a preset, `--config FILE`, `--set key=value`, a flag.
 """
 
 import difflib
@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from adavit.config import ResNetConfig, RunConfig, ViTConfig
+from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
 from adavit.errors import UserError
 
 Values = dict[str, Any]

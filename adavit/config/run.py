@@ -1,8 +1,8 @@
 """The configuration of a run: typed, validated, frozen; the one place where defaults live.
 
 A field whose default is `AUTO` is chosen from the resolution, the number of images and the device by
-`adavit.auto.resolve`; before that it holds the word "auto" and afterwards a plain value, so the code
-that consumes a configuration never meets it. `adavit.settings` merges presets, files and flags into
+`adavit.config.auto.resolve`; before that it holds the word "auto" and afterwards a plain value, so the code
+that consumes a configuration never meets it. `adavit.config.layers` merges presets, files and flags into
 one of these and words the errors.
 """
 
@@ -14,9 +14,9 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from adavit.augment.pipeline import AugmentPipe
 from adavit.augment.presets import DIFFAUG, GROUPS, PRESETS
-from adavit.config_discriminator import ResNetConfig, ViTConfig
-from adavit.config_model import AUTO, ConfigModel
-from adavit.config_training import TrainingConfig
+from adavit.config.discriminator import ResNetConfig, ViTConfig
+from adavit.config.section import AUTO, ConfigModel
+from adavit.config.training import TrainingConfig
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
 OPERATIONS = tuple(operation for operations in GROUPS.values() for operation in operations)

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from adavit.config import DataConfig
-from adavit.config_discriminator import ViTConfig
-from adavit.config_model import AUTO, ConfigModel
+from adavit.config.discriminator import ViTConfig
+from adavit.config.run import DataConfig
+from adavit.config.section import AUTO, ConfigModel
 
 
 class PretrainingConfig(ConfigModel):

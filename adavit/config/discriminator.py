@@ -1,10 +1,10 @@
-"""The settings of the discriminators, a section of `adavit.config`."""
+"""The settings of the discriminators, a section of `adavit.config.run`."""
 
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from adavit.config_model import AUTO, ConfigModel
+from adavit.config.section import AUTO, ConfigModel
 from adavit.models.resnet.discriminator import FORMS
 from adavit.models.vit.parts import (
     ATTENTIONS,

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from adavit.config_model import AUTO, ConfigModel
+from adavit.config.section import AUTO, ConfigModel
 
 LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
@@ -32,7 +32,7 @@ class TrainingConfig(ConfigModel):
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
     (FreezeD, arXiv:2002.10964)."""
     generator_lr: float = Field(AUTO, gt=0)
-    """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.auto`."""
+    """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.config.auto`."""
     discriminator_lr: float = Field(AUTO, gt=0)
     """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width; CPU as above."""
     adam_beta1: float = Field(0.0, ge=0, lt=1)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, model_validator
 
 AUTO: Any = "auto"
-"""Stands for a value that `adavit.auto.resolve` chooses; also the word a user may write for it."""
+"""Stands for a value that `adavit.config.auto.resolve` chooses; also the word a user may write for it."""
 
 
 class ConfigModel(BaseModel):
