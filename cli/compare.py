@@ -6,8 +6,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from adavit.compare import Column, Comparison, compare
-from adavit.comparison_text import as_csv, as_json, as_markdown, cell
+from adavit.evaluation.compare import Column, Comparison, compare
+from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown, cell
 
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.

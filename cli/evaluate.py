@@ -8,10 +8,10 @@ import click
 
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
-from adavit.evaluate import evaluate
+from adavit.evaluation.evaluate import evaluate
+from adavit.evaluation.named_protocols import PROTOCOLS
 from adavit.metrics.extractors.choice import EXTRACTORS
 from adavit.metrics.names import METRICS
-from adavit.protocols import PROTOCOLS
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
 

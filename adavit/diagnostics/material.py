@@ -12,12 +12,12 @@ from adavit.config.run import RunConfig
 from adavit.data import ImageSet, load_images
 from adavit.diagnostics.image_names import image_names
 from adavit.errors import UserError
+from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
+from adavit.evaluation.sources import GeneratorSource, open_source, split_of
 from adavit.generation.sampling import generated_batches
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
-from adavit.scoring import CHANNEL_NAMES, load_reference
-from adavit.sources import GeneratorSource, open_source, split_of
 
 FOLDER = "diagnostics"
 """Name of the folder in a run directory."""

@@ -32,11 +32,11 @@ from adavit.diagnostics.proximity import (
 )
 from adavit.diagnostics.spaces import Space, feature_space, pixel_space
 from adavit.errors import UserError
+from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
-from adavit.scoring import choose_network
 
 LEAVE_ONE_OUT_LIMIT = 5000
 """Training images whose distance to the others is taken; a percentile needs no more."""

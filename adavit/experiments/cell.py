@@ -9,9 +9,9 @@ from typing import Any
 
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
+from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
 from adavit.experiments.grid import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
-from adavit.scoring import CHANNEL_NAMES, load_reference
 from adavit.training.workload import Workload, absolute_source, prepare
 
 DIGEST_LENGTH = 12

@@ -11,12 +11,12 @@ from torch import Tensor
 from adavit.data import ImageSet, images_to_float
 from adavit.diagnostics.material import draw_indices
 from adavit.errors import UserError
+from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
+from adavit.evaluation.sources import split_of
 from adavit.generation.sampling import BATCH
 from adavit.inspection.subject import Subject
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
-from adavit.scoring import CHANNEL_NAMES, load_reference
-from adavit.sources import split_of
 
 
 @dataclass(frozen=True)

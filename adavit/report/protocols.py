@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from adavit.evaluation.protocol import comparable_part
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
-from adavit.metrics.protocol import comparable_part
 from adavit.report.table import Column
 from adavit.runs.reading import mapping, number
 

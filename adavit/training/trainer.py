@@ -12,6 +12,7 @@ from torch import Tensor
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError, first_line
+from adavit.evaluation.scoring import score_generator
 from adavit.inspection.watch import WATCHED_IMAGES, training_alarms
 from adavit.metrics import Interrupted
 from adavit.runs.checkpoint import load_checkpoint, save_checkpoint
@@ -20,7 +21,6 @@ from adavit.runs.generator_file import save_generator
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.scoring import score_generator
 from adavit.training.build import build_probability
 from adavit.training.curves import draw_curves
 from adavit.training.progress import Progress

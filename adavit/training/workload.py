@@ -17,11 +17,11 @@ from adavit.config.layers import explain
 from adavit.config.run import AUTO, RunConfig
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
-from adavit.metrics import Evaluator
+from adavit.evaluation.evaluator import Evaluator
+from adavit.evaluation.scoring import CHANNEL_NAMES, build_evaluator, load_reference
 from adavit.models.build import generator_arguments
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, keep_freed_memory
-from adavit.scoring import CHANNEL_NAMES, build_evaluator, load_reference
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Largest resolution that is chosen unasked, by device; elsewhere 256."""

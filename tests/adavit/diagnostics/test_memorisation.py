@@ -15,7 +15,7 @@ from adavit.diagnostics import summarise_memorisation
 from adavit.diagnostics.memorisation import PAIRS, memorisation
 from adavit.diagnostics.pairs_picture import Pair, draw_pairs
 from adavit.errors import UserError
-from adavit.evaluate import split_of
+from adavit.evaluation.evaluate import split_of
 from adavit.runs.generator_file import read_generator
 from tests.adavit.diagnostics.conftest import random_images, write_images
 

@@ -7,7 +7,7 @@ import torch_fidelity
 from torch.utils.data import Dataset
 from torch_fidelity.utils import create_feature_extractor
 
-from adavit.metrics.evaluation import Evaluator
+from adavit.evaluation.evaluator import Evaluator
 from adavit.metrics.extractors.choice import choose_extractor
 from adavit.metrics.extractors.inception import InceptionFeatures, expected_state
 from tests.references.metrics_images import drawn_images

@@ -10,17 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-import adavit.reference_set
-import adavit.scoring
+import adavit.evaluation.reference_set
+import adavit.evaluation.scoring
 from adavit.config.auto import Facts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.errors import UserError
-from adavit.evaluate import evaluate, split_of
+from adavit.evaluation.evaluate import evaluate, split_of
+from adavit.evaluation.named_protocols import PROTOCOLS, find_protocol
 from adavit.metrics.distances import frechet_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.models import Generator
-from adavit.protocols import PROTOCOLS, find_protocol
 from adavit.runs.generator_file import save_generator
 from adavit.runs.records import read_log, read_record
 from adavit.runtime.console import SilentConsole
@@ -183,13 +183,13 @@ def test_fewshot5k_compares_with_the_images_trained_on(
     run: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    build = adavit.evaluate.build_evaluator
+    build = adavit.evaluation.evaluate.build_evaluator
 
     def spy(reference: Any, **arguments: Any) -> Any:
         seen.append(reference.images)
         return build(reference, **arguments)
 
-    monkeypatch.setattr("adavit.evaluate.build_evaluator", spy)
+    monkeypatch.setattr("adavit.evaluation.evaluate.build_evaluator", spy)
     record = evaluate(str(run), protocol="fewshot5k", extractor="random")
     images = load_images(str(pictures), resolution=SIDE, channels="rgb")
     config = RunConfig.model_validate({"data": {"source": str(pictures), "subset": 20}})
@@ -226,12 +226,12 @@ def test_test10k_finds_the_test_split_of_a_named_set(
         images = load_images(str(others), **{**arguments, "data_root": None})
         return dataclasses.replace(images, source=source)
 
-    monkeypatch.setattr("adavit.reference_set.load_reference", load)
-    stored = adavit.sources.open_source(str(run), "SOURCE")
+    monkeypatch.setattr("adavit.evaluation.reference_set.load_reference", load)
+    stored = adavit.evaluation.sources.open_source(str(run), "SOURCE")
     config = stored.config  # type: ignore[union-attr]
     named = config.model_copy(update={"data": config.data.model_copy(update={"source": "cifar10"})})
     opened = dataclasses.replace(stored, config=named)
-    monkeypatch.setattr("adavit.evaluate.open_source", lambda *_, **__: opened)
+    monkeypatch.setattr("adavit.evaluation.evaluate.open_source", lambda *_, **__: opened)
     record = evaluate("run", protocol="test10k", extractor="random")
     assert asked == ["cifar10:test"]
     assert record["protocol"]["split"] == "test"
@@ -399,7 +399,7 @@ def test_path_lengths_alone_need_no_real_images(run: Path, pictures: Path) -> No
 def test_path_lengths_are_those_of_straight_steps_in_w(run: Path) -> None:
     """A step a hundred times as long, in float64, has the same speed where the generator is smooth."""
     record = evaluate(str(run), metrics=["ppl"], extractor="random", fakes=200)
-    stored = adavit.sources.open_source(str(run), "SOURCE").stored  # type: ignore[union-attr]
+    stored = adavit.evaluation.sources.open_source(str(run), "SOURCE").stored  # type: ignore[union-attr]
     generator, extractor = stored.generator.double(), RandomFeatures()
     extractor._filters = [f.double() for f in extractor._filters]
     extractor._opponents = extractor._opponents.double()
@@ -421,7 +421,7 @@ def test_conditional_generators_get_the_labels_of_the_training_images(
 ) -> None:
     run = make_run(Path("conditional"), pictures, cond=True)
     seen: list[torch.Tensor] = []
-    module = type(adavit.sources.open_source(str(run), "").stored.generator.mapping)  # type: ignore[union-attr]
+    module = type(adavit.evaluation.sources.open_source(str(run), "").stored.generator.mapping)  # type: ignore[union-attr]
     forward = module.forward
 
     def spy(self: Any, latents: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
+from adavit.evaluation.protocol import EvaluationProtocol, versions
 from adavit.metrics.distances import check_features
 from adavit.metrics.extractors.extraction import (
     Interrupted,
@@ -26,7 +27,6 @@ from adavit.metrics.extractors.extraction import (
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import check_names, recorded_name
-from adavit.metrics.protocol import EvaluationProtocol, versions
 from adavit.metrics.reference import RealScore, Reference
 
 __all__ = ["Evaluator", "Interrupted"]

@@ -10,12 +10,12 @@ import numpy as np
 from adavit.data import ImageSet, Split
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
+from adavit.evaluation.named_protocols import Protocol
+from adavit.evaluation.scoring import CHANNEL_NAMES, RESIZE, load_reference, split_name
+from adavit.evaluation.sources import GeneratorSource, Source, open_source, split_of
 from adavit.generation.sampling import generated_batches
 from adavit.metrics.reference_cache import images_digest
-from adavit.protocols import Protocol
 from adavit.runtime.randomness import seed_for
-from adavit.scoring import CHANNEL_NAMES, RESIZE, load_reference, split_name
-from adavit.sources import GeneratorSource, Source, open_source, split_of
 
 Activity = Callable[[str, int, int], None]
 

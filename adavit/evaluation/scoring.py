@@ -11,8 +11,9 @@ from torch import Tensor
 from adavit.data import Channels, ImageSet, Split, default_cache_dir, load_images
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
+from adavit.evaluation.evaluator import Evaluator
 from adavit.generation.sampling import generated_batches
-from adavit.metrics import Evaluator, ExtractorName, FeatureExtractor, choose_extractor
+from adavit.metrics import ExtractorName, FeatureExtractor, choose_extractor
 from adavit.metrics.extractors.extractor import exact_arithmetic
 from adavit.metrics.path_length import EPSILON, path_length
 from adavit.models import Generator

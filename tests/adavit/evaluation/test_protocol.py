@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from adavit.evaluation.protocol import EvaluationProtocol, differing_fields, path_protocol, versions
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.metrics.protocol import EvaluationProtocol, differing_fields, path_protocol, versions
 
 PROTOCOL: dict[str, Any] = {
     "extractor": "inception",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adavit.compare import compare
-from adavit.comparison_text import as_csv, as_json, as_markdown
 from adavit.errors import UserError
+from adavit.evaluation.compare import compare
+from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown
 from adavit.runs.records import figures, is_record, read_log
 from adavit.runtime.files import write_json
 

@@ -6,18 +6,10 @@ from typing import Any
 
 from adavit.data import ImageSet
 from adavit.errors import UserError
-from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
-from adavit.metrics.inception_score import classifying
-from adavit.metrics.names import METRICS, check_names
-from adavit.metrics.path_length import SETTING, smooth
-from adavit.metrics.protocol import path_protocol
-from adavit.protocols import fakes_of, find_protocol
-from adavit.reference_set import ReferenceChoice, ReferenceSet
-from adavit.runs.records import LOG_NAME, append_record, check_writable
-from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.devices import choose_device
-from adavit.runtime.files import write_json
-from adavit.scoring import (
+from adavit.evaluation.named_protocols import fakes_of, find_protocol
+from adavit.evaluation.protocol import path_protocol
+from adavit.evaluation.reference_set import ReferenceChoice, ReferenceSet
+from adavit.evaluation.scoring import (
     CHANNEL_NAMES,
     build_evaluator,
     choose_network,
@@ -26,13 +18,21 @@ from adavit.scoring import (
     score_paths,
     split_name,
 )
-from adavit.sources import (
+from adavit.evaluation.sources import (
     GeneratorSource,
     ImageSource,
     is_run_or_generator,
     open_source,
     split_of,
 )
+from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
+from adavit.metrics.inception_score import classifying
+from adavit.metrics.names import METRICS, check_names
+from adavit.metrics.path_length import SETTING, smooth
+from adavit.runs.records import LOG_NAME, append_record, check_writable
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import write_json
 
 __all__ = ["evaluate", "is_run_or_generator", "split_of"]
 
@@ -70,7 +70,7 @@ def evaluate(
         metrics: Of `adavit.metrics.METRICS`; "kid" gives its form over subsets too.
         extractor: As `adavit.metrics.choose_extractor`.
         inception_weights: Inception's weights as a file.
-        protocol: One of `adavit.protocols.PROTOCOLS`; None is `fakes` against `data`.
+        protocol: One of `adavit.evaluation.named_protocols.PROTOCOLS`; None is `fakes` against `data`.
         fakes: Generated images; None takes as many as the run did, or all of a folder's.
         which: "best" or "last" generator of a run; None is the best.
         truncation: Factor on the distance of w from its average; None and 1 are none.

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from adavit.errors import RunError, UserError
+from adavit.evaluation.evaluator import Evaluator, Interrupted
 from adavit.metrics.distances import frechet_distance, kernel_distance
-from adavit.metrics.evaluation import Evaluator, Interrupted
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.names import recorded_name
 from tests.references.metrics_images import drawn_images

@@ -5,7 +5,7 @@ import io
 import json
 from dataclasses import asdict
 
-from adavit.compare import Column, Comparison
+from adavit.evaluation.compare import Column, Comparison
 
 
 def cell(column: Column, row: int) -> str:

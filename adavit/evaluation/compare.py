@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
+from adavit.evaluation.protocol import differing_fields
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
-from adavit.metrics.protocol import differing_fields
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import LOG_NAME, figures, read_log, read_record
 

@@ -1,0 +1,1 @@
+"""Figures of generated images, each with the protocol it was measured under, and which of them compare."""
