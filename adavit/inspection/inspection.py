@@ -15,25 +15,25 @@ from torch import Tensor
 
 from adavit.diagnostics.material import choose_folder
 from adavit.errors import UserError
-from adavit.inspection.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.inspection.drawing import NAMES
 from adavit.inspection.images_picture import Look, draw_images
 from adavit.inspection.layers_picture import draw_layers
-from adavit.inspection.logits import LogitFigures, logits_of
 from adavit.inspection.logits_picture import draw_logits
 from adavit.inspection.material import Material, Side, gather_sides
-from adavit.inspection.measure import EncoderFigures, measure_encoder
 from adavit.inspection.patches import patch_components
 from adavit.inspection.patches_picture import draw_components
 from adavit.inspection.positions import neighbour_similarity, view_positions
 from adavit.inspection.positions_picture import draw_positions
-from adavit.inspection.rollout import effective_share
 from adavit.inspection.saliency import gradient_norms, input_gradients, saliency_maps
 from adavit.inspection.subject import Subject, read_subject
 from adavit.models import ViTDiscriminator
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
+from adavit.watch.figures import EncoderFigures, measure_encoder
+from adavit.watch.logits import LogitFigures, logits_of
+from adavit.watch.rollout import effective_share
 
 IMAGES = 1000
 """Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from adavit.inspection.alarms import LARGEST_LOGIT, LEAST_ENTROPY, MOST_SIMILAR
 from adavit.inspection.drawing import COLORS, NAMES, new_figure, png_of, tidy
-from adavit.inspection.measure import EncoderFigures
+from adavit.watch.alarms import LARGEST_LOGIT, LEAST_ENTROPY, MOST_SIMILAR
+from adavit.watch.figures import EncoderFigures
 
 SHIFT = 0.12
 """Real images are drawn a little to the left, generated ones to the right."""

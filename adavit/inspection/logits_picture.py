@@ -1,7 +1,7 @@
 """`logits.png`: histograms of the logits of training, held-out and generated images."""
 
 from adavit.inspection.drawing import COLORS, NAMES, new_figure, png_of, tidy
-from adavit.inspection.logits import LogitFigures
+from adavit.watch.logits import LogitFigures
 
 
 def draw_logits(figures: LogitFigures, title: str) -> bytes:

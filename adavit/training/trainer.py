@@ -13,7 +13,6 @@ from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError, first_line
 from adavit.evaluation.scoring import score_generator
-from adavit.inspection.watch import WATCHED_IMAGES, training_alarms
 from adavit.metrics import Interrupted
 from adavit.runs.checkpoint import load_checkpoint, save_checkpoint
 from adavit.runs.directory import RunDirectory
@@ -30,6 +29,7 @@ from adavit.training.streams import StepStreams
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
 from adavit.training.workload import Workload, total_images
+from adavit.watch.glance import WATCHED_IMAGES, training_alarms
 
 SKIPPED_STEPS_ALLOWED = 50
 """So many steps in a row without finite numbers, and the run has diverged."""

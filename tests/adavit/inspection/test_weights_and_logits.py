@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adavit.inspection.logits import LogitFigures, logits_of
 from adavit.inspection.patches import patch_components, principal_components
 from adavit.inspection.positions import (
     as_tiles,
@@ -16,6 +15,7 @@ from adavit.inspection.saliency import gradient_norms, input_gradients, saliency
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import CONSTRAINTS, POSITIONS, STEMS
+from adavit.watch.logits import LogitFigures, logits_of
 
 
 def vit(**arguments: object) -> ViTDiscriminator:

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from adavit.inspection.alarms import Alarm, attention_alarms, losing_alarm
-from adavit.inspection.capture import observe
-from adavit.inspection.measure import CollapseObserver, images_at_a_time
 from adavit.models import ViTDiscriminator
+from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm
+from adavit.watch.capture import observe
+from adavit.watch.figures import CollapseObserver, images_at_a_time
 
 WATCHED_IMAGES = 16
 """Training images that are looked at: one pass over so few costs less than one training step."""

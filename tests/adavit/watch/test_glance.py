@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from adavit.augment import AdaptiveProbability
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
-from adavit.inspection.alarms import Alarm
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runtime.console import SilentConsole
 from adavit.training import build, trainer
 from adavit.training.step import AdversarialStep
 from adavit.training.train import train
 from adavit.training.workload import Workload
+from adavit.watch.alarms import Alarm
 
 Make = Callable[[str], RunConfig]
 

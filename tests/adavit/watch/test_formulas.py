@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.inspection.collapse import attention_entropy, largest_logit, token_similarity
-from adavit.inspection.distance import attention_distance, patch_distances
-from adavit.inspection.rollout import effective_share, rollout_maps, rollout_step
-from adavit.inspection.whole import line_places, whole_attention
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import READOUTS
+from adavit.watch.attention_distance import attention_distance, patch_distances
+from adavit.watch.axial_attention import line_places, whole_attention
+from adavit.watch.collapse import attention_entropy, largest_logit, token_similarity
+from adavit.watch.rollout import effective_share, rollout_maps, rollout_step
 
 PLAIN = TokenLayout(rows=3, columns=5)
 FULL = TokenLayout(rows=3, columns=5, class_tokens=1, registers=2)

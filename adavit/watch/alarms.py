@@ -6,8 +6,8 @@ The limits are where something can no longer work, not where it might work bette
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adavit.inspection.logits import LogitFigures
-from adavit.inspection.measure import AttentionFigures, TokenFigures
+from adavit.watch.figures import AttentionFigures, TokenFigures
+from adavit.watch.logits import LogitFigures
 
 LEAST_ENTROPY = 0.05
 """Of the largest possible. exp(0.05 log 65) is 1.2: of 64 patches and a class token a query sees little more

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.inspection.capture import Attention, Tokens, observe
-from adavit.inspection.collapse import attention_entropy, largest_logit, token_similarity
-from adavit.inspection.distance import attention_distance
-from adavit.inspection.rollout import rollout_maps, rollout_step
-from adavit.inspection.whole import whole_attention
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.attention import MultiHeadAttention
+from adavit.watch.attention_distance import attention_distance
+from adavit.watch.axial_attention import whole_attention
+from adavit.watch.capture import Attention, Tokens, observe
+from adavit.watch.collapse import attention_entropy, largest_logit, token_similarity
+from adavit.watch.rollout import rollout_maps, rollout_step
 
 NUMBERS_AT_A_TIME = 2**25
 """Attention weights of one block that are looked at together: 128 MiB in float32."""

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from adavit.inspection.alarms import (
+from adavit.models import ResNetDiscriminator, ViTDiscriminator
+from adavit.watch.alarms import (
     LARGEST_LOGIT,
     LEAST_ENTROPY,
     LOSING,
@@ -12,10 +13,9 @@ from adavit.inspection.alarms import (
     losing_alarm,
     overfitting_alarm,
 )
-from adavit.inspection.logits import LogitFigures
-from adavit.inspection.measure import AttentionFigures, TokenFigures
-from adavit.inspection.watch import training_alarms
-from adavit.models import ResNetDiscriminator, ViTDiscriminator
+from adavit.watch.figures import AttentionFigures, TokenFigures
+from adavit.watch.glance import training_alarms
+from adavit.watch.logits import LogitFigures
 
 
 def layer(entropy: float = 0.5, logit: float = 5.0) -> AttentionFigures:

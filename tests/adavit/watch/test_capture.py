@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.inspection.capture import Attention, Tokens, observe
-from adavit.inspection.measure import measure_encoder
-from adavit.inspection.whole import whole_attention
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.parts import ATTENTIONS, READOUTS
+from adavit.watch.axial_attention import whole_attention
+from adavit.watch.capture import Attention, Tokens, observe
+from adavit.watch.figures import measure_encoder
 
 
 class Notes:
@@ -112,7 +112,7 @@ def test_figures_do_not_depend_on_how_many_images_are_looked_at_together(
 ) -> None:
     network = discriminator(registers=1, readout="cls+gap")
     together = measure_encoder(network, images(5))
-    monkeypatch.setattr("adavit.inspection.measure.NUMBERS_AT_A_TIME", 2 * 2 * 18**2)
+    monkeypatch.setattr("adavit.watch.figures.NUMBERS_AT_A_TIME", 2 * 2 * 18**2)
     apart = measure_encoder(network, images(5))
     torch.testing.assert_close(together.maps, apart.maps)
     for one, other in zip(together.attention, apart.attention, strict=True):

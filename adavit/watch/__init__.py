@@ -1,0 +1,1 @@
+"""What training and inspection both look at: attention, tokens, logits, and when to worry."""
