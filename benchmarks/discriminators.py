@@ -47,8 +47,8 @@ from adavit.models.vit.parts import (  # noqa: E402
     STEMS,
 )
 from adavit.runtime.devices import keep_freed_memory  # noqa: E402
-from adavit.training.losses import discriminator_loss  # noqa: E402
-from adavit.training.penalties import r1_penalty  # noqa: E402
+from adavit.training.objectives.losses import discriminator_loss  # noqa: E402
+from adavit.training.objectives.penalties import r1_penalty  # noqa: E402
 
 TABLES: dict[str, list[str]] = {
     "stem": list(STEMS),

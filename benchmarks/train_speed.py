@@ -34,10 +34,10 @@ from adavit.augment import AugmentPipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.runtime.devices import keep_freed_memory
 from adavit.runtime.randomness import generator_for
-from adavit.training.average import GeneratorAverage
-from adavit.training.losses import LOSSES, discriminator_loss, generator_loss
-from adavit.training.step import AdversarialStep, StepStreams
-from adavit.training.terms.gradient import ExactPenalty
+from adavit.training.objectives.gradient_penalties import ExactPenalty
+from adavit.training.objectives.losses import LOSSES, discriminator_loss, generator_loss
+from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
+from adavit.training.step.average import GeneratorAverage
 
 PROBABILITY = 0.4
 

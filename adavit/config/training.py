@@ -52,7 +52,7 @@ class TrainingConfig(ConfigModel):
     loss: Literal["non_saturating", "hinge", "relativistic", "wasserstein"] = Field(
         "non_saturating"
     )
-    """What the networks play for; see `adavit.training.losses`."""
+    """What the networks play for; see `adavit.training.objectives.losses`."""
     penalty: Literal["exact", "approximate"] = Field("exact")
     """How R1 and R2 take the slope: by second derivatives, or by finite differences along noise, which
     needs less memory and a pass or two more."""

@@ -12,7 +12,7 @@ from adavit.config.run import RunConfig
 from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
 from adavit.experiments.grid import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
-from adavit.training.workload import Workload, absolute_source, prepare
+from adavit.training.start.workload import Workload, absolute_source, prepare
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of SHA-256: two of a million cells are alike with a chance of 1 in 500."""
@@ -169,7 +169,7 @@ def resolved_workload(config: RunConfig, console: Console) -> Workload:
     """Data and settings of a run without its metrics, whose weights may be large or not there yet.
 
     Raises:
-        UserError: As `adavit.training.workload.prepare`.
+        UserError: As `adavit.training.start.workload.prepare`.
     """
     unmeasured = {"names": (), "patience_kimg": None}
     metrics = config.metrics.model_copy(update=unmeasured)

@@ -11,8 +11,8 @@ from adavit.experiments.worker_identity import WorkerIdentity
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
 from adavit.runtime.files import make_folder, write_json
+from adavit.training.start.workload import total_images
 from adavit.training.train import continued_config
-from adavit.training.workload import total_images
 
 
 class CellDirectory:

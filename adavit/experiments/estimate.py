@@ -10,7 +10,7 @@ from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid import Grid
 from adavit.runtime.console import SilentConsole
 from adavit.training.plan import seconds_per_step
-from adavit.training.workload import total_images
+from adavit.training.start.workload import total_images
 
 
 def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: int) -> str:

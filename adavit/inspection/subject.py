@@ -12,7 +12,7 @@ from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
-from adavit.training.build import build_networks, build_probability
+from adavit.training.start.build import build_networks, build_probability
 
 
 @dataclass(frozen=True)

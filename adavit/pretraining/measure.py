@@ -19,7 +19,7 @@ from adavit.models.masked_patches.targets import class_count, mean_colour_classe
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
 from adavit.runtime.randomness import generator_for
-from adavit.training.workload import Workload
+from adavit.training.start.workload import Workload
 
 IMAGES = 5000
 """At most so many images of a part are looked at: with 64 patches each, frequencies to a thousandth."""

@@ -28,7 +28,7 @@ from adavit.runs.trunk_file import save_trunk
 from adavit.runtime.console import Console, SilentConsole, Status
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.training.workload import Workload, absolute_source, prepare
+from adavit.training.start.workload import Workload, absolute_source, prepare
 
 TRUNK, LOG = "trunk.safetensors", "pretraining.jsonl"
 """What a pre-training leaves in its directory."""

@@ -9,12 +9,12 @@ import torch
 from adavit.config.run import RunConfig
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
-from adavit.training.build import build_step
-from adavit.training.start import first_step, read_start
-from adavit.training.step import AdversarialStep
-from adavit.training.streams import StepStreams
+from adavit.training.passes.streams import StepStreams
+from adavit.training.start.build import build_step
+from adavit.training.start.first_step import first_step, read_start
+from adavit.training.start.workload import Workload, prepare, total_images
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
-from adavit.training.workload import Workload, prepare, total_images
 
 TIMED_STEPS = 3
 
@@ -27,7 +27,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         console: Told what was found in the data.
 
     Raises:
-        UserError: As `adavit.training.workload.prepare`, and if what to start from does not fit.
+        UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
     start = read_start(config)
     workload = prepare(config, console)

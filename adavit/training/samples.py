@@ -9,7 +9,7 @@ from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
 from adavit.runtime.randomness import generator_for
-from adavit.training.workload import Workload
+from adavit.training.start.workload import Workload
 
 COUNT = 64
 COLUMNS = 8

@@ -13,16 +13,16 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
-from adavit.training.build import build_step
-from adavit.training.start import first_step, read_start
-from adavit.training.trainer import Trainer
-from adavit.training.workload import (
+from adavit.training.start.build import build_step
+from adavit.training.start.first_step import first_step, read_start
+from adavit.training.start.workload import (
     absolute_source,
     describe_data,
     describe_environment,
     prepare,
     total_images,
 )
+from adavit.training.trainer import Trainer
 
 MAY_CHANGE_ON_RESUME = {
     # length, device, cadence; and where things lie, since their content is checked

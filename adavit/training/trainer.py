@@ -20,15 +20,15 @@ from adavit.runs.generator_file import save_generator
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.training.build import build_probability
 from adavit.training.curves import draw_curves
+from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import Progress
 from adavit.training.samples import SampleSheet
-from adavit.training.step import AdversarialStep
-from adavit.training.streams import StepStreams
+from adavit.training.start.build import build_probability
+from adavit.training.start.workload import Workload, total_images
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
-from adavit.training.workload import Workload, total_images
 from adavit.watch.glance import WATCHED_IMAGES, training_alarms
 
 SKIPPED_STEPS_ALLOWED = 50

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import OverfittingStatistics
-from adavit.training.step import StepResult
+from adavit.training.step.adversarial_step import StepResult
 
 
 class StatsWindow:

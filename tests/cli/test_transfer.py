@@ -9,10 +9,10 @@ from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.vit.resize import resized_grid
 from adavit.runtime.console import SilentConsole
-from adavit.training.build import build_step
-from adavit.training.step import AdversarialStep
-from adavit.training.transfer import read_source, transfer
-from adavit.training.workload import prepare
+from adavit.training.start.build import build_step
+from adavit.training.start.transfer import read_source, transfer
+from adavit.training.start.workload import prepare
+from adavit.training.step.adversarial_step import AdversarialStep
 from tests.cli.conftest import TINY, Adavit
 
 QUIET = [*TINY, "--metrics", ""]

@@ -14,7 +14,8 @@ from adavit.experiments.grid import read_grid
 from adavit.runs.directory import RunDirectory, read_records
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
-from adavit.training import build, trainer
+from adavit.training import trainer
+from adavit.training.start import build
 from adavit.training.train import train
 from tests.adavit.experiments.conftest import WriteGrid
 from tests.adavit.experiments.queue_processes import run_grid, start, untimed
@@ -99,7 +100,7 @@ def test_cells_see_the_same_images_and_latents(
 
         return Spy()
 
-    monkeypatch.setattr("adavit.training.start.build_step", build_step)
+    monkeypatch.setattr("adavit.training.start.first_step.build_step", build_step)
     axes = {
         "augmentation": {
             "none": {"augment": {"mode": "none"}},
@@ -161,7 +162,7 @@ def test_a_mistake_of_ours_is_recorded_with_its_traceback(
     def build_step(workload: Any) -> Any:
         raise ZeroDivisionError("one\ntwo")
 
-    monkeypatch.setattr("adavit.training.start.build_step", build_step)
+    monkeypatch.setattr("adavit.training.start.first_step.build_step", build_step)
     with pytest.raises(RunError, match="2 of 2 cells"):
         ablate(str(write_grid()), out=Path("out"))
     assert notes(Path("out"))["none"]["reason"] == "ZeroDivisionError: one"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.training.build import build_step
-from adavit.training.streams import StepStreams
+from adavit.training.passes.streams import StepStreams
+from adavit.training.start.build import build_step
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
 
 PENALTIES: dict[str, dict[str, Any]] = {

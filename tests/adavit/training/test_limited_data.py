@@ -4,17 +4,17 @@ import math
 
 import pytest
 import torch
+from tests.adavit.training.test_terms import COUNT, make_step, reals, run
 
 from adavit.augment import AdaptiveProbability
 from adavit.errors import UserError
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
-from adavit.training.freeze import freeze_lower_layers, lower_layers
-from adavit.training.pseudo_augmentation import PseudoAugmentation
-from adavit.training.schedules import Cosine
-from adavit.training.streams import StepStreams
-from adavit.training.style_mixing import StyleMixing
-from adavit.training.top_k import TopK
-from tests.adavit.training.test_terms import COUNT, make_step, reals, run
+from adavit.training.objectives.schedules import Cosine
+from adavit.training.objectives.top_k import TopK
+from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
+from adavit.training.passes.streams import StepStreams
+from adavit.training.passes.style_mixing import StyleMixing
+from adavit.training.start.freeze import freeze_lower_layers, lower_layers
 
 
 def pseudo(p: float) -> PseudoAugmentation:

@@ -247,7 +247,7 @@ def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
     def poisoned(logits: torch.Tensor) -> torch.Tensor:
         return logits * float("nan")
 
-    monkeypatch.setattr("adavit.training.losses.generator_loss", poisoned)
+    monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
     with pytest.raises(RunError, match="50 steps in a row"):
         adavit.train(config)
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)

@@ -14,10 +14,11 @@ from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runtime.console import SilentConsole
-from adavit.training import build, trainer
-from adavit.training.step import AdversarialStep
+from adavit.training import trainer
+from adavit.training.start import build
+from adavit.training.start.workload import Workload
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import train
-from adavit.training.workload import Workload
 from adavit.watch.alarms import Alarm
 
 Make = Callable[[str], RunConfig]
@@ -108,7 +109,7 @@ def test_a_collapsed_discriminator_is_told_of_in_the_log(
                 gain.fill_(100.0)
         return step
 
-    monkeypatch.setattr("adavit.training.start.build_step", collapsed)
+    monkeypatch.setattr("adavit.training.start.first_step.build_step", collapsed)
     console = Notes()
     train(make("run"), console=console)
     warnings = [line for line in console.lines if line.startswith("Warning: attention")]

@@ -4,9 +4,9 @@ from typing import cast
 
 from adavit.config.run import RunConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
-from adavit.pretraining.initialise import initialise_trunk
 from adavit.runs.trunk_file import StoredTrunk, read_trunk
-from adavit.training.step import AdversarialStep
+from adavit.training.start.initialise import initialise_trunk
+from adavit.training.step.adversarial_step import AdversarialStep
 
 
 def read_pretrained(config: RunConfig) -> StoredTrunk | None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.training.losses import LOSSES
+from adavit.training.objectives.losses import LOSSES
 
 REAL = torch.tensor([-3.0, 0.0, 0.4, 2.5], dtype=torch.float64)
 FAKE = torch.tensor([1.0, -0.5, 0.4, -4.0], dtype=torch.float64)

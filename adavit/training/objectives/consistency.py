@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe
-from adavit.training.schedules import Schedule
-from adavit.training.terms.term import Microbatch, Side, Term
+from adavit.training.objectives.regularizer import Microbatch, Side, Term
+from adavit.training.objectives.schedules import Schedule
 
 
 class BalancedConsistency(Term):

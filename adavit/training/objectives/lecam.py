@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.training.schedules import Schedule
-from adavit.training.terms.term import Microbatch, Term
+from adavit.training.objectives.regularizer import Microbatch, Term
+from adavit.training.objectives.schedules import Schedule
 
 
 class LeCam(Term):

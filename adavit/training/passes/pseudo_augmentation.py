@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adavit.augment import AdaptiveProbability
 from adavit.models import Generator
-from adavit.training.streams import StepStreams
+from adavit.training.passes.streams import StepStreams
 
 
 class PseudoAugmentation:

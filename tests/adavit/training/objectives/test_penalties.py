@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from adavit.training.penalties import (
+from adavit.training.objectives.penalties import (
     finite_difference_penalty,
     path_lengths,
     r1_penalty,

@@ -12,14 +12,14 @@ from adavit.config.training import TrainingConfig
 from adavit.models import Generator
 from adavit.models.build import build_discriminator, build_generator
 from adavit.runtime.randomness import seed_for
-from adavit.training.average import GeneratorAverage
-from adavit.training.build_terms import build_extras, moving
-from adavit.training.freeze import freeze_lower_layers
-from adavit.training.losses import LOSSES
-from adavit.training.schedules import Schedule
-from adavit.training.step import AdversarialStep
-from adavit.training.terms.masked_patches import add_head
-from adavit.training.workload import Workload
+from adavit.training.objectives.build import build_extras, moving
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.objectives.masked_patches import add_head
+from adavit.training.objectives.schedules import Schedule
+from adavit.training.start.freeze import freeze_lower_layers
+from adavit.training.start.workload import Workload
+from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.average import GeneratorAverage
 
 
 def build_step(workload: Workload) -> AdversarialStep:

@@ -10,25 +10,25 @@ from torch import Tensor
 
 from adavit.augment import AugmentPipe
 from adavit.models import Generator, ViTDiscriminator
-from adavit.training.average import GeneratorAverage
-from adavit.training.losses import LOSSES
-from adavit.training.step import AdversarialStep, StepResult
-from adavit.training.streams import StepStreams
-from adavit.training.style_mixing import StyleMixing
-from adavit.training.terms.consistency import (
+from adavit.training.objectives.consistency import (
     BalancedConsistency,
     LatentConsistency,
     LatentDiversity,
 )
-from adavit.training.terms.gradient import (
+from adavit.training.objectives.gradient_penalties import (
     ApproximatePenalty,
     Drift,
     ExactPenalty,
     InterpolatedPenalty,
 )
-from adavit.training.terms.lecam import LeCam
-from adavit.training.terms.path_length import PathLength
-from adavit.training.terms.term import Term
+from adavit.training.objectives.lecam import LeCam
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.objectives.path_length import PathLength
+from adavit.training.objectives.regularizer import Term
+from adavit.training.passes.streams import StepStreams
+from adavit.training.passes.style_mixing import StyleMixing
+from adavit.training.step.adversarial_step import AdversarialStep, StepResult
+from adavit.training.step.average import GeneratorAverage
 
 COUNT = 6
 

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.training.penalties import path_lengths
-from adavit.training.schedules import Schedule
-from adavit.training.terms.term import Microbatch, Term
+from adavit.training.objectives.penalties import path_lengths
+from adavit.training.objectives.regularizer import Microbatch, Term
+from adavit.training.objectives.schedules import Schedule
 
 
 class PathLength(Term):

@@ -8,8 +8,8 @@ import torch
 from adavit.errors import UserError
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.resize import resize_position_embeddings
-from adavit.pretraining.initialise import initialise_trunk
 from adavit.runs.trunk_file import StoredTrunk
+from adavit.training.start.initialise import initialise_trunk
 from tests.adavit.conftest import ARGUMENTS
 
 Make = Callable[..., ViTDiscriminator]

@@ -5,7 +5,7 @@ import copy
 import torch
 
 from adavit.models import Generator
-from adavit.training.schedules import Schedule, as_schedule
+from adavit.training.objectives.schedules import Schedule, as_schedule
 
 
 class GeneratorAverage:

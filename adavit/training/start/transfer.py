@@ -19,7 +19,7 @@ from adavit.models.fitting import load_fitting
 from adavit.models.vit.resize import resize_position_embeddings
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
-from adavit.training.step import AdversarialStep
+from adavit.training.step.adversarial_step import AdversarialStep
 
 GRID = "grid"
 """Not a tensor of the network: rows and columns of the patches."""

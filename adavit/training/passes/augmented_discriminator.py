@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from adavit.augment import AugmentPipe
-from adavit.training.streams import replay
+from adavit.training.passes.streams import replay
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from adavit.models.masked_patches.prediction import (
     predict_corrupted,
 )
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.training.schedules import Schedule
-from adavit.training.terms.term import Microbatch, Term
+from adavit.training.objectives.regularizer import Microbatch, Term
+from adavit.training.objectives.schedules import Schedule
 
 HEAD = "masked_patches"
 """Where the discriminator keeps the head: its optimiser and its checkpoint are those of the head too."""

@@ -8,11 +8,11 @@ from torch.nn.functional import softplus
 from adavit.augment import AugmentPipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.runtime.randomness import generator_for
-from adavit.training.average import GeneratorAverage
-from adavit.training.losses import LOSSES
-from adavit.training.schedules import Cosine
-from adavit.training.step import AdversarialStep, StepStreams
-from adavit.training.terms.gradient import ExactPenalty
+from adavit.training.objectives.gradient_penalties import ExactPenalty
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.objectives.schedules import Cosine
+from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
+from adavit.training.step.average import GeneratorAverage
 
 
 def streams() -> StepStreams:

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from torch import Tensor
 
 from adavit.models import Generator
-from adavit.training.critic import Critic, View
-from adavit.training.penalties import r1_penalty
-from adavit.training.schedules import Schedule, as_schedule
-from adavit.training.streams import StepStreams
+from adavit.training.objectives.penalties import r1_penalty
+from adavit.training.objectives.schedules import Schedule, as_schedule
+from adavit.training.passes.augmented_discriminator import Critic, View
+from adavit.training.passes.streams import StepStreams
 
 Side = Literal["real", "generated"]
 

@@ -1,7 +1,7 @@
 import torch
 
-from adavit.training.losses import discriminator_loss, generator_loss
-from adavit.training.penalties import r1_penalty
+from adavit.training.objectives.losses import discriminator_loss, generator_loss
+from adavit.training.objectives.penalties import r1_penalty
 
 
 def test_losses_equal_their_logarithms() -> None:

@@ -15,17 +15,17 @@ from torch import Tensor, nn
 
 from adavit.augment import AugmentPipe
 from adavit.models import Generator
-from adavit.training.average import GeneratorAverage
-from adavit.training.critic import Critic
-from adavit.training.drawing import draw
-from adavit.training.losses import AdversarialLoss
-from adavit.training.pseudo_augmentation import PseudoAugmentation
-from adavit.training.schedules import Schedule, as_schedule
-from adavit.training.shares import Share, join
-from adavit.training.streams import StepStreams
-from adavit.training.style_mixing import StyleMixing
-from adavit.training.terms.term import Judged, Microbatch, Term
-from adavit.training.top_k import TopK
+from adavit.training.objectives.losses import AdversarialLoss
+from adavit.training.objectives.regularizer import Judged, Microbatch, Term
+from adavit.training.objectives.schedules import Schedule, as_schedule
+from adavit.training.objectives.top_k import TopK
+from adavit.training.passes.augmented_discriminator import Critic
+from adavit.training.passes.generated import draw
+from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
+from adavit.training.passes.streams import StepStreams
+from adavit.training.passes.style_mixing import StyleMixing
+from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.microbatch_sums import Share, join
 
 
 @dataclass(frozen=True)

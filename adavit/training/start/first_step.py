@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from adavit.config.run import RunConfig
-from adavit.training.build import build_step
-from adavit.training.pretrained import read_pretrained, start_from
-from adavit.training.step import AdversarialStep
-from adavit.training.transfer import read_source, transfer
-from adavit.training.workload import Workload
+from adavit.training.start.build import build_step
+from adavit.training.start.pretrained import read_pretrained, start_from
+from adavit.training.start.transfer import read_source, transfer
+from adavit.training.start.workload import Workload
+from adavit.training.step.adversarial_step import AdversarialStep
 
 Start = Callable[[AdversarialStep, RunConfig], list[str]]
 """Fills the networks of a step at image 0, and says with what."""

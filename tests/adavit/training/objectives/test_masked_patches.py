@@ -13,10 +13,10 @@ from adavit.models.masked_patches.prediction import (
     masked_patch_loss,
     predict_corrupted,
 )
-from adavit.training.critic import Critic
-from adavit.training.streams import StepStreams
-from adavit.training.terms.masked_patches import HEAD, MaskedPatches, add_head
-from adavit.training.terms.term import Judged, Microbatch
+from adavit.training.objectives.masked_patches import HEAD, MaskedPatches, add_head
+from adavit.training.objectives.regularizer import Judged, Microbatch
+from adavit.training.passes.augmented_discriminator import Critic
+from adavit.training.passes.streams import StepStreams
 
 COUNT = 6
 

@@ -5,25 +5,25 @@ from typing import Any
 
 from adavit.augment import AdaptiveProbability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
-from adavit.training.pseudo_augmentation import PseudoAugmentation
-from adavit.training.schedules import Cosine, Schedule
-from adavit.training.style_mixing import StyleMixing
-from adavit.training.terms.consistency import (
+from adavit.training.objectives.consistency import (
     BalancedConsistency,
     LatentConsistency,
     LatentDiversity,
 )
-from adavit.training.terms.gradient import (
+from adavit.training.objectives.gradient_penalties import (
     ApproximatePenalty,
     Drift,
     ExactPenalty,
     InterpolatedPenalty,
 )
-from adavit.training.terms.lecam import LeCam
-from adavit.training.terms.masked_patches import MaskedPatches
-from adavit.training.terms.path_length import PathLength
-from adavit.training.terms.term import Side, Term
-from adavit.training.top_k import TopK
+from adavit.training.objectives.lecam import LeCam
+from adavit.training.objectives.masked_patches import MaskedPatches
+from adavit.training.objectives.path_length import PathLength
+from adavit.training.objectives.regularizer import Side, Term
+from adavit.training.objectives.schedules import Cosine, Schedule
+from adavit.training.objectives.top_k import TopK
+from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
+from adavit.training.passes.style_mixing import StyleMixing
 
 
 def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from adavit.models import Generator
-from adavit.training.streams import StepStreams, replay
-from adavit.training.style_mixing import StyleMixing
+from adavit.training.passes.streams import StepStreams, replay
+from adavit.training.passes.style_mixing import StyleMixing
 
 
 @dataclass(frozen=True)

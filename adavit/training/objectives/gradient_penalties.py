@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from adavit.training.penalties import (
+from adavit.training.objectives.penalties import (
     finite_difference_penalty,
     unit_gradient_penalty,
 )
-from adavit.training.schedules import Schedule
-from adavit.training.terms.term import Judged, Microbatch, Side, Term
+from adavit.training.objectives.regularizer import Judged, Microbatch, Side, Term
+from adavit.training.objectives.schedules import Schedule
 
 
 class ExactPenalty(Term):

@@ -1,0 +1,1 @@
+"""One pass of the networks: random streams, generated images, the discriminator behind the augmentation."""

@@ -1,0 +1,1 @@
+"""One training step of both networks, and the average of the generator."""

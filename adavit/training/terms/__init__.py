@@ -1,1 +1,0 @@
-"""What may be added to the adversarial losses: one object each, in the list that the step goes through."""
