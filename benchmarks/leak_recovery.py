@@ -19,10 +19,10 @@ import torch
 
 from adavit.config.run import OPERATIONS
 from adavit.data import load_images
-from adavit.diagnostics.calibration import Parts, calibrate
-from adavit.diagnostics.leaks import LEAST_ACCURACY
-from adavit.diagnostics.operations import Operation, operations_by_name
-from adavit.diagnostics.rates import Rate, estimate_rate
+from adavit.diagnostics.leaks.calibration import Parts, calibrate
+from adavit.diagnostics.leaks.diagnosis import LEAST_ACCURACY
+from adavit.diagnostics.leaks.operations import Operation, operations_by_name
+from adavit.diagnostics.leaks.rates import Rate, estimate_rate
 from adavit.runtime.randomness import generator_for, seed_for
 
 RATES = (0.0, 0.1, 0.3)

@@ -7,7 +7,7 @@ import click
 from adavit.cli.consoles import console_for
 from adavit.cli.experiments import experiment_options, layers_from
 from adavit.experiments.ablation import ablate
-from adavit.experiments.grid import grid_names
+from adavit.experiments.grid_file import grid_names
 from adavit.generation.generate import parse_seeds
 
 

@@ -7,8 +7,8 @@ import click
 
 from adavit.cli.consoles import console_for
 from adavit.config.layers import build_config, parse_assignment
+from adavit.diagnostics.augmentation_preview import preview as draw_preview
 from adavit.generation.sampling import png_bytes
-from adavit.preview import preview as draw_preview
 from adavit.runtime.files import write_bytes
 
 

@@ -6,7 +6,8 @@ import click
 
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
-from adavit.inspection import inspect, summarise_inspection
+from adavit.diagnostics.discriminator.inspection import inspect
+from adavit.diagnostics.discriminator.summary import summarise_inspection
 
 
 @click.command()

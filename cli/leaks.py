@@ -6,7 +6,8 @@ import click
 
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
-from adavit.diagnostics import leaks, summarise_leaks
+from adavit.diagnostics.leaks.diagnosis import leaks
+from adavit.diagnostics.leaks.summary import summarise_leaks
 
 
 @click.command()

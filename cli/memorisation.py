@@ -6,7 +6,8 @@ import click
 
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
-from adavit.diagnostics import memorisation, summarise_memorisation
+from adavit.diagnostics.memorisation.diagnosis import memorisation
+from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.metrics.extractors.choice import EXTRACTORS
 
 

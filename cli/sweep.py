@@ -6,8 +6,8 @@ import click
 
 from adavit.cli.consoles import console_for
 from adavit.cli.experiments import experiment_options, layers_from
-from adavit.experiments.search_space import sweep_names
 from adavit.experiments.sweep import sweep
+from adavit.experiments.sweep_file import sweep_names
 
 
 @click.command(epilog="Shipped sweeps: " + ", ".join(sweep_names()) + ".")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from adavit.config.run import RunConfig
 from adavit.data import ImageSet, load_images
-from adavit.diagnostics.image_names import image_names
+from adavit.diagnostics.memorisation.image_names import image_names
 from adavit.errors import UserError
 from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
 from adavit.evaluation.sources import GeneratorSource, open_source, split_of

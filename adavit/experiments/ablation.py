@@ -10,11 +10,11 @@ from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of
 from adavit.experiments.cell_directory import CellDirectory, recorded_metric
-from adavit.experiments.crew import Crew
 from adavit.experiments.estimate import describe_cells
-from adavit.experiments.grid import Grid, read_grid
+from adavit.experiments.grid_file import Grid, read_grid
 from adavit.experiments.queue import Claim, Queue
 from adavit.experiments.summary import summary_table
+from adavit.experiments.worker_pool import Crew
 from adavit.runs.directory import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text

@@ -7,7 +7,7 @@ from typing import Any
 from adavit.config.run import RunConfig
 from adavit.experiments.cell import Cell, resolved_workload
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.grid import Grid
+from adavit.experiments.grid_file import Grid
 from adavit.runtime.console import SilentConsole
 from adavit.training.plan import seconds_per_step
 from adavit.training.start.workload import total_images

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.diagnostics import probe
+from adavit.diagnostics.leaks import probe
 from tests.cli.conftest import TINY, Adavit
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from adavit.inspection import inspection
+from adavit.diagnostics.discriminator import inspection
 from adavit.runs.checkpoint import load_checkpoint
 from tests.cli.conftest import TINY, Adavit
 

@@ -67,8 +67,8 @@ def run_grid(grid: str, folder: str, storage: str | None = None, die_at: int | N
     # Here, so that the processes that need no torch start in a second.
     from adavit.experiments.ablation import AblationPlan
     from adavit.experiments.cell import cells_of
-    from adavit.experiments.crew import Crew
-    from adavit.experiments.grid import read_grid
+    from adavit.experiments.grid_file import read_grid
+    from adavit.experiments.worker_pool import Crew
     from adavit.runtime.console import LineConsole
 
     class DyingConsole(LineConsole):

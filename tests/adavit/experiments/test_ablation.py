@@ -10,7 +10,7 @@ import torch
 from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
-from adavit.experiments.grid import read_grid
+from adavit.experiments.grid_file import read_grid
 from adavit.runs.directory import RunDirectory, read_records
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped

@@ -7,7 +7,7 @@ from PIL import Image
 
 from adavit.config.layers import merge
 from adavit.experiments.cell import Cell, cells_of, make_cell
-from adavit.experiments.grid import read_grid
+from adavit.experiments.grid_file import read_grid
 from tests.adavit.experiments.conftest import BASE, WriteGrid
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
-from adavit.experiments.grid import read_grid
+from adavit.experiments.grid_file import read_grid
 from tests.adavit.experiments.conftest import WriteGrid
 from tests.adavit.experiments.postgresql import running_server
 from tests.adavit.experiments.queue_processes import logs, run_grid, start, take_all, untimed

@@ -9,8 +9,8 @@ import yaml
 from adavit.config.layers import Values, build_config, merge
 from adavit.errors import UserError
 from adavit.experiments.queue import Claim
-from adavit.experiments.search_space import read_sweep, sweep_names
 from adavit.experiments.sweep import SweepPlan, sweep
+from adavit.experiments.sweep_file import read_sweep, sweep_names
 from adavit.experiments.worker import Pruned
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped

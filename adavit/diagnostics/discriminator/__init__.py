@@ -1,0 +1,1 @@
+"""What a discriminator looks at: attention, positions, patches, logits and saliency."""

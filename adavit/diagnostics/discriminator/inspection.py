@@ -1,0 +1,231 @@
+"""`adavit inspect`: what the discriminator of a run looks at, as pictures and numbers.
+
+All images are shown as they are, without augmentation, while in training the discriminator sees them
+augmented. A convolutional discriminator has no attention, positions and patches; of it the logits and the saliency
+are shown.
+"""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.diagnostics.discriminator.drawing import NAMES
+from adavit.diagnostics.discriminator.images_picture import Look, draw_images
+from adavit.diagnostics.discriminator.layers_picture import draw_layers
+from adavit.diagnostics.discriminator.logits_picture import draw_logits
+from adavit.diagnostics.discriminator.material import Material, Side, gather_sides
+from adavit.diagnostics.discriminator.patches import patch_components
+from adavit.diagnostics.discriminator.patches_picture import draw_components
+from adavit.diagnostics.discriminator.positions import neighbour_similarity, view_positions
+from adavit.diagnostics.discriminator.positions_picture import draw_positions
+from adavit.diagnostics.discriminator.saliency import gradient_norms, input_gradients, saliency_maps
+from adavit.diagnostics.discriminator.trained_networks import Subject, read_subject
+from adavit.diagnostics.material import choose_folder
+from adavit.errors import UserError
+from adavit.models import ViTDiscriminator
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
+from adavit.watch.figures import EncoderFigures, measure_encoder
+from adavit.watch.logits import LogitFigures, logits_of
+from adavit.watch.rollout import effective_share
+
+IMAGES = 1000
+"""Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
+
+ATTENTION_IMAGES = 128
+"""Images over which attention is averaged, as in the ViT paper (arXiv:2010.11929, appendix D.7)."""
+
+SHOWN = 8
+"""Images of each side in the picture; groups of 4 of the minibatch standard deviation divide it."""
+
+NO_ATTENTION = (
+    "The discriminator is convolutional: attention, token similarity, position embedding and patch"
+    " embedding do not apply to it."
+)
+
+
+def inspect(
+    source: str,
+    *,
+    data: str | None = None,
+    images: int | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Shows what a discriminator looks at.
+
+    Writes `inspection.json`, `images.png` and `logits.png`, and for a vision transformer
+    `attention.png`, `patches.png` and, where the position embedding has something to show, `positions.png`.
+
+    Args:
+        source: A run directory, or a checkpoint.pt.
+        data: Real images; None takes those that the run was trained on.
+        images: Images of each kind whose logits are taken, at most; None is `IMAGES`.
+        seed: Start of the random streams; None takes the run's.
+        out: Folder to write to; None is `diagnostics` in the run directory.
+        data_root: Where downloaded sets are kept.
+        device: As `adavit.runtime.devices.choose_device`.
+        console: Told how it goes; None says nothing.
+
+    Returns:
+        What is written to `inspection.json`.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    console = console or SilentConsole()
+    chosen = choose_device(device)
+    subject = read_subject(source)
+    folder = choose_folder(str(subject.folder), out)
+    material = gather_sides(
+        subject,
+        data=data,
+        count=images or IMAGES,
+        seed=seed,
+        data_root=data_root,
+        device=chosen,
+        console=console,
+    )
+    make_folder(folder)
+    subject.discriminator.to(chosen)
+    compared = {kind: material.sides[kind] for kind in (material.real, "generated")}
+    looks: dict[str, Look] = {}
+    record: dict[str, Any] = {"protocol": material.protocol}
+    alarms: list[Alarm] = []
+
+    console.activity("looking at logits", 0, 2)
+    logits, alarms_of_logits = _logits(subject, material, chosen)
+    record["logits"] = logits.as_record()
+    record["saliency"] = {}
+    for kind, side in compared.items():
+        norms, looks[kind] = _saliency(subject, side, logits.by_kind[kind], chosen)
+        record["saliency"][kind] = {"images": len(norms), "gradient_norm": _moments(norms)}
+
+    pictures = {"logits.png": draw_logits(logits, f"{source}: logits without augmentation")}
+    discriminator = subject.discriminator
+    if isinstance(discriminator, ViTDiscriminator):
+        console.activity("looking at attention", 1, 2)
+        figures = {
+            kind: measure_encoder(discriminator, side.first(ATTENTION_IMAGES).to(chosen).images)
+            for kind, side in compared.items()
+        }
+        for kind, item in figures.items():
+            looks[kind] = replace(looks[kind], rollout=item.maps[:SHOWN])
+            alarms += _on_side(kind, attention_alarms(item.attention, item.tokens), alarms)
+        record |= _encoder_record(figures)
+        title = f"{source}: attention of {len(figures['generated'].maps)} images a side"
+        pictures["attention.png"] = draw_layers(figures, title)
+        record |= _weights(discriminator, subject.generator.image_channels, source, pictures)
+    else:
+        record["not_applicable"] = NO_ATTENTION
+    alarms += alarms_of_logits
+    pictures["images.png"] = draw_images(looks, f"{source}: where the discriminator looks")
+    record["alarms"] = [alarm.message for alarm in alarms] + subject.warnings
+    for name, content in pictures.items():
+        write_bytes(folder / name, content)
+    write_json(folder / "inspection.json", _plain(record))
+    return _plain(record)
+
+
+def _logits(
+    subject: Subject, material: Material, device: torch.device
+) -> tuple[LogitFigures, list[Alarm]]:
+    found = {}
+    for kind, side in material.sides.items():
+        here = side.to(device)
+        found[kind] = logits_of(subject.discriminator, here.images, here.labels)
+        if not found[kind].isfinite().all():
+            raise UserError(
+                f"the discriminator of {subject.name!r} gives logits of {NAMES[kind]} that are not"
+                " finite, expected numbers: its training diverged. Inspect an earlier copy of the"
+                " run, or train anew with a larger training.r1_gamma or smaller learning rates."
+            )
+    figures = LogitFigures(found)
+    return figures, losing_alarm(figures.values["r_relative"]) + overfitting_alarm(figures)
+
+
+def _saliency(
+    subject: Subject, side: Side, logits: Tensor, device: torch.device
+) -> tuple[Tensor, Look]:
+    """Gradient norms of the images whose attention is measured, and what is shown of the first ones."""
+    measured, norms, maps = side.first(ATTENTION_IMAGES), [], []
+    for start in range(0, len(measured.images), SHOWN):
+        part = Side(
+            measured.images[start : start + SHOWN],
+            None if measured.labels is None else measured.labels[start : start + SHOWN],
+        ).to(device)
+        gradients = input_gradients(subject.discriminator, part.images, part.labels).cpu()
+        norms.append(gradient_norms(gradients))
+        maps.append(saliency_maps(gradients))
+    look = Look(side.images[:SHOWN], logits[:SHOWN], torch.cat(maps)[:SHOWN])
+    return torch.cat(norms), look
+
+
+def _encoder_record(figures: dict[str, EncoderFigures]) -> dict[str, Any]:
+    return {
+        "encoder": {kind: item.as_record() for kind, item in figures.items()},
+        "rollout": {
+            kind: {
+                "effective_share": _moments(effective_share(item.maps)),
+                "mean_map": item.maps.mean(dim=0).tolist(),
+            }
+            for kind, item in figures.items()
+        },
+    }
+
+
+def _weights(
+    discriminator: ViTDiscriminator, image_channels: int, source: str, pictures: dict[str, bytes]
+) -> dict[str, Any]:
+    """What is to be seen in the weights alone; adds its pictures."""
+    encoder = discriminator.encoder
+    components = patch_components(encoder.stem, image_channels=image_channels)
+    pictures["patches.png"] = draw_components(
+        components, f"{source}: principal components of the filters of the {components.of}"
+    )
+    patches = {"of": components.of, "explained": components.explained.tolist()}
+    view = view_positions(encoder)
+    if view is None:
+        return {"patches": patches, "positions": None}
+    pictures["positions.png"] = draw_positions(view, f"{source}: position embedding")
+    if view.similarity is None:
+        spread = {name: table.std().item() for name, table in view.biases.items()}
+        return {"patches": patches, "positions": {"bias_std": spread}}
+    neighbours, pairs = neighbour_similarity(view.similarity)
+    positions = {"similarity_of_neighbours": neighbours, "similarity_of_all_pairs": pairs}
+    return {"patches": patches, "positions": positions}
+
+
+def _on_side(kind: str, new: list[Alarm], known: list[Alarm]) -> list[Alarm]:
+    """Alarms with the images that raised them, without what other images have raised already."""
+    names = {alarm.name for alarm in known}
+    return [
+        replace(alarm, message=f"on {NAMES[kind]} {alarm.message}")
+        for alarm in new
+        if alarm.name not in names
+    ]
+
+
+def _moments(values: Tensor) -> dict[str, float]:
+    exact = values.double()
+    return {"mean": float(exact.mean()), "std": float(exact.std(correction=0))}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers to 6 digits, and None for what is not finite."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value

@@ -1,0 +1,186 @@
+"""The images that are inspected: trained on, held out, generated."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.data import ImageSet, images_to_float
+from adavit.diagnostics.discriminator.trained_networks import Subject
+from adavit.diagnostics.material import draw_indices
+from adavit.errors import UserError
+from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
+from adavit.evaluation.sources import split_of
+from adavit.generation.sampling import BATCH
+from adavit.runtime.console import Console
+from adavit.runtime.randomness import generator_for, seed_for
+
+
+@dataclass(frozen=True)
+class Side:
+    """Images of one kind.
+
+    Attributes:
+        images: Images [N, C, R, R], float32 in [-1, 1], on the CPU.
+        labels: Class numbers [N], int64, or None for networks without classes.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+
+    def first(self, count: int) -> "Side":
+        """At most so many of them."""
+        return Side(self.images[:count], None if self.labels is None else self.labels[:count])
+
+    def to(self, device: torch.device) -> "Side":
+        """The same on a device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return Side(self.images.to(device), labels)
+
+
+@dataclass(frozen=True)
+class Material:
+    """Images by kind, and where they come from.
+
+    Attributes:
+        sides: "training", "heldout" and "generated"; of the first two what the data have, at least one.
+        protocol: What decides the figures, for the record.
+    """
+
+    sides: dict[str, Side]
+    protocol: dict[str, Any]
+
+    @property
+    def real(self) -> str:
+        """The kind of real images that stand beside generated ones."""
+        return "training" if "training" in self.sides else "heldout"
+
+
+def gather_sides(
+    subject: Subject,
+    *,
+    data: str | None,
+    count: int,
+    seed: int | None,
+    data_root: Path | None,
+    device: torch.device,
+    console: Console,
+) -> Material:
+    """Reads the data and draws from the generator.
+
+    Args:
+        subject: What is inspected.
+        data: Real images; None takes those that the run was trained on. Others count as held out.
+        count: Images of each kind, at most.
+        seed: Start of the random streams; None takes the run's.
+        data_root: Where downloaded sets are kept.
+        device: Where the generator runs.
+        console: Told how it goes.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    config, generator = subject.config, subject.generator
+    seed = config.run.seed if seed is None else seed
+    real = load_reference(
+        data or config.data.source,
+        "--data",
+        resolution=generator.resolution,
+        channels=CHANNEL_NAMES[generator.image_channels],
+        data_root=data_root or config.data.data_root,
+        progress=lambda done, total: console.activity("decoding", done, total),
+    )
+    train, unseen = _parts(subject, real, data, console)
+    labels = _labels(subject, real)
+    sides = {}
+    for kind, indices in (("training", train), ("heldout", unseen)):
+        if len(indices):
+            # In a drawn order: files are often sorted by class, and pictures show the first ones.
+            chosen = draw_indices(indices, count, seed, f"inspected {kind}")
+            order = torch.randperm(len(chosen), generator=generator_for(seed, "inspected order", 0))
+            chosen = chosen[order.numpy()]
+            images = images_to_float(torch.from_numpy(np.array(real.images[chosen])))
+            sides[kind] = Side(images, None if labels is None else labels[chosen])
+    counts = None
+    if labels is not None:
+        trained = labels[train] if len(train) else labels
+        counts = np.bincount(trained.numpy(), minlength=generator.num_classes)
+    sides["generated"] = _generated(subject, count, counts, seed, device, console)
+    return Material(
+        sides,
+        {
+            "source": subject.name,
+            "images_seen": subject.images,
+            "data": real.name,
+            "data_fingerprint": real.fingerprint,
+            "resolution": generator.resolution,
+            "channels": generator.image_channels,
+            "generator": "average",
+            "labels": "real images" if generator.num_classes else None,
+            "augmentation": None,
+            "seed": seed,
+            **{f"n_{kind}": len(side.images) for kind, side in sides.items()},
+        },
+    )
+
+
+def _parts(
+    subject: Subject, real: ImageSet, data: str | None, console: Console
+) -> tuple[np.ndarray, np.ndarray]:
+    everything = np.arange(len(real))
+    if real.fingerprint == subject.data_fingerprint:
+        train = split_of(subject.config, real).train
+        return train, np.setdiff1d(everything, train)
+    if data is None:
+        raise UserError(
+            f"the images of {subject.config.data.source!r} are not those that {subject.name!r} was"
+            " trained on: their fingerprint differs. Restore them, or name other real images with"
+            " --data."
+        )
+    console.note(
+        f"{data!r} is not what the run was trained on: its images are taken for held-out ones, and"
+        " there are no training images to show."
+    )
+    return everything[:0], everything
+
+
+def _labels(subject: Subject, real: ImageSet) -> Tensor | None:
+    classes = subject.generator.num_classes
+    if not classes:
+        return None
+    if real.labels is None or len(real.classes) != classes:
+        raise UserError(
+            f"the data {real.name!r} have {len(real.classes)} classes, but {subject.name!r} was"
+            f" trained on {classes}. Name images with the same classes with --data."
+        )
+    return torch.from_numpy(np.array(real.labels))
+
+
+@torch.no_grad()
+def _generated(
+    subject: Subject,
+    count: int,
+    label_counts: np.ndarray | None,
+    seed: int,
+    device: torch.device,
+    console: Console,
+) -> Side:
+    generator = subject.generator.to(device)
+    stream = generator_for(seed, "inspected latents", 0, device)
+    choice = np.random.Generator(np.random.PCG64(seed_for(seed, "inspected labels", 0)))
+    images, labels = [], []
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        drawn = None
+        if label_counts is not None:
+            shares = label_counts / label_counts.sum()
+            drawn = torch.from_numpy(choice.choice(len(shares), size, p=shares))
+            labels.append(drawn)
+            drawn = drawn.to(device)
+        latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
+        images.append(generator(latents, drawn, noise=stream).cpu())
+        console.activity("generating", start + size, count)
+    return Side(torch.cat(images), torch.cat(labels) if labels else None)

@@ -1,0 +1,71 @@
+"""The record of an inspection in a few lines for a person."""
+
+from typing import Any
+
+from adavit.diagnostics.discriminator.drawing import NAMES
+
+
+def summarise_inspection(record: dict[str, Any]) -> str:
+    """A record of `inspect` as text."""
+    protocol, logits = record["protocol"], record["logits"]
+    lines = [
+        (
+            f"Discriminator of {protocol['source']} at {protocol['images_seen'] / 1000:g} kimg, on"
+            f" {protocol['data']}; images are not augmented."
+        ),
+        "",
+        f"{'logits':<18}{'images':>8}{'mean':>9}{'std':>8}{'above 0':>9}{'|gradient|':>12}",
+    ]
+    for kind, name in NAMES.items():
+        if kind in logits:
+            side, saliency = logits[kind], record["saliency"].get(kind)
+            norm = "" if saliency is None else f"{saliency['gradient_norm']['mean']:.3g}"
+            lines.append(
+                f"{name:<18}{side['images']:>8,}{side['mean']:>+9.2f}{side['std']:>8.2f}"
+                f"{side['share_above_0']:>9.0%}{norm:>12}"
+            )
+    lines += ["", *_encoder_lines(record)]
+    alarms = [f"Warning: {alarm}" for alarm in record["alarms"]]
+    return "\n".join([*lines, "", *(alarms or ["No alarm."])])
+
+
+def _encoder_lines(record: dict[str, Any]) -> list[str]:
+    if "encoder" not in record:
+        return [record["not_applicable"]]
+    real, generated = record["encoder"].values()
+    heads = ("entropy", "largest logit", "distance, px", "token cosine")
+    lines = [
+        f"{'':<18}{''.join(f'{head:>20}' for head in heads)}",
+        f"{'':<18}{''.join(_cells(['real', 'generated'])) * len(heads)}",
+    ]
+    cosines = [
+        {state["name"]: state["similarity"] for state in side["tokens"]}
+        for side in (real, generated)
+    ]
+    for pair in zip(real["attention"], generated["attention"], strict=True):
+        name = pair[0]["name"]
+        cells = [f"{name:<18}"]
+        for key, join in (("entropy", _mean), ("largest_logit", _largest), ("distance_px", _mean)):
+            cells += _cells([_shown(join(side[key])) for side in pair])
+        # Axial attention has two in a block; the tokens are those after the second.
+        block = name.removesuffix(" columns")
+        cells += _cells([_shown(side[block]) for side in cosines if block in side])
+        lines.append("".join(cells).rstrip())
+    return lines
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _cells(texts: list[str]) -> list[str]:
+    return [f"{text:>10}" for text in texts]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _largest(values: list[float | None]) -> float | None:
+    return None if None in values else max(value for value in values if value is not None)

@@ -1,0 +1,1 @@
+"""Do augmentations show in generated images?"""

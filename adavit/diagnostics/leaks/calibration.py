@@ -1,0 +1,122 @@
+"""Probes whose errors are known: the real images divided, a probe trained on one part and measured on another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.diagnostics.leaks.operations import Operation
+from adavit.diagnostics.leaks.probe import Probe, train_probe
+from adavit.diagnostics.leaks.rates import Confusion
+from adavit.diagnostics.material import Material
+from adavit.errors import UserError
+from adavit.runtime.randomness import generator_for
+
+DRAWS = 4
+"""Draws of the operation on each test image."""
+
+CONTROL_SHARE, TEST_SHARE = 0.2, 0.3
+PART_LIMIT = 1000
+"""Largest control and test part; more would narrow no interval that the generated images do not widen."""
+
+TRAINING_LIMIT = 5000
+FEWEST_REAL = 20
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The real images, divided so that no probe is judged by what it was trained on.
+
+    Attributes:
+        training: To train the probes, uint8 [N, C, R, R].
+        test: To measure their errors.
+        control: Put in the place of the generated images.
+    """
+
+    training: Tensor
+    test: Tensor
+    control: Tensor
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A probe with its measured errors.
+
+    Attributes:
+        probe: It.
+        confusion: On the test part.
+    """
+
+    probe: Probe
+    confusion: Confusion
+
+
+def divide(material: Material, seed: int) -> Parts:
+    """Divides the real images; those that were never trained on become control and test first.
+
+    With flips among the training images, half of all real images are flipped.
+
+    Raises:
+        UserError: If there are too few.
+    """
+    count = len(material.real)
+    if count < FEWEST_REAL:
+        raise UserError(
+            f"the data have {count} images, expected at least {FEWEST_REAL} to train and test a"
+            " probe on. Add images, or name more with --data."
+        )
+    stream = generator_for(seed, "parts of real images", 0)
+    order = np.concatenate(
+        [
+            indices[torch.randperm(len(indices), generator=stream).numpy()]
+            for indices in (material.unseen, material.train)
+        ]
+    )
+    control = min(round(CONTROL_SHARE * count), PART_LIMIT)
+    test = min(round(TEST_SHARE * count), PART_LIMIT)
+    chosen = order[: control + test + TRAINING_LIMIT]
+    images = torch.from_numpy(np.array(material.real.images[chosen]))
+    if material.mirror:
+        flipped = torch.rand(len(images), generator=stream) < 0.5
+        images[flipped] = images[flipped].flip(-1)
+    return Parts(
+        training=images[control + test :],
+        test=images[control : control + test],
+        control=images[:control],
+    )
+
+
+def calibrate(
+    operation: Operation,
+    parts: Parts,
+    *,
+    seed: int,
+    device: torch.device,
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibrated | None:
+    """Trains a probe and measures its errors.
+
+    Args:
+        operation: What it looks for.
+        parts: Real images.
+        seed: Of weights, batches and draws.
+        device: Where it is trained.
+        progress: Called with the steps done and all of them.
+
+    Returns:
+        The probe; None where the operation changes fewer than half of the test images, as hue does
+        with grey ones.
+    """
+    stream = generator_for(seed, f"test of the probe of {operation.name}", 0)
+    draws = [operation.apply(parts.test, stream) for _ in range(DRAWS)]
+    shown = torch.stack([changed for _, changed in draws]).all(0)
+    if shown.float().mean() < 0.5:
+        return None
+    probe = train_probe(operation, parts.training, seed=seed, device=device, progress=progress)
+    hits = torch.stack([probe.alarms(operated) for operated, _ in draws]).double().mean(0)
+    return Calibrated(
+        probe,
+        Confusion(alarms=probe.alarms(parts.test)[shown].numpy(), hits=hits[shown].numpy()),
+    )

@@ -1,0 +1,224 @@
+"""Does a generator show augmentations that its data do not? A probe per operation, and the rate behind its alarms.
+
+An augmentation leaks when the generator learns augmented images instead of clean ones (Karras et al. 2020,
+arXiv:2006.06676, section 2.2). No such rate can be read off the images directly, so it is estimated as in
+screening for a disease: from the alarms of a fallible test whose two kinds of error were measured.
+
+What it cannot do: a probe knows real images only. What a generator does badly (blur, blotches) may look
+operated to it, and the measured errors do not hold for such images. The share of alarms on generated images
+that were operated by us is reported beside the probe's sensitivity: where the two differ, or where there are
+fewer alarms than the measured errors allow, the rate is called doubtful; where they agree half of the question
+is still open. Where generated images repeat few training
+images they are fewer than they seem, and the intervals are too narrow.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.config.run import RunConfig
+from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
+from adavit.diagnostics.leaks.operations import (
+    Operation,
+    check_operations,
+    operations_by_name,
+    operations_of_config,
+    operations_of_preset,
+)
+from adavit.diagnostics.leaks.rates import LEVEL, REPLICATES, Rate, estimate_rate
+from adavit.diagnostics.leaks.rates_picture import draw_rates
+from adavit.diagnostics.material import choose_folder, gather_material
+from adavit.errors import UserError
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.runtime.randomness import generator_for, seed_for
+
+LEAST_ACCURACY = 0.7
+"""Balanced accuracy below which a probe tells nothing."""
+
+DISAGREEMENT = 0.15
+"""Difference between the alarms on operated real and generated images from which a rate is doubtful."""
+
+CAUTION = (
+    "Shares of images that an operation visibly changed, as seen by a probe that knows real images"
+    " only: what the generator does badly may look operated to it."
+)
+
+
+def leaks(
+    source: str,
+    *,
+    data: str | None = None,
+    operations: Sequence[str] | None = None,
+    augment: str | None = None,
+    fakes: int | None = None,
+    which: str | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Estimates for each operation how many generated images show it.
+
+    Writes `leaks.json` and `leaks.png`.
+
+    Args:
+        source: A run directory, a generator file, or a folder or zip of generated images.
+        data: Real images; None takes those that the run was trained on.
+        operations: Names of the augmentation pipe's operations; None takes those that the run used.
+        augment: A preset of operations, instead of `operations`.
+        fakes: Generated images; None takes as many as the run's metrics, or all of a folder's.
+        which: "best" or "last" generator of a run; None is the best.
+        seed: Start of the random streams; None takes the run's.
+        out: Folder to write to; None is `diagnostics` in the run directory.
+        data_root: Where downloaded sets are kept.
+        device: As `adavit.runtime.devices.choose_device`.
+        console: Told how it goes; None says nothing.
+
+    Returns:
+        What is written to `leaks.json`.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    console = console or SilentConsole()
+    chosen = choose_device(device)
+    if operations is not None and augment is not None:
+        raise UserError(
+            "--operations and --augment were both given, expected one of them. Leave one out."
+        )
+    if operations is not None:
+        check_operations(operations)
+    folder = choose_folder(source, out)
+    material = gather_material(
+        source,
+        data=data,
+        fakes=fakes,
+        which=which,
+        seed=seed,
+        data_root=data_root,
+        device=chosen,
+        console=console,
+    )
+    wanted = _choose_operations(material.config, operations, augment)
+    make_folder(folder)
+    seed = material.protocol["seed"]
+    parts = divide(material, seed)
+    found = []
+    for operation in wanted:
+        found.append(
+            judge(operation, parts, material.fakes, seed=seed, device=chosen, console=console)
+        )
+    record = {
+        "protocol": {
+            **material.protocol,
+            "n_probe_training": len(parts.training),
+            "n_probe_test": len(parts.test),
+            "n_control": len(parts.control),
+            "draws_per_test_image": DRAWS,
+            "interval": f"{LEVEL:.0%} percentile bootstrap, {REPLICATES} replicates",
+            "least_balanced_accuracy": LEAST_ACCURACY,
+            "mirror": material.mirror,
+        },
+        "caution": CAUTION,
+        "operations": found,
+    }
+    write_bytes(
+        folder / "leaks.png", draw_rates(found, f"{source}: share of images that show an operation")
+    )
+    write_json(folder / "leaks.json", record)
+    return record
+
+
+def judge(
+    operation: Operation,
+    parts: Parts,
+    fakes: Tensor,
+    *,
+    seed: int,
+    device: torch.device,
+    console: Console,
+) -> dict[str, Any]:
+    """Trains and measures a probe, and estimates rates where it can tell.
+
+    Args:
+        operation: What to look for.
+        parts: Real images.
+        fakes: Generated images, uint8 [N, C, R, R].
+        seed: Of everything random.
+        device: Where the probe is trained.
+        console: Told how it goes.
+
+    Returns:
+        The operation's entry of the record. Without `rate` it cannot be told, for the given reason.
+    """
+    result: dict[str, Any] = {"operation": operation.name}
+    calibrated = calibrate(
+        operation,
+        parts,
+        seed=seed,
+        device=device,
+        progress=lambda done, total: console.activity(f"{operation.name}: probe", done, total),
+    )
+    if calibrated is None:
+        return {**result, "cannot_be_told": "it changes fewer than half of the images"}
+    probe, confusion = calibrated.probe, calibrated.confusion
+    result |= {
+        "balanced_accuracy": round(confusion.balanced_accuracy, 4),
+        "sensitivity": round(confusion.sensitivity, 4),
+        "specificity": round(confusion.specificity, 4),
+    }
+    if confusion.balanced_accuracy < LEAST_ACCURACY:
+        reason = f"the probe's balanced accuracy is below {LEAST_ACCURACY:g}"
+        return {**result, "cannot_be_told": reason}
+    stream = generator_for(seed, f"operated fakes of {operation.name}", 0)
+    operated, changed = operation.apply(fakes, stream)
+    on_operated = float(probe.alarms(operated[changed]).float().mean()) if changed.any() else 0.0
+    random = np.random.Generator(np.random.PCG64(seed_for(seed, operation.name, 0)))
+    rate, control = (
+        estimate_rate(probe.alarms(images).numpy(), confusion, random)
+        for images in (fakes, parts.control)
+    )
+    disagrees = abs(on_operated - confusion.sensitivity) > DISAGREEMENT
+    return {
+        **result,
+        "rate": _as_record(rate),
+        "control_rate": _as_record(control),
+        "alarms_on_operated_fakes": round(on_operated, 4),
+        "doubtful": disagrees or not rate.is_possible,
+    }
+
+
+def _as_record(rate: Rate) -> dict[str, float]:
+    return {
+        "value": round(rate.value, 4),
+        "low": round(rate.low, 4),
+        "high": round(rate.high, 4),
+    }
+
+
+def _choose_operations(
+    config: RunConfig | None, names: Sequence[str] | None, preset: str | None
+) -> list[Operation]:
+    if names is not None:
+        return operations_by_name(names, None if config is None else config.augment)
+    if preset is not None:
+        return operations_of_preset(preset)
+    if config is None:
+        raise UserError(
+            "images do not say how they were augmented, expected the operations to look for. Give"
+            " --operations, for example --operations rotate,brightness, or --augment bgc."
+        )
+    used = operations_of_config(config.augment)
+    if not used:
+        raise UserError(
+            "the run augmented nothing, so nothing can have leaked; expected operations to look for"
+            " all the same. Give --operations or --augment bgc."
+        )
+    return used

@@ -1,0 +1,1 @@
+"""Does a generator repeat its training images?"""

@@ -1,0 +1,134 @@
+"""How near images come to the training images, against how near those are to each other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.diagnostics.memorisation.nearest import Nearest, nearest
+from adavit.diagnostics.memorisation.spaces import Space
+
+PERCENTILE = 1.0
+"""Of the leave-one-out distances: what is nearer counts as close."""
+
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Vectors of the images trained on.
+
+    Attributes:
+        vectors: [R, D]; with flips the flipped ones after the others.
+        owners: Position of the image that each comes from, int64 [R].
+        is_mirrored: Whether each is flipped, bool [R].
+    """
+
+    vectors: Tensor
+    owners: Tensor
+    is_mirrored: Tensor
+
+    @classmethod
+    def embed(cls, images: Tensor, space: Space, *, mirror: bool) -> "TrainingSet":
+        """Puts images, uint8 [N, C, R, R], and with `mirror` their flips into a space."""
+        vectors = space.embed(images, "training images")
+        owners = torch.arange(len(images))
+        if not mirror:
+            return cls(vectors, owners, torch.zeros(len(images), dtype=torch.bool))
+        flipped = space.embed(images.flip(-1), "flipped training images")
+        return cls(
+            torch.cat([vectors, flipped]),
+            owners.repeat(2),
+            torch.arange(2 * len(images)) >= len(images),
+        )
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Nearest training image of each image, in the unit of the space.
+
+    Attributes:
+        values: float64 [Q].
+        owners: Position of the training image, int64 [Q].
+        is_mirrored: Whether it is nearest when flipped, bool [Q].
+    """
+
+    values: np.ndarray
+    owners: np.ndarray
+    is_mirrored: np.ndarray
+
+
+def distances_to_training(vectors: Tensor, training: TrainingSet, space: Space) -> Distances:
+    """Nearest training image of each vector [Q, D]."""
+    return _distances(nearest(vectors, training.vectors), training, space, vectors.shape[1])
+
+
+def leave_one_out(training: TrainingSet, chosen: Tensor, space: Space) -> Distances:
+    """Nearest other training image of some training images.
+
+    Args:
+        training: At least two images.
+        chosen: Their positions, int64 [Q]; flips of an image are not other images.
+        space: As the vectors are in.
+    """
+    found = nearest(
+        training.vectors[chosen],
+        training.vectors,
+        query_owners=chosen,
+        reference_owners=training.owners,
+    )
+    return _distances(found, training, space, training.vectors.shape[1])
+
+
+def summarise(distances: Distances, threshold: float) -> dict[str, Any]:
+    """Counts and the median, for JSON.
+
+    Args:
+        distances: Of some images.
+        threshold: Distances below it count as close.
+
+    Returns:
+        The share of close images with its 95% interval (Wilson 1927), and the median distance.
+    """
+    count = len(distances.values)
+    closer = int((distances.values < threshold).sum())
+    low, high = wilson_interval(closer, count)
+    return {
+        "images": count,
+        "closer": closer,
+        "share_closer": closer / count,
+        "share_interval": [round(low, DIGITS), round(high, DIGITS)],
+        "median": round(float(np.median(distances.values)), DIGITS),
+    }
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """95% interval of a share.
+
+    Wilson 1927 ("Probable inference, the law of succession, and statistical inference", Journal of
+    the American Statistical Association 22): the shares whose distance to the observed one is at most
+    1.96 standard errors of their own.
+
+    Args:
+        hits: From 0 to `count`.
+        count: At least 1.
+    """
+    z = 1.959964
+    share = hits / count
+    centre = share + z * z / (2 * count)
+    spread = z * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
+    scale = 1 + z * z / count
+    # At the ends the exact bounds are 0 and 1; rounding may miss them.
+    low = 0.0 if hits == 0 else (centre - spread) / scale
+    high = 1.0 if hits == count else (centre + spread) / scale
+    return low, high
+
+
+def _distances(found: Nearest, training: TrainingSet, space: Space, size: int) -> Distances:
+    return Distances(
+        values=(found.distances * space.scale(size)).numpy(),
+        owners=training.owners[found.indices].numpy(),
+        is_mirrored=training.is_mirrored[found.indices].numpy(),
+    )

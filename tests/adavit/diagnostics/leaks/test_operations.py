@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+
+from adavit.augment import AugmentPipe
+from adavit.config.layers import build_config
+from adavit.config.run import OPERATIONS
+from adavit.data import images_to_float, images_to_uint8
+from adavit.diagnostics.leaks.operations import (
+    Operation,
+    operations_by_name,
+    operations_of_config,
+    operations_of_preset,
+)
+from adavit.errors import UserError
+from tests.adavit.diagnostics.conftest import random_images
+
+
+def operation(name: str) -> Operation:
+    return operations_by_name([name])[0]
+
+
+def stream(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_mirror_always_mirrors() -> None:
+    images = random_images(40)
+    before = images.clone()
+    operated, shown = operation("xflip").apply(images, stream())
+    assert torch.equal(operated, images.flip(-1))
+    assert shown.all()
+    assert torch.equal(images, before)
+
+
+def test_quarter_turns_are_never_by_none_and_the_others_are_equally_likely() -> None:
+    images = random_images(600)
+    operated, shown = operation("rotate90").apply(images, stream())
+    assert shown.all()
+    turned = [(operated == images.rot90(turns, (2, 3))).flatten(1).all(1) for turns in (1, 2, 3)]
+    assert torch.stack(turned).sum(0).eq(1).all()
+    # 200 each, standard deviation 11.5.
+    assert all(154 < int(each.sum()) < 246 for each in turned)
+
+
+def test_continuous_strengths_are_those_of_the_pipe() -> None:
+    images = torch.full((4000, 1, 4, 4), 128, dtype=torch.uint8)
+    operated, shown = operation("brightness").apply(images, stream())
+    shift = (images_to_float(operated) - images_to_float(images))[:, 0, 0, 0]
+    # Normal with standard deviation .2, of which the draws below half a level were drawn again.
+    assert shift.abs().min() > 0.5 / 127.5 - 1e-6
+    assert float(shift.std()) == pytest.approx(0.2, rel=0.05)
+    assert shown.all()
+
+
+def test_images_that_cannot_change_are_returned_and_said_to_be_unchanged() -> None:
+    images = random_images(6)
+    images[1] = 77
+    operated, shown = operation("rotate").apply(images, stream())
+    assert shown.tolist() == [True, False, True, True, True, True]
+    assert torch.equal(operated[1], images[1])
+
+
+@pytest.mark.parametrize("name", ["hue", "saturation"])
+def test_grey_images_have_no_colour_to_change(name: str) -> None:
+    _, shown = operation(name).apply(random_images(5, channels=1), stream())
+    assert not shown.any()
+
+
+def test_colours_that_are_not_seen_are_no_change() -> None:
+    images = random_images(5, channels=4)
+    images[:, 3] = 0
+    _, shown = operation("hue").apply(images, stream())
+    assert not shown.any()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_shows_and_follows_its_seed(name: str) -> None:
+    images = random_images(8, side=32)
+    first, shown = operation(name).apply(images, stream(1))
+    again, _ = operation(name).apply(images, stream(1))
+    assert shown.all()
+    assert (first != images).flatten(1).any(1).all()
+    assert torch.equal(first, again)
+
+
+def test_an_operation_is_the_pipe_with_nothing_else() -> None:
+    images = random_images(8, side=32)
+    pipe = AugmentPipe(cutout=1)
+    parameters = pipe.sample(images.shape, stream(3))
+    expected = images_to_uint8(pipe.apply(images_to_float(images), parameters))
+    assert torch.equal(operation("cutout").apply(images, stream(3))[0], expected)
+
+
+def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> None:
+    augment = build_config(
+        [{"augment": {"preset": "blit", **dict.fromkeys(OPERATIONS, 0.0)}}]
+    ).augment.model_copy(update={"cutout": 0.5, "xflip": 1.0, **_published(), "cutout_size": 0.25})
+    found = operations_of_config(augment)
+    assert [each.name for each in found] == ["xflip", "cutout"]
+    images = torch.full((50, 1, 32, 32), 255, dtype=torch.uint8)
+    operated, _ = found[1].apply(images, stream())
+    # Boxes of 8 x 8 of 32 x 32 pixels, some cut by the border.
+    assert int((operated != images).flatten(1).sum(1).max()) == 64
+
+
+def _published() -> dict[str, object]:
+    from adavit.config.run import MAGNITUDES
+
+    return dict(MAGNITUDES)
+
+
+@pytest.mark.parametrize("setting", [{"mode": "none"}, {"mode": "fixed", "p": 0}])
+def test_a_run_without_augmentation_has_no_operations(setting: dict[str, object]) -> None:
+    assert operations_of_config(build_config([{"augment": setting}]).augment) == []
+
+
+def test_diffaug_has_its_three_policies() -> None:
+    augment = build_config([{"augment": {"preset": "diffaug", "mode": "fixed", "p": 1}}]).augment
+    found = operations_of_config(augment)
+    assert [each.name for each in found] == [
+        "diffaug color",
+        "diffaug translation",
+        "diffaug cutout",
+    ]
+    images = random_images(8, side=32)
+    for each in found:
+        assert each.apply(images, stream())[1].all()
+    # Only cutout leaves pixels as they are, or sets them to the middle.
+    operated, _ = found[2].apply(images, stream())
+    assert ((operated == images) | (operated == 128)).all()
+
+
+def test_a_preset_has_its_operations() -> None:
+    assert [each.name for each in operations_of_preset("geom")] == [
+        "scale",
+        "rotate",
+        "aniso",
+        "xfrac",
+    ]
+    with pytest.raises(UserError, match="--augment is 'bcg'"):
+        operations_of_preset("bcg")
+
+
+@pytest.mark.parametrize("names", [["rotate", "rotation"], []])
+def test_unknown_names_are_refused(names: list[str]) -> None:
+    with pytest.raises(UserError, match="expected some of: xflip"):
+        operations_by_name(names)
+
+
+def test_a_name_given_twice_counts_once() -> None:
+    assert [each.name for each in operations_by_name(["hue", "hue"])] == ["hue"]
+
+
+def test_global_randomness_is_left_alone() -> None:
+    before = torch.random.get_rng_state()
+    operation("noise").apply(random_images(4), stream())
+    np.testing.assert_array_equal(before.numpy(), torch.random.get_rng_state().numpy())

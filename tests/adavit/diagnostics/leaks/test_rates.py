@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from adavit.diagnostics.leaks import rates
+from adavit.diagnostics.leaks.rates import Confusion, estimate_rate
+
+
+def sample(
+    random: np.random.Generator,
+    rate: float,
+    *,
+    images: int,
+    tests: int,
+    sensitivity: float,
+    specificity: float,
+) -> tuple[np.ndarray, Confusion]:
+    """Alarms of a probe of known errors on images of which a known share, exactly, is operated."""
+    operated = np.arange(images) < round(rate * images)
+    alarms = random.random(images) < np.where(operated, sensitivity, 1 - specificity)
+    # The draws on one image depend on one another: some images are easy and some are hard.
+    ease = np.clip(random.normal(sensitivity, 0.1, size=(tests, 1)), 0, 1)
+    hits = (random.random((tests, 4)) < ease).mean(1)
+    return alarms, Confusion(random.random(tests) < 1 - specificity, hits)
+
+
+def test_the_estimate_is_that_of_rogan_and_gladen(rng: np.random.Generator) -> None:
+    alarms = np.arange(100) < 30
+    confusion = Confusion(np.arange(50) < 5, np.where(np.arange(50) < 40, 1.0, 0.5))
+    # Sensitivity .9, specificity .9: (.3 + .9 - 1) / (.9 + .9 - 1).
+    assert (confusion.sensitivity, confusion.specificity) == pytest.approx((0.9, 0.9))
+    assert confusion.balanced_accuracy == pytest.approx(0.9)
+    rate = estimate_rate(alarms, confusion, rng)
+    assert rate.value == pytest.approx(0.25)
+    assert rate.low < rate.value < rate.high
+    assert rate.is_possible
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0.0), (1.0, 1.0)])
+def test_the_estimate_stays_a_share(
+    rng: np.random.Generator, share: float, expected: float
+) -> None:
+    alarms = np.full(200, share == 1)
+    confusion = Confusion(np.arange(50) < 10, np.full(50, 0.8))
+    rate = estimate_rate(alarms, confusion, rng)
+    assert rate.value == expected
+    assert 0 <= rate.low <= rate.high <= 1
+
+
+def test_no_alarm_among_few_images_is_no_certainty(rng: np.random.Generator) -> None:
+    confusion = Confusion(np.zeros(500, bool), np.ones(500))
+    few = estimate_rate(np.zeros(20, bool), confusion, rng)
+    many = estimate_rate(np.zeros(2000, bool), confusion, rng)
+    assert few.value == many.value == 0
+    # The exact upper bound of 0 of 20 is 1 - .025^(1/20) = .168, Jeffreys' .117.
+    assert 0.08 < few.high < 0.17
+    assert many.high < 0.005
+
+
+def test_fewer_test_images_widen_the_interval(rng: np.random.Generator) -> None:
+    widths = []
+    for tests in (40, 4000):
+        confusion = Confusion(
+            np.arange(tests) < tests // 10, (np.arange(tests) % 10 < 9).astype(np.float64)
+        )
+        rate = estimate_rate(np.arange(100_000) < 30_000, confusion, rng)
+        widths.append(rate.high - rate.low)
+    assert widths[0] > 5 * widths[1]  # about the root of 100
+
+
+def test_a_probe_that_guesses_is_refused(rng: np.random.Generator) -> None:
+    confusion = Confusion(np.arange(10) < 5, np.full(10, 0.5))
+    with pytest.raises(ValueError, match="must be above"):
+        estimate_rate(np.zeros(10, bool), confusion, rng)
+
+
+@pytest.mark.parametrize(
+    ("rate", "sensitivity", "specificity"),
+    [(0.0, 0.9, 0.95), (0.1, 0.75, 0.8), (0.3, 0.98, 0.98), (0.1, 1.0, 1.0)],
+)
+def test_intervals_hold_the_true_rate_as_often_as_they_say(
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+    sensitivity: float,
+    specificity: float,
+) -> None:
+    monkeypatch.setattr(rates, "REPLICATES", 500)
+    inside = 0
+    for _ in range(200):
+        alarms, confusion = sample(
+            rng, rate, images=400, tests=300, sensitivity=sensitivity, specificity=specificity
+        )
+        estimate = estimate_rate(alarms, confusion, rng)
+        inside += estimate.low <= rate <= estimate.high
+    # 95% of 200 are 190 with a standard deviation of 3; four of those below is an error of ours.
+    assert inside >= 178
+
+
+def test_far_fewer_or_more_alarms_than_the_errors_allow_are_no_possible_rate(
+    rng: np.random.Generator,
+) -> None:
+    confusion = Confusion(np.arange(500) % 5 < 1, np.full(500, 0.8))  # false alarms 20%, hits 80%
+    possible = [
+        estimate_rate(np.arange(500) < alarms, confusion, rng).is_possible
+        for alarms in (20, 95, 250, 405, 480)
+    ]
+    assert possible == [False, True, True, True, False]

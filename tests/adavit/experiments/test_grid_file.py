@@ -1,0 +1,137 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adavit.config.layers import build_config
+from adavit.errors import UserError
+from adavit.experiments.grid_file import grid_names, read_grid
+from tests.adavit.experiments.conftest import WriteGrid
+
+
+def test_points_are_the_product_of_the_axes_with_the_last_one_fastest(
+    write_grid: WriteGrid,
+) -> None:
+    axes = {
+        "data.subset": [10, 20],
+        "aug": {"off": {"augment": {"mode": "none"}}, "on": {"augment": {"mode": "ada"}}},
+        "run.seed": [0, 7],
+    }
+    grid = read_grid(str(write_grid(axes=axes, baseline={"aug": "off"})))
+    points = list(grid.points())
+    assert [tuple(point.axes.values()) for point in points] == [
+        (10, "off", 0), (10, "off", 7), (10, "on", 0), (10, "on", 7),
+        (20, "off", 0), (20, "off", 7), (20, "on", 0), (20, "on", 7),
+    ]  # fmt: skip
+    assert points[5].label == "subset 20, off"
+    assert points[5].varied == {"data.subset": 20, "augment.mode": "none", "run.seed": 7}
+    assert points[5].settings["training"] == grid.base["training"]
+    assert [grid.is_baseline(point) for point in points] == [True, True, False, False] * 2
+
+
+def test_a_preset_lies_below_the_base_and_the_axes_above(write_grid: WriteGrid) -> None:
+    grid = read_grid(str(write_grid(preset="smoke", axes={"training.batch": [4]}, baseline=None)))
+    (point,) = grid.points()
+    config = build_config([point.settings])
+    assert config.training.batch == 4
+    assert config.training.total_kimg == 0.064
+    assert config.data.resolution == 16, "only the preset sets it"
+
+
+def test_a_grid_written_out_is_read_to_the_same_grid(write_grid: WriteGrid, tmp_path: Path) -> None:
+    grid = read_grid(str(write_grid(description="What it shows.\n")))
+    changed = grid.with_overrides([{"training": {"batch": 4}}], seeds=[3, 4])
+    assert changed.base["training"]["batch"] == 4
+    assert len(list(changed.points())) == 4
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(changed.as_yaml(), encoding="utf-8")
+    assert read_grid(str(copy)) == changed
+
+
+def test_a_path_wins_over_a_name(write_grid: WriteGrid) -> None:
+    path = write_grid()
+    assert read_grid("smoke").name == "smoke"
+    Path("smoke").write_bytes(path.read_bytes())
+    assert read_grid("smoke").name == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"axis": {}}, "key 'axis'.*Did you mean axes"),
+        ({"axes": None}, "no axes"),
+        ({"axes": []}, "axes is .*a mapping"),
+        ({"axes": {"run.seed": 3}}, "axes.run.seed is 3, expected a list"),
+        ({"axes": {"run.seed": [1, 1]}}, "repeats"),
+        ({"axes": {"run.seed": [[1]]}}, "lists or mappings"),
+        ({"axes": {"a": [1, 2]}}, "axes.a .*settings by label"),
+        ({"axes": {"a": {"x": {"augment": "bgc"}}}}, "axes.a.x.augment is 'bgc'"),
+        ({"baseline": {"augmentatio": "none"}}, "Did you mean augmentation"),
+        ({"baseline": {"augmentation": "non"}}, "baseline.augmentation is 'non', .*none, some"),
+        ({"base": {"training": 3}}, "base.training is 3"),
+        ({"preset": "smok"}, "smoke"),
+        ({"name": "../up"}, "letters"),
+        ({"name": 3}, "name is 3"),
+    ],
+)
+def test_mistakes_in_a_file_are_named(
+    write_grid: WriteGrid, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        read_grid(str(write_grid(**changed)))
+
+
+def test_a_tag_that_would_build_an_object_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evil.yaml"
+    path.write_text("axes: !!python/object/apply:os.system ['touch owned']\n")
+    with pytest.raises(UserError, match="not valid YAML"):
+        read_grid(str(path))
+    assert not Path("owned").exists()
+
+
+def test_an_unknown_name_lists_the_shipped_ones() -> None:
+    with pytest.raises(UserError, match=r"groups-cpu.*Did you mean smoke"):
+        read_grid("smok")
+
+
+def test_what_an_axis_varies_cannot_be_set(write_grid: WriteGrid) -> None:
+    grid = read_grid(str(write_grid()))
+    with pytest.raises(UserError, match=r"augment\.mode is given, but an axis of grid 'tiny'"):
+        grid.with_overrides([{"augment": {"mode": "ada"}}], seeds=None)
+
+
+@pytest.mark.parametrize("name", grid_names())
+def test_shipped_grids_are_valid_and_say_how_to_run_them(name: str) -> None:
+    grid = read_grid(name)
+    text = (Path(__file__).parents[3] / "configs" / "ablations" / f"{name}.yaml").read_text()
+    assert text.startswith("# adavit ablate ")
+    assert grid.name == name
+    assert grid.description
+    points = list(grid.points())
+    for point in points:
+        build_config([point.settings])
+    assert any(grid.is_baseline(point) for point in points)
+    for point in points:
+        training = build_config([point.settings]).training
+        if name.endswith("-cpu"):
+            # At 2,000 images what is compared is speed of learning, at 200 it is overfitting.
+            assert training.total_kimg == (60 if name == "stems-cpu" else 120)
+            assert training.batch == 32
+        assert training.total_kimg
+
+
+def test_the_shipped_grids_are_those_that_were_promised() -> None:
+    labels = {name: [point.label for point in read_grid(name).points()] for name in grid_names()}
+    groups = ["none", "blit", "geom", "color", "filter", "noise", "cutout"]
+    assert labels["groups"] == [*groups, "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"]
+    assert labels["groups-cpu"] == ["none", "blit", "geom", "color", "bg", "bgc", "ada"]
+    for form in ("", "-cpu"):
+        fixed = ["p 0", "p 0.2", "p 0.4", "p 0.6", "p 0.8"]
+        assert labels[f"probability{form}"] == [*fixed, "adaptive r_t", "adaptive r_v"]
+        assert len(labels[f"size{form}"]) == 10
+        assert len(labels[f"discriminator{form}"]) == 2
+        assert labels[f"stems{form}"] == ["resnet", "vit-linear", "vit-overlap", "vit-conv"]
+    assert len(labels["overfitting-cpu"]) == 6
+    subsets = yaml.safe_load(read_grid("size").as_yaml())["axes"]["data.subset"]
+    assert subsets == [100, 500, 1000, 2000, 5000]
