@@ -12,13 +12,13 @@ from torch import Tensor
 from adavit.augment import AugmentPipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.presets import DIFFAUG, GROUPS
+from adavit.build.augmentation import build_pipe
 from adavit.config.auto import Facts, resolve
 from adavit.config.run import AUTO, MAGNITUDES, OPERATIONS, RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for
-from adavit.training.start.build import build_pipe
 
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Columns of the upper part: how strong the drawn parameter is, from the lower end of its distribution."""

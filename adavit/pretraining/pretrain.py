@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adavit.build.networks import build_discriminator
 from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
 from adavit.config.run import MetricsConfig, RunConfig, RunSettings
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError
-from adavit.models.build import build_discriminator
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
     MaskedPatchHead,

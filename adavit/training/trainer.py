@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.build.augmentation import build_probability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError, first_line
@@ -24,7 +25,6 @@ from adavit.training.curves import draw_curves
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import Progress
 from adavit.training.samples import SampleSheet
-from adavit.training.start.build import build_probability
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.tensorboard import EventLog

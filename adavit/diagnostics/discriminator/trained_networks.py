@@ -7,12 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from adavit.build.augmentation import build_probability
+from adavit.build.networks import build_networks
 from adavit.config.run import RunConfig
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
-from adavit.training.start.build import build_networks, build_probability
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from adavit.models.masked_patches.targets import class_count, mean_colour_classe
 from adavit.models.vit.encoder import TOKEN_STD, VisionEncoder
 from adavit.runtime.precision import full_precision
 
+HEAD = "masked_patches"
+"""Where the discriminator keeps the head: its optimiser and its checkpoint are those of the head too."""
+
 
 class MaskedPatchHead(nn.Module):
     """What masked patch prediction adds to an encoder: the mask token and a dense layer.
@@ -47,6 +50,16 @@ def head_for(encoder: VisionEncoder) -> MaskedPatchHead:
     """A new head that fits an encoder; draws from torch's global generator, as modules do."""
     width = encoder.norm.normalized_shape[0]
     return MaskedPatchHead(width=width, image_channels=encoder.image_channels)
+
+
+def add_head(discriminator: nn.Module) -> None:
+    """Gives a ViT discriminator the mask token and the layer that predicts.
+
+    Its logits stay as they are. Draws from torch's global generator, as modules do.
+    """
+    encoder = discriminator.get_submodule("encoder")
+    assert isinstance(encoder, VisionEncoder)
+    discriminator.add_module(HEAD, head_for(encoder))
 
 
 def predict_corrupted(

@@ -1,12 +1,12 @@
 """Masked patch prediction beside the adversarial loss (Dosovitskiy et al. 2021, arXiv:2010.11929, appendix B.1.2)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
+    HEAD,
     MaskedPatchHead,
-    head_for,
     masked_patch_accuracy,
     masked_patch_loss,
     predict_corrupted,
@@ -14,19 +14,6 @@ from adavit.models.masked_patches.prediction import (
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.training.objectives.regularizer import Microbatch, Term
 from adavit.training.objectives.schedules import Schedule
-
-HEAD = "masked_patches"
-"""Where the discriminator keeps the head: its optimiser and its checkpoint are those of the head too."""
-
-
-def add_head(discriminator: nn.Module) -> None:
-    """Gives a ViT discriminator the mask token and the layer that predicts.
-
-    Its logits stay as they are. Draws from torch's global generator, as modules do.
-    """
-    encoder = discriminator.get_submodule("encoder")
-    assert isinstance(encoder, VisionEncoder)
-    discriminator.add_module(HEAD, head_for(encoder))
 
 
 class MaskedPatches(Term):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from adavit.build.networks import generator_arguments
 from adavit.config.auto import Facts, resolve
 from adavit.config.layers import explain
 from adavit.config.run import AUTO, RunConfig
@@ -19,7 +20,6 @@ from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.scoring import CHANNEL_NAMES, build_evaluator, load_reference
-from adavit.models.build import generator_arguments
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, keep_freed_memory
 

@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 import torch
 
+from adavit.build.networks import build_discriminator
 from adavit.config.auto import Facts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResNetConfig, ViTConfig
 from adavit.errors import UserError
-from adavit.models.build import build_discriminator
 from tests.adavit.models.vit.test_parts import OTHERS
 
 

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from adavit.build.augmentation import build_probability
 from adavit.config.auto import Facts, resolve
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.training import TrainingConfig
 from adavit.errors import UserError
 from adavit.training.passes.streams import StepStreams
-from adavit.training.start.build import build_probability, build_step
+from adavit.training.start.build import build_step
 
 IMAGES = 24
 BATCH = 4

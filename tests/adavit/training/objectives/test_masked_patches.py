@@ -9,11 +9,13 @@ from adavit.augment import AugmentPipe
 from adavit.models import Generator, ViTDiscriminator
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
+    HEAD,
+    add_head,
     masked_patch_accuracy,
     masked_patch_loss,
     predict_corrupted,
 )
-from adavit.training.objectives.masked_patches import HEAD, MaskedPatches, add_head
+from adavit.training.objectives.masked_patches import MaskedPatches
 from adavit.training.objectives.regularizer import Judged, Microbatch
 from adavit.training.passes.augmented_discriminator import Critic
 from adavit.training.passes.streams import StepStreams

@@ -1,13 +1,16 @@
-"""From a configuration to networks; the only place where the two meet."""
+"""From a configuration to networks."""
 
 from typing import Any
 
+import torch
 from torch import nn
 
-from adavit.config.run import GeneratorConfig, ResNetConfig, ViTConfig
+from adavit.config.run import GeneratorConfig, ResNetConfig, RunConfig, ViTConfig
 from adavit.models.generator import Generator
+from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
 from adavit.models.vit.discriminator import ViTDiscriminator
+from adavit.runtime.randomness import seed_for
 
 
 def generator_arguments(
@@ -44,3 +47,29 @@ def build_discriminator(
         num_classes=num_classes,
         **config.model_dump(exclude={"kind"}),
     )
+
+
+def build_networks(
+    config: RunConfig, *, image_channels: int, num_classes: int
+) -> tuple[Generator, nn.Module]:
+    """Generator and discriminator as a run starts with them, on the CPU.
+
+    Weights are drawn there from the run's seed, so that they are the same whatever the device.
+
+    Args:
+        config: Resolved.
+        image_channels: Channels of the images.
+        num_classes: Number of classes; 0 for unconditional networks.
+    """
+    shape = {
+        "resolution": config.data.resolution,
+        "image_channels": image_channels,
+        "num_classes": num_classes,
+    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(config.run.seed, "weights", 0))
+        generator = build_generator(config.generator, **shape)
+        discriminator = build_discriminator(config.discriminator, **shape)
+        if config.training.masked_patch_weight:
+            add_head(discriminator)
+    return generator, discriminator

@@ -1,0 +1,37 @@
+"""From the section `augment` of a configuration to the pipe, and to what moves its probability."""
+
+from typing import Any
+
+from adavit.augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
+from adavit.augment.presets import DIFFAUG
+from adavit.config.run import MAGNITUDES, OPERATIONS
+
+
+def build_pipe(augment: Any) -> AugmentPipe:
+    """The augmentation pipe of a resolved `AugmentConfig`: every multiplier and magnitude is in it."""
+    if augment.preset == DIFFAUG:
+        return AugmentPipe.preset(DIFFAUG)
+    return AugmentPipe(**{name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)})
+
+
+def build_probability(
+    augment: Any, *, threshold_at_zero: bool = True
+) -> AdaptiveProbability | FixedProbability | ScheduledProbability:
+    """What decides p: adapted to overfitting, fixed, scheduled, or 0. All of them measure r_t and r_v.
+
+    Args:
+        augment: A resolved `AugmentConfig`.
+        threshold_at_zero: Whether the sign of a logit means something under the loss.
+    """
+    if augment.mode == "ada":
+        return AdaptiveProbability(
+            heuristic=augment.heuristic,
+            target=augment.target,
+            speed_kimg=augment.speed_kimg,
+            initial=augment.initial_p,
+            p_max=augment.p_max,
+            threshold_at_zero=threshold_at_zero,
+        )
+    if augment.mode == "scheduled":
+        return ScheduledProbability(augment.initial_p, augment.p, augment.schedule_kimg)
+    return FixedProbability(augment.p if augment.mode == "fixed" else 0.0)
