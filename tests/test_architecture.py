@@ -1,68 +1,81 @@
-"""The shape of the project: which package may import which, and how long a file may be."""
+"""The shape of the project: which room may import which, and how long a file may be."""
 
-import ast
-from collections.abc import Iterator
-from pathlib import Path
+import re
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-MAY_IMPORT = {"augment": set(), "adavit": {"augment"}, "cli": {"augment", "adavit"}}
-FOLDERS = {"augment", "cli", "configs", "tests", "benchmarks"}
+from benchmarks.house import LINKS, ORDER, ROOT, Module, circle, modules, namesakes, upward_imports
+
 LONGEST = 350
+HOUSE = modules()
 
 
-def sources(package: str) -> list[Path]:
-    links = {path for path in (ROOT / package).iterdir() if path.is_symlink()}
-    found = sorted((ROOT / package).rglob("*.py"))
-    return [path for path in found if not links & set(path.parents)]
-
-
-def package_of(module: str) -> str:
-    """Which of the three packages a module belongs to: `adavit.augment` is one beside `adavit`."""
-    first, _, rest = module.partition(".")
-    below = rest.partition(".")[0]
-    return below if first == "adavit" and below in MAY_IMPORT else first
-
-
-def imported(path: Path) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno} imports relatively; write the full name"
-            yield node.module or "", node.lineno
-
-
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_imports_go_one_way(package: str) -> None:
-    allowed = MAY_IMPORT[package] | {package}
-    wrong = [
-        f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in sources(package)
-        for name, line in imported(path)
-        if package_of(name) in MAY_IMPORT.keys() - allowed or name.partition(".")[0] in FOLDERS
-    ]
+def test_imports_go_one_way() -> None:
+    wrong = upward_imports(HOUSE)
     assert not wrong, (
-        f"{wrong}: data flows augment <- adavit <- cli; move the code down, or pass it in"
+        f"{wrong}: data flows up the ORDER of rooms; move the code down, or pass it in"
     )
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_files_hold_one_idea(package: str) -> None:
-    long = {
-        str(path.relative_to(ROOT)): lines
-        for path in sources(package)
-        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > LONGEST
-    }
+def test_augment_stands_by_itself() -> None:
+    outside = [
+        f"{module.path}:{line} imports {target}"
+        for module in HOUSE.values()
+        for target, line in module.imports
+        if module.room == "augment" and HOUSE[target].room != "augment"
+    ]
+    assert not outside, (
+        f"{outside}: augment is images in, images out, and knows nothing of the rest"
+    )
+
+
+def test_no_modules_import_each_other() -> None:
+    assert not circle(HOUSE), f"{' -> '.join(circle(HOUSE))}: give what they share a module below"
+
+
+def test_every_file_lies_in_a_room_of_the_plan() -> None:
+    loose = [str(module.path) for module in HOUSE.values() if module.room not in ORDER]
+    assert not loose, f"{loose} lie in no room: move them into one, or give the room its place"
+    files = {path.name for path in (ROOT / "adavit").glob("*.py")}
+    assert files == {"__init__.py", "errors.py"}, f"{files}: adavit/ holds rooms, not modules"
+
+
+def test_every_room_of_the_plan_stands() -> None:
+    empty = set(ORDER) - {module.room for module in HOUSE.values()}
+    assert not empty, f"{empty} are rooms of the plan without a file: take them out of it"
+
+
+def test_files_hold_one_idea() -> None:
+    long = {str(module.path): module.lines for module in HOUSE.values() if module.lines > LONGEST}
     assert not long, f"{long} are longer than {LONGEST} lines: give each idea a file of its own"
 
 
-def test_the_command_line_holds_no_arithmetic_on_tensors() -> None:
-    wrong = [
-        f"{path.relative_to(ROOT)}:{line}"
-        for path in sources("cli")
-        for name, line in imported(path)
-        if name.partition(".")[0] in {"numpy", "torchvision", "kornia"}
+def test_a_class_has_a_name_of_its_own() -> None:
+    assert not namesakes(HOUSE), "one name for one thing: rename all but one of each"
+
+
+def test_our_folders_are_imported_by_the_name_they_are_installed_under() -> None:
+    bare = re.compile(rf"^\s*(?:from|import) (?:{'|'.join(LINKS)})\b")
+    sources = [
+        path
+        for folder in ("adavit", "augment", "cli", "tests", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
     ]
-    assert not wrong, f"{wrong}: cli parses, calls adavit and prints; move the logic to adavit"
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if bare.match(line)
+    ]
+    assert not wrong, f"{wrong}: write adavit.augment, adavit.cli, adavit.configs"
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in HOUSE.values() if m.room == "cli"], ids=lambda m: m.name
+)
+def test_the_command_line_holds_no_arithmetic_on_tensors(module: Module) -> None:
+    text = (ROOT / module.path).read_text(encoding="utf-8")
+    found = re.findall(
+        r"^\s*(?:from|import) (numpy|torchvision|kornia)\b", text, flags=re.MULTILINE
+    )
+    assert not found, f"{module.path} imports {found}: cli parses, calls adavit and prints"
