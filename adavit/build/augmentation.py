@@ -1,26 +1,24 @@
 """From the section `augment` of a configuration to the pipe, and to what moves its probability."""
 
-from typing import Any
-
 from adavit.augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
 from adavit.augment.presets import DIFFAUG
-from adavit.config.run import MAGNITUDES, OPERATIONS
+from adavit.config.augment import MAGNITUDES, OPERATIONS, AugmentConfig
 
 
-def build_pipe(augment: Any) -> AugmentPipe:
-    """The augmentation pipe of a resolved `AugmentConfig`: every multiplier and magnitude is in it."""
+def build_pipe(augment: AugmentConfig) -> AugmentPipe:
+    """The augmentation pipe of a run."""
     if augment.preset == DIFFAUG:
         return AugmentPipe.preset(DIFFAUG)
     return AugmentPipe(**{name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)})
 
 
 def build_probability(
-    augment: Any, *, threshold_at_zero: bool = True
+    augment: AugmentConfig, *, threshold_at_zero: bool = True
 ) -> AdaptiveProbability | FixedProbability | ScheduledProbability:
     """What decides p: adapted to overfitting, fixed, scheduled, or 0. All of them measure r_t and r_v.
 
     Args:
-        augment: A resolved `AugmentConfig`.
+        augment: The section.
         threshold_at_zero: Whether the sign of a logit means something under the loss.
     """
     if augment.mode == "ada":
@@ -33,5 +31,7 @@ def build_probability(
             threshold_at_zero=threshold_at_zero,
         )
     if augment.mode == "scheduled":
+        assert augment.p is not None
+        assert augment.schedule_kimg is not None
         return ScheduledProbability(augment.initial_p, augment.p, augment.schedule_kimg)
-    return FixedProbability(augment.p if augment.mode == "fixed" else 0.0)
+    return FixedProbability(augment.p or 0.0)

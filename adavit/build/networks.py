@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from adavit.config.run import GeneratorConfig, ResNetConfig, RunConfig, ViTConfig
+from adavit.config.run import GeneratorConfig, ResNetConfig, ResolvedConfig, ViTConfig
 from adavit.models.generator import Generator
 from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
@@ -50,7 +50,7 @@ def build_discriminator(
 
 
 def build_networks(
-    config: RunConfig, *, image_channels: int, num_classes: int
+    config: ResolvedConfig, *, image_channels: int, num_classes: int
 ) -> tuple[Generator, nn.Module]:
     """Generator and discriminator as a run starts with them, on the CPU.
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from adavit.augment.adaptive import TARGETS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
-from adavit.config.run import AUTO, MAGNITUDES, OPERATIONS, RunConfig
+from adavit.config.augment import MAGNITUDES, OPERATIONS
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """What the choice rests on.
 
     Attributes:
@@ -28,15 +30,15 @@ class Facts:
     device: str
 
 
-def resolve(config: RunConfig, facts: Facts) -> RunConfig:
-    """Replaces every `AUTO` by a value, and validates the whole again.
+def resolve(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
+    """Chooses what was left open, and validates the whole.
 
     Args:
         config: As merged from presets, files and flags.
         facts: Of the data and the device.
 
     Returns:
-        A configuration without `AUTO`.
+        The configuration of the run.
 
     Raises:
         pydantic.ValidationError: If chosen and given values do not go together.
@@ -47,14 +49,14 @@ def resolve(config: RunConfig, facts: Facts) -> RunConfig:
         chosen = _RULES[section](filled, facts)
         given = {key: value for key, value in filled[section].items() if value != AUTO}
         filled[section] |= chosen | given
-    return RunConfig.model_validate(filled)
+    return ResolvedConfig.model_validate(filled)
 
 
-def _data(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _data(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     return {"resolution": facts.resolution}
 
 
-def _augment(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _augment(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     vit, preset = config["discriminator"]["kind"] == "vit", config["augment"]["preset"]
     adapted, given = config["augment"]["mode"] == "ada", config["augment"]["heuristic"]
     has_threshold = config["training"]["loss"] not in LOSSES_WITHOUT_THRESHOLD
@@ -73,7 +75,7 @@ def _augment(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     }
 
 
-def _generator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _generator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     dim = 128 if facts.device == "cpu" else 512
     rate = 0.1 if facts.device == "cpu" else 0.01
     return {
@@ -84,7 +86,7 @@ def _generator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     }
 
 
-def _discriminator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     if config["discriminator"]["kind"] == "resnet":
         # R3GAN has none; its relativistic loss sees variety.
         group = 0 if config["discriminator"]["form"] == "r3gan" else 4
@@ -108,13 +110,13 @@ def _discriminator(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     }
 
 
-def _channels(facts: Facts) -> dict[str, Any]:
+def _channels(facts: RunFacts) -> dict[str, Any]:
     if facts.device == "cpu":
         return {"channel_base": 16 * facts.resolution, "channel_max": 64}
     return {"channel_base": 16384 if facts.resolution < 512 else 32768, "channel_max": 512}
 
 
-def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     vit = config["discriminator"]["kind"] == "vit"
     # Like those of a ViT, these weights are not equalised; the paper's rate (arXiv:2501.05441).
     r3gan = config["discriminator"].get("form") == "r3gan"
@@ -167,7 +169,7 @@ def _training(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
     }
 
 
-def _penalty_sigma(config: dict[str, Any], facts: Facts) -> float:
+def _penalty_sigma(config: dict[str, Any], facts: RunFacts) -> float:
     """Noise of the approximate penalties, in pixel values.
 
     On a ViT at 32 px, 64 images, the parameters' gradient had a cosine with that of exact R1 of 0.93 at
@@ -179,12 +181,12 @@ def _penalty_sigma(config: dict[str, Any], facts: Facts) -> float:
     return 0.01 if exact else 0.1
 
 
-def _metrics(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _metrics(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     on_cpu = facts.device == "cpu"
     return {"fakes": 2000 if on_cpu else 5000, "every_kimg": 20.0 if on_cpu else 200.0}
 
 
-def _run(config: dict[str, Any], facts: Facts) -> dict[str, Any]:
+def _run(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     every = config["metrics"]["every_kimg"]
     status = 1.0 if facts.device == "cpu" else 4.0
     return {

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from adavit.config.section import AUTO, ConfigModel
+from adavit.config.section import ConfigModel, auto, rule
 from adavit.models.resnet.discriminator import FORMS
 from adavit.models.vit.parts import (
     ATTENTIONS,
@@ -24,11 +24,12 @@ class ResNetConfig(ConfigModel):
     """residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
     training.discriminator_lr is its paper's 0.0002, on a CPU that of vit. StyleGAN2 is best with residual, on
     CIFAR-10 StyleGAN2-ADA takes plain."""
-    channel_base: int = Field(AUTO, ge=1)
-    """Channels at resolution r are min(channel_base / r, channel_max)."""
-    channel_max: int = Field(AUTO, ge=1)
+    channel_base: int = auto(ge=1)
+    """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
+    CPU 16 * resolution."""
+    channel_max: int = auto(ge=1)
     """auto: 512, on a CPU 64."""
-    minibatch_std_group: int = Field(AUTO, ge=0)
+    minibatch_std_group: int = auto(ge=0)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, for r3gan 0."""
 
 
@@ -36,16 +37,16 @@ class ViTConfig(ConfigModel):
     """A vision transformer encoder as the discriminator."""
 
     kind: Literal["vit"] = "vit"
-    patch: int = Field(AUTO, ge=1)
+    patch: int = auto(ge=1)
     """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
     accelerator / 16."""
-    width: int = Field(AUTO, ge=8)
+    width: int = auto(ge=8)
     """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192."""
-    depth: int = Field(AUTO, ge=1)
+    depth: int = auto(ge=1)
     """Encoder blocks. auto: 6, on a CPU 3."""
-    heads: int = Field(AUTO, ge=1)
+    heads: int = auto(ge=1)
     """Attention heads. auto: width / 64, on a CPU width / 32."""
-    mlp_ratio: float = Field(AUTO, gt=0)
+    mlp_ratio: float = auto(gt=0)
     """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
     layer_scale: float = Field(0.1, gt=0)
     """Initial factor of each residual branch. CaiT (arXiv:2103.17239) takes 0.1 up to 18 blocks."""
@@ -68,27 +69,28 @@ class ViTConfig(ConfigModel):
     """Tokens beside the patches that are not judged; 4 for cleaner attention maps (Darcet et al.)."""
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Part of the patches that a training pass leaves out. 0: none, as published discriminators do."""
-    minibatch_std_group: int = Field(AUTO, ge=0)
+    minibatch_std_group: int = auto(ge=0)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 0, on a CPU 4."""
 
-    @model_validator(mode="after")
-    def _parts_go_together(self) -> "ViTConfig":
-        if AUTO not in (self.width, self.heads) and self.width % self.heads:
+    @rule("width", "heads")
+    def _heads_divide_the_width(self) -> None:
+        if self.width % self.heads:
             raise ValueError(
                 f"discriminator.width is {self.width}, but must be a multiple of"
                 f" discriminator.heads ({self.heads}). Change one of them."
             )
-        if AUTO not in (self.patch, self.width, self.heads):
-            try:
-                check_parts(
-                    stem=self.stem,
-                    position_embedding=self.position_embedding,
-                    attention=self.attention,
-                    patch=self.patch,
-                    width=self.width,
-                    heads=self.heads,
-                    patch_drop=self.patch_drop,
-                )
-            except ValueError as error:
-                raise ValueError(f"discriminator.{error}") from None
-        return self
+
+    @rule("stem", "position_embedding", "attention", "patch", "width", "heads", "patch_drop")
+    def _parts_go_together(self) -> None:
+        try:
+            check_parts(
+                stem=self.stem,
+                position_embedding=self.position_embedding,
+                attention=self.attention,
+                patch=self.patch,
+                width=self.width,
+                heads=self.heads,
+                patch_drop=self.patch_drop,
+            )
+        except ValueError as error:
+            raise ValueError(f"discriminator.{error}") from None

@@ -3,24 +3,24 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from adavit.config.discriminator import ViTConfig
 from adavit.config.run import DataConfig
-from adavit.config.section import AUTO, ConfigModel
+from adavit.config.section import AUTO, ConfigModel, Writable, auto, rule, writable
 
 
 class PretrainingConfig(ConfigModel):
     """Length and optimisation, by AdamW (arXiv:1711.05101)."""
 
-    total_kimg: float = Field(AUTO, gt=0)
+    total_kimg: float = auto(gt=0)
     """Thousands of images. auto: 200, on a CPU 50."""
     batch: int = Field(64, ge=1)
     """Images per step; as a run on an accelerator takes."""
-    learning_rate: float = Field(AUTO, gt=0)
+    learning_rate: float = auto(gt=0)
     """Highest step. auto: 0.0002 (ViT paper, B.1.2), on a CPU 0.005
     (benchmarks/results/pretraining_cpu.md)."""
-    warmup_kimg: float = Field(AUTO, ge=0)
+    warmup_kimg: float = auto(ge=0)
     """Thousands of images over which the step rises from 0; then it falls along half a cosine to 0. auto:
     a hundredth of total_kimg, as in the ViT paper, B.1.2."""
     adam_beta1: float = Field(0.9, ge=0, lt=1)
@@ -29,7 +29,7 @@ class PretrainingConfig(ConfigModel):
     """Decay of the second moment; as MAE."""
     weight_decay: float = Field(0.05, ge=0)
     """Of matrices and embeddings, not of biases, gains and LayerScale; as MAE."""
-    measure_every_kimg: float = Field(AUTO, gt=0)
+    measure_every_kimg: float = auto(gt=0)
     """Thousands of images between measurements, at each of which the file is written. auto: a tenth of
     total_kimg."""
 
@@ -46,21 +46,20 @@ class PretrainingRun(ConfigModel):
 
 
 class PretrainConfig(ConfigModel):
-    """All that decides a pre-training."""
+    """What a user may write of a pre-training; what is left open holds the word "auto"."""
 
-    data: DataConfig = DataConfig()
-    discriminator: ViTConfig = ViTConfig()
-    pretraining: PretrainingConfig = PretrainingConfig()
+    data: Writable[DataConfig] = writable(DataConfig)()
+    discriminator: Writable[ViTConfig] = writable(ViTConfig)()
+    pretraining: Writable[PretrainingConfig] = writable(PretrainingConfig)()
     run: PretrainingRun = PretrainingRun()
 
-    @model_validator(mode="after")
-    def _without_classes(self) -> "PretrainConfig":
+    @rule("data.cond")
+    def _without_classes(self) -> None:
         if self.data.cond:
             raise ValueError(
                 "data.cond is on, but pre-training looks at no classes, expected it off. Leave it"
                 " out; adavit train --cond takes the same file."
             )
-        return self
 
     def as_dict(self) -> dict[str, Any]:
         """Sections as plain values; the inverse of `PretrainConfig.model_validate`."""
@@ -68,7 +67,7 @@ class PretrainConfig(ConfigModel):
 
 
 def resolve_pretraining(section: PretrainingConfig, *, device: str) -> PretrainingConfig:
-    """Replaces every `AUTO`.
+    """Chooses what was left open.
 
     Args:
         section: As given.

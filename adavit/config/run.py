@@ -1,33 +1,19 @@
-"""The configuration of a run: typed, validated, frozen; the one place where defaults live.
+"""The configuration of a run: what a user may write, and what a run holds; the one place where defaults live.
 
-A field whose default is `AUTO` is chosen from the resolution, the number of images and the device by
-`adavit.config.auto.resolve`; before that it holds the word "auto" and afterwards a plain value, so the code
-that consumes a configuration never meets it. `adavit.config.layers` merges presets, files and flags into
-one of these and words the errors.
+`RunConfig` is what presets, files and flags are merged into (`adavit.config.layers`): what is left open in it holds the
+word "auto". `adavit.config.auto.resolve` chooses from the resolution, the number of images and the device, and returns
+a `ResolvedConfig`, in which every value is there. Code that trains, measures or reads a run takes that one.
 """
 
-import inspect
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from adavit.augment.pipeline import AugmentPipe
-from adavit.augment.presets import DIFFAUG, GROUPS, PRESETS
+from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ResNetConfig, ViTConfig
-from adavit.config.section import AUTO, ConfigModel
+from adavit.config.section import ConfigModel, Writable, auto, rule, writable
 from adavit.config.training import TrainingConfig
-
-PRESET_NAMES = (*PRESETS, DIFFAUG)
-OPERATIONS = tuple(operation for operations in GROUPS.values() for operation in operations)
-"""Operations of the augmentation pipe, in its order; each is a key of the section `augment`."""
-
-MAGNITUDES = {
-    name: parameter.default
-    for name, parameter in inspect.signature(AugmentPipe).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY and name != "extra"
-}
-"""Magnitude constants of the operations with their published values; keys of `augment` too."""
 
 
 class DataConfig(ConfigModel):
@@ -35,7 +21,7 @@ class DataConfig(ConfigModel):
 
     source: str = Field("small_set", min_length=1)
     """A folder, a zip file, or the name of a known set; a path wins over a name."""
-    resolution: int = Field(AUTO, ge=4, le=1024)
+    resolution: int = auto(ge=4, le=1024)
     """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
     channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
     """auto: detected over the whole set."""
@@ -52,109 +38,21 @@ class DataConfig(ConfigModel):
     """Where downloaded data sets are kept. None: the cache folder."""
 
 
-class _AugmentBase(ConfigModel):
-    mode: Literal["ada", "fixed", "scheduled", "none"] = Field("ada")
-    """ada: p is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
-    a cosine over schedule_kimg; none: images are not augmented."""
-    preset: Literal[PRESET_NAMES] = Field("bgc")  # type: ignore[valid-type]
-    """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout."""
-    p: float | None = Field(None, ge=0, le=1)
-    """The probability of each operation, for mode fixed; where it ends, for mode scheduled."""
-    schedule_kimg: float | None = Field(None, gt=0)
-    """Thousands of images in which p gets from initial_p to p, for mode scheduled."""
-    heuristic: Literal["rt", "rv", "relative"] = Field(AUTO)
-    """What steers p: r_t (signs on training images), r_v (needs held-out images) or r_relative (signs of
-    real less generated). auto: rt; relative for the losses relativistic and wasserstein, whose logits have
-    no threshold."""
-    target: float = Field(AUTO, ge=-1, le=1)
-    """Value of the heuristic to hold. auto: 0.6 for rt and relative, 0.5 for rv."""
-    initial_p: float = Field(AUTO, ge=0, le=1)
-    """p at the start, for the modes ada and scheduled. auto: 0, for vit with ada 0.2."""
-    speed_kimg: float = Field(AUTO, gt=0)
-    """Thousands of real images for p to move from 0 to 1. auto: 500, up to 5,000 images 200; 100 with
-    transfer."""
-    p_max: float = Field(0.8, ge=0, le=1)
-    """Upper bound of p in mode ada; near 1 augmentations leak."""
-
-    @model_validator(mode="after")
-    def _p_belongs_to_fixed(self) -> "_AugmentBase":
-        if self.mode in ("fixed", "scheduled") and self.p is None:
-            raise ValueError(
-                f"augment.mode is {self.mode}, but augment.p is not given. Give --p, for example"
-                " --p 0.4."
-            )
-        if (self.mode == "scheduled") != (self.schedule_kimg is not None):
-            raise ValueError(
-                f"augment.schedule_kimg is {self.schedule_kimg}, but augment.mode is {self.mode}."
-                " Give it with --aug scheduled, and only with it."
-            )
-        if self.mode not in ("fixed", "scheduled") and self.p is not None:
-            instead = (
-                "set augment.initial_p for its start" if self.mode == "ada" else "leave --p out"
-            )
-            raise ValueError(
-                f"augment.p is {self.p:g}, but augment.mode is {self.mode}. Use --aug fixed, or"
-                f" {instead}."
-            )
-        if self.preset == DIFFAUG and (self.mode, self.p) != ("fixed", 1):
-            raise ValueError(
-                f"augment.preset is {DIFFAUG}, which is always on, but augment.mode is {self.mode}"
-                f" and augment.p {self.p}. Use --aug fixed --p 1, or another preset."
-            )
-        switched = [name for name in OPERATIONS if getattr(self, name, AUTO) not in (AUTO, 0)]
-        switched += [
-            name
-            for name, value in MAGNITUDES.items()
-            if getattr(self, name, AUTO) not in (AUTO, value)
-        ]
-        if self.preset == DIFFAUG and switched:
-            raise ValueError(
-                f"augment.{switched[0]} is given, but augment.preset is {DIFFAUG}, which has its"
-                " own operations. Leave it out, or use another preset."
-            )
-        if self.mode == "ada" and self.initial_p is not AUTO and self.initial_p > self.p_max:
-            raise ValueError(
-                f"augment.initial_p is {self.initial_p:g}, but must be at most augment.p_max"
-                f" ({self.p_max:g}). Lower one or raise the other."
-            )
-        return self
-
-
-def _operation_fields(base: type[ConfigModel]) -> type[ConfigModel]:
-    """Adds one key per operation and magnitude of the pipeline: one list, not two."""
-    fields: dict[str, Any] = {}
-    for name in OPERATIONS:
-        meaning = f"Multiplier of p for {name}. auto: as the preset says."
-        fields[name] = (float, Field(AUTO, ge=0, le=1, description=meaning))
-    for name, published in MAGNITUDES.items():
-        meaning = f"Magnitude of the operation. auto: {published}, as published."
-        kind = Annotated[float, Field(ge=0)]
-        fields[name] = (
-            tuple[kind, ...] if isinstance(published, tuple) else kind,
-            Field(AUTO, description=meaning),
-        )
-    return create_model(
-        "AugmentConfig", __base__=base, __doc__="Which augmentations, and how p moves.", **fields
-    )
-
-
-AugmentConfig: Any = _operation_fields(_AugmentBase)
-
-
 class GeneratorConfig(ConfigModel):
     """StyleGAN2's generator."""
 
-    latent_dim: int = Field(AUTO, ge=1)
+    latent_dim: int = auto(ge=1)
     """Dimensions of z. auto: 512, on a CPU 128."""
-    style_dim: int = Field(AUTO, ge=1)
+    style_dim: int = auto(ge=1)
     """Dimensions of w. auto: 512, on a CPU 128."""
     mapping_layers: int = Field(2, ge=1)
     """Dense layers from z to w."""
-    mapping_lr_multiplier: float = Field(AUTO, gt=0)
+    mapping_lr_multiplier: float = auto(gt=0)
     """Factor on the learning rate of these layers. auto: 0.01, on a CPU 0.1."""
-    channel_base: int = Field(AUTO, ge=1)
-    """Channels at resolution r are min(channel_base / r, channel_max)."""
-    channel_max: int = Field(AUTO, ge=1)
+    channel_base: int = auto(ge=1)
+    """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
+    CPU 16 * resolution."""
+    channel_max: int = auto(ge=1)
     """auto: 512, on a CPU 64."""
 
 
@@ -167,9 +65,9 @@ class MetricsConfig(ConfigModel):
     """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
     inception_weights: Path | None = Field(None)
     """Inception's weights as a file. None: torch-fidelity's own download."""
-    fakes: int = Field(AUTO, ge=2)
+    fakes: int = auto(ge=2)
     """Generated images per evaluation. auto: 5000, on a CPU 2000."""
-    every_kimg: float = Field(AUTO, gt=0)
+    every_kimg: float = auto(gt=0)
     """Thousands of images between evaluations. auto: 200, on a CPU 20."""
     reference: str | None = Field(None)
     """Data to compare with. None: all of data.source, without flips."""
@@ -183,19 +81,21 @@ class MetricsConfig(ConfigModel):
             return [name.strip() for name in names.split(",") if name.strip()]
         return names
 
-    @model_validator(mode="after")
-    def _each_metric_once(self) -> "MetricsConfig":
+    @rule("names")
+    def _each_metric_once(self) -> None:
         if len(set(self.names)) != len(self.names):
             raise ValueError(
                 f"metrics.names is {','.join(self.names)}, but each metric may be named once."
                 " Remove the repetition."
             )
+
+    @rule("names", "patience_kimg")
+    def _patience_needs_a_metric(self) -> None:
         if self.patience_kimg is not None and not self.names:
             raise ValueError(
                 "metrics.patience_kimg is given, but metrics.names is empty. Name a metric, or"
                 " leave --patience out."
             )
-        return self
 
 
 class RunSettings(ConfigModel):
@@ -207,24 +107,24 @@ class RunSettings(ConfigModel):
     """Start of every random stream."""
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
     """auto: cuda where there is one, else cpu."""
-    status_every_kimg: float = Field(AUTO, gt=0)
+    status_every_kimg: float = auto(gt=0)
     """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
-    samples_every_kimg: float = Field(AUTO, gt=0)
+    samples_every_kimg: float = auto(gt=0)
     """Thousands of images between sample grids. auto: as metrics.every_kimg."""
-    checkpoint_every_kimg: float = Field(AUTO, gt=0)
+    checkpoint_every_kimg: float = auto(gt=0)
     """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
 
 
-class RunConfig(ConfigModel):
-    """All that decides a run."""
+class _WholeConfig(ConfigModel):
+    """The sections of both configurations, and the rules between them."""
 
-    data: DataConfig = DataConfig()
-    augment: AugmentConfig = AugmentConfig()
-    generator: GeneratorConfig = GeneratorConfig()
-    discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")] = ResNetConfig()
-    training: TrainingConfig = TrainingConfig()
-    metrics: MetricsConfig = MetricsConfig()
-    run: RunSettings = RunSettings()
+    data: DataConfig
+    augment: AugmentConfig
+    generator: GeneratorConfig
+    discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")]
+    training: TrainingConfig
+    metrics: MetricsConfig
+    run: RunSettings
 
     @model_validator(mode="before")
     @classmethod
@@ -234,52 +134,64 @@ class RunConfig(ConfigModel):
             values = {**values, "discriminator": {"kind": "resnet", **section}}
         return values
 
-    @model_validator(mode="after")
-    def _resolution_is_a_doubling_of_four(self) -> "RunConfig":
+    @rule("data.resolution")
+    def _resolution_is_a_doubling_of_four(self) -> None:
         resolution = self.data.resolution
-        if resolution is not AUTO and (resolution & (resolution - 1)):
+        if resolution & (resolution - 1):
             below = 1 << (resolution.bit_length() - 1)
             raise ValueError(
                 f"data.resolution is {resolution}, but must be 4, 8, 16, 32, ... Use {below} or"
                 f" {below * 2}."
             )
-        return self
 
-    @model_validator(mode="after")
-    def _patch_divides_resolution(self) -> "RunConfig":
+    @rule("discriminator.patch", "data.resolution")
+    def _patch_divides_resolution(self) -> None:
         vit, resolution = self.discriminator, self.data.resolution
-        if (
-            isinstance(vit, ViTConfig)
-            and AUTO not in (vit.patch, resolution)
-            and resolution % vit.patch
-        ):
+        if isinstance(vit, ViTConfig) and resolution % vit.patch:
             raise ValueError(
                 f"discriminator.patch is {vit.patch}, but must divide data.resolution"
                 f" ({resolution}). Use {max(1, resolution // 8)}."
             )
-        return self
 
-    @model_validator(mode="after")
-    def _trunk_is_of_a_vit(self) -> "RunConfig":
-        if self.training.init_discriminator is not None and self.discriminator.kind != "vit":
+    @rule("training.init_discriminator", "discriminator.kind")
+    def _trunk_is_of_a_vit(self) -> None:
+        trunk, kind = self.training.init_discriminator, self.discriminator.kind
+        if trunk is not None and kind != "vit":
             raise ValueError(
-                f"training.init_discriminator is {str(self.training.init_discriminator)!r}, the"
+                f"training.init_discriminator is {str(trunk)!r}, the"
                 " trunk of a ViT, but discriminator.kind is"
-                f" {self.discriminator.kind}. Use --discriminator vit, or leave"
+                f" {kind}. Use --discriminator vit, or leave"
                 " --init-discriminator out."
             )
-        return self
 
-    @model_validator(mode="after")
-    def _patches_are_those_of_a_vit(self) -> "RunConfig":
-        if self.training.masked_patch_weight and self.discriminator.kind != "vit":
+    @rule("training.masked_patch_weight", "discriminator.kind")
+    def _patches_are_those_of_a_vit(self) -> None:
+        weight, kind = self.training.masked_patch_weight, self.discriminator.kind
+        if weight and kind != "vit":
             raise ValueError(
-                f"training.masked_patch_weight is {self.training.masked_patch_weight:g}, but"
-                f" discriminator.kind is {self.discriminator.kind}, which has no patches. Use"
+                f"training.masked_patch_weight is {weight:g}, but"
+                f" discriminator.kind is {kind}, which has no patches. Use"
                 " --discriminator vit, or leave it out."
             )
-        return self
 
     def as_dict(self) -> dict[str, Any]:
-        """Sections as plain values for YAML and JSON; the inverse of `RunConfig.model_validate`."""
+        """Sections as plain values for YAML and JSON; the inverse of `model_validate`."""
         return self.model_dump(mode="json", warnings=False)
+
+
+class RunConfig(_WholeConfig):
+    """What a user may write of a run; what is left open holds the word "auto"."""
+
+    data: Writable[DataConfig] = writable(DataConfig)()
+    augment: Writable[AugmentConfig] = writable(AugmentConfig)()
+    generator: Writable[GeneratorConfig] = writable(GeneratorConfig)()
+    discriminator: Annotated[
+        Writable[ViTConfig] | Writable[ResNetConfig], Field(discriminator="kind")
+    ] = writable(ResNetConfig)()
+    training: Writable[TrainingConfig] = writable(TrainingConfig)()
+    metrics: Writable[MetricsConfig] = writable(MetricsConfig)()
+    run: Writable[RunSettings] = writable(RunSettings)()
+
+
+class ResolvedConfig(_WholeConfig):
+    """What a run holds: all that decides it. Nothing is left open."""

@@ -1,33 +1,134 @@
-"""What all sections of a configuration have in common: frozen, strict, and open to the word "auto"."""
+"""What all sections of a configuration have in common: frozen, strict, with rules, and open to the word "auto".
 
-from typing import Any
+A section is written once, as what a run holds: plain types, and every value is there. A field declared by `auto` may be
+left open until the data and the device are known: `Writable[Section]` is the same section as a user may write it, in
+which such a field is optional and holds the word "auto" until `adavit.config.auto.resolve` has chosen.
+"""
 
-from pydantic import BaseModel, ConfigDict, model_validator
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
-AUTO: Any = "auto"
-"""Stands for a value that `adavit.config.auto.resolve` chooses; also the word a user may write for it."""
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    create_model,
+    model_validator,
+)
+from pydantic_core import CoreSchema
+
+AUTO = "auto"
+"""Stands for a value that is still to be chosen; also the word a user may write for it."""
+
+_MAY_BE_OPEN = {"may_be_open": True}
+
+Check = Callable[[Any], None]
+Model = TypeVar("Model", bound="ConfigModel")
+
+
+def auto(**bounds: Any) -> Any:
+    """A field that a user may leave open; `bounds` are those of `pydantic.Field`."""
+    return Field(json_schema_extra=dict(_MAY_BE_OPEN), **bounds)
+
+
+def rule(*needs: str) -> Callable[[Check], Check]:
+    """Marks a method as a rule on several fields: it raises ValueError if they do not go together.
+
+    Args:
+        *needs: Fields that it reads, dotted below a section. While one of them is open, or does not exist (the
+            patch of a ResNet), nothing can be said and the rule is left out.
+    """
+
+    def mark(check: Check) -> Check:
+        vars(check)["needs"] = needs
+        return check
+
+    return mark
 
 
 class ConfigModel(BaseModel):
-    """A frozen section: unknown keys and infinities are errors, "auto" asks for the default."""
+    """A frozen section, or a whole configuration: unknown keys and infinities are errors, rules are kept."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
+    @classmethod
+    def fields_that_may_be_open(cls) -> list[str]:
+        """Names of the fields declared by `auto`."""
+        return [n for n, info in cls.model_fields.items() if info.json_schema_extra == _MAY_BE_OPEN]
+
+    def is_known(self, field: str) -> bool:
+        """Whether a field, dotted below a section, exists and has its value."""
+        *sections, name = field.split(".")
+        model = functools.reduce(getattr, sections, self)
+        return name in type(model).model_fields and not (
+            name in model.fields_that_may_be_open() and getattr(model, name) == AUTO
+        )
+
+    def given(self, field: str) -> Any:
+        """The value of a field, dotted below a section; None while it is left open."""
+        return functools.reduce(getattr, field.split("."), self) if self.is_known(field) else None
+
     @model_validator(mode="before")
     @classmethod
-    def _auto_means_default(cls, values: Any) -> Any:
+    def _auto_leaves_open(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        fields = cls.model_fields
-        return {
-            key: value
-            for key, value in values.items()
-            if not (
-                isinstance(value, str)
-                and value == AUTO
-                and key in fields
-                and fields[key].default == AUTO
-            )
-        }
+        open_words = {key for key in cls.fields_that_may_be_open() if _is_auto(values.get(key))}
+        return {key: value for key, value in values.items() if key not in open_words}
+
+    @model_validator(mode="after")
+    def _rules_are_kept(self) -> "ConfigModel":
+        broken = []
+        for check, needs in _rules_of(type(self)):
+            if all(self.is_known(field) for field in needs):
+                try:
+                    check(self)
+                except ValueError as error:
+                    broken.append(str(error))
+        if broken:
+            raise ValueError("\n".join(broken))
+        return self
+
+
+@functools.cache
+def writable(section: type[Model]) -> type[Model]:
+    """A section as a user may write it: what may be open is optional, and holds `AUTO` by default."""
+    fields: dict[str, Any] = {}
+    for name in section.fields_that_may_be_open():
+        info = copy.copy(section.model_fields[name])
+        info.default = AUTO
+        fields[name] = (info.annotation, info)
+    return create_model(section.__name__, __base__=section, __doc__=section.__doc__, **fields)
+
+
+class _AsWritten:
+    """Makes pydantic take the writable form of the section that it annotates."""
+
+    def __get_pydantic_core_schema__(
+        self, source: type[ConfigModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return handler(writable(source))
+
+
+Writable = Annotated[Model, _AsWritten()]
+"""`Writable[Section]`: the type of a section in what a user writes. Read no open field of it: `resolve` it first."""
+
+
+@functools.cache
+def _rules_of(model: type[ConfigModel]) -> list[tuple[Check, tuple[str, ...]]]:
+    return [
+        (member, vars(member)["needs"])
+        for parent in reversed(model.__mro__)
+        for member in vars(parent).values()
+        if inspect.isfunction(member) and "needs" in vars(member)
+    ]
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == AUTO

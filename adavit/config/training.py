@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from adavit.config.section import AUTO, ConfigModel
+from adavit.config.section import ConfigModel, auto, rule
 
 LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
@@ -14,13 +14,13 @@ LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 class TrainingConfig(ConfigModel):
     """Length, optimisation and regularisation."""
 
-    total_kimg: float = Field(AUTO, gt=0)
+    total_kimg: float = auto(gt=0)
     """Thousands of real images from the run's start. auto: 5000, on a CPU 80, for vit 50."""
-    batch: int = Field(AUTO, ge=1)
+    batch: int = auto(ge=1)
     """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
     microbatch: int | None = Field(None, ge=1)
     """Images at a time; gradients are accumulated. None: the whole batch."""
-    precision: Literal["auto", "float32", "bf16"] = Field(AUTO)
+    precision: Literal["float32", "bf16"] = auto()
     """auto: bf16 on CUDA, float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
@@ -31,17 +31,18 @@ class TrainingConfig(ConfigModel):
     freeze_d: int = Field(0, ge=0)
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
     (FreezeD, arXiv:2002.10964)."""
-    generator_lr: float = Field(AUTO, gt=0)
+    generator_lr: float = auto(gt=0)
     """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.config.auto`."""
-    discriminator_lr: float = Field(AUTO, gt=0)
-    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width; CPU as above."""
+    discriminator_lr: float = auto(gt=0)
+    """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width, for r3gan
+    0.0002; CPU as above."""
     adam_beta1: float = Field(0.0, ge=0, lt=1)
     """Decay of Adam's first moment."""
     adam_beta2: float = Field(0.99, ge=0, lt=1)
     """Decay of Adam's second moment."""
-    warmup_kimg: float = Field(AUTO, ge=0)
+    warmup_kimg: float = auto(ge=0)
     """Thousands of images over which both steps rise from 0. auto: 0, for vit 2."""
-    schedule_kimg: float = Field(AUTO, gt=0)
+    schedule_kimg: float = auto(gt=0)
     """Thousands of images over which the values below move, along half a cosine. auto: total_kimg."""
     final_lr_factor: float = Field(1.0, gt=0)
     """Factor on both steps at the end of the schedule; 0.25 in R3GAN."""
@@ -56,18 +57,19 @@ class TrainingConfig(ConfigModel):
     penalty: Literal["exact", "approximate"] = Field("exact")
     """How R1 and R2 take the slope: by second derivatives, or by finite differences along noise, which
     needs less memory and a pass or two more."""
-    penalty_sigma: float = Field(AUTO, gt=0)
-    """Standard deviation of that noise in pixel values. auto: 0.01 in float32, else 0.1: rounding."""
-    r1_gamma: float = Field(AUTO, ge=0)
+    penalty_sigma: float = auto(gt=0)
+    """Standard deviation of that noise in pixel values. auto: 0.01 in float32; 0.1 in bf16 and on
+    CUDA, which round."""
+    r1_gamma: float = auto(ge=0)
     """Weight of R1. auto: 0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above;
     0 with gradient_penalty."""
-    r1_interval: int = Field(AUTO, ge=1)
+    r1_interval: int = auto(ge=1)
     """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
     4."""
-    r2_gamma: float = Field(AUTO, ge=0)
+    r2_gamma: float = auto(ge=0)
     """Weight of R2, R1 at generated images. auto: 0; as r1_gamma for the loss relativistic, whose
     convergence needs both (arXiv:2501.05441, section 2)."""
-    r2_interval: int = Field(AUTO, ge=1)
+    r2_interval: int = auto(ge=1)
     """Steps between R2 penalties. auto: r1_interval."""
     gradient_penalty: float = Field(0.0, ge=0)
     """Weight of WGAN-GP's penalty; 10 in the paper (arXiv:1704.00028). 0: off."""
@@ -108,17 +110,17 @@ class TrainingConfig(ConfigModel):
     masked_patch_weight: float = Field(0.0, ge=0)
     """Weight at the start of predicting corrupted patches of real images, as `adavit pretrain` does, for a
     vit; it falls to 0 over schedule_kimg, so that in the end the trunk only judges. 0.1 to 0.5. 0: off."""
-    ema_half_life_kimg: float = Field(AUTO, ge=0)
+    ema_half_life_kimg: float = auto(ge=0)
     """Half-life of the generator average. auto: 10 * batch / 32."""
     initial_ema_factor: float = Field(1.0, ge=0, le=1)
     """Factor on it at the start, which rises to 1 over schedule_kimg; 0 in R3GAN."""
-    ema_ramp: float | None = Field(AUTO, gt=0)
+    ema_ramp: float | None = auto(gt=0)
     """The half-life is at most this part of the images seen. None: no ramp. auto: 0.05, none with
     transfer."""
 
-    @model_validator(mode="after")
-    def _microbatch_divides_batch(self) -> "TrainingConfig":
-        if self.microbatch is not None and self.batch is not AUTO and self.batch % self.microbatch:
+    @rule("batch", "microbatch")
+    def _microbatch_divides_batch(self) -> None:
+        if self.microbatch is not None and self.batch % self.microbatch:
             below = self.batch - self.batch % self.microbatch
             advice = (
                 f"Use batch {below or self.microbatch}, or a microbatch that divides {self.batch}."
@@ -127,23 +129,20 @@ class TrainingConfig(ConfigModel):
                 f"training.batch is {self.batch}, but must be a multiple of training.microbatch"
                 f" ({self.microbatch}). {advice}"
             )
-        return self
 
-    @model_validator(mode="after")
-    def _one_start(self) -> "TrainingConfig":
+    @rule("transfer", "init_discriminator")
+    def _one_start(self) -> None:
         if self.transfer is not None and self.init_discriminator is not None:
             raise ValueError(
                 "training.transfer and training.init_discriminator are both given, expected one of"
                 " them: either holds a discriminator to start from. Leave one out."
             )
-        return self
 
-    @model_validator(mode="after")
-    def _lecam_needs_a_level(self) -> "TrainingConfig":
+    @rule("lecam", "loss")
+    def _lecam_needs_a_level(self) -> None:
         if self.lecam and self.loss in LOSSES_WITHOUT_THRESHOLD:
             raise ValueError(
                 f"training.lecam is {self.lecam:g}, but training.loss is {self.loss}, which leaves"
                 " the level of the logits free, and LeCam holds on to it. Use non_saturating or"
                 " hinge, or leave training.lecam out."
             )
-        return self

@@ -13,8 +13,9 @@ from adavit.augment import AugmentPipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.presets import DIFFAUG, GROUPS
 from adavit.build.augmentation import build_pipe
-from adavit.config.auto import Facts, resolve
-from adavit.config.run import AUTO, MAGNITUDES, OPERATIONS, RunConfig
+from adavit.config.augment import MAGNITUDES, OPERATIONS, AugmentConfig
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.run import RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
@@ -69,26 +70,26 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     """
     images = load_images(
         config.data.source,
-        resolution=None if config.data.resolution is AUTO else config.data.resolution,
+        resolution=config.given("data.resolution"),
         channels=config.data.channels,
         data_root=config.data.data_root,
         progress=lambda done, total: console.activity("decoding", done, total),
     )
-    facts = Facts(images.images.shape[2], len(images.images), "cpu")
-    config = resolve(config, facts)
+    facts = RunFacts(images.images.shape[2], len(images.images), "cpu")
+    augment = resolve(config, facts).augment
     stream = generator_for(config.run.seed, "augmentation", 0)
     order = torch.randperm(len(images.images), generator=stream).numpy()
-    pipe = build_pipe(config.augment)
+    pipe = build_pipe(augment)
     pipe.p.fill_(p)
     sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2])
-    rows = preview_rows(config.augment)
-    sheet.line(_title(images, config.augment.preset, len(rows)))
+    rows = preview_rows(augment)
+    sheet.line(_title(images, augment.preset, len(rows)))
     sheet.heads(["", "original", *(f"{quantile:.0%}" for quantile in QUANTILES)])
     for index, row in enumerate(rows):
         image = _signed(images, order[index % len(order) : index % len(order) + 1])
         strengths = [row.pipe(image, quantile=q, generator=stream) for q in QUANTILES]
         sheet.cells(row.label, torch.cat([image, *strengths]))
-    always = config.augment.preset == DIFFAUG
+    always = augment.preset == DIFFAUG
     sheet.line(f"random draws{'' if always else f' at p = {p:g}'}, all operations together")
     for row_number in range(RANDOM_ROWS):
         first = row_number * sheet.columns
@@ -97,11 +98,11 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     return sheet.picture()
 
 
-def preview_rows(augment: Any) -> list[PreviewRow]:
+def preview_rows(augment: AugmentConfig) -> list[PreviewRow]:
     """The operations that are switched on, each alone and with its own magnitudes.
 
     Args:
-        augment: A resolved `AugmentConfig`.
+        augment: The section.
     """
     if augment.preset == DIFFAUG:
         return [PreviewRow(policy, DiffAugment(policies=(policy,))) for policy in POLICIES]

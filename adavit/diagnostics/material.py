@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, load_images
 from adavit.diagnostics.memorisation.image_names import image_names
 from adavit.errors import UserError
@@ -44,7 +44,7 @@ class Material:
     train: np.ndarray
     unseen: np.ndarray
     mirror: bool
-    config: RunConfig | None
+    config: ResolvedConfig | None
     protocol: dict[str, Any]
 
 
@@ -217,7 +217,11 @@ def _protocol(source: str, real: ImageSet, fakes: int, train: int, seed: int) ->
 
 
 def _trained_on(
-    config: RunConfig, stored: StoredGenerator, real: ImageSet, data: str | None, console: Console
+    config: ResolvedConfig,
+    stored: StoredGenerator,
+    real: ImageSet,
+    data: str | None,
+    console: Console,
 ) -> np.ndarray:
     if real.fingerprint == stored.data_fingerprint:
         return split_of(config, real).train

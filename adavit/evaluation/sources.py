@@ -6,8 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adavit.config.run import RunConfig
-from adavit.config.section import AUTO
+from adavit.config.run import ResolvedConfig
 from adavit.data import NAMES, ImageSet, Split, split_images
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
@@ -28,7 +27,7 @@ class GeneratorSource:
 
     name: str
     stored: StoredGenerator
-    config: RunConfig
+    config: ResolvedConfig
     run: RunDirectory | None
 
     def describe(self) -> dict[str, Any]:
@@ -88,20 +87,21 @@ def is_run_or_generator(path: Path) -> bool:
         return False
 
 
-def config_of(stored: StoredGenerator) -> RunConfig:
+def config_of(stored: StoredGenerator) -> ResolvedConfig:
     """The settings of a generator's run.
 
     Raises:
         UserError: If they are not those of a complete run.
     """
     try:
-        config = RunConfig.model_validate(stored.config)
+        return ResolvedConfig.model_validate(stored.config)
     except ValidationError as error:
-        reason = f"{error.error_count()} settings are not understood"
-    else:
-        if config.metrics.fakes is not AUTO:
-            return config
-        reason = "its settings are not complete"
+        kinds = {mistake["type"] for mistake in error.errors()}
+        reason = (
+            "its settings are not complete"
+            if kinds == {"missing"}
+            else f"{error.error_count()} settings are not understood"
+        )
     raise UserError(
         f"generator file {str(stored.path)!r} cannot be evaluated ({reason}), expected the settings"
         " of its run as this version of adavit writes them. Generate images, and evaluate their"
@@ -109,7 +109,7 @@ def config_of(stored: StoredGenerator) -> RunConfig:
     )
 
 
-def split_of(config: RunConfig, images: ImageSet) -> Split:
+def split_of(config: ResolvedConfig, images: ImageSet) -> Split:
     """The training and held-out images of a run, found again from its settings."""
     return split_images(
         len(images.images),

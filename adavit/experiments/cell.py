@@ -12,7 +12,7 @@ from adavit.config.run import RunConfig
 from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
-from adavit.training.start.workload import Workload, absolute_source, prepare
+from adavit.training.start.workload import Workload, absolute_source, load_workload
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of SHA-256: two of a million cells are alike with a chance of 1 in 500."""
@@ -122,7 +122,7 @@ def make_cell(
     Raises:
         UserError: If the settings, the data or the device are not there.
     """
-    workload = resolved_workload(build_config([settings]), console or SilentConsole())
+    workload = load_workload(build_config([settings]), console or SilentConsole())
     fingerprint = workload.image_set.fingerprint
     resolved = workload.config.as_dict()
     resolved["data"]["source"] = absolute_source(resolved["data"]["source"])
@@ -163,23 +163,6 @@ def digest_of(resolved: Mapping[str, Mapping[str, Any]], content: Mapping[str, s
     }
     text = json.dumps({**counted, **content}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
-
-
-def resolved_workload(config: RunConfig, console: Console) -> Workload:
-    """Data and settings of a run without its metrics, whose weights may be large or not there yet.
-
-    Raises:
-        UserError: As `adavit.training.start.workload.prepare`.
-    """
-    unmeasured = {"names": (), "patience_kimg": None}
-    metrics = config.metrics.model_copy(update=unmeasured)
-    workload = prepare(config.model_copy(update={"metrics": metrics}), console)
-    measured = {key: getattr(config.metrics, key) for key in unmeasured}
-    metrics = workload.config.metrics.model_copy(update=measured)
-    resolved = workload.config.model_copy(update={"metrics": metrics})
-    return Workload(
-        resolved, workload.image_set, workload.split, workload.device, workload.evaluator
-    )
 
 
 def _reference_fingerprint(workload: Workload) -> str | None:

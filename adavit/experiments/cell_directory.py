@@ -64,7 +64,7 @@ class CellDirectory:
         config = continued_config(RunDirectory.open(self.path), [self.layer()])
         self._check_images()
         images = self.checkpoint_images()
-        return images is not None and images >= total_images(config)
+        return images is not None and images >= total_images(config.training)
 
     def layer(self) -> dict[str, Any]:
         """The cell's settings, to be laid over those of a run that is continued."""

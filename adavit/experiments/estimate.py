@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from adavit.config.run import RunConfig
-from adavit.experiments.cell import Cell, resolved_workload
+from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import Grid
 from adavit.runtime.console import SilentConsole
 from adavit.training.plan import seconds_per_step
-from adavit.training.start.workload import total_images
+from adavit.training.start.workload import load_workload, total_images
 
 
 def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: int) -> str:
@@ -52,9 +52,11 @@ def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
         config = cell.config()
         kind = repr(_what_takes_time(config))
         if kind not in per_step:
-            per_step[kind] = seconds_per_step(resolved_workload(config, SilentConsole()))
+            per_step[kind] = seconds_per_step(load_workload(config, SilentConsole()))
         done = CellDirectory(folder, cell).checkpoint_images() or 0
-        times.append(max(0, total_images(config) - done) / config.training.batch * per_step[kind])
+        times.append(
+            max(0, total_images(config.training) - done) / config.training.batch * per_step[kind]
+        )
     return times
 
 

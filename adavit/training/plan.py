@@ -29,18 +29,18 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     Raises:
         UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
-    start = read_start(config)
+    start = read_start(config.training)
     workload = prepare(config, console)
-    config = workload.config
+    held = workload.config
     step, notes = first_step(workload, start)
     for note in notes:
         console.note(note)
-    batch, device = config.training.batch, workload.device
+    batch, device = held.training.batch, workload.device
     per_step = seconds_per_step(workload, step)
-    steps = total_images(config) / batch
+    steps = total_images(held.training) / batch
     rate = batch / per_step
     lines = [
-        config_text(config),
+        config_text(held),
         f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
         (
@@ -50,7 +50,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         f"speed           {rate:8.0f} images/s, measured now",
         (
             f"time            {steps * per_step / 60:8.1f} minutes for"
-            f" {config.training.total_kimg:g} kimg, and the evaluations"
+            f" {held.training.total_kimg:g} kimg, and the evaluations"
         ),
     ]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from adavit.config.layers import build_config, flatten, merge, read_config_file
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
@@ -62,7 +62,7 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     console = console or SilentConsole()
     config = config or RunConfig()
     RunDirectory.check_free(config.run.out)
-    start = read_start(config)  # what it may lack is said before data are loaded
+    start = read_start(config.training)  # what it may lack is said before data are loaded
     workload = prepare(_with_absolute_paths(config), console)
     step, notes = first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
@@ -106,13 +106,13 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
         trainer.resume(directory.checkpoint)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
-        step, notes = first_step(workload, read_start(config))
+        step, notes = first_step(workload, read_start(config.training))
         for note in notes:
             console.note(note)
         trainer = Trainer(workload, step, directory, console)
         trainer.begin_again()
     write_text(directory.config, config_text(workload.config))
-    if trainer.progress.images >= total_images(workload.config):
+    if trainer.progress.images >= total_images(workload.config.training):
         console.note(
             f"Run {directory.path} is finished: {trainer.progress.images / 1000:g} of"
             f" {workload.config.training.total_kimg:g} kimg. Give a larger --kimg to train on."
@@ -166,7 +166,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     return config
 
 
-def config_text(config: RunConfig) -> str:
+def config_text(config: ResolvedConfig) -> str:
     """A configuration as YAML, sections in their order."""
     return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 

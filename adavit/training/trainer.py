@@ -217,14 +217,14 @@ class Trainer:
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and self.workload.evaluator is None:
             return False
-        ended = self.progress.images >= total_images(self.config)
+        ended = self.progress.images >= total_images(self.config.training)
         return self.progress.is_due(duty, every_kimg, ended=ended)
 
     def _ending(self) -> str | None:
         """Why the run is over, or None."""
         images, best = self.progress.images, self.progress.best
         figure = "" if best is None else f"; best {_figure(best)} at {best['images'] / 1000:g} kimg"
-        if images >= total_images(self.config):
+        if images >= total_images(self.config.training):
             return f"Finished at {images / 1000:g} kimg{figure}"
         patience = self.config.metrics.patience_kimg
         if patience is not None and best is not None:
@@ -319,7 +319,7 @@ class Trainer:
         latest, relative = self.progress.latest, self.last_report.get("r_relative")
         return Status(
             images=self.progress.images,
-            total_images=total_images(self.config),
+            total_images=total_images(self.config.training),
             images_per_s=self.last_report.get("images_per_s"),
             p=self.probability.p,
             r_t=self.last_report.get("r_t") if relative is None else None,

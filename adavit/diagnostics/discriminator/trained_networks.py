@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from adavit.build.augmentation import build_probability
 from adavit.build.networks import build_networks
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
@@ -33,7 +33,7 @@ class Subject:
 
     name: str
     folder: Path
-    config: RunConfig
+    config: ResolvedConfig
     discriminator: nn.Module
     generator: Generator
     images: int
@@ -53,7 +53,7 @@ def read_subject(source: str) -> Subject:
     path = _find_checkpoint(Path(source).expanduser())
     state = load_checkpoint(path)
     try:
-        config = RunConfig.model_validate(state["config"])
+        config = ResolvedConfig.model_validate(state["config"])
         generator, discriminator = build_networks(config, **_shape(state))
         discriminator.load_state_dict(state["discriminator"])
         generator.load_state_dict(state["average"])

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
     Operation,
@@ -204,7 +204,7 @@ def _as_record(rate: Rate) -> dict[str, float]:
 
 
 def _choose_operations(
-    config: RunConfig | None, names: Sequence[str] | None, preset: str | None
+    config: ResolvedConfig | None, names: Sequence[str] | None, preset: str | None
 ) -> list[Operation]:
     if names is not None:
         return operations_by_name(names, None if config is None else config.augment)

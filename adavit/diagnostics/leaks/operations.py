@@ -10,7 +10,7 @@ from torch import Tensor
 from adavit.augment import PRESETS, AugmentPipe, DiffAugment
 from adavit.augment.diffaug import POLICIES
 from adavit.augment.presets import DIFFAUG, preset_multipliers
-from adavit.config.run import MAGNITUDES, OPERATIONS
+from adavit.config.augment import MAGNITUDES, OPERATIONS, AugmentConfig
 from adavit.data import images_to_float, images_to_uint8
 from adavit.errors import UserError
 from adavit.metrics import as_rgb
@@ -62,11 +62,11 @@ class Operation:
         return result, shown
 
 
-def operations_of_config(augment: Any) -> list[Operation]:
+def operations_of_config(augment: AugmentConfig) -> list[Operation]:
     """The operations that a run uses, with the run's magnitudes.
 
     Args:
-        augment: A resolved `AugmentConfig`.
+        augment: The section `augment` of a run.
 
     Returns:
         None for a run that augments nothing.
@@ -115,12 +115,14 @@ def check_operations(names: Sequence[str]) -> None:
         )
 
 
-def operations_by_name(names: Sequence[str], augment: Any = None) -> list[Operation]:
+def operations_by_name(
+    names: Sequence[str], augment: AugmentConfig | None = None
+) -> list[Operation]:
     """Operations by their names.
 
     Args:
         names: Of `adavit.config.run.OPERATIONS`.
-        augment: A resolved `AugmentConfig` that gives the magnitudes; None takes the published ones.
+        augment: The section `augment` of a run that gives the magnitudes; None takes the published ones.
 
     Raises:
         UserError: As `check_operations`.

@@ -2,28 +2,30 @@
 
 from collections.abc import Callable
 
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig
+from adavit.config.training import TrainingConfig
+from adavit.runs.trunk_file import read_trunk
 from adavit.training.start.build import build_step
-from adavit.training.start.pretrained import read_pretrained, start_from
+from adavit.training.start.pretrained import start_from
 from adavit.training.start.transfer import read_source, transfer
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 
-Start = Callable[[AdversarialStep, RunConfig], list[str]]
+Start = Callable[[AdversarialStep, ResolvedConfig], list[str]]
 """Fills the networks of a step at image 0, and says with what."""
 
 
-def read_start(config: RunConfig) -> Start | None:
+def read_start(training: TrainingConfig) -> Start | None:
     """Reads what a configuration names; None where all is drawn from the seed.
 
     Raises:
         UserError: If it cannot be used.
     """
-    if config.training.transfer is not None:
-        source = read_source(config.training.transfer)
+    if training.transfer is not None:
+        source = read_source(training.transfer)
         return lambda step, config: transfer(step, source)
-    trunk = read_pretrained(config)
-    if trunk is not None:
+    if training.init_discriminator is not None:
+        trunk = read_trunk(training.init_discriminator)
         return lambda step, config: [start_from(trunk, step, config)]
     return None
 

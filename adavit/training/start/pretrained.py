@@ -2,28 +2,18 @@
 
 from typing import cast
 
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
-from adavit.runs.trunk_file import StoredTrunk, read_trunk
+from adavit.runs.trunk_file import StoredTrunk
 from adavit.training.start.initialise import initialise_trunk
 from adavit.training.step.adversarial_step import AdversarialStep
 
 
-def read_pretrained(config: RunConfig) -> StoredTrunk | None:
-    """The trunk that a configuration names, or None.
-
-    Raises:
-        UserError: If the file cannot be used.
-    """
-    path = config.training.init_discriminator
-    return None if path is None else read_trunk(path)
-
-
-def start_from(trunk: StoredTrunk, step: AdversarialStep, config: RunConfig) -> str:
+def start_from(trunk: StoredTrunk, step: AdversarialStep, config: ResolvedConfig) -> str:
     """Fills the trunk of the run's discriminator; a resumed run has it in its checkpoint instead.
 
     Args:
-        trunk: From `read_pretrained`.
+        trunk: From `adavit.runs.trunk_file.read_trunk`.
         step: Of the run, at image 0.
         config: Resolved; its discriminator is a vit.
 

@@ -3,7 +3,7 @@
 import math
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import torch
 from pydantic import ValidationError
 
 from adavit.build.networks import generator_arguments
-from adavit.config.auto import Facts, resolve
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import explain
-from adavit.config.run import AUTO, RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
@@ -32,18 +33,18 @@ class Workload:
     """A run that is ready to start.
 
     Attributes:
-        config: Resolved: no value is left to choose.
+        config: What the run holds.
         image_set: All images of `data.source`.
         split: Which of them are trained on and which are held out.
         device: Where the networks run.
-        evaluator: Scores generated images, or None when `metrics.names` is empty.
+        evaluator: Scores generated images; None before `with_evaluator`, and where `metrics.names` is empty.
     """
 
-    config: RunConfig
+    config: ResolvedConfig
     image_set: ImageSet
     split: Split
     device: torch.device
-    evaluator: Evaluator | None
+    evaluator: Evaluator | None = None
 
     @property
     def num_classes(self) -> int:
@@ -77,7 +78,7 @@ class Workload:
 
 
 def prepare(config: RunConfig, console: Console) -> Workload:
-    """Loads the data, chooses what was left open, and finds the metric's weights.
+    """All that a run needs: `load_workload`, and then what scores its images.
 
     Args:
         config: As merged from presets, files and flags, or as stored by an earlier run.
@@ -86,13 +87,29 @@ def prepare(config: RunConfig, console: Console) -> Workload:
     Raises:
         UserError: If data, device, weights or settings are not what the configuration asks for.
     """
+    return with_evaluator(load_workload(config, console), console)
+
+
+def load_workload(config: RunConfig, console: Console) -> Workload:
+    """Loads the data and chooses what was left open.
+
+    Args:
+        config: As for `prepare`.
+        console: Told what was found.
+
+    Returns:
+        The workload, without an evaluator.
+
+    Raises:
+        UserError: If data, device or settings are not what the configuration asks for.
+    """
     device = choose_device(config.run.device)
     if device.type == "cpu":
         keep_freed_memory()
     data = config.data
     images = load_images(
         data.source,
-        resolution=None if data.resolution is AUTO else data.resolution,
+        resolution=config.given("data.resolution"),
         default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
         channels=data.channels,
         data_root=data.data_root,
@@ -116,7 +133,7 @@ def prepare(config: RunConfig, console: Console) -> Workload:
         f"Training on {len(split.train):,} images{', doubled by flips' if data.mirror else ''};"
         f" {len(split.heldout):,} held out."
     )
-    facts = Facts(
+    facts = RunFacts(
         resolution=images.images.shape[2],
         training_images=len(split.train),
         device=device.type,
@@ -131,11 +148,26 @@ def prepare(config: RunConfig, console: Console) -> Workload:
             f"augment.heuristic is rv, but no images are held out of {len(split.train)}. Give"
             " --val-fraction, for example 0.1, or use --heuristic rt."
         )
-    evaluator = _evaluator(resolved, images, split, device, console)
-    if evaluator is not None:  # so that a resumed run measures with the same network or not at all
-        metrics = resolved.metrics.model_copy(update={"extractor": evaluator.extractor.name})
-        resolved = resolved.model_copy(update={"metrics": metrics})
-    return Workload(resolved, images, split, device, evaluator)
+    return Workload(resolved, images, split, device)
+
+
+def with_evaluator(workload: Workload, console: Console) -> Workload:
+    """Finds the metric's weights; the configuration then names the network that was found.
+
+    Args:
+        workload: From `load_workload`.
+        console: Told what was found.
+
+    Raises:
+        UserError: If the weights or the data to compare with cannot be had.
+    """
+    evaluator = _evaluator(workload, console)
+    if evaluator is None:
+        return workload
+    # So that a resumed run measures with the same network or not at all.
+    metrics = workload.config.metrics.model_copy(update={"extractor": evaluator.extractor.name})
+    config = workload.config.model_copy(update={"metrics": metrics})
+    return replace(workload, config=config, evaluator=evaluator)
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
@@ -178,10 +210,8 @@ def describe_data(workload: Workload) -> dict[str, Any]:
     }
 
 
-def _evaluator(
-    config: RunConfig, images: ImageSet, split: Split, device: torch.device, console: Console
-) -> Evaluator | None:
-    metrics = config.metrics
+def _evaluator(workload: Workload, console: Console) -> Evaluator | None:
+    images, metrics = workload.image_set, workload.config.metrics
     if not metrics.names:
         return None
     reference = images
@@ -191,7 +221,7 @@ def _evaluator(
             "--metric-data",
             resolution=images.images.shape[2],
             channels=CHANNEL_NAMES[images.images.shape[1]],
-            data_root=config.data.data_root,
+            data_root=workload.config.data.data_root,
             progress=_activity(console, "decoding"),
         )
         for line in reference.notes:
@@ -201,9 +231,9 @@ def _evaluator(
         metrics=metrics.names,
         extractor=metrics.extractor,
         inception_weights=metrics.inception_weights,
-        device=device,
+        device=workload.device,
         console=console,
-        trained_on=(images, split),
+        trained_on=(images, workload.split),
     )
 
 
@@ -211,10 +241,10 @@ def _activity(console: Console, text: str) -> Callable[[int, int], None]:
     return lambda done, total: console.activity(text, done, total)
 
 
-def total_images(config: RunConfig) -> int:
+def total_images(training: TrainingConfig) -> int:
     """Real images at the end of a run: whole batches, at least `training.total_kimg`."""
-    batch = config.training.batch
-    return batch * max(1, math.ceil(round(1000 * config.training.total_kimg) / batch))
+    steps = math.ceil(round(1000 * training.total_kimg) / training.batch)
+    return training.batch * max(1, steps)
 
 
 def absolute_source(source: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adavit.build.networks import build_discriminator
-from adavit.config.auto import Facts, resolve
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResNetConfig, ViTConfig
 from adavit.errors import UserError
@@ -13,7 +13,7 @@ from tests.adavit.models.vit.test_parts import OTHERS
 
 def resolved(resolution: int = 16, **section: Any) -> ViTConfig | ResNetConfig:
     config = build_config([{"discriminator": section}])
-    return resolve(config, Facts(resolution, 1000, "cpu")).discriminator
+    return resolve(config, RunFacts(resolution, 1000, "cpu")).discriminator
 
 
 def logits(config: ViTConfig | ResNetConfig) -> torch.Tensor:
@@ -56,7 +56,7 @@ def test_weights_that_are_not_equalised_get_smaller_steps(
 ) -> None:
     for form, rate in zip(("residual", "r3gan"), rates, strict=True):
         config = build_config([{"discriminator": {"form": form}}])
-        assert resolve(config, Facts(32, 1000, device)).training.discriminator_lr == rate
+        assert resolve(config, RunFacts(32, 1000, device)).training.discriminator_lr == rate
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from adavit.config.auto import Facts, resolve
+from adavit.config.augment import OPERATIONS
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import (
     build_config,
     parse_assignment,
@@ -10,11 +11,12 @@ from adavit.config.layers import (
     read_config_file,
     read_preset,
 )
-from adavit.config.run import AUTO, OPERATIONS, RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.section import AUTO
 from adavit.errors import UserError
 
-CPU_FACTS = Facts(resolution=32, training_images=2000, device="cpu")
-GPU_FACTS = Facts(resolution=256, training_images=20000, device="cuda")
+CPU_FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
+GPU_FACTS = RunFacts(resolution=256, training_images=20000, device="cuda")
 
 
 def test_later_layers_win_key_by_key() -> None:
@@ -114,7 +116,7 @@ def test_config_files_that_are_absent_or_no_mapping_are_errors(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", preset_names())
 @pytest.mark.parametrize("facts", [CPU_FACTS, GPU_FACTS])
-def test_every_preset_is_valid_and_resolves(name: str, facts: Facts) -> None:
+def test_every_preset_is_valid_and_resolves(name: str, facts: RunFacts) -> None:
     config = resolve(build_config([read_preset(name)]), facts)
     assert "auto" not in [
         value
@@ -131,7 +133,7 @@ def test_an_unknown_preset_names_the_nearest() -> None:
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
 @pytest.mark.parametrize("facts", [CPU_FACTS, GPU_FACTS])
 def test_resolving_leaves_nothing_to_choose_and_keeps_what_was_given(
-    kind: str, facts: Facts
+    kind: str, facts: RunFacts
 ) -> None:
     config = build_config([{"discriminator": {"kind": kind}, "training": {"batch": 48}}])
     resolved = resolve(config, facts)
@@ -145,17 +147,18 @@ def test_resolving_leaves_nothing_to_choose_and_keeps_what_was_given(
             }
             assert value != AUTO or own_word, (section, key)
     assert resolved.training.batch == 48
-    assert resolve(resolved, facts) == resolved
+    assert resolve(RunConfig.model_validate(resolved.as_dict()), facts) == resolved
 
 
 def test_the_word_auto_asks_for_the_default() -> None:
     config = build_config([{"training": {"batch": 8}}, {"training": {"batch": "auto"}}])
-    assert config.training.batch is AUTO
+    assert config.training.batch == AUTO
+    assert config.given("training.batch") is None
 
 
 def test_a_resolved_configuration_survives_the_round_trip() -> None:
     resolved = resolve(RunConfig(), CPU_FACTS)
-    assert RunConfig.model_validate(resolved.as_dict()) == resolved
+    assert ResolvedConfig.model_validate(resolved.as_dict()) == resolved
 
 
 def test_presets_for_a_cpu_stay_small() -> None:
@@ -173,7 +176,7 @@ def test_presets_for_a_cpu_stay_small() -> None:
 
 
 def test_defaults_of_the_adaptive_probability_follow_the_data_and_the_discriminator() -> None:
-    def augment(kind: str, facts: Facts, heuristic: str = "rt") -> object:
+    def augment(kind: str, facts: RunFacts, heuristic: str = "rt") -> object:
         layer = {"discriminator": {"kind": kind}, "augment": {"heuristic": heuristic}}
         return resolve(build_config([layer]), facts).augment
 
@@ -190,14 +193,6 @@ def test_every_operation_of_the_pipe_is_a_key() -> None:
     assert len(OPERATIONS) == 15
     config = build_config([{"augment": dict.fromkeys(OPERATIONS, 0.5)}])
     assert all(getattr(config.augment, name) == 0.5 for name in OPERATIONS)
-
-
-def test_every_field_has_a_description() -> None:
-    for section, field in RunConfig.model_fields.items():
-        models = [field.annotation] if section != "discriminator" else field.annotation.__args__
-        for model in models:
-            for name, inner in model.model_fields.items():
-                assert inner.description or name == "kind", f"{section}.{name}"
 
 
 def test_another_kind_of_discriminator_takes_none_of_the_keys_of_the_first() -> None:

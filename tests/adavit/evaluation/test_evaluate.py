@@ -12,7 +12,7 @@ from PIL import Image
 
 import adavit.evaluation.reference_set
 import adavit.evaluation.scoring
-from adavit.config.auto import Facts, resolve
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.errors import UserError
@@ -80,7 +80,7 @@ def make_run(
                 "metrics": {"extractor": "random", "fakes": 30},
             }
         ),
-        Facts(resolution=side, training_images=20, device="cpu"),
+        RunFacts(resolution=side, training_images=20, device="cpu"),
     )
     arguments = {"resolution": side, "image_channels": 3, "num_classes": 2 if cond else 0}
     arguments |= {"latent_dim": 6, "style_dim": 6, "channel_base": 64, "channel_max": 8}

@@ -1,0 +1,79 @@
+"""The section `augment`, written out, against the pipe whose operations and magnitudes it names."""
+
+import inspect
+
+import pytest
+
+from adavit.augment import AugmentPipe
+from adavit.config.augment import MAGNITUDES, OPERATIONS, PRESET_NAMES, AugmentConfig
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
+from adavit.errors import UserError
+
+FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
+
+
+def test_every_operation_and_magnitude_of_the_pipe_is_a_key_in_its_order() -> None:
+    fields = list(AugmentConfig.model_fields)
+    first = fields.index("xflip")
+    assert fields[first : first + len(OPERATIONS) + len(MAGNITUDES)] == [*OPERATIONS, *MAGNITUDES]
+    parameters = inspect.signature(AugmentPipe).parameters
+    assert set(OPERATIONS) | set(MAGNITUDES) <= set(parameters)
+
+
+def test_the_words_name_the_published_magnitudes() -> None:
+    for name, published in MAGNITUDES.items():
+        description = AugmentConfig.model_fields[name].description
+        assert description is not None
+        shown = published if isinstance(published, tuple) else f"{published:g}"
+        assert description.endswith(f"auto: {shown}, as published.")
+    chosen = resolve(RunConfig(), FACTS).augment
+    assert {name: getattr(chosen, name) for name in MAGNITUDES} == MAGNITUDES
+
+
+BLIT, GEOM, COLOR = OPERATIONS[:3], OPERATIONS[3:7], OPERATIONS[7:12]
+SWITCHED_ON = {
+    "blit": BLIT,
+    "geom": GEOM,
+    "color": COLOR,
+    "filter": ("imgfilter",),
+    "noise": ("noise",),
+    "cutout": ("cutout",),
+    "bg": OPERATIONS[:7],
+    "bgc": OPERATIONS[:12],
+    "bgcf": OPERATIONS[:13],
+    "bgcfn": OPERATIONS[:14],
+    "bgcfnc": OPERATIONS,
+    "diffaug": (),
+}
+
+
+@pytest.mark.parametrize("preset", PRESET_NAMES)
+def test_multipliers_left_open_are_those_of_the_preset(preset: str) -> None:
+    mode = {"mode": "fixed", "p": 1} if preset == "diffaug" else {}
+    chosen = resolve(build_config([{"augment": {"preset": preset, **mode}}]), FACTS).augment
+    for name in OPERATIONS:
+        assert getattr(chosen, name) == (name in SWITCHED_ON[preset])
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"mode": "fixed"}, "augment.p is not given. Give --p"),
+        ({"mode": "scheduled", "p": 0.4}, "augment.schedule_kimg is None, but .* scheduled"),
+        ({"schedule_kimg": 2}, "augment.schedule_kimg is 2.0, but augment.mode is ada"),
+        ({"p": 0.4}, "augment.p is 0.4, but augment.mode is ada. .* augment.initial_p"),
+        ({"mode": "none", "p": 0.4}, "augment.mode is none. Use --aug fixed, or leave --p out"),
+        ({"preset": "diffaug"}, "always on, but augment.mode is ada and augment.p None"),
+        ({"preset": "diffaug", "mode": "fixed", "p": 1, "hue": 1}, "augment.hue is given, but"),
+        (
+            {"preset": "diffaug", "mode": "fixed", "p": 1, "hue_max": 0.5},
+            "augment.hue_max is given",
+        ),
+        ({"initial_p": 0.9}, "augment.initial_p is 0.9, but must be at most augment.p_max"),
+    ],
+)
+def test_each_rule_speaks_for_itself(section: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_config([{"augment": section}])

@@ -1,0 +1,277 @@
+"""What is chosen for what was left open, and that the words which say so are true.
+
+`WORDS` repeats what the description of each field says after "auto:", with cases in which it must be so. A rule that
+changes without its words, or words without the rule, fails here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from adavit.config.augment import MAGNITUDES, OPERATIONS
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config, flatten
+from adavit.config.pretraining import PretrainingConfig, resolve_pretraining
+from adavit.config.run import ResolvedConfig
+from adavit.config.section import ConfigModel, writable
+from tests.adavit.config.test_run import sections
+
+
+@dataclass(frozen=True)
+class Case:
+    """Facts and settings under which a field is chosen."""
+
+    value: Any
+    device: str = "cuda"
+    resolution: int = 64
+    images: int = 10_000
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def chosen(self, key: str) -> Any:
+        facts = RunFacts(self.resolution, self.images, self.device)
+        return flatten(resolve(build_config([self.settings]), facts).as_dict())[key]
+
+
+def cpu(value: Any, **case: Any) -> Case:
+    return Case(value, device="cpu", **case)
+
+
+def vit(**keys: Any) -> dict[str, dict[str, Any]]:
+    return {"discriminator": {"kind": "vit", **keys}}
+
+
+def training(**keys: Any) -> dict[str, dict[str, Any]]:
+    return {"training": keys}
+
+
+R3GAN = {"discriminator": {"form": "r3gan"}}
+WIDTHS = [Case(512), cpu(128)]
+CHANNEL_BASE = (
+    "16384, from 512 px on 32768; on a CPU 16 * resolution.",
+    [Case(16384), Case(32768, resolution=512), cpu(1024), cpu(512, resolution=32)],
+)
+CADENCE = (
+    "as metrics.every_kimg.",
+    [Case(200.0), cpu(20.0), Case(7.0, settings={"metrics": {"every_kimg": 7}})],
+)
+
+WORDS: dict[str, tuple[str, list[Case]]] = {
+    "augment.heuristic": (
+        "rt; relative for the losses relativistic and wasserstein, whose logits have no threshold.",
+        [
+            Case("rt"),
+            Case("rt", settings=training(loss="hinge")),
+            Case("relative", settings=training(loss="relativistic")),
+            Case("relative", settings=training(loss="wasserstein")),
+        ],
+    ),
+    "augment.target": (
+        "0.6 for rt and relative, 0.5 for rv.",
+        [
+            Case(target, settings={"augment": {"heuristic": heuristic}})
+            for heuristic, target in (("rt", 0.6), ("relative", 0.6), ("rv", 0.5))
+        ],
+    ),
+    "augment.initial_p": (
+        "0, for vit with ada 0.2.",
+        [
+            Case(0.0),
+            Case(0.2, settings=vit()),
+            Case(0.0, settings={**vit(), "augment": {"mode": "fixed", "p": 0.4}}),
+        ],
+    ),
+    "augment.speed_kimg": (
+        "500, up to 5,000 images 200; 100 with transfer.",
+        [
+            Case(500.0),
+            Case(500.0, images=5001),
+            Case(200.0, images=5000),
+            Case(100.0, settings=training(transfer="run")),
+        ],
+    ),
+    "generator.latent_dim": ("512, on a CPU 128.", WIDTHS),
+    "generator.style_dim": ("512, on a CPU 128.", WIDTHS),
+    "generator.mapping_lr_multiplier": ("0.01, on a CPU 0.1.", [Case(0.01), cpu(0.1)]),
+    "generator.channel_base": CHANNEL_BASE,
+    "generator.channel_max": ("512, on a CPU 64.", [Case(512), cpu(64)]),
+    "resnet.channel_base": CHANNEL_BASE,
+    "resnet.channel_max": ("512, on a CPU 64.", [Case(512), cpu(64)]),
+    "resnet.minibatch_std_group": (
+        "4, for r3gan 0.",
+        [Case(4), cpu(4), Case(0, settings=R3GAN), cpu(0, settings=R3GAN)],
+    ),
+    "vit.patch": (
+        "resolution / 8, from 128 px on an accelerator / 16.",
+        [
+            Case(8, settings=vit()),
+            Case(8, resolution=128, settings=vit()),
+            cpu(16, resolution=128, settings=vit()),
+        ],
+    ),
+    "vit.width": ("384, on a CPU 192.", [Case(384, settings=vit()), cpu(192, settings=vit())]),
+    "vit.depth": ("6, on a CPU 3.", [Case(6, settings=vit()), cpu(3, settings=vit())]),
+    "vit.heads": (
+        "width / 64, on a CPU width / 32.",
+        [
+            Case(6, settings=vit()),
+            cpu(6, settings=vit()),
+            Case(4, settings=vit(width=256)),
+            cpu(2, settings=vit(width=64)),
+        ],
+    ),
+    "vit.mlp_ratio": ("4, on a CPU 2.", [Case(4.0, settings=vit()), cpu(2.0, settings=vit())]),
+    "vit.minibatch_std_group": (
+        "0, on a CPU 4.",
+        [Case(0, settings=vit()), cpu(4, settings=vit())],
+    ),
+    "training.total_kimg": (
+        "5000, on a CPU 80, for vit 50.",
+        [Case(5000.0), cpu(80.0), cpu(50.0, settings=vit()), Case(5000.0, settings=vit())],
+    ),
+    "training.batch": (
+        "64 (32 from 128 px on), on a CPU 16.",
+        [Case(64), Case(32, resolution=128), cpu(16), cpu(16, resolution=128)],
+    ),
+    "training.precision": (
+        "bf16 on CUDA, float32 elsewhere.",
+        [Case("bf16"), cpu("float32"), Case("float32", device="mps")],
+    ),
+    "training.generator_lr": (
+        "0.0025; on a CPU as in `adavit.config.auto`.",
+        [Case(0.0025), Case(0.0025, settings=vit()), cpu(0.01), cpu(0.006, settings=vit())],
+    ),
+    "training.discriminator_lr": (
+        "0.0025, for vit 0.0002 * 384 / width, for r3gan 0.0002; CPU as above.",
+        [
+            Case(0.0025),
+            Case(0.0002, settings=vit()),
+            Case(0.0004, settings=vit(width=192)),
+            Case(0.0002, settings=R3GAN),
+            cpu(0.005),
+            cpu(0.0015, settings=vit()),
+            cpu(0.002, settings=R3GAN),
+        ],
+    ),
+    "training.warmup_kimg": ("0, for vit 2.", [Case(0.0), Case(2.0, settings=vit())]),
+    "training.schedule_kimg": (
+        "total_kimg.",
+        [Case(5000.0), Case(9.0, settings=training(total_kimg=9))],
+    ),
+    "training.penalty_sigma": (
+        "0.01 in float32; 0.1 in bf16 and on CUDA, which round.",
+        [
+            cpu(0.01),
+            cpu(0.1, settings=training(precision="bf16")),
+            Case(0.1),
+            Case(0.1, settings=training(precision="float32")),
+            Case(0.01, device="mps"),
+        ],
+    ),
+    "training.r1_gamma": (
+        "0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above; 0 with"
+        " gradient_penalty.",
+        [
+            Case(0.0002 * 64**2 / 64),
+            Case(0.0002 * 64**2 / 8, settings=training(batch=8)),
+            Case(0.2, settings=vit()),
+            cpu(4.0),
+            cpu(2.0, settings=vit()),
+            Case(0.0, settings=training(gradient_penalty=10)),
+        ],
+    ),
+    "training.r1_interval": (
+        "16; for vit 1, on a CPU 4.",
+        [Case(16), cpu(16), Case(1, settings=vit()), cpu(4, settings=vit())],
+    ),
+    "training.r2_gamma": (
+        "0; as r1_gamma for the loss relativistic, whose convergence needs both (arXiv:2501.05441,"
+        " section 2).",
+        [
+            Case(0.0),
+            cpu(4.0, settings=training(loss="relativistic")),
+            cpu(0.3, settings=training(loss="relativistic", r1_gamma=0.3)),
+        ],
+    ),
+    "training.r2_interval": (
+        "r1_interval.",
+        [Case(16), Case(1, settings=vit()), Case(5, settings=training(r1_interval=5))],
+    ),
+    "training.ema_half_life_kimg": (
+        "10 * batch / 32.",
+        [Case(20.0), Case(10.0, resolution=128), cpu(2.5, settings=training(batch=8))],
+    ),
+    "training.ema_ramp": (
+        "0.05, none with transfer.",
+        [Case(0.05), Case(None, settings=training(transfer="run"))],
+    ),
+    "metrics.fakes": ("5000, on a CPU 2000.", [Case(5000), cpu(2000)]),
+    "metrics.every_kimg": ("200, on a CPU 20.", [Case(200.0), cpu(20.0)]),
+    "run.status_every_kimg": ("4, on a CPU 1.", [Case(4.0), cpu(1.0)]),
+    "run.samples_every_kimg": CADENCE,
+    "run.checkpoint_every_kimg": CADENCE,
+}
+
+ELSEWHERE = {
+    *(f"augment.{name}" for name in (*OPERATIONS, *MAGNITUDES)),  # in test_augment.py
+    "data.resolution",  # chosen while the images are read, in tests/adavit/data/test_resolution.py
+}
+
+PRETRAINING: dict[str, tuple[str, Callable[[float, float], float]]] = {
+    "total_kimg": ("200, on a CPU 50.", lambda cpu, total: 50 if cpu else 200),
+    "learning_rate": (
+        "0.0002 (ViT paper, B.1.2), on a CPU 0.005 (benchmarks/results/pretraining_cpu.md).",
+        lambda cpu, total: 0.005 if cpu else 0.0002,
+    ),
+    "warmup_kimg": (
+        "a hundredth of total_kimg, as in the ViT paper, B.1.2.",
+        lambda cpu, total: total / 100,
+    ),
+    "measure_every_kimg": ("a tenth of total_kimg.", lambda cpu, total: total / 10),
+}
+
+
+def words(model: type[ConfigModel], name: str) -> str:
+    """What a description says of the choice, on one line."""
+    text = " ".join((model.model_fields[name].description or "").split())
+    return text.partition("auto: ")[2]
+
+
+def fields_left_open() -> dict[str, tuple[str, str]]:
+    """By key of `WORDS`: the dotted key of the configuration, and the words."""
+    found = {}
+    for section, model in sections(ResolvedConfig):
+        kind = model.model_fields["kind"].default if section == "discriminator" else section
+        for name in model.fields_that_may_be_open():
+            found[f"{kind}.{name}"] = (f"{section}.{name}", words(model, name))
+    return found
+
+
+OPEN = fields_left_open()
+
+
+def test_every_field_that_may_be_left_open_is_looked_at() -> None:
+    assert OPEN.keys() == WORDS.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_the_words_are_true(key: str) -> None:
+    dotted, description = OPEN[key]
+    said, cases = WORDS[key]
+    assert description == said
+    assert len(cases) >= 2
+    for case in cases:
+        assert case.chosen(dotted) == pytest.approx(case.value), case
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("given", [{}, {"total_kimg": 30.0}], ids=["open", "given"])
+def test_the_words_of_a_pre_training_are_true(device: str, given: dict[str, float]) -> None:
+    section = writable(PretrainingConfig).model_validate(given)
+    chosen = resolve_pretraining(section, device=device)
+    assert set(PretrainingConfig.fields_that_may_be_open()) == PRETRAINING.keys()
+    for name, (said, value) in PRETRAINING.items():
+        assert words(PretrainingConfig, name) == said
+        expected = given.get(name, value(device == "cpu", chosen.total_kimg))
+        assert getattr(chosen, name) == pytest.approx(expected)

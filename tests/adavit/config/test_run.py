@@ -1,0 +1,85 @@
+"""What a user may write and what a run holds."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from pydantic import ValidationError
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.pretraining import PretrainConfig
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.section import AUTO, ConfigModel
+
+FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
+
+
+def sections(config: type[ConfigModel]) -> Iterator[tuple[str, type[ConfigModel]]]:
+    for name, field in config.model_fields.items():
+        members = get_args(field.annotation) or (field.annotation,)
+        for member in members:
+            yield name, (get_args(member) or (member,))[0]
+
+
+@pytest.mark.parametrize("config", [RunConfig, ResolvedConfig, PretrainConfig])
+def test_every_field_has_a_description(config: type[ConfigModel]) -> None:
+    found = list(sections(config))
+    assert len(found) >= 4
+    for section, model in found:
+        for name, field in model.model_fields.items():
+            assert field.description or name == "kind", f"{section}.{name}"
+
+
+def test_what_a_run_holds_needs_every_value_that_may_be_left_open() -> None:
+    complete = resolve(RunConfig(), FACTS).as_dict()
+    for section, model in sections(ResolvedConfig):
+        if section == "discriminator" and model.__name__ != "ResNetConfig":
+            continue
+        for name in model.fields_that_may_be_open():
+            for value in ({}, {name: AUTO}):
+                left = {key: kept for key, kept in complete[section].items() if key != name}
+                with pytest.raises(ValidationError) as caught:
+                    ResolvedConfig.model_validate({**complete, section: left | value})
+                assert {error["type"] for error in caught.value.errors()} == {"missing"}
+
+
+def test_what_a_user_writes_leaves_open_exactly_what_auto_chooses() -> None:
+    for section, model in sections(RunConfig):
+        layer = {"kind": model.model_fields["kind"].default} if section == "discriminator" else {}
+        written = RunConfig.model_validate({section: layer})
+        for name in model.model_fields:
+            is_open = name in model.fields_that_may_be_open()
+            assert written.is_known(f"{section}.{name}") is not is_open
+            if is_open:
+                assert written.given(f"{section}.{name}") is None
+                assert getattr(getattr(written, section), name) == AUTO
+
+
+def test_a_value_that_is_given_is_held_to_its_bounds_although_it_may_be_left_open() -> None:
+    for value in (0, -1, "many", None, 1.5):
+        with pytest.raises(ValidationError):
+            RunConfig.model_validate({"training": {"batch": value}})
+
+
+def test_a_mistake_in_one_section_hides_no_rule_of_another() -> None:
+    layers: dict[str, Any] = {
+        "training": {"batch": 30, "microbatch": 8, "loss": "wasserstein", "lecam": 0.1},
+        "augment": {"mode": "fixed", "schedule_kimg": 3},
+    }
+    with pytest.raises(ValidationError) as caught:
+        RunConfig.model_validate(layers)
+    text = "\n".join(error["msg"] for error in caught.value.errors())
+    for rule in ("multiple of training.microbatch", "LeCam", "augment.p is not", "schedule_kimg"):
+        assert rule in text
+
+
+def test_the_two_types_are_not_one_another() -> None:
+    resolved = resolve(RunConfig(), FACTS)
+    assert not isinstance(resolved, RunConfig)
+    assert not isinstance(RunConfig(), ResolvedConfig)
+
+
+def test_the_public_example_works() -> None:
+    config = RunConfig(data={"source": "small_set"}, training={"total_kimg": 20})
+    assert config.training.total_kimg == 20
+    assert resolve(config, FACTS).training.batch == 16
