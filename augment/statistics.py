@@ -131,7 +131,9 @@ class OverfittingStatistics:
         return {"sums": self.sums.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore what `state_dict` returned; ValueError if it is not that."""
+        if not isinstance(state.get("sums"), Tensor) or state["sums"].shape != (len(_NAMES),):
+            raise ValueError(f"sums are {state.get('sums')!r}, but must be {len(_NAMES)} numbers.")
         self.sums = state["sums"].to(torch.float64).clone()
 
 

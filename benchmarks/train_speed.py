@@ -179,7 +179,7 @@ def build(
         microbatch=None,
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
         loss=LOSSES["non_saturating"],
-        terms=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
+        regularizers=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
     )
     return PassesApart(step, row.interval) if row.apart else step
 

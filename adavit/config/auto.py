@@ -147,7 +147,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
             "r1_gamma": 0.05 * relative_area if vit else published,
             "r1_interval": 1 if vit else 16,
         }
-    if config["training"]["gradient_penalty"]:  # one bound on the slope is enough
+    if config["training"]["gradient_penalty"]:  # one bound on the gradient is enough
         chosen["r1_gamma"] = 0.0
 
     def used(key: str) -> Any:

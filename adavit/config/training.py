@@ -55,7 +55,7 @@ class TrainingConfig(ConfigModel):
     )
     """What the networks play for; see `adavit.training.objectives.losses`."""
     penalty: Literal["exact", "approximate"] = Field("exact")
-    """How R1 and R2 take the slope: by second derivatives, or by finite differences along noise, which
+    """How R1 and R2 take the gradient: by second derivatives, or by finite differences along noise, which
     needs less memory and a pass or two more."""
     penalty_sigma: float = auto(gt=0)
     """Standard deviation of that noise in pixel values. auto: 0.01 in float32; 0.1 in bf16 and on

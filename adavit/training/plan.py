@@ -1,6 +1,7 @@
 """What a run would do, before it does it: settings, parameters, memory and time, measured on a few real steps."""
 
 import math
+import statistics
 import sys
 import time
 
@@ -16,7 +17,8 @@ from adavit.training.start.workload import Workload, prepare, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
 
-TIMED_STEPS = 3
+TIMED_STEPS = 2
+"""Steps of each kind whose time counts, after one that warms up."""
 
 
 def describe_plan(config: RunConfig, console: Console) -> str:
@@ -45,7 +47,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
-            f" {len(_kinds_of_steps(step)) * TIMED_STEPS} steps"
+            f" {len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)} steps"
         ),
         f"speed           {rate:8.0f} images/s, measured now",
         (
@@ -73,21 +75,24 @@ def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) ->
     kinds = _kinds_of_steps(step)
     cycle, total = sum(count for _, count in kinds), 0.0
     for index, count in kinds:
-        for _ in range(TIMED_STEPS):  # the first only warms up
+        seconds = []
+        for _ in range(1 + TIMED_STEPS):
             started = time.perf_counter()
             step(real, labels, images=index * batch, streams=StepStreams.at(0, 0, device))
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            seconds = time.perf_counter() - started
-        total += seconds * count
+            seconds.append(time.perf_counter() - started)
+        total += count * statistics.mean(seconds[1:])  # the first only warms up
     return total / cycle
 
 
 def _kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
-    """Steps in which other terms are due cost differently: the first of each kind, and how many in a cycle."""
+    """Steps in which other regularizers are due cost differently: the first of each kind, and how many in a cycle."""
     kinds: dict[tuple[str, ...], list[int]] = {}
-    for index in range(math.lcm(*(term.interval for term in step.terms))):
-        kinds.setdefault(tuple(term.name for term in step.due(index)), []).append(index)
+    for index in range(math.lcm(*(regularizer.interval for regularizer in step.regularizers))):
+        kinds.setdefault(tuple(regularizer.name for regularizer in step.due(index)), []).append(
+            index
+        )
     return [(indices[0], len(indices)) for indices in kinds.values()]
 
 

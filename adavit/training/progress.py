@@ -1,7 +1,9 @@
 """How far a run has come: counts, best figure, and when each periodic duty was last done."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
+
+from adavit.runs.checkpoint import entry
 
 NEVER = -1
 
@@ -75,11 +77,17 @@ class Progress:
         """All fields, as plain values."""
         return asdict(self)
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Self:
-        """The progress that `state_dict` described."""
-        progress = cls(**state)
-        counts = [progress.images, *(progress.done_at[duty] for duty in cls().done_at)]
-        if not all(isinstance(count, int) for count in counts):
-            raise TypeError("its counts are no numbers")
-        return progress
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over what `state_dict` returned.
+
+        Raises:
+            ValueError: If it has other fields, or counts that are no numbers.
+        """
+        if state.keys() != asdict(self).keys():
+            raise ValueError(f"it has the fields {', '.join(state)}")
+        for name in ("images", "skipped", "skipped_in_a_row"):
+            entry(state, name, int)
+        for duty in self.done_at:
+            entry(entry(state, "done_at", dict), duty, int)
+        for name, value in state.items():
+            setattr(self, name, value)

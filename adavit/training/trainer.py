@@ -12,10 +12,17 @@ from torch import Tensor
 from adavit.build.augmentation import build_probability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
-from adavit.errors import RunError, UserError, first_line
+from adavit.errors import RunError, UserError
 from adavit.evaluation.scoring import score_generator
 from adavit.metrics import Interrupted
-from adavit.runs.checkpoint import load_checkpoint, save_checkpoint
+from adavit.runs.checkpoint import (
+    DoesNotFit,
+    Stateful,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    state_of,
+)
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import save_generator
 from adavit.runtime.console import Console, Status
@@ -38,7 +45,7 @@ SKIPPED_STEPS_ALLOWED = 50
 class Trainer:
     """Trains one run to its end, from its start or from its checkpoint.
 
-    All that a checkpoint must hold is in `state_dict`; all that is random is a function of the seed,
+    All that a checkpoint must hold is in `stateful_parts`; all that is random is a function of the seed,
     the purpose and the images seen. So N images, a resume and N more give the bits of 2N in one go,
     and no cadence of reports, samples, evaluations or checkpoints changes the weights.
 
@@ -63,8 +70,8 @@ class Trainer:
         self.step = step
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
-        reports = [name for term in self.step.terms for name in term.reports]
-        self.window = StatsWindow(reports, relative=not has_threshold)
+        reports = [name for regularizer in self.step.regularizers for name in regularizer.reports]
+        self.window = StatsWindow(reports, relative=not has_threshold, device=workload.device)
         seed, device, data = self.config.run.seed, workload.device, workload.image_set
         self.train_batches = BatchSampler(
             data,
@@ -119,20 +126,19 @@ class Trainer:
             UserError: If the checkpoint is damaged or of other networks or other data.
         """
         state = load_checkpoint(path)
+        present, trained_on = self.workload.image_set.fingerprint, str(state.get("fingerprint"))
+        if trained_on != present:
+            raise UserError(
+                f"the images of {self.config.data.source!r} are not those the run was trained"
+                f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
+                " start a new run."
+            )
         try:
-            if state["fingerprint"] != self.workload.image_set.fingerprint:
-                raise UserError(
-                    f"the images of {self.config.data.source!r} are not those the run was trained"
-                    f" on (fingerprint {self.workload.image_set.fingerprint[:12]}, expected"
-                    f" {state['fingerprint'][:12]}). Restore them, or start a new run."
-                )
-            self.load_state_dict(state)
-        except (LookupError, RuntimeError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, UserError):
-                raise
+            restore(self.stateful_parts(), state)
+        except DoesNotFit as error:
             raise UserError(
                 f"checkpoint {str(path)!r} does not fit this configuration"
-                f" ({first_line(error)}), expected the networks of config.yaml beside it."
+                f" ({error}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
         self._forget_after(self.progress.images)
@@ -146,23 +152,14 @@ class Trainer:
         self.directory.cut_back(self.directory.metrics, images)
         self.events.purge_after(images)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that decides the rest of the run."""
+    def stateful_parts(self) -> dict[str, Stateful]:
+        """All that decides the rest of the run, by its name in the checkpoint."""
         return {
-            "config": self.config.as_dict(),
-            "fingerprint": self.workload.image_set.fingerprint,
-            **self.step.state_dict(),
-            "probability": self.probability.state_dict(),
-            "window": self.window.state_dict(),
-            "progress": self.progress.state_dict(),
+            **self.step.stateful_parts(),
+            "probability": self.probability,
+            "window": self.window,
+            "progress": self.progress,
         }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over a `state_dict`."""
-        self.step.load_state_dict(state)
-        self.probability.load_state_dict(state["probability"])
-        self.window.load_state_dict(state["window"], self.workload.device)
-        self.progress = Progress.from_state(state["progress"])
 
     def _train_on_one_batch(self) -> None:
         started = time.perf_counter()
@@ -297,7 +294,14 @@ class Trainer:
     def _save(self) -> None:
         self.progress.done("checkpoint")
         self._save_generator(self.directory.last_generator)
-        save_checkpoint(self.directory.checkpoint, self.state_dict())
+        save_checkpoint(
+            self.directory.checkpoint,
+            {
+                "config": self.config.as_dict(),
+                "fingerprint": self.workload.image_set.fingerprint,
+                **state_of(self.stateful_parts()),
+            },
+        )
         draw_curves(self.directory)
 
     def _save_generator(self, path: Path) -> None:

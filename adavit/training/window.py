@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import OverfittingStatistics
+from adavit.runs.checkpoint import entry
 from adavit.training.step.adversarial_step import StepResult
 
 
@@ -17,13 +18,21 @@ class StatsWindow:
     The sums stay on the device until they are asked for, so that measuring never waits for it.
 
     Args:
-        terms: Names of what the terms of the losses measure; recorded as None where none was due.
+        reports: Names of what the regularizers measure; recorded as None where none was due.
         relative: Whether r_relative is recorded, for losses under which the sign of a logit means nothing.
+        device: Where the sums are.
     """
 
-    def __init__(self, terms: Iterable[str] = (), *, relative: bool = False) -> None:
+    def __init__(
+        self,
+        reports: Iterable[str] = (),
+        *,
+        relative: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._device = torch.device(device)
         self._relative = relative
-        self._names = dict.fromkeys(("loss_generator", "loss_discriminator", "r1", *terms))
+        self._names = dict.fromkeys(("loss_generator", "loss_discriminator", "r1", *reports))
         self.overfitting = OverfittingStatistics()
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -76,9 +85,10 @@ class StatsWindow:
             "seconds": self._seconds,
         }
 
-    def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Takes over the sums of `state_dict`, onto `device`."""
-        self.overfitting.load_state_dict(state["overfitting"])
-        self._sums = {name: value.to(device) for name, value in state["sums"].items()}
-        self._counts = dict(state["counts"])
-        self._images, self._seconds = state["images"], state["seconds"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over the sums of `state_dict`."""
+        sums = entry(state, "sums", dict)
+        self.overfitting.load_state_dict(entry(state, "overfitting", dict))
+        self._sums = {name: entry(sums, name, Tensor).to(self._device) for name in sums}
+        self._counts = dict(entry(state, "counts", dict))
+        self._images, self._seconds = entry(state, "images", int), entry(state, "seconds", float)

@@ -17,13 +17,13 @@ from adavit.training.objectives.gradient_penalties import (
     InterpolatedPenalty,
 )
 from adavit.training.objectives.lecam import LeCam
+from adavit.training.objectives.losses import TopK
 from adavit.training.objectives.masked_patches import MaskedPatches
 from adavit.training.objectives.path_length import PathLength
-from adavit.training.objectives.regularizer import Side, Term
+from adavit.training.objectives.regularizer import Regularizer, Side
 from adavit.training.objectives.schedules import Cosine, Schedule
-from adavit.training.objectives.top_k import TopK
+from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
-from adavit.training.passes.style_mixing import StyleMixing
 
 
 def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -
         coarse: Whether the networks' arithmetic rounds to less than float32 (bfloat16, TF32).
     """
     return {
-        "terms": list(_terms(training, coarse)),
+        "regularizers": list(_regularizers(training, coarse)),
         "mixing": StyleMixing(training.style_mixing) if training.style_mixing else None,
         "top_k": TopK(training.top_k, epoch_images) if training.top_k else None,
         "pseudo": _pseudo_augmentation(training) if training.apa_p_max else None,
@@ -47,9 +47,9 @@ def moving(training: TrainingConfig, start: float, end: float) -> Schedule:
     return Cosine(start, end, 1000 * training.schedule_kimg)
 
 
-def _terms(training: TrainingConfig, coarse: bool) -> Iterator[Term]:
+def _regularizers(training: TrainingConfig, coarse: bool) -> Iterator[Regularizer]:
     """Those with a weight above 0, in a fixed order."""
-    yield from _slopes(training, coarse)
+    yield from _gradient_penalties(training, coarse)
     if training.gradient_penalty:
         yield InterpolatedPenalty(training.gradient_penalty)
     if training.drift:
@@ -72,7 +72,7 @@ def _terms(training: TrainingConfig, coarse: bool) -> Iterator[Term]:
         yield MaskedPatches(moving(training, training.masked_patch_weight, 0.0))
 
 
-def _slopes(training: TrainingConfig, coarse: bool) -> Iterator[Term]:
+def _gradient_penalties(training: TrainingConfig, coarse: bool) -> Iterator[Regularizer]:
     """R1 and R2."""
     rows: list[tuple[str, Side, float, int]] = [
         ("r1", "real", training.r1_gamma, training.r1_interval),

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe
-from adavit.training.objectives.regularizer import Microbatch, Side, Term
+from adavit.training.objectives.regularizer import Microbatch, Regularizer, Side
 from adavit.training.objectives.schedules import Schedule
 
 
-class BalancedConsistency(Term):
+class BalancedConsistency(Regularizer):
     """bCR: (D(T(x)) - D(x))^2 on real or generated images.
 
     As in StyleGAN2-ADA's comparison (arXiv:2006.06676, section 4) x has been through the adaptive
@@ -31,17 +31,17 @@ class BalancedConsistency(Term):
         self.side = side
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         judged = batch.at(self.side)
         seen = judged.view.images.detach()
         # Rounded to whole pixels, less than one would shift nothing.
         shift = AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / seen.shape[3])).to(seen.device)
         shifted = shift(seen, generator=batch.streams.of(self.name))
-        logits = batch.critic.judge(replace(judged.view, images=shifted), batch.labels)
+        logits = batch.discriminator.logits(replace(judged.view, images=shifted), batch.labels)
         return {self.name: (judged.logits - logits).square().mean()}
 
 
-class LatentConsistency(Term):
+class LatentConsistency(Regularizer):
     """zCR of the discriminator: (D(T(G(z))) - D(T(G(z + dz))))^2, with the same T for both.
 
     Args:
@@ -54,15 +54,15 @@ class LatentConsistency(Term):
         self.noise = noise
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         with torch.no_grad():
             near = _drawn_nearby(batch, self.name, self.noise)
-        view = batch.critic.view_alike(near, batch.generated.view)
-        logits = batch.critic.judge(view, batch.labels)
+        view = batch.discriminator.view_alike(near, batch.generated.view)
+        logits = batch.discriminator.logits(view, batch.labels)
         return {self.name: (batch.generated.logits - logits).square().mean()}
 
 
-class LatentDiversity(Term):
+class LatentDiversity(Regularizer):
     """zCR of the generator: -(G(z) - G(z + dz))^2, mean over pixels: near latents give unlike images.
 
     Args:
@@ -77,7 +77,7 @@ class LatentDiversity(Term):
         self.noise = noise
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         near = _drawn_nearby(batch, self.name, self.noise)
         return {self.name: -(batch.generated.images - near).square().mean()}
 
@@ -86,5 +86,5 @@ def _drawn_nearby(batch: Microbatch, purpose: str, noise: float) -> Tensor:
     """G(z + dz), in the precision in which G(z) was drawn: rounding is no difference of theirs."""
     stream = batch.streams.of(purpose)
     moved = torch.randn(batch.latents.shape, generator=stream, device=stream.device)
-    with batch.critic.precision(stream.device):
+    with batch.discriminator.precision(stream.device):
         return batch.redraw(batch.latents + noise * moved)

@@ -1,4 +1,4 @@
-"""Penalties on the slope of the discriminator: R1, R2, their approximation, WGAN-GP, and the drift of its level."""
+"""Penalties on the gradient of the discriminator: R1, R2, their approximation, WGAN-GP, and the drift of its level."""
 
 import torch
 from torch import Tensor
@@ -7,18 +7,23 @@ from adavit.training.objectives.penalties import (
     finite_difference_penalty,
     unit_gradient_penalty,
 )
-from adavit.training.objectives.regularizer import Judged, Microbatch, Side, Term
+from adavit.training.objectives.regularizer import (
+    DiscriminatedImages,
+    Microbatch,
+    Regularizer,
+    Side,
+)
 from adavit.training.objectives.schedules import Schedule
 
 
-class ExactPenalty(Term):
+class ExactPenalty(Regularizer):
     """R1 at real images, R2 at generated ones (Mescheder et al. 2018, arXiv:1801.04406, equations 9, 10).
 
     It takes the logits that the step has computed: no forward pass of its own.
 
     Args:
         name: "r1" or "r2".
-        side: Where the slope is taken.
+        side: Where the gradient is taken.
         weight: gamma / 2.
         interval: Steps between two times.
     """
@@ -28,21 +33,21 @@ class ExactPenalty(Term):
         self.differentiates = side
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         assert self.differentiates is not None
-        return {self.name: batch.at(self.differentiates).squared_slopes().mean()}
+        return {self.name: batch.at(self.differentiates).squared_gradient_norms().mean()}
 
 
-class ApproximatePenalty(Term):
+class ApproximatePenalty(Regularizer):
     """R1 or R2 by finite differences, without second derivatives; see `finite_difference_penalty`.
 
     APT (Lin et al. 2025, arXiv:2501.08316, section 3). Noise is added before the augmentation, and
-    all passes are augmented with the same draws and look at the same patches. The square of a slope
+    all passes are augmented with the same draws and look at the same patches. The square of a derivative
     along one random direction has a relative standard deviation of sqrt 2 per image.
 
     Args:
         name: "r1" or "r2".
-        side: Where the slope is taken.
+        side: Where the gradient is taken.
         weight: gamma / 2.
         interval: Steps between two times.
         sigma: Standard deviation of the noise, in pixel values, > 0.
@@ -65,14 +70,14 @@ class ApproximatePenalty(Term):
         self.central = central
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         judged, stream = batch.at(self.side), batch.streams.of(f"{self.name} noise")
         noise = torch.randn(judged.images.shape, generator=stream, device=stream.device)
 
         def moved(sigma: float) -> Tensor:
             images = judged.images.detach() + sigma * noise
-            view = batch.critic.view_alike(images, judged.view)
-            return batch.critic.judge(view, batch.labels)
+            view = batch.discriminator.view_alike(images, judged.view)
+            return batch.discriminator.logits(view, batch.labels)
 
         ahead = moved(self.sigma)
         if self.central:
@@ -82,8 +87,8 @@ class ApproximatePenalty(Term):
         return {self.name: penalty.mean()}
 
 
-class InterpolatedPenalty(Term):
-    """WGAN-GP: slope 1 on the lines between real and generated images (arXiv:1704.00028, algorithm 1).
+class InterpolatedPenalty(Regularizer):
+    """WGAN-GP: gradient norm 1 on the lines between real and generated images (arXiv:1704.00028, algorithm 1).
 
     Args:
         weight: lambda, 10 in the paper.
@@ -93,17 +98,19 @@ class InterpolatedPenalty(Term):
         super().__init__("gradient_penalty", weight)
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         real, generated = batch.real.images.detach(), batch.generated.images.detach()
         stream = batch.streams.of("gradient penalty")
         share = torch.rand(len(real), 1, 1, 1, generator=stream, device=stream.device)
         between = torch.lerp(generated, real, share).requires_grad_(True)
-        view = batch.critic.view(between, stream)
-        judged = Judged(between, view, *batch.critic.judge_and_slope(view, batch.labels))
-        return {self.name: unit_gradient_penalty(judged.squared_slopes()).mean()}
+        view = batch.discriminator.view(between, stream)
+        judged = DiscriminatedImages(
+            between, view, *batch.discriminator.logits_and_gradient(view, batch.labels)
+        )
+        return {self.name: unit_gradient_penalty(judged.squared_gradient_norms()).mean()}
 
 
-class Drift(Term):
+class Drift(Regularizer):
     """E[D(x)^2], which keeps a Wasserstein critic's level near 0 (Karras et al. 2018, arXiv:1710.10196, A.1).
 
     Args:
@@ -114,5 +121,5 @@ class Drift(Term):
         super().__init__("drift", weight)
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         return {self.name: batch.real.logits.square().mean()}

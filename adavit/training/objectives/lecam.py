@@ -5,15 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.training.objectives.regularizer import Microbatch, Term
+from adavit.runs.checkpoint import entry
+from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
 
 
-class LeCam(Term):
+class LeCam(Regularizer):
     """E[(D(x) - a_F)^2] + E[(D(G(z)) - a_R)^2], with moving averages a of the logits of the other side.
 
     a_R and a_F are those of training and generated images up to the step before, without bias
-    towards a start at 0; in the very first step, where there are none, the term is 0. This is the
+    towards a start at 0; in the very first step, where there are none, the regularizer is 0. This is the
     paper's form; its code adds a rectifier, which differs only where real images score below a_F or
     generated ones above a_R.
 
@@ -29,7 +30,7 @@ class LeCam(Term):
         self.anchors = torch.zeros(2)  # a_R, a_F
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         real, generated = batch.real.logits, batch.generated.logits
         if not self.steps:
             return {self.name: torch.zeros_like(real[0]).detach()}
@@ -38,7 +39,7 @@ class LeCam(Term):
         return {self.name: away.mean()}
 
     def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
-        """See `Term`; a batch without training images (APA may leave none) says nothing."""
+        """See `Regularizer`; a batch without training images (APA may leave none) says nothing."""
         if not len(train):
             return
         self.steps += 1
@@ -48,10 +49,10 @@ class LeCam(Term):
         self.anchors = torch.lerp(self.anchors.to(means.device), means, share)
 
     def state_dict(self) -> dict[str, Any]:
-        """See `Term`."""
+        """See `Regularizer`."""
         return {"steps": self.steps, "anchors": self.anchors.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Term`."""
-        self.steps = int(state["steps"])
-        self.anchors = state["anchors"].clone()
+        """See `Regularizer`."""
+        self.steps = entry(state, "steps", int)
+        self.anchors = entry(state, "anchors", Tensor).clone()

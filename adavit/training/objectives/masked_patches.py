@@ -12,11 +12,11 @@ from adavit.models.masked_patches.prediction import (
     predict_corrupted,
 )
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.training.objectives.regularizer import Microbatch, Term
+from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
 
 
-class MaskedPatches(Term):
+class MaskedPatches(Regularizer):
     """Cross-entropy of the colours of corrupted patches of real images, as they are after augmentation.
 
     Generated images are left out: to predict them would teach the trunk what it is to tell apart.
@@ -35,15 +35,15 @@ class MaskedPatches(Term):
         return (self.name, "masked_patch_accuracy")
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         images = batch.real.view.images.detach()
-        encoder = batch.critic.discriminator.get_submodule("encoder")
-        head = batch.critic.discriminator.get_submodule(HEAD)
+        encoder = batch.discriminator.network.get_submodule("encoder")
+        head = batch.discriminator.network.get_submodule(HEAD)
         assert isinstance(encoder, VisionEncoder)
         assert isinstance(head, MaskedPatchHead)
         stream = batch.streams.of(self.name)
         corruption = draw_corruption(len(images), encoder.layout.patches, stream)
-        with batch.critic.precision(images.device):
+        with batch.discriminator.precision(images.device):
             prediction = predict_corrupted(encoder, head, images, corruption)
         with torch.no_grad():
             accuracy = masked_patch_accuracy(prediction)

@@ -5,12 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.runs.checkpoint import entry
 from adavit.training.objectives.penalties import path_lengths
-from adavit.training.objectives.regularizer import Microbatch, Term
+from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
 
 
-class PathLength(Term):
+class PathLength(Regularizer):
     """E[(|J_w^T y| - a)^2], equation 4, with a the moving average of the lengths up to the step before.
 
     It draws images of its own, half as many as the batch has (appendix B of the paper: memory), in
@@ -37,7 +38,7 @@ class PathLength(Term):
         return (self.name, "path_length")
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
-        """See `Term`."""
+        """See `Regularizer`."""
         count = (len(batch.latents) + 1) // 2
         stream = batch.streams.of("path length")
         latents = torch.randn(count, batch.latents.shape[1], generator=stream, device=stream.device)
@@ -54,16 +55,16 @@ class PathLength(Term):
         return {self.name: (lengths - target).square().mean(), "path_length": mean}
 
     def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
-        """See `Term`."""
+        """See `Regularizer`."""
         seen = losses.get("path_length")
         if seen is not None:
             before = seen if self.mean is None else self.mean.to(seen.device)
             self.mean = torch.lerp(before, seen, self.decay)
 
     def state_dict(self) -> dict[str, Any]:
-        """See `Term`."""
+        """See `Regularizer`."""
         return {"mean": None if self.mean is None else self.mean.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Term`."""
-        self.mean = None if state["mean"] is None else state["mean"].clone()
+        """See `Regularizer`."""
+        self.mean = None if state["mean"] is None else entry(state, "mean", Tensor).clone()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def r1_penalty(real_logits: Tensor, real: Tensor, *, slope: Tensor | None = None) -> Tensor:
+def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     """Squared gradient norm of the discriminator at real images.
 
     R1 of Mescheder et al. 2018 (arXiv:1801.04406, section 4.1, equation 9), without the factor
@@ -15,31 +15,42 @@ def r1_penalty(real_logits: Tensor, real: Tensor, *, slope: Tensor | None = None
     includes the augmentation and must be twice differentiable.
 
     Args:
-        real_logits: D at `real` [B], with the graph that leads back to `real`. With `slope`: what D is
-            shown of them, T(x) [B, C, H, W].
+        real_logits: D at `real` [B], with the graph that leads back to `real`.
         real: Images [B, C, H, W] that require a gradient.
-        slope: Gradient of D at T(x) where it is known already, itself differentiable; None: it is taken
-            from the graph.
 
     Returns:
         Penalty per image [B], >= 0, in (logit / pixel value) squared, itself differentiable.
     """
-    outputs = real_logits.sum() if slope is None else real_logits
-    (gradient,) = torch.autograd.grad(outputs, real, slope, create_graph=True)
-    return gradient.float().square().sum(dim=(1, 2, 3))
+    (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+    return _squared_norm(gradient)
 
 
-def unit_gradient_penalty(squared_slopes: Tensor) -> Tensor:
+def r1_penalty_through_augmentation(augmented: Tensor, real: Tensor, gradient: Tensor) -> Tensor:
+    """`r1_penalty` where the gradient of D is known already, but at what D is shown.
+
+    Args:
+        augmented: T(x) [B, C, H, W], with the graph that leads back to `real`.
+        real: Images x [B, C, H, W] that require a gradient.
+        gradient: Of the sum of the logits at T(x) [B, C, H, W], itself differentiable.
+
+    Returns:
+        Penalty per image [B], >= 0, in (logit / pixel value) squared, itself differentiable.
+    """
+    (gradient_of_real,) = torch.autograd.grad(augmented, real, gradient, create_graph=True)
+    return _squared_norm(gradient_of_real)
+
+
+def unit_gradient_penalty(squared_gradient_norms: Tensor) -> Tensor:
     """(|gradient of D| - 1)^2, the penalty of WGAN-GP (Gulrajani et al. 2017, arXiv:1704.00028, equation 3).
 
     Args:
-        squared_slopes: What `r1_penalty` says of points between real and generated images [B].
+        squared_gradient_norms: What `r1_penalty` says of points between real and generated images [B].
 
     Returns:
         Penalty per image [B], >= 0, without the factor lambda, itself differentiable.
     """
     # The square root has no derivative at 0, where an untrained discriminator may well be.
-    return ((squared_slopes + 1e-12).sqrt() - 1).square()
+    return ((squared_gradient_norms + 1e-12).sqrt() - 1).square()
 
 
 def finite_difference_penalty(first: Tensor, second: Tensor, distance: float) -> Tensor:
@@ -81,3 +92,7 @@ def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
     (gradient,) = torch.autograd.grad(moved, styles, create_graph=True)
     # The square root has no derivative at 0.
     return (gradient.float().square().sum(dim=2).mean(dim=1) + 1e-12).sqrt()
+
+
+def _squared_norm(gradient: Tensor) -> Tensor:
+    return gradient.float().square().sum(dim=(1, 2, 3))

@@ -1,4 +1,4 @@
-"""What a term of the losses is, and what it may look at."""
+"""A regularizer: a weighted part of the loss of one network, and the microbatch that it may look at."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,44 +7,44 @@ from typing import Any, Literal
 from torch import Tensor
 
 from adavit.models import Generator
-from adavit.training.objectives.penalties import r1_penalty
+from adavit.training.objectives.penalties import r1_penalty, r1_penalty_through_augmentation
 from adavit.training.objectives.schedules import Schedule, as_schedule
-from adavit.training.passes.augmented_discriminator import Critic, View
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, View
 from adavit.training.passes.streams import StepStreams
 
 Side = Literal["real", "generated"]
 
 
 @dataclass(frozen=True)
-class Judged:
+class DiscriminatedImages:
     """Images and what the discriminator said of them.
 
     Attributes:
         images: Before augmentation [B, C, H, W], in [-1, 1].
         view: The same, augmented.
         logits: D(T(x)) [B], float32, with the graph of the step.
-        slope: Gradient of the sum of the logits at T(x) [B, C, H, W], where the pass has computed it, else None.
+        gradient: Of the sum of the logits at T(x) [B, C, H, W], where the pass has computed it, else None.
     """
 
     images: Tensor
     view: View
     logits: Tensor
-    slope: Tensor | None = None
+    gradient: Tensor | None = None
 
-    def squared_slopes(self) -> Tensor:
+    def squared_gradient_norms(self) -> Tensor:
         """Squared norm of the gradient of D(T(x)) by x [B], of a pass that was made for it."""
-        if self.slope is None:
+        if self.gradient is None:
             return r1_penalty(self.logits, self.images)
-        return r1_penalty(self.view.images, self.images, slope=self.slope)
+        return r1_penalty_through_augmentation(self.view.images, self.images, self.gradient)
 
 
 @dataclass(frozen=True)
 class Microbatch:
-    """What a term may look at. Nothing of it may be modified.
+    """What a regularizer may look at. Nothing of it may be modified.
 
     Attributes:
         generator: The network that is trained.
-        critic: The discriminator behind the augmentation.
+        discriminator: Behind the augmentation.
         labels: Class of each image [B], or None.
         latents: z of the generated images [B, Z].
         real: The images shown as real.
@@ -54,20 +54,20 @@ class Microbatch:
     """
 
     generator: Generator
-    critic: Critic
+    discriminator: AugmentedDiscriminator
     labels: Tensor | None
     latents: Tensor
-    real: Judged
-    generated: Judged
+    real: DiscriminatedImages
+    generated: DiscriminatedImages
     redraw: Callable[[Tensor], Tensor]
     streams: StepStreams
 
-    def at(self, side: Side) -> Judged:
+    def at(self, side: Side) -> DiscriminatedImages:
         """Real or generated images."""
         return self.real if side == "real" else self.generated
 
 
-class Term:
+class Regularizer:
     """A weighted part of the loss of one network.
 
     Attributes:
@@ -109,13 +109,13 @@ class Term:
         """Takes note of a step that was made.
 
         Args:
-            losses: Means over the batch by name, those of this term included.
+            losses: Means over the batch by name, those of this regularizer included.
             train: D at training images [B].
             generated: D at generated images [B].
         """
 
     def state_dict(self) -> dict[str, Any]:
-        """What changes while training, as tensors and plain values; empty for most terms."""
+        """What changes while training, as tensors and plain values; empty for most regularizers."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The discriminator as everything sees it: behind the augmentation, in the precision of the run."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,29 +28,50 @@ class View:
     state: Tensor
 
 
-class Critic:
+class Discriminator(Protocol):
+    """What a network needs to be a discriminator; `ResNetDiscriminator` and `ViTDiscriminator` are ones."""
+
+    def __call__(
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        *,
+        kept: Tensor | None = None,
+        twice_differentiable: bool = False,
+    ) -> Tensor:
+        """Logits [B] of images [B, C, H, W] in [-1, 1] and their classes [B]."""
+        ...
+
+    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
+        """Which patches a training pass looks at, to be given as `kept`; None: all of them."""
+        ...
+
+
+class AugmentedDiscriminator:
     """D(T(x)): every image reaches the discriminator through the pipe.
 
+    Attributes:
+        network: The discriminator itself.
+
     Args:
-        discriminator: Maps images and labels to logits [B]. One that leaves patches out says which by
-            `draw_kept(batch, generator)` and takes that draw as `kept`.
+        network: A `Discriminator`.
         pipe: Augmentation of everything the discriminator sees.
         autocast: Type of the networks' arithmetic, or None for float32.
         compiled: Whether to compile the discriminator. torch cannot differentiate what it compiled twice
-            (pytorch issue 91469), so passes whose slope is asked for compute it inside, by `torch.func`.
+            (pytorch issue 91469), so passes whose gradient is asked for compute it inside, by `torch.func`.
     """
 
     def __init__(
         self,
-        discriminator: nn.Module,
+        network: nn.Module,
         pipe: AugmentPipe,
         autocast: torch.dtype | None,
         *,
         compiled: bool = False,
     ) -> None:
-        self.discriminator = discriminator
-        self._judge = torch.compile(discriminator) if compiled else discriminator
-        self._judge_and_slope = torch.compile(self._logits_and_slope) if compiled else None
+        self.network = network
+        self._forward = torch.compile(network) if compiled else network
+        self._with_gradient = torch.compile(self._forward_and_gradient) if compiled else None
         self.pipe = pipe
         self.autocast = autocast
 
@@ -59,21 +80,22 @@ class Critic:
         state = stream.get_state()
         with torch.autocast(images.device.type, enabled=False):
             augmented = self.pipe(images.float(), generator=stream)
-        draw_kept = getattr(self.discriminator, "draw_kept", None)
-        kept = None if draw_kept is None else draw_kept(len(images), stream)
+        kept = cast(Discriminator, self.network).draw_kept(len(images), stream)
         return View(augmented, kept, stream, state)
 
     def view_alike(self, images: Tensor, view: View) -> View:
         """Images with exactly the draws of `view`: augmentation, its noise, and patches left out."""
         return self.view(images, replay(view.stream, view.state))
 
-    def judge(self, view: View, labels: Tensor | None) -> Tensor:
+    def logits(self, view: View, labels: Tensor | None) -> Tensor:
         """D of what is shown: logits [B], float32. Its gradient cannot be differentiated again."""
         with self.precision(view.images.device):
-            logits: Tensor = self._judge(view.images, labels, **_options(view))
+            logits: Tensor = self._forward(view.images, labels, **_options(view))
         return logits.float()
 
-    def judge_and_slope(self, view: View, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def logits_and_gradient(
+        self, view: View, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         """D of what is shown, whose gradient is differentiated again.
 
         Returns:
@@ -81,14 +103,14 @@ class Critic:
             it to the graph of the logits.
         """
         options = {**_options(view), "twice_differentiable": True}
-        if self._judge_and_slope is not None:
-            parameters: dict[str, Tensor] = dict(self.discriminator.named_parameters())
-            slope, logits = self._judge_and_slope(parameters, view.images, labels, options)
-            return logits, slope
+        if self._with_gradient is not None:
+            parameters: dict[str, Tensor] = dict(self.network.named_parameters())
+            gradient, logits = self._with_gradient(parameters, view.images, labels, options)
+            return logits, gradient
         with self.precision(view.images.device):
-            return self.discriminator(view.images, labels, **options).float(), None
+            return self.network(view.images, labels, **options).float(), None
 
-    def _logits_and_slope(
+    def _forward_and_gradient(
         self,
         parameters: dict[str, Tensor],
         images: Tensor,
@@ -97,8 +119,8 @@ class Critic:
     ) -> tuple[Tensor, Tensor]:
         def total(images: Tensor) -> tuple[Tensor, Tensor]:
             with self.precision(images.device):
-                judged = functional_call(self.discriminator, parameters, (images, labels), options)
-            return judged.float().sum(), judged.float()
+                logits = functional_call(self.network, parameters, (images, labels), options)
+            return logits.float().sum(), logits.float()
 
         return grad(total, has_aux=True)(images)
 

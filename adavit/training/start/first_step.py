@@ -6,7 +6,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.config.training import TrainingConfig
 from adavit.runs.trunk_file import read_trunk
 from adavit.training.start.build import build_step
-from adavit.training.start.pretrained import start_from
+from adavit.training.start.pretrained_trunk import start_from
 from adavit.training.start.transfer import read_source, transfer
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep

@@ -3,29 +3,55 @@
 Simultaneous gradient descent, which with R1 converges locally like the alternating form (Mescheder et
 al. 2018, arXiv:1801.04406, section 4). It lets one generator pass and one discriminator pass on the
 generated images serve both losses, and a step whose numbers are not finite leaves nothing half done.
-What else the losses consist of is a list of terms (`adavit.training.terms`).
+What else the losses consist of is a list of regularizers (`adavit.training.objectives`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from adavit.augment import AugmentPipe
 from adavit.models import Generator
-from adavit.training.objectives.losses import AdversarialLoss
-from adavit.training.objectives.regularizer import Judged, Microbatch, Term
+from adavit.runs.checkpoint import Stateful
+from adavit.training.objectives.losses import AdversarialLoss, TopK
+from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
-from adavit.training.objectives.top_k import TopK
-from adavit.training.passes.augmented_discriminator import Critic
-from adavit.training.passes.generated import draw
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
+from adavit.training.passes.generated import StyleMixing, draw
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.streams import StepStreams
-from adavit.training.passes.style_mixing import StyleMixing
 from adavit.training.step.average import GeneratorAverage
-from adavit.training.step.microbatch_sums import Share, join
+
+
+@dataclass(frozen=True)
+class MicrobatchSums:
+    """What one microbatch adds to a step; gradients add up by themselves.
+
+    Attributes:
+        train_logits: D at training images [b].
+        generated_logits: D at generated images [b].
+        losses: Means by name, 0-d, each times the microbatch's part of the batch.
+        styles: w of the generated images [b, W].
+    """
+
+    train_logits: Tensor
+    generated_logits: Tensor
+    losses: dict[str, Tensor]
+    styles: Tensor
+
+    @classmethod
+    def total(cls, parts: Sequence[Self]) -> Self:
+        """That of the whole batch, in the order of its microbatches."""
+        names = parts[0].losses
+        return cls(
+            torch.cat([part.train_logits for part in parts]),
+            torch.cat([part.generated_logits for part in parts]),
+            {name: torch.stack([part.losses[name] for part in parts]).sum() for name in names},
+            torch.cat([part.styles for part in parts]),
+        )
 
 
 @dataclass(frozen=True)
@@ -36,7 +62,7 @@ class StepResult:
         finite: False when the step was skipped whole.
         train_logits: D at augmented training images [B]; fewer where pseudo images took their place.
         generated_logits: D at augmented generated images [B].
-        losses: Means by name, 0-d: loss_generator, loss_discriminator, and those of the terms that
+        losses: Means by name, 0-d: loss_generator, loss_discriminator, and those of the regularizers that
             were due, such as r1.
     """
 
@@ -62,7 +88,7 @@ class AdversarialStep:
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
         loss: What the two networks play for.
-        terms: What else the losses consist of.
+        regularizers: What else the losses consist of.
         mixing: Mixes styles, or None.
         top_k: Chooses the images that the generator learns from, or None for all.
         pseudo: Shows generated images as real ones, or None.
@@ -83,7 +109,7 @@ class AdversarialStep:
         microbatch: int | None,
         autocast: torch.dtype | None,
         loss: AdversarialLoss,
-        terms: Sequence[Term] = (),
+        regularizers: Sequence[Regularizer] = (),
         mixing: StyleMixing | None = None,
         top_k: TopK | None = None,
         pseudo: PseudoAugmentation | None = None,
@@ -93,13 +119,13 @@ class AdversarialStep:
         self.discriminator = discriminator
         self.average = average
         self.pipe = pipe
-        self.critic = Critic(discriminator, pipe, autocast, compiled=compiled)
+        self.augmented = AugmentedDiscriminator(discriminator, pipe, autocast, compiled=compiled)
         self.rates = (as_schedule(generator_lr), as_schedule(discriminator_lr))
         self.beta1, self.beta2 = betas[0], as_schedule(betas[1])
         self.generator_optimizer = self._adam(generator, self.rates[0])
         self.discriminator_optimizer = self._adam(discriminator, self.rates[1])
         self.warmup_images = warmup_images
-        self.terms = list(terms)
+        self.regularizers = list(regularizers)
         self.microbatch = microbatch
         self.loss = loss
         self.mixing = mixing
@@ -118,7 +144,7 @@ class AdversarialStep:
             streams: Random generators of this step.
 
         Returns:
-            The measurements; weights, moments and terms are untouched if `finite` is False.
+            The measurements; weights, moments and regularizers are untouched if `finite` is False.
         """
         batch = len(real)
         latents = torch.randn(
@@ -132,25 +158,26 @@ class AdversarialStep:
         for start in range(0, batch, size):
             part = slice(start, start + size)
             part_labels = None if labels is None else labels[part]
-            share = len(real[part]) / batch
+            weight = len(real[part]) / batch
             parts.append(
                 self._accumulate(
-                    real[part], part_labels, latents[part], share, images, due, streams
+                    real[part], part_labels, latents[part], weight, images, due, streams
                 )
             )
-        train_logits, generated_logits, losses, styles = join(parts)
-        finite = self._is_finite(losses)
+        sums = MicrobatchSums.total(parts)
+        logits = sums.train_logits, sums.generated_logits
+        finite = self._is_finite(sums.losses)
         if finite:
-            self._apply(styles, images=images + batch, batch=batch)
-            for term in self.terms:
-                term.update(losses, train_logits, generated_logits)
+            self._apply(sums.styles, images=images + batch, batch=batch)
+            for regularizer in self.regularizers:
+                regularizer.update(sums.losses, *logits)
             if self.pseudo is not None:
-                self.pseudo.update(train_logits, generated_logits, batch)
-        return StepResult(finite, train_logits, generated_logits, losses)
+                self.pseudo.update(*logits, batch)
+        return StepResult(finite, *logits, sums.losses)
 
-    def due(self, step: int) -> list[Term]:
-        """The terms that take part in the step of this number, from 0."""
-        return [term for term in self.terms if term.is_due(step)]
+    def due(self, step: int) -> list[Regularizer]:
+        """The regularizers that take part in the step of this number, from 0."""
+        return [regularizer for regularizer in self.regularizers if regularizer.is_due(step)]
 
     def _accumulate(
         self,
@@ -159,11 +186,11 @@ class AdversarialStep:
         latents: Tensor,
         weight: float,
         images: int,
-        due: list[Term],
+        due: list[Regularizer],
         streams: StepStreams,
-    ) -> Share:
+    ) -> MicrobatchSums:
         """Adds the gradients of one microbatch, which is `weight` of the batch."""
-        twice = {term.differentiates for term in due}
+        twice = {regularizer.differentiates for regularizer in due}
         is_real = None
         if self.pseudo is not None:
             # A context of its own: weights that it casts without gradients are kept to its end.
@@ -172,8 +199,8 @@ class AdversarialStep:
         real = real.detach().requires_grad_("real" in twice)
         with self.forward_precision(real.device):
             drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
-            generated = self._judge(drawn.images, labels, streams, "generated" in twice)
-            shown = self._judge(real, labels, streams, "real" in twice)
+            generated = self._discriminate(drawn.images, labels, streams, "generated" in twice)
+            shown = self._discriminate(real, labels, streams, "real" in twice)
         g_losses = self.loss.generator(generated.logits, shown.logits)
         d_losses = self.loss.discriminator(shown.logits, generated.logits)
         if self.top_k is not None:
@@ -182,7 +209,7 @@ class AdversarialStep:
         losses = {"loss_generator": g_loss.detach(), "loss_discriminator": d_loss.detach()}
         microbatch = Microbatch(
             generator=self.generator,
-            critic=self.critic,
+            discriminator=self.augmented,
             labels=labels,
             latents=latents,
             real=shown,
@@ -191,69 +218,57 @@ class AdversarialStep:
             streams=streams,
         )
 
-        def add_terms(trains: str, loss: Tensor) -> Tensor:
-            for term in due:
-                if term.trains == trains:
-                    values = term(microbatch)
+        def add_regularizers(trains: str, loss: Tensor) -> Tensor:
+            for regularizer in due:
+                if regularizer.trains == trains:
+                    values = regularizer(microbatch)
                     losses.update({name: value.detach() for name, value in values.items()})
-                    loss = loss + term.factor(images) * values[term.name]
+                    loss = loss + regularizer.factor(images) * values[regularizer.name]
             return weight * loss
 
         # The same graph serves both: each pass computes only the gradients of its own parameters.
-        add_terms("generator", g_loss).backward(
+        add_regularizers("generator", g_loss).backward(
             retain_graph=True, inputs=_trainable(self.generator)
         )
-        add_terms("discriminator", d_loss).backward(inputs=_trainable(self.discriminator))
+        add_regularizers("discriminator", d_loss).backward(inputs=_trainable(self.discriminator))
         scaled = {name: weight * value for name, value in losses.items()}
         train_logits = shown.logits.detach()
         if is_real is not None:  # the control of p is about training images
             train_logits = train_logits[is_real]
-        return Share(train_logits, generated.logits.detach(), scaled, drawn.styles.detach())
+        return MicrobatchSums(
+            train_logits, generated.logits.detach(), scaled, drawn.styles.detach()
+        )
 
-    def _judge(
+    def _discriminate(
         self, images: Tensor, labels: Tensor | None, streams: StepStreams, twice: bool
-    ) -> Judged:
-        view = self.critic.view(images, streams.augmentation)
+    ) -> DiscriminatedImages:
+        view = self.augmented.view(images, streams.augmentation)
         if twice:
-            return Judged(images, view, *self.critic.judge_and_slope(view, labels))
-        return Judged(images, view, self.critic.judge(view, labels))
+            return DiscriminatedImages(
+                images, view, *self.augmented.logits_and_gradient(view, labels)
+            )
+        return DiscriminatedImages(images, view, self.augmented.logits(view, labels))
 
     def logits(self, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """D(T(x)) [B], float32: every image reaches the discriminator through the pipe."""
-        return self.critic.judge(self.critic.view(images, generator), labels)
+        return self.augmented.logits(self.augmented.view(images, generator), labels)
 
     def forward_precision(self, device: torch.device) -> torch.autocast:
         """The context in which the networks run."""
-        return self.critic.precision(device)
+        return self.augmented.precision(device)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Networks, average and optimisers by name, and what terms and pseudo augmentation remember as extras."""
-        return {name: part.state_dict() for name, part in self._parts().items()} | {
-            "extras": {name: part.state_dict() for name, part in self._stateful().items()}
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` returned."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        extras = state.get("extras", {})  # older checkpoints had none
-        for name, extra in self._stateful().items():
-            extra.load_state_dict(extras[name])
-
-    def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    def stateful_parts(self) -> dict[str, Stateful]:
+        """All that changes while training, by its name in a checkpoint."""
+        remembering = [part for part in self.regularizers if part.state_dict()]
         return {
             "generator": self.generator,
             "discriminator": self.discriminator,
             "average": self.average.module,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
+            **{part.name: part for part in remembering},
+            **({} if self.pseudo is None else {"pseudo_augmentation": self.pseudo}),
         }
-
-    def _stateful(self) -> dict[str, Term | PseudoAugmentation]:
-        parts: dict[str, Term | PseudoAugmentation] = {
-            term.name: term for term in self.terms if term.state_dict()
-        }
-        return parts if self.pseudo is None else {**parts, "pseudo": self.pseudo}
 
     def _is_finite(self, losses: dict[str, Tensor]) -> bool:
         gradients = [

@@ -64,9 +64,9 @@ def test_all_extras_resume_to_the_same_bits(
     adavit.resume(tmp_path / "half", [{"training": {"total_kimg": 0.064}}])
     first, second = final_state(tmp_path / "whole"), final_state(tmp_path / "half")
     assert_same_bits(first, second)
-    stateful = {"path_length_penalty", "pseudo"} | ({"lecam"} & layer["training"].keys())
-    assert set(first["extras"]) == stateful
-    assert first["extras"]["pseudo"]["p"] > 0
+    stateful = {"path_length_penalty", "pseudo_augmentation"}
+    assert first.keys() >= stateful | ({"lecam"} & layer["training"].keys())
+    assert first["pseudo_augmentation"]["p"] > 0
     records = figures(tmp_path / "whole" / "stats.jsonl")
     assert records == figures(tmp_path / "half" / "stats.jsonl")
     for name in ("r2", "path_length", "bcr_real", "zcr_generator", "gradient_penalty"):
@@ -74,26 +74,33 @@ def test_all_extras_resume_to_the_same_bits(
         assert any(record[name] is not None for record in records)
     relative = layer["training"].get("loss") == "relativistic"
     assert all(("r_relative" in record) is relative for record in records)
-    assert records[-1]["pseudo_p"] == first["extras"]["pseudo"]["p"]
+    assert records[-1]["pseudo_p"] == first["pseudo_augmentation"]["p"]
 
 
-def test_a_checkpoint_from_before_the_extras_goes_on(
-    tiny: Callable[..., RunConfig], tmp_path: Path
-) -> None:
-    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
-    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
-    state = torch.load(run / "checkpoint.pt", weights_only=True)
-    assert state.pop("extras") == {}
-    torch.save(state, run / "checkpoint.pt")
-    adavit.resume(run, [{"training": {"total_kimg": 0.064}}])
-    assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
+PARTS = (
+    "generator",
+    "discriminator",
+    "average",
+    "generator_optimizer",
+    "discriminator_optimizer",
+    "lecam",
+    "pseudo_augmentation",
+    "probability",
+    "window",
+    "progress",
+)
 
 
-def test_a_checkpoint_without_the_state_of_an_extra_is_refused(
+def test_a_checkpoint_without_the_state_of_a_part_is_refused(
     tiny: Callable[..., RunConfig],
 ) -> None:
-    run = adavit.train(tiny({"training": {"lecam": 0.1}, "metrics": {"names": []}}))
+    training = {"lecam": 0.1, "apa_p_max": 0.5, "total_kimg": 0.016}
+    run = adavit.train(tiny({"training": training, "metrics": {"names": []}}))
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    torch.save({**state, "extras": {}}, run / "checkpoint.pt")
-    with pytest.raises(UserError, match="does not fit this configuration"):
-        adavit.resume(run)
+    assert state.keys() == {"format", "config", "fingerprint", *PARTS}
+    for name in PARTS:
+        others = {key: value for key, value in state.items() if key != name}
+        for damaged in (others, {**others, name: {}}, {**others, name: None}):
+            torch.save(damaged, run / "checkpoint.pt")
+            with pytest.raises(UserError, match=f"does not fit this configuration .*{name}"):
+                adavit.resume(run)

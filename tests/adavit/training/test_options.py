@@ -225,8 +225,8 @@ def test_the_noise_of_approximate_penalties_follows_the_rounding(
     fine = (device, precision) == ("cpu", "float32")
     assert chosen.training.penalty_sigma == (0.01 if fine else 0.1)
     load = workload(SMALL, {"training": {"precision": precision, "penalty": "approximate"}})
-    (term,) = build_step(load).terms
-    assert term.central is (precision == "bf16")
+    (regularizer,) = build_step(load).regularizers
+    assert regularizer.central is (precision == "bf16")
 
 
 def test_transfer_asks_for_a_quick_p_and_an_average_without_a_ramp() -> None:
@@ -295,12 +295,14 @@ def test_the_presets_name_what_they_take() -> None:
     training = resolve(build_config([read_preset("r3gan")]), FACTS).training
     assert (training.loss, training.r1_gamma, training.r2_gamma) == ("relativistic", 0.05, 0.05)
     step = build_step(workload(read_preset("r3gan"), {"data": {"resolution": 8}}))
-    assert [term.name for term in step.terms] == ["r1", "r2"]
-    assert [term.factor(20_000_000) for term in step.terms] == pytest.approx([0.0025, 0.0025])
+    assert [regularizer.name for regularizer in step.regularizers] == ["r1", "r2"]
+    assert [regularizer.factor(20_000_000) for regularizer in step.regularizers] == pytest.approx(
+        [0.0025, 0.0025]
+    )
     assert step.beta2(0) == 0.9
     assert step.beta2(20_000_000) == pytest.approx(0.99)
     step = build_step(workload(read_preset("stylegan2-ada"), SMALL))
-    assert [term.name for term in step.terms] == ["r1", "path_length_penalty"]
+    assert [regularizer.name for regularizer in step.regularizers] == ["r1", "path_length_penalty"]
     assert step.mixing.probability == 0.9
 
 

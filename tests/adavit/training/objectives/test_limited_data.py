@@ -1,4 +1,4 @@
-"""What is no term: pseudo augmentation, top-k, style mixing, frozen layers, schedules."""
+"""What is no regularizer: pseudo augmentation, top-k, style mixing, frozen layers, schedules."""
 
 import math
 
@@ -8,11 +8,11 @@ import torch
 from adavit.augment import AdaptiveProbability
 from adavit.errors import UserError
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
+from adavit.training.objectives.losses import TopK
 from adavit.training.objectives.schedules import Cosine
-from adavit.training.objectives.top_k import TopK
+from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.streams import StepStreams
-from adavit.training.passes.style_mixing import StyleMixing
 from adavit.training.start.freeze import freeze_lower_layers, lower_layers
 from tests.adavit.training.objectives.test_regularizers import COUNT, make_step, reals, run
 

@@ -1,4 +1,4 @@
-"""The term called directly, with a microbatch made by hand."""
+"""The regularizer called directly, with a microbatch made by hand."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from adavit.models.masked_patches.prediction import (
     predict_corrupted,
 )
 from adavit.training.objectives.masked_patches import MaskedPatches
-from adavit.training.objectives.regularizer import Judged, Microbatch
-from adavit.training.passes.augmented_discriminator import Critic
+from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 from adavit.training.passes.streams import StepStreams
 
 COUNT = 6
@@ -35,22 +35,22 @@ def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -
     """Real and generated images, augmented at p = 0.7, as a step judges them."""
     pipe = AugmentPipe.preset("bgc")
     pipe.p.fill_(0.7)
-    critic, streams = Critic(network, pipe, autocast), StepStreams.at(0, 0)
+    augmented, streams = AugmentedDiscriminator(network, pipe, autocast), StepStreams.at(0, 0)
     generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
     latents = torch.randn(COUNT, 6)
 
-    def judged(images: Tensor) -> Judged:
-        view = critic.view(images, streams.augmentation)
-        return Judged(images, view, critic.judge(view, None))
+    def shown(images: Tensor) -> DiscriminatedImages:
+        view = augmented.view(images, streams.augmentation)
+        return DiscriminatedImages(images, view, augmented.logits(view, None))
 
     real = torch.rand(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
     return Microbatch(
         generator=generator,
-        critic=critic,
+        discriminator=augmented,
         labels=None,
         latents=latents,
-        real=judged(real.requires_grad_(True)),
-        generated=judged(generator(latents)),
+        real=shown(real.requires_grad_(True)),
+        generated=shown(generator(latents)),
         redraw=generator,
         streams=streams,
     )
@@ -59,9 +59,9 @@ def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -
 def test_it_is_the_loss_of_pretraining_at_augmented_real_images() -> None:
     network = discriminator()
     batch = microbatch(network)
-    term = MaskedPatches(0.3)
-    found = term(batch)
-    assert tuple(found) == term.reports
+    regularizer = MaskedPatches(0.3)
+    found = regularizer(batch)
+    assert tuple(found) == regularizer.reports
     stream = StepStreams.at(0, 0).of("masked_patches")
     corruption = draw_corruption(COUNT, 16, stream)
     head: Any = network.get_submodule(HEAD)
@@ -70,7 +70,7 @@ def test_it_is_the_loss_of_pretraining_at_augmented_real_images() -> None:
     expected = predict_corrupted(network.encoder, head, seen, corruption)
     torch.testing.assert_close(found["masked_patches"], masked_patch_loss(expected))
     torch.testing.assert_close(found["masked_patch_accuracy"], masked_patch_accuracy(expected))
-    assert term.factor(0) == 0.3
+    assert regularizer.factor(0) == 0.3
 
 
 def test_it_trains_trunk_and_head_but_not_the_judge_nor_the_generator() -> None:

@@ -1,4 +1,4 @@
-"""Each term against its formula, computed anew from copies of the networks and the same random streams."""
+"""Each regularizer against its formula, computed anew from copies of the networks and the same random streams."""
 
 import copy
 import math
@@ -24,16 +24,18 @@ from adavit.training.objectives.gradient_penalties import (
 from adavit.training.objectives.lecam import LeCam
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.path_length import PathLength
-from adavit.training.objectives.regularizer import Term
+from adavit.training.objectives.regularizer import Regularizer
+from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.streams import StepStreams
-from adavit.training.passes.style_mixing import StyleMixing
 from adavit.training.step.adversarial_step import AdversarialStep, StepResult
 from adavit.training.step.average import GeneratorAverage
 
 COUNT = 6
 
 
-def make_step(*terms: Term, pipe: AugmentPipe | None = None, **changes: object) -> AdversarialStep:
+def make_step(
+    *regularizers: Regularizer, pipe: AugmentPipe | None = None, **changes: object
+) -> AdversarialStep:
     torch.manual_seed(0)
     generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
     with torch.no_grad():  # at the start the noise counts for nothing, and both networks are flat
@@ -51,7 +53,7 @@ def make_step(*terms: Term, pipe: AugmentPipe | None = None, **changes: object) 
         "microbatch": None,
         "autocast": None,
         "loss": LOSSES["non_saturating"],
-        "terms": terms,
+        "regularizers": regularizers,
     }
     return AdversarialStep(
         generator=generator,
@@ -94,15 +96,15 @@ def run(step: AdversarialStep, images: int = 0) -> StepResult:
     return step(reals(), None, images=images, streams=StepStreams.at(0, images))
 
 
-def squared_slope(judge: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+def squared_gradient_norm(logits_of: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     images = images.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(judge(images).sum(), images)
+    (gradient,) = torch.autograd.grad(logits_of(images).sum(), images)
     return gradient.square().sum(dim=(1, 2, 3))
 
 
 def exact(side: str, ref: Reference) -> Tensor:
     images, parameters = (reals(), ref.t_real) if side == "real" else (ref.fake, ref.t_fake)
-    return squared_slope(lambda x: ref.judge(x, parameters), images).mean()
+    return squared_gradient_norm(lambda x: ref.judge(x, parameters), images).mean()
 
 
 def approximate(name: str, side: str, central: bool, ref: Reference) -> Tensor:
@@ -118,7 +120,7 @@ def interpolated(ref: Reference) -> Tensor:
     share = torch.rand(COUNT, 1, 1, 1, generator=stream)
     between = share * reals() + (1 - share) * ref.fake
     parameters = ref.pipe.sample(between.shape, stream)
-    slope = squared_slope(lambda x: ref.judge(x, parameters), between).sqrt()
+    slope = squared_gradient_norm(lambda x: ref.judge(x, parameters), between).sqrt()
     return (slope - 1).square().mean()
 
 
@@ -163,21 +165,21 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_term_equals_its_formula_and_trains_its_network_only(name: str) -> None:
-    term, formula = CASES[name]
-    with_term, plain = make_step(term), make_step()
-    term.weight, term.interval = (lambda images: 0.7), 1
+    regularizer, formula = CASES[name]
+    with_term, plain = make_step(regularizer), make_step()
+    regularizer.weight, regularizer.interval = (lambda images: 0.7), 1
     ref = Reference(with_term)
     value = formula(ref)
     found, _ = run(with_term), run(plain)
-    torch.testing.assert_close(found.losses[term.name], value, rtol=2e-3, atol=1e-6)
+    torch.testing.assert_close(found.losses[regularizer.name], value, rtol=2e-3, atol=1e-6)
     assert value.abs() > 1e-4, "too flat to tell anything"
 
-    network = ref.g if term.trains == "generator" else ref.d
+    network = ref.g if regularizer.trains == "generator" else ref.d
     if name not in ("r1", "r2", "gradient penalty"):  # their reference has no second derivative
         wanted = torch.autograd.grad(value, list(network.parameters()), allow_unused=True)
         pairs = zip(
-            getattr(with_term, term.trains).parameters(),
-            getattr(plain, term.trains).parameters(),
+            getattr(with_term, regularizer.trains).parameters(),
+            getattr(plain, regularizer.trains).parameters(),
             wanted,
             strict=True,
         )
@@ -185,7 +187,7 @@ def test_a_term_equals_its_formula_and_trains_its_network_only(name: str) -> Non
             added = parameter.grad - before.grad
             expected = torch.zeros_like(added) if gradient is None else 0.7 * gradient
             torch.testing.assert_close(added, expected, rtol=1e-2, atol=2e-4)
-    other = "discriminator" if term.trains == "generator" else "generator"
+    other = "discriminator" if regularizer.trains == "generator" else "generator"
     for parameter, before in zip(
         getattr(with_term, other).parameters(), getattr(plain, other).parameters(), strict=True
     ):
@@ -193,8 +195,8 @@ def test_a_term_equals_its_formula_and_trains_its_network_only(name: str) -> Non
 
 
 def test_path_length_equals_its_formula_by_finite_differences() -> None:
-    term = PathLength(2, 1, 0.5)
-    step = make_step(term)
+    regularizer = PathLength(2, 1, 0.5)
+    step = make_step(regularizer)
     ref = Reference(step)
     stream = ref.streams.of("path length")
     z = torch.randn(3, 6, generator=stream)
@@ -221,15 +223,15 @@ def test_path_length_equals_its_formula_by_finite_differences() -> None:
     torch.testing.assert_close(first.losses["path_length"], lengths.mean(), rtol=1e-2, atol=0)
     expected = (lengths - lengths.mean()).square().mean()
     torch.testing.assert_close(first.losses["path_length_penalty"], expected, rtol=0.05, atol=1e-7)
-    assert term.mean is not None
+    assert regularizer.mean is not None
     second = run(step, COUNT)
     half_way = (first.losses["path_length"] + second.losses["path_length"]) / 2
-    torch.testing.assert_close(term.mean, half_way)
+    torch.testing.assert_close(regularizer.mean, half_way)
 
 
 def test_lecam_holds_on_to_the_unbiased_averages_of_the_steps_before() -> None:
-    term = LeCam(0.3, 0.9)
-    step, real, fake = make_step(term), [], []
+    regularizer = LeCam(0.3, 0.9)
+    step, real, fake = make_step(regularizer), [], []
     for index in range(4):
         result = run(step, index * COUNT)
         if index == 0:
@@ -246,16 +248,19 @@ def test_lecam_holds_on_to_the_unbiased_averages_of_the_steps_before() -> None:
         fake.append(result.generated_logits.mean())
 
 
-@pytest.mark.parametrize("term", [PathLength(2, 1, 0.5), LeCam(1, 0.9)], ids=["path", "lecam"])
-def test_a_skipped_step_leaves_the_state_of_a_term(term: Term) -> None:
-    step = make_step(term)
+@pytest.mark.parametrize(
+    "regularizer", [PathLength(2, 1, 0.5), LeCam(1, 0.9)], ids=["path", "lecam"]
+)
+def test_a_skipped_step_leaves_the_state_of_a_term(regularizer: Regularizer) -> None:
+    step = make_step(regularizer)
     run(step)
-    before = copy.deepcopy(step.state_dict()["extras"])
+    assert step.stateful_parts()[regularizer.name] is regularizer
+    before = copy.deepcopy(regularizer.state_dict())
     poisoned = reals()
     poisoned[2, 0, 1, 1] = float("nan")
     result = step(poisoned, None, images=COUNT, streams=StepStreams.at(0, COUNT))
     assert not result.finite
-    torch.testing.assert_close(step.state_dict()["extras"], before, rtol=0, atol=0)
+    torch.testing.assert_close(regularizer.state_dict(), before, rtol=0, atol=0)
 
 
 def test_a_penalty_is_weighted_by_its_interval() -> None:
@@ -268,9 +273,11 @@ def test_a_penalty_is_weighted_by_its_interval() -> None:
     assert "r2" not in run(other, COUNT).losses
 
 
-@pytest.mark.parametrize("terms", [(ExactPenalty("r2", "generated", 1, 1),), (Drift(1),)])
-def test_terms_accumulate_over_microbatches(terms: tuple[Term, ...]) -> None:
-    whole, parts = (make_step(*terms, pipe=AugmentPipe(), microbatch=size) for size in (None, 2))
+@pytest.mark.parametrize("regularizers", [(ExactPenalty("r2", "generated", 1, 1),), (Drift(1),)])
+def test_terms_accumulate_over_microbatches(regularizers: tuple[Regularizer, ...]) -> None:
+    whole, parts = (
+        make_step(*regularizers, pipe=AugmentPipe(), microbatch=size) for size in (None, 2)
+    )
     with torch.no_grad():  # the noise of each pixel is drawn image by image
         for step in (whole, parts):
             for parameter in step.generator.parameters():
@@ -296,8 +303,8 @@ class Dropping(ViTDiscriminator):
 
 
 def test_the_approximate_penalty_looks_at_the_same_patches_twice() -> None:
-    term = ApproximatePenalty("r1", "real", 1, 1, sigma=0.0001, central=False)
-    step = make_step(term, pipe=AugmentPipe.preset("bgcfnc"))
+    regularizer = ApproximatePenalty("r1", "real", 1, 1, sigma=0.0001, central=False)
+    step = make_step(regularizer, pipe=AugmentPipe.preset("bgcfnc"))
     step.discriminator.__class__ = Dropping
     # With other draws the difference would be that of two views, over a ten-thousandth.
     assert run(step).losses["r1"] < 1e4
@@ -315,14 +322,14 @@ def test_the_step_hands_each_loss_its_logits(loss: str) -> None:
 
 
 def test_consistency_in_latents_keeps_the_mixing_and_the_noise() -> None:
-    term = LatentDiversity(1, 1e-4)
-    step = make_step(term, mixing=StyleMixing(1.0))
+    regularizer = LatentDiversity(1, 1e-4)
+    step = make_step(regularizer, mixing=StyleMixing(1.0))
     # Other styles or other noise would make the images differ by far more.
     assert -1e-5 < run(step).losses["zcr_generator"] < 0
 
 
 @pytest.mark.parametrize("kind", [LatentDiversity, LatentConsistency])
-def test_rounding_is_no_difference_between_nearby_latents(kind: Callable[..., Term]) -> None:
-    term = kind(1, 0.0)
-    step = make_step(term, autocast=torch.bfloat16)
-    assert run(step).losses[term.name] == 0
+def test_rounding_is_no_difference_between_nearby_latents(kind: Callable[..., Regularizer]) -> None:
+    regularizer = kind(1, 0.0)
+    step = make_step(regularizer, autocast=torch.bfloat16)
+    assert run(step).losses[regularizer.name] == 0

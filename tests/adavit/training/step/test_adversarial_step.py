@@ -38,7 +38,7 @@ def make_step(
         "microbatch": None,
         "autocast": None,
         "loss": LOSSES["non_saturating"],
-        "terms": [ExactPenalty("r1", "real", weight=0.25, interval=2)],
+        "regularizers": [ExactPenalty("r1", "real", weight=0.25, interval=2)],
     }
     return AdversarialStep(
         generator=generator,
@@ -102,7 +102,7 @@ def test_microbatches_accumulate_to_the_gradients_of_the_whole_batch(microbatch:
 
 
 def test_the_penalty_is_taken_at_its_interval_only() -> None:
-    step = make_step(terms=[ExactPenalty("r1", "real", weight=0.25, interval=3)])
+    step = make_step(regularizers=[ExactPenalty("r1", "real", weight=0.25, interval=3)])
     due = ["r1" in step(batch(), None, images=8 * i, streams=streams()).losses for i in range(7)]
     assert due == [True, False, False, True, False, False, True]
 

@@ -9,7 +9,7 @@ from adavit.errors import UserError
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.resize import resize_position_embeddings
 from adavit.runs.trunk_file import StoredTrunk
-from adavit.training.start.initialise import initialise_trunk
+from adavit.training.start.pretrained_trunk import initialise_trunk
 from tests.adavit.conftest import ARGUMENTS
 
 Make = Callable[..., ViTDiscriminator]

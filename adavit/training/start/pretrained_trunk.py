@@ -1,18 +1,44 @@
-"""Starting a discriminator from a pre-trained trunk, as far as it fits."""
+"""`training.init_discriminator`: a discriminator that starts from a pre-trained trunk, as far as it fits."""
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from torch import Tensor
 
+from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
 from adavit.models.fitting import load_fitting
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.resize import resize_position_embeddings
 from adavit.runs.trunk_file import StoredTrunk
+from adavit.training.step.adversarial_step import AdversarialStep
 
 NAMED = 8
 """So many tensors are named in one line; of more their number is told."""
+
+
+def start_from(trunk: StoredTrunk, step: AdversarialStep, config: ResolvedConfig) -> str:
+    """Fills the trunk of the run's discriminator; a resumed run has it in its checkpoint instead.
+
+    Args:
+        trunk: From `adavit.runs.trunk_file.read_trunk`.
+        step: Of the run, at image 0.
+        config: Resolved; its discriminator is a vit.
+
+    Returns:
+        What was taken over, and what was not.
+
+    Raises:
+        UserError: If nothing fits.
+    """
+    discriminator = cast(ViTDiscriminator, step.discriminator)
+    settings = {
+        "resolution": config.data.resolution,
+        "image_channels": discriminator.encoder.image_channels,
+        **config.discriminator.model_dump(exclude={"kind"}),
+    }
+    return initialise_trunk(discriminator, trunk, settings)
 
 
 def initialise_trunk(

@@ -1,0 +1,82 @@
+"""Saving and restoring named parts: what does not fit is told from what is broken."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from adavit.errors import UserError
+from adavit.runs.checkpoint import (
+    DoesNotFit,
+    Stateful,
+    load_checkpoint,
+    restore,
+    save_checkpoint,
+    state_of,
+)
+
+
+class Broken:
+    """A part with a mistake of ours in it."""
+
+    def __init__(self, error: type[Exception]) -> None:
+        self.error = error
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": 1}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        raise self.error("'NoneType' object has no attribute 'count'")
+
+
+def parts(width: int = 3) -> dict[str, Stateful]:
+    network = nn.Linear(2, width)
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    return {"network": network, "optimizer": optimizer}
+
+
+def test_what_was_saved_is_restored_to_the_bit(tmp_path: Path) -> None:
+    before, after = parts(), parts()
+    save_checkpoint(tmp_path / "checkpoint.pt", {"images": 5, **state_of(before)})
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    restore(after, state)
+    assert state["images"] == 5
+    for name, saved in before["network"].state_dict().items():
+        assert torch.equal(after["network"].state_dict()[name], saved)
+    moments = (part["optimizer"].state_dict()["state"][0]["exp_avg"] for part in (before, after))
+    assert torch.equal(*moments)
+
+
+@pytest.mark.parametrize("name", ["network", "optimizer"])
+@pytest.mark.parametrize("state", ["missing", None, [1, 2], {}], ids=str)
+def test_a_part_without_its_state_is_named(name: str, state: object) -> None:
+    saved = state_of(parts())
+    if state == "missing":
+        del saved[name]
+    else:
+        saved[name] = state
+    with pytest.raises(DoesNotFit, match=name):
+        restore(parts(), saved)
+
+
+def test_the_state_of_another_network_does_not_fit() -> None:
+    with pytest.raises(DoesNotFit, match="network: Error"):
+        restore(parts(width=4), state_of(parts()))
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError])
+def test_a_mistake_of_ours_is_not_taken_for_a_checkpoint_that_does_not_fit(
+    error: type[Exception],
+) -> None:
+    with pytest.raises(error):
+        restore({"part": Broken(error)}, {"part": {"count": 1}})
+
+
+def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
+    torch.save({"format": 0}, tmp_path / "checkpoint.pt")
+    with pytest.raises(UserError, match="has format 0, expected 1"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
