@@ -6,7 +6,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from adavit.evaluation.compare import Column, Comparison, compare
+from adavit.evaluation.compare import ComparedColumn, Comparison, compare
 from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown, cell
 
 HELP = """
@@ -56,7 +56,7 @@ def _print_table(comparison: Comparison) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
-def _table(comparison: Comparison, columns: list[Column]) -> Table:
+def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
     table = Table()
     table.add_column("", no_wrap=True)
     for column in columns:
@@ -68,6 +68,6 @@ def _table(comparison: Comparison, columns: list[Column]) -> Table:
     return table
 
 
-def _width(comparison: Comparison, columns: list[Column]) -> int:
+def _width(comparison: Comparison, columns: list[ComparedColumn]) -> int:
     wide = Console(width=10_000)
     return Measurement.get(wide, wide.options, _table(comparison, columns)).maximum

@@ -9,7 +9,7 @@ import click
 from adavit.cli import source_options
 from adavit.cli.consoles import console_for
 from adavit.evaluation.evaluate import evaluate
-from adavit.evaluation.named_protocols import PROTOCOLS
+from adavit.evaluation.protocol import PROTOCOLS
 from adavit.metrics.extractors.choice import EXTRACTORS
 from adavit.metrics.names import METRICS
 

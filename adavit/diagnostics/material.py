@@ -12,10 +12,9 @@ from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, load_images
 from adavit.diagnostics.memorisation.image_names import image_names
 from adavit.errors import UserError
-from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
-from adavit.evaluation.sources import GeneratorSource, open_source, split_of
+from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
+from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
-from adavit.runs.generator_file import StoredGenerator
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
 
@@ -122,15 +121,22 @@ def _of_generator(
 ) -> Material:
     config, stored = subject.config, subject.stored
     generator = stored.generator
-    real = load_reference(
-        data or config.data.source,
-        "--data",
-        resolution=generator.resolution,
-        channels=CHANNEL_NAMES[generator.image_channels],
-        data_root=data_root or config.data.data_root,
-        progress=lambda done, total: console.activity("decoding", done, total),
+    found = images_of_run(
+        str(stored.path),
+        config,
+        generator,
+        stored.data_fingerprint,
+        data=data,
+        data_root=data_root,
+        activity=console.activity,
     )
-    train = _trained_on(config, stored, real, data, console)
+    real, train, unseen = found.everything, found.train, found.unseen
+    if found.split is None:
+        console.note(
+            f"{data!r} is not what the generator was trained on: all of its images are taken for"
+            " training images, none for held-out ones."
+        )
+        train, unseen = unseen, train
     count = fakes or config.metrics.fakes
     seed = config.run.seed if seed is None else seed
     stream = seed_for(seed, "evaluation", 0)
@@ -145,7 +151,7 @@ def _of_generator(
         fake_names=None,
         real=real,
         train=train,
-        unseen=np.setdiff1d(np.arange(len(real)), train),
+        unseen=unseen,
         mirror=config.data.mirror,
         config=config,
         protocol={
@@ -214,25 +220,3 @@ def _protocol(source: str, real: ImageSet, fakes: int, train: int, seed: int) ->
         "channels": real.images.shape[1],
         "seed": seed,
     }
-
-
-def _trained_on(
-    config: ResolvedConfig,
-    stored: StoredGenerator,
-    real: ImageSet,
-    data: str | None,
-    console: Console,
-) -> np.ndarray:
-    if real.fingerprint == stored.data_fingerprint:
-        return split_of(config, real).train
-    if data is None:
-        raise UserError(
-            f"the images of {config.data.source!r} are not those that {str(stored.path)!r} was"
-            " trained on: their fingerprint differs. Restore them, or name other real images with"
-            " --data."
-        )
-    console.note(
-        f"{data!r} is not what the generator was trained on: all of its images are taken for"
-        " training images, none for held-out ones."
-    )
-    return np.arange(len(real))

@@ -18,7 +18,7 @@ from adavit.runs.records import LOG_NAME, figures, read_log, read_record
 
 
 @dataclass(frozen=True)
-class Figure:
+class ComparedFigure:
     """One figure of one source.
 
     Attributes:
@@ -33,13 +33,13 @@ class Figure:
     value: float
     protocol: dict[str, Any]
 
-    def differs_from(self, other: "Figure") -> list[str]:
+    def differs_from(self, other: "ComparedFigure") -> list[str]:
         """Fields in which the protocols of two figures of one name differ; empty if they compare."""
         return differing_fields(self.protocol, other.protocol, metric_of(self.name) or self.name)
 
 
 @dataclass(frozen=True)
-class Column:
+class ComparedColumn:
     """Figures of one metric.
 
     Attributes:
@@ -68,7 +68,7 @@ class Comparison:
     """
 
     sources: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ComparedColumn, ...]
     notes: tuple[str, ...]
 
 
@@ -92,7 +92,7 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
         twice = next(source for source in sources if list(sources).count(source) > 1)
         raise UserError(f"{twice!r} is named twice, expected each once. Leave one out.")
     found = [figure for source in sources for figure in _figures_of(source)]
-    columns: list[Column] = []
+    columns: list[ComparedColumn] = []
     notes: list[str] = []
     for name in dict.fromkeys(figure.name for figure in found):
         groups = _by_protocol([figure for figure in found if figure.name == name])
@@ -109,7 +109,7 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
     return Comparison(tuple(sources), tuple(columns), tuple(notes))
 
 
-def _figures_of(source: str) -> Iterator[Figure]:
+def _figures_of(source: str) -> Iterator[ComparedFigure]:
     """The figures of a run or a file; of several under one protocol the latest."""
     path = Path(source)
     if not path.is_dir():
@@ -122,10 +122,10 @@ def _figures_of(source: str) -> Iterator[Figure]:
                 f"run {source!r} has no record of a metric, expected {LOG_NAME} or metrics.jsonl."
                 f" Make one with adavit evaluate {source}."
             )
-    latest: list[Figure] = []
+    latest: list[ComparedFigure] = []
     for record in records:
         for name, value in figures(record).items():
-            figure = Figure(source, name, value, record["protocol"])
+            figure = ComparedFigure(source, name, value, record["protocol"])
             latest = [other for other in latest if other.name != name or figure.differs_from(other)]
             latest.append(figure)
     yield from latest
@@ -140,8 +140,8 @@ def _best(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [min(comparable, key=lambda record: figures(record)[first])]
 
 
-def _by_protocol(found: Sequence[Figure]) -> list[list[Figure]]:
-    groups: list[list[Figure]] = []
+def _by_protocol(found: Sequence[ComparedFigure]) -> list[list[ComparedFigure]]:
+    groups: list[list[ComparedFigure]] = []
     for figure in found:
         for group in groups:
             if not figure.differs_from(group[0]):
@@ -152,7 +152,7 @@ def _by_protocol(found: Sequence[Figure]) -> list[list[Figure]]:
     return groups
 
 
-def _column(sources: Sequence[str], groups: Sequence[Sequence[Figure]]) -> Column:
+def _column(sources: Sequence[str], groups: Sequence[Sequence[ComparedFigure]]) -> ComparedColumn:
     values: dict[str, float] = {}
     marks: dict[str, int] = {}
     for number, group in enumerate(groups, start=1):
@@ -161,7 +161,7 @@ def _column(sources: Sequence[str], groups: Sequence[Sequence[Figure]]) -> Colum
             marks[figure.source] = number
     mixed = len(groups) > 1
     first = groups[0][0]
-    return Column(
+    return ComparedColumn(
         name=first.name,
         protocol="several protocols" if mixed else describe(first.protocol),
         higher_is_better=metric_of(first.name) in HIGHER_IS_BETTER,
@@ -177,7 +177,7 @@ def describe(protocol: dict[str, Any]) -> str:
     return f"{protocol['name']}: {counts}" if protocol.get("name") else counts
 
 
-def _refusal(groups: Sequence[Sequence[Figure]]) -> UserError:
+def _refusal(groups: Sequence[Sequence[ComparedFigure]]) -> UserError:
     a, b = groups[0][0], groups[1][0]
     differences = "; ".join(
         f"{field} ({_value(a, field)} and {_value(b, field)})" for field in a.differs_from(b)
@@ -189,7 +189,7 @@ def _refusal(groups: Sequence[Sequence[Figure]]) -> UserError:
     )
 
 
-def _legend(name: str, groups: Sequence[Sequence[Figure]]) -> Iterator[str]:
+def _legend(name: str, groups: Sequence[Sequence[ComparedFigure]]) -> Iterator[str]:
     first = groups[0][0]
     yield f"{name} [1]: {describe(first.protocol)}"
     for number, group in enumerate(groups[1:], start=2):
@@ -199,7 +199,7 @@ def _legend(name: str, groups: Sequence[Sequence[Figure]]) -> Iterator[str]:
         yield f"{name} [{number}]: {describe(group[0].protocol)}; differs from [1] in {fields}"
 
 
-def _value(figure: Figure, field: str) -> str:
+def _value(figure: ComparedFigure, field: str) -> str:
     if field == "setting":
         settings = figure.protocol.get("settings")
         value = settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None

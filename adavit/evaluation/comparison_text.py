@@ -5,10 +5,10 @@ import io
 import json
 from dataclasses import asdict
 
-from adavit.evaluation.compare import Column, Comparison
+from adavit.evaluation.compare import ComparedColumn, Comparison
 
 
-def cell(column: Column, row: int) -> str:
+def cell(column: ComparedColumn, row: int) -> str:
     """A figure with four digits, and its mark where a column has several protocols."""
     value, mark = column.values[row], column.marks[row]
     if value is None:
@@ -16,7 +16,7 @@ def cell(column: Column, row: int) -> str:
     return f"{value:.4g}" if mark is None else f"{value:.4g} [{mark}]"
 
 
-def heading(column: Column) -> str:
+def heading(column: ComparedColumn) -> str:
     """Name, which way is better, and protocol."""
     return f"{column.name} {'↑' if column.higher_is_better else '↓'} ({column.protocol})"
 

@@ -1,40 +1,30 @@
 """`evaluate`: the metrics of a run, a generator file, or images, against real images."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from adavit.data import ImageSet
 from adavit.errors import UserError
-from adavit.evaluation.named_protocols import fakes_of, find_protocol
-from adavit.evaluation.protocol import path_protocol
+from adavit.evaluation.generator_measures import GENERATOR_MEASURES
+from adavit.evaluation.protocol import fakes_of, find_protocol, protocol_without_real_images
 from adavit.evaluation.reference_set import ReferenceChoice, ReferenceSet
+from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, split_name
 from adavit.evaluation.scoring import (
-    CHANNEL_NAMES,
     build_evaluator,
     choose_network,
-    load_reference,
+    generator_protocol,
     score_generator,
-    score_paths,
-    split_name,
 )
-from adavit.evaluation.sources import (
-    GeneratorSource,
-    ImageSource,
-    is_run_or_generator,
-    open_source,
-    split_of,
-)
+from adavit.evaluation.sources import GeneratorSource, ImageSource, open_source
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
-from adavit.metrics.inception_score import classifying
+from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import METRICS, check_names
-from adavit.metrics.path_length import SETTING, smooth
 from adavit.runs.records import LOG_NAME, append_record, check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json
-
-__all__ = ["evaluate", "is_run_or_generator", "split_of"]
 
 FEW_IMAGES = 1000
 """So many images or fewer on a side, and a Frechet distance is said to be biased, whatever the extractor."""
@@ -70,7 +60,7 @@ def evaluate(
         metrics: Of `adavit.metrics.METRICS`; "kid" gives its form over subsets too.
         extractor: As `adavit.metrics.choose_extractor`.
         inception_weights: Inception's weights as a file.
-        protocol: One of `adavit.evaluation.named_protocols.PROTOCOLS`; None is `fakes` against `data`.
+        protocol: One of `adavit.evaluation.protocol.PROTOCOLS`; None is `fakes` against `data`.
         fakes: Generated images; None takes as many as the run did, or all of a folder's.
         which: "best" or "last" generator of a run; None is the best.
         truncation: Factor on the distance of w from its average; None and 1 are none.
@@ -106,7 +96,7 @@ def evaluate(
     if isinstance(subject, GeneratorSource) and count is None:
         count = subject.config.metrics.fakes
     reference = None
-    if names != ["ppl"]:
+    if evaluation.image_metrics:
         reference = ReferenceChoice(
             subject,
             data,
@@ -141,7 +131,8 @@ class _Evaluation:
         device: str,
         console: Console,
     ) -> None:
-        self.metrics = metrics
+        self.image_metrics = [name for name in metrics if name in MEASURES]
+        self.generator_metrics = [name for name in metrics if name in GENERATOR_MEASURES]
         self.console = console
         self.extra: dict[str, Any] = {}
         self._requested = extractor
@@ -177,27 +168,27 @@ class _Evaluation:
                 **arguments,
             )
         else:
-            record["protocol"] = path_protocol(
+            described = protocol_without_real_images(
                 network,
-                pairs=count,
+                fakes=count,
                 resolution=generator.resolution,
                 channels=generator.image_channels,
-            ) | {
-                "seed": arguments["seed"],
-                "truncation": arguments["truncation"],
-                "labels": "training images" if generator.num_classes else None,
-            }
-        if "ppl" in self.metrics:
-            figures = score_paths(
-                network,
+            )
+            record["protocol"] = described | generator_protocol(
+                generator, seed=arguments["seed"], truncation=arguments["truncation"]
+            )
+        for metric in self.generator_metrics:
+            measure = GENERATOR_MEASURES[metric]
+            figures = measure.figures(
                 generator,
-                pairs=count,
-                progress=lambda done: self.console.activity("walking paths", done, count),
+                network,
+                count=count,
+                progress=partial(self._tell, measure.activity, count),
                 **arguments,
             )
-            name = recorded_name("ppl", network.name)
+            name = recorded_name(metric, network.name)
             record |= {name + ending: figure for ending, figure in figures.items()}
-            record["protocol"]["settings"]["ppl"] = SETTING
+            record["protocol"]["settings"][metric] = measure.setting
         return self._finished(record, subject.describe(), notes)
 
     def of_images(
@@ -243,11 +234,11 @@ class _Evaluation:
         )
 
     def _network(self, reference: ReferenceSet | None) -> FeatureExtractor:
-        if self._requested == "lpips-vgg16" and self.metrics != ["ppl"]:
-            others = ",".join(metric for metric in self.metrics if metric != "ppl")
+        if self._requested == "lpips-vgg16" and self.image_metrics:
             raise UserError(
-                f"--metrics names {others}, but --extractor lpips-vgg16 compares pairs of images,"
-                " which ppl alone is made of. Use --metrics ppl, or another --extractor."
+                f"--metrics names {','.join(self.image_metrics)}, but --extractor lpips-vgg16"
+                f" compares pairs of images, which {', '.join(GENERATOR_MEASURES)} alone is made of."
+                " Use --metrics ppl, or another --extractor."
             )
         network = choose_network(
             self._requested,
@@ -256,10 +247,10 @@ class _Evaluation:
             device=self._device,
             console=self.console,
         )
-        if "ppl" in self.metrics:
-            smooth(network)
-        if "is" in self.metrics:
-            classifying(network)
+        for name in self.generator_metrics:
+            GENERATOR_MEASURES[name].check_extractor(network)
+        for name in self.image_metrics:
+            MEASURES[name].check_extractor(network)
         return network
 
     def _evaluator(
@@ -267,7 +258,7 @@ class _Evaluation:
     ) -> tuple[Any, list[str]]:
         """The evaluator with the real side done, and notes on the numbers of images."""
         real = len(reference.images.images)
-        compared = [metric for metric in self.metrics if metric != "ppl"]
+        compared = list(self.image_metrics)
         notes = []
         if "fid" in compared and min(count, real) <= max(FEW_IMAGES, network.features):
             compared += [metric for metric in ("kid", "kid_subsets") if metric not in compared]
@@ -292,6 +283,9 @@ class _Evaluation:
             progress=lambda done: self.console.activity("reading real images", done, real)
         )
         return evaluator, notes
+
+    def _tell(self, activity: str, total: int, done: int) -> None:
+        self.console.activity(activity, done, total)
 
     def _finished(
         self, record: dict[str, Any], source: dict[str, Any], notes: list[str]
@@ -320,8 +314,7 @@ def _refuse_flags_of_generators(
 ) -> None:
     flags = {"--which": which, "--truncation": truncation, "--seed": seed}
     given = [(flag, value) for flag, value in flags.items() if value is not None]
-    if "ppl" in metrics:
-        given.append(("--metrics", "ppl"))
+    given += [("--metrics", name) for name in metrics if name in GENERATOR_MEASURES]
     for flag, value in given:
         raise UserError(
             f"{flag} is {value}, but {subject.name!r} is read as images, which only a generator has"

@@ -1,12 +1,20 @@
-"""The protocol of a record: everything that a figure depends on but the images it judges."""
+"""Protocols: what a record is measured under, which two of them compare, and the ones that have a name.
+
+A figure is worth something only beside others of the same protocol. `EvaluationProtocol` is everything that a record
+depends on but the images it scores; `comparison_key` is the part of it that two figures of one column share, for
+`adavit compare` and the report alike; `PROTOCOLS` says by name how many images are compared with which real ones.
+"""
 
 import importlib.metadata
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 
+from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FeatureExtractor
+from adavit.metrics.measures import MEASURES
 
 VERSIONED = ("adavit", "torchvision", "torch_fidelity", "numpy")
 
@@ -30,7 +38,7 @@ class EvaluationProtocol:
         split: Which part of it: "train", "test", ... of a named set, "all", "trained on",
             "generated"; None where none is needed.
         reference_fingerprint: Content digest of the reference set, as the caller knows it.
-        resolution: Side of the images in pixels, or "height x width".
+        resolution: RealFeatures of the images in pixels, or "height x width".
         data_resize: How files were brought to it; None where none were.
         channels: Channels of the reference images.
         settings: How each metric was set, by its name.
@@ -64,15 +72,15 @@ def versions() -> dict[str, str]:
     return {**installed, "torch": str(torch.__version__)}
 
 
-def path_protocol(
-    extractor: FeatureExtractor, *, pairs: int, resolution: int, channels: int
+def protocol_without_real_images(
+    extractor: FeatureExtractor, *, fakes: int, resolution: int, channels: int
 ) -> dict[str, Any]:
-    """The protocol of a path length, which needs no real images.
+    """The protocol of metrics that look at a generator alone.
 
     Args:
-        extractor: What it is measured with.
-        pairs: How many steps are measured.
-        resolution: Side of the images in pixels.
+        extractor: What they are measured with.
+        fakes: Generated images, or pairs of them.
+        resolution: RealFeatures of the images in pixels.
         channels: Channels of the images.
 
     Returns:
@@ -83,7 +91,7 @@ def path_protocol(
         weights_digest=extractor.weights_digest,
         extractor_resize=extractor.resize,
         device=extractor.device.type,
-        n_fake=pairs,
+        n_fake=fakes,
         n_real=None,
         n_heldout=None,
         n_floor_reference=None,
@@ -98,45 +106,46 @@ def path_protocol(
         settings={},
         versions=versions(),
     )
-    return {field.name: getattr(protocol, field.name) for field in fields(protocol)}
+    return asdict(protocol)
 
 
-# What two records may differ in and still be compared: the draw of the images, how far the figure
-# can be off in its last digits, what is said about real images beside it, and the names of things
-# that a digest pins.
 INCIDENTAL = (
     *("seed", "device", "versions", "reference", "name"),
     *("n_heldout", "n_floor_reference", "n_training", "n_half"),
 )
-
+"""What two records may differ in and still be compared: the draw of the images, how far a figure can be off in its last
+digits, what is said about real images beside it, and the names of things that a digest pins."""
 
 REAL_SIDE = ("n_real", "split", "reference_fingerprint", "data_resize")
-"""Fields that say nothing of a metric without a real side."""
-
-WITHOUT_REAL_SIDE = ("ppl", "is")
+"""Fields that say nothing of a metric that compares with no real images."""
 
 
-def comparable_part(protocol: dict[str, Any], metric: str) -> dict[str, Any]:
-    """What two figures of a metric must have in common to be compared.
+def comparison_key(protocol: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    """What two figures of a metric must have in common to stand in one column: equal keys compare.
+
+    Labels are among it: a conditional generator is told the class of each image, an unconditional one has to find
+    the classes and their shares itself, so published tables keep the two apart.
 
     Args:
-        protocol: A record's protocol.
+        protocol: A record's protocol; fields of None may be missing.
         metric: As in `--metrics`.
 
     Returns:
-        Those of its fields that matter, with this metric's setting alone.
+        Those of its fields that matter and are not None, with this metric's setting alone.
     """
-    left_out = (*INCIDENTAL, "settings", *(REAL_SIDE if metric in WITHOUT_REAL_SIDE else ()))
-    part = {key: value for key, value in protocol.items() if key not in left_out}
+    measure = MEASURES.get(metric)
+    without_real_side = measure is None or not measure.compares_with_real_images
+    left_out = (*INCIDENTAL, "settings", *(REAL_SIDE if without_real_side else ()))
     settings = protocol.get("settings")
-    part["setting"] = settings.get(metric) if isinstance(settings, dict) else None
-    if part.get("labels") is None:  # images without classes have no distribution of labels
-        part.pop("labels", None)
-    return part
+    fields = {
+        **{key: value for key, value in protocol.items() if key not in left_out},
+        "setting": settings.get(metric) if isinstance(settings, dict) else None,
+    }
+    return {key: value for key, value in fields.items() if value is not None}
 
 
-def differing_fields(a: dict[str, Any], b: dict[str, Any], metric: str) -> list[str]:
-    """Fields in which two protocols differ so that figures of a metric cannot be compared.
+def differing_fields(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> list[str]:
+    """Fields in which the keys of two protocols differ.
 
     Args:
         a: A record's protocol.
@@ -146,8 +155,72 @@ def differing_fields(a: dict[str, Any], b: dict[str, Any], metric: str) -> list[
     Returns:
         Names of fields, sorted; empty if the figures compare.
     """
-    first, second = comparable_part(a, metric), comparable_part(b, metric)
+    first, second = comparison_key(a, metric), comparison_key(b, metric)
     keys = first.keys() | second.keys()
-    if "labels" not in first or "labels" not in second:
-        keys -= {"labels"}
     return sorted(key for key in keys if first.get(key) != second.get(key))
+
+
+Against = Literal["training set", "test split", "data", "trained on"]
+
+
+@dataclass(frozen=True)
+class NamedProtocol:
+    """How many generated images against what; what it sets cannot be set otherwise at the same time.
+
+    Attributes:
+        name: As in `--protocol`.
+        fakes: Generated images.
+        against: "training set": all images of the run's data, also those it was not trained on;
+            "test split": the other split of that data; "data": all of `--data`; "trained on": the
+            images the run was trained on, without flips.
+        meaning: In words, for the help.
+    """
+
+    name: str
+    fakes: int
+    against: Against
+    meaning: str
+
+
+PROTOCOLS = {
+    row.name: row
+    for row in (
+        NamedProtocol(
+            "train50k", 50_000, "training set", "50,000 fakes against all training images"
+        ),
+        NamedProtocol("test10k", 10_000, "test split", "10,000 against the test split"),
+        NamedProtocol("quick5k", 5_000, "data", "5,000 against all of --data"),
+        NamedProtocol("fewshot5k", 5_000, "trained on", "5,000 against the images trained on"),
+    )
+}
+"""Protocols by name."""
+
+
+def find_protocol(name: str) -> NamedProtocol:
+    """The protocol of that name.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if name not in PROTOCOLS:
+        raise UserError(
+            f"--protocol is {name!r}, expected one of {', '.join(PROTOCOLS)}. Use one of these, or"
+            " --fakes and --data."
+        )
+    return PROTOCOLS[name]
+
+
+def fakes_of(protocol: NamedProtocol | None, fakes: int | None) -> int | None:
+    """How many generated images a protocol and `--fakes` ask for together; None leaves it open.
+
+    Raises:
+        UserError: If they disagree.
+    """
+    if protocol is None:
+        return fakes
+    if fakes not in (None, protocol.fakes):
+        raise UserError(
+            f"--fakes is {fakes}, but --protocol {protocol.name} means {protocol.fakes} generated"
+            " images. Leave one of the two out."
+        )
+    return protocol.fakes

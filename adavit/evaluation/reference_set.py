@@ -10,9 +10,9 @@ import numpy as np
 from adavit.data import ImageSet, Split
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
-from adavit.evaluation.named_protocols import Protocol
-from adavit.evaluation.scoring import CHANNEL_NAMES, RESIZE, load_reference, split_name
-from adavit.evaluation.sources import GeneratorSource, Source, open_source, split_of
+from adavit.evaluation.protocol import NamedProtocol
+from adavit.evaluation.run_images import CHANNEL_NAMES, RESIZE, load_reference, split_name, split_of
+from adavit.evaluation.sources import GeneratorSource, Source, open_source
 from adavit.generation.sampling import generated_batches
 from adavit.metrics.reference_cache import images_digest
 from adavit.runtime.randomness import seed_for
@@ -55,7 +55,7 @@ class ReferenceChoice:
         self,
         subject: Source,
         data: str | None,
-        protocol: Protocol | None,
+        protocol: NamedProtocol | None,
         *,
         count: int | None,
         seed: int | None,

@@ -1,49 +1,22 @@
 """Scoring a generator against real images: what training and `adavit evaluate` have in common."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from adavit.data import Channels, ImageSet, Split, default_cache_dir, load_images
-from adavit.data.named_sets import TORCHVISION_SETS
-from adavit.errors import UserError
+from adavit.data import ImageSet, Split, default_cache_dir
 from adavit.evaluation.evaluator import Evaluator
+from adavit.evaluation.run_images import RESIZE, split_name
 from adavit.generation.sampling import generated_batches
 from adavit.metrics import ExtractorName, FeatureExtractor, choose_extractor
-from adavit.metrics.extractors.extractor import exact_arithmetic
-from adavit.metrics.path_length import EPSILON, path_length
 from adavit.models import Generator
 from adavit.runtime.console import Console
-from adavit.runtime.randomness import generator_for, seed_for
-
-CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
-"""Value of `data.channels` by number of channels."""
-
-RESIZE = "centre square, Lanczos"
-"""How `load_images` brings files to their resolution, for the record."""
+from adavit.runtime.randomness import seed_for
 
 OFFLINE_SETS = ("small_set",)
 """Sets that are measured without downloaded weights unless the user says otherwise."""
-
-
-def load_reference(source: str, flag: str, **arguments: Any) -> ImageSet:
-    """`load_images`, with errors that name the flag the user gave instead of `data.source`."""
-    try:
-        return load_images(source, **arguments)
-    except UserError as error:
-        raise UserError(str(error).replace("data.source", flag)) from None
-
-
-def split_name(images: ImageSet) -> str:
-    """Which part of a named set images are, such as "train" or "test"; "all" of any other set."""
-    name, _, split = images.source.partition(":")
-    if name not in TORCHVISION_SETS:
-        return "all"
-    return split or next(iter(TORCHVISION_SETS[name].splits))
 
 
 def choose_network(
@@ -130,6 +103,15 @@ def build_evaluator(
     )
 
 
+def generator_protocol(generator: Generator, *, seed: int, truncation: float) -> dict[str, Any]:
+    """What a record's protocol says of how its images were drawn."""
+    return {
+        "seed": seed,
+        "truncation": truncation,
+        "labels": "training images" if generator.num_classes else None,
+    }
+
+
 def score_generator(
     evaluator: Evaluator,
     generator: Generator,
@@ -163,70 +145,9 @@ def score_generator(
     generated = generated_batches(
         generator, fakes, seed=stream, label_counts=label_counts, truncation=truncation
     )
-    drawn = "training images" if generator.num_classes else None
     return evaluator.evaluate(
         generated,
-        protocol={"seed": seed, "truncation": truncation, "labels": drawn},
+        protocol=generator_protocol(generator, seed=seed, truncation=truncation),
         progress=progress,
         should_stop=should_stop,
     )
-
-
-def score_paths(
-    extractor: FeatureExtractor,
-    generator: Generator,
-    *,
-    pairs: int,
-    seed: int,
-    label_counts: Sequence[int] | None = None,
-    truncation: float = 1.0,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, float]:
-    """Perceptual path length of a generator, see `adavit.metrics.path_length`.
-
-    Args:
-        extractor: One that takes unrounded images.
-        generator: In evaluation mode; its fixed noise is used, so that only w moves the images.
-        pairs: How many steps are measured.
-        seed: Of the run; the stream of paths has its own key.
-        label_counts: Training images of each class, for a conditional generator.
-        truncation: Factor on the distance of w from its average; 1 is none.
-        progress: Called with the number of pairs done.
-
-    Returns:
-        Figures by the ending of their names.
-    """
-    drawn = _path_pairs(generator, pairs, seed, label_counts, truncation)
-    return path_length(drawn, extractor, progress=progress)
-
-
-PATH_BATCH = 32
-
-
-def _path_pairs(
-    generator: Generator,
-    pairs: int,
-    seed: int,
-    label_counts: Sequence[int] | None,
-    truncation: float,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    device = generator.w_average.device
-    stream = generator_for(seed, "path length", 0, device)
-    choice = np.random.Generator(np.random.PCG64(seed_for(seed, "path length labels", 0)))
-    for start in range(0, pairs, PATH_BATCH):
-        size = min(PATH_BATCH, pairs - start)
-        latents = torch.randn(2 * size, generator.latent_dim, generator=stream, device=device)
-        labels = None
-        if generator.num_classes:
-            if label_counts is None:
-                raise ValueError("The generator is conditional, expected the counts of its labels.")
-            shares = np.array(label_counts) / np.sum(label_counts)
-            drawn = torch.from_numpy(choice.choice(len(shares), size, p=shares)).to(device)
-            labels = torch.cat([drawn, drawn])  # a step within a class
-        with exact_arithmetic():  # TF32 would round the step away
-            w = generator.mapping(latents, labels)
-            w = torch.lerp(generator.w_average, w, truncation)
-            first, other = w.chunk(2)
-            both = torch.cat([first, torch.lerp(first, other, EPSILON)])
-            images = generator.synthesis(both)
-        yield images[:size], images[size:]

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from adavit.config.run import ResolvedConfig
-from adavit.data import NAMES, ImageSet, Split, split_images
+from adavit.data import NAMES
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
@@ -106,16 +106,6 @@ def config_of(stored: StoredGenerator) -> ResolvedConfig:
         f"generator file {str(stored.path)!r} cannot be evaluated ({reason}), expected the settings"
         " of its run as this version of adavit writes them. Generate images, and evaluate their"
         " folder."
-    )
-
-
-def split_of(config: ResolvedConfig, images: ImageSet) -> Split:
-    """The training and held-out images of a run, found again from its settings."""
-    return split_images(
-        len(images.images),
-        subset=config.data.subset,
-        heldout_fraction=config.data.val_fraction,
-        seed=config.run.seed,
     )
 
 

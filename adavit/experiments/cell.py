@@ -9,7 +9,7 @@ from typing import Any
 
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
-from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
+from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
 from adavit.training.start.workload import Workload, absolute_source, load_workload

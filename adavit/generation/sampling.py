@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -17,7 +18,68 @@ BATCH = 64
 """Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""
 
 
+class LabelStream:
+    """Draws class labels in the proportion of the training images.
+
+    Args:
+        counts: Training images of each class.
+        seed: Start of the stream.
+    """
+
+    def __init__(self, counts: Sequence[int], seed: int) -> None:
+        self._shares = np.array(counts) / np.sum(counts)
+        self._choice = np.random.Generator(np.random.PCG64(seed))
+
+    def draw(self, count: int) -> Tensor:
+        """Class numbers [count], int64, on the CPU."""
+        drawn = self._choice.choice(len(self._shares), count, p=self._shares)
+        return torch.from_numpy(drawn)
+
+    @classmethod
+    def of(cls, generator: Generator, counts: Sequence[int] | None, seed: int) -> Self | None:
+        """The labels of a generator; None if it has no classes.
+
+        Raises:
+            ValueError: If it has classes and there are no counts.
+        """
+        if not generator.num_classes:
+            return None
+        if counts is None:
+            raise ValueError("The generator is conditional, expected the counts of its labels.")
+        return cls(counts, seed)
+
+
 @torch.no_grad()
+def random_images(
+    generator: Generator,
+    count: int,
+    *,
+    stream: torch.Generator,
+    labels: LabelStream | None,
+    truncation: float = 1.0,
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Random images of a generator with their labels, in batches of `BATCH`.
+
+    Args:
+        generator: In evaluation mode.
+        count: How many images in all.
+        stream: Of latents and noise, on the generator's device.
+        labels: From `LabelStream.of`.
+        truncation: Factor on the distance of w from its average; 1 is none.
+
+    Yields:
+        Images [B, C, H, W], float32 in about [-1, 1], on the generator's device, and their classes [B] on the CPU or
+        None.
+    """
+    device = generator.w_average.device
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
+        drawn = None if labels is None else labels.draw(size)
+        moved = None if drawn is None else drawn.to(device)
+        yield generator(latents, moved, truncation=truncation, noise=stream), drawn
+
+
 def generated_batches(
     generator: Generator,
     count: int,
@@ -39,19 +101,10 @@ def generated_batches(
     Yields:
         Images [B, C, H, W], uint8, on the generator's device.
     """
-    device = generator.w_average.device
-    stream = generator_for(seed, "evaluation", 0, device)
-    choice = np.random.Generator(np.random.PCG64(seed))
-    for start in range(0, count, BATCH):
-        size = min(BATCH, count - start)
-        latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
-        drawn = None
-        if generator.num_classes:
-            if label_counts is None:
-                raise ValueError("The generator is conditional, expected the counts of its labels.")
-            shares = np.array(label_counts) / np.sum(label_counts)
-            drawn = torch.from_numpy(choice.choice(len(shares), size, p=shares)).to(device)
-        yield images_to_uint8(generator(latents, drawn, truncation=truncation, noise=stream))
+    stream = generator_for(seed, "evaluation", 0, generator.w_average.device)
+    labels = LabelStream.of(generator, label_counts, seed)
+    drawn = random_images(generator, count, stream=stream, labels=labels, truncation=truncation)
+    yield from (images_to_uint8(images) for images, _ in drawn)
 
 
 @torch.no_grad()

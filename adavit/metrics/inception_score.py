@@ -1,6 +1,7 @@
 """The Inception score: of generated images alone, kept for comparison with older papers."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 from torch_fidelity.metric_isc import (
@@ -11,11 +12,12 @@ from torch_fidelity.metric_isc import (
 
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import ClassifyingExtractor, FeatureExtractor
-from adavit.metrics.side import Side
+from adavit.metrics.measure import Measure
+from adavit.metrics.real_features import RealFeatures
 
 
 @dataclass(frozen=True)
-class InceptionScore:
+class InceptionScore(Measure):
     """exp of the mean divergence of p(class | image) from p(class), by torch-fidelity.
 
     Salimans et al. 2016 (arXiv:1606.03498, section 4), over 10 parts of the images in an order drawn
@@ -29,8 +31,15 @@ class InceptionScore:
 
     splits: int = 10
     seed: int = 2020
+    compares_with_real_images: ClassVar[bool] = False
 
-    def figures(self, fakes: Tensor, real: Side, extractor: FeatureExtractor) -> dict[str, float]:
+    def check_extractor(self, extractor: FeatureExtractor) -> None:
+        """See `Measure`: it needs classes."""
+        classifying(extractor)
+
+    def figures(
+        self, fakes: Tensor, real: RealFeatures, extractor: FeatureExtractor
+    ) -> dict[str, float]:
         """Mean over the parts, in [1, 1008], and "_std" their spread; see `Measure.figures`.
 
         Raises:

@@ -29,8 +29,8 @@ from adavit.metrics.extractors.extraction import (
 )
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES, WITH_REAL_SCORES
+from adavit.metrics.real_features import RealFeatures
 from adavit.metrics.reference_cache import cache_key, cached_features
-from adavit.metrics.side import Side
 
 HALF_LIMIT = 5000
 HALVES_SEED = 0
@@ -51,7 +51,7 @@ class RealScore:
     reference_count: int
 
 
-class Reference(Side):
+class Reference(RealFeatures):
     """The reference set of an evaluation and the scores of real images against it.
 
     Args:
@@ -107,7 +107,7 @@ class Reference(Side):
         check_features(self.features, "reference images")
         self._extractor = extractor
         self._scored = [metric for metric in metrics if metric in WITH_REAL_SCORES]
-        self.floor_side: Side | None = None
+        self.floor_side: RealFeatures | None = None
         self.scores: dict[str, RealScore] = {}
         if not self._scored:
             return
@@ -125,7 +125,7 @@ class Reference(Side):
         if len(self) >= 4:
             self.scores["halves"] = self._halves_score()
 
-    def scored(self, features: Tensor, side: Side, name: str) -> dict[str, float]:
+    def scored(self, features: Tensor, side: RealFeatures, name: str) -> dict[str, float]:
         """Figures of some features against a part of the reference.
 
         Args:
@@ -151,7 +151,7 @@ class Reference(Side):
         generator = torch.Generator().manual_seed(HALVES_SEED)
         order = torch.randperm(len(self), generator=generator)
         count = min(len(self) // 2, HALF_LIMIT)
-        first = Side(self.features[order[:count]], self._device)
+        first = RealFeatures(self.features[order[:count]], self._device)
         second = self.features[order[count : 2 * count]]
         return RealScore(self.scored(second, first, "reference images"), count, count)
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adavit.evaluation.protocol import comparable_part
+from adavit.evaluation.protocol import comparison_key
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.report.table import Column
 from adavit.runs.reading import mapping, number
@@ -26,7 +26,7 @@ def metric_columns(
         metric, value = metric_of(name), number(figure)
         if metric is None or value is None:
             continue
-        protocol = comparable_part(recorded, metric)
+        protocol = comparison_key(recorded, metric)
         direction = "higher" if metric in HIGHER_IS_BETTER else "lower"
         column = Column(
             key=f"{name}.{statistic}@{_digest(protocol)}"[-200:],

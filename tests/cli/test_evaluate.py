@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.evaluation.named_protocols import PROTOCOLS
+from adavit.evaluation.protocol import PROTOCOLS
 from tests.cli.conftest import TINY, Adavit
 
 

@@ -12,9 +12,8 @@ from adavit.data import ImageSet, images_to_float
 from adavit.diagnostics.discriminator.trained_networks import Subject
 from adavit.diagnostics.material import draw_indices
 from adavit.errors import UserError
-from adavit.evaluation.scoring import CHANNEL_NAMES, load_reference
-from adavit.evaluation.sources import split_of
-from adavit.generation.sampling import BATCH
+from adavit.evaluation.run_images import images_of_run
+from adavit.generation.sampling import LabelStream, random_images
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
 
@@ -85,15 +84,21 @@ def gather_sides(
     """
     config, generator = subject.config, subject.generator
     seed = config.run.seed if seed is None else seed
-    real = load_reference(
-        data or config.data.source,
-        "--data",
-        resolution=generator.resolution,
-        channels=CHANNEL_NAMES[generator.image_channels],
-        data_root=data_root or config.data.data_root,
-        progress=lambda done, total: console.activity("decoding", done, total),
+    found = images_of_run(
+        subject.name,
+        config,
+        generator,
+        subject.data_fingerprint,
+        data=data,
+        data_root=data_root,
+        activity=console.activity,
     )
-    train, unseen = _parts(subject, real, data, console)
+    if found.split is None:
+        console.note(
+            f"{data!r} is not what the run was trained on: its images are taken for held-out ones,"
+            " and there are no training images to show."
+        )
+    real, train, unseen = found.everything, found.train, found.unseen
     labels = _labels(subject, real)
     sides = {}
     for kind, indices in (("training", train), ("heldout", unseen)):
@@ -107,7 +112,7 @@ def gather_sides(
     counts = None
     if labels is not None:
         trained = labels[train] if len(train) else labels
-        counts = np.bincount(trained.numpy(), minlength=generator.num_classes)
+        counts = np.bincount(trained.numpy(), minlength=generator.num_classes).tolist()
     sides["generated"] = _generated(subject, count, counts, seed, device, console)
     return Material(
         sides,
@@ -127,26 +132,6 @@ def gather_sides(
     )
 
 
-def _parts(
-    subject: Subject, real: ImageSet, data: str | None, console: Console
-) -> tuple[np.ndarray, np.ndarray]:
-    everything = np.arange(len(real))
-    if real.fingerprint == subject.data_fingerprint:
-        train = split_of(subject.config, real).train
-        return train, np.setdiff1d(everything, train)
-    if data is None:
-        raise UserError(
-            f"the images of {subject.config.data.source!r} are not those that {subject.name!r} was"
-            " trained on: their fingerprint differs. Restore them, or name other real images with"
-            " --data."
-        )
-    console.note(
-        f"{data!r} is not what the run was trained on: its images are taken for held-out ones, and"
-        " there are no training images to show."
-    )
-    return everything[:0], everything
-
-
 def _labels(subject: Subject, real: ImageSet) -> Tensor | None:
     classes = subject.generator.num_classes
     if not classes:
@@ -163,24 +148,21 @@ def _labels(subject: Subject, real: ImageSet) -> Tensor | None:
 def _generated(
     subject: Subject,
     count: int,
-    label_counts: np.ndarray | None,
+    label_counts: list[int] | None,
     seed: int,
     device: torch.device,
     console: Console,
 ) -> Side:
     generator = subject.generator.to(device)
-    stream = generator_for(seed, "inspected latents", 0, device)
-    choice = np.random.Generator(np.random.PCG64(seed_for(seed, "inspected labels", 0)))
+    drawn = random_images(
+        generator,
+        count,
+        stream=generator_for(seed, "inspected latents", 0, device),
+        labels=LabelStream.of(generator, label_counts, seed_for(seed, "inspected labels", 0)),
+    )
     images, labels = [], []
-    for start in range(0, count, BATCH):
-        size = min(BATCH, count - start)
-        drawn = None
-        if label_counts is not None:
-            shares = label_counts / label_counts.sum()
-            drawn = torch.from_numpy(choice.choice(len(shares), size, p=shares))
-            labels.append(drawn)
-            drawn = drawn.to(device)
-        latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
-        images.append(generator(latents, drawn, noise=stream).cpu())
-        console.activity("generating", start + size, count)
+    for batch, classes in drawn:
+        images.append(batch.cpu())
+        labels += [] if classes is None else [classes]
+        console.activity("generating", sum(map(len, images)), count)
     return Side(torch.cat(images), torch.cat(labels) if labels else None)

@@ -20,7 +20,8 @@ from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
-from adavit.evaluation.scoring import CHANNEL_NAMES, build_evaluator, load_reference
+from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference
+from adavit.evaluation.scoring import build_evaluator
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, keep_freed_memory
 

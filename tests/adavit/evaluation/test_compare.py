@@ -9,6 +9,7 @@ import pytest
 from adavit.errors import UserError
 from adavit.evaluation.compare import compare
 from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown
+from adavit.report.protocols import metric_columns
 from adavit.runs.records import figures, is_record, read_log
 from adavit.runtime.files import write_json
 
@@ -73,6 +74,44 @@ def test_two_protocols_in_one_column_are_refused_by_the_fields_that_differ() -> 
     assert "weights_digest (666666666666... and 777777777777...)" in message
     assert "--anyway" in message
     assert "seed" not in message
+
+
+def test_conditional_and_unconditional_figures_have_columns_of_their_own() -> None:
+    a = write("a.json", record(5.0, labels=None))
+    b = write("b.json", record(4.0, labels="training images"))
+    with pytest.raises(UserError, match=r"different protocols: labels \(None and training images"):
+        compare([a, b])
+    assert compare([a, b], anyway=True).columns[0].marks == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"seed": 3},
+        {"name": "quick5k"},
+        {"labels": "training images"},
+        {"labels": None},
+        {"n_real": 1999},
+        {"truncation": 0.7},
+        {"settings": {"fid": "all", "kid": "half"}},
+        {"settings": {"fid": "half", "kid": "all"}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["fid", "kid"])
+def test_the_report_and_the_comparison_part_the_same_figures(
+    change: dict[str, Any], name: str
+) -> None:
+    first, second = record(5.0, 0.1), record(4.0, 0.2, **change)
+    keys = [
+        {c.name: c.key for c, _ in metric_columns(each, "last", "")}[name]
+        for each in (first, second)
+    ]
+    sources = [write("a.json", {**first}), write("b.json", {**second})]
+    found = compare(sources, anyway=True)
+    (column,) = (each for each in found.columns if each.name == name)
+    assert (keys[0] == keys[1]) is (column.marks == (None, None))
 
 
 def test_anyway_marks_them_and_says_what_the_marks_mean() -> None:

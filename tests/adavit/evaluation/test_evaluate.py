@@ -16,8 +16,9 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.errors import UserError
-from adavit.evaluation.evaluate import evaluate, split_of
-from adavit.evaluation.named_protocols import PROTOCOLS, find_protocol
+from adavit.evaluation.evaluate import evaluate
+from adavit.evaluation.protocol import PROTOCOLS, find_protocol
+from adavit.evaluation.run_images import split_of
 from adavit.metrics.distances import frechet_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.models import Generator

@@ -2,7 +2,13 @@ from typing import Any
 
 import pytest
 
-from adavit.evaluation.protocol import EvaluationProtocol, differing_fields, path_protocol, versions
+from adavit.evaluation.protocol import (
+    EvaluationProtocol,
+    comparison_key,
+    differing_fields,
+    protocol_without_real_images,
+    versions,
+)
 from adavit.metrics.extractors.random_features import RandomFeatures
 
 PROTOCOL: dict[str, Any] = {
@@ -74,10 +80,22 @@ def test_only_the_metrics_own_setting_counts() -> None:
     assert differing_fields(PROTOCOL, other, "kid_subsets") == ["setting"]
 
 
-def test_labels_count_between_conditional_generators_only() -> None:
-    conditional = PROTOCOL | {"labels": "training images"}
-    assert differing_fields(PROTOCOL, conditional, "fid") == []
-    assert differing_fields(conditional, PROTOCOL | {"labels": "uniform"}, "fid") == ["labels"]
+LABELS = [None, "training images", "uniform"]
+
+
+@pytest.mark.parametrize("first", LABELS)
+@pytest.mark.parametrize("second", LABELS)
+def test_figures_compare_if_their_labels_were_drawn_alike(
+    first: str | None, second: str | None
+) -> None:
+    a, b = PROTOCOL | {"labels": first}, PROTOCOL | {"labels": second}
+    assert differing_fields(a, b, "fid") == ([] if first == second else ["labels"])
+    assert (comparison_key(a, "fid") == comparison_key(b, "fid")) is (first == second)
+
+
+def test_a_field_of_none_may_be_missing() -> None:
+    short = {key: value for key, value in PROTOCOL.items() if value is not None}
+    assert comparison_key(short, "fid") == comparison_key(PROTOCOL, "fid")
 
 
 @pytest.mark.parametrize("metric", ["ppl", "is"])
@@ -89,7 +107,7 @@ def test_the_real_side_says_nothing_of_metrics_without_one(metric: str) -> None:
 
 
 def test_the_protocol_of_paths_has_the_fields_of_all_others() -> None:
-    protocol = path_protocol(RandomFeatures(), pairs=50, resolution=32, channels=3)
+    protocol = protocol_without_real_images(RandomFeatures(), fakes=50, resolution=32, channels=3)
     assert list(protocol) == list(EvaluationProtocol.__dataclass_fields__)
     assert (protocol["n_fake"], protocol["n_real"]) == (50, None)
     assert protocol["versions"] == versions()

@@ -8,12 +8,11 @@ from torch_fidelity.metric_kid import kid_features_to_metric
 from adavit.errors import UserError
 from adavit.metrics.distances import frechet_distance, kernel_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.metrics.fid_infinity import FidInfinity, intercept
 from adavit.metrics.inception_score import InceptionScore, classifying
-from adavit.metrics.kid_subsets import KidSubsets
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import HIGHER_IS_BETTER, METRICS, check_names, metric_of, recorded_name
-from adavit.metrics.side import Side
+from adavit.metrics.real_features import RealFeatures
+from adavit.metrics.subsets import FidInfinity, KidSubsets, intercept
 from tests.references.metrics_features import drawn_features
 
 CPU = torch.device("cpu")
@@ -32,7 +31,7 @@ def extractor() -> Classifier:
 
 
 def test_fid_and_kid_are_the_distances_however_often_they_are_asked(extractor: Classifier) -> None:
-    fakes, real = drawn_features(90, 16, 1), Side(drawn_features(70, 16, 2), CPU)
+    fakes, real = drawn_features(90, 16, 1), RealFeatures(drawn_features(70, 16, 2), CPU)
     for _ in range(2):
         fid = MEASURES["fid"].figures(fakes, real, extractor)[""]
         kid = MEASURES["kid"].figures(fakes, real, extractor)[""]
@@ -45,7 +44,7 @@ def test_kid_over_subsets_equals_torch_fidelity(
     fakes: int, reals: int, size: int, extractor: Classifier
 ) -> None:
     a, b = drawn_features(fakes, 16, 1), drawn_features(reals, 16, 2)
-    found = KidSubsets(subsets=3).figures(a, Side(b, CPU), extractor)
+    found = KidSubsets(subsets=3).figures(a, RealFeatures(b, CPU), extractor)
     expected = kid_features_to_metric(
         a.double(), b.double(), kid_subsets=3, kid_subset_size=size, verbose=False
     )
@@ -57,7 +56,7 @@ def test_kid_over_subsets_equals_torch_fidelity(
 
 def test_a_subset_of_all_images_is_the_full_sample_form(extractor: Classifier) -> None:
     a, b = drawn_features(80, 16, 1), drawn_features(80, 16, 2)
-    found = KidSubsets(subsets=2).figures(a, Side(b, CPU), extractor)
+    found = KidSubsets(subsets=2).figures(a, RealFeatures(b, CPU), extractor)
     assert found[""] == pytest.approx(kernel_distance(a, b), rel=1e-9)
 
 
@@ -65,16 +64,18 @@ def test_the_inception_score_of_certain_and_even_classes_is_their_number(
     extractor: Classifier,
 ) -> None:
     certain = torch.eye(7).repeat(10 * 7, 1) * 1000
-    figures = InceptionScore(splits=1).figures(certain, Side(certain, CPU), extractor)
+    figures = InceptionScore(splits=1).figures(certain, RealFeatures(certain, CPU), extractor)
     assert figures == {"": pytest.approx(7), "_std": 0}
     unsure = torch.zeros(50, 7)
-    assert InceptionScore().figures(unsure, Side(unsure, CPU), extractor)[""] == pytest.approx(1)
+    assert InceptionScore().figures(unsure, RealFeatures(unsure, CPU), extractor)[
+        ""
+    ] == pytest.approx(1)
 
 
 def test_the_inception_score_equals_torch_fidelity(extractor: Classifier) -> None:
     logits = 5 * drawn_features(103, 12, 1)
     expected = isc_features_to_metric(logits, splits=10, rng_seed=2020)
-    figures = InceptionScore().figures(logits, Side(logits, CPU), extractor)
+    figures = InceptionScore().figures(logits, RealFeatures(logits, CPU), extractor)
     assert figures[""] == pytest.approx(expected["inception_score_mean"], rel=1e-6)
     assert figures["_std"] == pytest.approx(expected["inception_score_std"], rel=1e-6)
 
@@ -96,7 +97,7 @@ def test_fid_infinity_takes_most_of_the_bias_away(extractor: Classifier) -> None
     generator = torch.Generator().manual_seed(0)
     reals = torch.randn(20_000, 16, generator=generator)
     fakes = torch.randn(1_000, 16, generator=generator)
-    real = Side(reals, CPU)
+    real = RealFeatures(reals, CPU)
     fid = MEASURES["fid"].figures(fakes, real, extractor)[""]
     found = FidInfinity().figures(fakes, real, extractor)[""]
     assert fid > 0.05
@@ -112,7 +113,7 @@ def test_fid_infinity_needs_room_for_its_subsets() -> None:
 
 
 def test_every_measure_is_named_and_finite_at_few_images(extractor: Classifier) -> None:
-    fakes, real = drawn_features(30, 16, 1), Side(drawn_features(30, 16, 2), CPU)
+    fakes, real = drawn_features(30, 16, 1), RealFeatures(drawn_features(30, 16, 2), CPU)
     for name, measure in MEASURES.items():
         assert measure.setting(30, 30)
         figures = measure.figures(fakes, real, extractor)

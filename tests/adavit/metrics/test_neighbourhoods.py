@@ -7,12 +7,11 @@ from torch_fidelity.metric_prc import prc_features_to_metric
 
 from adavit.errors import UserError
 from adavit.metrics import neighbours
-from adavit.metrics.density_coverage import Coverage, Density
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.measures import Measure
+from adavit.metrics.neighbourhoods import Coverage, Density, Precision, Recall
 from adavit.metrics.neighbours import squared_distance_blocks, squared_radii
-from adavit.metrics.precision_recall import Precision, Recall
-from adavit.metrics.side import Side
+from adavit.metrics.real_features import RealFeatures
 from tests.references.metrics_features import drawn_features
 from tests.references.metrics_neighbours import inside, radius
 
@@ -27,7 +26,7 @@ def extractor() -> RandomFeatures:
 def measured(
     measure: Measure, fakes: torch.Tensor, reals: torch.Tensor, extractor: RandomFeatures
 ) -> float:
-    figures = measure.figures(fakes, Side(reals, torch.device("cpu")), extractor)
+    figures = measure.figures(fakes, RealFeatures(reals, torch.device("cpu")), extractor)
     assert list(figures) == [""]
     return figures[""]
 

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from adavit.augment import AugmentPipe
+from adavit.config.augment import OPERATIONS
 from adavit.config.layers import build_config
-from adavit.config.run import OPERATIONS
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks.operations import (
     Operation,
@@ -105,7 +105,7 @@ def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> 
 
 
 def _published() -> dict[str, object]:
-    from adavit.config.run import MAGNITUDES
+    from adavit.config.augment import MAGNITUDES
 
     return dict(MAGNITUDES)
 

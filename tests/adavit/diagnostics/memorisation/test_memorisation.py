@@ -14,7 +14,7 @@ from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
 from adavit.diagnostics.memorisation.pairs_picture import Pair, draw_pairs
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
-from adavit.evaluation.evaluate import split_of
+from adavit.evaluation.run_images import split_of
 from adavit.runs.generator_file import read_generator
 from tests.adavit.diagnostics.conftest import random_images, write_images
 

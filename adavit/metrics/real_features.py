@@ -17,7 +17,7 @@ from adavit.metrics.distances import (
 from adavit.metrics.neighbours import squared_radii
 
 
-class Side:
+class RealFeatures:
     """Features of real images.
 
     Args:
@@ -68,7 +68,7 @@ class Side:
             self._radii[k] = squared_radii(self.on_device, k, "reference images")
         return self._radii[k]
 
-    def kept(self, keep: Tensor, *, with_self_mean: bool) -> "Side":
+    def kept(self, keep: Tensor, *, with_self_mean: bool) -> "RealFeatures":
         """Some of the images as a side of their own.
 
         Args:
@@ -80,7 +80,7 @@ class Side:
         """
         if bool(keep.all()):
             return self
-        rest = Side(self.features[keep], self._device)
+        rest = RealFeatures(self.features[keep], self._device)
         if with_self_mean:
             rest._self_mean = kernel_self_mean_of_rest(
                 self.on_device, keep.to(self._device), self.self_mean

@@ -1,0 +1,128 @@
+"""The real images of a run: trained on, held out, or others in their place; one way to them for all who compare."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adavit.config.run import ResolvedConfig
+from adavit.data import Channels, ImageSet, Split, load_images, split_images
+from adavit.data.named_sets import TORCHVISION_SETS
+from adavit.errors import UserError
+from adavit.models import Generator
+
+Activity = Callable[[str, int, int], None]
+"""Told what takes time: a word, how much of it is done, and of how much."""
+
+CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
+"""Value of `data.channels` by number of channels."""
+
+RESIZE = "centre square, Lanczos"
+"""How `load_images` brings files to their resolution, for the record."""
+
+
+def load_reference(source: str, flag: str, **arguments: Any) -> ImageSet:
+    """`load_images`, with errors that name the flag the user gave instead of `data.source`."""
+    try:
+        return load_images(source, **arguments)
+    except UserError as error:
+        raise UserError(str(error).replace("data.source", flag)) from None
+
+
+def split_name(images: ImageSet) -> str:
+    """Which part of a named set images are, such as "train" or "test"; "all" of any other set."""
+    name, _, split = images.source.partition(":")
+    if name not in TORCHVISION_SETS:
+        return "all"
+    return split or next(iter(TORCHVISION_SETS[name].splits))
+
+
+@dataclass(frozen=True)
+class RunImages:
+    """Real images that a generator is held against.
+
+    Attributes:
+        everything: All images of the data.
+        split: Which of them the run was trained on and which it held out; None where the data are not the run's own.
+    """
+
+    everything: ImageSet
+    split: Split | None
+
+    @property
+    def train(self) -> np.ndarray:
+        """Indices of the images trained on, ascending; none where the data are not the run's own."""
+        return np.arange(0) if self.split is None else self.split.train
+
+    @property
+    def unseen(self) -> np.ndarray:
+        """Indices of all others, ascending."""
+        return np.setdiff1d(np.arange(len(self.everything)), self.train)
+
+
+def images_like(
+    generator: Generator, source: str, flag: str, *, data_root: Path | None, activity: Activity
+) -> ImageSet:
+    """Images of a source in the size and the channels that a generator draws.
+
+    Raises:
+        UserError: If they cannot be had; it names `flag`.
+    """
+    return load_reference(
+        source,
+        flag,
+        resolution=generator.resolution,
+        channels=CHANNEL_NAMES[generator.image_channels],
+        data_root=data_root,
+        progress=lambda done, total: activity("decoding", done, total),
+    )
+
+
+def images_of_run(
+    name: str,
+    config: ResolvedConfig,
+    generator: Generator,
+    fingerprint: str,
+    *,
+    data: str | None,
+    data_root: Path | None,
+    activity: Activity,
+) -> RunImages:
+    """The data of a run, or what the user names instead.
+
+    Args:
+        name: Of the run, for messages.
+        config: Of the run.
+        generator: Whose images are compared with these.
+        fingerprint: Of the images the run was trained from.
+        data: As the user gave `--data`; None takes the run's own.
+        data_root: Where downloaded sets are kept; None takes the run's.
+        activity: Told what takes time.
+
+    Raises:
+        UserError: If they cannot be had, or `data` is None and the run's own have changed since.
+    """
+    source = data or config.data.source
+    root = data_root or config.data.data_root
+    found = images_like(generator, source, "--data", data_root=root, activity=activity)
+    if found.fingerprint == fingerprint:
+        return RunImages(found, split_of(config, found))
+    if data is None:
+        raise UserError(
+            f"the images of {config.data.source!r} are not those that {name!r} was"
+            " trained on: their fingerprint differs. Restore them, or name other real images with"
+            " --data."
+        )
+    return RunImages(found, None)
+
+
+def split_of(config: ResolvedConfig, images: ImageSet) -> Split:
+    """The training and held-out images of a run, found again from its settings."""
+    return split_images(
+        len(images.images),
+        subset=config.data.subset,
+        heldout_fraction=config.data.val_fraction,
+        seed=config.run.seed,
+    )
