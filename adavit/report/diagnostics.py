@@ -9,6 +9,7 @@ from adavit.report.groups import Group
 from adavit.report.leaks import LeakLine, leak_lines
 from adavit.report.pictures import Picture, encoded_picture
 from adavit.report.run import Run
+from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number, text
 
 SIDES = (1800, 1200, 800)
@@ -84,7 +85,7 @@ def _pictures(runs: Sequence[Run], budget: int) -> dict[Path, Picture]:
 
 
 def _pairs_of(run: Run) -> Path:
-    return run.path / "diagnostics" / "closest_pairs.png"
+    return RunDirectory(run.path).diagnostics.closest_pairs
 
 
 def _proximity(run: Run) -> list[tuple[str, list[str]]]:

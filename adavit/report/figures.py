@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from adavit.report.protocols import metric_columns
 from adavit.report.run import Run
 from adavit.report.table import Column
+from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number
+from adavit.runs.records import improves
 
 LAST_PART = 0.1
 """r_t and the gap are means over this last part of the images seen: one line of a log is noise."""
@@ -30,8 +32,7 @@ def _training_metrics(run: Run) -> Iterator[tuple[Column, float]]:
     for record in run.metrics:
         for column, value in metric_columns(record, "best", "best value of the run"):
             before = best.get(column.key)
-            ahead = before is None or (value > before[1]) == (column.better == "higher")
-            if ahead:
+            if before is None or improves(column.name, value, before[1]):
                 best[column.key] = (column, value)
         for column, value in metric_columns(record, "last", "value at the end of the run"):
             last[column.key] = (column, value)
@@ -42,7 +43,10 @@ def _training_metrics(run: Run) -> Iterator[tuple[Column, float]]:
 def _evaluations(run: Run) -> Iterator[tuple[Column, float]]:
     latest: dict[str, tuple[Column, float]] = {}
     for record in run.evaluations:
-        ended = mapping(record.get("source")).get("generator") == "generator-last.safetensors"
+        ended = (
+            mapping(record.get("source")).get("generator")
+            == RunDirectory(run.path).last_generator.name
+        )
         which = "last" if ended else "best"
         what = f"of the {which} generator, measured by adavit evaluate, latest record"
         for column, value in metric_columns(record, f"evaluated {which}", what):

@@ -6,14 +6,13 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.report.build_table import build_table
-from adavit.report.collect import collect_runs
 from adavit.report.curves import curve_data
 from adavit.report.diagnostics import PROXIMITY_HEADS, build_diagnostics
 from adavit.report.exports import explanation, to_csv, to_markdown
 from adavit.report.facts import headline, report_facts, report_title
 from adavit.report.groups import Group, choose_baseline, group_runs
 from adavit.report.page import render_page
-from adavit.report.run import Run
+from adavit.report.run import Run, collect_runs
 from adavit.report.samples import build_gallery
 from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_view import ranking_data, table_view

@@ -1,6 +1,5 @@
 """The sample grids of a report: which runs and times are shown, so that the page stays small."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,6 @@ from adavit.report.pictures import Picture, digest_of, encoded_sheet
 from adavit.report.run import Run
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number
-
-NAME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 
 
 @dataclass(frozen=True)
@@ -109,7 +106,7 @@ def _gallery(groups: Sequence[Group], tier: Tier, budget: int) -> Gallery | None
                 return None
         shown += len(frames)
         if frames:
-            real = _add(gallery, RunDirectory(run.path).samples / "reals.png", run, tier)
+            real = _add(gallery, RunDirectory(run.path).real_images, run, tier)
             shown_as = {"row": index, "label": group.label_of(run), "real": real}
             gallery.runs.append({**shown_as, "frames": frames})
     if gallery.size > budget:
@@ -134,8 +131,4 @@ def _add(gallery: Gallery, path: Path, run: Run, tier: Tier) -> str | None:
 
 
 def _grids(run: Run) -> dict[float, Path]:
-    folder = RunDirectory(run.path).samples
-    if not folder.is_dir():
-        return {}
-    matches = ((NAME.fullmatch(path.name), path) for path in sorted(folder.iterdir()))
-    return {float(match[1]): path for match, path in matches if match}
+    return RunDirectory(run.path).sample_grids()

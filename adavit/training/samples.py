@@ -1,5 +1,7 @@
 """The pictures of a run: a grid of real images, and grids of generated ones from fixed latents."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -24,7 +26,7 @@ class SampleSheet:
     """
 
     def __init__(self, workload: Workload, directory: RunDirectory) -> None:
-        self._folder = directory.samples
+        self._directory = directory
         self._workload = workload
         stream = generator_for(workload.config.run.seed, "samples", 0)
         latent_dim = workload.config.generator.latent_dim
@@ -41,7 +43,7 @@ class SampleSheet:
         """Writes `reals.png`: training images in the order of the split."""
         chosen = self._workload.split.train[:COUNT]
         images = torch.from_numpy(np.array(self._workload.image_set.images[chosen]))
-        self._save("reals.png", images)
+        self._save(self._directory.real_images, images)
 
     @torch.no_grad()
     def draw(self, generator: Generator, images: int, *, every_kimg: float, previous: int) -> None:
@@ -54,11 +56,10 @@ class SampleSheet:
             previous: Images seen at the grid before, or a negative number.
         """
         whole = float(every_kimg).is_integer() and previous // 1000 != images // 1000
-        kimg = f"{images // 1000:06d}" if whole else f"{images / 1000:010.3f}"
         generated = images_to_uint8(generator(self._latents, self._labels))
-        self._save(f"{kimg}kimg.png", generated)
+        self._save(self._directory.sample_grid(images, decimals=not whole), generated)
 
-    def _save(self, name: str, images: torch.Tensor) -> None:
+    def _save(self, path: Path, images: torch.Tensor) -> None:
         grid = image_grid(images, columns=COLUMNS)
-        self._folder.mkdir(exist_ok=True)
-        write_bytes(self._folder / name, png_bytes(grid))
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, png_bytes(grid))

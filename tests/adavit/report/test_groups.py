@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import UserError
-from adavit.report.collect import collect_runs
 from adavit.report.groups import Group, baseline_of, choose_baseline, group_runs
-from adavit.report.run import read_run
+from adavit.report.run import collect_runs, read_run
 from tests.adavit.report.synthetic import cell_of, write_grid, write_run
 
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from adavit.generation.sampling import image_grid
-from adavit.report.collect import collect_runs
 from adavit.report.groups import Group, group_runs
 from adavit.report.pictures import encoded_picture, encoded_sheet
+from adavit.report.run import collect_runs
 from adavit.report.samples import build_gallery, chosen_times
 from tests.adavit.report.synthetic import write_grid, write_run, write_samples
 

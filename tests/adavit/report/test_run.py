@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import UserError
-from adavit.report.collect import collect_runs, find_runs
-from adavit.report.run import read_run
+from adavit.report.run import collect_runs, read_run
+from adavit.runs.listing import find_runs
 from tests.adavit.report.synthetic import cell_of, failed_cell, write_run
 
 
