@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from adavit.data import images_to_uint8
-from adavit.generation.sampling import image_grid, png_bytes
+from adavit.generation.sampling import GRID_COLUMNS, image_grid, png_bytes
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
@@ -14,7 +14,6 @@ from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
 
 COUNT = 64
-COLUMNS = 8
 
 
 class SampleSheet:
@@ -33,9 +32,9 @@ class SampleSheet:
         self._latents = torch.randn(COUNT, latent_dim, generator=stream).to(workload.device)
         self._labels = None
         if workload.num_classes:  # a column per class, as far as columns go
-            columns = torch.arange(COUNT) % COLUMNS
-            rows = torch.arange(COUNT) // COLUMNS
-            beyond = COLUMNS * (rows % -(-workload.num_classes // COLUMNS))
+            columns = torch.arange(COUNT) % GRID_COLUMNS
+            rows = torch.arange(COUNT) // GRID_COLUMNS
+            beyond = GRID_COLUMNS * (rows % -(-workload.num_classes // GRID_COLUMNS))
             labels = (columns + beyond) % workload.num_classes
             self._labels = labels.to(workload.device)
 
@@ -60,6 +59,6 @@ class SampleSheet:
         self._save(self._directory.sample_grid(images, decimals=not whole), generated)
 
     def _save(self, path: Path, images: torch.Tensor) -> None:
-        grid = image_grid(images, columns=COLUMNS)
+        grid = image_grid(images)
         path.parent.mkdir(exist_ok=True)
         write_bytes(path, png_bytes(grid))

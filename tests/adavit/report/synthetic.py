@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
-from PIL import Image
+
+from adavit.generation.sampling import image_grid
 
 RESOLUTION = 16
 PROTOCOL = {
@@ -155,12 +157,8 @@ def _even(kimg: int, count: int) -> list[int]:
 
 
 def _grid(path: Path, colours: np.ndarray, resolution: int) -> None:
-    tile = resolution * max(1, 64 // resolution)
-    sheet = np.zeros((8 * (tile + 2) + 2, 8 * (tile + 2) + 2, 3), np.uint8)
-    for index, colour in enumerate(colours):
-        top, left = 2 + index // 8 * (tile + 2), 2 + index % 8 * (tile + 2)
-        sheet[top : top + tile, left : left + tile] = colour
-    Image.fromarray(sheet).save(path)
+    tiles = torch.from_numpy(colours.astype(np.uint8))[:, :, None, None]
+    image_grid(tiles.expand(-1, -1, resolution, resolution)).save(path)
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

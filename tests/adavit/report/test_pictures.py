@@ -11,7 +11,7 @@ from adavit.report.groups import Group, group_runs
 from adavit.report.pictures import encoded_picture, encoded_sheet
 from adavit.report.run import collect_runs
 from adavit.report.samples import build_gallery, chosen_times
-from tests.adavit.report.synthetic import write_grid, write_run, write_samples
+from tests.adavit.report.synthetic import RESOLUTION, write_grid, write_run, write_samples
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -36,6 +36,21 @@ def test_a_sheet_is_cut_into_its_tiles_without_enlargement(tmp_path: Path, resol
     middles = shown[resolution // 2 :: resolution, resolution // 2 :: resolution].reshape(64, 3)
     # WebP is lossy: a flat tile keeps its colour to a few levels.
     np.testing.assert_allclose(middles, colours[:, :, 0, 0].numpy(), atol=12)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("GRID_PADDING", 5), ("SEEN_SIDE", 100), ("SEEN_SIDE", 16)]
+)
+def test_a_change_of_the_grids_layout_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: int
+) -> None:
+    monkeypatch.setattr(f"adavit.generation.sampling.{name}", value)
+    write_samples(tmp_path, kimg=1, count=2, seed=0)
+    picture = encoded_sheet(tmp_path / "reals.png", resolution=RESOLUTION, side=512)
+    assert picture is not None
+    assert (picture.width, picture.height, picture.pixelated) == (128, 128, True)
+    expected = np.random.default_rng(99).integers(0, 256, (64, 3)).reshape(8, 8, 3)
+    np.testing.assert_allclose(decoded(picture.uri)[8::16, 8::16], expected, atol=12)
 
 
 def test_large_images_are_shown_as_fewer_tiles(tmp_path: Path) -> None:
