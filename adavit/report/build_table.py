@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from adavit.report.figures import run_figures
-from adavit.report.groups import Group, baseline_of
 from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup, baseline_of
 from adavit.report.statistics import mean_and_spread, paired_difference
 from adavit.report.table import Column, Failure, Figure, Row, Table
 
 LAST_COLUMNS = ("p", "r_t", "logits gap", "images/s", "kimg")
 
 
-def build_table(groups: Sequence[Group], failed: Sequence[Run]) -> Table:
+def build_table(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> Table:
     """Every figure of every group, metrics with their difference from the baseline.
 
     Args:
@@ -35,8 +35,8 @@ def build_table(groups: Sequence[Group], failed: Sequence[Run]) -> Table:
 
 
 def _row(
-    group: Group,
-    groups: Sequence[Group],
+    group: SeedGroup,
+    groups: Sequence[SeedGroup],
     measured: Sequence[dict[str, dict[str, float]]],
     columns: dict[str, Column],
 ) -> Row:
@@ -63,7 +63,7 @@ def _row(
     )
 
 
-def _state(group: Group) -> str:
+def _state(group: SeedGroup) -> str:
     counts = Counter(run.status for run in group.runs if run.status != "finished")
     if len(group.runs) == 1:
         return next(iter(counts), "")

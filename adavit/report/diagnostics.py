@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adavit.report.groups import Group
 from adavit.report.leaks import LeakLine, leak_lines
 from adavit.report.pictures import Picture, encoded_picture
 from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number, text
 
@@ -50,7 +50,7 @@ class Diagnosis:
         return len(self.pairs.uri) if self.pairs else 0
 
 
-def build_diagnostics(groups: Sequence[Group], budget: int) -> list[Diagnosis]:
+def build_diagnostics(groups: Sequence[SeedGroup], budget: int) -> list[Diagnosis]:
     """The findings of every run that has some; pictures as far as `budget` bytes go."""
     pictures = _pictures([run for group in groups for run in group.runs], budget)
     found = []

@@ -10,10 +10,10 @@ from adavit.report.curves import curve_data
 from adavit.report.diagnostics import PROXIMITY_HEADS, build_diagnostics
 from adavit.report.exports import explanation, to_csv, to_markdown
 from adavit.report.facts import headline, report_facts, report_title
-from adavit.report.groups import Group, choose_baseline, group_runs
 from adavit.report.page import render_page
 from adavit.report.run import Run, collect_runs
 from adavit.report.samples import build_gallery
+from adavit.report.seed_groups import SeedGroup, choose_baseline, group_runs
 from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_view import ranking_data, table_view
 from adavit.report.wording import Wording
@@ -113,7 +113,7 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
     return tables
 
 
-def _page(groups: Sequence[Group], failed: Sequence[Run], table: Table, title: str) -> str:
+def _page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table, title: str) -> str:
     values = {
         "title": title,
         "headline": headline(table),
@@ -141,7 +141,7 @@ def _page(groups: Sequence[Group], failed: Sequence[Run], table: Table, title: s
     )
 
 
-def _shared_settings(groups: Sequence[Group]) -> dict[str, str]:
+def _shared_settings(groups: Sequence[SeedGroup]) -> dict[str, str]:
     """Settings that all runs have alike; the others are what the rows are about."""
     runs = [run for group in groups for run in group.runs]
     if not runs:

@@ -21,9 +21,12 @@ from adavit.runs.records import best_record, read_evaluations, read_records, rec
 QUIET_S = 120.0
 """A run whose log has been silent for this long, and for three of its usual intervals, has stopped."""
 
+HEURISTICS = {"rv": " r_v", "relative": " r_relative"}
+"""What is said of the heuristic that steers p; nothing of r_t, which is the usual one."""
+
 
 @dataclass(frozen=True)
-class Cell:
+class AblationPlace:
     """The place of a run in an ablation.
 
     Attributes:
@@ -72,7 +75,7 @@ class Run:
     evaluations: list[dict[str, Any]]
     memorisation: dict[str, Any]
     leaks: dict[str, Any]
-    cell: Cell | None
+    cell: AblationPlace | None
 
     @property
     def name(self) -> str:
@@ -92,17 +95,21 @@ class Run:
 
     @property
     def augmentation(self) -> str:
-        """The augmentation in a word or two, e.g. "none", "bgc p=0.4", "bgc adaptive"."""
+        """The augmentation in a word or two, e.g. "none", "bgc p=0.4", "bgc adaptive".
+
+        Not all that there is to know of it: what else differs stands beside it as settings.
+        """
         mode, preset = self.settings.get("augment.mode"), self.settings.get("augment.preset")
-        if mode == "none":
-            return "none"
-        if mode == "fixed":
-            p = number(self.settings.get("augment.p"))
-            return f"{preset} p={p:g}" if p is not None else f"{preset}"
-        if mode == "ada":
-            by_heldout = self.settings.get("augment.heuristic") == "rv"
-            return f"{preset} adaptive{' r_v' if by_heldout else ''}"
-        return ""
+        p = number(self.settings.get("augment.p"))
+        value = "" if p is None else f" p={p:g}"
+        heuristic = HEURISTICS.get(str(self.settings.get("augment.heuristic")), "")
+        words = {
+            "none": "none",
+            "fixed": f"{preset}{value}",
+            "scheduled": f"{preset} scheduled{value and ' to'}{value}",
+            "ada": f"{preset} adaptive{heuristic}",
+        }
+        return words.get(str(mode), "")
 
 
 def collect_runs(sources: Sequence[Path]) -> list[Run]:
@@ -140,10 +147,10 @@ def read_run(path: Path) -> Run:
     )
 
 
-def _cell(record: dict[str, Any]) -> Cell:
+def _cell(record: dict[str, Any]) -> AblationPlace:
     axes = {str(k): _word(v) for k, v in mapping(record["axes"]).items() if k != "run.seed"}
     seed = mapping(record["axes"]).get("run.seed")
-    return Cell(
+    return AblationPlace(
         grid=text(record.get("grid")) or "ablation",
         axes=axes,
         seed=seed if isinstance(seed, int) else None,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adavit.report.groups import Group
 from adavit.report.pictures import Picture, digest_of, encoded_sheet
 from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number
 
@@ -63,7 +63,7 @@ class Gallery:
         return sum(len(picture.uri) for picture in self.pictures.values())
 
 
-def build_gallery(groups: Sequence[Group], budget: int) -> Gallery:
+def build_gallery(groups: Sequence[SeedGroup], budget: int) -> Gallery:
     """The best gallery of at most `budget` bytes; empty where no run has samples."""
     for tier in TIERS:
         gallery = _gallery(groups, tier, budget)
@@ -81,7 +81,7 @@ def chosen_times(times: Sequence[float], most: int) -> list[float]:
     return [distinct[round(index * step)] for index in range(most)]
 
 
-def _gallery(groups: Sequence[Group], tier: Tier, budget: int) -> Gallery | None:
+def _gallery(groups: Sequence[SeedGroup], tier: Tier, budget: int) -> Gallery | None:
     gallery = Gallery()
     grids = {id(run): _grids(run) for group in groups for run in group.runs}
     times = chosen_times([t for found in grids.values() for t in found], tier.times)

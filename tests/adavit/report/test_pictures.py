@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from adavit.generation.sampling import image_grid
-from adavit.report.groups import Group, group_runs
 from adavit.report.pictures import encoded_picture, encoded_sheet
 from adavit.report.run import collect_runs
 from adavit.report.samples import build_gallery, chosen_times
+from adavit.report.seed_groups import SeedGroup, group_runs
 from tests.adavit.report.synthetic import RESOLUTION, write_grid, write_run, write_samples
 
 
@@ -83,7 +83,7 @@ def test_times_are_spread_evenly_and_keep_both_ends() -> None:
     assert chosen_times(list(range(101)), 5) == [0, 25, 50, 75, 100]
 
 
-def groups_of(folder: Path) -> list[Group]:
+def groups_of(folder: Path) -> list[SeedGroup]:
     return group_runs(collect_runs([folder]))
 
 
