@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from adavit.generation.sampling import image_grid
+from adavit.report.gallery import build_gallery, chosen_times
 from adavit.report.pictures import encoded_picture, encoded_sheet
 from adavit.report.run import collect_runs
-from adavit.report.samples import build_gallery, chosen_times
 from adavit.report.seed_groups import SeedGroup, group_runs
 from tests.adavit.report.synthetic import RESOLUTION, write_grid, write_run, write_samples
 

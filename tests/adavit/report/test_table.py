@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import UserError
-from adavit.report.build_table import build_table
-from adavit.report.exports import to_csv, to_markdown
-from adavit.report.facts import headline
 from adavit.report.run import collect_runs
 from adavit.report.seed_groups import group_runs
+from adavit.report.summary import headline
 from adavit.report.table import Figure, Row, Table, merge_tables, parse_table
+from adavit.report.table_formats import to_csv, to_markdown
+from adavit.report.tabulation import build_table
 from adavit.report.wording import Wording
 from tests.adavit.report.synthetic import cell_of, failed_cell, write_grid, write_run
 

@@ -23,7 +23,7 @@ def report_title(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> str:
     return f"{len(runs)} runs" if runs else "Merged results"
 
 
-def report_facts(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[tuple[str, str]]:
+def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[tuple[str, str]]:
     """Terms and their values; what is not known is left out."""
     runs = [run for group in groups for run in group.runs]
     statuses = Counter(run.status for run in [*runs, *failed])
