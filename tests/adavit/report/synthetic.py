@@ -1,4 +1,4 @@
-"""Run directories written by code: small, with known figures, and as `adavit train` would leave them."""
+"""Run directories written by code, as `adavit train` would leave them: small, with known figures; and their table."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,10 @@ import torch
 import yaml
 
 from adavit.generation.sampling import image_grid
+from adavit.report.run import collect_runs
+from adavit.report.seed_groups import group_runs
+from adavit.report.table import Table
+from adavit.report.tabulation import build_table
 
 RESOLUTION = 16
 PROTOCOL = {
@@ -146,6 +150,13 @@ def write_grid(folder: Path, seeds: int = 3) -> Path:
                 gap=figure / 4,
             )
     return folder
+
+
+def table_of(folder: Path) -> Table:
+    """The table of the runs below a folder."""
+    runs = collect_runs([folder])
+    failed = [run for run in runs if run.status == "failed"]
+    return build_table(group_runs([run for run in runs if run.status != "failed"]), failed)
 
 
 FIGURES = {"none": 9.0, "bg": 6.0, "color": 8.0}

@@ -10,7 +10,7 @@ import pytest
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.report.run import AblationPlace, Run, collect_runs, read_run
+from adavit.report.run import AblationPlace, Run, collect_runs
 from adavit.report.seed_groups import SeedGroup, baseline_of, choose_baseline, group_runs
 from adavit.runs.reading import flat_settings
 from tests.adavit.report.synthetic import cell_of, write_grid, write_run
@@ -94,26 +94,6 @@ def test_a_baseline_can_be_chosen_by_its_label(tmp_path: Path) -> None:
     assert [group.label for group in groups if group.baseline] == ["color"]
     with pytest.raises(UserError, match="--baseline 'colour' is no row"):
         choose_baseline(groups, "colour")
-
-
-@pytest.mark.parametrize(
-    ("mode", "p", "heuristic", "words"),
-    [
-        ("none", None, "rt", "none"),
-        ("fixed", 0.25, "rt", "bgc p=0.25"),
-        ("ada", None, "rt", "bgc adaptive"),
-        ("ada", None, "rv", "bgc adaptive r_v"),
-        ("ada", None, "relative", "bgc adaptive r_relative"),
-        ("scheduled", 0.4, "rt", "bgc scheduled to p=0.4"),
-    ],
-)
-def test_augmentation_in_words(
-    tmp_path: Path, mode: str, p: float | None, heuristic: str, words: str
-) -> None:
-    run = read_run(
-        write_run(tmp_path / "a", mode=mode, p=p, settings={"augment": {"heuristic": heuristic}})
-    )
-    assert run.augmentation == words
 
 
 MAY_DIFFER = {
