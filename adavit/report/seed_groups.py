@@ -21,6 +21,8 @@ FINGERPRINT = "data.fingerprint"
 WORDS = ("data", "discriminator", "augmentation")
 """What tells runs apart first, and needs no name of a setting beside it."""
 
+Axes = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True)
 class SeedGroup:
@@ -74,7 +76,7 @@ def distinguishing_settings(runs: Sequence[Run]) -> list[dict[str, str]]:
     for one of those that it shares its axes with.
     """
     settings = [{} if _has_not_begun(run) else _comparable(run) for run in runs]
-    axes = [tuple(run.cell.axes.items()) if run.cell else () for run in runs]
+    axes = [_axes_of(run) for run in runs]
     begun = [index for index, values in enumerate(settings) if values]
     taken: list[str] = []
     parts = len({axes[index] for index in begun})
@@ -117,18 +119,21 @@ def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
 
 
 def _groups_of_grid(runs: Sequence[Run]) -> list[SeedGroup]:
-    gathered: dict[tuple[object, ...], list[Run]] = {}
-    added: dict[tuple[object, ...], dict[str, str]] = {}
+    gathered: dict[tuple[Axes, Axes, int], list[Run]] = {}
     for run, settings in zip(runs, distinguishing_settings(runs), strict=True):
-        axes = (run.cell.axes if run.cell else {}) | settings
+        alike = (_axes_of(run), tuple(settings.items()))
         repetition = 0
-        while any(
-            other.seed == run.seed for other in gathered.get((*axes.items(), repetition), ())
-        ):
+        while any(other.seed == run.seed for other in gathered.get((*alike, repetition), ())):
             repetition += 1
-        gathered.setdefault((*axes.items(), repetition), []).append(run)
-        added[(*axes.items(), repetition)] = settings
-    return [_group(members, added[key], bool(key[-1])) for key, members in gathered.items()]
+        gathered.setdefault((*alike, repetition), []).append(run)
+    return [
+        _group(members, dict(settings), repeated=bool(repetition))
+        for (_, settings, repetition), members in gathered.items()
+    ]
+
+
+def _axes_of(run: Run) -> Axes:
+    return tuple(sorted(run.cell.axes.items())) if run.cell else ()
 
 
 def _has_not_begun(run: Run) -> bool:
@@ -139,7 +144,7 @@ def _has_not_begun(run: Run) -> bool:
 
 def _comparable(run: Run) -> dict[str, str]:
     """All in which two runs of one row must agree, what people look at first at the head."""
-    settings = {k: str(v) for k, v in run.settings.items() if k not in MAY_DIFFER_IN_A_ROW}
+    settings = {k: _text(v) for k, v in run.settings.items() if k not in MAY_DIFFER_IN_A_ROW}
     named = (
         str(run.data.get("name", run.settings.get("data.source", ""))),
         settings.get("discriminator.kind", ""),
@@ -149,11 +154,18 @@ def _comparable(run: Run) -> dict[str, str]:
     return {**dict(zip(WORDS, named, strict=True)), **settings, **content}
 
 
-def _group(members: list[Run], settings: dict[str, str], repeated: bool) -> SeedGroup:
+def _text(value: object) -> str:
+    """A value as a word; a path of the name None is not what None is."""
+    return repr(value) if value in ("", "None", "True", "False") else str(value)
+
+
+def _group(members: list[Run], settings: dict[str, str], *, repeated: bool) -> SeedGroup:
     first = members[0]
     cell = first.cell
+    axes = dict(cell.axes) if cell else {}
     words = [cell.label] if cell else []
     for key, value in settings.items():
+        axes[key] = f"{axes[key]}, {value}" if key in axes else value
         if key == FINGERPRINT:
             value = f"images {value[:12] or 'unknown'}"
         elif key not in WORDS:
@@ -167,7 +179,7 @@ def _group(members: list[Run], settings: dict[str, str], repeated: bool) -> Seed
     return SeedGroup(
         label=label,
         grid=cell.grid if cell else "",
-        axes=(cell.axes if cell else {}) | settings,
+        axes=axes,
         baseline=cell is not None and cell.baseline and not repeated,
         runs=tuple(members),
     )

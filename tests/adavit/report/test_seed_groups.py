@@ -205,6 +205,28 @@ def test_two_starts_of_a_grid_with_other_settings_are_compared_each_with_its_own
     }
 
 
+def test_an_axis_named_like_a_word_for_settings_stays_an_axis() -> None:
+    runs = []
+    for seed, p in enumerate((0.4, 0.4, 0.8, 0.8)):
+        name = "ab"[seed % 2]  # the same words, but another target
+        place = AblationPlace("g", {"augmentation": name}, None, name, baseline=False)
+        changed = {"augment.mode": "fixed", "augment.p": p, "augment.target": 0.1 * (seed % 2)}
+        runs.append(made_run(seed, changed, place))
+    groups = group_runs(runs)
+    assert [group.label for group in groups] == [
+        "a, bgc p=0.4",
+        "a, bgc p=0.8",
+        "b, bgc p=0.4",
+        "b, bgc p=0.8",
+    ]
+    assert groups[0].axes == {"augmentation": "a, bgc p=0.4"}
+
+
+def test_a_path_named_none_is_not_none() -> None:
+    runs = [made_run(seed, {"training.transfer": v}) for seed, v in enumerate((None, "None"))]
+    assert len(group_runs(runs)) == 2
+
+
 def test_a_cell_that_has_not_begun_stands_with_its_siblings() -> None:
     place = AblationPlace("g", {"augmentation": "bg"}, None, "bg", baseline=False)
     waiting = replace(

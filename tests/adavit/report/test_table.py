@@ -1,9 +1,12 @@
+import inspect
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from adavit.errors import UserError
+from adavit.report import table
 from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_formats import to_markdown
 from tests.adavit.report.synthetic import cell_of, failed_cell, table_of, write_grid, write_run
@@ -16,6 +19,14 @@ def test_failed_cells_are_listed_with_their_reason(tmp_path: Path) -> None:
     assert [(f.label, f.reason) for f in table.failures] == [("noise", "out of memory")]
     assert "noise" not in [row.label for row in table.rows]
     assert "out of memory" in to_markdown(table, "t")
+
+
+def test_docstrings_name_functions_that_are_there() -> None:
+    source = inspect.getsource(table)
+    defined = set(re.findall(r"def (\w+)", source))
+    named = set(re.findall(r"`(?:\w+\.)?([a-z]+_\w+)`", source))
+    assert named
+    assert named <= defined, f"{named - defined} are in docstrings only"
 
 
 def test_json_round_trips(tmp_path: Path) -> None:
