@@ -15,11 +15,9 @@ from adavit.errors import UserError
 from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
+from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for, seed_for
-
-FOLDER = "diagnostics"
-"""Name of the folder in a run directory."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +100,13 @@ def choose_folder(source: str, out: Path | None) -> Path:
     """
     if out is not None:
         return out
-    if not (Path(source) / "config.yaml").is_file():
+    run = RunDirectory(Path(source))
+    if not run.is_run():
         raise UserError(
             f"{source!r} is not a run directory, where the results would go; expected a folder for"
             " them. Give --out, or check the path."
         )
-    return Path(source) / FOLDER
+    return run.diagnostics.path
 
 
 def _of_generator(

@@ -14,7 +14,15 @@ from adavit.errors import UserError
 from adavit.evaluation.protocol import differing_fields
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.directory import RunDirectory
-from adavit.runs.records import LOG_NAME, figures, read_log, read_record
+from adavit.runs.records import (
+    best_record,
+    figures,
+    is_record,
+    read_evaluations,
+    read_record,
+    read_records,
+    recorded_metric,
+)
 
 
 @dataclass(frozen=True)
@@ -116,10 +124,11 @@ def _figures_of(source: str) -> Iterator[ComparedFigure]:
         records = [read_record(path)]
     else:
         run = RunDirectory.open(path)
-        records = read_log(path / LOG_NAME) or _best(read_log(run.metrics))
+        records = read_evaluations(run.evaluations) or _best(run)
         if not records:
             raise UserError(
-                f"run {source!r} has no record of a metric, expected {LOG_NAME} or metrics.jsonl."
+                f"run {source!r} has no record of a metric, expected {run.evaluations.name} or"
+                f" {run.metrics.name}."
                 f" Make one with adavit evaluate {source}."
             )
     latest: list[ComparedFigure] = []
@@ -131,13 +140,11 @@ def _figures_of(source: str) -> Iterator[ComparedFigure]:
     yield from latest
 
 
-def _best(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The record of a run's best generator: the lowest by its first metric."""
-    if not records:
-        return []
-    first = next(iter(figures(records[-1])))
-    comparable = [record for record in records if first in figures(record)]
-    return [min(comparable, key=lambda record: figures(record)[first])]
+def _best(run: RunDirectory) -> list[dict[str, Any]]:
+    """The record of a run's best generator."""
+    records = [record for record in read_records(run.metrics) if is_record(record)]
+    best = best_record(records, recorded_metric(records))
+    return [] if best is None else [best]
 
 
 def _by_protocol(found: Sequence[ComparedFigure]) -> list[list[ComparedFigure]]:

@@ -21,7 +21,7 @@ from adavit.evaluation.sources import GeneratorSource, ImageSource, open_source
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import METRICS, check_names
-from adavit.runs.records import LOG_NAME, append_record, check_writable
+from adavit.runs.records import append_record, check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json
@@ -331,7 +331,7 @@ def _keep(
     if out is not None:
         write_json(out, record)
     if isinstance(subject, GeneratorSource) and subject.run is not None:
-        log = subject.run.path / LOG_NAME
+        log = subject.run.evaluations
         try:
             append_record(log, record)
         except OSError as error:

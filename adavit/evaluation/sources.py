@@ -82,7 +82,7 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
 def is_run_or_generator(path: Path) -> bool:
     """Whether `path` is to be read as a run directory or a generator file rather than as images."""
     try:
-        return (path / "config.yaml").is_file() or path.suffix == ".safetensors"
+        return RunDirectory(path).is_run() or path.suffix == ".safetensors"
     except (OSError, ValueError):  # a name too long for a path, or with a null character
         return False
 

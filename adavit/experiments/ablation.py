@@ -9,13 +9,13 @@ import yaml
 from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of
-from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.estimate import describe_cells
 from adavit.experiments.grid_file import Grid, read_grid
 from adavit.experiments.queue import Claim, Queue
 from adavit.experiments.summary import summary_table
 from adavit.experiments.worker_pool import Crew
-from adavit.runs.directory import read_records
+from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text
 
@@ -62,8 +62,10 @@ def best_figure(directory: CellDirectory, metric: str | None = None) -> float | 
     """
     names = directory.cell.settings["metrics"]["names"]
     wanted = metric or (names[0] if names else "")
-    recorded = recorded_metric(read_records(directory.run.metrics), wanted)
-    return min((figure for _, figure in directory.figures(recorded)), default=None)
+    records = read_records(directory.run.metrics)
+    recorded = recorded_metric(records, wanted)
+    best = best_record(records, recorded)
+    return None if best is None else float(best[recorded or ""])
 
 
 def ablate(

@@ -1,7 +1,5 @@
 """The directory of a cell: an ordinary run directory, with a note of what it is part of."""
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,9 @@ from adavit.errors import UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.worker_identity import WorkerIdentity
 from adavit.runs.checkpoint import load_checkpoint
-from adavit.runs.directory import CELL_LOG, CELL_NOTE, RunDirectory, read_records
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import read_json
+from adavit.runs.records import figures, read_records
 from adavit.runtime.files import make_folder, write_json
 from adavit.training.start.workload import total_images
 from adavit.training.train import continued_config
@@ -27,8 +27,7 @@ class CellDirectory:
         self.cell = cell
         self.path = folder / cell.digest
         self.run = RunDirectory(self.path)
-        self.log = self.path / CELL_LOG
-        self._note = self.path / CELL_NOTE
+        self.log = self.run.worker_log
 
     def make(self) -> None:
         """Makes the directory; its log can be written then.
@@ -40,7 +39,7 @@ class CellDirectory:
 
     def begun(self) -> bool:
         """Whether there is a run to continue."""
-        return self.run.config.is_file()
+        return self.run.is_run()
 
     def checkpoint_images(self) -> int | None:
         """Images seen at the checkpoint, or None without one.
@@ -103,50 +102,26 @@ class CellDirectory:
             "pid": worker.pid,
             "worker_note": worker_note or self.note().get("worker_note"),
         }
-        write_json(self._note, values)
+        write_json(self.run.cell_note, values)
 
     def note(self) -> dict[str, Any]:
         """What `cell.json` says; empty if it is not there or damaged."""
-        try:
-            values = json.loads(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return values if isinstance(values, dict) else {}
+        return read_json(self.run.cell_note)
 
     def figures(self, metric: str | None) -> list[tuple[int, float]]:
         """A metric over the run as (images seen, figure), where it was finite."""
-        records = read_records(self.run.metrics)
-        found = [(record["images"], record.get(metric or "")) for record in records]
-        return [
-            (images, figure)
-            for images, figure in found
-            if isinstance(figure, int | float) and math.isfinite(figure)
+        found = [
+            (record["images"], figures(record).get(metric or ""))
+            for record in read_records(self.run.metrics)
         ]
+        return [(images, figure) for images, figure in found if figure is not None]
 
     def _check_images(self) -> None:
-        try:
-            found = json.loads(self.run.data.read_text(encoding="utf-8"))["fingerprint"]
-        except (OSError, ValueError, LookupError, TypeError):
+        found = read_json(self.run.data).get("fingerprint")
+        if found is None:
             return  # not begun to train; a checkpoint has the fingerprint itself
         if found != self.cell.fingerprint:
             raise UserError(
                 f"the run in {str(self.path)!r} was trained on other images (fingerprint"
                 f" {str(found)[:12]}, expected {self.cell.fingerprint[:12]}). Move it away."
             )
-
-
-def recorded_metric(records: list[dict[str, Any]], metric: str) -> str | None:
-    """Name under which a metric was recorded: "fid" is "fd_random" with another extractor.
-
-    Args:
-        records: Of `metrics.jsonl`.
-        metric: As in `metrics.names`.
-    """
-    if not records:
-        return None
-    last = records[-1]
-    if metric in last:
-        return metric
-    extractor = (last.get("protocol") or {}).get("extractor")
-    named = f"{'fd' if metric == 'fid' else metric}_{extractor}"
-    return named if named in last else None

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from adavit.experiments.cell import Cell
-from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.queue import Outcome
-from adavit.runs.directory import read_records
+from adavit.runs.records import best_record, read_records, recorded_metric
 
 COLUMNS = ("cell", "metric", "best", "last", "r_t", "p", "gap", "images/s", "state")
 
@@ -30,7 +30,9 @@ def summary_rows(
     for cell in cells:
         directory = CellDirectory(folder, cell)
         names = cell.settings["metrics"]["names"]
-        recorded = recorded_metric(read_records(directory.run.metrics), names[0]) if names else None
+        records = read_records(directory.run.metrics)
+        recorded = recorded_metric(records, names[0]) if names else None
+        best = best_record(records, recorded)
         figures = [figure for _, figure in directory.figures(recorded)]
         stats = read_records(directory.run.stats)
         last = stats[-1] if stats else {}
@@ -41,7 +43,7 @@ def summary_rows(
             {
                 "cell": cell.title + (" (baseline)" if cell.baseline else ""),
                 "metric": recorded,
-                "best": min(figures, default=None),
+                "best": None if best is None else best[recorded or ""],
                 "last": figures[-1] if figures else None,
                 "r_t": last.get("r_t"),
                 "p": last.get("p"),

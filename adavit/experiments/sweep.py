@@ -19,14 +19,14 @@ from adavit.config.layers import Values, build_config, merge
 from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
-from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.estimate import seconds_left, total_time
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.summary import summary_table
 from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.experiments.worker import Pruned
 from adavit.experiments.worker_pool import Crew
-from adavit.runs.directory import read_records
+from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_text
 from adavit.runtime.randomness import seed_for

@@ -17,6 +17,15 @@ from adavit.runtime.randomness import generator_for
 BATCH = 64
 """Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""
 
+GRID_COLUMNS = 8
+"""Images in a row of a grid, unless something else is asked for."""
+
+GRID_PADDING = 2
+"""Black pixels around each image of a grid."""
+
+SEEN_SIDE = 64
+"""Pixels up to which the images of a grid are enlarged."""
+
 
 class LabelStream:
     """Draws class labels in the proportion of the training images.
@@ -153,15 +162,48 @@ def png_bytes(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def image_grid(images: Tensor, *, columns: int = 8) -> Image.Image:
+def image_grid(images: Tensor, *, columns: int = GRID_COLUMNS) -> Image.Image:
     """Images side by side, small ones enlarged by whole pixels so that a person sees something.
 
     Args:
         images: uint8 [N, C, H, W].
         columns: Images in a row.
     """
-    enlarge = max(1, 64 // images.shape[-1])
+    enlarge = _enlargement(images.shape[-1])
     large = images.cpu().repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
-    grid = make_grid(large, nrow=columns, padding=2)
+    grid = make_grid(large, nrow=columns, padding=GRID_PADDING)
     # make_grid repeats grey to three channels, which changes nothing that is seen.
     return image_from_tensor(grid)
+
+
+def grid_rows(grid: Image.Image, *, resolution: int, columns: int = GRID_COLUMNS) -> int:
+    """Rows of a picture that `image_grid` has laid out; 0 for any other picture.
+
+    Args:
+        grid: The picture.
+        resolution: Side of one image in pixels, before it was enlarged.
+        columns: Images in a row.
+    """
+    pitch = resolution * _enlargement(resolution) + GRID_PADDING
+    if grid.width != columns * pitch + GRID_PADDING or (grid.height - GRID_PADDING) % pitch:
+        return 0
+    return (grid.height - GRID_PADDING) // pitch
+
+
+def grid_tile(grid: Image.Image, row: int, column: int, *, resolution: int) -> Image.Image:
+    """One image out of a grid, at its own size.
+
+    Args:
+        grid: As `image_grid` has laid it out.
+        row: From the top, from 0.
+        column: From the left, from 0.
+        resolution: Side of one image in pixels, before it was enlarged.
+    """
+    side = resolution * _enlargement(resolution)
+    left, top = (GRID_PADDING + index * (side + GRID_PADDING) for index in (column, row))
+    tile = grid.crop((left, top, left + side, top + side))
+    return tile.resize((resolution, resolution), Image.Resampling.NEAREST)
+
+
+def _enlargement(resolution: int) -> int:
+    return max(1, SEEN_SIDE // resolution)

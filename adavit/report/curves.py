@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from adavit.report.figures import gap
-from adavit.report.groups import Group
 from adavit.report.protocols import metric_columns
+from adavit.report.seed_groups import SeedGroup
+from adavit.report.tabulation import gap
 from adavit.runs.reading import mapping, number
 
 POINTS_IN_ALL = 60_000
@@ -26,7 +26,7 @@ STATE: dict[str, Value] = {
 }
 
 
-def curve_data(groups: Sequence[Group], letters: Mapping[str, str]) -> dict[str, Any]:
+def curve_data(groups: Sequence[SeedGroup], letters: Mapping[str, str]) -> dict[str, Any]:
     """All curves over images seen.
 
     Args:

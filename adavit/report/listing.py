@@ -1,13 +1,13 @@
 """One line per run: what `adavit runs` prints."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.report.collect import collect_runs
-from adavit.report.figures import run_figures
-from adavit.report.run import Run
+from adavit.report.run import Run, collect_runs
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import number
+from adavit.runs.records import best_record, recorded_metric
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
@@ -35,12 +35,8 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 def describe_run(run: Run) -> dict[str, Any]:
     """A run as plain values; see `list_runs`."""
-    figures = list(run_figures(run))
-    best = next(((c, value) for c, value in figures if c.statistic == "best"), None)
-    reached = None
-    if best is not None:
-        name, value = best[0].name, best[1]
-        reached = next((r["images"] / 1000 for r in run.metrics if r.get(name) == value), None)
+    name = recorded_metric(run.metrics)
+    best = best_record(run.metrics, name)
     return {
         "run": str(run.path),
         "status": run.status,
@@ -50,10 +46,10 @@ def describe_run(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "kimg": run.images / 1000,
         "total_kimg": run.settings.get("training.total_kimg"),
-        "p": next((value for column, value in figures if column.key == "p"), None),
-        "metric": None if best is None else best[0].name,
-        "best": None if best is None else best[1],
-        "best_kimg": reached,
+        "p": number(run.stats[-1].get("p")) if run.stats else None,
+        "metric": None if best is None else name,
+        "best": None if best is None else number(best[name or ""]),
+        "best_kimg": None if best is None else best["images"] / 1000,
         "reason": run.reason or None,
     }
 
@@ -61,9 +57,10 @@ def describe_run(run: Run) -> dict[str, Any]:
 def _last_change(run: Run) -> tuple[float, str]:
     """When something was last written into the run; a log grows without its folder changing."""
     times = []
-    for name in ("", "stats.jsonl", "metrics.jsonl", "cell.json"):
+    directory = RunDirectory(run.path)
+    for path in (run.path, directory.stats, directory.metrics, directory.cell_note):
         try:
-            times.append(os.stat(run.path / name).st_mtime)
+            times.append(path.stat().st_mtime)
         except OSError:
             continue
     return max(times, default=0.0), str(run.path)

@@ -3,11 +3,77 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 import jinja2
 from plotly.offline import get_plotlyjs
+
+from adavit.report.curves import curve_data
+from adavit.report.diagnostics import DISTANCE_HEADS, build_diagnostics
+from adavit.report.gallery import build_gallery
+from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup
+from adavit.report.summary import headline, report_summary
+from adavit.report.table import Table
+from adavit.report.table_formats import explanation, ranking_data, table_view
+from adavit.report.wording import Wording
+
+PAGE_BYTES = 9_800_000
+"""A report fits in an e-mail: below 10 MB, of which plotly is the half."""
+
+DIAGNOSTICS_PART = 0.3
+"""Of the room for pictures, what closest pairs may take."""
+
+
+def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table, title: str) -> str:
+    """The page of a report, with as many pictures as keep it small.
+
+    Args:
+        groups: The rows.
+        failed: Runs that failed.
+        table: Of these runs, and of those merged in.
+        title: Its heading.
+    """
+    values = {
+        "title": title,
+        "headline": headline(table),
+        "facts": report_summary(groups, failed),
+        "table": table_view(table),
+        "explanation": explanation(table),
+        "failures": table.failures,
+        "distance_heads": DISTANCE_HEADS,
+        "settings": _shared_settings(groups),
+    }
+    data = {"curves": curve_data(groups, Wording(table).letters), "ranking": ranking_data(table)}
+    # What the pictures may take is what all else leaves.
+    empty: dict[str, Any] = {"gallery": {"pictures": {}, "runs": []}}
+    bare = render_page({**values, "diagnostics": [], "gallery": None}, {**data, **empty})
+    room = PAGE_BYTES - len(bare.encode())
+    diagnostics = build_diagnostics(groups, max(0, int(DIAGNOSTICS_PART * room)))
+    taken = sum(item.size for item in diagnostics)
+    gallery = build_gallery(groups, max(0, int(0.97 * (room - taken))))
+    shown = {
+        "pictures": {key: vars(picture) for key, picture in gallery.pictures.items()},
+        "runs": gallery.runs,
+    }
+    return render_page(
+        {**values, "diagnostics": diagnostics, "gallery": gallery}, {**data, "gallery": shown}
+    )
+
+
+def _shared_settings(groups: Sequence[SeedGroup]) -> dict[str, str]:
+    """Settings that all runs have alike; the others are what the rows are about."""
+    runs = [run for group in groups for run in group.runs]
+    if not runs:
+        return {}
+    first, *others = runs
+    return {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in first.settings.items()
+        if all(key in run.settings and run.settings[key] == value for run in others)
+    }
 
 
 def render_page(values: dict[str, Any], data: dict[str, Any]) -> str:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from adavit.generation.sampling import GRID_COLUMNS, grid_rows, grid_tile
+
 MAXIMUM_PIXELS = 100_000_000
-PADDING = 2
-COLUMNS = 8
-"""Padding and columns of the grids that `adavit.training.samples` draws."""
+"""A larger picture is not decoded."""
+
+PIXELATED_SIDE = 64
+"""Images up to this resolution are shown with their pixels as squares."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,11 @@ def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> Picture |
     sheet, native = _cut(image, resolution, side)
     small = _fitted(sheet, side)
     return _encoded(
-        small, pixelated=native and small.size == sheet.size and (resolution or 99) <= 64
+        small,
+        pixelated=native
+        and small.size == sheet.size
+        and resolution is not None
+        and resolution <= PIXELATED_SIDE,
     )
 
 
@@ -84,19 +91,15 @@ def _cut(image: Image.Image, resolution: int | None, side: int) -> tuple[Image.I
     """The upper left tiles at their own size; as it is where it is no grid of such tiles."""
     if not resolution or resolution < 1:
         return image, False
-    enlarged = max(1, 64 // resolution)
-    pitch = resolution * enlarged + PADDING
-    if image.width != COLUMNS * pitch + PADDING or (image.height - PADDING) % pitch:
+    rows = grid_rows(image, resolution=resolution)
+    if not rows:
         return image, False
-    rows = (image.height - PADDING) // pitch
-    shown = max(3, min(COLUMNS, side // resolution))
+    shown = max(3, min(GRID_COLUMNS, side // resolution))
     across, down = shown, min(shown, rows)
     sheet = Image.new("RGB", (across * resolution, down * resolution))
     for row in range(down):
         for column in range(across):
-            left, top = PADDING + column * pitch, PADDING + row * pitch
-            tile = image.crop((left, top, left + pitch - PADDING, top + pitch - PADDING))
-            tile = tile.resize((resolution, resolution), Image.Resampling.NEAREST)
+            tile = grid_tile(image, row, column, resolution=resolution)
             sheet.paste(tile, (column * resolution, row * resolution))
     return sheet, True
 

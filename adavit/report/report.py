@@ -2,30 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from adavit.errors import UserError
-from adavit.report.build_table import build_table
-from adavit.report.collect import collect_runs
-from adavit.report.curves import curve_data
-from adavit.report.diagnostics import PROXIMITY_HEADS, build_diagnostics
-from adavit.report.exports import explanation, to_csv, to_markdown
-from adavit.report.facts import headline, report_facts, report_title
-from adavit.report.groups import Group, choose_baseline, group_runs
-from adavit.report.page import render_page
-from adavit.report.run import Run
-from adavit.report.samples import build_gallery
+from adavit.report.page import build_page
+from adavit.report.run import collect_runs
+from adavit.report.seed_groups import choose_baseline, group_runs
+from adavit.report.summary import report_title
 from adavit.report.table import Table, merge_tables, parse_table
-from adavit.report.table_view import ranking_data, table_view
-from adavit.report.wording import Wording
+from adavit.report.table_formats import to_csv, to_markdown
+from adavit.report.tabulation import build_table
 from adavit.runtime.files import make_folder, write_text
-
-PAGE_BYTES = 9_800_000
-"""A report fits in an e-mail: below 10 MB, of which plotly is the half."""
-
-DIAGNOSTICS_PART = 0.3
-"""Of the room for pictures, what closest pairs may take."""
-
 
 SUFFIXES = (".html", ".md", ".csv", ".json")
 
@@ -81,7 +67,7 @@ def write_report(
         ".md": lambda: to_markdown(table, heading),
         ".csv": lambda: to_csv(table),
         ".json": table.to_json,
-        ".html": lambda: _page(groups, failed, table, heading),
+        ".html": lambda: build_page(groups, failed, table, heading),
     }
     make_folder(out.parent)
     for path in files:
@@ -112,44 +98,3 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
         name = path.name if path.name not in tables else str(path)
         tables[name] = parse_table(content, f"--merge {str(path)!r}")
     return tables
-
-
-def _page(groups: Sequence[Group], failed: Sequence[Run], table: Table, title: str) -> str:
-    values = {
-        "title": title,
-        "headline": headline(table),
-        "facts": report_facts(groups, failed),
-        "table": table_view(table),
-        "explanation": explanation(table),
-        "failures": table.failures,
-        "proximity_heads": PROXIMITY_HEADS,
-        "settings": _shared_settings(groups),
-    }
-    data = {"curves": curve_data(groups, Wording(table).letters), "ranking": ranking_data(table)}
-    # What the pictures may take is what all else leaves.
-    empty: dict[str, Any] = {"gallery": {"pictures": {}, "runs": []}}
-    bare = render_page({**values, "diagnostics": [], "gallery": None}, {**data, **empty})
-    room = PAGE_BYTES - len(bare.encode())
-    diagnostics = build_diagnostics(groups, max(0, int(DIAGNOSTICS_PART * room)))
-    taken = sum(item.size for item in diagnostics)
-    gallery = build_gallery(groups, max(0, int(0.97 * (room - taken))))
-    shown = {
-        "pictures": {key: vars(picture) for key, picture in gallery.pictures.items()},
-        "runs": gallery.runs,
-    }
-    return render_page(
-        {**values, "diagnostics": diagnostics, "gallery": gallery}, {**data, "gallery": shown}
-    )
-
-
-def _shared_settings(groups: Sequence[Group]) -> dict[str, str]:
-    """Settings that all runs have alike; the others are what the rows are about."""
-    runs = [run for group in groups for run in group.runs]
-    if not runs:
-        return {}
-    first, *others = runs
-    return {
-        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        for key, value in first.settings.items()
-        if all(key in run.settings and run.settings[key] == value for run in others)
-    }

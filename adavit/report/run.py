@@ -1,27 +1,32 @@
 """One run as the report sees it: what its directory says, checked and plain."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adavit.runs.directory import CELL_NOTE, RunDirectory
+from adavit.runs.directory import RunDirectory
+from adavit.runs.listing import named_runs
 from adavit.runs.reading import (
     flat_settings,
     mapping,
     number,
     read_json,
-    read_json_lines,
     read_yaml,
     text,
 )
+from adavit.runs.records import best_record, read_evaluations, read_records, recorded_metric
 
 QUIET_S = 120.0
 """A run whose log has been silent for this long, and for three of its usual intervals, has stopped."""
 
+HEURISTICS = {"rv": " r_v", "relative": " r_relative"}
+"""What is said of the heuristic that steers p; nothing of r_t, which is the usual one."""
+
 
 @dataclass(frozen=True)
-class Cell:
+class AblationPlace:
     """The place of a run in an ablation.
 
     Attributes:
@@ -70,7 +75,7 @@ class Run:
     evaluations: list[dict[str, Any]]
     memorisation: dict[str, Any]
     leaks: dict[str, Any]
-    cell: Cell | None
+    cell: AblationPlace | None
 
     @property
     def name(self) -> str:
@@ -90,35 +95,41 @@ class Run:
 
     @property
     def augmentation(self) -> str:
-        """The augmentation in a word or two, e.g. "none", "bgc p=0.4", "bgc adaptive"."""
+        """The augmentation in a word or two, e.g. "none", "bgc p=0.4", "bgc adaptive".
+
+        Not all that there is to know of it: what else differs stands beside it as settings.
+        """
         mode, preset = self.settings.get("augment.mode"), self.settings.get("augment.preset")
-        if mode == "none":
-            return "none"
-        if mode == "fixed":
-            p = number(self.settings.get("augment.p"))
-            return f"{preset} p={p:g}" if p is not None else f"{preset}"
-        if mode == "ada":
-            by_heldout = self.settings.get("augment.heuristic") == "rv"
-            return f"{preset} adaptive{' r_v' if by_heldout else ''}"
-        return ""
+        p = number(self.settings.get("augment.p"))
+        value = "" if p is None else f" p={p:g}"
+        heuristic = HEURISTICS.get(str(self.settings.get("augment.heuristic")), "")
+        words = {
+            "none": "none",
+            "fixed": f"{preset}{value}",
+            "scheduled": f"{preset} scheduled{value and ' to'}{value}",
+            "ada": f"{preset} adaptive{heuristic}",
+        }
+        return words.get(str(mode), "")
 
 
-def is_run(path: Path) -> bool:
-    """Whether a folder is a run directory, or a cell of an ablation that never became one."""
-    directory = RunDirectory(path)
-    marks = (directory.stats, directory.data, directory.environment)
-    if directory.config.is_file() and any(mark.is_file() for mark in marks):
-        return True
-    return "axes" in read_json(path / CELL_NOTE)
+def collect_runs(sources: Sequence[Path]) -> list[Run]:
+    """The runs of a report, each once.
+
+    Args:
+        sources: Run directories, and folders to be searched for them.
+
+    Raises:
+        UserError: If a source is no folder or holds no run.
+    """
+    return [read_run(path) for path in named_runs(sources)]
 
 
 def read_run(path: Path) -> Run:
     """Reads a run directory; whatever is absent or damaged in it is empty in the result."""
     directory = RunDirectory(path)
-    diagnostics = path / "diagnostics"
     settings = flat_settings(read_yaml(directory.config))
-    stats, metrics = _counted(directory.stats), _counted(directory.metrics)
-    cell = read_json(path / CELL_NOTE)
+    stats, metrics = read_records(directory.stats), read_records(directory.metrics)
+    cell = read_json(directory.cell_note)
     failed = cell.get("status") == "failed"
     return Run(
         path=path,
@@ -129,23 +140,17 @@ def read_run(path: Path) -> Run:
         environment=read_json(directory.environment),
         stats=stats,
         metrics=metrics,
-        evaluations=read_json_lines(path / "evaluations.jsonl"),
-        memorisation=read_json(diagnostics / "memorisation.json"),
-        leaks=read_json(diagnostics / "leaks.json"),
+        evaluations=read_evaluations(directory.evaluations),
+        memorisation=read_json(directory.diagnostics.memorisation),
+        leaks=read_json(directory.diagnostics.leaks),
         cell=_cell(cell) if "axes" in cell else None,
     )
 
 
-def _counted(log: Path) -> list[dict[str, Any]]:
-    records = read_json_lines(log)
-    counted = [r for r in records if type(r.get("images")) is int and 0 <= r["images"] < 2**53]
-    return sorted(counted, key=lambda record: record["images"])
-
-
-def _cell(record: dict[str, Any]) -> Cell:
+def _cell(record: dict[str, Any]) -> AblationPlace:
     axes = {str(k): _word(v) for k, v in mapping(record["axes"]).items() if k != "run.seed"}
     seed = mapping(record["axes"]).get("run.seed")
-    return Cell(
+    return AblationPlace(
         grid=text(record.get("grid")) or "ablation",
         axes=axes,
         seed=seed if isinstance(seed, int) else None,
@@ -194,11 +199,7 @@ def _has_lost_patience(
 ) -> bool:
     """Whether the run ended because its first metric no longer improved, as `training.trainer` does."""
     patience = number(settings.get("metrics.patience_kimg"))
-    figures = [(value, r["images"]) for r in metrics if (value := _first_figure(r)) is not None]
-    if not patience or not figures or metrics[-1]["images"] != images:
+    best = best_record(metrics, recorded_metric(metrics))
+    if not patience or best is None or metrics[-1]["images"] != images:
         return False
-    return (images - min(figures)[1]) / 1000 >= patience
-
-
-def _first_figure(record: dict[str, Any]) -> float | None:
-    return next((number(v) for k, v in record.items() if k not in ("images", "seconds")), None)
+    return bool((images - best["images"]) / 1000 >= patience)

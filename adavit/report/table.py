@@ -99,7 +99,7 @@ class Table(ConfigModel):
         return self
 
     def to_json(self) -> str:
-        """The table as indented JSON; the inverse of `read_table`."""
+        """The table as indented JSON; the inverse of `parse_table`."""
         return self.model_dump_json(indent=2) + "\n"
 
 

@@ -1,8 +1,9 @@
-"""The folder a run leaves behind: its files, their names, and the two logs of JSON lines."""
+"""The folder a run leaves behind: the one owner of the names of its files."""
 
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,24 +11,61 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
+from adavit.runs.records import append_record, records_of
 from adavit.runtime.files import write_text
 
-CELL_NOTE, CELL_LOG = "cell.json", "worker.log"
-"""Files that `adavit.experiments` puts into a run directory, before the run begins."""
-
-LOCK = ".lock"
-"""Held by the process that trains in a run directory."""
+_GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 
 
 class RunTaken(UserError):
     """Another process trains in the run directory."""
 
 
-class RunDirectory:
-    """Paths and logs of one run.
+class DiagnosticsFolder:
+    """What `adavit memorisation` and `adavit leaks` write, in a run or where the user wants it.
 
     Args:
         path: The folder.
+
+    Attributes:
+        memorisation: How close generated images come to those trained on.
+        closest_pairs: The closest of them, drawn.
+        leaks: Share of generated images that show an augmentation.
+        leak_rates: The same, drawn.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.memorisation = path / "memorisation.json"
+        self.closest_pairs = path / "closest_pairs.png"
+        self.leaks = path / "leaks.json"
+        self.leak_rates = path / "leaks.png"
+
+
+class RunDirectory:
+    """Paths of one run.
+
+    Args:
+        path: The folder.
+
+    Attributes:
+        config: The resolved configuration; what makes the folder a run.
+        environment: Versions and machine.
+        data: What was trained on.
+        stats: A line per report of training.
+        metrics: A line per evaluation while training.
+        evaluations: A line per record of `adavit evaluate`.
+        samples: Folder of sample grids.
+        real_images: Grid of real images in it, to hold the others against.
+        curves: The two logs, drawn.
+        checkpoint: All that a run must remember to go on.
+        best_generator: The one whose first metric was lowest.
+        last_generator: The one at the latest checkpoint.
+        tensorboard: Folder of event files.
+        diagnostics: Folder of what was found about the run afterwards.
+        cell_note: What the run is part of; `adavit.experiments` writes it before the run begins.
+        worker_log: What the worker of an experiment said; likewise.
+        lock: Held by the process that trains in the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,12 +75,18 @@ class RunDirectory:
         self.data = path / "data.json"
         self.stats = path / "stats.jsonl"
         self.metrics = path / "metrics.jsonl"
+        self.evaluations = path / "evaluations.jsonl"
         self.samples = path / "samples"
+        self.real_images = self.samples / "reals.png"
         self.curves = path / "curves.png"
         self.checkpoint = path / "checkpoint.pt"
         self.best_generator = path / "generator-best.safetensors"
         self.last_generator = path / "generator-last.safetensors"
         self.tensorboard = path / "tensorboard"
+        self.diagnostics = DiagnosticsFolder(path / "diagnostics")
+        self.cell_note = path / "cell.json"
+        self.worker_log = path / "worker.log"
+        self.lock = path / ".lock"
 
     @classmethod
     def create(cls, out: Path | None, label: str) -> "RunDirectory":
@@ -76,8 +120,9 @@ class RunDirectory:
         """
         if out is None or not out.exists():
             return
-        before_the_run = {CELL_NOTE, CELL_LOG, LOCK}
-        if not out.is_dir() or {entry.name for entry in out.iterdir()} - before_the_run:
+        directory = RunDirectory(out)
+        before_the_run = {directory.cell_note, directory.worker_log, directory.lock}
+        if not out.is_dir() or set(out.iterdir()) - before_the_run:
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
                 f" continue the run in it with --resume {out}."
@@ -91,13 +136,34 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
-        if not directory.config.is_file():
+        if not directory.is_run():
             raise UserError(
-                f"{str(path)!r} is not a run directory: it has no config.yaml. Expected a folder"
+                f"{str(path)!r} is not a run directory: it has no {directory.config.name}. Expected a folder"
                 " that adavit train has made, such as runs/00000-small_set-resnet-bgc; check the"
                 " path."
             )
         return directory
+
+    def is_run(self) -> bool:
+        """Whether there is a run in the folder."""
+        return self.config.is_file()
+
+    def sample_grid(self, images: int, *, decimals: bool) -> Path:
+        """Where the sample grid after so many real images goes, e.g. `samples/000020kimg.png`.
+
+        Args:
+            images: Real images seen.
+            decimals: Whether the name tells single images, where thousands would not do.
+        """
+        kimg = f"{images / 1000:010.3f}" if decimals else f"{images // 1000:06d}"
+        return self.samples / f"{kimg}kimg.png"
+
+    def sample_grids(self) -> dict[float, Path]:
+        """The sample grids there are, by thousands of real images seen."""
+        if not self.samples.is_dir():
+            return {}
+        matches = ((_GRID.fullmatch(path.name), path) for path in sorted(self.samples.iterdir()))
+        return {float(match[1]): path for match, path in matches if match}
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
@@ -106,7 +172,7 @@ class RunDirectory:
         Raises:
             RunTaken: If another process trains in it.
         """
-        lock = FileLock(self.path / LOCK)
+        lock = FileLock(self.lock)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -121,31 +187,18 @@ class RunDirectory:
 
     def append(self, log: Path, record: Mapping[str, Any]) -> None:
         """Adds one line to `stats` or `metrics`."""
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        append_record(log, record)
 
     def cut_back(self, log: Path, images: int) -> None:
-        """Drops the records past `images` and what a kill left of a half-written line."""
+        """Drops the records past `images` and what a kill left of a half-written line.
+
+        Raises:
+            OSError: If the log cannot be read, or not be written.
+        """
         if log.exists():
-            kept = [record for record in read_records(log) if record["images"] <= images]
+            text = log.read_text(encoding="utf-8", errors="replace")
+            kept = [record for record in records_of(text) if record["images"] <= images]
             write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
-
-
-def read_records(log: Path) -> list[dict[str, Any]]:
-    """The complete records of a log of JSON lines; none if there is no file."""
-    if not log.exists():
-        return []
-    records = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-            complete = isinstance(record["images"], int)
-        except (json.JSONDecodeError, TypeError, KeyError):
-            complete = False
-        if not complete:
-            break  # a kill in the middle of a write: only the last line can be broken
-        records.append(record)
-    return records
 
 
 def _next_numbered(parent: Path, label: str) -> Path:

@@ -1,15 +1,19 @@
-"""Reading what others have written: damaged, foreign and hostile files give nothing instead of an error."""
+"""Tolerant reading: of damaged, foreign and hostile files comes what is sound in them, never an error."""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 MAXIMUM_BYTES = 64 * 2**20
-"""No log or description of a run comes near it; what is larger is not read."""
+"""No description of a run comes near it; what is larger is not read. A log may be longer."""
+
+
+MAXIMUM_PARTS, MAXIMUM_DEPTH = 1000, 20
+"""Of a nested setting; what is larger is not shown."""
 
 
 def read_text(path: Path) -> str | None:
@@ -28,9 +32,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects in a file of JSON lines; a kill may have left half of one, which is passed over."""
-    records = (_json_object(line) for line in (read_text(path) or "").splitlines())
-    return [record for record in records if record]
+    """The objects in a file of JSON lines; empty if there is none, or it cannot be read."""
+    try:
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            return json_objects(lines)
+    except OSError:
+        return []
+
+
+def json_objects(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """The objects in lines of JSON; a kill may have left half of one, which is passed over."""
+    return [record for record in map(_json_object, lines) if record]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -43,9 +57,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"data": {"mirror": True}}` as `{"data.mirror": True}`, of plain values and lists of them.
+    """`{"data": {"mirror": True}}` as `{"data.mirror": True}`.
 
-    Anything deeper is left out: aliases in YAML can make a short file endless when it is printed.
+    Plain values and lists of them stay what they are; anything deeper becomes one line of JSON.
     """
     flat: dict[str, Any] = {}
     for section, values in sections.items():
@@ -55,6 +69,8 @@ def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
                 isinstance(value, list) and all(isinstance(v, str | int | float) for v in value)
             ):
                 flat[f"{section}.{key}"] = value
+            else:
+                flat[f"{section}.{key}"] = _one_line(value)
     return flat
 
 
@@ -77,6 +93,26 @@ def text(value: Any) -> str:
 def mapping(value: Any) -> dict[str, Any]:
     """A mapping as it is, anything else as an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def _one_line(value: Any) -> str:
+    """A nested value as JSON; aliases in YAML can make a short file endless when it is printed."""
+    parts = 0
+
+    def count(item: Any, depth: int) -> None:
+        nonlocal parts
+        parts += 1
+        if parts > MAXIMUM_PARTS or depth > MAXIMUM_DEPTH:
+            raise ValueError("too large")
+        inside = [*item, *item.values()] if isinstance(item, dict) else item
+        for part in inside if isinstance(inside, list) else ():
+            count(part, depth + 1)
+
+    try:
+        count(value, 0)
+        return json.dumps(value, default=str, skipkeys=True)
+    except (ValueError, TypeError):
+        return "(too large to show)"
 
 
 def _json_object(content: str) -> dict[str, Any]:

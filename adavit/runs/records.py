@@ -1,30 +1,94 @@
-"""Records of evaluations on disk: one JSON file each, and one line each in a run's log."""
+"""Records of a run: lines of its logs, files of `adavit evaluate`, and which of them is the best."""
 
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.metrics.names import metric_of
-
-LOG_NAME = "evaluations.jsonl"
-"""File of a run directory that `adavit evaluate` adds its records to."""
+from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
+from adavit.runs.reading import json_objects, number, read_json_lines
 
 
-def check_writable(out: Path) -> None:
-    """Refuses a file that could not be written after minutes of work.
+def read_records(log: Path) -> list[dict[str, Any]]:
+    """The records of `stats.jsonl` or `metrics.jsonl` by images seen; none if there is no file."""
+    return _counted(read_json_lines(log))
 
-    Raises:
-        UserError: If `out` is a folder, or its folder is not there or may not be written.
+
+def records_of(text: str) -> list[dict[str, Any]]:
+    """As `read_records`, of the content of a log."""
+    return _counted(json_objects(text.splitlines()))
+
+
+def read_evaluations(log: Path) -> list[dict[str, Any]]:
+    """The records of `evaluations.jsonl`, oldest first; none if there is no file."""
+    return [record for record in read_json_lines(log) if is_record(record)]
+
+
+def recorded_metric(records: Sequence[Mapping[str, Any]], metric: str | None = None) -> str | None:
+    """Name under which a metric was recorded: "fid" is "fd_random" with another extractor.
+
+    Args:
+        records: Of `metrics.jsonl`; the last of them counts.
+        metric: As in `metrics.names`. None: the first one, which decides which generator is best.
+
+    Returns:
+        The name; None if there is no record, or the metric is not in it.
     """
-    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
-        raise UserError(
-            f"--out {str(out)!r} cannot be written, expected a file in a folder that is there."
-            " Choose another, such as --out record.json."
-        )
+    named = {name: metric_of(name) for name in (records[-1] if records else ())}
+    found = (name for name, of in named.items() if of is not None and metric in (None, of))
+    return next(found, None)
+
+
+def best_record(records: Iterable[Mapping[str, Any]], name: str | None) -> dict[str, Any] | None:
+    """The record with the best figure of a run: the first of those that none improves on.
+
+    Args:
+        records: Oldest first.
+        name: As recorded, for example "fd_random"; None is in no record.
+
+    Returns:
+        The record; None if the figure is in none of them, or never finite.
+    """
+    best: Mapping[str, Any] | None = None
+    for record in records:
+        figure = figures(record).get(name or "")
+        if figure is not None and (best is None or improves(name or "", figure, best[name or ""])):
+            best = record
+    return None if best is None else dict(best)
+
+
+def improves(name: str, figure: float, before: float) -> bool:
+    """Whether a figure is better than one before; what is not finite never is.
+
+    Args:
+        name: As recorded; most metrics are better when lower.
+        figure: The new one.
+        before: The best so far.
+    """
+    if not math.isfinite(figure):
+        return False
+    if not math.isfinite(before):
+        return True
+    return figure > before if metric_of(name) in HIGHER_IS_BETTER else figure < before
+
+
+def figures(record: Mapping[str, Any]) -> dict[str, float]:
+    """The figures of a record by recorded name, in its order: no spreads, no scores of real images."""
+    return {
+        name: figure
+        for name, value in record.items()
+        if metric_of(name) is not None and (figure := number(value)) is not None
+    }
+
+
+def is_record(value: object) -> bool:
+    """Whether something read from JSON is a record: figures by name, and their protocol."""
+    return (
+        isinstance(value, dict) and isinstance(value.get("protocol"), dict) and bool(figures(value))
+    )
 
 
 def append_record(log: Path, record: Mapping[str, Any]) -> None:
@@ -40,6 +104,19 @@ def append_record(log: Path, record: Mapping[str, Any]) -> None:
             if file.read(1) != b"\n":
                 file.write(b"\n")
         file.write(json.dumps(record).encode() + b"\n")
+
+
+def check_writable(out: Path) -> None:
+    """Refuses a file that could not be written after minutes of work.
+
+    Raises:
+        UserError: If `out` is a folder, or its folder is not there or may not be written.
+    """
+    if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(
+            f"--out {str(out)!r} cannot be written, expected a file in a folder that is there."
+            " Choose another, such as --out record.json."
+        )
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -64,35 +141,7 @@ def read_record(path: Path) -> dict[str, Any]:
     )
 
 
-def read_log(log: Path) -> list[dict[str, Any]]:
-    """The whole records of a log of JSON lines, oldest first; none if there is no file."""
-    if not log.is_file():
-        return []
-    records = []
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):  # half a line, from a kill
-            continue
-        if is_record(record):
-            records.append(record)
-    return records
-
-
-def is_record(value: object) -> bool:
-    """Whether something read from JSON is a record: figures by name, and their protocol."""
-    return (
-        isinstance(value, dict) and isinstance(value.get("protocol"), dict) and bool(figures(value))
-    )
-
-
-def figures(record: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a record by recorded name, in its order: no spreads, no scores of real images."""
-    return {
-        name: float(value)
-        for name, value in record.items()
-        if metric_of(name) is not None
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    }
+def _counted(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those with a number of images that a script in a page can hold exactly, in its order."""
+    counted = [r for r in records if type(r.get("images")) is int and 0 <= r["images"] < 2**53]
+    return sorted(counted, key=lambda record: record["images"])

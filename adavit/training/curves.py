@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from adavit.runs.directory import RunDirectory, read_records
+from adavit.runs.directory import RunDirectory
+from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
 
 LABELS = {
@@ -25,11 +26,7 @@ LABELS = {
 def draw_curves(directory: RunDirectory) -> None:
     """Draws losses, the three logits, p with both heuristics, and the first metric with its floor."""
     stats, metrics = read_records(directory.stats), read_records(directory.metrics)
-    names = [
-        key for key in (metrics[-1] if metrics else {}) if key.split("_")[0] in ("fid", "kid", "fd")
-    ]
-    measured = [key for key in names if not key.endswith(("_floor", "_training", "_halves"))]
-    measured = [key for key in measured if not key.endswith("_at_floor")]
+    name = recorded_metric(metrics)
     # No pyplot: it keeps figures alive and looks for a screen.
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, 2).flat
@@ -40,7 +37,7 @@ def draw_curves(directory: RunDirectory) -> None:
     )
     axes[2].set_ylim(-1.05, 1.05)
     axis = axes[3]
-    for name in measured[:1]:
+    if name is not None:
         _plot(axis, metrics, (name,), name)
         floor = metrics[-1].get(f"{name}_floor")
         if floor is not None:

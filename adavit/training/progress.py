@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from adavit.runs.checkpoint import entry
+from adavit.runs.records import improves
 
 NEVER = -1
 
@@ -62,9 +63,9 @@ class Progress:
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
 
     def measured(self, name: str, record: dict[str, Any]) -> bool:
-        """Notes an evaluation, lower is better by the metric `name`; True if it is the best so far."""
+        """Notes an evaluation, judged by the metric `name`; True if it is the best so far."""
         self.latest = {"name": name, **record}
-        if self.best is not None and record[name] >= self.best[name]:
+        if self.best is not None and not improves(name, record[name], self.best[name]):
             return False
         self.best = self.latest
         return True

@@ -1,10 +1,12 @@
 """The pictures of a run: a grid of real images, and grids of generated ones from fixed latents."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from adavit.data import images_to_uint8
-from adavit.generation.sampling import image_grid, png_bytes
+from adavit.generation.sampling import GRID_COLUMNS, image_grid, png_bytes
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
@@ -12,7 +14,6 @@ from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
 
 COUNT = 64
-COLUMNS = 8
 
 
 class SampleSheet:
@@ -24,16 +25,16 @@ class SampleSheet:
     """
 
     def __init__(self, workload: Workload, directory: RunDirectory) -> None:
-        self._folder = directory.samples
+        self._directory = directory
         self._workload = workload
         stream = generator_for(workload.config.run.seed, "samples", 0)
         latent_dim = workload.config.generator.latent_dim
         self._latents = torch.randn(COUNT, latent_dim, generator=stream).to(workload.device)
         self._labels = None
         if workload.num_classes:  # a column per class, as far as columns go
-            columns = torch.arange(COUNT) % COLUMNS
-            rows = torch.arange(COUNT) // COLUMNS
-            beyond = COLUMNS * (rows % -(-workload.num_classes // COLUMNS))
+            columns = torch.arange(COUNT) % GRID_COLUMNS
+            rows = torch.arange(COUNT) // GRID_COLUMNS
+            beyond = GRID_COLUMNS * (rows % -(-workload.num_classes // GRID_COLUMNS))
             labels = (columns + beyond) % workload.num_classes
             self._labels = labels.to(workload.device)
 
@@ -41,7 +42,7 @@ class SampleSheet:
         """Writes `reals.png`: training images in the order of the split."""
         chosen = self._workload.split.train[:COUNT]
         images = torch.from_numpy(np.array(self._workload.image_set.images[chosen]))
-        self._save("reals.png", images)
+        self._save(self._directory.real_images, images)
 
     @torch.no_grad()
     def draw(self, generator: Generator, images: int, *, every_kimg: float, previous: int) -> None:
@@ -54,11 +55,10 @@ class SampleSheet:
             previous: Images seen at the grid before, or a negative number.
         """
         whole = float(every_kimg).is_integer() and previous // 1000 != images // 1000
-        kimg = f"{images // 1000:06d}" if whole else f"{images / 1000:010.3f}"
         generated = images_to_uint8(generator(self._latents, self._labels))
-        self._save(f"{kimg}kimg.png", generated)
+        self._save(self._directory.sample_grid(images, decimals=not whole), generated)
 
-    def _save(self, name: str, images: torch.Tensor) -> None:
-        grid = image_grid(images, columns=COLUMNS)
-        self._folder.mkdir(exist_ok=True)
-        write_bytes(self._folder / name, png_bytes(grid))
+    def _save(self, path: Path, images: torch.Tensor) -> None:
+        grid = image_grid(images)
+        path.parent.mkdir(exist_ok=True)
+        write_bytes(path, png_bytes(grid))

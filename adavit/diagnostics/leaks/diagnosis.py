@@ -33,6 +33,7 @@ from adavit.diagnostics.leaks.rates import LEVEL, REPLICATES, Rate, estimate_rat
 from adavit.diagnostics.leaks.rates_picture import draw_rates
 from adavit.diagnostics.material import choose_folder, gather_material
 from adavit.errors import UserError
+from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
@@ -129,10 +130,11 @@ def leaks(
         "caution": CAUTION,
         "operations": found,
     }
+    files = DiagnosticsFolder(folder)
     write_bytes(
-        folder / "leaks.png", draw_rates(found, f"{source}: share of images that show an operation")
+        files.leak_rates, draw_rates(found, f"{source}: share of images that show an operation")
     )
-    write_json(folder / "leaks.json", record)
+    write_json(files.leaks, record)
     return record
 
 

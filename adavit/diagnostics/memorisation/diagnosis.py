@@ -34,6 +34,7 @@ from adavit.diagnostics.memorisation.training_distances import (
 from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
+from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
@@ -140,8 +141,9 @@ def memorisation(
         record["spaces"][space.name] = {**figures, "closest_pairs": listed}
         limit = f"close: below {figures['threshold']:.4g}"
         drawn[f"{space.name}: {space.unit}; {limit}"] = pairs
-    write_bytes(folder / "closest_pairs.png", draw_pairs(drawn, _title(material)))
-    write_json(folder / "memorisation.json", record)
+    files = DiagnosticsFolder(folder)
+    write_bytes(files.closest_pairs, draw_pairs(drawn, _title(material)))
+    write_json(files.memorisation, record)
     return record
 
 

@@ -19,7 +19,7 @@ from adavit.training.objectives.gradient_penalties import (
 from adavit.training.objectives.lecam import LeCam
 from adavit.training.objectives.losses import TopK
 from adavit.training.objectives.masked_patches import MaskedPatches
-from adavit.training.objectives.path_length import PathLength
+from adavit.training.objectives.path_length import PathLengthPenalty
 from adavit.training.objectives.regularizer import Regularizer, Side
 from adavit.training.objectives.schedules import Cosine, Schedule
 from adavit.training.passes.generated import StyleMixing
@@ -55,7 +55,7 @@ def _regularizers(training: TrainingConfig, coarse: bool) -> Iterator[Regularize
     if training.drift:
         yield Drift(training.drift)
     if training.path_length:
-        yield PathLength(
+        yield PathLengthPenalty(
             training.path_length, training.path_length_interval, training.path_length_decay
         )
     if training.bcr_real:

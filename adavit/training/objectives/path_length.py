@@ -11,7 +11,7 @@ from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
 
 
-class PathLength(Regularizer):
+class PathLengthPenalty(Regularizer):
     """E[(|J_w^T y| - a)^2], equation 4, with a the moving average of the lengths up to the step before.
 
     It draws images of its own, half as many as the batch has (appendix B of the paper: memory), in

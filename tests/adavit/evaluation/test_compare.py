@@ -10,7 +10,7 @@ from adavit.errors import UserError
 from adavit.evaluation.compare import compare
 from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown
 from adavit.report.protocols import metric_columns
-from adavit.runs.records import figures, is_record, read_log
+from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json
 
 PROTOCOL: dict[str, Any] = {
@@ -160,7 +160,7 @@ def test_broken_lines_of_a_log_are_passed_over() -> None:
     log = run / "evaluations.jsonl"
     deep = "[" * 100_000
     log.write_text(log.read_text() + f'{{"fid": 3\n{deep}\n[1]\n' + json.dumps(record(5.0)) + "\n")
-    assert [each["fid"] for each in read_log(log)] == [9.0, 5.0]
+    assert [each["fid"] for each in read_evaluations(log)] == [9.0, 5.0]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from adavit.metrics.distances import frechet_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.models import Generator
 from adavit.runs.generator_file import save_generator
-from adavit.runs.records import read_log, read_record
+from adavit.runs.records import read_evaluations, read_record
 from adavit.runtime.console import SilentConsole
 from adavit.training.train import config_text
 
@@ -340,10 +340,10 @@ def test_a_run_keeps_its_records_and_out_gets_one(run: Path) -> None:
     with log.open("a") as file:
         file.write('{"fd_random": 3, "proto')  # a kill
     evaluate(str(run), extractor="random")
-    assert read_log(log) == [first, second, first]
+    assert read_evaluations(log) == [first, second, first]
     file = run / "generator-best.safetensors"
     evaluate(str(file), extractor="random")
-    assert len(read_log(log)) == 3
+    assert len(read_evaluations(log)) == 3
 
 
 def test_a_log_that_cannot_be_written_is_told_and_the_record_returned(run: Path) -> None:

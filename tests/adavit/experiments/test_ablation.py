@@ -11,7 +11,8 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
-from adavit.runs.directory import RunDirectory, read_records
+from adavit.runs.directory import RunDirectory
+from adavit.runs.records import read_records
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
 from adavit.training import trainer

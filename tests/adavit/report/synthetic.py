@@ -1,12 +1,18 @@
-"""Run directories written by code: small, with known figures, and as `adavit train` would leave them."""
+"""Run directories written by code, as `adavit train` would leave them: small, with known figures; and their table."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
-from PIL import Image
+
+from adavit.generation.sampling import image_grid
+from adavit.report.run import collect_runs
+from adavit.report.seed_groups import group_runs
+from adavit.report.table import Table
+from adavit.report.tabulation import build_table
 
 RESOLUTION = 16
 PROTOCOL = {
@@ -146,6 +152,13 @@ def write_grid(folder: Path, seeds: int = 3) -> Path:
     return folder
 
 
+def table_of(folder: Path) -> Table:
+    """The table of the runs below a folder."""
+    runs = collect_runs([folder])
+    failed = [run for run in runs if run.status == "failed"]
+    return build_table(group_runs([run for run in runs if run.status != "failed"]), failed)
+
+
 FIGURES = {"none": 9.0, "bg": 6.0, "color": 8.0}
 """Last fd_random of seed 0; the best is a quarter lower."""
 
@@ -155,12 +168,8 @@ def _even(kimg: int, count: int) -> list[int]:
 
 
 def _grid(path: Path, colours: np.ndarray, resolution: int) -> None:
-    tile = resolution * max(1, 64 // resolution)
-    sheet = np.zeros((8 * (tile + 2) + 2, 8 * (tile + 2) + 2, 3), np.uint8)
-    for index, colour in enumerate(colours):
-        top, left = 2 + index // 8 * (tile + 2), 2 + index % 8 * (tile + 2)
-        sheet[top : top + tile, left : left + tile] = colour
-    Image.fromarray(sheet).save(path)
+    tiles = torch.from_numpy(colours.astype(np.uint8))[:, :, None, None]
+    image_grid(tiles.expand(-1, -1, resolution, resolution)).save(path)
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -7,11 +7,8 @@ import pytest
 from PIL import Image
 
 from adavit.generation.sampling import image_grid
-from adavit.report.collect import collect_runs
-from adavit.report.groups import Group, group_runs
 from adavit.report.pictures import encoded_picture, encoded_sheet
-from adavit.report.samples import build_gallery, chosen_times
-from tests.adavit.report.synthetic import write_grid, write_run, write_samples
+from tests.adavit.report.synthetic import RESOLUTION, write_samples
 
 
 def decoded(uri: str) -> np.ndarray:
@@ -38,6 +35,21 @@ def test_a_sheet_is_cut_into_its_tiles_without_enlargement(tmp_path: Path, resol
     np.testing.assert_allclose(middles, colours[:, :, 0, 0].numpy(), atol=12)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("GRID_PADDING", 5), ("SEEN_SIDE", 100), ("SEEN_SIDE", 16)]
+)
+def test_a_change_of_the_grids_layout_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: int
+) -> None:
+    monkeypatch.setattr(f"adavit.generation.sampling.{name}", value)
+    write_samples(tmp_path, kimg=1, count=2, seed=0)
+    picture = encoded_sheet(tmp_path / "reals.png", resolution=RESOLUTION, side=512)
+    assert picture is not None
+    assert (picture.width, picture.height, picture.pixelated) == (128, 128, True)
+    expected = np.random.default_rng(99).integers(0, 256, (64, 3)).reshape(8, 8, 3)
+    np.testing.assert_allclose(decoded(picture.uri)[8::16, 8::16], expected, atol=12)
+
+
 def test_large_images_are_shown_as_fewer_tiles(tmp_path: Path) -> None:
     write_samples(tmp_path, kimg=1, count=2, seed=0, resolution=128)
     picture = encoded_sheet(tmp_path / "reals.png", resolution=128, side=512)
@@ -61,35 +73,3 @@ def test_what_is_no_picture_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "b.gif").rename(tmp_path / "b.png")
     for name in ("a.png", "b.png", "absent.png"):
         assert encoded_picture(tmp_path / name, side=100) is None
-
-
-def test_times_are_spread_evenly_and_keep_both_ends() -> None:
-    assert chosen_times([5, 1, 3, 1], 9) == [1, 3, 5]
-    assert chosen_times(list(range(101)), 5) == [0, 25, 50, 75, 100]
-
-
-def groups_of(folder: Path) -> list[Group]:
-    return group_runs(collect_runs([folder]))
-
-
-def test_a_gallery_holds_every_grid_where_there_is_room(tmp_path: Path) -> None:
-    gallery = build_gallery(groups_of(write_grid(tmp_path)), 4_000_000)
-    assert len(gallery.runs) == 9
-    assert gallery.left_out == 0
-    assert [time for time, _ in gallery.runs[0]["frames"]] == [0, 10, 20, 30]
-    # Runs of one seed draw alike here, and the real images are the same for all: kept once each.
-    assert len(gallery.pictures) == 3 * 4 + 1
-
-
-@pytest.mark.parametrize("budget", [200_000, 60_000, 1_000])
-def test_a_gallery_keeps_its_budget(tmp_path: Path, budget: int) -> None:
-    rng = np.random.default_rng(0)
-    for number in range(6):
-        path = write_run(tmp_path / str(number), seed=number)
-        for sheet in (path / "samples").iterdir():
-            noise = rng.integers(0, 256, (530, 530, 3), dtype=np.uint8)
-            Image.fromarray(noise).save(sheet)
-    gallery = build_gallery(groups_of(tmp_path), budget)
-    assert gallery.size <= budget
-    assert gallery.left_out > 0
-    assert bool(gallery.runs) == (budget > 1_000)

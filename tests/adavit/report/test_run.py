@@ -5,28 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adavit.errors import UserError
-from adavit.report.collect import collect_runs, find_runs
 from adavit.report.run import read_run
 from tests.adavit.report.synthetic import cell_of, failed_cell, write_run
-
-
-def test_runs_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
-    first = write_run(tmp_path / "a" / "b" / "first")
-    second = write_run(tmp_path / "second")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "config.yaml").write_text("data: {}")  # of something else
-    (tmp_path / "link").symlink_to(tmp_path)
-    assert find_runs(tmp_path) == [first, second]
-    runs = collect_runs([tmp_path, first, tmp_path / "a"])
-    assert [run.path for run in runs] == [first, second]
-
-
-@pytest.mark.parametrize("name", ["nothing", "empty"])
-def test_what_holds_no_run_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=name):
-        collect_runs([tmp_path / name])
 
 
 def test_a_failed_cell_is_read_with_its_reason_before_it_is_a_run(tmp_path: Path) -> None:
@@ -110,3 +90,23 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run")
     (path / "data.json").write_bytes(b"\xff\xfe\x00")
     assert read_run(path).data == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "p", "heuristic", "words"),
+    [
+        ("none", None, "rt", "none"),
+        ("fixed", 0.25, "rt", "bgc p=0.25"),
+        ("ada", None, "rt", "bgc adaptive"),
+        ("ada", None, "rv", "bgc adaptive r_v"),
+        ("ada", None, "relative", "bgc adaptive r_relative"),
+        ("scheduled", 0.4, "rt", "bgc scheduled to p=0.4"),
+    ],
+)
+def test_augmentation_in_words(
+    tmp_path: Path, mode: str, p: float | None, heuristic: str, words: str
+) -> None:
+    run = read_run(
+        write_run(tmp_path / "a", mode=mode, p=p, settings={"augment": {"heuristic": heuristic}})
+    )
+    assert run.augmentation == words

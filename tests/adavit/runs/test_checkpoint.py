@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from adavit.errors import UserError
+from adavit.runs import checkpoint
 from adavit.runs.checkpoint import (
     DoesNotFit,
     Stateful,
@@ -76,7 +77,30 @@ def test_a_mistake_of_ours_is_not_taken_for_a_checkpoint_that_does_not_fit(
         restore({"part": Broken(error)}, {"part": {"count": 1}})
 
 
-def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
-    torch.save({"format": 0}, tmp_path / "checkpoint.pt")
-    with pytest.raises(UserError, match="has format 0, expected 1"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
+def test_the_one_before_survives_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    save_checkpoint(tmp_path / "a.pt", {"progress": {"images": 8}})
+    monkeypatch.setattr(checkpoint, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(tmp_path / "a.pt", {"progress": {"images": 16}})
+    assert load_checkpoint(tmp_path / "a.pt")["progress"]["images"] == 8
+
+
+def test_another_format_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    for value, found in (({"format": 99}, 99), ({}, None), ([1], None)):
+        torch.save(value, tmp_path / "a.pt")
+        with pytest.raises(UserError, match=rf"has format {found}, expected {checkpoint.FORMAT}"):
+            load_checkpoint(tmp_path / "a.pt")
+
+
+def test_what_is_absent_or_damaged_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot be read \(No such file"):
+        load_checkpoint(tmp_path / "nothing.pt")
+    save_checkpoint(tmp_path / "a.pt", {"progress": {"images": 8}})
+    whole = (tmp_path / "a.pt").read_bytes()
+    for content in (b"", b"text", whole[: len(whole) // 2]):
+        (tmp_path / "a.pt").write_bytes(content)
+        with pytest.raises(UserError, match="damaged or not a checkpoint"):
+            load_checkpoint(tmp_path / "a.pt")

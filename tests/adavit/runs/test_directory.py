@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,13 @@ from safetensors import safe_open
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.runs.directory import RunDirectory
+from adavit.runs.directory import RunDirectory, RunTaken
 
 Tiny = Callable[..., RunConfig]
+ROOT = Path(__file__).resolve().parents[3]
+
+WORDS = {'"samples"', '"diagnostics"', '"tensorboard"'}
+"""Names of folders that are words for other things too."""
 
 
 def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
@@ -127,6 +132,90 @@ def test_a_folder_that_is_not_empty_is_not_taken(tmp_path: Path) -> None:
 def test_what_is_no_run_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no config\.yaml"):
         RunDirectory.open(tmp_path / "nothing")
+
+
+def test_every_file_has_a_name_of_its_own_inside_the_folder(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    paths = [value for name, value in vars(directory).items() if isinstance(value, Path)]
+    paths += vars(directory.diagnostics).values()
+    assert len(set(paths)) == len(paths)
+    assert all(path.is_relative_to(tmp_path) for path in paths)
+
+
+def test_names_of_files_of_a_run_stand_in_one_module() -> None:
+    """The names as strings of their own; messages and descriptions may speak of them."""
+    directory = RunDirectory(Path())
+    names = {path.name for path in vars(directory).values() if isinstance(path, Path)}
+    names |= {path.name for path in vars(directory.diagnostics).values()}
+    quoted = re.compile("|".join(f'"{re.escape(name)}"' for name in sorted(names - {""})))
+    found = {
+        f"{path}: {match[0]}"
+        for room in ("adavit", "cli")
+        for path in (ROOT / room).rglob("*.py")
+        for match in quoted.finditer(path.read_text(encoding="utf-8"))
+        if path.name != "directory.py" and match[0] not in WORDS
+    }
+    assert not found, f"{found}: take the attribute of RunDirectory"
+
+
+def test_a_run_is_a_folder_with_a_configuration(tmp_path: Path) -> None:
+    assert not RunDirectory(tmp_path / "nothing").is_run()
+    assert not RunDirectory(tmp_path).is_run()
+    RunDirectory(tmp_path).config.write_text("")
+    assert RunDirectory(tmp_path).is_run()
+    assert RunDirectory.open(tmp_path).path == tmp_path
+
+
+def test_what_an_experiment_has_put_there_before_leaves_a_folder_free(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    for path in (directory.cell_note, directory.worker_log, directory.lock):
+        path.write_text("")
+    RunDirectory.check_free(tmp_path)
+    directory.config.write_text("")
+    with pytest.raises(UserError, match="is not empty"):
+        RunDirectory.check_free(tmp_path)
+
+
+def test_sample_grids_are_found_by_the_names_they_are_given(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    assert directory.sample_grids() == {}
+    directory.samples.mkdir()
+    given = {
+        20.0: directory.sample_grid(20_000, decimals=False),
+        20.016: directory.sample_grid(20_016, decimals=True),
+    }
+    assert [path.name for path in given.values()] == ["000020kimg.png", "000020.016kimg.png"]
+    for path in (*given.values(), directory.real_images, directory.samples / "kimg.png"):
+        path.write_bytes(b"")
+    assert directory.sample_grids() == given
+
+
+def test_a_log_is_cut_back_to_whole_records(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.cut_back(directory.stats, 8)  # no log yet
+    assert not directory.stats.exists()
+    for images in (8, 16, 24):
+        directory.append(directory.stats, {"images": images, "p": None})
+    with directory.stats.open("a") as log:
+        log.write('{"images": 2')
+    directory.cut_back(directory.stats, 16)
+    assert directory.stats.read_text() == '{"images": 8, "p": null}\n{"images": 16, "p": null}\n'
+
+
+def test_a_log_that_cannot_be_read_is_not_emptied(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.stats.mkdir()
+    with pytest.raises(OSError, match="stats"):
+        directory.cut_back(directory.stats, 8)
+
+
+def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    with directory.claimed(), pytest.raises(RunTaken, match="another process"):
+        with RunDirectory(tmp_path).claimed():
+            pass
+    with directory.claimed():
+        pass
 
 
 def test_sample_names_have_decimals_only_where_the_cadence_needs_them(tiny: Tiny) -> None:

@@ -23,7 +23,7 @@ from adavit.training.objectives.gradient_penalties import (
 )
 from adavit.training.objectives.lecam import LeCam
 from adavit.training.objectives.losses import LOSSES
-from adavit.training.objectives.path_length import PathLength
+from adavit.training.objectives.path_length import PathLengthPenalty
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.streams import StepStreams
@@ -195,7 +195,7 @@ def test_a_term_equals_its_formula_and_trains_its_network_only(name: str) -> Non
 
 
 def test_path_length_equals_its_formula_by_finite_differences() -> None:
-    regularizer = PathLength(2, 1, 0.5)
+    regularizer = PathLengthPenalty(2, 1, 0.5)
     step = make_step(regularizer)
     ref = Reference(step)
     stream = ref.streams.of("path length")
@@ -249,7 +249,7 @@ def test_lecam_holds_on_to_the_unbiased_averages_of_the_steps_before() -> None:
 
 
 @pytest.mark.parametrize(
-    "regularizer", [PathLength(2, 1, 0.5), LeCam(1, 0.9)], ids=["path", "lecam"]
+    "regularizer", [PathLengthPenalty(2, 1, 0.5), LeCam(1, 0.9)], ids=["path", "lecam"]
 )
 def test_a_skipped_step_leaves_the_state_of_a_term(regularizer: Regularizer) -> None:
     step = make_step(regularizer)

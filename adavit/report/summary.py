@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from adavit.report.groups import Group
 from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup
 from adavit.report.statistics import VERDICT_PAIRS
 from adavit.report.table import Column, Row, Table
 from adavit.report.wording import Wording
 from adavit.runs.reading import mapping, number
 
 
-def report_title(groups: Sequence[Group], failed: Sequence[Run]) -> str:
+def report_title(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> str:
     """The grid's name, or what the runs are of."""
     runs = [run for group in groups for run in group.runs] + list(failed)
     grids = sorted({run.cell.grid for run in runs if run.cell})
@@ -23,7 +23,7 @@ def report_title(groups: Sequence[Group], failed: Sequence[Run]) -> str:
     return f"{len(runs)} runs" if runs else "Merged results"
 
 
-def report_facts(groups: Sequence[Group], failed: Sequence[Run]) -> list[tuple[str, str]]:
+def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[tuple[str, str]]:
     """Terms and their values; what is not known is left out."""
     runs = [run for group in groups for run in group.runs]
     statuses = Counter(run.status for run in [*runs, *failed])

@@ -1,18 +1,15 @@
 """The sample grids of a report: which runs and times are shown, so that the page stays small."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adavit.report.groups import Group
 from adavit.report.pictures import Picture, digest_of, encoded_sheet
 from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number
-
-NAME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Gallery:
         return sum(len(picture.uri) for picture in self.pictures.values())
 
 
-def build_gallery(groups: Sequence[Group], budget: int) -> Gallery:
+def build_gallery(groups: Sequence[SeedGroup], budget: int) -> Gallery:
     """The best gallery of at most `budget` bytes; empty where no run has samples."""
     for tier in TIERS:
         gallery = _gallery(groups, tier, budget)
@@ -84,7 +81,7 @@ def chosen_times(times: Sequence[float], most: int) -> list[float]:
     return [distinct[round(index * step)] for index in range(most)]
 
 
-def _gallery(groups: Sequence[Group], tier: Tier, budget: int) -> Gallery | None:
+def _gallery(groups: Sequence[SeedGroup], tier: Tier, budget: int) -> Gallery | None:
     gallery = Gallery()
     grids = {id(run): _grids(run) for group in groups for run in group.runs}
     times = chosen_times([t for found in grids.values() for t in found], tier.times)
@@ -109,7 +106,7 @@ def _gallery(groups: Sequence[Group], tier: Tier, budget: int) -> Gallery | None
                 return None
         shown += len(frames)
         if frames:
-            real = _add(gallery, RunDirectory(run.path).samples / "reals.png", run, tier)
+            real = _add(gallery, RunDirectory(run.path).real_images, run, tier)
             shown_as = {"row": index, "label": group.label_of(run), "real": real}
             gallery.runs.append({**shown_as, "frames": frames})
     if gallery.size > budget:
@@ -134,8 +131,4 @@ def _add(gallery: Gallery, path: Path, run: Run, tier: Tier) -> str | None:
 
 
 def _grids(run: Run) -> dict[float, Path]:
-    folder = RunDirectory(run.path).samples
-    if not folder.is_dir():
-        return {}
-    matches = ((NAME.fullmatch(path.name), path) for path in sorted(folder.iterdir()))
-    return {float(match[1]): path for match, path in matches if match}
+    return RunDirectory(run.path).sample_grids()

@@ -1,0 +1,199 @@
+"""Rows of the table: runs that differ in their seed alone are one row."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adavit.errors import UserError
+from adavit.experiments.cell import CHANGES_NO_RESULT
+from adavit.report.run import Run
+
+MAY_DIFFER_IN_A_ROW = {
+    "run.seed",
+    *(f"{section}.{key}" for section, keys in CHANGES_NO_RESULT.items() for key in keys),
+}
+"""Settings in which the runs of one row may differ: the seed, and what changes no result. For where the
+images lie stands their fingerprint; another reference makes other columns, by the protocol of its figures."""
+
+FINGERPRINT = "data.fingerprint"
+"""What stands for the content of the images; no setting, but of `data.json`."""
+
+WORDS = ("data", "discriminator", "augmentation")
+"""What tells runs apart first, and needs no name of a setting beside it."""
+
+Axes = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class SeedGroup:
+    """Runs that differ in their seed alone: a row of the table.
+
+    Attributes:
+        label: What the row is called.
+        grid: The grid it is from; empty for runs of no grid.
+        axes: Value of each axis, as text.
+        baseline: Whether the others of the grid are compared with it.
+        runs: One run per seed, by seed.
+    """
+
+    label: str
+    grid: str
+    axes: dict[str, str]
+    baseline: bool
+    runs: tuple[Run, ...]
+
+    def label_of(self, run: Run) -> str:
+        """The name of one of its runs: the label, and the seed where there are several."""
+        return self.label if len(self.runs) == 1 else f"{self.label} · seed {run.seed}"
+
+
+def group_runs(runs: Sequence[Run]) -> list[SeedGroup]:
+    """Groups runs over seeds; the baseline of each grid comes first, the others in natural order.
+
+    Cells of an ablation say what their axes are. To these come the few settings that are needed to tell
+    apart what the axes do not, as where two starts of a grid have different lengths; for runs of no grid
+    there is nothing else. Where a seed was run twice, the second run is a row of its own: it is no new
+    sample.
+
+    Args:
+        runs: In any order; failed ones must have been taken out.
+    """
+    of_grid: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: (run.seed, run.name)):
+        of_grid.setdefault(run.cell.grid if run.cell else "", []).append(run)
+    groups = [group for members in of_grid.values() for group in _groups_of_grid(members)]
+    if not any(group.baseline for group in groups):
+        groups = _untreated_as_baseline(groups)
+    groups.sort(key=lambda group: (group.grid, not group.baseline, _natural(group.label)))
+    return groups
+
+
+def distinguishing_settings(runs: Sequence[Run]) -> list[dict[str, str]]:
+    """For each run the few settings that tell it from the others, as few as will do beside the axes.
+
+    Settings that follow from one already taken, as a learning rate does from the kind of
+    discriminator, add nothing and are left out. A cell that has not begun has no settings: it is taken
+    for one of those that it shares its axes with.
+    """
+    settings = [{} if _has_not_begun(run) else _comparable(run) for run in runs]
+    axes = [_axes_of(run) for run in runs]
+    begun = [index for index, values in enumerate(settings) if values]
+    taken: list[str] = []
+    parts = len({axes[index] for index in begun})
+    for key in dict.fromkeys(key for values in settings for key in values):
+        refined = {
+            (axes[index], *(settings[index].get(k, "") for k in [*taken, key])) for index in begun
+        }
+        if len(refined) > parts:
+            taken.append(key)
+            parts = len(refined)
+    found = [{key: values.get(key, "") for key in taken} for values in settings]
+    for index, values in enumerate(settings):
+        if not values:
+            siblings = (found[other] for other in begun if axes[other] == axes[index])
+            found[index] = next(siblings, {})
+    return found
+
+
+def baseline_of(group: SeedGroup, groups: Sequence[SeedGroup]) -> SeedGroup | None:
+    """The row that a row is compared with: of its grid, and alike in as many axes as can be."""
+    candidates = [other for other in groups if other.baseline and other.grid == group.grid]
+    alike = lambda other: len(group.axes.items() & other.axes.items())  # noqa: E731
+    return max(candidates, key=alike, default=None)
+
+
+def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
+    """The same rows with another baseline.
+
+    Raises:
+        UserError: If no row has that label.
+    """
+    if not any(group.label == label for group in groups):
+        known = ", ".join(repr(group.label) for group in groups)
+        raise UserError(
+            f"--baseline {label!r} is no row of the table, expected one of: {known}. Give one of"
+            " these labels."
+        )
+    marked = [replace(group, baseline=group.label == label) for group in groups]
+    return sorted(marked, key=lambda group: (group.grid, not group.baseline))
+
+
+def _groups_of_grid(runs: Sequence[Run]) -> list[SeedGroup]:
+    gathered: dict[tuple[Axes, Axes, int], list[Run]] = {}
+    for run, settings in zip(runs, distinguishing_settings(runs), strict=True):
+        alike = (_axes_of(run), tuple(settings.items()))
+        repetition = 0
+        while any(other.seed == run.seed for other in gathered.get((*alike, repetition), ())):
+            repetition += 1
+        gathered.setdefault((*alike, repetition), []).append(run)
+    return [
+        _group(members, dict(settings), repeated=bool(repetition))
+        for (_, settings, repetition), members in gathered.items()
+    ]
+
+
+def _axes_of(run: Run) -> Axes:
+    return tuple(sorted(run.cell.axes.items())) if run.cell else ()
+
+
+def _has_not_begun(run: Run) -> bool:
+    return run.cell is not None and not (
+        run.settings or run.stats or run.metrics or run.evaluations
+    )
+
+
+def _comparable(run: Run) -> dict[str, str]:
+    """All in which two runs of one row must agree, what people look at first at the head."""
+    settings = {k: _text(v) for k, v in run.settings.items() if k not in MAY_DIFFER_IN_A_ROW}
+    named = (
+        str(run.data.get("name", run.settings.get("data.source", ""))),
+        settings.get("discriminator.kind", ""),
+        run.augmentation,
+    )
+    content = {FINGERPRINT: str(run.data.get("fingerprint", ""))}
+    return {**dict(zip(WORDS, named, strict=True)), **settings, **content}
+
+
+def _text(value: object) -> str:
+    """A value as a word; a path of the name None is not what None is."""
+    return repr(value) if value in ("", "None", "True", "False") else str(value)
+
+
+def _group(members: list[Run], settings: dict[str, str], *, repeated: bool) -> SeedGroup:
+    first = members[0]
+    cell = first.cell
+    axes = dict(cell.axes) if cell else {}
+    words = [cell.label] if cell else []
+    for key, value in settings.items():
+        axes[key] = f"{axes[key]}, {value}" if key in axes else value
+        if key == FINGERPRINT:
+            value = f"images {value[:12] or 'unknown'}"
+        elif key not in WORDS:
+            value = f"{key.partition('.')[2]}={value}"
+        elif (key, value) == ("augmentation", "none"):
+            value = "no augmentation"
+        words.append(value)
+    label = ", ".join(word for word in words if word) or first.augmentation or first.name
+    if repeated:
+        label = f"{label} (again: {first.name})"
+    return SeedGroup(
+        label=label,
+        grid=cell.grid if cell else "",
+        axes=axes,
+        baseline=cell is not None and cell.baseline and not repeated,
+        runs=tuple(members),
+    )
+
+
+def _untreated_as_baseline(groups: list[SeedGroup]) -> list[SeedGroup]:
+    """Without a named baseline, the one row that is not augmented."""
+    untreated = [g for g in groups if g.runs[0].augmentation == "none"]
+    if len(untreated) != 1 or len(groups) == 1:
+        return groups
+    return [replace(group, baseline=group is untreated[0]) for group in groups]
+
+
+def _natural(label: str) -> list[tuple[int, float, str]]:
+    """2 before 10, and numbers before words."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", label)
+    return [(0, float(p), "") if i % 2 else (1, 0.0, p) for i, p in enumerate(parts) if p]

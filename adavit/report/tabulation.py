@@ -1,0 +1,165 @@
+"""From runs to the table: the figures of each run, their means over seeds, differences from the baseline."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from adavit.report.protocols import metric_columns
+from adavit.report.run import Run
+from adavit.report.seed_groups import SeedGroup, baseline_of
+from adavit.report.statistics import mean_and_spread, paired_difference
+from adavit.report.table import Column, Failure, Figure, Row, Table
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import mapping, number
+from adavit.runs.records import improves
+
+LAST_COLUMNS = ("p", "r_t", "logits gap", "images/s", "kimg")
+"""What stands behind the metrics."""
+
+LAST_PART = 0.1
+"""r_t and the gap are means over this last part of the images seen: one line of a log is noise."""
+
+
+def build_table(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> Table:
+    """Every figure of every group, metrics with their difference from the baseline.
+
+    Args:
+        groups: As `group_runs` made them.
+        failed: Runs that failed; listed with their reasons.
+    """
+    columns: dict[str, Column] = {}
+    measured: list[dict[str, dict[str, float]]] = []
+    for group in groups:
+        by_column: dict[str, dict[str, float]] = {}
+        for run in group.runs:
+            for column, value in run_figures(run):
+                columns.setdefault(column.key, column)
+                by_column.setdefault(column.key, {})[str(run.seed)] = value
+        measured.append(by_column)
+    rows = [_row(group, groups, measured, columns) for group in groups]
+    metrics = [column for column in columns.values() if column.name not in LAST_COLUMNS]
+    others = [columns[key] for key in LAST_COLUMNS if key in columns]
+    return Table(columns=metrics + others, rows=rows, failures=[_failure(run) for run in failed])
+
+
+def _row(
+    group: SeedGroup,
+    groups: Sequence[SeedGroup],
+    measured: Sequence[dict[str, dict[str, float]]],
+    columns: dict[str, Column],
+) -> Row:
+    own = measured[groups.index(group)]
+    baseline = None if group.baseline else baseline_of(group, groups)
+    against = measured[groups.index(baseline)] if baseline else {}
+    figures = {}
+    for key, by_seed in own.items():
+        mean, sd = mean_and_spread(by_seed)
+        difference = None
+        if columns[key].better and key in against:
+            difference = paired_difference(by_seed, against[key])
+        figures[key] = Figure(mean=mean, sd=sd, by_seed=by_seed, difference=difference)
+    return Row(
+        label=group.label,
+        grid=group.grid,
+        axes=group.axes,
+        baseline=group.baseline,
+        compared_with=baseline.label if baseline else None,
+        seeds=len(group.runs),
+        state=_unfinished(group),
+        origin="",
+        figures=figures,
+    )
+
+
+def _unfinished(group: SeedGroup) -> str:
+    counts = Counter(run.status for run in group.runs if run.status != "finished")
+    if len(group.runs) == 1:
+        return next(iter(counts), "")
+    return ", ".join(f"{n} of {len(group.runs)} {status}" for status, n in sorted(counts.items()))
+
+
+def _failure(run: Run) -> Failure:
+    return Failure(
+        label=run.cell.label if run.cell else run.name,
+        seed=run.seed,
+        run=run.name,
+        reason=run.reason,
+    )
+
+
+def run_figures(run: Run) -> Iterator[tuple[Column, float]]:
+    """All figures of a run that the table has a column for."""
+    yield from _training_metrics(run)
+    yield from _evaluations(run)
+    yield from _training_state(run)
+
+
+def gap(record: dict[str, object]) -> float | None:
+    """Mean logit at training images minus at held-out ones: 0 without overfitting."""
+    train, heldout = number(record.get("logits_train")), number(record.get("logits_heldout"))
+    return None if train is None or heldout is None else train - heldout
+
+
+def _training_metrics(run: Run) -> Iterator[tuple[Column, float]]:
+    best: dict[str, tuple[Column, float]] = {}
+    last: dict[str, tuple[Column, float]] = {}
+    for record in run.metrics:
+        for column, value in metric_columns(record, "best", "best value of the run"):
+            before = best.get(column.key)
+            if before is None or improves(column.name, value, before[1]):
+                best[column.key] = (column, value)
+        for column, value in metric_columns(record, "last", "value at the end of the run"):
+            last[column.key] = (column, value)
+    for pair in zip(best.values(), last.values(), strict=True):
+        yield from pair
+
+
+def _evaluations(run: Run) -> Iterator[tuple[Column, float]]:
+    latest: dict[str, tuple[Column, float]] = {}
+    for record in run.evaluations:
+        ended = (
+            mapping(record.get("source")).get("generator")
+            == RunDirectory(run.path).last_generator.name
+        )
+        which = "last" if ended else "best"
+        what = f"of the {which} generator, measured by adavit evaluate, latest record"
+        for column, value in metric_columns(record, f"evaluated {which}", what):
+            latest[column.key] = (column, value)
+    yield from latest.values()
+
+
+def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
+    if not run.stats:
+        return
+    last = run.stats[-1]
+    late = [r for r in run.stats if r["images"] >= (1 - LAST_PART) * last["images"]]
+    seconds = number(last.get("seconds"))
+    state = {
+        "p": ("Augmentation probability at the end.", number(last.get("p"))),
+        "r_t": (
+            (
+                "Share of overfitting by the signs of the logits at training images, mean over the"
+                " last tenth of the run; 1 is complete."
+            ),
+            _mean([number(record.get("r_t")) for record in late]),
+        ),
+        "logits gap": (
+            (
+                "Mean logit at training images minus at held-out images, mean over the last tenth"
+                " of the run; 0 is no overfitting."
+            ),
+            _mean([gap(record) for record in late]),
+        ),
+        "images/s": (
+            "Real images per second of training, evaluations left out.",
+            last["images"] / seconds if seconds else None,
+        ),
+        "kimg": ("Thousands of real images seen.", run.images / 1000),
+    }
+    for name, (meaning, value) in state.items():
+        if value is not None:
+            yield Column(key=name, name=name, statistic="", meaning=meaning, better=None), value
+
+
+def _mean(values: list[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None

@@ -1,0 +1,53 @@
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from adavit.report.report import write_report
+from tests.adavit.report.page_reader import EVIL, Page
+from tests.adavit.report.synthetic import write_run
+
+
+def test_closest_pairs_and_distances_are_shown(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    folder = path / "diagnostics"
+    folder.mkdir()
+    Image.new("RGB", (40, 20), "red").save(folder / "closest_pairs.png")
+    side = {"images": 200, "closer": 5, "share_closer": 0.025, "share_interval": [0.01, 0.06]}
+    space = {"distance": "grey levels", "generated": {**side, "median": 12.5}, "heldout": None}
+    record = {
+        "spaces": {"pixels": {**space, "leave_one_out_median": 20.25}},
+        "duplicates": {"exact_copies": 2, "near_pairs": 3, "images": 1000},
+    }
+    (folder / "memorisation.json").write_text(json.dumps(record))
+    page = Page(write_report([path], tmp_path / "r.html")[0])
+    for words in ("pixels (grey levels)", "2.5% [1.0%, 6.0%]", "12.5", "20.25", "2 exact copies"):
+        assert words in page.text
+    pictures = [a["alt"] for tag, a in page.tags if tag == "img"]
+    assert ["Closest pairs" in (alt or "") for alt in pictures] == [True]
+
+
+def test_leaks_are_shown_with_what_cannot_be_told(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    (path / "diagnostics").mkdir()
+    rate = {"value": 0.1, "low": 0.05, "high": 0.15}
+    record = {
+        "operations": [
+            {
+                "operation": "cutout",
+                "balanced_accuracy": 0.912,
+                "rate": rate,
+                "control_rate": {**rate, "value": -3},
+                "doubtful": True,
+            },
+            {"operation": "noise", "balanced_accuracy": 0.55, "cannot_be_told": "below 0.7"},
+            {"operation": EVIL, "rate": {"value": "1"}},
+            7,
+        ]
+    }
+    (path / "diagnostics" / "leaks.json").write_text(json.dumps(record))
+    page = Page(write_report([path], tmp_path / "r.html")[0])
+    for words in ("0.91", "10.0% [5.0, 15.0]", "doubtful", "cannot be told: below 0.7", EVIL):
+        assert words in page.text
+    (mark,) = [a for tag, a in page.tags if tag == "line" and a.get("class") == "range"]
+    assert (mark["x1"], mark["x2"]) == ("5.0", "15.0")

@@ -1,0 +1,52 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from adavit.errors import UserError
+from adavit.report.listing import describe_run, list_runs
+from adavit.report.run import read_run
+from tests.adavit.report.synthetic import failed_cell, write_run
+
+
+def test_the_run_that_was_worked_on_last_stands_at_the_end(tmp_path: Path) -> None:
+    for name in ("c", "a", "b"):
+        write_run(tmp_path / name)
+    for age, name in enumerate(("b", "c", "a")):
+        for path in (tmp_path / name, *(tmp_path / name).iterdir()):
+            os.utime(path, (1e9 - age, 1e9 - age))
+    assert [Path(run["run"]).name for run in list_runs(tmp_path)] == ["a", "c", "b"]
+    os.utime(tmp_path / "c" / "stats.jsonl")  # a log grows without its folder changing
+    assert Path(list_runs(tmp_path)[-1]["run"]).name == "c"
+
+
+def test_the_best_figure_is_that_of_the_first_metric_and_says_when(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", values=(9.0, 4.0, 7.0, 4.0))
+    described = describe_run(read_run(path))
+    assert (described["metric"], described["best"]) == ("fd_random", 4.0)
+    assert described["best_kimg"] == 10.0  # the first of the two
+
+
+def test_the_best_figure_is_that_of_the_kept_generator_whatever_the_protocol(
+    tmp_path: Path,
+) -> None:
+    """A run may be continued under another version: its best generator is the best of both parts."""
+    path = write_run(tmp_path / "a", values=(9.0, 4.0))
+    lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    lines[1]["protocol"]["weights_digest"] = "another"
+    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert describe_run(read_run(path))["best"] == 4.0
+
+
+def test_what_is_not_known_is_none(tmp_path: Path) -> None:
+    described = describe_run(read_run(failed_cell(tmp_path / "a", "no such data")))
+    assert described["reason"] == "no such data"
+    assert described["augmentation"] == "noise"  # what the grid calls it
+    unknown = ("data", "discriminator", "total_kimg", "p", "metric", "best", "best_kimg")
+    assert all(described[key] is None for key in unknown)
+
+
+def test_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no folder"):
+        list_runs(tmp_path / "nothing")

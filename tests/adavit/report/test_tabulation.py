@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from adavit.report.table import Figure, Table
+from adavit.report.wording import Wording
+from tests.adavit.report.synthetic import table_of, write_grid, write_run
+
+
+def figure_of(table: Table, label: str, name: str, statistic: str = "") -> Figure:
+    row = next(row for row in table.rows if row.label == label)
+    column = next(c for c in table.columns if (c.name, c.statistic) == (name, statistic))
+    return row.figures[column.key]
+
+
+def test_the_figures_are_those_of_the_logs(tmp_path: Path) -> None:
+    table = table_of(write_grid(tmp_path))
+    last = figure_of(table, "bg", "fd_random", "last")
+    assert last.by_seed == {"0": 6.0, "1": 6.5, "2": 7.0}
+    assert (last.mean, last.sd) == (pytest.approx(6.5), pytest.approx(0.5))
+    assert figure_of(table, "bg", "fd_random", "best").mean == pytest.approx(6.25)
+    assert last.difference is not None
+    # Seeds shift both rows alike, so every pair differs by the same 3.
+    assert last.difference.model_dump() == {"mean": -3, "low": -3, "high": -3, "pairs": 3}
+    assert figure_of(table, "none", "fd_random", "last").difference is None
+    assert figure_of(table, "bg", "p").mean == 0.4
+    assert figure_of(table, "bg", "kimg").mean == 30
+    assert figure_of(table, "bg", "images/s").mean == pytest.approx(200)
+    assert figure_of(table, "bg", "logits gap").mean == pytest.approx(1.5)
+    # Mean of 0.5 * i / 31 over the lines from 27 to 30 kimg.
+    assert figure_of(table, "bg", "r_t").mean == pytest.approx(0.5 * (27 + 28 + 29 + 30) / 4 / 31)
+
+
+def test_scores_of_real_images_are_no_columns(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    assert {c.name for c in table_of(tmp_path).columns if c.better} == {"fd_random", "kid_random"}
+
+
+def test_two_protocols_are_two_columns_but_seeds_and_counts_of_companions_are_none(
+    tmp_path: Path,
+) -> None:
+    write_run(tmp_path / "a", preset="bg", protocol={"seed": 4, "n_heldout": 9})
+    write_run(tmp_path / "b", preset="color", protocol={"n_fake": 5000})
+    write_run(tmp_path / "c", preset="geom")
+    table = table_of(tmp_path)
+    columns = [c for c in table.columns if c.name == "fd_random" and c.statistic == "best"]
+    assert len(columns) == 2
+    present = [[column.key in row.figures for column in columns] for row in table.rows]
+    assert sorted(present) == [[False, True], [True, False], [True, False]]
+    assert [Wording(table).title(column) for column in columns] == [
+        "fd_random best [A]",
+        "fd_random best [B]",
+    ]
+
+
+def test_evaluations_are_columns_and_the_latest_record_counts(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a")
+    records = [
+        {
+            "precision": value,
+            "fid": 7.0,
+            "fid_floor": 1.0,
+            "protocol": {"n_fake": 50000},
+            "source": {"generator": f"generator-{which}.safetensors"},
+        }
+        for which, value in (("best", 0.5), ("best", 0.75), ("last", 0.25))
+    ]
+    (path / "evaluations.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    table = table_of(tmp_path)
+    precision = [c for c in table.columns if c.name == "precision"]
+    assert [c.better for c in precision] == ["higher"] * 2
+    figures = {c.statistic: table.rows[0].figures[c.key].mean for c in precision}
+    assert figures == {"evaluated best": 0.75, "evaluated last": 0.25}

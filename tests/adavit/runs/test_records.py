@@ -1,0 +1,149 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adavit.errors import UserError
+from adavit.runs.records import (
+    append_record,
+    best_record,
+    check_writable,
+    figures,
+    improves,
+    is_record,
+    read_evaluations,
+    read_record,
+    read_records,
+    recorded_metric,
+)
+
+RECORD: dict[str, Any] = {"images": 8, "fid": 5.0, "fid_floor": 0.1, "protocol": {"n_fake": 9}}
+
+
+def logged(path: Path, *lines: object) -> Path:
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def test_records_are_ordered_by_images_and_need_a_number_of_them(tmp_path: Path) -> None:
+    log = logged(
+        tmp_path / "log",
+        {"images": 16, "p": 2},
+        {"images": 8, "p": 1},
+        *({"images": wrong} for wrong in (True, "8", 8.0, -1, 2**53, None)),
+        [8],
+        {"p": 3},
+    )
+    assert [record["p"] for record in read_records(log)] == [1, 2]
+    assert read_records(tmp_path / "nothing") == []
+
+
+def test_half_a_line_is_passed_over_wherever_a_kill_left_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text('{"images": 8}\n{"images": 1\n{"images": 24}\n{"images": 3')
+    assert [record["images"] for record in read_records(log)] == [8, 24]
+
+
+def test_bytes_that_are_no_text_cost_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b'{"images": 8}\n\xff\xfe\x00\n{"images": 16}\n')
+    assert [record["images"] for record in read_records(log)] == [8, 16]
+
+
+def test_evaluations_are_those_with_a_figure_and_a_protocol(tmp_path: Path) -> None:
+    log = logged(tmp_path / "log", RECORD, {"fid": 3}, {"protocol": {}}, {**RECORD, "fid": 4.0})
+    assert [record["fid"] for record in read_evaluations(log)] == [5.0, 4.0]
+
+
+def test_an_appended_record_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    append_record(log, {"images": 8})
+    with log.open("a") as file:
+        file.write('{"images": 1')  # what a kill leaves
+    append_record(log, {"images": 16})
+    assert log.read_text() == '{"images": 8}\n{"images": 1\n{"images": 16}\n'
+
+
+@pytest.mark.parametrize(
+    ("record", "metric", "name"),
+    [
+        ({"images": 8, "fid_floor": 1.0, "fid": 5.0, "kid": 1.0}, None, "fid"),
+        ({"images": 8, "fd_random": 5.0, "kid_random": 1.0}, "fid", "fd_random"),
+        ({"images": 8, "fd_random": 5.0, "kid_random": 1.0}, "kid", "kid_random"),
+        ({"images": 8, "kid": 1.0, "kid_subsets_std": 2.0}, "kid_subsets", None),
+        ({"images": 8, "fd_infinity_random": 1.0}, "fid", None),
+        ({"images": 8, "seconds": 1.0}, None, None),
+    ],
+)
+def test_a_metric_is_found_under_the_name_it_was_recorded_as(
+    record: dict[str, Any], metric: str | None, name: str | None
+) -> None:
+    assert recorded_metric([{}, record], metric) == name
+    assert recorded_metric([], metric) is None
+
+
+@pytest.mark.parametrize(("name", "best"), [("fd_random", 2), ("precision_random", 3)])
+def test_the_best_record_is_the_first_of_those_none_improves_on(name: str, best: int) -> None:
+    values = [5.0, math.nan, 3.0, 7.0, 3.0, 7.0, math.inf, None, True, "1", 10**400]
+    records = [{"images": index, name: value} for index, value in enumerate(values)]
+    found = best_record(records, name)
+    assert found is not None
+    assert found["images"] == best
+
+
+def test_what_was_never_measured_has_no_best_record() -> None:
+    assert best_record([], "fid") is None
+    assert best_record([{"images": 0, "fid": math.nan}], "fid") is None
+    assert best_record([RECORD], "kid") is None
+    assert best_record([RECORD], None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "figure", "before", "better"),
+    [
+        ("fid", 1.0, 2.0, True),
+        ("fid", 2.0, 2.0, False),
+        ("precision", 0.4, 0.3, True),
+        ("precision", 0.3, 0.4, False),
+        ("fid", math.nan, 2.0, False),
+        ("fid", -math.inf, 2.0, False),
+        ("fid", 2.0, math.nan, True),
+    ],
+)
+def test_a_figure_improves_on_another(
+    name: str, figure: float, before: float, better: bool
+) -> None:
+    assert improves(name, figure, before) is better
+
+
+def test_scores_of_real_images_and_spreads_are_no_figures() -> None:
+    record = {**RECORD, "kid_std": 1.0, "fid_at_floor": 2.0, "kid": 10**400, "precision": True}
+    assert figures(record) == {"fid": 5.0}
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, [], {"fid": 3}, {"fid": 3, "protocol": "x"}, {"fid": "3", "protocol": {}}]
+)
+def test_what_is_no_record_is_refused_by_its_path(tmp_path: Path, value: object) -> None:
+    assert not is_record(value)
+    path = logged(tmp_path / "x.json", value)
+    with pytest.raises(UserError, match=r"x\.json' is no record .*no figure with a protocol"):
+        read_record(path)
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    assert read_record(logged(tmp_path / "x.json", RECORD)) == RECORD
+    with pytest.raises(UserError, match="No such file"):
+        read_record(tmp_path / "nothing.json")
+    (tmp_path / "text").write_text("no json")
+    with pytest.raises(UserError, match="it is not JSON"):
+        read_record(tmp_path / "text")
+
+
+def test_where_no_record_can_be_written_is_said_before_the_work(tmp_path: Path) -> None:
+    check_writable(tmp_path / "record.json")
+    for out in (tmp_path, tmp_path / "nothing" / "record.json"):
+        with pytest.raises(UserError, match="cannot be written"):
+            check_writable(out)

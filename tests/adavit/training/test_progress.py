@@ -1,0 +1,50 @@
+import math
+
+import pytest
+
+from adavit.training.progress import NEVER, Progress
+
+
+def test_the_best_evaluation_is_the_first_of_the_lowest() -> None:
+    progress = Progress()
+    found = [progress.measured("fid", {"images": i, "fid": v}) for i, v in enumerate((5, 3, 4, 3))]
+    assert found == [True, True, False, False]
+    assert progress.best == {"name": "fid", "images": 1, "fid": 3}
+    assert progress.latest == {"name": "fid", "images": 3, "fid": 3}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_figure_that_is_not_finite_is_never_the_best(value: float) -> None:
+    progress = Progress()
+    assert progress.measured("fid", {"images": 0, "fid": 5.0})
+    assert not progress.measured("fid", {"images": 8, "fid": value})
+    assert progress.measured("fid", {"images": 16, "fid": 4.0})
+
+
+def test_a_first_figure_that_is_not_finite_is_replaced() -> None:
+    progress = Progress()
+    assert progress.measured("fid", {"images": 0, "fid": math.nan})
+    assert progress.measured("fid", {"images": 8, "fid": 50.0})
+
+
+def test_a_duty_is_due_where_a_multiple_of_its_cadence_was_passed() -> None:
+    progress = Progress(done_at={"stats": 900, "samples": NEVER})
+    assert progress.is_due("samples", 1.0, ended=False)
+    progress.images = 999
+    assert not progress.is_due("stats", 1.0, ended=False)
+    assert progress.is_due("stats", 1.0, ended=True)
+    progress.images = 2300  # a step that jumps over two of them
+    assert progress.is_due("stats", 1.0, ended=False)
+    progress.done("stats")
+    assert not progress.is_due("stats", 1.0, ended=True)
+
+
+def test_progress_comes_back_from_its_state() -> None:
+    progress = Progress()
+    progress.stepped(images=8, seconds=0.5, finite=False)
+    progress.stepped(images=8, seconds=0.5, finite=True)
+    again = Progress.from_state(progress.state_dict())
+    assert again == progress
+    assert (again.images, again.skipped, again.skipped_in_a_row) == (16, 1, 0)
+    with pytest.raises(TypeError, match="no numbers"):
+        Progress.from_state({**progress.state_dict(), "images": "8"})
