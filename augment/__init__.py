@@ -5,16 +5,16 @@ The pipeline of Karras et al. 2020, "Training Generative Adversarial Networks wi
 the host for the device, and with the rule that adapts its probability. It knows nothing of the rest of the
 toolkit and can be used by itself:
 
-    from adavit.augment import AdaptiveProbability, AugmentPipe
+    from adavit.augment import AdaptiveProbability, make_pipe
 
-    pipe = AugmentPipe.preset("bgc")
+    pipe = make_pipe("bgc")
     probability = AdaptiveProbability(target=0.6)
     ...
     logits = discriminator(pipe(images))
     probability.update(train=logits, generated=generated_logits, images=len(images))
     pipe.p.fill_(probability.p)
 
-Both halves of a call are open: `parameters = pipe.sample(images.shape)` and `pipe.apply(images, parameters)`.
+Both halves of a call are open: `parameters = pipe.sample(images.shape)` and `pipe.transform(images, parameters)`.
 """
 
 from adavit.augment.adaptive import (
@@ -30,8 +30,9 @@ from adavit.augment.diffaug import DiffAugment
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
 from adavit.augment.noise import Noise
+from adavit.augment.pipe import Pipe
 from adavit.augment.pipeline import AugmentPipe
-from adavit.augment.presets import PRESETS
+from adavit.augment.presets import PRESETS, make_pipe
 from adavit.augment.statistics import OverfittingStatistics
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     "Geometric",
     "Noise",
     "OverfittingStatistics",
+    "Pipe",
     "Probability",
     "ScheduledProbability",
+    "make_pipe",
 ]

@@ -116,42 +116,44 @@ class AdaptiveProbability(MeasuredProbability):
         self._negative_images = self._negative_images + images if negative else 0
         self._undefined_images = 0 if defined else self._undefined_images + images
 
-    def warnings(self) -> list[str]:
-        """What looks wrong, and what to do about it."""
+    def alarms(self) -> dict[str, str]:
+        """What looks wrong, and what to do about it, by name; see `Probability`."""
         name, long = _STATISTIC[self.heuristic], 1000 * self.warn_after_kimg
-        found = []
+        found = {}
         if self.heuristic == "rt" and not self.threshold_at_zero:
-            found.append(
+            found["no threshold"] = (
                 "r_t is undefined for this loss: it counts the sign of D, but 0 is not the loss's decision "
                 "threshold. Use the heuristic 'relative', or 'rv' with a held-out part of the data."
             )
         if self._capped_images >= long:
-            found.append(
+            found["p at its cap"] = (
                 f"p has been at its cap of {self.p_max} for {self._capped_images / 1000:.0f} kimg and {name} is "
                 f"{self.r:.2f}: the augmentations cannot hold the overfitting back. Add data, raise gamma, or use "
                 "a smaller discriminator; raising p_max lets augmentations leak into the generated images."
             )
         if self._negative_images >= long:
-            found.append(
+            found["r below 0"] = (
                 f"{name} has been below 0 for {self._negative_images / 1000:.0f} kimg: the discriminator is losing "
                 "on its training images. Lower gamma, raise its learning rate or capacity, or use fewer "
                 "augmentations."
             )
         if self._undefined_images > 0:
-            found.append(self._why_undefined())
+            found |= self._why_undefined()
         return found
 
-    def _why_undefined(self) -> str:
+    def _why_undefined(self) -> dict[str, str]:
         kimg = self._undefined_images / 1000
         if self.heuristic == "rv" and math.isnan(self.r_v) and math.isfinite(self.r_t):
-            return (
-                f"r_v has been undefined for {kimg:.1f} kimg, so p does not move: it needs logits of held-out "
-                "images. Keep a part of the data out of training, or use the heuristic 'rt'."
+            return {
+                "r_v undefined": f"r_v has been undefined for {kimg:.1f} kimg, so p does not move: it needs logits of "
+                "held-out images. Keep a part of the data out of training, or use the heuristic 'rt'."
+            }
+        return {
+            "r undefined": (
+                f"{_STATISTIC[self.heuristic]} has not been finite for {kimg:.1f} kimg, so p does not move: the logits "
+                "are not finite. Look for a diverging loss; lower the learning rates or raise gamma."
             )
-        return (
-            f"{_STATISTIC[self.heuristic]} has not been finite for {kimg:.1f} kimg, so p does not move: the logits "
-            "are not finite. Look for a diverging loss; lower the learning rates or raise gamma."
-        )
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes, as plain numbers and one tensor."""

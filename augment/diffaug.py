@@ -8,7 +8,6 @@ there is nothing to control.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,16 +15,16 @@ from torch import Tensor
 from adavit.augment.draws import Draws, Parameters, discrete
 from adavit.augment.extras import Operation
 from adavit.augment.group import check_images, per_image, working_precision
-from adavit.augment.pipeline import AugmentPipe, PipeParameters, check_batch
+from adavit.augment.pipe import Pipe, PipeParameters, check_batch
 
 POLICIES: tuple[str, ...] = ("color", "translation", "cutout")
 """The three policies, in the order in which they are applied."""
 
 
-class DiffAugment(AugmentPipe):
+class DiffAugment(Pipe):
     """Colour changes, translation and cutout, applied to every image whatever p is.
 
-    Same interface as `AugmentPipe`, and `AugmentPipe.preset("diffaug")` makes one.
+    `adavit.augment.make_pipe("diffaug")` makes one.
 
     Args:
         policies: Any of color, translation and cutout.
@@ -52,7 +51,7 @@ class DiffAugment(AugmentPipe):
         cutout_size: float = 0.5,
         extra: Sequence[tuple[Operation, float]] = (),
     ) -> None:
-        super().__init__(extra=extra)
+        super().__init__(extra)
         unknown = [policy for policy in policies if policy not in POLICIES]
         if unknown:
             raise ValueError(
@@ -74,7 +73,7 @@ class DiffAugment(AugmentPipe):
         *,
         quantile: float | None = None,
     ) -> PipeParameters:
-        """Draw the parameters for a batch of images. See `AugmentPipe.sample`."""
+        """Draw the parameters for a batch of images. See `Pipe.sample`."""
         height, width = shape[2:]
         target = self.p.device if device is None else torch.device(device)
         draws = self._draws(shape[0], target, quantile, generator)
@@ -98,10 +97,8 @@ class DiffAugment(AugmentPipe):
             }
         return parameters
 
-    def apply(self, images: Any, parameters: PipeParameters | None = None) -> Any:
-        """Apply drawn parameters. See `AugmentPipe.apply`."""
-        if parameters is None:
-            return super().apply(images)
+    def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
+        """See `Pipe.transform`."""
         check_images(images)
         check_batch(images, parameters)
         result = working_precision(images)

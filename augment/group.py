@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +36,9 @@ def per_image(values: Tensor) -> Tensor:
 class Group(nn.Module):
     """A group of operations that are applied together.
 
+    The constructor of each group declares its settings, all by keyword: an operation is one whose default is 0, off;
+    every other one is a magnitude with its published value. `AugmentPipe` takes them from there.
+
     Args:
         multipliers: Operation name to probability multiplier m, in [0, 1]. An operation with 0 is switched off
             for good: it is neither drawn nor applied.
@@ -62,6 +68,16 @@ class Group(nn.Module):
         values = [multipliers[name] for name in self.names]
         # A buffer, so that no sampling has to copy numbers to the device.
         self.register_buffer("multipliers", torch.tensor(values), persistent=False)
+
+    @classmethod
+    def operations(cls) -> tuple[str, ...]:
+        """Names of its operations, in the order in which they are applied."""
+        return tuple(name for name, default in _defaults(cls).items() if default == 0)
+
+    @classmethod
+    def magnitudes(cls) -> dict[str, Any]:
+        """Its magnitude constants with their published values."""
+        return {name: default for name, default in _defaults(cls).items() if default != 0}
 
     @property
     def enabled(self) -> bool:
@@ -130,3 +146,8 @@ class Group(nn.Module):
             draws = RandomDraws(batch, probability, device=device, generator=generator)
         parameters = self.sample(images.shape, draws)
         return self.transform(working_precision(images), parameters).to(images.dtype)
+
+
+def _defaults(group: type[Group]) -> dict[str, Any]:
+    parameters = list(inspect.signature(group).parameters.values())
+    return {parameter.name: parameter.default for parameter in parameters}

@@ -8,169 +8,87 @@ operation happens with probability multiplier times p. How p moves is not decide
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from adavit.augment.blitting import Blitting
 from adavit.augment.color import Color
 from adavit.augment.cutout import Cutout
-from adavit.augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
-from adavit.augment.extras import Extras, Operation
+from adavit.augment.extras import Operation
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
-from adavit.augment.group import check_images, working_precision
+from adavit.augment.group import Group, check_images, working_precision
 from adavit.augment.noise import Noise
-from adavit.augment.presets import DIFFAUG, preset_multipliers
+from adavit.augment.pipe import Pipe, PipeParameters, check_batch
 from adavit.augment.resampling import resample
 
-PipeParameters = dict[str, Parameters]
-"""The drawn parameters of a whole pipeline: one entry for each group that is switched on."""
+GROUPS: dict[str, type[Group]] = {
+    "blitting": Blitting,
+    "geometric": Geometric,
+    "color": Color,
+    "filtering": Filtering,
+    "noise": Noise,
+    "cutout": Cutout,
+}
+"""The groups of the pipeline, in the order in which they are applied."""
+
+OPERATIONS: tuple[str, ...] = tuple(
+    name for group in GROUPS.values() for name in group.operations()
+)
+"""Operations of all groups; each is a multiplier of p."""
+
+MAGNITUDES: dict[str, Any] = {
+    name: value for group in GROUPS.values() for name, value in group.magnitudes().items()
+}
+"""Magnitude constants of all groups with their published values."""
 
 
-class AugmentPipe(nn.Module):
+class AugmentPipe(Pipe):
     """Random augmentation with one probability for all operations.
 
     Multipliers lie in [0, 1] and are 0 by default: an operation with 0 is switched off for good, and costs
     nothing. All results are differentiable with respect to the images, twice and more. Shapes do not depend on
-    drawn numbers and the host never waits for the device.
-
-    Attributes:
-        p: Probability, 0-d float32 buffer, saved with the module. 1 at first; change it in place at any step:
-            `pipe.p.fill_(0.3)`. With 0 the images are returned bit for bit.
+    drawn numbers and the host never waits for the device. With p = 0 the images are returned bit for bit.
 
     Args:
-        xflip: Mirroring left and right, with probability 1/2.
-        rotate90: Turning by 0 to 3 quarters.
-        xint: Shifts by whole pixels.
-        scale: Isotropic scaling.
-        rotate: Rotation by any angle.
-        aniso: Stretching x against y.
-        xfrac: Shifts by fractions of a pixel.
-        brightness: Adding a constant.
-        contrast: Multiplying by a constant.
-        lumaflip: Reflecting the luma, with probability 1/2.
-        hue: Rotating the hue.
-        saturation: Scaling the saturation.
-        imgfilter: Random gains of four frequency bands.
-        noise: Additive noise.
-        cutout: A box set to 0.
         extra: Pairs of an operation and its multiplier, applied at the end; see `adavit.augment.extras`.
-        xint_max: Largest shift, as a fraction of width and height.
-        scale_std: Standard deviation of log2 of the scale.
-        rotate_max: Largest angle, as a fraction of a half turn.
-        aniso_std: Standard deviation of log2 of the stretch.
-        xfrac_std: Standard deviation of the shift, as a fraction of width and height.
-        brightness_std: Standard deviation of the constant, in pixel values.
-        contrast_std: Standard deviation of log2 of the contrast.
-        hue_max: Largest angle, as a fraction of a half turn.
-        saturation_std: Standard deviation of log2 of the saturation.
-        imgfilter_bands: Multipliers of the four bands, low to high.
-        imgfilter_std: Standard deviation of log2 of a band's gain.
-        noise_std: Scale of the noise's standard deviation, in pixel values.
-        cutout_size: Width and height of the box, as a fraction of the image's.
+        **settings: Multipliers (`OPERATIONS`) and magnitudes (`MAGNITUDES`) of the groups, by keyword:
+            `AugmentPipe(rotate=1, rotate_max=0.25)`. Their meanings are with the groups.
 
     Raises:
-        ValueError: If a multiplier or a magnitude is out of range.
+        ValueError: If a setting is unknown, or a multiplier or a magnitude is out of range.
     """
 
-    p: Tensor
+    blitting: Blitting
+    geometric: Geometric
+    color: Color
+    filtering: Filtering
+    noise: Noise
+    cutout: Cutout
 
     def __init__(
         self,
-        xflip: float = 0,
-        rotate90: float = 0,
-        xint: float = 0,
-        scale: float = 0,
-        rotate: float = 0,
-        aniso: float = 0,
-        xfrac: float = 0,
-        brightness: float = 0,
-        contrast: float = 0,
-        lumaflip: float = 0,
-        hue: float = 0,
-        saturation: float = 0,
-        imgfilter: float = 0,
-        noise: float = 0,
-        cutout: float = 0,
         *,
         extra: Sequence[tuple[Operation, float]] = (),
-        xint_max: float = 0.125,
-        scale_std: float = 0.2,
-        rotate_max: float = 1,
-        aniso_std: float = 0.2,
-        xfrac_std: float = 0.125,
-        brightness_std: float = 0.2,
-        contrast_std: float = 0.5,
-        hue_max: float = 1,
-        saturation_std: float = 1,
-        imgfilter_bands: Sequence[float] = (1, 1, 1, 1),
-        imgfilter_std: float = 1,
-        noise_std: float = 0.1,
-        cutout_size: float = 0.5,
+        **settings: float | Sequence[float],
     ) -> None:
-        super().__init__()
-        self.register_buffer("p", torch.ones((), dtype=torch.float32))
-        self.blitting = Blitting(xflip=xflip, rotate90=rotate90, xint=xint, xint_max=xint_max)
-        self.geometric = Geometric(
-            scale=scale,
-            rotate=rotate,
-            aniso=aniso,
-            xfrac=xfrac,
-            scale_std=scale_std,
-            rotate_max=rotate_max,
-            aniso_std=aniso_std,
-            xfrac_std=xfrac_std,
-        )
-        self.color = Color(
-            brightness=brightness,
-            contrast=contrast,
-            lumaflip=lumaflip,
-            hue=hue,
-            saturation=saturation,
-            brightness_std=brightness_std,
-            contrast_std=contrast_std,
-            hue_max=hue_max,
-            saturation_std=saturation_std,
-        )
-        self.filtering = Filtering(
-            imgfilter=imgfilter, imgfilter_bands=imgfilter_bands, imgfilter_std=imgfilter_std
-        )
-        self.noise = Noise(noise=noise, noise_std=noise_std)
-        self.cutout = Cutout(cutout=cutout, cutout_size=cutout_size)
-        self.extra = Extras(extra)
-
-    @classmethod
-    def preset(cls, name: str, **overrides: Any) -> AugmentPipe:
-        """A pipeline by name.
-
-        Args:
-            name: One of blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc; or diffaug
-                (`adavit.augment.diffaug.DiffAugment`, which ignores p).
-            overrides: Arguments of the constructor that replace those of the preset, for example `rotate90=0`.
-
-        Returns:
-            The pipeline, with p = 1.
-
-        Raises:
-            ValueError: If there is no such preset.
-        """
-        if name == DIFFAUG:
-            from adavit.augment.diffaug import (
-                DiffAugment,  # it is a pipe itself, so imports this file
-            )
-
-            return DiffAugment(**overrides)
-        return cls(**{**preset_multipliers(name), **overrides})
-
-    def _draws(
-        self, batch: int, device: torch.device, quantile: float | None, generator: Any
-    ) -> Draws:
-        if quantile is not None:
-            return QuantileDraws(batch, quantile, device=device, generator=generator)
-        return RandomDraws(batch, self.p, device=device, generator=generator)
+        super().__init__(extra)
+        known = [*OPERATIONS, *MAGNITUDES]
+        for name in settings:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1) or known[:1]
+                raise ValueError(
+                    f"AugmentPipe has no {name!r}; expected operations and magnitudes: {', '.join(known)}. "
+                    f"Use {near[0]!r}."
+                )
+        for name, group in GROUPS.items():
+            own = (*group.operations(), *group.magnitudes())
+            given: dict[str, Any] = {key: settings[key] for key in own if key in settings}
+            setattr(self, name, group(**given))
 
     def sample(
         self,
@@ -180,53 +98,15 @@ class AugmentPipe(nn.Module):
         *,
         quantile: float | None = None,
     ) -> PipeParameters:
-        """Draw the parameters for a batch of images, at the present p.
-
-        Args:
-            shape: Of the images, (B, C, H, W).
-            generator: Source of all random numbers; None means the default one. It may live on another device.
-            device: Where the parameters are wanted; None means the device of `p`.
-            quantile: In (0, 1): the deterministic mode, see `adavit.augment.draws.QuantileDraws`.
-
-        Returns:
-            Group name to parameter name to tensor, each with the batch first. A closed gate appears as the
-            neutral parameter.
-
-        Raises:
-            ValueError: If `quantile` is out of range.
-        """
+        """See `Pipe.sample`; a closed gate appears as the neutral parameter."""
         shape = torch.Size(shape)
         target = self.p.device if device is None else torch.device(device)
         draws = self._draws(shape[0], target, quantile, generator)
-        groups = {
-            "blitting": self.blitting,
-            "geometric": self.geometric,
-            "color": self.color,
-            "filtering": self.filtering,
-            "noise": self.noise,
-            "cutout": self.cutout,
-        }
+        groups = {name: getattr(self, name) for name in GROUPS}
         return {name: group.sample(shape, draws) for name, group in groups.items() if group.enabled}
 
-    def apply(self, images: Any, parameters: PipeParameters | None = None) -> Any:
-        """Apply drawn parameters; deterministic, and independent of p.
-
-        With a function as the only argument this is `torch.nn.Module.apply`, which a module that contains the
-        pipe relies on.
-
-        Args:
-            images: [B, C, H, W], floating point, nominally in [-1, 1]. Not modified.
-            parameters: What `sample` returned for this shape; may be used for several batches.
-
-        Returns:
-            [B, C, H, W] in the dtype of `images`.
-
-        Raises:
-            ValueError: If `images` is not a floating-point batch, or has another number of images than the
-                parameters.
-        """
-        if parameters is None:
-            return super().apply(images)
+    def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
+        """See `Pipe.transform`."""
         check_images(images)
         check_batch(images, parameters)
         if not parameters:
@@ -255,39 +135,9 @@ class AugmentPipe(nn.Module):
             inverse = self.blitting.inverse_map(parameters["blitting"]) @ inverse
         return resample(images, inverse)
 
-    def forward(
-        self,
-        images: Tensor,
-        *,
-        quantile: float | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Sample parameters, apply them, then the extra operations.
-
-        Args:
-            images: [B, C, H, W], floating point, nominally in [-1, 1]; C is 1 (grey), 3 (RGB) or 4 (RGBA). Not
-                modified.
-            quantile: In (0, 1): the deterministic mode, in which every gate is open, every parameter is at
-                this quantile by the published convention, and extra operations are left out.
-            generator: Source of all random numbers; None means the default one.
-
-        Returns:
-            [B, C, H, W] in the dtype of `images`.
-
-        Raises:
-            ValueError: If `images` is not a floating-point batch or `quantile` is out of range.
-        """
-        check_images(images)
-        parameters = self.sample(images.shape, generator, images.device, quantile=quantile)
-        result = self.apply(images, parameters)
-        if self.extra.enabled and quantile is None:
-            result = self.extra(result, self.p, generator)
-        return result
-
     def extra_repr(self) -> str:
         """The operations that are switched on."""
-        groups = (self.blitting, self.geometric, self.color, self.filtering)
-        names = [name for group in (*groups, self.noise, self.cutout) for name in group.names]
+        names = [name for group in GROUPS for name in getattr(self, group).names]
         return ", ".join(names) if names else "no operation"
 
 
@@ -296,14 +146,3 @@ def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any
     if device_type == "meta":
         return contextlib.nullcontext()
     return torch.autocast(device_type, enabled=False)
-
-
-def check_batch(images: Tensor, parameters: PipeParameters) -> None:
-    """Raise unless the parameters are for as many images as there are."""
-    for group in parameters.values():
-        for name, values in group.items():
-            if values.shape[0] != images.shape[0]:
-                raise ValueError(
-                    f"The parameter {name} is for {values.shape[0]} images, but there are {images.shape[0]}. "
-                    "Draw the parameters with sample(images.shape)."
-                )

@@ -6,24 +6,24 @@ The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. 
 from __future__ import annotations
 
 import difflib
+from typing import Any
 
-GROUPS: dict[str, tuple[str, ...]] = {
-    "blit": ("xflip", "rotate90", "xint"),
-    "geom": ("scale", "rotate", "aniso", "xfrac"),
-    "color": ("brightness", "contrast", "lumaflip", "hue", "saturation"),
-    "filter": ("imgfilter",),
-    "noise": ("noise",),
-    "cutout": ("cutout",),
-}
-"""Operations of each group, in the order in which they are applied."""
+from adavit.augment.diffaug import DiffAugment
+from adavit.augment.pipe import Pipe
+from adavit.augment.pipeline import GROUPS, AugmentPipe
 
 PRESETS: dict[str, tuple[str, ...]] = {
-    **{group: (group,) for group in GROUPS},
-    "bg": ("blit", "geom"),
-    "bgc": ("blit", "geom", "color"),
-    "bgcf": ("blit", "geom", "color", "filter"),
-    "bgcfn": ("blit", "geom", "color", "filter", "noise"),
-    "bgcfnc": ("blit", "geom", "color", "filter", "noise", "cutout"),
+    "blit": ("blitting",),
+    "geom": ("geometric",),
+    "color": ("color",),
+    "filter": ("filtering",),
+    "noise": ("noise",),
+    "cutout": ("cutout",),
+    "bg": ("blitting", "geometric"),
+    "bgc": ("blitting", "geometric", "color"),
+    "bgcf": ("blitting", "geometric", "color", "filtering"),
+    "bgcfn": ("blitting", "geometric", "color", "filtering", "noise"),
+    "bgcfnc": tuple(GROUPS),
 }
 """Groups of each preset; all their multipliers are 1. `diffaug` is another pipe, see `adavit.augment.diffaug`."""
 
@@ -49,4 +49,23 @@ def preset_multipliers(name: str) -> dict[str, float]:
         raise ValueError(
             f"There is no preset {name!r}; expected one of {', '.join(known)}. Use {near[0]!r}."
         )
-    return {operation: 1.0 for group in PRESETS[name] for operation in GROUPS[group]}
+    return {operation: 1.0 for group in PRESETS[name] for operation in GROUPS[group].operations()}
+
+
+def make_pipe(name: str, **overrides: Any) -> Pipe:
+    """A pipe by name.
+
+    Args:
+        name: One of blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc; or diffaug
+            (`adavit.augment.diffaug.DiffAugment`, which ignores p).
+        overrides: Arguments of the constructor that replace those of the preset, for example `rotate90=0`.
+
+    Returns:
+        The pipe, with p = 1.
+
+    Raises:
+        ValueError: If there is no such preset.
+    """
+    if name == DIFFAUG:
+        return DiffAugment(**overrides)
+    return AugmentPipe(**{**preset_multipliers(name), **overrides})

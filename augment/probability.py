@@ -34,8 +34,8 @@ class Probability(Protocol):
         """Take note of a minibatch; True when it completed an interval."""
         ...
 
-    def warnings(self) -> list[str]:
-        """Advice on what looks wrong, one sentence or more each."""
+    def alarms(self) -> dict[str, str]:
+        """What looks wrong, by a name that stays the same while the figures move; a sentence or more of advice each."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -119,9 +119,9 @@ class MeasuredProbability:
     def _complete(self, images: int) -> None:
         """Move p after an interval of so many images."""
 
-    def warnings(self) -> list[str]:
+    def alarms(self) -> dict[str, str]:
         """Nothing can be wrong with a p that is not controlled."""
-        return []
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes, as plain numbers and one tensor."""

@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from adavit.augment import AugmentPipe
+from adavit.augment import AugmentPipe, make_pipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.runtime.devices import keep_freed_memory
 from adavit.runtime.randomness import generator_for
@@ -165,7 +165,7 @@ def build(
         )
     generator = generator.to(device=device, memory_format=torch.channels_last)
     discriminator = discriminator.to(device=device, memory_format=torch.channels_last)
-    pipe = AugmentPipe.preset("bgc").to(device)
+    pipe = make_pipe("bgc").to(device)
     pipe.p.fill_(PROBABILITY if row.augmented else 0.0)
     step = AdversarialStep(
         generator=generator,

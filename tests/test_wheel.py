@@ -18,8 +18,8 @@ import sys, adavit, adavit.augment, adavit.cli.main, adavit.configs
 for module in (adavit, adavit.augment, adavit.cli.main, adavit.configs):
     assert module.__file__.startswith(sys.prefix), module.__file__
 import torch
-from adavit.augment import AugmentPipe
-assert AugmentPipe.preset("bgc")(torch.zeros(2, 3, 8, 8)).shape == (2, 3, 8, 8)
+from adavit.augment import make_pipe
+assert make_pipe("bgc")(torch.zeros(2, 3, 8, 8)).shape == (2, 3, 8, 8)
 print(adavit.load_generator("run").latent_dim)
 """
 

@@ -1,14 +1,22 @@
 """From the section `augment` of a configuration to the pipe, and to what moves its probability."""
 
-from adavit.augment import AdaptiveProbability, AugmentPipe, FixedProbability, ScheduledProbability
+from adavit.augment import (
+    AdaptiveProbability,
+    AugmentPipe,
+    FixedProbability,
+    Pipe,
+    ScheduledProbability,
+    make_pipe,
+)
+from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG
-from adavit.config.augment import MAGNITUDES, OPERATIONS, AugmentConfig
+from adavit.config.augment import AugmentConfig
 
 
-def build_pipe(augment: AugmentConfig) -> AugmentPipe:
+def build_pipe(augment: AugmentConfig) -> Pipe:
     """The augmentation pipe of a run."""
     if augment.preset == DIFFAUG:
-        return AugmentPipe.preset(DIFFAUG)
+        return make_pipe(DIFFAUG)
     return AugmentPipe(**{name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)})
 
 

@@ -1,24 +1,14 @@
 """The section `augment` of a run's configuration: which operations, how strong, and how p moves."""
 
-import inspect
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from adavit.augment.pipeline import AugmentPipe
-from adavit.augment.presets import DIFFAUG, GROUPS, PRESETS
+from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
+from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.config.section import ConfigModel, auto, rule
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
-OPERATIONS = tuple(operation for operations in GROUPS.values() for operation in operations)
-"""Operations of the augmentation pipe, in its order; each is a key of the section."""
-
-MAGNITUDES = {
-    name: parameter.default
-    for name, parameter in inspect.signature(AugmentPipe).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY and name != "extra"
-}
-"""Magnitude constants of the operations with their published values; keys of the section too."""
 
 Multiplier = Annotated[float, Field(ge=0, le=1)]
 Magnitude = Annotated[float, Field(ge=0)]

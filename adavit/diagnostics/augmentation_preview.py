@@ -9,11 +9,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from adavit.augment import AugmentPipe
+from adavit.augment import AugmentPipe, Pipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
-from adavit.augment.presets import DIFFAUG, GROUPS
+from adavit.augment.pipeline import GROUPS, MAGNITUDES, OPERATIONS
+from adavit.augment.presets import DIFFAUG
 from adavit.build.augmentation import build_pipe
-from adavit.config.augment import MAGNITUDES, OPERATIONS, AugmentConfig
+from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
@@ -24,7 +25,7 @@ from adavit.runtime.randomness import generator_for
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Columns of the upper part: how strong the drawn parameter is, from the lower end of its distribution."""
 
-LETTERS = {"blit": "b", "geom": "g", "color": "c", "filter": "f", "noise": "n", "cutout": "c"}
+LETTERS = dict(zip(GROUPS, "bgcfnc", strict=True))
 """The letter of each group in the names of the presets."""
 
 RANDOM_ROWS = 4
@@ -47,7 +48,7 @@ class PreviewRow:
     """
 
     label: str
-    pipe: AugmentPipe
+    pipe: Pipe
 
 
 def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
@@ -106,7 +107,7 @@ def preview_rows(augment: AugmentConfig) -> list[PreviewRow]:
     """
     if augment.preset == DIFFAUG:
         return [PreviewRow(policy, DiffAugment(policies=(policy,))) for policy in POLICIES]
-    letters = {name: LETTERS[group] for group, names in GROUPS.items() for name in names}
+    letters = {name: LETTERS[group] for group, kind in GROUPS.items() for name in kind.operations()}
     magnitudes: dict[str, Any] = {name: getattr(augment, name) for name in MAGNITUDES}
     return [
         PreviewRow(f"{letters[name]}  {name}", AugmentPipe(**{name: 1, **magnitudes}))

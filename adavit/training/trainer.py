@@ -1,6 +1,5 @@
 """The training loop: report, sample, evaluate, checkpoint, done?, one step. No mathematics in it."""
 
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -250,8 +249,7 @@ class Trainer:
 
     def _warn(self, r_relative: float) -> None:
         alarms = training_alarms(self.step.discriminator, self.watched, r_relative=r_relative)
-        found = {re.sub(r"[\d.]+", "", text): text for text in self.probability.warnings()}
-        found |= {alarm.name: alarm.message for alarm in alarms}
+        found = self.probability.alarms() | {alarm.name: alarm.message for alarm in alarms}
         for name, warning in found.items():
             if name not in self.warned:  # once is advice, at every report it is noise
                 self.warned.add(name)

@@ -6,17 +6,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adavit.augment import AugmentPipe
-from adavit.augment.presets import GROUPS, PRESETS
+from adavit.augment import AugmentPipe, Pipe, make_pipe
+from adavit.augment.presets import PRESETS
 
-OPERATIONS = [operation for group in GROUPS.values() for operation in group]
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "reference" / "augment_reference.npz"
 
 
-def make_pipe(name: str, **keywords: object) -> AugmentPipe:
+def pipe_of(name: str, **keywords: object) -> Pipe:
     """A pipe for the name of an operation or a preset."""
     if name in PRESETS or name == "diffaug":
-        return AugmentPipe.preset(name, **keywords)
+        return make_pipe(name, **keywords)
     return AugmentPipe(**{name: 1.0}, **keywords)  # type: ignore[arg-type]
 
 

@@ -152,7 +152,7 @@ def test_without_heldout_logits_rv_leaves_p_and_says_why() -> None:
     feed(probability, 800, 8)
     assert probability.p == 0.2
     assert math.isnan(probability.r_v)
-    (warning,) = probability.warnings()
+    (warning,) = probability.alarms().values()
     assert "held-out" in warning
     assert "Use" in warning or "use" in warning
 
@@ -175,7 +175,7 @@ def test_logits_that_are_not_finite_never_poison_p(heuristic: str, bad: float) -
     for _ in range(4):
         probability.update(train=spoilt, generated=spoilt, heldout=spoilt, images=10)
     assert probability.p == 0.2
-    assert any("not finite" in warning for warning in probability.warnings())
+    assert any("not finite" in warning for warning in probability.alarms().values())
     for _ in range(4):
         probability.update(train=POSITIVE, generated=NEGATIVE, heldout=NEGATIVE, images=10)
     assert probability.p > 0.2
@@ -242,7 +242,7 @@ def test_fixed_probability_measures_but_never_moves() -> None:
     feed(probability, 8000, 8)
     assert probability.p == 0.4
     assert probability.r_t == 1
-    assert probability.warnings() == []
+    assert probability.alarms() == {}
 
 
 def test_scheduled_probability_follows_half_a_cosine() -> None:
@@ -260,26 +260,26 @@ def test_scheduled_probability_follows_half_a_cosine() -> None:
 def test_warning_at_the_cap_comes_after_a_while_and_goes_again() -> None:
     probability = AdaptiveProbability(speed_kimg=0.1, warn_after_kimg=1.0)
     feed(probability, 960, 8)
-    assert probability.warnings() == []
+    assert probability.alarms() == {}
     feed(probability, 320, 8)
-    (warning,) = probability.warnings()
+    (warning,) = probability.alarms().values()
     assert "cap of 0.8" in warning
     assert "Add data" in warning
     feed(probability, 32, 8, train=NEGATIVE)
-    assert probability.warnings() == []
+    assert probability.alarms() == {}
 
 
 def test_warning_when_r_t_is_negative_for_long() -> None:
     probability = AdaptiveProbability(warn_after_kimg=1.0)
     feed(probability, 1024, 8, train=NEGATIVE)
-    (warning,) = probability.warnings()
+    (warning,) = probability.alarms().values()
     assert "r_t has been below 0 for 1 kimg" in warning
 
 
 def test_warning_when_the_loss_has_no_threshold() -> None:
-    (warning,) = AdaptiveProbability(threshold_at_zero=False).warnings()
+    (warning,) = AdaptiveProbability(threshold_at_zero=False).alarms().values()
     assert "Use the heuristic 'relative'" in warning
-    assert AdaptiveProbability(heuristic="relative", threshold_at_zero=False).warnings() == []
+    assert AdaptiveProbability(heuristic="relative", threshold_at_zero=False).alarms() == {}
 
 
 @pytest.mark.parametrize(
@@ -306,3 +306,16 @@ def test_defaults_are_those_of_the_paper() -> None:
     }
     assert targets == {"rt": 0.6, "rv": 0.5, "relative": 0.6}
     assert AdaptiveProbability().p == 0
+
+
+def test_an_alarm_keeps_its_name_while_its_figures_move() -> None:
+    probability = AdaptiveProbability(speed_kimg=0.001, p_max=0.5, warn_after_kimg=1)
+    said = []
+    for _ in range(12):
+        logits = torch.ones(8)
+        probability.update(train=logits, generated=-logits, images=1000)
+        said.append(probability.alarms())
+    names = {name for alarms in said for name in alarms}
+    sentences = {text for alarms in said for text in alarms.values()}
+    assert names == {"p at its cap"}
+    assert len(sentences) > 1

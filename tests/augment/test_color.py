@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.augment import AugmentPipe, Color
+from adavit.augment import AugmentPipe, Color, make_pipe
 from adavit.augment.color import color_gains, map_colors
 from tests.augment.helpers import random_images
 from tests.references import augment_reference as reference
@@ -47,7 +47,7 @@ def test_colors_equal_the_composed_reference(channels: int, names: tuple[str, ..
 
 def test_alpha_is_copied_bit_for_bit() -> None:
     images = random_images(2, 4, 5, 7, dtype=torch.float32)
-    found = AugmentPipe.preset("color")(images, quantile=0.8)
+    found = make_pipe("color")(images, quantile=0.8)
     assert torch.equal(found[:, 3], images[:, 3])
     assert not torch.allclose(found[:, :3], images[:, :3])
 

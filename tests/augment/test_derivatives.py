@@ -3,15 +3,16 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from adavit.augment import PRESETS, AugmentPipe
-from tests.augment.helpers import OPERATIONS, make_pipe, random_images
+from adavit.augment import PRESETS
+from adavit.augment.pipeline import OPERATIONS
+from tests.augment.helpers import pipe_of, random_images
 
 
 def fixed(name: str, images: Tensor) -> object:
     """The pipe of a name with parameters drawn once, from a seed."""
-    pipe = make_pipe(name)
+    pipe = pipe_of(name)
     values = pipe.sample(images.shape, torch.Generator().manual_seed(11))
-    return lambda value: pipe.apply(value, values)
+    return lambda value: pipe.transform(value, values)
 
 
 @pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS, "diffaug"])
@@ -98,6 +99,6 @@ def test_functional_gradients_and_hessian_products_work() -> None:
 
 def test_gradients_of_the_images_reach_through_forward_with_random_draws() -> None:
     images = random_images(2, 3, 17, 11, dtype=torch.float32).requires_grad_()
-    AugmentPipe.preset("bgcfnc")(images).sum().backward()
+    pipe_of("bgcfnc")(images).sum().backward()
     assert images.grad is not None
     assert images.grad.isfinite().all()

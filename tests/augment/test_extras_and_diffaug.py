@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.augment import AugmentPipe, DiffAugment
+from adavit.augment import AugmentPipe, DiffAugment, make_pipe
 from adavit.augment.diffaug import change_colors, translate
 from tests.augment.helpers import random_images
 
@@ -64,7 +64,7 @@ def test_extras_that_are_no_operations_are_refused() -> None:
 
 
 def test_diffaug_ignores_p_and_is_a_preset() -> None:
-    pipe = AugmentPipe.preset("diffaug")
+    pipe = make_pipe("diffaug")
     assert isinstance(pipe, DiffAugment)
     images = random_images(4, 3, 16, 12)
     first = pipe(images, generator=torch.Generator().manual_seed(1))
@@ -104,7 +104,7 @@ def test_diffaug_translation_brings_in_zeros(x: int, y: int) -> None:
 
 
 def test_diffaug_draws_stay_in_their_ranges() -> None:
-    values = AugmentPipe.preset("diffaug").sample((5000, 3, 32, 40))
+    values = make_pipe("diffaug").sample((5000, 3, 32, 40))
     color, shift, box = values["color"], values["translation"], values["cutout"]
     for tensor, low, high in (
         (color["brightness"], -0.5, 0.5),
@@ -120,7 +120,7 @@ def test_diffaug_draws_stay_in_their_ranges() -> None:
 
 
 def test_diffaug_cutout_is_half_the_image() -> None:
-    pipe = AugmentPipe.preset("diffaug", policies=("cutout",))
+    pipe = make_pipe("diffaug", policies=("cutout",))
     found = pipe(torch.ones(1, 1, 16, 12), quantile=0.5)
     assert (found == 0).sum() == 8 * 6
     assert repr(pipe).count("cutout") >= 1

@@ -8,7 +8,7 @@ from torch import Tensor
 from adavit.augment import AugmentPipe, Geometric
 from adavit.augment.matrices import quarter_rotation, rotation
 from adavit.augment.wavelets import SYM6
-from tests.augment.helpers import make_pipe, random_images, smooth_images
+from tests.augment.helpers import pipe_of, random_images, smooth_images
 from tests.references import augment_reference as reference
 
 
@@ -67,7 +67,7 @@ def test_operations_equal_the_slow_reference_but_for_reflected_areas(
     if operation in ("xfrac", "geom", "bg"):
         inverse = inverse @ reference.translation(-0.125 * normal * 21, -0.125 * normal * 18)
     expected = reference.resample(images[0].numpy(), inverse, np.array(SYM6))
-    error = np.abs(make_pipe(operation)(images, quantile=quantile)[0].numpy() - expected)
+    error = np.abs(pipe_of(operation)(images, quantile=quantile)[0].numpy() - expected)
     assert np.median(error) < 1e-4
     assert np.quantile(error, 0.95) < 0.02
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from adavit.augment import PRESETS, AugmentPipe
-from adavit.augment.presets import GROUPS
-from tests.augment.helpers import OPERATIONS, make_pipe, random_images
+from adavit.augment import PRESETS, AugmentPipe, Pipe, make_pipe, pipeline
+from adavit.augment.pipeline import GROUPS, OPERATIONS
+from tests.augment.helpers import pipe_of, random_images
 
 EVERYTHING = "bgcfnc"
 
@@ -20,7 +20,7 @@ def flatten(parameters: dict[str, dict[str, Tensor]]) -> list[Tensor]:
 @pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS])
 def test_probability_zero_returns_images_bit_for_bit(name: str, dtype: torch.dtype) -> None:
     images = random_images(3, 3, 17, 11, dtype=dtype)
-    pipe = make_pipe(name)
+    pipe = pipe_of(name)
     pipe.p.fill_(0)
     assert torch.equal(pipe(images), images)
 
@@ -33,7 +33,7 @@ def test_any_size_and_kind_of_image_keeps_shape_and_dtype(
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         images = random_images(3, channels, *size, dtype=dtype)
         before = images.clone()
-        found = AugmentPipe.preset(EVERYTHING)(images)
+        found = pipe_of(EVERYTHING)(images)
         assert found.shape == images.shape
         assert found.dtype == dtype
         assert found.isfinite().all()
@@ -41,23 +41,23 @@ def test_any_size_and_kind_of_image_keeps_shape_and_dtype(
 
 
 def test_half_precision_is_computed_in_single() -> None:
-    pipe, images = AugmentPipe.preset("bgcf"), random_images(3, 3, 17, 11, dtype=torch.bfloat16)
+    pipe, images = pipe_of("bgcf"), random_images(3, 3, 17, 11, dtype=torch.bfloat16)
     values = pipe.sample(images.shape)
-    expected = pipe.apply(images.float(), values).bfloat16()
-    assert torch.equal(pipe.apply(images, values), expected)
+    expected = pipe.transform(images.float(), values).bfloat16()
+    assert torch.equal(pipe.transform(images, values), expected)
 
 
 def test_autocast_does_not_round_the_filters() -> None:
-    pipe, images = AugmentPipe.preset("bgcf"), random_images(2, 3, 17, 11, dtype=torch.float32)
+    pipe, images = pipe_of("bgcf"), random_images(2, 3, 17, 11, dtype=torch.float32)
     values = pipe.sample(images.shape)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = pipe.apply(images, values)
-    assert torch.equal(found, pipe.apply(images, values))
+        found = pipe.transform(images, values)
+    assert torch.equal(found, pipe.transform(images, values))
 
 
 def test_same_generator_seed_gives_the_same_bits_whatever_the_global_state() -> None:
     images = random_images(4, 3, 17, 11, dtype=torch.float32)
-    pipe = AugmentPipe.preset(EVERYTHING, extra=[(torch.rand_like, 0.5)])
+    pipe = pipe_of(EVERYTHING, extra=[(torch.rand_like, 0.5)])
     torch.manual_seed(1)
     first = pipe(images, generator=torch.Generator().manual_seed(7))
     state = torch.get_rng_state()
@@ -69,31 +69,31 @@ def test_same_generator_seed_gives_the_same_bits_whatever_the_global_state() -> 
 
 def test_forward_is_sample_then_apply() -> None:
     images = random_images(4, 3, 17, 11, dtype=torch.float32)
-    pipe = AugmentPipe.preset(EVERYTHING)
+    pipe = pipe_of(EVERYTHING)
     values = pipe.sample(images.shape, torch.Generator().manual_seed(3))
     expected = pipe(images, generator=torch.Generator().manual_seed(3))
-    assert torch.equal(pipe.apply(images, values), expected)
-    assert torch.equal(pipe.apply(images, values), expected)
-    assert not torch.equal(pipe.apply(-images, values), expected)
+    assert torch.equal(pipe.transform(images, values), expected)
+    assert torch.equal(pipe.transform(images, values), expected)
+    assert not torch.equal(pipe.transform(-images, values), expected)
 
 
 def test_images_of_a_batch_do_not_depend_on_each_other() -> None:
     images = random_images(4, 3, 17, 11)
-    pipe = AugmentPipe.preset(EVERYTHING)
+    pipe = pipe_of(EVERYTHING)
     values = pipe.sample(images.shape)
-    whole = pipe.apply(images, values)
+    whole = pipe.transform(images, values)
     for index in range(4):
         own = {
             group: {name: tensor[index : index + 1] for name, tensor in entries.items()}
             for group, entries in values.items()
         }
-        found = pipe.apply(images[index : index + 1], own)
+        found = pipe.transform(images[index : index + 1], own)
         torch.testing.assert_close(found, whole[index : index + 1], rtol=0, atol=1e-12)
 
 
 def test_groups_act_in_the_stated_order() -> None:
     images = random_images(2, 3, 17, 11)
-    pipe = AugmentPipe.preset(EVERYTHING)
+    pipe = pipe_of(EVERYTHING)
     values = pipe.sample(images.shape)
     inverse = pipe.blitting.inverse_map(values["blitting"])
     inverse = inverse @ pipe.geometric.inverse_map(values["geometric"])
@@ -102,7 +102,7 @@ def test_groups_act_in_the_stated_order() -> None:
     expected = resample(images, inverse)
     for group in ("color", "filtering", "noise", "cutout"):
         expected = getattr(pipe, group).transform(expected, values[group])
-    assert torch.equal(pipe.apply(images, values), expected)
+    assert torch.equal(pipe.transform(images, values), expected)
 
 
 def test_operations_that_are_off_are_neither_drawn_nor_applied() -> None:
@@ -119,21 +119,50 @@ def test_operations_that_are_off_are_neither_drawn_nor_applied() -> None:
 
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_presets_switch_on_their_groups(name: str) -> None:
-    pipe = AugmentPipe.preset(name)
+    pipe = pipe_of(name)
     groups = (pipe.blitting, pipe.geometric, pipe.color, pipe.filtering, pipe.noise, pipe.cutout)
     found = [operation for group in groups for operation in group.names]
-    assert found == [operation for group in PRESETS[name] for operation in GROUPS[group]]
+    assert found == [
+        operation for group in PRESETS[name] for operation in GROUPS[group].operations()
+    ]
 
 
 def test_overrides_replace_what_the_preset_says() -> None:
-    pipe = AugmentPipe.preset("bgc", rotate90=0, scale_std=0.1)
+    pipe = pipe_of("bgc", rotate90=0, scale_std=0.1)
     assert "rotate90" not in pipe.blitting.names
     assert pipe.geometric.scale_std == 0.1
 
 
 def test_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"no preset 'bgg'; expected one of .*Use 'bg"):
-        AugmentPipe.preset("bgg")
+        make_pipe("bgg")
+
+
+def test_an_unknown_setting_names_the_nearest() -> None:
+    with pytest.raises(ValueError, match=r"no 'rotat'; expected operations .*Use 'rotate'\."):
+        AugmentPipe(rotat=1)
+
+
+def test_settings_are_those_that_the_groups_declare() -> None:
+    assert OPERATIONS == (
+        *("xflip", "rotate90", "xint"),
+        *("scale", "rotate", "aniso", "xfrac"),
+        *("brightness", "contrast", "lumaflip", "hue", "saturation"),
+        *("imgfilter", "noise", "cutout"),
+    )
+    assert pipeline.MAGNITUDES == {
+        **{"xint_max": 0.125, "scale_std": 0.2, "rotate_max": 1, "aniso_std": 0.2},
+        **{"xfrac_std": 0.125, "brightness_std": 0.2, "contrast_std": 0.5, "hue_max": 1},
+        **{"saturation_std": 1, "imgfilter_bands": (1, 1, 1, 1), "imgfilter_std": 1},
+        **{"noise_std": 0.1, "cutout_size": 0.5},
+    }
+
+
+def test_a_pipe_holds_no_groups_but_its_own() -> None:
+    assert {name for name, _ in make_pipe("diffaug").named_children()} == {"extra"}
+    assert make_pipe("diffaug").state_dict().keys() == {"p"}
+    assert isinstance(make_pipe("diffaug"), Pipe)
+    assert not isinstance(make_pipe("diffaug"), AugmentPipe)
 
 
 MAGNITUDES = {
@@ -155,8 +184,8 @@ MAGNITUDES = {
 def test_each_magnitude_changes_its_operation(magnitude: str) -> None:
     operation, value = MAGNITUDES[magnitude]
     images = random_images(1, 3, 33, 29)
-    usual = make_pipe(operation)(images, quantile=0.85)
-    changed = make_pipe(operation, **{magnitude: value})(images, quantile=0.85)
+    usual = pipe_of(operation)(images, quantile=0.85)
+    changed = pipe_of(operation, **{magnitude: value})(images, quantile=0.85)
     assert not torch.allclose(usual, changed)
 
 
@@ -191,11 +220,11 @@ def test_what_is_no_batch_of_images_is_refused(images: Tensor) -> None:
 def test_parameters_for_another_batch_are_refused() -> None:
     pipe = AugmentPipe(xflip=1)
     with pytest.raises(ValueError, match=r"mirrored is for 2 images, but there are 3"):
-        pipe.apply(torch.zeros(3, 3, 4, 4), pipe.sample((2, 3, 4, 4)))
+        pipe.transform(torch.zeros(3, 3, 4, 4), pipe.sample((2, 3, 4, 4)))
 
 
 def test_probability_is_saved_with_the_module() -> None:
-    pipe = AugmentPipe.preset(EVERYTHING)
+    pipe = pipe_of(EVERYTHING)
     assert pipe.p.shape == ()
     assert pipe.p.item() == 1
     pipe.p.fill_(0.25)
@@ -203,7 +232,7 @@ def test_probability_is_saved_with_the_module() -> None:
     file = io.BytesIO()
     torch.save(pipe.state_dict(), file)
     file.seek(0)
-    other = AugmentPipe.preset("bg")
+    other = pipe_of("bg")
     other.load_state_dict(torch.load(file, weights_only=True))
     assert other.p.item() == 0.25
     assert copy.deepcopy(pipe).p.item() == 0.25
@@ -211,7 +240,7 @@ def test_probability_is_saved_with_the_module() -> None:
 
 def test_apply_with_a_function_visits_the_modules_as_in_torch() -> None:
     visited: list[nn.Module] = []
-    pipe = AugmentPipe.preset(EVERYTHING)
+    pipe = pipe_of(EVERYTHING)
     nn.Sequential(pipe).apply(visited.append)
     assert pipe in visited
     assert pipe.geometric in visited
@@ -219,7 +248,7 @@ def test_apply_with_a_function_visits_the_modules_as_in_torch() -> None:
 
 def test_groups_work_by_themselves() -> None:
     images = random_images(3, 3, 17, 11)
-    pipe = AugmentPipe.preset(EVERYTHING)
+    pipe = pipe_of(EVERYTHING)
     for name in ("blitting", "geometric", "color", "filtering", "cutout"):
         group = getattr(pipe, name)
         assert torch.equal(group(images, 0.0), images)

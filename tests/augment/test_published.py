@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.augment.helpers import make_pipe
+from tests.augment.helpers import pipe_of
 
 EXACT = (
     *("brightness", "contrast", "lumaflip", "hue", "saturation", "color"),
@@ -15,7 +15,7 @@ COPIED = ("xflip", "rotate90", "blit")
 def difference(published: dict[str, np.ndarray], name: str, quantile: str) -> torch.Tensor:
     images = torch.from_numpy(published["images/rgb32"])
     expected = torch.from_numpy(published[f"{name}/rgb32/{quantile}"])
-    return (make_pipe(name)(images, quantile=float(quantile)) - expected).abs().flatten()
+    return (pipe_of(name)(images, quantile=float(quantile)) - expected).abs().flatten()
 
 
 @pytest.mark.parametrize("quantile", ["0.35", "0.8"])

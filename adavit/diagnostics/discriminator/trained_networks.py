@@ -81,7 +81,7 @@ def read_subject(source: str) -> Subject:
         generator=generator.eval().requires_grad_(False),
         images=images,
         data_fingerprint=fingerprint,
-        warnings=probability.warnings(),
+        warnings=list(probability.alarms().values()),
     )
 
 

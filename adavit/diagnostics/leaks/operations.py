@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.augment import PRESETS, AugmentPipe, DiffAugment
+from adavit.augment import PRESETS, AugmentPipe, DiffAugment, Pipe
 from adavit.augment.diffaug import POLICIES
+from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
-from adavit.config.augment import MAGNITUDES, OPERATIONS, AugmentConfig
+from adavit.config.augment import AugmentConfig
 from adavit.data import images_to_float, images_to_uint8
 from adavit.errors import UserError
 from adavit.metrics import as_rgb
@@ -29,7 +30,7 @@ class Operation:
     """
 
     name: str
-    pipe: AugmentPipe
+    pipe: Pipe
 
     def apply(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Applies the operation, drawn anew for images that it left as they were.
@@ -50,7 +51,7 @@ class Operation:
         for _ in range(REDRAWS):
             chosen = images_to_float(images[waiting])
             parameters = self.pipe.sample(chosen.shape, generator, images.device)
-            operated = images_to_uint8(self.pipe.apply(chosen, parameters))
+            operated = images_to_uint8(self.pipe.transform(chosen, parameters))
             result[waiting] = operated
             changed = (as_rgb(operated) != seen[waiting]).flatten(1).any(1)
             waiting = waiting[~changed]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad
 
-from adavit.augment import AugmentPipe
+from adavit.augment import Pipe
 from adavit.training.passes.streams import replay
 
 
@@ -64,7 +64,7 @@ class AugmentedDiscriminator:
     def __init__(
         self,
         network: nn.Module,
-        pipe: AugmentPipe,
+        pipe: Pipe,
         autocast: torch.dtype | None,
         *,
         compiled: bool = False,

@@ -13,7 +13,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from adavit.augment import AugmentPipe
+from adavit.augment import Pipe
 from adavit.models import Generator
 from adavit.runs.checkpoint import Stateful
 from adavit.training.objectives.losses import AdversarialLoss, TopK
@@ -101,7 +101,7 @@ class AdversarialStep:
         generator: Generator,
         discriminator: nn.Module,
         average: GeneratorAverage,
-        pipe: AugmentPipe,
+        pipe: Pipe,
         generator_lr: float | Schedule,
         discriminator_lr: float | Schedule,
         betas: tuple[float, float | Schedule],

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.config.augment import OPERATIONS
+from adavit.augment.pipeline import OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import (
     build_config,

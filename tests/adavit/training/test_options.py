@@ -203,8 +203,8 @@ def test_the_heuristic_follows_the_loss(
     from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 
     threshold = config.training.loss not in LOSSES_WITHOUT_THRESHOLD
-    found = build_probability(config.augment, threshold_at_zero=threshold).warnings()
-    assert any("r_t is undefined for this loss" in text for text in found) is warns
+    found = build_probability(config.augment, threshold_at_zero=threshold).alarms()
+    assert any("r_t is undefined for this loss" in text for text in found.values()) is warns
 
 
 def test_both_gammas_go_with_the_relativistic_loss_and_one_bound_is_enough() -> None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from adavit.augment import AugmentPipe
-from adavit.config.augment import OPERATIONS
+from adavit.augment.pipeline import OPERATIONS
 from adavit.config.layers import build_config
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks.operations import (
@@ -88,7 +88,7 @@ def test_an_operation_is_the_pipe_with_nothing_else() -> None:
     images = random_images(8, side=32)
     pipe = AugmentPipe(cutout=1)
     parameters = pipe.sample(images.shape, stream(3))
-    expected = images_to_uint8(pipe.apply(images_to_float(images), parameters))
+    expected = images_to_uint8(pipe.transform(images_to_float(images), parameters))
     assert torch.equal(operation("cutout").apply(images, stream(3))[0], expected)
 
 
@@ -105,7 +105,7 @@ def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> 
 
 
 def _published() -> dict[str, object]:
-    from adavit.config.augment import MAGNITUDES
+    from adavit.augment.pipeline import MAGNITUDES
 
     return dict(MAGNITUDES)
 

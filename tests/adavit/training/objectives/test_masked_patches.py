@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.augment import AugmentPipe
+from adavit.augment import make_pipe
 from adavit.models import Generator, ViTDiscriminator
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
@@ -33,7 +33,7 @@ def discriminator(**changes: Any) -> ViTDiscriminator:
 
 def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -> Microbatch:
     """Real and generated images, augmented at p = 0.7, as a step judges them."""
-    pipe = AugmentPipe.preset("bgc")
+    pipe = make_pipe("bgc")
     pipe.p.fill_(0.7)
     augmented, streams = AugmentedDiscriminator(network, pipe, autocast), StepStreams.at(0, 0)
     generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)

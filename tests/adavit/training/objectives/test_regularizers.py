@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.augment import AugmentPipe
+from adavit.augment import AugmentPipe, make_pipe
 from adavit.models import Generator, ViTDiscriminator
 from adavit.training.objectives.consistency import (
     BalancedConsistency,
@@ -59,7 +59,7 @@ def make_step(
         generator=generator,
         discriminator=discriminator,
         average=GeneratorAverage(generator, half_life_kimg=1, ramp=None),
-        pipe=pipe or AugmentPipe.preset("bgc"),
+        pipe=pipe or make_pipe("bgc"),
         **{**settings, **changes},
     )
 
@@ -81,7 +81,7 @@ class Reference:
         self.t_real = self.pipe.sample(self.fake.shape, self.streams.augmentation)
 
     def judge(self, images: Tensor, parameters: dict) -> Tensor:
-        return self.d(self.pipe.apply(images, parameters), twice_differentiable=True)
+        return self.d(self.pipe.transform(images, parameters), twice_differentiable=True)
 
     def again(self, z: Tensor) -> Tensor:
         noise = torch.Generator()
@@ -126,7 +126,7 @@ def interpolated(ref: Reference) -> Tensor:
 
 def balanced(side: str, ref: Reference) -> Tensor:
     images, parameters = (reals(), ref.t_real) if side == "real" else (ref.fake, ref.t_fake)
-    seen = ref.pipe.apply(images, parameters)
+    seen = ref.pipe.transform(images, parameters)
     shift = AugmentPipe(xint=1, xint_max=1 / 8)
     shifted = shift(seen, generator=ref.streams.of(f"bcr_{side}"))
     assert not torch.equal(seen, shifted)
@@ -304,7 +304,7 @@ class Dropping(ViTDiscriminator):
 
 def test_the_approximate_penalty_looks_at_the_same_patches_twice() -> None:
     regularizer = ApproximatePenalty("r1", "real", 1, 1, sigma=0.0001, central=False)
-    step = make_step(regularizer, pipe=AugmentPipe.preset("bgcfnc"))
+    step = make_step(regularizer, pipe=make_pipe("bgcfnc"))
     step.discriminator.__class__ = Dropping
     # With other draws the difference would be that of two views, over a ten-thousandth.
     assert run(step).losses["r1"] < 1e4

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from adavit.augment import AugmentPipe
+from adavit.augment import AugmentPipe, make_pipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.runtime.randomness import generator_for
 from adavit.training.objectives.gradient_penalties import ExactPenalty
@@ -156,7 +156,7 @@ def test_learning_rates_rise_over_the_warm_up() -> None:
 
 
 def test_real_images_are_not_modified_and_reach_the_discriminator_augmented() -> None:
-    pipe = AugmentPipe.preset("cutout", cutout_size=2.5)  # the box covers everything
+    pipe = make_pipe("cutout", cutout_size=2.5)  # the box covers everything
     step, real = make_step(pipe), batch()
     kept = real.clone()
     result = step(real, None, images=0, streams=streams())
