@@ -22,6 +22,7 @@ def command() -> None:
 @click.option(
     "--augment", "preset", help="Operations: blit, geom, color, ..., bgc, ..., diffaug. [bgc]"
 )
+@click.option("--extra", help="Operations of kornia besides: RandomElasticTransform,RandomHue.")
 @click.option(
     "--p",
     type=click.FloatRange(0, 1),
@@ -44,6 +45,7 @@ def command() -> None:
 def preview(
     source: str,
     preset: str | None,
+    extra: str | None,
     p: float,
     assignments: tuple[str, ...],
     resolution: str | None,
@@ -59,7 +61,7 @@ def preview(
     """  # noqa: D301  click looks for the character itself
     flags: dict[str, dict[str, Any]] = {
         "data": {"source": source, "resolution": resolution, "data_root": data_root},
-        "augment": {"preset": preset},
+        "augment": {"preset": preset, "extra": extra},
         "run": {"seed": seed},
     }
     given = {

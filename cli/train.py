@@ -39,6 +39,11 @@ FLAGS: list[Flag] = [
         "augment.preset",
         "Operations: blit, geom, color, ..., bgc, ..., bgcfnc, diffaug. [bgc]",
     ),
+    (
+        "--extra",
+        "augment.extra",
+        "Operations of kornia besides: RandomElasticTransform:0.5,RandomHue, or a YAML list.",
+    ),
     ("--aug", "augment.mode", "ada (p adapts), fixed, scheduled or none. [ada]"),
     ("--p", "augment.p", "The probability, with --aug fixed or scheduled."),
     ("--heuristic", "augment.heuristic", "What steers p: rt, rv or relative. [as the loss asks]"),

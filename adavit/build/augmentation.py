@@ -1,5 +1,9 @@
 """From the section `augment` of a configuration to the pipe, and to what moves its probability."""
 
+from collections.abc import Sequence
+
+from torch import nn
+
 from adavit.augment import (
     AdaptiveProbability,
     AugmentPipe,
@@ -8,16 +12,43 @@ from adavit.augment import (
     ScheduledProbability,
     make_pipe,
 )
+from adavit.augment.kornia_operations import check_operation, kornia_operation
 from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG
-from adavit.config.augment import AugmentConfig
+from adavit.config.augment import AugmentConfig, ExtraOperation
+from adavit.errors import UserError
 
 
 def build_pipe(augment: AugmentConfig) -> Pipe:
     """The augmentation pipe of a run."""
+    extra = [extra_operation(each) for each in augment.extra]
     if augment.preset == DIFFAUG:
-        return make_pipe(DIFFAUG)
-    return AugmentPipe(**{name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)})
+        return make_pipe(DIFFAUG, extra=extra)
+    settings = {name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)}
+    return AugmentPipe(extra=extra, **settings)
+
+
+def extra_operation(extra: ExtraOperation) -> tuple[nn.Module, float]:
+    """An operation of kornia and its multiplier of p."""
+    return kornia_operation(extra.operation, extra.p, **extra.keywords)
+
+
+def check_extra_operations(pipe: Pipe, shape: Sequence[int], *, twice: bool) -> None:
+    """Tries the extra operations of a pipe on images as those of the run.
+
+    Args:
+        pipe: From `build_pipe`.
+        shape: Of an image, (C, H, W).
+        twice: Whether gradients of the discriminator are differentiated again.
+
+    Raises:
+        UserError: If one cannot be trained through.
+    """
+    for operation in pipe.extra.modules_among_them:
+        try:
+            check_operation(operation, shape, twice=twice)
+        except ValueError as error:
+            raise UserError(f"augment.extra: {error}") from None
 
 
 def build_probability(

@@ -1,9 +1,11 @@
 """The section `augment` of a run's configuration: which operations, how strong, and how p moves."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+import yaml
+from pydantic import ConfigDict, Field, field_validator
 
+from adavit.augment.kornia_operations import kornia_operation
 from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.config.section import ConfigModel, auto, rule
@@ -12,6 +14,29 @@ PRESET_NAMES = (*PRESETS, DIFFAUG)
 
 Multiplier = Annotated[float, Field(ge=0, le=1)]
 Magnitude = Annotated[float, Field(ge=0)]
+
+
+class ExtraOperation(ConfigModel):
+    """An operation of `kornia.augmentation`, with any keywords of its class beside these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    operation: str = Field(min_length=1)
+    """Name of the class, for example RandomElasticTransform."""
+    p: float = Field(1.0, ge=0, le=1)
+    """Multiplier of the pipe's p."""
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What its class is made of."""
+        return dict(self.model_extra or {})
+
+    @rule("operation", "p")
+    def _kornia_has_it(self) -> None:
+        try:
+            kornia_operation(self.operation, self.p, **self.keywords)
+        except ValueError as error:
+            raise ValueError(f"augment.extra: {error}") from None
 
 
 class AugmentConfig(ConfigModel):
@@ -98,6 +123,28 @@ class AugmentConfig(ConfigModel):
     cutout_size: Magnitude = auto()
     """Width and height of the box, as a fraction of the image's. auto: 0.5, as published."""
 
+    extra: tuple[ExtraOperation, ...] = Field(())
+    """Operations of kornia after all others, under the same p: a list of {operation: RandomElasticTransform,
+    p: 0.5, any keyword of it: ...}, or in short RandomElasticTransform:0.5,RandomGrayscale."""
+
+    @field_validator("extra", mode="before")
+    @classmethod
+    def _operations_in_short(cls, extra: Any) -> Any:
+        if isinstance(extra, str):
+            extra = _from_text(extra) or []
+        items = [extra] if isinstance(extra, dict) else extra
+        if not isinstance(items, list | tuple):
+            return items
+        return [_from_name(item) if isinstance(item, str) else item for item in items]
+
+    @rule("mode", "extra")
+    def _extra_operations_need_a_p(self) -> None:
+        if self.extra and self.mode == "none":
+            raise ValueError(
+                f"augment.extra names {self.extra[0].operation}, but augment.mode is none, which augments nothing."
+                " Leave it out, or use --aug ada."
+            )
+
     @rule("mode", "p")
     def _a_p_that_does_not_adapt_is_given(self) -> None:
         if self.mode in ("fixed", "scheduled") and self.p is None:
@@ -154,3 +201,18 @@ class AugmentConfig(ConfigModel):
                 f"augment.initial_p is {self.initial_p:g}, but must be at most augment.p_max"
                 f" ({self.p_max:g}). Lower one or raise the other."
             )
+
+
+def _from_text(text: str) -> Any:
+    """What a flag says: YAML, or names with commas between them."""
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError:
+        values = text
+    return values.split(",") if isinstance(values, str) else values
+
+
+def _from_name(text: str) -> dict[str, Any]:
+    """`RandomHue:0.5` as a mapping."""
+    name, colon, p = text.strip().partition(":")
+    return {"operation": name, **({"p": p} if colon else {})}

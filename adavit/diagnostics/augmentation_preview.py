@@ -13,7 +13,7 @@ from adavit.augment import AugmentPipe, Pipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.pipeline import GROUPS, MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG
-from adavit.build.augmentation import build_pipe
+from adavit.build.augmentation import build_pipe, extra_operation
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
@@ -49,6 +49,11 @@ class PreviewRow:
 
     label: str
     pipe: Pipe
+
+    def at(self, image: Tensor, quantile: float, generator: torch.Generator) -> Tensor:
+        """The image with the parameter at a quantile; an operation of kornia, which knows none, with a random one."""
+        of_kornia = self.pipe.extra.enabled
+        return self.pipe(image, quantile=None if of_kornia else quantile, generator=generator)
 
 
 def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
@@ -88,7 +93,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     sheet.heads(["", "original", *(f"{quantile:.0%}" for quantile in QUANTILES)])
     for index, row in enumerate(rows):
         image = _signed(images, order[index % len(order) : index % len(order) + 1])
-        strengths = [row.pipe(image, quantile=q, generator=stream) for q in QUANTILES]
+        strengths = [row.at(image, quantile, stream) for quantile in QUANTILES]
         sheet.cells(row.label, torch.cat([image, *strengths]))
     always = augment.preset == DIFFAUG
     sheet.line(f"random draws{'' if always else f' at p = {p:g}'}, all operations together")
@@ -105,15 +110,19 @@ def preview_rows(augment: AugmentConfig) -> list[PreviewRow]:
     Args:
         augment: The section.
     """
+    extra = [
+        PreviewRow(f"+  {each.operation}", AugmentPipe(extra=[(extra_operation(each)[0], 1.0)]))
+        for each in augment.extra
+    ]
     if augment.preset == DIFFAUG:
-        return [PreviewRow(policy, DiffAugment(policies=(policy,))) for policy in POLICIES]
+        return [PreviewRow(policy, DiffAugment(policies=(policy,))) for policy in POLICIES] + extra
     letters = {name: LETTERS[group] for group, kind in GROUPS.items() for name in kind.operations()}
     magnitudes: dict[str, Any] = {name: getattr(augment, name) for name in MAGNITUDES}
+    switched_on = [name for name in OPERATIONS if getattr(augment, name) > 0]
     return [
         PreviewRow(f"{letters[name]}  {name}", AugmentPipe(**{name: 1, **magnitudes}))
-        for name in OPERATIONS
-        if getattr(augment, name) > 0
-    ]
+        for name in switched_on
+    ] + extra
 
 
 def _title(images: ImageSet, preset: str, operations: int) -> str:

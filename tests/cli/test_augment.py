@@ -83,3 +83,14 @@ def test_mistakes_are_named(adavit: Adavit, pictures: Path) -> None:
         assert outcome.code == 2
         assert said in outcome.err
         assert "Traceback" not in outcome.err
+
+
+def test_operations_of_kornia_have_a_row_each(adavit: Adavit, pictures: Path) -> None:
+    flags = ["--data", pictures, "--augment", "blit"]
+    without = drawn(adavit, *flags)
+    picture = drawn(adavit, *flags, "--extra", "RandomInvert,RandomElasticTransform:0.5")
+    assert picture.shape[0] == without.shape[0] + 2 * (CELL + GAP)
+    row = 34 + 26 + 3 * (CELL + GAP) + CELL // 2  # below blit's three: what RandomInvert makes
+    middle = picture[row].astype(int)
+    original, inverted = (middle[132 + i * (CELL + GAP) + CELL // 2] for i in (0, 1))
+    assert np.abs(original + inverted - 255).max() <= 1

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from adavit.augment import PRESETS, AugmentPipe, DiffAugment, Pipe
 from adavit.augment.diffaug import POLICIES
+from adavit.augment.kornia_operations import kornia_operation
 from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
-from adavit.config.augment import AugmentConfig
+from adavit.build.augmentation import extra_operation
+from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.data import images_to_float, images_to_uint8
 from adavit.errors import UserError
 from adavit.metrics import as_rgb
@@ -50,8 +52,7 @@ class Operation:
         waiting = torch.arange(len(images), device=images.device)
         for _ in range(REDRAWS):
             chosen = images_to_float(images[waiting])
-            parameters = self.pipe.sample(chosen.shape, generator, images.device)
-            operated = images_to_uint8(self.pipe.transform(chosen, parameters))
+            operated = images_to_uint8(self.pipe(chosen, generator=generator))
             result[waiting] = operated
             changed = (as_rgb(operated) != seen[waiting]).flatten(1).any(1)
             waiting = waiting[~changed]
@@ -70,15 +71,16 @@ def operations_of_config(augment: AugmentConfig) -> list[Operation]:
         augment: The section `augment` of a run.
 
     Returns:
-        None for a run that augments nothing.
+        One each; an empty list for a run that augments nothing.
     """
     if augment.mode == "none" or (augment.mode == "fixed" and augment.p == 0):
         return []
+    extra = [_of_kornia(each) for each in augment.extra if each.p]
     if augment.preset == DIFFAUG:
-        return operations_of_preset(DIFFAUG)
+        return operations_of_preset(DIFFAUG) + extra
     magnitudes = {name: getattr(augment, name) for name in MAGNITUDES}
     names = [name for name in OPERATIONS if getattr(augment, name) > 0]
-    return [_single(name, magnitudes) for name in names]
+    return [_single(name, magnitudes) for name in names] + extra
 
 
 def operations_of_preset(preset: str) -> list[Operation]:
@@ -103,16 +105,16 @@ def check_operations(names: Sequence[str]) -> None:
     """Refuses what is not an operation, before time is spent.
 
     Args:
-        names: Of `adavit.config.run.OPERATIONS`.
+        names: Of `adavit.augment.pipeline.OPERATIONS`, or classes of `kornia.augmentation`.
 
     Raises:
         UserError: If a name is unknown or there is none.
     """
-    unknown = [name for name in names if name not in OPERATIONS]
+    unknown = [name for name in names if name not in OPERATIONS and not _kornia_makes(name)]
     if unknown or not names:
         raise UserError(
             f"--operations names {', '.join(map(repr, unknown)) or 'nothing'}, expected some of:"
-            f" {', '.join(OPERATIONS)}. Correct it, or name a preset with --augment."
+            f" {', '.join(OPERATIONS)}, or of kornia's. Correct it, or name a preset with --augment."
         )
 
 
@@ -122,15 +124,36 @@ def operations_by_name(
     """Operations by their names.
 
     Args:
-        names: Of `adavit.config.run.OPERATIONS`.
-        augment: The section `augment` of a run that gives the magnitudes; None takes the published ones.
+        names: As for `check_operations`.
+        augment: The section `augment` of a run that gives the magnitudes, and the keywords of kornia's; None takes
+            the published ones.
 
     Raises:
         UserError: As `check_operations`.
     """
     check_operations(names)
+    extra = {} if augment is None else {each.operation: each for each in augment.extra}
     magnitudes = {} if augment is None else {name: getattr(augment, name) for name in MAGNITUDES}
-    return [_single(name, magnitudes) for name in dict.fromkeys(names)]
+    return [
+        _single(name, magnitudes)
+        if name in OPERATIONS
+        else _of_kornia(extra.get(name) or ExtraOperation(operation=name))
+        for name in dict.fromkeys(names)
+    ]
+
+
+def _kornia_makes(name: str) -> bool:
+    """Whether kornia has an operation of that name which needs no keywords."""
+    try:
+        kornia_operation(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_kornia(extra: ExtraOperation) -> Operation:
+    module, _ = extra_operation(extra)
+    return Operation(extra.operation, AugmentPipe(extra=[(module, 1.0)]))
 
 
 def _single(name: str, magnitudes: dict[str, Any]) -> Operation:

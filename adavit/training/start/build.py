@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from adavit.build.augmentation import build_pipe
+from adavit.build.augmentation import build_pipe, check_extra_operations
 from adavit.build.networks import build_networks
 from adavit.config.training import TrainingConfig
 from adavit.training.objectives.build import build_extras, moving
@@ -26,6 +26,13 @@ def build_step(workload: Workload) -> AdversarialStep:
         num_classes=workload.num_classes,
     )
     freeze_lower_layers(discriminator, training.freeze_d)
+    pipe = build_pipe(config.augment)
+    exact = training.penalty == "exact" and (training.r1_gamma or training.r2_gamma)
+    check_extra_operations(
+        pipe,
+        workload.image_set.images.shape[1:],
+        twice=bool(exact or training.gradient_penalty),
+    )
     # On a CPU convolutions run about twice as fast in this layout.
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
     generator, discriminator = generator.to(**placed), discriminator.to(**placed)
@@ -37,7 +44,7 @@ def build_step(workload: Workload) -> AdversarialStep:
         average=GeneratorAverage(
             generator, half_life_kimg=_half_life_kimg(training), ramp=training.ema_ramp
         ),
-        pipe=build_pipe(config.augment).to(workload.device),
+        pipe=pipe.to(workload.device),
         generator_lr=_rate(training, training.generator_lr),
         discriminator_lr=_rate(training, training.discriminator_lr),
         betas=(training.adam_beta1, _beta2(training)),

@@ -7,7 +7,7 @@ from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.config.augment import PRESET_NAMES, AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 
 FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
@@ -73,5 +73,58 @@ def test_multipliers_left_open_are_those_of_the_preset(preset: str) -> None:
     ],
 )
 def test_each_rule_speaks_for_itself(section: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_config([{"augment": section}])
+
+
+ELASTIC = {"operation": "RandomElasticTransform", "p": 0.5, "alpha": [0.3, 0.3]}
+
+
+@pytest.mark.parametrize(
+    ("written", "held"),
+    [
+        ([ELASTIC], [ELASTIC]),
+        (ELASTIC, [ELASTIC]),
+        ("RandomHue", [{"operation": "RandomHue", "p": 1.0}]),
+        (
+            "RandomHue:0.5, RandomGrayscale",
+            [{"operation": "RandomHue", "p": 0.5}, {"operation": "RandomGrayscale", "p": 1.0}],
+        ),
+        (
+            "[{operation: RandomElasticTransform, p: .5, alpha: [.3, .3]}, RandomHue:0.2]",
+            [ELASTIC, {"operation": "RandomHue", "p": 0.2}],
+        ),
+        ("", []),
+    ],
+    ids=str,
+)
+def test_extra_operations_may_be_written_as_a_list_or_in_short(
+    written: object, held: list[dict]
+) -> None:
+    config = resolve(build_config([{"augment": {"extra": written}}]), FACTS)
+    assert config.as_dict()["augment"]["extra"] == held
+    assert ResolvedConfig.model_validate(config.as_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"extra": "RandomElastic"},
+            r"augment\.extra: .*no 'RandomElastic'; .*Did you mean Random",
+        ),
+        (
+            {"extra": [{"operation": "RandomRotation", "degres": 3}]},
+            r"augment\.extra: RandomRotation has no keyword 'degres'; .*Did you mean degrees",
+        ),
+        ({"extra": "RandomMixUpV2"}, r"augment\.extra: RandomMixUpV2 .* one image at a time"),
+        ({"extra": "RandomHue:2"}, r"augment\.extra"),
+        ({"extra": 3}, r"augment\.extra"),
+        ({"extra": [3]}, r"augment\.extra"),
+        ({"extra": "RandomHue", "mode": "none"}, "augment.mode is none, which augments nothing"),
+    ],
+    ids=str,
+)
+def test_extra_operations_that_cannot_be_are_refused(section: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_config([{"augment": section}])

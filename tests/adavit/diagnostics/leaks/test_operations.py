@@ -4,6 +4,7 @@ import torch
 
 from adavit.augment import AugmentPipe
 from adavit.augment.pipeline import OPERATIONS
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks.operations import (
@@ -14,6 +15,8 @@ from adavit.diagnostics.leaks.operations import (
 )
 from adavit.errors import UserError
 from tests.adavit.diagnostics.conftest import random_images
+
+FACTS = RunFacts(resolution=16, training_images=100, device="cpu")
 
 
 def operation(name: str) -> Operation:
@@ -156,3 +159,27 @@ def test_global_randomness_is_left_alone() -> None:
     before = torch.random.get_rng_state()
     operation("noise").apply(random_images(4), stream())
     np.testing.assert_array_equal(before.numpy(), torch.random.get_rng_state().numpy())
+
+
+def test_operations_of_kornia_are_looked_for_too() -> None:
+    extra = [{"operation": "RandomInvert", "p": 0.5}, {"operation": "RandomHue", "p": 0}]
+    augment = resolve(
+        build_config([{"augment": {"preset": "noise", "extra": extra}}]), FACTS
+    ).augment
+    found = operations_of_config(augment)
+    assert [each.name for each in found] == ["noise", "RandomInvert"]
+    images = random_images(6)
+    operated, shown = found[1].apply(images, stream())
+    assert shown.all()
+    assert (operated.int() + images.int() - 255).abs().max() <= 1
+
+
+def test_an_operation_of_kornia_may_be_named_with_the_keywords_of_the_run() -> None:
+    extra = [{"operation": "RandomBrightness", "brightness": [1.5, 1.5]}]
+    augment = resolve(build_config([{"augment": {"extra": extra}}]), FACTS).augment
+    images = random_images(6)
+    for section, changes in ((augment, True), (None, False)):  # its own default changes nothing
+        (found,) = operations_by_name(["RandomBrightness"], section)
+        assert found.apply(images, stream())[1].any() == changes
+    with pytest.raises(UserError, match="--operations names 'RandomInvrt', expected some of"):
+        operations_by_name(["RandomInvrt"])
