@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adavit.report.pictures import Picture, encoded_picture
+from adavit.report.pictures import EmbeddedPicture, encoded_picture
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
@@ -59,7 +59,7 @@ class Diagnosis:
     """
 
     label: str
-    pairs: Picture | None
+    pairs: EmbeddedPicture | None
     distances: list[tuple[str, list[str]]]
     duplicates: str
     leaks: list[LeakLine]
@@ -88,14 +88,14 @@ def build_diagnostics(groups: Sequence[SeedGroup], budget: int) -> list[Diagnosi
     return found
 
 
-def _pictures(runs: Sequence[Run], budget: int) -> dict[Path, Picture]:
-    pictures: dict[Path, Picture] = {}
+def _pictures(runs: Sequence[Run], budget: int) -> dict[Path, EmbeddedPicture]:
+    pictures: dict[Path, EmbeddedPicture] = {}
     for side in SIDES:
         encoded = {run.path: encoded_picture(_pairs_of(run), side=side) for run in runs}
         pictures = {path: picture for path, picture in encoded.items() if picture is not None}
         if sum(len(picture.uri) for picture in pictures.values()) <= budget:
             return pictures
-    kept: dict[Path, Picture] = {}
+    kept: dict[Path, EmbeddedPicture] = {}
     for path, picture in pictures.items():  # too many even when small: the first of them
         budget -= len(picture.uri)
         if budget < 0:

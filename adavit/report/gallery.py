@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adavit.report.pictures import Picture, digest_of, encoded_sheet
+from adavit.report.pictures import EmbeddedPicture, digest_of, encoded_sheet
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
@@ -53,7 +53,7 @@ class Gallery:
         left_out: Runs and grids that did not fit.
     """
 
-    pictures: dict[str, Picture] = field(default_factory=dict)
+    pictures: dict[str, EmbeddedPicture] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
     left_out: int = 0
 

@@ -39,7 +39,7 @@ def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table,
     values = {
         "title": title,
         "headline": headline(table),
-        "facts": report_summary(groups, failed),
+        "summary": report_summary(groups, failed),
         "table": table_view(table),
         "explanation": explanation(table),
         "failures": table.failures,

@@ -18,7 +18,7 @@ PIXELATED_SIDE = 64
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmbeddedPicture:
     """An image as it stands in the page.
 
     Attributes:
@@ -56,7 +56,7 @@ def read_picture(path: Path) -> Image.Image | None:
     return flat
 
 
-def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> Picture | None:
+def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> EmbeddedPicture | None:
     """A grid of samples, as many tiles of it as can be seen at `side` pixels.
 
     Args:
@@ -81,7 +81,7 @@ def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> Picture |
     )
 
 
-def encoded_picture(path: Path, *, side: int) -> Picture | None:
+def encoded_picture(path: Path, *, side: int) -> EmbeddedPicture | None:
     """Any picture of a run, at most `side` pixels in both directions; None if it is no usable image."""
     image = read_picture(path)
     return None if image is None else _encoded(_fitted(image, side), pixelated=False)
@@ -112,8 +112,10 @@ def _fitted(image: Image.Image, side: int) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _encoded(image: Image.Image, *, pixelated: bool) -> Picture:
+def _encoded(image: Image.Image, *, pixelated: bool) -> EmbeddedPicture:
     buffer = io.BytesIO()
     image.save(buffer, format="WEBP", quality=84, method=4)
     content = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Picture(f"data:image/webp;base64,{content}", image.width, image.height, pixelated)
+    return EmbeddedPicture(
+        f"data:image/webp;base64,{content}", image.width, image.height, pixelated
+    )

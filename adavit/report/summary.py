@@ -28,7 +28,7 @@ def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[t
     runs = [run for group in groups for run in group.runs]
     statuses = Counter(run.status for run in [*runs, *failed])
     packages = [mapping(run.environment.get("packages")) for run in runs]
-    facts = {
+    terms = {
         "Runs": ", ".join(f"{count} {status}" for status, count in sorted(statuses.items())),
         "Data": _each(runs, _data),
         "Fingerprint": _each(runs, lambda run: str(run.data.get("fingerprint", ""))[:16]),
@@ -42,7 +42,7 @@ def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[t
             if names
         ),
     }
-    return [(term, value) for term, value in facts.items() if value]
+    return [(term, value) for term, value in terms.items() if value]
 
 
 def headline(table: Table) -> str:
