@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from adavit.build.networks import build_discriminator
 from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
 from adavit.config.run import MetricsConfig, RunConfig, RunSettings
+from adavit.config.section import writable
 from adavit.data import BatchSampler
 from adavit.errors import RunError, UserError
 from adavit.models.masked_patches.corruption import draw_corruption
@@ -60,8 +61,8 @@ def pretrain(config: PretrainConfig | None = None, *, console: Console | None = 
     run = RunConfig(
         data=config.data,
         discriminator=config.discriminator,
-        metrics=MetricsConfig(names=()),
-        run=RunSettings(seed=config.run.seed, device=config.run.device),
+        metrics=writable(MetricsConfig)(names=()),
+        run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),
     )
     workload = prepare(run, console)
     section = resolve_pretraining(config.pretraining, device=workload.device.type)
