@@ -1,6 +1,6 @@
 """Operations of others at the end of the pipeline: any callable, or a module of `kornia.augmentation`.
 
-They are gated per image like our own. They stand outside `sample` and `apply`: outside replay, compilation and
+They are gated per image like our own. They stand outside `sample` and `transform`: outside replay, compilation and
 the quantile mode.
 """
 
@@ -18,9 +18,18 @@ Operation = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] to images of the same shape."""
 
 
-def _is_kornia(operation: Operation) -> bool:
-    """Whether an operation expects pixel values in [0, 1], told by the package of any of its classes."""
-    return any(base.__module__.startswith("kornia.") for base in type(operation).__mro__)
+def apply_extra(operation: Operation, images: Tensor) -> Tensor:
+    """An operation on images in [-1, 1], in the range and on the channels that it expects."""
+    bases = [base for base in type(operation).__mro__ if base.__module__.startswith("kornia.")]
+    if not bases:
+        return operation(images)
+    unit = (images + 1) / 2
+    if any(base.__name__ == "IntensityAugmentationBase2D" for base in bases):
+        colors = 3 if images.shape[1] == 4 else images.shape[1]
+        unit = torch.cat((operation(unit[:, :colors].clamp(0, 1)), unit[:, colors:]), dim=1)
+    else:
+        unit = operation(unit)
+    return unit * 2 - 1
 
 
 @contextlib.contextmanager
@@ -38,9 +47,9 @@ def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator
 class Extras(nn.Module):
     """Operations applied after all others, each with a multiplier of p.
 
-    A `kornia.augmentation` module gets the images in [0, 1] and its result is brought back to [-1, 1]. Set its
-    own probability to 1. Many of them clamp to [0, 1], which stops gradients where they do; posterising and
-    equalising stop all of them.
+    A `kornia.augmentation` module gets the images in [0, 1] and its result is brought back to [-1, 1]; what changes
+    intensities gets colours only, without alpha, cut to that range, in which alone it is defined. Set its own
+    probability to 1. Cutting stops gradients outside the range; posterising and equalising stop all of them.
 
     Args:
         operations: Pairs of an operation and its multiplier in [0, 1].
@@ -91,10 +100,7 @@ class Extras(nn.Module):
         gates = draws.gates(self.multipliers)
         for operation, gate in zip(self.operations, gates, strict=True):
             with _seeded(generator, images.device):
-                if _is_kornia(operation):
-                    changed = operation((images + 1) / 2) * 2 - 1
-                else:
-                    changed = operation(images)
+                changed = apply_extra(operation, images)
             if changed.shape != images.shape:
                 raise ValueError(
                     f"The extra operation {operation!r} returned shape {tuple(changed.shape)} for "

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adavit.augment.extras import apply_extra
+
 PROBES = 8
 """Passes that look at an operation; one draw alone may happen to change nothing."""
 
@@ -78,9 +80,10 @@ def check_operation(module: nn.Module, shape: Sequence[int], *, twice: bool) -> 
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(0)
         for _ in range(PROBES):
-            images = torch.rand((2, *shape), generator=stream).requires_grad_()
+            # A little beyond [-1, 1], as generated and noisy images are.
+            images = torch.rand((2, *shape), generator=stream).mul(2.2).sub(1.1).requires_grad_()
             try:
-                changed = module(images)
+                changed = apply_extra(module, images)
                 gradient = _gradient(changed, images, twice=twice)
             except Exception as error:  # noqa: BLE001  as above
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__

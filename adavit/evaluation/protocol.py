@@ -5,7 +5,9 @@ depends on but the images it scores; `comparison_key` is the part of it that two
 `adavit compare` and the report alike; `PROTOCOLS` says by name how many images are compared with which real ones.
 """
 
+import hashlib
 import importlib.metadata
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -13,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from adavit.errors import UserError
+from adavit.evaluation.generator_measures import GENERATOR_MEASURES
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES
 
@@ -133,15 +136,27 @@ def comparison_key(protocol: Mapping[str, Any], metric: str) -> dict[str, Any]:
     Returns:
         Those of its fields that matter and are not None, with this metric's setting alone.
     """
-    measure = MEASURES.get(metric)
-    without_real_side = measure is None or not measure.compares_with_real_images
+    without_real_side = metric in GENERATOR_MEASURES or (
+        metric in MEASURES and not MEASURES[metric].compares_with_real_images
+    )
     left_out = (*INCIDENTAL, "settings", *(REAL_SIDE if without_real_side else ()))
     settings = protocol.get("settings")
     fields = {
         **{key: value for key, value in protocol.items() if key not in left_out},
         "setting": settings.get(metric) if isinstance(settings, dict) else None,
     }
-    return {key: value for key, value in fields.items() if value is not None}
+    return {key: _plain(value) for key, value in fields.items() if value is not None}
+
+
+def key_digest(key: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits that are the same for equal keys."""
+    canonical = json.dumps(key, sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
+
+
+def _plain(value: Any) -> Any:
+    """A number in one form: a truncation of 1 is one of 1.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def differing_fields(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> list[str]:

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from adavit.report.protocols import metric_columns
 from adavit.report.seed_groups import SeedGroup
-from adavit.report.tabulation import gap
+from adavit.report.tabulation import gap, metric_columns
 from adavit.runs.reading import mapping, number
 
 POINTS_IN_ALL = 60_000

@@ -1,9 +1,11 @@
 """From runs to the table: the figures of each run, their means over seeds, differences from the baseline."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from adavit.report.protocols import metric_columns
+from adavit.evaluation.protocol import comparison_key, key_digest
+from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup, baseline_of
 from adavit.report.statistics import mean_and_spread, paired_difference
@@ -163,3 +165,31 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
 def _mean(values: list[float | None]) -> float | None:
     present = [value for value in values if value is not None]
     return sum(present) / len(present) if present else None
+
+
+def metric_columns(
+    record: Mapping[str, Any], statistic: str, what: str
+) -> Iterator[tuple[Column, float]]:
+    """The metrics of a record with the columns they belong to; what it says beside them is left out.
+
+    Args:
+        record: A line of `metrics.jsonl`, or a record of `adavit evaluate`.
+        statistic: As `Column.statistic`.
+        what: The same in words, for the column's meaning.
+    """
+    recorded = mapping(record.get("protocol"))
+    for name, figure in record.items():
+        metric, value = metric_of(name), number(figure)
+        if metric is None or value is None:
+            continue
+        protocol = comparison_key(recorded, metric)
+        direction = "higher" if metric in HIGHER_IS_BETTER else "lower"
+        column = Column(
+            key=f"{name}.{statistic}@{key_digest(protocol)}"[-200:],
+            name=name,
+            statistic=statistic,
+            meaning=f"{name}: {what}; {direction} is better.",
+            better=direction,
+            protocol=protocol,
+        )
+        yield column, value

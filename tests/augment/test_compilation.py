@@ -38,7 +38,7 @@ def test_compiled_apply_equals_eager_with_gradients(size: tuple[int, int]) -> No
     pipe = make_pipe("bgcfnc")
     images = random_images(3, 3, *size, dtype=torch.float32).requires_grad_()
     values = pipe.sample(images.shape, torch.Generator().manual_seed(2))
-    compiled = torch.compile(pipe.apply, fullgraph=True)
+    compiled = torch.compile(pipe.transform, fullgraph=True)
     found, expected = compiled(images, values), pipe.transform(images, values)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     other = random_images(3, 3, *size, dtype=torch.float32, seed=1)

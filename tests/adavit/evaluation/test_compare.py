@@ -9,7 +9,7 @@ import pytest
 from adavit.errors import UserError
 from adavit.evaluation.compare import compare
 from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown
-from adavit.report.protocols import metric_columns
+from adavit.report.tabulation import metric_columns
 from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json
 
@@ -94,6 +94,7 @@ def test_conditional_and_unconditional_figures_have_columns_of_their_own() -> No
         {"labels": None},
         {"n_real": 1999},
         {"truncation": 0.7},
+        {"truncation": 1},
         {"settings": {"fid": "all", "kid": "half"}},
         {"settings": {"fid": "half", "kid": "all"}},
     ],
