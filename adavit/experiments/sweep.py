@@ -20,15 +20,13 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
 from adavit.experiments.cell_directory import CellDirectory, recorded_metric
-from adavit.experiments.estimate import seconds_left, total_time
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
-from adavit.experiments.summary import summary_table
 from adavit.experiments.sweep_file import Sweep, read_sweep
+from adavit.experiments.tables import seconds_left, summary_table, total_time
 from adavit.experiments.worker import Pruned
-from adavit.experiments.worker_pool import Crew
+from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.directory import read_records
 from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.files import write_text
 from adavit.runtime.randomness import seed_for
 
 SWEEP_FILE = "sweep.yaml"
@@ -179,20 +177,20 @@ def sweep(
     console = console or SilentConsole()
     given = read_sweep(source)
     folder = out or DEFAULT_PARENT / given.name
-    crew = Crew.hired(folder, storage=storage, workers=workers, devices=devices)
-    chosen = given.with_overrides([*layers, *crew.settings], metric=metric, trials=trials)
+    pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
+    chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
     plan = _plan(chosen)
     if dry_run:
-        return _describe(plan, folder, crew.workers)
-    queue = crew.open_queue(plan)
-    write_text(folder / SWEEP_FILE, chosen.as_yaml())
-    console.note(
-        f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins."
+        return _describe(plan, folder, pool.workers)
+    queue, outcomes = pool.carry_out(
+        plan,
+        file=SWEEP_FILE,
+        text=chosen.as_yaml(),
+        opening=f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins.",
+        noun="runs",
+        retry_failed=retry_failed,
+        console=console,
     )
-    if retry_failed:
-        again = queue.reopen_failed(plan.jobs)
-        console.note(f"{len(again)} failed runs are tried again.")
-    outcomes = crew.run(plan, console)
     return _table(plan, queue, folder, outcomes)
 
 

@@ -8,9 +8,8 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from adavit.errors import UserError
 from adavit.experiments.database import open_storage
-from adavit.experiments.heartbeat import ClaimLost, Heartbeat
+from adavit.experiments.liveness import ClaimLost, Heartbeat, WorkerIdentity, holds
 from adavit.experiments.queue import JOB, Outcome, Queue
-from adavit.experiments.worker_identity import WorkerIdentity
 from tests.adavit.experiments.queue_processes import (
     logs,
     open_queue,
@@ -111,8 +110,8 @@ def test_the_job_of_a_silent_worker_is_taken_over_and_it_learns_of_that(
     assert (over.attempts, over.deaths, over.last_worker) == (2, 1, WorkerIdentity.own())
     params = [trial.params for trial in queue.study.get_trials()]
     assert params[0] == params[1] != {}
-    assert not queue.holds(claim)
-    with Heartbeat(queue, claim) as heartbeat:
+    assert not holds(queue.storage, claim.trial_id)
+    with Heartbeat(queue.storage, claim.trial_id) as heartbeat:
         time.sleep(1.5)  # longer than the interval
         with pytest.raises(ClaimLost):
             heartbeat.check()
@@ -127,7 +126,7 @@ def test_a_heartbeat_keeps_a_job(queue: Queue, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
     claim = queue.claim(["a"])
     assert claim is not None
-    with Heartbeat(queue, claim) as heartbeat:
+    with Heartbeat(queue.storage, claim.trial_id) as heartbeat:
         for _ in range(8):
             time.sleep(0.5)
             assert queue.claim(["a"]) is None

@@ -1,0 +1,146 @@
+"""What an experiment shows: before, its cells and the time to expect; after, a line of figures per cell."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adavit.config.run import RunConfig
+from adavit.experiments.cell import Cell, resolved_workload
+from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.grid_file import Grid
+from adavit.experiments.queue import Outcome
+from adavit.runs.directory import read_records
+from adavit.runtime.console import SilentConsole
+from adavit.training.plan import seconds_per_step
+from adavit.training.start.workload import total_images
+
+COLUMNS = ("cell", "metric", "best", "last", "r_t", "p", "gap", "images/s", "state")
+"""Of the table at the end."""
+
+
+def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: int) -> str:
+    """One line per cell, and the time of all.
+
+    Args:
+        grid: The grid.
+        cells: Its cells.
+        folder: Where they would lie; what is there already counts.
+        workers: Between how many the cells are divided.
+    """
+    seconds = seconds_left(cells, folder)
+    rows = []
+    for cell, left in zip(cells, seconds, strict=True):
+        sets = ", ".join(f"{key} {_shown(value)}" for key, value in cell.varied.items())
+        time_left = in_words(left) if left else "finished"
+        rows.append((cell.digest, cell.title, time_left, sets + "  (baseline)" * cell.baseline))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in rows]
+    time = total_time(sum(seconds), cells=len(cells), workers=workers)
+    heading = [f"{grid.name}: {grid.description}"] if grid.description else []
+    return "\n".join([*heading, *lines, f"{len(cells)} cells in {folder}, {time}"])
+
+
+def total_time(seconds: float, *, cells: int, workers: int) -> str:
+    """The time of all cells, in words, divided between the workers."""
+    shared = f" with {workers} workers, if each is as fast as one alone" if workers > 1 else ""
+    return (
+        f"{in_words(seconds / min(workers, cells))}{shared}; measured now, and the evaluations"
+        " besides."
+    )
+
+
+def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
+    """Time of the training steps that each cell still needs, measured on a few steps of each kind."""
+    per_step: dict[str, float] = {}
+    times = []
+    for cell in cells:
+        config = cell.config()
+        kind = repr(_what_takes_time(config))
+        if kind not in per_step:
+            per_step[kind] = seconds_per_step(resolved_workload(config, SilentConsole()))
+        done = CellDirectory(folder, cell).checkpoint_images() or 0
+        times.append(max(0, total_images(config) - done) / config.training.batch * per_step[kind])
+    return times
+
+
+def in_words(seconds: float) -> str:
+    """A time in minutes or hours."""
+    return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{seconds / 60:.1f} minutes"
+
+
+def summary_rows(
+    folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]
+) -> list[dict[str, Any]]:
+    """Figures of each cell.
+
+    Args:
+        folder: Of the experiment.
+        cells: Of the experiment.
+        outcomes: By digest; what is missing is not done yet.
+
+    Returns:
+        Per cell a value for each of `COLUMNS`, or None. `r_t`, `p`, and `gap` (mean logit of training
+        images minus that of held-out ones) are those of the last report.
+    """
+    rows = []
+    for cell in cells:
+        directory = CellDirectory(folder, cell)
+        names = cell.settings["metrics"]["names"]
+        recorded = recorded_metric(read_records(directory.run.metrics), names[0]) if names else None
+        figures = [figure for _, figure in directory.figures(recorded)]
+        stats = read_records(directory.run.stats)
+        last = stats[-1] if stats else {}
+        train, heldout = last.get("logits_train"), last.get("logits_heldout")
+        outcome = outcomes.get(cell.digest)
+        elsewhere = outcome is not None and outcome.state != "failed" and not directory.begun()
+        rows.append(
+            {
+                "cell": cell.title + (" (baseline)" if cell.baseline else ""),
+                "metric": recorded,
+                "best": min(figures, default=None),
+                "last": figures[-1] if figures else None,
+                "r_t": last.get("r_t"),
+                "p": last.get("p"),
+                "gap": None if train is None or heldout is None else train - heldout,
+                "images/s": last.get("images_per_s"),
+                "state": (
+                    (outcome.state if outcome else "open") + (" elsewhere" if elsewhere else "")
+                ),
+            }
+        )
+    return rows
+
+
+def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> str:
+    """The rows as text, figures to the right."""
+    formats = {
+        "best": ".4g",
+        "last": ".4g",
+        "r_t": "+.2f",
+        "p": ".3f",
+        "gap": "+.2f",
+        "images/s": ".0f",
+    }
+    lines = [list(COLUMNS)]
+    for row in summary_rows(folder, cells, outcomes):
+        lines.append(
+            ["-" if row[key] is None else format(row[key], formats.get(key, "")) for key in COLUMNS]
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if name in formats else text.ljust(width)
+            for name, text, width in zip(COLUMNS, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _what_takes_time(config: RunConfig) -> dict[str, Any]:
+    sections = config.as_dict()
+    kept = {key: sections[key] for key in ("generator", "discriminator", "training", "augment")}
+    return {**kept, "resolution": config.data.resolution}
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
