@@ -14,10 +14,7 @@ from adavit.diagnostics.discriminator.summary import summarise_inspection
 @click.argument("source", metavar="RUN|FILE")
 @options.diagnostics_data
 @click.option("--images", type=click.IntRange(min=1), help="Images of each kind, at most. [1000]")
-@options.seed
-@options.diagnostics_out
-@options.data_root
-@options.device
+@options.diagnostics_place
 def command(source: str, **given: Any) -> None:
     """Show what a discriminator looks at.
 

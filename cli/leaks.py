@@ -21,10 +21,7 @@ from adavit.diagnostics.leaks.summary import summarise_leaks
 @click.option("--augment", help="What to look for, as a preset: blit, geom, color, bgc, ...")
 @options.diagnostics_fakes
 @options.which
-@options.seed
-@options.diagnostics_out
-@options.data_root
-@options.device
+@options.diagnostics_place
 def command(source: str, **given: Any) -> None:
     """Estimate how many generated images show an augmentation.
 

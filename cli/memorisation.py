@@ -22,10 +22,7 @@ from adavit.metrics.extractors.choice import EXTRACTORS
 )
 @options.inception_weights
 @options.which
-@options.seed
-@options.diagnostics_out
-@options.data_root
-@options.device
+@options.diagnostics_place
 def command(source: str, **given: Any) -> None:
     """Find the training images that generated ones come closest to.
 

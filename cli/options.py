@@ -128,6 +128,7 @@ diagnostics_fakes = click.option(
 diagnostics_out = click.option(
     "--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]"
 )
+diagnostics_place = in_order(seed, diagnostics_out, data_root, device)
 
 
 def experiment(default_out: str) -> Option:

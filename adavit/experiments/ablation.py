@@ -1,4 +1,4 @@
-"""`ablate`: every cell of a grid, once, whoever works on it."""
+"""`ablate`: trains every cell of a grid once, however many workers share it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

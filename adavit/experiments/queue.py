@@ -25,7 +25,7 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 @dataclass(frozen=True)
 class Claim:
-    """A job that this worker has taken.
+    """A job that a worker has taken, by setting a trial of it in the database to "running".
 
     Attributes:
         job: Its name.

@@ -1,4 +1,4 @@
-"""`sweep`: settings chosen by Optuna's sampler, runs that will not be the best ended early."""
+"""`sweep`: a search for the settings with the lowest figure, by Optuna's sampler and pruner."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
 from adavit.experiments.cell_directory import CellDirectory, recorded_metric
+from adavit.experiments.experiment_file import setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.experiments.tables import seconds_left, summary_table, total_time
@@ -84,10 +85,6 @@ class SweepPlan:
 
     def make_cell(self, job: str, chosen: Values) -> Cell:
         """The run with the settings that the sampler has chosen."""
-        layers: list[Values] = []
-        for key, value in chosen.items():
-            section, _, name = key.partition(".")
-            layers.append({section: {name: value}})
         label = ", ".join(
             (
                 f"{key.partition('.')[2]} {value:.4g}"
@@ -96,7 +93,7 @@ class SweepPlan:
             )
             for key, value in chosen.items()
         )
-        settings = merge(self.sweep.base, *layers)
+        settings = merge(self.sweep.base, *(setting(key, value) for key, value in chosen.items()))
         return make_cell(
             self.sweep.name, settings, axes=chosen, varied=chosen, label=label, job=job
         )
@@ -204,9 +201,8 @@ def _plan(chosen: Sweep) -> SweepPlan:
             " Name one that is measured, or add it to metrics.names."
         )
     for key, values in chosen.search.items():
-        section, _, name = key.partition(".")
         for end in _ends(values):
-            build_config([chosen.base, {section: {name: end}}])
+            build_config([chosen.base, setting(key, end)])
     return SweepPlan(chosen, config.run.seed, chosen.metric or names[0])
 
 

@@ -98,5 +98,11 @@ def untimed(path: Path) -> list[dict[str, Any]]:
     return [{k: v for k, v in json.loads(line).items() if k not in timings} for line in lines]
 
 
+def notes(folder: Path) -> dict[str, dict[str, Any]]:
+    """`cell.json` of each cell, by label."""
+    found = [json.loads(path.read_text()) for path in folder.glob("*/cell.json")]
+    return {note["label"]: note for note in found}
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](*json.loads(sys.argv[2]))
