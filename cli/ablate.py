@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.cli.experiments import experiment_options, layers_from
 from adavit.experiments.ablation import ablate
 from adavit.experiments.grid_file import grid_names
 from adavit.generation.generate import parse_seeds
@@ -14,9 +14,13 @@ from adavit.generation.generate import parse_seeds
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
 @click.argument("grid")
 @click.option("--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5. [the grid's]")
-@experiment_options("[runs/ablations/NAME]")
+@options.experiment("[runs/ablations/NAME]")
 def command(
-    grid: str, seeds: str | None, data: str | None, assignments: tuple[str, ...], **options: Any
+    grid: str,
+    seeds: str | None,
+    data__source: str | None,
+    assignments: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Train every cell of GRID, a YAML file or the name of a shipped grid.
 
@@ -31,9 +35,9 @@ def command(
     with console_for() as console:
         text = ablate(
             grid,
-            layers=layers_from(data, assignments),
+            layers=options.setting_layers({"data__source": data__source}, assignments=assignments),
             seeds=None if seeds is None else parse_seeds(seeds),
             console=console,
-            **options,
+            **given,
         )
     click.echo(text)

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.config.layers import build_config, parse_assignment
+from adavit.config.layers import build_config
 from adavit.diagnostics.augmentation_preview import preview as draw_preview
 from adavit.generation.sampling import png_bytes
 from adavit.runtime.files import write_bytes
@@ -18,11 +19,15 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--data", "source", required=True, help="A folder, a zip, or a name, as for train.")
-@click.option(
-    "--augment", "preset", help="Operations: blit, geom, color, ..., bgc, ..., diffaug. [bgc]"
+@options.setting(
+    "--data", "data.source", "A folder, a zip, or a name, as for train.", required=True
 )
-@click.option("--extra", help="Operations of kornia besides: RandomElasticTransform,RandomHue.")
+@options.setting(
+    "--augment", "augment.preset", "Operations: blit, geom, color, ..., bgc, ..., diffaug. [bgc]"
+)
+@options.setting(
+    "--extra", "augment.extra", "Operations of kornia besides: RandomElasticTransform,RandomHue."
+)
 @click.option(
     "--p",
     type=click.FloatRange(0, 1),
@@ -30,10 +35,10 @@ def command() -> None:
     show_default=True,
     help="Probability of the random draws.",
 )
-@click.option("--set", "assignments", multiple=True, help="One setting: --set augment.rotate90=0.")
-@click.option("--resolution", help="Side in pixels. [what fits the images]")
-@click.option("--seed", type=click.IntRange(min=0), help="Which images and draws. [0]")
-@click.option("--data-root", help="Where downloaded sets are kept.")
+@options.assignments("One setting: --set augment.rotate90=0.")
+@options.setting("--resolution", "data.resolution", "Side in pixels. [what fits the images]")
+@options.setting("--seed", "run.seed", "Which images and draws. [0]", type=click.IntRange(min=0))
+@options.setting("--data-root", "data.data_root", "Where downloaded sets are kept.")
 @click.option(
     "-o",
     "--out",
@@ -42,35 +47,18 @@ def command() -> None:
     show_default=True,
     help="The picture, a PNG.",
 )
-def preview(
-    source: str,
-    preset: str | None,
-    extra: str | None,
-    p: float,
-    assignments: tuple[str, ...],
-    resolution: str | None,
-    seed: int | None,
-    data_root: str | None,
-    out: Path,
-) -> None:
+def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) -> None:
     """Draw what each operation does to your images: a row per operation, and random draws.
 
     \b
     adavit augment preview --data my_photos --augment bgc --p 0.5 -o preview.png
     adavit augment preview --data my_photos --set augment.rotate90=0 --set augment.hue=0
     """  # noqa: D301  click looks for the character itself
-    flags: dict[str, dict[str, Any]] = {
-        "data": {"source": source, "resolution": resolution, "data_root": data_root},
-        "augment": {"preset": preset, "extra": extra},
-        "run": {"seed": seed},
-    }
-    given = {
-        section: {key: value for key, value in values.items() if value is not None}
-        for section, values in flags.items()
-    }
     # diffaug has no probability, which the configuration of a training run has to say.
-    fixed = {"augment": {"mode": "fixed", "p": 1}} if preset == "diffaug" else {}
-    config = build_config([fixed, *map(parse_assignment, assignments), given])
+    fixed = (
+        {"augment": {"mode": "fixed", "p": 1}} if settings["augment__preset"] == "diffaug" else {}
+    )
+    config = build_config([fixed, *options.setting_layers(settings, assignments=assignments)])
     with console_for(err=True) as console:
         picture = draw_preview(config, p=p, console=console)
     write_bytes(out, png_bytes(picture))

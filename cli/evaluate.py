@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from adavit.cli import source_options
+from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.evaluation.evaluate import evaluate
 from adavit.evaluation.protocol import PROTOCOLS
@@ -39,7 +39,13 @@ when missing.
 @click.option(
     "--data", help="What to compare with: images, a name, a run or a generator. [the run's data]"
 )
-@click.option("--metrics", default="fid,kid", show_default=True, help=f"Of {','.join(METRICS)}.")
+@click.option(
+    "--metrics",
+    default="fid,kid",
+    show_default=True,
+    callback=options.words,
+    help=f"Of {','.join(METRICS)}.",
+)
 @click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help=f"{PROTOCOL_HELP}.")
 @click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
 @click.option(
@@ -49,18 +55,17 @@ when missing.
     metavar="NAME",
     help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict.",
 )
-@source_options.inception_weights
-@source_options.which
+@options.inception_weights
+@options.which
 @click.option("--truncation", type=click.FloatRange(0, 2), help="1 is none. [1]")
-@source_options.seed
+@options.seed
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Also write the record to this JSON file."
 )
-@source_options.data_root
-@source_options.device
-def command(metrics: str, source: str, **options: Any) -> None:
+@options.data_root
+@options.device
+def command(source: str, **given: Any) -> None:
     """Parses, evaluates, prints the record."""
-    names = [part.strip() for part in metrics.split(",") if part.strip()]
     with console_for(err=True) as console:
-        record = evaluate(source, metrics=names, console=console, **options)
+        record = evaluate(source, console=console, **given)
     click.echo(json.dumps(record, indent=2))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from adavit.cli import source_options
+from adavit.cli import options
 from adavit.generation.generate import generate, parse_seeds
 
 
@@ -17,10 +17,10 @@ from adavit.generation.generate import generate, parse_seeds
     "--truncation", type=click.FloatRange(0, 2), default=1.0, show_default=True, help="1 is none."
 )
 @click.option("--class", "class_name", help="Class by name or number. [drawn by the seed]")
-@source_options.which
+@options.which
 @click.option("--grid", is_flag=True, help="Also write grid.png.")
-@source_options.device
-def command(seeds: str, source: str, **options: Any) -> None:
+@options.device
+def command(seeds: str, source: str, **given: Any) -> None:
     """Draw images from SOURCE: a run or a generator file."""
-    written = generate(source, parse_seeds(seeds), **options)
-    click.echo(f"Wrote {len(written)} files to {options['out']}.")
+    written = generate(source, parse_seeds(seeds), **given)
+    click.echo(f"Wrote {len(written)} files to {given['out']}.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from adavit.cli import source_options
+from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.diagnostics.discriminator.inspection import inspect
 from adavit.diagnostics.discriminator.summary import summarise_inspection
@@ -12,13 +12,10 @@ from adavit.diagnostics.discriminator.summary import summarise_inspection
 
 @click.command()
 @click.argument("source", metavar="RUN|FILE")
-@source_options.diagnostics_data
+@options.diagnostics_data
 @click.option("--images", type=click.IntRange(min=1), help="Images of each kind, at most. [1000]")
-@source_options.seed
-@source_options.diagnostics_out
-@source_options.data_root
-@source_options.device
-def command(source: str, **options: Any) -> None:
+@options.diagnostics_place
+def command(source: str, **given: Any) -> None:
     """Show what a discriminator looks at.
 
     RUN is a run directory, FILE the checkpoint.pt of one. Of a vision transformer: attention rollout,
@@ -32,5 +29,5 @@ def command(source: str, **options: Any) -> None:
     adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
     """  # noqa: D301  click looks for the character itself
     with console_for(err=True) as console:
-        record = inspect(source, console=console, **options)
+        record = inspect(source, console=console, **given)
     click.echo(summarise_inspection(record))

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from adavit.cli import source_options
+from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.diagnostics.memorisation.diagnosis import memorisation
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
@@ -13,20 +13,17 @@ from adavit.metrics.extractors.choice import EXTRACTORS
 
 @click.command()
 @click.argument("source")
-@source_options.diagnostics_data
-@source_options.diagnostics_fakes
+@options.diagnostics_data
+@options.diagnostics_fakes
 @click.option(
     "--extractor",
     metavar="NAME",
     help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict. [the run's]",
 )
-@source_options.inception_weights
-@source_options.which
-@source_options.seed
-@source_options.diagnostics_out
-@source_options.data_root
-@source_options.device
-def command(source: str, **options: Any) -> None:
+@options.inception_weights
+@options.which
+@options.diagnostics_place
+def command(source: str, **given: Any) -> None:
     """Find the training images that generated ones come closest to.
 
     SOURCE is a run, a generator file, or a folder or zip of generated images. How near its images come
@@ -40,5 +37,5 @@ def command(source: str, **options: Any) -> None:
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
     """  # noqa: D301  click looks for the character itself
     with console_for(err=True) as console:
-        record = memorisation(source, console=console, **options)
+        record = memorisation(source, console=console, **given)
     click.echo(summarise_memorisation(record))

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.cli.experiments import experiment_options, layers_from
 from adavit.experiments.sweep import sweep
 from adavit.experiments.sweep_file import sweep_names
 
@@ -16,8 +16,10 @@ from adavit.experiments.sweep_file import sweep_names
 @click.option(
     "--trials", type=click.IntRange(min=1), help="Runs, those before counted. [the file's]"
 )
-@experiment_options("[runs/sweeps/NAME]")
-def command(source: str, data: str | None, assignments: tuple[str, ...], **options: Any) -> None:
+@options.experiment("[runs/sweeps/NAME]")
+def command(
+    source: str, data__source: str | None, assignments: tuple[str, ...], **given: Any
+) -> None:
     """Search settings for the lowest metric, as SWEEP says: a YAML file or the name of a shipped one.
 
     A sampler (TPE) chooses each run's settings by those before; a run that is above the median of the
@@ -28,5 +30,6 @@ def command(source: str, data: str | None, assignments: tuple[str, ...], **optio
     adavit sweep my_sweep.yaml --metric kid --trials 30 --devices cuda:0,cuda:1
     """  # noqa: D301  click looks for the character itself
     with console_for() as console:
-        text = sweep(source, layers=layers_from(data, assignments), console=console, **options)
+        layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
+        text = sweep(source, layers=layers, console=console, **given)
     click.echo(text)

@@ -5,92 +5,93 @@ from typing import Any
 
 import click
 
-from adavit.cli.config_options import DATA, IMAGES, RUN, Flag, config_options, flag_layers
+from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.config.layers import (
     build_config,
-    parse_assignment,
     preset_names,
-    read_config_file,
-    read_preset,
 )
 from adavit.errors import UserError
 from adavit.training.plan import describe_plan
 from adavit.training.train import resume as resume_run
 from adavit.training.train import train
 
-FLAGS: list[Flag] = [
-    DATA,
-    ("--out", "run.out", "The run directory. [runs/NUMBER-...]"),
-    (
-        "--kimg",
-        "training.total_kimg",
-        "Length in thousands of real images, counted from the run's start.",
-    ),
-    ("--discriminator", "discriminator.kind", "resnet or vit. [resnet]"),
-    (
-        "--init-discriminator",
-        "training.init_discriminator",
-        "File of adavit pretrain that a vit discriminator starts from.",
-    ),
-    *IMAGES,
-    (
-        "--augment",
-        "augment.preset",
-        "Operations: blit, geom, color, ..., bgc, ..., bgcfnc, diffaug. [bgc]",
-    ),
-    (
-        "--extra",
-        "augment.extra",
-        "Operations of kornia besides: RandomElasticTransform:0.5,RandomHue, or a YAML list.",
-    ),
-    ("--aug", "augment.mode", "ada (p adapts), fixed, scheduled or none. [ada]"),
-    ("--p", "augment.p", "The probability, with --aug fixed or scheduled."),
-    ("--heuristic", "augment.heuristic", "What steers p: rt, rv or relative. [as the loss asks]"),
-    ("--target", "augment.target", "Value of the heuristic to hold. [0.6, for rv 0.5]"),
-    (
-        "--transfer",
-        "training.transfer",
-        "Start from the networks of the run in this directory.",
-    ),
-    (
-        "--freeze-d",
-        "training.freeze_d",
-        "Leave so many of the discriminator's lowest layers as they are. [0]",
-    ),
-    ("--batch", "training.batch", "Real images per step."),
-    ("--microbatch", "training.microbatch", "Images at a time; gradients are accumulated."),
-    ("--precision", "training.precision", "auto, float32 or bf16. [auto: bf16 on CUDA]"),
-    (
-        "--metrics",
-        "metrics.names",
-        "Of fid,kid; the first decides which generator is best. [fid,kid]",
-    ),
-    ("--extractor", "metrics.extractor", "inception or random. [inception where its weights are]"),
-    ("--inception-weights", "metrics.inception_weights", "Inception's weights as a file."),
-    ("--fakes", "metrics.fakes", "Generated images per evaluation. [5000, on a CPU 2000]"),
-    ("--metric-data", "metrics.reference", "Data to compare with. [all of --data]"),
-    (
-        "--patience",
-        "metrics.patience_kimg",
-        "Stop when the metric has not improved for so many kimg.",
-    ),
-    *RUN,
-]
-SWITCHES: list[Flag] = [
-    ("--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."),
-    ("--compile/--no-compile", "training.compile", "Compile the discriminator."),
-    ("--mirror/--no-mirror", "data.mirror", "Double the images by flips."),
-]
-
 
 @click.command()
-@config_options([*FLAGS, *SWITCHES])
-@click.option("--preset", help="Settings shipped with adavit: " + ", ".join(preset_names()) + ".")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings from a YAML file.")
-@click.option(
-    "--set", "assignments", multiple=True, help="One setting: --set training.r1_gamma=0.1."
+@options.data
+@options.setting("--out", "run.out", "The run directory. [runs/NUMBER-...]")
+@options.setting(
+    "--kimg",
+    "training.total_kimg",
+    "Length in thousands of real images, counted from the run's start.",
 )
+@options.setting("--discriminator", "discriminator.kind", "resnet or vit. [resnet]")
+@options.setting(
+    "--init-discriminator",
+    "training.init_discriminator",
+    "File of adavit pretrain that a vit discriminator starts from.",
+)
+@options.image_settings
+@options.setting(
+    "--augment",
+    "augment.preset",
+    "Operations: blit, geom, color, ..., bgc, ..., bgcfnc, diffaug. [bgc]",
+)
+@options.setting(
+    "--extra",
+    "augment.extra",
+    "Operations of kornia besides: RandomElasticTransform:0.5,RandomHue, or a YAML list.",
+)
+@options.setting("--aug", "augment.mode", "ada (p adapts), fixed, scheduled or none. [ada]")
+@options.setting("--p", "augment.p", "The probability, with --aug fixed or scheduled.")
+@options.setting(
+    "--heuristic", "augment.heuristic", "What steers p: rt, rv or relative. [as the loss asks]"
+)
+@options.setting("--target", "augment.target", "Value of the heuristic to hold. [0.6, for rv 0.5]")
+@options.setting(
+    "--transfer",
+    "training.transfer",
+    "Start from the networks of the run in this directory.",
+)
+@options.setting(
+    "--freeze-d",
+    "training.freeze_d",
+    "Leave so many of the discriminator's lowest layers as they are. [0]",
+)
+@options.setting("--batch", "training.batch", "Real images per step.")
+@options.setting(
+    "--microbatch", "training.microbatch", "Images at a time; gradients are accumulated."
+)
+@options.setting("--precision", "training.precision", "auto, float32 or bf16. [auto: bf16 on CUDA]")
+@options.setting(
+    "--metrics",
+    "metrics.names",
+    "Of fid,kid; the first decides which generator is best. [fid,kid]",
+)
+@options.setting(
+    "--extractor", "metrics.extractor", "inception or random. [inception where its weights are]"
+)
+@options.setting(
+    "--inception-weights", "metrics.inception_weights", "Inception's weights as a file."
+)
+@options.setting(
+    "--fakes", "metrics.fakes", "Generated images per evaluation. [5000, on a CPU 2000]"
+)
+@options.setting("--metric-data", "metrics.reference", "Data to compare with. [all of --data]")
+@options.setting(
+    "--patience",
+    "metrics.patience_kimg",
+    "Stop when the metric has not improved for so many kimg.",
+)
+@options.run_settings
+@options.setting(
+    "--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."
+)
+@options.setting("--compile/--no-compile", "training.compile", "Compile the discriminator.")
+@options.setting("--mirror/--no-mirror", "data.mirror", "Double the images by flips.")
+@click.option("--preset", help="Settings shipped with adavit: " + ", ".join(preset_names()) + ".")
+@options.config
+@options.assignments("One setting: --set training.r1_gamma=0.1.")
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Continue the run in this directory."
 )
@@ -103,7 +104,7 @@ def command(
     assignments: tuple[str, ...],
     resume: Path | None,
     dry_run: bool,
-    **flags: Any,
+    **settings: Any,
 ) -> None:
     """Train a GAN on small image sets.
 
@@ -112,13 +113,7 @@ def command(
     adavit train --data my_photos.zip --kimg 200
     adavit train --resume runs/00000-small_set-resnet-bgc
     """  # noqa: D301  click looks for the character itself
-    layers = []
-    if preset is not None:
-        layers.append(read_preset(preset))
-    if config is not None:
-        layers.append(read_config_file(config))
-    layers += [parse_assignment(text) for text in assignments]
-    layers += flag_layers(flags)
+    layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
     with console_for() as console:
         if dry_run:
             if resume is not None:

@@ -1,4 +1,4 @@
-"""`ablate`: every cell of a grid, once, whoever works on it."""
+"""`ablate`: trains every cell of a grid once, however many workers share it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,12 @@ from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.estimate import describe_cells
 from adavit.experiments.grid_file import Grid, read_grid
 from adavit.experiments.queue import Claim, Queue
-from adavit.experiments.summary import summary_table
-from adavit.experiments.worker_pool import Crew
+from adavit.experiments.tables import describe_cells, summary_table
+from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.files import write_text
 
 GRID_FILE = "grid.yaml"
 DEFAULT_PARENT = Path("runs/ablations")
@@ -106,20 +104,22 @@ def ablate(
     console = console or SilentConsole()
     grid = read_grid(source)
     folder = out or DEFAULT_PARENT / grid.name
-    crew = Crew.hired(folder, storage=storage, workers=workers, devices=devices)
-    grid = grid.with_overrides([*layers, *crew.settings], seeds)
+    pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
+    grid = grid.with_overrides([*layers, *pool.settings], seeds)
     _check_folder(folder, grid)
     cells = cells_of(grid, console)
     if dry_run:
-        return describe_cells(grid, cells, folder, workers=crew.workers)
+        return describe_cells(grid, cells, folder, workers=pool.workers)
     plan = AblationPlan(grid.name, {cell.digest: cell for cell in cells})
-    queue = crew.open_queue(plan)
-    write_text(folder / GRID_FILE, grid.as_yaml())
-    console.note(f"Grid {grid.name}: {len(cells)} cells in {folder}.")
-    if retry_failed:
-        again = queue.reopen_failed(plan.jobs)
-        console.note(f"{len(again)} failed cells are tried again.")
-    outcomes = crew.run(plan, console)
+    _, outcomes = pool.carry_out(
+        plan,
+        file=GRID_FILE,
+        text=grid.as_yaml(),
+        opening=f"Grid {grid.name}: {len(cells)} cells in {folder}.",
+        noun="cells",
+        retry_failed=retry_failed,
+        console=console,
+    )
     table = summary_table(folder, cells, outcomes)
     failed = [cell for cell in cells if outcomes[cell.digest].state == "failed"]
     if failed:

@@ -5,7 +5,7 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.experiments.cell import Cell
-from adavit.experiments.worker_identity import WorkerIdentity
+from adavit.experiments.liveness import WorkerIdentity
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json

@@ -1,17 +1,73 @@
-"""What grid files and sweep files have in common: where they are found, and how their mistakes are worded."""
+"""An experiment file, which is a grid or a sweep: where it is found, what both hold, how mistakes are worded."""
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from adavit.config.layers import merge, parse_yaml, read_preset
+import yaml
+
+from adavit.config.layers import Values, flatten, merge, parse_yaml, read_preset
 from adavit.errors import UserError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names become folders and names in a queue."""
+
+
+KEYS = {"name": str, "description": str, "preset": str, "base": dict}
+"""Keys of every such file, with their types."""
+
+
+@dataclass(frozen=True)
+class ExperimentFile:
+    """What a grid and a sweep both say.
+
+    Attributes:
+        name: Of the experiment; also of its queue and its folder.
+        description: What it is to show, for people.
+        base: Sections of keys that all runs share.
+    """
+
+    name: str
+    description: str
+    base: Values
+
+    def overridden_base(
+        self, layers: Sequence[Values], *, varied: Iterable[str], reason: str
+    ) -> Values:
+        """The shared settings with others laid over them.
+
+        Args:
+            layers: Weakest first.
+            varied: Settings, by `section.key`, that are not shared: the experiment varies them.
+            reason: Says so of such a setting.
+
+        Raises:
+            UserError: If a layer sets what is varied, or has no sections.
+        """
+        given = merge(*layers)
+        check_sections(given, "--set")
+        for key in flatten(given):
+            if key in varied:
+                raise UserError(f"{key} is given, but {reason}. Leave it out, or change the file.")
+        return merge(self.base, given)
+
+    def to_yaml(self, **own: Any) -> str:
+        """The text of a file that is read to the same experiment.
+
+        Args:
+            own: Keys that only this kind of experiment has.
+        """
+        values = {
+            "name": self.name,
+            "description": self.description,
+            "base": self.base,
+            **own,
+        }
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def shipped_names(folder: str) -> list[str]:
@@ -71,15 +127,22 @@ def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> di
     return filled
 
 
-def base_layer(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that all runs of an experiment share: its preset with `base` over it.
+def shared(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an `ExperimentFile`; its base is the preset with `base` over it.
+
+    Args:
+        values: As `read_experiment` gives them.
 
     Raises:
         UserError: If there is no such preset, or `base` is not made of sections.
     """
     check_sections(values["base"], "base")
     preset = read_preset(values["preset"]) if values["preset"] else {}
-    return merge(preset, values["base"])
+    return {
+        "name": values["name"],
+        "description": values["description"].strip(),
+        "base": merge(preset, values["base"]),
+    }
 
 
 def check_sections(settings: object, where: str) -> None:

@@ -5,30 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
 from adavit.config.layers import Values, flatten, merge
 from adavit.errors import UserError
 from adavit.experiments.experiment_file import (
-    base_layer,
+    KEYS,
+    ExperimentFile,
     check_sections,
     did_you_mean,
     is_setting,
     read_experiment,
     setting,
+    shared,
     shipped_names,
 )
 
 FOLDER = "ablations"
 SEED = "run.seed"
-KEYS = {
-    "name": str,
-    "description": str,
-    "preset": str,
-    "base": dict,
-    "axes": dict,
-    "baseline": dict,
-}
 
 
 @dataclass(frozen=True)
@@ -57,21 +49,15 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(ExperimentFile):
     """A grid as read from its file.
 
     Attributes:
-        name: Of the grid; also of its queue and its folder.
-        description: What it is to show, for people.
-        base: Sections of keys that all cells share.
         axes: By axis, the layer of settings that each value or label stands for. An axis is a setting
             (`section.key`) with values, or a name of its own with labels.
         baseline: Value or label on some axes; the cells there are what the others are compared with.
     """
 
-    name: str
-    description: str
-    base: Values
     axes: dict[str, dict[Any, Values]]
     baseline: dict[str, Any]
 
@@ -100,18 +86,13 @@ class Grid:
         axes = dict(self.axes)
         if seeds is not None:
             axes[SEED] = {seed: setting(SEED, seed) for seed in seeds}
-        given = merge(*layers)
-        check_sections(given, "--set")
         varied = {
             key for layers in axes.values() for layer in layers.values() for key in flatten(layer)
         }
-        for key in flatten(given):
-            if key in varied:
-                raise UserError(
-                    f"{key} is given, but an axis of grid {self.name!r} varies it. Leave it out, or"
-                    " change the file."
-                )
-        return replace(self, base=merge(self.base, given), axes=axes)
+        base = self.overridden_base(
+            layers, varied=varied, reason=f"an axis of grid {self.name!r} varies it"
+        )
+        return replace(self, base=base, axes=axes)
 
     def as_yaml(self) -> str:
         """The grid as a file that `read_grid` reads to the same grid."""
@@ -119,14 +100,7 @@ class Grid:
             axis: list(options) if is_setting(axis) else options
             for axis, options in self.axes.items()
         }
-        values = {
-            "name": self.name,
-            "description": self.description,
-            "base": self.base,
-            "axes": axes,
-            "baseline": self.baseline,
-        }
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return self.to_yaml(axes=axes, baseline=self.baseline)
 
 
 def grid_names() -> list[str]:
@@ -140,7 +114,7 @@ def read_grid(source: str) -> Grid:
     Raises:
         UserError: If there is none, or it is not a grid.
     """
-    values = read_experiment(source, folder=FOLDER, keys=KEYS)
+    values = read_experiment(source, folder=FOLDER, keys={**KEYS, "axes": dict, "baseline": dict})
     if not values["axes"]:
         raise UserError(
             f"{source!r} has no axes, expected at least one. Write for example 'axes:"
@@ -158,9 +132,7 @@ def read_grid(source: str) -> Grid:
             raise UserError(
                 f"baseline.{axis} is {label!r}, expected one of: {known}. Correct the file."
             )
-    return Grid(
-        values["name"], values["description"].strip(), base_layer(values), axes, values["baseline"]
-    )
+    return Grid(**shared(values), axes=axes, baseline=values["baseline"])
 
 
 def _options(axis: object, given: object) -> dict[Any, Values]:

@@ -16,7 +16,7 @@ from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from adavit.experiments.worker_identity import WorkerIdentity
+from adavit.experiments.liveness import WorkerIdentity
 
 JOB, WORKER, REASON, ATTEMPTS = "job", "worker", "reason", "attempts"
 OPEN = (TrialState.WAITING, TrialState.RUNNING)
@@ -25,7 +25,7 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 @dataclass(frozen=True)
 class Claim:
-    """A job that this worker has taken.
+    """A job that a worker has taken, by setting a trial of it in the database to "running".
 
     Attributes:
         job: Its name.
@@ -116,10 +116,6 @@ class Queue:
                 self._enter(job, history)
                 failed.append(job)
         return failed
-
-    def holds(self, claim: Claim) -> bool:
-        """Whether the claim still counts: others take it for dead after too long a silence."""
-        return self.storage.get_trial(claim.trial_id).state == TrialState.RUNNING
 
     def release(self, claim: Claim) -> None:
         """Puts a job back, for whoever comes next."""

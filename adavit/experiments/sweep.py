@@ -1,4 +1,4 @@
-"""`sweep`: settings chosen by Optuna's sampler, runs that will not be the best ended early."""
+"""`sweep`: a search for the settings with the lowest figure, by Optuna's sampler and pruner."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,15 +20,14 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.estimate import seconds_left, total_time
+from adavit.experiments.experiment_file import setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
-from adavit.experiments.summary import summary_table
 from adavit.experiments.sweep_file import Sweep, read_sweep
+from adavit.experiments.tables import seconds_left, summary_table, total_time
 from adavit.experiments.worker import Pruned
-from adavit.experiments.worker_pool import Crew
+from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.files import write_text
 from adavit.runtime.randomness import seed_for
 
 SWEEP_FILE = "sweep.yaml"
@@ -86,10 +85,6 @@ class SweepPlan:
 
     def make_cell(self, job: str, chosen: Values) -> Cell:
         """The run with the settings that the sampler has chosen."""
-        layers: list[Values] = []
-        for key, value in chosen.items():
-            section, _, name = key.partition(".")
-            layers.append({section: {name: value}})
         label = ", ".join(
             (
                 f"{key.partition('.')[2]} {value:.4g}"
@@ -98,7 +93,7 @@ class SweepPlan:
             )
             for key, value in chosen.items()
         )
-        settings = merge(self.sweep.base, *layers)
+        settings = merge(self.sweep.base, *(setting(key, value) for key, value in chosen.items()))
         return make_cell(
             self.sweep.name, settings, axes=chosen, varied=chosen, label=label, job=job
         )
@@ -179,20 +174,20 @@ def sweep(
     console = console or SilentConsole()
     given = read_sweep(source)
     folder = out or DEFAULT_PARENT / given.name
-    crew = Crew.hired(folder, storage=storage, workers=workers, devices=devices)
-    chosen = given.with_overrides([*layers, *crew.settings], metric=metric, trials=trials)
+    pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
+    chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
     plan = _plan(chosen)
     if dry_run:
-        return _describe(plan, folder, crew.workers)
-    queue = crew.open_queue(plan)
-    write_text(folder / SWEEP_FILE, chosen.as_yaml())
-    console.note(
-        f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins."
+        return _describe(plan, folder, pool.workers)
+    queue, outcomes = pool.carry_out(
+        plan,
+        file=SWEEP_FILE,
+        text=chosen.as_yaml(),
+        opening=f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins.",
+        noun="runs",
+        retry_failed=retry_failed,
+        console=console,
     )
-    if retry_failed:
-        again = queue.reopen_failed(plan.jobs)
-        console.note(f"{len(again)} failed runs are tried again.")
-    outcomes = crew.run(plan, console)
     return _table(plan, queue, folder, outcomes)
 
 
@@ -206,9 +201,8 @@ def _plan(chosen: Sweep) -> SweepPlan:
             " Name one that is measured, or add it to metrics.names."
         )
     for key, values in chosen.search.items():
-        section, _, name = key.partition(".")
         for end in _ends(values):
-            build_config([chosen.base, {section: {name: end}}])
+            build_config([chosen.base, setting(key, end)])
     return SweepPlan(chosen, config.run.seed, chosen.metric or names[0])
 
 

@@ -1,10 +1,9 @@
 """A sweep file: shared settings, and the ranges in which a sampler looks for the best others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -12,45 +11,31 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from adavit.config.layers import Values, flatten, merge
+from adavit.config.layers import Values
 from adavit.errors import UserError
 from adavit.experiments.experiment_file import (
-    base_layer,
-    check_sections,
+    KEYS,
+    ExperimentFile,
     is_setting,
     read_experiment,
+    shared,
     shipped_names,
 )
 
 FOLDER = "sweeps"
-KEYS = {
-    "name": str,
-    "description": str,
-    "preset": str,
-    "base": dict,
-    "search": dict,
-    "metric": str,
-    "trials": int,
-}
 DEFAULT_TRIALS = 20
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(ExperimentFile):
     """A sweep as read from its file.
 
     Attributes:
-        name: Of the sweep; also of its queue and its folder.
-        description: What it looks for, for people.
-        base: Sections of keys that all runs share.
         search: By setting, the values it may take, as in the file.
         metric: What is to be lowest, as in `metrics.names`; None is the first of them.
         trials: How many runs.
     """
 
-    name: str
-    description: str
-    base: Values
     search: dict[str, Any]
     metric: str | None
     trials: int
@@ -65,36 +50,17 @@ class Sweep:
         """The sweep with other shared settings.
 
         Raises:
-            UserError: If a layer sets what is searched for.
+            UserError: If a layer sets what is searched for, or has no sections.
         """
-        given = merge(*layers)
-        check_sections(given, "--set")
-        for key in flatten(given):
-            if key in self.search:
-                raise UserError(
-                    f"{key} is given, but sweep {self.name!r} searches for it. Leave it out, or"
-                    " change the file."
-                )
-        return Sweep(
-            self.name,
-            self.description,
-            merge(self.base, given),
-            self.search,
-            metric or self.metric,
-            trials or self.trials,
+        base = self.overridden_base(
+            layers, varied=self.search, reason=f"sweep {self.name!r} searches for it"
         )
+        return replace(self, base=base, metric=metric or self.metric, trials=trials or self.trials)
 
     def as_yaml(self) -> str:
         """The sweep as a file that `read_sweep` reads to the same sweep."""
-        values = {
-            "name": self.name,
-            "description": self.description,
-            "base": self.base,
-            "search": self.search,
-            **({"metric": self.metric} if self.metric else {}),
-            "trials": self.trials,
-        }
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        metric = {"metric": self.metric} if self.metric else {}
+        return self.to_yaml(search=self.search, **metric, trials=self.trials)
 
 
 def sweep_names() -> list[str]:
@@ -108,19 +74,19 @@ def read_sweep(source: str) -> Sweep:
     Raises:
         UserError: If there is none, or it is not a sweep.
     """
-    values = read_experiment(source, folder=FOLDER, keys=KEYS)
+    values = read_experiment(
+        source, folder=FOLDER, keys={**KEYS, "search": dict, "metric": str, "trials": int}
+    )
     if not values["search"]:
         raise UserError(
             f"{source!r} has no search, expected at least one setting with its range. Write for"
             " example 'search: {training.r1_gamma: {low: 0.001, high: 10, log: true}}'."
         )
     sweep = Sweep(
-        values["name"],
-        values["description"].strip(),
-        base_layer(values),
-        values["search"],
-        values["metric"] or None,
-        values["trials"] or DEFAULT_TRIALS,
+        **shared(values),
+        search=values["search"],
+        metric=values["metric"] or None,
+        trials=values["trials"] or DEFAULT_TRIALS,
     )
     if sweep.trials < 1:
         raise UserError(f"trials is {sweep.trials}, expected at least 1. Correct the file.")

@@ -9,18 +9,17 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 import torch
 
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell
-from adavit.experiments.cell_console import CellConsole
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.heartbeat import ClaimLost, Heartbeat
+from adavit.experiments.liveness import ClaimLost, Heartbeat
 from adavit.experiments.queue import Claim, Queue
 from adavit.runs.directory import RunTaken
-from adavit.runtime.console import Console
+from adavit.runtime.console import BarConsole, Console, Status
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.training.train import resume, train
 
@@ -29,11 +28,14 @@ DEATHS_ALLOWED = 5
 
 
 class Pruned(Exception):
-    """A run is ended early, since it would not become the best."""
+    """Raised inside a run to end it early, since it would not become the best."""
 
 
 class Plan(Protocol):
-    """What an experiment asks of its workers. Plain values: it is handed to other processes."""
+    """An experiment as its workers see it: the jobs, the cell of each, when to end one, its figure.
+
+    Plain values: it is handed to other processes.
+    """
 
     @property
     def name(self) -> str:
@@ -51,6 +53,66 @@ class Plan(Protocol):
 
     def figure(self, directory: CellDirectory) -> float | None:
         """The figure of a run that is over, for the queue."""
+
+
+class CellConsole:
+    """Passes on what a run tells: in lines that name the cell, and all of it to the cell's own log.
+
+    Args:
+        console: Where people look.
+        title: Of the cell, before each line.
+        log: The cell's own log.
+        told: What earlier cells have told before they trained (of their data, mostly), which is not
+            told again; added to.
+        on_step: Called at every step and while data are read; may raise to end the run.
+        on_report: Called at the cadence of reports; may raise to end the run.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        log: TextIO,
+        *,
+        told: set[str],
+        on_step: Callable[[], None] = lambda: None,
+        on_report: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._console = console
+        self._title = title
+        self._log = log
+        self._told = told
+        self._begun = False
+        self._on_step = on_step
+        self._on_report = on_report
+
+    def note(self, text: str) -> None:
+        """A line that stays; a whole page (the configuration) goes to the log alone."""
+        print(text, file=self._log, flush=True)
+        again = not self._begun and text in self._told
+        self._told.add(text)
+        if "\n" not in text and not again:
+            self._console.note(f"[{self._title}] {text}")
+
+    def status(self, status: Status) -> None:
+        """Where training stands, at every step."""
+        self._begun = True
+        self._on_step()
+        self._console.status(status)
+
+    def report(self, status: Status) -> None:
+        """Where training stands, at the cadence of stats.jsonl."""
+        if isinstance(self._console, BarConsole):
+            print(status.fields(), file=self._log, flush=True)
+            self._console.report(status)
+        else:
+            self.note(status.fields())
+        self._on_report()
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Something else that takes time."""
+        self._on_step()
+        self._console.activity(f"[{self._title}] {text}", done, total)
 
 
 class Worker:
@@ -106,7 +168,7 @@ class Worker:
         """Runs one cell, and notes how it ended in its directory and in the queue."""
         directory: CellDirectory | None = None
         with ExitStack() as stack:
-            heartbeat = stack.enter_context(Heartbeat(self.queue, claim))
+            heartbeat = stack.enter_context(Heartbeat(self.queue.storage, claim.trial_id))
 
             def on_step() -> None:
                 heartbeat.check()

@@ -20,15 +20,15 @@ from adavit.experiments.database import open_storage, sqlite_url
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
-from adavit.runtime.files import make_folder
+from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.signals import Stopped, StopRequest
 
 QUEUE_FILE = "queue.sqlite3"
 
 
 @dataclass(frozen=True)
-class Crew:
-    """Who works on an experiment, and over which queue. Plain values, for other processes.
+class WorkerPool:
+    """The worker processes of an experiment, and the queue they share. Plain values, for other processes.
 
     Attributes:
         folder: Where cells are written.
@@ -65,7 +65,7 @@ class Crew:
                 )
 
     @classmethod
-    def hired(
+    def asked_for(
         cls, folder: Path, *, storage: str | None, workers: int | None, devices: Sequence[str]
     ) -> Self:
         """As the command line asks for it.
@@ -96,6 +96,44 @@ class Crew:
             storage=storage, study_name=plan.name, load_if_exists=True, direction="minimize"
         )
         return Queue(storage, study)
+
+    def carry_out(
+        self,
+        plan: Plan,
+        *,
+        file: str,
+        text: str,
+        opening: str,
+        noun: str,
+        retry_failed: bool,
+        console: Console,
+    ) -> tuple[Queue, dict[str, Outcome]]:
+        """Opens the queue, keeps the experiment's file in the folder, and works until all jobs have ended.
+
+        Args:
+            plan: The experiment.
+            file: Name of its file in the folder.
+            text: Of that file.
+            opening: Told before the first job.
+            noun: What a job is called, in the plural.
+            retry_failed: Take up again what has failed before.
+            console: As in `run`.
+
+        Returns:
+            The queue, and how each job has ended.
+
+        Raises:
+            UserError: If the queue cannot be opened.
+            Stopped: As `run`.
+            RunError: As `run`.
+        """
+        queue = self.open_queue(plan)
+        write_text(self.folder / file, text)
+        console.note(opening)
+        if retry_failed:
+            again = queue.reopen_failed(plan.jobs)
+            console.note(f"{len(again)} failed {noun} are tried again.")
+        return queue, self.run(plan, console)
 
     def run(self, plan: Plan, console: Console) -> dict[str, Outcome]:
         """Works until all jobs have ended.
@@ -173,7 +211,7 @@ def _terminate(processes: Sequence[BaseProcess]) -> None:
             process.terminate()
 
 
-def _work(crew: Crew, plan: Plan, device: str | None) -> None:
+def _work(pool: WorkerPool, plan: Plan, device: str | None) -> None:
     """What a worker's process does."""
     if device is not None and ":" in device:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
@@ -183,10 +221,10 @@ def _work(crew: Crew, plan: Plan, device: str | None) -> None:
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // crew.workers)))
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // pool.workers)))
     try:
-        queue = crew.open_queue(plan)
-        Worker(plan, queue, crew.folder, LineConsole(sys.stdout)).run()
+        queue = pool.open_queue(plan)
+        Worker(plan, queue, pool.folder, LineConsole(sys.stdout)).run()
     except Stopped as stop:
         sys.exit(128 + stop.signal_number)
     except (UserError, RunError) as error:

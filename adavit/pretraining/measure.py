@@ -1,4 +1,4 @@
-"""How well corrupted patches are predicted, beside what can be said without looking."""
+"""How well corrupted patches are predicted, and the baselines: the same figures from class frequencies alone."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,6 @@ from adavit.models.masked_patches.prediction import (
 )
 from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.pretraining.baseline import class_frequencies, frequency_loss, majority_accuracy
 from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
 
@@ -97,3 +96,37 @@ def figure_line(record: dict[str, Any]) -> str:
         f" {record['majority_accuracy']:.3f}), loss {record['loss']:.3f} (frequencies"
         f" {record['frequency_loss']:.3f})"
     )
+
+
+def class_frequencies(classes: Tensor, count: int) -> Tensor:
+    """How often each class occurs, by Laplace's rule: one more than was seen, so that none is impossible.
+
+    Args:
+        classes: Classes of training patches, int64 in [0, count), any shape.
+        count: Number K of classes.
+
+    Returns:
+        Frequencies [K], float64, > 0, that sum to 1.
+    """
+    seen = torch.bincount(classes.flatten(), minlength=count).double() + 1
+    return seen / seen.sum()
+
+
+def frequency_loss(frequencies: Tensor, classes: Tensor) -> float:
+    """Cross-entropy of always predicting the frequencies of training, in nats.
+
+    Args:
+        frequencies: From `class_frequencies`.
+        classes: What is right, int64, at least one.
+    """
+    return float(-frequencies.log()[classes.flatten()].mean())
+
+
+def majority_accuracy(frequencies: Tensor, classes: Tensor) -> float:
+    """Accuracy of always predicting the most frequent class of training, in [0, 1].
+
+    Args:
+        frequencies: From `class_frequencies`.
+        classes: What is right, int64, at least one.
+    """
+    return float((classes.flatten() == frequencies.argmax()).double().mean())

@@ -1,15 +1,17 @@
 """`pretrain`: from a configuration to a file with a trunk (Dosovitskiy et al. 2021, arXiv:2010.11929, B.1.2)."""
 
-import json
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from adavit.build.networks import build_discriminator
+from adavit.config.layers import explain, merge
 from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
 from adavit.config.run import MetricsConfig, RunConfig, RunSettings
 from adavit.config.section import writable
@@ -33,6 +35,19 @@ from adavit.training.start.workload import Workload, absolute_source, prepare
 
 TRUNK, LOG = "trunk.safetensors", "pretraining.jsonl"
 """What a pre-training leaves in its directory."""
+
+
+def build_pretrain_config(layers: Sequence[Mapping[str, Any]]) -> PretrainConfig:
+    """One validated configuration from layers of files and flags, weakest first.
+
+    Raises:
+        UserError: Naming every mistake, a line each.
+    """
+    values = merge({"discriminator": {"kind": "vit"}}, *layers)
+    try:
+        return PretrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(explain(error, values, PretrainConfig))) from None
 
 
 def pretrain(config: PretrainConfig | None = None, *, console: Console | None = None) -> Path:
@@ -75,7 +90,7 @@ def pretrain(config: PretrainConfig | None = None, *, console: Console | None = 
             f"discriminator.patch is {patch}, which makes one patch of an image of {side} px, but a"
             " hidden patch is predicted from others. Use a smaller patch."
         )
-    directory = RunDirectory.create(config.run.out, f"{workload.image_set.name}-pretrain").path
+    directory = RunDirectory.create(config.run.out, f"{workload.image_set.name}-pretrain")
     pretraining = _Pretraining(workload, section, directory, console)
     pretraining.run()
     return pretraining.file
@@ -92,12 +107,16 @@ class _Pretraining:
     """
 
     def __init__(
-        self, workload: Workload, section: PretrainingConfig, directory: Path, console: Console
+        self,
+        workload: Workload,
+        section: PretrainingConfig,
+        directory: RunDirectory,
+        console: Console,
     ) -> None:
         self.workload = workload
         self.section = section
         self.directory = directory
-        self.file = directory / TRUNK
+        self.file = directory.path / TRUNK
         self.console = console
         self.encoder, self.head = _networks(workload)
         self.optimizer = _adamw(self.encoder, self.head, section)
@@ -199,8 +218,7 @@ class _Pretraining:
             **self.measurement(self.encoder, self.head),
             "training_loss": training_loss,
         }
-        with (self.directory / LOG).open("a", encoding="utf-8") as log:
-            log.write(json.dumps(self.figures) + "\n")
+        self.directory.append(self.directory.path / LOG, self.figures)
         self.console.report(self._status())
 
     def _save(self) -> None:

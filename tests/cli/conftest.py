@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,6 +27,15 @@ class Outcome:
 
 
 Adavit = Callable[..., Outcome]
+
+
+def named_settings(command: click.Command) -> list[tuple[str, str]]:
+    """Options of a command that are names for keys of the configuration, as (flag, key)."""
+    return [
+        (parameter.opts[0], parameter.name.replace("__", "."))
+        for parameter in command.params
+        if parameter.name is not None and "__" in parameter.name
+    ]
 
 
 @pytest.fixture(autouse=True)

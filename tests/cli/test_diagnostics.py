@@ -1,59 +1,8 @@
-import json
 from pathlib import Path
 
 import pytest
 
-from adavit.diagnostics.leaks import probe
-from tests.cli.conftest import TINY, Adavit
-
-
-def test_memorisation_and_leaks_look_at_a_run(
-    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probe, "STEPS", 2)
-    trained = adavit(
-        "train", "--data", pictures, "--out", "run", "--cond", "--val-fraction", "0.25", *TINY
-    )
-    assert trained.code == 0, trained.err
-
-    seen = adavit("memorisation", "run")
-    assert seen.code == 0, seen.err
-    assert "20 generated images against 18 training images of pictures." in seen.out
-    record = json.loads(Path("run/diagnostics/memorisation.json").read_text())
-    assert record["protocol"]["labels"] == "training images"
-    assert Path("run/diagnostics/closest_pairs.png").is_file()
-    assert sorted(path.name for path in Path("run/diagnostics").iterdir()) == [
-        "closest_pairs.png",
-        "memorisation.json",
-    ]
-
-    single = adavit("memorisation", "run", "--fakes", "1", "--out", "single")
-    assert single.code == 0, single.err
-    assert "1 generated images against 18 training images of pictures." in single.out
-
-    leaking = adavit("leaks", "run", "--operations", "brightness, cutout", "--fakes", "10")
-    assert leaking.code == 0, leaking.err
-    assert "10 generated images" in leaking.out
-    record = json.loads(Path("run/diagnostics/leaks.json").read_text())
-    assert [entry["operation"] for entry in record["operations"]] == ["brightness", "cutout"]
-
-    drawn = adavit("generate", "run", "--seeds", "0-5", "--class", "dark", "--out", "drawn")
-    assert drawn.code == 0, drawn.err
-    folder = adavit(
-        "memorisation", "drawn", "--data", pictures, "--extractor", "random", "--out", "m"
-    )
-    assert folder.code == 0, folder.err
-    assert "6 generated images against 24 training images" in folder.out
-    pair = json.loads(Path("m/memorisation.json").read_text())["spaces"]["pixels"]["closest_pairs"][
-        0
-    ]
-    assert pair["generated"].startswith("seed000")
-    assert pair["training"].startswith(("dark/", "light/"))
-    by_file = adavit(
-        "leaks", "run/generator-last.safetensors", "--augment", "cutout", "--out", "leaking"
-    )
-    assert by_file.code == 0, by_file.err
-    assert Path("leaking/leaks.png").is_file()
+from tests.cli.conftest import Adavit
 
 
 @pytest.mark.parametrize("command", ["memorisation", "leaks"])

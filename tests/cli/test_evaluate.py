@@ -70,3 +70,17 @@ def test_help_explains_metrics_protocols_and_extractors(adavit: Adavit) -> None:
     text = " ".join(adavit("evaluate", "--help").out.split())
     for words in ("train50k: 50,000 fakes", "torchvision:ARCH:FILE", "Lower is better", "adavit"):
         assert words in text
+
+
+def test_a_conditional_run_is_evaluated_with_the_labels_it_was_trained_on(
+    adavit: Adavit, pictures: Path, tmp_path: Path
+) -> None:
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for index, path in enumerate(sorted(pictures.rglob("*.png"))):
+        (flat / f"{index}.png").write_bytes(path.read_bytes())
+    adavit("train", "--data", pictures, "--metric-data", flat, "--cond", "--out", "run", *TINY)
+    scored = adavit("evaluate", "run", "--extractor", "random", "--which", "last")
+    assert scored.code == 0, scored.err
+    in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
+    assert json.loads(scored.out)["fd_random"] == in_training["fd_random"]

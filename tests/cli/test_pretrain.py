@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from adavit.cli.pretrain import FLAGS
+from adavit.cli.pretrain import command
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import SilentConsole, Status
 from adavit.training.train import train
-from tests.cli.conftest import TINY, Adavit
+from tests.cli.conftest import TINY, Adavit, named_settings
 
 SMALL = (
     "--set discriminator.width=16 --set discriminator.heads=2 --set discriminator.depth=1 --kimg"
@@ -41,7 +41,7 @@ def test_a_flag_arrives_at_its_setting(adavit: Adavit, pictures: Path) -> None:
         "--seed": "5",
         "--device": "cpu",
     }
-    assert set(flags) == {flag for flag, _, _ in FLAGS}
+    assert set(flags) == {flag for flag, _ in named_settings(command)}
     given = [word for pair in flags.items() for word in pair]
     outcome = adavit("pretrain", *SMALL[:6], *given, "--set", "pretraining.weight_decay=0.1")
     assert outcome.code == 0, outcome.err

@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
-from adavit.config.layers import merge
+from adavit.config.layers import Values, merge
+from adavit.experiments.cell import cells_of
+from adavit.experiments.grid_file import read_grid
+from adavit.experiments.queue import Queue
+from adavit.training import trainer
+from tests.adavit.experiments.queue_processes import open_queue, untimed
 
 WriteGrid = Callable[..., Path]
 
@@ -21,6 +27,22 @@ BASE: dict[str, Any] = {
     "metrics": {"extractor": "random", "fakes": 20, "every_kimg": 0.032},
     "run": {"status_every_kimg": 0.016},
 }
+
+SEARCH = {"training.r1_gamma": {"low": 0.01, "high": 10, "log": True}}
+"""What a sweep draws."""
+
+
+def compare_with_uninterrupted(path: str, interrupted: Path, whole: Path) -> None:
+    """Every cell's records and weights are the same in both folders."""
+    for cell in cells_of(read_grid(path)):
+        assert untimed(interrupted / cell.digest) == untimed(whole / cell.digest)
+        states = [
+            torch.load(folder / cell.digest / "checkpoint.pt", weights_only=True)
+            for folder in (interrupted, whole)
+        ]
+        for part in ("generator", "discriminator", "average"):
+            for name, tensor in states[0][part].items():
+                assert torch.equal(tensor, states[1][part][name]), f"{part}.{name}"
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +90,31 @@ def write_grid(pictures: Path, tmp_path: Path) -> WriteGrid:
         return path
 
     return write
+
+
+@pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing them takes longer than all the rest of such a run."""
+    monkeypatch.setattr(trainer, "draw_curves", lambda directory: None)
+
+
+@pytest.fixture
+def write_sweep(pictures: Path, tmp_path: Path) -> Any:
+    def write(*layers: Values, **keys: Any) -> str:
+        values = {
+            "name": "tiny",
+            "base": merge(BASE, {"data": {"source": str(pictures)}}, *layers),
+            "search": SEARCH,
+            "trials": 3,
+            **keys,
+        }
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Queue:
+    return open_queue(tmp_path)

@@ -68,7 +68,7 @@ def run_grid(grid: str, folder: str, storage: str | None = None, die_at: int | N
     from adavit.experiments.ablation import AblationPlan
     from adavit.experiments.cell import cells_of
     from adavit.experiments.grid_file import read_grid
-    from adavit.experiments.worker_pool import Crew
+    from adavit.experiments.worker_pool import WorkerPool
     from adavit.runtime.console import LineConsole
 
     class DyingConsole(LineConsole):
@@ -79,7 +79,7 @@ def run_grid(grid: str, folder: str, storage: str | None = None, die_at: int | N
     read = read_grid(grid)
     cells = cells_of(read)
     plan = AblationPlan(read.name, {cell.digest: cell for cell in cells})
-    Crew(Path(folder), storage, heartbeat_s=1, grace_s=2).run(plan, DyingConsole())
+    WorkerPool(Path(folder), storage, heartbeat_s=1, grace_s=2).run(plan, DyingConsole())
 
 
 def logs(folder: Path) -> dict[str, list[str]]:
@@ -96,6 +96,12 @@ def untimed(path: Path) -> list[dict[str, Any]]:
     ]
     timings = ("seconds", "images_per_s")
     return [{k: v for k, v in json.loads(line).items() if k not in timings} for line in lines]
+
+
+def notes(folder: Path) -> dict[str, dict[str, Any]]:
+    """`cell.json` of each cell, by label."""
+    found = [json.loads(path.read_text()) for path in folder.glob("*/cell.json")]
+    return {note["label"]: note for note in found}
 
 
 if __name__ == "__main__":

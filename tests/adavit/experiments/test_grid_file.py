@@ -30,15 +30,6 @@ def test_points_are_the_product_of_the_axes_with_the_last_one_fastest(
     assert [grid.is_baseline(point) for point in points] == [True, True, False, False] * 2
 
 
-def test_a_preset_lies_below_the_base_and_the_axes_above(write_grid: WriteGrid) -> None:
-    grid = read_grid(str(write_grid(preset="smoke", axes={"training.batch": [4]}, baseline=None)))
-    (point,) = grid.points()
-    config = build_config([point.settings])
-    assert config.training.batch == 4
-    assert config.training.total_kimg == 0.064
-    assert config.data.resolution == 16, "only the preset sets it"
-
-
 def test_a_grid_written_out_is_read_to_the_same_grid(write_grid: WriteGrid, tmp_path: Path) -> None:
     grid = read_grid(str(write_grid(description="What it shows.\n")))
     changed = grid.with_overrides([{"training": {"batch": 4}}], seeds=[3, 4])
@@ -47,13 +38,6 @@ def test_a_grid_written_out_is_read_to_the_same_grid(write_grid: WriteGrid, tmp_
     copy = tmp_path / "copy.yaml"
     copy.write_text(changed.as_yaml(), encoding="utf-8")
     assert read_grid(str(copy)) == changed
-
-
-def test_a_path_wins_over_a_name(write_grid: WriteGrid) -> None:
-    path = write_grid()
-    assert read_grid("smoke").name == "smoke"
-    Path("smoke").write_bytes(path.read_bytes())
-    assert read_grid("smoke").name == "tiny"
 
 
 @pytest.mark.parametrize(
@@ -80,19 +64,6 @@ def test_mistakes_in_a_file_are_named(
 ) -> None:
     with pytest.raises(UserError, match=message):
         read_grid(str(write_grid(**changed)))
-
-
-def test_a_tag_that_would_build_an_object_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "evil.yaml"
-    path.write_text("axes: !!python/object/apply:os.system ['touch owned']\n")
-    with pytest.raises(UserError, match="not valid YAML"):
-        read_grid(str(path))
-    assert not Path("owned").exists()
-
-
-def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(UserError, match=r"groups-cpu.*Did you mean smoke"):
-        read_grid("smok")
 
 
 def test_what_an_axis_varies_cannot_be_set(write_grid: WriteGrid) -> None:

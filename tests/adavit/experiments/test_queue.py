@@ -1,30 +1,18 @@
-import sqlite3
-import time
 from pathlib import Path
 
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import Trial, TrialState, create_trial
 
-from adavit.errors import UserError
-from adavit.experiments.database import open_storage
-from adavit.experiments.heartbeat import ClaimLost, Heartbeat
+from adavit.experiments.liveness import WorkerIdentity
 from adavit.experiments.queue import JOB, Outcome, Queue
-from adavit.experiments.worker_identity import WorkerIdentity
 from tests.adavit.experiments.queue_processes import (
     logs,
-    open_queue,
     start,
     take_all,
-    take_one_and_die,
 )
 
 JOBS = ["a", "b", "c"]
-
-
-@pytest.fixture
-def queue(tmp_path: Path) -> Queue:
-    return open_queue(tmp_path)
 
 
 def enter_twice(queue: Queue, job: str) -> None:
@@ -97,56 +85,6 @@ def test_a_double_taken_before_the_first_gives_way_to_it(queue: Queue) -> None:
     assert claim.deaths == 0, "giving way is no death"
 
 
-def test_the_job_of_a_silent_worker_is_taken_over_and_it_learns_of_that(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
-    claim = queue.claim(["a"])
-    assert claim is not None
-    Trial(queue.study, claim.trial_id).suggest_float("x", 0, 1)
-    assert queue.claim(["a"]) is None
-    time.sleep(3.2)  # the grace of two seconds; the database counts whole ones
-    over = queue.claim(["a"])
-    assert over is not None
-    assert (over.attempts, over.deaths, over.last_worker) == (2, 1, WorkerIdentity.own())
-    params = [trial.params for trial in queue.study.get_trials()]
-    assert params[0] == params[1] != {}
-    assert not queue.holds(claim)
-    with Heartbeat(queue, claim) as heartbeat:
-        time.sleep(1.5)  # longer than the interval
-        with pytest.raises(ClaimLost):
-            heartbeat.check()
-    queue.finish(claim, 1.0)  # its late word does not count
-    assert queue.outcomes(["a"]) == {}
-    queue.fail(claim, "late")
-    queue.finish(over, 2.0)
-    assert queue.outcomes(["a"]) == {"a": Outcome("finished")}
-
-
-def test_a_heartbeat_keeps_a_job(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
-    claim = queue.claim(["a"])
-    assert claim is not None
-    with Heartbeat(queue, claim) as heartbeat:
-        for _ in range(8):
-            time.sleep(0.5)
-            assert queue.claim(["a"]) is None
-            heartbeat.check()
-
-
-@pytest.mark.slow
-def test_a_worker_killed_on_this_machine_is_missed_at_once(tmp_path: Path) -> None:
-    process = start(take_one_and_die, tmp_path, JOBS)
-    process.wait()
-    started = time.monotonic()
-    claim = open_queue(tmp_path, heartbeat_s=100, grace_s=1000).claim(JOBS)
-    assert claim is not None
-    assert (claim.job, claim.deaths) == ("a", 1)
-    assert claim.last_worker is not None
-    assert claim.last_worker.pid == process.pid
-    assert time.monotonic() - started < 10
-
-
 def test_a_job_put_back_by_a_worker_that_is_gone_is_not_taken_from_the_next(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,56 +107,6 @@ def test_many_processes_that_start_at_once_do_each_job_once(tmp_path: Path) -> N
     done = logs(tmp_path)
     assert sorted(done) == sorted(jobs)
     assert all(words[::2] == ["begin", "end"] for words in done.values()), done
-
-
-def test_sqlite_locks_before_it_reads(queue: Queue, tmp_path: Path) -> None:
-    other = sqlite3.connect(tmp_path / "queue.sqlite3", timeout=0, isolation_level=None)
-    with queue.storage.engine.connect() as connection:
-        connection.exec_driver_sql("SELECT 1")
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
-    other.execute("BEGIN IMMEDIATE")
-    other.close()
-
-
-def test_what_strangers_have_written_into_the_database_is_no_worker() -> None:
-    own = WorkerIdentity.own()
-    assert WorkerIdentity.from_dict(own.as_dict()) == own
-    for value in (None, 3, "x", [], {}, {**own.as_dict(), "pid": "many"}):
-        assert WorkerIdentity.from_dict(value) is None
-    assert not own.is_known_dead()
-    assert not WorkerIdentity("elsewhere", own.pid, "another boot", own.started).is_known_dead()
-
-
-def test_a_process_number_that_was_given_again_is_not_the_worker() -> None:
-    own = WorkerIdentity.own()
-    if not own.place:
-        pytest.skip("this system does not tell when a process began")
-    assert WorkerIdentity(own.host, own.pid, own.place, "1").is_known_dead()
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("nonsense", "not a database URL"),
-        ("sqlite:////nowhere/at/all.sqlite3", "cannot be opened .*unable to open"),
-        ("mysql+absent://host/db", "URL|driver|adavit"),
-    ],
-)
-def test_a_queue_that_cannot_be_opened_is_the_users_to_mend(
-    url: str, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adavit.experiments.database.ATTEMPTS", 1)
-    with pytest.raises(UserError, match=message):
-        open_storage(url, heartbeat_s=1, grace_s=2)
-
-
-def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adavit.experiments.database.ATTEMPTS", 1)
-    with pytest.raises(UserError) as caught:
-        open_storage("postgresql+psycopg://me:secret@127.0.0.1:1/db", heartbeat_s=1, grace_s=2)
-    assert "secret" not in str(caught.value)
-    assert "127.0.0.1" in str(caught.value)
 
 
 def test_distributions_survive_a_takeover_of_a_takeover(queue: Queue) -> None:

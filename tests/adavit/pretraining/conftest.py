@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adavit.config.pretraining import PretrainConfig
-from adavit.pretraining.settings import build_pretrain_config
+from adavit.pretraining.pretrain import build_pretrain_config
 
 Layer = dict[str, dict[str, Any]]
 

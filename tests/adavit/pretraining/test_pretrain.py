@@ -11,8 +11,7 @@ import torch
 
 from adavit.config.pretraining import PretrainConfig
 from adavit.errors import RunError, UserError
-from adavit.pretraining.pretrain import learning_rate, pretrain
-from adavit.pretraining.settings import build_pretrain_config
+from adavit.pretraining.pretrain import build_pretrain_config, learning_rate, pretrain
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,10 +7,12 @@ import torch
 import yaml
 from PIL import Image
 
-from adavit.cli.train import FLAGS, SWITCHES
+from adavit.cli.train import command
 from adavit.models import ViTDiscriminator
 from adavit.runs.trunk_file import save_trunk
-from tests.cli.conftest import TINY, Adavit
+from tests.cli.conftest import TINY, Adavit, named_settings
+
+SETTINGS = named_settings(command)
 
 # Each flag with a value that is not its default, and what else it needs.
 GIVEN: dict[str, tuple[str, list[str]]] = {
@@ -24,6 +27,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--val-fraction": ("0.25", []),
     "--data-root": ("downloads", []),
     "--augment": ("blit", []),
+    "--extra": ("[{operation: RandomInvert, p: 0.5}]", []),
     "--aug": ("none", []),
     "--p": ("0.3", ["--aug", "fixed"]),
     "--heuristic": ("rv", ["--val-fraction", "0.25"]),
@@ -114,14 +118,12 @@ def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
 
 
 def test_every_flag_is_tried_here() -> None:
-    flags = {flag for flag, _, _ in FLAGS} | {flag.partition("/")[0] for flag, _, _ in SWITCHES}
-    assert flags == set(GIVEN)
+    assert {flag for flag, _ in SETTINGS} == set(GIVEN)
 
 
 @pytest.mark.usefixtures("pictures", "other", "source", "trunk", "uncompiled")
-@pytest.mark.parametrize(("flag", "key", "_"), [*FLAGS, *SWITCHES])
-def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str, _: str) -> None:
-    flag = flag.partition("/")[0]
+@pytest.mark.parametrize(("flag", "key"), SETTINGS)
+def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str) -> None:
     value, needs = GIVEN[flag]
     section, field = key.split(".")
     without = settings(adavit)[section].get(field)
@@ -135,3 +137,35 @@ def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str, _: s
     assert found == expected
     if flag not in SAME_AS_WITHOUT:
         assert found != without
+
+
+def test_a_dry_run_prints_the_plan_and_leaves_nothing(adavit: Adavit, pictures: Path) -> None:
+    outcome = adavit("train", "--data", pictures, "--dry-run", *TINY)
+    assert outcome.code == 0, outcome.err
+    for word in (
+        "M parameters",
+        "GiB at the peak",
+        "images/s",
+        "minutes for 0.032 kimg",
+        "r1_gamma: ",
+    ):
+        assert word in outcome.out
+    assert not Path("runs").exists()
+
+
+def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> None:
+    Path("mine.yaml").write_text("training: {batch: 4, r1_gamma: 7}\nmetrics: {fakes: 30}\n")
+    layers = ["--preset", "smoke", "--config", "mine.yaml", "--set", "training.r1_gamma=8"]
+    outcome = adavit("train", "--data", pictures, *layers, "--batch", "6", "--dry-run")
+    assert outcome.code == 0, outcome.err
+    for line in ("batch: 6", "r1_gamma: 8.0", "fakes: 30", "channel_base: 128"):
+        assert line in outcome.out
+
+
+def test_an_unreadable_image_is_named_and_not_fatal(adavit: Adavit, pictures: Path) -> None:
+    (pictures / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nonsense")
+    outcome = adavit("train", "--data", pictures, "--out", "run", "--metrics", "", *TINY)
+    assert outcome.code == 0, outcome.err
+    assert "broken.png" in outcome.out
+    skipped = json.loads(Path("run/data.json").read_text())["skipped"]
+    assert [item["name"] for item in skipped] == ["dark/broken.png"]

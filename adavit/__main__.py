@@ -1,0 +1,6 @@
+"""`python -m adavit`: the command line, for `torchrun -m adavit train` too."""
+
+from adavit.cli.main import main
+
+if __name__ == "__main__":
+    main()

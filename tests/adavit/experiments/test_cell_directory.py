@@ -1,0 +1,76 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.config.layers import merge
+from adavit.errors import UserError
+from adavit.experiments.cell import make_cell
+from adavit.experiments.cell_directory import CellDirectory
+from adavit.training.train import config_text
+from tests.adavit.experiments.conftest import BASE
+
+
+@pytest.fixture
+def directory(pictures: Path, tmp_path: Path) -> CellDirectory:
+    settings = merge(BASE, {"data": {"source": str(pictures)}})
+    cell = make_cell("tiny", settings, axes={"a": "x"}, varied={"run.seed": 0}, label="x")
+    directory = CellDirectory(tmp_path / "out", cell)
+    directory.make()
+    return directory
+
+
+def begin(directory: CellDirectory, images: int | None, fingerprint: str) -> None:
+    """Leaves what a run of the cell would, as far as it is looked at."""
+    config = directory.cell.config(directory.path)
+    directory.run.config.write_text(config_text(config))
+    directory.run.data.write_text(json.dumps({"fingerprint": fingerprint}))
+    if images is not None:
+        state: dict[str, Any] = {"format": 1, "progress": {"images": images}}
+        torch.save(state, directory.run.checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("images", "finished"), [(None, False), (0, False), (56, False), (64, True)]
+)
+def test_a_run_is_finished_when_its_checkpoint_is_at_its_end(
+    directory: CellDirectory, images: int | None, finished: bool
+) -> None:
+    assert not directory.begun()
+    assert not directory.is_finished()
+    begin(directory, images, directory.cell.fingerprint)
+    assert directory.begun()
+    assert directory.checkpoint_images() == images
+    assert directory.is_finished() == finished
+
+
+def test_a_run_of_other_images_is_not_the_cells(directory: CellDirectory) -> None:
+    begin(directory, 64, "f" * 64)
+    with pytest.raises(UserError, match=r"trained on other images \(fingerprint ffffffffffff"):
+        directory.is_finished()
+
+
+def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(
+    directory: CellDirectory,
+) -> None:
+    assert directory.note() == {}
+    directory.write_note("running", attempts=2, worker_note="taken over")
+    directory.write_note("failed", attempts=2, reason="no luck")
+    note = directory.note()
+    assert (note["grid"], note["cell"], note["axes"]) == ("tiny", directory.cell.digest, {"a": "x"})
+    assert (note["status"], note["reason"], note["attempts"]) == ("failed", "no luck", 2)
+    assert (note["worker_note"], note["pid"]) == ("taken over", os.getpid())
+    (directory.path / "cell.json").write_text("{half")
+    assert directory.note() == {}
+
+
+def test_figures_are_those_that_are_finite(directory: CellDirectory) -> None:
+    for images, figure in ((0, 9.0), (32, float("inf")), (64, None), (96, 3)):
+        protocol = {"extractor": "random"}
+        record = {"images": images, "fd_random": figure, "protocol": protocol}
+        directory.run.append(directory.run.metrics, record)
+    assert directory.figures("fd_random") == [(0, 9.0), (96, 3)]
+    assert directory.figures("fid") == directory.figures(None) == []

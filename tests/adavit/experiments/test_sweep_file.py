@@ -1,0 +1,46 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from adavit.config.layers import build_config
+from adavit.errors import UserError
+from adavit.experiments.sweep import sweep
+from adavit.experiments.sweep_file import read_sweep, sweep_names
+
+
+@pytest.mark.parametrize("name", sweep_names())
+def test_shipped_sweeps_are_valid(name: str) -> None:
+    given = read_sweep(name)
+    assert given.name == name
+    build_config([given.base])
+    copy = Path("copy.yaml")
+    copy.write_text(given.as_yaml(), encoding="utf-8")
+    assert read_sweep(str(copy)) == given
+
+
+def test_what_is_searched_for_cannot_be_set(write_sweep: Any) -> None:
+    with pytest.raises(UserError, match="sweep 'tiny' searches for it"):
+        sweep(write_sweep(), layers=[{"training": {"r1_gamma": 1}}])
+
+
+def test_ranges_become_what_the_sampler_draws_from(write_sweep: Any) -> None:
+    search = {
+        "training.batch": {"low": 4, "high": 8},
+        "training.r1_gamma": {"low": 0.1, "high": 10, "log": True},
+        "augment.preset": ["bg", "bgc"],
+    }
+    assert read_sweep(write_sweep(search=search)).distributions() == {
+        "training.batch": IntDistribution(4, 8),
+        "training.r1_gamma": FloatDistribution(0.1, 10, log=True),
+        "augment.preset": CategoricalDistribution(("bg", "bgc")),
+    }
+
+
+def test_what_is_given_counts_and_what_is_not_stays(write_sweep: Any) -> None:
+    given = read_sweep(write_sweep(metric="kid"))
+    assert given.with_overrides([], metric=None, trials=None) == given
+    other = given.with_overrides([{"training": {"batch": 4}}], metric="fid", trials=9)
+    assert (other.metric, other.trials, other.base["training"]["batch"]) == ("fid", 9, 4)
+    assert (other.name, other.search) == (given.name, given.search)

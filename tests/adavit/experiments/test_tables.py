@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from adavit.experiments.ablation import ablate
+from adavit.experiments.cell import cells_of
+from adavit.experiments.grid_file import read_grid
+from adavit.experiments.queue import Outcome
+from adavit.experiments.tables import in_words, summary_table, total_time
+from adavit.runs.directory import RunDirectory
+from tests.adavit.experiments.conftest import WriteGrid
+
+
+def test_a_dry_run_lists_cells_and_trains_nothing(write_grid: WriteGrid) -> None:
+    path = write_grid()
+    text = ablate(str(path), dry_run=True, workers=2)
+    assert not Path("runs").exists()
+    for cell in cells_of(read_grid(str(path))):
+        assert cell.digest in text
+    assert "augment.mode none  (baseline)" in text
+    assert "augment.mode fixed, augment.p 0.5" in text
+    assert "2 cells in runs/ablations/tiny" in text
+    assert "with 2 workers" in text
+    ablate(str(path))
+    assert ablate(str(path), dry_run=True).count("finished") == 2
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(90, "1.5 minutes"), (7199, "120.0 minutes"), (7200, "2.0 hours"), (9000, "2.5 hours")],
+)
+def test_a_time_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_workers_without_a_cell_save_no_time() -> None:
+    assert total_time(1200, cells=2, workers=4).startswith("10.0 minutes with 4 workers")
+    assert total_time(1200, cells=2, workers=1).startswith("20.0 minutes; ")
+
+
+def test_the_table_holds_what_the_runs_have_logged(write_grid: WriteGrid, tmp_path: Path) -> None:
+    first, second = cells_of(read_grid(str(write_grid())))
+    run = RunDirectory(tmp_path / first.digest)
+    run.path.mkdir()
+    run.config.touch()
+    for images, figure in ((0, 9.0), (32, 4.5), (64, float("nan")), (96, 7.25)):
+        protocol = {"extractor": "random"}
+        run.append(run.metrics, {"images": images, "fd_random": figure, "protocol": protocol})
+    report = {"r_t": 0.5, "p": 0.25, "images_per_s": 99.6}
+    run.append(run.stats, {**report, "images": 96, "logits_train": 1.5, "logits_heldout": -0.5})
+    table = summary_table(tmp_path, [first, second], {second.digest: Outcome("finished")})
+    lines = [line.split() for line in table.splitlines()]
+    figures = ["4.5", "7.25", "+0.50", "0.250", "+2.00", "100"]
+    assert lines[1] == ["none", "(baseline)", "fd_random", *figures, "open"]
+    assert lines[2] == ["some", *"-------", "finished", "elsewhere"]

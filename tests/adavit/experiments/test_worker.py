@@ -1,0 +1,155 @@
+import io
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.errors import RunError
+from adavit.experiments.ablation import ablate
+from adavit.experiments.cell import cells_of
+from adavit.experiments.grid_file import read_grid
+from adavit.experiments.worker import CellConsole
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.console import LineConsole, Status
+from adavit.runtime.signals import Stopped
+from adavit.training.train import train
+from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
+from tests.adavit.experiments.queue_processes import notes, run_grid, start, untimed
+
+pytestmark = pytest.mark.usefixtures("no_curves")
+
+
+def test_a_run_that_was_moved_there_is_adopted(write_grid: WriteGrid, tmp_path: Path) -> None:
+    path = write_grid()
+    first, _ = cells_of(read_grid(str(path)))
+    trained = train(first.config(tmp_path / "elsewhere"))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    shutil.move(trained, folder / first.digest)
+    checkpoint = (folder / first.digest / "checkpoint.pt").stat().st_mtime_ns
+    ablate(str(path), out=folder)
+    assert (folder / first.digest / "checkpoint.pt").stat().st_mtime_ns == checkpoint
+    assert {note["status"] for note in notes(folder).values()} == {"finished"}
+
+
+def test_a_cell_that_fails_is_recorded_and_does_not_stop_the_grid(
+    write_grid: WriteGrid, tmp_path: Path
+) -> None:
+    path = write_grid()
+    folder = tmp_path / "out"
+    first, second = cells_of(read_grid(str(path)))
+    # Another run lies where the first cell belongs.
+    train(second.config(folder / first.digest))
+    with pytest.raises(
+        RunError, match=r"(?s)none: augment\.mode is 'none', but the run.*1 of 2 cells have failed"
+    ):
+        ablate(str(path), out=folder)
+    assert notes(folder)["some"]["status"] == "finished"
+    assert notes(folder)["none"]["status"] == "failed"
+    assert "was started with 'fixed'" in notes(folder)["none"]["reason"]
+    shutil.rmtree(folder / first.digest)
+    with pytest.raises(RunError, match="1 of 2 cells have failed"):
+        ablate(str(path), out=folder)
+    table = ablate(str(path), out=folder, retry_failed=True)
+    assert table.count("finished") == 2
+    assert (notes(folder)["none"]["attempts"], notes(folder)["none"]["reason"]) == (2, None)
+
+
+def test_a_mistake_of_ours_is_recorded_with_its_traceback(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_step(workload: Any) -> Any:
+        raise ZeroDivisionError("one\ntwo")
+
+    monkeypatch.setattr("adavit.training.start.first_step.build_step", build_step)
+    with pytest.raises(RunError, match="2 of 2 cells"):
+        ablate(str(write_grid()), out=Path("out"))
+    assert notes(Path("out"))["none"]["reason"] == "ZeroDivisionError: one"
+    logs = [path.read_text() for path in Path("out").glob("*/worker.log")]
+    assert all("Traceback" in log and 'raise ZeroDivisionError("one' in log for log in logs)
+
+
+def test_a_run_that_a_living_process_still_trains_is_waited_for(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write_grid(axes={"run.seed": [0]}, baseline=None))
+    (cell,) = cells_of(read_grid(path))
+    run = RunDirectory(Path("out").absolute() / cell.digest)
+    run.path.mkdir(parents=True)
+    held = run.claimed()
+    held.__enter__()
+    waited = []
+
+    def sleep(seconds: float) -> None:
+        if not waited:
+            held.__exit__(None, None, None)
+        waited.append(seconds)
+
+    monkeypatch.setattr("adavit.experiments.worker.time.sleep", sleep)
+    assert ablate(path, out=Path("out")).count("finished") == 1
+    assert len(waited) == 1
+    note = json.loads((run.path / "cell.json").read_text())
+    assert (note["status"], note["attempts"]) == ("finished", 2)
+
+
+def test_a_signal_puts_the_cell_back_with_a_checkpoint(
+    write_grid: WriteGrid, tmp_path: Path
+) -> None:
+    class Impatient(LineConsole):
+        def status(self, status: Any) -> None:
+            if status.images == 24:
+                signal.raise_signal(signal.SIGTERM)
+
+    path, whole, stopped = str(write_grid()), tmp_path / "whole", tmp_path / "stopped"
+    ablate(path, out=whole)
+    with pytest.raises(Stopped, match="SIGTERM"):
+        ablate(path, out=stopped, console=Impatient())
+    (run,) = stopped.glob("*/checkpoint.pt")
+    assert torch.load(run, weights_only=True)["progress"]["images"] == 24
+    ablate(path, out=stopped)
+    for cell in cells_of(read_grid(path)):
+        assert untimed(stopped / cell.digest) == untimed(whole / cell.digest)
+    assert notes(stopped)["none"]["attempts"] == 2
+
+
+@pytest.mark.slow
+def test_a_killed_workers_cell_is_taken_over_to_the_same_bits(
+    write_grid: WriteGrid, tmp_path: Path
+) -> None:
+    path = str(write_grid({"run": {"checkpoint_every_kimg": 0.016}}))
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    ablate(path, out=whole)
+    assert start(run_grid, path, folder, None, 40).wait() == -signal.SIGKILL
+    (run,) = folder.glob("*/checkpoint.pt")
+    assert torch.load(run, weights_only=True)["progress"]["images"] == 32
+    ablate(path, out=folder)
+    compare_with_uninterrupted(path, folder, whole)
+    taken = notes(folder)["none"]
+    assert taken["attempts"] == 2
+    assert "continued from its checkpoint at 32 images" in taken["worker_note"]
+
+
+def test_a_cell_names_itself_and_repeats_nothing_that_others_have_told() -> None:
+    shown, told = io.StringIO(), {"Found 30 images."}
+    logs, steps = [io.StringIO(), io.StringIO()], []
+    for title, log in zip("ab", logs, strict=True):
+        console = CellConsole(
+            LineConsole(shown), title, log, told=told, on_step=lambda: steps.append(1)
+        )
+        console.note("Found 30 images.")
+        console.note("a whole\npage")
+        console.note("Resolution: 16.")
+        console.status(Status(images=8, total_images=64, images_per_s=None, p=None))
+        console.note("Found 30 images.")  # while it trains, nothing is an echo
+    assert shown.getvalue().splitlines() == [
+        "[a] Resolution: 16.",
+        "[a] Found 30 images.",
+        "[b] Found 30 images.",
+    ]
+    page = "Found 30 images.\na whole\npage\nResolution: 16.\nFound 30 images.\n"
+    assert [log.getvalue() for log in logs] == [page, page]
+    assert len(steps) == 2

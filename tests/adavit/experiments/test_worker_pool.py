@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from adavit.errors import UserError
+from adavit.experiments.ablation import ablate
+from adavit.experiments.worker_pool import WorkerPool
+from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        (["cpu", "cuda"], "cpu and cuda, expected one kind"),
+        (["cuda:x"], "names 'cuda:x'"),
+        (["tpu"], "tpu"),
+    ],
+)
+def test_devices_that_do_not_go_together_are_refused(
+    write_grid: WriteGrid, devices: list[str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        ablate(str(write_grid()), devices=devices)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_curves")
+def test_workers_in_processes_of_their_own_share_a_grid(
+    write_grid: WriteGrid, tmp_path: Path
+) -> None:
+    path = str(write_grid(axes={"run.seed": [0, 1, 2]}, baseline=None))
+    ablate(path, out=tmp_path / "alone")
+    table = ablate(path, out=tmp_path / "shared", workers=2)
+    assert table.count("finished") == 3
+    compare_with_uninterrupted(path, tmp_path / "shared", tmp_path / "alone")
+    records = [json.loads(file.read_text()) for file in tmp_path.glob("shared/*/cell.json")]
+    assert [record["attempts"] for record in records] == [1, 1, 1]
+    assert len({record["pid"] for record in records}) == 2
+
+
+def test_as_many_workers_as_devices_unless_told(tmp_path: Path) -> None:
+    def workers(number: int | None, *devices: str) -> int:
+        pool = WorkerPool.asked_for(tmp_path, storage=None, workers=number, devices=devices)
+        return pool.workers
+
+    assert workers(None) == 1
+    assert workers(None, "cuda:0", "cuda:1") == 2
+    assert workers(3, "cuda:0", "cuda:1") == 3
+
+
+def test_devices_lay_their_kind_over_the_settings_of_all_cells(tmp_path: Path) -> None:
+    assert WorkerPool(tmp_path).settings == []
+    devices = ("cuda:0", "cuda:1")
+    assert WorkerPool(tmp_path, devices=devices).settings == [{"run": {"device": "cuda"}}]

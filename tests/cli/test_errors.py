@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from adavit.runtime.files import write_bytes
+from tests.cli.conftest import TINY, Adavit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train --data nowhere", "nowhere"),
+        ("train --data smal_set", "small_set"),
+        ("train --data pictures --resolution 17", "data.resolution is 17"),
+        ("train --data pictures --aug fixed", "Give --p"),
+        ("train --data pictures --kimg many", "training.total_kimg is 'many'"),
+        ("train --data pictures --discriminator cnn", "expected vit or resnet"),
+        ("train --data pictures --device cuda", "--device cuda is not available"),
+        ("train --data pictures --augment bcg", "augment.preset is 'bcg'"),
+        ("train --data pictures --set batch=3", "expected SECTION.KEY=VALUE"),
+        ("train --data pictures --set run.seed=2001-99-99", "run.seed"),
+        ("train --data pictures --metric-data nowhere", "--metric-data"),
+        (
+            "train --data pictures --aug fixed --p 1 --augment diffaug --set augment.xflip=1",
+            "augment.xflip",
+        ),
+        ("evaluate pictures --data pictures --truncation 0.5", "Leave it out"),
+        ("train --data pictures --set training.bacth=3", "Did you mean training.batch"),
+        ("train --data pictures --preset nothing", "--preset 'nothing' is unknown"),
+        ("train --data pictures --config nothing.yaml", "nothing.yaml"),
+        ("train --data pictures --subset 900", "900"),
+        ("train --data pictures --heuristic rv", "no images are held out"),
+        ("train --data pictures --inception-weights nothing.pth", "nothing.pth"),
+        ("train --data pictures --extractor inception", "inception"),
+        ("train --data pictures --out pictures", "is not empty"),
+        ("train --data flat --cond", "has no classes"),
+        ("train --data flat/1.png", "flat/1.png"),
+        ("train --data empty", "empty"),
+        ("train --resume nothing", "is not a run directory"),
+        ("train --resume pictures --dry-run", "--dry-run and --resume"),
+        ("train --daat pictures", "--data"),
+        ("evaluate nothing", "SOURCE 'nothing'"),
+        ("evaluate flat/1.safetensors", "1.safetensors"),
+        ("evaluate pictures --data pictures --metrics is", "is"),
+        ("evaluate pictures --data pictures --fakes 99 --extractor random", "has 24."),
+        ("generate nothing --seeds 0 --out x", "nothing"),
+        ("generate flat/1.safetensors --seeds 0 --out x", "cannot be used"),
+        ("generate pictures --seeds 0 --out x", "is not a run directory"),
+        ("generate pictures --seeds 9-1 --out x", "--seeds"),
+        ("trian", "trian"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
+    adavit: Adavit,
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: str,
+    message: str,
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("socket.getaddrinfo", _offline)
+    Path("flat").mkdir()
+    for name in ("1", "2"):
+        Image.new("RGB", (16, 16), (name == "1" and "red") or "blue").save(f"flat/{name}.png")
+    Path("flat/1.safetensors").write_bytes(b"\xff" * 40)
+    Path("empty").mkdir()
+    outcome = adavit(*arguments.split())
+    assert outcome.code == 2, (outcome.out, outcome.err)
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+    errors = [line for line in outcome.err.splitlines() if line.startswith("Error")]
+    assert len(errors) == 1
+    assert not Path("runs").exists()
+
+
+def _offline(*_: object, **__: object) -> None:
+    raise OSError(-2, "Name or service not known")
+
+
+def test_a_full_disk_is_code_1_and_says_what_to_do(
+    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        if path.name == "checkpoint.pt":
+            with Path("/dev/full").open("wb") as device:
+                device.write(content)
+        write_bytes(path, content)
+
+    monkeypatch.setattr("adavit.runs.checkpoint.write_bytes", full)
+    outcome = adavit("train", "--data", pictures, "--out", "run", *TINY)
+    assert outcome.code == 1
+    assert "disk is full" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_a_folder_that_may_not_be_written_is_code_2(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "run", *TINY, "--metrics", "")
+    outcome = adavit("generate", "run", "--seeds", "0", "--out", "/proc/self")
+    assert outcome.code == 2
+    assert "cannot be used" in outcome.err
+
+
+def test_out_of_memory_is_code_1(adavit: Adavit, pictures: Path) -> None:
+    outcome = adavit("train", "--data", pictures, *TINY, "--batch", "2000000000", "--dry-run")
+    assert outcome.code == 1
+    assert "out of memory" in outcome.err

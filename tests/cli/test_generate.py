@@ -1,0 +1,61 @@
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from tests.cli.conftest import TINY, Adavit
+
+
+def test_train_evaluate_and_generate_work_together(adavit: Adavit, pictures: Path) -> None:
+    trained = adavit("train", "--data", pictures, "--out", "run", "--cond", *TINY)
+    assert trained.code == 0, trained.err
+    assert "Classes: 2" in trained.out
+    assert "total_kimg: 0.032" in trained.out
+
+    scored = adavit("evaluate", "run", "--extractor", "random", "--which", "last")
+    assert scored.code == 0, scored.err
+    record = json.loads(scored.out)
+    in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
+    assert record["fd_random"] == in_training["fd_random"]
+    protocol = record["protocol"]
+    assert protocol.pop("settings").items() >= in_training["protocol"].pop("settings").items()
+    assert protocol == {**in_training["protocol"], "name": None}
+
+    drawn = adavit(
+        "generate", "run", "--seeds", "0-3,7", "--class", "dark", "--grid", "--out", "drawn"
+    )
+    assert drawn.code == 0, drawn.err
+    names = sorted(path.name for path in Path("drawn").iterdir())
+    assert names == ["grid.png", *(f"seed{seed:04d}.png" for seed in (0, 1, 2, 3, 7))]
+    assert Image.open("drawn/seed0000.png").size == (16, 16)
+
+    # A seed gives the same image whichever others are asked for, from the run and from its file.
+    adavit(
+        "generate", "run/generator-best.safetensors", "--seeds", "7", "--class", "0", "--out", "one"
+    )
+    assert Path("one/seed0007.png").read_bytes() == Path("drawn/seed0007.png").read_bytes()
+
+    again = adavit("train", "--resume", "run")
+    assert again.code == 0
+    assert "is finished" in again.out
+
+    folder = adavit(
+        "evaluate", "drawn", "--data", pictures, "--extractor", "random", "--metrics", "kid"
+    )
+    assert folder.code == 0, folder.err
+    assert "fd_random" not in json.loads(folder.out)
+
+
+def test_truncation_and_class_change_the_images(adavit: Adavit, pictures: Path) -> None:
+    adavit("train", "--data", pictures, "--out", "run", "--cond", *TINY, "--metrics", "")
+    for name, flags in {
+        "plain": ["--class", "dark"],
+        "other": ["--class", "light"],
+        "truncated": ["--class", "dark", "--truncation", "0"],
+    }.items():
+        outcome = adavit("generate", "run", "--seeds", "0,1", "--out", name, *flags)
+        assert outcome.code == 0, outcome.err
+    picture = {path: path.read_bytes() for path in Path().glob("*/seed*.png")}
+    assert picture[Path("plain/seed0000.png")] != picture[Path("other/seed0000.png")]
+    assert picture[Path("plain/seed0000.png")] != picture[Path("plain/seed0001.png")]
+    assert picture[Path("truncated/seed0000.png")] != picture[Path("plain/seed0000.png")]

@@ -1,0 +1,50 @@
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from adavit.cli.main import COMMANDS
+from tests.cli.conftest import Adavit
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--help", "train --help", "evaluate --help", "generate --help", "--version"]
+)
+def test_help_is_there(adavit: Adavit, arguments: str) -> None:
+    outcome = adavit(*arguments.split())
+    assert outcome.code == 0
+    assert "adavit" in outcome.out
+
+
+def test_the_module_starts_without_torch() -> None:
+    code = "import sys, adavit.cli.main; assert 'torch' not in sys.modules, 'torch is imported'"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "adavit", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True)
+
+    shown = run("--version")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout == f"adavit, version {version('adavit')}\n"
+    wrong = run("trian")
+    assert wrong.returncode == 2
+    assert "trian" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_is_there_and_explains_itself(adavit: Adavit, name: str) -> None:
+    outcome = adavit(name, "--help")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(f"Usage: adavit {name} ")
+    listed = adavit("--help").out.partition("Commands:")[2]
+    assert re.search(rf"^  {name} ", listed, flags=re.MULTILINE)
