@@ -2,5 +2,5 @@
 
 from adavit.cli.main import main
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # the processes of a worker pool import this file too
     main()

@@ -64,7 +64,7 @@ def main() -> None:
 
 def adavit(*arguments: str) -> list[str]:
     """The command line, with this interpreter."""
-    return [sys.executable, "-m", "adavit.cli.main", *arguments]
+    return [sys.executable, "-m", "adavit", *arguments]
 
 
 def kill_after(command: list[str], seconds: float, run: Path) -> str:

@@ -52,7 +52,3 @@ def adavit() -> None:
 def main() -> None:
     """Entry point of the `adavit` command."""
     run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))
-
-
-if __name__ == "__main__":
-    main()

@@ -17,6 +17,7 @@ from adavit.models.masked_patches.prediction import (
 )
 from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
 
@@ -63,11 +64,7 @@ class Measurement:
         loss, accuracy, classes = 0.0, 0.0, []
         for images in self._parts(self._indices):
             corruption = draw_corruption(len(images), encoder.layout.patches, stream)
-            with torch.autocast(
-                device.type,
-                dtype=self._autocast or torch.bfloat16,
-                enabled=self._autocast is not None,
-            ):
+            with forward_precision(device, self._autocast):
                 prediction = predict_corrupted(encoder, head, images, corruption)
             share = len(images) / len(self._indices)  # as many patches are hidden in every image
             loss += share * float(masked_patch_loss(prediction))

@@ -29,6 +29,7 @@ from adavit.pretraining.measure import Measurement, figure_line
 from adavit.runs.directory import RunDirectory
 from adavit.runs.trunk_file import save_trunk
 from adavit.runtime.console import Console, SilentConsole, Status
+from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.training.start.workload import Workload, absolute_source, prepare
@@ -178,9 +179,7 @@ class _Pretraining:
         images, _ = self.batches.batch(self.images, self.section.batch)
         stream = generator_for(seed, "corruption", self.images, device)
         corruption = draw_corruption(len(images), self.encoder.layout.patches, stream)
-        with torch.autocast(
-            device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None
-        ):
+        with forward_precision(device, self.autocast):
             prediction = predict_corrupted(self.encoder, self.head, images, corruption)
         loss = masked_patch_loss(prediction)
         self.optimizer.zero_grad()

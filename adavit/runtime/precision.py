@@ -1,4 +1,4 @@
-"""The precision of what must not be computed in bfloat16: norms, deviations, sums and logits."""
+"""The precision that networks run in, and that of what must not be in bfloat16: norms, deviations, sums, logits."""
 
 import torch
 from torch import Tensor
@@ -7,3 +7,13 @@ from torch import Tensor
 def full_precision(tensor: Tensor) -> Tensor:
     """The tensor in float32; float64 stays, so that a network in float64 is float64 throughout."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def forward_precision(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """The context in which networks run.
+
+    Args:
+        device: Of the networks.
+        dtype: Type of their arithmetic, or None for that of their weights.
+    """
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)

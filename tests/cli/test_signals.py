@@ -13,7 +13,7 @@ from tests.cli.conftest import TINY, Adavit
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "adavit.cli.main", "train", *map(str, arguments)],
+        [sys.executable, "-m", "adavit", "train", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

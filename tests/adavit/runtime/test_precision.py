@@ -1,0 +1,33 @@
+import pytest
+import torch
+
+from adavit.runtime.precision import forward_precision, full_precision
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
+def test_full_precision_is_never_less_than_was_given(
+    given: torch.dtype, expected: torch.dtype
+) -> None:
+    values = torch.tensor([1.0, 0.5], dtype=given)
+    assert full_precision(values).dtype == expected
+    assert full_precision(values).tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, None])
+def test_products_are_in_the_type_that_was_asked_for(dtype: torch.dtype | None) -> None:
+    weights = torch.full((2, 2), 1 / 3)
+    with forward_precision(torch.device("cpu"), dtype):
+        product = weights @ weights
+    assert product.dtype == (dtype or torch.float32)
+    third = weights.to(product.dtype).double()[0, 0]
+    torch.testing.assert_close(
+        product.double(), torch.full((2, 2), 2 * third**2).double(), rtol=2**-8, atol=0
+    )
