@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.data.resolution import check_resolution, default_resolution
+from adavit.data.assemble import check_resolution, default_resolution
 from adavit.errors import UserError
 
 
