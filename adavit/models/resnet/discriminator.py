@@ -5,8 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from adavit.models.minibatch_std import minibatch_std
-from adavit.models.projection import LabelProjection
+from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.resnet.r3gan import R3GANForm
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
 from adavit.models.sizes import (

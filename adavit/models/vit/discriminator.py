@@ -8,8 +8,7 @@ start at zero (it would hide the images from the generator and from R1 at the fi
 import torch
 from torch import Tensor, nn
 
-from adavit.models.minibatch_std import minibatch_std
-from adavit.models.projection import LabelProjection
+from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.sizes import check_at_least, check_labels, check_resolution
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder

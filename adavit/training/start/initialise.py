@@ -5,10 +5,9 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor
 
 from adavit.errors import UserError
-from adavit.models.fitting import load_fitting
+from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.models.vit.resize import resize_position_embeddings
 from adavit.runs.trunk_file import StoredTrunk
 
 NAMED = 8

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from adavit.models.epilogue import group_size, minibatch_std
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear, normalise_second_moment
-from adavit.models.minibatch_std import group_size, minibatch_std
 from tests.references.models import minibatch_std_by_loops
 
 

@@ -4,11 +4,11 @@ import math
 import pytest
 import torch
 
+from adavit.models.fitting import resize_position_embeddings, resized_grid
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import POSITIONS
 from adavit.models.vit.position import Learned1d, Learned2d, Sinusoids2d
-from adavit.models.vit.resize import resize_position_embeddings, resized_grid
 
 LEARNED = ["learned1d", "learned2d", "relative"]
 
