@@ -40,6 +40,7 @@ ORDER = (
     "report",
     "__init__",
     "cli",
+    "__main__",
 )
 """Rooms from the ground up. A room inside a room has a place of its own where others of its room build on it."""
 

@@ -1,4 +1,4 @@
-"""Pictures -> one array: choose the resolution, decode each once, choose the channels."""
+"""Images of a source -> one array: choose the resolution, decode each once, choose the channels."""
 
 import os
 import threading
@@ -12,14 +12,17 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.channels import ChannelCensus, convert_channels
-from adavit.data.files.collection import Picture
+from adavit.data.files.collection import SourceImage
 from adavit.data.files.decode import Unreadable, decode
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
-from adavit.data.resolution import default_resolution
+from adavit.errors import UserError
 
 Progress = Callable[[int, int], None]
-# Pictures in flight: enough to keep the threads busy, few enough not to pile up decoded images.
+# Sides of the images in pixels: 4 * 2^k.
+SMALLEST = 4
+LARGEST = 1 << 13
+# Images in flight: enough to keep the threads busy, few enough not to pile up decoded images.
 _CHUNK = 64
 _READ_BLOCK_BYTES = 16 << 20
 # Images of more pixels are decoded one at a time: 100 megapixels need about 2 GB while alpha is
@@ -27,11 +30,56 @@ _READ_BLOCK_BYTES = 16 << 20
 _LARGE_PIXELS = 16_000_000
 
 
+def check_resolution(resolution: int, key: str = "data.resolution") -> None:
+    """Refuse a resolution that the networks cannot have.
+
+    Args:
+        resolution: Side in pixels.
+        key: The configuration key to name in the message.
+
+    Raises:
+        UserError: If it is not 4 * 2^k between 4 and 8192.
+    """
+    is_power_of_two = resolution > 0 and resolution & (resolution - 1) == 0
+    if is_power_of_two and SMALLEST <= resolution <= LARGEST:
+        return
+    below = SMALLEST
+    while below * 2 <= min(resolution, LARGEST):
+        below *= 2
+    nearest = (
+        str(below)
+        if below in (LARGEST, resolution) or resolution < below
+        else f"{below} or {below * 2}"
+    )
+    raise UserError(
+        f"{key} is {resolution}, but must be 4 * 2^k (4, 8, 16, 32, ... {LARGEST}). Use --resolution {nearest}."
+    )
+
+
+def default_resolution(sides: Sequence[int], cap: int) -> int:
+    """The largest power of two that fits the smaller side of more than half of the images.
+
+    Args:
+        sides: The smaller side of each image in pixels; at least one.
+        cap: Upper limit in pixels.
+
+    Returns:
+        The resolution, at least 4.
+    """
+    # Of the sides from the largest down, the one in the middle is reached by more than half of
+    # them.
+    fitting = sorted(sides, reverse=True)[len(sides) // 2]
+    resolution = SMALLEST
+    while resolution * 2 <= min(fitting, cap):
+        resolution *= 2
+    return resolution
+
+
 class Survey:
     """What was seen while decoding.
 
     Attributes:
-        kept: Indices of the pictures that were decoded, in order.
+        kept: Indices of the sources that were decoded, in order.
         skipped: The others, with the reasons.
         sizes: How often each (width, height) in pixels occurs, before cropping.
         census: Transparency and colour over the whole set.
@@ -63,36 +111,36 @@ def decoding_threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def choose_resolution(
-    pictures: Sequence[Picture], cap: int, threads: ThreadPoolExecutor
+    sources: Sequence[SourceImage], cap: int, threads: ThreadPoolExecutor
 ) -> int | None:
-    """The default resolution from the headers of all pictures; None if no header can be read."""
-    sides = [side for side in threads.map(_smaller_side, pictures) if side is not None]
+    """The default resolution from the headers of all sources; None if no header can be read."""
+    sides = [side for side in threads.map(_smaller_side, sources) if side is not None]
     return default_resolution(sides, cap) if sides else None
 
 
-def _smaller_side(picture: Picture) -> int | None:
+def _smaller_side(source: SourceImage) -> int | None:
     try:
-        with picture.open() as image:
+        with source.open() as image:
             return min(image.size)
     except Unreadable:
         return None
 
 
 def decode_all(
-    pictures: Sequence[Picture],
+    sources: Sequence[SourceImage],
     buffer: ImageBuffer,
     resolution: int,
     threads: ThreadPoolExecutor,
     progress: Progress | None,
 ) -> Survey:
-    """Decode every picture into the buffer, in order.
+    """Decode every image into the buffer, in order.
 
     Args:
-        pictures: What to decode.
-        buffer: Receives uint8 [4, R, R] for each picture that can be read.
+        sources: What to decode.
+        buffer: Receives uint8 [4, R, R] for each image that can be read.
         resolution: Side of the results, R.
         threads: Where to decode.
-        progress: Called with the number of pictures done and the number of all.
+        progress: Called with the number of sources done and the number of all.
 
     Returns:
         What was seen.
@@ -100,17 +148,17 @@ def decode_all(
     survey = Survey()
     large = threading.Lock()
 
-    def attempt(picture: Picture) -> tuple[np.ndarray, tuple[int, int]] | str:
+    def attempt(source: SourceImage) -> tuple[np.ndarray, tuple[int, int]] | str:
         try:
-            with picture.open() as image:
+            with source.open() as image:
                 size = image.size
                 with large if size[0] * size[1] > _LARGE_PIXELS else nullcontext():
                     return decode(image, resolution), size
         except Unreadable as error:
             return str(error)
 
-    for start in range(0, len(pictures), _CHUNK):
-        chunk = pictures[start : start + _CHUNK]
+    for start in range(0, len(sources), _CHUNK):
+        chunk = sources[start : start + _CHUNK]
         for offset, outcome in enumerate(threads.map(attempt, chunk)):
             if isinstance(outcome, str):
                 survey.skipped.append(Skipped(printable(chunk[offset].name), outcome))
@@ -121,7 +169,7 @@ def decode_all(
             survey.sizes[size] += 1
             survey.census.add(image)
         if progress is not None:
-            progress(start + len(chunk), len(pictures))
+            progress(start + len(chunk), len(sources))
     return survey
 
 

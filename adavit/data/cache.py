@@ -10,18 +10,20 @@ import io
 import json
 import os
 import sys
-import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from adavit.runtime.files import unfinished_file
+
 FORMAT_VERSION = 1
+_UNFINISHED = ".tmp-"
 _STALE_SECONDS = 24 * 3600
 _SPOT_COUNT = 64
 _SPOT_BYTES = 4096
@@ -124,14 +126,14 @@ def store(
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale(folder)
     digest = fingerprint_start(shape, labels)
-    with _atomic(folder) as (file, keep):
+    with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(_npy_header(shape))
         for block in blocks:
             data = np.ascontiguousarray(block).tobytes()
             digest.update(data)
             file.write(data)
         fingerprint = digest.hexdigest()
-        keep(folder / f"{fingerprint}.npy")
+        finish(folder / f"{fingerprint}.npy")
     images = np.load(folder / f"{fingerprint}.npy", mmap_mode="r", allow_pickle=False)
     stored = {
         "fingerprint": fingerprint,
@@ -139,9 +141,9 @@ def store(
         "spots": _spot_check(images),
         "record": dict(record),
     }
-    with _atomic(folder) as (file, keep):
+    with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps(stored).encode())
-        keep(folder / f"{key}.json")
+        finish(folder / f"{key}.json")
     return Entry(images, fingerprint, record)
 
 
@@ -162,30 +164,9 @@ def _spot_check(images: np.ndarray) -> int:
     return checksum
 
 
-@contextmanager
-def _atomic(folder: Path) -> Iterator[tuple[BinaryIO, Callable[[Path], None]]]:
-    """A temporary file and a function that gives it its name once it is complete; else it vanishes."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".tmp-")
-    file = os.fdopen(descriptor, "wb")
-
-    def keep(path: Path) -> None:
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
-        os.replace(name, path)
-
-    try:
-        yield file, keep
-    finally:
-        with suppress(OSError):  # closing flushes, which a full disk refuses once more
-            file.close()
-        with suppress(OSError):
-            os.unlink(name)
-
-
 def _remove_stale(folder: Path) -> None:
     """Remove what runs that were killed while writing left behind."""
-    for path in folder.glob(".tmp-*"):
+    for path in folder.glob(f"{_UNFINISHED}*"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()

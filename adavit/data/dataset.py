@@ -12,17 +12,17 @@ from adavit.data import cache
 from adavit.data.assemble import (
     Progress,
     Survey,
+    check_resolution,
     choose_resolution,
     converted_blocks,
     decode_all,
     decoding_threads,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
-from adavit.data.files.collection import Collection, Contents, identify, open_files
+from adavit.data.files.collection import Collection, identify, open_files
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.named_sets import open_name
-from adavit.data.resolution import check_resolution
 from adavit.errors import UserError
 
 
@@ -161,26 +161,25 @@ class _Builder:
 
     def build(self, resolution: int | None, cap: int) -> ImageSet:
         """Decode everything; see `load_images`."""
-        contents = self._collection.contents()
+        images = self._collection.images()
         with decoding_threads() as threads:
-            chosen = resolution or choose_resolution(contents.pictures, cap, threads) or cap
+            chosen = resolution or choose_resolution(images, cap, threads) or cap
             with ImageBuffer((4, chosen, chosen), _writable(self._folder)) as buffer:
-                survey = decode_all(contents.pictures, buffer, chosen, threads, self._progress)
-                return self._finish(contents, survey, buffer, chosen, resolution is None, cap)
+                survey = decode_all(images, buffer, chosen, threads, self._progress)
+                return self._finish(survey, buffer, chosen, resolution is None, cap)
 
     def _finish(
         self,
-        contents: Contents,
         survey: Survey,
         buffer: ImageBuffer,
         resolution: int,
         is_default: bool,
         cap: int,
     ) -> ImageSet:
-        skipped = sorted((*contents.skipped, *survey.skipped), key=lambda each: each.name)
+        skipped = sorted((*self._collection.skipped, *survey.skipped), key=lambda each: each.name)
         if not survey.kept:
             raise UserError(_no_image(printable(self._collection.source), skipped))
-        labels = contents.label(survey.kept)
+        labels = self._collection.labels(survey.kept)
         count, channel_notes = decide_channels(self._channels, survey.census)
         notes = [
             _describe_sizes(printable(self._collection.source), survey),

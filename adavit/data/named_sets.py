@@ -18,11 +18,10 @@ import numpy as np
 
 from adavit.data.files.collection import (
     Collection,
-    Contents,
-    Picture,
-    from_arrays,
+    SourceImage,
     identify,
-    open_picture_file,
+    images_in_memory,
+    open_image_file,
 )
 from adavit.data.files.members import printable
 from adavit.data.labels import Labels, describe
@@ -33,7 +32,7 @@ SMALL_SET = "small_set"
 
 
 @dataclass(frozen=True)
-class NamedSet:
+class TorchvisionSet:
     """One of torchvision's sets.
 
     Attributes:
@@ -51,19 +50,19 @@ class NamedSet:
 
 _TRAIN_TEST = {"train": {"train": True}, "test": {"train": False}}
 TORCHVISION_SETS = {
-    "cifar10": NamedSet(
+    "cifar10": TorchvisionSet(
         "CIFAR10", _TRAIN_TEST, ("cifar-10-python.tar.gz",), "https://www.cs.toronto.edu/~kriz/"
     ),
-    "cifar100": NamedSet(
+    "cifar100": TorchvisionSet(
         "CIFAR100", _TRAIN_TEST, ("cifar-100-python.tar.gz",), "https://www.cs.toronto.edu/~kriz/"
     ),
-    "stl10": NamedSet(
+    "stl10": TorchvisionSet(
         "STL10",
         {name: {"split": name} for name in ("train", "test", "unlabeled")},
         ("stl10_binary.tar.gz",),
         "http://ai.stanford.edu/~acoates/stl10/",
     ),
-    "flowers102": NamedSet(
+    "flowers102": TorchvisionSet(
         "Flowers102",
         {name: {"split": name} for name in ("train", "val", "test")},
         tuple(f"flowers-102/{name}" for name in ("102flowers.tgz", "imagelabels.mat", "setid.mat")),
@@ -82,15 +81,22 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
         data_root: Where torchvision's files lie or are downloaded to.
 
     Yields:
-        The collection; nothing is drawn, read or downloaded before its contents are asked for.
+        The collection; nothing is drawn, read or downloaded before its images are asked for.
 
     Raises:
-        UserError: If there is no such name or split, or (from the contents) the download fails.
+        UserError: If there is no such name or split, or (from `images`) the download fails.
     """
     name, colon, split = source.partition(":")
     if name == SMALL_SET and not colon:
         identity = identify([SMALL_SET, str(VERSION)])
-        yield Collection(SMALL_SET, SMALL_SET, identity, _small_set_contents)
+        draw = functools.cache(draw_small_set)
+        yield Collection(
+            SMALL_SET,
+            SMALL_SET,
+            identity,
+            images=lambda: images_in_memory(draw()[0]),
+            labels=lambda kept: _pick(draw()[1], CLASSES, "the drawing", kept),
+        )
         return
     if name not in TORCHVISION_SETS:
         raise UserError(_unknown(source, name))
@@ -103,10 +109,16 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
             f"one of {expected}. Use --data {name} for {name}:{next(iter(splits))}."
         )
     short = name if split == next(iter(splits)) else f"{name}-{split}"
-    contents = functools.partial(_torchvision_contents, name, split, data_root)
+    load = functools.cache(functools.partial(_load_torchvision, name, split, data_root))
     # The published digests pin the content, so that a cached set needs neither the download nor a
     # look at it.
-    yield Collection(short, source, identify([name, split]), contents)
+    yield Collection(
+        short,
+        source,
+        identify([name, split]),
+        images=lambda: _torchvision_images(name, load()),
+        labels=lambda kept: _torchvision_labels(name, split, load(), kept),
+    )
 
 
 def _unknown(source: str, name: str) -> str:
@@ -121,31 +133,26 @@ def _unknown(source: str, name: str) -> str:
     )
 
 
-def _small_set_contents() -> Contents:
-    images, labels = draw_small_set()
-    return from_arrays(images, functools.partial(_pick, labels, CLASSES, "the drawing"))
-
-
 def _pick(labels: np.ndarray, classes: Sequence[str], origin: str, kept: Sequence[int]) -> Labels:
     return describe(labels[np.asarray(kept, dtype=np.int64)], tuple(classes), origin)
 
 
-def _torchvision_contents(name: str, split: str, data_root: Path) -> Contents:
-    dataset = _load_torchvision(name, split, data_root)
+def _torchvision_images(name: str, dataset: Any) -> list[SourceImage]:
     if name == "flowers102":
         _check_unpacked(dataset._image_files)
-        labels = np.asarray(dataset._labels, dtype=np.int64)
-        pictures = [
-            Picture(path.name, functools.partial(open_picture_file, path))
+        return [
+            SourceImage(path.name, functools.partial(open_image_file, path))
             for path in dataset._image_files
         ]
-        pick = functools.partial(_pick, labels, dataset.classes, name)
-        return Contents(pictures, pick)
-    images = dataset.data if name != "stl10" else dataset.data.transpose(0, 2, 3, 1)
+    return images_in_memory(dataset.data if name != "stl10" else dataset.data.transpose(0, 2, 3, 1))
+
+
+def _torchvision_labels(name: str, split: str, dataset: Any, kept: Sequence[int]) -> Labels:
     if split == "unlabeled":
-        return from_arrays(images, lambda kept: Labels(None, (), "Classes: none (unlabelled)."))
-    labels = np.asarray(dataset.labels if name == "stl10" else dataset.targets, dtype=np.int64)
-    return from_arrays(images, functools.partial(_pick, labels, dataset.classes, name))
+        return Labels(None, (), "Classes: none (unlabelled).")
+    attribute = {"flowers102": "_labels", "stl10": "labels"}.get(name, "targets")
+    labels = np.asarray(getattr(dataset, attribute), dtype=np.int64)
+    return _pick(labels, dataset.classes, name, kept)
 
 
 def _check_unpacked(files: Sequence[Path]) -> None:

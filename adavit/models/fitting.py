@@ -1,7 +1,11 @@
-"""Weights of another network, as far as they fit."""
+"""Weights of another network, as far as they fit: by name and shape, positions resized to another grid.
+
+Learned position embeddings at another resolution are those of fine-tuning (arXiv:2010.11929, section 3.2).
+"""
 
 from collections.abc import Mapping
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -22,3 +26,53 @@ def load_fitting(network: nn.Module, offered: Mapping[str, Tensor]) -> set[str]:
     }
     network.load_state_dict(fitting, strict=False)
     return set(fitting)
+
+
+def resized_grid(table: Tensor, size: tuple[int, int]) -> Tensor:
+    """Interpolates a table over a grid, bicubic and smoothed where it shrinks.
+
+    Args:
+        table: Values [1, D, rows, columns].
+        size: Wanted rows and columns.
+
+    Returns:
+        Values [1, D, *size]; exactly those given if the size is the same.
+    """
+    table = table.clone()
+    for axis, length in ((2, size[0]), (3, size[1])):
+        if table.shape[axis] != length:
+            # One axis at a time, over two equal columns: torch (2.11 to 2.15) smooths along the
+            # first axis wrongly where the second becomes 1 long.
+            lines = table.movedim(axis, 2)  # [1, D, length, other]
+            wide = lines.float().transpose(2, 3).flatten(0, 2)[:, None, :, None]
+            wide = wide.expand(-1, -1, -1, 2)  # [D other, 1, length, 2]
+            wide = F.interpolate(wide, (length, 2), mode="bicubic", antialias=True)
+            lines = wide[:, 0, :, 0].unflatten(0, (lines.shape[1], -1)).transpose(1, 2)[None]
+            table = lines.movedim(2, axis).to(table.dtype)
+    return table
+
+
+def resize_position_embeddings(
+    state: Mapping[str, Tensor], network: nn.Module, *, grid: tuple[int, int]
+) -> dict[str, Tensor]:
+    """Makes a state of one resolution fit a network of another.
+
+    Only learned position embeddings differ with the resolution; each is interpolated over the grid of
+    patches, the class token's entry is kept.
+
+    Args:
+        state: State of a network with the same parts, of any H x W. Not changed.
+        network: What the state is to fit, an encoder or a discriminator.
+        grid: Rows and columns of patches of the network that the state is from.
+
+    Returns:
+        A new state for `network.load_state_dict`; equal to `state` if the grid is the same.
+    """
+    fitting = dict(state)
+    for name, module in network.named_modules():
+        if hasattr(module, "resized"):
+            prefix = f"{name}." if name else ""
+            tables = {key: state[prefix + key] for key, _ in module.named_parameters()}
+            resized = module.resized(tables, grid)
+            fitting |= {prefix + key: table for key, table in resized.items()}
+    return fitting

@@ -52,9 +52,9 @@ class MappingNetwork(nn.Module):
         *,
         latent_dim: int,
         style_dim: int,
-        num_classes: int = 0,
-        layers: int = 2,
-        lr_multiplier: float = 0.01,
+        num_classes: int,
+        layers: int,
+        lr_multiplier: float,
     ) -> None:
         super().__init__()
         check_at_least("latent_dim", latent_dim, 1)

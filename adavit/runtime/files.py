@@ -3,9 +3,10 @@
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from adavit.errors import UserError
 
@@ -38,17 +39,43 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with unfinished_file(path.parent, f".{path.name}.") as (file, finish):
+        file.write(content)
+        finish(path)
+
+
+@contextlib.contextmanager
+def unfinished_file(folder: Path, prefix: str) -> Iterator[tuple[BinaryIO, Callable[[Path], None]]]:
+    """A file that gets its name once it is complete; without that it vanishes with the block.
+
+    Args:
+        folder: Where it is written and will lie; must exist.
+        prefix: What its name begins with until then.
+
+    Yields:
+        The file, open for writing bytes, and the function that gives it its name (replacing what
+        has it, as a whole), which may be known only by then.
+
+    Raises:
+        OSError: If it cannot be written; what had the name survives.
+    """
+    unfinished = folder / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial"
+    file = unfinished.open("xb")
+
+    def finish(path: Path) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        os.replace(unfinished, path)
+        _sync_folder(folder)
+
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        yield file, finish
     finally:
+        with contextlib.suppress(OSError):  # closing flushes, which a full disk refuses once more
+            file.close()
         with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+            unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
-from adavit.models.vit.resize import resized_grid
+from adavit.models.fitting import resized_grid
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
 from adavit.training.start.transfer import read_source, transfer

@@ -1,4 +1,4 @@
-"""A set of pictures before it is decoded: where each comes from, and what identifies the whole."""
+"""A set of images before it is decoded: where each comes from, and what identifies the whole."""
 
 import functools
 import hashlib
@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.files.archive import open_archive
-from adavit.data.files.decode import Unreadable, open_picture
+from adavit.data.files.decode import Unreadable, open_image
 from adavit.data.files.folder import list_folder, open_file
 from adavit.data.files.members import Listing, Member, Skipped, printable
 from adavit.data.labels import Labels, labels_from_file, labels_from_folders, read_label_file
 
 
 @dataclass(frozen=True)
-class Picture:
+class SourceImage:
     """One image that can be opened.
 
     Attributes:
@@ -32,21 +32,6 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What there is to decode.
-
-    Attributes:
-        pictures: The images in the order of the set.
-        label: Class labels of those pictures that could be read, given their indices.
-        skipped: What was left out before opening it.
-    """
-
-    pictures: Sequence[Picture]
-    label: Callable[[Sequence[int]], Labels]
-    skipped: tuple[Skipped, ...] = ()
-
-
-@dataclass(frozen=True)
 class Collection:
     """A set that was found but not yet read.
 
@@ -54,14 +39,18 @@ class Collection:
         name: Short and safe as part of a file name.
         source: The path or name as it was resolved.
         identity: Changes whenever the content may have changed.
-        contents: Lists the pictures; may generate or download them, so it is called only when the
-            cache has nothing.
+        images: Lists the images in the order of the set; may draw or download them, so it is called
+            only when the cache has nothing.
+        labels: Class labels of those images that could be read, given their indices.
+        skipped: What was left out before opening it.
     """
 
     name: str
     source: str
     identity: str
-    contents: Callable[[], Contents]
+    images: Callable[[], Sequence[SourceImage]]
+    labels: Callable[[Sequence[int]], Labels]
+    skipped: tuple[Skipped, ...] = ()
 
 
 @contextmanager
@@ -87,23 +76,23 @@ def open_files(path: Path, name: str) -> Iterator[Collection]:
 
 
 def _from_listing(listing: Listing, path: Path, name: str) -> Collection:
-    def contents() -> Contents:
-        pictures = [Picture(member.name, lambda member=member: _open(member)) for member in members]  # type: ignore[misc]
-        labels = None if listing.label_file is None else read_label_file(listing.label_file)
-
-        def label(kept: Sequence[int]) -> Labels:
-            names = [members[index].name for index in kept]
-            return labels_from_folders(names) if labels is None else labels_from_file(names, labels)
-
-        return Contents(pictures, label, listing.skipped)
-
     members = listing.members
+
+    def images() -> list[SourceImage]:
+        return [SourceImage(each.name, functools.partial(_open, each)) for each in members]
+
+    def labels(kept: Sequence[int]) -> Labels:
+        names = [members[index].name for index in kept]
+        if listing.label_file is None:
+            return labels_from_folders(names)
+        return labels_from_file(names, read_label_file(listing.label_file))
+
     status = path.stat()
     parts = [str(path), "" if path.is_dir() else f"{status.st_size} {status.st_mtime_ns}"]
     for member in (*members, *([listing.label_file] if listing.label_file else [])):
         parts.append(f"{member.name}\0{member.size_bytes}\0{member.stamp}")
     parts.extend(f"{each.name}\0{each.reason}" for each in listing.skipped)
-    return Collection(name, str(path), identify(parts), contents)
+    return Collection(name, str(path), identify(parts), images, labels, listing.skipped)
 
 
 @contextmanager
@@ -113,26 +102,20 @@ def _open(member: Member) -> Iterator[Image.Image]:
     except Exception as error:  # zipfile and zlib raise many kinds; one member must never end a run
         raise Unreadable(f"cannot be read ({printable(str(error))})") from error
     with stream:
-        yield open_picture(stream)
+        yield open_image(stream)
 
 
-def from_arrays(images: np.ndarray, labels: Callable[[Sequence[int]], Labels]) -> Contents:
-    """Images that are in memory already as contents.
-
-    Args:
-        images: uint8 [N, H, W, 3].
-        labels: As in `Contents`.
-    """
+def images_in_memory(pixels: np.ndarray) -> list[SourceImage]:
+    """Images that are in memory already, uint8 [N, H, W, 3], under their numbers as names."""
 
     @contextmanager
     def opened(index: int) -> Iterator[Image.Image]:
-        yield Image.fromarray(images[index])
+        yield Image.fromarray(pixels[index])
 
-    pictures = [
-        Picture(f"{index:05d}", lambda index=index: opened(index))  # type: ignore[misc]
-        for index in range(len(images))
+    return [
+        SourceImage(f"{index:05d}", functools.partial(opened, index))
+        for index in range(len(pixels))
     ]
-    return Contents(pictures, labels)
 
 
 def identify(parts: Sequence[str]) -> str:
@@ -144,7 +127,7 @@ def identify(parts: Sequence[str]) -> str:
 
 
 @contextmanager
-def open_picture_file(path: Path) -> Iterator[Image.Image]:
+def open_image_file(path: Path) -> Iterator[Image.Image]:
     """An image file on disk, open until the block ends; raises `Unreadable`."""
     with _open(Member(path.name, 0, "", functools.partial(open_file, path))) as image:
         yield image

@@ -6,7 +6,6 @@ for the resizing, in float32, and divided afterwards; colour under alpha 0 is st
 hostile until decoded: everything wrong with one is `Unreadable`.
 """
 
-import io
 from typing import BinaryIO
 
 import numpy as np
@@ -46,7 +45,7 @@ class Unreadable(Exception):
     """Why a file gives no image, as the end of the sentence "it ..."."""
 
 
-def open_picture(stream: BinaryIO) -> Image.Image:
+def open_image(stream: BinaryIO) -> Image.Image:
     """Read the header of an image file; no pixel is decoded.
 
     Args:
@@ -84,7 +83,7 @@ def decode(image: Image.Image, resolution: int) -> np.ndarray:
     """Decode, orient, crop and resize one image.
 
     Args:
-        image: As `open_picture` returns it, or any image in memory.
+        image: As `open_image` returns it, or any image in memory.
         resolution: Side of the result in pixels.
 
     Returns:
@@ -103,13 +102,8 @@ def decode(image: Image.Image, resolution: int) -> np.ndarray:
         return _to_planes(_centre_square(turned), resolution)
     except Unreadable:
         raise
-    except Exception as error:  # as in open_picture
+    except Exception as error:  # as in open_image
         raise Unreadable(_damage(error)) from error
-
-
-def decode_bytes(data: bytes, resolution: int) -> np.ndarray:
-    """`open_picture` and `decode` for a file in memory; see there."""
-    return decode(open_picture(io.BytesIO(data)), resolution)
 
 
 def _damage(error: Exception) -> str:

@@ -17,7 +17,7 @@ SUPERSAMPLING = 2
 _ROUNDING = 0.5 + 1.37e-4
 
 
-class Draws:
+class RandomNumbers:
     """Random numbers for a batch of images.
 
     Args:
@@ -76,7 +76,7 @@ class Canvas:
             around 1.
     """
 
-    def __init__(self, draws: Draws, size_px: int) -> None:
+    def __init__(self, draws: RandomNumbers, size_px: int) -> None:
         samples = size_px * SUPERSAMPLING
         ticks = (np.arange(samples) + 0.5) / samples * 2.0 - 1.0
         self.x, self.y = ticks[None, None, :], ticks[None, :, None]
@@ -156,6 +156,18 @@ class Canvas:
 
     def _blend(self, coverage: Array, colour: Array) -> None:
         self._pixels += coverage[:, None] * (np.clip(colour, 0.0, 1.0) - self._pixels)
+
+
+def gradient(canvas: Canvas, top: Array, bottom: Array) -> None:
+    """Fill the frame from one colour at its top to another at its bottom."""
+    canvas.fill(top + (bottom - top) * (canvas.y[:, None] + 1.0) / 2.0)
+
+
+def ground(canvas: Canvas, height: Array, near: Array, far: Array) -> None:
+    """Cover the frame from `height` (in frame coordinates, y down) to its bottom."""
+    canvas.place(0.0, 0.0, 0.0, 1.0)
+    depth = np.clip((canvas.y - height) / (1.0 - height), 0.0, 1.0)[:, None]
+    canvas.paint(height - canvas.y + 0.0 * canvas.x, far + (near - far) * depth)
 
 
 def circle(u: Array, v: Array, x: Number, y: Number, radius: Number) -> Array:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from adavit.data.small_set.canvas import Canvas, Draws
+from adavit.data.small_set.canvas import Canvas, RandomNumbers
 from adavit.data.small_set.objects import KINDS
 
 # Part of the cache's key: raise it whenever a pixel changes.
@@ -28,7 +28,7 @@ def draw_small_set(images_per_class: int = IMAGES_PER_CLASS) -> tuple[np.ndarray
     for index, name in enumerate(CLASSES):
         batches = []
         for number in range(-(-images_per_class // _BATCH)):
-            draws = Draws((VERSION, index, number), _BATCH)
+            draws = RandomNumbers((VERSION, index, number), _BATCH)
             canvas = Canvas(draws, SIZE_PX)
             KINDS[name](canvas, draws)
             batches.append(canvas.finish())

@@ -1,4 +1,4 @@
-"""The ten kinds of object in `small_set`, each with the scene it stands in.
+"""The ten kinds of object in `small_set`, and the scenes that they stand in.
 
 Object coordinates run from -1 to 1, u to the right and v down; shapes are painted from the back to
 the front.
@@ -8,10 +8,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adavit.data.small_set.canvas import Array, Canvas, Draws, box, circle, convex, ellipse, segment
-from adavit.data.small_set.scenes import day_sky, gradient, ground, meadow
+from adavit.data.small_set.canvas import (
+    Array,
+    Canvas,
+    RandomNumbers,
+    box,
+    circle,
+    convex,
+    ellipse,
+    gradient,
+    ground,
+    segment,
+)
 
-Kind = Callable[[Canvas, Draws], None]
+Kind = Callable[[Canvas, RandomNumbers], None]
 _PIXEL = 1.0 / 16.0
 
 
@@ -22,7 +32,30 @@ def _rgb(red: float, green: float, blue: float) -> Array:
 _WHITE, _DARK = _rgb(1, 1, 1), _rgb(0.1, 0.09, 0.13)
 
 
-def _place(canvas: Canvas, draws: Draws, turns: float, mirrored: bool = False) -> None:
+def day_sky(canvas: Canvas, draws: RandomNumbers) -> None:
+    """From clear blue to a warm evening."""
+    evening = draws.chance(0.25)[:, None]
+    top = np.where(
+        evening,
+        draws.colour((0.62, 0.74), (0.35, 0.5), (0.55, 0.75)),
+        draws.colour((0.54, 0.6), (0.5, 0.75), (0.8, 0.98)),
+    )
+    low = np.where(
+        evening,
+        draws.colour((0.03, 0.09), (0.4, 0.6), (0.95, 1.0)),
+        draws.colour((0.5, 0.56), (0.1, 0.3), (0.95, 1.0)),
+    )
+    gradient(canvas, top, low)
+
+
+def meadow(canvas: Canvas, draws: RandomNumbers, low: float = 0.3, high: float = 0.55) -> None:
+    """A sky over grass; the horizon lies between `low` and `high` in frame coordinates."""
+    day_sky(canvas, draws)
+    grass = draws.colour((0.22, 0.36), (0.5, 0.75), (0.5, 0.75))
+    ground(canvas, draws.uniform(low, high), grass, grass * 0.8 + 0.12)
+
+
+def _place(canvas: Canvas, draws: RandomNumbers, turns: float, mirrored: bool = False) -> None:
     """A pose: shifted by up to 2 pixels, turned by up to `turns`, 66% to 88% of the frame."""
     x, y = draws.uniform(-2 * _PIXEL, 2 * _PIXEL), draws.uniform(-2 * _PIXEL, 2 * _PIXEL)
     mirror = draws.sign()
@@ -31,7 +64,7 @@ def _place(canvas: Canvas, draws: Draws, turns: float, mirrored: bool = False) -
     )
 
 
-def ball(canvas: Canvas, draws: Draws) -> None:
+def ball(canvas: Canvas, draws: RandomNumbers) -> None:
     """A beach ball with six stripes on sand."""
     day_sky(canvas, draws)
     sand = draws.colour((0.1, 0.13), (0.3, 0.5), (0.85, 0.97))
@@ -55,7 +88,7 @@ def ball(canvas: Canvas, draws: Draws) -> None:
     canvas.glow(canvas.light_x * 0.45, canvas.light_y * 0.5, 0.3, _WHITE, 0.75)
 
 
-def boat(canvas: Canvas, draws: Draws) -> None:
+def boat(canvas: Canvas, draws: RandomNumbers) -> None:
     """A sailing boat at sea."""
     day_sky(canvas, draws)
     sea = draws.colour((0.5, 0.6), (0.65, 0.9), (0.5, 0.75))
@@ -72,7 +105,7 @@ def boat(canvas: Canvas, draws: Draws) -> None:
     canvas.paint(box(u, v, 0.0, 0.58, 0.84, 0.05), _WHITE, 0.85)
 
 
-def car(canvas: Canvas, draws: Draws) -> None:
+def car(canvas: Canvas, draws: RandomNumbers) -> None:
     """A car from the side, on a street."""
     day_sky(canvas, draws)
     grass = draws.colour((0.2, 0.36), (0.4, 0.65), (0.55, 0.8))
@@ -97,7 +130,7 @@ def car(canvas: Canvas, draws: Draws) -> None:
     canvas.paint(ellipse(u, v, 0.9, 0.22, 0.09, 0.12), _rgb(1.0, 0.93, 0.55))
 
 
-def cat(canvas: Canvas, draws: Draws) -> None:
+def cat(canvas: Canvas, draws: RandomNumbers) -> None:
     """The face of a cat."""
     background = draws.colour((0.0, 1.0), (0.2, 0.55), (0.7, 0.98))
     gradient(canvas, background, background * 0.72)
@@ -134,7 +167,7 @@ def cat(canvas: Canvas, draws: Draws) -> None:
     canvas.paint(mouth, _DARK)
 
 
-def fish(canvas: Canvas, draws: Draws) -> None:
+def fish(canvas: Canvas, draws: RandomNumbers) -> None:
     """A fish under water, with bubbles."""
     water = draws.colour((0.48, 0.62), (0.5, 0.8), (0.75, 0.98))
     gradient(canvas, water * 0.7 + 0.25, water * 0.6)
@@ -168,7 +201,7 @@ def fish(canvas: Canvas, draws: Draws) -> None:
     canvas.paint(bubble, _WHITE, 0.6)
 
 
-def flower(canvas: Canvas, draws: Draws) -> None:
+def flower(canvas: Canvas, draws: RandomNumbers) -> None:
     """A blossom with rounded petals, a stem and two leaves."""
     top = draws.colour((0.25, 0.6), (0.15, 0.5), (0.75, 0.98))
     gradient(canvas, top, draws.colour((0.22, 0.36), (0.4, 0.65), (0.45, 0.7)))
@@ -199,7 +232,7 @@ def flower(canvas: Canvas, draws: Draws) -> None:
     canvas.glow(canvas.light_x * 0.1, -0.24 + canvas.light_y * 0.1, 0.13, _WHITE, 0.6)
 
 
-def house(canvas: Canvas, draws: Draws) -> None:
+def house(canvas: Canvas, draws: RandomNumbers) -> None:
     """A house with a gable, a door, two windows and a chimney."""
     meadow(canvas, draws)
     _place(canvas, draws, 0.01)
@@ -217,7 +250,7 @@ def house(canvas: Canvas, draws: Draws) -> None:
     canvas.solid(circle(u, v, 0.0, -0.38, 0.16), pane, 0.05)
 
 
-def mushroom(canvas: Canvas, draws: Draws) -> None:
+def mushroom(canvas: Canvas, draws: RandomNumbers) -> None:
     """A toadstool with white dots."""
     meadow(canvas, draws, 0.35, 0.65)
     _place(canvas, draws, 0.025)
@@ -246,7 +279,7 @@ def mushroom(canvas: Canvas, draws: Draws) -> None:
         canvas.paint(np.maximum(circle(u, v, x + shift, y, radius), inside), _WHITE)
 
 
-def rocket(canvas: Canvas, draws: Draws) -> None:
+def rocket(canvas: Canvas, draws: RandomNumbers) -> None:
     """A rocket with a flame, before the night sky."""
     night = draws.colour((0.6, 0.8), (0.6, 0.9), (0.2, 0.45))
     gradient(canvas, night * 0.6, night + 0.22)
@@ -277,7 +310,7 @@ def rocket(canvas: Canvas, draws: Draws) -> None:
     canvas.glow(-0.05, -0.16, 0.08, _WHITE, 0.8)
 
 
-def tree(canvas: Canvas, draws: Draws) -> None:
+def tree(canvas: Canvas, draws: RandomNumbers) -> None:
     """A broad-leaved tree, green or in the colours of autumn."""
     meadow(canvas, draws, 0.35, 0.6)
     _place(canvas, draws, 0.015)

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from adavit.models.vit.convolutional_stems import ConvolutionalStem, HybridStem
-from adavit.models.vit.stems import LinearStem, OverlappingStem, ShiftedPatchStem
+from adavit.models.vit.stems import (
+    ConvolutionalStem,
+    HybridStem,
+    LinearStem,
+    OverlappingStem,
+    ShiftedPatchStem,
+)
 
 SHOWN = 28
 """Components shown, as many as in the ViT paper's figure 7."""

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.models.vit.attention_position import RelativeBias, Rotation2d
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.layout import TokenLayout
+from adavit.models.vit.position import RelativeBias, Rotation2d
 from adavit.watch.capture import attentions_of
 
 

@@ -24,10 +24,8 @@ def image_names(images: ImageSet) -> list[str] | None:
     skipped = {item.name for item in images.skipped}
     try:
         with open_files(path, images.name) as collection:
-            pictures = collection.contents().pictures
+            listed = collection.images()
     except (OSError, UserError):
         return None
-    names = [
-        name for name in (printable(picture.name) for picture in pictures) if name not in skipped
-    ]
+    names = [name for name in (printable(image.name) for image in listed) if name not in skipped]
     return names if len(names) == len(images) else None

@@ -7,14 +7,11 @@ anything is read. Pickled objects are refused.
 
 import hashlib
 import http.client
-import os
 import pickle
-import tempfile
 import threading
 import urllib.request
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +20,7 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
+from adavit.runtime.files import unfinished_file
 
 CONNECT_SECONDS = 4.0  # offline must be found out at once, also where packets are silently dropped
 STALL_SECONDS = 30.0
@@ -123,22 +121,17 @@ class WeightFile:
         """Downloads to a temporary file beside `path`, checks the digest, then renames."""
         response = self._open()
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
         digest = hashlib.sha256()
-        try:
-            with response, os.fdopen(descriptor, "wb") as handle:
-                while block := self._read_block(response):
-                    digest.update(block)
-                    handle.write(block)
+        with response, unfinished_file(path.parent, path.name) as (file, finish):
+            while block := self._read_block(response):
+                digest.update(block)
+                file.write(block)
             if not self.is_published(digest.hexdigest()):
                 raise self._absent(
                     f"{self.url} sent a file with the sha256"
                     f" {digest.hexdigest()[:SHOWN_DIGITS]}... instead of {self.digest_prefix}..."
                 )
-            Path(temporary).replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                Path(temporary).unlink()
+            finish(path)
 
     def _open(self) -> BinaryIO:
         """Opens the URL, giving up after `CONNECT_SECONDS` even where the name server never answers."""

@@ -1,13 +1,11 @@
-"""The frame of the convolutional discriminators: blocks down to 4 pixels, then a small judge."""
+"""The frame of the convolutional discriminators: blocks down to 4 pixels, then an epilogue."""
 
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from adavit.models.minibatch_std import minibatch_std
-from adavit.models.projection import LabelProjection
-from adavit.models.renamed import accept_earlier_names
+from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.resnet.r3gan import R3GANForm
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
 from adavit.models.sizes import (
@@ -29,8 +27,8 @@ class Form(Protocol):
     def blocks(self, widths: list[int]) -> nn.Sequential:
         """Features of widths[0] channels to widths[-1] at 4 pixels, halving the side at each width."""
 
-    def judge(self, width: int, further: int) -> nn.Module:
-        """Features [B, width + further, 4, 4] to vectors [B, judge.features], float32."""
+    def epilogue(self, width: int, further: int) -> nn.Module:
+        """Features [B, width + further, 4, 4] to vectors [B, epilogue.features], float32."""
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """Vectors to logits, or to what labels are compared with."""
@@ -41,18 +39,16 @@ FORMS: dict[str, Form] = {
     "plain": StyleGAN2Form(PlainBlock),
     "r3gan": R3GANForm(),
 }
-# Before the judge was a module of its own.
-EARLIER_NAMES = {r"convolution\.": "judge.convolution.", r"dense\.": "judge.dense."}
 
 
 class ResNetDiscriminator(nn.Module):
-    """Images to logits: blocks, minibatch standard deviation, a judge and a dense layer.
+    """Images to logits: blocks, minibatch standard deviation, an epilogue and a dense layer.
 
     Args:
         resolution: Side of the images in pixels, 4 * 2^k.
         image_channels: Channels of the images, >= 1.
         num_classes: Number of classes, seen by projection; 0 for none.
-        form: Which blocks and judge, a name in `FORMS`.
+        form: Which blocks and epilogue, a name in `FORMS`.
         channel_base: Channels at resolution r are min(channel_base // r, channel_max).
         channel_max: See `channel_base`.
         minibatch_std_group: Images compared with each other, see `minibatch_std`; 0 leaves the
@@ -93,12 +89,11 @@ class ResNetDiscriminator(nn.Module):
         ]
         self.from_image = parts.from_image(image_channels, widths[0])
         self.blocks = parts.blocks(widths)
-        self.judge = parts.judge(widths[-1], int(minibatch_std_group > 0))
-        features = self.judge.features
+        self.epilogue = parts.epilogue(widths[-1], int(minibatch_std_group > 0))
+        features = self.epilogue.features
         assert isinstance(features, int)
         self.readout = parts.readout(features, features if num_classes else 1)
         self.projection = LabelProjection(num_classes, features) if num_classes else None
-        accept_earlier_names(self, EARLIER_NAMES)
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> None:
         """Nothing is left out: a pass always looks at the whole image. As in all discriminators."""
@@ -138,7 +133,7 @@ class ResNetDiscriminator(nn.Module):
             deviation = minibatch_std(features, self.minibatch_std_group).to(features.dtype)
             plane = deviation[:, None, None, None].expand(-1, 1, BASE_RESOLUTION, BASE_RESOLUTION)
             features = torch.cat([features, plane], dim=1)
-        vectors = self.judge(features)
+        vectors = self.epilogue(features)
         with torch.autocast(images.device.type, enabled=False):
             vectors = self.readout(vectors)
             if self.projection is not None and labels is not None:

@@ -73,7 +73,7 @@ class Transition(nn.Module):
         return features if self.convolution is None else self.convolution(features)
 
 
-class BasisJudge(nn.Module):
+class BasisEpilogue(nn.Module):
     """One learned 4x4 pattern a channel, against which its map is measured.
 
     A depthwise convolution that covers the whole map, written as a product: the second derivative
@@ -113,9 +113,9 @@ class R3GANForm:
             layers.extend(R3GANBlock(after, blocks=total) for _ in range(BLOCKS_A_STAGE))
         return layers
 
-    def judge(self, width: int, further: int) -> nn.Module:
+    def epilogue(self, width: int, further: int) -> nn.Module:
         """Features at 4 pixels to vectors."""
-        return BasisJudge(width, further)
+        return BasisEpilogue(width, further)
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """The last layer."""

@@ -59,7 +59,7 @@ class PlainBlock(nn.Module):
         return output
 
 
-class DenseJudge(nn.Module):
+class DenseEpilogue(nn.Module):
     """The end of StyleGAN2's discriminator: a 3x3 convolution and a dense layer.
 
     Args:
@@ -77,8 +77,8 @@ class DenseJudge(nn.Module):
         """Maps features [B, width + further, 4, 4] to vectors [B, width], float32."""
         vectors = self.convolution(features).flatten(1)
         with torch.autocast(vectors.device.type, enabled=False):
-            judged: Tensor = self.dense(full_precision(vectors))
-        return judged
+            output: Tensor = self.dense(full_precision(vectors))
+        return output
 
 
 class StyleGAN2Form:
@@ -99,9 +99,9 @@ class StyleGAN2Form:
         """Blocks from the first width to the last, each at half the side of the one before."""
         return nn.Sequential(*(self.block(*pair) for pair in pairwise(widths)))
 
-    def judge(self, width: int, further: int) -> nn.Module:
+    def epilogue(self, width: int, further: int) -> nn.Module:
         """Features at 4 pixels to vectors."""
-        return DenseJudge(width, further)
+        return DenseEpilogue(width, further)
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """The last layer."""

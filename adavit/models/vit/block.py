@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from adavit.models.vit.attention import MultiHeadAttention
-from adavit.models.vit.attention_position import NoAttentionPosition
+from adavit.models.vit.attention import DotScore, MultiHeadAttention
 from adavit.models.vit.layout import TokenLayout
-from adavit.models.vit.scores import DotScore
+from adavit.models.vit.position import NoAttentionPosition
 
 
 class LayerScale(nn.Module):

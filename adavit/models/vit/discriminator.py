@@ -8,9 +8,7 @@ start at zero (it would hide the images from the generator and from R1 at the fi
 import torch
 from torch import Tensor, nn
 
-from adavit.models.minibatch_std import minibatch_std
-from adavit.models.projection import LabelProjection
-from adavit.models.renamed import accept_earlier_names
+from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.sizes import check_at_least, check_labels, check_resolution
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
@@ -21,16 +19,6 @@ from adavit.runtime.precision import full_precision
 HEAD_STD = 0.02
 # Length of the vectors that are compared with the labels, at most.
 PROJECTION_MAX = 512
-# Before the encoder was made of parts.
-EARLIER_NAMES = {
-    r"class_token$": "encoder.class_token",
-    r"position_embedding$": "encoder.position.table",
-    r"patch_embedding\.": "encoder.stem.",
-    r"norm\.": "encoder.norm.",
-    r"encoder\.blocks\.(\d+)\.attention\.(query|key)_norm\.": (
-        r"encoder.blocks.\1.attention.score.\2_norm."
-    ),
-}
 
 
 class ViTDiscriminator(nn.Module):
@@ -115,7 +103,6 @@ class ViTDiscriminator(nn.Module):
         if constraint is not None:
             constrain(self.encoder, constraint)
             constrain(self.head, constraint)
-        accept_earlier_names(self, EARLIER_NAMES)
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
         """Draws what a training pass looks at, for `kept`; passes that are compared share one draw.

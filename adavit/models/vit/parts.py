@@ -6,10 +6,17 @@ from typing import TypeVar
 
 from torch import nn
 
-from adavit.models.vit.attention_position import NoAttentionPosition, RelativeBias, Rotation2d
+from adavit.models.vit.attention import DotScore, L2Score, LocalityScore, QKNormScore
 from adavit.models.vit.constraints import ImprovedSpectralNorm, SpectralNorm
-from adavit.models.vit.convolutional_stems import ConvolutionalStem, HybridStem
-from adavit.models.vit.position import Learned1d, Learned2d, NoPosition, Sinusoids2d
+from adavit.models.vit.position import (
+    Learned1d,
+    Learned2d,
+    NoAttentionPosition,
+    NoPosition,
+    RelativeBias,
+    Rotation2d,
+    Sinusoids2d,
+)
 from adavit.models.vit.readout import (
     ClassToken,
     ClassTokenAndMean,
@@ -17,8 +24,13 @@ from adavit.models.vit.readout import (
     MeanOfPatches,
     Readout,
 )
-from adavit.models.vit.scores import DotScore, L2Score, LocalityScore, QKNormScore
-from adavit.models.vit.stems import LinearStem, OverlappingStem, ShiftedPatchStem
+from adavit.models.vit.stems import (
+    ConvolutionalStem,
+    HybridStem,
+    LinearStem,
+    OverlappingStem,
+    ShiftedPatchStem,
+)
 
 Part = TypeVar("Part")
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
+from adavit.models.fitting import resize_position_embeddings
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.models.vit.resize import resize_position_embeddings
 
 NAMES = {
     r"class_token": "class_token",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from adavit.augment import Pipe
+from adavit.runtime.precision import forward_precision
 from adavit.training.passes.streams import replay
 
 
@@ -126,9 +127,7 @@ class AugmentedDiscriminator:
 
     def precision(self, device: torch.device) -> torch.autocast:
         """The context in which the networks run."""
-        return torch.autocast(
-            device.type, dtype=self.autocast or torch.bfloat16, enabled=self.autocast is not None
-        )
+        return forward_precision(device, self.autocast)
 
 
 def _options(view: View) -> dict[str, Any]:

@@ -16,7 +16,7 @@ _BLOCK = re.compile(r"(?:encoder\.)?blocks\.(\d+)\.")
 def lower_layers(discriminator: nn.Module) -> list[list[nn.Parameter]]:
     """Parameters from the image upwards: first the stem (and tokens and positions), then block by block.
 
-    What comes after the last block, which judges, is not among them.
+    What comes after the last block (epilogue, norm, head) is not among them.
 
     Args:
         discriminator: With its blocks in `blocks` or `encoder.blocks`.
@@ -43,7 +43,7 @@ def freeze_lower_layers(discriminator: nn.Module, count: int) -> None:
     if count > len(layers):
         raise UserError(
             f"training.freeze_d is {count}, but this discriminator has {len(layers)} layers below"
-            f" its judge (the stem and {len(layers) - 1} blocks). Use at most {len(layers)}."
+            f" its last layers (the stem and {len(layers) - 1} blocks). Use at most {len(layers)}."
         )
     for layer in layers[:count]:
         for parameter in layer:

@@ -7,10 +7,9 @@ from torch import Tensor
 
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
-from adavit.models.fitting import load_fitting
+from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.models.vit.resize import resize_position_embeddings
 from adavit.runs.trunk_file import StoredTrunk
 from adavit.training.step.adversarial_step import AdversarialStep
 

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.models.fitting import load_fitting
-from adavit.models.vit.resize import resize_position_embeddings
+from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.training.step.adversarial_step import AdversarialStep

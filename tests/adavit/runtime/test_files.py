@@ -1,10 +1,12 @@
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from adavit.errors import first_line
-from adavit.runtime.files import write_json
+from adavit.runtime.files import unfinished_file, write_bytes, write_json
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,44 @@ def test_json_is_written_so_that_people_can_read_it(tmp_path: Path) -> None:
 )
 def test_what_a_library_says_becomes_one_line(error: Exception, line: str) -> None:
     assert first_line(error) == line
+
+
+def test_a_file_has_its_name_only_once_it_is_complete(tmp_path: Path) -> None:
+    with unfinished_file(tmp_path, ".tmp-") as (file, finish):
+        file.write(b"first, ")
+        (unfinished,) = tmp_path.iterdir()
+        assert unfinished.name.startswith(".tmp-")
+        file.write(b"then")
+        finish(tmp_path / "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert (tmp_path / "whole").read_bytes() == b"first, then"
+
+
+def test_a_file_that_is_not_finished_vanishes_and_what_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "whole").write_bytes(b"before")
+    with unfinished_file(tmp_path, ".tmp-") as (file, _):
+        file.write(b"half")
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert (tmp_path / "whole").read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_replacement_that_fails_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "whole").write_bytes(b"before")
+    monkeypatch.setattr(os, call, failing)
+    with pytest.raises(OSError, match="No space"):
+        write_bytes(tmp_path / "whole", b"after")
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert (tmp_path / "whole").read_bytes() == b"before"
+
+
+def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"")
+    write_bytes(tmp_path / "whole", b"")
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("other", "whole")}
+    assert len(modes) == 1

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from adavit.data.files.decode import MAXIMUM_PIXELS, Unreadable, decode, decode_bytes, open_picture
+from adavit.data.files.decode import MAXIMUM_PIXELS, Unreadable, decode, open_image
 from tests.references.data_files import encode, pixels, png_header
 from tests.references.data_lanczos import lanczos, lanczos_rgba
+
+
+def decode_file(data: bytes, resolution: int) -> np.ndarray:
+    return decode(open_image(io.BytesIO(data)), resolution)
 
 
 def planes_of(image: np.ndarray) -> np.ndarray:
@@ -24,19 +28,19 @@ def planes_of(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_lossless_colour_keeps_its_exact_bytes(kind: str) -> None:
     image = pixels(8, 8, 3)
-    np.testing.assert_array_equal(decode_bytes(encode(image, kind), 8), planes_of(image))
+    np.testing.assert_array_equal(decode_file(encode(image, kind), 8), planes_of(image))
 
 
 def test_lossless_webp_keeps_its_exact_bytes() -> None:
     image = pixels(8, 8, 3)
     np.testing.assert_array_equal(
-        decode_bytes(encode(image, "WEBP", lossless=True), 8), planes_of(image)
+        decode_file(encode(image, "WEBP", lossless=True), 8), planes_of(image)
     )
 
 
 def test_jpeg_is_close_to_what_was_stored() -> None:
     image = np.tile(np.array([200, 100, 50], dtype=np.uint8), (16, 16, 1))
-    decoded = decode_bytes(encode(image, "JPEG", quality=95), 16)
+    decoded = decode_file(encode(image, "JPEG", quality=95), 16)
     # A flat colour loses only the rounding of YCbCr.
     np.testing.assert_allclose(decoded[:3].astype(int), planes_of(image)[:3], atol=3)
 
@@ -44,14 +48,14 @@ def test_jpeg_is_close_to_what_was_stored() -> None:
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_grey_fills_three_equal_planes(kind: str) -> None:
     image = pixels(8, 8)
-    np.testing.assert_array_equal(decode_bytes(encode(image, kind), 8), planes_of(image))
+    np.testing.assert_array_equal(decode_file(encode(image, kind), 8), planes_of(image))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_one_bit_images_become_black_and_white(kind: str) -> None:
     image = Image.fromarray(pixels(8, 8) > 127)
     expected = np.where(np.asarray(image), 255, 0).astype(np.uint8)
-    np.testing.assert_array_equal(decode_bytes(encode(image, kind), 8), planes_of(expected))
+    np.testing.assert_array_equal(decode_file(encode(image, kind), 8), planes_of(expected))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -60,27 +64,27 @@ def test_16_bit_grey_is_scaled_not_clipped(kind: str) -> None:
         [[0, 128, 257, 12_850], [25_700, 32_768, 65_406, 65_535]] * 2, dtype=np.uint16
     )
     expected = np.rint(values / 257.0).astype(np.uint8)
-    np.testing.assert_array_equal(decode_bytes(encode(values, kind), 4), planes_of(expected))
+    np.testing.assert_array_equal(decode_file(encode(values, kind), 4), planes_of(expected))
 
 
 def test_big_endian_16_bit_tiff_is_scaled_too() -> None:
     values = np.array([[0, 257], [32_896, 65_535]], dtype=">u2")
     image = Image.frombytes("I;16B", (2, 2), values.tobytes())
     expected = np.array([[0, 1], [128, 255]], dtype=np.uint8)
-    np.testing.assert_array_equal(decode_bytes(encode(image, "TIFF"), 2), planes_of(expected))
+    np.testing.assert_array_equal(decode_file(encode(image, "TIFF"), 2), planes_of(expected))
 
 
 def test_16_bit_tiff_with_white_zero_is_inverted() -> None:
     values = np.array([[0, 257], [32_896, 65_535]], dtype=np.uint16)
     data = encode(values, "TIFF", tiffinfo={262: 0})
     expected = np.array([[255, 254], [127, 0]], dtype=np.uint8)
-    np.testing.assert_array_equal(decode_bytes(data, 2), planes_of(expected))
+    np.testing.assert_array_equal(decode_file(data, 2), planes_of(expected))
 
 
 def test_16_bit_grey_is_rounded_once_after_resizing() -> None:
     values = np.random.default_rng(0).integers(0, 65_536, (16, 16)).astype(np.uint16)
     expected = lanczos(values / 257.0, 4).clip(0, 255)
-    decoded = decode_bytes(encode(values), 4)
+    decoded = decode_file(encode(values), 4)
     # Half a step of rounding, and float32.
     np.testing.assert_allclose(decoded[0], expected, atol=0.5 + 1e-3)
     np.testing.assert_array_equal(decoded[3], 255)
@@ -90,20 +94,20 @@ def test_16_bit_grey_is_rounded_once_after_resizing() -> None:
 def test_32_bit_tiff_is_refused_because_its_white_is_undefined(mode: str) -> None:
     data = encode(Image.new(mode, (4, 4), 1), "TIFF")
     with pytest.raises(Unreadable, match="32-bit or floating point"):
-        decode_bytes(data, 4)
+        decode_file(data, 4)
 
 
 def test_palette_gives_its_colours() -> None:
     image = Image.fromarray(pixels(8, 8, 3)).quantize(16)
     expected = planes_of(np.asarray(image.convert("RGB")))
-    np.testing.assert_array_equal(decode_bytes(encode(image), 8), expected)
+    np.testing.assert_array_equal(decode_file(encode(image), 8), expected)
 
 
 def test_palette_with_transparency_gives_alpha() -> None:
     image = Image.new("P", (2, 2))
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     image.putdata([0, 1, 2, 0])
-    decoded = decode_bytes(encode(image, transparency=bytes([255, 128, 0])), 2)
+    decoded = decode_file(encode(image, transparency=bytes([255, 128, 0])), 2)
     np.testing.assert_array_equal(decoded[3], [[255, 128], [0, 255]])
     np.testing.assert_array_equal(decoded[:3, 0, 1], [0, 255, 0])
     np.testing.assert_array_equal(decoded[:3, 1, 0], [0, 0, 0])  # never seen, stored as 0
@@ -112,20 +116,20 @@ def test_palette_with_transparency_gives_alpha() -> None:
 def test_transparent_colour_of_an_rgb_png_gives_alpha() -> None:
     image = np.full((2, 2, 3), 9, dtype=np.uint8)
     image[0, 0] = (1, 2, 3)
-    decoded = decode_bytes(encode(image, transparency=(1, 2, 3)), 2)
+    decoded = decode_file(encode(image, transparency=(1, 2, 3)), 2)
     np.testing.assert_array_equal(decoded[3], [[0, 255], [255, 255]])
 
 
 def test_transparent_value_of_a_16_bit_png_gives_alpha() -> None:
     image = Image.fromarray(np.array([[0, 500], [1000, 65_535]], dtype=np.uint16))
-    decoded = decode_bytes(encode(image, transparency=500), 2)
+    decoded = decode_file(encode(image, transparency=500), 2)
     np.testing.assert_array_equal(decoded[3], [[255, 0], [255, 255]])
 
 
 def test_grey_with_alpha_keeps_both() -> None:
     image = pixels(4, 4, 2)
     image[..., 1] |= 1
-    decoded = decode_bytes(encode(Image.fromarray(image, "LA")), 4)
+    decoded = decode_file(encode(Image.fromarray(image, "LA")), 4)
     np.testing.assert_array_equal(decoded[3], image[..., 1])
     np.testing.assert_array_equal(decoded[:3], np.stack([image[..., 0]] * 3))
 
@@ -136,21 +140,21 @@ def test_grey_with_alpha_keeps_both() -> None:
 def test_rgba_is_stored_straight(kind: str, options: dict[str, bool]) -> None:
     image = pixels(8, 8, 4)
     image[..., 3] |= 1
-    np.testing.assert_array_equal(decode_bytes(encode(image, kind, **options), 8), planes_of(image))
+    np.testing.assert_array_equal(decode_file(encode(image, kind, **options), 8), planes_of(image))
 
 
 def test_opaque_rgba_is_resized_like_rgb() -> None:
     image = pixels(16, 16, 4)
     image[..., 3] = 255
-    without = decode_bytes(encode(np.ascontiguousarray(image[..., :3])), 4)
-    np.testing.assert_array_equal(decode_bytes(encode(image), 4), without)
+    without = decode_file(encode(np.ascontiguousarray(image[..., :3])), 4)
+    np.testing.assert_array_equal(decode_file(encode(image), 4), without)
 
 
 @pytest.mark.parametrize("size", [5, 16, 37])
 def test_alpha_is_multiplied_in_for_the_resizing(size: int) -> None:
     image = pixels(size, size, 4, seed=size)
     expected = lanczos_rgba(image, 8)
-    decoded = decode_bytes(encode(image), 8)
+    decoded = decode_file(encode(image), 8)
     np.testing.assert_allclose(decoded[3], expected[3], atol=0.5 + 1e-3)  # rounding, and float32
     # Colour is divided by alpha, which magnifies float32 errors by up to 255.
     seen = decoded[3] > 0
@@ -161,7 +165,7 @@ def test_a_hidden_colour_does_not_bleed_into_the_edge() -> None:
     image = np.zeros((16, 16, 4), dtype=np.uint8)
     image[:, :6] = (200, 40, 10, 255)
     image[:, 6:] = (0, 255, 0, 0)  # green that nobody sees
-    decoded = decode_bytes(encode(image), 4)
+    decoded = decode_file(encode(image), 4)
     seen = decoded[3] > 0
     assert ((decoded[3] > 0) & (decoded[3] < 255)).any()  # the edge is soft
     expected = np.broadcast_to(np.array([[200], [40], [10]]), (3, int(seen.sum())))
@@ -176,26 +180,26 @@ def test_resizing_is_an_antialiased_lanczos(size: int) -> None:
     )  # far from black and white, where it would clamp
     # Pillow rounds to 8 bits between its two passes, whose weights add up to at most 1.5 in size.
     np.testing.assert_allclose(
-        decode_bytes(encode(image), 8)[0], lanczos(image, 8).clip(0, 255), atol=1.5
+        decode_file(encode(image), 8)[0], lanczos(image, 8).clip(0, 255), atol=1.5
     )
 
 
 def test_cmyk_jpeg_becomes_rgb() -> None:
     image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # magenta and yellow ink: red
-    decoded = decode_bytes(encode(image, "JPEG", quality=95), 16)
+    decoded = decode_file(encode(image, "JPEG", quality=95), 16)
     np.testing.assert_allclose(decoded[:3, 8, 8].astype(int), [255, 0, 0], atol=4)
 
 
 def test_cmyk_tiff_becomes_rgb() -> None:
     image = Image.new("CMYK", (4, 4), (255, 0, 0, 0))
     np.testing.assert_array_equal(
-        decode_bytes(encode(image, "TIFF"), 4)[:, 0, 0], [0, 255, 255, 255]
+        decode_file(encode(image, "TIFF"), 4)[:, 0, 0], [0, 255, 255, 255]
     )
 
 
 def test_ycbcr_tiff_becomes_rgb() -> None:
     image = Image.new("RGB", (4, 4), (255, 0, 0)).convert("YCbCr")
-    decoded = decode_bytes(encode(image, "TIFF"), 4)
+    decoded = decode_file(encode(image, "TIFF"), 4)
     np.testing.assert_allclose(decoded[:3, 0, 0].astype(int), [255, 0, 0], atol=2)
 
 
@@ -217,7 +221,7 @@ def test_exif_orientation_is_honoured_before_cropping(kind: str, orientation: in
     exif[0x0112] = orientation
     image = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
     options = {"lossless": True} if kind == "WEBP" else {}
-    decoded = decode_bytes(encode(image, kind, exif=exif, **options), 6)
+    decoded = decode_file(encode(image, kind, exif=exif, **options), 6)
     np.testing.assert_array_equal(decoded[0], upright[1:7])
 
 
@@ -225,7 +229,7 @@ def test_exif_orientation_of_a_16_bit_image_is_honoured() -> None:
     values = (pixels(6, 6).astype(np.uint16)) * 257
     exif = Image.Exif()
     exif[0x0112] = 6
-    decoded = decode_bytes(encode(values, exif=exif), 6)
+    decoded = decode_file(encode(values, exif=exif), 6)
     np.testing.assert_array_equal(decoded[0], np.rot90(values // 257, -1))
 
 
@@ -234,7 +238,7 @@ def test_broken_exif_does_not_lose_the_image() -> None:
     data = encode(image, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # as `decoding_threads` does
-        np.testing.assert_array_equal(decode_bytes(data, 8), planes_of(image))
+        np.testing.assert_array_equal(decode_file(data, 8), planes_of(image))
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 13), (13, 8), (8, 9), (9, 8)])
@@ -242,7 +246,7 @@ def test_the_centre_square_is_cropped(height: int, width: int) -> None:
     image = pixels(height, width, 3)
     top, left = (height - 8) // 2, (width - 8) // 2
     np.testing.assert_array_equal(
-        decode_bytes(encode(image), 8), planes_of(image[top : top + 8, left : left + 8])
+        decode_file(encode(image), 8), planes_of(image[top : top + 8, left : left + 8])
     )
 
 
@@ -258,13 +262,13 @@ def test_over_100_megapixels_is_refused_from_the_header(size: tuple[int, int]) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with pytest.raises(Unreadable, match="over 100 megapixels"):
-            open_picture(io.BytesIO(png_header(*size)))
+            open_image(io.BytesIO(png_header(*size)))
 
 
 def test_exactly_100_megapixels_is_accepted() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        image = open_picture(io.BytesIO(png_header(10_000, 10_000)))
+        image = open_image(io.BytesIO(png_header(10_000, 10_000)))
     assert image.width * image.height == MAXIMUM_PIXELS
 
 
@@ -274,7 +278,7 @@ def test_exactly_100_megapixels_is_accepted() -> None:
 )
 def test_other_files_are_named_as_no_image(data: bytes) -> None:
     with pytest.raises(Unreadable, match="is not a PNG, JPEG, WebP, BMP or TIFF image"):
-        decode_bytes(data, 8)
+        decode_file(data, 8)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +289,7 @@ def test_hostile_bytes_behind_a_signature_are_unreadable(signature: bytes, rest:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # as `decoding_threads` does
         with pytest.raises(Unreadable, match=r"is damaged|megapixels"):
-            decode_bytes(signature + rest, 8)
+            decode_file(signature + rest, 8)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
@@ -293,7 +297,7 @@ def test_hostile_bytes_behind_a_signature_are_unreadable(signature: bytes, rest:
 def test_truncated_files_are_unreadable(kind: str, part: float) -> None:
     data = encode(pixels(64, 64, 3), kind)
     with pytest.raises(Unreadable, match="is damaged"):
-        decode_bytes(data[: int(len(data) * part)], 8)
+        decode_file(data[: int(len(data) * part)], 8)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
@@ -307,7 +311,7 @@ def test_flipped_bytes_give_an_image_or_unreadable_but_nothing_else(kind: str) -
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with suppress(Unreadable):
-                assert decode_bytes(bytes(broken), 8).shape == (4, 8, 8)
+                assert decode_file(bytes(broken), 8).shape == (4, 8, 8)
 
 
 def test_pillow_is_not_told_to_load_truncated_images() -> None:

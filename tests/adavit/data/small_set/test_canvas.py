@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from adavit.data.small_set.canvas import Canvas, Draws, box, circle, convex, ellipse, hsv, segment
+from adavit.data.small_set.canvas import (
+    Canvas,
+    RandomNumbers,
+    box,
+    circle,
+    convex,
+    ellipse,
+    hsv,
+    segment,
+)
 
 TICKS = np.linspace(-1, 1, 41)
 U, V = TICKS[None, None, :], TICKS[None, :, None]
@@ -10,7 +19,9 @@ U, V = TICKS[None, None, :], TICKS[None, :, None]
 def test_draws_are_the_upper_bits_of_pcg64() -> None:
     raw = np.random.PCG64(np.random.SeedSequence((1, 2))).random_raw(3)
     expected = [2.0 + 3.0 * (int(value) >> 11) * 2.0**-53 for value in raw]
-    np.testing.assert_allclose(Draws((1, 2), 3).uniform(2.0, 5.0).ravel(), expected, rtol=1e-15)
+    np.testing.assert_allclose(
+        RandomNumbers((1, 2), 3).uniform(2.0, 5.0).ravel(), expected, rtol=1e-15
+    )
 
 
 def test_raw_stream_is_pinned_because_the_set_must_never_change() -> None:
@@ -48,7 +59,7 @@ def test_distances_of_shapes_are_exact_where_they_are_known() -> None:
 
 
 def test_a_painted_disc_covers_its_area() -> None:
-    canvas = Canvas(Draws((0,), 2), 32)
+    canvas = Canvas(RandomNumbers((0,), 2), 32)
     canvas.paint(circle(canvas.u, canvas.v, 0.0, 0.0, 0.5), np.ones((1, 3, 1, 1)))
     coverage = canvas.finish().mean(axis=(1, 2, 3)) / 255.0
     # Area of the disc over that of the frame; antialiasing is exact to first order.
@@ -56,7 +67,7 @@ def test_a_painted_disc_covers_its_area() -> None:
 
 
 def test_a_placed_object_is_shifted_turned_and_scaled() -> None:
-    canvas = Canvas(Draws((0,), 1), 32)
+    canvas = Canvas(RandomNumbers((0,), 1), 32)
     canvas.place(0.5, -0.25, 0.25, 0.5)
     samples = canvas.x.size
     # A quarter turn: the object's u axis points down in the frame.

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from adavit.models import ResNetDiscriminator
 from adavit.models.resnet.discriminator import FORMS
-from adavit.models.resnet.r3gan import BasisJudge, R3GANBlock, Transition
+from adavit.models.resnet.r3gan import BasisEpilogue, R3GANBlock, Transition
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock
 
 
@@ -55,10 +55,10 @@ def test_a_r3gan_block_is_a_grouped_inverted_bottleneck() -> None:
 
 
 def test_the_basis_is_a_depthwise_convolution_over_the_whole_map() -> None:
-    judge = BasisJudge(5, 1)
+    epilogue = BasisEpilogue(5, 1)
     features = torch.randn(2, 6, 4, 4)
-    expected = F.conv2d(features, judge.weight[:, None], groups=6).flatten(1)
-    torch.testing.assert_close(judge(features), expected)
+    expected = F.conv2d(features, epilogue.weight[:, None], groups=6).flatten(1)
+    torch.testing.assert_close(epilogue(features), expected)
 
 
 def test_r3gan_has_two_blocks_a_resolution_and_changes_channels_only_where_they_differ() -> None:

@@ -5,10 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.models.vit.attention import MultiHeadAttention
+from adavit.models.vit.attention import MultiHeadAttention, exact_attention
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.block import EncoderBlock
-from adavit.models.vit.kernel import exact_attention
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import ATTENTIONS, POSITIONS
 from tests.references.models import (

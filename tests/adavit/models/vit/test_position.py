@@ -4,11 +4,11 @@ import math
 import pytest
 import torch
 
+from adavit.models.fitting import resize_position_embeddings
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import POSITIONS
 from adavit.models.vit.position import Learned1d, Learned2d, Sinusoids2d
-from adavit.models.vit.resize import resize_position_embeddings, resized_grid
 
 LEARNED = ["learned1d", "learned2d", "relative"]
 
@@ -82,11 +82,6 @@ def test_a_smooth_embedding_stays_what_it_is(position: str) -> None:
         values = fitting["blocks.0.attention.position.table"][1, 4:-4, 0]
         expected = (torch.arange(31.0) + 0.5) * 15 / 31
     torch.testing.assert_close(values, expected[4:-4], rtol=0, atol=1e-4)
-
-
-def test_shrinking_takes_the_mean_of_what_it_covers() -> None:
-    stripes = torch.tensor([1.0, -1.0]).repeat(16)[None, None, :, None].expand(1, 1, 32, 4)
-    assert resized_grid(stripes, (8, 4))[:, :, 2:-2].abs().max() < 0.05
 
 
 def test_learned_embeddings_are_added_at_their_places() -> None:

@@ -2,9 +2,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from adavit.models.vit.convolutional_stems import ResidualStage, stage_channels
 from adavit.models.vit.parts import STEMS
-from adavit.models.vit.stems import LinearStem, OverlappingStem, ShiftedPatchStem
+from adavit.models.vit.stems import (
+    LinearStem,
+    OverlappingStem,
+    ResidualStage,
+    ShiftedPatchStem,
+    stage_channels,
+)
 
 
 @pytest.mark.parametrize("stem", STEMS)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from adavit.errors import UserError
+from adavit.models.fitting import resize_position_embeddings
 from adavit.models.vit.discriminator import ViTDiscriminator
-from adavit.models.vit.resize import resize_position_embeddings
 from adavit.runs.trunk_file import StoredTrunk
 from adavit.training.start.pretrained_trunk import initialise_trunk
 from tests.adavit.conftest import ARGUMENTS

@@ -1,7 +1,18 @@
+import numpy as np
 import pytest
 
-from adavit.data.resolution import check_resolution, default_resolution
+from adavit.data.assemble import (
+    check_resolution,
+    choose_resolution,
+    converted_blocks,
+    decode_all,
+    decoding_threads,
+    default_resolution,
+)
+from adavit.data.files.collection import images_in_memory
+from adavit.data.image_buffer import ImageBuffer
 from adavit.errors import UserError
+from tests.references.data_files import pixels
 
 
 @pytest.mark.parametrize("resolution", [4, 8, 16, 32, 64, 1024, 8192])
@@ -47,3 +58,17 @@ def test_default_fits_the_smaller_side_of_most_images(
     sides: list[int], cap: int, expected: int
 ) -> None:
     assert default_resolution(sides, cap) == expected
+
+
+def test_images_are_decoded_in_order_and_surveyed() -> None:
+    given, progress = pixels(70, 8, 8, 3), list[tuple[int, int]]()
+    with decoding_threads() as threads, ImageBuffer((4, 8, 8), None) as buffer:
+        images = images_in_memory(given)
+        assert choose_resolution(images, 256, threads) == 8
+        survey = decode_all(images, buffer, 8, threads, lambda *done: progress.append(done))
+        blocks = np.concatenate(list(converted_blocks(buffer, 8, 3)))
+    np.testing.assert_array_equal(blocks, given.transpose(0, 3, 1, 2))
+    assert survey.kept == list(range(70))
+    assert survey.sizes == {(8, 8): 70}
+    assert (survey.census.coloured, survey.census.transparent) == (70, 0)
+    assert progress == [(64, 70), (70, 70)]

@@ -1,0 +1,77 @@
+"""What stands at the end of every discriminator: a sense of variety, and the class labels.
+
+Minibatch standard deviation (Karras et al. 2018, arXiv:1710.10196, section 3) and projection (Miyato and
+Koyama 2018, arXiv:1802.05637, in StyleGAN2-ADA's form).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from adavit.models.layers import EqualisedLinear
+from adavit.models.mapping import LabelEmbedding
+from adavit.runtime.precision import full_precision
+
+
+def group_size(batch: int, largest: int) -> int:
+    """The largest divisor of the batch size that is not above a limit.
+
+    Args:
+        batch: Batch size, >= 1.
+        largest: Wanted group size, >= 1.
+
+    Returns:
+        Group size, >= 1: `largest` where it divides the batch, 1 for one image (and for a prime
+        batch above `largest`).
+    """
+    return max(size for size in range(1, min(batch, largest) + 1) if batch % size == 0)
+
+
+def minibatch_std(features: Tensor, group: int) -> Tensor:
+    """Standard deviation over a group of samples, averaged over all features: one number for each sample.
+
+    The group has the largest size that divides the batch and is not above `group`; sample i is in
+    the group i mod (B / size). In a group of one the deviation is the constant 1e-4.
+
+    Args:
+        features: Features [B, ...], any number of further axes.
+        group: Wanted group size, >= 1.
+
+    Returns:
+        Mean over features of sqrt(biased variance over the group + 1e-8), [B], >= 1e-4, float32.
+    """
+    batch = features.shape[0]
+    size = group_size(batch, group)
+    grouped = full_precision(features).reshape(size, batch // size, -1)  # [G, B / G, F]
+    centred = grouped - grouped.mean(dim=0)
+    deviation = (centred.square().mean(dim=0) + 1e-8).sqrt().mean(dim=1)  # [B / G]
+    return deviation.repeat(size)
+
+
+class LabelProjection(nn.Module):
+    """Scores feature vectors against a learned vector of each class.
+
+    D(x, c) = <h(x), m(c)> / sqrt(M), where m is an embedding normalised to mean square 1 and two
+    dense layers whose learning rate is a hundredth (arXiv:2006.06676, appendix D).
+
+    Args:
+        num_classes: Number of classes, >= 1.
+        features: Length M of the vectors.
+    """
+
+    def __init__(self, num_classes: int, features: int) -> None:
+        super().__init__()
+        self.embedding = LabelEmbedding(num_classes, features)
+        self.layers = nn.Sequential(
+            EqualisedLinear(features, features, activation=True, lr_multiplier=0.01),
+            EqualisedLinear(features, features, activation=True, lr_multiplier=0.01),
+        )
+        self.gain = 1.0 / math.sqrt(features)
+
+    def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
+        """Scores vectors [B, M] of samples with labels [B]: logits [B], float32."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            return (full_precision(vectors) * self.layers(self.embedding(labels))).sum(
+                dim=1
+            ) * self.gain

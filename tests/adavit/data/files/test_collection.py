@@ -1,0 +1,55 @@
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adavit.data.files.collection import identify, images_in_memory, open_files
+from adavit.data.files.decode import Unreadable
+from tests.references.data_files import pixels, png, write_folder, write_zip
+
+FILES = {"b/2.png": png(2), "a/1.png": png(1), "a/broken.png": b"no image", "empty.png": b""}
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_files_become_images_labels_and_reasons(tmp_path: Path, kind: str) -> None:
+    write = write_folder if kind == "folder" else write_zip
+    with open_files(write(tmp_path / "pets", FILES), "pets") as collection:
+        images = collection.images()
+        assert [image.name for image in images] == ["a/1.png", "a/broken.png", "b/2.png"]
+        assert [each.name for each in collection.skipped] == ["empty.png"]
+        with images[0].open() as opened:
+            np.testing.assert_array_equal(np.asarray(opened), pixels(8, 8, 3, seed=1))
+        with pytest.raises(Unreadable, match="is not a PNG"), images[1].open():
+            pass
+        labels = collection.labels([0, 2])
+        assert labels.indices is not None
+        assert (labels.indices.tolist(), labels.classes) == ([0, 1], ("a", "b"))
+
+
+def test_identity_follows_names_sizes_and_times(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "pets", {"1.png": png(1)})
+
+    def identity() -> str:
+        with open_files(folder, "pets") as collection:
+            return collection.identity
+
+    first = identity()
+    assert identity() == first
+    os.utime(folder / "1.png", ns=(1, 1))
+    touched = identity()
+    (folder / "1.png").rename(folder / "2.png")
+    assert len({first, touched, identity()}) == 3
+
+
+def test_identity_is_the_digest_of_its_lines() -> None:
+    assert identify(["a", "b"]) == hashlib.sha256(b"a\nb\n").hexdigest()
+
+
+def test_images_in_memory_are_named_by_their_numbers() -> None:
+    given = pixels(3, 4, 4, 3)
+    images = images_in_memory(given)
+    assert [image.name for image in images] == ["00000", "00001", "00002"]
+    with images[2].open() as opened:
+        np.testing.assert_array_equal(np.asarray(opened), given[2])
