@@ -83,7 +83,7 @@ def test_cells_see_the_same_images_and_latents(
 
         return Spy()
 
-    monkeypatch.setattr("adavit.training.start.first_step.build_step", build_step)
+    monkeypatch.setattr("adavit.training.start.build.build_step", build_step)
     axes = {
         "augmentation": {
             "none": {"augment": {"mode": "none"}},

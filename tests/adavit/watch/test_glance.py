@@ -109,7 +109,7 @@ def test_a_collapsed_discriminator_is_told_of_in_the_log(
                 gain.fill_(100.0)
         return step
 
-    monkeypatch.setattr("adavit.training.start.first_step.build_step", collapsed)
+    monkeypatch.setattr("adavit.training.start.build.build_step", collapsed)
     console = Notes()
     train(make("run"), console=console)
     warnings = [line for line in console.lines if line.startswith("Warning: attention")]
