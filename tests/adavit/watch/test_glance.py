@@ -85,13 +85,13 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
     kimg = iter(range(100))
     monkeypatch.setattr(
         AdaptiveProbability,
-        "warnings",
-        lambda self: [f"p has been at its cap of 0.8 for {next(kimg)}.5 kimg and r_t is nan"],
+        "alarms",
+        lambda self: {"p at its cap": f"p has been at its cap for {next(kimg)}.5 kimg"},
     )
     console = Notes()
     train(make("run"), console=console)
     assert [line for line in console.lines if line.startswith("Warning")] == [
-        "Warning: p has been at its cap of 0.8 for 0.5 kimg and r_t is nan",
+        "Warning: p has been at its cap for 0.5 kimg",
         "Warning: entropy 1",
     ]
     assert len(seen) == 2
@@ -101,8 +101,10 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
 def test_a_collapsed_discriminator_is_told_of_in_the_log(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    build_step = build.build_step
+
     def collapsed(workload: Workload) -> AdversarialStep:
-        step = build.build_step(workload)
+        step = build_step(workload)
         with torch.no_grad():
             score = step.discriminator.get_submodule("encoder.blocks.0.attention.score")
             for gain in score.parameters():
