@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from adavit.data import ImageSet, images_to_float
-from adavit.diagnostics.discriminator.trained_networks import Subject
-from adavit.diagnostics.material import draw_indices
+from adavit.diagnostics.diagnosed_images import draw_indices
+from adavit.diagnostics.discriminator.trained_networks import InspectedRun
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_of_run
 from adavit.generation.sampling import LabelStream, random_images
@@ -19,7 +19,7 @@ from adavit.runtime.randomness import generator_for, seed_for
 
 
 @dataclass(frozen=True)
-class Side:
+class ImagesOfOneKind:
     """Images of one kind.
 
     Attributes:
@@ -30,36 +30,38 @@ class Side:
     images: Tensor
     labels: Tensor | None
 
-    def first(self, count: int) -> "Side":
+    def first(self, count: int) -> "ImagesOfOneKind":
         """At most so many of them."""
-        return Side(self.images[:count], None if self.labels is None else self.labels[:count])
+        return ImagesOfOneKind(
+            self.images[:count], None if self.labels is None else self.labels[:count]
+        )
 
-    def to(self, device: torch.device) -> "Side":
+    def to(self, device: torch.device) -> "ImagesOfOneKind":
         """The same on a device."""
         labels = None if self.labels is None else self.labels.to(device)
-        return Side(self.images.to(device), labels)
+        return ImagesOfOneKind(self.images.to(device), labels)
 
 
 @dataclass(frozen=True)
-class Material:
+class InspectedImages:
     """Images by kind, and where they come from.
 
     Attributes:
-        sides: "training", "heldout" and "generated"; of the first two what the data have, at least one.
+        kinds: "training", "heldout" and "generated"; of the first two what the data have, at least one.
         protocol: What decides the figures, for the record.
     """
 
-    sides: dict[str, Side]
+    kinds: dict[str, ImagesOfOneKind]
     protocol: dict[str, Any]
 
     @property
     def real(self) -> str:
         """The kind of real images that stand beside generated ones."""
-        return "training" if "training" in self.sides else "heldout"
+        return "training" if "training" in self.kinds else "heldout"
 
 
-def gather_sides(
-    subject: Subject,
+def gather_inspected_images(
+    subject: InspectedRun,
     *,
     data: str | None,
     count: int,
@@ -67,7 +69,7 @@ def gather_sides(
     data_root: Path | None,
     device: torch.device,
     console: Console,
-) -> Material:
+) -> InspectedImages:
     """Reads the data and draws from the generator.
 
     Args:
@@ -100,7 +102,7 @@ def gather_sides(
         )
     real, train, unseen = found.everything, found.train, found.unseen
     labels = _labels(subject, real)
-    sides = {}
+    kinds = {}
     for kind, indices in (("training", train), ("heldout", unseen)):
         if len(indices):
             # In a drawn order: files are often sorted by class, and pictures show the first ones.
@@ -108,14 +110,14 @@ def gather_sides(
             order = torch.randperm(len(chosen), generator=generator_for(seed, "inspected order", 0))
             chosen = chosen[order.numpy()]
             images = images_to_float(torch.from_numpy(np.array(real.images[chosen])))
-            sides[kind] = Side(images, None if labels is None else labels[chosen])
+            kinds[kind] = ImagesOfOneKind(images, None if labels is None else labels[chosen])
     counts = None
     if labels is not None:
         trained = labels[train] if len(train) else labels
         counts = np.bincount(trained.numpy(), minlength=generator.num_classes).tolist()
-    sides["generated"] = _generated(subject, count, counts, seed, device, console)
-    return Material(
-        sides,
+    kinds["generated"] = _generated(subject, count, counts, seed, device, console)
+    return InspectedImages(
+        kinds,
         {
             "source": subject.name,
             "images_seen": subject.images,
@@ -127,12 +129,12 @@ def gather_sides(
             "labels": "real images" if generator.num_classes else None,
             "augmentation": None,
             "seed": seed,
-            **{f"n_{kind}": len(side.images) for kind, side in sides.items()},
+            **{f"n_{kind}": len(side.images) for kind, side in kinds.items()},
         },
     )
 
 
-def _labels(subject: Subject, real: ImageSet) -> Tensor | None:
+def _labels(subject: InspectedRun, real: ImageSet) -> Tensor | None:
     classes = subject.generator.num_classes
     if not classes:
         return None
@@ -146,13 +148,13 @@ def _labels(subject: Subject, real: ImageSet) -> Tensor | None:
 
 @torch.no_grad()
 def _generated(
-    subject: Subject,
+    subject: InspectedRun,
     count: int,
     label_counts: list[int] | None,
     seed: int,
     device: torch.device,
     console: Console,
-) -> Side:
+) -> ImagesOfOneKind:
     generator = subject.generator.to(device)
     drawn = random_images(
         generator,
@@ -165,4 +167,4 @@ def _generated(
         images.append(batch.cpu())
         labels += [] if classes is None else [classes]
         console.activity("generating", sum(map(len, images)), count)
-    return Side(torch.cat(images), torch.cat(labels) if labels else None)
+    return ImagesOfOneKind(torch.cat(images), torch.cat(labels) if labels else None)

@@ -1,4 +1,4 @@
-"""The formulas at attention whose answer is known: uniform, identity, one-hot."""
+"""Distances and rollout at attention whose answer is known: uniform, identity, one-hot."""
 
 import math
 
@@ -8,13 +8,22 @@ from torch import Tensor
 
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import READOUTS
-from adavit.watch.attention_distance import attention_distance, patch_distances
-from adavit.watch.axial_attention import line_places, whole_attention
-from adavit.watch.collapse import attention_entropy, largest_logit, token_similarity
-from adavit.watch.rollout import effective_share, rollout_maps, rollout_step
+from adavit.watch.attention_flow import (
+    attention_between_all_tokens,
+    attention_distance,
+    effective_share,
+    line_places,
+    patch_distances,
+    rollout_maps,
+    rollout_step,
+)
 
 PLAIN = TokenLayout(rows=3, columns=5)
+
+
 FULL = TokenLayout(rows=3, columns=5, class_tokens=1, registers=2)
+
+
 LAYOUTS = pytest.mark.parametrize("layout", [PLAIN, FULL])
 
 
@@ -36,54 +45,6 @@ def random(layout: TokenLayout, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     shape = (2, 4, layout.count, layout.count)
     return torch.randn(shape, generator=generator, dtype=torch.float64).softmax(dim=-1)
-
-
-@LAYOUTS
-def test_entropy_is_one_for_uniform_and_zero_for_one_hot_attention(layout: TokenLayout) -> None:
-    logits = torch.zeros(2, 4, layout.count, layout.count)
-    ones = torch.ones(2, 4, layout.count, dtype=torch.float64)
-    torch.testing.assert_close(attention_entropy(uniform(layout), logits), ones)
-    torch.testing.assert_close(attention_entropy(identity(layout), logits), 0 * ones)
-    torch.testing.assert_close(attention_entropy(one_hot(layout, 3), logits), 0 * ones)
-
-
-def test_entropy_of_two_equal_weights_of_eight_is_a_third() -> None:
-    weights = torch.tensor([[0.5, 0.5, 0, 0, 0, 0, 0, 0]])
-    torch.testing.assert_close(attention_entropy(weights, torch.zeros(1, 8)), torch.tensor([1 / 3]))
-
-
-def test_entropy_and_largest_logit_do_not_count_masked_tokens() -> None:
-    logits = torch.tensor([[-math.inf, 2.0, 2.0], [1.0, -math.inf, 1.0], [-3.0, -3.0, -math.inf]])
-    torch.testing.assert_close(attention_entropy(logits.softmax(-1), logits), torch.ones(3))
-    assert largest_logit(logits[None, None, None]).item() == 3.0
-    alone = torch.tensor([[0.0, -math.inf]])
-    assert attention_entropy(alone.softmax(-1), alone).item() == 1.0
-
-
-def test_largest_logit_is_of_each_head_and_of_either_sign() -> None:
-    logits = torch.zeros(2, 3, 2, 4, 5)
-    logits[1, 2, 0, 3, 4], logits[0, 0, 1, 0, 0] = -7.0, 5.0
-    assert largest_logit(logits).tolist() == [7.0, 5.0]
-
-
-def test_similarity_is_that_of_all_pairs_of_different_tokens() -> None:
-    tokens = torch.randn(3, 7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for image, found in zip(tokens, token_similarity(tokens), strict=True):
-        pairs = [
-            torch.cosine_similarity(image[i], image[j], dim=0)
-            for i in range(7)
-            for j in range(7)
-            if i != j
-        ]
-        torch.testing.assert_close(found, torch.stack(pairs).mean())
-
-
-def test_similarity_of_equal_orthogonal_and_opposite_tokens() -> None:
-    same = torch.ones(1, 6, 4) * torch.arange(1, 7)[:, None]
-    found = [token_similarity(x).item() for x in (same, torch.eye(4)[None])]
-    assert found == pytest.approx([1.0, 0.0])
-    assert token_similarity(torch.tensor([[[1.0], [-2.0]]])).item() == pytest.approx(-1.0)
-    assert math.isnan(token_similarity(torch.ones(1, 1, 3)).item())
 
 
 def test_distances_are_those_of_the_centres_in_pixels() -> None:
@@ -198,7 +159,7 @@ def test_whole_attention_of_uniform_lines(direction: str) -> None:
     lines = line_places(direction, FULL)
     count, length = lines.shape
     weights = torch.full((2, count, 4, length, length), 1 / length, dtype=torch.float64)
-    whole = whole_attention(weights, direction, FULL)
+    whole = attention_between_all_tokens(weights, direction, FULL)
     torch.testing.assert_close(whole.sum(-1), torch.ones(2, 4, FULL.count, dtype=torch.float64))
     # A patch sees its line evenly; the class token each patch 1 / lines as much.
     assert torch.count_nonzero(whole[0, 0, 1 + 7]) == length

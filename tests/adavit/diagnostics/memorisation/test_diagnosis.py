@@ -1,4 +1,3 @@
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,6 @@ from PIL import Image
 
 from adavit.config.layers import build_config
 from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
-from adavit.diagnostics.memorisation.pairs_picture import Pair, draw_pairs
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
 from adavit.evaluation.run_images import split_of
@@ -125,60 +123,3 @@ def test_one_training_image_has_no_other(tmp_path: Path) -> None:
     source = write_images(tmp_path / "fakes", random_images(4, seed=1))
     with pytest.raises(UserError, match="expected at least 2"):
         memorisation(str(source), data=str(data), extractor="random", out=tmp_path)
-
-
-def test_the_summary_says_which_side_comes_closer() -> None:
-    def space(
-        generated: tuple[int, float, float], heldout: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        closer, low, high = generated
-        return {
-            "distance": "unit",
-            "threshold": 1.5,
-            "leave_one_out_median": 2.0,
-            "generated": _closer(closer, low, high),
-            "heldout": heldout,
-        }
-
-    record = {
-        "protocol": {"n_fake": 100, "n_train": 50, "data": "d", "mirror": False, "percentile": 1.0},
-        "caution": "careful",
-        "spaces": {
-            "features": space((30, 0.2, 0.4), _closer(2, 0.01, 0.07)),
-            "pixels": space((2, 0.01, 0.07), None),
-        },
-        "duplicates": {
-            "images": 60,
-            "exact_copies": 1,
-            "near_pairs": 2,
-            "flips_considered": True,
-        },
-    }
-    features, pixels = summarise_memorisation(record).split("pixels (")
-    assert "30.0% close (30 of 100; 20.0 to 40.0%)" in features
-    assert "come close to training images more often" in features
-    assert "do not come close" in pixels
-    assert "expect about 1% close" in pixels
-    assert "2 pairs of near-duplicates, flips included" in pixels
-    assert pixels.endswith("careful")
-
-
-def _closer(closer: int, low: float, high: float) -> dict[str, Any]:
-    return {
-        "images": 100,
-        "closer": closer,
-        "share_closer": closer / 100,
-        "share_interval": [low, high],
-        "median": 3.0,
-    }
-
-
-def test_the_picture_shows_each_pair_and_survives_any_title() -> None:
-    images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
-    images[0, 0], images[1, 2] = 255, 255  # red, blue
-    pair = Pair(images[0], images[1], 0, 1, mirrored=True, distance=1.0, is_close=True)
-    content = draw_pairs({"pixels (levels)": [pair] * 3}, "$broken_{ name")
-    colours = Image.open(io.BytesIO(content)).convert("RGB").getcolors(1 << 20)
-    assert colours is not None
-    area = {colour: count for count, colour in colours}
-    assert area[255, 0, 0] == area[0, 0, 255] > 3 * 100 * 100

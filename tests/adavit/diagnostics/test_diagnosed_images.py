@@ -2,7 +2,7 @@ import zipfile
 from pathlib import Path
 
 from adavit.data import load_images
-from adavit.diagnostics.memorisation.image_names import image_names
+from adavit.diagnostics.diagnosed_images import image_names
 from tests.adavit.diagnostics.conftest import random_images, write_images
 
 

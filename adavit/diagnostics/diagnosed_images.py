@@ -10,18 +10,20 @@ from torch import Tensor
 
 from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, load_images
-from adavit.diagnostics.memorisation.image_names import image_names
+from adavit.data.files.collection import open_files
+from adavit.data.files.members import printable
 from adavit.errors import UserError
 from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
 from adavit.runs.directory import RunDirectory
-from adavit.runtime.console import Console
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
 from adavit.runtime.randomness import generator_for, seed_for
 
 
 @dataclass(frozen=True)
-class Material:
+class DiagnosedImages:
     """Images of a diagnosis, and where they come from.
 
     Attributes:
@@ -45,7 +47,56 @@ class Material:
     protocol: dict[str, Any]
 
 
-def gather_material(
+@dataclass(frozen=True)
+class OpenedDiagnosis:
+    """What a diagnosis of generated images starts with.
+
+    Attributes:
+        images: What it looks at.
+        folder: Where its files go; made before the first of them.
+        device: Where networks run.
+        console: Told how it goes.
+    """
+
+    images: DiagnosedImages
+    folder: Path
+    device: torch.device
+    console: Console
+
+
+def open_diagnosis(
+    source: str,
+    *,
+    data: str | None,
+    fakes: int | None,
+    which: str | None,
+    seed: int | None,
+    out: Path | None,
+    data_root: Path | None,
+    device: str,
+    console: Console | None,
+) -> OpenedDiagnosis:
+    """Finds device and folder, and reads the images; arguments as those of the diagnoses.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    console, chosen = console or SilentConsole(), choose_device(device)
+    folder = choose_folder(source, out)
+    images = gather_images(
+        source,
+        data=data,
+        fakes=fakes,
+        which=which,
+        seed=seed,
+        data_root=data_root,
+        device=chosen,
+        console=console,
+    )
+    return OpenedDiagnosis(images, folder, chosen, console)
+
+
+def gather_images(
     source: str,
     *,
     data: str | None,
@@ -55,7 +106,7 @@ def gather_material(
     data_root: Path | None,
     device: torch.device,
     console: Console,
-) -> Material:
+) -> DiagnosedImages:
     """Reads a source and its data.
 
     Args:
@@ -92,7 +143,7 @@ def choose_folder(source: str, out: Path | None) -> Path:
     """Where the files go.
 
     Args:
-        source: As given to `gather_material`.
+        source: As given to `gather_images`.
         out: What the user asked for; None is the folder `diagnostics` of a run directory.
 
     Raises:
@@ -117,7 +168,7 @@ def _of_generator(
     data_root: Path | None,
     device: torch.device,
     console: Console,
-) -> Material:
+) -> DiagnosedImages:
     config, stored = subject.config, subject.stored
     generator = stored.generator
     found = images_of_run(
@@ -145,7 +196,7 @@ def _of_generator(
     ):
         drawn.append(batch.cpu())
         console.activity("generating", sum(map(len, drawn)), count)
-    return Material(
+    return DiagnosedImages(
         fakes=torch.cat(drawn),
         fake_names=None,
         real=real,
@@ -165,7 +216,7 @@ def _of_generator(
 
 def _of_images(
     source: str, data: str, fakes: int | None, seed: int, data_root: Path | None, console: Console
-) -> Material:
+) -> DiagnosedImages:
     real = load_reference(
         data,
         "--data",
@@ -182,7 +233,7 @@ def _of_images(
     # Drawn rather than the first ones: files are often sorted by class.
     chosen = draw_indices(np.arange(len(drawn)), fakes or len(drawn), seed, "fakes")
     names = image_names(drawn)
-    return Material(
+    return DiagnosedImages(
         fakes=torch.from_numpy(np.array(drawn.images[chosen])),
         fake_names=None if names is None else [names[index] for index in chosen],
         real=real,
@@ -219,3 +270,26 @@ def _protocol(source: str, real: ImageSet, fakes: int, train: int, seed: int) ->
         "channels": real.images.shape[1],
         "seed": seed,
     }
+
+
+def image_names(images: ImageSet) -> list[str] | None:
+    """Names of a set's images, in its order.
+
+    Args:
+        images: As loaded; the files are listed again, not read.
+
+    Returns:
+        Paths inside the folder or zip, unprintable characters escaped; None for a set that has no
+        files, or whose files have changed in the meantime.
+    """
+    path = Path(images.source)
+    if not path.exists():
+        return None
+    skipped = {item.name for item in images.skipped}
+    try:
+        with open_files(path, images.name) as collection:
+            listed = collection.images()
+    except (OSError, UserError):
+        return None
+    names = [name for name in (printable(image.name) for image in listed) if name not in skipped]
+    return names if len(names) == len(images) else None

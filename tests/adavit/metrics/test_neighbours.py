@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.diagnostics.memorisation import nearest as module
-from adavit.diagnostics.memorisation.nearest import nearest
+from adavit.metrics import neighbours as module
+from adavit.metrics.neighbours import nearest
 
 
 def brute_force(queries: np.ndarray, references: np.ndarray) -> np.ndarray:
