@@ -3,7 +3,8 @@
     extractor, note = choose_extractor("auto", device="cpu")
     features = extract_features(extractor, batches_of_images)
 
-Images are uint8 [B, C, H, W] everywhere; distances are float64. This room knows nothing of runs or flags.
+Images are uint8 [B, C, H, W] everywhere; distances are float64. This room knows nothing of runs or flags:
+its messages say "extractor" and "generate more", and who knows the flags adds them.
 """
 
 from adavit.metrics.distances import frechet_distance, kernel_distance

@@ -172,7 +172,7 @@ def contained_in(images: np.ndarray, part: np.ndarray) -> np.ndarray:
     if images.shape[2:] != part.shape[2:]:
         raise UserError(
             f"real images of shape {part.shape[1:]} are to be compared with a reference of shape "
-            f"{images.shape[1:]}, but must be as large. Decode both with the same --resolution."
+            f"{images.shape[1:]}, but must be as large. Decode both at one resolution."
         )
     if images.shape[1] != part.shape[1]:
         return np.zeros(len(images), dtype=bool)

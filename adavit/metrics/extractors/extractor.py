@@ -20,7 +20,7 @@ class FeatureExtractor(Protocol):
     """A fixed network from images to features; it draws no random numbers and keeps no state.
 
     Attributes:
-        name: Short name as in `--extractor`, for example "inception" or "random"; recorded names
+        name: Short name, for example "inception" or "random"; recorded names
             end with it where a figure has another reference extractor.
         weights_digest: sha256 of the weights, 64 hexadecimal digits.
         features: Number of features F per image.

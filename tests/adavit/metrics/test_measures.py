@@ -81,7 +81,7 @@ def test_the_inception_score_equals_torch_fidelity(extractor: Classifier) -> Non
 
 
 def test_the_inception_score_needs_classes_and_ten_images() -> None:
-    with pytest.raises(UserError, match="'is', but --extractor random has no classes"):
+    with pytest.raises(UserError, match="'is', but extractor random has no classes"):
         classifying(RandomFeatures())
     with pytest.raises(UserError, match="9 generated images, but 'is' needs at least 10"):
         InceptionScore().setting(9, 50)
