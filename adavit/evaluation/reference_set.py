@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from adavit.data import ImageSet, Split
+from adavit.data.digests import images_digest
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
 from adavit.evaluation.run_images import CHANNEL_NAMES, RESIZE, load_reference, split_name, split_of
 from adavit.evaluation.sources import GeneratorSource, Source, open_source
 from adavit.generation.sampling import generated_batches
-from adavit.metrics.reference_cache import images_digest
 from adavit.runtime.randomness import seed_for
 
 Activity = Callable[[str, int, int], None]
