@@ -18,14 +18,14 @@ from torch import Tensor
 from adavit.errors import UserError
 from adavit.evaluation.protocol import EvaluationProtocol, versions
 from adavit.metrics.distances import TooFewImagesError, check_features
-from adavit.metrics.extractors.extraction import (
+from adavit.metrics.extractors.extractor import (
+    FeatureExtractor,
     Interrupted,
     Progress,
     ShouldStop,
     array_batches,
     extract_features,
 )
-from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import check_names, recorded_name
 from adavit.metrics.reference import RealScore, Reference

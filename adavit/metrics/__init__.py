@@ -9,8 +9,12 @@ its messages say "extractor" and "generate more", and who knows the flags adds t
 
 from adavit.metrics.distances import frechet_distance, kernel_distance
 from adavit.metrics.extractors.choice import ExtractorName, choose_extractor
-from adavit.metrics.extractors.extraction import Interrupted, extract_features
-from adavit.metrics.extractors.extractor import FeatureExtractor, as_rgb
+from adavit.metrics.extractors.extractor import (
+    FeatureExtractor,
+    Interrupted,
+    as_rgb,
+    extract_features,
+)
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError
 from adavit.metrics.names import METRICS, recorded_name

@@ -21,13 +21,13 @@ from torch import Tensor
 from adavit.data.digests import image_digest
 from adavit.errors import UserError
 from adavit.metrics.distances import check_features
-from adavit.metrics.extractors.extraction import (
+from adavit.metrics.extractors.extractor import (
+    FeatureExtractor,
     Progress,
     ShouldStop,
     array_batches,
     extract_features,
 )
-from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES, WITH_REAL_SCORES
 from adavit.metrics.real_features import RealFeatures
 from adavit.metrics.reference_cache import cache_key, cached_features
