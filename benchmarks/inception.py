@@ -29,7 +29,7 @@ from torch.utils.data import Dataset  # noqa: E402
 from torch_fidelity.defaults import DEFAULTS  # noqa: E402
 from torch_fidelity.utils import get_featuresdict_from_dataset  # noqa: E402
 
-from adavit.metrics.extractors.extraction import array_batches, extract_features  # noqa: E402
+from adavit.metrics.extractors.extractor import array_batches, extract_features  # noqa: E402
 from adavit.metrics.extractors.fidelity import build_network  # noqa: E402
 from adavit.metrics.extractors.inception import (  # noqa: E402
     INCEPTION_WEIGHTS,

@@ -6,8 +6,15 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from adavit.evaluation.compare import ComparedColumn, Comparison, compare
-from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown, cell
+from adavit.evaluation.compare import (
+    ComparedColumn,
+    Comparison,
+    as_csv,
+    as_json,
+    as_markdown,
+    cell,
+    compare,
+)
 
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.

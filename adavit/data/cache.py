@@ -5,7 +5,6 @@ the JSON that names them appears, so runs at the same time and runs that are kil
 each other's entries.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from adavit.data.digests import fingerprint_start
 from adavit.runtime.files import unfinished_file
 
 FORMAT_VERSION = 1
@@ -58,18 +58,6 @@ def default_cache_dir() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     # The convention: a relative path in the variable is to be ignored.
     return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "adavit"
-
-
-def fingerprint_start(shape: tuple[int, ...], labels: np.ndarray | None) -> "hashlib._Hash":
-    """A SHA-256 that holds shape and labels; the pixels follow in order.
-
-    Args:
-        shape: [N, C, R, R].
-        labels: int64 [N] or None.
-    """
-    digest = hashlib.sha256(f"adavit images {tuple(shape)}\n".encode())
-    digest.update(b"unlabelled\n" if labels is None else labels.astype("<i8").tobytes())
-    return digest
 
 
 def load(folder: Path, key: str) -> Entry | None:

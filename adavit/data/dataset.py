@@ -19,6 +19,7 @@ from adavit.data.assemble import (
     decoding_threads,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
+from adavit.data.digests import fingerprint_start
 from adavit.data.files.collection import Collection, identify, open_files
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
@@ -214,7 +215,7 @@ class _Builder:
             return cache.store(self._folder, self._key, shape, blocks(), labels, record)
         except OSError as error:
             images = np.concatenate(list(blocks()))
-            digest = cache.fingerprint_start(shape, labels)
+            digest = fingerprint_start(shape, labels)
             digest.update(images.tobytes())
             images.flags.writeable = False
             note = (

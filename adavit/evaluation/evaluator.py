@@ -6,6 +6,7 @@ one line of metrics.jsonl.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,15 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.evaluation.protocol import EvaluationProtocol, versions
-from adavit.metrics.distances import check_features
-from adavit.metrics.extractors.extraction import (
+from adavit.metrics.distances import TooFewImagesError, check_features
+from adavit.metrics.extractors.extractor import (
+    FeatureExtractor,
     Interrupted,
     Progress,
     ShouldStop,
     array_batches,
     extract_features,
 )
-from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import check_names, recorded_name
 from adavit.metrics.reference import RealScore, Reference
@@ -89,7 +90,7 @@ class Evaluator:
             raise UserError(
                 f"the reference '{reference_name}' has {len(self._images)} images, but a distance "
                 "needs at least 2 (and some hundreds to mean anything). Add images, or name "
-                "another set with --metric-data."
+                "another set (--metric-data in training, --data afterwards)."
             )
         self._heldout = None if heldout_images is None else _as_array(heldout_images)
         self._training = None if training_images is None else _as_array(training_images)
@@ -200,7 +201,8 @@ class Evaluator:
             UserError: If the images of either side are too few for a metric.
         """
         real = len(self._images)
-        return {metric: MEASURES[metric].setting(fakes, real) for metric in self.metrics}
+        with _flag_of_fakes_named():
+            return {metric: MEASURES[metric].setting(fakes, real) for metric in self.metrics}
 
     def evaluate_images(self, images: np.ndarray | Tensor, **arguments: Any) -> dict[str, Any]:
         """Scores an array of images, for example a folder against another one.
@@ -223,14 +225,14 @@ class Evaluator:
             if tuple(images.shape[2:]) != expected:
                 raise UserError(
                     f"generated images have shape {tuple(images.shape[1:])}, but the reference "
-                    f"'{self._name}' has {self._images.shape[1:]}. Bring both to the same "
-                    "--resolution."
+                    f"'{self._name}' has {self._images.shape[1:]}. Bring both to one resolution."
                 )
             yield images
 
     def _figures(self, features: Tensor, reference: Reference) -> dict[str, float]:
         other = features.to(self.extractor.device)
-        check_features(other, "generated images")
+        with _flag_of_fakes_named():
+            check_features(other, "generated images")
         record: dict[str, float] = {}
         for name, metric in zip(self.names, self.metrics, strict=True):
             figures = MEASURES[metric].figures(other, reference, self.extractor)
@@ -268,6 +270,15 @@ class Evaluator:
             settings=self.settings(fakes),
             versions=versions(),
         )
+
+
+@contextmanager
+def _flag_of_fakes_named() -> Iterator[None]:
+    """Adds to an error over too few generated images how more are had; the metrics know no flags."""
+    try:
+        yield
+    except TooFewImagesError as error:
+        raise UserError(f"{error} How many a generator draws is set with --fakes.") from None
 
 
 def _as_array(images: np.ndarray | Tensor) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Which real images an evaluation compares with: as a protocol says, `--data`, or the run's own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,21 @@ from typing import Any
 import numpy as np
 
 from adavit.data import ImageSet, Split
+from adavit.data.digests import images_digest
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
-from adavit.evaluation.run_images import CHANNEL_NAMES, RESIZE, load_reference, split_name, split_of
+from adavit.evaluation.run_images import (
+    CHANNEL_NAMES,
+    RESIZE,
+    Activity,
+    load_reference,
+    split_name,
+    split_of,
+)
 from adavit.evaluation.sources import GeneratorSource, Source, open_source
 from adavit.generation.sampling import generated_batches
-from adavit.metrics.reference_cache import images_digest
 from adavit.runtime.randomness import seed_for
-
-Activity = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

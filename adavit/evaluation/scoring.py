@@ -10,13 +10,22 @@ from adavit.data import ImageSet, Split, default_cache_dir
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import RESIZE, split_name
 from adavit.generation.sampling import generated_batches
-from adavit.metrics import ExtractorName, FeatureExtractor, choose_extractor
+from adavit.metrics import (
+    ExtractorName,
+    FeatureExtractor,
+    RandomFeatures,
+    WeightsAbsentError,
+    choose_extractor,
+)
 from adavit.models import Generator
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
 
 OFFLINE_SETS = ("small_set",)
 """Sets that are measured without downloaded weights unless the user says otherwise."""
+
+FLAG_OF_WEIGHTS = " Weights elsewhere are named with --inception-weights FILE."
+"""Added to what the metrics, which know no flags, say of Inception's weights when they are absent."""
 
 
 def choose_network(
@@ -41,9 +50,14 @@ def choose_network(
     """
     if extractor == "auto" and reference_name in OFFLINE_SETS and inception_weights is None:
         extractor = "random"
-    network, note = choose_extractor(extractor, weights=inception_weights, device=device)
+    wants_inception = extractor in ("auto", "inception")
+    try:
+        network, note = choose_extractor(extractor, weights=inception_weights, device=device)
+    except WeightsAbsentError as error:
+        raise WeightsAbsentError(f"{error}{FLAG_OF_WEIGHTS if wants_inception else ''}") from None
     if note:
-        console.note(note)
+        absent = wants_inception and isinstance(network, RandomFeatures)
+        console.note(note + FLAG_OF_WEIGHTS if absent else note)
     return network
 
 

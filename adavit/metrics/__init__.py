@@ -3,13 +3,18 @@
     extractor, note = choose_extractor("auto", device="cpu")
     features = extract_features(extractor, batches_of_images)
 
-Images are uint8 [B, C, H, W] everywhere; distances are float64. This room knows nothing of runs or flags.
+Images are uint8 [B, C, H, W] everywhere; distances are float64. This room knows nothing of runs or flags:
+its messages say "extractor" and "generate more", and who knows the flags adds them.
 """
 
 from adavit.metrics.distances import frechet_distance, kernel_distance
 from adavit.metrics.extractors.choice import ExtractorName, choose_extractor
-from adavit.metrics.extractors.extraction import Interrupted, extract_features
-from adavit.metrics.extractors.extractor import FeatureExtractor, as_rgb
+from adavit.metrics.extractors.extractor import (
+    FeatureExtractor,
+    Interrupted,
+    as_rgb,
+    extract_features,
+)
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError
 from adavit.metrics.names import METRICS, recorded_name

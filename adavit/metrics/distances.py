@@ -15,6 +15,10 @@ from adavit.errors import RunError, UserError
 BLOCK_ROWS = 1024  # kernel values are summed in blocks: 50,000 images would need 20 GB at once
 
 
+class TooFewImagesError(UserError):
+    """A metric needs more images than there are on one side."""
+
+
 @dataclass(frozen=True)
 class GaussianStatistics:
     """The Gaussian fitted to a set of features.
@@ -44,15 +48,15 @@ def check_features(features: Tensor, side: str) -> None:
     if features.ndim != 2:
         raise ValueError(f"features have shape {tuple(features.shape)}, but must be [N, F].")
     if len(features) < 2:
-        raise UserError(
+        raise TooFewImagesError(
             f"there are {len(features)} {side}, but a distance needs at least 2 on each side. Give "
-            "more images (for generated ones: raise --fakes)."
+            "more images."
         )
     finite = torch.isfinite(features).all(dim=1)
     if not bool(finite.all()):
         raise RunError(
             f"{int((~finite).sum())} of {len(features)} {side} have features that are not finite, "
-            "but a distance needs numbers. Check the weights of the extractor; another --extractor "
+            "but a distance needs numbers. Check the weights of the extractor; another extractor "
             "tells whether it is to blame."
         )
 

@@ -11,6 +11,7 @@ from torch_fidelity.metric_isc import (
 )
 
 from adavit.errors import UserError
+from adavit.metrics.distances import TooFewImagesError
 from adavit.metrics.extractors.extractor import ClassifyingExtractor, FeatureExtractor
 from adavit.metrics.measure import Measure
 from adavit.metrics.real_features import RealFeatures
@@ -53,9 +54,9 @@ class InceptionScore(Measure):
     def setting(self, n_fake: int, n_real: int) -> str:
         """As `Measure.setting`."""
         if n_fake < self.splits:
-            raise UserError(
-                f"there are {n_fake} generated images, but 'is' needs at least {self.splits}. Raise"
-                " --fakes."
+            raise TooFewImagesError(
+                f"there are {n_fake} generated images, but 'is' needs at least {self.splits}."
+                " Generate more."
             )
         return f"{self.splits} splits"
 
@@ -69,6 +70,6 @@ def classifying(extractor: FeatureExtractor) -> ClassifyingExtractor:
     if isinstance(extractor, ClassifyingExtractor):
         return extractor
     raise UserError(
-        f"--metrics names 'is', but --extractor {extractor.name} has no classes; expected"
-        " inception. Leave 'is' out, or use --extractor inception."
+        f"metrics name 'is', but extractor {extractor.name} has no classes; expected inception."
+        " Leave 'is' out, or use extractor inception."
     )

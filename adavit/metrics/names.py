@@ -25,7 +25,7 @@ REFERENCE_EXTRACTORS = {
 """Extractor that each metric's plain name belongs to."""
 
 METRICS = tuple(REFERENCE_EXTRACTORS)
-"""What `--metrics` takes."""
+"""Every metric there is."""
 
 HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "is")
 
@@ -80,12 +80,10 @@ def check_names(metrics: Sequence[str], known: Sequence[str] = METRICS) -> None:
     for metric in metrics:
         if metric not in known:
             close = difflib.get_close_matches(metric, known, n=1)
-            hint = f"Did you mean {close[0]}?" if close else "Use --metrics fid,kid."
-            raise UserError(
-                f"--metrics names '{metric}', but must be of {', '.join(known)}. {hint}"
-            )
+            hint = f"Did you mean {close[0]}?" if close else "Use for example fid,kid."
+            raise UserError(f"metrics name '{metric}', but must be of {', '.join(known)}. {hint}")
     if not metrics or len(set(metrics)) < len(metrics):
         raise UserError(
-            f"--metrics is '{','.join(metrics)}', but must name each metric once. Use --metrics"
+            f"metrics are '{','.join(metrics)}', but must name each metric once. Use for example"
             " fid,kid."
         )

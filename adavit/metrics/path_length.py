@@ -26,9 +26,9 @@ def smooth(extractor: FeatureExtractor) -> SmoothExtractor:
     if isinstance(extractor, SmoothExtractor):
         return extractor
     raise UserError(
-        f"--metrics names 'ppl', but --extractor {extractor.name} sees rounded pixel values only,"
-        " in which the small step of a path is lost. Use --extractor lpips-vgg16 (as published),"
-        " random or torchvision:ARCH:FILE."
+        f"metrics name 'ppl', but extractor {extractor.name} sees rounded pixel values only, in"
+        " which the small step of a path is lost. Use extractor lpips-vgg16 (as published), random or"
+        " torchvision:ARCH:FILE."
     )
 
 
@@ -87,7 +87,7 @@ def trimmed(lengths: np.ndarray) -> dict[str, float]:
     if not np.isfinite(lengths).all():
         raise RunError(
             "the path length is not finite, but the generator's images should be. Evaluate another"
-            " generator (--which)."
+            " generator: of a run the best or the last."
         )
     low = np.percentile(lengths, DISCARDED_PERCENT, method="lower")
     high = np.percentile(lengths, 100 - DISCARDED_PERCENT, method="higher")

@@ -10,7 +10,6 @@ training   the same for the images trained on, where they are a part of the refe
 halves     two random halves of the reference against each other (at most 5,000 images each)
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adavit.data.digests import image_digest
 from adavit.errors import UserError
 from adavit.metrics.distances import check_features
-from adavit.metrics.extractors.extraction import (
+from adavit.metrics.extractors.extractor import (
+    FeatureExtractor,
     Progress,
     ShouldStop,
     array_batches,
     extract_features,
 )
-from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measures import MEASURES, WITH_REAL_SCORES
 from adavit.metrics.real_features import RealFeatures
 from adavit.metrics.reference_cache import cache_key, cached_features
@@ -172,14 +172,10 @@ def contained_in(images: np.ndarray, part: np.ndarray) -> np.ndarray:
     if images.shape[2:] != part.shape[2:]:
         raise UserError(
             f"real images of shape {part.shape[1:]} are to be compared with a reference of shape "
-            f"{images.shape[1:]}, but must be as large. Decode both with the same --resolution."
+            f"{images.shape[1:]}, but must be as large. Decode both at one resolution."
         )
     if images.shape[1] != part.shape[1]:
         return np.zeros(len(images), dtype=bool)
-    known = {_image_digest(image) for image in part}
-    found = (_image_digest(image) in known for image in images)
+    known = {image_digest(image) for image in part}
+    found = (image_digest(image) in known for image in images)
     return np.fromiter(found, dtype=bool, count=len(images))
-
-
-def _image_digest(image: np.ndarray) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()

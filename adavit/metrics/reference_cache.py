@@ -17,29 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from adavit.data.digests import images_digest
 from adavit.metrics.extractors.extractor import FeatureExtractor, tensors_digest
 from adavit.runtime.files import write_bytes
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
-HASHED_BYTES = 1 << 26
 
 logger = logging.getLogger(__name__)
-
-
-def images_digest(images: np.ndarray) -> str:
-    """The sha256 of the shape and pixels of images.
-
-    Args:
-        images: Images [N, C, H, W], uint8; may be memory-mapped, and is read in blocks.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256(f"{images.dtype} {images.shape};".encode())
-    rows = max(1, HASHED_BYTES // max(1, images[:1].nbytes))
-    for start in range(0, len(images), rows):
-        digest.update(np.ascontiguousarray(images[start : start + rows]).data)
-    return digest.hexdigest()
 
 
 def cache_key(images: np.ndarray, extractor: FeatureExtractor) -> str:

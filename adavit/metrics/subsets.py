@@ -10,8 +10,7 @@ from torch_fidelity.metric_kid import (
     kid_features_to_metric,
 )
 
-from adavit.errors import UserError
-from adavit.metrics.distances import frechet_distance_of, gaussian_statistics
+from adavit.metrics.distances import TooFewImagesError, frechet_distance_of, gaussian_statistics
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measure import Measure
 from adavit.metrics.real_features import RealFeatures
@@ -80,7 +79,7 @@ class FidInfinity(Measure):
         """The intercept, in squared units of the features; see `Measure.figures`.
 
         Raises:
-            UserError: If there are too few images for as many different subsets.
+            TooFewImagesError: If there are too few images for as many different subsets.
         """
         sizes = self._sizes(len(fakes))
         generator = torch.Generator().manual_seed(self.seed)
@@ -99,9 +98,9 @@ class FidInfinity(Measure):
     def _sizes(self, n_fake: int) -> list[int]:
         least = 2 * self.points  # below, the sizes coincide
         if n_fake < least:
-            raise UserError(
+            raise TooFewImagesError(
                 f"there are {n_fake} generated images, but fid_infinity needs at least {least}, and"
-                " thousands to mean anything. Raise --fakes."
+                " thousands to mean anything. Generate more."
             )
         first = max(2, n_fake // 10)
         step = (n_fake - first) / (self.points - 1)

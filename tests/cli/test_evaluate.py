@@ -46,11 +46,20 @@ def test_a_named_protocol_is_written_into_the_record(
         ("pictures", "--data has no default"),
         ("pictures --data pictures --metrics fdi", "Did you mean fid"),
         ("pictures --data pictures --metrics ,", "must name each metric once"),
-        ("pictures --data pictures --extractor vgg", "--extractor is 'vgg'"),
+        ("pictures --data pictures --extractor vgg", "extractor is 'vgg'"),
         ("pictures --data pictures --extractor torchvision:x:y", "y is not a file"),
         ("pictures --data pictures --protocol quick6k", "quick6k"),
         ("pictures --data pictures --protocol quick5k", "has 24"),
         ("pictures --data pictures --fakes 1", "--fakes"),
+        (
+            "pictures --data pictures --fakes 9 --metrics is,kid --extractor inception"
+            " --inception-weights no.pth",
+            "inception weights no.pth is not a file",
+        ),
+        (
+            "pictures --data pictures --fakes 9 --metrics fid_infinity",
+            "Generate more. How many a generator draws is set with --fakes.",
+        ),
         ("pictures --data pictures --out no/x.json", "--out 'no/x.json' cannot be written"),
         ("pictures --data pictures --metrics is", "has no classes"),
     ],

@@ -22,7 +22,7 @@ from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
 
 ExtractorName = str
-"""As `--extractor` takes it; see `EXTRACTORS`."""
+"""One of `EXTRACTORS`, with ARCH and FILE filled in."""
 
 EXTRACTORS = (
     "auto",
@@ -34,7 +34,7 @@ EXTRACTORS = (
     *DINOV2_NAMES,
     "torchvision:ARCH:FILE",
 )
-"""What `--extractor` takes."""
+"""Every extractor there is; brackets stand for what may be left out."""
 
 Chosen = tuple[FeatureExtractor, str | None]
 
@@ -67,8 +67,8 @@ def choose_extractor(
     name, _, rest = requested.partition(":")
     if name not in ("auto", "inception") and weights is not None:
         raise UserError(
-            f"--inception-weights {weights} was given together with --extractor {requested}, which"
-            " has no use for it. Drop one of the two."
+            f"inception weights {weights} were given together with extractor {requested}, which has"
+            " no use for them. Drop one of the two."
         )
     if name == "torchvision":
         return _torchvision(requested, rest, chosen), None
@@ -83,13 +83,12 @@ def choose_extractor(
     if requested in UNSAFE_NAMES:
         kind = "TorchScript" if requested in CLIP_NAMES else "Python code from torch.hub"
         note = (
-            f"Warning: --extractor {requested} runs what it downloads ({kind}), since its weights"
+            f"Warning: extractor {requested} runs what it downloads ({kind}), since its weights"
             " cannot be read as mere numbers."
         )
         return downloaded_features(requested, chosen), note
     raise UserError(
-        f"--extractor is '{requested}', but must be one of {', '.join(EXTRACTORS)}. Use one of"
-        " these."
+        f"extractor is '{requested}', but must be one of {', '.join(EXTRACTORS)}. Use one of these."
     )
 
 
@@ -131,9 +130,9 @@ def _torchvision(requested: str, rest: str, device: torch.device) -> Torchvision
     architecture, _, file = rest.partition(":")
     if not architecture or not file:
         raise UserError(
-            f"--extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
-            " --extractor torchvision:resnet50:resnet50.pth."
+            f"extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
+            " torchvision:resnet50:resnet50.pth."
         )
     path = Path(file)
-    state = read_tensors(path, f"--extractor {requested}", f"a state dict of {architecture}")
+    state = read_tensors(path, f"extractor {requested}", f"a state dict of {architecture}")
     return TorchvisionFeatures(architecture, state, file_digest(path), device)

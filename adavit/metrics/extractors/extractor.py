@@ -1,4 +1,4 @@
-"""What a feature extractor is, and the conversions that all extractors share.
+"""What a feature extractor is, the conversions that all extractors share, and features of many images.
 
 A metric compares two sets of images by the features that one fixed network gives them. The name of
 the network belongs to the number: only torch-fidelity's Inception may call its distance `fid`,
@@ -6,21 +6,29 @@ every other extractor carries a suffix (`adavit.metrics.names`).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from adavit.errors import UserError
+
+Progress = Callable[[int], None]
+ShouldStop = Callable[[], bool]
+
+
+class Interrupted(Exception):  # not ...Error: the user asked for it
+    """The caller asked to stop in the middle of an evaluation; nothing was recorded."""
 
 
 class FeatureExtractor(Protocol):
     """A fixed network from images to features; it draws no random numbers and keeps no state.
 
     Attributes:
-        name: Short name as in `--extractor`, for example "inception" or "random"; recorded names
+        name: Short name, for example "inception" or "random"; recorded names
             end with it where a figure has another reference extractor.
         weights_digest: sha256 of the weights, 64 hexadecimal digits.
         features: Number of features F per image.
@@ -127,3 +135,56 @@ def exact_arithmetic() -> Iterator[None]:
         for device_type in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(device_type, enabled=False))
         yield
+
+
+def extract_features(
+    extractor: FeatureExtractor,
+    batches: Iterable[Tensor | np.ndarray],
+    *,
+    batch: int | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Tensor:
+    """Features of all images of some batches.
+
+    Args:
+        extractor: The network.
+        batches: Images uint8 [B, C, H, W] each; B may differ and may exceed `batch`.
+        batch: Images per call of the extractor. None takes the extractor's own.
+        progress: Called after each call of the extractor with the number of images done so far.
+        should_stop: Asked before each call of the extractor.
+
+    Returns:
+        Features [N, F], float32, on the CPU; N = 0 without images.
+
+    Raises:
+        Interrupted: If `should_stop` returned True.
+        UserError: If a batch does not hold images.
+    """
+    parts: list[Tensor] = []
+    done = 0
+    for images in batches:
+        for chunk in torch.as_tensor(images).split(batch or extractor.batch):
+            if should_stop is not None and should_stop():
+                raise Interrupted(f"stopped after {done} images")
+            parts.append(extractor(chunk).cpu())
+            done += len(chunk)
+            if progress is not None:
+                progress(done)
+    return torch.cat(parts) if parts else torch.zeros(0, extractor.features)
+
+
+def array_batches(images: np.ndarray, batch: int) -> Iterator[Tensor]:
+    """Consecutive batches of an array of images.
+
+    Args:
+        images: Images [N, C, H, W], uint8; may be memory-mapped and read-only.
+        batch: Images per batch, >= 1.
+
+    Yields:
+        Copies [B, C, H, W], uint8, on the CPU.
+    """
+    for start in range(0, len(images), batch):
+        yield torch.from_numpy(
+            np.array(images[start : start + batch])
+        )  # torch wants writable memory

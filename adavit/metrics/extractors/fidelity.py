@@ -24,7 +24,7 @@ VGG16_WEIGHTS = WeightFile(
     "VGG16",
     torchvision.models.VGG16_Weights.IMAGENET1K_V1.url,
     "397923af",
-    "--extractor vgg16:FILE",
+    "extractor vgg16:FILE",
 )
 CLIP_NAMES = (
     *("clip-rn50", "clip-rn101", "clip-rn50x4", "clip-rn50x16", "clip-rn50x64"),
@@ -121,9 +121,9 @@ def downloaded_features(name: str, device: torch.device | str = "cpu") -> Fideli
             module = create_feature_extractor(name, [layer], cuda=False, verbose=False)
     except (URLError, OSError, RuntimeError, ImportError, EOFError) as error:
         raise UserError(
-            f"--extractor {name} could not be loaded ({first_line(error)}). Expected it in"
+            f"extractor {name} could not be loaded ({first_line(error)}). Expected it in"
             f" {torch.hub.get_dir()} or a connection to download it. Run this once where there is"
-            " one and copy that folder, or use --extractor random."
+            " one and copy that folder, or use extractor random."
         ) from None
     side = getattr(module, "resolution", 224)
     return FidelityFeatures(

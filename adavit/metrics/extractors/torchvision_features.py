@@ -101,15 +101,15 @@ def _build(architecture: str, state: dict[str, Tensor]) -> tuple[nn.Module, str]
         close = get_close_matches(architecture, known, n=1)
         hint = f"Did you mean {close[0]}?" if close else "Use for example resnet50."
         raise UserError(
-            f"--extractor torchvision:{architecture}:... names no classifier of torchvision,"
+            f"extractor torchvision:{architecture}:... names no classifier of torchvision,"
             f" expected one of its {len(known)}. {hint}"
         )
-    named = f"the file of --extractor torchvision:{architecture}:..."
+    named = f"the file of extractor torchvision:{architecture}:..."
     network = _network(architecture, None)
     dense = [name for name, part in network.named_modules() if isinstance(part, nn.Linear)]
     if not dense:
         raise UserError(
-            f"--extractor torchvision:{architecture}:... has no dense layer, but its features are"
+            f"extractor torchvision:{architecture}:... has no dense layer, but its features are"
             " what the last one sees. Use another architecture, for example resnet50."
         )
     head = state.get(f"{dense[-1]}.weight")

@@ -39,15 +39,15 @@ class WeightFile:
         network: Whose weights they are, for messages.
         url: Where they are downloaded from; its last part is the file's name.
         digest_prefix: How the file's sha256 begins. None: not published.
-        flag: How a user names another FILE, for messages. None: not at all.
+        named_as: What another FILE is named as, for messages. None: there can be no other.
         otherwise: What a user can do without the file, for messages.
     """
 
     network: str
     url: str
     digest_prefix: str | None
-    flag: str | None
-    otherwise: str = "use --extractor random"
+    named_as: str | None
+    otherwise: str = "use extractor random"
 
     @property
     def location(self) -> Path:
@@ -69,10 +69,10 @@ class WeightFile:
         if path.exists():
             digest = file_digest(path)
             if not self.is_published(digest):
-                other = f", or pass it with {self.flag} if other weights are wanted"
+                other = f", or name it as {self.named_as} if other weights are wanted"
                 raise UserError(
                     f"{path} has the sha256 {digest[:SHOWN_DIGITS]}..., but its name promises"
-                    f" {self.digest_prefix}. Delete it{other if self.flag else ''}."
+                    f" {self.digest_prefix}. Delete it{other if self.named_as else ''}."
                 )
             return path
         if not allow_download:
@@ -111,7 +111,7 @@ class WeightFile:
             UserError: If the file is absent, is no such file, holds anything but tensors, or does
                 not fit the network.
         """
-        named = (self.flag or "FILE").replace("FILE", str(path))
+        named = (self.named_as or "FILE").replace("FILE", str(path))
         wanted = f"{self.network}'s state dict as in {self.location.name}"
         state = read_tensors(path, named, wanted)
         check_fit(state, expected, named, wanted)
@@ -160,7 +160,7 @@ class WeightFile:
             raise self._absent(f"the download broke off ({error})") from error
 
     def _absent(self, reason: str) -> WeightsAbsentError:
-        other = f", name it with {self.flag}" if self.flag else ""
+        other = f", name it as {self.named_as}" if self.named_as else ""
         return WeightsAbsentError(
             f"the {self.network} weights are absent: {reason}. Expected them at {self.location}"
             f" (from {self.url}). Place the file there{other}, or {self.otherwise}."
@@ -238,6 +238,6 @@ def check_fit(
 
 def _unfit(named: str, fault: str, wanted: str) -> UserError:
     return UserError(
-        f"{named} {fault}, but must be {wanted}, tensors by name. Use such a file, or --extractor"
+        f"{named} {fault}, but must be {wanted}, tensors by name. Use such a file, or extractor"
         " random."
     )

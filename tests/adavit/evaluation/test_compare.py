@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from adavit.errors import UserError
-from adavit.evaluation.compare import compare
-from adavit.evaluation.comparison_text import as_csv, as_json, as_markdown
+from adavit.evaluation.compare import as_csv, as_json, as_markdown, compare
 from adavit.report.tabulation import metric_columns
 from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json

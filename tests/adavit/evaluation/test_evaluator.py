@@ -166,8 +166,8 @@ def test_one_metric_alone_can_be_asked_for(
 @pytest.mark.parametrize(
     ("metrics", "message"),
     [
-        (["fdi"], "--metrics names 'fdi', but must be of fid, kid, .*Did you mean fid"),
-        (["ssim"], "--metrics names 'ssim'.*Use --metrics fid,kid"),
+        (["fdi"], "metrics name 'fdi', but must be of fid, kid, .*Did you mean fid"),
+        (["ssim"], "metrics name 'ssim'.*Use for example fid,kid"),
         ([], "must name each metric once"),
         (["fid", "fid"], "'fid,fid', but must name each metric once"),
     ],
@@ -280,7 +280,9 @@ def test_few_images_give_finite_distances(extractor: RandomFeatures) -> None:
 
 
 def test_one_reference_image_is_an_error(extractor: RandomFeatures) -> None:
-    with pytest.raises(UserError, match=r"'drawn' has 1 images.*at least 2.*--metric-data"):
+    with pytest.raises(
+        UserError, match=r"'drawn' has 1 images.*at least 2.*--metric-data in training, --data"
+    ):
         make_evaluator(extractor, drawn_images(1, seed=1))
 
 
@@ -288,14 +290,18 @@ def test_one_reference_image_is_an_error(extractor: RandomFeatures) -> None:
 def test_fewer_than_two_generated_images_are_an_error(
     extractor: RandomFeatures, reals: np.ndarray, count: int
 ) -> None:
-    with pytest.raises(UserError, match=rf"there are {count} generated images.*--fakes"):
+    with pytest.raises(
+        UserError, match=rf"there are {count} generated images.*at least 2.*Give more.*--fakes"
+    ):
         make_evaluator(extractor, reals).evaluate_images(drawn_images(count, seed=1))
 
 
 def test_another_resolution_is_an_error_that_names_both(
     extractor: RandomFeatures, reals: np.ndarray
 ) -> None:
-    with pytest.raises(UserError, match=r"\(3, 16, 16\).*'drawn' has \(3, 32, 32\).*--resolution"):
+    with pytest.raises(
+        UserError, match=r"\(3, 16, 16\).*'drawn' has \(3, 32, 32\).*to one resolution"
+    ):
         make_evaluator(extractor, reals).evaluate_images(drawn_images(5, seed=1, side=16))
     evaluator = make_evaluator(extractor, reals, heldout_images=drawn_images(5, seed=1, side=16))
     with pytest.raises(UserError, match=r"real images of shape \(3, 16, 16\)"):

@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 
 from adavit.evaluation.protocol import (
+    PROTOCOLS,
     EvaluationProtocol,
     comparison_key,
     differing_fields,
+    find_protocol,
     protocol_without_real_images,
     versions,
 )
@@ -111,3 +113,14 @@ def test_the_protocol_of_paths_has_the_fields_of_all_others() -> None:
     assert list(protocol) == list(EvaluationProtocol.__dataclass_fields__)
     assert (protocol["n_fake"], protocol["n_real"]) == (50, None)
     assert protocol["versions"] == versions()
+
+
+def test_the_published_protocols_are_what_their_names_say() -> None:
+    rows = {name: (row.fakes, row.against) for name, row in PROTOCOLS.items()}
+    assert rows == {
+        "train50k": (50_000, "training set"),
+        "test10k": (10_000, "test split"),
+        "quick5k": (5_000, "data"),
+        "fewshot5k": (5_000, "trained on"),
+    }
+    assert find_protocol("quick5k").fakes == 5000

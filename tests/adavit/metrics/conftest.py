@@ -28,7 +28,7 @@ def inception_state() -> dict[str, torch.Tensor]:
 def inception_file(
     inception_state: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The state dict as a user would pass it to `--inception-weights`."""
+    """The state dict as a user would give it as Inception's weights."""
     path = tmp_path_factory.mktemp("weights") / "inception.pth"
     torch.save(inception_state, path)
     return path

@@ -126,7 +126,7 @@ def test_mean_kernel_of_the_rest_equals_the_direct_one(removed: int) -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images_are_an_error(distance, count: int) -> None:  # type: ignore[no-untyped-def]
     features = drawn_features(5, 3, 1)
-    with pytest.raises(UserError, match=f"there are {count} images.*at least 2.*--fakes"):
+    with pytest.raises(UserError, match=f"there are {count} images.*at least 2.*Give more images"):
         distance(features[:count], features)
     with pytest.raises(UserError, match=f"there are {count} images"):
         distance(features, features[:count])

@@ -79,7 +79,7 @@ class Rounding:
 
 
 def test_extractors_of_rounded_images_are_refused() -> None:
-    with pytest.raises(UserError, match=r"'ppl', but --extractor rounding .*lpips-vgg16"):
+    with pytest.raises(UserError, match=r"'ppl', but extractor rounding .*lpips-vgg16"):
         smooth(Rounding())  # type: ignore[arg-type]
 
 

@@ -4,7 +4,16 @@ import torch
 from PIL import Image
 
 from adavit.errors import UserError
-from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics import RandomFeatures
+from adavit.metrics.extractors.extractor import (
+    Interrupted,
+    array_batches,
+    as_rgb,
+    exact_arithmetic,
+    extract_features,
+    tensors_digest,
+)
+from tests.references.metrics_images import drawn_images
 
 
 def test_grey_is_repeated_three_times() -> None:
@@ -77,3 +86,39 @@ def test_exact_arithmetic_puts_the_switches_back_after_an_error() -> None:
         raise KeyError
     assert torch.backends.cudnn.conv.fp32_precision == before
     assert torch.is_grad_enabled()
+
+
+def test_features_of_many_images_are_those_of_each_whatever_the_batches() -> None:
+    images = torch.from_numpy(drawn_images(11, seed=3))
+    network = RandomFeatures()
+    done: list[int] = []
+    found = extract_features(network, images.split(5), batch=3, progress=done.append)
+    each = torch.cat([network(image[None]) for image in images])
+    torch.testing.assert_close(found, each, rtol=1e-5, atol=1e-6)
+    assert done == [3, 5, 8, 10, 11]  # a batch is split, never joined with the next
+    assert extract_features(network, []).shape == (0, network.features)
+
+
+def test_stopping_is_asked_for_before_each_call() -> None:
+    answers = iter([False, False, True])
+    calls: list[int] = []
+    with pytest.raises(Interrupted, match="stopped after 4 images"):
+        extract_features(
+            RandomFeatures(),
+            [drawn_images(6, seed=3)],
+            batch=2,
+            progress=calls.append,
+            should_stop=lambda: next(answers),
+        )
+    assert calls == [2, 4]
+
+
+def test_batches_of_an_array_are_writable_copies_in_order() -> None:
+    images = drawn_images(7, seed=3)
+    images.flags.writeable = False
+    batches = list(array_batches(images, 3))
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    np.testing.assert_array_equal(torch.cat(batches).numpy(), images)
+    before = images.copy()
+    batches[0].zero_()
+    np.testing.assert_array_equal(images, before)

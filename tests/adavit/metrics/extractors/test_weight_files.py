@@ -49,7 +49,7 @@ def server() -> Iterator[str]:
 
 
 def weights(url: str, digest_prefix: str | None = DIGEST) -> WeightFile:
-    return WeightFile("Inception", url, digest_prefix, "--inception-weights FILE")
+    return WeightFile("Inception", url, digest_prefix, "inception weights FILE")
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -91,8 +91,8 @@ def test_refused_download_names_the_file_to_place_and_the_flag(
     message = str(caught.value)
     assert "404" in message
     assert str(empty_torch_home / "gone.pth") in message
-    assert "--inception-weights" in message
-    assert "--extractor random" in message
+    assert "name it as inception weights FILE" in message
+    assert "use extractor random" in message
 
 
 def test_download_is_not_tried_where_it_is_not_allowed(empty_torch_home: Path) -> None:
@@ -160,7 +160,7 @@ def _write_pickle(path: Path, content: object) -> None:
 def test_a_hostile_file_is_refused_and_never_run(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
     path, trace = tmp_path / "hostile.pth", tmp_path / "trace"
     write(path, {"Conv2d_1a_3x3.conv.weight": _Hostile(trace)})
-    with pytest.raises(UserError, match=r"--inception-weights .*hostile.pth"):
+    with pytest.raises(UserError, match=r"^inception weights .*hostile.pth"):
         read_weights(path)
     assert not trace.exists()
 
@@ -169,7 +169,7 @@ def test_a_hostile_file_is_refused_and_never_run(tmp_path: Path, write) -> None:
 def test_a_truncated_file_is_refused(tmp_path: Path, inception_file: Path, kept_bytes: int) -> None:
     path = tmp_path / "short.pth"
     path.write_bytes(inception_file.read_bytes()[:kept_bytes])
-    with pytest.raises(UserError, match=r"--inception-weights .*short\.pth"):
+    with pytest.raises(UserError, match=r"^inception weights .*short\.pth"):
         read_weights(path)
 
 

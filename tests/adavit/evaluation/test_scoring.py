@@ -1,0 +1,166 @@
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+
+from adavit.data import ImageSet, Split
+from adavit.errors import UserError
+from adavit.evaluation.scoring import (
+    build_evaluator,
+    choose_network,
+    generator_protocol,
+    score_generator,
+)
+from adavit.generation.sampling import generated_batches
+from adavit.metrics import RandomFeatures, WeightsAbsentError, frechet_distance
+from adavit.models import Generator
+from adavit.runtime.console import SilentConsole
+from adavit.runtime.randomness import seed_for
+from tests.references.metrics_images import drawn_images
+
+
+class Notes(SilentConsole):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keeps it."""
+        self.notes.append(text)
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No weights on the disk, and no connection."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise URLError("Name or service not known")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+
+
+@pytest.fixture
+def generator() -> Generator:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = Generator(
+            resolution=16,
+            image_channels=3,
+            latent_dim=8,
+            style_dim=8,
+            channel_base=64,
+            channel_max=8,
+        )
+    return made.eval()
+
+
+def image_set(images: np.ndarray, name: str = "drawn") -> ImageSet:
+    return ImageSet(
+        name=name,
+        images=images,
+        labels=None,
+        classes=(),
+        fingerprint="f" * 64,
+        skipped=(),
+        source=name,
+        notes=(),
+    )
+
+
+def chosen(extractor: str, console: Notes, **changes: Any) -> Any:
+    arguments: dict[str, Any] = {
+        "reference_name": "drawn",
+        "inception_weights": None,
+        "device": torch.device("cpu"),
+    }
+    return choose_network(extractor, console=console, **{**arguments, **changes})
+
+
+def evaluator_of(images: np.ndarray, **changes: Any) -> Any:
+    arguments: dict[str, Any] = {
+        "metrics": ["fid"],
+        "extractor": RandomFeatures(),
+        "inception_weights": None,
+        "device": torch.device("cpu"),
+        "console": SilentConsole(),
+    }
+    return build_evaluator(image_set(images), **{**arguments, **changes})
+
+
+@pytest.mark.usefixtures("offline")
+def test_absent_weights_of_inception_are_an_error_that_says_how_others_are_named() -> None:
+    with pytest.raises(
+        WeightsAbsentError, match=r"Inception.*Expected them at .*Place the file"
+    ) as e:
+        chosen("inception", Notes())
+    assert str(e.value).endswith("Weights elsewhere are named with --inception-weights FILE.")
+
+
+@pytest.mark.usefixtures("offline")
+def test_going_on_without_inception_is_noted_with_the_way_to_have_it() -> None:
+    console = Notes()
+    assert chosen("auto", console).name == "random"
+    (note,) = console.notes
+    assert "fd_random, kid_random, not fid." in note
+    assert note.endswith("Weights elsewhere are named with --inception-weights FILE.")
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_way_to_name_weights_of_inception_is_told_of_inception_alone() -> None:
+    with pytest.raises(WeightsAbsentError, match="name it as extractor vgg16:FILE") as caught:
+        chosen("vgg16", Notes())
+    assert "--inception-weights" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_drawn_set_is_measured_with_random_features_unless_another_is_asked_for() -> None:
+    console = Notes()
+    assert chosen("auto", console, reference_name="small_set").name == "random"
+    assert console.notes == []
+    with pytest.raises(UserError, match=r"inception weights no\.pth is not a file"):
+        chosen("auto", console, reference_name="small_set", inception_weights=Path("no.pth"))
+
+
+def test_a_record_says_how_images_were_drawn(generator: Generator) -> None:
+    found = generator_protocol(generator, seed=7, truncation=0.5)
+    assert found == {"seed": 7, "truncation": 0.5, "labels": None}
+    generator.num_classes = 2
+    assert generator_protocol(generator, seed=7, truncation=1)["labels"] == "training images"
+
+
+def test_a_score_is_the_distance_of_the_images_of_the_evaluations_own_stream(
+    generator: Generator,
+) -> None:
+    reals = drawn_images(40, seed=1, side=16)
+    record = score_generator(evaluator_of(reals), generator, fakes=30, seed=3, truncation=0.7)
+    network = RandomFeatures()
+    drawn = generated_batches(generator, 30, seed=seed_for(3, "evaluation", 0), truncation=0.7)
+    features = network(torch.cat(list(drawn)))
+    expected = frechet_distance(network(torch.from_numpy(reals)), features)
+    assert record["fd_random"] == pytest.approx(expected, rel=1e-5)
+    protocol = record["protocol"]
+    assert (protocol["seed"], protocol["truncation"], protocol["n_fake"]) == (3, 0.7, 30)
+
+
+@pytest.mark.parametrize(
+    ("train", "heldout", "n_heldout", "n_training"),
+    [
+        (range(10, 40), range(10), 10, None),  # all that is not held out was trained on
+        (range(10, 20), range(10), 10, 10),
+        (range(10), range(0), None, 10),
+        (range(40), range(0), None, None),
+    ],
+)
+def test_real_images_are_scored_as_far_as_the_split_of_the_run_allows(
+    train: range, heldout: range, n_heldout: int | None, n_training: int | None
+) -> None:
+    reals = drawn_images(40, seed=1, side=16)
+    split = Split(train=np.array(train, dtype=int), heldout=np.array(heldout, dtype=int))
+    evaluator = evaluator_of(reals, trained_on=(image_set(reals), split))
+    protocol = evaluator.evaluate_images(drawn_images(20, seed=2, side=16))["protocol"]
+    assert (protocol["n_heldout"], protocol["n_training"]) == (n_heldout, n_training)
