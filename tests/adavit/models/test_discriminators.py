@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from adavit.models import ResNetDiscriminator, ViTDiscriminator
 from adavit.models.resnet.r3gan import R3GANBlock
+from tests.networks import make_resnet, make_vit
 
 KINDS = ["resnet", "plain", "r3gan", "vit"]
 
@@ -15,7 +15,7 @@ def small(kind: str, seed: int = 0, **sizes: Any) -> nn.Module:
         torch.manual_seed(seed)
         if kind != "vit":
             form = "residual" if kind == "resnet" else kind
-            made: nn.Module = ResNetDiscriminator(
+            made: nn.Module = make_resnet(
                 **({"resolution": 16, "channel_max": 8, "form": form} | sizes)
             )
             if kind == "r3gan":  # its blocks start as the identity, behind which nothing is seen
@@ -23,7 +23,7 @@ def small(kind: str, seed: int = 0, **sizes: Any) -> nn.Module:
                     if isinstance(block, R3GANBlock):
                         nn.init.normal_(block.layers[4].weight, std=0.2)
             return made
-        return ViTDiscriminator(**({"resolution": 16, "width": 24} | sizes))
+        return make_vit(**({"resolution": 16, "width": 24} | sizes))
 
 
 def drawn(batch: int = 3, channels: int = 3, resolution: int = 16, seed: int = 0) -> torch.Tensor:

@@ -8,11 +8,12 @@ from adavit.models import ResNetDiscriminator
 from adavit.models.resnet.discriminator import FORMS
 from adavit.models.resnet.r3gan import BasisEpilogue, R3GANBlock, Transition
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock
+from tests.networks import make_resnet
 
 
 def made(form: str, **sizes: int) -> ResNetDiscriminator:
     torch.manual_seed(0)
-    return ResNetDiscriminator(
+    return make_resnet(
         **{"resolution": 16, "channel_base": 128, "channel_max": 16, **sizes}, form=form
     )
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS, STEMS
+from tests.networks import make_vit
 
 TABLES: dict[str, list[Any]] = {
     "stem": list(STEMS),
@@ -44,7 +45,7 @@ OTHERS = [
 def made(**parts: Any) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 8, "patch": 2, "width": 16, "depth": 2, "heads": 2, **parts}
-    return ViTDiscriminator(**sizes)
+    return make_vit(**sizes)
 
 
 def judged(discriminator: ViTDiscriminator, images: Tensor, *, twice: bool) -> Tensor:
