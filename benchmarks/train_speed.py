@@ -70,7 +70,7 @@ class PassesApart:
             latents = torch.randn(shape, generator=source, device=source.device)
             return generator(latents, noise=source)
 
-        def judge(pictures: Tensor) -> Tensor:
+        def estimate_leak(pictures: Tensor) -> Tensor:
             return step.logits(pictures, labels, streams.augmentation)
 
         def update(
@@ -80,14 +80,14 @@ class PassesApart:
             loss.backward(inputs=list(network.parameters()))
             optimizer.step()
 
-        update(generator, step.generator_optimizer, generator_loss(judge(draw())).mean())
+        update(generator, step.generator_optimizer, generator_loss(estimate_leak(draw())).mean())
         with torch.no_grad():
             generated = draw()
-        loss = discriminator_loss(judge(real), judge(generated)).mean()
+        loss = discriminator_loss(estimate_leak(real), estimate_leak(generated)).mean()
         update(discriminator, step.discriminator_optimizer, loss)
         if images // batch % self.interval == 0:
             real = real.requires_grad_()
-            (slope,) = torch.autograd.grad(judge(real).sum(), real, create_graph=True)
+            (slope,) = torch.autograd.grad(estimate_leak(real).sum(), real, create_graph=True)
             penalty = slope.square().sum(dim=(1, 2, 3)).mean() * 0.005 * self.interval
             update(discriminator, step.discriminator_optimizer, penalty)
         step.average.update(generator, images=images + batch, batch=batch)

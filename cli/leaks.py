@@ -6,8 +6,7 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.diagnostics.leaks.diagnosis import leaks
-from adavit.diagnostics.leaks.summary import summarise_leaks
+from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
 
 
 @click.command()

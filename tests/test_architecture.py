@@ -81,3 +81,18 @@ def test_the_command_line_holds_no_arithmetic_on_tensors(module: Module) -> None
         r"^\s*(?:from|import) (numpy|torchvision|kornia)\b", text, flags=re.MULTILINE
     )
     assert not found, f"{module.path} imports {found}: cli parses, calls adavit and prints"
+
+
+def test_the_map_of_contributing_is_the_house() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| `(?:adavit/)?([a-z_]+)/` \|", text, flags=re.MULTILINE)
+    rooms = [room for room in ORDER if "/" not in room and not room.startswith("__")]
+    expected = [room for room in rooms if room != "errors"]
+    assert [room for room in shown if room in expected] == expected, (
+        "the map lists the rooms in order"
+    )
+    folders = {path.name for path in (ROOT / "adavit").iterdir() if path.is_dir()} - {*LINKS}
+    folders -= {"__pycache__"}
+    assert folders <= set(shown), "every room stands on the map of CONTRIBUTING.md"
+    absent = [room for room in shown if not any((ROOT / p / room).is_dir() for p in ("", "adavit"))]
+    assert not absent, f"{absent} stand on the map and not in the house"

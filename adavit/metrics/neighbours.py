@@ -1,10 +1,12 @@
-"""Distances between sets of features, block by block, for the metrics that count neighbours.
+"""Distances between sets of vectors, block by block: for metrics that count neighbours, and nearest neighbours.
 
-In float64: the distance of near-duplicates is lost in float32 when it is taken from scalar
-products, and those are the ones that a small set has to tell apart.
+The distance of near-duplicates is lost in float32 when it is taken from scalar products, and those are the ones that a
+small set has to tell apart. Metrics compute in float64; `nearest` finds neighbours in float32 and takes the distance to
+each anew from the differences.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,6 +14,13 @@ from torch import Tensor
 from adavit.errors import UserError
 
 BLOCK_ELEMENTS = 1 << 25  # 256 MB: 50,000 by 10,000 distances would take 4 GB at once
+
+BLOCK_VALUES = 1 << 25
+"""Numbers of a block of vectors in float32: 128 MiB."""
+
+BLOCK_ROWS = 4096
+
+Progress = Callable[[int], None]
 
 
 def squared_distance_blocks(a: Tensor, b: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -25,13 +34,24 @@ def squared_distance_blocks(a: Tensor, b: Tensor) -> Iterator[tuple[int, Tensor]
         The first row's number, and distances [rows, M], float64, >= 0.
     """
     columns = b.double()
-    column_norms = columns.square().sum(dim=1)
+    norms = columns.square().sum(dim=1)
     rows = max(1, BLOCK_ELEMENTS // max(1, len(b)))
     for start in range(0, len(a), rows):
-        block = a[start : start + rows].double()
-        norms = block.square().sum(dim=1, keepdim=True)
-        distances = torch.addmm(norms + column_norms, block, columns.T, alpha=-2)
+        distances = squared_distances(a[start : start + rows].double(), columns, norms)
         yield start, distances.clamp_(min=0)
+
+
+def squared_distances(first: Tensor, second: Tensor, norms: Tensor | None = None) -> Tensor:
+    """|a|^2 - 2 a.b + |b|^2 of vectors [A, D] and [B, D]: [A, B] in their type; rounding may leave some below 0.
+
+    Args:
+        first: One side.
+        second: The other.
+        norms: Squared lengths of `second` [B], where they are known already.
+    """
+    of_second = second.square().sum(dim=1) if norms is None else norms
+    both = first.square().sum(dim=1, keepdim=True) + of_second
+    return torch.addmm(both, first, second.T, alpha=-2)
 
 
 def check_neighbours(count: int, k: int, side: str) -> None:
@@ -73,3 +93,85 @@ def squared_radii(features: Tensor, k: int, side: str) -> Tensor:
         distances[own, start + own] = 0  # exactly; rounding would leave 1e-13
         radii.append(distances.kthvalue(k + 1, dim=1).values)
     return torch.cat(radii)
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The nearest reference of each query.
+
+    Attributes:
+        distances: Euclidean, float64 [Q].
+        indices: Into the references, int64 [Q].
+    """
+
+    distances: Tensor
+    indices: Tensor
+
+
+def nearest(
+    queries: Tensor,
+    references: Tensor,
+    *,
+    query_owners: Tensor | None = None,
+    reference_owners: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Nearest:
+    """Nearest reference of each query.
+
+    Neighbours are found from |q|^2 - 2 q.r + |r|^2 in float32 about the mean of the references, as
+    fast as a matrix product; the distance to each is then taken anew from the differences, so that
+    equal vectors are at exactly 0. Which one of two neighbours is named may be decided by rounding where
+    their distances agree to about 6 digits.
+
+    Args:
+        queries: [Q, D], any type; converted block by block.
+        references: [R, D], R >= 1.
+        query_owners: int64 [Q]; with `reference_owners` [R]: a query does not see the references of
+            its own owner, which leaves one out.
+        reference_owners: See above.
+        progress: Called with the number of queries done.
+
+    Returns:
+        Distances and indices.
+
+    Raises:
+        ValueError: If a query sees no reference at all.
+    """
+    centre = references.double().mean(0).float() if references.dtype != torch.uint8 else 127.5
+    rows = block_rows(queries.shape[1])
+    best = torch.full((len(queries),), torch.inf)
+    indices = torch.zeros(len(queries), dtype=torch.int64)
+    for start in range(0, len(queries), rows):
+        block = queries[start : start + rows].float() - centre
+        part = slice(start, start + len(block))
+        for first in range(0, len(references), rows):
+            others = references[first : first + rows].float() - centre
+            squared = squared_distances(block, others)
+            if query_owners is not None and reference_owners is not None:
+                own = query_owners[part, None] == reference_owners[None, first : first + rows]
+                squared.masked_fill_(own, torch.inf)
+            values, positions = squared.min(1)
+            closer = values < best[part]
+            best[part] = torch.where(closer, values, best[part])
+            indices[part] = torch.where(closer, positions + first, indices[part])
+        if progress is not None:
+            progress(min(start + rows, len(queries)))
+    if torch.isinf(best).any():
+        raise ValueError("A query has no reference but its own. Give at least two owners.")
+    return Nearest(pair_distances(queries, references, indices), indices)
+
+
+def block_rows(dimensions: int) -> int:
+    """Rows of a block of vectors."""
+    return max(1, min(BLOCK_ROWS, BLOCK_VALUES // dimensions))
+
+
+def pair_distances(first: Tensor, second: Tensor, chosen: Tensor) -> Tensor:
+    """Euclidean distance of each row of `first` [Q, D] to `second[chosen]`, float64 [Q]."""
+    rows = block_rows(first.shape[1])
+    parts = []
+    for start in range(0, len(first), rows):
+        part = slice(start, start + rows)
+        difference = first[part].double() - second[chosen[part]].double()
+        parts.append(difference.square().sum(1).sqrt())
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64)

@@ -11,8 +11,7 @@ from adavit.config.run import RunConfig
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
 from adavit.training.passes.streams import StepStreams
-from adavit.training.start.build import build_step
-from adavit.training.start.first_step import first_step, read_start
+from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.workload import Workload, prepare, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text

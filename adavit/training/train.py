@@ -13,8 +13,7 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
-from adavit.training.start.build import build_step
-from adavit.training.start.first_step import first_step, read_start
+from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.workload import (
     absolute_source,
     describe_data,

@@ -35,7 +35,7 @@ from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
-from adavit.watch.glance import WATCHED_IMAGES, training_alarms
+from adavit.watch.alarms import WATCHED_IMAGES, training_alarms
 
 SKIPPED_STEPS_ALLOWED = 50
 """So many steps in a row without finite numbers, and the run has diverged."""

@@ -17,7 +17,7 @@ from adavit.models.vit.layout import TokenLayout
 
 
 @dataclass(frozen=True)
-class Attention:
+class SeenAttention:
     """One attention of one pass.
 
     Attributes:
@@ -55,7 +55,7 @@ class Tokens:
 class Observer(Protocol):
     """Looks at a pass. It is told at once, so that nobody must keep T x T numbers of all blocks."""
 
-    def attention(self, seen: Attention) -> None:
+    def attention(self, seen: SeenAttention) -> None:
         """Told of every attention, in order."""
 
     def tokens(self, seen: Tokens) -> None:
@@ -88,7 +88,7 @@ def _hooks(discriminator: ViTDiscriminator, observers: tuple[Observer, ...]) -> 
         def hook(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
             logits, weights = (part.unflatten(0, (-1, lines)) for part in (inputs[0], output))
             for observer in observers:
-                observer.attention(Attention(name, direction, logits, weights, read))
+                observer.attention(SeenAttention(name, direction, logits, weights, read))
 
         return hook
 
@@ -131,7 +131,7 @@ def attentions_of(
         layout: Of all tokens.
 
     Returns:
-        Attention, its name, direction and number of lines, as in `Attention`.
+        Attention, its name, direction and number of lines, as in `SeenAttention`.
     """
     name = f"block {number}"
     if isinstance(block, AxialBlock):

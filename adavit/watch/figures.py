@@ -1,5 +1,6 @@
-"""Figures of an encoder over a number of images, a few at a time."""
+"""Figures of an encoder over a number of images, a few at a time: how far attention and tokens are from collapse."""
 
+import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,11 +10,66 @@ from torch import Tensor
 
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.attention import MultiHeadAttention
-from adavit.watch.attention_distance import attention_distance
-from adavit.watch.axial_attention import whole_attention
-from adavit.watch.capture import Attention, Tokens, observe
-from adavit.watch.collapse import attention_entropy, largest_logit, token_similarity
-from adavit.watch.rollout import rollout_maps, rollout_step
+from adavit.runtime.precision import full_precision
+from adavit.watch.attention_flow import (
+    attention_between_all_tokens,
+    attention_distance,
+    rollout_maps,
+    rollout_step,
+)
+from adavit.watch.capture import SeenAttention, Tokens, observe
+
+
+def attention_entropy(weights: Tensor, logits: Tensor) -> Tensor:
+    """Entropy of attention over its largest possible value.
+
+    -sum_j A_ij log A_ij / log K, the entropy of Zhai et al. 2023 (arXiv:2303.06296) over that
+    of K equal weights. K is the number of tokens that a query may look at: a masked token counts for none.
+
+    Args:
+        weights: Attention [..., R, K], rows sum to 1.
+        logits: What softmax was given, of the same shape; -inf where a token is masked.
+
+    Returns:
+        Entropy [..., R] in [0, 1]: 0 for one-hot, 1 for uniform attention. Also 1 where a query may look at
+        one token only: it has not collapsed, it has no choice.
+    """
+    visible = (logits > -math.inf).sum(dim=-1)
+    most = visible.clamp(min=2).to(weights.dtype).log()
+    return torch.where(visible > 1, torch.special.entr(weights).sum(dim=-1) / most, 1.0)
+
+
+def largest_logit(logits: Tensor) -> Tensor:
+    """Largest absolute logit of each head; attention l2 leaves out what is the same for all keys.
+
+    Args:
+        logits: Logits [B, L, heads, R, K]; -inf is a mask and does not count.
+
+    Returns:
+        Largest |logit| [heads], >= 0.
+    """
+    return logits.masked_fill(logits == -math.inf, 0.0).abs().amax(dim=(0, 1, 3, 4))
+
+
+def token_similarity(tokens: Tensor) -> Tensor:
+    """Mean cosine between different tokens of an image.
+
+    At 1 all tokens point the same way: the rank collapse of Dong et al. 2021 (arXiv:2103.03404). With
+    unit vectors u_i the mean over pairs is (|sum_i u_i|^2 - N) / (N^2 - N).
+
+    Args:
+        tokens: Tokens [B, N, D].
+
+    Returns:
+        Mean cosine of each image [B] in [-1 / (N - 1), 1]; nan with a single token.
+    """
+    count = tokens.shape[1]
+    units = torch.nn.functional.normalize(full_precision(tokens), dim=2)
+    own = units.square().sum(dim=(1, 2))  # N, but for tokens that are all zero
+    together = units.sum(dim=1).square().sum(dim=1)
+    pairs = count * (count - 1)
+    return (together - own) / pairs if pairs else torch.full_like(together, math.nan)
+
 
 NUMBERS_AT_A_TIME = 2**25
 """Attention weights of one block that are looked at together: 128 MiB in float32."""
@@ -58,7 +114,7 @@ class CollapseObserver:
         self._similarity = defaultdict[str, list[Tensor]](list)
         self._read: dict[str, bool] = {}
 
-    def attention(self, seen: Attention) -> None:
+    def attention(self, seen: SeenAttention) -> None:
         """Takes note of entropy and largest logit."""
         logits = seen.logits[..., : seen.read, :].float()
         weights = seen.weights[..., : seen.read, :].float()
@@ -104,9 +160,9 @@ class GeometryObserver:
         self._distances = defaultdict[str, list[Tensor]](list)
         self._flow: Tensor | None = None
 
-    def attention(self, seen: Attention) -> None:
+    def attention(self, seen: SeenAttention) -> None:
         """Takes note of the distances, and takes the attention into the rollout."""
-        weights = whole_attention(seen.weights.float(), seen.direction, self._layout)
+        weights = attention_between_all_tokens(seen.weights.float(), seen.direction, self._layout)
         distances = attention_distance(weights, self._layout, patch=self._patch)
         self._distances[seen.name].append(distances)
         self._flow = rollout_step(self._flow, weights)

@@ -13,27 +13,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.diagnostics.discriminator.drawing import NAMES
-from adavit.diagnostics.discriminator.images_picture import Look, draw_images
-from adavit.diagnostics.discriminator.layers_picture import draw_layers
-from adavit.diagnostics.discriminator.logits_picture import draw_logits
-from adavit.diagnostics.discriminator.material import Material, Side, gather_sides
-from adavit.diagnostics.discriminator.patches import patch_components
-from adavit.diagnostics.discriminator.patches_picture import draw_components
-from adavit.diagnostics.discriminator.positions import neighbour_similarity, view_positions
-from adavit.diagnostics.discriminator.positions_picture import draw_positions
+from adavit.diagnostics.diagnosed_images import choose_folder
+from adavit.diagnostics.discriminator.inspected_images import (
+    ImagesOfOneKind,
+    InspectedImages,
+    gather_inspected_images,
+)
+from adavit.diagnostics.discriminator.patches import draw_components, patch_components
+from adavit.diagnostics.discriminator.pictures import (
+    NAMES,
+    LookedAt,
+    draw_images,
+    draw_layers,
+    draw_logits,
+)
+from adavit.diagnostics.discriminator.positions import (
+    draw_positions,
+    neighbour_similarity,
+    view_positions,
+)
 from adavit.diagnostics.discriminator.saliency import gradient_norms, input_gradients, saliency_maps
-from adavit.diagnostics.discriminator.trained_networks import Subject, read_subject
-from adavit.diagnostics.material import choose_folder
+from adavit.diagnostics.discriminator.trained_networks import InspectedRun, read_inspected_run
 from adavit.errors import UserError
 from adavit.models import ViTDiscriminator
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
+from adavit.watch.attention_flow import effective_share
 from adavit.watch.figures import EncoderFigures, measure_encoder
 from adavit.watch.logits import LogitFigures, logits_of
-from adavit.watch.rollout import effective_share
 
 IMAGES = 1000
 """Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
@@ -84,9 +93,9 @@ def inspect(
     """
     console = console or SilentConsole()
     chosen = choose_device(device)
-    subject = read_subject(source)
+    subject = read_inspected_run(source)
     folder = choose_folder(str(subject.folder), out)
-    material = gather_sides(
+    inspected = gather_inspected_images(
         subject,
         data=data,
         count=images or IMAGES,
@@ -97,13 +106,13 @@ def inspect(
     )
     make_folder(folder)
     subject.discriminator.to(chosen)
-    compared = {kind: material.sides[kind] for kind in (material.real, "generated")}
-    looks: dict[str, Look] = {}
-    record: dict[str, Any] = {"protocol": material.protocol}
+    compared = {kind: inspected.kinds[kind] for kind in (inspected.real, "generated")}
+    looks: dict[str, LookedAt] = {}
+    record: dict[str, Any] = {"protocol": inspected.protocol}
     alarms: list[Alarm] = []
 
     console.activity("looking at logits", 0, 2)
-    logits, alarms_of_logits = _logits(subject, material, chosen)
+    logits, alarms_of_logits = _logits(subject, inspected, chosen)
     record["logits"] = logits.as_record()
     record["saliency"] = {}
     for kind, side in compared.items():
@@ -137,10 +146,10 @@ def inspect(
 
 
 def _logits(
-    subject: Subject, material: Material, device: torch.device
+    subject: InspectedRun, inspected: InspectedImages, device: torch.device
 ) -> tuple[LogitFigures, list[Alarm]]:
     found = {}
-    for kind, side in material.sides.items():
+    for kind, side in inspected.kinds.items():
         here = side.to(device)
         found[kind] = logits_of(subject.discriminator, here.images, here.labels)
         if not found[kind].isfinite().all():
@@ -154,19 +163,19 @@ def _logits(
 
 
 def _saliency(
-    subject: Subject, side: Side, logits: Tensor, device: torch.device
-) -> tuple[Tensor, Look]:
+    subject: InspectedRun, side: ImagesOfOneKind, logits: Tensor, device: torch.device
+) -> tuple[Tensor, LookedAt]:
     """Gradient norms of the images whose attention is measured, and what is shown of the first ones."""
     measured, norms, maps = side.first(ATTENTION_IMAGES), [], []
     for start in range(0, len(measured.images), SHOWN):
-        part = Side(
+        part = ImagesOfOneKind(
             measured.images[start : start + SHOWN],
             None if measured.labels is None else measured.labels[start : start + SHOWN],
         ).to(device)
         gradients = input_gradients(subject.discriminator, part.images, part.labels).cpu()
         norms.append(gradient_norms(gradients))
         maps.append(saliency_maps(gradients))
-    look = Look(side.images[:SHOWN], logits[:SHOWN], torch.cat(maps)[:SHOWN])
+    look = LookedAt(side.images[:SHOWN], logits[:SHOWN], torch.cat(maps)[:SHOWN])
     return torch.cat(norms), look
 
 

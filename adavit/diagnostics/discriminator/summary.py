@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adavit.diagnostics.discriminator.drawing import NAMES
+from adavit.diagnostics.discriminator.pictures import NAMES
 
 
 def summarise_inspection(record: dict[str, Any]) -> str:

@@ -1,23 +1,24 @@
-"""What is inspected: the discriminator of a run and the generator it was last trained against, from a checkpoint."""
+"""The run that is inspected: its discriminator, and the generator it was last trained against, from a checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from torch import Tensor, nn
+from torch import nn
 
 from adavit.build.augmentation import build_probability
 from adavit.build.networks import build_networks
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
-from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
 from adavit.runs.directory import RunDirectory
+from adavit.training.progress import Progress
 
 
 @dataclass(frozen=True)
-class Subject:
+class InspectedRun:
     """A run as its checkpoint has it.
 
     Attributes:
@@ -41,7 +42,7 @@ class Subject:
     warnings: list[str]
 
 
-def read_subject(source: str) -> Subject:
+def read_inspected_run(source: str) -> InspectedRun:
     """Reads a run's checkpoint; nothing in it is executed.
 
     Args:
@@ -53,34 +54,26 @@ def read_subject(source: str) -> Subject:
     path = _find_checkpoint(Path(source).expanduser())
     state = load_checkpoint(path)
     try:
-        config = ResolvedConfig.model_validate(state["config"])
+        config = ResolvedConfig.model_validate(state.get("config"))
         generator, discriminator = build_networks(config, **_shape(state))
-        discriminator.load_state_dict(state["discriminator"])
-        generator.load_state_dict(state["average"])
         probability = build_probability(config.augment)
-        probability.load_state_dict(state["probability"])
-        images, fingerprint = int(state["progress"]["images"]), str(state["fingerprint"])
-    except (
-        ValidationError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
+        progress = Progress()
+        restore({"discriminator": discriminator, "average": generator}, state)
+        restore({"probability": probability, "progress": progress}, state)
+    except (DoesNotFit, ValidationError) as error:
         raise UserError(
             f"checkpoint {str(path)!r} cannot be inspected ({first_line(error)}), expected"
             " the networks and settings that this version of adavit train writes. Use the version"
             " that wrote it, or train anew."
         ) from None
-    return Subject(
+    return InspectedRun(
         name=source,
         folder=path.parent,
         config=config,
         discriminator=discriminator.eval().requires_grad_(False),
         generator=generator.eval().requires_grad_(False),
-        images=images,
-        data_fingerprint=fingerprint,
+        images=progress.images,
+        data_fingerprint=str(state.get("fingerprint")),
         warnings=list(probability.alarms().values()),
     )
 
@@ -104,9 +97,13 @@ def _find_checkpoint(path: Path) -> Path:
 
 def _shape(state: dict[str, Any]) -> dict[str, int]:
     """Sizes that follow from the data, read off the weights, as the data may not be at hand."""
-    average: dict[str, Tensor] = state["average"]
+    average = state.get("average")
+    if not isinstance(average, dict):
+        raise DoesNotFit("it holds no state of average")
     colours = [value for name, value in average.items() if name.endswith("to_image.bias")]
     labels = [value for name, value in average.items() if name.endswith("embedding.weight")]
+    if not colours:
+        raise DoesNotFit("it holds no generator")
     return {
         "image_channels": len(colours[0]),
         "num_classes": len(labels[0]) if labels else 0,

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adavit.diagnostics.diagnosed_images import DiagnosedImages
 from adavit.diagnostics.leaks.operations import Operation
 from adavit.diagnostics.leaks.probe import Probe, train_probe
 from adavit.diagnostics.leaks.rates import Confusion
-from adavit.diagnostics.material import Material
 from adavit.errors import UserError
 from adavit.runtime.randomness import generator_for
 
@@ -53,7 +53,7 @@ class Calibrated:
     confusion: Confusion
 
 
-def divide(material: Material, seed: int) -> Parts:
+def divide(material: DiagnosedImages, seed: int) -> Parts:
     """Divides the real images; those that were never trained on become control and test first.
 
     With flips among the training images, half of all real images are flipped.

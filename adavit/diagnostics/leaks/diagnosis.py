@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from adavit.config.run import ResolvedConfig
+from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
     Operation,
@@ -29,13 +30,10 @@ from adavit.diagnostics.leaks.operations import (
     operations_of_config,
     operations_of_preset,
 )
-from adavit.diagnostics.leaks.rates import LEVEL, REPLICATES, Rate, estimate_rate
-from adavit.diagnostics.leaks.rates_picture import draw_rates
-from adavit.diagnostics.material import choose_folder, gather_material
+from adavit.diagnostics.leaks.rates import LEVEL, REPLICATES, Rate, draw_rates, estimate_rate
 from adavit.errors import UserError
 from adavit.runs.directory import DiagnosticsFolder
-from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.devices import choose_device
+from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.randomness import generator_for, seed_for
 
@@ -88,33 +86,39 @@ def leaks(
     Raises:
         UserError: If something is absent or does not fit.
     """
-    console = console or SilentConsole()
-    chosen = choose_device(device)
     if operations is not None and augment is not None:
         raise UserError(
             "--operations and --augment were both given, expected one of them. Leave one out."
         )
     if operations is not None:
         check_operations(operations)
-    folder = choose_folder(source, out)
-    material = gather_material(
+    opened = open_diagnosis(
         source,
         data=data,
         fakes=fakes,
         which=which,
         seed=seed,
+        out=out,
         data_root=data_root,
-        device=chosen,
+        device=device,
         console=console,
     )
+    material = opened.images
     wanted = _choose_operations(material.config, operations, augment)
-    make_folder(folder)
+    make_folder(opened.folder)
     seed = material.protocol["seed"]
     parts = divide(material, seed)
     found = []
     for operation in wanted:
         found.append(
-            judge(operation, parts, material.fakes, seed=seed, device=chosen, console=console)
+            estimate_leak(
+                operation,
+                parts,
+                material.fakes,
+                seed=seed,
+                device=opened.device,
+                console=opened.console,
+            )
         )
     record = {
         "protocol": {
@@ -130,7 +134,7 @@ def leaks(
         "caution": CAUTION,
         "operations": found,
     }
-    files = DiagnosticsFolder(folder)
+    files = DiagnosticsFolder(opened.folder)
     write_bytes(
         files.leak_rates, draw_rates(found, f"{source}: share of images that show an operation")
     )
@@ -138,7 +142,7 @@ def leaks(
     return record
 
 
-def judge(
+def estimate_leak(
     operation: Operation,
     parts: Parts,
     fakes: Tensor,
@@ -224,3 +228,37 @@ def _choose_operations(
             " all the same. Give --operations or --augment bgc."
         )
     return used
+
+
+def summarise_leaks(record: dict[str, Any]) -> str:
+    """A record of `leaks` as text."""
+    protocol = record["protocol"]
+    lines = [
+        (
+            f"{protocol['n_fake']:,} generated images; probes trained on"
+            f" {protocol['n_probe_training']:,} real images, tested on"
+            f" {protocol['n_probe_test']:,}; control {protocol['n_control']:,}."
+        ),
+        "",
+        f"{'operation':<20}{'accuracy':>9}   {'generated images':<22}{'held-out real images':<22}",
+    ]
+    for entry in record["operations"]:
+        accuracy = entry.get("balanced_accuracy")
+        shown = "-" if accuracy is None else f"{accuracy:.2f}"
+        line = f"{entry['operation']:<20}{shown:>9}   "
+        if "cannot_be_told" in entry:
+            line += f"cannot be told: {entry['cannot_be_told']}"
+        else:
+            line += f"{_rate(entry['rate']):<22}{_rate(entry['control_rate']):<22}"
+            line += "doubtful" if entry["doubtful"] else ""
+        lines.append(line.rstrip())
+    if any(entry.get("doubtful") for entry in record["operations"]):
+        lines += [
+            "",
+            "Doubtful: on generated images the probe does not err as it does on real ones.",
+        ]
+    return "\n".join([*lines, "", record["caution"]])
+
+
+def _rate(rate: dict[str, float]) -> str:
+    return f"{100 * rate['value']:.1f}% ({100 * rate['low']:.1f} to {100 * rate['high']:.1f}%)"

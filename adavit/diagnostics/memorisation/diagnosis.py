@@ -12,31 +12,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.diagnostics.material import (
-    Material,
-    choose_folder,
+from adavit.diagnostics.diagnosed_images import (
+    DiagnosedImages,
     draw_indices,
-    gather_material,
+    image_names,
+    open_diagnosis,
 )
 from adavit.diagnostics.memorisation.duplicates import Duplicates, find_duplicates
-from adavit.diagnostics.memorisation.image_names import image_names
 from adavit.diagnostics.memorisation.pairs_picture import Pair, draw_pairs
-from adavit.diagnostics.memorisation.spaces import Space, feature_space, pixel_space
 from adavit.diagnostics.memorisation.training_distances import (
     DIGITS,
     PERCENTILE,
     Distances,
+    Space,
     TrainingSet,
     distances_to_training,
+    feature_space,
     leave_one_out,
+    pixel_space,
     summarise,
 )
 from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.runs.directory import DiagnosticsFolder
-from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.devices import choose_device
+from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes, write_json
 
 LEAVE_ONE_OUT_LIMIT = 5000
@@ -93,21 +93,20 @@ def memorisation(
     Raises:
         UserError: If something is absent or does not fit.
     """
-    console = console or SilentConsole()
-    chosen = choose_device(device)
-    folder = choose_folder(source, out)
-    material = gather_material(
+    opened = open_diagnosis(
         source,
         data=data,
         fakes=fakes,
         which=which,
         seed=seed,
+        out=out,
         data_root=data_root,
-        device=chosen,
+        device=device,
         console=console,
     )
-    make_folder(folder)
-    network = _extractor(material, extractor, inception_weights, chosen, console)
+    material, console = opened.images, opened.console
+    make_folder(opened.folder)
+    network = _extractor(material, extractor, inception_weights, opened.device, console)
     duplicates = find_duplicates(
         material.real.images,
         mirror=material.mirror,
@@ -141,7 +140,7 @@ def memorisation(
         record["spaces"][space.name] = {**figures, "closest_pairs": listed}
         limit = f"close: below {figures['threshold']:.4g}"
         drawn[f"{space.name}: {space.unit}; {limit}"] = pairs
-    files = DiagnosticsFolder(folder)
+    files = DiagnosticsFolder(opened.folder)
     write_bytes(files.closest_pairs, draw_pairs(drawn, _title(material)))
     write_json(files.memorisation, record)
     return record
@@ -166,7 +165,7 @@ class _Sides:
     left_out: Tensor
 
 
-def _sides(material: Material, duplicates: Duplicates) -> _Sides:
+def _sides(material: DiagnosedImages, duplicates: Duplicates) -> _Sides:
     # A second copy of a training image changes no nearest image, but would put the percentile of the
     # leave-one-out distances at 0.
     kept: list[int] = []
@@ -193,7 +192,7 @@ def _sides(material: Material, duplicates: Duplicates) -> _Sides:
     )
 
 
-def _images(material: Material, indices: np.ndarray) -> Tensor:
+def _images(material: DiagnosedImages, indices: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(material.real.images[indices]))
 
 
@@ -244,7 +243,7 @@ def _closest(generated: Distances, sides: _Sides, threshold: float) -> list[Pair
 
 
 def _describe_pair(
-    pair: Pair, material: Material, sides: _Sides, names: list[str] | None
+    pair: Pair, material: DiagnosedImages, sides: _Sides, names: list[str] | None
 ) -> dict[str, Any]:
     index = int(sides.training_indices[pair.training_index])
     fakes = material.fake_names
@@ -258,7 +257,7 @@ def _describe_pair(
 
 
 def _extractor(
-    material: Material,
+    material: DiagnosedImages,
     requested: ExtractorName | None,
     weights: Path | None,
     device: torch.device,
@@ -277,7 +276,7 @@ def _extractor(
     )
 
 
-def _title(material: Material) -> str:
+def _title(material: DiagnosedImages) -> str:
     protocol = material.protocol
     return (
         f"{protocol['source']}: the closest of {protocol['n_fake']:,} generated images to"

@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.diagnostics.memorisation.nearest import (
+from adavit.metrics import as_rgb
+from adavit.metrics.neighbours import (
     BLOCK_ROWS,
     Progress,
     block_rows,
     squared_distances,
 )
-from adavit.metrics import as_rgb
 
 CONTRAST_SHARE = 0.2
 """Near-duplicates differ by at most this share of their contrast (a correlation of about 0.98)..."""

@@ -1,5 +1,6 @@
-"""How near images come to the training images, against how near those are to each other."""
+"""How near images come to the training images, in features and in pixels, against how near those are to each other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,52 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.diagnostics.memorisation.nearest import Nearest, nearest
-from adavit.diagnostics.memorisation.spaces import Space
+from adavit.metrics import FeatureExtractor, as_rgb, extract_features
+from adavit.metrics.neighbours import Nearest, nearest
+
+
+@dataclass(frozen=True)
+class Space:
+    """Images as vectors.
+
+    Attributes:
+        name: "features" or "pixels".
+        unit: What a distance in it is.
+        embed: Images uint8 [N, C, R, R] to vectors [N, D], with what the images are for the console.
+        scale: Factor from the Euclidean distance of D-dimensional vectors to the unit, given D.
+    """
+
+    name: str
+    unit: str
+    embed: Callable[[Tensor, str], Tensor]
+    scale: Callable[[int], float]
+
+
+def feature_space(extractor: FeatureExtractor, activity: Callable[[str, int, int], None]) -> Space:
+    """Features of a network: alike in content, whatever the pixels.
+
+    Args:
+        extractor: The network.
+        activity: Told how it goes, as `Console.activity`.
+    """
+
+    def embed(images: Tensor, kind: str) -> Tensor:
+        text = f"features of {kind}"
+        return extract_features(
+            extractor, [images], progress=lambda done: activity(text, done, len(images))
+        )
+
+    return Space("features", f"Euclidean, {extractor.name} features", embed, lambda _: 1.0)
+
+
+def pixel_space() -> Space:
+    """Pixels, RGBA on black: alike in every place."""
+
+    def embed(images: Tensor, kind: str) -> Tensor:
+        return (as_rgb(images) if images.shape[1] == 4 else images).flatten(1)
+
+    return Space("pixels", "root mean square, grey levels", embed, lambda size: size**-0.5)
+
 
 PERCENTILE = 1.0
 """Of the leave-one-out distances: what is nearer counts as close."""

@@ -14,7 +14,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from tests.adavit.training.test_resume import assert_same_bits, final_state
+from tests.adavit.training.test_train import assert_same_bits, final_state
 
 Tiny = Callable[..., RunConfig]
 ELASTIC = {"operation": "RandomElasticTransform", "p": 0.5, "alpha": [0.5, 0.5]}

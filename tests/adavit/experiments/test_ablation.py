@@ -66,9 +66,10 @@ def test_cells_see_the_same_images_and_latents(
     write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[Any] = []
+    original = build.build_step
 
     def build_step(workload: Any) -> Any:
-        step = build.build_step(workload)
+        step = original(workload)
         built.append([])
 
         class Spy:
@@ -83,7 +84,7 @@ def test_cells_see_the_same_images_and_latents(
 
         return Spy()
 
-    monkeypatch.setattr("adavit.training.start.first_step.build_step", build_step)
+    monkeypatch.setattr("adavit.training.start.build.build_step", build_step)
     axes = {
         "augmentation": {
             "none": {"augment": {"mode": "none"}},

@@ -65,7 +65,7 @@ def test_a_mistake_of_ours_is_recorded_with_its_traceback(
     def build_step(workload: Any) -> Any:
         raise ZeroDivisionError("one\ntwo")
 
-    monkeypatch.setattr("adavit.training.start.first_step.build_step", build_step)
+    monkeypatch.setattr("adavit.training.start.build.build_step", build_step)
     with pytest.raises(RunError, match="2 of 2 cells"):
         ablate(str(write_grid()), out=Path("out"))
     assert notes(Path("out"))["none"]["reason"] == "ZeroDivisionError: one"

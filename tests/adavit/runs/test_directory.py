@@ -1,3 +1,5 @@
+"""Names of folders that are words for other things too."""
+
 import json
 import re
 import sys
@@ -15,10 +17,12 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory, RunTaken
 
 Tiny = Callable[..., RunConfig]
+
+
 ROOT = Path(__file__).resolve().parents[3]
 
+
 WORDS = {'"samples"', '"diagnostics"', '"tensorboard"'}
-"""Names of folders that are words for other things too."""
 
 
 def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
@@ -216,38 +220,3 @@ def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:
             pass
     with directory.claimed():
         pass
-
-
-def test_sample_names_have_decimals_only_where_the_cadence_needs_them(tiny: Tiny) -> None:
-    layer = {"run": {"samples_every_kimg": 0.016}, "metrics": {"names": []}}
-    run = adavit.train(tiny(layer, {"training": {"total_kimg": 0.032}}))
-    names = sorted(path.name for path in (run / "samples").iterdir())
-    assert names == ["000000.000kimg.png", "000000.016kimg.png", "000000.032kimg.png", "reals.png"]
-
-
-def test_patience_stops_a_run_that_no_longer_improves(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figures = iter([5.0, 3.0, 4.0, 3.5, 2.0])
-
-    def scored(*_: object, **__: object) -> dict:
-        value = next(figures)
-        return {"fd_random": value, "kid_random": value, "protocol": {}}
-
-    monkeypatch.setattr("adavit.training.trainer.score_generator", scored)
-    layer = {
-        "metrics": {"every_kimg": 0.016, "patience_kimg": 0.032},
-        "training": {"total_kimg": 1},
-    }
-    run = adavit.train(tiny(layer))
-    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert [record["images"] for record in metrics] == [0, 16, 32, 48]
-    with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
-        assert stored.metadata()["images"] == "16"
-
-
-def test_two_grids_within_a_thousand_images_have_names_of_their_own(tiny: Tiny) -> None:
-    layer = {"run": {"samples_every_kimg": 1}, "metrics": {"names": []}}
-    run = adavit.train(tiny(layer, {"training": {"total_kimg": 0.032}}))
-    names = sorted(path.name for path in (run / "samples").iterdir())
-    assert names == ["000000.032kimg.png", "000000kimg.png", "reals.png"]

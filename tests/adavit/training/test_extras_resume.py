@@ -9,7 +9,7 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from tests.adavit.training.test_resume import assert_same_bits, figures, final_state
+from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
 EVERYTHING = {
     "r2_gamma": 0.1,

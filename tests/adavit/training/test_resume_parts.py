@@ -8,7 +8,7 @@ import pytest
 
 import adavit
 from adavit.config.run import RunConfig
-from tests.adavit.training.test_resume import assert_same_bits, final_state
+from tests.adavit.training.test_train import assert_same_bits, final_state
 
 CLASSES: dict[str, Any] = {"data": {"cond": True}}
 LAYERS: dict[str, dict[str, Any]] = {

@@ -12,9 +12,9 @@ from adavit.watch.alarms import (
     attention_alarms,
     losing_alarm,
     overfitting_alarm,
+    training_alarms,
 )
 from adavit.watch.figures import AttentionFigures, TokenFigures
-from adavit.watch.glance import training_alarms
 from adavit.watch.logits import LogitFigures
 
 

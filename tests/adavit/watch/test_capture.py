@@ -9,17 +9,17 @@ from torch import Tensor
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.parts import ATTENTIONS, READOUTS
-from adavit.watch.axial_attention import whole_attention
-from adavit.watch.capture import Attention, Tokens, observe
+from adavit.watch.attention_flow import attention_between_all_tokens
+from adavit.watch.capture import SeenAttention, Tokens, observe
 from adavit.watch.figures import measure_encoder
 
 
 class Notes:
     def __init__(self) -> None:
-        self.attentions: list[Attention] = []
+        self.attentions: list[SeenAttention] = []
         self.states: list[Tokens] = []
 
-    def attention(self, seen: Attention) -> None:
+    def attention(self, seen: SeenAttention) -> None:
         self.attentions.append(seen)
 
     def tokens(self, seen: Tokens) -> None:
@@ -60,7 +60,7 @@ def test_every_attention_and_every_state_is_seen(attention: str, readout: str) -
 
 def test_hooks_go_when_an_observer_fails() -> None:
     class Failing(Notes):
-        def attention(self, seen: Attention) -> None:
+        def attention(self, seen: SeenAttention) -> None:
             raise KeyError("no")
 
     network = discriminator()
@@ -101,7 +101,7 @@ def test_whole_axial_attention_mixes_values_as_the_lines_do() -> None:
     values = values.unflatten(0, (3, 4))  # [B, rows, K, heads, d]
     tokens = torch.cat([values[:, 0, :1], values[:, :, 1:5].flatten(1, 2), values[:, 0, 5:]], dim=1)
     seen = notes.attentions[0]
-    whole = whole_attention(seen.weights, seen.direction, encoder.layout)
+    whole = attention_between_all_tokens(seen.weights, seen.direction, encoder.layout)
     found = torch.einsum("bhqk,bkhd->bqhd", whole, tokens).flatten(2)
     expected = [lines[:, :, :1].mean(1), lines[:, :, 1:5].flatten(1, 2), lines[:, :, 5:].mean(1)]
     torch.testing.assert_close(found, torch.cat(expected, dim=1))

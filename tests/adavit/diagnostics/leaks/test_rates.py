@@ -1,8 +1,13 @@
+import io
+from typing import Any
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from adavit.diagnostics.leaks import rates
-from adavit.diagnostics.leaks.rates import Confusion, estimate_rate
+from adavit.diagnostics.leaks.rates import Confusion, draw_rates, estimate_rate
+from tests.adavit.diagnostics.leaks.test_diagnosis import told
 
 
 def sample(
@@ -105,3 +110,21 @@ def test_far_fewer_or_more_alarms_than_the_errors_allow_are_no_possible_rate(
         for alarms in (20, 95, 250, 405, 480)
     ]
     assert possible == [False, True, True, True, False]
+
+
+def bar_lengths(entries: list[dict[str, Any]]) -> int:
+    content = draw_rates(entries, "$title_{")
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    pixels = np.asarray(image).astype(int)
+    red = (pixels[..., 0] > 180) & (pixels[..., 1] < 120) & (pixels[..., 2] < 120)
+    return int(red.sum())
+
+
+def test_the_picture_has_bars_as_long_as_the_rates() -> None:
+    high = told("rotate", 0.6)
+    single = bar_lengths([high, told("scale", 0.0)])
+    double = bar_lengths([high, told("scale", 0.6)])
+    assert single > 1000
+    assert 1.8 < double / single < 2.2
+    nothing = [{"operation": "xint", "cannot_be_told": "too hard"}]
+    assert bar_lengths(nothing) == 0

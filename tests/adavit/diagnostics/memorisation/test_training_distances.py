@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.diagnostics.memorisation.spaces import pixel_space
 from adavit.diagnostics.memorisation.training_distances import (
     TrainingSet,
     distances_to_training,
     leave_one_out,
+    pixel_space,
     summarise,
     wilson_interval,
 )

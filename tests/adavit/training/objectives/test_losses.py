@@ -2,9 +2,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.training.objectives.losses import LOSSES
+from adavit.training.objectives.losses import LOSSES, TopK, discriminator_loss, generator_loss
 
 REAL = torch.tensor([-3.0, 0.0, 0.4, 2.5], dtype=torch.float64)
+
+
 FAKE = torch.tensor([1.0, -0.5, 0.4, -4.0], dtype=torch.float64)
 
 
@@ -48,3 +50,26 @@ def test_only_the_hinge_has_a_threshold(name: str, changes: bool) -> None:
     loss = LOSSES[name].discriminator
     same = torch.allclose(loss(REAL + 3, FAKE + 3), loss(REAL, FAKE), rtol=1e-9)
     assert same is not changes
+
+
+def test_top_k_keeps_the_best_and_fewer_with_each_epoch() -> None:
+    top = TopK(0.5, epoch_images=100)
+    logits, losses = torch.tensor([3.0, -1, 2, 0]), torch.tensor([10.0, 11, 12, 13])
+    assert top(losses, logits, 0).tolist() == [10, 12, 13, 11]
+    assert top(losses, logits, 100 * 69).sum() == 10 + 12  # 0.99^69 is just below 0.5
+    counts = [top.count(100, 100 * epoch) for epoch in (0, 1, 2, 20, 68, 69, 1000)]
+    assert counts == [100, 99, 99, 82, 51, 50, 50]
+    assert TopK(0.01, 1).count(4, 10**6) == 1
+
+
+def test_losses_equal_their_logarithms() -> None:
+    real = torch.tensor([-3.0, 0.0, 2.5], dtype=torch.float64)
+    fake = torch.tensor([1.0, -0.5, 4.0], dtype=torch.float64)
+    expected_g = -torch.log(torch.sigmoid(fake))
+    expected_d = -torch.log(torch.sigmoid(real)) - torch.log(1 - torch.sigmoid(fake))
+    torch.testing.assert_close(generator_loss(fake), expected_g, rtol=1e-12, atol=0)
+    torch.testing.assert_close(discriminator_loss(real, fake), expected_d, rtol=1e-12, atol=0)
+
+
+def test_losses_stay_finite_where_logarithms_would_not() -> None:
+    assert generator_loss(torch.tensor([-1e4])).item() == 1e4

@@ -69,3 +69,20 @@ def test_r1_of_a_known_slope_goes_through_what_the_discriminator_is_shown() -> N
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
     (gradient,) = torch.autograd.grad(found.sum(), images)
     torch.testing.assert_close(gradient, 360 * images**9, rtol=1e-5, atol=1e-5)
+
+
+def test_r1_of_a_quadratic_form_has_a_closed_form() -> None:
+    # D(x) = sum a x^2, so the gradient is 2 a x and the penalty 4 sum a^2 x^2.
+    factor = torch.randn(3, 5, 7, dtype=torch.float32)
+    images = torch.randn(4, 3, 5, 7, requires_grad=True)
+    penalty = r1_penalty((factor * images.square()).sum(dim=(1, 2, 3)), images)
+    expected = 4 * (factor * images).square().sum(dim=(1, 2, 3))
+    torch.testing.assert_close(penalty, expected)
+
+
+def test_r1_is_differentiable_in_the_weights() -> None:
+    weight = torch.tensor(1.5, requires_grad=True)
+    images = torch.randn(2, 1, 3, 3, requires_grad=True)
+    penalty = r1_penalty((weight * images.square()).sum(dim=(1, 2, 3)), images).sum()
+    (gradient,) = torch.autograd.grad(penalty, weight)
+    torch.testing.assert_close(gradient, 8 * weight.detach() * images.detach().square().sum())

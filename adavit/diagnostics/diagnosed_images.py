@@ -1,0 +1,295 @@
+"""What both diagnostics look at: generated images, the images trained on, and real images never trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.config.run import ResolvedConfig
+from adavit.data import ImageSet, load_images
+from adavit.data.files.collection import open_files
+from adavit.data.files.members import printable
+from adavit.errors import UserError
+from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
+from adavit.evaluation.sources import GeneratorSource, open_source
+from adavit.generation.sampling import generated_batches
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.runtime.randomness import generator_for, seed_for
+
+
+@dataclass(frozen=True)
+class DiagnosedImages:
+    """Images of a diagnosis, and where they come from.
+
+    Attributes:
+        fakes: Generated images, uint8 [N, C, R, R], on the CPU.
+        fake_names: File name of each, or None where a generator drew them.
+        real: All images of the data.
+        train: Indices of the images trained on, ascending.
+        unseen: Indices of the other images of the data, ascending; may be empty.
+        mirror: Whether training doubled the images by flips.
+        config: Settings of the run; None where the source is images.
+        protocol: What decides the figures, for the record.
+    """
+
+    fakes: Tensor
+    fake_names: list[str] | None
+    real: ImageSet
+    train: np.ndarray
+    unseen: np.ndarray
+    mirror: bool
+    config: ResolvedConfig | None
+    protocol: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OpenedDiagnosis:
+    """What a diagnosis of generated images starts with.
+
+    Attributes:
+        images: What it looks at.
+        folder: Where its files go; made before the first of them.
+        device: Where networks run.
+        console: Told how it goes.
+    """
+
+    images: DiagnosedImages
+    folder: Path
+    device: torch.device
+    console: Console
+
+
+def open_diagnosis(
+    source: str,
+    *,
+    data: str | None,
+    fakes: int | None,
+    which: str | None,
+    seed: int | None,
+    out: Path | None,
+    data_root: Path | None,
+    device: str,
+    console: Console | None,
+) -> OpenedDiagnosis:
+    """Finds device and folder, and reads the images; arguments as those of the diagnoses.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    console, chosen = console or SilentConsole(), choose_device(device)
+    folder = choose_folder(source, out)
+    images = gather_images(
+        source,
+        data=data,
+        fakes=fakes,
+        which=which,
+        seed=seed,
+        data_root=data_root,
+        device=chosen,
+        console=console,
+    )
+    return OpenedDiagnosis(images, folder, chosen, console)
+
+
+def gather_images(
+    source: str,
+    *,
+    data: str | None,
+    fakes: int | None,
+    which: str | None,
+    seed: int | None,
+    data_root: Path | None,
+    device: torch.device,
+    console: Console,
+) -> DiagnosedImages:
+    """Reads a source and its data.
+
+    Args:
+        source: A run directory, a generator file, a folder or zip of generated images, or the name of a set.
+        data: Real images; None takes those that the run was trained on.
+        fakes: Generated images; None takes as many as the run's metrics, or all of a folder's.
+        which: "best" or "last" generator of a run; None is the best.
+        seed: Start of the random streams; None takes the run's, or 0 for images. With it a generator
+            gives the images that `adavit evaluate` scores.
+        data_root: Where downloaded sets are kept.
+        device: Where the generator runs.
+        console: Told how it goes.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    subject = open_source(source, "SOURCE", which=which)
+    if isinstance(subject, GeneratorSource):
+        return _of_generator(subject, data, fakes, seed, data_root, device, console)
+    if which is not None:
+        raise UserError(
+            f"--which is {which}, but {source!r} is read as images, which have no best and last."
+            " Leave --which out, or name a run."
+        )
+    if data is None:
+        raise UserError(
+            f"{source!r} is read as images, for which --data has no default; expected the real"
+            " images they were made after. Give --data."
+        )
+    return _of_images(source, data, fakes, seed or 0, data_root, console)
+
+
+def choose_folder(source: str, out: Path | None) -> Path:
+    """Where the files go.
+
+    Args:
+        source: As given to `gather_images`.
+        out: What the user asked for; None is the folder `diagnostics` of a run directory.
+
+    Raises:
+        UserError: If there is no default.
+    """
+    if out is not None:
+        return out
+    run = RunDirectory(Path(source))
+    if not run.is_run():
+        raise UserError(
+            f"{source!r} is not a run directory, where the results would go; expected a folder for"
+            " them. Give --out, or check the path."
+        )
+    return run.diagnostics.path
+
+
+def _of_generator(
+    subject: GeneratorSource,
+    data: str | None,
+    fakes: int | None,
+    seed: int | None,
+    data_root: Path | None,
+    device: torch.device,
+    console: Console,
+) -> DiagnosedImages:
+    config, stored = subject.config, subject.stored
+    generator = stored.generator
+    found = images_of_run(
+        str(stored.path),
+        config,
+        generator,
+        stored.data_fingerprint,
+        data=data,
+        data_root=data_root,
+        activity=console.activity,
+    )
+    real, train, unseen = found.everything, found.train, found.unseen
+    if found.split is None:
+        console.note(
+            f"{data!r} is not what the generator was trained on: all of its images are taken for"
+            " training images, none for held-out ones."
+        )
+        train, unseen = unseen, train
+    count = fakes or config.metrics.fakes
+    seed = config.run.seed if seed is None else seed
+    stream = seed_for(seed, "evaluation", 0)
+    drawn: list[Tensor] = []
+    for batch in generated_batches(
+        generator.to(device), count, seed=stream, label_counts=stored.label_counts
+    ):
+        drawn.append(batch.cpu())
+        console.activity("generating", sum(map(len, drawn)), count)
+    return DiagnosedImages(
+        fakes=torch.cat(drawn),
+        fake_names=None,
+        real=real,
+        train=train,
+        unseen=unseen,
+        mirror=config.data.mirror,
+        config=config,
+        protocol={
+            **_protocol(subject.name, real, count, len(train), seed),
+            "generator": stored.path.name,
+            "images_seen": stored.images,
+            "truncation": 1.0,
+            "labels": "training images" if generator.num_classes else None,
+        },
+    )
+
+
+def _of_images(
+    source: str, data: str, fakes: int | None, seed: int, data_root: Path | None, console: Console
+) -> DiagnosedImages:
+    real = load_reference(
+        data,
+        "--data",
+        data_root=data_root,
+        progress=lambda done, total: console.activity("decoding", done, total),
+    )
+    _, channels, resolution, _ = real.images.shape
+    drawn = load_images(source, resolution=resolution, channels=CHANNEL_NAMES[channels])
+    if fakes is not None and fakes > len(drawn):
+        raise UserError(
+            f"--fakes is {fakes}, but {source!r} has {len(drawn)} images. Lower --fakes or leave it"
+            " out."
+        )
+    # Drawn rather than the first ones: files are often sorted by class.
+    chosen = draw_indices(np.arange(len(drawn)), fakes or len(drawn), seed, "fakes")
+    names = image_names(drawn)
+    return DiagnosedImages(
+        fakes=torch.from_numpy(np.array(drawn.images[chosen])),
+        fake_names=None if names is None else [names[index] for index in chosen],
+        real=real,
+        train=np.arange(len(real)),
+        unseen=np.arange(0),
+        mirror=False,
+        config=None,
+        protocol={
+            **_protocol(source, real, len(chosen), len(real), seed),
+            "generator": None,
+            "images_seen": None,
+            "truncation": None,
+            "labels": None,
+        },
+    )
+
+
+def draw_indices(indices: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:
+    """At most `count` of some indices, drawn with a seed; ascending."""
+    if count >= len(indices):
+        return indices
+    order = torch.randperm(len(indices), generator=generator_for(seed, purpose, 0)).numpy()
+    return np.sort(indices[order[:count]])
+
+
+def _protocol(source: str, real: ImageSet, fakes: int, train: int, seed: int) -> dict[str, Any]:
+    return {
+        "source": source,
+        "data": real.name,
+        "data_fingerprint": real.fingerprint,
+        "n_fake": fakes,
+        "n_train": train,
+        "resolution": real.images.shape[2],
+        "channels": real.images.shape[1],
+        "seed": seed,
+    }
+
+
+def image_names(images: ImageSet) -> list[str] | None:
+    """Names of a set's images, in its order.
+
+    Args:
+        images: As loaded; the files are listed again, not read.
+
+    Returns:
+        Paths inside the folder or zip, unprintable characters escaped; None for a set that has no
+        files, or whose files have changed in the meantime.
+    """
+    path = Path(images.source)
+    if not path.exists():
+        return None
+    skipped = {item.name for item in images.skipped}
+    try:
+        with open_files(path, images.name) as collection:
+            listed = collection.images()
+    except (OSError, UserError):
+        return None
+    names = [name for name in (printable(image.name) for image in listed) if name not in skipped]
+    return names if len(names) == len(images) else None

@@ -1,0 +1,68 @@
+"""From a configuration to networks."""
+
+import pytest
+import torch
+
+from adavit.build.networks import build_discriminator, build_networks, generator_arguments
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
+from adavit.config.run import ResolvedConfig
+from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
+from adavit.models.masked_patches.prediction import HEAD
+
+SMALL = {
+    "generator": {"latent_dim": 6, "style_dim": 5, "channel_base": 64, "channel_max": 8},
+    "run": {"seed": 3},
+}
+
+
+def config(**sections: dict) -> ResolvedConfig:
+    return resolve(build_config([SMALL, sections]), RunFacts(16, 100, "cpu"))
+
+
+def test_the_generator_has_the_sizes_of_the_configuration() -> None:
+    generator, _ = build_networks(config(), image_channels=1, num_classes=3)
+    arguments = generator_arguments(
+        config().generator, resolution=16, image_channels=1, num_classes=3
+    )
+    assert isinstance(generator, Generator)
+    assert (arguments["latent_dim"], arguments["style_dim"]) == (6, 5)
+    assert generator(torch.zeros(2, 6), torch.tensor([0, 2])).shape == (2, 1, 16, 16)
+    assert generator.w_average.shape == (5,)
+    rebuilt = Generator(**arguments)
+    assert {k: v.shape for k, v in rebuilt.state_dict().items()} == {
+        k: v.shape for k, v in generator.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "network"), [("resnet", ResNetDiscriminator), ("vit", ViTDiscriminator)]
+)
+def test_the_kind_decides_the_discriminator(kind: str, network: type) -> None:
+    section = config(discriminator={"kind": kind}).discriminator
+    made = build_discriminator(section, resolution=16, image_channels=3, num_classes=0)
+    assert isinstance(made, network)
+    assert made(torch.zeros(4, 3, 16, 16), None).shape == (4,)
+
+
+def test_weights_are_drawn_from_the_seed_and_leave_the_global_stream_alone() -> None:
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    pairs = [
+        build_networks(config(run={"seed": seed}), image_channels=3, num_classes=0)
+        for seed in (3, 3, 4)
+    ]
+    assert torch.equal(torch.get_rng_state(), before)
+    for index in (0, 1):
+        first, again, other = (
+            torch.cat([p.flatten() for p in pair[index].parameters()]) for pair in pairs
+        )
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+
+
+def test_masked_patches_bring_their_head() -> None:
+    for weight, has_head in ((0.0, False), (0.2, True)):
+        built = config(discriminator={"kind": "vit"}, training={"masked_patch_weight": weight})
+        _, discriminator = build_networks(built, image_channels=3, num_classes=0)
+        assert any(name == HEAD for name, _ in discriminator.named_children()) is has_head

@@ -1,0 +1,28 @@
+"""The configuration of a pre-training; what is chosen in it is in test_auto.py."""
+
+import pytest
+from pydantic import ValidationError
+
+from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
+from adavit.config.section import AUTO
+
+
+def test_what_was_given_stays() -> None:
+    config = PretrainConfig(pretraining={"total_kimg": 7, "learning_rate": 0.01})
+    resolved = resolve_pretraining(config.pretraining, device="cpu")
+    assert isinstance(resolved, PretrainingConfig)
+    assert (resolved.total_kimg, resolved.learning_rate, resolved.batch) == (7, 0.01, 64)
+    assert AUTO not in resolved.model_dump().values()
+
+
+def test_a_pre_training_looks_at_no_classes() -> None:
+    with pytest.raises(
+        ValidationError, match=r"looks at no classes, expected it off\. Leave it out"
+    ):
+        PretrainConfig(data={"cond": True})
+
+
+def test_it_is_of_a_vit() -> None:
+    with pytest.raises(ValidationError, match="kind"):
+        PretrainConfig(discriminator={"kind": "resnet"})
+    assert PretrainConfig(discriminator={"width": 64}).discriminator.kind == "vit"

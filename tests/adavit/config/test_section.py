@@ -1,0 +1,102 @@
+"""Sections: open fields, rules, and what is never taken."""
+
+import pytest
+from pydantic import Field, ValidationError
+
+from adavit.config.section import AUTO, ConfigModel, Writable, auto, rule, writable
+
+
+class Inner(ConfigModel):
+    """A section."""
+
+    low: int = auto(ge=0)
+    """Lower."""
+    high: int = auto(ge=0)
+    """Higher."""
+    name: str = Field("auto")
+    """A word of its own, which is no open field."""
+
+    @rule("low", "high")
+    def _ordered(self) -> None:
+        if self.low > self.high:
+            raise ValueError(f"low is {self.low}, above {self.high}.")
+
+    @rule("high")
+    def _even(self) -> None:
+        if self.high % 2:
+            raise ValueError(f"high is {self.high}, which is odd.")
+
+
+class Other(ConfigModel):
+    """A section without those fields."""
+
+    width: int = Field(1)
+    """Width."""
+
+
+class Written(ConfigModel):
+    """What a user writes."""
+
+    inner: Writable[Inner] = writable(Inner)()
+    other: Writable[Other] = writable(Other)()
+
+    @rule("inner.low", "other.width", "other.absent")
+    def _never_reached(self) -> None:
+        raise AssertionError("a field that does not exist was read")
+
+    @rule("inner.low", "other.width")
+    def _wide(self) -> None:
+        if self.inner.low > self.other.width:
+            raise ValueError("low is above the width.")
+
+
+def mistakes(model: type[ConfigModel], **values: object) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(values)
+    return [
+        str(error.get("ctx", {}).get("error", error["type"])) for error in caught.value.errors()
+    ]
+
+
+def test_a_section_as_a_run_holds_it_has_every_value() -> None:
+    assert mistakes(Inner) == ["missing", "missing"]
+    assert mistakes(Inner, low=AUTO, high=2) == ["missing"]
+    assert Inner(low=1, high=2).name == "auto"
+
+
+def test_a_section_as_it_is_written_leaves_open_what_may_be() -> None:
+    section = writable(Inner).model_validate({"low": AUTO, "name": AUTO})
+    assert (section.low, section.high, section.name) == (AUTO, AUTO, AUTO)
+    assert [section.is_known(field) for field in ("low", "high", "name", "none")] == [
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert section.given("low") is None
+    assert section.given("name") == "auto"
+    assert writable(Inner) is writable(Inner)
+    assert isinstance(section, Inner)
+
+
+def test_a_rule_waits_until_all_that_it_needs_is_known() -> None:
+    writable(Inner).model_validate({"low": 5})
+    assert mistakes(writable(Inner), high=3) == ["high is 3, which is odd."]
+    assert mistakes(writable(Inner), low=5, high=3) == [
+        "low is 5, above 3.\nhigh is 3, which is odd."
+    ]
+    assert mistakes(Inner, low=5, high=4) == ["low is 5, above 4."]
+
+
+def test_rules_reach_into_sections() -> None:
+    Written.model_validate({"other": {"width": 0}})
+    Written.model_validate({"inner": {"low": 1, "high": 2}})
+    assert mistakes(Written, inner={"low": 2, "high": 2}) == ["low is above the width."]
+
+
+def test_bounds_hold_for_what_is_given() -> None:
+    assert mistakes(writable(Inner), low=-1) == ["greater_than_equal"]
+    assert mistakes(writable(Inner), low=float("inf")) == ["finite_number"]
+    assert mistakes(Other, width=1, height=2) == ["extra_forbidden"]
+    with pytest.raises(ValidationError):
+        Other(width=1).width = 3

@@ -1,0 +1,104 @@
+"""What is read from a checkpoint, and which images are looked at."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adavit.config.layers import build_config
+from adavit.diagnostics.discriminator.inspected_images import (
+    InspectedImages,
+    gather_inspected_images,
+)
+from adavit.diagnostics.discriminator.trained_networks import InspectedRun, read_inspected_run
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
+from adavit.runtime.devices import choose_device
+from adavit.training.train import train
+
+
+def write_images(folder: Path, classes: int, channels: int = 3) -> Path:
+    rng = np.random.default_rng(0)
+    for index in range(24):
+        path = folder / f"class{index % classes}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (8, 8, channels), np.uint8)
+        Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("material")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADAVIT_CACHE", str(folder / "cache"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def subject(folder: Path) -> InspectedRun:
+    """A conditional run on grey images in three classes, sixteen trained on."""
+    data = write_images(folder / "pictures", 3, channels=1)
+    config = build_config(
+        [
+            {
+                "data": {"source": str(data), "cond": True, "subset": 16},
+                "generator": {"latent_dim": 8, "style_dim": 8, "channel_max": 8},
+                "discriminator": {"kind": "vit", "width": 16, "heads": 2, "depth": 1},
+                "training": {"total_kimg": 0.008, "batch": 8},
+                "metrics": {"names": []},
+                "run": {"out": str(folder / "run")},
+            }
+        ]
+    )
+    return read_inspected_run(str(train(config)))
+
+
+def gather(subject: InspectedRun, **changed: object) -> InspectedImages:
+    arguments = {"data": None, "count": 100, "seed": None, "data_root": None}
+    return gather_inspected_images(
+        subject,
+        device=choose_device("cpu"),
+        console=SilentConsole(),
+        **{**arguments, **changed},  # type: ignore[arg-type]
+    )
+
+
+def test_sizes_are_read_off_the_weights_and_sides_off_the_split(subject: InspectedRun) -> None:
+    assert (subject.generator.image_channels, subject.generator.num_classes) == (1, 3)
+    assert not subject.discriminator.training
+    found = gather(subject)
+    counts = {kind: len(side.images) for kind, side in found.kinds.items()}
+    assert counts == {"training": 16, "heldout": 8, "generated": 100}
+    real = torch.cat([found.kinds[kind].images for kind in ("training", "heldout")])
+    assert len(real.flatten(1).unique(dim=0)) == 24  # every image on one side, once
+    labels = found.kinds["generated"].labels
+    assert labels is not None
+    assert set(labels.tolist()) == {0, 1, 2}
+    few = gather(subject, count=5)
+    assert {len(side.images) for side in few.kinds.values()} == {5}
+
+
+def test_the_seed_decides_what_is_drawn(subject: InspectedRun) -> None:
+    first, again, other = gather(subject), gather(subject), gather(subject, seed=9)
+    for kind, side in first.kinds.items():
+        assert torch.equal(side.images, again.kinds[kind].images), kind
+    assert not torch.equal(first.kinds["generated"].images, other.kinds["generated"].images)
+
+
+def test_labels_go_with_their_images(subject: InspectedRun, folder: Path) -> None:
+    side = gather(subject).kinds["training"]
+    assert side.labels is not None
+    for image, label in zip(side.images, side.labels.tolist(), strict=True):
+        pixels = ((image[0] + 1) * 127.5).round().to(torch.uint8).numpy()
+        files = (folder / "pictures" / f"class{label}").iterdir()
+        assert any(np.array_equal(pixels, np.asarray(Image.open(file))) for file in files)
+
+
+def test_data_with_other_classes_do_not_fit(subject: InspectedRun, folder: Path) -> None:
+    other = write_images(folder / "other", 2, channels=1)
+    with pytest.raises(UserError, match=r"have 2 classes, but .* was trained on 3"):
+        gather(subject, data=str(other))

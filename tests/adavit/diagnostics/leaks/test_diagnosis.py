@@ -1,0 +1,201 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adavit.data.small_set.images import draw_small_set
+from adavit.diagnostics.diagnosed_images import DiagnosedImages
+from adavit.diagnostics.leaks import probe
+from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
+from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, summarise_leaks
+from adavit.diagnostics.leaks.operations import operations_by_name
+from adavit.diagnostics.leaks.rates import estimate_rate
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
+from tests.adavit.diagnostics.conftest import image_set, random_images, write_images
+
+CPU = torch.device("cpu")
+
+
+def material(count: int, train: int, *, mirror: bool = False) -> DiagnosedImages:
+    """Real images that can be told apart by their first byte."""
+    images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 4, 4)
+    images[..., -1] = 255
+    order = np.random.Generator(np.random.PCG64(0)).permutation(count)
+    return DiagnosedImages(
+        fakes=images[:5],
+        fake_names=None,
+        real=image_set(images),
+        train=np.sort(order[:train]),
+        unseen=np.sort(order[train:]),
+        mirror=mirror,
+        config=None,
+        protocol={"seed": 0},
+    )
+
+
+def numbers(images: torch.Tensor) -> set[int]:
+    return {int(image.min()) for image in images}
+
+
+def half_dark(count: int, seed: int) -> torch.Tensor:
+    """Grey noise whose left half is dark: a mirror is plain to see."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(100, 200, (count, 1, 8, 8), generator=generator)
+    images[..., :4] -= 100
+    return images.to(torch.uint8)
+
+
+def test_a_plain_operation_is_learnt_and_its_rate_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "STEPS", 40)
+    parts = Parts(half_dark(60, 1), half_dark(60, 2), half_dark(60, 3))
+    fakes = half_dark(100, 4)
+    fakes[:20] = fakes[:20].flip(-1)
+    entry = estimate_leak(
+        operations_by_name(["xflip"])[0], parts, fakes, seed=0, device=CPU, console=SilentConsole()
+    )
+    assert entry["balanced_accuracy"] == 1
+    assert entry["rate"]["value"] == pytest.approx(0.2)
+    assert entry["rate"]["low"] < 0.2 < entry["rate"]["high"]
+    assert entry["control_rate"]["value"] == 0
+    assert 0 < entry["control_rate"]["high"] < 0.08
+    # A mirror of the mirrored ones looks as if it had not happened.
+    assert entry["alarms_on_operated_fakes"] == pytest.approx(0.8)
+    assert entry["doubtful"]
+
+
+def test_the_same_seed_gives_the_same_probe_and_no_global_number_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "STEPS", 5)
+    operation = operations_by_name(["brightness"])[0]
+    parts = Parts(*(random_images(30, seed) for seed in (1, 2, 3)))
+    before = torch.random.get_rng_state()
+    first, again, other = (calibrate(operation, parts, seed=seed, device=CPU) for seed in (0, 0, 1))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    np.testing.assert_array_equal(first.confusion.hits, again.confusion.hits)
+    assert not np.array_equal(first.confusion.hits, other.confusion.hits)
+
+
+def test_what_cannot_be_seen_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "STEPS", 10)
+    grey = Parts(*(random_images(30, seed, channels=1) for seed in (1, 2, 3)))
+    arguments: dict[str, Any] = {"seed": 0, "device": CPU, "console": SilentConsole()}
+    hue = estimate_leak(operations_by_name(["hue"])[0], grey, grey.control, **arguments)
+    assert hue == {
+        "operation": "hue",
+        "cannot_be_told": "it changes fewer than half of the images",
+    }
+    # Random patterns are as likely mirrored as not.
+    mirror = estimate_leak(operations_by_name(["xflip"])[0], grey, grey.control, **arguments)
+    assert mirror["balanced_accuracy"] < 0.7
+    assert "below 0.7" in mirror["cannot_be_told"]
+    assert "rate" not in mirror
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["brightness", "cutout", "rotate"])
+def test_a_known_rate_is_recovered_inside_the_interval(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(probe, "STEPS", 250)
+    drawn, _ = draw_small_set(150)
+    images = torch.from_numpy(drawn).permute(0, 3, 1, 2)
+    parts = Parts(images[:700], images[700:1000], images[1000:1200])
+    operation = operations_by_name([name])[0]
+    calibrated = calibrate(operation, parts, seed=0, device=CPU)
+    assert isinstance(calibrated, Calibrated)
+    confusion = calibrated.confusion
+    assert confusion.balanced_accuracy >= 0.7
+    random = np.random.Generator(np.random.PCG64(0))
+    for rate in (0, 0.1, 0.3):
+        fakes = images[1200:].clone()
+        operated, shown = operation.apply(
+            fakes[: round(rate * len(fakes))], torch.Generator().manual_seed(1)
+        )
+        assert shown.all()
+        fakes[: len(operated)] = operated
+        found = estimate_rate(calibrated.probe.alarms(fakes).numpy(), confusion, random)
+        assert found.low <= rate <= found.high, (rate, found)
+        assert found.high - found.low < 0.3
+    control = estimate_rate(calibrated.probe.alarms(parts.control).numpy(), confusion, random)
+    assert control.low == 0
+
+
+def test_leaks_of_a_run_looks_for_what_the_run_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_of: Callable[..., Path]
+) -> None:
+    monkeypatch.setattr(probe, "STEPS", 2)
+    data = write_images(tmp_path / "data", random_images(24))
+    layer = {"augment": {"mode": "fixed", "p": 0.5, "preset": "blit", "xint": 0, "cutout": 1}}
+    run = run_of(data, tmp_path / "run", layer)
+    record = leaks(str(run))
+    assert [entry["operation"] for entry in record["operations"]] == ["xflip", "rotate90", "cutout"]
+    protocol = record["protocol"]
+    sizes = [protocol[key] for key in ("n_control", "n_probe_test", "n_probe_training", "n_fake")]
+    assert sizes == [5, 7, 12, 20]
+    assert (protocol["seed"], protocol["truncation"], protocol["n_train"]) == (0, 1.0, 18)
+    assert json.loads((run / "diagnostics" / "leaks.json").read_text()) == record
+    assert Image.open(run / "diagnostics" / "leaks.png").width > 500
+    assert "xflip" in summarise_leaks(record)
+    assert leaks(str(run), out=tmp_path / "again") == record
+
+
+def test_a_run_without_augmentation_is_only_searched_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_of: Callable[..., Path]
+) -> None:
+    monkeypatch.setattr(probe, "STEPS", 2)
+    data = write_images(tmp_path / "data", random_images(24))
+    run = run_of(data, tmp_path / "run", {"augment": {"mode": "none"}})
+    with pytest.raises(UserError, match="nothing can have leaked"):
+        leaks(str(run))
+    record = leaks(str(run), augment="noise", fakes=7)
+    assert [entry["operation"] for entry in record["operations"]] == ["noise"]
+    assert record["protocol"]["n_fake"] == 7
+
+
+def told(name: str, value: float, *, doubtful: bool = False) -> dict[str, Any]:
+    rate = {"value": value, "low": value / 2, "high": 1.5 * value}
+    return {
+        "operation": name,
+        "balanced_accuracy": 0.9,
+        "rate": rate,
+        "control_rate": {"value": 0.0, "low": 0.0, "high": 0.01},
+        "doubtful": doubtful,
+    }
+
+
+def test_the_summary_names_rates_doubts_and_what_cannot_be_told() -> None:
+    text = summarise_leaks(
+        {
+            "protocol": dict.fromkeys(
+                ("n_fake", "n_probe_training", "n_probe_test", "n_control"), 1234
+            ),
+            "caution": "careful",
+            "operations": [
+                told("rotate", 0.1),
+                told("scale", 0.2, doubtful=True),
+                {
+                    "operation": "xint",
+                    "balanced_accuracy": 0.6,
+                    "cannot_be_told": "too hard",
+                },
+            ],
+        }
+    )
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
+    assert "10.0% (5.0 to 15.0%)" in rows["rotate"]
+    assert "0.0% (0.0 to 1.0%)" in rows["rotate"]
+    assert "doubtful" not in rows["rotate"]
+    assert rows["scale"].endswith("doubtful")
+    assert "0.60" in rows["xint"]
+    assert rows["xint"].endswith("cannot be told: too hard")
+    assert "1,234 generated images" in text

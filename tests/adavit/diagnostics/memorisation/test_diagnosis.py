@@ -1,0 +1,125 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adavit.config.layers import build_config
+from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
+from adavit.diagnostics.memorisation.summary import summarise_memorisation
+from adavit.errors import UserError
+from adavit.evaluation.run_images import split_of
+from adavit.runs.generator_file import read_generator
+from tests.adavit.diagnostics.conftest import random_images, write_images
+
+Run = Callable[..., Path]
+
+
+def test_copies_of_training_images_are_close_in_both_spaces(tmp_path: Path) -> None:
+    real = random_images(30)
+    data = write_images(tmp_path / "data", real)
+    fakes = torch.cat([real[:6], random_images(14, seed=1)])
+    source = write_images(tmp_path / "fakes", fakes)
+    record = memorisation(str(source), data=str(data), extractor="random", out=tmp_path / "out")
+    for space in record["spaces"].values():
+        assert space["threshold"] > 0
+        assert space["heldout"] is None
+        assert 6 <= space["generated"]["closer"] <= 7  # the others are drawn from the same patterns
+        pairs = space["closest_pairs"]
+        copies = {(pair["generated"], pair["training"]) for pair in pairs[:6]}
+        assert copies == {(f"{index:04d}.png",) * 2 for index in range(6)}
+        assert all(pair["distance"] == 0 and pair["close"] for pair in pairs[:6])
+        assert len(pairs) == PAIRS
+        assert len({pair["training"] for pair in pairs}) == PAIRS
+    assert json.loads((tmp_path / "out" / "memorisation.json").read_text()) == record
+    picture = Image.open(tmp_path / "out" / "closest_pairs.png")
+    assert picture.mode in ("RGB", "RGBA")
+    assert picture.width > 500
+
+
+def test_the_threshold_is_the_first_percentile_of_the_distances_to_the_others(
+    tmp_path: Path,
+) -> None:
+    real = random_images(25)
+    data = write_images(tmp_path / "data", real)
+    source = write_images(tmp_path / "fakes", random_images(9, seed=1))
+    record = memorisation(str(source), data=str(data), extractor="random", out=tmp_path)
+    pixels = real.double().flatten(1).numpy()
+    distances = np.sqrt(((pixels[:, None] - pixels[None]) ** 2).mean(-1))
+    np.fill_diagonal(distances, np.inf)
+    alone = distances.min(1)
+    space = record["spaces"]["pixels"]
+    assert space["threshold"] == pytest.approx(np.percentile(alone, 1), abs=1e-6)
+    assert space["leave_one_out_median"] == pytest.approx(np.median(alone), abs=1e-6)
+
+
+def test_exact_copies_in_the_data_do_not_move_the_threshold_to_zero(tmp_path: Path) -> None:
+    real = random_images(20)
+    source = write_images(tmp_path / "fakes", random_images(4, seed=1))
+    figures = []
+    for name, images in (("once", real), ("twice", torch.cat([real, real[:10]]))):
+        data = write_images(tmp_path / name, images)
+        record = memorisation(str(source), data=str(data), extractor="random", out=tmp_path)
+        figures.append([space["threshold"] for space in record["spaces"].values()])
+    assert figures[0] == figures[1]
+    assert record["duplicates"]["exact_copies"] == 10
+    assert ["0003.png", "0023.png"] in record["duplicates"]["exact_groups"]
+    assert "10 exact copies" in summarise_memorisation(record)
+
+
+def test_a_run_is_compared_with_its_own_training_and_held_out_images(
+    tmp_path: Path, run_of: Run
+) -> None:
+    data = write_images(tmp_path / "data", random_images(40))
+    run = run_of(data, tmp_path / "run", {"data": {"subset": 24, "mirror": True}})
+    record = memorisation(str(run))
+    protocol = record["protocol"]
+    assert (protocol["n_fake"], protocol["n_train"], protocol["n_heldout"]) == (20, 24, 16)
+    assert (protocol["extractor"], protocol["seed"], protocol["truncation"]) == ("random", 0, 1.0)
+    assert protocol["mirror"]
+    assert len(protocol["weights_digest"]) == len(protocol["data_fingerprint"]) == 64
+    assert record["duplicates"]["flips_considered"]
+    stored = read_generator(run)
+    config = build_config([stored.config])
+    train = set(split_of(config, _loaded(data)).train.tolist())
+    for space in record["spaces"].values():
+        assert space["heldout"]["images"] == 16
+        assert space["generated"]["images"] == 20
+        assert {int(pair["training"][:4]) for pair in space["closest_pairs"]} <= train
+    assert (run / "diagnostics" / "memorisation.json").is_file()
+    assert (run / "diagnostics" / "closest_pairs.png").is_file()
+    again = memorisation(str(run), out=tmp_path / "again")
+    assert again == record
+    other = memorisation(str(run), seed=1, fakes=10, out=tmp_path / "other")
+    assert other["protocol"]["n_fake"] == other["protocol"]["n_heldout"] == 10
+    assert other["spaces"]["pixels"]["generated"] != record["spaces"]["pixels"]["generated"]
+
+
+def _loaded(data: Path) -> Any:
+    from adavit.data import load_images
+
+    return load_images(str(data))
+
+
+def test_other_data_than_the_run_s_count_as_training_images_as_a_whole(
+    tmp_path: Path, run_of: Run
+) -> None:
+    data = write_images(tmp_path / "data", random_images(24))
+    run = run_of(data, tmp_path / "run")
+    other = write_images(tmp_path / "other", random_images(10, seed=2))
+    record = memorisation(str(run), data=str(other))
+    assert (record["protocol"]["n_train"], record["protocol"]["n_heldout"]) == (10, 0)
+    (data / "0000.png").unlink()
+    with pytest.raises(UserError, match="fingerprint differs"):
+        memorisation(str(run))
+
+
+def test_one_training_image_has_no_other(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data", random_images(1).repeat(3, 1, 1, 1))
+    source = write_images(tmp_path / "fakes", random_images(4, seed=1))
+    with pytest.raises(UserError, match="expected at least 2"):
+        memorisation(str(source), data=str(data), extractor="random", out=tmp_path)

@@ -1,0 +1,31 @@
+import zipfile
+from pathlib import Path
+
+from adavit.data import load_images
+from adavit.diagnostics.diagnosed_images import image_names
+from tests.adavit.diagnostics.conftest import random_images, write_images
+
+
+def test_names_follow_the_order_of_the_images_and_leave_out_what_was_skipped(
+    tmp_path: Path,
+) -> None:
+    folder = write_images(tmp_path / "pictures", random_images(4))
+    (folder / "0001.png").write_bytes(b"\x89PNG\r\n\x1a\n nonsense")
+    (folder / "notes.txt").write_text("hello")
+    expected = ["0000.png", "0002.png", "0003.png"]
+    assert image_names(load_images(str(folder))) == expected
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.write(path, path.name)
+    assert image_names(load_images(str(tmp_path / "pictures.zip"))) == expected
+
+
+def test_files_that_have_changed_or_gone_have_no_names(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "pictures", random_images(3))
+    images = load_images(str(folder))
+    (folder / "0001.png").unlink()
+    assert image_names(images) is None
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    assert image_names(images) is None

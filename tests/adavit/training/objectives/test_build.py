@@ -1,0 +1,72 @@
+"""From the section `training` to regularizers."""
+
+import pytest
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
+from adavit.config.training import TrainingConfig
+from adavit.training.objectives.build import build_extras, moving
+
+WEIGHTS = {
+    "r1": {"r1_gamma": 0.4},
+    "r2": {"r2_gamma": 0.4},
+    "gradient_penalty": {"gradient_penalty": 10},
+    "drift": {"drift": 0.001},
+    "path_length_penalty": {"path_length": 2},
+    "bcr_real": {"bcr_real": 10},
+    "bcr_generated": {"bcr_generated": 10},
+    "zcr_discriminator": {"zcr_discriminator": 0.2},
+    "zcr_generator": {"zcr_generator": 0.02},
+    "lecam": {"lecam": 0.3},
+    "masked_patches": {"masked_patch_weight": 0.5},
+}
+OFF = {"r1_gamma": 0, "r2_gamma": 0}
+
+
+def section(**training: object) -> TrainingConfig:
+    layers = [{"discriminator": {"kind": "vit"}, "training": {**OFF, **training}}]
+    return resolve(build_config(layers), RunFacts(16, 100, "cpu")).training
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_weight_above_zero_brings_its_regularizer_alone(name: str) -> None:
+    extras = build_extras(section(**WEIGHTS[name]), epoch_images=100, coarse=False)
+    assert [part.name for part in extras["regularizers"]] == [name]
+    assert extras["mixing"] is extras["top_k"] is extras["pseudo"] is None
+
+
+def test_all_of_them_stand_in_a_fixed_order() -> None:
+    everything = {key: value for layer in WEIGHTS.values() for key, value in layer.items()}
+    extras = build_extras(section(**everything), epoch_images=100, coarse=False)
+    assert [part.name for part in extras["regularizers"]] == list(WEIGHTS)
+
+
+def test_gammas_are_halved_and_fall_with_the_schedule() -> None:
+    training = section(r1_gamma=0.4, r1_interval=4, final_gamma_factor=0.1, schedule_kimg=1)
+    (penalty,) = build_extras(training, epoch_images=100, coarse=False)["regularizers"]
+    assert penalty.factor(0) == pytest.approx(4 * 0.2)
+    assert penalty.factor(500) == pytest.approx(4 * 0.11)
+    assert penalty.factor(1000) == pytest.approx(4 * 0.02)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_approximate_penalties_compare_both_sides_where_logits_are_coarse(coarse: bool) -> None:
+    training = section(r1_gamma=0.4, penalty="approximate", penalty_sigma=0.05)
+    (penalty,) = build_extras(training, epoch_images=100, coarse=coarse)["regularizers"]
+    assert (penalty.sigma, penalty.central) == (0.05, coarse)
+
+
+def test_what_is_no_regularizer_takes_its_settings() -> None:
+    training = section(
+        style_mixing=0.9, top_k=0.5, apa_p_max=0.7, apa_target=0.4, apa_speed_kimg=50
+    )
+    extras = build_extras(training, epoch_images=80, coarse=False)
+    assert extras["mixing"].probability == 0.9
+    assert (extras["top_k"].smallest_part, extras["top_k"].epoch_images) == (0.5, 80)
+    control = extras["pseudo"].probability
+    assert (control.p_max, control.target, control.speed_kimg) == (0.7, 0.4, 50)
+
+
+def test_a_value_moves_over_the_schedule_of_the_run() -> None:
+    schedule = moving(section(schedule_kimg=2), 3.0, 1.0)
+    assert [schedule(images) for images in (0, 1000, 2000, 9000)] == pytest.approx([3, 2, 1, 1])

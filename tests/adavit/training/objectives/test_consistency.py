@@ -1,0 +1,31 @@
+"""Consistency in latents; the formulas are in test_regularizer.py."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from adavit.training.objectives.consistency import (
+    LatentConsistency,
+    LatentDiversity,
+)
+from adavit.training.objectives.regularizer import Regularizer
+from adavit.training.passes.generated import StyleMixing
+from tests.adavit.training.small_step import (
+    make_step,
+    run,
+)
+
+
+def test_consistency_in_latents_keeps_the_mixing_and_the_noise() -> None:
+    regularizer = LatentDiversity(1, 1e-4)
+    step = make_step(regularizer, mixing=StyleMixing(1.0))
+    # Other styles or other noise would make the images differ by far more.
+    assert -1e-5 < run(step).losses["zcr_generator"] < 0
+
+
+@pytest.mark.parametrize("kind", [LatentDiversity, LatentConsistency])
+def test_rounding_is_no_difference_between_nearby_latents(kind: Callable[..., Regularizer]) -> None:
+    regularizer = kind(1, 0.0)
+    step = make_step(regularizer, autocast=torch.bfloat16)
+    assert run(step).losses[regularizer.name] == 0

@@ -1,0 +1,105 @@
+"""D(T(x)): what is shown, and its gradient."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from adavit.augment import AugmentPipe
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
+
+
+class Quadratic(nn.Module):
+    """D(x) = w sum x^2 over the first `kept` rows, so that every number has a closed form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(1.5))
+
+    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor:
+        return torch.randint(1, 5, (batch,), generator=generator)
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None,
+        *,
+        kept: Tensor | None = None,
+        twice_differentiable: bool = False,
+    ) -> Tensor:
+        rows = torch.arange(images.shape[2])
+        mask = torch.ones(len(images), len(rows)) if kept is None else rows < kept[:, None]
+        return self.weight * (images.square() * mask[:, None, :, None]).sum(dim=(1, 2, 3))
+
+
+def stream() -> torch.Generator:
+    return torch.Generator().manual_seed(7)
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.rand(6, 3, 4, 5, generator=stream()) * 2 - 1
+
+
+def test_a_view_holds_what_the_discriminator_is_shown(images: Tensor) -> None:
+    pipe = AugmentPipe(xflip=1, noise=1)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
+    view = augmented.view(images, stream())
+    again = stream()
+    assert torch.equal(view.images, pipe(images, generator=again))
+    assert view.kept is not None
+    assert torch.equal(view.kept, torch.randint(1, 5, (6,), generator=again))
+    rows = torch.arange(4) < view.kept[:, None]
+    expected = 1.5 * (view.images.square() * rows[:, None, :, None]).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(augmented.logits(view, None), expected)
+
+
+def test_other_images_are_shown_alike(images: Tensor) -> None:
+    pipe = AugmentPipe(xflip=1, brightness=1)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
+    view = augmented.view(images, stream())
+    alike = augmented.view_alike(images + 0.25, view)
+    torch.testing.assert_close(alike.images, view.images + 0.25)
+    assert torch.equal(alike.kept, view.kept)
+    assert not torch.equal(augmented.view(images, view.stream).images, view.images)
+
+
+def test_nothing_is_changed_at_probability_zero(images: Tensor) -> None:
+    pipe = AugmentPipe(xflip=1, rotate=1, noise=1)
+    pipe.p.fill_(0)
+    assert torch.equal(
+        AugmentedDiscriminator(Quadratic(), pipe, None).view(images, stream()).images, images
+    )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_gradient_can_be_differentiated_again(
+    images: Tensor, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    network = Quadratic()
+    augmented = AugmentedDiscriminator(network, AugmentPipe(), None, compiled=compiled)
+    view = augmented.view(images.requires_grad_(), stream())
+    logits, gradient = augmented.logits_and_gradient(view, None)
+    assert (gradient is not None) is compiled
+    if gradient is None:
+        (gradient,) = torch.autograd.grad(logits.sum(), view.images, create_graph=True)
+    rows = (torch.arange(4) < view.kept[:, None])[:, None, :, None]
+    torch.testing.assert_close(gradient, 3 * images * rows)
+    (of_weight,) = torch.autograd.grad(gradient.square().sum(), network.weight)
+    torch.testing.assert_close(of_weight, 2 * 1.5 * (4 * images.square() * rows).sum())
+
+
+def test_networks_run_in_the_type_of_the_run_and_logits_come_in_float32(images: Tensor) -> None:
+    seen = []
+
+    class Product(Quadratic):
+        def forward(self, images: Tensor, labels: Tensor | None, **_: object) -> Tensor:
+            product = images.flatten(1) @ images.flatten(1).T
+            seen.append(product.dtype)
+            return product.sum(1)
+
+    for dtype in (None, torch.bfloat16):
+        augmented = AugmentedDiscriminator(Product(), AugmentPipe(), dtype)
+        logits = augmented.logits(augmented.view(images, stream()), None)
+        assert logits.dtype == torch.float32
+    assert seen == [torch.float32, torch.bfloat16]

@@ -1,0 +1,51 @@
+"""APA: generated images in the place of real ones."""
+
+import pytest
+import torch
+
+from adavit.augment import AdaptiveProbability
+from adavit.models import Generator
+from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
+from adavit.training.passes.streams import StepStreams
+from tests.adavit.training.small_step import COUNT, make_step, reals, run
+
+
+def pseudo(p: float) -> PseudoAugmentation:
+    return PseudoAugmentation(AdaptiveProbability(initial=p, p_max=1.0, speed_kimg=0.1))
+
+
+def test_pseudo_augmentation_replaces_the_part_that_p_says() -> None:
+    generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
+    real = reals().repeat(100, 1, 1, 1)
+    mixed, is_real = pseudo(0.3)(real, None, generator, StepStreams.at(0, 0))
+    assert not mixed.requires_grad
+    assert torch.equal(mixed[is_real], real[is_real])
+    assert (mixed[~is_real] != real[~is_real]).flatten(1).any(dim=1).all()
+    assert abs(is_real.float().mean() - 0.7) < 0.08  # 4 standard deviations of 600 draws
+    untouched, is_real = pseudo(0.0)(real, None, generator, StepStreams.at(0, 0))
+    assert untouched is real
+    assert is_real.all()
+
+
+def test_pseudo_images_are_judged_as_real_but_do_not_count_as_training_images() -> None:
+    step = make_step(pseudo=pseudo(1.0))
+    result = run(step)
+    assert len(result.train_logits) == 0
+    assert result.finite
+    step = make_step(pseudo=pseudo(0.5))
+    assert 0 < len(run(step).train_logits) < COUNT
+
+
+def test_pseudo_images_in_bfloat16_leave_the_gradients_whole() -> None:
+    # What autocast has cast without gradients must not be taken for weights later in the step.
+    step = make_step(pseudo=pseudo(0.5), autocast=torch.bfloat16)
+    run(step)
+    used = [p for name, p in step.generator.named_parameters() if "weight" in name]
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in used)
+
+
+def test_the_part_of_pseudo_images_follows_the_rule_of_ada() -> None:
+    apa = pseudo(0.0)
+    for _ in range(4):  # one interval of four batches of 5 images: 20 / 100
+        apa.update(torch.ones(5), torch.zeros(5), 5)
+    assert apa.probability.p == pytest.approx(0.2)

@@ -1,0 +1,94 @@
+"""What a run needs before its first step."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.training import TrainingConfig
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
+from adavit.training.start.workload import (
+    absolute_source,
+    describe_data,
+    load_workload,
+    prepare,
+    total_images,
+    with_evaluator,
+)
+
+Tiny = Callable[..., RunConfig]
+
+
+class Notes(SilentConsole):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_path: Path) -> None:
+    absent = {"metrics": {"extractor": "inception", "inception_weights": str(tmp_path / "none")}}
+    notes = Notes()
+    workload = load_workload(tiny(absent), notes)
+    assert isinstance(workload.config, ResolvedConfig)
+    assert workload.evaluator is None
+    assert workload.config.metrics.names == ("fid", "kid")
+    assert workload.config.data.resolution == 16
+    assert (len(workload.split.train), len(workload.split.heldout)) == (48, 12)
+    assert any("Training on 48 images; 12 held out." in line for line in notes.lines)
+    with pytest.raises(UserError, match="inception"):
+        with_evaluator(workload, notes)
+
+
+def test_the_evaluator_names_its_network_in_the_configuration(tiny: Tiny) -> None:
+    workload = load_workload(tiny({"metrics": {"extractor": "auto"}}), SilentConsole())
+    ready = with_evaluator(
+        load_workload(tiny({"metrics": {"extractor": "random"}}), SilentConsole()), SilentConsole()
+    )
+    assert workload.config.metrics.extractor == "auto"
+    assert ready.evaluator is not None
+    assert ready.config.metrics.extractor == ready.evaluator.extractor.name == "random"
+    unmeasured = prepare(tiny({"metrics": {"names": []}}), SilentConsole())
+    assert unmeasured.evaluator is None
+    assert unmeasured.config.metrics.extractor == "random"
+
+
+def test_labels_are_counted_over_training_images_where_networks_are_conditioned(tiny: Tiny) -> None:
+    plain = load_workload(tiny(), SilentConsole())
+    assert (plain.num_classes, plain.label_counts) == (0, None)
+    conditioned = load_workload(tiny({"data": {"cond": True}}), SilentConsole())
+    counts = conditioned.label_counts
+    assert counts is not None
+    assert sum(counts) == 48
+    labels = conditioned.image_set.labels[conditioned.split.train]
+    assert counts == [int((labels == index).sum()) for index in (0, 1)]
+    assert describe_data(conditioned)["classes"] == ["squares", "stripes"]
+
+
+def test_a_heuristic_on_held_out_images_needs_some(tiny: Tiny) -> None:
+    layer = {"data": {"val_fraction": 0}, "augment": {"heuristic": "rv"}}
+    with pytest.raises(UserError, match=r"augment\.heuristic is rv, but no images are held out"):
+        load_workload(tiny(layer), SilentConsole())
+
+
+def test_a_label_says_what_a_run_is(tiny: Tiny) -> None:
+    assert load_workload(tiny(), SilentConsole()).label == "pictures-vit-bgc"
+    none = {"augment": {"mode": "none", "initial_p": "auto"}}
+    assert load_workload(tiny(none), SilentConsole()).label == "pictures-vit-noaug"
+
+
+@pytest.mark.parametrize(
+    ("kimg", "batch", "images"), [(0.064, 8, 64), (0.065, 8, 72), (0.001, 8, 8), (1, 48, 1008)]
+)
+def test_a_run_ends_with_a_whole_batch(kimg: float, batch: int, images: int) -> None:
+    training = TrainingConfig.model_construct(total_kimg=kimg, batch=batch)
+    assert total_images(training) == images
+
+
+def test_a_path_means_the_same_from_another_folder_and_a_name_stays(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    assert absolute_source("cats") == str((tmp_path / "cats").resolve())
+    assert absolute_source("small_set") == "small_set"

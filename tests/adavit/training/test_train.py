@@ -1,0 +1,268 @@
+import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import adavit
+from adavit.config.run import RunConfig
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole, Status
+from adavit.runtime.signals import Stopped
+
+Tiny = Callable[..., RunConfig]
+
+
+def final_state(run: Path) -> dict[str, Any]:
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    del state["config"], state["window"]["seconds"], state["progress"]["seconds"]
+    for record in ("best", "latest"):
+        if state["progress"][record]:
+            del state["progress"][record]["seconds"]
+    return state
+
+
+def assert_same_bits(first: Any, second: Any, where: str = "") -> None:
+    assert type(first) is type(second), where
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key in first:
+            assert_same_bits(first[key], second[key], f"{where}.{key}")
+    elif isinstance(first, list | tuple):
+        assert len(first) == len(second), where
+        for index, (a, b) in enumerate(zip(first, second, strict=True)):
+            assert_same_bits(a, b, f"{where}[{index}]")
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, float) and math.isnan(first):
+        assert math.isnan(second), where
+    else:
+        assert first == second, where
+
+
+def figures(log: Path) -> list[dict[str, Any]]:
+    timings = {"images_per_s", "seconds"}
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    return [{key: r[key] for key in r if key not in timings} for r in records]
+
+
+class StopAt(SilentConsole):
+    """Sends this process a signal once so many images have been seen."""
+
+    def __init__(self, images: int, number: int = signal.SIGTERM) -> None:
+        self.images, self.number = images, number
+
+    def status(self, status: Status) -> None:
+        if status.images == self.images:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {},
+        {
+            "discriminator": {
+                "kind": "resnet",
+                "channel_base": 64,
+                "channel_max": 8,
+            }
+        },
+        {"data": {"cond": True, "mirror": True}, "augment": {"heuristic": "rv"}},
+        {"training": {"microbatch": 4}, "augment": {"preset": "bgcfnc"}},
+    ],
+    ids=["vit", "resnet", "conditional", "microbatch"],
+)
+def test_half_then_resume_equals_one_go_bit_for_bit(
+    tiny: Tiny, tmp_path: Path, layer: dict
+) -> None:
+    whole = tiny(layer, {"run": {"out": str(tmp_path / "whole")}})
+    half = tiny(layer, {"run": {"out": str(tmp_path / "half")}, "training": {"total_kimg": 0.032}})
+    adavit.train(whole)
+    adavit.train(half)
+    adavit.resume(tmp_path / "half", [{"training": {"total_kimg": 0.064}}])
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "half"))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(tmp_path / "whole" / log) == figures(tmp_path / "half" / log)
+
+
+def test_the_same_command_twice_gives_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        adavit.train(tiny({"run": {"out": str(tmp_path / name)}}))
+    assert_same_bits(final_state(tmp_path / "first"), final_state(tmp_path / "second"))
+
+
+def test_another_seed_gives_other_weights(tiny: Tiny, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        adavit.train(tiny({"run": {"out": str(tmp_path / str(seed)), "seed": seed}}))
+    first, second = (final_state(tmp_path / name)["generator"] for name in ("0", "1"))
+    assert not torch.equal(first["mapping.layers.0.weight"], second["mapping.layers.0.weight"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_writes_a_checkpoint_and_the_resumed_run_loses_nothing(
+    tiny: Tiny, tmp_path: Path, number: int
+) -> None:
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    with pytest.raises(Stopped) as stopped:
+        adavit.train(tiny(), console=StopAt(24, number))
+    assert stopped.value.signal_number == number
+    assert (
+        torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["progress"]["images"]
+        == 24
+    )
+    adavit.resume(tmp_path / "run")
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(tmp_path / "whole" / log) == figures(tmp_path / "run" / log)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    before = (
+        final_state(run),
+        (run / "stats.jsonl").read_text(),
+        (run / "metrics.jsonl").read_text(),
+    )
+    said: list[str] = []
+    console = SilentConsole()
+    console.note = said.append  # type: ignore[method-assign]
+    adavit.resume(run, console=console)
+    assert any("is finished" in line for line in said)
+    assert_same_bits(before[0], final_state(run))
+    assert before[1:] == ((run / "stats.jsonl").read_text(), (run / "metrics.jsonl").read_text())
+
+
+def test_a_changed_setting_on_resume_is_an_error_that_names_it(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    changed = [{"training": {"r1_gamma": 3}, "augment": {"preset": "bg"}}, {"run": {"seed": 7}}]
+    with pytest.raises(UserError) as caught:
+        adavit.resume(run, changed)
+    for key in ("training.r1_gamma", "augment.preset", "run.seed"):
+        assert key in str(caught.value)
+    again = [{"training": {"batch": 8}, "data": {"val_fraction": 0.2}}, {"run": {"device": "cpu"}}]
+    adavit.resume(run, again)
+
+
+def test_changed_images_on_resume_are_an_error(tiny: Tiny, pictures: Path) -> None:
+    run = adavit.train(tiny())
+    next(pictures.rglob("*.png")).unlink()
+    with pytest.raises(UserError, match="not those the run was trained on"):
+        adavit.resume(run)
+
+
+def test_logs_are_cut_back_to_the_checkpoint(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    before = figures(run / "stats.jsonl")
+    with (run / "stats.jsonl").open("a") as log:
+        log.write('{"images": 40, "p": 9}\n{"images": 48, "p')  # what a kill leaves
+    adavit.resume(run)
+    assert figures(run / "stats.jsonl") == before
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 truncated"])
+def test_a_damaged_checkpoint_is_refused(tiny: Tiny, content: bytes) -> None:
+    run = adavit.train(tiny())
+    (run / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+        adavit.resume(run)
+
+
+def test_a_truncated_checkpoint_is_refused(tiny: Tiny) -> None:
+    run = adavit.train(tiny())
+    whole = (run / "checkpoint.pt").read_bytes()
+    (run / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+        adavit.resume(run)
+
+
+class Hostile:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_hostile_checkpoint_never_runs_code(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    torch.save({"format": 1, "generator": Hostile(tmp_path / "made")}, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+        adavit.resume(run)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_checkpoint_of_another_shape_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny())
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    state["generator"]["w_average"] = torch.zeros(5)
+    torch.save(state, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="does not fit this configuration"):
+        adavit.resume(run)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_path: Path) -> None:
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    run = adavit.train(tiny())
+    (run / "checkpoint.pt").unlink()
+    adavit.resume(run)
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(tmp_path / "whole" / log) == figures(run / log)
+
+
+def test_the_same_flags_in_other_words_are_no_change(tiny: Tiny, pictures: Path) -> None:
+    run = adavit.train(tiny({"metrics": {"reference": str(pictures)}}))
+    same = [
+        {"data": {"source": "pictures", "resolution": "auto"}, "training": {"precision": "auto"}},
+        {"metrics": {"reference": "pictures", "names": "fid,kid"}, "augment": {"target": "auto"}},
+    ]
+    adavit.resume(run, same)
+
+
+def test_another_discriminator_on_resume_is_one_error(tiny: Tiny) -> None:
+    run = adavit.train(tiny())
+    with pytest.raises(UserError) as caught:
+        adavit.resume(run, [{"discriminator": {"kind": "resnet"}}])
+    assert str(caught.value).count("discriminator.") == 1
+    assert "discriminator.kind is 'resnet'" in str(caught.value)
+
+
+def test_a_run_never_changes_the_network_it_is_measured_with(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny({"metrics": {"extractor": "random"}}))
+    with pytest.raises(UserError, match=r"metrics\.extractor"):
+        adavit.resume(run, [{"metrics": {"extractor": "inception"}}])
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"")
+    with pytest.raises(UserError, match="random"):
+        adavit.resume(run, [{"metrics": {"inception_weights": str(weights)}}])
+
+
+def test_a_moved_run_goes_on(tiny: Tiny, tmp_path: Path) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    run.rename(tmp_path / "moved")
+    adavit.resume(tmp_path / "moved", [{"training": {"total_kimg": 0.064}}])
+    adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
+    assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "moved"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"window": {"overfitting": 1, "sums": [], "counts": {}, "images": 0, "seconds": 0}},
+        {"progress": {"images": "x"}},
+        {"progress": {"done_at": {}}},
+        {"average": None},
+    ],
+)
+def test_a_checkpoint_with_nonsense_inside_is_refused(tiny: Tiny, damage: dict) -> None:
+    run = adavit.train(tiny())
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    torch.save({**state, **damage}, run / "checkpoint.pt")
+    with pytest.raises(UserError, match="does not fit this configuration"):
+        adavit.resume(run)

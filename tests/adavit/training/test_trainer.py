@@ -1,0 +1,188 @@
+"""The loop: when it ends, and what never changes the weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from torch import Tensor, nn
+
+import adavit
+from adavit.augment import AdaptiveProbability
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
+from adavit.errors import RunError
+from adavit.runs.checkpoint import load_checkpoint
+from adavit.runtime.console import SilentConsole
+from adavit.training import trainer
+from adavit.training.start import build
+from adavit.training.start.workload import Workload
+from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.train import train
+from adavit.watch.alarms import Alarm
+from tests.adavit.training.test_train import assert_same_bits, final_state
+
+Tiny = Callable[..., RunConfig]
+
+
+def test_patience_stops_a_run_that_no_longer_improves(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([5.0, 3.0, 4.0, 3.5, 2.0])
+
+    def scored(*_: object, **__: object) -> dict:
+        value = next(figures)
+        return {"fd_random": value, "kid_random": value, "protocol": {}}
+
+    monkeypatch.setattr("adavit.training.trainer.score_generator", scored)
+    layer = {
+        "metrics": {"every_kimg": 0.016, "patience_kimg": 0.032},
+        "training": {"total_kimg": 1},
+    }
+    run = adavit.train(tiny(layer))
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [record["images"] for record in metrics] == [0, 16, 32, 48]
+    with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
+        assert stored.metadata()["images"] == "16"
+
+
+def test_cadence_never_changes_the_weights(tiny: Tiny, tmp_path: Path) -> None:
+    often = {
+        "run": {
+            "out": str(tmp_path / "often"),
+            "status_every_kimg": 0.008,
+            "samples_every_kimg": 0.008,
+        },
+        "metrics": {"every_kimg": 0.016, "fakes": 12},
+    }
+    never = {
+        "run": {"out": str(tmp_path / "never"), "status_every_kimg": 9, "checkpoint_every_kimg": 9},
+        "metrics": {"names": []},
+    }
+    adavit.train(tiny(often))
+    adavit.train(tiny(never))
+    often_state, never_state = (final_state(tmp_path / name) for name in ("often", "never"))
+    for state in (often_state, never_state):  # what was measured when; that may differ
+        del state["progress"], state["window"]
+    assert_same_bits(often_state, never_state)
+
+
+def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny(
+        {"training": {"total_kimg": 1, "discriminator_lr": 1e-3}, "metrics": {"names": []}}
+    )
+
+    def poisoned(logits: torch.Tensor) -> torch.Tensor:
+        return logits * float("nan")
+
+    monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
+    with pytest.raises(RunError, match="50 steps in a row"):
+        adavit.train(config)
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert state["progress"]["images"] < 400
+    assert state["generator_optimizer"]["state"] == {}
+    assert state["discriminator_optimizer"]["state"] == {}
+
+
+Make = Callable[[str], RunConfig]
+
+
+class Notes(SilentConsole):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "pictures").mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(24):
+        image = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
+        image.save(tmp_path / "pictures" / f"{index}.png")
+
+    def config(name: str) -> RunConfig:
+        return build_config(
+            [
+                {
+                    "data": {"source": str(tmp_path / "pictures")},
+                    "generator": {"latent_dim": 8, "style_dim": 8, "channel_max": 8},
+                    "discriminator": {"kind": "vit", "width": 16, "heads": 2, "patch_drop": 0.25},
+                    "training": {"total_kimg": 0.032, "batch": 8},
+                    "metrics": {"names": []},
+                    "run": {"status_every_kimg": 0.016, "out": str(tmp_path / name)},
+                }
+            ]
+        )
+
+    return config
+
+
+def test_watching_does_not_change_a_bit(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(make("watched"))
+    monkeypatch.setattr(trainer, "training_alarms", lambda *args, **named: [])
+    train(make("unwatched"))
+    states = [
+        load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("watched", "unwatched")
+    ]
+    for network in ("generator", "discriminator", "average"):
+        for key, value in states[0][network].items():
+            assert torch.equal(value, states[1][network][key]), key
+
+
+def test_each_alarm_is_noted_once_though_its_figure_changes(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def alarms(discriminator: nn.Module, images: Tensor, *, r_relative: float) -> list[Alarm]:
+        seen.append((len(images), r_relative))
+        return [Alarm("entropy of block 1", f"entropy {len(seen)}")]
+
+    monkeypatch.setattr(trainer, "training_alarms", alarms)
+    kimg = iter(range(100))
+    monkeypatch.setattr(
+        AdaptiveProbability,
+        "alarms",
+        lambda self: {"p at its cap": f"p has been at its cap for {next(kimg)}.5 kimg"},
+    )
+    console = Notes()
+    train(make("run"), console=console)
+    assert [line for line in console.lines if line.startswith("Warning")] == [
+        "Warning: p has been at its cap for 0.5 kimg",
+        "Warning: entropy 1",
+    ]
+    assert len(seen) == 2
+    assert all(count == 16 and -1 <= r <= 1 for count, r in seen)
+
+
+def test_a_collapsed_discriminator_is_told_of_in_the_log(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_step = build.build_step
+
+    def collapsed(workload: Workload) -> AdversarialStep:
+        step = build_step(workload)
+        with torch.no_grad():
+            score = step.discriminator.get_submodule("encoder.blocks.0.attention.score")
+            for gain in score.parameters():
+                gain.fill_(100.0)
+        return step
+
+    monkeypatch.setattr("adavit.training.start.build.build_step", collapsed)
+    console = Notes()
+    train(make("run"), console=console)
+    warnings = [line for line in console.lines if line.startswith("Warning: attention")]
+    assert any("collapsed in 2 of 2 heads of block 1" in line for line in warnings)
+    assert any("logits of block 1 reach" in line for line in warnings)

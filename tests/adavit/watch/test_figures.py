@@ -1,0 +1,86 @@
+"""Entropy, largest logit and similarity at attention whose answer is known."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from adavit.models.vit.layout import TokenLayout
+from adavit.watch.figures import attention_entropy, largest_logit, token_similarity
+
+PLAIN = TokenLayout(rows=3, columns=5)
+
+
+FULL = TokenLayout(rows=3, columns=5, class_tokens=1, registers=2)
+
+
+LAYOUTS = pytest.mark.parametrize("layout", [PLAIN, FULL])
+
+
+def uniform(layout: TokenLayout) -> Tensor:
+    return torch.full((2, 4, layout.count, layout.count), 1 / layout.count, dtype=torch.float64)
+
+
+def identity(layout: TokenLayout) -> Tensor:
+    return torch.eye(layout.count, dtype=torch.float64).expand(2, 4, -1, -1)
+
+
+def one_hot(layout: TokenLayout, key: int) -> Tensor:
+    weights = torch.zeros(2, 4, layout.count, layout.count, dtype=torch.float64)
+    weights[..., key] = 1
+    return weights
+
+
+def random(layout: TokenLayout, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (2, 4, layout.count, layout.count)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).softmax(dim=-1)
+
+
+@LAYOUTS
+def test_entropy_is_one_for_uniform_and_zero_for_one_hot_attention(layout: TokenLayout) -> None:
+    logits = torch.zeros(2, 4, layout.count, layout.count)
+    ones = torch.ones(2, 4, layout.count, dtype=torch.float64)
+    torch.testing.assert_close(attention_entropy(uniform(layout), logits), ones)
+    torch.testing.assert_close(attention_entropy(identity(layout), logits), 0 * ones)
+    torch.testing.assert_close(attention_entropy(one_hot(layout, 3), logits), 0 * ones)
+
+
+def test_entropy_of_two_equal_weights_of_eight_is_a_third() -> None:
+    weights = torch.tensor([[0.5, 0.5, 0, 0, 0, 0, 0, 0]])
+    torch.testing.assert_close(attention_entropy(weights, torch.zeros(1, 8)), torch.tensor([1 / 3]))
+
+
+def test_entropy_and_largest_logit_do_not_count_masked_tokens() -> None:
+    logits = torch.tensor([[-math.inf, 2.0, 2.0], [1.0, -math.inf, 1.0], [-3.0, -3.0, -math.inf]])
+    torch.testing.assert_close(attention_entropy(logits.softmax(-1), logits), torch.ones(3))
+    assert largest_logit(logits[None, None, None]).item() == 3.0
+    alone = torch.tensor([[0.0, -math.inf]])
+    assert attention_entropy(alone.softmax(-1), alone).item() == 1.0
+
+
+def test_largest_logit_is_of_each_head_and_of_either_sign() -> None:
+    logits = torch.zeros(2, 3, 2, 4, 5)
+    logits[1, 2, 0, 3, 4], logits[0, 0, 1, 0, 0] = -7.0, 5.0
+    assert largest_logit(logits).tolist() == [7.0, 5.0]
+
+
+def test_similarity_is_that_of_all_pairs_of_different_tokens() -> None:
+    tokens = torch.randn(3, 7, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for image, found in zip(tokens, token_similarity(tokens), strict=True):
+        pairs = [
+            torch.cosine_similarity(image[i], image[j], dim=0)
+            for i in range(7)
+            for j in range(7)
+            if i != j
+        ]
+        torch.testing.assert_close(found, torch.stack(pairs).mean())
+
+
+def test_similarity_of_equal_orthogonal_and_opposite_tokens() -> None:
+    same = torch.ones(1, 6, 4) * torch.arange(1, 7)[:, None]
+    found = [token_similarity(x).item() for x in (same, torch.eye(4)[None])]
+    assert found == pytest.approx([1.0, 0.0])
+    assert token_similarity(torch.tensor([[[1.0], [-2.0]]])).item() == pytest.approx(-1.0)
+    assert math.isnan(token_similarity(torch.ones(1, 1, 3)).item())
