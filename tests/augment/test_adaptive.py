@@ -21,79 +21,6 @@ def feed(probability: Probability, images: int, batch: int, train: Tensor = POSI
         probability.update(train=train, generated=NEGATIVE, images=batch)
 
 
-def test_statistics_follow_their_definitions() -> None:
-    train = [torch.tensor([1.0, -2.0, 0.0, 3.0]), torch.tensor([0.5, -1.0])]
-    generated = [torch.tensor([-1.0, 0.5, 0.0, -2.0]), torch.tensor([-0.5, 4.0])]
-    heldout = torch.tensor([0.25, -0.75, 1.0])
-    statistics = OverfittingStatistics()
-    statistics.observe(train=train[0], generated=generated[0], heldout=heldout)
-    statistics.observe(train=train[1].view(2, 1), generated=generated[1])
-    all_train, all_generated = torch.cat(train), torch.cat(generated)
-    assert statistics.r_t == pytest.approx(all_train.sign().mean().item())
-    assert statistics.mean_train == pytest.approx(all_train.mean().item())
-    assert statistics.mean_generated == pytest.approx(all_generated.mean().item())
-    assert statistics.mean_heldout == pytest.approx(heldout.mean().item())
-    expected = (all_train.mean() - heldout.mean()) / (all_train.mean() - all_generated.mean())
-    assert statistics.r_v == pytest.approx(expected.item())
-    signs = [
-        (float(a > b) - float(a < b))
-        for own, other in zip(train, generated, strict=True)
-        for a in own
-        for b in other
-    ]
-    assert statistics.r_relative == pytest.approx(sum(signs) / len(signs))
-
-
-def test_sign_of_zero_is_zero() -> None:
-    statistics = OverfittingStatistics()
-    statistics.observe(train=torch.zeros(4), generated=torch.zeros(4))
-    assert statistics.r_t == 0
-    assert statistics.r_relative == 0
-
-
-def test_nothing_observed_is_undefined_everywhere() -> None:
-    values = OverfittingStatistics().values()
-    assert all(math.isnan(value) for value in values.values())
-
-
-def test_denominator_of_r_v_is_guarded() -> None:
-    statistics = OverfittingStatistics()
-    statistics.observe(train=torch.zeros(2), generated=torch.ones(2), heldout=-torch.ones(2))
-    assert statistics.r_v == pytest.approx(1 / 1e-8)
-
-
-def test_r_v_does_not_change_with_a_shift_of_all_logits() -> None:
-    found = []
-    for shift in (0.0, 5.0):
-        statistics = OverfittingStatistics()
-        logits = [POSITIVE + shift, NEGATIVE + shift, 0.5 * POSITIVE + shift]
-        statistics.observe(train=logits[0], generated=logits[1], heldout=logits[2])
-        found.append((statistics.r_v, statistics.r_relative))
-    assert found[0] == pytest.approx(found[1])
-
-
-def test_merged_or_summed_statistics_equal_those_of_all_logits() -> None:
-    parts = [torch.randn(3, 6, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1)]
-    both, merged = OverfittingStatistics(), OverfittingStatistics()
-    summed = torch.zeros(9, dtype=torch.float64)
-    for part in parts:
-        own = OverfittingStatistics()
-        own.observe(train=part[0], generated=part[1], heldout=part[2])
-        both.observe(train=part[0], generated=part[1], heldout=part[2])
-        merged.merge(own)
-        summed += own.sums
-    assert merged.values() == pytest.approx(both.values())
-    torch.testing.assert_close(summed, both.sums)
-
-
-def test_logits_in_half_precision_are_summed_in_double() -> None:
-    statistics = OverfittingStatistics()
-    for _ in range(3):
-        statistics.observe(train=torch.full((5000,), 1.0).bfloat16(), generated=-POSITIVE)
-    assert statistics.mean_train == 1
-    assert not statistics.sums.requires_grad
-
-
 @pytest.mark.parametrize("batch", [8, 50, 64, 1000])
 def test_probability_goes_from_0_to_1_in_speed_kimg(batch: int) -> None:
     probability = AdaptiveProbability(speed_kimg=20.0, p_max=1.0)
@@ -235,26 +162,6 @@ def test_resumed_probability_equals_an_uninterrupted_one(kind: int) -> None:
     assert second.p == whole.p
     assert (second.r_t, second.r_v) == (whole.r_t, whole.r_v)
     assert second.statistics.values() == pytest.approx(whole.statistics.values(), nan_ok=True)
-
-
-def test_fixed_probability_measures_but_never_moves() -> None:
-    probability = FixedProbability(0.4)
-    feed(probability, 8000, 8)
-    assert probability.p == 0.4
-    assert probability.r_t == 1
-    assert probability.alarms() == {}
-
-
-def test_scheduled_probability_follows_half_a_cosine() -> None:
-    probability = ScheduledProbability(0.8, 0.2, horizon_kimg=1.0)
-    assert probability.p == 0.8
-    feed(probability, 250, 10)
-    expected = 0.2 + 0.6 * (1 + math.cos(math.pi / 4)) / 2
-    assert probability.p == pytest.approx(expected)
-    feed(probability, 250, 10)
-    assert probability.p == pytest.approx(0.5)
-    feed(probability, 1000, 10)
-    assert probability.p == pytest.approx(0.2)
 
 
 def test_warning_at_the_cap_comes_after_a_while_and_goes_again() -> None:

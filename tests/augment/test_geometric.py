@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe, Geometric
-from adavit.augment.matrices import quarter_rotation, rotation
 from adavit.augment.wavelets import SYM6
 from tests.augment.helpers import pipe_of, random_images, smooth_images
 from tests.references import augment_reference as reference
@@ -34,11 +33,6 @@ def test_factors_multiply_on_the_right_in_the_order_of_the_definitions() -> None
     )
     found = Geometric(scale=1).inverse_map(values)[0].numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
-
-
-def test_quarter_rotation_equals_rotation() -> None:
-    turns = torch.arange(4, dtype=torch.float64)
-    torch.testing.assert_close(quarter_rotation(turns), rotation(turns / 4), rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,12 @@
-import copy
-import io
-
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from adavit.augment import PRESETS, AugmentPipe, Pipe, make_pipe, pipeline
-from adavit.augment.pipeline import GROUPS, OPERATIONS
+from adavit.augment import PRESETS, AugmentPipe, pipeline
+from adavit.augment.pipeline import OPERATIONS
 from tests.augment.helpers import pipe_of, random_images
 
 EVERYTHING = "bgcfnc"
-
-
-def flatten(parameters: dict[str, dict[str, Tensor]]) -> list[Tensor]:
-    return [tensor for group in parameters.values() for tensor in group.values()]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
@@ -117,27 +110,6 @@ def test_operations_that_are_off_are_neither_drawn_nor_applied() -> None:
     assert repr(AugmentPipe()).startswith("AugmentPipe(\n  no operation")
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
-def test_presets_switch_on_their_groups(name: str) -> None:
-    pipe = pipe_of(name)
-    groups = (pipe.blitting, pipe.geometric, pipe.color, pipe.filtering, pipe.noise, pipe.cutout)
-    found = [operation for group in groups for operation in group.names]
-    assert found == [
-        operation for group in PRESETS[name] for operation in GROUPS[group].operations()
-    ]
-
-
-def test_overrides_replace_what_the_preset_says() -> None:
-    pipe = pipe_of("bgc", rotate90=0, scale_std=0.1)
-    assert "rotate90" not in pipe.blitting.names
-    assert pipe.geometric.scale_std == 0.1
-
-
-def test_unknown_preset_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"no preset 'bgg'; expected one of .*Use 'bg"):
-        make_pipe("bgg")
-
-
 def test_an_unknown_setting_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"no 'rotat'; expected operations .*Use 'rotate'\."):
         AugmentPipe(rotat=1)
@@ -156,13 +128,6 @@ def test_settings_are_those_that_the_groups_declare() -> None:
         **{"saturation_std": 1, "imgfilter_bands": (1, 1, 1, 1), "imgfilter_std": 1},
         **{"noise_std": 0.1, "cutout_size": 0.5},
     }
-
-
-def test_a_pipe_holds_no_groups_but_its_own() -> None:
-    assert {name for name, _ in make_pipe("diffaug").named_children()} == {"extra"}
-    assert make_pipe("diffaug").state_dict().keys() == {"p"}
-    assert isinstance(make_pipe("diffaug"), Pipe)
-    assert not isinstance(make_pipe("diffaug"), AugmentPipe)
 
 
 MAGNITUDES = {
@@ -189,72 +154,9 @@ def test_each_magnitude_changes_its_operation(magnitude: str) -> None:
     assert not torch.allclose(usual, changed)
 
 
-@pytest.mark.parametrize(
-    ("keywords", "message"),
-    [
-        ({"xflip": 1.5}, r"xflip is 1.5, but a multiplier of p must lie in \[0, 1\]"),
-        ({"noise": -0.1}, r"noise is -0.1, but a multiplier"),
-        ({"scale_std": -1}, r"scale_std is -1, but a magnitude must be finite and >= 0"),
-        ({"cutout_size": float("nan")}, r"cutout_size is nan, but a magnitude"),
-    ],
-)
-def test_arguments_out_of_range_are_refused(keywords: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        AugmentPipe(**keywords)
-
-
-@pytest.mark.parametrize("quantile", [0.0, 1.0, -3.0])
-def test_quantiles_out_of_range_are_refused(quantile: float) -> None:
-    with pytest.raises(ValueError, match=r"quantile is .*, but must lie strictly between 0 and 1"):
-        AugmentPipe(xflip=1)(torch.zeros(1, 3, 4, 4), quantile=quantile)
-
-
-@pytest.mark.parametrize(
-    "images", [torch.zeros(3, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.uint8)]
-)
-def test_what_is_no_batch_of_images_is_refused(images: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"images has shape .*a floating-point batch"):
-        AugmentPipe(xflip=1)(images)
-
-
-def test_parameters_for_another_batch_are_refused() -> None:
-    pipe = AugmentPipe(xflip=1)
-    with pytest.raises(ValueError, match=r"mirrored is for 2 images, but there are 3"):
-        pipe.transform(torch.zeros(3, 3, 4, 4), pipe.sample((2, 3, 4, 4)))
-
-
-def test_probability_is_saved_with_the_module() -> None:
-    pipe = pipe_of(EVERYTHING)
-    assert pipe.p.shape == ()
-    assert pipe.p.item() == 1
-    pipe.p.fill_(0.25)
-    assert list(pipe.state_dict()) == ["p"]
-    file = io.BytesIO()
-    torch.save(pipe.state_dict(), file)
-    file.seek(0)
-    other = pipe_of("bg")
-    other.load_state_dict(torch.load(file, weights_only=True))
-    assert other.p.item() == 0.25
-    assert copy.deepcopy(pipe).p.item() == 0.25
-
-
 def test_apply_with_a_function_visits_the_modules_as_in_torch() -> None:
     visited: list[nn.Module] = []
     pipe = pipe_of(EVERYTHING)
     nn.Sequential(pipe).apply(visited.append)
     assert pipe in visited
     assert pipe.geometric in visited
-
-
-def test_groups_work_by_themselves() -> None:
-    images = random_images(3, 3, 17, 11)
-    pipe = pipe_of(EVERYTHING)
-    for name in ("blitting", "geometric", "color", "filtering", "cutout"):
-        group = getattr(pipe, name)
-        assert torch.equal(group(images, 0.0), images)
-        found = group(images, quantile=0.7)
-        assert found.shape == images.shape
-        assert not torch.equal(found, images)
-    generators = [torch.Generator().manual_seed(5) for _ in range(2)]
-    first, second = (pipe.noise(images, generator=generator) for generator in generators)
-    assert torch.equal(first, second)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from adavit.augment.banded import reflect
 from adavit.augment.resampling import _Resample, resample
 from adavit.augment.wavelets import SYM6
 from tests.augment.helpers import random_images, smooth_images
@@ -28,13 +27,6 @@ def identities(batch: int) -> Tensor:
 
 def turned(angle: float, scale: float = 1.0, x: float = 0.0, y: float = 0.0) -> np.ndarray:
     return reference.rotation(angle) @ np.diag([scale, scale, 1]) @ reference.translation(x, y)
-
-
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_reflection_equals_reflection_step_by_step(size: int) -> None:
-    positions = torch.arange(-13, 17)
-    expected = [reference.reflected_index(int(position), size) for position in positions]
-    assert reflect(positions, size).tolist() == expected
 
 
 @pytest.mark.parametrize("size", SIZES)

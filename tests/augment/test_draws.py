@@ -1,0 +1,116 @@
+import math
+
+import pytest
+import torch
+
+from adavit.augment import AugmentPipe
+from adavit.augment.draws import (
+    QuantileDraws,
+    RandomDraws,
+    centred,
+    discrete,
+    inverse_erf,
+)
+
+BATCH = 40000
+TOLERANCE = 4.5 * 0.5 / math.sqrt(BATCH)
+"""Four and a half standard deviations of a rate."""
+
+
+def random_draws(p: float = 1.0, seed: int = 0, batch: int = BATCH) -> RandomDraws:
+    return RandomDraws(batch, torch.tensor(p), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("quantile", [0.0, 1.0, -3.0])
+def test_quantiles_out_of_range_are_refused(quantile: float) -> None:
+    with pytest.raises(ValueError, match=r"quantile is .*, but must lie strictly between 0 and 1"):
+        AugmentPipe(xflip=1)(torch.zeros(1, 3, 4, 4), quantile=quantile)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_gates_open_at_multiplier_times_p_independently(p: float) -> None:
+    first, second = random_draws(p).gates(torch.tensor([1.0, 0.6]))
+    assert first.dtype == torch.bool
+    rates = [gate.double().mean().item() for gate in (first, second, first & second)]
+    assert rates == pytest.approx([p, 0.6 * p, 0.6 * p * p], abs=TOLERANCE)
+    if p in (0.0, 1.0):
+        assert rates[0] == p  # exactly: torch.rand is below 1
+
+
+@pytest.mark.parametrize(("multiplier", "p"), [(1.0, 0.0), (1.0, 0.5), (0.7, 0.8), (1.0, 1.0)])
+def test_one_of_a_pair_opens_at_multiplier_times_p(multiplier: float, p: float) -> None:
+    first, second = random_draws(p).gates_of_pair(torch.tensor([multiplier]))
+    each = 1 - math.sqrt(1 - multiplier * p)
+    rates = [gate.double().mean().item() for gate in (first | second, first, second)]
+    assert rates == pytest.approx([multiplier * p, each, each], abs=TOLERANCE)
+
+
+def test_numbers_have_the_moments_of_their_distributions() -> None:
+    draws = random_draws()
+    uniform = draws.uniform(2)
+    normal = draws.normal(2)
+    half = draws.half_normal()
+    for values, mean, variance in (
+        *((values, 1 / 2, 1 / 12) for values in uniform),
+        *((values, 0, 1) for values in normal),
+        (half, math.sqrt(2 / math.pi), 1 - 2 / math.pi),
+    ):
+        assert values.dtype == torch.float32
+        assert values.shape == (BATCH,)
+        spread = math.sqrt(variance / BATCH)
+        assert values.double().mean().item() == pytest.approx(mean, abs=4.5 * spread)
+        assert values.double().var().item() == pytest.approx(variance, rel=0.05)
+    assert half.min() >= 0
+    assert not torch.equal(uniform[0], uniform[1])
+    assert draws.field(torch.Size((2, 3, 4, 5))).shape == (2, 3, 4, 5)
+
+
+def test_a_seed_means_the_same_numbers_whatever_the_global_state() -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = random_draws(batch=5).normal(2)
+    torch.manual_seed(2)
+    second = random_draws(batch=5).normal(2)
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), before)
+    without = [RandomDraws(5, torch.tensor(1.0)).uniform(1)[0] for _ in range(2)]
+    torch.manual_seed(1)
+    assert torch.equal(RandomDraws(5, torch.tensor(1.0)).uniform(1)[0], without[0])
+
+
+def test_quantiles_are_those_of_the_published_convention() -> None:
+    draws = QuantileDraws(3, 0.7, device=torch.device("cpu"))
+    (uniform,) = draws.uniform(1)
+    (normal,) = draws.normal(1)
+    expected = torch.erfinv(torch.tensor([2 * 0.7 - 1, 0.7], dtype=torch.float64)).tolist()
+    assert uniform.tolist() == pytest.approx([0.7] * 3)
+    assert normal.tolist() == pytest.approx([expected[0]] * 3, rel=1e-6)
+    assert draws.half_normal().tolist() == pytest.approx([expected[1]] * 3, rel=1e-6)
+    assert all(gate.all() for gate in draws.gates(torch.tensor([0.0, 0.5])))
+    first, second = draws.gates_of_pair(torch.tensor([0.5]))
+    assert first.all()
+    assert not second.any()
+
+
+def test_the_field_of_the_deterministic_mode_is_random_from_the_generator() -> None:
+    fields = [
+        QuantileDraws(
+            2, 0.5, device=torch.device("cpu"), generator=torch.Generator().manual_seed(seed)
+        ).field(torch.Size((2, 1, 30, 30)))
+        for seed in (4, 4, 5)
+    ]
+    assert torch.equal(fields[0], fields[1])
+    assert not torch.equal(fields[0], fields[2])
+    assert fields[0].std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_uniform_numbers_become_discrete_and_centred_ones() -> None:
+    uniform = torch.tensor([0.0, 0.249, 0.25, 0.5, 0.999, 1.0])
+    assert discrete(uniform, 4).tolist() == [0, 0, 1, 2, 3, 3]
+    assert centred(uniform).tolist() == pytest.approx([-1, -0.502, -0.5, 0, 0.998, 1])
+
+
+@pytest.mark.parametrize("value", [-0.999, -0.5, 0.0, 1e-6, 0.3, 0.95])
+def test_the_inverse_error_function_undoes_the_error_function(value: float) -> None:
+    assert math.erf(inverse_erf(value)) == pytest.approx(value, abs=1e-9)
