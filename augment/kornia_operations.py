@@ -42,8 +42,8 @@ def kornia_operation(operation: str, p: float = 1.0, **keywords: Any) -> tuple[n
     open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     for name in keywords:
         if name not in parameters and not open_ended:
-            near = difflib.get_close_matches(name, parameters, n=1)
-            advice = f"Did you mean {near[0]}?" if near else "Leave it out."
+            near = _nearest(name, list(parameters))
+            advice = f"Did you mean {near}?" if near else "Leave it out."
             raise ValueError(
                 f"{operation} has no keyword {name!r}; expected of {', '.join(parameters)}. {advice}"
             )
@@ -128,8 +128,8 @@ def _find(operation: str) -> type[nn.Module]:
     }
     if operation in usable:
         return usable[operation]
-    near = difflib.get_close_matches(operation, usable, n=1)
-    advice = f"Did you mean {near[0]}?" if near else "Use for example RandomElasticTransform."
+    near = _nearest(operation, list(usable))
+    advice = f"Did you mean {near}?" if near else "Use for example RandomElasticTransform."
     if inspect.isclass(found):
         raise ValueError(
             f"{operation} of kornia.augmentation is no operation on one image at a time (it mixes images, works on"
@@ -147,3 +147,16 @@ def _as_kornia_takes(value: Any, parameter: inspect.Parameter | None) -> Any:
     if parameter is not None and parameter.annotation in (Tensor, "torch.Tensor", "Tensor"):
         return torch.tensor(value)
     return tuple(_as_kornia_takes(item, None) for item in value)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    """The name most like a word, or that begins most like it; None where none is like it."""
+
+    def likeness(name: str) -> float:
+        beginnings = (name, name[: len(word)])
+        return max(
+            difflib.SequenceMatcher(None, word.lower(), b.lower()).ratio() for b in beginnings
+        )
+
+    best = max(known, key=likeness, default="")
+    return best if best and likeness(best) >= 0.75 else None

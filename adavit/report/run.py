@@ -1,7 +1,8 @@
 """One run as the report sees it: what its directory says, checked and plain."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,21 @@ class Run:
             "scheduled": f"{preset} scheduled{value and ' to'}{value}",
             "ada": f"{preset} adaptive{heuristic}",
         }
-        return words.get(str(mode), "")
+        extra = "".join(f" + {name}" for name in _extra_operations(self.settings))
+        return words.get(str(mode), "") + (extra if mode != "none" else "")
+
+
+def _extra_operations(settings: Mapping[str, Any]) -> list[str]:
+    """Operations of kornia with their multipliers; settings are flat, so that a list stands there as JSON."""
+    try:
+        listed = json.loads(str(settings.get("augment.extra") or "[]"))
+    except ValueError:
+        return []
+    return [
+        f"{item['operation']}:{item.get('p', 1)}"
+        for item in (listed if isinstance(listed, list) else ())
+        if isinstance(item, dict) and isinstance(item.get("operation"), str)
+    ]
 
 
 def collect_runs(sources: Sequence[Path]) -> list[Run]:

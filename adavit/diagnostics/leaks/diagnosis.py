@@ -233,6 +233,7 @@ def _choose_operations(
 def summarise_leaks(record: dict[str, Any]) -> str:
     """A record of `leaks` as text."""
     protocol = record["protocol"]
+    wide = max([20, *(2 + len(entry["operation"]) for entry in record["operations"])])
     lines = [
         (
             f"{protocol['n_fake']:,} generated images; probes trained on"
@@ -240,16 +241,16 @@ def summarise_leaks(record: dict[str, Any]) -> str:
             f" {protocol['n_probe_test']:,}; control {protocol['n_control']:,}."
         ),
         "",
-        f"{'operation':<20}{'accuracy':>9}   {'generated images':<22}{'held-out real images':<22}",
+        f"{'operation':<{wide}}{'accuracy':>9}   {'generated images':<24}{'held-out real images':<24}",
     ]
     for entry in record["operations"]:
         accuracy = entry.get("balanced_accuracy")
         shown = "-" if accuracy is None else f"{accuracy:.2f}"
-        line = f"{entry['operation']:<20}{shown:>9}   "
+        line = f"{entry['operation']:<{wide}}{shown:>9}   "
         if "cannot_be_told" in entry:
             line += f"cannot be told: {entry['cannot_be_told']}"
         else:
-            line += f"{_rate(entry['rate']):<22}{_rate(entry['control_rate']):<22}"
+            line += f"{_rate(entry['rate']):<24}{_rate(entry['control_rate']):<24}"
             line += "doubtful" if entry["doubtful"] else ""
         lines.append(line.rstrip())
     if any(entry.get("doubtful") for entry in record["operations"]):

@@ -110,3 +110,23 @@ def test_augmentation_in_words(
         write_run(tmp_path / "a", mode=mode, p=p, settings={"augment": {"heuristic": heuristic}})
     )
     assert run.augmentation == words
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ([], "bgc adaptive"),
+        ([{"operation": "RandomHue", "p": 0.5, "hue": 0.1}], "bgc adaptive + RandomHue:0.5"),
+        (
+            [{"operation": "RandomHue"}, {"operation": "RandomInvert", "p": 1}],
+            "bgc adaptive + RandomHue:1 + RandomInvert:1",
+        ),
+        ("nonsense", "bgc adaptive"),
+        ([3, {"p": 1}, {"operation": 7}], "bgc adaptive"),
+    ],
+)
+def test_operations_of_kornia_are_named_with_their_multipliers(
+    tmp_path: Path, extra: object, words: str
+) -> None:
+    settings = {"augment": {"extra": extra}}
+    assert read_run(write_run(tmp_path / "a", mode="ada", settings=settings)).augmentation == words
