@@ -121,12 +121,33 @@ def place(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
+VIT: dict[str, Any] = {
+    "mlp_ratio": 4.0,
+    "layer_scale": 0.1,
+    "stem": "overlap",
+    "position_embedding": "learned1d",
+    "attention": "qknorm",
+    "readout": "cls",
+    "weight_constraint": "none",
+    "registers": 0,
+    "patch_drop": 0.0,
+}
+"""The parts that an accelerator gets by default."""
+
+
 def networks(
     arguments: argparse.Namespace, resolution: int, patch: int
 ) -> list[tuple[str, nn.Module]]:
     """The default transformer, one for each other name of the wanted parts, and the ResNets."""
-    sizes: dict[str, Any] = {
+    images: dict[str, Any] = {
         "resolution": resolution,
+        "image_channels": 3,
+        "num_classes": 0,
+        "minibatch_std_group": 0,
+    }
+    sizes: dict[str, Any] = {
+        **images,
+        **VIT,
         "patch": patch,
         "width": arguments.width,
         "depth": arguments.depth,
@@ -138,7 +159,7 @@ def networks(
     rows: list[tuple[str, nn.Module]] = []
     for label, parts in wanted:
         try:
-            rows.append((label, ViTDiscriminator(**sizes, **parts)))
+            rows.append((label, ViTDiscriminator(**{**sizes, **parts})))
         except ValueError as error:
             print(f"left out: {label} ({error})")
     if "form" in arguments.parts:
@@ -147,7 +168,9 @@ def networks(
                 "channel_base": arguments.channels * resolution,
                 "channel_max": arguments.channels,
             }
-            made = ResNetDiscriminator(resolution=resolution, form=form, **channels)
+            made = ResNetDiscriminator(
+                **{**images, "minibatch_std_group": 4}, form=form, **channels
+            )
             rows.append((f"resnet form {form}", made))
     return rows
 

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 
 sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -155,13 +157,37 @@ def build(
     """The step of one row."""
     torch.manual_seed(0)
     resolution = arguments.resolution
+    images: dict[str, Any] = {"resolution": resolution, "image_channels": 3, "num_classes": 0}
     sizes = {"channel_base": arguments.channels * resolution, "channel_max": arguments.channels}
-    generator = Generator(resolution=resolution, latent_dim=128, style_dim=128, **sizes)
+    generator = Generator(
+        **images,
+        **sizes,
+        latent_dim=128,
+        style_dim=128,
+        mapping_layers=2,
+        mapping_lr_multiplier=0.01,
+    )
     if row.discriminator == "resnet":
-        discriminator: torch.nn.Module = ResNetDiscriminator(resolution=resolution, **sizes)
+        discriminator: torch.nn.Module = ResNetDiscriminator(
+            **images, **sizes, form="residual", minibatch_std_group=4
+        )
     else:
         discriminator = ViTDiscriminator(
-            resolution=resolution, patch=resolution // 8, width=128, depth=3, heads=4, mlp_ratio=2.0
+            **images,
+            patch=resolution // 8,
+            width=128,
+            depth=3,
+            heads=4,
+            mlp_ratio=2.0,
+            layer_scale=0.1,
+            stem="overlap",
+            position_embedding="learned1d",
+            attention="qknorm",
+            readout="cls",
+            weight_constraint="none",
+            registers=0,
+            patch_drop=0.0,
+            minibatch_std_group=0,
         )
     generator = generator.to(device=device, memory_format=torch.channels_last)
     discriminator = discriminator.to(device=device, memory_format=torch.channels_last)

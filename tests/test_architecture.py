@@ -7,6 +7,17 @@ import pytest
 from benchmarks.house import LINKS, ORDER, ROOT, Module, circle, modules, namesakes, upward_imports
 
 LONGEST = 350
+TESTED_ELSEWHERE = {
+    "adavit/__main__.py": "tests/cli/test_main.py",  # three lines that call the command line
+    "adavit/data/small_set/objects.py": "tests/adavit/data/small_set/test_images.py",  # by a digest
+    "adavit/diagnostics/discriminator/inspection.py": "tests/cli/test_inspect.py",  # whole runs
+    "adavit/diagnostics/discriminator/summary.py": "tests/cli/test_inspect.py",  # its words
+    "adavit/diagnostics/discriminator/trained_networks.py": "tests/cli/test_inspect.py",  # bad files
+    "adavit/errors.py": "tests/cli/test_errors.py",  # what becomes of the two classes
+    "adavit/metrics/measure.py": "tests/adavit/metrics/test_measures.py",  # an interface
+    "adavit/training/start/transfer.py": "tests/cli/test_transfer.py",  # between whole runs
+}
+"""Source files without a test file of their own, with the one that holds them."""
 HOUSE = modules()
 
 
@@ -96,3 +107,16 @@ def test_the_map_of_contributing_is_the_house() -> None:
     assert folders <= set(shown), "every room stands on the map of CONTRIBUTING.md"
     absent = [room for room in shown if not any((ROOT / p / room).is_dir() for p in ("", "adavit"))]
     assert not absent, f"{absent} stand on the map and not in the house"
+
+
+def test_every_source_file_has_its_test_file() -> None:
+    own = {
+        str(m.path): f"tests/{m.path.parent}/test_{m.path.name}"
+        for m in HOUSE.values()
+        if m.path.name != "__init__.py"
+    }
+    held = own | TESTED_ELSEWHERE
+    absent = {source: test for source, test in held.items() if not (ROOT / test).is_file()}
+    assert not absent, f"{absent}: write the test file, or say in TESTED_ELSEWHERE what holds it"
+    needless = [source for source in TESTED_ELSEWHERE if (ROOT / own.get(source, "")).is_file()]
+    assert not needless, f"{needless} have test files of their own: take them off the list"

@@ -35,14 +35,14 @@ class Generator(nn.Module):
         self,
         *,
         resolution: int,
-        image_channels: int = 3,
-        num_classes: int = 0,
-        latent_dim: int = 512,
-        style_dim: int = 512,
-        mapping_layers: int = 2,
-        mapping_lr_multiplier: float = 0.01,
-        channel_base: int = 16384,
-        channel_max: int = 512,
+        image_channels: int,
+        num_classes: int,
+        latent_dim: int,
+        style_dim: int,
+        mapping_layers: int,
+        mapping_lr_multiplier: float,
+        channel_base: int,
+        channel_max: int,
     ) -> None:
         super().__init__()
         self.resolution = resolution

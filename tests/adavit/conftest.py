@@ -12,9 +12,11 @@ from PIL import Image
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.models.vit.discriminator import ViTDiscriminator
+from tests.networks import VIT, make_vit
 
 Layer = dict[str, dict[str, Any]]
 ARGUMENTS: dict[str, Any] = {
+    **VIT,
     "resolution": 16,
     "image_channels": 3,
     "num_classes": 0,
@@ -74,6 +76,6 @@ def discriminator() -> Callable[..., ViTDiscriminator]:
     def make(seed: int = 0, **changes: Any) -> ViTDiscriminator:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return ViTDiscriminator(**{**ARGUMENTS, **changes})
+            return make_vit(**{**ARGUMENTS, **changes})
 
     return make

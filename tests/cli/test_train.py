@@ -8,9 +8,9 @@ import yaml
 from PIL import Image
 
 from adavit.cli.train import command
-from adavit.models import ViTDiscriminator
 from adavit.runs.trunk_file import save_trunk
 from tests.cli.conftest import TINY, Adavit, named_settings
+from tests.networks import VIT, make_vit
 
 SETTINGS = named_settings(command)
 
@@ -90,10 +90,10 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def trunk(tmp_path: Path) -> None:
     """What `adavit pretrain` would have written, of one block."""
-    arguments = {"resolution": 16, "patch": 2, "width": 16, "depth": 1, "heads": 2}
+    arguments = {**VIT, "resolution": 16, "patch": 2, "width": 16, "depth": 1, "heads": 2}
     save_trunk(
         tmp_path / "trunk.safetensors",
-        ViTDiscriminator(**arguments, mlp_ratio=2.0).encoder,
+        make_vit(**{**arguments, "mlp_ratio": 2.0}).encoder,
         arguments={**arguments, "mlp_ratio": 2.0},
         config={},
         data_fingerprint="",

@@ -62,12 +62,12 @@ class ResNetDiscriminator(nn.Module):
         self,
         *,
         resolution: int,
-        image_channels: int = 3,
-        num_classes: int = 0,
-        form: str = "residual",
-        channel_base: int = 16384,
-        channel_max: int = 512,
-        minibatch_std_group: int = 4,
+        image_channels: int,
+        num_classes: int,
+        form: str,
+        channel_base: int,
+        channel_max: int,
+        minibatch_std_group: int,
     ) -> None:
         super().__init__()
         doublings = check_resolution(resolution)

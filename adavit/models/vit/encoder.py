@@ -49,12 +49,12 @@ class VisionEncoder(nn.Module):
         heads: int,
         mlp_ratio: float,
         layer_scale: float,
-        stem: str = "linear",
-        position_embedding: str = "learned1d",
-        attention: str = "qknorm",
-        class_tokens: int = 1,
-        registers: int = 0,
-        patch_drop: float = 0.0,
+        stem: str,
+        position_embedding: str,
+        attention: str,
+        class_tokens: int,
+        registers: int,
+        patch_drop: float,
     ) -> None:
         super().__init__()
         for name, value, minimum in (

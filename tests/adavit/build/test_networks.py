@@ -9,6 +9,7 @@ from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.models.masked_patches.prediction import HEAD
+from tests.networks import make_generator
 
 SMALL = {
     "generator": {"latent_dim": 6, "style_dim": 5, "channel_base": 64, "channel_max": 8},
@@ -29,7 +30,7 @@ def test_the_generator_has_the_sizes_of_the_configuration() -> None:
     assert (arguments["latent_dim"], arguments["style_dim"]) == (6, 5)
     assert generator(torch.zeros(2, 6), torch.tensor([0, 2])).shape == (2, 1, 16, 16)
     assert generator.w_average.shape == (5,)
-    rebuilt = Generator(**arguments)
+    rebuilt = make_generator(**arguments)
     assert {k: v.shape for k, v in rebuilt.state_dict().items()} == {
         k: v.shape for k, v in generator.state_dict().items()
     }

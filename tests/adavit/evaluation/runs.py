@@ -11,9 +11,9 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.models import Generator
 from adavit.runs.generator_file import save_generator
 from adavit.training.train import config_text
+from tests.networks import GENERATOR, make_generator
 
 SIDE = 16
 CLASS_SIZES = {"dark": 30, "light": 10}
@@ -47,13 +47,13 @@ def make_run(
     arguments |= {"latent_dim": 6, "style_dim": 6, "channel_base": 64, "channel_max": 8}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        generator = Generator(**arguments).eval()
+        generator = make_generator(**arguments).eval()
     path.mkdir()
     (path / "config.yaml").write_text(config_text(config))
     save_generator(
         path / "generator-best.safetensors",
         generator,
-        arguments=arguments,
+        arguments={**GENERATOR, **arguments},
         config=config.as_dict(),
         data_fingerprint=images.fingerprint,
         images=1234,

@@ -19,6 +19,7 @@ from adavit.metrics import RandomFeatures, WeightsAbsentError, frechet_distance
 from adavit.models import Generator
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.randomness import seed_for
+from tests.networks import make_generator
 from tests.references.metrics_images import drawn_images
 
 
@@ -48,7 +49,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def generator() -> Generator:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        made = Generator(
+        made = make_generator(
             resolution=16,
             image_channels=3,
             latent_dim=8,

@@ -12,11 +12,12 @@ from adavit.generation.sampling import (
     images_of_seeds,
 )
 from adavit.models import Generator
+from tests.networks import make_generator
 
 
 def small_generator(num_classes: int = 0) -> Generator:
     torch.manual_seed(0)
-    generator = Generator(
+    generator = make_generator(
         resolution=8,
         num_classes=num_classes,
         latent_dim=6,

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from adavit.models import Generator, count_parameters
+from tests.networks import make_generator
 
 
 def small(seed: int = 0, **sizes: int) -> Generator:
     arguments = {"resolution": 16, "latent_dim": 24, "style_dim": 20, "channel_max": 8} | sizes
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Generator(**arguments)
+        return make_generator(**arguments)
 
 
 def latents(batch: int = 3, seed: int = 0) -> torch.Tensor:

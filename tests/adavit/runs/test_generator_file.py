@@ -8,8 +8,10 @@ import adavit
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.generator_file import read_generator, save_generator
+from tests.networks import GENERATOR, make_generator
 
 ARGUMENTS = {
+    **GENERATOR,
     "resolution": 8,
     "image_channels": 4,
     "num_classes": 3,
@@ -23,7 +25,7 @@ ARGUMENTS = {
 
 @pytest.fixture
 def generator() -> Generator:
-    return Generator(**ARGUMENTS).eval()
+    return make_generator(**ARGUMENTS).eval()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import save_file
 
 from adavit.errors import UserError
-from adavit.models import Generator
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.runs.generator_file import save_generator
 from adavit.runs.trunk_file import read_trunk, save_trunk
 from tests.adavit.conftest import ARGUMENTS
+from tests.networks import make_generator
 
 Make = Callable[..., ViTDiscriminator]
 
@@ -55,7 +55,7 @@ def test_other_files_are_refused(discriminator: Make, stored: Path, tmp_path: Pa
     generator = {"resolution": 8, "latent_dim": 4, "style_dim": 4, "channel_max": 4}
     save_generator(
         tmp_path / "generator.safetensors",
-        Generator(**generator),
+        make_generator(**generator),
         arguments=generator,
         config={},
         data_fingerprint="",

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe, make_pipe
-from adavit.models import Generator, ViTDiscriminator
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep, StepResult
 from adavit.training.step.average import GeneratorAverage
+from tests.networks import make_generator, make_vit
 
 COUNT = 6
 
@@ -21,12 +21,14 @@ def make_step(
     *regularizers: Regularizer, pipe: AugmentPipe | None = None, **changes: object
 ) -> AdversarialStep:
     torch.manual_seed(0)
-    generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
+    )
     with torch.no_grad():  # at the start the noise counts for nothing, and both networks are flat
         for parameter in [*generator.parameters()]:
             if parameter.ndim == 0:
                 parameter.fill_(0.3)
-    discriminator = ViTDiscriminator(resolution=8, patch=2, width=16, depth=1, heads=2)
+    discriminator = make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
     with torch.no_grad():
         discriminator.head.weight.mul_(30)
     settings: dict = {

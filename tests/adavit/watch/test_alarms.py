@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from adavit.models import ResNetDiscriminator, ViTDiscriminator
+from adavit.models import ViTDiscriminator
 from adavit.watch.alarms import (
     LARGEST_LOGIT,
     LEAST_ENTROPY,
@@ -16,6 +16,7 @@ from adavit.watch.alarms import (
 )
 from adavit.watch.figures import AttentionFigures, TokenFigures
 from adavit.watch.logits import LogitFigures
+from tests.networks import make_resnet, make_vit
 
 
 def layer(entropy: float = 0.5, logit: float = 5.0) -> AttentionFigures:
@@ -82,7 +83,7 @@ def test_overfitting_is_told_from_few_images() -> None:
 
 def collapsed(factor: float) -> ViTDiscriminator:
     torch.manual_seed(0)
-    network = ViTDiscriminator(
+    network = make_vit(
         resolution=16, patch=4, width=16, heads=2, depth=2, attention="dot", layer_scale=1.0
     )
     with torch.no_grad():
@@ -104,7 +105,7 @@ def test_the_watch_sees_a_collapse_and_changes_nothing() -> None:
 
 
 def test_the_watch_of_a_convolutional_discriminator_looks_at_logits_alone() -> None:
-    network = ResNetDiscriminator(resolution=8, channel_base=64, channel_max=8)
+    network = make_resnet(resolution=8, channel_base=64, channel_max=8)
     assert training_alarms(network, torch.zeros(2, 3, 8, 8), r_relative=0.5) == []
     assert [a.name for a in training_alarms(network, torch.zeros(2, 3, 8, 8), r_relative=-1)] == [
         "losing"

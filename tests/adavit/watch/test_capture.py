@@ -12,6 +12,7 @@ from adavit.models.vit.parts import ATTENTIONS, READOUTS
 from adavit.watch.attention_flow import attention_between_all_tokens
 from adavit.watch.capture import SeenAttention, Tokens, observe
 from adavit.watch.figures import measure_encoder
+from tests.networks import make_vit
 
 
 class Notes:
@@ -29,7 +30,7 @@ class Notes:
 def discriminator(**arguments: object) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 16, "patch": 4, "width": 16, "heads": 2, "depth": 2, "layer_scale": 1.0}
-    return ViTDiscriminator(**{**sizes, **arguments}).eval()  # type: ignore[arg-type]
+    return make_vit(**{**sizes, **arguments}).eval()  # type: ignore[arg-type]
 
 
 def images(count: int = 3) -> Tensor:

@@ -5,14 +5,14 @@ import math
 import pytest
 import torch
 
-from adavit.models import ResNetDiscriminator
 from adavit.watch.logits import LogitFigures, logits_of
+from tests.networks import make_resnet
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 67])
 def test_logits_are_those_of_full_groups(count: int) -> None:
     torch.manual_seed(0)
-    network = ResNetDiscriminator(
+    network = make_resnet(
         resolution=8, channel_base=64, channel_max=8, minibatch_std_group=4
     ).eval()
     images = torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -6,12 +6,13 @@ import torch
 from adavit.diagnostics.discriminator.patches import patch_components, principal_components
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.parts import CONSTRAINTS, STEMS
+from tests.networks import make_vit
 
 
 def vit(**arguments: object) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 16, "patch": 4, "width": 16, "heads": 2, "depth": 1}
-    return ViTDiscriminator(**{**sizes, **arguments})  # type: ignore[arg-type]
+    return make_vit(**{**sizes, **arguments})  # type: ignore[arg-type]
 
 
 def test_principal_components_of_a_known_covariance() -> None:

@@ -20,12 +20,13 @@ from adavit.diagnostics.discriminator.positions import (
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import POSITIONS
+from tests.networks import make_vit
 
 
 def vit(**arguments: object) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 16, "patch": 4, "width": 16, "heads": 2, "depth": 1}
-    return ViTDiscriminator(**{**sizes, **arguments})  # type: ignore[arg-type]
+    return make_vit(**{**sizes, **arguments})  # type: ignore[arg-type]
 
 
 def test_similarity_of_positions_that_are_equal_in_a_row() -> None:

@@ -69,22 +69,6 @@ def test_a_plain_operation_is_learnt_and_its_rate_found(monkeypatch: pytest.Monk
     assert entry["doubtful"]
 
 
-def test_the_same_seed_gives_the_same_probe_and_no_global_number_is_drawn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(probe, "STEPS", 5)
-    operation = operations_by_name(["brightness"])[0]
-    parts = Parts(*(random_images(30, seed) for seed in (1, 2, 3)))
-    before = torch.random.get_rng_state()
-    first, again, other = (calibrate(operation, parts, seed=seed, device=CPU) for seed in (0, 0, 1))
-    assert torch.equal(before, torch.random.get_rng_state())
-    assert first is not None
-    assert again is not None
-    assert other is not None
-    np.testing.assert_array_equal(first.confusion.hits, again.confusion.hits)
-    assert not np.array_equal(first.confusion.hits, other.confusion.hits)
-
-
 def test_what_cannot_be_seen_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "STEPS", 10)
     grey = Parts(*(random_images(30, seed, channels=1) for seed in (1, 2, 3)))

@@ -11,11 +11,12 @@ from adavit.models.vit.constraints import (
     constrain,
     spectral_norm,
 )
+from tests.networks import make_vit
 
 
 def constrained(name: str, seed: int = 0) -> ViTDiscriminator:
     torch.manual_seed(seed)
-    return ViTDiscriminator(
+    return make_vit(
         resolution=16, width=24, stem="hybrid", weight_constraint=name, minibatch_std_group=2
     )
 

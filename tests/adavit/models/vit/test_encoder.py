@@ -5,6 +5,7 @@ import torch
 
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS
+from tests.networks import make_encoder
 
 SMALL: dict[str, Any] = {
     "image_channels": 3,
@@ -19,7 +20,7 @@ SMALL: dict[str, Any] = {
 
 def made(size: tuple[int, int] = (8, 12), **parts: Any) -> VisionEncoder:
     torch.manual_seed(0)
-    encoder = VisionEncoder(image_size=size, **{**SMALL, **parts})
+    encoder = make_encoder(image_size=size, **{**SMALL, **parts})
     encoder.draw_weights()
     return encoder
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from adavit.models import ViTDiscriminator
 from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS, STEMS
+from tests.networks import make_vit
 
 TABLES: dict[str, list[Any]] = {
     "stem": list(STEMS),
@@ -17,6 +18,8 @@ TABLES: dict[str, list[Any]] = {
     "readout": list(READOUTS),
     "weight_constraint": list(CONSTRAINTS),
 }
+
+
 DEFAULTS = {
     "stem": "overlap",
     "position_embedding": "learned1d",
@@ -24,6 +27,8 @@ DEFAULTS = {
     "readout": "cls",
     "weight_constraint": "none",
 }
+
+
 FURTHER: list[dict[str, Any]] = [
     {"registers": 2},
     {"patch_drop": 0.5},
@@ -35,7 +40,11 @@ FURTHER: list[dict[str, Any]] = [
     {"heads": 1},
     {"patch": 4},
 ]
+
+
 SINGLE = [{key: name} for key, names in TABLES.items() for name in names] + FURTHER
+
+
 OTHERS = [
     options for options in SINGLE if not any(DEFAULTS.get(k) == v for k, v in options.items())
 ]
@@ -44,7 +53,7 @@ OTHERS = [
 def made(**parts: Any) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 8, "patch": 2, "width": 16, "depth": 2, "heads": 2, **parts}
-    return ViTDiscriminator(**sizes)
+    return make_vit(**sizes)
 
 
 def judged(discriminator: ViTDiscriminator, images: Tensor, *, twice: bool) -> Tensor:
@@ -159,19 +168,3 @@ def test_readouts_judge_what_they_name() -> None:
     torch.testing.assert_close(picked["cls+gap"][:, 1], tokens[:, 1:].sum(dim=1) / 4)
     assert READOUTS["cls+gap"]().join(picked["cls+gap"]).shape == (2, 8)
     torch.testing.assert_close(picked["tokens"], tokens)
-
-
-@pytest.mark.parametrize("num_classes", [0, 2])
-def test_the_logit_of_an_image_is_the_mean_over_its_patches(num_classes: int) -> None:
-    discriminator = made(readout="tokens", num_classes=num_classes)
-    images, labels = pictures(), torch.tensor([0, 1])
-    with torch.no_grad():
-        tokens = discriminator.encoder(images, twice_differentiable=False)
-        vectors = discriminator.head(discriminator.encoder.norm(tokens))  # [2, 16, .]
-        if num_classes:
-            each = [discriminator.projection(vectors[:, i], labels) for i in range(16)]
-            expected = torch.stack(each).mean(dim=0)
-        else:
-            expected = vectors.mean(dim=(1, 2))
-    logits = discriminator(images, labels if num_classes else None)
-    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-6)

@@ -9,6 +9,7 @@ from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import POSITIONS
 from adavit.models.vit.position import Learned1d, Learned2d, Sinusoids2d
+from tests.networks import make_encoder
 
 LEARNED = ["learned1d", "learned2d", "relative"]
 
@@ -16,7 +17,7 @@ LEARNED = ["learned1d", "learned2d", "relative"]
 def encoder(size: tuple[int, int], position: str, **parts: object) -> VisionEncoder:
     torch.manual_seed(0)
     sizes = {"patch": 2, "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 2.0, "layer_scale": 0.5}
-    made = VisionEncoder(
+    made = make_encoder(
         image_size=size, image_channels=3, position_embedding=position, **sizes, **parts
     )
     made.draw_weights()

@@ -5,9 +5,9 @@ import torch
 from torchvision.models import VisionTransformer
 
 from adavit.errors import UserError
-from adavit.models import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.torchvision_weights import load_torchvision_weights
+from tests.networks import make_encoder, make_vit
 
 
 def theirs(seed: int = 0) -> VisionTransformer:
@@ -24,7 +24,7 @@ def theirs(seed: int = 0) -> VisionTransformer:
 def ours(size: tuple[int, int] = (24, 24), **parts: object) -> VisionEncoder:
     torch.manual_seed(5)
     sizes = {"patch": 8, "width": 32, "depth": 3, "heads": 4, "mlp_ratio": 2.0, "layer_scale": 0.1}
-    encoder = VisionEncoder(
+    encoder = make_encoder(
         image_size=size, image_channels=3, **{**sizes, "attention": "dot", **parts}
     )
     encoder.draw_weights()
@@ -74,7 +74,7 @@ def test_weights_of_one_resolution_serve_another_and_stay_as_they_are() -> None:
 
 
 def test_a_discriminator_takes_them_into_its_encoder() -> None:
-    discriminator = ViTDiscriminator(
+    discriminator = make_vit(
         resolution=32,
         patch=8,
         width=32,

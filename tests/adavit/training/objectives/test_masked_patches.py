@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import make_pipe
-from adavit.models import Generator, ViTDiscriminator
+from adavit.models import ViTDiscriminator
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
     HEAD,
@@ -19,6 +19,7 @@ from adavit.training.objectives.masked_patches import MaskedPatches
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 from adavit.training.passes.streams import StepStreams
+from tests.networks import make_generator, make_vit
 
 COUNT = 6
 
@@ -26,7 +27,7 @@ COUNT = 6
 def discriminator(**changes: Any) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 8, "patch": 2, "width": 16, "depth": 1, "heads": 2}
-    network = ViTDiscriminator(**{**sizes, **changes})
+    network = make_vit(**{**sizes, **changes})
     add_head(network)
     return network
 
@@ -36,7 +37,9 @@ def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -
     pipe = make_pipe("bgc")
     pipe.p.fill_(0.7)
     augmented, streams = AugmentedDiscriminator(network, pipe, autocast), StepStreams.at(0, 0)
-    generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
+    )
     latents = torch.randn(COUNT, 6)
 
     def shown(images: Tensor) -> DiscriminatedImages:
@@ -90,7 +93,7 @@ def test_it_trains_trunk_and_head_but_not_the_judge_nor_the_generator() -> None:
 def test_the_logits_are_those_without_the_head() -> None:
     network = discriminator()
     torch.manual_seed(0)
-    plain = ViTDiscriminator(resolution=8, patch=2, width=16, depth=1, heads=2)
+    plain = make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
     images = torch.rand(3, 3, 8, 8)
     torch.testing.assert_close(network(images), plain(images), rtol=0, atol=0)
 

@@ -2,14 +2,16 @@
 
 import torch
 
-from adavit.models import Generator
 from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.streams import StepStreams
+from tests.networks import make_generator
 
 
 def test_style_mixing_takes_later_layers_from_second_latents() -> None:
     torch.manual_seed(0)
-    generator = Generator(resolution=16, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=16, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
+    )
     w = generator.mapping(torch.randn(400, 6))
     stream = StepStreams.at(0, 0).of("style mixing")
     mixed = StyleMixing(0.75)(generator, w, None, stream)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from adavit.augment import AdaptiveProbability
-from adavit.models import Generator
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.streams import StepStreams
 from tests.adavit.training.small_step import COUNT, make_step, reals, run
+from tests.networks import make_generator
 
 
 def pseudo(p: float) -> PseudoAugmentation:
@@ -15,7 +15,9 @@ def pseudo(p: float) -> PseudoAugmentation:
 
 
 def test_pseudo_augmentation_replaces_the_part_that_p_says() -> None:
-    generator = Generator(resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
+    )
     real = reals().repeat(100, 1, 1, 1)
     mixed, is_real = pseudo(0.3)(real, None, generator, StepStreams.at(0, 0))
     assert not mixed.requires_grad

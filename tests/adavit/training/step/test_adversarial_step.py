@@ -6,12 +6,12 @@ import torch
 from torch.nn.functional import softplus
 
 from adavit.augment import AugmentPipe, make_pipe
-from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.runtime.randomness import generator_for
 from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
+from tests.networks import make_generator, make_resnet, make_vit
 
 
 def streams() -> StepStreams:
@@ -23,11 +23,11 @@ def make_step(
 ) -> AdversarialStep:
     torch.manual_seed(0)
     sizes = {"resolution": 8, "channel_base": 64, "channel_max": 8}
-    generator = Generator(latent_dim=6, style_dim=6, **sizes)
+    generator = make_generator(latent_dim=6, style_dim=6, **sizes)
     discriminator = (
-        ResNetDiscriminator(**sizes, minibatch_std_group=4)
+        make_resnet(**sizes, minibatch_std_group=4)
         if resnet
-        else ViTDiscriminator(resolution=8, patch=2, width=16, depth=1, heads=2)
+        else make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
     )
     settings: dict = {
         "generator_lr": 1e-3,

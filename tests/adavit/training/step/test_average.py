@@ -7,6 +7,7 @@ import torch
 from adavit.models import Generator
 from adavit.training.objectives.schedules import Cosine
 from adavit.training.step.average import GeneratorAverage
+from tests.networks import make_generator
 
 
 def moved_by_one(generator: Generator) -> Generator:
@@ -20,7 +21,9 @@ def moved_by_one(generator: Generator) -> Generator:
 
 def test_the_average_halves_the_distance_in_its_half_life() -> None:
     torch.manual_seed(0)
-    generator = Generator(resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
+    )
     for steps in (1, 5):
         average = GeneratorAverage(generator, half_life_kimg=1, ramp=None)
         moved = moved_by_one(generator)
@@ -31,7 +34,9 @@ def test_the_average_halves_the_distance_in_its_half_life() -> None:
 
 
 def test_a_half_life_may_follow_a_schedule() -> None:
-    generator = Generator(resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
+    )
     moved = moved_by_one(generator)
     for images, batch in ((500, 100), (1000, 200), (3000, 200)):  # one half-life each
         schedule = Cosine(start=0.0, end=0.2, horizon_images=1000)
@@ -42,7 +47,9 @@ def test_a_half_life_may_follow_a_schedule() -> None:
 
 
 def test_the_ramp_shortens_the_half_life_at_first() -> None:
-    generator = Generator(resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8)
+    generator = make_generator(
+        resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
+    )
     average = GeneratorAverage(generator, half_life_kimg=100, ramp=0.5)
     moved = moved_by_one(generator)
     average.update(moved, images=200, batch=100)  # half-life 100 images

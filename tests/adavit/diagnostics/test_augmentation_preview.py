@@ -1,0 +1,48 @@
+"""The rows of a preview; the picture itself is looked at in tests/cli/test_augment.py."""
+
+import pytest
+import torch
+
+from adavit.augment import AugmentPipe
+from adavit.config.augment import AugmentConfig
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
+from adavit.diagnostics.augmentation_preview import QUANTILES, preview_rows
+
+
+def section(**augment: object) -> AugmentConfig:
+    return resolve(build_config([{"augment": augment}]), RunFacts(16, 100, "cpu")).augment
+
+
+def test_a_row_applies_its_operation_alone_with_the_magnitudes_of_the_run() -> None:
+    rows = preview_rows(section(preset="bg", rotate=0, scale_std=0.4))
+    assert [row.label for row in rows] == [
+        "b  xflip",
+        "b  rotate90",
+        "b  xint",
+        "g  scale",
+        "g  aniso",
+        "g  xfrac",
+    ]
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    expected = AugmentPipe(scale=1, scale_std=0.4)(images, quantile=0.8)
+    found = rows[3].at(images, 0.8, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found, expected)
+
+
+def test_letters_are_those_of_the_presets() -> None:
+    letters = [row.label[0] for row in preview_rows(section(preset="bgcfnc"))]
+    assert "".join(letters) == "bbb" + "gggg" + "ccccc" + "f" + "n" + "c"
+    assert list(QUANTILES) == sorted(QUANTILES)
+
+
+@pytest.mark.parametrize("preset", ["noise", "diffaug"])
+def test_operations_of_kornia_follow_and_draw_at_random(preset: str) -> None:
+    fixed = {"mode": "fixed", "p": 1} if preset == "diffaug" else {}
+    rows = preview_rows(section(preset=preset, extra="RandomGaussianNoise:0.1", **fixed))
+    assert rows[-1].label == "+  RandomGaussianNoise"
+    images = torch.zeros(1, 3, 16, 16)
+    stream = torch.Generator().manual_seed(0)
+    first, second = (rows[-1].at(images, 0.5, stream) for _ in range(2))
+    assert not torch.equal(first, images)
+    assert not torch.equal(first, second)
