@@ -61,7 +61,11 @@ def test_what_does_not_fit_is_named(discriminator: Make) -> None:
     assert drawn.startswith("drawn from the seed: stem.projection.weight, blocks.2.")
     assert "more" in drawn
     assert unused.startswith("not used: stem.stages.0.weight")
-    assert settings == ["patch is 8, there 4", "depth is 3, there 2."]
+    assert settings == [
+        "patch is 8, there 4",
+        "depth is 3, there 2",
+        "stem is 'overlap', there 'conv'.",
+    ]
 
 
 @pytest.mark.parametrize("position", ["learned1d", "learned2d", "relative"])
