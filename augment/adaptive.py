@@ -51,7 +51,7 @@ class AdaptiveProbability(MeasuredProbability):
         p_max: Largest p, in [0, 1]. Near 1 some augmentations leak into the generated images.
         interval_batches: Minibatches per interval.
         hold_band: p stays while the heuristic is within so much of its target.
-        warn_after_kimg: For so many thousands of images in a row something must look wrong before `warnings`
+        warn_after_kimg: For so many thousands of images in a row something must look wrong before `alarms`
             says so.
         threshold_at_zero: Whether 0 is the decision threshold of the loss. False (relativistic, Wasserstein)
             brings a warning with the heuristic rt.
