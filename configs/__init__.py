@@ -1,1 +1,1 @@
-"""Presets and ablation grids as package resources; `adavit.presets` reads them."""
+"""Presets and ablation grids as package resources; `adavit.config` and `adavit.experiments` read them."""

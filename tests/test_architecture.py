@@ -1,6 +1,8 @@
 """The shape of the project: which room may import which, and how long a file may be."""
 
+import importlib
 import re
+from typing import Any
 
 import pytest
 
@@ -120,3 +122,33 @@ def test_every_source_file_has_its_test_file() -> None:
     assert not absent, f"{absent}: write the test file, or say in TESTED_ELSEWHERE what holds it"
     needless = [source for source in TESTED_ELSEWHERE if (ROOT / own.get(source, "")).is_file()]
     assert not needless, f"{needless} have test files of their own: take them off the list"
+
+
+def test_what_is_named_in_docstrings_and_documents_is_there() -> None:
+    absent = set()
+    texts = [*ROOT.glob("*.md")]
+    for folder in ("adavit", "augment", "cli", "benchmarks", "configs"):
+        files = (ROOT / folder).rglob("*.*")
+        texts += [path for path in files if path.suffix in (".py", ".md", ".yaml")]
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        names = re.findall(r"`(adavit(?:\.\w+)+)`", text)
+        paths = re.findall(r"`((?:adavit|augment|cli|tests|benchmarks|configs)/[\w./-]+)`", text)
+        absent |= {(path.name, name) for name in names if not _is_there(name)}
+        absent |= {(path.name, name) for name in paths if not (ROOT / name).exists()}
+    examples = {"adavit/a/b.py", "tests/adavit/a/test_b.py", "configs/FOLDER"}
+    absent = {(path, name) for path, name in absent if name not in examples}
+    assert not absent, f"{absent} are named and are not there (any more)"
+
+
+def _is_there(dotted: str) -> bool:
+    """Whether a dotted name is a module or something in one."""
+    found: Any = importlib.import_module("adavit")
+    for number, part in enumerate(dotted.split(".")[1:], start=2):
+        try:
+            found = importlib.import_module(".".join(dotted.split(".")[:number]))
+        except ImportError:
+            if not hasattr(found, part):
+                return False
+            found = getattr(found, part)
+    return True
