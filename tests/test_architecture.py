@@ -61,7 +61,10 @@ def test_every_room_of_the_plan_stands() -> None:
 
 
 def test_files_hold_one_idea() -> None:
-    long = {str(module.path): module.lines for module in HOUSE.values() if module.lines > LONGEST}
+    scripts = (ROOT / "adavit/report/templates").glob("*.js")
+    lines = {str(path.name): len(path.read_text("utf-8").splitlines()) for path in scripts}
+    lines |= {str(module.path): module.lines for module in HOUSE.values()}
+    long = {path: count for path, count in lines.items() if count > LONGEST}
     assert not long, f"{long} are longer than {LONGEST} lines: give each idea a file of its own"
 
 

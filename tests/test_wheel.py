@@ -81,6 +81,7 @@ def test_the_wheel_holds_what_the_program_reads_and_nothing_of_its_tests(wheel: 
         "adavit/configs/ablations/smoke.yaml",
         "adavit/configs/sweeps/smoke.yaml",
         "adavit/report/templates/report.js",
+        "adavit/report/templates/sortable_table.js",
         "adavit/report/templates/report.html.j2",
         "adavit/py.typed",
     ):

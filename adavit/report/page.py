@@ -93,7 +93,8 @@ def render_page(values: dict[str, Any], data: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    plotly, script = get_plotlyjs(), _template("report.js")
+    plotly = get_plotlyjs()
+    script = _template("sortable_table.js") + _template("report.js")
     return environment.get_template("report.html.j2").render(
         **values,
         style=_template("report.css"),
