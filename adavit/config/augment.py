@@ -215,4 +215,12 @@ def _from_text(text: str) -> Any:
 def _from_name(text: str) -> dict[str, Any]:
     """`RandomHue:0.5` as a mapping."""
     name, colon, p = text.strip().partition(":")
-    return {"operation": name, **({"p": p} if colon else {})}
+    if not colon:
+        return {"operation": name}
+    try:
+        return {"operation": name, "p": float(p)}
+    except ValueError:
+        raise ValueError(
+            f"augment.extra: {text.strip()!r} gives {name} no number, expected NAME:P such as"
+            f" {name}:0.5. Keywords go in a list: [{{operation: {name}, p: 0.5, ...}}]."
+        ) from None

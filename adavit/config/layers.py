@@ -169,6 +169,7 @@ def _explain_one(item: Any, values: Mapping[str, Any], model: type[BaseModel]) -
             " two."
         )
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    expected = {"tuple": "a list"}.get(expected, expected)  # what YAML calls it
     return (
         f"{key} is {item['input']!r}, expected {expected}. Change --set {key}, the flag or the"
         " file."

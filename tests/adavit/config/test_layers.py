@@ -64,6 +64,8 @@ def test_later_layers_win_key_by_key() -> None:
             "must divide data.resolution",
         ),
         ({"data": 3}, "data is 3, expected a section of keys"),
+        ({"augment": {"extra": 3}}, "augment.extra is 3, expected a list"),
+        ({"augment": {"extra": "RandomHue:p=.5"}}, "expected NAME:P such as RandomHue:0.5"),
     ],
 )
 def test_mistakes_say_what_was_wrong_expected_and_to_do(values: dict, message: str) -> None:
