@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
 
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import READOUTS
@@ -17,34 +16,7 @@ from adavit.watch.attention_flow import (
     rollout_maps,
     rollout_step,
 )
-
-PLAIN = TokenLayout(rows=3, columns=5)
-
-
-FULL = TokenLayout(rows=3, columns=5, class_tokens=1, registers=2)
-
-
-LAYOUTS = pytest.mark.parametrize("layout", [PLAIN, FULL])
-
-
-def uniform(layout: TokenLayout) -> Tensor:
-    return torch.full((2, 4, layout.count, layout.count), 1 / layout.count, dtype=torch.float64)
-
-
-def identity(layout: TokenLayout) -> Tensor:
-    return torch.eye(layout.count, dtype=torch.float64).expand(2, 4, -1, -1)
-
-
-def one_hot(layout: TokenLayout, key: int) -> Tensor:
-    weights = torch.zeros(2, 4, layout.count, layout.count, dtype=torch.float64)
-    weights[..., key] = 1
-    return weights
-
-
-def random(layout: TokenLayout, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    shape = (2, 4, layout.count, layout.count)
-    return torch.randn(shape, generator=generator, dtype=torch.float64).softmax(dim=-1)
+from tests.adavit.watch.attention import FULL, LAYOUTS, PLAIN, identity, one_hot, random, uniform
 
 
 def test_distances_are_those_of_the_centres_in_pixels() -> None:

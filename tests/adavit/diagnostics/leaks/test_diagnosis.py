@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from adavit.data.small_set.images import draw_small_set
-from adavit.diagnostics.diagnosed_images import DiagnosedImages
 from adavit.diagnostics.leaks import probe
 from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
 from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, summarise_leaks
@@ -17,38 +16,10 @@ from adavit.diagnostics.leaks.operations import operations_by_name
 from adavit.diagnostics.leaks.rates import estimate_rate
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
-from tests.adavit.diagnostics.conftest import image_set, random_images, write_images
+from tests.adavit.diagnostics.conftest import random_images, write_images
+from tests.adavit.diagnostics.leaks.real_images import half_dark
 
 CPU = torch.device("cpu")
-
-
-def material(count: int, train: int, *, mirror: bool = False) -> DiagnosedImages:
-    """Real images that can be told apart by their first byte."""
-    images = torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, 1, 4, 4)
-    images[..., -1] = 255
-    order = np.random.Generator(np.random.PCG64(0)).permutation(count)
-    return DiagnosedImages(
-        fakes=images[:5],
-        fake_names=None,
-        real=image_set(images),
-        train=np.sort(order[:train]),
-        unseen=np.sort(order[train:]),
-        mirror=mirror,
-        config=None,
-        protocol={"seed": 0},
-    )
-
-
-def numbers(images: torch.Tensor) -> set[int]:
-    return {int(image.min()) for image in images}
-
-
-def half_dark(count: int, seed: int) -> torch.Tensor:
-    """Grey noise whose left half is dark: a mirror is plain to see."""
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randint(100, 200, (count, 1, 8, 8), generator=generator)
-    images[..., :4] -= 100
-    return images.to(torch.uint8)
 
 
 def test_a_plain_operation_is_learnt_and_its_rate_found(monkeypatch: pytest.MonkeyPatch) -> None:
