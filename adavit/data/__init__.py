@@ -2,8 +2,9 @@
 
 from adavit.data.cache import default_cache_dir
 from adavit.data.channels import Channels
-from adavit.data.dataset import ImageSet, load_images
+from adavit.data.dataset import load_images
 from adavit.data.files.members import Skipped
+from adavit.data.image_set import ImageSet
 from adavit.data.named_sets import NAMES
 from adavit.data.pixels import images_to_float, images_to_uint8
 from adavit.data.sampling import BatchSampler

@@ -1,5 +1,6 @@
 """Images of a source -> one array: choose the resolution, decode each once, choose the channels."""
 
+import math
 import os
 import threading
 import warnings
@@ -7,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
-from adavit.data.channels import ChannelCensus, convert_channels
+from adavit.data.channels import convert_channels, is_coloured, is_transparent
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.decode import Unreadable, decode
 from adavit.data.files.members import Skipped, printable
@@ -75,6 +77,7 @@ def default_resolution(sides: Sequence[int], cap: int) -> int:
     return resolution
 
 
+@dataclass
 class Survey:
     """What was seen while decoding.
 
@@ -82,14 +85,15 @@ class Survey:
         kept: Indices of the sources that were decoded, in order.
         skipped: The others, with the reasons.
         sizes: How often each (width, height) in pixels occurs, before cropping.
-        census: Transparency and colour over the whole set.
+        transparent: Images with a pixel that is not opaque.
+        coloured: Images with a pixel whose red, green and blue differ.
     """
 
-    def __init__(self) -> None:
-        self.kept: list[int] = []
-        self.skipped: list[Skipped] = []
-        self.sizes: Counter[tuple[int, int]] = Counter()
-        self.census = ChannelCensus()
+    kept: list[int] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    transparent: int = 0
+    coloured: int = 0
 
 
 @contextmanager
@@ -167,14 +171,15 @@ def decode_all(
             buffer.append(image)
             survey.kept.append(start + offset)
             survey.sizes[size] += 1
-            survey.census.add(image)
+            survey.transparent += is_transparent(image)
+            survey.coloured += is_coloured(image)
         if progress is not None:
             progress(start + len(chunk), len(sources))
     return survey
 
 
-def converted_blocks(buffer: ImageBuffer, resolution: int, channels: int) -> Iterator[np.ndarray]:
-    """The buffered images with their final channels, uint8 [n, channels, R, R] at a time."""
-    step = max(1, _READ_BLOCK_BYTES // (4 * resolution * resolution))
+def converted_blocks(buffer: ImageBuffer, channels: int) -> Iterator[np.ndarray]:
+    """The buffered RGBA images with their final channels, uint8 [n, channels, R, R] at a time."""
+    step = max(1, _READ_BLOCK_BYTES // math.prod(buffer.shape))
     for start in range(0, len(buffer), step):
         yield convert_channels(buffer.read(start, start + step), channels)

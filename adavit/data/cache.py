@@ -11,38 +11,22 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from adavit.data.digests import fingerprint_start
+from adavit.data.files.members import Skipped
+from adavit.data.image_set import ImageSet
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _UNFINISHED = ".tmp-"
 _STALE_SECONDS = 24 * 3600
 _SPOT_COUNT = 64
 _SPOT_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A set in the cache.
-
-    Attributes:
-        images: uint8 [N, C, R, R], memory-mapped read-only (or in memory when it could not be
-            written).
-        fingerprint: SHA-256 of the content, in hexadecimal.
-        record: What else was stored, as JSON gives it back.
-    """
-
-    images: np.ndarray
-    fingerprint: str
-    record: Mapping[str, Any]
 
 
 def default_cache_dir() -> Path:
@@ -60,7 +44,7 @@ def default_cache_dir() -> Path:
     return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "adavit"
 
 
-def load(folder: Path, key: str) -> Entry | None:
+def load(folder: Path, key: str) -> ImageSet | None:
     """Find a set.
 
     Args:
@@ -68,12 +52,12 @@ def load(folder: Path, key: str) -> Entry | None:
         key: Digest of the request.
 
     Returns:
-        The entry, without reading its pixels apart from some spots; None if there is none or it is
+        The set, without reading its pixels apart from some spots; None if there is none or it is
         truncated or damaged.
     """
     try:
         stored = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
-        fingerprint, record = str(stored["fingerprint"]), dict(stored["record"])
+        fingerprint = str(stored["fingerprint"])
         shape = tuple(int(size) for size in stored["shape"])
         path = folder / f"{os.path.basename(fingerprint)}.npy"
         images = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -82,34 +66,69 @@ def load(folder: Path, key: str) -> Entry | None:
             return None
         if _spot_check(images) != stored["spots"]:
             return None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError):
+        labels = stored["labels"]
+        indices = None if labels is None else np.asarray(labels, dtype=np.int64)
+        if indices is not None and indices.shape != (len(images),):
+            return None
+        return ImageSet(
+            name=str(stored["name"]),
+            images=images,
+            labels=indices,
+            classes=tuple(str(name) for name in stored["classes"]),
+            fingerprint=fingerprint,
+            skipped=tuple(Skipped(str(name), str(why)) for name, why in stored["skipped"]),
+            source=str(stored["source"]),
+            notes=tuple(str(note) for note in stored["notes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, OverflowError):
         return None
-    return Entry(images, fingerprint, record)
 
 
-def store(
-    folder: Path,
-    key: str,
-    shape: tuple[int, ...],
-    blocks: Iterator[np.ndarray],
-    labels: np.ndarray | None,
-    record: Mapping[str, Any],
-) -> Entry:
-    """Write a set and map it.
+def store(folder: Path, key: str, image_set: ImageSet) -> None:
+    """Write what a set is besides its pixels, from when on `load` finds it.
 
     Args:
-        folder: The cache; made if it is missing.
+        folder: The cache.
         key: Digest of the request.
-        shape: [N, C, R, R].
-        blocks: The pixels in order, uint8 [n, C, R, R] each.
-        labels: int64 [N] or None; part of the fingerprint, not of the pixel file.
-        record: What else to keep, of types that JSON has.
-
-    Returns:
-        The entry.
+        image_set: The set; its pixels are those of `store_pixels`.
 
     Raises:
         OSError: If it cannot be written (disk full, read-only). Nothing is left behind then.
+    """
+    labels = image_set.labels
+    stored = {
+        "name": image_set.name,
+        "source": image_set.source,
+        "fingerprint": image_set.fingerprint,
+        "shape": list(image_set.images.shape),
+        "spots": _spot_check(image_set.images),
+        "labels": None if labels is None else labels.tolist(),
+        "classes": list(image_set.classes),
+        "skipped": [[each.name, each.reason] for each in image_set.skipped],
+        "notes": list(image_set.notes),
+    }
+    with unfinished_file(folder, _UNFINISHED) as (file, finish):
+        file.write(json.dumps(stored).encode())
+        finish(folder / f"{key}.json")
+
+
+def store_pixels(
+    folder: Path, shape: tuple[int, ...], blocks: Iterator[np.ndarray], labels: np.ndarray | None
+) -> tuple[np.ndarray, str]:
+    """Write the pixels of a set and map them.
+
+    Args:
+        folder: The cache; made if it is missing.
+        shape: [N, C, R, R].
+        blocks: The pixels in order, uint8 [n, C, R, R] each.
+        labels: int64 [N] or None; part of the fingerprint, not of the file.
+
+    Returns:
+        The pixels, uint8 [N, C, R, R], mapped read-only; and the fingerprint, SHA-256 of shape,
+        labels and pixels in hexadecimal.
+
+    Raises:
+        OSError: If they cannot be written (disk full, read-only). Nothing is left behind then.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale(folder)
@@ -122,17 +141,7 @@ def store(
             file.write(data)
         fingerprint = digest.hexdigest()
         finish(folder / f"{fingerprint}.npy")
-    images = np.load(folder / f"{fingerprint}.npy", mmap_mode="r", allow_pickle=False)
-    stored = {
-        "fingerprint": fingerprint,
-        "shape": list(shape),
-        "spots": _spot_check(images),
-        "record": dict(record),
-    }
-    with unfinished_file(folder, _UNFINISHED) as (file, finish):
-        file.write(json.dumps(stored).encode())
-        finish(folder / f"{key}.json")
-    return Entry(images, fingerprint, record)
+    return np.load(folder / f"{fingerprint}.npy", mmap_mode="r", allow_pickle=False), fingerprint
 
 
 def _npy_header(shape: tuple[int, ...]) -> bytes:

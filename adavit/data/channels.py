@@ -11,22 +11,14 @@ Channels = Literal["auto", "grey", "rgb", "rgba"]
 _COUNTS = {"grey": 1, "rgb": 3, "rgba": 4}
 
 
-class ChannelCensus:
-    """What was seen so far in a set.
+def is_transparent(image: np.ndarray) -> bool:
+    """Whether a pixel of an image, uint8 [4, R, R], is not opaque."""
+    return bool((image[3] < 255).any())
 
-    Attributes:
-        transparent: Images with a pixel that is not opaque.
-        coloured: Images with a pixel whose red, green and blue differ.
-    """
 
-    def __init__(self) -> None:
-        self.transparent = 0
-        self.coloured = 0
-
-    def add(self, image: np.ndarray) -> None:
-        """Count one image, uint8 [4, R, R]."""
-        self.transparent += bool((image[3] < 255).any())
-        self.coloured += bool((image[0] != image[1]).any() or (image[0] != image[2]).any())
+def is_coloured(image: np.ndarray) -> bool:
+    """Whether red, green and blue differ in a pixel of an image, uint8 [4, R, R]."""
+    return bool((image[0] != image[1]).any() or (image[0] != image[2]).any())
 
 
 def check_channels(channels: str) -> None:
@@ -42,30 +34,31 @@ def check_channels(channels: str) -> None:
         )
 
 
-def decide_channels(channels: Channels, census: ChannelCensus) -> tuple[int, Sequence[str]]:
+def decide_channels(
+    channels: Channels, *, transparent: int, coloured: int
+) -> tuple[int, Sequence[str]]:
     """The number of channels to store.
 
     Args:
         channels: As asked for.
-        census: What the whole set has.
+        transparent: Images of the whole set with a pixel that is not opaque.
+        coloured: Images with a pixel whose red, green and blue differ.
 
     Returns:
         1, 3 or 4; and sentences that say why, and what is lost or added.
     """
-    detected = "rgba" if census.transparent else "rgb" if census.coloured else "grey"
+    detected = "rgba" if transparent else "rgb" if coloured else "grey"
     chosen = detected if channels == "auto" else channels
     why = {
-        "rgba": f"{census.transparent} images have pixels that are not opaque",
+        "rgba": f"{transparent} images have pixels that are not opaque",
         "rgb": "all pixels are opaque, not all are grey",
         "grey": "all pixels are opaque and grey",
     }[detected]
     notes = [f"Channels: {chosen} ({'' if chosen == detected else 'as asked for; '}{why})."]
-    if census.transparent and chosen != "rgba":
-        notes.append(f"Transparency is lost: {census.transparent} images are put on black.")
-    if census.coloured and chosen == "grey":
-        notes.append(
-            f"Colour is lost: {census.coloured} images become grey (luma of ITU-R BT.601)."
-        )
+    if transparent and chosen != "rgba":
+        notes.append(f"Transparency is lost: {transparent} images are put on black.")
+    if coloured and chosen == "grey":
+        notes.append(f"Colour is lost: {coloured} images become grey (luma of ITU-R BT.601).")
     return _COUNTS[chosen], notes
 
 

@@ -1,9 +1,9 @@
 """`load_images`: a folder, a zip or a name -> one uint8 array, decoded once and memory-mapped from the cache."""
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,37 +23,9 @@ from adavit.data.digests import fingerprint_start
 from adavit.data.files.collection import Collection, identify, open_files
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
+from adavit.data.image_set import ImageSet
 from adavit.data.named_sets import open_name
 from adavit.errors import UserError
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """A set of images, all of one size.
-
-    Attributes:
-        name: Short and safe as part of a file name, e.g. "small_set" or the stem of a zip.
-        images: uint8 [N, C, R, R], usually a read-only memory map; C is 1 (grey), 3 (RGB) or 4
-            (RGBA, colour not multiplied by alpha).
-        labels: int64 [N] into `classes`, or None when no classes were found.
-        classes: Names of the classes; empty without labels.
-        fingerprint: SHA-256 of shape, pixels and labels, in hexadecimal.
-        skipped: Files that are not among the images, with the reasons.
-        source: The resolved path, or the name as given.
-        notes: Sentences for the log: what was found and what was done to it.
-    """
-
-    name: str
-    images: np.ndarray
-    labels: np.ndarray | None
-    classes: tuple[str, ...]
-    fingerprint: str
-    skipped: tuple[Skipped, ...]
-    source: str
-    notes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 def load_images(
@@ -96,12 +68,27 @@ def load_images(
     folder = cache_dir / "images"
     with _open(source, data_root) as collection:
         size = f"at most {default_resolution_cap}" if resolution is None else str(resolution)
-        key = identify([f"version {cache.FORMAT_VERSION}", collection.identity, size, channels])
-        found = _from_entry(cache.load(folder, key), collection)
-        if found is not None:
-            return found
-        builder = _Builder(collection, folder, key, channels, progress)
-        return builder.build(resolution, default_resolution_cap)
+        key = identify(
+            [
+                f"version {cache.FORMAT_VERSION}",
+                collection.source,
+                collection.identity,
+                size,
+                channels,
+            ]
+        )
+        stored = cache.load(folder, key)
+        if stored is not None:
+            return stored
+        return _decode(
+            collection,
+            folder,
+            key,
+            resolution=resolution,
+            cap=default_resolution_cap,
+            channels=channels,
+            progress=progress,
+        )
 
 
 def _open(source: str, data_root: Path) -> AbstractContextManager[Collection]:
@@ -121,109 +108,74 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.")[:60].rstrip("-.") or "images"
 
 
-def _from_entry(entry: cache.Entry | None, collection: Collection) -> ImageSet | None:
-    if entry is None:
-        return None
-    try:
-        labels = entry.record["labels"]
-        indices = None if labels is None else np.asarray(labels, dtype=np.int64)
-        if indices is not None and indices.shape != (len(entry.images),):
-            return None
-        return ImageSet(
-            name=collection.name,
-            images=entry.images,
-            labels=indices,
-            classes=tuple(str(name) for name in entry.record["classes"]),
-            fingerprint=entry.fingerprint,
-            skipped=tuple(Skipped(str(name), str(why)) for name, why in entry.record["skipped"]),
-            source=collection.source,
-            notes=tuple(str(note) for note in entry.record["notes"]),
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-class _Builder:
-    """Decodes one collection and stores the result."""
-
-    def __init__(
-        self,
-        collection: Collection,
-        folder: Path,
-        key: str,
-        channels: Channels,
-        progress: Progress | None,
-    ) -> None:
-        self._collection = collection
-        self._folder = folder
-        self._key = key
-        self._channels = channels
-        self._progress = progress
-
-    def build(self, resolution: int | None, cap: int) -> ImageSet:
-        """Decode everything; see `load_images`."""
-        images = self._collection.images()
-        with decoding_threads() as threads:
-            chosen = resolution or choose_resolution(images, cap, threads) or cap
-            with ImageBuffer((4, chosen, chosen), _writable(self._folder)) as buffer:
-                survey = decode_all(images, buffer, chosen, threads, self._progress)
-                return self._finish(survey, buffer, chosen, resolution is None, cap)
-
-    def _finish(
-        self,
-        survey: Survey,
-        buffer: ImageBuffer,
-        resolution: int,
-        is_default: bool,
-        cap: int,
-    ) -> ImageSet:
-        skipped = sorted((*self._collection.skipped, *survey.skipped), key=lambda each: each.name)
-        if not survey.kept:
-            raise UserError(_no_image(printable(self._collection.source), skipped))
-        labels = self._collection.labels(survey.kept)
-        count, channel_notes = decide_channels(self._channels, survey.census)
-        notes = [
-            _describe_sizes(printable(self._collection.source), survey),
-            _describe_resolution(survey, resolution, is_default, cap),
-            *channel_notes,
-            labels.note,
-        ]
-        if skipped:
-            notes.append(_describe_skipped(skipped))
-        record = {
-            "labels": None if labels.indices is None else labels.indices.tolist(),
-            "classes": list(labels.classes),
-            "skipped": [[each.name, each.reason] for each in skipped],
-            "notes": notes,
-        }
-        shape = (len(buffer), count, resolution, resolution)
-        entry = self._store(
-            shape, lambda: converted_blocks(buffer, resolution, count), labels.indices, record
-        )
-        image_set = _from_entry(entry, self._collection)
-        assert image_set is not None
-        return image_set
-
-    def _store(
-        self,
-        shape: tuple[int, ...],
-        blocks: Callable[[], Iterator[np.ndarray]],
-        labels: np.ndarray | None,
-        record: dict[str, object],
-    ) -> cache.Entry:
-        try:
-            return cache.store(self._folder, self._key, shape, blocks(), labels, record)
-        except OSError as error:
-            images = np.concatenate(list(blocks()))
-            digest = fingerprint_start(shape, labels)
-            digest.update(images.tobytes())
-            images.flags.writeable = False
-            note = (
-                f"The decoded set is kept in memory only: the cache {self._folder} cannot be written "
-                f"({error.strerror}). Name another folder with ADAVIT_CACHE to load it faster next time."
+def _decode(
+    collection: Collection,
+    folder: Path,
+    key: str,
+    *,
+    resolution: int | None,
+    cap: int,
+    channels: Channels,
+    progress: Progress | None,
+) -> ImageSet:
+    """Decode a collection and keep it in the cache; see `load_images`."""
+    sources = collection.images()
+    with decoding_threads() as threads:
+        side = resolution or choose_resolution(sources, cap, threads) or cap
+        with ImageBuffer((4, side, side), _writable(folder)) as buffer:
+            survey = decode_all(sources, buffer, side, threads, progress)
+            skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
+            if not survey.kept:
+                raise UserError(_no_image(printable(collection.source), skipped))
+            count, channel_notes = decide_channels(
+                channels, transparent=survey.transparent, coloured=survey.coloured
             )
-            record = {**record, "notes": [*record["notes"], note]}  # type: ignore[misc]
-            return cache.Entry(images, digest.hexdigest(), record)
+            labels = collection.labels(survey.kept)
+            images, fingerprint, error = _keep_pixels(folder, buffer, count, labels.indices)
+    notes = [
+        _describe_sizes(printable(collection.source), survey),
+        _describe_resolution(survey, side, resolution is None, cap),
+        *channel_notes,
+        labels.note,
+        *([_describe_skipped(skipped)] if skipped else []),
+    ]
+    image_set = ImageSet(
+        name=collection.name,
+        images=images,
+        labels=labels.indices,
+        classes=labels.classes,
+        fingerprint=fingerprint,
+        skipped=tuple(skipped),
+        source=collection.source,
+        notes=tuple(notes),
+    )
+    if error is None:
+        try:
+            cache.store(folder, key, image_set)
+        except OSError as later:
+            error = later
+    if error is None:
+        return image_set
+    note = (
+        f"The decoded set is not kept for the next run: the cache {folder} cannot be written "
+        f"({error.strerror}). Name another folder with ADAVIT_CACHE to load it faster next time."
+    )
+    return dataclasses.replace(image_set, notes=(*notes, note))
+
+
+def _keep_pixels(
+    folder: Path, buffer: ImageBuffer, channels: int, labels: np.ndarray | None
+) -> tuple[np.ndarray, str, OSError | None]:
+    """The pixels in the cache; or in memory, with the error, where it cannot be written."""
+    shape = (len(buffer), channels, *buffer.shape[1:])
+    try:
+        return *cache.store_pixels(folder, shape, converted_blocks(buffer, channels), labels), None
+    except OSError as error:
+        images = np.concatenate(list(converted_blocks(buffer, channels)))
+        digest = fingerprint_start(shape, labels)
+        digest.update(images.tobytes())
+        images.flags.writeable = False
+        return images, digest.hexdigest(), error
 
 
 def _writable(folder: Path) -> Path | None:

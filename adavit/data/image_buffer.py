@@ -17,7 +17,7 @@ class ImageBuffer:
     process. After such an error everything is read back and stays in memory.
 
     Args:
-        shape: Shape of one image.
+        shape: Shape of one image; kept as an attribute.
         folder: Where the temporary file goes, or None to stay in memory.
         memory_limit_bytes: From which size on the file is used.
     """
@@ -28,7 +28,7 @@ class ImageBuffer:
         folder: Path | None,
         memory_limit_bytes: int = _MEMORY_LIMIT_BYTES,
     ) -> None:
-        self._shape = shape
+        self.shape = shape
         self._image_bytes = int(np.prod(shape))
         self._folder = folder
         self._limit = memory_limit_bytes
@@ -76,7 +76,7 @@ class ImageBuffer:
         data = b"".join(
             self._file.read(self._image_bytes) for _ in range(start, stop)
         )  # one at a time: an unbuffered read may return less than a gigabyte asked for at once
-        return np.frombuffer(data, dtype=np.uint8).reshape(stop - start, *self._shape)
+        return np.frombuffer(data, dtype=np.uint8).reshape(stop - start, *self.shape)
 
     def _move_to_file(self) -> None:
         file: BinaryIO | None = None

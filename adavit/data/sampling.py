@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.data.dataset import ImageSet
+from adavit.data.image_set import ImageSet
 from adavit.data.pixels import images_to_float
 from adavit.runtime.randomness import generator_for
 

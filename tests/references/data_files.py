@@ -4,10 +4,13 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from adavit.data.files.members import Member, Skipped
 
 
 def pixels(*shape: int, seed: int = 0) -> np.ndarray:
@@ -53,3 +56,18 @@ def png_header(width: int, height: int) -> bytes:
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunk = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
     return b"\x89PNG\r\n\x1a\n" + chunk + struct.pack(">I", 0) + b"IDAT" + b"\0" * 64
+
+
+def members_of(files: Iterable[Member | Skipped]) -> list[Member]:
+    """What can be opened of what was found, sorted by name."""
+    return sorted((each for each in files if isinstance(each, Member)), key=lambda each: each.name)
+
+
+def reasons_of(files: Iterable[Member | Skipped]) -> dict[str, str]:
+    """Why the others were left out, by name, sorted."""
+    return {
+        each.name: each.reason
+        for each in sorted(
+            (each for each in files if isinstance(each, Skipped)), key=lambda each: each.name
+        )
+    }

@@ -1,4 +1,4 @@
-"""A zip of images as a listing of members. Nothing is ever unpacked to disk, so no member can leave the archive."""
+"""The members of a zip. Nothing is ever unpacked to disk, so no member can leave the archive."""
 
 import functools
 import io
@@ -12,11 +12,9 @@ from typing import BinaryIO
 
 from adavit.data.files.members import (
     MAXIMUM_MEMBER_BYTES,
-    Listing,
     Member,
     Skipped,
     is_litter,
-    make_listing,
     printable,
 )
 from adavit.errors import UserError
@@ -31,15 +29,16 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[Listing]:
+def open_archive(path: Path) -> Iterator[list[Member | Skipped]]:
     """List a zip from its central directory and keep it open for reading.
 
     Args:
         path: The zip file.
 
     Yields:
-        The listing. Its members can be read, from several threads too, until the block ends. Each
-        is read up to its declared size, which is limited, and against its checksum.
+        Its files, in no particular order. The members can be read, from several threads too, until
+        the block ends. Each is read up to its declared size, which is limited, and against its
+        checksum.
 
     Raises:
         UserError: If the file is not a zip, or a truncated one.
@@ -59,7 +58,7 @@ def open_archive(path: Path) -> Iterator[Listing]:
         yield _list_archive(archive, infos)
 
 
-def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Listing:
+def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Member | Skipped]:
     found: dict[str, Member] = {}
     skipped: list[Skipped] = []
     for info in infos:
@@ -76,7 +75,7 @@ def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> Lis
         stamp = f"{info.CRC:08x} {info.compress_size}"
         opener = functools.partial(_open_member, archive, info)
         found[name] = Member(name, info.file_size, stamp, opener)
-    return make_listing(list(found.values()), skipped)
+    return [*found.values(), *skipped]
 
 
 def is_litter_member(name: str) -> bool:

@@ -13,7 +13,13 @@ from PIL import Image
 from adavit.data.files.archive import open_archive
 from adavit.data.files.decode import Unreadable, open_image
 from adavit.data.files.folder import list_folder, open_file
-from adavit.data.files.members import Listing, Member, Skipped, printable
+from adavit.data.files.members import (
+    LABEL_FILE,
+    MAXIMUM_MEMBER_BYTES,
+    Member,
+    Skipped,
+    printable,
+)
 from adavit.data.labels import Labels, labels_from_file, labels_from_folders, read_label_file
 
 
@@ -69,30 +75,57 @@ def open_files(path: Path, name: str) -> Iterator[Collection]:
     """
     resolved = path.resolve()
     if resolved.is_dir():
-        yield _from_listing(list_folder(resolved), resolved, name)
+        yield _from_files(list_folder(resolved), resolved, name)
     else:
-        with open_archive(resolved) as listing:
-            yield _from_listing(listing, resolved, name)
+        with open_archive(resolved) as files:
+            yield _from_files(files, resolved, name)
 
 
-def _from_listing(listing: Listing, path: Path, name: str) -> Collection:
-    members = listing.members
+def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Collection:
+    """What was found below a path as a set, sorted by name: a folder and its zip are the same set.
+
+    StyleGAN's dataset.json is set apart; it may lie below folders that all members share.
+    """
+    members: list[Member] = []
+    label_files: list[Member] = []
+    skipped: list[Skipped] = []
+    for file in sorted(files, key=lambda each: each.name):
+        if isinstance(file, Skipped):
+            skipped.append(file)
+        elif file.name.split("/")[-1] == LABEL_FILE:
+            label_files.append(file)
+        elif (reason := _reason_to_skip(file)) is not None:
+            skipped.append(Skipped(printable(file.name), reason))
+        else:
+            members.append(file)
+    skipped.sort(key=lambda each: each.name)
+    label_file = min(label_files, key=lambda each: each.name.count("/"), default=None)
 
     def images() -> list[SourceImage]:
         return [SourceImage(each.name, functools.partial(_open, each)) for each in members]
 
     def labels(kept: Sequence[int]) -> Labels:
         names = [members[index].name for index in kept]
-        if listing.label_file is None:
+        if label_file is None:
             return labels_from_folders(names)
-        return labels_from_file(names, read_label_file(listing.label_file))
+        return labels_from_file(names, read_label_file(label_file))
 
     status = path.stat()
     parts = [str(path), "" if path.is_dir() else f"{status.st_size} {status.st_mtime_ns}"]
-    for member in (*members, *([listing.label_file] if listing.label_file else [])):
+    for member in (*members, *([label_file] if label_file else [])):
         parts.append(f"{member.name}\0{member.size_bytes}\0{member.stamp}")
-    parts.extend(f"{each.name}\0{each.reason}" for each in listing.skipped)
-    return Collection(name, str(path), identify(parts), images, labels, listing.skipped)
+    parts.extend(f"{each.name}\0{each.reason}" for each in skipped)
+    return Collection(name, str(path), identify(parts), images, labels, tuple(skipped))
+
+
+def _reason_to_skip(member: Member) -> str | None:
+    if member.size_bytes == 0:
+        return "is empty (0 bytes)"
+    if member.size_bytes > MAXIMUM_MEMBER_BYTES:
+        return (
+            f"has {member.size_bytes / 1e6:.0f} MB, more than an image of 100 megapixels can have"
+        )
+    return None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A folder of images, at any depth, as a listing of members."""
+"""The files of a folder, at any depth."""
 
 import functools
 import os
@@ -6,25 +6,24 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from adavit.data.files.members import Listing, Member, Skipped, is_litter, make_listing, printable
+from adavit.data.files.members import Member, Skipped, is_litter, printable
 from adavit.errors import UserError
 
 
-def list_folder(path: Path) -> Listing:
+def list_folder(path: Path) -> list[Member | Skipped]:
     """Find every file below a folder in one walk; links are followed, each folder is read once.
 
     Args:
         path: The folder.
 
     Returns:
-        Its regular files. Links that lead nowhere or in a circle, and pipes, sockets and devices
-        (opening one could wait for ever) are listed as skipped.
+        Its regular files, in no particular order. Links that lead nowhere or in a circle, and pipes,
+        sockets and devices (opening one could wait for ever) are skipped.
 
     Raises:
         UserError: If the folder itself cannot be read.
     """
-    members: list[Member] = []
-    skipped: list[Skipped] = []
+    files: list[Member | Skipped] = []
     seen: set[tuple[int, int]] = set()
     # Linked folders wait until all real ones are read, so that a link never takes the place of what
     # it leads to.
@@ -34,7 +33,7 @@ def list_folder(path: Path) -> Listing:
         try:
             status = folder.stat()
             if (status.st_dev, status.st_ino) in seen:
-                skipped.append(
+                files.append(
                     Skipped(printable(prefix), "is a link to a folder that was read already")
                 )
                 continue
@@ -45,7 +44,7 @@ def list_folder(path: Path) -> Listing:
             if not prefix:
                 message = f"data.source '{path}' cannot be read ({error.strerror}), but must be a folder you may list."
                 raise UserError(f"{message} Check its permissions.") from error
-            skipped.append(
+            files.append(
                 Skipped(printable(prefix), f"is a folder that cannot be read ({error.strerror})")
             )
             continue
@@ -53,14 +52,12 @@ def list_folder(path: Path) -> Listing:
             name = f"{prefix}{entry.name}"
             if is_litter(entry.name):
                 continue
-            outcome = _examine(entry, name)
-            if isinstance(outcome, Member):
-                members.append(outcome)
-            elif isinstance(outcome, Skipped):
-                skipped.append(outcome)
+            file = _examine(entry, name)
+            if file is not None:
+                files.append(file)
             else:
                 (linked if entry.is_symlink() else folders).append((Path(entry.path), f"{name}/"))
-    return make_listing(members, skipped)
+    return files
 
 
 def _examine(entry: "os.DirEntry[str]", name: str) -> Member | Skipped | None:

@@ -66,9 +66,9 @@ def test_images_are_decoded_in_order_and_surveyed() -> None:
         images = images_in_memory(given)
         assert choose_resolution(images, 256, threads) == 8
         survey = decode_all(images, buffer, 8, threads, lambda *done: progress.append(done))
-        blocks = np.concatenate(list(converted_blocks(buffer, 8, 3)))
+        blocks = np.concatenate(list(converted_blocks(buffer, 3)))
     np.testing.assert_array_equal(blocks, given.transpose(0, 3, 1, 2))
     assert survey.kept == list(range(70))
     assert survey.sizes == {(8, 8): 70}
-    assert (survey.census.coloured, survey.census.transparent) == (70, 0)
+    assert (survey.coloured, survey.transparent) == (70, 0)
     assert progress == [(64, 70), (70, 70)]

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from adavit.data import cache
-from adavit.data.cache import Entry, default_cache_dir, load, store
+from adavit.data.cache import default_cache_dir, load, store, store_pixels
+from adavit.data.files.members import Skipped
+from adavit.data.image_set import ImageSet
 from tests.references.data_files import pixels
 
 IMAGES = pixels(6, 3, 8, 8)
@@ -23,8 +25,12 @@ def blocks(images: np.ndarray = IMAGES) -> Iterator[np.ndarray]:
     yield images[4:]
 
 
-def put(folder: Path, key: str = "key") -> Entry:
-    return store(folder, key, IMAGES.shape, blocks(), LABELS, {"notes": ["é"]})
+def put(folder: Path, key: str = "key") -> ImageSet:
+    images, fingerprint = store_pixels(folder, IMAGES.shape, blocks(), LABELS)
+    skipped = (Skipped("a.txt", "is not an image"),)
+    found = ImageSet("pets", images, LABELS, ("é", "b"), fingerprint, skipped, "/pets", ("ü",))
+    store(folder, key, found)
+    return found
 
 
 def test_what_was_stored_is_found_and_mapped_read_only(tmp_path: Path) -> None:
@@ -34,8 +40,9 @@ def test_what_was_stored_is_found_and_mapped_read_only(tmp_path: Path) -> None:
     assert isinstance(found.images, np.memmap)
     assert not found.images.flags.writeable
     np.testing.assert_array_equal(found.images, IMAGES)
-    assert found.fingerprint == stored.fingerprint
-    assert found.record == {"notes": ["é"]}
+    np.testing.assert_array_equal(found.labels, LABELS)  # type: ignore[arg-type]
+    for name in ("name", "classes", "fingerprint", "skipped", "source", "notes"):
+        assert getattr(found, name) == getattr(stored, name), name
 
 
 def test_fingerprint_is_a_digest_of_shape_labels_and_pixels(tmp_path: Path) -> None:
@@ -72,8 +79,10 @@ def test_pixels_with_bytes_behind_them_are_not_used(tmp_path: Path) -> None:
 
 def test_pixels_lost_in_the_middle_are_not_used(tmp_path: Path) -> None:
     images = pixels(100, 3, 64, 64)
-    entry = store(tmp_path, "key", images.shape, iter([images]), None, {})
-    path = tmp_path / f"{entry.fingerprint}.npy"
+    mapped, fingerprint = store_pixels(tmp_path, images.shape, iter([images]), None)
+    store(tmp_path, "key", ImageSet("a", mapped, None, (), fingerprint, (), "a", ()))
+    assert load(tmp_path, "key") is not None
+    path = tmp_path / f"{fingerprint}.npy"
     content = bytearray(path.read_bytes())
     content[500_000:600_000] = bytes(100_000)
     path.write_bytes(content)
@@ -96,8 +105,8 @@ def test_a_pickle_in_place_of_the_pixels_is_never_run(tmp_path: Path) -> None:
         b"\xff",
         b'{"fingerprint": "x"}',
         b"[" * 100_000,
-        b'{"fingerprint": "../../x", "record": {}, "shape": [6, 3, 8, 8], "spots": 0}',
-        b'{"fingerprint": "\\u0000", "record": {}, "shape": [6, 3, 8, 8], "spots": 0}',
+        b'{"fingerprint": "../../x", "shape": [6, 3, 8, 8], "spots": 0}',
+        b'{"fingerprint": "\\u0000", "shape": [6, 3, 8, 8], "spots": 0}',
     ],
 )
 def test_a_damaged_description_is_not_used(tmp_path: Path, content: bytes) -> None:
@@ -106,10 +115,26 @@ def test_a_damaged_description_is_not_used(tmp_path: Path, content: bytes) -> No
     assert load(tmp_path, "key") is None
 
 
-def test_another_shape_in_the_description_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("shape", [3, 6, 8, 8]),
+        ("shape", 3),
+        ("labels", [1]),
+        ("labels", [2**70] * 6),
+        ("labels", "none"),
+        ("classes", 3),
+        ("skipped", [["a.png"]]),
+        ("notes", None),
+        ("spots", 0),
+    ],
+)
+def test_a_description_of_other_content_is_not_used(
+    tmp_path: Path, field: str, value: object
+) -> None:
     put(tmp_path)
     stored = json.loads((tmp_path / "key.json").read_text())
-    stored["shape"] = [3, 6, 8, 8]
+    stored[field] = value
     (tmp_path / "key.json").write_text(json.dumps(stored))
     assert load(tmp_path, "key") is None
 
@@ -135,9 +160,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
     if call == "replace":
         monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(OSError, match="No space"):
-        store(
-            tmp_path, "key", IMAGES.shape, interrupted() if call == "write" else blocks(), None, {}
-        )
+        store_pixels(tmp_path, IMAGES.shape, interrupted() if call == "write" else blocks(), None)
     assert list(tmp_path.iterdir()) == []
 
 

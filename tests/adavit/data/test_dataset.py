@@ -237,15 +237,16 @@ def test_a_damaged_cache_is_built_anew(tmp_path: Path, own_cache: Path) -> None:
     np.testing.assert_array_equal(load_images(folder).images, expected)
     (description,) = (own_cache / "images").glob("*.json")
     stored = json.loads(description.read_text())
-    stored["record"] = {"labels": [1], "classes": 3}
+    stored["labels"] = [1]
     description.write_text(json.dumps(stored))
     again = load_images(folder)
     np.testing.assert_array_equal(again.images, expected)
     assert again.classes == ("cat", "dog")
 
 
+@pytest.mark.parametrize("call", ["store_pixels", "store"])
 def test_a_cache_that_cannot_be_written_is_done_without(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     folder = str(write_folder(tmp_path / "a", two_classes()))
     expected = load_images(folder)
@@ -253,12 +254,12 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     def full_disk(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache, "store", full_disk)
+    monkeypatch.setattr(cache, call, full_disk)
     found = load_images(folder, cache_dir=tmp_path / "other")
     assert found.fingerprint == expected.fingerprint
     np.testing.assert_array_equal(found.images, expected.images)
     assert not found.images.flags.writeable
-    assert "kept in memory only" in found.notes[-1]
+    assert "is not kept for the next run" in found.notes[-1]
     assert "No space left on device" in found.notes[-1]
 
 
@@ -267,7 +268,7 @@ def test_a_file_in_place_of_the_cache_folder_is_done_without(tmp_path: Path) -> 
     (tmp_path / "file").write_text("x")
     found = load_images(folder, cache_dir=tmp_path / "file")
     assert len(found) == 3
-    assert "kept in memory only" in found.notes[-1]
+    assert "is not kept for the next run" in found.notes[-1]
 
 
 def test_an_existing_path_wins_over_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.data.dataset import ImageSet
+from adavit.data.image_set import ImageSet
 from adavit.data.sampling import BatchSampler
 
 CPU = torch.device("cpu")

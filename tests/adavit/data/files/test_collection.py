@@ -7,6 +7,7 @@ import pytest
 
 from adavit.data.files.collection import identify, images_in_memory, open_files
 from adavit.data.files.decode import Unreadable
+from adavit.data.files.members import MAXIMUM_MEMBER_BYTES
 from tests.references.data_files import pixels, png, write_folder, write_zip
 
 FILES = {"b/2.png": png(2), "a/1.png": png(1), "a/broken.png": b"no image", "empty.png": b""}
@@ -26,6 +27,25 @@ def test_files_become_images_labels_and_reasons(tmp_path: Path, kind: str) -> No
         labels = collection.labels([0, 2])
         assert labels.indices is not None
         assert (labels.indices.tolist(), labels.classes) == ([0, 1], ("a", "b"))
+
+
+def test_members_are_sorted_and_the_topmost_label_file_is_no_image(tmp_path: Path) -> None:
+    labels = b'{"labels": [["a.png", 7], ["b.png", 9]]}'
+    files = {"b.png": png(2), "sub/dataset.json": b"{}", "a.png": png(1), "dataset.json": labels}
+    with open_files(write_folder(tmp_path / "set", files), "set") as collection:
+        assert [image.name for image in collection.images()] == ["a.png", "b.png"]
+        assert collection.labels([0, 1]).classes == ("7", "9")
+        assert collection.skipped == ()
+
+
+def test_empty_and_enormous_files_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "set", {"z.png": b"", "a.png": b""})
+    os.truncate(folder / "a.png", MAXIMUM_MEMBER_BYTES + 1)  # sparse: takes no space
+    with open_files(folder, "set") as collection:
+        assert collection.images() == []
+        assert [each.name for each in collection.skipped] == ["a.png", "z.png"]
+        assert "more than an image of 100 megapixels can have" in collection.skipped[0].reason
+        assert collection.skipped[1].reason == "is empty (0 bytes)"
 
 
 def test_identity_follows_names_sizes_and_times(tmp_path: Path) -> None:

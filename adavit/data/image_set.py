@@ -1,0 +1,36 @@
+"""`ImageSet`: images of one size in memory or mapped from the cache, with labels and where they come from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adavit.data.files.members import Skipped
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A set of images, all of one size.
+
+    Attributes:
+        name: Short and safe as part of a file name, e.g. "small_set" or the stem of a zip.
+        images: uint8 [N, C, R, R], usually a read-only memory map; C is 1 (grey), 3 (RGB) or 4
+            (RGBA, colour not multiplied by alpha).
+        labels: int64 [N] into `classes`, or None when no classes were found.
+        classes: Names of the classes; empty without labels.
+        fingerprint: SHA-256 of shape, pixels and labels, in hexadecimal.
+        skipped: Files that are not among the images, with the reasons.
+        source: The resolved path, or the name as given.
+        notes: Sentences for the log: what was found and what was done to it.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray | None
+    classes: tuple[str, ...]
+    fingerprint: str
+    skipped: tuple[Skipped, ...]
+    source: str
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
