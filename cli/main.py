@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "Write runs as one HTML page to look at.",
     "runs": "List runs with their best figures.",
     "augment": "Look at augmentations.",
+    "cache": "See and empty the folder of decoded images, features and downloads.",
 }
 
 

@@ -1,6 +1,5 @@
 """Images -> one uint8 array, class labels, the held-out part, batches in [-1, 1]."""
 
-from adavit.data.cache import default_cache_dir
 from adavit.data.channels import Channels
 from adavit.data.dataset import load_images
 from adavit.data.files.members import Skipped
@@ -17,7 +16,6 @@ __all__ = [
     "ImageSet",
     "Skipped",
     "Split",
-    "default_cache_dir",
     "images_to_float",
     "images_to_uint8",
     "load_images",

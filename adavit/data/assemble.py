@@ -15,10 +15,10 @@ from PIL import Image
 
 from adavit.data.channels import convert_channels, is_coloured, is_transparent
 from adavit.data.files.collection import SourceImage
-from adavit.data.files.decode import Unreadable, decode
+from adavit.data.files.decode import Unavailable, Unreadable, decode
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 
 Progress = Callable[[int, int], None]
 # Sides of the images in pixels: 4 * 2^k.
@@ -87,6 +87,7 @@ class Survey:
         sizes: How often each (width, height) in pixels occurs, before cropping.
         transparent: Images with a pixel that is not opaque.
         coloured: Images with a pixel whose red, green and blue differ.
+        unavailable: Of those skipped, how many the system refused; another time it may not.
     """
 
     kept: list[int] = field(default_factory=list)
@@ -94,6 +95,7 @@ class Survey:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     transparent: int = 0
     coloured: int = 0
+    unavailable: int = 0
 
 
 @contextmanager
@@ -148,24 +150,37 @@ def decode_all(
 
     Returns:
         What was seen.
+
+    Raises:
+        RunError: If the memory does not suffice for one image alone.
     """
     survey = Survey()
     large = threading.Lock()
 
-    def attempt(source: SourceImage) -> tuple[np.ndarray, tuple[int, int]] | str:
+    def attempt(
+        source: SourceImage,
+    ) -> tuple[np.ndarray, tuple[int, int]] | Unreadable | MemoryError:
         try:
             with source.open() as image:
                 size = image.size
                 with large if size[0] * size[1] > _LARGE_PIXELS else nullcontext():
                     return decode(image, resolution), size
-        except Unreadable as error:
-            return str(error)
+        except (Unreadable, MemoryError) as error:
+            return error
 
     for start in range(0, len(sources), _CHUNK):
         chunk = sources[start : start + _CHUNK]
-        for offset, outcome in enumerate(threads.map(attempt, chunk)):
-            if isinstance(outcome, str):
-                survey.skipped.append(Skipped(printable(chunk[offset].name), outcome))
+        for offset, outcome in enumerate(list(threads.map(attempt, chunk))):
+            if isinstance(outcome, MemoryError):  # alone it may fit
+                outcome = attempt(chunk[offset])
+            name = printable(chunk[offset].name)
+            if isinstance(outcome, MemoryError):
+                raise RunError(
+                    f"The memory does not suffice to decode {name}. Free some, or leave the image out."
+                ) from outcome
+            if isinstance(outcome, Unreadable):
+                survey.skipped.append(Skipped(name, str(outcome)))
+                survey.unavailable += isinstance(outcome, Unavailable)
                 continue
             image, size = outcome
             buffer.append(image)

@@ -1,62 +1,72 @@
-"""Decoded sets on disk: an .npy file named by its content, and a JSON named by the request.
+"""Decoded sets on disk: an .npy file named by its content, and a JSON named by source and settings.
 
 Nothing here is unpickled. The pixels lie under the digest of their content and are complete before
 the JSON that names them appears, so runs at the same time and runs that are killed cannot damage
-each other's entries.
+each other's entries. A set of the same source and settings takes the place of the one before it.
 """
 
 import io
 import json
 import os
-import sys
 import time
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from adavit.data.digests import fingerprint_start
+from adavit.data.digests import fingerprint_start, set_fingerprint
 from adavit.data.files.members import Skipped
 from adavit.data.image_set import ImageSet
+from adavit.runtime.cache_folder import mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+_FOLDER = "images"
 _UNFINISHED = ".tmp-"
 _STALE_SECONDS = 24 * 3600
-_SPOT_COUNT = 64
-_SPOT_BYTES = 4096
+# What reading a file of anybody's making raises.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, OverflowError)
 
 
-def default_cache_dir() -> Path:
-    """Where decoded sets and downloads go: $ADAVIT_CACHE, else the platform's folder for caches."""
-    chosen = os.environ.get("ADAVIT_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "adavit"
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "adavit" / "Cache"
-    base = os.environ.get("XDG_CACHE_HOME")
-    # The convention: a relative path in the variable is to be ignored.
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "adavit"
+@dataclass(frozen=True)
+class CachedSet:
+    """What lies in the cache for one source and one choice of settings.
+
+    Attributes:
+        source: The folder, zip or name.
+        shape: [N, C, R, R].
+        size_bytes: Of its pixels on disk; sets of equal content share them.
+        last_used: When it was loaded last, in seconds since 1970.
+        description: The JSON that names it.
+    """
+
+    source: str
+    shape: tuple[int, ...]
+    size_bytes: int
+    last_used: float
+    description: Path
 
 
-def load(folder: Path, key: str) -> ImageSet | None:
+def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
     """Find a set.
 
     Args:
-        folder: The cache.
-        key: Digest of the request.
+        cache_dir: The cache.
+        key: Digest of source and settings.
+        identity: Digest of what the source holds now.
 
     Returns:
-        The set, without reading its pixels apart from some spots; None if there is none or it is
-        truncated or damaged.
+        The set; None if there is none, its source has changed, or one byte of it is not what was
+        stored (all are read: about a second for 2 GB).
     """
+    folder = cache_dir / _FOLDER
     try:
         stored = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
+        if stored["identity"] != identity:
+            return None
         fingerprint = str(stored["fingerprint"])
         shape = tuple(int(size) for size in stored["shape"])
         path = folder / f"{os.path.basename(fingerprint)}.npy"
@@ -64,12 +74,13 @@ def load(folder: Path, key: str) -> ImageSet | None:
         is_whole = path.stat().st_size == len(_npy_header(shape)) + images.size
         if not is_whole or images.dtype != np.uint8 or images.shape != shape:
             return None
-        if _spot_check(images) != stored["spots"]:
-            return None
         labels = stored["labels"]
         indices = None if labels is None else np.asarray(labels, dtype=np.int64)
         if indices is not None and indices.shape != (len(images),):
             return None
+        if set_fingerprint(images, indices) != fingerprint:
+            return None
+        mark_used(path)
         return ImageSet(
             name=str(stored["name"]),
             images=images,
@@ -80,28 +91,30 @@ def load(folder: Path, key: str) -> ImageSet | None:
             source=str(stored["source"]),
             notes=tuple(str(note) for note in stored["notes"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, OverflowError):
+    except _DAMAGE:
         return None
 
 
-def store(folder: Path, key: str, image_set: ImageSet) -> None:
-    """Write what a set is besides its pixels, from when on `load` finds it.
+def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None:
+    """Write what a set is besides its pixels, from when on `load` finds it, in place of an earlier one.
 
     Args:
-        folder: The cache.
-        key: Digest of the request.
+        cache_dir: The cache.
+        key: Digest of source and settings.
+        identity: Digest of what the source holds.
         image_set: The set; its pixels are those of `store_pixels`.
 
     Raises:
         OSError: If it cannot be written (disk full, read-only). Nothing is left behind then.
     """
+    folder = cache_dir / _FOLDER
     labels = image_set.labels
     stored = {
         "name": image_set.name,
         "source": image_set.source,
+        "identity": identity,
         "fingerprint": image_set.fingerprint,
         "shape": list(image_set.images.shape),
-        "spots": _spot_check(image_set.images),
         "labels": None if labels is None else labels.tolist(),
         "classes": list(image_set.classes),
         "skipped": [[each.name, each.reason] for each in image_set.skipped],
@@ -110,15 +123,17 @@ def store(folder: Path, key: str, image_set: ImageSet) -> None:
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps(stored).encode())
         finish(folder / f"{key}.json")
+    trim(cache_dir, keep=[folder / f"{image_set.fingerprint}.npy"])
+    _remove_unnamed(folder)
 
 
 def store_pixels(
-    folder: Path, shape: tuple[int, ...], blocks: Iterator[np.ndarray], labels: np.ndarray | None
+    cache_dir: Path, shape: tuple[int, ...], blocks: Iterator[np.ndarray], labels: np.ndarray | None
 ) -> tuple[np.ndarray, str]:
     """Write the pixels of a set and map them.
 
     Args:
-        folder: The cache; made if it is missing.
+        cache_dir: The cache; made if it is missing.
         shape: [N, C, R, R].
         blocks: The pixels in order, uint8 [n, C, R, R] each.
         labels: int64 [N] or None; part of the fingerprint, not of the file.
@@ -130,6 +145,7 @@ def store_pixels(
     Raises:
         OSError: If they cannot be written (disk full, read-only). Nothing is left behind then.
     """
+    folder = cache_dir / _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale(folder)
     digest = fingerprint_start(shape, labels)
@@ -152,13 +168,54 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
     return header.getvalue()
 
 
-def _spot_check(images: np.ndarray) -> int:
-    """CRC of 64 spots of 4 KB spread over the pixels: finds a file whose middle was lost, at once."""
-    flat = images.reshape(-1)
-    checksum = 0
-    for start in np.linspace(0, max(flat.size - _SPOT_BYTES, 0), _SPOT_COUNT).astype(np.int64):
-        checksum = zlib.crc32(flat[start : start + _SPOT_BYTES].tobytes(), checksum)
-    return checksum
+def cached_sets(cache_dir: Path) -> list[CachedSet]:
+    """What the cache holds, the least recently used first; entries that are damaged are left out."""
+    found = []
+    for description in (cache_dir / _FOLDER).glob("*.json"):
+        try:
+            stored = json.loads(description.read_text(encoding="utf-8"))
+            status = _pixels_of(description, stored).stat()
+            shape = tuple(int(size) for size in stored["shape"])
+            source = str(stored["source"])
+        except _DAMAGE:
+            continue
+        found.append(CachedSet(source, shape, status.st_size, status.st_mtime, description))
+    return sorted(found, key=lambda each: (each.last_used, each.source))
+
+
+def forget(cache_dir: Path, sets: Iterable[CachedSet]) -> None:
+    """Remove sets, with the pixels that no other one shares."""
+    for each in sets:
+        with suppress(OSError):
+            each.description.unlink(missing_ok=True)
+    _remove_unnamed(cache_dir / _FOLDER)
+
+
+def _pixels_of(description: Path, stored: dict[str, Any]) -> Path:
+    return description.parent / f"{os.path.basename(str(stored['fingerprint']))}.npy"
+
+
+def _remove_unnamed(folder: Path) -> None:
+    """Remove pixels that no description names, and descriptions whose pixels are gone.
+
+    Another process that has just written pixels and not yet their description finds them gone the
+    next time and writes them again; the ones it works with stay mapped.
+    """
+    named = set()
+    for description in folder.glob("*.json"):
+        try:
+            pixels = _pixels_of(description, json.loads(description.read_text(encoding="utf-8")))
+        except _DAMAGE:
+            pixels = None
+        if pixels is not None and pixels.exists():
+            named.add(pixels)
+        else:
+            with suppress(OSError):
+                description.unlink()
+    for pixels in folder.glob("*.npy"):
+        if pixels not in named:
+            with suppress(OSError):
+                pixels.unlink()
 
 
 def _remove_stale(folder: Path) -> None:

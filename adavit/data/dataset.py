@@ -19,13 +19,14 @@ from adavit.data.assemble import (
     decoding_threads,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
-from adavit.data.digests import fingerprint_start
+from adavit.data.digests import set_fingerprint
 from adavit.data.files.collection import Collection, identify, open_files
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.image_set import ImageSet
 from adavit.data.named_sets import open_name
 from adavit.errors import UserError
+from adavit.runtime.cache_folder import default_cache_dir
 
 
 def load_images(
@@ -63,26 +64,17 @@ def load_images(
         check_resolution(resolution)
     check_resolution(default_resolution_cap, "default_resolution_cap")
     check_channels(channels)
-    cache_dir = cache.default_cache_dir() if cache_dir is None else cache_dir
+    cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
-    folder = cache_dir / "images"
     with _open(source, data_root) as collection:
         size = f"at most {default_resolution_cap}" if resolution is None else str(resolution)
-        key = identify(
-            [
-                f"version {cache.FORMAT_VERSION}",
-                collection.source,
-                collection.identity,
-                size,
-                channels,
-            ]
-        )
-        stored = cache.load(folder, key)
+        key = identify([f"version {cache.FORMAT_VERSION}", collection.source, size, channels])
+        stored = cache.load(cache_dir, key, collection.identity)
         if stored is not None:
             return stored
         return _decode(
             collection,
-            folder,
+            cache_dir,
             key,
             resolution=resolution,
             cap=default_resolution_cap,
@@ -110,7 +102,7 @@ def safe_name(text: str) -> str:
 
 def _decode(
     collection: Collection,
-    folder: Path,
+    cache_dir: Path,
     key: str,
     *,
     resolution: int | None,
@@ -122,7 +114,7 @@ def _decode(
     sources = collection.images()
     with decoding_threads() as threads:
         side = resolution or choose_resolution(sources, cap, threads) or cap
-        with ImageBuffer((4, side, side), _writable(folder)) as buffer:
+        with ImageBuffer((4, side, side), _writable(cache_dir)) as buffer:
             survey = decode_all(sources, buffer, side, threads, progress)
             skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
             if not survey.kept:
@@ -131,7 +123,7 @@ def _decode(
                 channels, transparent=survey.transparent, coloured=survey.coloured
             )
             labels = collection.labels(survey.kept)
-            images, fingerprint, error = _keep_pixels(folder, buffer, count, labels.indices)
+            images, fingerprint, error = _keep_pixels(cache_dir, buffer, count, labels.indices)
     notes = [
         _describe_sizes(printable(collection.source), survey),
         _describe_resolution(survey, side, resolution is None, cap),
@@ -149,33 +141,34 @@ def _decode(
         source=collection.source,
         notes=tuple(notes),
     )
-    if error is None:
+    # What the system refused now is no fact about the files: then the next run looks again.
+    if error is None and not survey.unavailable:
         try:
-            cache.store(folder, key, image_set)
+            cache.store(cache_dir, key, collection.identity, image_set)
         except OSError as later:
             error = later
     if error is None:
         return image_set
     note = (
-        f"The decoded set is not kept for the next run: the cache {folder} cannot be written "
+        f"The decoded set is not kept for the next run: the cache {cache_dir} cannot be written "
         f"({error.strerror}). Name another folder with ADAVIT_CACHE to load it faster next time."
     )
     return dataclasses.replace(image_set, notes=(*notes, note))
 
 
 def _keep_pixels(
-    folder: Path, buffer: ImageBuffer, channels: int, labels: np.ndarray | None
+    cache_dir: Path, buffer: ImageBuffer, channels: int, labels: np.ndarray | None
 ) -> tuple[np.ndarray, str, OSError | None]:
     """The pixels in the cache; or in memory, with the error, where it cannot be written."""
     shape = (len(buffer), channels, *buffer.shape[1:])
     try:
-        return *cache.store_pixels(folder, shape, converted_blocks(buffer, channels), labels), None
+        return *cache.store_pixels(
+            cache_dir, shape, converted_blocks(buffer, channels), labels
+        ), None
     except OSError as error:
         images = np.concatenate(list(converted_blocks(buffer, channels)))
-        digest = fingerprint_start(shape, labels)
-        digest.update(images.tobytes())
         images.flags.writeable = False
-        return images, digest.hexdigest(), error
+        return images, set_fingerprint(images, labels), error
 
 
 def _writable(folder: Path) -> Path | None:

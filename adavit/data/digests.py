@@ -35,9 +35,7 @@ def images_digest(images: np.ndarray) -> str:
         64 hexadecimal digits.
     """
     digest = hashlib.sha256(f"{images.dtype} {images.shape};".encode())
-    rows = max(1, HASHED_BYTES // max(1, images[:1].nbytes))
-    for start in range(0, len(images), rows):
-        digest.update(np.ascontiguousarray(images[start : start + rows]).data)
+    _add(digest, images)
     return digest.hexdigest()
 
 
@@ -51,3 +49,24 @@ def fingerprint_start(shape: tuple[int, ...], labels: np.ndarray | None) -> "has
     digest = hashlib.sha256(f"adavit images {tuple(shape)}\n".encode())
     digest.update(b"unlabelled\n" if labels is None else labels.astype("<i8").tobytes())
     return digest
+
+
+def set_fingerprint(images: np.ndarray, labels: np.ndarray | None) -> str:
+    """The fingerprint of a data set.
+
+    Args:
+        images: uint8 [N, C, R, R]; may be memory-mapped, and is read in blocks.
+        labels: int64 [N] or None.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = fingerprint_start(images.shape, labels)
+    _add(digest, images)
+    return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", images: np.ndarray) -> None:
+    rows = max(1, HASHED_BYTES // max(1, images[:1].nbytes))
+    for start in range(0, len(images), rows):
+        digest.update(np.ascontiguousarray(images[start : start + rows]).data)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from adavit.data.files.members import LABEL_FILE, Member, printable
+from adavit.errors import UserError
 
-_MAXIMUM_LABEL_FILE_BYTES = 256 << 20
+# Some 700,000 images; read as JSON it takes over 20 times its size of memory.
+_MAXIMUM_LABEL_FILE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,20 @@ def read_label_file(member: Member) -> dict[str, int] | str:
     Returns:
         Labels by path inside the source; or, as the end of a sentence that starts with the file's
         name, why it has none.
+
+    Raises:
+        UserError: If the system refuses the file: a set without its labels is another set.
     """
     if member.size_bytes > _MAXIMUM_LABEL_FILE_BYTES:
-        return "is not used: it has over 256 MB"
+        return f"is not used: it has over {_MAXIMUM_LABEL_FILE_BYTES >> 20} MB"
     try:
         with member.open() as stream:
             content = json.loads(stream.read())
+    except OSError as error:
+        raise UserError(
+            f"{printable(member.name)} of the data cannot be read ({error.strerror}), but must be, as it "
+            "holds the classes. Check its permissions, or take it away to train without classes."
+        ) from error
     except Exception as error:  # noqa: BLE001 - broken archives, encodings, nesting too deep, numbers too long
         return f"is not used: it cannot be read as JSON ({type(error).__name__})"
     entries = content.get("labels") if isinstance(content, dict) else None

@@ -1,11 +1,14 @@
 """Batches for training: shuffled epochs, a function of (seed, purpose, images seen) and of nothing else."""
 
+import os
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from adavit.data.image_set import ImageSet
 from adavit.data.pixels import images_to_float
+from adavit.errors import RunError
 from adavit.runtime.randomness import generator_for
 
 _COPY_BLOCK = 1024
@@ -67,6 +70,9 @@ class BatchSampler:
         Returns:
             Images [count, C, R, R], float32 in [-1, 1], and labels [count], int64, or None without
             classes; on the device.
+
+        Raises:
+            RunError: If the file of the images was cut short.
         """
         items = self._items(start, count)
         rows, flipped = items % len(self._indices), items >= len(self._indices)
@@ -103,6 +109,7 @@ class BatchSampler:
     def _bytes(self, rows: np.ndarray) -> Tensor:
         if self._resident is not None:
             return self._resident[torch.from_numpy(rows).to(self._device)]
+        _check_whole(self._images)
         return torch.from_numpy(self._images[self._indices[rows]]).to(self._device)
 
     def _copy_to_device(self) -> Tensor | None:
@@ -118,3 +125,18 @@ class BatchSampler:
             block = self._images[self._indices[start : start + _COPY_BLOCK]]
             resident[start : start + len(block)] = torch.from_numpy(block).to(self._device)
         return resident
+
+
+def _check_whole(images: np.ndarray) -> None:
+    """Refuse a mapped file that was cut short: reading beyond its end would kill the process."""
+    if not isinstance(images, np.memmap) or images.filename is None:
+        return
+    try:
+        size = os.stat(images.filename).st_size
+    except OSError:  # removed; what is mapped stays
+        return
+    if size < images.offset + images.nbytes:
+        raise RunError(
+            f"The decoded images {images.filename} were cut short while they were used. "
+            "Start again, or go on with --resume: they are decoded anew."
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from adavit.data import ImageSet, Split, default_cache_dir
+from adavit.data import ImageSet, Split
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import RESIZE, split_name
 from adavit.generation.sampling import generated_batches
@@ -18,6 +18,7 @@ from adavit.metrics import (
     choose_extractor,
 )
 from adavit.models import Generator
+from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
 
@@ -113,7 +114,7 @@ def build_evaluator(
         metrics=metrics,
         heldout_images=heldout,
         training_images=training,
-        cache_dir=default_cache_dir() / "features",
+        cache_dir=default_cache_dir(),
     )
 
 

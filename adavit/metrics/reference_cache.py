@@ -19,6 +19,7 @@ from torch import Tensor
 
 from adavit.data.digests import images_digest
 from adavit.metrics.extractors.extractor import FeatureExtractor, tensors_digest
+from adavit.runtime.cache_folder import mark_used, trim
 from adavit.runtime.files import write_bytes
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
@@ -46,19 +47,20 @@ def cached_features(cache_dir: Path, key: str, compute: Callable[[], Tensor]) ->
     run: it is logged.
 
     Args:
-        cache_dir: Folder of the cache; made when missing.
+        cache_dir: The cache; features lie in a folder of it, made when missing.
         key: From `cache_key`.
         compute: Returns the features [N, F], float32, on any device.
 
     Returns:
         Features [N, F], float32, on the CPU.
     """
-    path = cache_dir / f"features-{key[:32]}.safetensors"
+    path = cache_dir / "features" / f"features-{key[:32]}.safetensors"
     features = _read(path, key)
     if features is None:
         features = compute().cpu()
         try:
             _write(path, key, features)
+            trim(cache_dir, keep=[path])
         except OSError as error:
             logger.warning("Features of the real images are not cached in %s: %s", cache_dir, error)
     return features
@@ -77,6 +79,7 @@ def _read(path: Path, key: str) -> Tensor | None:
     if noted.get("key") != key or noted.get("digest") != tensors_digest({"features": features}):
         logger.warning("%s does not hold what it says and is made anew", path)
         return None
+    mark_used(path)
     return features
 
 

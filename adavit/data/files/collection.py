@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.files.archive import open_archive
-from adavit.data.files.decode import Unreadable, open_image
+from adavit.data.files.decode import open_image, unreadable
 from adavit.data.files.folder import list_folder, open_file
 from adavit.data.files.members import (
     LABEL_FILE,
@@ -19,6 +19,7 @@ from adavit.data.files.members import (
     Member,
     Skipped,
     printable,
+    stamp_of,
 )
 from adavit.data.labels import Labels, labels_from_file, labels_from_folders, read_label_file
 
@@ -68,7 +69,8 @@ def open_files(path: Path, name: str) -> Iterator[Collection]:
         name: Short name of the set.
 
     Yields:
-        The collection, identified by path and by names, sizes and times of its files.
+        The collection, identified by names, sizes, places on the disk and times of its files (of a
+        zip: those of the archive, and its members' checksums).
 
     Raises:
         UserError: If the path cannot be listed.
@@ -110,8 +112,7 @@ def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Col
             return labels_from_folders(names)
         return labels_from_file(names, read_label_file(label_file))
 
-    status = path.stat()
-    parts = [str(path), "" if path.is_dir() else f"{status.st_size} {status.st_mtime_ns}"]
+    parts = ["" if path.is_dir() else stamp_of(path.stat())]
     for member in (*members, *([label_file] if label_file else [])):
         parts.append(f"{member.name}\0{member.size_bytes}\0{member.stamp}")
     parts.extend(f"{each.name}\0{each.reason}" for each in skipped)
@@ -133,7 +134,7 @@ def _open(member: Member) -> Iterator[Image.Image]:
     try:
         stream = member.open()
     except Exception as error:  # zipfile and zlib raise many kinds; one member must never end a run
-        raise Unreadable(f"cannot be read ({printable(str(error))})") from error
+        raise unreadable(error) from error
     with stream:
         yield open_image(stream)
 

@@ -45,6 +45,10 @@ class Unreadable(Exception):
     """Why a file gives no image, as the end of the sentence "it ..."."""
 
 
+class Unavailable(Unreadable):
+    """Why the system does not give a file now: no property of the file, and another time it may."""
+
+
 def open_image(stream: BinaryIO) -> Image.Image:
     """Read the header of an image file; no pixel is decoded.
 
@@ -57,6 +61,7 @@ def open_image(stream: BinaryIO) -> Image.Image:
     Raises:
         Unreadable: If the file is none of the formats, its header is broken, or it has too many
             pixels.
+        MemoryError: If memory ran out.
     """
     try:
         if not stream.read(16).startswith(_SIGNATURES):
@@ -72,7 +77,7 @@ def open_image(stream: BinaryIO) -> Image.Image:
     except (
         Exception
     ) as error:  # decoders raise anything on hostile bytes; one file must never end a run
-        raise Unreadable(_damage(error)) from error
+        raise unreadable(error) from error
     width, height = image.size
     if width * height > MAXIMUM_PIXELS:
         raise Unreadable(f"has over 100 megapixels ({width}x{height})")
@@ -93,6 +98,7 @@ def decode(image: Image.Image, resolution: int) -> np.ndarray:
     Raises:
         Unreadable: If the pixels are truncated or damaged, or their meaning is not defined (32-bit,
             floating point).
+        MemoryError: If memory ran out.
     """
     try:
         image.load()
@@ -103,12 +109,27 @@ def decode(image: Image.Image, resolution: int) -> np.ndarray:
     except Unreadable:
         raise
     except Exception as error:  # as in open_image
-        raise Unreadable(_damage(error)) from error
+        raise unreadable(error) from error
 
 
-def _damage(error: Exception) -> str:
+def unreadable(error: Exception) -> Unreadable:
+    """What an error met while reading a file says about it.
+
+    Args:
+        error: Anything that opening, reading or decoding raised.
+
+    Returns:
+        The reason: `Unavailable` for what the system refuses, else damage of the content.
+
+    Raises:
+        MemoryError: If memory ran out: that is said of the machine, never of the file.
+    """
+    if isinstance(error, MemoryError) or "out of memory" in str(error):  # so Pillow's codecs say it
+        raise MemoryError from error
+    if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
+        return Unavailable(f"cannot be read ({error.strerror})")
     text = printable(str(error)) or type(error).__name__
-    return f"is damaged: {text[:200]}"
+    return Unreadable(f"is damaged: {text[:200]}")
 
 
 def _orient(image: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from adavit.data.files.members import Member, Skipped, is_litter, printable
+from adavit.data.files.members import Member, Skipped, is_litter, printable, stamp_of
 from adavit.errors import UserError
 
 
@@ -63,7 +63,7 @@ def list_folder(path: Path) -> list[Member | Skipped]:
 def _examine(entry: "os.DirEntry[str]", name: str) -> Member | Skipped | None:
     """A member, a reason to skip the entry, or None for a folder to walk into."""
     try:
-        status = entry.stat()
+        status = os.stat(entry.path)  # not entry.stat(), which knows no inode on Windows
     except OSError as error:
         return Skipped(printable(name), f"cannot be read ({error.strerror})")
     if stat.S_ISDIR(status.st_mode):
@@ -71,7 +71,7 @@ def _examine(entry: "os.DirEntry[str]", name: str) -> Member | Skipped | None:
     if not stat.S_ISREG(status.st_mode):
         return Skipped(printable(name), "is a pipe, socket or device, not a file")
     opener = functools.partial(open_file, entry.path)
-    return Member(name, status.st_size, str(status.st_mtime_ns), opener)
+    return Member(name, status.st_size, stamp_of(status), opener)
 
 
 def open_file(path: str | Path) -> BinaryIO:

@@ -1,5 +1,6 @@
 """What is found in a folder or an archive: members that can be opened, and files left out, each with its reason."""
 
+import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +33,8 @@ class Member:
     Attributes:
         name: Path inside the source with "/" between the parts.
         size_bytes: Size of the file, unpacked.
-        stamp: Changes when the content may have changed: the time of the file, or its checksum in
-            an archive.
+        stamp: Changes when the content may have changed: `stamp_of` the file, or its checksum in an
+            archive.
         open: Opens the file for reading; may raise OSError or what `zipfile` raises for a broken
             archive.
     """
@@ -42,6 +43,15 @@ class Member:
     size_bytes: int
     stamp: str
     open: Callable[[], BinaryIO]
+
+
+def stamp_of(status: os.stat_result) -> str:
+    """What changes with every change of a file's content or place on the disk.
+
+    Whoever replaces a file may give the new one the name, size and time of the old one, as unpacking
+    an archive does; its inode and the time of its last change are the system's own.
+    """
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_dev}:{status.st_ino}"
 
 
 def is_litter(name: str) -> bool:

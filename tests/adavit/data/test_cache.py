@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adavit.data import cache
-from adavit.data.cache import default_cache_dir, load, store, store_pixels
+from adavit.data.cache import cached_sets, forget, load, store, store_pixels
 from adavit.data.files.members import Skipped
 from adavit.data.image_set import ImageSet
 from tests.references.data_files import pixels
@@ -25,17 +24,19 @@ def blocks(images: np.ndarray = IMAGES) -> Iterator[np.ndarray]:
     yield images[4:]
 
 
-def put(folder: Path, key: str = "key") -> ImageSet:
-    images, fingerprint = store_pixels(folder, IMAGES.shape, blocks(), LABELS)
+def put(
+    folder: Path, key: str = "key", identity: str = "now", images: np.ndarray = IMAGES
+) -> ImageSet:
+    mapped, fingerprint = store_pixels(folder, images.shape, blocks(images), LABELS)
     skipped = (Skipped("a.txt", "is not an image"),)
-    found = ImageSet("pets", images, LABELS, ("é", "b"), fingerprint, skipped, "/pets", ("ü",))
-    store(folder, key, found)
+    found = ImageSet("pets", mapped, LABELS, ("é", "b"), fingerprint, skipped, "/pets", ("ü",))
+    store(folder, key, identity, found)
     return found
 
 
 def test_what_was_stored_is_found_and_mapped_read_only(tmp_path: Path) -> None:
     stored = put(tmp_path / "new" / "folder")
-    found = load(tmp_path / "new" / "folder", "key")
+    found = load(tmp_path / "new" / "folder", "key", "now")
     assert found is not None
     assert isinstance(found.images, np.memmap)
     assert not found.images.flags.writeable
@@ -53,46 +54,48 @@ def test_fingerprint_is_a_digest_of_shape_labels_and_pixels(tmp_path: Path) -> N
 def test_pixels_are_a_plain_npy_file_named_by_the_fingerprint(tmp_path: Path) -> None:
     fingerprint = put(tmp_path).fingerprint
     np.testing.assert_array_equal(
-        np.load(tmp_path / f"{fingerprint}.npy", allow_pickle=False), IMAGES
+        np.load(tmp_path / "images" / f"{fingerprint}.npy", allow_pickle=False), IMAGES
     )
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".npy"]
+    assert sorted(path.suffix for path in (tmp_path / "images").iterdir()) == [".json", ".npy"]
 
 
 def test_another_key_is_not_found(tmp_path: Path) -> None:
     put(tmp_path)
-    assert load(tmp_path, "other") is None
-    assert load(tmp_path / "nowhere", "key") is None
+    assert load(tmp_path, "other", "now") is None
+    assert load(tmp_path / "nowhere", "key", "now") is None
 
 
 @pytest.mark.parametrize("length", [0, 10, 128, 500, -1])
 def test_truncated_pixels_are_not_used(tmp_path: Path, length: int) -> None:
-    path = tmp_path / f"{put(tmp_path).fingerprint}.npy"
+    path = tmp_path / "images" / f"{put(tmp_path).fingerprint}.npy"
     path.write_bytes(path.read_bytes()[:length])
-    assert load(tmp_path, "key") is None
+    assert load(tmp_path, "key", "now") is None
 
 
 def test_pixels_with_bytes_behind_them_are_not_used(tmp_path: Path) -> None:
-    path = tmp_path / f"{put(tmp_path).fingerprint}.npy"
+    path = tmp_path / "images" / f"{put(tmp_path).fingerprint}.npy"
     path.write_bytes(path.read_bytes() + b"x")
-    assert load(tmp_path, "key") is None
+    assert load(tmp_path, "key", "now") is None
 
 
-def test_pixels_lost_in_the_middle_are_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("flipped", [slice(500_000, 600_000), slice(777_777, 777_778)])
+def test_pixels_damaged_in_the_middle_are_not_used(tmp_path: Path, flipped: slice) -> None:
+    """However little: one bit of one byte is another image."""
     images = pixels(100, 3, 64, 64)
     mapped, fingerprint = store_pixels(tmp_path, images.shape, iter([images]), None)
-    store(tmp_path, "key", ImageSet("a", mapped, None, (), fingerprint, (), "a", ()))
-    assert load(tmp_path, "key") is not None
-    path = tmp_path / f"{fingerprint}.npy"
+    store(tmp_path, "key", "now", ImageSet("a", mapped, None, (), fingerprint, (), "a", ()))
+    assert load(tmp_path, "key", "now") is not None
+    path = tmp_path / "images" / f"{fingerprint}.npy"
     content = bytearray(path.read_bytes())
-    content[500_000:600_000] = bytes(100_000)
+    content[flipped] = bytes(byte ^ 1 for byte in content[flipped])
     path.write_bytes(content)
-    assert load(tmp_path, "key") is None
+    assert load(tmp_path, "key", "now") is None
 
 
 def test_a_pickle_in_place_of_the_pixels_is_never_run(tmp_path: Path) -> None:
-    path = tmp_path / f"{put(tmp_path).fingerprint}.npy"
+    path = tmp_path / "images" / f"{put(tmp_path).fingerprint}.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    assert load(tmp_path, "key") is None
+    assert load(tmp_path, "key", "now") is None
 
 
 @pytest.mark.parametrize(
@@ -105,14 +108,14 @@ def test_a_pickle_in_place_of_the_pixels_is_never_run(tmp_path: Path) -> None:
         b"\xff",
         b'{"fingerprint": "x"}',
         b"[" * 100_000,
-        b'{"fingerprint": "../../x", "shape": [6, 3, 8, 8], "spots": 0}',
-        b'{"fingerprint": "\\u0000", "shape": [6, 3, 8, 8], "spots": 0}',
+        b'{"fingerprint": "../../x", "shape": [6, 3, 8, 8], "identity": "now"}',
+        b'{"fingerprint": "\\u0000", "shape": [6, 3, 8, 8], "identity": "now"}',
     ],
 )
 def test_a_damaged_description_is_not_used(tmp_path: Path, content: bytes) -> None:
     put(tmp_path)
-    (tmp_path / "key.json").write_bytes(content)
-    assert load(tmp_path, "key") is None
+    (tmp_path / "images" / "key.json").write_bytes(content)
+    assert load(tmp_path, "key", "now") is None
 
 
 @pytest.mark.parametrize(
@@ -126,24 +129,25 @@ def test_a_damaged_description_is_not_used(tmp_path: Path, content: bytes) -> No
         ("classes", 3),
         ("skipped", [["a.png"]]),
         ("notes", None),
-        ("spots", 0),
+        ("fingerprint", "0" * 64),
+        ("identity", 3),
     ],
 )
 def test_a_description_of_other_content_is_not_used(
     tmp_path: Path, field: str, value: object
 ) -> None:
     put(tmp_path)
-    stored = json.loads((tmp_path / "key.json").read_text())
+    stored = json.loads((tmp_path / "images" / "key.json").read_text())
     stored[field] = value
-    (tmp_path / "key.json").write_text(json.dumps(stored))
-    assert load(tmp_path, "key") is None
+    (tmp_path / "images" / "key.json").write_text(json.dumps(stored))
+    assert load(tmp_path, "key", "now") is None
 
 
 def test_storing_again_mends_what_was_damaged(tmp_path: Path) -> None:
-    path = tmp_path / f"{put(tmp_path).fingerprint}.npy"
+    path = tmp_path / "images" / f"{put(tmp_path).fingerprint}.npy"
     path.write_bytes(b"")
     put(tmp_path)
-    assert load(tmp_path, "key") is not None
+    assert load(tmp_path, "key", "now") is not None
 
 
 @pytest.mark.parametrize("call", ["write", "replace"])
@@ -161,17 +165,19 @@ def test_a_write_that_fails_leaves_nothing_behind(
         monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(OSError, match="No space"):
         store_pixels(tmp_path, IMAGES.shape, interrupted() if call == "write" else blocks(), None)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "images").iterdir()) == []
 
 
 def test_a_run_that_was_killed_leaves_no_entry_and_its_rest_goes_after_a_day(
     tmp_path: Path,
 ) -> None:
-    old, young = tmp_path / ".tmp-old", tmp_path / ".tmp-young"
+    folder = tmp_path / "images"
+    folder.mkdir()
+    old, young = folder / ".tmp-old", folder / ".tmp-young"
     old.write_bytes(b"x")
     young.write_bytes(b"x")
     os.utime(old, (0, time.time() - 2 * 24 * 3600))
-    assert load(tmp_path, "key") is None
+    assert load(tmp_path, "key", "now") is None
     put(tmp_path)
     assert not old.exists()
     assert young.exists()
@@ -180,7 +186,7 @@ def test_a_run_that_was_killed_leaves_no_entry_and_its_rest_goes_after_a_day(
 def _store_often(folder: str) -> None:
     for _ in range(10):
         put(Path(folder))
-        assert load(Path(folder), "key") is not None
+        assert load(Path(folder), "key", "now") is not None
 
 
 def test_processes_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None:
@@ -191,10 +197,10 @@ def test_processes_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> No
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0, 0]
-    found = load(tmp_path, "key")
+    found = load(tmp_path, "key", "now")
     assert found is not None
     np.testing.assert_array_equal(found.images, IMAGES)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list((tmp_path / "images").iterdir())) == 2
 
 
 def test_a_mapped_set_survives_being_stored_again(tmp_path: Path) -> None:
@@ -203,19 +209,45 @@ def test_a_mapped_set_survives_being_stored_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images, IMAGES)
 
 
-def test_cache_folder_follows_the_environment(
+def test_a_set_of_a_source_that_changed_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    """Every edit of an image would else leave another copy of the whole set."""
+    before = put(tmp_path, identity="before")
+    after = put(tmp_path, identity="after", images=IMAGES[::-1])
+    assert load(tmp_path, "key", "before") is None
+    assert load(tmp_path, "key", "after") is not None
+    names = sorted(path.name for path in (tmp_path / "images").iterdir())
+    assert names == sorted(["key.json", f"{after.fingerprint}.npy"])
+    np.testing.assert_array_equal(before.images, IMAGES)  # a run that has it mapped goes on
+
+
+def test_pixels_that_two_sources_share_stay_until_both_are_gone(tmp_path: Path) -> None:
+    put(tmp_path, "folder")
+    put(tmp_path, "zip")
+    first, second = cached_sets(tmp_path)
+    forget(tmp_path, [first])
+    assert [each.description for each in cached_sets(tmp_path)] == [second.description]
+    forget(tmp_path, [second])
+    assert list((tmp_path / "images").iterdir()) == []
+
+
+def test_the_list_tells_source_shape_and_size(tmp_path: Path) -> None:
+    before = time.time() - 1
+    put(tmp_path)
+    (tmp_path / "images" / "damaged.json").write_text('{"source": 1}')
+    (found,) = cached_sets(tmp_path)
+    assert (found.source, found.shape) == ("/pets", (6, 3, 8, 8))
+    assert found.size_bytes == 128 + 6 * 3 * 8 * 8
+    assert before < found.last_used < time.time() + 1
+
+
+def test_the_set_used_longest_ago_goes_when_the_limit_is_passed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache.sys, "platform", "linux")
-    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path))
-    assert default_cache_dir() == tmp_path
-    monkeypatch.delenv("ADAVIT_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_dir() == tmp_path / "adavit"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert default_cache_dir() == Path.home() / ".cache" / "adavit"
-    monkeypatch.setattr(cache.sys, "platform", "darwin")
-    assert default_cache_dir() == Path.home() / "Library" / "Caches" / "adavit"
-    monkeypatch.setattr(cache.sys, "platform", "win32")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    assert default_cache_dir() == tmp_path / "adavit" / "Cache"
+    monkeypatch.setenv("ADAVIT_CACHE_GB", str(3.5 * (128 + 6 * 3 * 8 * 8) / 1e9))
+    for number, key in enumerate(("a", "b", "c")):
+        found = put(tmp_path, key, images=np.roll(IMAGES, number))
+        os.utime(tmp_path / "images" / f"{found.fingerprint}.npy", (number, number))
+    assert load(tmp_path, "a", "now") is not None  # used again: b is the oldest
+    put(tmp_path, "d", images=np.roll(IMAGES, 3))
+    assert [load(tmp_path, key, "now") is not None for key in "abcd"] == [True, False, True, True]
+    assert {path.stem for path in (tmp_path / "images").glob("*.json")} == {"a", "c", "d"}

@@ -1,4 +1,5 @@
 import errno
+import io
 import json
 import os
 import shutil
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from adavit.data import assemble, cache, load_images
 from adavit.data.dataset import safe_name
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
 
 
@@ -89,7 +91,7 @@ def test_a_member_with_a_wrong_checksum_is_skipped(tmp_path: Path) -> None:
     found = load_images(str(path))
     assert len(found) == 1
     assert found.skipped[0].name == "1.png"
-    assert "cannot be read" in found.skipped[0].reason
+    assert "is damaged: Bad CRC-32" in found.skipped[0].reason
 
 
 def test_classes_are_those_of_readable_images_only(tmp_path: Path) -> None:
@@ -225,6 +227,127 @@ def test_a_changed_zip_is_read_again(tmp_path: Path) -> None:
     first = load_images(str(path))
     write_zip(path, {"1.png": png(2)})
     assert load_images(str(path)).fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_files_replaced_under_the_same_name_size_and_time_are_read_again(
+    tmp_path: Path, kind: str
+) -> None:
+    """As by unpacking an archive whose times are fixed: 1980 for all of them, whatever they hold."""
+    source = tmp_path / f"set.{kind}"
+
+    def write(value: int) -> None:
+        bmp = encode(np.full((8, 8, 3), value, dtype=np.uint8), "BMP")
+        if kind == "zip":
+            source.unlink(missing_ok=True)
+            write_zip(source, {"1.bmp": bmp})
+        else:
+            shutil.rmtree(source, ignore_errors=True)
+            write_folder(source, {"1.bmp": bmp})
+            os.utime(source / "1.bmp", (315_532_800, 315_532_800))
+        os.utime(source, (315_532_800, 315_532_800))
+
+    write(200)
+    assert load_images(str(source)).images.max() == 200
+    write(20)
+    assert load_images(str(source)).images.max() == 20
+
+
+def test_a_zip_repaired_behind_the_same_checksums_is_read_again(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"1.png": png(1), "2.png": png(2)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60] + bytes([whole[60] ^ 255]) + whole[61:])
+    assert len(load_images(str(path))) == 1
+    path.write_bytes(whole)
+    assert len(load_images(str(path))) == 2
+
+
+@pytest.mark.parametrize(
+    "code", [errno.EACCES, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ETIMEDOUT]
+)
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_what_the_system_refuses_once_is_no_fact_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, call: str
+) -> None:
+    folder = write_folder(tmp_path / "a", two_classes())
+
+    class Refusing(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise OSError(code, os.strerror(code))
+
+    def refused(path: str | Path) -> io.BufferedIOBase:
+        if not str(path).endswith("1.png"):
+            return open(path, "rb")
+        if call == "open":
+            raise OSError(code, os.strerror(code))
+        return Refusing()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("adavit.data.files.folder.open_file", refused)
+        found = load_images(str(folder))
+        assert [(each.name, each.reason) for each in found.skipped] == [
+            ("dog/1.png", f"cannot be read ({os.strerror(code)})")
+        ]
+    assert len(load_images(str(folder))) == 3
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory error when reading")])
+def test_an_image_that_the_memory_does_not_suffice_for_is_tried_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    folder = write_folder(tmp_path / "a", two_classes())
+    load, left = PngImageFile.load, [2]
+
+    def short_of_memory(image: PngImageFile) -> object:
+        if left[0]:
+            left[0] -= 1
+            raise error
+        return load(image)
+
+    monkeypatch.setattr(PngImageFile, "load", short_of_memory)
+    assert len(load_images(str(folder))) == 3
+
+
+def test_memory_that_does_not_suffice_ends_the_run_and_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_folder(tmp_path / "a", two_classes())
+
+    def short_of_memory(_: PngImageFile) -> object:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PngImageFile, "load", short_of_memory)
+        with pytest.raises(RunError, match=r"does not suffice to decode cat/3\.png\. Free some"):
+            load_images(str(folder))
+    assert len(load_images(str(folder))) == 3
+
+
+def test_a_label_file_that_the_system_refuses_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it the set would be trained on with other classes, or none."""
+    folder = write_folder(tmp_path / "a", two_classes() | {"dataset.json": b"{}"})
+
+    def refused(path: str | Path) -> io.BufferedIOBase:
+        if str(path).endswith(".json"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(path, "rb")
+
+    monkeypatch.setattr("adavit.data.files.folder.open_file", refused)
+    with pytest.raises(UserError, match=r"dataset\.json of the data cannot be read \(Permission"):
+        load_images(str(folder))
+
+
+def test_each_source_has_one_entry_however_often_it_is_edited(
+    tmp_path: Path, own_cache: Path
+) -> None:
+    folder = write_folder(tmp_path / "a", two_classes())
+    for seed in range(4):
+        (folder / "dog" / "1.png").write_bytes(png(10 + seed))
+        load_images(str(folder))
+    kinds = sorted(path.suffix for path in (own_cache / "images").iterdir())
+    assert kinds == [".json", ".npy"]
 
 
 def test_a_damaged_cache_is_built_anew(tmp_path: Path, own_cache: Path) -> None:

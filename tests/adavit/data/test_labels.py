@@ -91,7 +91,7 @@ def test_a_label_file_that_cannot_be_used_says_why(content: object, why: str) ->
 
 def test_an_enormous_label_file_is_not_read() -> None:
     member = Member("dataset.json", 1 << 40, "", lambda: pytest.fail("was opened"))
-    assert "256 MB" in read_label_file(member)
+    assert "over 32 MB" in read_label_file(member)
 
 
 def test_a_set_labelled_in_part_has_no_classes() -> None:

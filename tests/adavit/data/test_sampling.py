@@ -1,9 +1,13 @@
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from adavit.data.image_set import ImageSet
 from adavit.data.sampling import BatchSampler
+from adavit.errors import RunError
 
 CPU = torch.device("cpu")
 
@@ -150,3 +154,19 @@ def test_an_accelerator_draws_the_same_batches_from_its_own_memory() -> None:
     assert expected_labels is not None
     assert torch.equal(images.cpu(), expected)
     assert torch.equal(labels.cpu(), expected_labels)
+
+
+def test_a_mapped_file_that_was_cut_short_ends_the_run_not_the_process(tmp_path: Path) -> None:
+    """Reading a page beyond the end of a mapped file is SIGBUS."""
+    images = np.zeros((64, 3, 64, 64), dtype=np.uint8)
+    path = tmp_path / "images.npy"
+    np.save(path, images)
+    mapped = np.load(path, mmap_mode="r")
+    image_set = ImageSet("mapped", mapped, None, (), "", (), "", ())
+    sampler = BatchSampler(
+        image_set, np.arange(64), seed=0, purpose="data", device=torch.device("cpu")
+    )
+    sampler.batch(0, 8)
+    os.truncate(path, 5000)
+    with pytest.raises(RunError, match="were cut short while they were used"):
+        sampler.batch(8, 64)

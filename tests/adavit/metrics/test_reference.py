@@ -86,7 +86,9 @@ def test_features_come_from_the_cache_the_second_time(
         assert found.scores["floor"].count == 8
     assert counts[-1] == 40
     assert counts.count(40) == 1
-    assert len(list(tmp_path.iterdir())) == 2  # of the reference and of the held-out images
+    assert (
+        len(list((tmp_path / "features").iterdir())) == 2
+    )  # of the reference and of the held-out images
 
 
 def test_images_are_found_again_pixel_for_pixel(reals: np.ndarray) -> None:

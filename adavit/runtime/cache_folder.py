@@ -1,0 +1,110 @@
+"""The folder of what can be made anew (decoded sets, features, downloads): where it is, how large it may grow."""
+
+import math
+import os
+import shutil
+import sys
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from adavit.errors import UserError
+
+DEFAULT_LIMIT_GB = 20.0
+PARTS = ("images", "features", "downloads")
+"""Folders in it: decoded sets, features of real images, and data sets as they were downloaded."""
+
+_BOUNDED = ("images/*.npy", "features/*.safetensors")
+"""What the limit counts. Downloads are not among it: they cannot always be had again."""
+
+
+def default_cache_dir() -> Path:
+    """The folder: $ADAVIT_CACHE, else the platform's folder for caches."""
+    chosen = os.environ.get("ADAVIT_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "adavit"
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "adavit" / "Cache"
+    base = os.environ.get("XDG_CACHE_HOME")
+    # The convention: a relative path in the variable is to be ignored.
+    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "adavit"
+
+
+def cache_limit_bytes() -> int:
+    """How large decoded sets and features together may grow: $ADAVIT_CACHE_GB times 10^9, else 20 GB.
+
+    Raises:
+        UserError: If the variable is not a number of at least 0.
+    """
+    given = os.environ.get("ADAVIT_CACHE_GB") or str(DEFAULT_LIMIT_GB)
+    try:
+        gigabytes = float(given)
+    except ValueError:
+        gigabytes = math.nan
+    if not 0 <= gigabytes < math.inf:
+        raise UserError(
+            f"ADAVIT_CACHE_GB is {given!r}, but must be a number of gigabytes, at least 0. "
+            f"Set it to {DEFAULT_LIMIT_GB:g}, or unset it."
+        )
+    return int(gigabytes * 1e9)
+
+
+def mark_used(path: Path) -> None:
+    """Put a file last among those that `trim` removes."""
+    with suppress(OSError):
+        os.utime(path)
+
+
+def trim(cache_dir: Path, *, keep: Collection[Path] = ()) -> list[Path]:
+    """Remove the least recently used files until the limit is kept.
+
+    A file that a process has mapped stays readable to it.
+
+    Args:
+        cache_dir: The folder.
+        keep: What is not removed, even where the limit cannot be kept then.
+
+    Returns:
+        What was removed.
+    """
+    limit = cache_limit_bytes()
+    found = []
+    for path in (path for pattern in _BOUNDED for path in cache_dir.glob(pattern)):
+        with suppress(OSError):  # another process may have removed it
+            status = path.stat()
+            found.append((status.st_mtime_ns, status.st_size, path))
+    total = sum(size for _, size, _ in found)
+    removed = []
+    for _, size, path in sorted(found):
+        if total <= limit:
+            break
+        if path not in keep:
+            with suppress(OSError):
+                path.unlink()
+                removed.append(path)
+                total -= size
+    return removed
+
+
+def part_size(cache_dir: Path, part: str) -> tuple[int, int]:
+    """The number of files of one of `PARTS`, and their bytes."""
+    count = total = 0
+    for path in (cache_dir / part).rglob("*"):
+        with suppress(OSError):
+            if path.is_file():
+                count, total = count + 1, total + path.stat().st_size
+    return count, total
+
+
+def empty_part(cache_dir: Path, part: str) -> None:
+    """Remove one of `PARTS`.
+
+    Raises:
+        OSError: If something in it cannot be removed.
+    """
+    folder = cache_dir / part
+    if folder.exists():
+        shutil.rmtree(folder)

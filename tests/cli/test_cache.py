@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adavit.data import load_images
+from tests.cli.conftest import Adavit
+from tests.references.data_files import png, write_folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two sets of one image, features and a download."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ADAVIT_CACHE", str(folder))
+    monkeypatch.chdir(tmp_path)
+    for name in ("cats", "dogs"):
+        load_images(str(write_folder(tmp_path / name, {"1.png": png(ord(name[0]))})))
+    for part, size in (("features", 2_000_000), ("downloads", 3_000_000)):
+        (folder / part).mkdir()
+        (folder / part / "file").write_bytes(bytes(size))
+    return folder
+
+
+def test_the_list_shows_each_set(adavit: Adavit, tmp_path: Path) -> None:
+    outcome = adavit("cache", "list")
+    assert outcome.code == 0, outcome.err
+    for name in ("cats", "dogs"):
+        (line,) = [line for line in outcome.out.splitlines() if str(tmp_path / name) in line]
+        assert line.split()[1:5] == ["1", "8x8", "3", "0.0"]
+
+
+def test_the_size_is_told_by_part(
+    adavit: Adavit, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADAVIT_CACHE_GB", "2.5")
+    lines = adavit("cache", "size").out.splitlines()
+    assert lines[0] == str(own_cache)
+    assert [line.split() for line in lines[1:4]] == [
+        ["images", "0.0", "MB,", "4", "files"],
+        ["features", "2.0", "MB,", "1", "files"],
+        ["downloads", "3.0", "MB,", "1", "files"],
+    ]
+    assert "stay under 2.5 GB" in lines[4]
+
+
+def test_one_set_is_removed_by_its_folder(adavit: Adavit, own_cache: Path, tmp_path: Path) -> None:
+    mapped = load_images(str(tmp_path / "cats")).images
+    expected = np.array(mapped)
+    assert adavit("cache", "clear", "cats").code == 0
+    listed = adavit("cache", "list").out
+    assert "dogs" in listed
+    assert "cats" not in listed
+    np.testing.assert_array_equal(mapped, expected)
+    assert (own_cache / "features" / "file").exists()
+
+
+def test_all_is_removed_but_downloads_only_when_asked(adavit: Adavit, own_cache: Path) -> None:
+    outcome = adavit("cache", "clear")
+    assert "Removed 2.0 MB" in outcome.out
+    assert sorted(path.name for path in own_cache.iterdir()) == ["downloads"]
+    assert "Removed 3.0 MB" in adavit("cache", "clear", "--downloads").out
+    assert list(own_cache.iterdir()) == []
+    assert "Removed 0.0 MB" in adavit("cache", "clear", "--downloads").out
+
+
+def test_a_set_that_is_not_there_is_named(adavit: Adavit) -> None:
+    outcome = adavit("cache", "clear", "birds")
+    assert outcome.code == 2
+    assert "no set of 'birds'" in outcome.err
+    assert "adavit cache list" in outcome.err
