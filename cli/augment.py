@@ -9,8 +9,8 @@ from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.config.layers import build_config
 from adavit.diagnostics.augmentation_preview import preview as draw_preview
-from adavit.generation.sampling import png_bytes
 from adavit.runtime.files import write_bytes
+from adavit.runtime.pictures import result_png
 
 
 @click.group()
@@ -39,6 +39,7 @@ def command() -> None:
 @options.setting("--resolution", "data.resolution", "Side in pixels. [what fits the images]")
 @options.setting("--seed", "run.seed", "Which images and draws. [0]", type=click.IntRange(min=0))
 @options.setting("--data-root", "data.data_root", "Where downloaded sets are kept.")
+@options.follow_links
 @click.option(
     "-o",
     "--out",
@@ -61,5 +62,5 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     config = build_config([fixed, *options.setting_layers(settings, assignments=assignments)])
     with console_for(err=True) as console:
         picture = draw_preview(config, p=p, console=console)
-    write_bytes(out, png_bytes(picture))
+    write_bytes(out, result_png(picture))
     click.echo(f"Wrote {out}.")

@@ -17,6 +17,13 @@ from adavit.generation.generate import generate, parse_seeds
     "--truncation", type=click.FloatRange(0, 2), default=1.0, show_default=True, help="1 is none."
 )
 @click.option("--class", "class_name", help="Class by name or number. [drawn by the seed]")
+@click.option(
+    "--labels",
+    type=click.Choice(["shares", "even"]),
+    default="shares",
+    show_default=True,
+    help="How classes are drawn: as often as in the training images, or all alike.",
+)
 @options.which
 @click.option("--grid", is_flag=True, help="Also write grid.png.")
 @options.device

@@ -85,6 +85,11 @@ data = setting(
     "data.source",
     "A folder, a zip, or a name: small_set, cifar10, cifar100, stl10, flowers102.",
 )
+follow_links = setting(
+    "--follow-links/--no-follow-links",
+    "data.follow_links",
+    "Also take what links out of the data's folder lead to. [no]",
+)
 image_settings = in_order(
     setting(
         "--resolution",
@@ -99,6 +104,7 @@ image_settings = in_order(
         "Held-out images per training image. [0.05 from 500 images on]",
     ),
     setting("--data-root", "data.data_root", "Where downloaded sets are kept."),
+    follow_links,
 )
 run_settings = in_order(
     setting("--seed", "run.seed", "Start of all random streams. [0]"),

@@ -36,6 +36,8 @@ class DataConfig(ConfigModel):
     else 0."""
     data_root: Path | None = Field(None)
     """Where downloaded data sets are kept. None: the cache folder."""
+    follow_links: bool = Field(False)
+    """Also take files and folders that links out of the data's folder lead to."""
 
 
 class GeneratorConfig(ConfigModel):

@@ -36,6 +36,7 @@ def load_images(
     default_resolution_cap: int = 256,
     channels: Channels = "auto",
     data_root: Path | None = None,
+    follow_links: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
@@ -49,6 +50,7 @@ def load_images(
         default_resolution_cap: Upper limit of that default in pixels.
         channels: "auto" finds the channels over the whole set.
         data_root: Where named sets are downloaded to; None for a folder in the cache.
+        follow_links: Also follow links that lead out of a folder.
         cache_dir: Where decoded sets are kept; None for `default_cache_dir()`.
         progress: Called with the number of files decoded and the number of all; not called when the
             cache has the set.
@@ -66,7 +68,7 @@ def load_images(
     check_channels(channels)
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
-    with _open(source, data_root) as collection:
+    with _open(source, data_root, follow_links) as collection:
         size = f"at most {default_resolution_cap}" if resolution is None else str(resolution)
         key = identify([f"version {cache.FORMAT_VERSION}", collection.source, size, channels])
         stored = cache.load(cache_dir, key, collection.identity)
@@ -83,7 +85,7 @@ def load_images(
         )
 
 
-def _open(source: str, data_root: Path) -> AbstractContextManager[Collection]:
+def _open(source: str, data_root: Path, follow_links: bool) -> AbstractContextManager[Collection]:
     path = Path(source).expanduser()
     try:
         exists = bool(source) and path.exists()
@@ -91,7 +93,7 @@ def _open(source: str, data_root: Path) -> AbstractContextManager[Collection]:
         exists = False
     if exists:
         stem = path.resolve().name if path.is_dir() else path.resolve().stem
-        return open_files(path, safe_name(stem))
+        return open_files(path, safe_name(stem), follow_links=follow_links)
     return open_name(source, data_root)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adavit.data.files.members import LABEL_FILE, Member, printable
+from adavit.data.files.members import LABEL_FILE, Member, normal, printable
 from adavit.errors import UserError
 
 # Some 700,000 images; read as JSON it takes over 20 times its size of memory.
@@ -19,7 +19,8 @@ class Labels:
 
     Attributes:
         indices: int64 [N] into `classes`, or None when the set has no classes.
-        classes: Names, in the order of the indices; empty without classes.
+        classes: Names as they are written in the source, in the order of the indices; empty without
+            classes. To be shown they are made `printable`.
         note: A sentence about what was found.
     """
 
@@ -38,7 +39,7 @@ def labels_from_folders(names: Sequence[str]) -> Labels:
         Classes in alphabetical order. None when an image lies beside the folders or there is only
         one folder.
     """
-    parts = [name.split("/") for name in names]
+    parts = [normal(name).split("/") for name in names]
     shared = 0
     while (
         all(len(path) > shared + 1 for path in parts) and len({path[shared] for path in parts}) == 1
@@ -52,7 +53,7 @@ def labels_from_folders(names: Sequence[str]) -> Labels:
     classes = tuple(sorted(set(folders)))
     number = {name: index for index, name in enumerate(classes)}
     indices = np.array([number[folder] for folder in folders], dtype=np.int64)
-    return describe(indices, tuple(printable(name) for name in classes), "sub-folders")
+    return describe(indices, classes, "sub-folders")
 
 
 def labels_from_file(names: Sequence[str], labels: Mapping[str, int] | str) -> Labels:
@@ -60,7 +61,8 @@ def labels_from_file(names: Sequence[str], labels: Mapping[str, int] | str) -> L
 
     Args:
         names: Paths of the images inside their source.
-        labels: As `read_label_file` returns them: labels by path, or why there are none.
+        labels: As `read_label_file` returns them: labels by path in its normal form, or why there are
+            none.
 
     Returns:
         One class for each label that occurs, named by its number. None if an image has no label: a
@@ -68,11 +70,11 @@ def labels_from_file(names: Sequence[str], labels: Mapping[str, int] | str) -> L
     """
     if isinstance(labels, str):
         return Labels(None, (), f"Classes: none ({LABEL_FILE} {labels}).")
-    without = [name for name in names if name not in labels]
+    without = [name for name in names if normal(name) not in labels]
     if without:
         why = f"{LABEL_FILE} gives no label for {len(without)} of {len(names)} images, such as {printable(without[0])}"
         return Labels(None, (), f"Classes: none ({why}).")
-    values = [labels[name] for name in names]
+    values = [labels[normal(name)] for name in names]
     distinct = sorted(set(values))
     if len(distinct) < 2:
         return Labels(None, (), f"Classes: none ({LABEL_FILE} has the same label for all images).")
@@ -88,11 +90,12 @@ def read_label_file(member: Member) -> dict[str, int] | str:
         member: The file. Its paths are relative to the folder it lies in.
 
     Returns:
-        Labels by path inside the source; or, as the end of a sentence that starts with the file's
+        Labels by path inside the source, in its `normal` form; or, as the end of a sentence that starts with the file's
         name, why it has none.
 
     Raises:
-        UserError: If the system refuses the file: a set without its labels is another set.
+        UserError: If the system refuses the file (a set without its labels is another set), or it
+            gives an image two labels.
     """
     if member.size_bytes > _MAXIMUM_LABEL_FILE_BYTES:
         return f"is not used: it has over {_MAXIMUM_LABEL_FILE_BYTES >> 20} MB"
@@ -111,12 +114,21 @@ def read_label_file(member: Member) -> dict[str, int] | str:
         return "has no labels"
     folder = member.name[: len(member.name) - len(LABEL_FILE)]
     labels: dict[str, int] = {}
+    contradictions: dict[str, str] = {}
     for entry in entries if isinstance(entries, list) else [None]:
         match entry:
             case [str(name), int(value)] if not isinstance(value, bool):
-                labels[folder + name.replace("\\", "/")] = value
+                path = normal(folder + name.replace("\\", "/"))
+                if labels.setdefault(path, value) != value:
+                    contradictions[path] = f"{printable(path)} ({labels[path]} and {value})"
             case _:
                 return 'is not used: "labels" must be a list of ["path", integer]'
+    if contradictions:
+        examples = ", ".join(list(contradictions.values())[:3])
+        raise UserError(
+            f"{printable(member.name)} of the data gives two labels to {len(contradictions)} images, such as "
+            f"{examples}, but must give one to each. Remove the wrong ones."
+        )
     return labels
 
 
@@ -129,6 +141,8 @@ def describe(indices: np.ndarray, classes: tuple[str, ...], origin: str) -> Labe
         origin: Where they come from, e.g. "sub-folders".
     """
     counts = np.bincount(indices, minlength=len(classes))
-    shown = ", ".join(f"{name} {count}" for name, count in zip(classes[:12], counts, strict=False))
+    shown = ", ".join(
+        f"{printable(name)} {count}" for name, count in zip(classes[:12], counts, strict=False)
+    )
     more = f", and {len(classes) - 12} more" if len(classes) > 12 else ""
     return Labels(indices, classes, f"Classes: {len(classes)} from {origin} ({shown}{more}).")

@@ -79,6 +79,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
         resolution=config.given("data.resolution"),
         channels=config.data.channels,
         data_root=config.data.data_root,
+        follow_links=config.data.follow_links,
         progress=lambda done, total: console.activity("decoding", done, total),
     )
     facts = RunFacts(images.images.shape[2], len(images.images), "cpu")

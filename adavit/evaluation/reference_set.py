@@ -93,6 +93,7 @@ class ReferenceChoice:
             "resolution": generator.resolution,
             "channels": CHANNEL_NAMES[generator.image_channels],
             "data_root": self._data_root or config.data.data_root,
+            "follow_links": config.data.follow_links,
         }
         reference = self._open(source, size)
         own = reference.images.fingerprint == stored.data_fingerprint

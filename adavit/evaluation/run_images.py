@@ -63,7 +63,13 @@ class RunImages:
 
 
 def images_like(
-    generator: Generator, source: str, flag: str, *, data_root: Path | None, activity: Activity
+    generator: Generator,
+    source: str,
+    flag: str,
+    *,
+    data_root: Path | None,
+    follow_links: bool = False,
+    activity: Activity,
 ) -> ImageSet:
     """Images of a source in the size and the channels that a generator draws.
 
@@ -76,6 +82,7 @@ def images_like(
         resolution=generator.resolution,
         channels=CHANNEL_NAMES[generator.image_channels],
         data_root=data_root,
+        follow_links=follow_links,
         progress=lambda done, total: activity("decoding", done, total),
     )
 
@@ -106,7 +113,14 @@ def images_of_run(
     """
     source = data or config.data.source
     root = data_root or config.data.data_root
-    found = images_like(generator, source, "--data", data_root=root, activity=activity)
+    found = images_like(
+        generator,
+        source,
+        "--data",
+        data_root=root,
+        follow_links=config.data.follow_links,
+        activity=activity,
+    )
     if found.fingerprint == fingerprint:
         return RunImages(found, split_of(config, found))
     if data is None:

@@ -19,7 +19,7 @@ DIGEST_LENGTH = 12
 
 CHANGES_NO_RESULT = {
     # Where things lie, and how often a run writes what it does; the content of the data counts instead.
-    "data": {"source", "data_root", "channels"},
+    "data": {"source", "data_root", "follow_links", "channels"},
     "metrics": {"inception_weights", "reference"},
     "run": {"out", "device", "status_every_kimg", "samples_every_kimg", "checkpoint_every_kimg"},
 }
@@ -175,4 +175,5 @@ def _reference_fingerprint(workload: Workload) -> str | None:
         resolution=images.images.shape[2],
         channels=CHANNEL_NAMES[images.images.shape[1]],
         data_root=config.data.data_root,
+        follow_links=config.data.follow_links,
     ).fingerprint

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
+from PIL import Image
 
+from adavit.data.files.members import normal, printable
 from adavit.errors import UserError
 from adavit.generation.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes
+from adavit.runtime.pictures import is_result, result_png
 
 
 def generate(
@@ -19,6 +23,7 @@ def generate(
     *,
     truncation: float = 1.0,
     class_name: str | None = None,
+    labels: Literal["shares", "even"] = "shares",
     which: str | None = None,
     grid: bool = False,
     device: str = "auto",
@@ -31,6 +36,8 @@ def generate(
         out: Folder to write to; made if missing.
         truncation: 1 is none; smaller is nearer to the average, more alike and cleaner.
         class_name: Class by name or number, for a conditional generator; None draws it by the seed.
+        labels: How it is drawn then: in the shares of the training images, or all alike; never a class
+            without an image.
         which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side.
         device: As `adavit.runtime.devices.choose_device`.
@@ -39,24 +46,61 @@ def generate(
         The files written.
 
     Raises:
-        UserError: If there is no such generator or class, or the folder cannot be written.
+        UserError: If there is no such generator or class, the folder cannot be written, or it lies
+            among the images that the generator was trained on.
     """
     stored = read_generator(source, which=which)
     class_index = None if class_name is None else find_class(stored, class_name)
+    _refuse_inside_data(out, stored)
     make_folder(out)
     generator = stored.generator.to(choose_device(device))
     written, images = [], []
-    drawn = images_of_seeds(generator, seeds, class_index=class_index, truncation=truncation)
-    for seed, image in zip(seeds, drawn, strict=True):
+    drawn = images_of_seeds(
+        generator,
+        seeds,
+        class_index=class_index,
+        class_weights=_class_weights(stored, labels),
+        truncation=truncation,
+    )
+    for seed, (image, _) in zip(seeds, drawn, strict=True):
         written.append(out / f"seed{seed:04d}.png")
         write_bytes(written[-1], png_bytes(image_from_tensor(image)))
         if grid:
             images.append(image)
+    picture = out / "grid.png"
     if grid:
         columns = max(1, round(len(images) ** 0.5))
-        written.append(out / "grid.png")
-        write_bytes(written[-1], png_bytes(image_grid(torch.stack(images), columns=columns)))
+        written.append(picture)
+        write_bytes(picture, result_png(image_grid(torch.stack(images), columns=columns)))
+    elif _is_result_file(picture):
+        picture.unlink()  # it would show other images than those beside it
     return written
+
+
+def _is_result_file(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            return is_result(picture)
+    except (OSError, ValueError, SyntaxError):
+        return False
+
+
+def _refuse_inside_data(out: Path, stored: StoredGenerator) -> None:
+    """Generated images look like any others: beside the real ones they would be trained on."""
+    given = stored.config.get("data", {}).get("source")
+    source = Path(str(given)).expanduser()
+    if given and source.is_dir() and out.expanduser().resolve().is_relative_to(source.resolve()):
+        raise UserError(
+            f"--out {str(out)!r} lies in the data {str(source)!r} of the run, where generated images would be"
+            " trained on. Choose a folder outside of it."
+        )
+
+
+def _class_weights(stored: StoredGenerator, labels: str) -> list[float] | None:
+    if not stored.generator.num_classes:
+        return None
+    counts = stored.label_counts or [1] * stored.generator.num_classes
+    return [float(count if labels == "shares" else count > 0) for count in counts]
 
 
 def find_class(stored: StoredGenerator, name: str) -> int:
@@ -70,12 +114,13 @@ def find_class(stored: StoredGenerator, name: str) -> int:
             f"--class is {name!r}, but {str(stored.path)!r} was trained without classes. Leave"
             " --class out."
         )
-    if name in stored.classes:
-        return stored.classes.index(name)
+    names = [normal(each) for each in stored.classes]
+    if normal(name) in names:
+        return names.index(normal(name))
     if name.isdecimal() and int(name) < stored.generator.num_classes:
         return int(name)
     raise UserError(
-        f"--class is {name!r}, expected one of: {', '.join(stored.classes)}, or a number below"
+        f"--class is {printable(name)!r}, expected one of: {printable(', '.join(stored.classes))}, or a number below"
         f" {stored.generator.num_classes}. Name one of these."
     )
 

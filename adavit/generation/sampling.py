@@ -122,31 +122,39 @@ def images_of_seeds(
     seeds: Sequence[int],
     *,
     class_index: int | None = None,
+    class_weights: Sequence[float] | None = None,
     truncation: float = 1.0,
-) -> Iterator[Tensor]:
+) -> Iterator[tuple[Tensor, int | None]]:
     """One image per seed; a seed gives the same image whichever others are asked for.
 
     Args:
         generator: In evaluation mode; its fixed noise is used.
         seeds: Any integers >= 0.
         class_index: Class of a conditional generator; None draws it by the seed.
+        class_weights: How often each class is drawn then, in any unit, such as training images.
         truncation: Factor on the distance of w from its average; 1 is none.
 
     Yields:
-        Image [C, H, W], uint8, on the CPU.
+        Image [C, H, W], uint8, on the CPU; and its class, or None without classes.
+
+    Raises:
+        ValueError: If the generator is conditional and neither a class nor weights are given.
     """
+    if generator.num_classes and class_index is None and class_weights is None:
+        raise ValueError("The generator is conditional, expected a class or the weights of all.")
     device = generator.w_average.device
     for seed in seeds:
         stream = generator_for(seed, "latents", 0)
         latents = torch.randn(1, generator.latent_dim, generator=stream)
-        labels = None
+        index = labels = None
         if generator.num_classes:
             index = class_index
             if index is None:
-                index = int(torch.randint(generator.num_classes, (), generator=stream))
+                weights = torch.tensor(class_weights, dtype=torch.float64)
+                index = int(torch.multinomial(weights, 1, generator=stream))
             labels = torch.tensor([index], device=device)
         image = generator(latents.to(device), labels, truncation=truncation)
-        yield images_to_uint8(image)[0].cpu()
+        yield images_to_uint8(image)[0].cpu(), index
 
 
 def image_from_tensor(image: Tensor) -> Image.Image:

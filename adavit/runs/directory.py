@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
 from adavit.runs.records import append_record, records_of
-from adavit.runtime.files import write_text
+from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 
@@ -66,6 +66,7 @@ class RunDirectory:
         cell_note: What the run is part of; `adavit.experiments` writes it before the run begins.
         worker_log: What the worker of an experiment said; likewise.
         lock: Held by the process that trains in the folder.
+        mark: Says that nothing in the folder is data.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,6 +88,7 @@ class RunDirectory:
         self.cell_note = path / "cell.json"
         self.worker_log = path / "worker.log"
         self.lock = path / ".lock"
+        self.mark = path / RESULTS_MARK
 
     @classmethod
     def create(cls, out: Path | None, label: str) -> "RunDirectory":
@@ -102,8 +104,9 @@ class RunDirectory:
         cls.check_free(out)
         try:
             if out is None:
-                return cls(_next_numbered(Path("runs"), label))
+                out = _next_numbered(Path("runs"), label)
             out.mkdir(parents=True, exist_ok=True)
+            mark_results(out)
         except OSError as error:
             raise UserError(
                 f"the run directory {str(out or 'runs')!r} cannot be made ({error.strerror}),"
@@ -121,7 +124,7 @@ class RunDirectory:
         if out is None or not out.exists():
             return
         directory = RunDirectory(out)
-        before_the_run = {directory.cell_note, directory.worker_log, directory.lock}
+        before_the_run = {directory.cell_note, directory.worker_log, directory.lock, directory.mark}
         if not out.is_dir() or set(out.iterdir()) - before_the_run:
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"

@@ -10,6 +10,19 @@ from typing import Any, BinaryIO
 
 from adavit.errors import UserError
 
+RESULTS_MARK = ".adavit-results"
+
+
+def mark_results(folder: Path) -> None:
+    """Marks a folder as results: nothing in it is data, wherever it lies.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    (folder / RESULTS_MARK).write_text(
+        "Results of adavit. Nothing in this folder is read as data.\n"
+    )
+
 
 def make_folder(folder: Path) -> None:
     """Makes what `--out` names, before time is spent on what goes there.

@@ -1,15 +1,14 @@
 """`curves.png`: what a run has measured against the images it has seen."""
 
-import io
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
+from adavit.runtime.pictures import figure_png
 
 LABELS = {
     "loss_generator": "generator",
@@ -46,10 +45,7 @@ def draw_curves(directory: RunDirectory) -> None:
         axis.set_ylim(bottom=0)
         axis.legend(fontsize=8)
     figure.suptitle(directory.path.name, fontsize=10)
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    write_bytes(directory.curves, buffer.getvalue())
+    write_bytes(directory.curves, figure_png(figure, dpi=100))
 
 
 def _plot(axis: Axes, records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 
 from adavit.data import images_to_uint8
-from adavit.generation.sampling import GRID_COLUMNS, image_grid, png_bytes
+from adavit.generation.sampling import GRID_COLUMNS, image_grid
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
+from adavit.runtime.pictures import result_png
 from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
 
@@ -61,4 +62,4 @@ class SampleSheet:
     def _save(self, path: Path, images: torch.Tensor) -> None:
         grid = image_grid(images)
         path.parent.mkdir(exist_ok=True)
-        write_bytes(path, png_bytes(grid))
+        write_bytes(path, result_png(grid))

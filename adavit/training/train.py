@@ -36,6 +36,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.checkpoint_every_kimg",
     "data.source",
     "data.data_root",
+    "data.follow_links",
 }
 
 

@@ -63,7 +63,7 @@ def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> lis
     skipped: list[Skipped] = []
     for info in infos:
         name = info.filename.replace("\\", "/")
-        if info.is_dir() or is_litter_member(name):
+        if name.endswith("/") or is_litter_member(name):
             continue
         reason = _reason_to_skip(info, name)
         if reason is not None:

@@ -18,6 +18,7 @@ from adavit.data.files.members import (
     MAXIMUM_MEMBER_BYTES,
     Member,
     Skipped,
+    normal,
     printable,
     stamp_of,
 )
@@ -61,12 +62,13 @@ class Collection:
 
 
 @contextmanager
-def open_files(path: Path, name: str) -> Iterator[Collection]:
+def open_files(path: Path, name: str, *, follow_links: bool = False) -> Iterator[Collection]:
     """A folder or a zip as a collection, open until the block ends.
 
     Args:
         path: The folder or zip; must exist.
         name: Short name of the set.
+        follow_links: Also follow links that lead out of the folder.
 
     Yields:
         The collection, identified by names, sizes, places on the disk and times of its files (of a
@@ -77,7 +79,7 @@ def open_files(path: Path, name: str) -> Iterator[Collection]:
     """
     resolved = path.resolve()
     if resolved.is_dir():
-        yield _from_files(list_folder(resolved), resolved, name)
+        yield _from_files(list_folder(resolved, follow_links=follow_links), resolved, name)
     else:
         with open_archive(resolved) as files:
             yield _from_files(files, resolved, name)
@@ -86,12 +88,13 @@ def open_files(path: Path, name: str) -> Iterator[Collection]:
 def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Collection:
     """What was found below a path as a set, sorted by name: a folder and its zip are the same set.
 
-    StyleGAN's dataset.json is set apart; it may lie below folders that all members share.
+    StyleGAN's dataset.json is set apart: the one at the top, or beside the folders that all members
+    share. Any other labels a part of the set only, and does not count.
     """
     members: list[Member] = []
     label_files: list[Member] = []
     skipped: list[Skipped] = []
-    for file in sorted(files, key=lambda each: each.name):
+    for file in sorted(files, key=lambda each: (normal(each.name), each.name)):
         if isinstance(file, Skipped):
             skipped.append(file)
         elif file.name.split("/")[-1] == LABEL_FILE:
@@ -100,8 +103,14 @@ def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Col
             skipped.append(Skipped(printable(file.name), reason))
         else:
             members.append(file)
+    label_file = None
+    for file in sorted(label_files, key=lambda each: each.name.count("/")):
+        folder = file.name.removesuffix(LABEL_FILE)
+        if label_file is None and all(each.name.startswith(folder) for each in members):
+            label_file = file
+        else:
+            skipped.append(Skipped(printable(file.name), f"is a {LABEL_FILE} of a part of the set"))
     skipped.sort(key=lambda each: each.name)
-    label_file = min(label_files, key=lambda each: each.name.count("/"), default=None)
 
     def images() -> list[SourceImage]:
         return [SourceImage(each.name, functools.partial(_open, each)) for each in members]

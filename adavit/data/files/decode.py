@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from adavit.data.files.members import printable
+from adavit.runtime.pictures import is_result
 
 FILTER = Image.Resampling.LANCZOS
 MAXIMUM_PIXELS = 100_000_000
@@ -78,6 +79,8 @@ def open_image(stream: BinaryIO) -> Image.Image:
         Exception
     ) as error:  # decoders raise anything on hostile bytes; one file must never end a run
         raise unreadable(error) from error
+    if is_result(image):
+        raise Unreadable("is a picture of results that adavit wrote, not an image of a set")
     width, height = image.size
     if width * height > MAXIMUM_PIXELS:
         raise Unreadable(f"has over 100 megapixels ({width}x{height})")

@@ -10,7 +10,23 @@ LABEL_FILE = "dataset.json"
 # A 16-bit RGBA image of 100 megapixels without compression: nothing that would be decoded is
 # larger.
 MAXIMUM_MEMBER_BYTES = 800_000_000 + (1 << 20)
-_LITTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
+# What macOS, Windows, Linux and the boxes of Synology and QNAP put among one's files.
+_LITTER = frozenset(
+    {
+        "__macosx",
+        "thumbs.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "#snapshot",
+    }
+)
+# Joiners inside words of Persian, Hindi and others, and inside emoji: harmless, and needed to read them.
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -55,15 +71,20 @@ def stamp_of(status: os.stat_result) -> str:
 
 
 def is_litter(name: str) -> bool:
-    """Whether a path is something that operating systems leave behind: hidden files, `__MACOSX`, thumbnails."""
+    """Whether a path is something that systems leave behind: hidden files, thumbnails, deleted files."""
     return any(part.startswith(".") or part.lower() in _LITTER for part in name.split("/"))
+
+
+def normal(name: str) -> str:
+    """A name in the form in which names are compared: systems write the same letter in several ways (NFC, NFD)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def printable(text: str) -> str:
     """Text that is safe in a log, a terminal and JSON: control characters and lone surrogates become escapes."""
     return "".join(
         character
-        if unicodedata.category(character)[0] != "C"
+        if unicodedata.category(character)[0] != "C" or character in _JOINERS
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )

@@ -1,6 +1,5 @@
 """The pictures of an inspection: images, attention by depth, logits, and what all pictures have in common."""
 
-import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +8,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from adavit.data import images_to_uint8
 from adavit.metrics import as_rgb
+from adavit.runtime.pictures import figure_png
 from adavit.watch.alarms import LARGEST_LOGIT, LEAST_ENTROPY, MOST_SIMILAR
 from adavit.watch.figures import EncoderFigures
 from adavit.watch.logits import LogitFigures
@@ -39,10 +38,7 @@ def new_figure(width: float, height: float, title: str) -> Figure:
 
 def png_of(figure: Figure) -> bytes:
     """The content of a PNG file."""
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=110)
 
 
 def pixels(image: Tensor) -> np.ndarray:

@@ -1,14 +1,14 @@
 """From what a fallible probe reports to the rate behind it, with an interval; `leaks.png`, the picture of the rates."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from adavit.runtime.pictures import figure_png
 
 REPLICATES = 2000
 LEVEL = 0.95
@@ -167,10 +167,7 @@ def draw_rates(operations: Sequence[dict[str, Any]], title: str) -> bytes:
         figure.legend(
             *axis.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2
         )
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=110)
 
 
 def _draw_series(

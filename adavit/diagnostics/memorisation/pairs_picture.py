@@ -1,16 +1,15 @@
 """`closest_pairs.png`: generated images beside the training images they come nearest to."""
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from adavit.metrics import as_rgb
+from adavit.runtime.pictures import figure_png
 
 TILE_INCHES = 1.1
 TEXT_INCHES = 1.0
@@ -89,10 +88,7 @@ def draw_pairs(spaces: Mapping[str, Sequence[Pair]], title: str) -> bytes:
                 va="center",
                 color=CLOSE_COLOR if pair.is_close else FAR_COLOR,
             )
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return figure_png(figure, dpi=100)
 
 
 def _pixels(image: Tensor) -> np.ndarray:

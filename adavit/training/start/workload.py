@@ -114,6 +114,7 @@ def load_workload(config: RunConfig, console: Console) -> Workload:
         default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
         channels=data.channels,
         data_root=data.data_root,
+        follow_links=data.follow_links,
         progress=_activity(console, "decoding"),
     )
     for note in images.notes:
@@ -223,6 +224,7 @@ def _evaluator(workload: Workload, console: Console) -> Evaluator | None:
             resolution=images.images.shape[2],
             channels=CHANNEL_NAMES[images.images.shape[1]],
             data_root=workload.config.data.data_root,
+            follow_links=workload.config.data.follow_links,
             progress=_activity(console, "decoding"),
         )
         for line in reference.notes:

@@ -6,6 +6,7 @@ import pytest
 
 from adavit.data.files.members import Member
 from adavit.data.labels import labels_from_file, labels_from_folders, read_label_file
+from adavit.errors import UserError
 
 
 def label_member(content: object, name: str = "dataset.json") -> Member:
@@ -57,6 +58,36 @@ def test_label_file_gives_labels_by_path() -> None:
     labels = labels_from_file(["00/a.png", "00/b.png"], found)
     assert labels.classes == ("3", "7")
     np.testing.assert_array_equal(labels.indices, [0, 1])
+
+
+def test_two_labels_for_one_image_are_an_error_that_names_three() -> None:
+    twice = [[f"{index}.png", label] for label in (1, 2) for index in range(5)]
+    member = label_member({"labels": [*twice, ["once.png", 3]]})
+    match = r"two labels to 5 images, such as 0\.png \(1 and 2\), 1\.png \(1 and 2\), 2\.png \(1 and 2\), but"
+    with pytest.raises(UserError, match=match):
+        read_label_file(member)
+
+
+def test_the_same_label_twice_is_no_contradiction() -> None:
+    assert read_label_file(label_member({"labels": [["a", 1], ["a", 1]]})) == {"a": 1}
+
+
+def test_letters_that_are_written_in_two_ways_are_one_name() -> None:
+    """As a Mac and the rest of the world write é."""
+    found = read_label_file(label_member({"labels": [["cafe\u0301.png", 1], ["b.png", 2]]}))
+    assert isinstance(found, dict)
+    assert labels_from_file(["caf\u00e9.png", "b.png"], found).classes == ("1", "2")
+    names = ["caf\u00e9/1.png", "cafe\u0301/2.png", "thé/3.png"]
+    assert labels_from_folders(names).classes == ("caf\u00e9", "thé")
+
+
+def test_classes_are_named_as_written_and_escaped_only_in_the_note() -> None:
+    names = ["\x1b[31m/1.png", "\udcff/2.png", "\U0001f469\u200d\U0001f680/3.png"]
+    labels = labels_from_folders(names)
+    assert set(labels.classes) == {name.split("/")[0] for name in names}
+    assert "\x1b" not in labels.note
+    assert "\udcff" not in labels.note
+    assert "\U0001f469\u200d\U0001f680" in labels.note
 
 
 def test_label_file_below_a_folder_names_its_neighbours() -> None:

@@ -1,5 +1,6 @@
 """`generate`: which seeds, which class, which files."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.generation.generate import find_class, generate, parse_seeds
 from adavit.generation.sampling import images_of_seeds
@@ -32,12 +34,12 @@ def stored(tmp_path: Path) -> str:
         path,
         make_generator(**ARGUMENTS).eval(),
         arguments=ARGUMENTS,
-        config={},
+        config={"data": {"source": str(tmp_path / "photos")}},
         data_fingerprint="",
         images=0,
         metric=None,
         classes=("cat", "dog"),
-        label_counts=[1, 1],
+        label_counts=[3, 1],
     )
     return str(path)
 
@@ -82,6 +84,56 @@ def test_files_hold_the_images_of_their_seeds(stored: str, tmp_path: Path) -> No
     written = generate(stored, [5, 12], tmp_path / "out", class_name="dog", grid=True)
     assert [path.name for path in written] == ["seed0005.png", "seed0012.png", "grid.png"]
     drawn = images_of_seeds(read_generator(stored).generator, [5, 12], class_index=1)
-    for path, image in zip(written, drawn, strict=False):
+    for path, (image, _) in zip(written, drawn, strict=False):
         np.testing.assert_array_equal(np.array(Image.open(path)), image.permute(1, 2, 0).numpy())
     assert [path.name for path in generate(stored, [5], tmp_path / "more")] == ["seed0005.png"]
+
+
+def test_the_grid_is_no_sample_and_goes_when_it_is_out_of_date(stored: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    generate(stored, [1, 2, 3], out, class_name="cat", grid=True)
+    found = load_images(str(out), cache_dir=tmp_path / "cache")
+    assert len(found) == 3
+    assert [each.name for each in found.skipped] == ["grid.png"]
+    assert "picture of results" in found.skipped[0].reason
+    generate(stored, [4], out, class_name="cat")
+    assert not (out / "grid.png").exists()
+
+
+def test_a_grid_of_the_users_own_is_left_alone(stored: str, tmp_path: Path) -> None:
+    own = tmp_path / "out" / "grid.png"
+    own.parent.mkdir()
+    Image.new("RGB", (4, 4)).save(own)
+    before = own.read_bytes()
+    generate(stored, [4], tmp_path / "out", class_name="cat")
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize("inside", ["", "fakes", "a/../b/c"])
+def test_generated_images_are_not_put_among_the_real_ones(
+    stored: str, tmp_path: Path, inside: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(UserError, match=r"lies in the data .* Choose a folder outside"):
+        generate(stored, [0], tmp_path / "photos" / inside)
+    assert list((tmp_path / "photos").iterdir()) == []
+    generate(stored, [0], tmp_path / "photos2")
+
+
+def test_classes_are_drawn_in_the_shares_of_the_training_images_or_evenly(
+    stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "adavit.generation.generate.images_of_seeds",
+        lambda *_, class_weights, **__: asked.append(class_weights) or [],
+    )
+    generate(stored, [], tmp_path / "a")
+    generate(stored, [], tmp_path / "b", labels="even")
+    assert asked == [[3.0, 1.0], [1.0, 1.0]]
+
+
+def test_a_class_is_found_however_its_letters_are_written(stored: str) -> None:
+    opened = dataclasses.replace(read_generator(stored), classes=("caf\u00e9", "th\u0065\u0301"))
+    assert find_class(opened, "cafe\u0301") == 0
+    assert find_class(opened, "th\u00e9") == 1

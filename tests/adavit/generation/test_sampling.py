@@ -66,7 +66,7 @@ def test_global_random_state_is_left_alone() -> None:
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002
     all_images(generator, 70, seed=0, label_counts=[1, 1])
-    list(images_of_seeds(generator, [0, 1]))
+    list(images_of_seeds(generator, [0, 1], class_weights=[1, 1]))
     assert torch.equal(torch.rand(1), expected[0])
     assert np.random.rand() == expected[1]  # noqa: NPY002
 
@@ -75,7 +75,16 @@ def test_a_seed_does_not_depend_on_its_company() -> None:
     generator = small_generator()
     together = list(images_of_seeds(generator, [3, 4, 5]))
     (alone,) = images_of_seeds(generator, [4])
-    assert torch.equal(together[1], alone)
+    assert torch.equal(together[1][0], alone[0])
+
+
+def test_classes_of_seeds_come_as_often_as_their_weights_say() -> None:
+    generator = small_generator(num_classes=3)
+    drawn = [index for _, index in images_of_seeds(generator, range(2000), class_weights=[3, 0, 1])]
+    assert set(drawn) == {0, 2}
+    assert abs(drawn.count(0) / 2000 - 0.75) < 4 * (0.75 * 0.25 / 2000) ** 0.5
+    with pytest.raises(ValueError, match="expected a class or the weights"):
+        next(images_of_seeds(generator, [0]))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

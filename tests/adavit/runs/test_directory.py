@@ -22,7 +22,7 @@ Tiny = Callable[..., RunConfig]
 ROOT = Path(__file__).resolve().parents[3]
 
 
-WORDS = {'"samples"', '"diagnostics"', '"tensorboard"'}
+WORDS = {'"samples"', '"diagnostics"', '"tensorboard"', '".adavit-results"'}
 
 
 def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
@@ -33,6 +33,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
         "checkpoint.pt",
         "config.yaml",
         ".lock",
+        ".adavit-results",
         "curves.png",
         "data.json",
         "environment.json",

@@ -26,6 +26,13 @@ def test_members_are_found_at_any_depth_and_read(tmp_path: Path) -> None:
         assert reasons_of(files) == {}
 
 
+def test_folders_of_a_zip_made_on_windows_are_no_empty_files(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"cats\\": b"", "cats\\1.png": b"one"})
+    with open_archive(path) as files:
+        assert [each.name for each in members_of(files)] == ["cats/1.png"]
+        assert reasons_of(files) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

@@ -35,7 +35,34 @@ def test_members_are_sorted_and_the_topmost_label_file_is_no_image(tmp_path: Pat
     with open_files(write_folder(tmp_path / "set", files), "set") as collection:
         assert [image.name for image in collection.images()] == ["a.png", "b.png"]
         assert collection.labels([0, 1]).classes == ("7", "9")
-        assert collection.skipped == ()
+        assert [each.name for each in collection.skipped] == ["sub/dataset.json"]
+
+
+@pytest.mark.parametrize("content", [b'{"labels": null}', b'{"labels": [["1.png", 3]]}', b"{"])
+def test_a_label_file_of_a_part_of_the_set_does_not_count(tmp_path: Path, content: bytes) -> None:
+    files = {"cats/1.png": png(1), "dogs/1.png": png(2), "dogs/dataset.json": content}
+    with open_files(write_folder(tmp_path / "set", files), "set") as collection:
+        assert collection.labels([0, 1]).classes == ("cats", "dogs")
+        (skipped,) = collection.skipped
+        assert skipped.name == "dogs/dataset.json"
+        assert skipped.reason == "is a dataset.json of a part of the set"
+
+
+def test_a_label_file_below_folders_that_all_images_share_counts(tmp_path: Path) -> None:
+    labels = b'{"labels": [["x/1.png", 5], ["y/1.png", 6]]}'
+    files = {"set/x/1.png": png(1), "set/y/1.png": png(2), "set/dataset.json": labels}
+    with open_files(write_zip(tmp_path / "set.zip", files), "set") as collection:
+        assert collection.labels([0, 1]).classes == ("5", "6")
+
+
+def test_the_order_does_not_depend_on_how_a_system_writes_letters(tmp_path: Path) -> None:
+    """A folder copied to a Mac, where é is two characters, stays the same set."""
+    orders = []
+    for number, letter in enumerate(("\u00e9", "e\u0301")):
+        files = {f"{letter}.png": png(1), "ez.png": png(2), "f.png": png(3)}
+        with open_files(write_folder(tmp_path / str(number), files), "set") as collection:
+            orders.append([image.name.replace(letter, "é") for image in collection.images()])
+    assert orders[0] == orders[1]
 
 
 def test_empty_and_enormous_files_are_skipped_with_the_reason(tmp_path: Path) -> None:

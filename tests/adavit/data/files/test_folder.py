@@ -6,6 +6,7 @@ import pytest
 
 from adavit.data.files.folder import list_folder
 from adavit.errors import UserError
+from adavit.runtime.files import mark_results
 from tests.references.data_files import members_of, reasons_of, write_folder
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and pipes need POSIX")
@@ -44,12 +45,59 @@ def test_link_in_a_circle_is_read_once_and_listed(tmp_path: Path) -> None:
 
 
 @posix
-def test_links_to_files_and_folders_elsewhere_are_followed(tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_followed_only_when_asked(tmp_path: Path) -> None:
+    """A link to / or /proc would else be walked for minutes."""
     write_folder(tmp_path / "elsewhere", {"dogs/1.png": b"x", "2.png": b"y"})
-    folder = write_folder(tmp_path / "set", {})
+    folder = write_folder(tmp_path / "set", {"a.png": b"z"})
     (folder / "dogs").symlink_to(tmp_path / "elsewhere" / "dogs", target_is_directory=True)
     (folder / "2.png").symlink_to(tmp_path / "elsewhere" / "2.png")
-    assert [each.name for each in members_of(list_folder(folder))] == ["2.png", "dogs/1.png"]
+    (folder / "up").symlink_to(tmp_path, target_is_directory=True)
+    files = list_folder(folder)
+    assert [each.name for each in members_of(files)] == ["a.png"]
+    assert reasons_of(files) == {
+        name: "is a link that leads out of the folder" for name in ("2.png", "dogs", "up")
+    }
+    (folder / "up").unlink()
+    followed = members_of(list_folder(folder, follow_links=True))
+    assert [each.name for each in followed] == ["2.png", "a.png", "dogs/1.png"]
+
+
+@posix
+def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
+    write_folder(tmp_path / "set", {"cats/1.png": b"x"})
+    (tmp_path / "set" / "2.png").symlink_to("cats/1.png")
+    (tmp_path / "link").symlink_to(tmp_path / "set", target_is_directory=True)
+    files = list_folder(tmp_path / "link")
+    assert [each.name for each in members_of(files)] == ["cats/1.png"]
+    assert reasons_of(files) == {"2.png": "is a link to cats/1.png, which counts once"}
+
+
+@posix
+@pytest.mark.parametrize("kind", ["link", "hard link", "linked folder"])
+def test_one_file_reached_by_two_names_is_one_image(tmp_path: Path, kind: str) -> None:
+    folder = write_folder(tmp_path / "set", {"b/1.png": b"x"})
+    if kind == "link":  # it comes first on the walk, and still gives way to the file itself
+        (folder / "a.png").symlink_to("b/1.png")
+        expected = {"a.png": "is a link to b/1.png, which counts once"}
+    elif kind == "hard link":
+        os.link(folder / "b" / "1.png", folder / "z.png")
+        expected = {"z.png": "is the same file as b/1.png, which counts once"}
+    else:
+        (folder / "a").symlink_to("b", target_is_directory=True)
+        expected = {"a/": "is a link to a folder that was read already"}
+    files = list_folder(folder)
+    assert [each.name for each in members_of(files)] == ["b/1.png"]
+    assert reasons_of(files) == expected
+
+
+def test_folders_that_hold_results_are_not_data(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"1.png": b"x", "runs/00000-a/samples/reals.png": b"y"})
+    mark_results(tmp_path / "runs" / "00000-a")
+    files = list_folder(tmp_path)
+    assert [each.name for each in members_of(files)] == ["1.png"]
+    assert reasons_of(files) == {"runs/00000-a/": "holds results of adavit, which are not data"}
+    with pytest.raises(UserError, match=r"holds results of adavit, but must hold images\. Give"):
+        list_folder(tmp_path / "runs" / "00000-a")
 
 
 @posix

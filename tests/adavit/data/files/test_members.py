@@ -1,10 +1,24 @@
 import pytest
 
-from adavit.data.files.members import is_litter, printable
+from adavit.data.files.members import is_litter, normal, printable
 
 
 @pytest.mark.parametrize(
-    "name", [".DS_Store", "a/.hidden/x.png", "__MACOSX/a/._x.png", "cats/Thumbs.db", "desktop.ini"]
+    "name",
+    [
+        ".DS_Store",
+        "a/.hidden/x.png",
+        "__MACOSX/a/._x.png",
+        "cats/Thumbs.db",
+        "desktop.ini",
+        "cats/@eaDir/1.png/SYNOPHOTO_THUMB_M.jpg",
+        "#recycle/1.png",
+        "#snapshot/1.png",
+        "@Recycle/1.png",
+        "$RECYCLE.BIN/S-1-5/$RABC.png",
+        "System Volume Information/1.png",
+        "lost+found/1.png",
+    ],
 )
 def test_what_operating_systems_leave_behind_is_litter(name: str) -> None:
     assert is_litter(name)
@@ -12,6 +26,17 @@ def test_what_operating_systems_leave_behind_is_litter(name: str) -> None:
 
 def test_images_are_not_litter() -> None:
     assert not is_litter("a.b/c.d.png")
+
+
+def test_joiners_inside_words_and_emoji_are_printed() -> None:
+    assert (
+        printable("می\u200cخواهم \U0001f469\u200d\U0001f680")
+        == "می\u200cخواهم \U0001f469\u200d\U0001f680"
+    )
+
+
+def test_the_ways_to_write_one_letter_are_one_name() -> None:
+    assert normal("cafe\u0301/é.png") == "café/é.png"
 
 
 def test_unprintable_characters_become_escapes() -> None:

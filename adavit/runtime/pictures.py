@@ -1,0 +1,37 @@
+"""Pictures of results as PNG files that say so: what shows results is never taken for an image of a set."""
+
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESULT_SOFTWARE = "adavit (a picture of results)"
+"""What their text chunk "Software" holds."""
+
+
+def result_png(picture: Image.Image) -> bytes:
+    """A grid or another picture of results, as the content of a PNG file."""
+    text = PngInfo()
+    text.add_text("Software", RESULT_SOFTWARE)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", pnginfo=text)
+    return buffer.getvalue()
+
+
+def figure_png(figure: "Figure", *, dpi: int) -> bytes:
+    """A figure of matplotlib, as the content of a PNG file."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": RESULT_SOFTWARE})
+    return buffer.getvalue()
+
+
+def is_result(image: Image.Image) -> bool:
+    """Whether an opened image is one of these pictures."""
+    return image.info.get("Software") == RESULT_SOFTWARE
