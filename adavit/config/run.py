@@ -32,8 +32,8 @@ class DataConfig(ConfigModel):
     subset: int | None = Field(None, ge=1)
     """Train on this many images, drawn with the seed. None: all."""
     val_fraction: float | None = Field(None, ge=0, lt=1)
-    """Held-out images per training image, never trained on. None: 0.05 from 500 training images on,
-    else 0."""
+    """Held-out images per training image, never trained on: of 40 images 0.5 holds out 13. None: 0.05 from
+    500 images on, else 0."""
     data_root: Path | None = Field(None)
     """Where downloaded data sets are kept. None: the cache folder."""
     follow_links: bool = Field(False)

@@ -15,15 +15,18 @@ def split(
     ("count", "subset", "fraction", "train", "heldout"),
     [
         (499, None, None, 499, 0),  # too few to hold any out
-        (500, None, None, 475, 25),  # 5%, from inside
-        (2000, None, None, 1900, 100),
-        (2000, 2000, None, 1900, 100),  # no rest
+        (500, None, None, 476, 24),  # 5% of 476, from inside
+        (2000, None, None, 1905, 95),
+        (2000, 2000, None, 1905, 95),  # no rest
+        (40, None, 0.5, 27, 13),  # 13 of 27, as 10 of 20 with a subset
+        (40, None, 0.9, 21, 19),
+        (40, 20, 0.5, 20, 10),
         (5438, 2000, None, 2000, 100),  # from the rest: all 2,000 train
         (5438, 499, None, 499, 0),
         (1000, 990, None, 990, 10),  # the rest is smaller than 5%
         (1000, 200, 0.1, 200, 20),
         (1000, None, 0.0, 1000, 0),
-        (100, None, 0.1, 90, 10),
+        (100, None, 0.1, 91, 9),
         (100, None, 0.001, 99, 1),  # asked for: at least one
         (1, None, 0.5, 1, 0),  # but one image trains
         (2, None, 0.99, 1, 1),
