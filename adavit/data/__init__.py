@@ -7,7 +7,7 @@ from adavit.data.image_set import ImageSet
 from adavit.data.named_sets import NAMES
 from adavit.data.pixels import images_to_float, images_to_uint8
 from adavit.data.sampling import BatchSampler
-from adavit.data.split import Split, split_images
+from adavit.data.split import Split, draw_evenly, split_images
 
 __all__ = [
     "NAMES",
@@ -16,6 +16,7 @@ __all__ = [
     "ImageSet",
     "Skipped",
     "Split",
+    "draw_evenly",
     "images_to_float",
     "images_to_uint8",
     "load_images",

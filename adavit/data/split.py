@@ -79,3 +79,29 @@ def split_images(
         train=np.sort(order[:train_count]),
         heldout=np.sort(order[count - heldout_count :]),
     )
+
+
+def draw_evenly(labels: np.ndarray | None, total: int, wanted: int, seed: int) -> np.ndarray:
+    """Some images of a set, drawn with a seed, of each class its share.
+
+    Files are often sorted by class: the first ones by name would be those of one class.
+
+    Args:
+        labels: int64 [total] class of each image, or None.
+        total: Images in the set.
+        wanted: How many are drawn; all of them where there are no more.
+        seed: Start of the random stream.
+
+    Returns:
+        Their indices, int64, ascending. A class of n images gives n * wanted / total of them, rounded
+        up or down.
+    """
+    if wanted >= total:
+        return np.arange(total)
+    order = torch.randperm(total, generator=generator_for(seed, "drawn images", 0)).numpy()
+    if labels is not None:  # by class, in random order within each
+        order = order[np.argsort(labels[order], kind="stable")]
+    # Every (total / wanted)-th of them, from a random start: systematic sampling.
+    start = torch.rand((), generator=generator_for(seed, "drawn images", 1), dtype=torch.float64)
+    positions = (np.arange(wanted) + start.item()) * total / wanted
+    return np.sort(order[positions.astype(np.int64)])

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adavit.data import ImageSet
+from adavit.data import ImageSet, draw_evenly
 from adavit.errors import UserError
 from adavit.evaluation.generator_measures import GENERATOR_MEASURES
 from adavit.evaluation.protocol import fakes_of, find_protocol, protocol_without_real_images
@@ -64,7 +64,8 @@ def evaluate(
         fakes: Generated images; None takes as many as the run did, or all of a folder's.
         which: "best" or "last" generator of a run; None is the best.
         truncation: Factor on the distance of w from its average; None and 1 are none.
-        seed: Start of the random stream; None takes the run's, which repeats the run's own figure.
+        seed: Start of the random stream; None takes the run's, which repeats the run's own figure. Of a
+            folder it draws the `fakes` images, of each sub-folder its share; None is 0 then.
         data_root: Where downloaded sets are kept.
         device: As `adavit.runtime.devices.choose_device`.
         out: JSON file to write the record to. A run gets it in its evaluations.jsonl in any case.
@@ -83,7 +84,7 @@ def evaluate(
         check_writable(out)
     subject = open_source(source, "SOURCE", which=which)
     if isinstance(subject, ImageSource):
-        _refuse_flags_of_generators(subject, names, which, truncation, seed)
+        _refuse_flags_of_generators(subject, names, which, truncation)
     row = None if protocol is None else find_protocol(protocol)
     evaluation = _Evaluation(
         names,
@@ -114,7 +115,7 @@ def evaluate(
         record = evaluation.of_generator(subject, reference, count, seed, truncation)
     else:
         assert reference is not None
-        record = evaluation.of_images(subject, reference, count, data_root)
+        record = evaluation.of_images(subject, reference, count, seed or 0, data_root)
     _keep(record, subject, out, evaluation.console)
     return record
 
@@ -160,6 +161,7 @@ class _Evaluation:
         notes: list[str] = []
         if reference is not None:
             evaluator, notes = self._evaluator(network, reference, count)
+            notes += reference.notes
             record |= score_generator(
                 evaluator,
                 generator,
@@ -196,21 +198,31 @@ class _Evaluation:
         subject: ImageSource,
         reference: ReferenceSet,
         count: int | None,
+        seed: int,
         data_root: Path | None,
     ) -> dict[str, Any]:
         """The record of images."""
         shape = reference.images.images.shape
         images = self._load(subject, shape, data_root)
+        for note in images.notes:
+            self.console.note(f"SOURCE: {note}")
         if count is not None and count > len(images):
             raise UserError(
                 f"--fakes or --protocol asks for {count} images, but {subject.name!r} has"
                 f" {len(images)}. Lower --fakes, or leave both out."
             )
         count = count or len(images)
+        pixels = images.images
+        if count < len(images):
+            pixels = pixels[draw_evenly(images.labels, len(images), count, seed)]
         evaluator, notes = self._evaluator(self._network(reference), reference, count)
         record = evaluator.evaluate_images(
-            images.images[:count],
-            protocol={"seed": None, "truncation": None, "labels": None},
+            pixels,
+            protocol={
+                "seed": seed if count < len(images) else None,
+                "truncation": None,
+                "labels": None,
+            },
             progress=lambda done: self.console.activity("evaluating", done, count),
         )
         described = {
@@ -219,6 +231,10 @@ class _Evaluation:
             "split": split_name(images),
             "fingerprint": images.fingerprint,
         }
+        if images.skipped:
+            count = len(images.skipped)
+            are = "1 file of SOURCE is" if count == 1 else f"{count} files of SOURCE are"
+            notes.append(f"{are} not among its images.")
         return self._finished(record, described, notes)
 
     def _load(
@@ -310,9 +326,8 @@ def _refuse_flags_of_generators(
     metrics: Sequence[str],
     which: str | None,
     truncation: float | None,
-    seed: int | None,
 ) -> None:
-    flags = {"--which": which, "--truncation": truncation, "--seed": seed}
+    flags = {"--which": which, "--truncation": truncation}
     given = [(flag, value) for flag, value in flags.items() if value is not None]
     given += [("--metrics", name) for name in metrics if name in GENERATOR_MEASURES]
     for flag, value in given:

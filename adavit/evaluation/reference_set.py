@@ -34,12 +34,14 @@ class ReferenceSet:
         data_resize: How files were brought to their size; None for generated ones.
         trained_on: The images of the run that is evaluated and their split, where they are
             comparable with these.
+        notes: What is to be known of them beside what loading them said.
     """
 
     images: ImageSet
     split: str
     data_resize: str | None
     trained_on: tuple[ImageSet, Split] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ReferenceChoice:
@@ -102,7 +104,12 @@ class ReferenceChoice:
         if self._against == "test split" and (own or reference.split == "train"):
             raise self._conflict("images that nothing was trained from")
         if not own:
-            return reference
+            changed = source == config.data.source and self._data is None
+            note = (
+                f"The images of {source} are not those that {subject.name} was trained on: they have changed"
+                " since. Its figures from training are of the former ones."
+            )
+            return replace(reference, notes=(note,) if changed else ())
         split = split_of(config, reference.images)
         if self._against == "trained on":
             kept = reference.images.images[split.train]

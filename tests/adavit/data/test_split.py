@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adavit.data.split import Split, split_images
+from adavit.data.split import Split, draw_evenly, split_images
 from adavit.errors import UserError
 
 
@@ -98,3 +98,28 @@ def test_settings_out_of_range_are_errors_of_three_parts(
 ) -> None:
     with pytest.raises(UserError, match=message):
         split(100, subset, fraction)
+
+
+@pytest.mark.parametrize("wanted", [1, 7, 40, 99])
+def test_each_class_gives_its_share_to_a_draw(wanted: int) -> None:
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    drawn = draw_evenly(labels, 100, wanted, seed=3)
+    assert len(set(drawn.tolist())) == wanted
+    assert (np.diff(drawn) > 0).all()
+    shares = np.array([0.6, 0.3, 0.1]) * wanted
+    counts = np.bincount(labels[drawn], minlength=3)
+    assert (np.abs(counts - shares) < 1).all()
+
+
+def test_every_image_is_drawn_as_often_as_any_other() -> None:
+    labels = np.repeat([0, 1], [7, 3])
+    counts = np.zeros(10)
+    for seed in range(2000):
+        counts[draw_evenly(labels, 10, 4, seed)] += 1
+    assert (np.abs(counts / 2000 - 0.4) < 4 * (0.4 * 0.6 / 2000) ** 0.5).all()
+
+
+def test_a_draw_is_a_function_of_the_seed_and_may_take_all() -> None:
+    np.testing.assert_array_equal(draw_evenly(None, 50, 9, 1), draw_evenly(None, 50, 9, 1))
+    assert set(draw_evenly(None, 50, 9, 1)) != set(draw_evenly(None, 50, 9, 2))
+    np.testing.assert_array_equal(draw_evenly(None, 5, 9, 1), np.arange(5))

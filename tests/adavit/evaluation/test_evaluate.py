@@ -12,11 +12,12 @@ from PIL import Image
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluate import evaluate
+from adavit.evaluation.evaluator import Evaluator
 from adavit.metrics.distances import frechet_distance
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.runs.records import read_evaluations, read_record
 from adavit.runtime.console import SilentConsole
-from tests.adavit.evaluation.runs import SIDE, features_of, make_run
+from tests.adavit.evaluation.runs import SIDE, draw, features_of, make_run
 
 pytestmark = pytest.mark.usefixtures("small_protocols")
 
@@ -75,6 +76,61 @@ def test_a_folder_scores_as_its_features_do(pictures: Path, others: Path) -> Non
     assert record["protocol"]["truncation"] is None
 
 
+def test_some_of_a_folder_are_drawn_with_the_seed_of_each_sub_folder_its_share(
+    tmp_path: Path, others: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first by name would be of one class: a set against itself then scores anything but 0."""
+    folder = draw(tmp_path / "sorted", {"a": 30, "b": 10}, 0)
+    scored: list[np.ndarray] = []
+    evaluate_images = Evaluator.evaluate_images
+
+    def watched(self: Evaluator, images: np.ndarray, **arguments: Any) -> dict[str, Any]:
+        scored.append(np.array(images))
+        return evaluate_images(self, images, **arguments)
+
+    monkeypatch.setattr(Evaluator, "evaluate_images", watched)
+    records = [
+        evaluate(str(folder), data=str(others), extractor="random", fakes=12, seed=seed)
+        for seed in (0, 0, 1)
+    ]
+    everything = load_images(str(folder))
+    assert everything.labels is not None
+    for images in scored:
+        rows = [
+            np.flatnonzero((everything.images == each).all(axis=(1, 2, 3)))[0] for each in images
+        ]
+        assert np.bincount(everything.labels[rows]).tolist() == [9, 3]
+    np.testing.assert_array_equal(scored[0], scored[1])
+    assert (scored[0] != scored[2]).any()
+    assert [record["protocol"]["seed"] for record in records] == [0, 0, 1]
+    whole = evaluate(str(folder), data=str(others), extractor="random", fakes=40)
+    assert whole["protocol"]["seed"] is None
+
+
+def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
+    pictures: Path, others: Path
+) -> None:
+    (pictures / "broken.png").write_bytes(b"an interrupted copy")
+    console = Notes()
+    record = evaluate(str(pictures), data=str(others), extractor="random", console=console)
+    said = [note for note in console.notes if note.startswith("SOURCE: Skipped")]
+    assert len(said) == 1
+    assert "broken.png is not a PNG" in said[0]
+    assert "1 file of SOURCE is not among its images." in record["notes"]
+
+
+def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) -> None:
+    before = evaluate(str(run), fakes=12, extractor="random")
+    assert not [note for note in before["notes"] if "changed" in note]
+    next(pictures.rglob("*.png")).unlink()
+    console = Notes()
+    record = evaluate(str(run), fakes=12, extractor="random", console=console)
+    for notes in (console.notes, record["notes"]):
+        assert len([note for note in notes if "they have changed since" in note]) == 1
+    other = evaluate(str(run), fakes=12, extractor="random", data=str(pictures))
+    assert not [note for note in other["notes"] if "changed" in note]  # named on purpose
+
+
 @pytest.mark.parametrize(
     ("source", "arguments", "message"),
     [
@@ -93,7 +149,6 @@ def test_a_folder_scores_as_its_features_do(pictures: Path, others: Path) -> Non
         ("run", {"data": "nothing"}, "--data 'nothing' is neither"),
         ("x" * 300, {"data": "pictures"}, "is neither there nor"),
         ("run", {"data": "large"}, "draws images of 32 px, but 'run' of 16 px"),
-        ("pictures", {"data": "others", "seed": 1}, "--seed is 1"),
         ("pictures", {"data": "others", "which": "best"}, "--which is best"),
         ("pictures", {"data": "others", "truncation": 0.5}, "--truncation is 0.5"),
         ("pictures", {"data": "others", "metrics": ["ppl"]}, "--metrics is ppl"),
