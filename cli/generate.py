@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from adavit.cli import options
+from adavit.errors import UserError
 from adavit.generation.generate import generate, parse_seeds
+from adavit.generation.grid import GridLayout
 
 
 @click.command()
@@ -25,9 +27,34 @@ from adavit.generation.generate import generate, parse_seeds
     help="How classes are drawn: as often as in the training images, or all alike.",
 )
 @options.which
-@click.option("--grid", is_flag=True, help="Also write grid.png.")
+@click.option(
+    "--grid",
+    is_flag=False,
+    flag_value="",
+    metavar="[COLUMNSxROWS]",
+    help="Also write all of them as grid.png, for example 8x4.",
+)
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 64),
+    help="Pixels that each one becomes in the grid. [fits 64 px]",
+)
+@click.option("--captions", is_flag=True, help="Write seed and class below the images of the grid.")
 @options.device
-def command(seeds: str, source: str, **given: Any) -> None:
-    """Draw images from SOURCE: a run or a generator file."""
-    written = generate(source, parse_seeds(seeds), **given)
-    click.echo(f"Wrote {len(written)} files to {given['out']}.")
+def command(
+    seeds: str, source: str, grid: str | None, scale: int | None, captions: bool, **given: Any
+) -> None:
+    """Draw images from SOURCE: a run or a generator file.
+
+    \b
+    adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn
+    adavit generate RUN --seeds 0-31 --out drawn --grid 8x4 --scale 4 --captions
+    """  # noqa: D301  click looks for the character itself
+    if grid is None and (scale is not None or captions):
+        raise UserError(
+            "--scale and --captions are about the grid, but --grid is not given. Add --grid."
+        )
+    layout = None if grid is None else GridLayout.parse(grid, scale=scale, captions=captions)
+    written = generate(source, parse_seeds(seeds), grid=layout, **given)
+    files = "1 file" if len(written) == 1 else f"{len(written)} files"
+    click.echo(f"Wrote {files} to {given['out']}.")

@@ -216,13 +216,10 @@ class _Evaluation:
         if count < len(images):
             pixels = pixels[draw_evenly(images.labels, len(images), count, seed)]
         evaluator, notes = self._evaluator(self._network(reference), reference, count)
+        drawn_with = seed if count < len(images) else None
         record = evaluator.evaluate_images(
             pixels,
-            protocol={
-                "seed": seed if count < len(images) else None,
-                "truncation": None,
-                "labels": None,
-            },
+            protocol={"seed": drawn_with, "truncation": None, "labels": None},
             progress=lambda done: self.console.activity("evaluating", done, count),
         )
         described = {
@@ -232,9 +229,7 @@ class _Evaluation:
             "fingerprint": images.fingerprint,
         }
         if images.skipped:
-            count = len(images.skipped)
-            are = "1 file of SOURCE is" if count == 1 else f"{count} files of SOURCE are"
-            notes.append(f"{are} not among its images.")
+            notes.append(f"Files of SOURCE that are not among its images: {len(images.skipped)}.")
         return self._finished(record, described, notes)
 
     def _load(

@@ -9,7 +9,8 @@ from PIL import Image
 
 from adavit.data.files.members import normal, printable
 from adavit.errors import UserError
-from adavit.generation.sampling import image_from_tensor, image_grid, images_of_seeds, png_bytes
+from adavit.generation.grid import GridLayout, image_grid
+from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes
@@ -25,7 +26,7 @@ def generate(
     class_name: str | None = None,
     labels: Literal["shares", "even"] = "shares",
     which: str | None = None,
-    grid: bool = False,
+    grid: GridLayout | None = None,
     device: str = "auto",
 ) -> list[Path]:
     """Writes `seed0000.png`, ... and, if asked, `grid.png`.
@@ -39,7 +40,7 @@ def generate(
         labels: How it is drawn then: in the shares of the training images, or all alike; never a class
             without an image.
         which: "best" or "last" generator of a run; None is the best.
-        grid: Also write all images side by side.
+        grid: Also write all images side by side, laid out so; None writes no grid.
         device: As `adavit.runtime.devices.choose_device`.
 
     Returns:
@@ -51,10 +52,11 @@ def generate(
     """
     stored = read_generator(source, which=which)
     class_index = None if class_name is None else find_class(stored, class_name)
+    columns = None if grid is None else grid.columns_of(len(seeds))
     _refuse_inside_data(out, stored)
     make_folder(out)
     generator = stored.generator.to(choose_device(device))
-    written, images = [], []
+    written, images, captions = [], [], []
     drawn = images_of_seeds(
         generator,
         seeds,
@@ -62,16 +64,22 @@ def generate(
         class_weights=_class_weights(stored, labels),
         truncation=truncation,
     )
-    for seed, (image, _) in zip(seeds, drawn, strict=True):
+    for seed, (image, index) in zip(seeds, drawn, strict=True):
         written.append(out / f"seed{seed:04d}.png")
         write_bytes(written[-1], png_bytes(image_from_tensor(image)))
-        if grid:
+        if grid is not None:
             images.append(image)
+            captions.append(str(seed) if index is None else f"{seed} {_name_of(stored, index)}")
     picture = out / "grid.png"
-    if grid:
-        columns = max(1, round(len(images) ** 0.5))
+    if grid is not None and columns is not None and images:
+        laid_out = image_grid(
+            torch.stack(images),
+            columns=columns,
+            captions=captions if grid.captions else None,
+            scale=grid.scale,
+        )
         written.append(picture)
-        write_bytes(picture, result_png(image_grid(torch.stack(images), columns=columns)))
+        write_bytes(picture, result_png(laid_out))
     elif _is_result_file(picture):
         picture.unlink()  # it would show other images than those beside it
     return written
@@ -94,6 +102,10 @@ def _refuse_inside_data(out: Path, stored: StoredGenerator) -> None:
             f"--out {str(out)!r} lies in the data {str(source)!r} of the run, where generated images would be"
             " trained on. Choose a folder outside of it."
         )
+
+
+def _name_of(stored: StoredGenerator, index: int) -> str:
+    return stored.classes[index] if index < len(stored.classes) else str(index)
 
 
 def _class_weights(stored: StoredGenerator, labels: str) -> list[float] | None:

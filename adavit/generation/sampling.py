@@ -1,4 +1,4 @@
-"""Drawing images from a generator: streams of many for the metrics, single ones by seed, grids to look at."""
+"""Drawing images from a generator: streams of many for the metrics, single ones by seed."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from adavit.data import images_to_uint8
 from adavit.models import Generator
@@ -16,15 +15,6 @@ from adavit.runtime.randomness import generator_for
 
 BATCH = 64
 """Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""
-
-GRID_COLUMNS = 8
-"""Images in a row of a grid, unless something else is asked for."""
-
-GRID_PADDING = 2
-"""Black pixels around each image of a grid."""
-
-SEEN_SIDE = 64
-"""Pixels up to which the images of a grid are enlarged."""
 
 
 class LabelStream:
@@ -168,50 +158,3 @@ def png_bytes(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
-
-
-def image_grid(images: Tensor, *, columns: int = GRID_COLUMNS) -> Image.Image:
-    """Images side by side, small ones enlarged by whole pixels so that a person sees something.
-
-    Args:
-        images: uint8 [N, C, H, W].
-        columns: Images in a row.
-    """
-    enlarge = _enlargement(images.shape[-1])
-    large = images.cpu().repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
-    grid = make_grid(large, nrow=columns, padding=GRID_PADDING)
-    # make_grid repeats grey to three channels, which changes nothing that is seen.
-    return image_from_tensor(grid)
-
-
-def grid_rows(grid: Image.Image, *, resolution: int, columns: int = GRID_COLUMNS) -> int:
-    """Rows of a picture that `image_grid` has laid out; 0 for any other picture.
-
-    Args:
-        grid: The picture.
-        resolution: Side of one image in pixels, before it was enlarged.
-        columns: Images in a row.
-    """
-    pitch = resolution * _enlargement(resolution) + GRID_PADDING
-    if grid.width != columns * pitch + GRID_PADDING or (grid.height - GRID_PADDING) % pitch:
-        return 0
-    return (grid.height - GRID_PADDING) // pitch
-
-
-def grid_tile(grid: Image.Image, row: int, column: int, *, resolution: int) -> Image.Image:
-    """One image out of a grid, at its own size.
-
-    Args:
-        grid: As `image_grid` has laid it out.
-        row: From the top, from 0.
-        column: From the left, from 0.
-        resolution: Side of one image in pixels, before it was enlarged.
-    """
-    side = resolution * _enlargement(resolution)
-    left, top = (GRID_PADDING + index * (side + GRID_PADDING) for index in (column, row))
-    tile = grid.crop((left, top, left + side, top + side))
-    return tile.resize((resolution, resolution), Image.Resampling.NEAREST)
-
-
-def _enlargement(resolution: int) -> int:
-    return max(1, SEEN_SIDE // resolution)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from adavit.generation.sampling import GRID_COLUMNS, grid_rows, grid_tile
+from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
 
 MAXIMUM_PIXELS = 100_000_000
 """A larger picture is not decoded."""
@@ -53,6 +53,7 @@ def read_picture(path: Path) -> Image.Image | None:
         return None
     flat = Image.new("RGB", rgba.size)
     flat.paste(rgba, mask=rgba.getchannel("A"))
+    flat.info = rgba.info  # where the rows of a grid are
     return flat
 
 

@@ -14,9 +14,11 @@ RESULT_SOFTWARE = "adavit (a picture of results)"
 
 
 def result_png(picture: Image.Image) -> bytes:
-    """A grid or another picture of results, as the content of a PNG file."""
+    """A grid or another picture of results, as the content of a PNG file, with the texts of its `info`."""
     text = PngInfo()
-    text.add_text("Software", RESULT_SOFTWARE)
+    for key, value in {**picture.info, "Software": RESULT_SOFTWARE}.items():
+        if isinstance(key, str) and isinstance(value, str):
+            text.add_text(key, value)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from adavit.data import images_to_uint8
-from adavit.generation.sampling import GRID_COLUMNS, image_grid
+from adavit.data import draw_evenly, images_to_uint8
+from adavit.generation.grid import GRID_COLUMNS, image_grid
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
@@ -31,18 +31,27 @@ class SampleSheet:
         stream = generator_for(workload.config.run.seed, "samples", 0)
         latent_dim = workload.config.generator.latent_dim
         self._latents = torch.randn(COUNT, latent_dim, generator=stream).to(workload.device)
-        self._labels = None
+        self._labels = self._captions = None
         if workload.num_classes:  # a column per class, as far as columns go
             columns = torch.arange(COUNT) % GRID_COLUMNS
             rows = torch.arange(COUNT) // GRID_COLUMNS
             beyond = GRID_COLUMNS * (rows % -(-workload.num_classes // GRID_COLUMNS))
             labels = (columns + beyond) % workload.num_classes
             self._labels = labels.to(workload.device)
+            self._captions = [workload.image_set.classes[label] for label in labels]
 
     def draw_reals(self) -> None:
-        """Writes `reals.png`: training images in the order of the split."""
-        chosen = self._workload.split.train[:COUNT]
-        images = torch.from_numpy(np.array(self._workload.image_set.images[chosen]))
+        """Writes `reals.png`: training images drawn with the seed, of the classes of the generated ones."""
+        image_set, train = self._workload.image_set, self._workload.split.train
+        seed = self._workload.config.run.seed
+        labels = None if image_set.labels is None else image_set.labels[train]
+        if self._labels is None or labels is None:
+            # Of each class its share, also where the run does not know the classes.
+            chosen = draw_evenly(labels, len(train), COUNT, seed)
+        else:
+            order = generator_for(seed, "real samples", 0)
+            chosen = _of_classes(labels, self._labels.cpu().numpy(), order)
+        images = torch.from_numpy(np.array(image_set.images[train[chosen]]))
         self._save(self._directory.real_images, images)
 
     @torch.no_grad()
@@ -60,6 +69,28 @@ class SampleSheet:
         self._save(self._directory.sample_grid(images, decimals=not whole), generated)
 
     def _save(self, path: Path, images: torch.Tensor) -> None:
-        grid = image_grid(images)
+        grid = image_grid(images, captions=self._captions)
         path.parent.mkdir(exist_ok=True)
         write_bytes(path, result_png(grid))
+
+
+def _of_classes(labels: np.ndarray, wanted: np.ndarray, stream: torch.Generator) -> np.ndarray:
+    """An image of each class that is wanted, none twice before all of its class were taken.
+
+    Args:
+        labels: int64 [N] class of each image.
+        wanted: int64 [M] classes.
+        stream: Of the order within the classes.
+
+    Returns:
+        Their indices, int64 [M]; where a class has no image, any other's.
+    """
+    order = torch.randperm(len(labels), generator=stream).numpy()
+    waiting = {label: order[labels[order] == label] for label in np.unique(wanted)}
+    taken = dict.fromkeys(waiting, 0)
+    chosen = np.empty(len(wanted), dtype=np.int64)
+    for position, label in enumerate(wanted):
+        images = waiting[label] if len(waiting[label]) else order
+        chosen[position] = images[taken[label] % len(images)]
+        taken[label] += 1
+    return chosen

@@ -116,7 +116,7 @@ def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
     said = [note for note in console.notes if note.startswith("SOURCE: Skipped")]
     assert len(said) == 1
     assert "broken.png is not a PNG" in said[0]
-    assert "1 file of SOURCE is not among its images." in record["notes"]
+    assert "Files of SOURCE that are not among its images: 1." in record["notes"]
 
 
 def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.generation.generate import find_class, generate, parse_seeds
+from adavit.generation.grid import GridLayout
 from adavit.generation.sampling import images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
 from tests.networks import GENERATOR, make_generator
@@ -81,7 +82,7 @@ def test_a_class_has_a_name_or_a_number(stored: str) -> None:
 
 
 def test_files_hold_the_images_of_their_seeds(stored: str, tmp_path: Path) -> None:
-    written = generate(stored, [5, 12], tmp_path / "out", class_name="dog", grid=True)
+    written = generate(stored, [5, 12], tmp_path / "out", class_name="dog", grid=GridLayout())
     assert [path.name for path in written] == ["seed0005.png", "seed0012.png", "grid.png"]
     drawn = images_of_seeds(read_generator(stored).generator, [5, 12], class_index=1)
     for path, (image, _) in zip(written, drawn, strict=False):
@@ -91,7 +92,7 @@ def test_files_hold_the_images_of_their_seeds(stored: str, tmp_path: Path) -> No
 
 def test_the_grid_is_no_sample_and_goes_when_it_is_out_of_date(stored: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    generate(stored, [1, 2, 3], out, class_name="cat", grid=True)
+    generate(stored, [1, 2, 3], out, class_name="cat", grid=GridLayout())
     found = load_images(str(out), cache_dir=tmp_path / "cache")
     assert len(found) == 3
     assert [each.name for each in found.skipped] == ["grid.png"]

@@ -6,9 +6,6 @@ from adavit.errors import UserError
 from adavit.generation.generate import parse_seeds
 from adavit.generation.sampling import (
     generated_batches,
-    grid_rows,
-    grid_tile,
-    image_grid,
     images_of_seeds,
 )
 from adavit.models import Generator
@@ -85,34 +82,6 @@ def test_classes_of_seeds_come_as_often_as_their_weights_say() -> None:
     assert abs(drawn.count(0) / 2000 - 0.75) < 4 * (0.75 * 0.25 / 2000) ** 0.5
     with pytest.raises(ValueError, match="expected a class or the weights"):
         next(images_of_seeds(generator, [0]))
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_grids_hold_every_image_enlarged_to_be_seen(channels: int) -> None:
-    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, channels, 8, 8) * 40
-    grid = image_grid(images, columns=3)
-    assert grid.size == (3 * 66 + 2, 2 * 66 + 2)
-    pixels = np.asarray(grid)
-    assert pixels[40, 40].flat[0] == 0
-    assert pixels[66 + 40, 2 * 66 + 40].flat[0] == 200
-
-
-@pytest.mark.parametrize("side", [8, 24, 64, 100])
-def test_a_grid_is_taken_apart_into_the_images_it_was_made_of(side: int) -> None:
-    images = torch.randint(256, (6, 3, side, side), dtype=torch.uint8)
-    grid = image_grid(images, columns=3)
-    assert grid_rows(grid, resolution=side, columns=3) == 2
-    for index, image in enumerate(images):
-        tile = grid_tile(grid, index // 3, index % 3, resolution=side)
-        np.testing.assert_array_equal(np.asarray(tile), image.permute(1, 2, 0).numpy())
-
-
-def test_other_pictures_are_no_grids() -> None:
-    grid = image_grid(torch.zeros(6, 3, 8, 8, dtype=torch.uint8), columns=3)
-    assert grid_rows(grid, resolution=8, columns=2) == 0
-    assert grid_rows(grid, resolution=16, columns=3) == 2  # both are enlarged to 64 pixels
-    assert grid_rows(grid, resolution=128, columns=3) == 0
-    assert grid_rows(grid.crop((0, 0, grid.width, grid.height - 1)), resolution=8, columns=3) == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import yaml
 
-from adavit.generation.sampling import image_grid
+from adavit.generation.grid import image_grid
 from adavit.report.run import collect_runs
 from adavit.report.seed_groups import group_runs
 from adavit.report.table import Table

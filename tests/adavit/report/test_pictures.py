@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.generation.sampling import image_grid
+from adavit.generation.grid import image_grid
 from adavit.report.pictures import encoded_picture, encoded_sheet
 from tests.adavit.report.synthetic import RESOLUTION, write_samples
 
@@ -41,7 +41,7 @@ def test_a_sheet_is_cut_into_its_tiles_without_enlargement(tmp_path: Path, resol
 def test_a_change_of_the_grids_layout_is_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: int
 ) -> None:
-    monkeypatch.setattr(f"adavit.generation.sampling.{name}", value)
+    monkeypatch.setattr(f"adavit.generation.grid.{name}", value)
     write_samples(tmp_path, kimg=1, count=2, seed=0)
     picture = encoded_sheet(tmp_path / "reals.png", resolution=RESOLUTION, side=512)
     assert picture is not None

@@ -1,9 +1,19 @@
 """The sample grids of a run."""
 
 from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
 
 import adavit
 from adavit.config.run import RunConfig
+from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.console import SilentConsole
+from adavit.training.samples import SampleSheet
+from adavit.training.start.workload import load_workload
 
 Tiny = Callable[..., RunConfig]
 
@@ -20,3 +30,56 @@ def test_two_grids_within_a_thousand_images_have_names_of_their_own(tiny: Tiny) 
     run = adavit.train(tiny(layer, {"training": {"total_kimg": 0.032}}))
     names = sorted(path.name for path in (run / "samples").iterdir())
     assert names == ["000000.032kimg.png", "000000kimg.png", "reals.png"]
+
+
+def tones(folder: Path, counts: dict[str, int]) -> Path:
+    """Classes of grey images, the tone of which tells the class: 0, 20, 40, ..."""
+    for number, (name, count) in enumerate(counts.items()):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            Image.new("RGB", (16, 16), (20 * number, 20 * number, index)).save(
+                folder / name / f"{index:03d}.png"
+            )
+    return folder
+
+
+def classes_of(path: Path) -> list[list[int]]:
+    """The class that each tile of a grid of `tones` shows, by row."""
+    with Image.open(path) as grid:
+        grid.load()
+    rows = grid_rows(grid, resolution=16)
+    return [
+        [
+            round(np.asarray(grid_tile(grid, row, column, resolution=16))[0, 0, 0] / 20)
+            for column in range(GRID_COLUMNS)
+        ]
+        for row in range(rows)
+    ]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 11])
+def test_real_images_lie_in_the_columns_of_the_generated_ones_of_their_class(
+    tiny: Tiny, tmp_path: Path, classes: int
+) -> None:
+    counts = {f"class{index:02d}": 9 for index in range(classes)}
+    data = tones(tmp_path / "tones", counts)
+    layer = {"data": {"source": str(data), "resolution": 16, "cond": True, "val_fraction": 0}}
+    workload = load_workload(tiny(layer), SilentConsole())
+    directory = RunDirectory.create(tmp_path / "run", "x")
+    sheet = SampleSheet(workload, directory)
+    sheet.draw_reals()
+    assert sheet._labels is not None
+    assert classes_of(directory.real_images) == sheet._labels.view(-1, GRID_COLUMNS).tolist()
+
+
+def test_real_images_without_classes_are_of_each_folder_its_share(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    """The first by name would all be of the first folder."""
+    data = tones(tmp_path / "tones", {"a": 120, "b": 60, "c": 12})
+    layer = {"data": {"source": str(data), "resolution": 16, "val_fraction": 0}}
+    workload = load_workload(tiny(layer), SilentConsole())
+    directory = RunDirectory.create(tmp_path / "run", "x")
+    SampleSheet(workload, directory).draw_reals()
+    shown = np.bincount(np.ravel(classes_of(directory.real_images)))
+    assert shown.tolist() == [40, 20, 4]

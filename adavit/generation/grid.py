@@ -1,0 +1,168 @@
+"""Images side by side, to look at; and taken apart again, for the report."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from adavit.data.files.members import printable
+from adavit.errors import UserError
+from adavit.generation.sampling import image_from_tensor
+
+GRID_COLUMNS = 8
+"""Images in a row of a grid, unless something else is asked for."""
+
+GRID_PADDING = 2
+"""Black pixels around each image of a grid."""
+
+CAPTION_HEIGHT = 13
+"""Pixels below each image where it has a caption."""
+
+_CAPTIONED = "caption_height"
+
+SEEN_SIDE = 64
+"""Pixels up to which the images of a grid are enlarged."""
+
+
+@dataclass(frozen=True)
+class GridLayout:
+    """How images lie side by side.
+
+    Attributes:
+        columns: Images in a row; None makes about as many as there are rows.
+        rows: How many of these at most; None has room for all.
+        scale: How many pixels each pixel becomes in both directions; None enlarges small images.
+        captions: Whether seed and class stand below each image.
+    """
+
+    columns: int | None = None
+    rows: int | None = None
+    scale: int | None = None
+    captions: bool = False
+
+    @classmethod
+    def parse(cls, text: str, *, scale: int | None, captions: bool) -> Self:
+        """A layout as `--grid` gives it: columns x rows, as "8x4", or "" for any.
+
+        Raises:
+            UserError: If it is neither.
+        """
+        match = re.fullmatch(r"(?:([1-9]\d{0,3})x([1-9]\d{0,3}))?", text)
+        if match is None:
+            raise UserError(
+                f"--grid is {text!r}, expected columns x rows. Write for example --grid 8x4, or --grid"
+                " alone."
+            )
+        columns, rows = (None if part is None else int(part) for part in match.groups())
+        return cls(columns, rows, scale, captions)
+
+    def columns_of(self, count: int) -> int:
+        """Images in a row where there are so many in all.
+
+        Raises:
+            UserError: If there is no room for them.
+        """
+        if self.columns is None:
+            return max(1, round(count**0.5))
+        if self.rows is not None and count > self.columns * self.rows:
+            raise UserError(
+                f"--grid {self.columns}x{self.rows} has room for {self.columns * self.rows} images, but"
+                f" --seeds names {count}. Name fewer seeds, or give --grid more rows."
+            )
+        return self.columns
+
+
+def image_grid(
+    images: Tensor,
+    *,
+    columns: int = GRID_COLUMNS,
+    captions: Sequence[str] | None = None,
+    scale: int | None = None,
+) -> Image.Image:
+    """Images side by side, enlarged by whole pixels so that a person sees something.
+
+    Args:
+        images: uint8 [N, C, H, W].
+        columns: Images in a row.
+        captions: A few letters below each image, cut where they are wider than it; None has none.
+        scale: How many pixels each becomes in both directions; None enlarges up to `SEEN_SIDE`.
+    """
+    enlarge = scale or _enlargement(images.shape[-1])
+    large = images.cpu().repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
+    if captions is not None:
+        large = torch.nn.functional.pad(large, (0, 0, 0, CAPTION_HEIGHT))
+        if large.shape[1] == 4:
+            large[:, 3, -CAPTION_HEIGHT:] = 255
+    # make_grid repeats grey to three channels, which changes nothing that is seen.
+    grid = image_from_tensor(make_grid(large, nrow=columns, padding=GRID_PADDING))
+    if captions is not None:
+        _write(grid, captions, columns, width=large.shape[-1], height=large.shape[-2])
+        # The picture's file says so too; without it the rows could not be told from higher images.
+        grid.info[_CAPTIONED] = str(CAPTION_HEIGHT)
+    return grid
+
+
+def grid_rows(grid: Image.Image, *, resolution: int, columns: int = GRID_COLUMNS) -> int:
+    """Rows of a picture that `image_grid` has laid out; 0 for any other picture.
+
+    Args:
+        grid: The picture.
+        resolution: Side of one image in pixels, before it was enlarged.
+        columns: Images in a row.
+    """
+    across = resolution * _enlargement(resolution) + GRID_PADDING
+    down = across + _caption_height(grid)
+    if grid.width != columns * across + GRID_PADDING or (grid.height - GRID_PADDING) % down:
+        return 0
+    return (grid.height - GRID_PADDING) // down
+
+
+def grid_tile(grid: Image.Image, row: int, column: int, *, resolution: int) -> Image.Image:
+    """One image out of a grid, at its own size and without its caption.
+
+    Args:
+        grid: As `image_grid` has laid it out.
+        row: From the top, from 0.
+        column: From the left, from 0.
+        resolution: Side of one image in pixels, before it was enlarged.
+    """
+    side = resolution * _enlargement(resolution)
+    left = GRID_PADDING + column * (side + GRID_PADDING)
+    top = GRID_PADDING + row * (side + GRID_PADDING + _caption_height(grid))
+    tile = grid.crop((left, top, left + side, top + side))
+    return tile.resize((resolution, resolution), Image.Resampling.NEAREST)
+
+
+def _write(
+    grid: Image.Image, captions: Sequence[str], columns: int, *, width: int, height: int
+) -> None:
+    pen = ImageDraw.Draw(grid)
+    font = ImageFont.load_default(CAPTION_HEIGHT - 3)
+    white = (255,) * len(grid.getbands())
+    for index, caption in enumerate(captions):
+        row, column = divmod(index, columns)
+        left = GRID_PADDING + column * (width + GRID_PADDING)
+        bottom = (row + 1) * (height + GRID_PADDING)
+        pen.text((left, bottom - CAPTION_HEIGHT), _fitting(caption, font, width), white, font)
+
+
+def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    text = printable(text[:200])
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}...") > width:
+        text = text[:-1]
+    return f"{text}..."
+
+
+def _caption_height(grid: Image.Image) -> int:
+    return CAPTION_HEIGHT if grid.info.get(_CAPTIONED) == str(CAPTION_HEIGHT) else 0
+
+
+def _enlargement(resolution: int) -> int:
+    return max(1, SEEN_SIDE // resolution)

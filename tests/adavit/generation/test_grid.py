@@ -1,0 +1,77 @@
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from adavit.errors import UserError
+from adavit.generation.grid import CAPTION_HEIGHT, GridLayout, grid_rows, grid_tile, image_grid
+from adavit.runtime.pictures import result_png
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grids_hold_every_image_enlarged_to_be_seen(channels: int) -> None:
+    images = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, channels, 8, 8) * 40
+    grid = image_grid(images, columns=3)
+    assert grid.size == (3 * 66 + 2, 2 * 66 + 2)
+    pixels = np.asarray(grid)
+    assert pixels[40, 40].flat[0] == 0
+    assert pixels[66 + 40, 2 * 66 + 40].flat[0] == 200
+
+
+@pytest.mark.parametrize("side", [8, 24, 64, 100])
+def test_a_grid_is_taken_apart_into_the_images_it_was_made_of(side: int) -> None:
+    images = torch.randint(256, (6, 3, side, side), dtype=torch.uint8)
+    grid = image_grid(images, columns=3)
+    assert grid_rows(grid, resolution=side, columns=3) == 2
+    for index, image in enumerate(images):
+        tile = grid_tile(grid, index // 3, index % 3, resolution=side)
+        np.testing.assert_array_equal(np.asarray(tile), image.permute(1, 2, 0).numpy())
+
+
+def test_other_pictures_are_no_grids() -> None:
+    grid = image_grid(torch.zeros(6, 3, 8, 8, dtype=torch.uint8), columns=3)
+    assert grid_rows(grid, resolution=8, columns=2) == 0
+    assert grid_rows(grid, resolution=16, columns=3) == 2  # both are enlarged to 64 pixels
+    assert grid_rows(grid, resolution=128, columns=3) == 0
+    assert grid_rows(grid.crop((0, 0, grid.width, grid.height - 1)), resolution=8, columns=3) == 0
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("side", [8, 64, 100])
+def test_captions_stand_below_the_images_and_are_no_part_of_them(side: int, channels: int) -> None:
+    images = torch.randint(256, (6, channels, side, side), dtype=torch.uint8)
+    captions = ["cat", "a name that is far too long for this", "", "\x1b[31m", "5", "é 猫"]
+    grid = image_grid(images, columns=3, captions=captions)
+    written = Image.open(io.BytesIO(result_png(grid)))
+    plain = image_grid(images, columns=3)
+    assert written.size == (plain.width, plain.height + 2 * CAPTION_HEIGHT)
+    assert grid_rows(written, resolution=side, columns=3) == 2
+    for index in range(6):
+        row, column = divmod(index, 3)
+        own = grid_tile(written, row, column, resolution=side)
+        expected = grid_tile(plain, row, column, resolution=side)
+        np.testing.assert_array_equal(np.asarray(own), np.asarray(expected))
+    first = np.asarray(written.convert("L"))[-CAPTION_HEIGHT - 2 :]
+    assert first.max() > 100  # letters below the last row
+
+
+def test_a_grid_is_enlarged_as_asked() -> None:
+    grid = image_grid(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), columns=2, scale=4)
+    assert grid.size == (2 * 34 + 2, 34 + 2)
+
+
+def test_a_layout_is_columns_by_rows() -> None:
+    layout = GridLayout.parse("8x4", scale=2, captions=True)
+    assert layout == GridLayout(columns=8, rows=4, scale=2, captions=True)
+    assert layout.columns_of(32) == 8
+    assert GridLayout.parse("", scale=None, captions=False).columns_of(17) == 4
+    with pytest.raises(UserError, match="room for 32 images, but --seeds names 33"):
+        layout.columns_of(33)
+
+
+@pytest.mark.parametrize("text", ["8", "8x", "x4", "0x4", "8x4x2", "ax4", "8x99999"])
+def test_what_is_no_layout_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"expected columns x rows\. Write for example --grid 8x4"):
+        GridLayout.parse(text, scale=None, captions=False)
