@@ -6,6 +6,7 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
+from adavit.diagnostics.discriminator.inspected_images import open_inspection
 from adavit.diagnostics.discriminator.inspection import inspect
 from adavit.diagnostics.discriminator.summary import summarise_inspection
 
@@ -29,5 +30,5 @@ def command(source: str, **given: Any) -> None:
     adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
     """  # noqa: D301  click looks for the character itself
     with console_for(err=True) as console:
-        record = inspect(source, console=console, **given)
+        record = inspect(open_inspection(source, console=console, **given))
     click.echo(summarise_inspection(record))

@@ -1,12 +1,16 @@
 """`adavit leaks`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
+from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
+from adavit.diagnostics.leaks.operations import check_operations
+from adavit.errors import UserError
 
 
 @click.command()
@@ -21,7 +25,9 @@ from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
 @options.diagnostics_fakes
 @options.which
 @options.diagnostics_place
-def command(source: str, **given: Any) -> None:
+def command(
+    source: str, operations: Sequence[str] | None, augment: str | None, **given: Any
+) -> None:
     """Estimate how many generated images show an augmentation.
 
     SOURCE is a run, a generator file, or a folder or zip of generated images. For each operation a small
@@ -34,6 +40,13 @@ def command(source: str, **given: Any) -> None:
     adavit leaks runs/00000-small_set-resnet-bgc
     adavit leaks my_fakes.zip --data my_photos.zip --augment bgc --out diagnosis
     """  # noqa: D301  click looks for the character itself
+    if operations is not None and augment is not None:
+        raise UserError(
+            "--operations and --augment were both given, expected one of them. Leave one out."
+        )
+    if operations is not None:
+        check_operations(operations)
     with console_for(err=True) as console:
-        record = leaks(source, console=console, **given)
+        diagnosis = open_diagnosis(source, console=console, **given)
+        record = leaks(diagnosis, operations=operations, augment=augment)
     click.echo(summarise_leaks(record))

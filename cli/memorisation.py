@@ -1,13 +1,16 @@
 """`adavit memorisation`."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
+from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.memorisation.diagnosis import memorisation
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
+from adavit.metrics import ExtractorName
 from adavit.metrics.extractors.choice import EXTRACTORS
 
 
@@ -23,7 +26,9 @@ from adavit.metrics.extractors.choice import EXTRACTORS
 @options.inception_weights
 @options.which
 @options.diagnostics_place
-def command(source: str, **given: Any) -> None:
+def command(
+    source: str, extractor: ExtractorName | None, inception_weights: Path | None, **given: Any
+) -> None:
     """Find the training images that generated ones come closest to.
 
     SOURCE is a run, a generator file, or a folder or zip of generated images. How near its images come
@@ -37,5 +42,6 @@ def command(source: str, **given: Any) -> None:
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
     """  # noqa: D301  click looks for the character itself
     with console_for(err=True) as console:
-        record = memorisation(source, console=console, **given)
+        diagnosis = open_diagnosis(source, console=console, **given)
+        record = memorisation(diagnosis, extractor=extractor, inception_weights=inception_weights)
     click.echo(summarise_memorisation(record))

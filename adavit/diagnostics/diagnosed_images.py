@@ -1,4 +1,4 @@
-"""What both diagnostics look at: generated images, the images trained on, and real images never trained on."""
+"""What `leaks` and `memorisation` compare: generated images, the images trained on, and real ones never trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,65 +67,39 @@ class OpenedDiagnosis:
 def open_diagnosis(
     source: str,
     *,
-    data: str | None,
-    fakes: int | None,
-    which: str | None,
-    seed: int | None,
-    out: Path | None,
-    data_root: Path | None,
-    device: str,
-    console: Console | None,
+    data: str | None = None,
+    fakes: int | None = None,
+    which: str | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    console: Console | None = None,
 ) -> OpenedDiagnosis:
-    """Finds device and folder, and reads the images; arguments as those of the diagnoses.
+    """Chooses device and folder of a diagnosis, and reads the images that it looks at.
+
+    Args:
+        source: A run directory, a generator file, a folder or zip of generated images, or the name of a set.
+        data: Real images; None takes those that the run was trained on. Without a run all of them are
+            taken for training images.
+        fakes: Generated images; None takes as many as the run's metrics, or all of a folder's.
+        which: "best" or "last" generator of a run; None is the best.
+        seed: Start of the random streams; None takes the run's, or 0 for images. With it a generator
+            gives the images that `adavit evaluate` scores.
+        out: Folder to write to; None is `diagnostics` in the run directory.
+        data_root: Where downloaded sets are kept.
+        device: Where networks run, as `adavit.runtime.devices.choose_device` takes it.
+        console: Told how it goes; None says nothing.
 
     Raises:
         UserError: If something is absent or does not fit.
     """
     console, chosen = console or SilentConsole(), choose_device(device)
     folder = choose_folder(source, out)
-    images = gather_images(
-        source,
-        data=data,
-        fakes=fakes,
-        which=which,
-        seed=seed,
-        data_root=data_root,
-        device=chosen,
-        console=console,
-    )
-    return OpenedDiagnosis(images, folder, chosen, console)
-
-
-def gather_images(
-    source: str,
-    *,
-    data: str | None,
-    fakes: int | None,
-    which: str | None,
-    seed: int | None,
-    data_root: Path | None,
-    device: torch.device,
-    console: Console,
-) -> DiagnosedImages:
-    """Reads a source and its data.
-
-    Args:
-        source: A run directory, a generator file, a folder or zip of generated images, or the name of a set.
-        data: Real images; None takes those that the run was trained on.
-        fakes: Generated images; None takes as many as the run's metrics, or all of a folder's.
-        which: "best" or "last" generator of a run; None is the best.
-        seed: Start of the random streams; None takes the run's, or 0 for images. With it a generator
-            gives the images that `adavit evaluate` scores.
-        data_root: Where downloaded sets are kept.
-        device: Where the generator runs.
-        console: Told how it goes.
-
-    Raises:
-        UserError: If something is absent or does not fit.
-    """
-    subject = open_source(source, "SOURCE", which=which)
-    if isinstance(subject, GeneratorSource):
-        return _of_generator(subject, data, fakes, seed, data_root, device, console)
+    origin = open_source(source, "SOURCE", which=which)
+    if isinstance(origin, GeneratorSource):
+        images = _of_generator(origin, data, fakes, seed, data_root, chosen, console)
+        return OpenedDiagnosis(images, folder, chosen, console)
     if which is not None:
         raise UserError(
             f"--which is {which}, but {source!r} is read as images, which have no best and last."
@@ -136,14 +110,15 @@ def gather_images(
             f"{source!r} is read as images, for which --data has no default; expected the real"
             " images they were made after. Give --data."
         )
-    return _of_images(source, data, fakes, seed or 0, data_root, console)
+    images = _of_images(source, data, fakes, seed or 0, data_root, console)
+    return OpenedDiagnosis(images, folder, chosen, console)
 
 
 def choose_folder(source: str, out: Path | None) -> Path:
     """Where the files go.
 
     Args:
-        source: As given to `gather_images`.
+        source: A run directory, or anything else.
         out: What the user asked for; None is the folder `diagnostics` of a run directory.
 
     Raises:
@@ -161,7 +136,7 @@ def choose_folder(source: str, out: Path | None) -> Path:
 
 
 def _of_generator(
-    subject: GeneratorSource,
+    origin: GeneratorSource,
     data: str | None,
     fakes: int | None,
     seed: int | None,
@@ -169,7 +144,7 @@ def _of_generator(
     device: torch.device,
     console: Console,
 ) -> DiagnosedImages:
-    config, stored = subject.config, subject.stored
+    config, stored = origin.config, origin.stored
     generator = stored.generator
     found = images_of_run(
         str(stored.path),
@@ -205,7 +180,7 @@ def _of_generator(
         mirror=config.data.mirror,
         config=config,
         protocol={
-            **_protocol(subject.name, real, count, len(train), seed),
+            **_protocol(origin.name, real, count, len(train), seed),
             "generator": stored.path.name,
             "images_seen": stored.images,
             "truncation": 1.0,

@@ -46,6 +46,9 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
             "leaks pictures --data pictures --out x --augment bgc --operations hue",
             "both given",
         ),
+        # Of wrong flags and a source that is not there, the flags are told: they need no reading.
+        ("leaks nowhere --operations turn", "'turn'"),
+        ("leaks nowhere --augment bgc --operations hue", "both given"),
         ("memorisation pictures --data pictures --out x --extractor vgg", "vgg"),
         (
             "memorisation pictures --data pictures --out x --inception-weights no.pth",

@@ -9,13 +9,17 @@ import torch
 from torch import Tensor
 
 from adavit.data import ImageSet, images_to_float
-from adavit.diagnostics.diagnosed_images import draw_indices
-from adavit.diagnostics.discriminator.trained_networks import InspectedRun
+from adavit.diagnostics.diagnosed_images import choose_folder, draw_indices
+from adavit.diagnostics.discriminator.trained_networks import InspectedRun, read_inspected_run
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_of_run
 from adavit.generation.sampling import LabelStream, random_images
-from adavit.runtime.console import Console
+from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
 from adavit.runtime.randomness import generator_for, seed_for
+
+IMAGES = 1000
+"""Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,60 @@ class InspectedImages:
         return "training" if "training" in self.kinds else "heldout"
 
 
-def gather_inspected_images(
-    subject: InspectedRun,
+@dataclass(frozen=True)
+class OpenedInspection:
+    """What an inspection of a discriminator starts with.
+
+    Attributes:
+        run: Whose discriminator is inspected.
+        images: What it is shown.
+        folder: Where the files go; made before the first of them.
+        device: Where networks run.
+        console: Told how it goes.
+    """
+
+    run: InspectedRun
+    images: InspectedImages
+    folder: Path
+    device: torch.device
+    console: Console
+
+
+def open_inspection(
+    source: str,
     *,
+    data: str | None = None,
+    images: int | None = None,
+    seed: int | None = None,
+    out: Path | None = None,
+    data_root: Path | None = None,
+    device: str = "auto",
+    console: Console | None = None,
+) -> OpenedInspection:
+    """Reads a run, its data, and draws from its generator.
+
+    Args:
+        source: A run directory, or a checkpoint.pt.
+        data: Real images; None takes those that the run was trained on. Others count as held out.
+        images: Images of each kind, at most; None is `IMAGES`.
+        seed: Start of the random streams; None takes the run's.
+        out: Folder to write to; None is `diagnostics` in the run directory.
+        data_root: Where downloaded sets are kept.
+        device: Where networks run, as `adavit.runtime.devices.choose_device` takes it.
+        console: Told how it goes; None says nothing.
+
+    Raises:
+        UserError: If something is absent or does not fit.
+    """
+    console, chosen = console or SilentConsole(), choose_device(device)
+    run = read_inspected_run(source)
+    folder = choose_folder(str(run.folder), out)
+    gathered = _gather(run, data, images or IMAGES, seed, data_root, chosen, console)
+    return OpenedInspection(run, gathered, folder, chosen, console)
+
+
+def _gather(
+    run: InspectedRun,
     data: str | None,
     count: int,
     seed: int | None,
@@ -70,27 +125,13 @@ def gather_inspected_images(
     device: torch.device,
     console: Console,
 ) -> InspectedImages:
-    """Reads the data and draws from the generator.
-
-    Args:
-        subject: What is inspected.
-        data: Real images; None takes those that the run was trained on. Others count as held out.
-        count: Images of each kind, at most.
-        seed: Start of the random streams; None takes the run's.
-        data_root: Where downloaded sets are kept.
-        device: Where the generator runs.
-        console: Told how it goes.
-
-    Raises:
-        UserError: If something is absent or does not fit.
-    """
-    config, generator = subject.config, subject.generator
+    config, generator = run.config, run.generator
     seed = config.run.seed if seed is None else seed
     found = images_of_run(
-        subject.name,
+        run.name,
         config,
         generator,
-        subject.data_fingerprint,
+        run.data_fingerprint,
         data=data,
         data_root=data_root,
         activity=console.activity,
@@ -101,7 +142,7 @@ def gather_inspected_images(
             " and there are no training images to show."
         )
     real, train, unseen = found.everything, found.train, found.unseen
-    labels = _labels(subject, real)
+    labels = _labels(run, real)
     kinds = {}
     for kind, indices in (("training", train), ("heldout", unseen)):
         if len(indices):
@@ -115,12 +156,12 @@ def gather_inspected_images(
     if labels is not None:
         trained = labels[train] if len(train) else labels
         counts = np.bincount(trained.numpy(), minlength=generator.num_classes).tolist()
-    kinds["generated"] = _generated(subject, count, counts, seed, device, console)
+    kinds["generated"] = _generated(run, count, counts, seed, device, console)
     return InspectedImages(
         kinds,
         {
-            "source": subject.name,
-            "images_seen": subject.images,
+            "source": run.name,
+            "images_seen": run.images,
             "data": real.name,
             "data_fingerprint": real.fingerprint,
             "resolution": generator.resolution,
@@ -134,13 +175,13 @@ def gather_inspected_images(
     )
 
 
-def _labels(subject: InspectedRun, real: ImageSet) -> Tensor | None:
-    classes = subject.generator.num_classes
+def _labels(run: InspectedRun, real: ImageSet) -> Tensor | None:
+    classes = run.generator.num_classes
     if not classes:
         return None
     if real.labels is None or len(real.classes) != classes:
         raise UserError(
-            f"the data {real.name!r} have {len(real.classes)} classes, but {subject.name!r} was"
+            f"the data {real.name!r} have {len(real.classes)} classes, but {run.name!r} was"
             f" trained on {classes}. Name images with the same classes with --data."
         )
     return torch.from_numpy(np.array(real.labels))
@@ -148,14 +189,14 @@ def _labels(subject: InspectedRun, real: ImageSet) -> Tensor | None:
 
 @torch.no_grad()
 def _generated(
-    subject: InspectedRun,
+    run: InspectedRun,
     count: int,
     label_counts: list[int] | None,
     seed: int,
     device: torch.device,
     console: Console,
 ) -> ImagesOfOneKind:
-    generator = subject.generator.to(device)
+    generator = run.generator.to(device)
     drawn = random_images(
         generator,
         count,

@@ -7,17 +7,15 @@ are shown.
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from adavit.diagnostics.diagnosed_images import choose_folder
 from adavit.diagnostics.discriminator.inspected_images import (
     ImagesOfOneKind,
     InspectedImages,
-    gather_inspected_images,
+    OpenedInspection,
 )
 from adavit.diagnostics.discriminator.patches import draw_components, patch_components
 from adavit.diagnostics.discriminator.pictures import (
@@ -33,19 +31,14 @@ from adavit.diagnostics.discriminator.positions import (
     view_positions,
 )
 from adavit.diagnostics.discriminator.saliency import gradient_norms, input_gradients, saliency_maps
-from adavit.diagnostics.discriminator.trained_networks import InspectedRun, read_inspected_run
+from adavit.diagnostics.discriminator.trained_networks import InspectedRun
 from adavit.errors import UserError
 from adavit.models import ViTDiscriminator
-from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.watch.attention_flow import effective_share
 from adavit.watch.figures import EncoderFigures, measure_encoder
 from adavit.watch.logits import LogitFigures, logits_of
-
-IMAGES = 1000
-"""Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
 
 ATTENTION_IMAGES = 128
 """Images over which attention is averaged, as in the ViT paper (arXiv:2010.11929, appendix D.7)."""
@@ -59,102 +52,73 @@ NO_ATTENTION = (
 )
 
 
-def inspect(
-    source: str,
-    *,
-    data: str | None = None,
-    images: int | None = None,
-    seed: int | None = None,
-    out: Path | None = None,
-    data_root: Path | None = None,
-    device: str = "auto",
-    console: Console | None = None,
-) -> dict[str, Any]:
+def inspect(inspection: OpenedInspection) -> dict[str, Any]:
     """Shows what a discriminator looks at.
 
     Writes `inspection.json`, `images.png` and `logits.png`, and for a vision transformer
     `attention.png`, `patches.png` and, where the position embedding has something to show, `positions.png`.
 
     Args:
-        source: A run directory, or a checkpoint.pt.
-        data: Real images; None takes those that the run was trained on.
-        images: Images of each kind whose logits are taken, at most; None is `IMAGES`.
-        seed: Start of the random streams; None takes the run's.
-        out: Folder to write to; None is `diagnostics` in the run directory.
-        data_root: Where downloaded sets are kept.
-        device: As `adavit.runtime.devices.choose_device`.
-        console: Told how it goes; None says nothing.
+        inspection: The run and the images, opened.
 
     Returns:
         What is written to `inspection.json`.
 
     Raises:
-        UserError: If something is absent or does not fit.
+        UserError: If the discriminator's logits are not finite.
     """
-    console = console or SilentConsole()
-    chosen = choose_device(device)
-    subject = read_inspected_run(source)
-    folder = choose_folder(str(subject.folder), out)
-    inspected = gather_inspected_images(
-        subject,
-        data=data,
-        count=images or IMAGES,
-        seed=seed,
-        data_root=data_root,
-        device=chosen,
-        console=console,
-    )
-    make_folder(folder)
-    subject.discriminator.to(chosen)
+    run, inspected, device = inspection.run, inspection.images, inspection.device
+    make_folder(inspection.folder)
+    run.discriminator.to(device)
     compared = {kind: inspected.kinds[kind] for kind in (inspected.real, "generated")}
     looks: dict[str, LookedAt] = {}
     record: dict[str, Any] = {"protocol": inspected.protocol}
     alarms: list[Alarm] = []
 
-    console.activity("looking at logits", 0, 2)
-    logits, alarms_of_logits = _logits(subject, inspected, chosen)
+    inspection.console.activity("looking at logits", 0, 2)
+    logits, alarms_of_logits = _logits(run, inspected, device)
     record["logits"] = logits.as_record()
     record["saliency"] = {}
     for kind, side in compared.items():
-        norms, looks[kind] = _saliency(subject, side, logits.by_kind[kind], chosen)
+        norms, looks[kind] = _saliency(run, side, logits.by_kind[kind], device)
         record["saliency"][kind] = {"images": len(norms), "gradient_norm": _moments(norms)}
 
-    pictures = {"logits.png": draw_logits(logits, f"{source}: logits without augmentation")}
-    discriminator = subject.discriminator
+    pictures = {"logits.png": draw_logits(logits, f"{run.name}: logits without augmentation")}
+    discriminator = run.discriminator
     if isinstance(discriminator, ViTDiscriminator):
-        console.activity("looking at attention", 1, 2)
+        inspection.console.activity("looking at attention", 1, 2)
         figures = {
-            kind: measure_encoder(discriminator, side.first(ATTENTION_IMAGES).to(chosen).images)
+            kind: measure_encoder(discriminator, side.first(ATTENTION_IMAGES).to(device).images)
             for kind, side in compared.items()
         }
         for kind, item in figures.items():
             looks[kind] = replace(looks[kind], rollout=item.maps[:SHOWN])
             alarms += _on_side(kind, attention_alarms(item.attention, item.tokens), alarms)
         record |= _encoder_record(figures)
-        title = f"{source}: attention of {len(figures['generated'].maps)} images a side"
+        title = f"{run.name}: attention of {len(figures['generated'].maps)} images a side"
         pictures["attention.png"] = draw_layers(figures, title)
-        record |= _weights(discriminator, subject.generator.image_channels, source, pictures)
+        record |= _weights(discriminator, run.generator.image_channels, run.name, pictures)
     else:
         record["not_applicable"] = NO_ATTENTION
     alarms += alarms_of_logits
-    pictures["images.png"] = draw_images(looks, f"{source}: where the discriminator looks")
-    record["alarms"] = [alarm.message for alarm in alarms] + subject.warnings
+    pictures["images.png"] = draw_images(looks, f"{run.name}: where the discriminator looks")
+    record["alarms"] = [alarm.message for alarm in alarms] + run.warnings
     for name, content in pictures.items():
-        write_bytes(folder / name, content)
-    write_json(folder / "inspection.json", _plain(record))
+        write_bytes(inspection.folder / name, content)
+    write_json(inspection.folder / "inspection.json", _plain(record))
     return _plain(record)
 
 
 def _logits(
-    subject: InspectedRun, inspected: InspectedImages, device: torch.device
+    run: InspectedRun, inspected: InspectedImages, device: torch.device
 ) -> tuple[LogitFigures, list[Alarm]]:
     found = {}
     for kind, side in inspected.kinds.items():
         here = side.to(device)
-        found[kind] = logits_of(subject.discriminator, here.images, here.labels)
+        found[kind] = logits_of(run.discriminator, here.images, here.labels)
         if not found[kind].isfinite().all():
             raise UserError(
-                f"the discriminator of {subject.name!r} gives logits of {NAMES[kind]} that are not"
+                f"the discriminator of {run.name!r} gives logits of {NAMES[kind]} that are not"
                 " finite, expected numbers: its training diverged. Inspect an earlier copy of the"
                 " run, or train anew with a larger training.r1_gamma or smaller learning rates."
             )
@@ -163,7 +127,7 @@ def _logits(
 
 
 def _saliency(
-    subject: InspectedRun, side: ImagesOfOneKind, logits: Tensor, device: torch.device
+    run: InspectedRun, side: ImagesOfOneKind, logits: Tensor, device: torch.device
 ) -> tuple[Tensor, LookedAt]:
     """Gradient norms of the images whose attention is measured, and what is shown of the first ones."""
     measured, norms, maps = side.first(ATTENTION_IMAGES), [], []
@@ -172,7 +136,7 @@ def _saliency(
             measured.images[start : start + SHOWN],
             None if measured.labels is None else measured.labels[start : start + SHOWN],
         ).to(device)
-        gradients = input_gradients(subject.discriminator, part.images, part.labels).cpu()
+        gradients = input_gradients(run.discriminator, part.images, part.labels).cpu()
         norms.append(gradient_norms(gradients))
         maps.append(saliency_maps(gradients))
     look = LookedAt(side.images[:SHOWN], logits[:SHOWN], torch.cat(maps)[:SHOWN])
@@ -193,19 +157,19 @@ def _encoder_record(figures: dict[str, EncoderFigures]) -> dict[str, Any]:
 
 
 def _weights(
-    discriminator: ViTDiscriminator, image_channels: int, source: str, pictures: dict[str, bytes]
+    discriminator: ViTDiscriminator, image_channels: int, name: str, pictures: dict[str, bytes]
 ) -> dict[str, Any]:
     """What is to be seen in the weights alone; adds its pictures."""
     encoder = discriminator.encoder
     components = patch_components(encoder.stem, image_channels=image_channels)
     pictures["patches.png"] = draw_components(
-        components, f"{source}: principal components of the filters of the {components.of}"
+        components, f"{name}: principal components of the filters of the {components.of}"
     )
     patches = {"of": components.of, "explained": components.explained.tolist()}
     view = view_positions(encoder)
     if view is None:
         return {"patches": patches, "positions": None}
-    pictures["positions.png"] = draw_positions(view, f"{source}: position embedding")
+    pictures["positions.png"] = draw_positions(view, f"{name}: position embedding")
     if view.similarity is None:
         spread = {name: table.std().item() for name, table in view.biases.items()}
         return {"patches": patches, "positions": {"bias_std": spread}}

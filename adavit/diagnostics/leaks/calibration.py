@@ -53,7 +53,7 @@ class Calibrated:
     confusion: Confusion
 
 
-def divide(material: DiagnosedImages, seed: int) -> Parts:
+def divide(diagnosed: DiagnosedImages, seed: int) -> Parts:
     """Divides the real images; those that were never trained on become control and test first.
 
     With flips among the training images, half of all real images are flipped.
@@ -61,7 +61,7 @@ def divide(material: DiagnosedImages, seed: int) -> Parts:
     Raises:
         UserError: If there are too few.
     """
-    count = len(material.real)
+    count = len(diagnosed.real)
     if count < FEWEST_REAL:
         raise UserError(
             f"the data have {count} images, expected at least {FEWEST_REAL} to train and test a"
@@ -71,14 +71,14 @@ def divide(material: DiagnosedImages, seed: int) -> Parts:
     order = np.concatenate(
         [
             indices[torch.randperm(len(indices), generator=stream).numpy()]
-            for indices in (material.unseen, material.train)
+            for indices in (diagnosed.unseen, diagnosed.train)
         ]
     )
     control = min(round(CONTROL_SHARE * count), PART_LIMIT)
     test = min(round(TEST_SHARE * count), PART_LIMIT)
     chosen = order[: control + test + TRAINING_LIMIT]
-    images = torch.from_numpy(np.array(material.real.images[chosen]))
-    if material.mirror:
+    images = torch.from_numpy(np.array(diagnosed.real.images[chosen]))
+    if diagnosed.mirror:
         flipped = torch.rand(len(images), generator=stream) < 0.5
         images[flipped] = images[flipped].flip(-1)
     return Parts(

@@ -13,7 +13,6 @@ images they are fewer than they seem, and the intervals are too narrow.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,10 @@ import torch
 from torch import Tensor
 
 from adavit.config.run import ResolvedConfig
-from adavit.diagnostics.diagnosed_images import open_diagnosis
+from adavit.diagnostics.diagnosed_images import OpenedDiagnosis
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
     Operation,
-    check_operations,
     operations_by_name,
     operations_of_config,
     operations_of_preset,
@@ -50,94 +48,60 @@ CAUTION = (
 
 
 def leaks(
-    source: str,
+    diagnosis: OpenedDiagnosis,
     *,
-    data: str | None = None,
     operations: Sequence[str] | None = None,
     augment: str | None = None,
-    fakes: int | None = None,
-    which: str | None = None,
-    seed: int | None = None,
-    out: Path | None = None,
-    data_root: Path | None = None,
-    device: str = "auto",
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Estimates for each operation how many generated images show it.
 
     Writes `leaks.json` and `leaks.png`.
 
     Args:
-        source: A run directory, a generator file, or a folder or zip of generated images.
-        data: Real images; None takes those that the run was trained on.
-        operations: Names of the augmentation pipe's operations; None takes those that the run used.
-        augment: A preset of operations, instead of `operations`.
-        fakes: Generated images; None takes as many as the run's metrics, or all of a folder's.
-        which: "best" or "last" generator of a run; None is the best.
-        seed: Start of the random streams; None takes the run's.
-        out: Folder to write to; None is `diagnostics` in the run directory.
-        data_root: Where downloaded sets are kept.
-        device: As `adavit.runtime.devices.choose_device`.
-        console: Told how it goes; None says nothing.
+        diagnosis: Generated and real images, opened.
+        operations: Names as `check_operations` takes them; None takes the operations that the run used.
+        augment: A preset of operations, where `operations` is None.
 
     Returns:
         What is written to `leaks.json`.
 
     Raises:
-        UserError: If something is absent or does not fit.
+        UserError: If there are no such operations, or none where the run used none.
     """
-    if operations is not None and augment is not None:
-        raise UserError(
-            "--operations and --augment were both given, expected one of them. Leave one out."
-        )
-    if operations is not None:
-        check_operations(operations)
-    opened = open_diagnosis(
-        source,
-        data=data,
-        fakes=fakes,
-        which=which,
-        seed=seed,
-        out=out,
-        data_root=data_root,
-        device=device,
-        console=console,
-    )
-    material = opened.images
-    wanted = _choose_operations(material.config, operations, augment)
-    make_folder(opened.folder)
-    seed = material.protocol["seed"]
-    parts = divide(material, seed)
+    diagnosed = diagnosis.images
+    wanted = _choose_operations(diagnosed.config, operations, augment)
+    make_folder(diagnosis.folder)
+    seed = diagnosed.protocol["seed"]
+    parts = divide(diagnosed, seed)
     found = []
     for operation in wanted:
         found.append(
             estimate_leak(
                 operation,
                 parts,
-                material.fakes,
+                diagnosed.fakes,
                 seed=seed,
-                device=opened.device,
-                console=opened.console,
+                device=diagnosis.device,
+                console=diagnosis.console,
             )
         )
     record = {
         "protocol": {
-            **material.protocol,
+            **diagnosed.protocol,
             "n_probe_training": len(parts.training),
             "n_probe_test": len(parts.test),
             "n_control": len(parts.control),
             "draws_per_test_image": DRAWS,
             "interval": f"{LEVEL:.0%} percentile bootstrap, {REPLICATES} replicates",
             "least_balanced_accuracy": LEAST_ACCURACY,
-            "mirror": material.mirror,
+            "mirror": diagnosed.mirror,
         },
         "caution": CAUTION,
         "operations": found,
     }
-    files = DiagnosticsFolder(opened.folder)
-    write_bytes(
-        files.leak_rates, draw_rates(found, f"{source}: share of images that show an operation")
-    )
+    files = DiagnosticsFolder(diagnosis.folder)
+    title = f"{diagnosed.protocol['source']}: share of images that show an operation"
+    write_bytes(files.leak_rates, draw_rates(found, title))
     write_json(files.leaks, record)
     return record
 

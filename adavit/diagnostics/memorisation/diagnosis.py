@@ -14,9 +14,9 @@ from torch import Tensor
 
 from adavit.diagnostics.diagnosed_images import (
     DiagnosedImages,
+    OpenedDiagnosis,
     draw_indices,
     image_names,
-    open_diagnosis,
 )
 from adavit.diagnostics.memorisation.duplicates import Duplicates, find_duplicates
 from adavit.diagnostics.memorisation.pairs_picture import Pair, draw_pairs
@@ -52,18 +52,10 @@ CAUTION = (
 
 
 def memorisation(
-    source: str,
+    diagnosis: OpenedDiagnosis,
     *,
-    data: str | None = None,
-    fakes: int | None = None,
     extractor: ExtractorName | None = None,
     inception_weights: Path | None = None,
-    which: str | None = None,
-    seed: int | None = None,
-    out: Path | None = None,
-    data_root: Path | None = None,
-    device: str = "auto",
-    console: Console | None = None,
 ) -> dict[str, Any]:
     """Compares generated images with their nearest training images.
 
@@ -74,52 +66,32 @@ def memorisation(
     Writes `memorisation.json` and `closest_pairs.png`.
 
     Args:
-        source: A run directory, a generator file, or a folder or zip of generated images.
-        data: Real images; None takes those that the run was trained on. Without a run all of them are
-            taken for training images.
-        fakes: Generated images; None takes as many as the run's metrics, or all of a folder's.
+        diagnosis: Generated and real images, opened.
         extractor: As `adavit.metrics.choose_extractor`; None takes the one of the run's metrics.
         inception_weights: Inception's weights as a file.
-        which: "best" or "last" generator of a run; None is the best.
-        seed: Start of the random streams; None takes the run's.
-        out: Folder to write to; None is `diagnostics` in the run directory.
-        data_root: Where downloaded sets are kept.
-        device: As `adavit.runtime.devices.choose_device`.
-        console: Told how it goes; None says nothing.
 
     Returns:
         What is written to `memorisation.json`.
 
     Raises:
-        UserError: If something is absent or does not fit.
+        UserError: If the extractor has no weights, or fewer than two different images were trained on.
     """
-    opened = open_diagnosis(
-        source,
-        data=data,
-        fakes=fakes,
-        which=which,
-        seed=seed,
-        out=out,
-        data_root=data_root,
-        device=device,
-        console=console,
-    )
-    material, console = opened.images, opened.console
-    make_folder(opened.folder)
-    network = _extractor(material, extractor, inception_weights, opened.device, console)
+    diagnosed, console = diagnosis.images, diagnosis.console
+    make_folder(diagnosis.folder)
+    network = _extractor(diagnosed, extractor, inception_weights, diagnosis.device, console)
     duplicates = find_duplicates(
-        material.real.images,
-        mirror=material.mirror,
-        progress=lambda done: console.activity("looking for copies", done, len(material.real)),
+        diagnosed.real.images,
+        mirror=diagnosed.mirror,
+        progress=lambda done: console.activity("looking for copies", done, len(diagnosed.real)),
     )
-    sides = _sides(material, duplicates)
-    names = image_names(material.real)
+    sides = _sides(diagnosed, duplicates)
+    names = image_names(diagnosed.real)
     record: dict[str, Any] = {
         "protocol": {
-            **material.protocol,
+            **diagnosed.protocol,
             "n_heldout": len(sides.heldout),
             "n_leave_one_out": len(sides.left_out),
-            "mirror": material.mirror,
+            "mirror": diagnosed.mirror,
             "percentile": PERCENTILE,
             "extractor": network.name,
             "weights_digest": network.weights_digest,
@@ -129,19 +101,19 @@ def memorisation(
         "spaces": {},
         "duplicates": {
             **duplicates.as_record(names),
-            "images": len(material.real),
-            "flips_considered": material.mirror,
+            "images": len(diagnosed.real),
+            "flips_considered": diagnosed.mirror,
         },
     }
     drawn: dict[str, list[Pair]] = {}
     for space in (feature_space(network, console.activity), pixel_space()):
-        figures, pairs = _compare(space, sides, material.mirror)
-        listed = [_describe_pair(pair, material, sides, names) for pair in pairs]
+        figures, pairs = _compare(space, sides, diagnosed.mirror)
+        listed = [_describe_pair(pair, diagnosed, sides, names) for pair in pairs]
         record["spaces"][space.name] = {**figures, "closest_pairs": listed}
         limit = f"close: below {figures['threshold']:.4g}"
         drawn[f"{space.name}: {space.unit}; {limit}"] = pairs
-    files = DiagnosticsFolder(opened.folder)
-    write_bytes(files.closest_pairs, draw_pairs(drawn, _title(material)))
+    files = DiagnosticsFolder(diagnosis.folder)
+    write_bytes(files.closest_pairs, draw_pairs(drawn, _title(diagnosed)))
     write_json(files.memorisation, record)
     return record
 
@@ -165,13 +137,13 @@ class _Sides:
     left_out: Tensor
 
 
-def _sides(material: DiagnosedImages, duplicates: Duplicates) -> _Sides:
+def _sides(diagnosed: DiagnosedImages, duplicates: Duplicates) -> _Sides:
     # A second copy of a training image changes no nearest image, but would put the percentile of the
     # leave-one-out distances at 0.
     kept: list[int] = []
     seen: set[int] = set()
     group_of = {index: group[0] for group in duplicates.exact for index in group}
-    for index in material.train.tolist():
+    for index in diagnosed.train.tolist():
         if group_of.get(index, index) not in seen:
             seen.add(group_of.get(index, index))
             kept.append(index)
@@ -180,20 +152,20 @@ def _sides(material: DiagnosedImages, duplicates: Duplicates) -> _Sides:
             f"the training images are {len(kept)} different image, expected at least 2. Name the"
             " images that were trained on with --data."
         )
-    seed = material.protocol["seed"]
-    heldout = draw_indices(material.unseen, len(material.fakes), seed, "heldout")
+    seed = diagnosed.protocol["seed"]
+    heldout = draw_indices(diagnosed.unseen, len(diagnosed.fakes), seed, "heldout")
     left_out = draw_indices(np.arange(len(kept)), LEAVE_ONE_OUT_LIMIT, seed, "leave one out")
     return _Sides(
-        fakes=material.fakes,
-        training=_images(material, np.array(kept)),
+        fakes=diagnosed.fakes,
+        training=_images(diagnosed, np.array(kept)),
         training_indices=np.array(kept),
-        heldout=_images(material, heldout),
+        heldout=_images(diagnosed, heldout),
         left_out=torch.from_numpy(left_out),
     )
 
 
-def _images(material: DiagnosedImages, indices: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(material.real.images[indices]))
+def _images(diagnosed: DiagnosedImages, indices: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(diagnosed.real.images[indices]))
 
 
 def _compare(space: Space, sides: _Sides, mirror: bool) -> tuple[dict[str, Any], list[Pair]]:
@@ -243,10 +215,10 @@ def _closest(generated: Distances, sides: _Sides, threshold: float) -> list[Pair
 
 
 def _describe_pair(
-    pair: Pair, material: DiagnosedImages, sides: _Sides, names: list[str] | None
+    pair: Pair, diagnosed: DiagnosedImages, sides: _Sides, names: list[str] | None
 ) -> dict[str, Any]:
     index = int(sides.training_indices[pair.training_index])
-    fakes = material.fake_names
+    fakes = diagnosed.fake_names
     return {
         "generated": pair.generated_index if fakes is None else fakes[pair.generated_index],
         "training": index if names is None else names[index],
@@ -257,27 +229,27 @@ def _describe_pair(
 
 
 def _extractor(
-    material: DiagnosedImages,
+    diagnosed: DiagnosedImages,
     requested: ExtractorName | None,
     weights: Path | None,
     device: torch.device,
     console: Console,
 ) -> FeatureExtractor:
     """What was asked for, else the network of the run's metrics."""
-    if requested is None and weights is None and material.config is not None:
-        requested = material.config.metrics.extractor
-        weights = material.config.metrics.inception_weights
+    if requested is None and weights is None and diagnosed.config is not None:
+        requested = diagnosed.config.metrics.extractor
+        weights = diagnosed.config.metrics.inception_weights
     return choose_network(
         requested or "auto",
-        reference_name=material.real.name,
+        reference_name=diagnosed.real.name,
         inception_weights=weights,
         device=device,
         console=console,
     )
 
 
-def _title(material: DiagnosedImages) -> str:
-    protocol = material.protocol
+def _title(diagnosed: DiagnosedImages) -> str:
+    protocol = diagnosed.protocol
     return (
         f"{protocol['source']}: the closest of {protocol['n_fake']:,} generated images to"
         f" {protocol['n_train']:,} training images"

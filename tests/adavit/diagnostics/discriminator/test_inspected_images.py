@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,9 @@ from PIL import Image
 from adavit.config.layers import build_config
 from adavit.diagnostics.discriminator.inspected_images import (
     InspectedImages,
-    gather_inspected_images,
+    open_inspection,
 )
-from adavit.diagnostics.discriminator.trained_networks import InspectedRun, read_inspected_run
 from adavit.errors import UserError
-from adavit.runtime.console import SilentConsole
-from adavit.runtime.devices import choose_device
 from adavit.training.train import train
 
 
@@ -39,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def subject(folder: Path) -> InspectedRun:
+def run(folder: Path) -> Path:
     """A conditional run on grey images in three classes, sixteen trained on."""
     data = write_images(folder / "pictures", 3, channels=1)
     config = build_config(
@@ -54,23 +52,18 @@ def subject(folder: Path) -> InspectedRun:
             }
         ]
     )
-    return read_inspected_run(str(train(config)))
+    return train(config)
 
 
-def gather(subject: InspectedRun, **changed: object) -> InspectedImages:
-    arguments = {"data": None, "count": 100, "seed": None, "data_root": None}
-    return gather_inspected_images(
-        subject,
-        device=choose_device("cpu"),
-        console=SilentConsole(),
-        **{**arguments, **changed},  # type: ignore[arg-type]
-    )
+def shown(run: Path, **arguments: Any) -> InspectedImages:
+    return open_inspection(str(run), device="cpu", **{"images": 100, **arguments}).images
 
 
-def test_sizes_are_read_off_the_weights_and_sides_off_the_split(subject: InspectedRun) -> None:
-    assert (subject.generator.image_channels, subject.generator.num_classes) == (1, 3)
-    assert not subject.discriminator.training
-    found = gather(subject)
+def test_sizes_are_read_off_the_weights_and_sides_off_the_split(run: Path) -> None:
+    read = open_inspection(str(run), images=1).run
+    assert (read.generator.image_channels, read.generator.num_classes) == (1, 3)
+    assert not read.discriminator.training
+    found = shown(run)
     counts = {kind: len(side.images) for kind, side in found.kinds.items()}
     assert counts == {"training": 16, "heldout": 8, "generated": 100}
     real = torch.cat([found.kinds[kind].images for kind in ("training", "heldout")])
@@ -78,19 +71,19 @@ def test_sizes_are_read_off_the_weights_and_sides_off_the_split(subject: Inspect
     labels = found.kinds["generated"].labels
     assert labels is not None
     assert set(labels.tolist()) == {0, 1, 2}
-    few = gather(subject, count=5)
+    few = shown(run, images=5)
     assert {len(side.images) for side in few.kinds.values()} == {5}
 
 
-def test_the_seed_decides_what_is_drawn(subject: InspectedRun) -> None:
-    first, again, other = gather(subject), gather(subject), gather(subject, seed=9)
+def test_the_seed_decides_what_is_drawn(run: Path) -> None:
+    first, again, other = shown(run), shown(run), shown(run, seed=9)
     for kind, side in first.kinds.items():
         assert torch.equal(side.images, again.kinds[kind].images), kind
     assert not torch.equal(first.kinds["generated"].images, other.kinds["generated"].images)
 
 
-def test_labels_go_with_their_images(subject: InspectedRun, folder: Path) -> None:
-    side = gather(subject).kinds["training"]
+def test_labels_go_with_their_images(run: Path, folder: Path) -> None:
+    side = shown(run).kinds["training"]
     assert side.labels is not None
     for image, label in zip(side.images, side.labels.tolist(), strict=True):
         pixels = ((image[0] + 1) * 127.5).round().to(torch.uint8).numpy()
@@ -98,7 +91,7 @@ def test_labels_go_with_their_images(subject: InspectedRun, folder: Path) -> Non
         assert any(np.array_equal(pixels, np.asarray(Image.open(file))) for file in files)
 
 
-def test_data_with_other_classes_do_not_fit(subject: InspectedRun, folder: Path) -> None:
+def test_data_with_other_classes_do_not_fit(run: Path, folder: Path) -> None:
     other = write_images(folder / "other", 2, channels=1)
     with pytest.raises(UserError, match=r"have 2 classes, but .* was trained on 3"):
-        gather(subject, data=str(other))
+        shown(run, data=str(other))

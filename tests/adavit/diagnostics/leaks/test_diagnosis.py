@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from adavit.data.small_set.images import draw_small_set
+from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.leaks import probe
 from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
 from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, summarise_leaks
@@ -92,7 +93,7 @@ def test_leaks_of_a_run_looks_for_what_the_run_used(
     data = write_images(tmp_path / "data", random_images(24))
     layer = {"augment": {"mode": "fixed", "p": 0.5, "preset": "blit", "xint": 0, "cutout": 1}}
     run = run_of(data, tmp_path / "run", layer)
-    record = leaks(str(run))
+    record = leaks(open_diagnosis(str(run)))
     assert [entry["operation"] for entry in record["operations"]] == ["xflip", "rotate90", "cutout"]
     protocol = record["protocol"]
     sizes = [protocol[key] for key in ("n_control", "n_probe_test", "n_probe_training", "n_fake")]
@@ -101,7 +102,7 @@ def test_leaks_of_a_run_looks_for_what_the_run_used(
     assert json.loads((run / "diagnostics" / "leaks.json").read_text()) == record
     assert Image.open(run / "diagnostics" / "leaks.png").width > 500
     assert "xflip" in summarise_leaks(record)
-    assert leaks(str(run), out=tmp_path / "again") == record
+    assert leaks(open_diagnosis(str(run), out=tmp_path / "again")) == record
 
 
 def test_a_run_without_augmentation_is_only_searched_when_asked(
@@ -111,8 +112,8 @@ def test_a_run_without_augmentation_is_only_searched_when_asked(
     data = write_images(tmp_path / "data", random_images(24))
     run = run_of(data, tmp_path / "run", {"augment": {"mode": "none"}})
     with pytest.raises(UserError, match="nothing can have leaked"):
-        leaks(str(run))
-    record = leaks(str(run), augment="noise", fakes=7)
+        leaks(open_diagnosis(str(run)))
+    record = leaks(open_diagnosis(str(run), fakes=7), augment="noise")
     assert [entry["operation"] for entry in record["operations"]] == ["noise"]
     assert record["protocol"]["n_fake"] == 7
 

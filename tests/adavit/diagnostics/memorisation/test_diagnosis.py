@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from adavit.config.layers import build_config
+from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
@@ -24,7 +25,9 @@ def test_copies_of_training_images_are_close_in_both_spaces(tmp_path: Path) -> N
     data = write_images(tmp_path / "data", real)
     fakes = torch.cat([real[:6], random_images(14, seed=1)])
     source = write_images(tmp_path / "fakes", fakes)
-    record = memorisation(str(source), data=str(data), extractor="random", out=tmp_path / "out")
+    record = memorisation(
+        open_diagnosis(str(source), data=str(data), out=tmp_path / "out"), extractor="random"
+    )
     for space in record["spaces"].values():
         assert space["threshold"] > 0
         assert space["heldout"] is None
@@ -47,7 +50,9 @@ def test_the_threshold_is_the_first_percentile_of_the_distances_to_the_others(
     real = random_images(25)
     data = write_images(tmp_path / "data", real)
     source = write_images(tmp_path / "fakes", random_images(9, seed=1))
-    record = memorisation(str(source), data=str(data), extractor="random", out=tmp_path)
+    record = memorisation(
+        open_diagnosis(str(source), data=str(data), out=tmp_path), extractor="random"
+    )
     pixels = real.double().flatten(1).numpy()
     distances = np.sqrt(((pixels[:, None] - pixels[None]) ** 2).mean(-1))
     np.fill_diagonal(distances, np.inf)
@@ -63,7 +68,9 @@ def test_exact_copies_in_the_data_do_not_move_the_threshold_to_zero(tmp_path: Pa
     figures = []
     for name, images in (("once", real), ("twice", torch.cat([real, real[:10]]))):
         data = write_images(tmp_path / name, images)
-        record = memorisation(str(source), data=str(data), extractor="random", out=tmp_path)
+        record = memorisation(
+            open_diagnosis(str(source), data=str(data), out=tmp_path), extractor="random"
+        )
         figures.append([space["threshold"] for space in record["spaces"].values()])
     assert figures[0] == figures[1]
     assert record["duplicates"]["exact_copies"] == 10
@@ -76,7 +83,7 @@ def test_a_run_is_compared_with_its_own_training_and_held_out_images(
 ) -> None:
     data = write_images(tmp_path / "data", random_images(40))
     run = run_of(data, tmp_path / "run", {"data": {"subset": 24, "mirror": True}})
-    record = memorisation(str(run))
+    record = memorisation(open_diagnosis(str(run)))
     protocol = record["protocol"]
     assert (protocol["n_fake"], protocol["n_train"], protocol["n_heldout"]) == (20, 24, 16)
     assert (protocol["extractor"], protocol["seed"], protocol["truncation"]) == ("random", 0, 1.0)
@@ -92,9 +99,9 @@ def test_a_run_is_compared_with_its_own_training_and_held_out_images(
         assert {int(pair["training"][:4]) for pair in space["closest_pairs"]} <= train
     assert (run / "diagnostics" / "memorisation.json").is_file()
     assert (run / "diagnostics" / "closest_pairs.png").is_file()
-    again = memorisation(str(run), out=tmp_path / "again")
+    again = memorisation(open_diagnosis(str(run), out=tmp_path / "again"))
     assert again == record
-    other = memorisation(str(run), seed=1, fakes=10, out=tmp_path / "other")
+    other = memorisation(open_diagnosis(str(run), seed=1, fakes=10, out=tmp_path / "other"))
     assert other["protocol"]["n_fake"] == other["protocol"]["n_heldout"] == 10
     assert other["spaces"]["pixels"]["generated"] != record["spaces"]["pixels"]["generated"]
 
@@ -111,15 +118,15 @@ def test_other_data_than_the_run_s_count_as_training_images_as_a_whole(
     data = write_images(tmp_path / "data", random_images(24))
     run = run_of(data, tmp_path / "run")
     other = write_images(tmp_path / "other", random_images(10, seed=2))
-    record = memorisation(str(run), data=str(other))
+    record = memorisation(open_diagnosis(str(run), data=str(other)))
     assert (record["protocol"]["n_train"], record["protocol"]["n_heldout"]) == (10, 0)
     (data / "0000.png").unlink()
     with pytest.raises(UserError, match="fingerprint differs"):
-        memorisation(str(run))
+        memorisation(open_diagnosis(str(run)))
 
 
 def test_one_training_image_has_no_other(tmp_path: Path) -> None:
     data = write_images(tmp_path / "data", random_images(1).repeat(3, 1, 1, 1))
     source = write_images(tmp_path / "fakes", random_images(4, seed=1))
     with pytest.raises(UserError, match="expected at least 2"):
-        memorisation(str(source), data=str(data), extractor="random", out=tmp_path)
+        memorisation(open_diagnosis(str(source), data=str(data), out=tmp_path), extractor="random")
