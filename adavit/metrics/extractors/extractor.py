@@ -6,6 +6,7 @@ every other extractor carries a suffix (`adavit.metrics.names`).
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -135,6 +136,55 @@ def exact_arithmetic() -> Iterator[None]:
         for device_type in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(device_type, enabled=False))
         yield
+
+
+class FloatExtractor(ABC):
+    """Base of the extractors whose network takes float images: brings whole and unrounded pixels to its range.
+
+    Attributes:
+        device: Where the network is, and where its features are returned.
+        pixel_range: What black and white are to the network.
+    """
+
+    device: torch.device
+    pixel_range: tuple[float, float]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Features of images.
+
+        Args:
+            images: Images [B, C, H, W], uint8, C in 1, 3, 4, any device.
+
+        Returns:
+            Features [B, F], float32, on `device`.
+
+        Raises:
+            UserError: If `images` is not such a tensor.
+        """
+        black, white = self.pixel_range
+        with exact_arithmetic():
+            pixels = as_rgb(images.to(self.device)).to(torch.float32)
+            return self._extract(pixels / (255 / (white - black)) + black)
+
+    def of_unrounded(self, images: Tensor) -> Tensor:
+        """Features of images that were not rounded to whole pixel values.
+
+        Args:
+            images: Images [B, C, H, W], float32, in [-1, 1], C in 1, 3, any device.
+
+        Returns:
+            Features [B, F], float32, on `device`.
+        """
+        black, white = self.pixel_range
+        with exact_arithmetic():
+            pixels = images.to(self.device).expand(-1, 3, -1, -1)
+            if self.pixel_range != (-1, 1):
+                pixels = (pixels + 1) * ((white - black) / 2) + black
+            return self._extract(pixels)
+
+    @abstractmethod
+    def _extract(self, images: Tensor) -> Tensor:
+        """Features [B, F] of images float32 [B, 3, H, W] in `pixel_range`."""
 
 
 def extract_features(

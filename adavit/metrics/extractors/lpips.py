@@ -19,7 +19,7 @@ from torch_fidelity.sample_similarity_lpips import (
     normalize_tensor,
 )
 
-from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.metrics.extractors.weight_files import WeightFile
 
 LPIPS_WEIGHTS = WeightFile("LPIPS", URL_VGG16_LPIPS, None, None)
@@ -28,7 +28,7 @@ TAPS = (4, 9, 16, 23, 30)  # after the last ReLU of each of VGG16's five stages
 SIDE = 64  # torch-fidelity's default; StyleGAN's was 256
 
 
-class LpipsFeatures:
+class LpipsFeatures(FloatExtractor):
     """Weighted, normalised activations of VGG16 at five depths.
 
     Args:
@@ -39,6 +39,7 @@ class LpipsFeatures:
     """
 
     name = "lpips-vgg16"
+    pixel_range = (0.0, 255.0)
     features = sum(channels * (SIDE >> depth) ** 2 for depth, channels in enumerate(CHANNELS))
     resize = f"area (bilinear where smaller) to {SIDE} px"
 
@@ -62,34 +63,6 @@ class LpipsFeatures:
         weights = [layer_weights[name] for name in sorted(layer_weights)]
         # Published weights are not negative; a rounding error below zero has no root.
         self._roots = [weight.to(self.device).clamp(min=0).sqrt() for weight in weights]
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features of images.
-
-        Args:
-            images: Images [B, C, H, W], uint8, C in 1, 3, 4, any device.
-
-        Returns:
-            Features [B, F], float32, on `self.device`.
-
-        Raises:
-            UserError: If `images` is not such a tensor.
-        """
-        with exact_arithmetic():
-            return self._extract(as_rgb(images.to(self.device)).to(torch.float32))
-
-    def of_unrounded(self, images: Tensor) -> Tensor:
-        """Features of images that were not rounded to whole pixel values.
-
-        Args:
-            images: Images [B, C, H, W], float32, in [-1, 1], C in 1, 3, any device.
-
-        Returns:
-            Features [B, F], float32, on `self.device`.
-        """
-        with exact_arithmetic():
-            rgb = images.to(self.device).expand(-1, 3, -1, -1)
-            return self._extract((rgb + 1) * 127.5)
 
     def _extract(self, images: Tensor) -> Tensor:
         signal = SampleSimilarityLPIPS.normalize(images)

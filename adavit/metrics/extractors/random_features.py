@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 
 SEED = 20_201_006  # part of the definition: another seed is another yardstick
 LEVEL_CHANNELS = (16, 24, 32, 32)  # at 1, 1/2, 1/4 and 1/8 of the size
@@ -53,14 +53,17 @@ def random_filters() -> list[Tensor]:
     return filters
 
 
-class RandomFeatures:
+class RandomFeatures(FloatExtractor):
     """Mean and spread of every filter's response at four scales, and a thumbnail: 256 features.
+
+    Images may have any size from 1 px on; the features of one do not depend on the others.
 
     Args:
         device: Where the network runs; "mps" is not used by the metrics.
     """
 
     name = "random"
+    pixel_range = (-1.0, 1.0)
     features = 2 * sum(LEVEL_CHANNELS) + 3 * LAYOUT_SIDE**2
     resize = f"antialiased bilinear to {SMALL_SIDE} px, or {LARGE_SIDE} px where larger"
 
@@ -75,34 +78,6 @@ class RandomFeatures:
             | {"opponents": self._opponents, "constants": constants}
         )
         self._filters = [f.to(self.device) for f in filters]
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features of images.
-
-        Args:
-            images: Images [B, C, H, W], uint8, C in 1, 3, 4, any device, H and W from 1 px.
-
-        Returns:
-            Features [B, 256], float32, on `self.device`; those of an image do not depend on the
-            others.
-
-        Raises:
-            UserError: If `images` is not such a tensor.
-        """
-        with exact_arithmetic():
-            return self._extract(as_rgb(images.to(self.device)).to(torch.float32) / 127.5 - 1)
-
-    def of_unrounded(self, images: Tensor) -> Tensor:
-        """Features of images that were not rounded to whole pixel values.
-
-        Args:
-            images: Images [B, C, H, W], float32, in [-1, 1], C in 1, 3, any device.
-
-        Returns:
-            Features [B, 256], float32, on `self.device`.
-        """
-        with exact_arithmetic():
-            return self._extract(images.to(self.device).expand(-1, 3, -1, -1))
 
     def _extract(self, images: Tensor) -> Tensor:
         signal = torch.einsum("oc,bchw->bohw", self._opponents, images)

@@ -16,7 +16,7 @@ import torchvision
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic
+from adavit.metrics.extractors.extractor import FloatExtractor
 from adavit.metrics.extractors.weight_files import check_fit
 
 SIDE = 224
@@ -25,7 +25,7 @@ STD = (0.229, 0.224, 0.225)
 _OLD_NAME = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")  # of torchvision's DenseNets
 
 
-class TorchvisionFeatures:
+class TorchvisionFeatures(FloatExtractor):
     """Penultimate features of one of torchvision's classifiers.
 
     Args:
@@ -39,6 +39,7 @@ class TorchvisionFeatures:
             its.
     """
 
+    pixel_range = (0.0, 1.0)
     resize = f"antialiased bilinear to {SIDE} px"
 
     def __init__(
@@ -58,33 +59,6 @@ class TorchvisionFeatures:
         self._network = network.eval().requires_grad_(False).to(self.device)
         self._mean = torch.tensor(MEAN, device=self.device).reshape(1, 3, 1, 1)
         self._std = torch.tensor(STD, device=self.device).reshape(1, 3, 1, 1)
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features of images.
-
-        Args:
-            images: Images [B, C, H, W], uint8, C in 1, 3, 4, any device.
-
-        Returns:
-            Features [B, F], float32, on `self.device`.
-
-        Raises:
-            UserError: If `images` is not such a tensor.
-        """
-        with exact_arithmetic():
-            return self._extract(as_rgb(images.to(self.device)).to(torch.float32) / 255)
-
-    def of_unrounded(self, images: Tensor) -> Tensor:
-        """Features of images that were not rounded to whole pixel values.
-
-        Args:
-            images: Images [B, C, H, W], float32, in [-1, 1], C in 1, 3, any device.
-
-        Returns:
-            Features [B, F], float32, on `self.device`.
-        """
-        with exact_arithmetic():
-            return self._extract((images.to(self.device).expand(-1, 3, -1, -1) + 1) / 2)
 
     def _extract(self, images: Tensor) -> Tensor:
         resized = F.interpolate(

@@ -6,6 +6,7 @@ from PIL import Image
 from adavit.errors import UserError
 from adavit.metrics import RandomFeatures
 from adavit.metrics.extractors.extractor import (
+    FloatExtractor,
     Interrupted,
     array_batches,
     as_rgb,
@@ -86,6 +87,30 @@ def test_exact_arithmetic_puts_the_switches_back_after_an_error() -> None:
         raise KeyError
     assert torch.backends.cudnn.conv.fp32_precision == before
     assert torch.is_grad_enabled()
+
+
+class Seen(FloatExtractor):
+    """Shows what its network is given."""
+
+    def __init__(self, black: float, white: float) -> None:
+        self.device = torch.device("cpu")
+        self.pixel_range = (black, white)
+
+    def _extract(self, images: torch.Tensor) -> torch.Tensor:
+        return images
+
+
+@pytest.mark.parametrize(("black", "white"), [(0.0, 255.0), (0.0, 1.0), (-1.0, 1.0), (2.0, -3.0)])
+def test_whole_and_unrounded_pixels_are_brought_to_the_range_of_the_network(
+    black: float, white: float
+) -> None:
+    levels = torch.tensor([0, 51, 102, 255], dtype=torch.uint8).reshape(1, 1, 1, 4)
+    shares = torch.tensor([0.0, 0.2, 0.4, 1.0])
+    expected = (black + shares * (white - black)).expand(1, 3, 1, 4)
+    extractor = Seen(black, white)
+    torch.testing.assert_close(extractor(levels), expected)
+    unrounded = extractor.of_unrounded((2 * shares - 1).reshape(1, 1, 1, 4))
+    torch.testing.assert_close(unrounded, expected)
 
 
 def test_features_of_many_images_are_those_of_each_whatever_the_batches() -> None:
