@@ -75,7 +75,7 @@ class AdaptiveProbability(MeasuredProbability):
         threshold_at_zero: bool = True,
         reduce: Callable[[Tensor], Any] | None = None,
     ) -> None:
-        super().__init__(initial, interval_batches, reduce)
+        super().__init__(initial, interval_batches, reduce=reduce)
         require(
             heuristic in TARGETS,
             "heuristic",

@@ -54,11 +54,16 @@ def kornia_operation(operation: str, p: float = 1.0, **keywords: Any) -> tuple[n
     try:
         return kind(**{**given, **always}), p
     except Exception as error:  # noqa: BLE001  kornia has no one class for what it does not take
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _first_line(error)
         raise ValueError(
             f"{operation} cannot be made of {keywords or 'no keywords'} ({reason}). Give the keywords that kornia's"
             " documentation names."
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    """What kornia says is wrong; the error's class if it says nothing."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def check_operation(module: nn.Module, shape: Sequence[int], *, twice: bool) -> None:
@@ -86,7 +91,7 @@ def check_operation(module: nn.Module, shape: Sequence[int], *, twice: bool) -> 
                 changed = apply_extra(module, images)
                 gradient = _gradient(changed, images, twice=twice)
             except Exception as error:  # noqa: BLE001  as above
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                reason = _first_line(error)
                 raise ValueError(
                     f"{name} does not work on images of {size} ({reason}). Change its keywords, or leave it out."
                 ) from None

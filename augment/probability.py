@@ -55,18 +55,22 @@ class MeasuredProbability:
         statistics: Of the running interval.
 
     Args:
-        initial: p at the start, in [0, 1].
+        p: At the start, in [0, 1].
         interval_batches: Minibatches per interval.
         reduce: Called with the sums of an interval, [9], when it is complete; sums them over processes in
             place, for example `torch.distributed.all_reduce`. None means one process.
     """
 
     def __init__(
-        self, initial: float, interval_batches: int, reduce: Callable[[Tensor], Any] | None
+        self,
+        p: float,
+        interval_batches: int = 4,
+        *,
+        reduce: Callable[[Tensor], Any] | None = None,
     ) -> None:
-        require(0 <= initial <= 1, "p", initial, "lie in [0, 1]", "Use 0 to start")
+        require(0 <= p <= 1, "p", p, "lie in [0, 1]", "Use 0 to start")
         require(interval_batches >= 1, "interval_batches", interval_batches, "be >= 1", "Use 4")
-        self._p = float(initial)
+        self._p = float(p)
         self.interval_batches = interval_batches
         self._reduce = reduce
         self.statistics = OverfittingStatistics()
@@ -159,15 +163,6 @@ class FixedProbability(MeasuredProbability):
         ValueError: If an argument is out of range.
     """
 
-    def __init__(
-        self,
-        p: float,
-        interval_batches: int = 4,
-        *,
-        reduce: Callable[[Tensor], Any] | None = None,
-    ) -> None:
-        super().__init__(p, interval_batches, reduce)
-
 
 class ScheduledProbability(MeasuredProbability):
     """p follows half a cosine from `start` to `end`, then stays.
@@ -192,7 +187,7 @@ class ScheduledProbability(MeasuredProbability):
         *,
         reduce: Callable[[Tensor], Any] | None = None,
     ) -> None:
-        super().__init__(start, interval_batches, reduce)
+        super().__init__(start, interval_batches, reduce=reduce)
         require(0 <= end <= 1, "end", end, "lie in [0, 1]", "Use 0 to switch off")
         require(horizon_kimg > 0, "horizon_kimg", horizon_kimg, "be > 0", "Use total_kimg")
         self.start, self.end, self.horizon_kimg = float(start), float(end), float(horizon_kimg)

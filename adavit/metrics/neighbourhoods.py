@@ -21,15 +21,28 @@ DENSITY_K = 5
 
 
 @dataclass(frozen=True)
-class Precision(Measure):
+class RealNeighbourhoods(Measure):
+    """A metric that counts in the neighbourhoods of real images.
+
+    Attributes:
+        k: Which neighbour a neighbourhood reaches to.
+    """
+
+    k: int
+
+    def setting(self, n_fake: int, n_real: int) -> str:
+        """As `Measure.setting`."""
+        check_neighbours(n_real, self.k, "reference images")
+        return f"k = {self.k}"
+
+
+@dataclass(frozen=True)
+class Precision(RealNeighbourhoods):
     """Share of generated images inside the manifold of real ones.
 
     Kynkaanniemi et al. 2019 (arXiv:1904.06991, equations 1 and 2): the manifold is the union of the
     balls around all real features that reach to their k-th nearest neighbour. With VGG16 and k = 3,
     `precision`.
-
-    Attributes:
-        k: Which neighbour.
     """
 
     k: int = MANIFOLD_K
@@ -39,11 +52,6 @@ class Precision(Measure):
     ) -> dict[str, float]:
         """The share, in [0, 1]; see `Measure.figures`."""
         return {"": share_inside(fakes, real.on_device, real.squared_radii(self.k))}
-
-    def setting(self, n_fake: int, n_real: int) -> str:
-        """As `Measure.setting`."""
-        check_neighbours(n_real, self.k, "reference images")
-        return f"k = {self.k}"
 
 
 @dataclass(frozen=True)
@@ -88,15 +96,12 @@ def share_inside(features: Tensor, centres: Tensor, radii: Tensor) -> float:
 
 
 @dataclass(frozen=True)
-class Density(Measure):
+class Density(RealNeighbourhoods):
     """Mean number of real neighbourhoods that a generated image lies in, over k.
 
     Naeem et al. 2020 (arXiv:2002.09797, equation 3). About 1 where both distributions agree; it can
     exceed 1 where generated images crowd in dense places. The paper's experiments use VGG16 and
     k = 5; with these it is `density`.
-
-    Attributes:
-        k: Which neighbour a neighbourhood reaches to.
     """
 
     k: int = DENSITY_K
@@ -110,21 +115,13 @@ class Density(Measure):
         counted = sum(int((distances <= radii).sum()) for _, distances in blocks)
         return {"": counted / (self.k * len(fakes))}
 
-    def setting(self, n_fake: int, n_real: int) -> str:
-        """As `Measure.setting`."""
-        check_neighbours(n_real, self.k, "reference images")
-        return f"k = {self.k}"
-
 
 @dataclass(frozen=True)
-class Coverage(Measure):
+class Coverage(RealNeighbourhoods):
     """Share of real images whose neighbourhood has a generated image in it.
 
     Naeem et al. 2020 (arXiv:2002.09797, equation 4). It depends on the number of generated images,
     as recall does.
-
-    Attributes:
-        k: Which neighbour a neighbourhood reaches to.
     """
 
     k: int = DENSITY_K
@@ -138,8 +135,3 @@ class Coverage(Measure):
         for _, distances in squared_distance_blocks(fakes, real.on_device):
             covered |= (distances <= radii).any(dim=0)
         return {"": float(covered.double().mean())}
-
-    def setting(self, n_fake: int, n_real: int) -> str:
-        """As `Measure.setting`."""
-        check_neighbours(n_real, self.k, "reference images")
-        return f"k = {self.k}"

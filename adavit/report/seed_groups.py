@@ -98,8 +98,11 @@ def distinguishing_settings(runs: Sequence[Run]) -> list[dict[str, str]]:
 def baseline_of(group: SeedGroup, groups: Sequence[SeedGroup]) -> SeedGroup | None:
     """The row that a row is compared with: of its grid, and alike in as many axes as can be."""
     candidates = [other for other in groups if other.baseline and other.grid == group.grid]
-    alike = lambda other: len(group.axes.items() & other.axes.items())  # noqa: E731
-    return max(candidates, key=alike, default=None)
+    return max(
+        candidates,
+        key=lambda other: len(group.axes.items() & other.axes.items()),
+        default=None,
+    )
 
 
 def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:

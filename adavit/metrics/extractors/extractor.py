@@ -120,13 +120,14 @@ def exact_arithmetic() -> Iterator[None]:
     """
     # The switches per operation, since the older `allow_tf32` cannot be read back when a program
     # mixes both kinds.
+    backends: Any = torch.backends  # whose types do not know all of the switches
     changes: list[tuple[Any, str, Any]] = [
-        (torch.backends.cudnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
-        (torch.backends.cuda.matmul, "fp32_precision", "ieee"),
-        (torch.backends.mkldnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
-        (torch.backends.mkldnn.matmul, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
-        (torch.backends.cudnn, "deterministic", True),
-        (torch.backends.cudnn, "benchmark", False),
+        (backends.cudnn.conv, "fp32_precision", "ieee"),
+        (backends.cuda.matmul, "fp32_precision", "ieee"),
+        (backends.mkldnn.conv, "fp32_precision", "ieee"),
+        (backends.mkldnn.matmul, "fp32_precision", "ieee"),
+        (backends.cudnn, "deterministic", True),
+        (backends.cudnn, "benchmark", False),
     ]
     with ExitStack() as stack:
         for owner, attribute, value in changes:

@@ -122,7 +122,7 @@ class VisionEncoder(nn.Module):
             nn.init.trunc_normal_(self.class_token, std=TOKEN_STD)
         if self.registers is not None:
             nn.init.trunc_normal_(self.registers, std=TOKEN_STD)
-        self.position.draw_weights()  # type: ignore[operator]
+        self.position.draw_weights()
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
         """Draws which patches of each image are kept, for `kept` of any number of passes.

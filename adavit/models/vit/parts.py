@@ -39,7 +39,7 @@ Part = TypeVar("Part")
 class Position:
     """What is added to the tokens, and what attention knows."""
 
-    tokens: type[nn.Module] = NoPosition
+    tokens: type[NoPosition] = NoPosition
     attention: type[NoAttentionPosition] = NoAttentionPosition
 
 

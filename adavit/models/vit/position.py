@@ -18,7 +18,7 @@ SINUSOID_BASE = 10000.0
 
 
 class NoPosition(nn.Module):
-    """Leaves the tokens as they are.
+    """Leaves the tokens as they are; base of the embeddings that are added to them.
 
     Args:
         layout: Of the tokens.
@@ -36,7 +36,7 @@ class NoPosition(nn.Module):
         """Draws nothing."""
 
 
-class Learned1d(nn.Module):
+class Learned1d(NoPosition):
     """A learned vector for the class token and each patch, in raster order.
 
     Dosovitskiy et al. 2021 (arXiv:2010.11929, equation 1). The weights are drawn by `draw_weights`.
@@ -47,7 +47,7 @@ class Learned1d(nn.Module):
     """
 
     def __init__(self, layout: TokenLayout, width: int) -> None:
-        super().__init__()
+        super().__init__(layout, width)
         self.layout = layout
         self.table = nn.Parameter(torch.zeros(1, layout.class_tokens + layout.patches, width))
 
@@ -68,7 +68,7 @@ class Learned1d(nn.Module):
         return {"table": torch.cat([table[:, :first], patches.flatten(2).transpose(1, 2)], dim=1)}
 
 
-class Learned2d(nn.Module):
+class Learned2d(NoPosition):
     """A learned half vector for each row and each column; a patch has those of its place, joined.
 
     Dosovitskiy et al. 2021 (arXiv:2010.11929, appendix D.4). The class token has none: it is
@@ -80,7 +80,7 @@ class Learned2d(nn.Module):
     """
 
     def __init__(self, layout: TokenLayout, width: int) -> None:
-        super().__init__()
+        super().__init__(layout, width)
         self.layout = layout
         self.rows = nn.Parameter(torch.zeros(layout.rows, width // 2))
         self.columns = nn.Parameter(torch.zeros(layout.columns, width // 2))
@@ -105,7 +105,7 @@ class Learned2d(nn.Module):
         }
 
 
-class Sinusoids2d(nn.Module):
+class Sinusoids2d(NoPosition):
     """Fixed sines and cosines of the row and of the column, a quarter of the features each.
 
     Chen et al. 2021 (arXiv:2104.02057, section 5), the two-dimensional form of Vaswani et al. 2017
@@ -119,7 +119,7 @@ class Sinusoids2d(nn.Module):
     table: Tensor
 
     def __init__(self, layout: TokenLayout, width: int) -> None:
-        super().__init__()
+        super().__init__(layout, width)
         self.layout = layout
         quarter = width // 4
         frequencies = SINUSOID_BASE ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
@@ -127,9 +127,6 @@ class Sinusoids2d(nn.Module):
         columns = torch.arange(layout.columns).repeat(layout.rows)[:, None] * frequencies
         waves = [wave for angle in (rows, columns) for wave in (angle.sin(), angle.cos())]
         self.register_buffer("table", torch.cat(waves, dim=1).float(), persistent=False)
-
-    def draw_weights(self) -> None:
-        """Draws nothing."""
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Adds the waves to the patches of tokens [B, T, D]."""

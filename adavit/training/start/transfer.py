@@ -46,8 +46,9 @@ def read_source(path: Path) -> dict[str, dict[str, Tensor]]:
             f" Continue it with adavit train --resume {path}, or name another run."
         )
     state = load_checkpoint(directory.checkpoint)
-    networks = {name: state.get(name) for name in ("generator", "discriminator", "average")}
-    for name, tensors in networks.items():
+    networks: dict[str, dict[str, Tensor]] = {}
+    for name in ("generator", "discriminator", "average"):
+        tensors = state.get(name)
         if not isinstance(tensors, dict) or not all(
             isinstance(value, Tensor) for value in tensors.values()
         ):
@@ -55,8 +56,9 @@ def read_source(path: Path) -> dict[str, dict[str, Tensor]]:
                 f"checkpoint {str(directory.checkpoint)!r} holds no {name}, expected the tensors of"
                 " one. Name a run that adavit train has made."
             )
-    networks["discriminator"] = state["discriminator"] | _grid(state.get("config", {}))
-    return networks  # type: ignore[return-value]
+        networks[name] = tensors
+    networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
+    return networks
 
 
 def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
