@@ -1,4 +1,4 @@
-"""The two kinds of failure that reach a person, and the exit code each one means.
+"""The two classes of errors that users are shown, and the exit code of each.
 
 A message has three parts: what was wrong (with the value), what was expected, what to do. The command line prints it
 without a traceback; anything that is not one of these classes is a mistake of ours and keeps its traceback.

@@ -1,4 +1,4 @@
-"""Where the random numbers of the operations come from.
+"""Sources of the operations' random numbers: random, or all at one quantile.
 
 An operation never calls a random function itself: it asks a `Draws` for gates and for uniform, normal and
 discrete values. `RandomDraws` draws them; `QuantileDraws` gives the fixed values of the deterministic mode. So

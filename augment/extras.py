@@ -1,4 +1,4 @@
-"""Operations of others at the end of the pipeline: any callable, or a module of `kornia.augmentation`.
+"""Operations of other libraries at the end of the pipeline: any callable, or a module of `kornia.augmentation`.
 
 They are gated per image like our own. They stand outside `sample` and `transform`: outside replay, compilation and
 the quantile mode.

@@ -1,4 +1,4 @@
-"""Homogeneous 2-D matrices, batched: the vocabulary of the geometric operations.
+"""Homogeneous 2-D matrices, batched, of which the geometric operations are composed.
 
 A matrix is [B, 3, 3] and acts on column vectors (x, y, 1) with x to the right and y down. The pipeline
 composes inverse maps: from the position of an output pixel to the position in the input it shows. Colour

@@ -1,4 +1,4 @@
-"""What a pipe of augmentations is: it draws parameters at the present p, and transforms images by them."""
+"""The interface of an augmentation pipe: it draws parameters at the present p, and transforms images by them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from adavit.augment.statistics import OverfittingStatistics
 
 
 class Probability(Protocol):
-    """What the training loop knows of the control of p."""
+    """Interface of the control of p, as the training loop uses it."""
 
     r_t: float
     r_v: float
@@ -48,7 +48,7 @@ class Probability(Protocol):
 
 
 class MeasuredProbability:
-    """Statistics by interval: what all kinds of p have in common.
+    """Base of all controls of p: measures overfitting by interval, and keeps p as it is.
 
     Attributes:
         r_t: Of the last complete interval; nan before. Likewise `r_v` and `r_relative`.
@@ -124,7 +124,7 @@ class MeasuredProbability:
         """Move p after an interval of so many images."""
 
     def alarms(self) -> dict[str, str]:
-        """Nothing can be wrong with a p that is not controlled."""
+        """Always empty: an uncontrolled p has nothing to warn of."""
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -198,6 +198,6 @@ class ScheduledProbability(MeasuredProbability):
 
 
 def require(holds: bool, name: str, value: Any, must: str, remedy: str) -> None:
-    """Raise in the three parts of our messages unless a condition holds."""
+    """Raise a ValueError that says what was wrong, what was expected and what to do, unless a condition holds."""
     if not holds:
         raise ValueError(f"{name} is {value}, but must {must}. {remedy}.")

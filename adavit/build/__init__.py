@@ -1,1 +1,1 @@
-"""From the configuration to objects: the only room that knows both."""
+"""Builds networks and augmentation from the configuration; the only room that knows both."""

@@ -1,4 +1,4 @@
-"""From the section `augment` of a configuration to the pipe, and to what moves its probability."""
+"""Builds the augmentation pipe and the control of its probability p from the section `augment` of a configuration."""
 
 from collections.abc import Sequence
 
@@ -54,7 +54,7 @@ def check_extra_operations(pipe: Pipe, shape: Sequence[int], *, twice: bool) -> 
 def build_probability(
     augment: AugmentConfig, *, threshold_at_zero: bool = True
 ) -> AdaptiveProbability | FixedProbability | ScheduledProbability:
-    """What decides p: adapted to overfitting, fixed, scheduled, or 0. All of them measure r_t and r_v.
+    """Builds the control of p: adaptive, fixed, scheduled, or fixed at 0. All of them measure r_t and r_v.
 
     Args:
         augment: The section.

@@ -1,4 +1,4 @@
-"""From a configuration to networks."""
+"""Builds generator and discriminator from a configuration."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""The configuration of a run: sections, layers merged into one, and what is chosen when nobody chose."""
+"""The configuration of a run: its sections, the merging of presets, files and flags, and choosing "auto" settings."""

@@ -28,7 +28,7 @@ class ExtraOperation(ConfigModel):
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """What its class is made of."""
+        """Keyword arguments of its class."""
         return dict(self.model_extra or {})
 
     @rule("operation", "p")

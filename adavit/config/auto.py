@@ -1,4 +1,4 @@
-"""Settings chosen from the resolution, the number of images and the device.
+"""Chooses the settings that hold "auto" from the resolution, the number of images and the device.
 
 The figures are those of the published systems (StyleGAN2-ADA's `auto` on an accelerator) and, on a CPU, of our own
 trials; nothing here reads data or touches a device.
@@ -17,7 +17,7 @@ from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the choice rests on.
+    """What "auto" settings are chosen from.
 
     Attributes:
         resolution: Side of the training images in pixels.
@@ -31,7 +31,7 @@ class RunFacts:
 
 
 def resolve(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
-    """Chooses what was left open, and validates the whole.
+    """Chooses every setting that holds "auto", and validates the whole.
 
     Args:
         config: As merged from presets, files and flags.

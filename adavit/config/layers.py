@@ -1,4 +1,4 @@
-"""From presets, files and flags to one `RunConfig`, with every mistake reported at once.
+"""Merges presets, files and flags into one `RunConfig`, and reports every mistake at once.
 
 Precedence, weakest first: the defaults of `adavit.config.run`, a preset, `--config FILE`, `--set key=value`, a flag.
 """
@@ -81,7 +81,7 @@ def parse_yaml(text: str, where: str) -> Values:
 
 
 def parse_assignment(text: str) -> Values:
-    """`training.r1_gamma=0.1` as nested values; the value is read as YAML.
+    """Parses an assignment such as `training.r1_gamma=0.1` to nested values; the value is read as YAML.
 
     Raises:
         UserError: If it has no `=` or names no section.

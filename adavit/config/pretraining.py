@@ -35,7 +35,7 @@ class PretrainingConfig(ConfigModel):
 
 
 class PretrainingRun(ConfigModel):
-    """Where, and from which seed."""
+    """Output directory, seed and device of a pre-training."""
 
     out: Path | None = Field(None)
     """The directory. None: the next number below runs/."""

@@ -17,7 +17,7 @@ from adavit.config.training import TrainingConfig
 
 
 class DataConfig(ConfigModel):
-    """What is trained on."""
+    """The training images: their source, size, channels and labels, and which of them are used."""
 
     source: str = Field("small_set", min_length=1)
     """A folder, a zip file, or the name of a known set; a path wins over a name."""
@@ -101,7 +101,7 @@ class MetricsConfig(ConfigModel):
 
 
 class RunSettings(ConfigModel):
-    """Where and how often; nothing here changes the weights but the seed."""
+    """Run directory, seed, device and intervals of reports; of these only the seed changes the weights."""
 
     out: Path | None = Field(None)
     """The run directory. None: the next number below runs/."""

@@ -115,7 +115,7 @@ def open_diagnosis(
 
 
 def choose_folder(source: str, out: Path | None) -> Path:
-    """Where the files go.
+    """The folder that a diagnosis writes to.
 
     Args:
         source: A run directory, or anything else.

@@ -161,7 +161,7 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison) -> str:
-    """The comparison as it is."""
+    """The whole comparison as JSON."""
     return json.dumps(asdict(comparison), indent=2) + "\n"
 
 

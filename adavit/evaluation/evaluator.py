@@ -189,7 +189,7 @@ class Evaluator:
         return record
 
     def settings(self, fakes: int) -> dict[str, str]:
-        """How each metric is set for so many generated images, found out before they are made.
+        """Settings of each metric for a number of generated images; tells before they are made if they are too few.
 
         Args:
             fakes: Generated images.

@@ -46,7 +46,7 @@ class GeneratorMeasure(Protocol):
         truncation: float,
         progress: Callable[[int], None] | None = None,
     ) -> dict[str, float]:
-        """Measures.
+        """Computes the figures.
 
         Args:
             generator: In evaluation mode.

@@ -1,4 +1,4 @@
-"""Protocols: what a record is measured under, which two of them compare, and the ones that have a name.
+"""Evaluation protocols: how a figure was measured, when two figures are comparable, and the named protocols.
 
 A figure is worth something only beside others of the same protocol. `EvaluationProtocol` is everything that a record
 depends on but the images it scores; `comparison_key` is the part of it that two figures of one column share, for
@@ -180,7 +180,7 @@ Against = Literal["training set", "test split", "data", "trained on"]
 
 @dataclass(frozen=True)
 class NamedProtocol:
-    """How many generated images against what; what it sets cannot be set otherwise at the same time.
+    """A number of generated images and a reference set under a name; flags that set either otherwise are refused.
 
     Attributes:
         name: As in `--protocol`.

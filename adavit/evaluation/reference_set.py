@@ -26,7 +26,7 @@ from adavit.runtime.randomness import seed_for
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """Real images, or what takes their place.
+    """The images that generated ones are compared with: real ones, or others named in their place.
 
     Attributes:
         images: The images.

@@ -1,4 +1,4 @@
-"""The real images of a run: trained on, held out, or others in their place; one way to them for all who compare."""
+"""Loads the real images of a run, split into trained on and held out, or others that are named in their place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -119,7 +119,7 @@ def build_evaluator(
 
 
 def generator_protocol(generator: Generator, *, seed: int, truncation: float) -> dict[str, Any]:
-    """What a record's protocol says of how its images were drawn."""
+    """Entries of a protocol on how images were drawn: seed, truncation, labels."""
     return {
         "seed": seed,
         "truncation": truncation,

@@ -31,7 +31,7 @@ class GeneratorSource:
     run: RunDirectory | None
 
     def describe(self) -> dict[str, Any]:
-        """What it is, for a record."""
+        """Kind, name and fingerprints of the source, for a record."""
         return {
             "kind": "generator file" if self.run is None else "run",
             "name": self.name,
@@ -56,7 +56,7 @@ Source = GeneratorSource | ImageSource
 
 
 def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
-    """What a word on the command line means; a path wins over a name.
+    """Resolves a word of the command line to a run, a generator file or images; a path wins over a name.
 
     Args:
         source: A run directory, a generator file, a folder, a zip, or a name such as "cifar10:test".

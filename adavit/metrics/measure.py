@@ -1,4 +1,4 @@
-"""A measure: one metric as an object, with what it needs, measures and is set to."""
+"""The interface of a metric of images: what it needs of an extractor, its figures and its settings."""
 
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ class Measure:
     def figures(
         self, fakes: Tensor, real: RealFeatures, extractor: FeatureExtractor
     ) -> dict[str, float]:
-        """Measures.
+        """Computes the figures.
 
         Args:
             fakes: Finite features [N, F] of generated images, on the device of distances.

@@ -1,4 +1,4 @@
-"""One side of a comparison: features of real images, with what metrics need of them alone.
+"""Features of real images, with the statistics that metrics need of them.
 
 What depends on the real side only is computed once, however often generated images are compared
 with it.
@@ -69,7 +69,7 @@ class RealFeatures:
         return self._radii[k]
 
     def kept(self, keep: Tensor, *, with_self_mean: bool) -> "RealFeatures":
-        """Some of the images as a side of their own.
+        """The features of some of the images.
 
         Args:
             keep: Which ones, booleans [N], at least two True.

@@ -38,7 +38,7 @@ HALVES_SEED = 0
 
 @dataclass(frozen=True)
 class RealScore:
-    """What real images score.
+    """Figures of real images against real images, as a floor to read those of generated ones against.
 
     Attributes:
         figures: Figure by metric, of those in `WITH_REAL_SCORES`.

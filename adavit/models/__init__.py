@@ -10,5 +10,5 @@ __all__ = ["Generator", "ResNetDiscriminator", "ViTDiscriminator", "count_parame
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Number of trained numbers in a module; buffers are not counted."""
+    """Number of parameters of a module; buffers are not counted."""
     return sum(parameter.numel() for parameter in module.parameters())

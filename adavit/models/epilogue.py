@@ -1,4 +1,4 @@
-"""What stands at the end of every discriminator: a sense of variety, and the class labels.
+"""The end of every discriminator: minibatch standard deviation, and projection of class labels.
 
 Minibatch standard deviation (Karras et al. 2018, arXiv:1710.10196, section 3) and projection (Miyato and
 Koyama 2018, arXiv:1802.05637, in StyleGAN2-ADA's form).

@@ -1,4 +1,4 @@
-"""Sizes that the networks share: channels by resolution, and the checks of what comes in.
+"""Channels by resolution, and checks of sizes, images and labels, that the networks share.
 
 Every message has three parts: what was wrong (with the value), what was expected, what to do. The
 checks read shapes and dtypes only, never values, so they cost no wait for the device.

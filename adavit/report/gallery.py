@@ -14,7 +14,7 @@ from adavit.runs.reading import number
 
 @dataclass(frozen=True)
 class Tier:
-    """One compromise between quality and size.
+    """How many grids the gallery shows, and how large: one compromise between quality and size.
 
     Attributes:
         side: Pixels of a grid.
@@ -44,7 +44,7 @@ TIERS = (
 
 @dataclass
 class Gallery:
-    """What is shown.
+    """The sample grids that the page shows.
 
     Attributes:
         pictures: By digest of the file they are from; runs share those that are alike.

@@ -1,4 +1,4 @@
-"""Mean, spread over seeds, and how sure a difference is."""
+"""Mean and standard deviation over seeds, and the confidence interval of a difference."""
 
 import statistics
 from collections.abc import Mapping

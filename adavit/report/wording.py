@@ -32,7 +32,7 @@ class Wording:
         )
 
     def letter(self, column: Column) -> str:
-        """The column's entry of `letters`."""
+        """The letter that tells the column's protocol from others of its metric; empty where it has but one."""
         return self.letters[column.key]
 
     def figure(self, figure: Figure, column: Column) -> str:

@@ -1,4 +1,4 @@
-"""All that a run must remember, in one file that is replaced as a whole and never runs code when read."""
+"""The checkpoint: the whole state of a run in one file, replaced as a whole, and read without running code."""
 
 import io
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ class Stateful(Protocol):
 
 
 class DoesNotFit(ValueError):
-    """What a checkpoint holds is not what a run needs; the message says what."""
+    """A checkpoint's content does not fit the run; the message says what does not."""
 
 
 def state_of(parts: Mapping[str, Stateful]) -> dict[str, Any]:

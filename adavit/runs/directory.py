@@ -1,4 +1,4 @@
-"""The folder a run leaves behind: the one owner of the names of its files."""
+"""The run directory: the one owner of the names of its files."""
 
 import contextlib
 import json
@@ -170,7 +170,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Keeps other processes from training in this directory; a kill at any moment gives it free.
+        """Locks the directory against other processes that train; a kill at any moment frees it.
 
         Raises:
             RunTaken: If another process trains in it.

@@ -1,4 +1,4 @@
-"""A trained generator as one safetensors file: weights, and all that is needed to use and to judge them."""
+"""A trained generator as one safetensors file: weights, arguments of its class, configuration and metric."""
 
 import json
 from collections.abc import Mapping

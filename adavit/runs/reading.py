@@ -1,4 +1,4 @@
-"""Tolerant reading: of damaged, foreign and hostile files comes what is sound in them, never an error."""
+"""Tolerant readers of text, JSON and YAML: damaged, foreign and hostile files give what is sound in them, no error."""
 
 import json
 import math
@@ -86,7 +86,7 @@ def number(value: Any) -> float | None:
 
 
 def text(value: Any) -> str:
-    """A string as it is, anything else as nothing."""
+    """A string as it is, anything else as an empty one."""
     return value if isinstance(value, str) else ""
 
 

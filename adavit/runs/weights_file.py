@@ -1,4 +1,4 @@
-"""The weights of a network and what is to be known of it, as one safetensors file: nothing in it can be executed."""
+"""The weights of a network with metadata, as one safetensors file: nothing in it can be executed."""
 
 from collections.abc import Mapping
 from importlib.metadata import version

@@ -1,1 +1,1 @@
-"""What everything stands on: the console, signals, devices, precision, files and random streams."""
+"""Basics that every room uses: the console, signals, devices, precision, files and random streams."""

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a progress bar on a terminal, plain lines elsewhere."""
+"""Progress of a run as it is printed: a progress bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands.
+    """Progress and latest figures of a run.
 
     Attributes:
         images: Real images seen.
@@ -50,7 +50,7 @@ class Status:
 
 
 class Console(Protocol):
-    """Where a run tells what it does."""
+    """Interface of what a run reports its progress to."""
 
     def note(self, text: str) -> None:
         """A line that stays."""

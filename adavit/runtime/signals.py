@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the loop honours at the next step."""
+"""Handling of Ctrl-C and SIGTERM: the training loop stops at the next step, with a checkpoint."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What a run would do, before it does it: settings, parameters, memory and time, measured on a few real steps."""
+"""The plan of a run, for `--dry-run`: settings, parameters, and memory and time measured on a few real steps."""
 
 import math
 import statistics

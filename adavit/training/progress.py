@@ -1,4 +1,4 @@
-"""How far a run has come: counts, best figure, and when each periodic duty was last done."""
+"""Progress of a run: counts, best figure, and when each periodic duty was last done."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ NEVER = -1
 
 @dataclass
 class Progress:
-    """Plain values that a checkpoint holds.
+    """Counts, best figure and periodic duties, as plain values that a checkpoint holds.
 
     Attributes:
         images: Real images seen.

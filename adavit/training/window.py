@@ -1,4 +1,4 @@
-"""What is averaged between two lines of `stats.jsonl`."""
+"""Averages of what training measured between two lines of `stats.jsonl`."""
 
 import math
 from collections.abc import Iterable

@@ -1,1 +1,1 @@
-"""What training and inspection both look at: attention, tokens, logits, and when to worry."""
+"""Attention, tokens and logits as training and inspection both measure them, and alarms on collapse and overfitting."""

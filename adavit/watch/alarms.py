@@ -1,4 +1,4 @@
-"""When to worry: the same limits for `adavit inspect` and for the log of a run.
+"""Alarms on collapse and overfitting, with the same limits for `adavit inspect` and for the log of a run.
 
 The limits are where something can no longer work, not where it might work better: a healthy run is silent.
 """
@@ -39,7 +39,7 @@ STANDARD_ERRORS = 3.0
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something to look into.
+    """A warning about a run, under a name that stays the same while its figures move.
 
     Attributes:
         name: What and where, the same at each repetition.

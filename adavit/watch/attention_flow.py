@@ -1,4 +1,4 @@
-"""Where attention goes: how far in the image a head looks, and from which patches what is read has come."""
+"""Attention distance (how far in the image a head looks) and attention rollout (what the readout has of each patch)."""
 
 import torch
 from torch import Tensor

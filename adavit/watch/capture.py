@@ -1,4 +1,4 @@
-"""What goes through an encoder's attention and between its blocks, seen by hooks while it runs."""
+"""Captures an encoder's attention, and the tokens between its blocks, by hooks while it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from adavit.models.vit.layout import TokenLayout
 
 @dataclass(frozen=True)
 class SeenAttention:
-    """One attention of one pass.
+    """The logits and weights of one attention in one pass.
 
     Attributes:
         name: "block 2", or "block 2 rows" and "block 2 columns" of axial attention.
@@ -53,7 +53,7 @@ class Tokens:
 
 
 class Observer(Protocol):
-    """Looks at a pass. It is told at once, so that nobody must keep T x T numbers of all blocks."""
+    """Receives attention and tokens while a pass runs, so that T x T numbers of all blocks need not be kept."""
 
     def attention(self, seen: SeenAttention) -> None:
         """Told of every attention, in order."""
@@ -64,7 +64,7 @@ class Observer(Protocol):
 
 @torch.no_grad()
 def observe(discriminator: ViTDiscriminator, images: Tensor, *observers: Observer) -> None:
-    """Sends images through the encoder, exactly, and tells observers what it does.
+    """Sends images through the encoder with exact attention, and passes attention and tokens to observers.
 
     All tokens are computed in all blocks: a discriminator that reads the class token alone leaves the
     others out of its last block. Nothing is changed or drawn.

@@ -77,7 +77,7 @@ NUMBERS_AT_A_TIME = 2**25
 
 @dataclass(frozen=True)
 class AttentionFigures:
-    """One attention, over all images.
+    """Figures of one attention over all images.
 
     Attributes:
         name: "block 2", or "block 2 rows".
@@ -92,7 +92,7 @@ class AttentionFigures:
 
 @dataclass(frozen=True)
 class TokenFigures:
-    """The tokens between two blocks, over all images.
+    """Figures of the tokens between two blocks over all images.
 
     Attributes:
         name: "embedding" or "block 2".
@@ -106,7 +106,7 @@ class TokenFigures:
 
 
 class CollapseObserver:
-    """Collects what tells of collapse."""
+    """Collects the figures that tell of collapse: entropy, largest logit, similarity of tokens."""
 
     def __init__(self) -> None:
         self._entropy = defaultdict[str, list[Tensor]](list)
@@ -186,7 +186,7 @@ class GeometryObserver:
 
 @dataclass(frozen=True)
 class EncoderFigures:
-    """What an encoder does with a number of images.
+    """Figures and rollout maps of an encoder over a number of images.
 
     Attributes:
         attention: One for each attention, in order.
@@ -212,7 +212,7 @@ class EncoderFigures:
 
 
 def measure_encoder(discriminator: ViTDiscriminator, images: Tensor) -> EncoderFigures:
-    """Looks at the encoder at work.
+    """Measures an encoder's attention and tokens over images.
 
     In the last block the queries of a discriminator that reads the class token alone are computed for the
     distances, but count for neither entropy nor largest logit: no logit depends on them.

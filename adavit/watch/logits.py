@@ -1,4 +1,4 @@
-"""What the discriminator says of training, held-out and generated images."""
+"""Logits of the discriminator at training, held-out and generated images, and their statistics."""
 
 import math
 from dataclasses import dataclass

@@ -35,13 +35,13 @@ class ImagesOfOneKind:
     labels: Tensor | None
 
     def first(self, count: int) -> "ImagesOfOneKind":
-        """At most so many of them."""
+        """The first `count` of them, or all where there are fewer."""
         return ImagesOfOneKind(
             self.images[:count], None if self.labels is None else self.labels[:count]
         )
 
     def to(self, device: torch.device) -> "ImagesOfOneKind":
-        """The same on a device."""
+        """The same images and labels on a device."""
         labels = None if self.labels is None else self.labels.to(device)
         return ImagesOfOneKind(self.images.to(device), labels)
 

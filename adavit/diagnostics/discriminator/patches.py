@@ -1,4 +1,4 @@
-"""Principal components of the filters that make tokens of pixels, and `patches.png`, their picture."""
+"""Principal components of the patch embedding's filters, and `patches.png`, their picture."""
 
 from dataclasses import dataclass
 

@@ -29,7 +29,7 @@ LETTERS_PER_INCH = 12
 
 
 def new_figure(width: float, height: float, title: str) -> Figure:
-    """An empty figure of so many inches; the title is text, as names of files may hold a dollar sign."""
+    """An empty figure of a size in inches; the title is plain text, as names of files may hold a dollar sign."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     lines = textwrap.fill(title, width=int(LETTERS_PER_INCH * width))
     figure.suptitle(lines, fontsize=9, x=0.01, ha="left", parse_math=False)
@@ -47,7 +47,7 @@ def pixels(image: Tensor) -> np.ndarray:
 
 
 def tidy(axis: Axes, title: str) -> None:
-    """Small letters and a pale grid."""
+    """Gives an axis small letters and a pale grid."""
     axis.set_title(title, fontsize=8, loc="left")
     axis.tick_params(labelsize=7)
     axis.grid(alpha=0.3)
@@ -55,7 +55,7 @@ def tidy(axis: Axes, title: str) -> None:
 
 
 def bare(axis: Axes) -> None:
-    """No ticks, no frame."""
+    """Takes ticks and frame from an axis."""
     axis.set_xticks([])
     axis.set_yticks([])
     for spine in axis.spines.values():
@@ -69,7 +69,7 @@ HIGHEST = 0.99
 
 @dataclass(frozen=True)
 class LookedAt:
-    """Images of one side, and what the discriminator does with them.
+    """Images of one kind with their logits, saliency and attention rollout.
 
     Attributes:
         images: Images [N, C, H, W] in [-1, 1].
@@ -85,7 +85,7 @@ class LookedAt:
 
 
 def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
-    """A row for each pair of a real and a generated image.
+    """Draws a row for each pair of a real and a generated image.
 
     Args:
         looks: Of real and of generated images, by kind.
@@ -130,7 +130,7 @@ def _panels(look: LookedAt) -> dict[str, list[np.ndarray]]:
 
 
 def to_top(light: Tensor) -> np.ndarray:
-    """A map [H, W] >= 0 over its `HIGHEST` quantile, at most 1; zeros stay zeros."""
+    """Divides a map [H, W] >= 0 by its `HIGHEST` quantile and clamps it at 1; zeros stay zeros."""
     top = light.double().quantile(HIGHEST).clamp(min=torch.finfo(torch.float64).tiny)
     return np.asarray((light.double() / top).clamp(max=1).numpy())
 
@@ -150,7 +150,7 @@ SHIFT = 0.12
 
 
 def draw_layers(figures: Mapping[str, EncoderFigures], title: str) -> bytes:
-    """Four panels; a dot is a head, a line the mean over heads, dashes the limit of the alarm.
+    """Draws four figures by layer; a dot is a head, a line the mean over heads, dashes the limit of the alarm.
 
     Args:
         figures: Of real and of generated images, by kind.
@@ -212,7 +212,7 @@ def _label(axis: Axes, names: Sequence[str]) -> None:
 
 
 def draw_logits(figures: LogitFigures, title: str) -> bytes:
-    """One outline for each kind of image, with its mean.
+    """Draws the histogram of the logits of each kind of image, with their mean.
 
     Args:
         figures: Logits by kind.

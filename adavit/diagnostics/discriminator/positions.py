@@ -1,4 +1,4 @@
-"""What a position embedding makes of places: which are alike, or how a bias depends on the offset; their picture."""
+"""Similarity of the embeddings of any two positions, or bias by offset, and `positions.png`, their picture."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from adavit.watch.capture import attentions_of
 
 @dataclass(frozen=True)
 class PositionView:
-    """What is to be seen of a position embedding.
+    """Similarities of positions, or biases by offset, of a position embedding.
 
     Attributes:
         similarity: Cosine of any two places as tiles [rows, columns, rows, columns], or None for a bias.

@@ -1,1 +1,1 @@
-"""Do augmentations show in generated images?"""
+"""Leak diagnosis: the share of generated images that show an augmentation."""

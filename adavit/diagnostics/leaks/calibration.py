@@ -1,4 +1,4 @@
-"""Probes whose errors are known: the real images divided, a probe trained on one part and measured on another."""
+"""Trains a probe on one part of the real images and measures its errors on another part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

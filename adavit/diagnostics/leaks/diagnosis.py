@@ -1,4 +1,4 @@
-"""Does a generator show augmentations that its data do not? A probe per operation, and the rate behind its alarms.
+"""Leak diagnosis: the share of generated images that show an augmentation, estimated with a probe per operation.
 
 An augmentation leaks when the generator learns augmented images instead of clean ones (Karras et al. 2020,
 arXiv:2006.06676, section 2.2). No such rate can be read off the images directly, so it is estimated as in
@@ -115,7 +115,7 @@ def estimate_leak(
     device: torch.device,
     console: Console,
 ) -> dict[str, Any]:
-    """Trains and measures a probe, and estimates rates where it can tell.
+    """Trains and measures a probe, and estimates rates where it is accurate enough.
 
     Args:
         operation: What to look for.

@@ -1,4 +1,4 @@
-"""From what a fallible probe reports to the rate behind it, with an interval; `leaks.png`, the picture of the rates."""
+"""Estimates a rate with its interval from the alarms of a probe of known errors; `leaks.png`, their picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Confusion:
-    """How a probe does on real images that it has not seen.
+    """Alarms of a probe at real images that it was not trained on, as they are and operated.
 
     Attributes:
         alarms: Whether each image as it is raised an alarm, bool [N].

@@ -1,1 +1,1 @@
-"""Does a generator repeat its training images?"""
+"""Memorisation diagnosis: whether a generator repeats its training images."""

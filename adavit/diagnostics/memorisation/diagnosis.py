@@ -1,4 +1,4 @@
-"""Does a generator repeat its training images? Their nearest neighbours, looked at from both sides.
+"""Memorisation diagnosis: how near generated images come to training images, and how near other real images come.
 
 A diagnostic, not a score: no known figure tells copying from poor variety (Stein et al. 2023,
 arXiv:2306.04675). Hence the comparison with real images that were never trained on, and the picture.

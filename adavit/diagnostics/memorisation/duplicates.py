@@ -54,7 +54,7 @@ class NearPair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What was found.
+    """The copies found in a set.
 
     Attributes:
         exact: Groups of indices whose pixels are equal (flipped, where flips count), ascending.

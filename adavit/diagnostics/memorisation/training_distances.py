@@ -14,7 +14,7 @@ from adavit.metrics.neighbours import Nearest, nearest
 
 @dataclass(frozen=True)
 class Space:
-    """Images as vectors.
+    """A space in which images are compared as vectors: features or pixels.
 
     Attributes:
         name: "features" or "pixels".
@@ -30,7 +30,7 @@ class Space:
 
 
 def feature_space(extractor: FeatureExtractor, activity: Callable[[str, int, int], None]) -> Space:
-    """Features of a network: alike in content, whatever the pixels.
+    """The space of a network's features: near are images of like content, whatever their pixels.
 
     Args:
         extractor: The network.
@@ -47,7 +47,7 @@ def feature_space(extractor: FeatureExtractor, activity: Callable[[str, int, int
 
 
 def pixel_space() -> Space:
-    """Pixels, RGBA on black: alike in every place."""
+    """The space of pixels, RGBA on black: near are images that agree at every position."""
 
     def embed(images: Tensor, kind: str) -> Tensor:
         return (as_rgb(images) if images.shape[1] == 4 else images).flatten(1)
@@ -150,7 +150,7 @@ def summarise(distances: Distances, threshold: float) -> dict[str, Any]:
 
 
 def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """95% interval of a share.
+    """Wilson's 95% confidence interval of a proportion.
 
     Wilson 1927 ("Probable inference, the law of succession, and statistical inference", Journal of
     the American Statistical Association 22): the shares whose distance to the observed one is at most

@@ -1,4 +1,4 @@
-"""Which extractor is used: what was asked for, or the best that is there."""
+"""Chooses the feature extractor: the one asked for, or the best whose weights are there."""
 
 from pathlib import Path
 

@@ -17,7 +17,7 @@ MASKED, REPLACED = 0.8, 0.1
 
 @dataclass(frozen=True)
 class Corruption:
-    """One draw.
+    """Which patches of a batch are corrupted, and how.
 
     Attributes:
         corrupted: Whether a patch is predicted [B, N], bool; the same number in each image.
@@ -31,7 +31,7 @@ class Corruption:
 
 
 def draw_corruption(batch: int, patches: int, generator: torch.Generator) -> Corruption:
-    """Draws what is corrupted.
+    """Draws which patches are corrupted, and how.
 
     The number of corrupted patches is exact rather than itself drawn, so that every image, and with
     it every microbatch, weighs the same. Replacements come from anywhere in the batch, as one image
@@ -56,7 +56,7 @@ def draw_corruption(batch: int, patches: int, generator: torch.Generator) -> Cor
 
 
 def corrupt(tokens: Tensor, mask_token: Tensor, corruption: Corruption) -> Tensor:
-    """Applies a draw.
+    """Corrupts tokens as drawn.
 
     Args:
         tokens: Tokens of patches [B, N, D], before position embeddings. Not modified.

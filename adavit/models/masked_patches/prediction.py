@@ -35,7 +35,7 @@ class MaskedPatchHead(nn.Module):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was said of the M corrupted patches of a batch.
+    """Predicted and true classes of the M corrupted patches of a batch.
 
     Attributes:
         logits: Of their classes [M, K], float32.

@@ -19,7 +19,7 @@ from adavit.models.sizes import (
 
 
 class Form(Protocol):
-    """What the forms differ in."""
+    """Interface of a form of the convolutional discriminator: the layers in which the forms differ."""
 
     def from_image(self, image_channels: int, width: int) -> nn.Module:
         """Images to features of the same side."""
@@ -96,7 +96,7 @@ class ResNetDiscriminator(nn.Module):
         self.projection = LabelProjection(num_classes, features) if num_classes else None
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> None:
-        """Nothing is left out: a pass always looks at the whole image. As in all discriminators."""
+        """Returns None, for all patches: a pass always sees the whole image."""
 
     def forward(
         self,
@@ -106,7 +106,7 @@ class ResNetDiscriminator(nn.Module):
         twice_differentiable: bool = False,
         kept: None = None,
     ) -> Tensor:
-        """Judges images.
+        """Computes the logits of images.
 
         Args:
             images: Images [B, C, H, W] in [-1, 1]. Not modified.

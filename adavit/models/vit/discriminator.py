@@ -105,7 +105,7 @@ class ViTDiscriminator(nn.Module):
             constrain(self.head, constraint)
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
-        """Draws what a training pass looks at, for `kept`; passes that are compared share one draw.
+        """Draws which patches a training pass sees, for `kept`; passes that are compared share one draw.
 
         Args:
             batch: Number of images B.
@@ -124,7 +124,7 @@ class ViTDiscriminator(nn.Module):
         twice_differentiable: bool = False,
         kept: Tensor | None = None,
     ) -> Tensor:
-        """Judges images.
+        """Computes the logits of images.
 
         Args:
             images: Images [B, C, H, W] in [-1, 1]. Not modified.

@@ -1,4 +1,4 @@
-"""Which token is what: the order of the tokens that go through the encoder."""
+"""The order of the tokens in the encoder: class token, patches, registers."""
 
 from dataclasses import dataclass
 

@@ -37,7 +37,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class Position:
-    """What is added to the tokens, and what attention knows."""
+    """A position embedding: what is added to the tokens, and what acts within attention."""
 
     tokens: type[NoPosition] = NoPosition
     attention: type[NoAttentionPosition] = NoAttentionPosition
@@ -45,7 +45,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Attention:
-    """How queries meet keys, and whether row and column are walked one after the other."""
+    """The score of queries and keys, and whether attention is axial: along rows, then along columns."""
 
     score: type[DotScore]
     axial: bool = False
@@ -87,7 +87,7 @@ CONSTRAINTS: dict[str, type[nn.Module] | None] = {
 
 
 def part(table: Mapping[str, Part], key: str, name: str) -> Part:
-    """The part of a name.
+    """Looks up a part by its name.
 
     Args:
         table: One of the tables above.

@@ -1,4 +1,4 @@
-"""Where a patch lies: embeddings added to the tokens, and biases and rotations within attention.
+"""Position embeddings: added to the tokens, or as biases and rotations within attention.
 
 What acts within attention is told the places of the tokens, because some patches may have been
 dropped. Class token and registers have no place: no bias, no rotation.
@@ -150,7 +150,7 @@ ROTATION_BASE = 100.0
 
 
 class NoAttentionPosition(nn.Module):
-    """Attention does not see positions.
+    """Attention without positions; base of the biases and rotations that act within it.
 
     Args:
         layout: Of the tokens.

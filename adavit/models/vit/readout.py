@@ -1,4 +1,4 @@
-"""Which tokens are judged, and how vectors become of them."""
+"""Readouts: which tokens of the encoder the logit is computed from, and how they are joined."""
 
 from typing import ClassVar, Protocol
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Readout(Protocol):
-    """Between the encoder and the last layer."""
+    """Interface of a readout, which stands between the encoder and the last layer."""
 
     class_tokens: ClassVar[int]
     """Class tokens it needs, 0 or 1."""

@@ -1,4 +1,4 @@
-"""From the section `training` of a resolved configuration to what is added to the adversarial losses."""
+"""Builds what is added to the adversarial losses from the section `training` of a resolved configuration."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 
 
 def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -> dict[str, Any]:
-    """Keyword arguments of `AdversarialStep` for all that a weight of 0 leaves out.
+    """Keyword arguments of `AdversarialStep` for its optional parts, each of them off at a weight of 0.
 
     Args:
         training: Resolved.

@@ -1,4 +1,4 @@
-"""Consistency regularisation: what looks nearly the same is to be judged the same.
+"""Consistency regularisation: augmented copies of an image, and images of near latents, are to get the same logit.
 
 Zhao et al. 2020, "Improved Consistency Regularization for GANs" (arXiv:2002.04724): bCR (algorithm 1) on
 images, zCR (algorithm 2) on latents.

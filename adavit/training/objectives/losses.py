@@ -111,7 +111,7 @@ def relativistic_discriminator_loss(real_logits: Tensor, generated_logits: Tenso
 
 @dataclass(frozen=True)
 class AdversarialLoss:
-    """What the two networks minimise.
+    """An adversarial loss: what each of the two networks minimises.
 
     Attributes:
         generator: From D(G(z)) and D(x), each [B], to the generator's loss per image [B].

@@ -17,7 +17,7 @@ Side = Literal["real", "generated"]
 
 @dataclass(frozen=True)
 class DiscriminatedImages:
-    """Images and what the discriminator said of them.
+    """Images with their logits and, where it was computed, the gradient of these.
 
     Attributes:
         images: Before augmentation [B, C, H, W], in [-1, 1].
@@ -40,7 +40,7 @@ class DiscriminatedImages:
 
 @dataclass(frozen=True)
 class Microbatch:
-    """What a regularizer may look at. Nothing of it may be modified.
+    """Networks, images and logits of a microbatch, for regularizers. Nothing of it may be modified.
 
     Attributes:
         generator: The network that is trained.

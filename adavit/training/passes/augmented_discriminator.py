@@ -1,4 +1,4 @@
-"""The discriminator as everything sees it: behind the augmentation, in the precision of the run."""
+"""The augmented discriminator D(T(x)): every image passes the augmentation, in the precision of the run."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -14,7 +14,7 @@ from adavit.training.passes.streams import replay
 
 @dataclass(frozen=True)
 class View:
-    """What the discriminator is shown of some images, and how to show it others in the same way.
+    """Augmented images, with the random state that lets others be augmented in the same way.
 
     Attributes:
         images: T(x) [B, C, H, W], float32.
@@ -85,11 +85,11 @@ class AugmentedDiscriminator:
         return View(augmented, kept, stream, state)
 
     def view_alike(self, images: Tensor, view: View) -> View:
-        """Images with exactly the draws of `view`: augmentation, its noise, and patches left out."""
+        """Augments other images with exactly the draws of `view`: operations, noise, and patches left out."""
         return self.view(images, replay(view.stream, view.state))
 
     def logits(self, view: View, labels: Tensor | None) -> Tensor:
-        """D of what is shown: logits [B], float32. Its gradient cannot be differentiated again."""
+        """Logits [B], float32, of augmented images. Their gradient cannot be differentiated again."""
         with self.precision(view.images.device):
             logits: Tensor = self._forward(view.images, labels, **_options(view))
         return logits.float()
@@ -97,7 +97,7 @@ class AugmentedDiscriminator:
     def logits_and_gradient(
         self, view: View, labels: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """D of what is shown, whose gradient is differentiated again.
+        """Logits of augmented images, whose gradient can be differentiated again.
 
         Returns:
             Logits [B], float32, and the gradient of their sum at `view.images` if compiled; None leaves

@@ -49,7 +49,7 @@ class StyleMixing:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Images of latents.
+    """Generated images, their styles, and a way to draw images of other latents with the same noise.
 
     Attributes:
         images: G(z) [B, C, H, W], float32.

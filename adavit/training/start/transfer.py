@@ -71,7 +71,7 @@ def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def transfer(step: AdversarialStep, source: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
-    """Takes over what fits.
+    """Copies the tensors that fit by name and shape into the networks of a run.
 
     Args:
         step: Whose networks are filled.
