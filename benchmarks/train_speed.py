@@ -204,6 +204,7 @@ def build(
         warmup_images=0,
         microbatch=None,
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
+        compiled=False,
         loss=LOSSES["non_saturating"],
         regularizers=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
     )

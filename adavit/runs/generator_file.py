@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
-from adavit.runs.weights_file import read_weights, write_weights
+from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         with torch.random.fork_rng(devices=[]):
             generator = Generator(**arguments)
         generator.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except UNUSABLE as error:
         raise UserError(
             f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
             " .safetensors file that adavit train has written; check the path or copy the file"

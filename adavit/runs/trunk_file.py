@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from adavit.errors import UserError, first_line
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.runs.weights_file import read_weights, write_weights
+from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def read_trunk(path: Path) -> StoredTrunk:
         with torch.random.fork_rng(devices=[]):
             encoder = ViTDiscriminator(**arguments).encoder
         encoder.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except UNUSABLE as error:
         raise UserError(
             f"trunk file {str(path)!r} cannot be used ({first_line(error)}). Expected a"
             " .safetensors file that adavit pretrain has written; check --init-discriminator or"

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from adavit.runtime.files import write_bytes
+
+UNUSABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError)
+"""What reading a file, its metadata, and building the network they are of raise where it is damaged or another's."""
 
 
 def write_weights(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:

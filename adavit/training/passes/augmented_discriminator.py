@@ -68,7 +68,7 @@ class AugmentedDiscriminator:
         pipe: Pipe,
         autocast: torch.dtype | None,
         *,
-        compiled: bool = False,
+        compiled: bool,
     ) -> None:
         self.network = network
         self._forward = torch.compile(network) if compiled else network

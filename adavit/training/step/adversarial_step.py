@@ -87,12 +87,12 @@ class AdversarialStep:
         warmup_images: Images over which both rates rise linearly from 0.
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
+        compiled: Whether to compile the discriminator for the passes without second derivatives.
         loss: What the two networks play for.
         regularizers: What else the losses consist of.
         mixing: Mixes styles, or None.
         top_k: Chooses the images that the generator learns from, or None for all.
         pseudo: Shows generated images as real ones, or None.
-        compiled: Whether to compile the discriminator for the passes without second derivatives.
     """
 
     def __init__(
@@ -108,12 +108,12 @@ class AdversarialStep:
         warmup_images: float,
         microbatch: int | None,
         autocast: torch.dtype | None,
+        compiled: bool,
         loss: AdversarialLoss,
         regularizers: Sequence[Regularizer] = (),
         mixing: StyleMixing | None = None,
         top_k: TopK | None = None,
         pseudo: PseudoAugmentation | None = None,
-        compiled: bool = False,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator

@@ -38,6 +38,7 @@ def make_step(
         "warmup_images": 0,
         "microbatch": None,
         "autocast": None,
+        "compiled": False,
         "loss": LOSSES["non_saturating"],
         "regularizers": regularizers,
     }

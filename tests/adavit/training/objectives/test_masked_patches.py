@@ -36,7 +36,10 @@ def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -
     """Real and generated images, augmented at p = 0.7, as a step judges them."""
     pipe = make_pipe("bgc")
     pipe.p.fill_(0.7)
-    augmented, streams = AugmentedDiscriminator(network, pipe, autocast), StepStreams.at(0, 0)
+    augmented, streams = (
+        AugmentedDiscriminator(network, pipe, autocast, compiled=False),
+        StepStreams.at(0, 0),
+    )
     generator = make_generator(
         resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
     )

@@ -42,7 +42,7 @@ def images() -> Tensor:
 
 def test_a_view_holds_what_the_discriminator_is_shown(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, noise=1)
-    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None, compiled=False)
     view = augmented.view(images, stream())
     again = stream()
     assert torch.equal(view.images, pipe(images, generator=again))
@@ -55,7 +55,7 @@ def test_a_view_holds_what_the_discriminator_is_shown(images: Tensor) -> None:
 
 def test_other_images_are_shown_alike(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, brightness=1)
-    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None, compiled=False)
     view = augmented.view(images, stream())
     alike = augmented.view_alike(images + 0.25, view)
     torch.testing.assert_close(alike.images, view.images + 0.25)
@@ -67,7 +67,10 @@ def test_nothing_is_changed_at_probability_zero(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, rotate=1, noise=1)
     pipe.p.fill_(0)
     assert torch.equal(
-        AugmentedDiscriminator(Quadratic(), pipe, None).view(images, stream()).images, images
+        AugmentedDiscriminator(Quadratic(), pipe, None, compiled=False)
+        .view(images, stream())
+        .images,
+        images,
     )
 
 
@@ -99,7 +102,7 @@ def test_networks_run_in_the_type_of_the_run_and_logits_come_in_float32(images: 
             return product.sum(1)
 
     for dtype in (None, torch.bfloat16):
-        augmented = AugmentedDiscriminator(Product(), AugmentPipe(), dtype)
+        augmented = AugmentedDiscriminator(Product(), AugmentPipe(), dtype, compiled=False)
         logits = augmented.logits(augmented.view(images, stream()), None)
         assert logits.dtype == torch.float32
     assert seen == [torch.float32, torch.bfloat16]

@@ -36,6 +36,7 @@ def make_step(
         "warmup_images": 0,
         "microbatch": None,
         "autocast": None,
+        "compiled": False,
         "loss": LOSSES["non_saturating"],
         "regularizers": [ExactPenalty("r1", "real", weight=0.25, interval=2)],
     }
