@@ -191,7 +191,7 @@ def peak_batches(work: Work, images: Tensor, step: str) -> float:
     with torch.profiler.profile(profile_memory=True) as profile:
         run(work, images, upstream, step)
     held = peak = 0
-    for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
+    for event in profile.profiler.kineto_results.events():
         if event.name() == "[memory]":
             held += event.nbytes()
             peak = max(peak, held)
@@ -202,7 +202,7 @@ def load_peer(path: str, target: str) -> Callable[..., Work]:
     """The class of another implementation, from a checkout."""
     module, _, name = target.partition(":")
     sys.path.insert(0, path)
-    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+    return getattr(importlib.import_module(module), name)
 
 
 def cell(value: float | None) -> str:

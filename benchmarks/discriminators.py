@@ -230,7 +230,7 @@ def peak_mib(work: Callable[[], Any], device: torch.device) -> float:
     with torch.profiler.profile(profile_memory=True) as profile:
         work()
     held = peak = 0
-    for event in profile.profiler.kineto_results.events():  # type: ignore[union-attr]
+    for event in profile.profiler.kineto_results.events():
         if event.name() == "[memory]":
             held += event.nbytes()
             peak = max(peak, held)

@@ -88,8 +88,8 @@ class AdversarialStep:
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
         compiled: Whether to compile the discriminator for the passes without second derivatives.
-        loss: What the two networks play for.
-        regularizers: What else the losses consist of.
+        loss: The adversarial loss of both networks.
+        regularizers: Weighted terms that are added to the loss of either network.
         mixing: Mixes styles, or None.
         top_k: Chooses the images that the generator learns from, or None for all.
         pseudo: Shows generated images as real ones, or None.

@@ -14,5 +14,5 @@ def test_a_number_has_three_or_four_digits(value: float, words: str) -> None:
         label="a", grid="", axes={}, baseline=False, compared_with=None, seeds=1, origin="",
         figures={"x": Figure(mean=value, sd=None, by_seed={"0": value})},
     )  # fmt: skip
-    table = Table(columns=[column], rows=[row], failures=[])  # type: ignore[list-item]
+    table = Table(columns=[column], rows=[row], failures=[])
     assert Wording(table).number(value, table.columns[0]) == words

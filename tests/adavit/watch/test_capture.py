@@ -30,7 +30,7 @@ class Notes:
 def discriminator(**arguments: object) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 16, "patch": 4, "width": 16, "heads": 2, "depth": 2, "layer_scale": 1.0}
-    return make_vit(**{**sizes, **arguments}).eval()  # type: ignore[arg-type]
+    return make_vit(**{**sizes, **arguments}).eval()
 
 
 def images(count: int = 3) -> Tensor:

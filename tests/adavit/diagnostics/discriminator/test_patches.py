@@ -12,7 +12,7 @@ from tests.networks import make_vit
 def vit(**arguments: object) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 16, "patch": 4, "width": 16, "heads": 2, "depth": 1}
-    return make_vit(**{**sizes, **arguments})  # type: ignore[arg-type]
+    return make_vit(**{**sizes, **arguments})
 
 
 def test_principal_components_of_a_known_covariance() -> None:

@@ -26,7 +26,7 @@ from tests.networks import make_vit
 def vit(**arguments: object) -> ViTDiscriminator:
     torch.manual_seed(0)
     sizes = {"resolution": 16, "patch": 4, "width": 16, "heads": 2, "depth": 1}
-    return make_vit(**{**sizes, **arguments})  # type: ignore[arg-type]
+    return make_vit(**{**sizes, **arguments})
 
 
 def test_similarity_of_positions_that_are_equal_in_a_row() -> None:

@@ -83,7 +83,9 @@ def test_a_run_is_compared_with_its_own_training_and_held_out_images(
 ) -> None:
     data = write_images(tmp_path / "data", random_images(40))
     run = run_of(data, tmp_path / "run", {"data": {"subset": 24, "mirror": True}})
-    record = memorisation(open_diagnosis(str(run)))
+    opened = open_diagnosis(str(run))
+    record = memorisation(opened)
+    assert memorisation(opened) == record  # what is opened serves any number of diagnoses
     protocol = record["protocol"]
     assert (protocol["n_fake"], protocol["n_train"], protocol["n_heldout"]) == (20, 24, 16)
     assert (protocol["extractor"], protocol["seed"], protocol["truncation"]) == ("random", 0, 1.0)

@@ -38,7 +38,7 @@ def test_inception_asked_for_and_absent_is_an_error_that_names_the_file_and_the_
 @pytest.mark.parametrize("requested", ["auto", "inception"])
 def test_given_weights_mean_inception_and_a_note_where_they_are_not_the_published_ones(
     requested, inception_file: Path
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     extractor, note = choose_extractor(requested, weights=inception_file, allow_download=False)
     assert extractor.name == "inception"
     assert extractor.weights_digest == file_digest(inception_file)
@@ -60,7 +60,7 @@ def test_weights_at_torch_fidelitys_location_are_found(
 @pytest.mark.parametrize("requested", ["auto", "inception"])
 def test_unfit_weights_are_an_error_and_never_replaced_in_silence(
     requested, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     torch.save({"layer": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(UserError, match=r"other\.pth lacks 566 tensors"):
         choose_extractor(requested, weights=tmp_path / "other.pth")
