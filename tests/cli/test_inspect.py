@@ -40,7 +40,7 @@ def test_inspect_looks_at_a_run_of_a_vit(adavit: Adavit, pictures: Path) -> None
     counts = {
         kind: record["protocol"][f"n_{kind}"] for kind in ("training", "heldout", "generated")
     }
-    assert counts == {"training": 18, "heldout": 6, "generated": 20}
+    assert counts == {"training": 19, "heldout": 5, "generated": 20}
     assert list(record["encoder"]) == ["training", "generated"]
     assert [layer["name"] for layer in record["encoder"]["training"]["attention"]] == ["block 1"]
     assert len(record["encoder"]["generated"]["attention"][0]["distance_px"]) == 2

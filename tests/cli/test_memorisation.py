@@ -12,7 +12,7 @@ def test_memorisation_looks_at_a_run_and_at_a_folder(adavit: Adavit, pictures: P
 
     seen = adavit("memorisation", "run")
     assert seen.code == 0, seen.err
-    assert "20 generated images against 18 training images of pictures." in seen.out
+    assert "20 generated images against 19 training images of pictures." in seen.out
     record = json.loads(Path("run/diagnostics/memorisation.json").read_text())
     assert record["protocol"]["labels"] == "training images"
     assert Path("run/diagnostics/closest_pairs.png").is_file()
@@ -23,7 +23,7 @@ def test_memorisation_looks_at_a_run_and_at_a_folder(adavit: Adavit, pictures: P
 
     single = adavit("memorisation", "run", "--fakes", "1", "--out", "single")
     assert single.code == 0, single.err
-    assert "1 generated images against 18 training images of pictures." in single.out
+    assert "1 generated images against 19 training images of pictures." in single.out
 
     drawn = adavit("generate", "run", "--seeds", "0-5", "--class", "dark", "--out", "drawn")
     assert drawn.code == 0, drawn.err

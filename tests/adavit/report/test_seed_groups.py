@@ -106,6 +106,7 @@ MAY_DIFFER = {
     "data.source": "where the images lie; their fingerprint counts",
     "data.data_root": "where downloads lie",
     "data.channels": "decides what is loaded, and so the fingerprint",
+    "data.follow_links": "likewise",
     "metrics.inception_weights": "where they lie; their digest is in each figure's protocol",
     "metrics.reference": "where it lies; its fingerprint is in each figure's protocol",
 }

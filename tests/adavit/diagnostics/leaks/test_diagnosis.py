@@ -98,7 +98,7 @@ def test_leaks_of_a_run_looks_for_what_the_run_used(
     protocol = record["protocol"]
     sizes = [protocol[key] for key in ("n_control", "n_probe_test", "n_probe_training", "n_fake")]
     assert sizes == [5, 7, 12, 20]
-    assert (protocol["seed"], protocol["truncation"], protocol["n_train"]) == (0, 1.0, 18)
+    assert (protocol["seed"], protocol["truncation"], protocol["n_train"]) == (0, 1.0, 19)
     assert json.loads((run / "diagnostics" / "leaks.json").read_text()) == record
     assert Image.open(run / "diagnostics" / "leaks.png").width > 500
     assert "xflip" in summarise_leaks(record)

@@ -37,7 +37,7 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
     assert workload.evaluator is None
     assert workload.config.metrics.names == ("fid", "kid")
     assert workload.config.data.resolution == 16
-    assert (len(workload.split.train), len(workload.split.heldout)) == (48, 12)
+    assert (len(workload.split.train), len(workload.split.heldout)) == (50, 10)
     assert any("Training on 48 images; 12 held out." in line for line in notes.lines)
     with pytest.raises(UserError, match="inception"):
         with_evaluator(workload, notes)
@@ -62,7 +62,7 @@ def test_labels_are_counted_over_training_images_where_networks_are_conditioned(
     conditioned = load_workload(tiny({"data": {"cond": True}}), SilentConsole())
     counts = conditioned.label_counts
     assert counts is not None
-    assert sum(counts) == 48
+    assert sum(counts) == 50
     labels = conditioned.image_set.labels[conditioned.split.train]
     assert counts == [int((labels == index).sum()) for index in (0, 1)]
     assert describe_data(conditioned)["classes"] == ["squares", "stripes"]
