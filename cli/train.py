@@ -66,7 +66,7 @@ from adavit.training.train import train
 @options.setting(
     "--metrics",
     "metrics.names",
-    "Of fid,kid; the first decides which generator is best. [fid,kid]",
+    "Of fid,kid; the first decides which generator is best. none measures nothing. [fid,kid]",
 )
 @options.setting(
     "--extractor", "metrics.extractor", "inception or random. [inception where its weights are]"

@@ -62,7 +62,7 @@ class MetricsConfig(ConfigModel):
     """How generated images are scored while training."""
 
     names: tuple[Literal["fid", "kid"], ...] = Field(("fid", "kid"))
-    """What is measured; the first one decides which generator is best. Empty: nothing."""
+    """What is measured; the first one decides which generator is best. none: nothing."""
     extractor: Literal["auto", "inception", "random"] = Field("auto")
     """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
     inception_weights: Path | None = Field(None)
@@ -80,8 +80,8 @@ class MetricsConfig(ConfigModel):
     @classmethod
     def _names_with_commas(cls, names: Any) -> Any:
         if isinstance(names, str):
-            return [name.strip() for name in names.split(",") if name.strip()]
-        return names
+            names = [name.strip() for name in names.split(",") if name.strip()]
+        return [] if names == ["none"] else names
 
     @rule("names")
     def _each_metric_once(self) -> None:

@@ -88,9 +88,8 @@ class Evaluator:
         self._data_resize = data_resize
         if len(self._images) < 2:
             raise UserError(
-                f"the reference '{reference_name}' has {len(self._images)} images, but a distance "
-                "needs at least 2 (and some hundreds to mean anything). Add images, or name "
-                "another set (--metric-data in training, --data afterwards)."
+                f"the reference '{reference_name}' has fewer than 2 images, which a distance needs "
+                "(and some hundreds to mean anything). Add images, or compare with others."
             )
         self._heldout = None if heldout_images is None else _as_array(heldout_images)
         self._training = None if training_images is None else _as_array(training_images)

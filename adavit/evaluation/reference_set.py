@@ -81,11 +81,19 @@ class ReferenceChoice:
         """The reference set.
 
         Raises:
-            UserError: If there is none, or `--data` is not what the protocol means.
+            UserError: If there is none, it has too few images, or `--data` is not what the protocol
+                means.
         """
         if isinstance(self._subject, GeneratorSource):
-            return self._for_generator(self._subject)
-        return self._for_images()
+            reference = self._for_generator(self._subject)
+        else:
+            reference = self._for_images()
+        if len(reference.images) < 2:
+            raise UserError(
+                f"{reference.images.name!r} has 1 image, but a distance to real images needs at least 2 of"
+                " them (and some hundreds to mean anything). Name others with --data."
+            )
+        return reference
 
     def _for_generator(self, subject: GeneratorSource) -> ReferenceSet:
         config, stored = subject.config, subject.stored

@@ -114,8 +114,8 @@ def check_writable(out: Path) -> None:
     """
     if out.is_dir() or not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
         raise UserError(
-            f"--out {str(out)!r} cannot be written, expected a file in a folder that is there."
-            " Choose another, such as --out record.json."
+            f"--out {str(out)!r} cannot be written, expected a file in a folder that is there"
+            " and may be written. Choose another."
         )
 
 

@@ -37,6 +37,9 @@ from tests.cli.conftest import TINY, Adavit
         ("train --data flat --cond", "has no classes"),
         ("train --data flat/1.png", "flat/1.png"),
         ("train --data empty", "empty"),
+        ("train --data single", "Name others with --metric-data, or train without: --metrics none"),
+        ("evaluate pictures --data single", "Name others with --data"),
+        ("augment preview --data pictures -o nowhere/p.png", "--out 'nowhere/p.png' cannot be"),
         ("train --resume nothing", "is not a run directory"),
         ("train --resume pictures --dry-run", "--dry-run and --resume"),
         ("train --daat pictures", "--data"),
@@ -66,6 +69,8 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
         Image.new("RGB", (16, 16), (name == "1" and "red") or "blue").save(f"flat/{name}.png")
     Path("flat/1.safetensors").write_bytes(b"\xff" * 40)
     Path("empty").mkdir()
+    Path("single").mkdir()
+    Image.new("RGB", (16, 16), "red").save("single/1.png")
     outcome = adavit(*arguments.split())
     assert outcome.code == 2, (outcome.out, outcome.err)
     assert message in outcome.err
@@ -96,7 +101,7 @@ def test_a_full_disk_is_code_1_and_says_what_to_do(
 
 
 def test_a_folder_that_may_not_be_written_is_code_2(adavit: Adavit, pictures: Path) -> None:
-    adavit("train", "--data", pictures, "--out", "run", *TINY, "--metrics", "")
+    adavit("train", "--data", pictures, "--out", "run", *TINY, "--metrics", "none")
     outcome = adavit("generate", "run", "--seeds", "0", "--out", "/proc/self")
     assert outcome.code == 2
     assert "cannot be used" in outcome.err

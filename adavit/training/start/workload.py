@@ -229,6 +229,11 @@ def _evaluator(workload: Workload, console: Console) -> Evaluator | None:
         )
         for line in reference.notes:
             console.note(f"Reference of the metrics: {line}")
+    if len(reference) < 2:
+        raise UserError(
+            f"the metrics compare with {reference.name!r}, which has 1 image, but need at least 2 (and some"
+            " hundreds to mean anything). Name others with --metric-data, or train without: --metrics none."
+        )
     return build_evaluator(
         reference,
         metrics=metrics.names,

@@ -281,7 +281,7 @@ def test_few_images_give_finite_distances(extractor: RandomFeatures) -> None:
 
 def test_one_reference_image_is_an_error(extractor: RandomFeatures) -> None:
     with pytest.raises(
-        UserError, match=r"'drawn' has 1 images.*at least 2.*--metric-data in training, --data"
+        UserError, match=r"'drawn' has fewer than 2 images.*Add images, or compare with others"
     ):
         make_evaluator(extractor, drawn_images(1, seed=1))
 
