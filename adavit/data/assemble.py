@@ -4,20 +4,22 @@ import math
 import os
 import threading
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from adavit.data.channels import convert_channels, is_coloured, is_transparent
+from adavit.data.channels import convert_channels
 from adavit.data.files.collection import SourceImage
-from adavit.data.files.decode import Unavailable, Unreadable, decode
+from adavit.data.files.decode import Decoded, decode, largest_sample
+from adavit.data.files.formats import OpenedImage, Unavailable, Unreadable
+from adavit.data.files.frames import Frames, frame_name, list_frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
+from adavit.data.survey import Survey
 from adavit.errors import RunError, UserError
 
 Progress = Callable[[int, int], None]
@@ -27,8 +29,7 @@ LARGEST = 1 << 13
 # Images in flight: enough to keep the threads busy, few enough not to pile up decoded images.
 _CHUNK = 64
 _READ_BLOCK_BYTES = 16 << 20
-# Images of more pixels are decoded one at a time: 100 megapixels need about 2 GB while alpha is
-# taken care of.
+# Images of more pixels are decoded one at a time: 100 megapixels take up to 1 GB, 250 up to 3 GB.
 _LARGE_PIXELS = 16_000_000
 
 
@@ -77,32 +78,11 @@ def default_resolution(sides: Sequence[int], cap: int) -> int:
     return resolution
 
 
-@dataclass
-class Survey:
-    """What was seen while decoding.
-
-    Attributes:
-        kept: Indices of the sources that were decoded, in order.
-        skipped: The others, with the reasons.
-        sizes: How often each (width, height) in pixels occurs, before cropping.
-        transparent: Images with a pixel that is not opaque.
-        coloured: Images with a pixel whose red, green and blue differ.
-        unavailable: Of those skipped, how many the system refused; another time it may not.
-    """
-
-    kept: list[int] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    transparent: int = 0
-    coloured: int = 0
-    unavailable: int = 0
-
-
 @contextmanager
 def decoding_threads() -> Iterator[ThreadPoolExecutor]:
     """Threads for decoding, which Pillow does without Python's lock; its warnings are silenced.
 
-    The limit of `decode.MAXIMUM_PIXELS` stands in for Pillow's warning of large images, which comes
+    The limit of `formats.MAXIMUM_PIXELS` stands in for Pillow's warning of large images, which comes
     earlier, at 89 megapixels.
     """
     with (
@@ -132,21 +112,61 @@ def _smaller_side(source: SourceImage) -> int | None:
         return None
 
 
+def common_white(
+    sources: Sequence[SourceImage], frames: Frames, threads: ThreadPoolExecutor
+) -> int | None:
+    """The white that a whole set of more than 8 bits can share, from a look at every sample of it.
+
+    Args:
+        sources: What will be decoded.
+        frames: Which frames of a file are images.
+        threads: Where to decode.
+
+    Returns:
+        The smallest 2^bits - 1 that no sample of grey or colour exceeds; None if no image has more than 8 bits.
+
+    Raises:
+        RunError: If the memory does not suffice for one image.
+    """
+    large = threading.Lock()
+
+    def look(source: SourceImage) -> int:
+        largest = -1
+        try:
+            with source.open() as opened:
+                for number in list_frames(opened) if frames == "all" else [0]:
+                    opened.seek(number)
+                    with _alone_if_large(opened, large):
+                        found = largest_sample(opened)
+                    largest = largest if found is None else max(largest, found)
+        except Unreadable:  # is named when it is decoded
+            pass
+        except MemoryError as error:
+            raise _too_large(printable(source.name)) from error
+        return largest
+
+    largest = max(threads.map(look, sources), default=-1)
+    return None if largest < 0 else int(2 ** max(1, largest.bit_length()) - 1)
+
+
 def decode_all(
     sources: Sequence[SourceImage],
     buffer: ImageBuffer,
-    resolution: int,
     threads: ThreadPoolExecutor,
     progress: Progress | None,
+    *,
+    frames: Frames = "first",
+    white: int | None = None,
 ) -> Survey:
     """Decode every image into the buffer, in order.
 
     Args:
         sources: What to decode.
         buffer: Receives uint8 [4, R, R] for each image that can be read.
-        resolution: Side of the results, R.
         threads: Where to decode.
         progress: Called with the number of sources done and the number of all.
+        frames: Which frames of a file are images.
+        white: As for `decode`.
 
     Returns:
         What was seen.
@@ -155,42 +175,93 @@ def decode_all(
         RunError: If the memory does not suffice for one image alone.
     """
     survey = Survey()
+    resolution = buffer.shape[-1]
     large = threading.Lock()
 
-    def attempt(
-        source: SourceImage,
-    ) -> tuple[np.ndarray, tuple[int, int]] | Unreadable | MemoryError:
+    def attempt(source: SourceImage) -> "_Image | _Frames | Unreadable | MemoryError":
         try:
-            with source.open() as image:
-                size = image.size
-                with large if size[0] * size[1] > _LARGE_PIXELS else nullcontext():
-                    return decode(image, resolution), size
+            with source.open() as opened:
+                numbers = list_frames(opened)
+                if frames == "all" and len(numbers) > 1:
+                    return _Frames(numbers)
+                with _alone_if_large(opened, large):
+                    return _Image(decode(opened, resolution, white), opened.size, len(numbers))
         except (Unreadable, MemoryError) as error:
             return error
 
+    def keep(index: int, name: str, outcome: "_Image | Unreadable | MemoryError") -> None:
+        if isinstance(outcome, MemoryError):
+            raise _too_large(name) from outcome
+        if isinstance(outcome, Unreadable):
+            survey.skipped.append(Skipped(name, str(outcome)))
+            survey.unavailable += isinstance(outcome, Unavailable)
+            return
+        buffer.append(outcome.decoded.planes)
+        survey.add(index, name, outcome.size, outcome.decoded)
+
     for start in range(0, len(sources), _CHUNK):
         chunk = sources[start : start + _CHUNK]
-        for offset, outcome in enumerate(list(threads.map(attempt, chunk))):
+        for index, outcome in enumerate(list(threads.map(attempt, chunk)), start=start):
+            source = sources[index]
             if isinstance(outcome, MemoryError):  # alone it may fit
-                outcome = attempt(chunk[offset])
-            name = printable(chunk[offset].name)
-            if isinstance(outcome, MemoryError):
-                raise RunError(
-                    f"The memory does not suffice to decode {name}. Free some, or leave the image out."
-                ) from outcome
-            if isinstance(outcome, Unreadable):
-                survey.skipped.append(Skipped(name, str(outcome)))
-                survey.unavailable += isinstance(outcome, Unavailable)
+                outcome = attempt(source)
+            name = printable(source.name)
+            if not isinstance(outcome, _Frames):
+                if isinstance(outcome, _Image) and outcome.frames > 1:
+                    survey.frames.append(outcome.frames)
+                keep(index, name, outcome)
                 continue
-            image, size = outcome
-            buffer.append(image)
-            survey.kept.append(start + offset)
-            survey.sizes[size] += 1
-            survey.transparent += is_transparent(image)
-            survey.coloured += is_coloured(image)
+            survey.frames.append(len(outcome.numbers))
+            for number, frame in _decode_frames(source, outcome.numbers, resolution, white):
+                keep(index, frame_name(name, number), frame)
         if progress is not None:
             progress(start + len(chunk), len(sources))
     return survey
+
+
+@dataclass(frozen=True)
+class _Image:
+    """A decoded image, its size as stored, and the number of images in its file."""
+
+    decoded: Decoded
+    size: tuple[int, int]
+    frames: int
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """Numbers of a file's frames, which are decoded one after the other: most build on those before them."""
+
+    numbers: list[int]
+
+
+def _decode_frames(
+    source: SourceImage, numbers: Sequence[int], resolution: int, white: int | None
+) -> Iterator[tuple[int, _Image | Unreadable | MemoryError]]:
+    done = -1
+    try:
+        with source.open() as opened:
+            for number in numbers:
+                try:
+                    opened.seek(number)
+                    image = decode(opened, resolution, white)
+                    yield number, _Image(image, opened.size, len(numbers))
+                except (Unreadable, MemoryError) as error:
+                    yield number, error
+                done = number
+    except (Unreadable, MemoryError) as error:  # the file is gone since its frames were counted
+        yield from ((number, error) for number in numbers if number > done)
+
+
+def _alone_if_large(opened: OpenedImage, lock: threading.Lock) -> AbstractContextManager[object]:
+    width, height = opened.size
+    return lock if width * height > _LARGE_PIXELS else nullcontext()
+
+
+def _too_large(name: str) -> RunError:
+    return RunError(
+        f"The memory does not suffice to decode {name}. Free some, or leave the image out."
+    )
 
 
 def converted_blocks(buffer: ImageBuffer, channels: int) -> Iterator[np.ndarray]:

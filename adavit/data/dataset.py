@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -11,20 +12,25 @@ import numpy as np
 from adavit.data import cache
 from adavit.data.assemble import (
     Progress,
-    Survey,
     check_resolution,
     choose_resolution,
+    common_white,
     converted_blocks,
     decode_all,
     decoding_threads,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
 from adavit.data.digests import set_fingerprint
-from adavit.data.files.collection import Collection, identify, open_files
+from adavit.data.files.collection import Collection, SourceImage, identify, open_files
+from adavit.data.files.deep import FULL_WHITE
+from adavit.data.files.formats import READ_FORMATS
+from adavit.data.files.frames import Frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.image_set import ImageSet
 from adavit.data.named_sets import open_name
+from adavit.data.reading import Reading, Scale16Bit
+from adavit.data.survey import Survey, describe_pixels
 from adavit.errors import UserError
 from adavit.runtime.cache_folder import default_cache_dir
 
@@ -35,6 +41,8 @@ def load_images(
     resolution: int | None = None,
     default_resolution_cap: int = 256,
     channels: Channels = "auto",
+    frames: Frames = "first",
+    scale_16bit: Scale16Bit = "auto",
     data_root: Path | None = None,
     follow_links: bool = False,
     cache_dir: Path | None = None,
@@ -49,6 +57,8 @@ def load_images(
             fits the smaller side of most images, at most `default_resolution_cap`.
         default_resolution_cap: Upper limit of that default in pixels.
         channels: "auto" finds the channels over the whole set.
+        frames: Which frames of a file are images; see `Reading`.
+        scale_16bit: Which sample of more than 8 bits is white; see `Reading`.
         data_root: Where named sets are downloaded to; None for a folder in the cache.
         follow_links: Also follow links that lead out of a folder.
         cache_dir: Where decoded sets are kept; None for `default_cache_dir()`.
@@ -66,11 +76,14 @@ def load_images(
         check_resolution(resolution)
     check_resolution(default_resolution_cap, "default_resolution_cap")
     check_channels(channels)
+    reading = Reading(frames, scale_16bit)
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
     with _open(source, data_root, follow_links) as collection:
         size = f"at most {default_resolution_cap}" if resolution is None else str(resolution)
-        key = identify([f"version {cache.FORMAT_VERSION}", collection.source, size, channels])
+        key = identify(
+            [f"version {cache.FORMAT_VERSION}", collection.source, size, channels, reading.key()]
+        )
         stored = cache.load(cache_dir, key, collection.identity)
         if stored is not None:
             return stored
@@ -81,6 +94,7 @@ def load_images(
             resolution=resolution,
             cap=default_resolution_cap,
             channels=channels,
+            reading=reading,
             progress=progress,
         )
 
@@ -110,6 +124,7 @@ def _decode(
     resolution: int | None,
     cap: int,
     channels: Channels,
+    reading: Reading,
     progress: Progress | None,
 ) -> ImageSet:
     """Decode a collection and keep it in the cache; see `load_images`."""
@@ -117,7 +132,10 @@ def _decode(
     with decoding_threads() as threads:
         side = resolution or choose_resolution(sources, cap, threads) or cap
         with ImageBuffer((4, side, side), _writable(cache_dir)) as buffer:
-            survey = decode_all(sources, buffer, side, threads, progress)
+            white = _white(reading, sources, threads)
+            survey = decode_all(
+                sources, buffer, threads, progress, frames=reading.frames, white=white
+            )
             skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
             if not survey.kept:
                 raise UserError(_no_image(printable(collection.source), skipped))
@@ -130,6 +148,7 @@ def _decode(
         _describe_sizes(printable(collection.source), survey),
         _describe_resolution(survey, side, resolution is None, cap),
         *channel_notes,
+        *describe_pixels(survey, reading, white),
         labels.note,
         *([_describe_skipped(skipped)] if skipped else []),
     ]
@@ -156,6 +175,14 @@ def _decode(
         f"({error.strerror}). Name another folder with ADAVIT_CACHE to load it faster next time."
     )
     return dataclasses.replace(image_set, notes=(*notes, note))
+
+
+def _white(
+    reading: Reading, sources: Sequence[SourceImage], threads: ThreadPoolExecutor
+) -> int | None:
+    if reading.scale_16bit == "set":
+        return common_white(sources, reading.frames, threads)
+    return FULL_WHITE if reading.scale_16bit == "full" else None
 
 
 def _keep_pixels(
@@ -187,7 +214,7 @@ def _no_image(source: str, skipped: Sequence[Skipped]) -> str:
     files = f"{len(skipped)} files were skipped: {listed}{more}" if skipped else "it has no files"
     return (
         f"data.source '{source}' has no image that can be read ({files}), but must have at least one. "
-        "Give a folder or zip with PNG, JPEG, WebP, BMP or TIFF files."
+        f"Give a folder or zip of images: {READ_FORMATS}."
     )
 
 

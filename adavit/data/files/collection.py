@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.files.archive import open_archive
-from adavit.data.files.decode import open_image, unreadable
 from adavit.data.files.folder import list_folder, open_file
+from adavit.data.files.formats import OpenedImage, open_image, unreadable
 from adavit.data.files.members import (
     LABEL_FILE,
     MAXIMUM_MEMBER_BYTES,
@@ -36,7 +36,7 @@ class SourceImage:
     """
 
     name: str
-    open: Callable[[], AbstractContextManager[Image.Image]]
+    open: Callable[[], AbstractContextManager[OpenedImage]]
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,13 @@ def _reason_to_skip(member: Member) -> str | None:
     if member.size_bytes == 0:
         return "is empty (0 bytes)"
     if member.size_bytes > MAXIMUM_MEMBER_BYTES:
-        return (
-            f"has {member.size_bytes / 1e6:.0f} MB, more than an image of 100 megapixels can have"
-        )
+        limit = MAXIMUM_MEMBER_BYTES // 10**6
+        return f"has {member.size_bytes / 1e6:.0f} MB; image files of up to {limit} MB are read"
     return None
 
 
 @contextmanager
-def _open(member: Member) -> Iterator[Image.Image]:
+def _open(member: Member) -> Iterator[OpenedImage]:
     try:
         stream = member.open()
     except Exception as error:  # zipfile and zlib raise many kinds; one member must never end a run
@@ -152,8 +151,8 @@ def images_in_memory(pixels: np.ndarray) -> list[SourceImage]:
     """Images that are in memory already, uint8 [N, H, W, 3], under their numbers as names."""
 
     @contextmanager
-    def opened(index: int) -> Iterator[Image.Image]:
-        yield Image.fromarray(pixels[index])
+    def opened(index: int) -> Iterator[OpenedImage]:
+        yield OpenedImage(Image.fromarray(pixels[index]))
 
     return [
         SourceImage(f"{index:05d}", functools.partial(opened, index))
@@ -170,7 +169,7 @@ def identify(parts: Sequence[str]) -> str:
 
 
 @contextmanager
-def open_image_file(path: Path) -> Iterator[Image.Image]:
+def open_image_file(path: Path) -> Iterator[OpenedImage]:
     """An image file on disk, open until the block ends; raises `Unreadable`."""
     with _open(Member(path.name, 0, "", functools.partial(open_file, path))) as image:
         yield image

@@ -1,36 +1,26 @@
 """One image file -> uint8 [4, R, R]: a centre square, antialiased, colour not multiplied by alpha.
 
-PNG, JPEG, WebP, BMP and TIFF through Pillow. The filter is Pillow's Lanczos (a = 3, its support
-widened by the scale when an image shrinks). Images with transparency are multiplied by their alpha
-for the resizing, in float32, and divided afterwards; colour under alpha 0 is stored as 0. Files are
-hostile until decoded: everything wrong with one is `Unreadable`.
+Turned as EXIF says, cropped, resized (`resize.py`), brought to sRGB where the file has a colour
+profile (`profiles.py`). Images with transparency are multiplied by their alpha for the resizing, in
+float32, and divided afterwards; colour under alpha 0 is stored as 0. Samples of more than 8 bits are
+resized in float32 and rounded once (`deep.py`).
 """
 
-from typing import BinaryIO
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from adavit.data.files.members import printable
-from adavit.runtime.pictures import is_result
+from adavit.data.files.deep import deep_samples, raw_mode
+from adavit.data.files.formats import OpenedImage, Unreadable, unreadable
+from adavit.data.files.profiles import ToSrgb, to_srgb
+from adavit.data.files.resize import centre_square, resize_strips, resize_with_alpha
 
-FILTER = Image.Resampling.LANCZOS
-MAXIMUM_PIXELS = 100_000_000
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-_SIGNATURES = (
-    b"\x89PNG\r\n\x1a\n",
-    b"\xff\xd8\xff",
-    b"RIFF",
-    b"BM",
-    b"II*\0",
-    b"MM\0*",
-    b"II+\0",
-    b"MM\0+",
-)
+_Found = TypeVar("_Found")
 _EXIF_ORIENTATION = 0x0112
-_TIFF_BITS_PER_SAMPLE = 258
-_TIFF_PHOTOMETRIC = 262
-_WHITE_IS_ZERO = 0
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -40,197 +30,206 @@ _ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# A JPEG of more pixels is decoded at half its size where that is still twice what is asked for.
+_DRAFT_PIXELS = 100_000_000
+_ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_GREY_MODES = frozenset({"1", "L", "LA", "La"})
+# Pillow widens the samples of PNGs of 2 and 4 bits to 8, and not their transparent value: bits and factor.
+_WIDENED = {"L;2": (2, 85), "L;4": (4, 17)}
 
 
-class Unreadable(Exception):
-    """Why a file gives no image, as the end of the sentence "it ..."."""
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """A decoded image.
 
-
-class Unavailable(Unreadable):
-    """Why the system does not give a file now: no property of the file, and another time it may."""
-
-
-def open_image(stream: BinaryIO) -> Image.Image:
-    """Read the header of an image file; no pixel is decoded.
-
-    Args:
-        stream: The file, positioned at its start. Must stay open until the image is decoded.
-
-    Returns:
-        The image, not yet loaded, of at most 100 megapixels.
-
-    Raises:
-        Unreadable: If the file is none of the formats, its header is broken, or it has too many
-            pixels.
-        MemoryError: If memory ran out.
+    Attributes:
+        planes: uint8 [4, R, R]: red, green, blue, alpha. Grey has three equal planes, opaque has alpha 255.
+        profile: Name of the colour profile it was converted from; None where nothing was converted.
+        broken_profile: Whether it has a profile that cannot be used; its values are taken as sRGB.
+        largest: Largest sample of grey or colour of an image of more than 8 bits, before scaling; None for others.
     """
-    try:
-        if not stream.read(16).startswith(_SIGNATURES):
-            raise Unreadable("is not a PNG, JPEG, WebP, BMP or TIFF image")
-        stream.seek(0)
-        image = Image.open(stream, formats=_FORMATS)
-    except Unreadable:
-        raise
-    except Image.DecompressionBombError as error:
-        raise Unreadable("has over 100 megapixels") from error
-    except UnidentifiedImageError as error:
-        raise Unreadable("is damaged: no image can be found in it") from error
-    except (
-        Exception
-    ) as error:  # decoders raise anything on hostile bytes; one file must never end a run
-        raise unreadable(error) from error
-    if is_result(image):
-        raise Unreadable("is a picture of results that adavit wrote, not an image of a set")
-    width, height = image.size
-    if width * height > MAXIMUM_PIXELS:
-        raise Unreadable(f"has over 100 megapixels ({width}x{height})")
-    return image
+
+    planes: np.ndarray
+    profile: str | None = None
+    broken_profile: bool = False
+    largest: int | None = None
 
 
-def decode(image: Image.Image, resolution: int) -> np.ndarray:
+def decode(opened: OpenedImage, resolution: int, white: int | None = None) -> Decoded:
     """Decode, orient, crop and resize one image.
 
     Args:
-        image: As `open_image` returns it, or any image in memory.
+        opened: The image; what it holds cannot be decoded a second time.
         resolution: Side of the result in pixels.
+        white: Sample that becomes 255 in images of more than 8 bits, from 1 up. None for what the file declares:
+            65535 in a PNG, 2^bits - 1 in a TIFF. Larger samples become 255 too.
 
     Returns:
-        uint8 [4, resolution, resolution]: red, green, blue, alpha. Grey has three equal planes,
-        opaque has alpha 255.
+        The image and what was found in it.
 
     Raises:
         Unreadable: If the pixels are truncated or damaged, or their meaning is not defined (32-bit,
             floating point).
         MemoryError: If memory ran out.
     """
+    return _guarded(opened, lambda it: _decode(it, resolution, white))
+
+
+def largest_sample(opened: OpenedImage) -> int | None:
+    """The largest sample of grey or colour in the centre square of an image of more than 8 bits; None for others.
+
+    Raises:
+        Unreadable: As `decode`.
+    """
+
+    def look(it: OpenedImage) -> int | None:
+        deep = deep_samples(it)
+        return None if deep is None else deep.largest(centre_square(deep.upper.size))
+
+    return _guarded(opened, look)
+
+
+def _guarded(opened: OpenedImage, read: Callable[[OpenedImage], _Found]) -> _Found:
     try:
-        image.load()
-        # After load(), because a PNG may hold its EXIF behind the pixels and Pillow turns a TIFF by
-        # itself while loading.
-        turned = _orient(image)
-        return _to_planes(_centre_square(turned), resolution)
+        try:
+            return read(opened)
+        except (Unreadable, MemoryError):
+            raise
+        except Exception:
+            # Behind the pixels of a PNG lies what may be damaged without them.
+            rest = opened.without_extras()
+            if rest is None:
+                raise
+            return read(rest)
     except Unreadable:
         raise
-    except Exception as error:  # as in open_image
+    except (
+        Exception
+    ) as error:  # decoders raise anything on hostile bytes; one file must never end a run
         raise unreadable(error) from error
 
 
-def unreadable(error: Exception) -> Unreadable:
-    """What an error met while reading a file says about it.
-
-    Args:
-        error: Anything that opening, reading or decoding raised.
-
-    Returns:
-        The reason: `Unavailable` for what the system refuses, else damage of the content.
-
-    Raises:
-        MemoryError: If memory ran out: that is said of the machine, never of the file.
-    """
-    if isinstance(error, MemoryError) or "out of memory" in str(error):  # so Pillow's codecs say it
-        raise MemoryError from error
-    if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
-        return Unavailable(f"cannot be read ({error.strerror})")
-    text = printable(str(error)) or type(error).__name__
-    return Unreadable(f"is damaged: {text[:200]}")
+def _decode(opened: OpenedImage, resolution: int, white: int | None) -> Decoded:
+    _draft(opened.image, resolution)
+    deep = deep_samples(opened)
+    if deep is None:
+        return _from_eight_bits(opened, resolution)
+    turn = _turn(opened.image)
+    upper, lower = turn(deep.upper), None if deep.lower is None else turn(deep.lower)
+    deep = dataclasses.replace(deep, upper=upper, lower=lower)
+    square = centre_square(upper.size)
+    colour, alpha = resize_with_alpha(
+        square, lambda box: deep.strip(box, white or deep.white), resolution
+    )
+    return dataclasses.replace(
+        _finish(opened, _to_image(colour), alpha), largest=deep.largest(square)
+    )
 
 
-def _orient(image: Image.Image) -> Image.Image:
+def _draft(image: Image.Image, resolution: int) -> None:
+    """Have a JPEG decoded at half its size where it is large enough for that."""
+    width, height = image.size
+    is_jpeg = image.format in ("JPEG", "MPO")
+    if is_jpeg and width * height > _DRAFT_PIXELS and min(width, height) >= 4 * resolution:
+        image.draft(None, (width // 2, height // 2))
+
+
+def _from_eight_bits(opened: OpenedImage, resolution: int) -> Decoded:
+    image = opened.image
+    key = _transparent_key(image)
+    image.load()
+    # After load(), because a PNG may hold its EXIF behind the pixels and Pillow turns a TIFF by
+    # itself while loading.
+    turned = _turn(image)(image)
+    square = centre_square(turned.size)
+    if key is not None or image.mode in _ALPHA_MODES or image.has_transparency_data:
+        strip = functools.partial(_straight, turned, key)
+        if any((strip(box)[1] < 255).any() for box in square.strips()):
+            colour, alpha = resize_with_alpha(square, lambda box: _floats(*strip(box)), resolution)
+            return _finish(opened, _to_image(colour), alpha)
+    mode = _mode_to_resize(opened)
+    (small,) = resize_strips(square, lambda box: [turned.crop(box).convert(mode)], resolution)
+    return _finish(opened, small, None)
+
+
+def _transparent_key(image: Image.Image) -> np.ndarray | None:
+    """The grey or the colour that stands for transparency, as the decoded samples have it, uint8 [1] or [3]."""
+    key = image.info.get("transparency") if image.mode in ("1", "L", "RGB") else None
+    if key is None or image.format != "PNG":
+        return None if key is None else np.atleast_1d(np.asarray(key, dtype=np.uint8))
+    bits, factor = _WIDENED.get(raw_mode(image), (8, 1))
+    return (np.atleast_1d(np.asarray(key)) % 2**bits * factor).astype(np.uint8)
+
+
+def _straight(
+    image: Image.Image, key: np.ndarray | None, box: tuple[int, int, int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colour [h, w, 1 or 3], not multiplied by alpha, and alpha [h, w] of a box, uint8."""
+    part = image.crop(box)
+    if key is not None:
+        samples = np.asarray(part.convert("L") if part.mode == "1" else part)
+        colour = samples.reshape(*samples.shape[:2], -1)
+        return colour, np.where((colour == key).all(axis=-1), 0, 255).astype(np.uint8)
+    if part.mode == "La":
+        part = part.convert("LA")
+    pixels = np.asarray(part.convert("RGBA"))
+    return pixels[..., : 1 if image.mode in _GREY_MODES else 3], pixels[..., 3]
+
+
+def _floats(colour: np.ndarray, alpha: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return colour.astype(np.float32), alpha.astype(np.float32) / np.float32(255.0)
+
+
+def _mode_to_resize(opened: OpenedImage) -> str:
+    """The mode whose samples are resized: ink and Lab stay what they are if there is a way from there to sRGB."""
+    mode = opened.image.mode
+    if mode in _GREY_MODES:
+        return "L"
+    if mode in ("CMYK", "LAB") and _profile_of(opened, mode)[0] is not None:
+        return mode
+    return "RGB"
+
+
+def _profile_of(opened: OpenedImage, mode: str) -> tuple[ToSrgb | None, bool]:
+    """The way to sRGB from an image's mode, and whether there is a profile that cannot be used."""
+    if mode == "LAB":
+        return to_srgb(b"", mode), False
+    profile = opened.image.info.get("icc_profile", b"")
+    if opened.lost_profile or profile is None:
+        return None, True
+    if not profile:
+        return None, False
+    found = to_srgb(bytes(profile), mode)
+    return found, found is None
+
+
+def _to_image(colour: np.ndarray) -> Image.Image:
+    """uint8 [1 or 3, R, R] as an image."""
+    return Image.fromarray(colour[0] if len(colour) == 1 else colour.transpose(1, 2, 0).copy())
+
+
+def _finish(opened: OpenedImage, small: Image.Image, alpha: np.ndarray | None) -> Decoded:
+    """Bring a resized image, grey, RGB, CMYK or Lab, to sRGB and put its planes together."""
+    stored = opened.image.mode
+    # CMYK that became RGB on the way has no profile that could be used.
+    conversion, broken = _profile_of(opened, stored if stored == "CMYK" else small.mode)
+    name = None
+    if conversion is not None and conversion.apply is not None:
+        small, name = conversion.apply(small), conversion.name
+    values = np.asarray(small)
+    planes = np.full((4, *values.shape[:2]), 255, dtype=np.uint8)
+    planes[:3] = values if values.ndim == 2 else values.transpose(2, 0, 1)
+    if alpha is not None:
+        planes[:3, alpha == 0] = 0
+        planes[3] = alpha
+    return Decoded(planes, profile=name, broken_profile=broken)
+
+
+def _turn(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What a loaded image's EXIF says about its orientation, to be done to it."""
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - broken EXIF raises anything, and is no reason to lose an image that decodes
-        return image
+        orientation = 1
     transposition = _ORIENTATIONS.get(orientation) if isinstance(orientation, int) else None
-    if transposition is None:
-        return image
-    # A transposed copy forgets how its pixels are to be read; what the conversion needs goes with
-    # it.
-    turned = image.transpose(transposition)
-    turned.format = image.format
-    turned.info = dict(image.info)
-    if hasattr(image, "tag_v2"):
-        turned.tag_v2 = image.tag_v2  # type: ignore[attr-defined]
-    return turned
-
-
-def _centre_square(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    side = min(width, height)
-    left, top = (width - side) // 2, (height - side) // 2
-    if (width, height) == (side, side):
-        return image
-    square = image.crop((left, top, left + side, top + side))
-    square.format = image.format
-    if hasattr(image, "tag_v2"):
-        square.tag_v2 = image.tag_v2  # type: ignore[attr-defined]
-    return square
-
-
-def _to_planes(image: Image.Image, resolution: int) -> np.ndarray:
-    """Resize a square image of any mode to [4, R, R]."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _deep_grey_to_planes(image, resolution)
-    if image.has_transparency_data or image.mode in ("La", "RGBa"):
-        straight = image.convert("RGBA")
-        if straight.getchannel("A").getextrema() != (255, 255):
-            pixels = np.asarray(straight)  # [S, S, 4]
-            return _resize_with_alpha(pixels[..., :3], pixels[..., 3], resolution)
-        image = straight
-    image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
-    small = np.asarray(_resize(image, resolution))
-    planes = np.full((4, resolution, resolution), 255, dtype=np.uint8)
-    planes[:3] = small if small.ndim == 2 else small.transpose(2, 0, 1)
-    return planes
-
-
-def _deep_grey_to_planes(image: Image.Image, resolution: int) -> np.ndarray:
-    """Grey of up to 16 bits, scaled so that its white becomes 255; resized before it is rounded to 8 bits."""
-    if not image.mode.startswith("I;16") and not (image.mode == "I" and image.format == "PNG"):
-        raise Unreadable("has 32-bit or floating point pixels, whose white is not defined")
-    values = np.asarray(image).astype(np.float32)
-    white = 65535
-    tags = getattr(image, "tag_v2", {})
-    if image.format == "TIFF":
-        bits = tags.get(_TIFF_BITS_PER_SAMPLE, (16,))
-        white = 2 ** int(bits[0] if isinstance(bits, tuple) else bits) - 1
-    transparent = image.info.get("transparency")
-    alpha = np.where(values == transparent, 0.0, 255.0).astype(np.float32)
-    grey = np.minimum(values * (255.0 / white), 255.0).astype(np.float32)
-    if tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO:
-        grey = 255.0 - grey
-    return _resize_with_alpha(np.stack([grey] * 3, axis=-1), alpha, resolution)
-
-
-def _resize_with_alpha(colour: np.ndarray, alpha: np.ndarray, resolution: int) -> np.ndarray:
-    """Multiply by alpha, resize, divide.
-
-    Args:
-        colour: [S, S, 3] in 0..255, not multiplied by alpha. Not modified.
-        alpha: [S, S] in 0..255. Not modified.
-        resolution: Side of the result, R.
-
-    Returns:
-        uint8 [4, R, R], colour not multiplied by alpha, 0 where alpha is 0.
-    """
-    coverage = alpha.astype(np.float32) / 255.0
-    small_coverage = _resize_plane(coverage, resolution)
-    planes = np.empty((4, resolution, resolution), dtype=np.uint8)
-    planes[3] = np.rint(small_coverage * 255.0).clip(0.0, 255.0)
-    # Divided by the alpha that the filter gave, also where that overshoots 1: colour and alpha
-    # overshoot together, and their quotient stays the colour. Where the stored alpha is 0 the
-    # colour is never seen; dividing there would store noise.
-    divisor = np.where(planes[3] > 0, small_coverage, np.inf)
-    for channel in range(3):  # one at a time: 100 megapixels are 400 MB in float32
-        premultiplied = _resize_plane(colour[..., channel] * coverage, resolution)
-        planes[channel] = np.rint(premultiplied / divisor).clip(0.0, 255.0)
-    return planes
-
-
-def _resize_plane(plane: np.ndarray, resolution: int) -> np.ndarray:
-    return np.asarray(_resize(Image.fromarray(plane.astype(np.float32)), resolution))
-
-
-def _resize(image: Image.Image, resolution: int) -> Image.Image:
-    if image.size == (resolution, resolution):
-        return image
-    return image.resize((resolution, resolution), FILTER)
+    return lambda it: it if transposition is None else it.transpose(transposition)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 LABEL_FILE = "dataset.json"
-# A 16-bit RGBA image of 100 megapixels without compression: nothing that would be decoded is
-# larger.
+# A 16-bit RGBA image of 100 megapixels without compression.
 MAXIMUM_MEMBER_BYTES = 800_000_000 + (1 << 20)
 # What macOS, Windows, Linux and the boxes of Synology and QNAP put among one's files.
 _LITTER = frozenset(

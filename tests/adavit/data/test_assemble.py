@@ -65,7 +65,7 @@ def test_images_are_decoded_in_order_and_surveyed() -> None:
     with decoding_threads() as threads, ImageBuffer((4, 8, 8), None) as buffer:
         images = images_in_memory(given)
         assert choose_resolution(images, 256, threads) == 8
-        survey = decode_all(images, buffer, 8, threads, lambda *done: progress.append(done))
+        survey = decode_all(images, buffer, threads, lambda *done: progress.append(done))
         blocks = np.concatenate(list(converted_blocks(buffer, 3)))
     np.testing.assert_array_equal(blocks, given.transpose(0, 3, 1, 2))
     assert survey.kept == list(range(70))

@@ -77,8 +77,10 @@ def test_files_that_cannot_be_read_are_listed_and_never_fatal(tmp_path: Path) ->
         reasons = {each.name: each.reason for each in found.skipped}
         assert list(reasons) == ["empty.png", "notes.txt", "oversized.png", "truncated.jpg"]
         assert reasons["empty.png"] == "is empty (0 bytes)"
-        assert reasons["notes.txt"] == "is not a PNG, JPEG, WebP, BMP or TIFF image"
-        assert "over 100 megapixels" in reasons["oversized.png"]
+        assert (
+            reasons["notes.txt"] == "is not a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC image"
+        )
+        assert "over 250 megapixels" in reasons["oversized.png"]
         assert "is damaged" in reasons["truncated.jpg"]
         assert found.notes[-1].startswith("Skipped 4 files: empty.png is empty")
 

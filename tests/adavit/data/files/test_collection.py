@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adavit.data.files.collection import identify, images_in_memory, open_files
-from adavit.data.files.decode import Unreadable
+from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import MAXIMUM_MEMBER_BYTES
 from tests.references.data_files import pixels, png, write_folder, write_zip
 
@@ -21,7 +21,7 @@ def test_files_become_images_labels_and_reasons(tmp_path: Path, kind: str) -> No
         assert [image.name for image in images] == ["a/1.png", "a/broken.png", "b/2.png"]
         assert [each.name for each in collection.skipped] == ["empty.png"]
         with images[0].open() as opened:
-            np.testing.assert_array_equal(np.asarray(opened), pixels(8, 8, 3, seed=1))
+            np.testing.assert_array_equal(np.asarray(opened.image), pixels(8, 8, 3, seed=1))
         with pytest.raises(Unreadable, match="is not a PNG"), images[1].open():
             pass
         labels = collection.labels([0, 2])
@@ -71,7 +71,7 @@ def test_empty_and_enormous_files_are_skipped_with_the_reason(tmp_path: Path) ->
     with open_files(folder, "set") as collection:
         assert collection.images() == []
         assert [each.name for each in collection.skipped] == ["a.png", "z.png"]
-        assert "more than an image of 100 megapixels can have" in collection.skipped[0].reason
+        assert "image files of up to 801 MB are read" in collection.skipped[0].reason
         assert collection.skipped[1].reason == "is empty (0 bytes)"
 
 
@@ -99,4 +99,4 @@ def test_images_in_memory_are_named_by_their_numbers() -> None:
     images = images_in_memory(given)
     assert [image.name for image in images] == ["00000", "00001", "00002"]
     with images[2].open() as opened:
-        np.testing.assert_array_equal(np.asarray(opened), given[2])
+        np.testing.assert_array_equal(np.asarray(opened.image), given[2])

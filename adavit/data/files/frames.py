@@ -1,0 +1,67 @@
+"""Files of several images: pages of a TIFF, frames of a GIF, an animated WebP, PNG or AVIF."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Literal
+
+from PIL import Image
+
+from adavit.data.files.formats import OpenedImage
+
+Frames = Literal["first", "all"]
+# A photograph with a preview or a depth map beside it (MPO, HEIF) is one image.
+_FORMATS = frozenset({"TIFF", "GIF", "WEBP", "PNG", "AVIF"})
+# Pages are counted by walking from each to the next: a small file could claim millions.
+MAXIMUM_FRAMES = 10_000
+_TIFF_NEW_SUBFILE_TYPE = 254
+# Bit 0: a smaller version of another page; bit 2: a mask of another page (TIFF 6.0, section 8).
+_NO_PAGE_OF_ITS_OWN = 0b101
+
+
+def has_frames(opened: OpenedImage) -> bool:
+    """Whether a file may hold more than one image; looks at its header only."""
+    image = opened.image
+    return image.format in _FORMATS and bool(getattr(image, "is_animated", False))
+
+
+def list_frames(opened: OpenedImage) -> list[int]:
+    """Which frames of a file are images of their own.
+
+    Args:
+        opened: The file, of which no pixel was decoded yet. It is at its first frame afterwards.
+
+    Returns:
+        Their numbers from 0, ascending, at most 10,000; thumbnails and masks of a TIFF's pages are none. Only [0]
+        where there is nothing else, or where the rest cannot be found.
+    """
+    if not has_frames(opened):
+        return [0]
+    image = opened.image
+    if image.format == "TIFF":
+        found = list(_pages(image))
+    else:
+        try:
+            found = list(range(min(int(getattr(image, "n_frames", 1)), MAXIMUM_FRAMES)))
+        except Exception:  # noqa: BLE001 - readers raise anything for damaged frames; the first may still be good
+            found = []
+    with suppress(Exception):
+        image.seek(0)
+    return found or [0]
+
+
+def _pages(image: Image.Image) -> Iterator[int]:
+    """Pages up to the last one whose directory can be read."""
+    for number in range(MAXIMUM_FRAMES):
+        try:
+            image.seek(number)
+        except Exception:  # noqa: BLE001 - EOFError behind the last page, anything for a damaged directory
+            return
+        tags = getattr(image, "tag_v2", {})
+        kind = tags.get(_TIFF_NEW_SUBFILE_TYPE, 0)
+        if number == 0 or not (isinstance(kind, int) and kind & _NO_PAGE_OF_ITS_OWN):
+            yield number
+
+
+def frame_name(name: str, frame: int) -> str:
+    """The name of one frame, as "a.gif#003"; frames are counted from 0."""
+    return f"{name}#{frame:03d}"

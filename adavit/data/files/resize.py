@@ -1,0 +1,110 @@
+"""Squares of any size -> R x R, strip by strip, so that a large photograph is never in memory a second time.
+
+The filter is Pillow's Lanczos (a = 3, its support widened by the scale when an image shrinks).
+Pillow resizes the rows first and the columns of the result afterwards; the rows of a strip do not
+depend on other strips, so the pixels are those of the whole square resized at once.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+FILTER = Image.Resampling.LANCZOS
+STRIP_PIXELS = 1 << 21
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square part of an image, in pixels.
+
+    Attributes:
+        left: First column.
+        top: First row.
+        side: Columns and rows.
+    """
+
+    left: int
+    top: int
+    side: int
+
+    def strips(self) -> Iterator[tuple[int, int, int, int]]:
+        """Boxes (left, top, right, bottom) of at most 2 megapixels, from the top down."""
+        rows = max(1, STRIP_PIXELS // self.side)
+        for start in range(self.top, self.top + self.side, rows):
+            bottom = min(start + rows, self.top + self.side)
+            yield self.left, start, self.left + self.side, bottom
+
+
+def centre_square(size: tuple[int, int]) -> Square:
+    """The largest square in the middle of a width and a height; odd margins are one smaller at left and top."""
+    width, height = size
+    side = min(width, height)
+    return Square((width - side) // 2, (height - side) // 2, side)
+
+
+def resize_strips(
+    square: Square,
+    strip: Callable[[tuple[int, int, int, int]], Sequence[Image.Image]],
+    resolution: int,
+) -> list[Image.Image]:
+    """Resize what `strip` gives.
+
+    Args:
+        square: The part to resize.
+        strip: Gives one or more images of a box, each time as many and in the same modes.
+        resolution: Side of the results, R.
+
+    Returns:
+        As many images of R x R, in the modes that `strip` gave.
+    """
+    tall: list[Image.Image] = []
+    for box in square.strips():
+        parts = strip(box)
+        for index, part in enumerate(parts):
+            narrow = part if square.side == resolution else _resize(part, resolution, part.height)
+            if len(tall) < len(parts):
+                tall.append(Image.new(part.mode, (resolution, square.side)))
+            tall[index].paste(narrow, (0, box[1] - square.top))
+    return [_resize(image, resolution, resolution) for image in tall]
+
+
+def _resize(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image if image.size == (width, height) else image.resize((width, height), FILTER)
+
+
+def resize_with_alpha(
+    square: Square,
+    strip: Callable[[tuple[int, int, int, int]], tuple[np.ndarray, np.ndarray | None]],
+    resolution: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Multiply by alpha, resize in float32, divide.
+
+    Args:
+        square: The part to resize.
+        strip: Gives of a box its colour, float32 [h, w, C] in 0..255, not multiplied by alpha, and its alpha, float32
+            [h, w] in 0..1, or None where all is opaque.
+        resolution: Side of the result, R.
+
+    Returns:
+        uint8 [C, R, R], colour not multiplied by alpha, 0 where alpha is 0; and alpha, uint8 [R, R].
+    """
+
+    def premultiplied(box: tuple[int, int, int, int]) -> list[Image.Image]:
+        colour, alpha = strip(box)
+        if alpha is None:
+            alpha = np.ones(colour.shape[:2], dtype=np.float32)
+        planes = [colour[..., channel] * alpha for channel in range(colour.shape[2])]
+        return [Image.fromarray(plane) for plane in (alpha, *planes)]
+
+    coverage, *planes = (
+        np.asarray(image) for image in resize_strips(square, premultiplied, resolution)
+    )
+    alpha = np.rint(coverage * 255.0).clip(0.0, 255.0).astype(np.uint8)
+    # Divided by the alpha that the filter gave, also where that overshoots 1: colour and alpha
+    # overshoot together, and their quotient stays the colour. Where the stored alpha is 0 the
+    # colour is never seen; dividing there would store noise.
+    divisor = np.where(alpha > 0, coverage, np.inf)
+    colour = np.stack([np.rint(plane / divisor).clip(0.0, 255.0) for plane in planes])
+    return colour.astype(np.uint8), alpha

@@ -1,0 +1,157 @@
+"""What was seen while a set was decoded, and the sentences about what was done to its pixels or looks wrong."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adavit.data.channels import is_coloured, is_transparent
+from adavit.data.files.decode import Decoded
+from adavit.data.files.members import Skipped
+from adavit.data.reading import Reading
+
+# A set is called dark if this share of its values lies below a quarter of white, bright if above three quarters.
+_NEARLY_ALL = 0.999
+_DARK = 64
+_BRIGHT = 191
+
+
+@dataclass
+class Survey:
+    """What was seen while decoding.
+
+    Attributes:
+        kept: For each image that was decoded the index of its source, in order.
+        names: For each of them its name; frames of one file are numbered.
+        skipped: The others, with the reasons.
+        sizes: How often each (width, height) in pixels occurs, before cropping.
+        transparent: Images with a pixel that is not opaque.
+        coloured: Images with a pixel whose red, green and blue differ.
+        unavailable: Of those skipped, how many the system refused; another time it may not.
+        frames: Of each file that has more than one image, how many.
+        profiles: How many images were converted from each colour profile.
+        broken_profiles: Images whose colour profile cannot be used.
+        deep: Images of more than 8 bits.
+        largest: The largest sample among those, before scaling.
+        values: How often each value from 0 to 255 occurs in what is not transparent, int64 [256].
+    """
+
+    kept: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    transparent: int = 0
+    coloured: int = 0
+    unavailable: int = 0
+    frames: list[int] = field(default_factory=list)
+    profiles: Counter[str] = field(default_factory=Counter)
+    broken_profiles: int = 0
+    deep: int = 0
+    largest: int = 0
+    values: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
+
+    def add(self, index: int, name: str, size: tuple[int, int], image: Decoded) -> None:
+        """Count an image.
+
+        Args:
+            index: Of its source.
+            name: Of the image.
+            size: Width and height as stored.
+            image: What was decoded.
+        """
+        planes = image.planes
+        self.kept.append(index)
+        self.names.append(name)
+        self.sizes[size] += 1
+        is_see_through = is_transparent(planes)
+        self.transparent += is_see_through
+        self.coloured += is_coloured(planes)
+        if image.profile is not None:
+            self.profiles[image.profile] += 1
+        self.broken_profiles += image.broken_profile
+        if image.largest is not None:
+            self.deep += 1
+            self.largest = max(self.largest, image.largest)
+        seen = planes[:3, planes[3] > 0] if is_see_through else planes[:3]
+        self.values += np.bincount(seen.reshape(-1), minlength=256)
+
+
+def describe_pixels(survey: Survey, reading: Reading, white: int | None) -> list[str]:
+    """Sentences about frames, colour profiles and brightness; none where there is nothing to say.
+
+    Args:
+        survey: Of a set with at least one image.
+        reading: How files were read.
+        white: The sample that became 255 in images of more than 8 bits; None for what each file declares.
+    """
+    return [
+        *_describe_frames(survey, reading),
+        *_describe_profiles(survey),
+        *_describe_depth(survey, reading, white),
+        *_describe_brightness(survey),
+    ]
+
+
+def _describe_frames(survey: Survey, reading: Reading) -> list[str]:
+    if not survey.frames:
+        return []
+    have = _counted(len(survey.frames), "file has", "files have")
+    found = f"Frames: {have} {sum(survey.frames):,} frames or pages"
+    if reading.frames == "all":
+        return [f"{found}, each of which is an image (--frames all)."]
+    return [f"{found}; the first of each is used. --frames all takes every one."]
+
+
+def _describe_profiles(survey: Survey) -> list[str]:
+    notes = []
+    if survey.profiles:
+        listed = [f"{name} ({count})" for name, count in survey.profiles.most_common(5)]
+        listed += ["others"] if len(survey.profiles) > 5 else []
+        images = _counted(sum(survey.profiles.values()), "image is", "images are")
+        notes.append(f"Colours: {images} converted to sRGB from {', '.join(listed)}.")
+    if survey.broken_profiles:
+        images = _counted(survey.broken_profiles, "image has", "images have")
+        notes.append(
+            f"Colours: {images} a colour profile that cannot be used; the values are taken as they are."
+        )
+    return notes
+
+
+def _describe_depth(survey: Survey, reading: Reading, white: int | None) -> list[str]:
+    if not survey.deep:
+        return []
+    images = _counted(survey.deep, "image has", "images have")
+    found = f"16 bits: {images} more than 8 bits, with samples up to {survey.largest:,}"
+    if reading.scale_16bit != "auto":
+        return [f"{found}; {white:,} is white (--scale-16bit {reading.scale_16bit})."]
+    bits = max(1, survey.largest.bit_length())
+    dark = f"{found}; white is what each file declares, mostly 65,535."
+    if bits > 14:
+        return [dark]
+    return [
+        f"{dark} That is dark: the samples fill {bits} bits. --scale-16bit set makes {2**bits - 1:,} white."
+    ]
+
+
+def _describe_brightness(survey: Survey) -> list[str]:
+    total = int(survey.values.sum())
+    if not total:
+        return []
+    shares = survey.values.cumsum() / total
+    darkest = int(np.searchsorted(shares, 1.0 - _NEARLY_ALL, side="right"))
+    brightest = int(np.searchsorted(shares, _NEARLY_ALL))
+    if brightest < _DARK:
+        return [
+            f"The whole set is dark: 99.9% of its values are at most {brightest} of 255. See whether the images are as"
+            " they should be."
+        ]
+    if darkest > _BRIGHT:
+        return [
+            f"The whole set is bright: 99.9% of its values are at least {darkest} of 255. See whether the images are as"
+            " they should be."
+        ]
+    return []
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

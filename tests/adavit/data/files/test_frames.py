@@ -1,0 +1,96 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin, features
+
+from adavit.data.files.decode import decode
+from adavit.data.files.formats import Unreadable, open_image
+from adavit.data.files.frames import frame_name, has_frames, list_frames
+from tests.references.data_files import encode, pixels
+
+KINDS = ["TIFF", "GIF", "WEBP", "PNG", *(["AVIF"] if features.check("avif") else [])]
+LEVELS = [10, 90, 170, 250]
+
+
+def animation(kind: str, levels: list[int] = LEVELS) -> bytes:
+    frames = [Image.new("RGB", (8, 8), (level,) * 3) for level in levels]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    return encode(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_frame_can_be_decoded_in_turn(kind: str) -> None:
+    opened = open_image(io.BytesIO(animation(kind)))
+    assert has_frames(opened)
+    numbers = list_frames(opened)
+    assert numbers == [0, 1, 2, 3]
+    found = []
+    for number in numbers:
+        opened.seek(number)
+        found.append(int(decode(opened, 8).planes[0, 4, 4]))
+    np.testing.assert_allclose(found, LEVELS, atol=2 if kind == "AVIF" else 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_frame_is_decoded_after_counting(kind: str) -> None:
+    opened = open_image(io.BytesIO(animation(kind)))
+    list_frames(opened)
+    assert abs(int(decode(opened, 8).planes[0, 4, 4]) - 10) <= 2 * (kind == "AVIF")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "JPEG", "BMP"])
+def test_one_picture_is_one_frame(kind: str) -> None:
+    opened = open_image(io.BytesIO(encode(pixels(8, 8, 3), kind)))
+    assert (has_frames(opened), list_frames(opened)) == (False, [0])
+
+
+def test_the_second_picture_of_a_photograph_is_none_of_its_own() -> None:
+    pictures = [Image.fromarray(pixels(8, 8, 3, seed=seed)) for seed in range(2)]
+    data = encode(pictures[0], "MPO", save_all=True, append_images=pictures[1:])
+    assert list_frames(open_image(io.BytesIO(data))) == [0]
+
+
+def test_thumbnails_and_masks_among_pages_are_none() -> None:
+    stream = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(stream, new=True) as writer:
+        for kind in (0, 1, 0, 4, 2):
+            Image.new("L", (8, 8), kind).save(writer, "TIFF", tiffinfo={254: kind})
+            writer.newFrame()
+    assert list_frames(open_image(io.BytesIO(stream.getvalue()))) == [0, 2, 4]
+
+
+def test_pages_of_16_bits_are_read_in_full() -> None:
+    pages = [np.full((4, 4), value, dtype=np.uint16) for value in (257, 257 * 99)]
+    data = encode(pages[0], "TIFF", save_all=True, append_images=[Image.fromarray(pages[1])])
+    opened = open_image(io.BytesIO(data))
+    opened.seek(1)
+    decoded = decode(opened, 4)
+    assert (decoded.planes[0, 0, 0], decoded.largest) == (99, 257 * 99)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as `decoding_threads` does
+def test_a_truncated_animation_keeps_what_is_whole() -> None:
+    data = animation("TIFF")
+    cut = data[: len(data) * 5 // 8]  # the directory of the third page is cut off
+    opened = open_image(io.BytesIO(cut))
+    numbers = list_frames(opened)
+    assert numbers
+    assert numbers[0] == 0
+    assert int(decode(opened, 8).planes[0, 0, 0]) == 10
+
+
+def test_a_frame_that_is_not_there_is_unreadable() -> None:
+    opened = open_image(io.BytesIO(animation("GIF")))
+    with pytest.raises(Unreadable, match="is damaged"):
+        opened.seek(9)
+
+
+def test_pages_are_listed_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adavit.data.files.frames.MAXIMUM_FRAMES", 3)
+    for kind in ("TIFF", "GIF"):
+        assert list_frames(open_image(io.BytesIO(animation(kind)))) == [0, 1, 2]
+
+
+def test_frames_are_named_by_file_and_number() -> None:
+    assert frame_name("a/b.gif", 3) == "a/b.gif#003"
