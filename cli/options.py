@@ -97,6 +97,12 @@ image_settings = in_order(
         "Side in pixels: 16, 32, 64, ... [what fits the images and the device]",
     ),
     setting("--channels", "data.channels", "auto, grey, rgb or rgba. [auto]"),
+    setting("--frames", "data.frames", "first or all frames of GIF, TIFF, WebP, PNG. [first]"),
+    setting(
+        "--scale-16bit",
+        "data.scale_16bit",
+        "White of 16-bit images: auto (as files declare), full (65535) or set (one for all). [auto]",
+    ),
     setting("--subset", "data.subset", "Train on this many images, drawn with the seed. [all]"),
     setting(
         "--val-fraction",

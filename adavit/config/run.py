@@ -25,6 +25,11 @@ class DataConfig(ConfigModel):
     """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
     channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
     """auto: detected over the whole set."""
+    frames: Literal["first", "all"] = Field("first")
+    """Of a GIF, an animated WebP, PNG or AVIF and a TIFF of several pages. all: each frame is an image."""
+    scale_16bit: Literal["auto", "full", "set"] = Field("auto")
+    """White in images of more than 8 bits. auto: the largest sample each file declares. full: 65535. set: the smallest
+    2^b - 1 that holds every sample of the set."""
     cond: bool = Field(False)
     """Condition both networks on the classes of the images."""
     mirror: bool = Field(False)

@@ -148,7 +148,7 @@ def _decode(
         _describe_sizes(printable(collection.source), survey),
         _describe_resolution(survey, side, resolution is None, cap),
         *channel_notes,
-        *describe_pixels(survey, reading, white),
+        *describe_pixels(survey, reading),
         labels.note,
         *([_describe_skipped(skipped)] if skipped else []),
     ]

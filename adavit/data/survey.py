@@ -31,8 +31,9 @@ class Survey:
         frames: Of each file that has more than one image, how many.
         profiles: How many images were converted from each colour profile.
         broken_profiles: Images whose colour profile cannot be used.
-        deep: Images of more than 8 bits.
+        whites: How many images of more than 8 bits have each sample as their white.
         largest: The largest sample among those, before scaling.
+        filled: The largest sample as a part of its image's white.
         values: How often each value from 0 to 255 occurs in what is not transparent, int64 [256].
     """
 
@@ -46,8 +47,9 @@ class Survey:
     frames: list[int] = field(default_factory=list)
     profiles: Counter[str] = field(default_factory=Counter)
     broken_profiles: int = 0
-    deep: int = 0
+    whites: Counter[int] = field(default_factory=Counter)
     largest: int = 0
+    filled: float = 0.0
     values: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
 
     def add(self, index: int, name: str, size: tuple[int, int], image: Decoded) -> None:
@@ -69,25 +71,25 @@ class Survey:
         if image.profile is not None:
             self.profiles[image.profile] += 1
         self.broken_profiles += image.broken_profile
-        if image.largest is not None:
-            self.deep += 1
+        if image.largest is not None and image.white is not None:
+            self.whites[image.white] += 1
             self.largest = max(self.largest, image.largest)
+            self.filled = max(self.filled, image.largest / image.white)
         seen = planes[:3, planes[3] > 0] if is_see_through else planes[:3]
         self.values += np.bincount(seen.reshape(-1), minlength=256)
 
 
-def describe_pixels(survey: Survey, reading: Reading, white: int | None) -> list[str]:
+def describe_pixels(survey: Survey, reading: Reading) -> list[str]:
     """Sentences about frames, colour profiles and brightness; none where there is nothing to say.
 
     Args:
         survey: Of a set with at least one image.
         reading: How files were read.
-        white: The sample that became 255 in images of more than 8 bits; None for what each file declares.
     """
     return [
         *_describe_frames(survey, reading),
         *_describe_profiles(survey),
-        *_describe_depth(survey, reading, white),
+        *_describe_depth(survey, reading),
         *_describe_brightness(survey),
     ]
 
@@ -95,8 +97,8 @@ def describe_pixels(survey: Survey, reading: Reading, white: int | None) -> list
 def _describe_frames(survey: Survey, reading: Reading) -> list[str]:
     if not survey.frames:
         return []
-    have = _counted(len(survey.frames), "file has", "files have")
-    found = f"Frames: {have} {sum(survey.frames):,} frames or pages"
+    files = _counted(len(survey.frames), "file", "files")
+    found = f"Found {sum(survey.frames):,} frames or pages in {files}"
     if reading.frames == "all":
         return [f"{found}, each of which is an image (--frames all)."]
     return [f"{found}; the first of each is used. --frames all takes every one."]
@@ -117,20 +119,23 @@ def _describe_profiles(survey: Survey) -> list[str]:
     return notes
 
 
-def _describe_depth(survey: Survey, reading: Reading, white: int | None) -> list[str]:
-    if not survey.deep:
+def _describe_depth(survey: Survey, reading: Reading) -> list[str]:
+    if not survey.whites:
         return []
-    images = _counted(survey.deep, "image has", "images have")
-    found = f"16 bits: {images} more than 8 bits, with samples up to {survey.largest:,}"
-    if reading.scale_16bit != "auto":
-        return [f"{found}; {white:,} is white (--scale-16bit {reading.scale_16bit})."]
-    bits = max(1, survey.largest.bit_length())
-    dark = f"{found}; white is what each file declares, mostly 65,535."
-    if bits > 14:
-        return [dark]
-    return [
-        f"{dark} That is dark: the samples fill {bits} bits. --scale-16bit set makes {2**bits - 1:,} white."
-    ]
+    images = _counted(survey.whites.total(), "image has", "images have")
+    whites = sorted(survey.whites)
+    white = f"{whites[0]:,}" if len(whites) == 1 else f"from {whites[0]:,} to {whites[-1]:,}"
+    note = (
+        f"16 bits: {images} more than 8 bits, samples up to {survey.largest:,}; white is {white}"
+        f" (--scale-16bit {reading.scale_16bit})."
+    )
+    if survey.filled <= _DARK / 255 and reading.scale_16bit != "set":
+        bits = max(1, survey.largest.bit_length())
+        note += (
+            f" These images are dark: their samples fill {bits} bits."
+            f" --scale-16bit set makes {2**bits - 1:,} white."
+        )
+    return [note]
 
 
 def _describe_brightness(survey: Survey) -> list[str]:

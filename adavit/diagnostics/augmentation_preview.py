@@ -18,6 +18,7 @@ from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
+from adavit.evaluation.run_images import reading_of
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for
@@ -79,7 +80,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
         resolution=config.given("data.resolution"),
         channels=config.data.channels,
         data_root=config.data.data_root,
-        follow_links=config.data.follow_links,
+        **reading_of(config),
         progress=lambda done, total: console.activity("decoding", done, total),
     )
     facts = RunFacts(images.images.shape[2], len(images.images), "cpu")

@@ -16,6 +16,7 @@ from adavit.evaluation.run_images import (
     RESIZE,
     Activity,
     load_reference,
+    reading_of,
     split_name,
     split_of,
 )
@@ -103,7 +104,7 @@ class ReferenceChoice:
             "resolution": generator.resolution,
             "channels": CHANNEL_NAMES[generator.image_channels],
             "data_root": self._data_root or config.data.data_root,
-            "follow_links": config.data.follow_links,
+            **reading_of(config),
         }
         reference = self._open(source, size)
         own = reference.images.fingerprint == stored.data_fingerprint

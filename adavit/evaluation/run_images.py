@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from adavit.config.run import ResolvedConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
 from adavit.data.named_sets import TORCHVISION_SETS
 from adavit.errors import UserError
@@ -21,6 +21,16 @@ CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 
 RESIZE = "centre square, Lanczos"
 """How `load_images` brings files to their resolution, for the record."""
+
+
+def reading_of(config: RunConfig | ResolvedConfig) -> dict[str, Any]:
+    """How the files of a run are found and read, as arguments of `load_images`."""
+    data = config.data
+    return {
+        "follow_links": data.follow_links,
+        "frames": data.frames,
+        "scale_16bit": data.scale_16bit,
+    }
 
 
 def load_reference(source: str, flag: str, **arguments: Any) -> ImageSet:
@@ -68,10 +78,10 @@ def images_like(
     flag: str,
     *,
     data_root: Path | None,
-    follow_links: bool = False,
     activity: Activity,
+    **reading: Any,
 ) -> ImageSet:
-    """Images of a source in the size and the channels that a generator draws.
+    """Images of a source in the size and the channels that a generator draws, read as `reading_of` says.
 
     Raises:
         UserError: If they cannot be had; it names `flag`.
@@ -82,8 +92,8 @@ def images_like(
         resolution=generator.resolution,
         channels=CHANNEL_NAMES[generator.image_channels],
         data_root=data_root,
-        follow_links=follow_links,
         progress=lambda done, total: activity("decoding", done, total),
+        **reading,
     )
 
 
@@ -114,12 +124,7 @@ def images_of_run(
     source = data or config.data.source
     root = data_root or config.data.data_root
     found = images_like(
-        generator,
-        source,
-        "--data",
-        data_root=root,
-        follow_links=config.data.follow_links,
-        activity=activity,
+        generator, source, "--data", data_root=root, activity=activity, **reading_of(config)
     )
     if found.fingerprint == fingerprint:
         return RunImages(found, split_of(config, found))

@@ -9,7 +9,7 @@ from typing import Any
 
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
-from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference
+from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
 from adavit.training.start.workload import Workload, absolute_source, load_workload
@@ -19,7 +19,7 @@ DIGEST_LENGTH = 12
 
 CHANGES_NO_RESULT = {
     # Where things lie, and how often a run writes what it does; the content of the data counts instead.
-    "data": {"source", "data_root", "follow_links", "channels"},
+    "data": {"source", "data_root", "follow_links", "channels", "frames", "scale_16bit"},
     "metrics": {"inception_weights", "reference"},
     "run": {"out", "device", "status_every_kimg", "samples_every_kimg", "checkpoint_every_kimg"},
 }
@@ -175,5 +175,5 @@ def _reference_fingerprint(workload: Workload) -> str | None:
         resolution=images.images.shape[2],
         channels=CHANNEL_NAMES[images.images.shape[1]],
         data_root=config.data.data_root,
-        follow_links=config.data.follow_links,
+        **reading_of(config),
     ).fingerprint

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tests.references.data_files import encode, png_header
+from tests.references.image_writers import DISPLAY_P3, write_profile
 
 WORDS = [
     "cat",
@@ -42,11 +43,15 @@ IMAGES = [
     ("JPEG", "CMYK"),
     ("WEBP", "RGB"),
     ("WEBP", "RGBA"),
+    ("GIF", "P"),
     ("BMP", "RGB"),
     ("TIFF", "L"),
     ("TIFF", "RGB"),
+    ("TIFF", "CMYK"),
     ("TIFF", "I;16"),
 ]
+WITH_PROFILES = ("PNG", "JPEG", "WEBP", "TIFF")
+PROFILES = (b"garbage", write_profile(DISPLAY_P3, 2.2), write_profile(None, 1.8))
 NO_IMAGES = {
     "text": b"hello",
     "gif": b"GIF89a" + bytes(20),
@@ -135,6 +140,10 @@ def _image(draw: random.Random) -> bytes:
         exif = Image.Exif()
         exif[0x0112] = draw.randint(1, 9)
         options["exif"] = exif
+    if kind in WITH_PROFILES and draw.random() < 0.2:
+        options["icc_profile"] = draw.choice(PROFILES)
+    if kind in ("GIF", "TIFF") and draw.random() < 0.3:
+        options |= {"save_all": True, "append_images": [picture.rotate(180)]}
     return encode(picture, kind, **options)
 
 

@@ -47,12 +47,14 @@ class Decoded:
         profile: Name of the colour profile it was converted from; None where nothing was converted.
         broken_profile: Whether it has a profile that cannot be used; its values are taken as sRGB.
         largest: Largest sample of grey or colour of an image of more than 8 bits, before scaling; None for others.
+        white: The sample that became 255 in it; None for others.
     """
 
     planes: np.ndarray
     profile: str | None = None
     broken_profile: bool = False
     largest: int | None = None
+    white: int | None = None
 
 
 def decode(opened: OpenedImage, resolution: int, white: int | None = None) -> Decoded:
@@ -118,12 +120,10 @@ def _decode(opened: OpenedImage, resolution: int, white: int | None) -> Decoded:
     upper, lower = turn(deep.upper), None if deep.lower is None else turn(deep.lower)
     deep = dataclasses.replace(deep, upper=upper, lower=lower)
     square = centre_square(upper.size)
-    colour, alpha = resize_with_alpha(
-        square, lambda box: deep.strip(box, white or deep.white), resolution
-    )
-    return dataclasses.replace(
-        _finish(opened, _to_image(colour), alpha), largest=deep.largest(square)
-    )
+    white = white or deep.white
+    colour, alpha = resize_with_alpha(square, lambda box: deep.strip(box, white), resolution)
+    finished = _finish(opened, _to_image(colour), alpha)
+    return dataclasses.replace(finished, largest=deep.largest(square), white=white)
 
 
 def _draft(image: Image.Image, resolution: int) -> None:

@@ -20,7 +20,7 @@ from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
-from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference
+from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.evaluation.scoring import build_evaluator
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, keep_freed_memory
@@ -114,7 +114,7 @@ def load_workload(config: RunConfig, console: Console) -> Workload:
         default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
         channels=data.channels,
         data_root=data.data_root,
-        follow_links=data.follow_links,
+        **reading_of(config),
         progress=_activity(console, "decoding"),
     )
     for note in images.notes:
@@ -224,7 +224,7 @@ def _evaluator(workload: Workload, console: Console) -> Evaluator | None:
             resolution=images.images.shape[2],
             channels=CHANNEL_NAMES[images.images.shape[1]],
             data_root=workload.config.data.data_root,
-            follow_links=workload.config.data.follow_links,
+            **reading_of(workload.config),
             progress=_activity(console, "decoding"),
         )
         for line in reference.notes:
