@@ -23,7 +23,7 @@ from adavit.data.image_set import ImageSet
 from adavit.runtime.cache_folder import mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
 _STALE_SECONDS = 24 * 3600
@@ -90,6 +90,7 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
             skipped=tuple(Skipped(str(name), str(why)) for name, why in stored["skipped"]),
             source=str(stored["source"]),
             notes=tuple(str(note) for note in stored["notes"]),
+            names=tuple(str(name) for name in stored["names"]),
         )
     except _DAMAGE:
         return None
@@ -119,6 +120,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         "classes": list(image_set.classes),
         "skipped": [[each.name, each.reason] for each in image_set.skipped],
         "notes": list(image_set.notes),
+        "names": list(image_set.names),
     }
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps(stored).encode())

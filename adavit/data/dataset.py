@@ -161,6 +161,7 @@ def _decode(
         skipped=tuple(skipped),
         source=collection.source,
         notes=tuple(notes),
+        names=tuple(survey.names) if collection.has_files else (),
     )
     # What the system refused now is no fact about the files: then the next run looks again.
     if error is None and not survey.unavailable:

@@ -21,6 +21,8 @@ class ImageSet:
         skipped: Files that are not among the images, with the reasons.
         source: The resolved path, or the name as given.
         notes: Sentences for the log: what was found and what was done to it.
+        names: Path of each image inside the folder or zip, unprintable characters escaped, a frame of a
+            file as "a.gif#003"; empty for a set that has no files.
     """
 
     name: str
@@ -31,6 +33,7 @@ class ImageSet:
     skipped: tuple[Skipped, ...]
     source: str
     notes: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, load_images
-from adavit.data.files.collection import open_files
-from adavit.data.files.members import printable
 from adavit.errors import UserError
 from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
 from adavit.evaluation.sources import GeneratorSource, open_source
@@ -251,20 +249,10 @@ def image_names(images: ImageSet) -> list[str] | None:
     """Names of a set's images, in its order.
 
     Args:
-        images: As loaded; the files are listed again, not read.
+        images: As loaded.
 
     Returns:
         Paths inside the folder or zip, unprintable characters escaped; None for a set that has no
-        files, or whose files have changed in the meantime.
+        files.
     """
-    path = Path(images.source)
-    if not path.exists():
-        return None
-    skipped = {item.name for item in images.skipped}
-    try:
-        with open_files(path, images.name) as collection:
-            listed = collection.images()
-    except (OSError, UserError):
-        return None
-    names = [name for name in (printable(image.name) for image in listed) if name not in skipped]
-    return names if len(names) == len(images) else None
+    return list(images.names) or None

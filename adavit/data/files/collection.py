@@ -51,6 +51,7 @@ class Collection:
             only when the cache has nothing.
         labels: Class labels of those images that could be read, given their indices.
         skipped: What was left out before opening it.
+        has_files: Whether the names of its images are those of files that the user has.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Collection:
     images: Callable[[], Sequence[SourceImage]]
     labels: Callable[[Sequence[int]], Labels]
     skipped: tuple[Skipped, ...] = ()
+    has_files: bool = False
 
 
 @contextmanager
@@ -125,7 +127,9 @@ def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Col
     for member in (*members, *([label_file] if label_file else [])):
         parts.append(f"{member.name}\0{member.size_bytes}\0{member.stamp}")
     parts.extend(f"{each.name}\0{each.reason}" for each in skipped)
-    return Collection(name, str(path), identify(parts), images, labels, tuple(skipped))
+    return Collection(
+        name, str(path), identify(parts), images, labels, tuple(skipped), has_files=True
+    )
 
 
 def _reason_to_skip(member: Member) -> str | None:

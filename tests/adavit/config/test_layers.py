@@ -144,6 +144,7 @@ def test_resolving_leaves_nothing_to_choose_and_keeps_what_was_given(
             # These are words of their own: what was detected or chosen is recorded elsewhere.
             own_word = (section, key) in {
                 ("data", "channels"),
+                ("data", "scale_16bit"),
                 ("metrics", "extractor"),
                 ("run", "device"),
             }

@@ -12,8 +12,10 @@ from PIL.PngImagePlugin import PngImageFile
 
 from adavit.data import assemble, cache, load_images
 from adavit.data.dataset import safe_name
+from adavit.data.reading import Scale16Bit
 from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
+from tests.references.image_writers import DISPLAY_P3, write_profile, write_tiff
 
 
 def two_classes() -> dict[str, bytes]:
@@ -470,3 +472,70 @@ def test_a_large_image_below_the_limit_gives_no_warning(
 )
 def test_names_are_safe_in_file_names(text: str, name: str) -> None:
     assert safe_name(text) == name
+
+
+def twelve_bits(folder: Path) -> tuple[Path, np.ndarray]:
+    """12 pictures whose samples of 12 bits lie in 16, and the samples [12, 8, 8]; the largest is 4095."""
+    samples = np.random.default_rng(0).integers(0, 4096, (12, 8, 8)).astype(np.uint16)
+    samples[3, 2, 1] = 4095
+    files = {f"{index:02d}.tif": encode(each, "TIFF") for index, each in enumerate(samples)}
+    return write_folder(folder, files), samples
+
+
+@pytest.mark.parametrize(("scale", "white"), [("auto", 65535), ("full", 65535), ("set", 4095)])
+def test_the_white_of_16_bits_is_what_was_asked_for(
+    tmp_path: Path, scale: Scale16Bit, white: int
+) -> None:
+    folder, samples = twelve_bits(tmp_path / "cells")
+    found = load_images(str(folder), scale_16bit=scale)
+    np.testing.assert_array_equal(found.images[:, 0], np.rint(samples * 255.0 / white))
+    (note,) = [note for note in found.notes if note.startswith("16 bits")]
+    assert f"12 images have more than 8 bits, samples up to 4,095; white is {white:,}" in note
+    is_dark = scale != "set"
+    assert ("--scale-16bit set makes 4,095 white" in note) == is_dark
+    assert any("whole set is dark" in note for note in found.notes) == is_dark
+
+
+def test_each_tiff_declares_its_own_white_and_full_takes_one_for_all(tmp_path: Path) -> None:
+    samples = np.full((8, 8, 1), 2048)
+    files = {
+        "a.tif": write_tiff(samples, 1, 12),
+        "b.tif": write_tiff(samples * 16, 1, 16),
+    }
+    folder = str(write_folder(tmp_path / "set", files))
+    declared = load_images(folder)
+    assert declared.images[:, 0, 0, 0].tolist() == [128, 128]  # 2048 / 4095 and 32768 / 65535
+    assert "white is from 4,095 to 65,535" in " ".join(declared.notes)
+    assert load_images(folder, scale_16bit="full").images[:, 0, 0, 0].tolist() == [8, 128]
+    assert load_images(folder, scale_16bit="set").images[:, 0, 0, 0].tolist() == [8, 128]
+
+
+def test_frames_carry_the_class_and_the_name_of_their_file(tmp_path: Path) -> None:
+    pages = [Image.fromarray(pixels(8, 8, seed=seed)) for seed in range(3)]
+    stack = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    files = {"cat/a.png": png(1, channels=1), "dog/stack.tif": stack}
+    folder = str(write_folder(tmp_path / "set", files))
+    first = load_images(folder)
+    assert len(first) == 2
+    assert "Found 3 frames or pages in 1 file; the first of each is used." in " ".join(first.notes)
+    every = load_images(folder, frames="all")
+    assert every.labels is not None
+    assert every.labels.tolist() == [0, 1, 1, 1]
+    assert every.names == ("cat/a.png", *(f"dog/stack.tif#{number:03d}" for number in range(3)))
+    np.testing.assert_array_equal(every.images[1:, 0], np.stack(pages))
+    again = load_images(folder, frames="all", progress=lambda *_: pytest.fail("decoded again"))
+    assert again.names == every.names
+
+
+def test_profiles_are_counted(tmp_path: Path) -> None:
+    image = pixels(8, 8, 3)
+    wide = write_profile(DISPLAY_P3, 2.2, "wide")
+    files = {
+        "1.png": encode(image, icc_profile=wide),
+        "2.jpg": encode(image, "JPEG", icc_profile=wide),
+        "3.png": encode(image, icc_profile=b"garbage"),
+        "4.png": encode(image),
+    }
+    notes = load_images(str(write_folder(tmp_path / "set", files))).notes
+    assert "Colours: 2 images are converted to sRGB from wide (2)." in notes
+    assert any("1 image has a colour profile that cannot be used" in note for note in notes)
