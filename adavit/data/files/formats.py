@@ -24,6 +24,8 @@ from adavit.data.files.png_chunks import without_ancillary_chunks
 from adavit.runtime.pictures import is_result
 
 MAXIMUM_PIXELS = 250_000_000
+# Pillow gathers a row in blocks of 64 KB and copies what it has each time: a row of megabytes takes a minute.
+MAXIMUM_SIDE = 100_000
 READ_FORMATS = "PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC"
 Reader = Callable[[BinaryIO, str], Image.Image]
 _READERS: dict[str, Reader] = {
@@ -127,7 +129,7 @@ def open_image(stream: BinaryIO) -> OpenedImage:
         stream: The file, positioned at its start. Must stay open until the image is decoded.
 
     Returns:
-        The image, not yet loaded, of at most 250 megapixels.
+        The image, not yet loaded, of at most 250 megapixels and 100,000 pixels on a side.
 
     Raises:
         Unreadable: If the file is none of the formats, its header is broken, or it has too many
@@ -140,6 +142,11 @@ def open_image(stream: BinaryIO) -> OpenedImage:
     except Unreadable:
         raise
     except SyntaxError as error:  # what Pillow's readers raise for a header they do not understand
+        if str(error) == "unknown pixel mode":
+            raise Unreadable(
+                "is a TIFF with pixels of a kind that is not read (channels, bits or byte order);"
+                " save it as a PNG"
+            ) from error
         raise Unreadable("is damaged: no image can be found in it") from error
     except (
         Exception
@@ -155,6 +162,8 @@ def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAXIMUM_PIXELS:
         raise Unreadable(f"has over {MAXIMUM_PIXELS // 10**6} megapixels ({width}x{height})")
+    if max(size) > MAXIMUM_SIDE:
+        raise Unreadable(f"has a side of over {MAXIMUM_SIDE:,} pixels ({width}x{height})")
 
 
 def unreadable(error: Exception) -> Unreadable:

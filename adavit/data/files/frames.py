@@ -19,9 +19,12 @@ _NO_PAGE_OF_ITS_OWN = 0b101
 
 
 def has_frames(opened: OpenedImage) -> bool:
-    """Whether a file may hold more than one image; looks at its header only."""
+    """Whether a file may hold more than one image; looks no further than at the header of the second."""
     image = opened.image
-    return image.format in _FORMATS and bool(getattr(image, "is_animated", False))
+    try:
+        return image.format in _FORMATS and bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 - readers raise anything for damaged frames; the first may still be good
+        return False
 
 
 def list_frames(opened: OpenedImage) -> list[int]:
@@ -32,7 +35,7 @@ def list_frames(opened: OpenedImage) -> list[int]:
 
     Returns:
         Their numbers from 0, ascending, at most 10,000; thumbnails and masks of a TIFF's pages are none. Only [0]
-        where there is nothing else, or where the rest cannot be found.
+        where there is nothing else.
     """
     if not has_frames(opened):
         return [0]
@@ -42,8 +45,8 @@ def list_frames(opened: OpenedImage) -> list[int]:
     else:
         try:
             found = list(range(min(int(getattr(image, "n_frames", 1)), MAXIMUM_FRAMES)))
-        except Exception:  # noqa: BLE001 - readers raise anything for damaged frames; the first may still be good
-            found = []
+        except Exception:  # noqa: BLE001 - as in `has_frames`; what was found so far may be good
+            found = list(range(image.tell() + 1))
     with suppress(Exception):
         image.seek(0)
     return found or [0]

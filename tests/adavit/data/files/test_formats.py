@@ -38,6 +38,12 @@ def test_exactly_250_megapixels_is_accepted() -> None:
     assert image.width * image.height == MAXIMUM_PIXELS
 
 
+def test_an_absurdly_long_side_is_refused_from_the_header() -> None:
+    assert open_image(io.BytesIO(png_header(100_000, 2))).size == (100_000, 2)
+    with pytest.raises(Unreadable, match=r"a side of over 100,000 pixels \(2x100001\)"):
+        open_image(io.BytesIO(png_header(2, 100_001)))
+
+
 def test_a_later_page_may_not_be_too_large_either(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = [Image.new("L", (4, 4)), Image.new("L", (5, 4))]
     data = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])

@@ -80,6 +80,22 @@ def test_a_truncated_animation_keeps_what_is_whole() -> None:
     assert int(decode(opened, 8).planes[0, 0, 0]) == 10
 
 
+@pytest.mark.parametrize("whole", [1, 2, 3])
+def test_frames_before_the_damage_of_a_gif_are_kept(whole: int) -> None:
+    data = animation("GIF")
+    place = -1
+    for _ in range(whole + 1):  # the descriptor of the first frame that is damaged
+        place = data.index(b",\0\0\0\0\x08\0\x08\0", place + 1)
+    opened = open_image(io.BytesIO(data[: place + 10]))
+    numbers = list_frames(opened)
+    assert numbers[:whole] == list(range(whole))
+    levels = []
+    for number in numbers[:whole]:
+        opened.seek(number)
+        levels.append(int(decode(opened, 8).planes[0, 4, 4]))
+    assert levels == LEVELS[:whole]
+
+
 def test_a_frame_that_is_not_there_is_unreadable() -> None:
     opened = open_image(io.BytesIO(animation("GIF")))
     with pytest.raises(Unreadable, match="is damaged"):
