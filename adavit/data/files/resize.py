@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 FILTER = Image.Resampling.LANCZOS
-STRIP_PIXELS = 1 << 21
+STRIP_PIXELS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Square:
     side: int
 
     def strips(self) -> Iterator[tuple[int, int, int, int]]:
-        """Boxes (left, top, right, bottom) of at most 2 megapixels, from the top down."""
+        """Boxes (left, top, right, bottom) of at most half a megapixel, from the top down."""
         rows = max(1, STRIP_PIXELS // self.side)
         for start in range(self.top, self.top + self.side, rows):
             bottom = min(start + rows, self.top + self.side)

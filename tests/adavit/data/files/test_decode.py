@@ -1,6 +1,11 @@
 import io
+import struct
+import subprocess
+import sys
 import warnings
+import zlib
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ from adavit.data.files.decode import decode
 from adavit.data.files.formats import OpenedImage, Unreadable, open_image
 from tests.references.data_files import encode, pixels
 from tests.references.data_lanczos import lanczos, lanczos_rgba
+from tests.references.image_writers import chunk, pack
 
 
 def decode_file(data: bytes, resolution: int) -> np.ndarray:
@@ -282,3 +288,69 @@ def test_flipped_bytes_give_an_image_or_unreadable_but_nothing_else(kind: str) -
 
 def test_pillow_is_not_told_to_load_truncated_images() -> None:
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_large_jpeg_is_decoded_at_half_its_size(
+    monkeypatch: pytest.MonkeyPatch, mode: str, orientation: int
+) -> None:
+    coarse = Image.fromarray(pixels(6, 5, 3)).resize((80, 96), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(coarse.convert(mode), "JPEG", quality=95, exif=exif)
+    whole = decode_file(data, 16)
+    monkeypatch.setattr("adavit.data.files.decode._DRAFT_PIXELS", 80 * 96 - 1)
+    opened = open_image(io.BytesIO(data))
+    drafted = decode(opened, 16).planes
+    assert opened.image.size == (40, 48)
+    assert opened.size == (80, 96)  # as stored, for the log
+    np.testing.assert_allclose(drafted.astype(int), whole, atol=12)  # another filter at the edges
+    assert np.abs(drafted.astype(int) - whole).mean() < 2
+    full = open_image(io.BytesIO(data))
+    decode(full, 32)  # half of 80 is less than twice 32
+    assert full.image.size == (80, 96)
+
+
+MEASURE = """
+import re, sys
+from pathlib import Path
+from adavit.data.files.decode import decode
+from adavit.data.files.formats import open_image
+
+def peak_kib():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1))
+
+before = peak_kib()
+for path in sys.argv[1:]:
+    with open(path, "rb") as stream:
+        planes = decode(open_image(stream), 64).planes
+    assert (planes[3] < 255).any()
+    print(peak_kib() - before)
+"""
+
+
+def write_large_png(path: Path, side: int, bits: int) -> Path:
+    """A PNG of RGBA whose rows are all the same."""
+    row = np.random.default_rng(0).integers(0, 2**bits, (1, side, 4))
+    first = b"\0" + pack(row, bits, big_endian=True)
+    same_again = b"\2" + b"\0" * (len(first) - 1)  # the filter "up"
+    packer = zlib.compressobj(1)
+    body = packer.compress(first)
+    body += b"".join(packer.compress(same_again) for _ in range(side - 1)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, bits, 6, 0, 0, 0)
+    chunks = [chunk(b"IHDR", header), chunk(b"IDAT", body), chunk(b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
+@pytest.mark.slow  # a process of its own, with its imports
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measured as Linux tells it")
+def test_memory_is_that_of_the_stored_pixels_and_little_more(tmp_path: Path) -> None:
+    # 16 megapixels of RGBA: 61 MiB at 8 bits, twice that at 16.
+    files = [write_large_png(tmp_path / f"{bits}.png", 4000, bits) for bits in (8, 16)]
+    command = [sys.executable, "-c", MEASURE, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    eight, sixteen = (int(line) / 1024 for line in done.stdout.split())
+    assert eight < 130
+    assert sixteen < 200
