@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from adavit.data import load_images, split_images
 from adavit.errors import UserError
@@ -12,6 +13,7 @@ from adavit.evaluation.run_images import (
     images_like,
     images_of_run,
     load_reference,
+    reading_of,
     split_name,
     split_of,
 )
@@ -118,3 +120,21 @@ def test_images_come_in_the_size_and_channels_that_a_generator_draws(
     )
     assert found.images.shape == (25, channels, 8, 8)
     assert told[-1] == ("decoding", 25, 25)
+
+
+def test_the_files_of_a_run_are_read_as_they_were_for_its_training(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 4096, (40, SIDE, SIDE)).astype(np.uint16)
+    pages = [Image.fromarray(each) for each in levels]
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    pages[0].save(folder / "stack.tif", save_all=True, append_images=pages[1:])
+    reading = {"frames": "all", "scale_16bit": "set"}
+    run = make_run(Path("run"), folder, **reading)
+    assert reading_of(opened(run).config) == {"follow_links": False, **reading}
+    trained = load_images(
+        str(folder), resolution=SIDE, channels="rgb", frames="all", scale_16bit="set"
+    )
+    found = images_of(run, fingerprint=trained.fingerprint)
+    np.testing.assert_array_equal(found.everything.images, trained.images)
+    assert len(found.train) == 40
+    assert trained.images.max() > 250
