@@ -146,16 +146,12 @@ def _describe_brightness(survey: Survey) -> list[str]:
     darkest = int(np.searchsorted(shares, 1.0 - _NEARLY_ALL, side="right"))
     brightest = int(np.searchsorted(shares, _NEARLY_ALL))
     if brightest < _DARK:
-        return [
-            f"The whole set is dark: 99.9% of its values are at most {brightest} of 255. See whether the images are as"
-            " they should be."
-        ]
-    if darkest > _BRIGHT:
-        return [
-            f"The whole set is bright: 99.9% of its values are at least {darkest} of 255. See whether the images are as"
-            " they should be."
-        ]
-    return []
+        found = f"dark: 99.9% of its values are at most {brightest} of 255"
+    elif darkest > _BRIGHT:
+        found = f"bright: 99.9% of its values are at least {darkest} of 255"
+    else:
+        return []
+    return [f"Warning: the whole set is {found}. See whether the images are as they should be."]
 
 
 def _counted(count: int, one: str, many: str) -> str:

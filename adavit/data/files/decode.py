@@ -157,6 +157,8 @@ def _transparent_key(image: Image.Image) -> np.ndarray | None:
     key = image.info.get("transparency") if image.mode in ("1", "L", "RGB") else None
     if key is None or image.format != "PNG":
         return None if key is None else np.atleast_1d(np.asarray(key, dtype=np.uint8))
+    if raw_mode(image).endswith(";16B"):  # of an animation, of which only upper bytes are known
+        return (np.atleast_1d(np.asarray(key)) >> 8).astype(np.uint8)
     bits, factor = _WIDENED.get(raw_mode(image), (8, 1))
     return (np.atleast_1d(np.asarray(key)) % 2**bits * factor).astype(np.uint8)
 

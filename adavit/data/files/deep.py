@@ -115,12 +115,13 @@ def _from_png(opened: OpenedImage) -> DeepSamples | None:
         key = image.info.get("transparency")
         transparent = None if key is None else (int(key),)
         return DeepSamples(image, None, 1, FULL_WHITE, False, transparent)
+    # Pillow composes the frames of an animation in 8 bits, and reads on from where it is in the file.
+    if getattr(image, "is_animated", False) or not layout.endswith(";16B"):
+        return None
     if layout == "LA;16B":
         _set_raw_mode(image, "RGBA")
         image.load()
         return DeepSamples(image, None, 2, FULL_WHITE, False, None)
-    if not layout.endswith(";16B"):
-        return None
     image.load()
     channels = len(image.getbands())
     key = image.info.get("transparency") if channels == 3 else None

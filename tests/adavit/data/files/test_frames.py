@@ -1,4 +1,6 @@
 import io
+import struct
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from adavit.data.files.decode import decode
 from adavit.data.files.formats import Unreadable, open_image
 from adavit.data.files.frames import frame_name, has_frames, list_frames
 from tests.references.data_files import encode, pixels
+from tests.references.image_writers import PNG_CHANNELS, write_png
 
 KINDS = ["TIFF", "GIF", "WEBP", "PNG", *(["AVIF"] if features.check("avif") else [])]
 LEVELS = [10, 90, 170, 250]
@@ -94,6 +97,43 @@ def test_frames_before_the_damage_of_a_gif_are_kept(whole: int) -> None:
         opened.seek(number)
         levels.append(int(decode(opened, 8).planes[0, 4, 4]))
     assert levels == LEVELS[:whole]
+
+
+@pytest.mark.parametrize("colour_type", [2, 4, 6])
+def test_frames_of_16_bits_in_a_png_are_read_by_their_upper_bytes(colour_type: int) -> None:
+    channels = PNG_CHANNELS[colour_type]
+    frames = np.random.default_rng(0).integers(0, 65536, (3, 8, 8, channels))
+    if colour_type != 2:
+        frames[..., -1] = 65535
+
+    def control(number: int) -> tuple[bytes, bytes]:
+        return b"fcTL", struct.pack(">5I2H2B", number, 8, 8, 0, 0, 1, 10, 0, 0)
+
+    behind = []
+    for index in (1, 2):
+        alone = write_png(frames[index], colour_type, 16)
+        body = b"".join(pixel_chunks(alone))
+        behind += [control(2 * index - 1), (b"fdAT", struct.pack(">I", 2 * index) + body)]
+    before = [(b"acTL", struct.pack(">2I", 3, 0)), control(0)]
+    opened = open_image(
+        io.BytesIO(write_png(frames[0], colour_type, 16, before=before, behind=behind))
+    )
+    assert list_frames(opened) == [0, 1, 2]
+    for number in range(3):
+        opened.seek(number)
+        expected = (frames[number] >> 8)[..., : 1 if colour_type == 4 else 3].transpose(2, 0, 1)
+        found = decode(opened, 8).planes[:3]
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
+
+
+def pixel_chunks(data: bytes) -> Iterator[bytes]:
+    """The contents of the IDAT chunks of a PNG."""
+    place = 8
+    while place < len(data):
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        if kind == b"IDAT":
+            yield data[place + 8 : place + 8 + length]
+        place += 12 + length
 
 
 def test_a_frame_that_is_not_there_is_unreadable() -> None:
