@@ -163,8 +163,11 @@ SRGB = np.array(
 )
 
 
-def write_profile(primaries: np.ndarray | None, gamma: float, name: str = "test") -> bytes:
-    """An ICC profile, version 2.4: RGB with the primaries, or grey without them; value^gamma is light."""
+def write_profile(primaries: np.ndarray | None, gamma: float | None, name: str = "test") -> bytes:
+    """An ICC profile, version 2.4: RGB with the primaries, or grey without them.
+
+    Light is value^gamma; without a gamma it is sRGB's curve in 1,024 steps, as in the profile of most cameras.
+    """
 
     def fixed(number: float) -> bytes:
         return struct.pack(">i", round(number * 65536))
@@ -173,7 +176,13 @@ def write_profile(primaries: np.ndarray | None, gamma: float, name: str = "test"
         return b"XYZ \0\0\0\0" + b"".join(map(fixed, values))
 
     white = (0.9642, 1.0, 0.8249)
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    if gamma is None:
+        values = np.linspace(0, 1, 1024)
+        light = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        curve = b"curv\0\0\0\0" + struct.pack(">I", 1024)
+        curve += np.rint(light * 65535).astype(">u2").tobytes()
+    else:
+        curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
     text = name.encode() + b"\0"
     description = b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + b"\0" * 78
     tags = [(b"desc", description), (b"cprt", b"text\0\0\0\0CC0\0"), (b"wtpt", colour(white))]

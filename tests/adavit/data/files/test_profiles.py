@@ -74,12 +74,17 @@ def test_what_nobody_sees_stays_black() -> None:
 
 @pytest.mark.parametrize(
     "profile",
-    [ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()],
-    ids=["Little CMS"],
+    [
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        write_profile(SRGB, None),
+    ],
+    ids=["Little CMS", "cameras"],
 )
-def test_an_image_in_srgb_keeps_its_bytes(profile: bytes) -> None:
-    found = decoded(encode(COLOURS, icc_profile=profile))
-    np.testing.assert_array_equal(rows(found), COLOURS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_in_srgb_keeps_its_bytes(channels: int, profile: bytes) -> None:
+    image = COLOURS[..., 0] if channels == 1 else COLOURS
+    found = decoded(encode(image, icc_profile=profile))
+    np.testing.assert_array_equal(rows(found), COLOURS[..., :channels] * np.ones(3))
     assert (found.profile, found.broken_profile) == (None, False)
 
 
