@@ -34,6 +34,8 @@ def test_a_flag_arrives_at_its_setting(adavit: Adavit, pictures: Path) -> None:
         "--kimg": "0.016",
         "--resolution": "8",
         "--channels": "grey",
+        "--frames": "all",
+        "--scale-16bit": "set",
         "--subset": "12",
         "--val-fraction": "0.25",
         "--data-root": "downloads",

@@ -23,6 +23,8 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--init-discriminator": ("trunk.safetensors", []),
     "--resolution": ("8", []),
     "--channels": ("rgba", []),
+    "--frames": ("all", []),
+    "--scale-16bit": ("set", []),
     "--subset": ("12", []),
     "--val-fraction": ("0.25", []),
     "--data-root": ("downloads", []),
