@@ -26,6 +26,7 @@ from adavit.runs.records import (
     read_records,
     recorded_metric,
 )
+from adavit.runtime.paths import takes_paths
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+@takes_paths("sources")
 def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
     """Puts figures side by side.
 

@@ -8,8 +8,10 @@ from adavit.report.run import Run, collect_runs
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number
 from adavit.runs.records import best_record, recorded_metric
+from adavit.runtime.paths import takes_paths
 
 
+@takes_paths("folder")
 def list_runs(folder: Path) -> list[dict[str, Any]]:
     """The runs below a folder, the one that was worked on last at the end.
 

@@ -12,10 +12,12 @@ from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_formats import to_csv, to_markdown
 from adavit.report.tabulation import build_table
 from adavit.runtime.files import make_folder, write_text
+from adavit.runtime.paths import takes_paths
 
 SUFFIXES = (".html", ".md", ".csv", ".json")
 
 
+@takes_paths("sources", "out", "merge")
 def write_report(
     sources: Sequence[Path],
     out: Path,

@@ -1,9 +1,11 @@
 """The run directory: the one owner of the names of its files."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from adavit.runs.records import append_record, records_of
 from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
+_LARGEST = 99_999
 
 
 class RunTaken(UserError):
@@ -128,7 +132,7 @@ class RunDirectory:
         if not out.is_dir() or set(out.iterdir()) - before_the_run:
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
-                f" continue the run in it with --resume {out}."
+                f" continue the run in it: {directory.resume_command}"
             )
 
     @classmethod
@@ -146,6 +150,11 @@ class RunDirectory:
                 " path."
             )
         return directory
+
+    @property
+    def resume_command(self) -> str:
+        """What a person types to go on with the run."""
+        return f"adavit train --resume {shlex.quote(str(self.path))}"
 
     def is_run(self) -> bool:
         """Whether there is a run in the folder."""
@@ -205,12 +214,14 @@ class RunDirectory:
 
 
 def _next_numbered(parent: Path, label: str) -> Path:
+    """A new folder `NNNNN-label`; folders of other names, which may begin with digits too, do not count."""
     parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        taken = [int(name[:5]) for name in os.listdir(parent) if name[:5].isdigit()]
-        path = parent / f"{max(taken, default=-1) + 1:05d}-{label}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue  # another run took the number at the same moment
-        return path
+    taken = {int(match[1]) for name in os.listdir(parent) if (match := _NUMBERED.fullmatch(name))}
+    after = max(taken, default=-1) + 1
+    for number in itertools.count(after if after <= _LARGEST else 0):
+        path = parent / f"{number:05d}-{label}"
+        if number not in taken:
+            with contextlib.suppress(FileExistsError):  # another run took it at the same moment
+                path.mkdir()
+                return path
+    raise AssertionError("unreachable")

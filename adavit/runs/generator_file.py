@@ -12,6 +12,7 @@ from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
+from adavit.runtime.paths import takes_paths
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def save_generator(
     write_weights(path, generator, metadata)
 
 
+@takes_paths("path")
 def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
     """Reads a generator from a run directory or a file.
 

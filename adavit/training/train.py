@@ -13,6 +13,7 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
+from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.workload import (
     absolute_source,
@@ -74,6 +75,7 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
         return _run(Trainer(workload, step, directory, console))
 
 
+@takes_paths("path")
 def resume(
     path: Path, layers: Sequence[Mapping[str, Any]] = (), *, console: Console | None = None
 ) -> Path:

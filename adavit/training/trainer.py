@@ -112,7 +112,7 @@ class Trainer:
                 if self._is_due("checkpoint", run.checkpoint_every_kimg) or ending or stop():
                     self._save()
                 if stop.signal_number is not None:
-                    raise Stopped(stop.signal_number)
+                    raise Stopped(stop.signal_number, go_on=self.directory.resume_command)
                 if ending:
                     self.console.note(f"{ending}. Everything is in {self.directory.path}.")
                     return

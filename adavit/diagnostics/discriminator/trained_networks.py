@@ -51,7 +51,7 @@ def read_inspected_run(source: str) -> InspectedRun:
     Raises:
         UserError: If there is none, or it is damaged or does not fit.
     """
-    path = _find_checkpoint(Path(source).expanduser())
+    path = _find_checkpoint(Path(source))
     state = load_checkpoint(path)
     try:
         config = ResolvedConfig.model_validate(state.get("config"))

@@ -14,6 +14,7 @@ from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrup
     [
         (["cpu", "cuda"], "cpu and cuda, expected one kind"),
         (["cuda:x"], "names 'cuda:x'"),
+        (["cuda:²"], "names 'cuda:²'"),
         (["tpu"], "tpu"),
     ],
 )

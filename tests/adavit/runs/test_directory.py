@@ -127,6 +127,37 @@ def test_numbered_runs_count_up_and_say_what_they_are(tiny: Tiny, tmp_path: Path
     assert str(adavit.train(other)) == "runs/00001-pictures-vit-noaug"
 
 
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ([], "00000-new"),
+        (["00004-a", "00002-b"], "00005-new"),
+        (
+            ["20251126-photos", "12345", "99999", "999999-x", "00007_a", "00007-", "²²²²²-x"],
+            "00000-new",
+        ),
+        (["٠٠٠٠٧-x", "00001-line\nend"], "00002-new"),
+        (["99999-x"], "00000-new"),
+        (["99999-x", "00000-y", "00001-new"], "00002-new"),
+    ],
+)
+def test_only_five_digits_and_a_dash_are_the_number_of_a_run(
+    tmp_path: Path, there: list[str], expected: str
+) -> None:
+    for name in there:
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    made = [RunDirectory.create(None, "new").path for _ in range(2)]
+    assert str(made[0]) == f"runs/{expected}"
+    assert made[0].is_dir()
+    assert made[1].is_dir()
+    assert made[0] != made[1]
+
+
+def test_a_run_is_gone_on_with_by_one_command(tmp_path: Path) -> None:
+    assert RunDirectory(Path("runs/a")).resume_command == "adavit train --resume runs/a"
+    assert RunDirectory(Path("my runs/a")).resume_command == "adavit train --resume 'my runs/a'"
+
+
 def test_a_folder_that_is_not_empty_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
