@@ -99,8 +99,8 @@ def _is_result_file(path: Path) -> bool:
 def _refuse_inside_data(out: Path, stored: StoredGenerator) -> None:
     """Generated images look like any others: beside the real ones they would be trained on."""
     given = stored.config.get("data", {}).get("source")
-    source = Path(str(given)).expanduser()
-    if given and source.is_dir() and out.expanduser().resolve().is_relative_to(source.resolve()):
+    source = Path(str(given))
+    if given and source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise UserError(
             f"--out {str(out)!r} lies in the data {str(source)!r} of the run, where generated images would be"
             " trained on. Choose a folder outside of it."

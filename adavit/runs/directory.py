@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from adavit.errors import UserError
 from adavit.runs.records import append_record, records_of
 from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
+from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 _NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
@@ -184,18 +183,19 @@ class RunDirectory:
         Raises:
             RunTaken: If another process trains in it.
         """
-        lock = FileLock(self.lock)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunTaken(
-                f"the run in {str(self.path)!r} is being trained by another process, expected only"
-                " one at a time. Wait for it, or stop it first."
-            ) from None
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.lock))
+            except TimeoutError:
+                raise RunTaken(
+                    f"the run in {str(self.path)!r} is being trained by another process, expected"
+                    " only one at a time. Wait for it, or stop it first."
+                ) from None
             yield
-        finally:
-            lock.release()
+
+    def is_claimed(self) -> bool:
+        """Whether a process trains in this directory at this moment."""
+        return is_locked(self.lock)
 
     def append(self, log: Path, record: Mapping[str, Any]) -> None:
         """Adds one line to `stats` or `metrics`."""

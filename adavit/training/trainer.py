@@ -31,7 +31,7 @@ from adavit.training.curves import draw_curves
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import Progress
 from adavit.training.samples import SampleSheet
-from adavit.training.start.workload import Workload, total_images
+from adavit.training.start.workload import Workload, check_total, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
@@ -140,6 +140,7 @@ class Trainer:
                 f" ({error}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
+        check_total(self.config.training, self.progress.images)
         self._forget_after(self.progress.images)
 
     def begin_again(self) -> None:

@@ -7,9 +7,8 @@ import pytest
 
 import adavit
 from adavit.config.layers import build_config, read_config_file
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import load_images
-from adavit.data.cache import default_cache_dir
 from adavit.diagnostics.discriminator.inspection import inspect
 from adavit.diagnostics.leaks.diagnosis import leaks
 from adavit.diagnostics.memorisation.diagnosis import memorisation
@@ -22,6 +21,7 @@ from adavit.generation.generate import generate
 from adavit.metrics.extractors.choice import choose_extractor
 from adavit.report.listing import list_runs
 from adavit.report.report import write_report
+from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.paths import expand_home, home_folder, takes_paths
 
 
@@ -88,7 +88,7 @@ def test_every_path_of_the_configuration_is_expanded(home: Path) -> None:
         section: {key: f"~/{key}" for key in vars(getattr(defaults, section)) if key in PATHS}
         for section in RunConfig.model_fields
     }
-    schema = RunConfig.model_json_schema()["$defs"].values()
+    schema = ResolvedConfig.model_json_schema()["$defs"].values()
     typed = {
         key
         for section in schema
@@ -144,7 +144,7 @@ def test_every_way_in_expands_its_paths(home: Path, name: str) -> None:
 
 def test_a_file_of_weights_may_lie_at_home(home: Path) -> None:
     (home / "weights.pth").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="^(?!.*is not a file)"):
+    with pytest.raises(UserError, match=r"^(?!.*is not a file)"):
         choose_extractor("torchvision:resnet18:~/weights.pth")
 
 
