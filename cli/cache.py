@@ -21,6 +21,7 @@ from adavit.runtime.cache_folder import (
     empty_part,
     part_size,
 )
+from adavit.runtime.paths import takes_paths
 
 PIPE_WIDTH = 200
 

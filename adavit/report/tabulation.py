@@ -153,7 +153,7 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
         ),
         "images/s": (
             "Real images per second of training, evaluations left out.",
-            last["images"] / seconds if seconds else None,
+            number(last["images"] / seconds) if seconds else None,
         ),
         "kimg": ("Thousands of real images seen.", run.images / 1000),
     }

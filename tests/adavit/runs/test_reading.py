@@ -14,7 +14,6 @@ from adavit.runs.reading import (
     read_json,
     read_json_lines,
     read_text,
-    read_yaml,
     text,
 )
 
@@ -26,24 +25,16 @@ def test_what_is_no_object_of_json_is_an_empty_one(tmp_path: Path, content: byte
     assert read_json_lines(tmp_path / "a") == []
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"a: [", b"3", b"\x00", b"\xff", b"!!python/name:os.system"]
-)
-def test_what_is_no_mapping_of_yaml_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a").write_bytes(content)
-    assert read_yaml(tmp_path / "a") == {}
-
-
 def test_folders_and_what_is_absent_are_empty(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         assert read_text(path) is None
-        assert read_json(path) == read_yaml(path) == {}
+        assert read_json(path) == {}
         assert read_json_lines(path) == []
 
 
 def test_what_is_sound_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"a": {"ä": 1}}')
-    assert read_json(tmp_path / "a") == read_yaml(tmp_path / "a") == {"a": {"ä": 1}}
+    assert read_json(tmp_path / "a") == {"a": {"ä": 1}}
     assert read_json_lines(tmp_path / "a") == [{"a": {"ä": 1}}]
 
 
