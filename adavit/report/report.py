@@ -128,6 +128,9 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
                 f"--merge {str(path)!r} cannot be read, expected the report.json of an earlier"
                 " report. Check the path."
             ) from None
-        name = path.name if path.name not in tables else str(path)
+        name, number = path.name, 1
+        while name in tables:  # without its folder, which is nobody else's business
+            number += 1
+            name = f"{path.name} ({number})"
         tables[name] = parse_table(content, f"--merge {str(path)!r}")
     return tables

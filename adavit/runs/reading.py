@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 MAXIMUM_BYTES = 64 * 2**20
 """No description of a run comes near it; what is larger is not read. A log may be longer."""
 
@@ -55,6 +57,15 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 def json_objects(lines: Iterable[str]) -> list[dict[str, Any]]:
     """The objects in lines of JSON; a kill may have left half of one, which is passed over."""
     return [record for record in map(_json_object, lines) if record]
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; empty if there is none."""
+    try:
+        values = yaml.safe_load(read_text(path) or "")
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def read_weights_metadata(path: Path) -> dict[str, str]:

@@ -15,6 +15,7 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory, RunTaken
+from adavit.runs.shared_names import shared_config
 
 Tiny = Callable[..., RunConfig]
 
@@ -104,7 +105,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
 
     with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
         metadata = stored.metadata()
-    assert json.loads(metadata["config"]) == config
+    assert json.loads(metadata["config"]) == shared_config(config)
     assert metadata["data_fingerprint"] == data["fingerprint"]
     best = min(metrics, key=lambda record: record["fd_random"])
     assert json.loads(metadata["metric"])["fd_random"] == best["fd_random"]
