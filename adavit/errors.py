@@ -33,7 +33,7 @@ class _ShortRepr(reprlib.Repr):
     def repr_int(self, value: int, level: int) -> str:
         """Digits, or how many there are."""
         digits = round(abs(value).bit_length() * math.log10(2))
-        return f"a number of about {digits} digits" if digits > 40 else repr(value)
+        return f"<{digits} digits>" if digits > 40 else repr(value)
 
 
 class UserError(ValueError):

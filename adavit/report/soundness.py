@@ -72,7 +72,7 @@ def _check_size(value: float, file: str) -> None:
         return  # what was not finite is recorded as that
     if value and not SMALLEST < abs(value) < LARGEST:
         raise UserError(
-            f"{file} has the number {shown(value)}, expected none beyond {LARGEST:g}. Restore the"
+            f"{file} holds the figure {shown(value)}, expected none beyond {LARGEST:g}. Restore the"
             " file."
         )
 

@@ -20,7 +20,7 @@ LAUGHS = yaml.safe_load(
         ([1, 2], "[1, 2]"),
         ({"a": 1}, "{'a': 1}"),
         (10**40 - 1, "9" * 40),
-        (10**41, "a number of about 41 digits"),
+        (10**41, "<41 digits>"),
     ],
 )
 def test_a_value_is_shown_as_it_is_while_it_is_short(value: Any, text: str) -> None:

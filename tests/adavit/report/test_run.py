@@ -157,9 +157,9 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "seed of 6,021 digits": (_replace("config.yaml", "seed: 1", f"seed: {HUGE}"), "6021 digits"),
     "number for a name": (_replace("config.yaml", "mode: fixed", "mode: 3"), "augment.mode 3"),
     "1e308 in a setting": (_replace("config.yaml", "total_kimg: 30.0", "total_kimg: 1.0e+308"), "1e+308"),
-    "1e308 in a log": (_last_line("metrics.jsonl", fd_random=1e308), "metrics.jsonl has the number 1e+308"),
+    "1e308 in a log": (_last_line("metrics.jsonl", fd_random=1e308), "metrics.jsonl holds the figure 1e+308"),
     "5e-324 s": (_last_line("stats.jsonl", seconds=5e-324), "5e-324"),
-    "4,000 digits in a log": (_last_line("stats.jsonl", p=10**3999), "a number of about 3999 digits"),
+    "4,000 digits in a log": (_last_line("stats.jsonl", p=10**3999), "<3999 digits>"),
     "1e200 in a protocol": (_last_line("metrics.jsonl", protocol={"a": [{"b": 1e200}]}), "1e+200"),
 }  # fmt: skip
 
