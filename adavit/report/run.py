@@ -26,7 +26,8 @@ from adavit.runs.reading import (
 from adavit.runs.records import best_record, read_evaluations, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 HEURISTICS = {"rv": " r_v", "relative": " r_relative"}
 """What is said of the heuristic that steers p; nothing of r_t, which is the usual one."""

@@ -72,7 +72,9 @@ def takes_paths(
 
 
 def _expanded(value: Any) -> Any:
-    if isinstance(value, str | Path):
+    if isinstance(value, str):
+        return expand_home(value)
+    if isinstance(value, Path):
         return expand_home(value)
     if isinstance(value, list | tuple):
         return [_expanded(item) for item in value]

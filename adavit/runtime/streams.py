@@ -73,8 +73,9 @@ def _lenient(name: str, stream: TextIO) -> TextIO:
         return stream
     stream.flush()
     raw = _FileWithoutReader(stream.fileno(), "wb", closefd=False)
+    binary: Any = raw if unbuffered else io.BufferedWriter(raw)
     return io.TextIOWrapper(
-        raw if unbuffered else io.BufferedWriter(raw),  # type: ignore[arg-type]  as Python does
+        binary,
         encoding=stream.encoding,
         errors="backslashreplace",
         line_buffering=stream.line_buffering,

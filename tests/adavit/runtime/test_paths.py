@@ -9,9 +9,8 @@ import adavit
 from adavit.config.layers import build_config, read_config_file
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import load_images
-from adavit.diagnostics.discriminator.inspection import inspect
-from adavit.diagnostics.leaks.diagnosis import leaks
-from adavit.diagnostics.memorisation.diagnosis import memorisation
+from adavit.diagnostics.diagnosed_images import open_diagnosis
+from adavit.diagnostics.discriminator.inspected_images import open_inspection
 from adavit.errors import UserError
 from adavit.evaluation.compare import compare
 from adavit.evaluation.evaluate import evaluate
@@ -125,9 +124,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "runs": lambda: list_runs(Path("~/missing")),
     "report": lambda: write_report([Path("~/missing")], Path("report.html")),
     "report --merge": lambda: write_report([], Path("report.html"), merge=[Path("~/missing")]),
-    "memorisation": lambda: memorisation("~/missing.safetensors", out=Path("out")),
-    "leaks": lambda: leaks("~/missing.safetensors", out=Path("out")),
-    "inspect": lambda: inspect("~/missing"),
+    "memorisation": lambda: open_diagnosis("~/missing.safetensors", out=Path("out")),
+    "inspect": lambda: open_inspection("~/missing"),
     "ablate": lambda: ablate("~/missing.yaml"),
     "sweep": lambda: sweep("~/missing.yaml"),
     "--config": lambda: read_config_file(Path("~/missing")),
