@@ -18,7 +18,7 @@ _EMBEDDINGS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 def for_terminal(text: str) -> str:
-    """Text as a terminal may show it: line ends and tabs stay, other control characters become escapes.
+    """Text as a terminal, or a picture, may show it: line ends and tabs stay, other control characters become escapes.
 
     Names of files and what strangers have written into a run may hold sequences that move the cursor,
     hide lines or rename the window.
