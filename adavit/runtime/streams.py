@@ -9,9 +9,6 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-_READER_LEFT = (errno.EPIPE, errno.EIO)
-"""A pipe whose reader has ended, and a terminal that was closed."""
-
 _LAYOUT = "\n\t"
 _EMBEDDINGS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 """Bidirectional classes of the characters that turn others round, so that a name reads as another."""
@@ -72,7 +69,7 @@ def _lenient(name: str, stream: TextIO) -> TextIO:
         stream.reconfigure(errors="backslashreplace")
         return stream
     stream.flush()
-    raw = _FileWithoutReader(stream.fileno(), "wb", closefd=False)
+    raw = _FileWithoutReader(stream.fileno())
     binary: Any = raw if unbuffered else io.BufferedWriter(raw)
     return io.TextIOWrapper(
         binary,
@@ -84,13 +81,18 @@ def _lenient(name: str, stream: TextIO) -> TextIO:
 
 
 class _FileWithoutReader(io.FileIO):
-    """A file that goes on taking bytes when no one reads them any more."""
+    """A pipe or terminal that goes on taking bytes when no one reads them any more; a file as any other."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "wb", closefd=False)
+        # A terminal that was closed is none any more; on a file EIO is a disk that fails.
+        self._reader_left = (errno.EPIPE, errno.EIO) if self.isatty() else (errno.EPIPE,)
 
     def write(self, data: Any, /) -> int:
         """Number of bytes written, or dropped."""
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _READER_LEFT:
+            if error.errno not in self._reader_left:
                 raise
             return memoryview(data).nbytes

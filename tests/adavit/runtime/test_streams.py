@@ -96,6 +96,26 @@ def test_a_reader_that_leaves_does_not_end_the_program(lines: int) -> None:
     assert (process.wait(), errors) == (7, b"")
 
 
+def test_a_terminal_that_is_closed_does_not_end_the_program() -> None:
+    body = (
+        "print('begun', flush=True)\nsys.stdin.readline()\n"
+        "for number in range(9): print('line', number, flush=True)"
+    )
+    ours, terminal = os.openpty()
+    process = subprocess.Popen(
+        script(body),
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+    )
+    os.close(terminal)
+    assert os.read(ours, 5) == b"begun"
+    os.close(ours)
+    _, errors = process.communicate(b"\n")
+    assert (process.returncode, errors) == (7, b"")
+
+
 def test_a_full_disk_is_still_an_error() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
