@@ -1,7 +1,6 @@
 """The run directory: the one owner of the names of its files."""
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
-from adavit.runs.records import append_record, records_of
-from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
+from adavit.runs.json_lines import append_record
+from adavit.runtime.files import RESULTS_MARK, is_unfinished, mark_results, remove_abandoned
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
 
 
 class RunTaken(UserError):
@@ -49,7 +49,7 @@ class RunDirectory:
         path: The folder.
 
     Attributes:
-        config: The resolved configuration; what makes the folder a run.
+        config: The resolved configuration.
         environment: Versions and machine.
         data: What was trained on.
         stats: A line per report of training.
@@ -58,7 +58,7 @@ class RunDirectory:
         samples: Folder of sample grids.
         real_images: Grid of real images in it, to hold the others against.
         curves: The two logs, drawn.
-        checkpoint: All that a run must remember to go on.
+        checkpoint: All that a run must remember to go on; the newest.
         best_generator: The one whose first metric was lowest.
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
@@ -125,7 +125,9 @@ class RunDirectory:
             return
         directory = RunDirectory(out)
         before_the_run = {directory.cell_note, directory.worker_log, directory.lock, directory.mark}
-        if not out.is_dir() or set(out.iterdir()) - before_the_run:
+        if not out.is_dir() or any(
+            path not in before_the_run and not is_unfinished(path) for path in out.iterdir()
+        ):
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
                 f" continue the run in it with --resume {out}."
@@ -148,8 +150,24 @@ class RunDirectory:
         return directory
 
     def is_run(self) -> bool:
-        """Whether there is a run in the folder."""
-        return self.config.is_file()
+        """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too."""
+        return self.config.is_file() or bool(self.checkpoints())
+
+    def checkpoint_at(self, place: int) -> Path:
+        """Where the checkpoint goes that was written `place` before the newest, e.g. `checkpoint-1.pt`."""
+        return self.path / f"checkpoint-{place}.pt" if place else self.checkpoint
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints there are, the newest first."""
+        older = [
+            int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
+        ]
+        return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+
+    def remove_abandoned(self) -> None:
+        """Removes what killed processes have left half-written; for who has claimed the folder."""
+        for folder in (self.path, self.samples, self.diagnostics.path):
+            remove_abandoned(folder)
 
     def sample_grid(self, images: int, *, decimals: bool) -> Path:
         """Where the sample grid after so many real images goes, e.g. `samples/000020kimg.png`.
@@ -192,16 +210,13 @@ class RunDirectory:
         """Adds one line to `stats` or `metrics`."""
         append_record(log, record)
 
-    def cut_back(self, log: Path, images: int) -> None:
-        """Drops the records past `images` and what a kill left of a half-written line.
 
-        Raises:
-            OSError: If the log cannot be read, or not be written.
-        """
-        if log.exists():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            kept = [record for record in records_of(text) if record["images"] <= images]
-            write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
+def _names_in(folder: Path) -> list[str]:
+    """Names in a folder, none if it is not there."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _next_numbered(parent: Path, label: str) -> Path:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,16 @@ def read_text(path: Path) -> str | None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if there is none."""
-    return _json_object(read_text(path) or "")
+    return json_object(read_text(path) or "")
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects in a file of JSON lines; empty if there is none, or it cannot be read."""
+def json_object(content: str) -> dict[str, Any]:
+    """The object that JSON text is; empty if it is something else."""
     try:
-        if not path.is_file():
-            return []
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            return json_objects(lines)
-    except OSError:
-        return []
-
-
-def json_objects(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The objects in lines of JSON; a kill may have left half of one, which is passed over."""
-    return [record for record in map(_json_object, lines) if record]
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return mapping(values)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -113,11 +106,3 @@ def _one_line(value: Any) -> str:
         return json.dumps(value, default=str, skipkeys=True)
     except (ValueError, TypeError):
         return "(too large to show)"
-
-
-def _json_object(content: str) -> dict[str, Any]:
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return mapping(values)

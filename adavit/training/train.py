@@ -6,14 +6,20 @@ from typing import Any
 
 import yaml
 
-from adavit.config.layers import build_config, flatten, merge, read_config_file
+from adavit.config.layers import build_config, flatten, merge
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import load_newest
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
 from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.stored_settings import (
+    check_unchanged,
+    settings_in_file,
+    stored_settings,
+)
 from adavit.training.start.workload import (
     absolute_source,
     describe_data,
@@ -34,6 +40,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.status_every_kimg",
     "run.samples_every_kimg",
     "run.checkpoint_every_kimg",
+    "run.keep_checkpoints",
     "data.source",
     "data.data_root",
     "data.follow_links",
@@ -67,6 +74,7 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     step, notes = first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
+        directory.remove_abandoned()
         text = config_text(workload.config)
         write_text(directory.config, text)
         for note in (f"{text}\nRun directory: {directory.path}", *notes):
@@ -99,11 +107,22 @@ def resume(
 
 
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
+    directory.remove_abandoned()
+    newest = load_newest(directory)
+    if newest is not None:
+        if newest.warning:
+            console.note(f"Warning: {newest.warning}")
+        if settings_in_file(directory) is None:
+            console.note(
+                f"Warning: {directory.config} is lost or damaged; it is written again from"
+                f" {newest.path.name}, which holds the settings too."
+            )
+        check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
     workload = prepare(config, console)
-    if directory.checkpoint.exists():
+    if newest is not None:
         trainer = Trainer(workload, build_step(workload), directory, console)
-        trainer.resume(directory.checkpoint)
+        trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         step, notes = first_step(workload, read_start(config.training))
@@ -128,7 +147,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     Raises:
         UserError: Naming every setting that must not change.
     """
-    stored = read_config_file(directory.config)
+    stored = stored_settings(directory)
     given = merge(*layers)
     # "auto" asks for what was chosen at the start.
     layers = [

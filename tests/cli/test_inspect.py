@@ -4,11 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 from adavit.diagnostics.discriminator import inspection
-from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.checkpoint import checkpoint_bytes, load_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
 # Three images a side are enough to see that they are drawn.
@@ -76,7 +75,7 @@ def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
     assert list(record["saliency"]) == ["heldout", "generated"]
     state = load_checkpoint(Path("run/checkpoint.pt"))
     state["discriminator"]["head.bias"].fill_(math.nan)
-    torch.save(state, "diverged.pt")
+    Path("diverged.pt").write_bytes(checkpoint_bytes(state))
     diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
     assert diverged.code == 2
     assert "that are not finite" in diverged.err
@@ -125,8 +124,8 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
     Path("young").mkdir()
     Path("young/config.yaml").write_text("{}")
     Path("broken.pt").write_bytes(b"\xff" * 40)
-    torch.save({"format": 1, "config": Path("x")}, "hostile.pt")
-    torch.save({"format": 1, "config": {}}, "partial.pt")
+    Path("hostile.pt").write_bytes(checkpoint_bytes({"config": Path("x")}))
+    Path("partial.pt").write_bytes(checkpoint_bytes({"config": {}}))
     outcome = adavit("inspect", *arguments.split(), "--out", "out")
     assert outcome.code == 2, outcome.err
     assert message in outcome.err

@@ -8,9 +8,10 @@ from PIL import Image
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.fitting import resized_grid
+from adavit.runs.checkpoint import checkpoint_bytes
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
-from adavit.training.start.transfer import read_source, transfer
+from adavit.training.start.transfer import TransferSource, read_source, transfer
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
 from tests.cli.conftest import TINY, Adavit
@@ -114,7 +115,8 @@ def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Pa
     flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]
     adavit(*flags, "--kimg", "0.048", "--out", "whole")
     adavit(*flags, "--kimg", "0.024", "--out", "half")
-    Path("half/checkpoint.pt").rename("kept.pt")
+    for saved in Path("half").glob("checkpoint*.pt"):
+        saved.unlink()
     # Killed before the first checkpoint: from the source.
     again = adavit("train", "--resume", "half")
     assert again.code == 0, again.err
@@ -147,8 +149,9 @@ def test_what_is_no_run_is_code_2_before_anything_is_made(
         Path(name).mkdir()
         Path(name, "config.yaml").write_text("{}")
     Path("broken/checkpoint.pt").write_bytes(b"PK nonsense")
-    torch.save({"generator": {}}, "foreign/checkpoint.pt")
-    torch.save({"format": 1, "generator": {}, "discriminator": [1]}, "hollow/checkpoint.pt")
+    foreign, hollow = {"format": None}, {"generator": {}, "discriminator": [1]}
+    Path("foreign/checkpoint.pt").write_bytes(checkpoint_bytes(foreign))
+    Path("hollow/checkpoint.pt").write_bytes(checkpoint_bytes(hollow))
     flags = ["--dry-run"] if dry else []
     outcome = adavit("train", "--data", pictures, "--transfer", source, *QUIET, *flags)
     assert outcome.code == 2, outcome.err
@@ -159,9 +162,9 @@ def test_what_is_no_run_is_code_2_before_anything_is_made(
 def test_a_run_of_which_nothing_fits_is_an_error(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     step = step_of("first")
-    other = {"odd": torch.zeros(3)}
+    networks = {n: {"odd": torch.zeros(3)} for n in ("generator", "discriminator", "average")}
     with pytest.raises(UserError, match="of which nothing fits"):
-        transfer(step, dict.fromkeys(("generator", "discriminator", "average"), other))
+        transfer(step, TransferSource(networks, warning=""))
 
 
 def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> None:

@@ -1,7 +1,9 @@
 """Names of folders that are words for other things too."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +33,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
     events = {name for name in found if name.startswith("tensorboard/")}
     assert found - events == {
         "checkpoint.pt",
+        "checkpoint-1.pt",
         "config.yaml",
         ".lock",
         ".adavit-results",
@@ -195,23 +198,50 @@ def test_sample_grids_are_found_by_the_names_they_are_given(tmp_path: Path) -> N
     assert directory.sample_grids() == given
 
 
-def test_a_log_is_cut_back_to_whole_records(tmp_path: Path) -> None:
+def test_checkpoints_are_listed_from_the_newest_on(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    directory.cut_back(directory.stats, 8)  # no log yet
-    assert not directory.stats.exists()
-    for images in (8, 16, 24):
-        directory.append(directory.stats, {"images": images, "p": None})
-    with directory.stats.open("a") as log:
-        log.write('{"images": 2')
-    directory.cut_back(directory.stats, 16)
-    assert directory.stats.read_text() == '{"images": 8, "p": null}\n{"images": 16, "p": null}\n'
+    assert directory.checkpoints() == RunDirectory(tmp_path / "nothing").checkpoints() == []
+    names = ["checkpoint.pt", "checkpoint-1.pt", "checkpoint-2.pt", "checkpoint-10.pt"]
+    others = ["checkpoint-0.pt", "checkpoint-.pt", "checkpoint-01.pt", "checkpoint-1.pt.bak"]
+    for name in (*names, *others):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "checkpoint-3.pt").mkdir()
+    assert [path.name for path in directory.checkpoints()] == names
+    assert [directory.checkpoint_at(place).name for place in (0, 1, 2, 10)] == names
 
 
-def test_a_log_that_cannot_be_read_is_not_emptied(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    directory.stats.mkdir()
-    with pytest.raises(OSError, match="stats"):
-        directory.cut_back(directory.stats, 8)
+def test_a_checkpoint_makes_a_run_too(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    assert RunDirectory.open(tmp_path).is_run()
+
+
+def test_what_a_killed_process_began_to_write_is_nothing_and_goes(tmp_path: Path) -> None:
+    directory, dead = RunDirectory(tmp_path), dead_process()
+    directory.samples.mkdir()
+    left = [
+        tmp_path / f".config.yaml.{dead}-0123abcd.partial",
+        tmp_path / f".config.yaml.{os.getpid()}-0123abcd.partial",  # ours before a restart
+        directory.samples / f".reals.png.{dead}-0123abcd.partial",
+    ]
+    written = tmp_path / f".cell.json.{os.getppid()}-0123abcd.partial"  # by a process that lives
+    for path in (*left, written):
+        path.write_bytes(b"")
+    left[2].unlink()
+    directory.samples.rmdir()
+    RunDirectory.check_free(tmp_path)
+    directory.samples.mkdir()
+    left[2].write_bytes(b"")
+    mine = tmp_path / "a.partial"
+    mine.write_bytes(b"")
+    directory.remove_abandoned()
+    assert set(tmp_path.rglob("*")) == {directory.samples, written, mine}
+
+
+def dead_process() -> int:
+    """Number of a process that is no more."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
 
 
 def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:

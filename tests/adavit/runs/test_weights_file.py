@@ -84,4 +84,6 @@ def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path: Path, value: 
 
 
 def test_whole_numbers_and_empty_tensors_are_finite() -> None:
-    check_finite({"steps": torch.tensor(3), "none": torch.zeros(0, 4), "half": torch.ones(2).half()})
+    check_finite(
+        {"steps": torch.tensor(3), "none": torch.zeros(0, 4), "half": torch.ones(2).half()}
+    )
