@@ -34,7 +34,13 @@ class Snapshots:
         self._directory = directory
         self._average = average
         self._progress = progress
+        self._saved: dict[str, Any] = {}
         self._best = None if workload.evaluator is None else BestGenerator(average)
+
+    @property
+    def are_behind(self) -> bool:
+        """Whether anything has happened since the checkpoint."""
+        return self._saved != self._progress.state_dict()
 
     def stateful_parts(self) -> dict[str, Stateful]:
         """What a checkpoint must hold of it."""
@@ -54,6 +60,7 @@ class Snapshots:
             **state_of(parts),
         }
         save_newest(self._directory, state, keep=config.run.keep_checkpoints)
+        self._saved = self._progress.state_dict()
         draw_curves(self._directory)
 
     def keep_best(self) -> None:
@@ -91,6 +98,7 @@ class Snapshots:
                 f" ({error}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
+        self._saved = self._progress.state_dict()
         notes = self.forget_after(self._progress.images)
         make_newest(self._directory, loaded.path)
         self._save_last()

@@ -104,7 +104,8 @@ class Trainer:
                 if self._is_due("metrics", metrics.every_kimg):
                     self._evaluate(stop)
                 ending = self._ending()
-                if self._is_due("checkpoint", run.checkpoint_every_kimg) or ending or stop():
+                due = self._is_due("checkpoint", run.checkpoint_every_kimg)
+                if due or ((ending or stop()) and self.snapshots.are_behind):
                     self._save(ended=ending is not None)
                 if stop.signal_number is not None:
                     raise Stopped(stop.signal_number)
