@@ -144,7 +144,8 @@ class Snapshots:
             config=workload.config.as_dict(),
             data_fingerprint=workload.image_set.fingerprint,
             images=images,
-            metric=metric,
+            # Without its time, the same weights are the same file to the byte.
+            metric={key: value for key, value in (metric or {}).items() if key != "seconds"},
             classes=workload.image_set.classes if workload.num_classes else (),
             label_counts=workload.label_counts,
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.weights_file import (
@@ -31,6 +31,14 @@ def test_weights_and_what_is_said_of_them_come_back(tmp_path: Path) -> None:
         torch.testing.assert_close(tensor, expected[name], rtol=0, atol=0)
     with safe_open(tmp_path / "a.safetensors", framework="pt") as opened:
         assert opened.metadata()[TENSORS] == tensors_digest(expected)
+
+
+def test_the_same_weights_are_the_same_file_to_the_byte(tmp_path: Path) -> None:
+    network, said = torch.nn.Linear(3, 5), {str(key): "é" * key for key in range(20)}
+    for name in "ab":
+        write_weights(tmp_path / name, network, said)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert load_file(tmp_path / "a").keys() == {"weight", "bias"}
 
 
 def test_other_files_are_an_error_of_the_library(tmp_path: Path) -> None:

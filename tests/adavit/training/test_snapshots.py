@@ -58,10 +58,8 @@ def assert_equal(run: Path, whole: Path) -> None:
     assert_same_bits(final_state(run), final_state(whole))
     for log in ("stats.jsonl", "metrics.jsonl"):
         assert figures(run / log) == figures(whole / log)
-    for which in ("best", "last"):
-        ours, other = (read_generator(path, which=which) for path in (run, whole))
-        assert ours.images == other.images
-        assert_same_bits(dict(ours.generator.state_dict()), dict(other.generator.state_dict()))
+    for name in ("generator-best.safetensors", "generator-last.safetensors"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
 def flip(path: Path) -> None:
