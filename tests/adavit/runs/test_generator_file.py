@@ -124,6 +124,34 @@ def test_metadata_that_do_not_fit_the_weights_are_refused(
         read_generator(path)
 
 
+def test_a_generator_that_diverged_is_refused_by_name(generator: Generator, stored: Path) -> None:
+    with torch.no_grad():
+        generator.w_average[2] = float("nan")
+    save_generator(
+        stored,
+        generator,
+        arguments=ARGUMENTS,
+        config={},
+        data_fingerprint="",
+        images=0,
+        metric=None,
+        classes=(),
+        label_counts=None,
+    )
+    with pytest.raises(UserError, match="1 of 7 weights of w_average are not finite"):
+        read_generator(stored)
+
+
+def test_a_damaged_file_of_a_run_is_said_to_be_written_again(stored: Path) -> None:
+    stored.write_bytes(stored.read_bytes()[:-4] + b"oops")
+    with pytest.raises(UserError, match=r"damaged: .* copy the file again\.$"):
+        read_generator(stored)
+    (stored.parent / "checkpoint.pt").write_bytes(b"")
+    stored.rename(stored.parent / "generator-last.safetensors")
+    with pytest.raises(UserError, match=r"adavit train --resume .* writes it again from the check"):
+        read_generator(stored.parent)
+
+
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be used"):
         read_generator(tmp_path / "absent.safetensors")
