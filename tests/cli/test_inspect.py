@@ -74,11 +74,14 @@ def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
     assert "training" not in record["logits"]
     assert list(record["saliency"]) == ["heldout", "generated"]
     state = load_checkpoint(Path("run/checkpoint.pt"))
-    state["discriminator"]["head.bias"].fill_(math.nan)
-    Path("diverged.pt").write_bytes(checkpoint_bytes(state))
-    diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
-    assert diverged.code == 2
-    assert "that are not finite" in diverged.err
+    head = ("head.weight", "head.bias")
+    for value, message in ((3e38, "that are not finite"), (math.nan, "head.weight are not finite")):
+        for name in head:
+            state["discriminator"][name].fill_(value)
+        Path("diverged.pt").write_bytes(checkpoint_bytes(state))
+        diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
+        assert diverged.code == 2
+        assert message in diverged.err
     shutil.rmtree(pictures)
     shutil.copytree("others", pictures)
     changed = adavit("inspect", "run")

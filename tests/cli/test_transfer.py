@@ -38,6 +38,7 @@ def step_of(run: str, /, **changes: dict) -> AdversarialStep:
 def test_the_same_shape_starts_with_the_same_weights(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     step, source = step_of("first", run={"seed": 7}), checkpoint("first")
+    whole = Path("first/checkpoint.pt").read_bytes()
     notes = transfer(step, read_source(Path("first")))
     pairs = {
         "generator": step.generator,
@@ -47,6 +48,14 @@ def test_the_same_shape_starts_with_the_same_weights(adavit: Adavit, pictures: P
     for name, network in pairs.items():
         torch.testing.assert_close(network.state_dict(), source[name], rtol=0, atol=0)
     assert all("drawn anew" not in note for note in notes)
+    newest, before = Path("first/checkpoint.pt"), Path("first/checkpoint-1.pt")
+    newest.write_bytes(whole[:-1] + b"?")
+    warning, *_ = transfer(step, read_source(Path("first")))
+    assert warning.startswith("Warning: checkpoint 'first/checkpoint.pt' is damaged")
+    assert warning.endswith("checkpoint-1.pt, written before it, is taken instead.")
+    taken = torch.load(before, weights_only=True)["generator"]
+    torch.testing.assert_close(step.generator.state_dict(), taken, rtol=0, atol=0)
+    newest.write_bytes(whole)
 
     outcome = adavit(
         "train", "--data", pictures, "--transfer", "first", "--freeze-d", 1, "--out", "second",
