@@ -84,11 +84,13 @@ def make_newest(directory: RunDirectory, path: Path) -> None:
     """
     there = directory.checkpoints()
     kept = there[there.index(path) :]
-    for place, source in enumerate(kept):
-        os.replace(source, directory.checkpoint_at(place))
-    for left in there:
-        if left not in map(directory.checkpoint_at, range(len(kept))):
-            left.unlink(missing_ok=True)
+    if kept == there and path == directory.checkpoint:
+        return
+    places = [directory.checkpoint_at(place) for place in range(len(kept))]
+    for source, place in zip(kept, places, strict=True):
+        os.replace(source, place)
+    for left in set(there) - set(places):
+        left.unlink(missing_ok=True)
 
 
 def _warning(directory: RunDirectory, taken: Path, error: UserError | None) -> str:
