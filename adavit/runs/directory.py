@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
 from adavit.runs.json_lines import append_record
-from adavit.runtime.files import RESULTS_MARK, is_unfinished, mark_results, remove_abandoned
+from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 _OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
@@ -125,9 +125,7 @@ class RunDirectory:
             return
         directory = RunDirectory(out)
         before_the_run = {directory.cell_note, directory.worker_log, directory.lock, directory.mark}
-        if not out.is_dir() or any(
-            path not in before_the_run and not is_unfinished(path) for path in out.iterdir()
-        ):
+        if not out.is_dir() or set(out.iterdir()) - before_the_run:
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
                 f" continue the run in it with --resume {out}."
@@ -163,11 +161,6 @@ class RunDirectory:
             int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
         ]
         return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
-
-    def remove_abandoned(self) -> None:
-        """Removes what killed processes have left half-written; for who has claimed the folder."""
-        for folder in (self.path, self.samples, self.diagnostics.path):
-            remove_abandoned(folder)
 
     def sample_grid(self, images: int, *, decimals: bool) -> Path:
         """Where the sample grid after so many real images goes, e.g. `samples/000020kimg.png`.

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from adavit.errors import UserError
-
-_UNFINISHED = re.compile(r"\..*\.(\d{1,19})-[0-9a-f]{8}\.partial\Z", re.DOTALL)
 
 RESULTS_MARK = ".adavit-results"
 
@@ -118,25 +115,6 @@ def give_second_name(path: Path, other: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def is_unfinished(path: Path) -> bool:
-    """Whether a file never got its name: it is being written, or a kill came before it was whole."""
-    return _UNFINISHED.match(path.name) is not None
-
-
-def remove_abandoned(folder: Path) -> None:
-    """Removes unfinished files of processes that are no more, as far as may be.
-
-    Args:
-        folder: Need not be there; folders in it are left alone. This process has no file open in it: one of
-            its number is of an earlier process, as all are number 1 in a container.
-    """
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            found = _UNFINISHED.match(path.name)
-            if found is not None and not _is_another_alive(int(found[1])):
-                path.unlink(missing_ok=True)
-
-
 def write_text(path: Path, text: str) -> None:
     """Replaces a file by UTF-8 text, as a whole."""
     write_bytes(path, text.encode("utf-8"))
@@ -153,18 +131,6 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 def _unfinished_name(folder: Path, prefix: str) -> Path:
     return folder / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial"
-
-
-def _is_another_alive(process: int) -> bool:
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -74,7 +74,6 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
     step, notes = first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
-        directory.remove_abandoned()
         text = config_text(workload.config)
         write_text(directory.config, text)
         for note in (f"{text}\nRun directory: {directory.path}", *notes):
@@ -107,7 +106,6 @@ def resume(
 
 
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
-    directory.remove_abandoned()
     newest = load_newest(directory)
     if newest is not None:
         if newest.warning:

@@ -1,9 +1,7 @@
 """Names of folders that are words for other things too."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -213,35 +211,6 @@ def test_checkpoints_are_listed_from_the_newest_on(tmp_path: Path) -> None:
 def test_a_checkpoint_makes_a_run_too(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     assert RunDirectory.open(tmp_path).is_run()
-
-
-def test_what_a_killed_process_began_to_write_is_nothing_and_goes(tmp_path: Path) -> None:
-    directory, dead = RunDirectory(tmp_path), dead_process()
-    directory.samples.mkdir()
-    left = [
-        tmp_path / f".config.yaml.{dead}-0123abcd.partial",
-        tmp_path / f".config.yaml.{os.getpid()}-0123abcd.partial",  # ours before a restart
-        directory.samples / f".reals.png.{dead}-0123abcd.partial",
-    ]
-    written = tmp_path / f".cell.json.{os.getppid()}-0123abcd.partial"  # by a process that lives
-    for path in (*left, written):
-        path.write_bytes(b"")
-    left[2].unlink()
-    directory.samples.rmdir()
-    RunDirectory.check_free(tmp_path)
-    directory.samples.mkdir()
-    left[2].write_bytes(b"")
-    mine = tmp_path / "a.partial"
-    mine.write_bytes(b"")
-    directory.remove_abandoned()
-    assert set(tmp_path.rglob("*")) == {directory.samples, written, mine}
-
-
-def dead_process() -> int:
-    """Number of a process that is no more."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
 
 
 def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:

@@ -6,15 +6,7 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import first_line
-from adavit.runtime import files
-from adavit.runtime.files import (
-    give_second_name,
-    is_unfinished,
-    remove_abandoned,
-    unfinished_file,
-    write_bytes,
-    write_json,
-)
+from adavit.runtime.files import give_second_name, unfinished_file, write_bytes, write_json
 
 
 @pytest.mark.parametrize(
@@ -100,31 +92,3 @@ def test_a_second_name_keeps_what_the_first_one_gets_anew(
     write_bytes(tmp_path / "first", b"two")
     assert (tmp_path / "second").read_bytes() == b"one"
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_what_a_dead_process_left_unfinished_goes_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alive = {7: None, 8: ProcessLookupError(), 9: PermissionError(), 10**18: OverflowError()}
-
-    def kill(process: int, number: int) -> None:
-        assert number == 0
-        error = alive[process]
-        if error is not None:
-            raise error
-
-    monkeypatch.setattr(files.os, "kill", kill)
-    with unfinished_file(tmp_path, ".a.png."):
-        (own,) = tmp_path.iterdir()
-        assert is_unfinished(own)
-        own_before = tmp_path / own.name.replace(own.name[-16:], "0123abcd.partial")
-    gone = [tmp_path / f".a.png.{process}-0123abcd.partial" for process in (os.getpid(), 8, 10**18)]
-    stays = [tmp_path / f".a.png.{process}-0123abcd.partial" for process in (7, 9)]
-    stays += [tmp_path / name for name in ("a.png", "a.8-0123abcd.partial", ".a.8-0123.partial")]
-    for path in (*gone, *stays):
-        path.write_bytes(b"")
-    assert own_before in gone
-    assert not any(map(is_unfinished, stays[2:]))
-    remove_abandoned(tmp_path)
-    remove_abandoned(tmp_path / "nothing")
-    assert set(tmp_path.iterdir()) == set(stays)
