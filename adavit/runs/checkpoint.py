@@ -15,6 +15,7 @@ from torch import Tensor
 
 from adavit.errors import UserError, first_line
 from adavit.runs.weights_file import UnsoundWeights, check_finite
+from adavit.runtime.files import write_bytes
 
 FORMAT = 1
 """Raised when a checkpoint of an earlier version can no longer be continued."""
@@ -93,6 +94,19 @@ def checkpoint_bytes(state: Mapping[str, Any]) -> memoryview:
     digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
     buffer.write(_SEAL + digest.encode())
     return buffer.getbuffer()
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replaces a checkpoint; the one before survives a kill or a full disk.
+
+    Args:
+        path: The file.
+        state: As for `checkpoint_bytes`.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_bytes(path, checkpoint_bytes(state))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

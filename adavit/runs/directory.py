@@ -11,7 +11,13 @@ from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
 from adavit.runs.json_lines import append_record
-from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
+from adavit.runs.records import cut_back
+from adavit.runtime.files import (
+    RESULTS_MARK,
+    is_unfinished,
+    mark_results,
+    remove_unfinished,
+)
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 _OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
@@ -123,9 +129,7 @@ class RunDirectory:
         """
         if out is None or not out.exists():
             return
-        directory = RunDirectory(out)
-        before_the_run = {directory.cell_note, directory.worker_log, directory.lock, directory.mark}
-        if not out.is_dir() or set(out.iterdir()) - before_the_run:
+        if not out.is_dir() or RunDirectory(out).holds_something():
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
                 f" continue the run in it with --resume {out}."
@@ -139,6 +143,12 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
+        if path.is_dir() and directory.lock.exists() and not directory.holds_something():
+            raise UserError(
+                f"the run in {str(path)!r} was ended before it had written its"
+                f" {directory.config.name}, expected settings to go on with. Begin it once more:"
+                f" adavit train with the settings it had and --out {path}."
+            )
         if not directory.is_run():
             raise UserError(
                 f"{str(path)!r} is not a run directory: it has no {directory.config.name}. Expected a folder"
@@ -161,6 +171,13 @@ class RunDirectory:
             int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
         ]
         return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+
+    def holds_something(self) -> bool:
+        """Whether there is more in the folder than what is there before a run has begun."""
+        before_the_run = {self.cell_note, self.worker_log, self.lock, self.mark}
+        return any(
+            path not in before_the_run and not is_unfinished(path) for path in self.path.iterdir()
+        )
 
     def sample_grid(self, images: int, *, decimals: bool) -> Path:
         """Where the sample grid after so many real images goes, e.g. `samples/000020kimg.png`.
@@ -195,6 +212,8 @@ class RunDirectory:
                 " one at a time. Wait for it, or stop it first."
             ) from None
         try:
+            for folder in (self.path, self.samples):
+                remove_unfinished(folder)
             yield
         finally:
             lock.release()
@@ -202,6 +221,10 @@ class RunDirectory:
     def append(self, log: Path, record: Mapping[str, Any]) -> None:
         """Adds one line to `stats` or `metrics`."""
         append_record(log, record)
+
+    def cut_back(self, log: Path, images: int) -> str:
+        """Drops the records past `images` and what is damaged: `adavit.runs.records.cut_back`."""
+        return cut_back(log, images)
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,9 @@ def mark_results(folder: Path) -> None:
     (folder / RESULTS_MARK).write_text(
         "Results of adavit. Nothing in this folder is read as data.\n"
     )
+
+
+_UNFINISHED = re.compile(r".*\d+-[0-9a-f]{8}\.partial")
 
 
 def make_folder(folder: Path) -> None:
@@ -113,6 +117,19 @@ def give_second_name(path: Path, other: Path) -> None:
         os.replace(unfinished, other)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one of `unfinished_file` that has not got its name, by what it is called."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed processes have left of their files; only for whoever alone writes in `folder`."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if is_unfinished(path):
+            with contextlib.suppress(OSError):  # it is in nobody's way
+                path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,6 @@ from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.generator_file import save_generator
-from adavit.runs.records import cut_back
 from adavit.training.best_generator import BestGenerator
 from adavit.training.curves import draw_curves
 from adavit.training.progress import Progress
@@ -116,7 +115,7 @@ class Snapshots:
             What was found damaged in the logs, for a person.
         """
         logs = (self._directory.stats, self._directory.metrics)
-        notes = [note for log in logs if (note := cut_back(log, images))]
+        notes = [note for log in logs if (note := self._directory.cut_back(log, images))]
         if self._progress.best is None:
             self._directory.best_generator.unlink(missing_ok=True)
         return notes

@@ -176,10 +176,27 @@ def test_what_an_experiment_has_put_there_before_leaves_a_folder_free(tmp_path: 
     directory = RunDirectory(tmp_path)
     for path in (directory.cell_note, directory.worker_log, directory.lock):
         path.write_text("")
+    (tmp_path / ".config.yaml.4711-0123abcd.partial").write_text("training: {tot")
     RunDirectory.check_free(tmp_path)
     directory.config.write_text("")
     with pytest.raises(UserError, match="is not empty"):
         RunDirectory.check_free(tmp_path)
+
+
+def test_what_a_kill_left_of_a_first_file_is_no_run_and_goes_with_the_next_one(
+    tmp_path: Path,
+) -> None:
+    directory, left = RunDirectory(tmp_path), tmp_path / ".config.yaml.4711-0123abcd.partial"
+    left.write_text("training: {tot")
+    directory.lock.write_text("")
+    with pytest.raises(UserError, match=f"ended before .*Begin it once more.* --out {tmp_path}"):
+        RunDirectory.open(tmp_path)
+    assert RunDirectory.create(tmp_path, "x").path == tmp_path
+    directory.samples.mkdir()
+    (directory.samples / ".reals.png.4711-0123abcd.partial").write_bytes(b"")
+    with directory.claimed():
+        assert {path.name for path in tmp_path.iterdir()} == {".lock", "samples"}
+        assert not list(directory.samples.iterdir())
 
 
 def test_sample_grids_are_found_by_the_names_they_are_given(tmp_path: Path) -> None:
