@@ -44,7 +44,7 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Replaces a file as a whole.
 
     The content is made before it is written, since libraries that write by themselves hide why they

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from adavit.diagnostics.discriminator import inspection
-from adavit.runs.checkpoint import checkpoint_bytes, load_checkpoint
+from adavit.runs.checkpoint import load_checkpoint, save_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
 # Three images a side are enough to see that they are drawn.
@@ -78,7 +78,7 @@ def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
     for value, message in ((3e38, "that are not finite"), (math.nan, "head.weight are not finite")):
         for name in head:
             state["discriminator"][name].fill_(value)
-        Path("diverged.pt").write_bytes(checkpoint_bytes(state))
+        save_checkpoint(Path("diverged.pt"), state)
         diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
         assert diverged.code == 2
         assert message in diverged.err
@@ -127,8 +127,8 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
     Path("young").mkdir()
     Path("young/config.yaml").write_text("{}")
     Path("broken.pt").write_bytes(b"\xff" * 40)
-    Path("hostile.pt").write_bytes(checkpoint_bytes({"config": Path("x")}))
-    Path("partial.pt").write_bytes(checkpoint_bytes({"config": {}}))
+    save_checkpoint(Path("hostile.pt"), {"config": Path("x")})
+    save_checkpoint(Path("partial.pt"), {"config": {}})
     outcome = adavit("inspect", *arguments.split(), "--out", "out")
     assert outcome.code == 2, outcome.err
     assert message in outcome.err

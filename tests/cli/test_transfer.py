@@ -8,7 +8,7 @@ from PIL import Image
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.fitting import resized_grid
-from adavit.runs.checkpoint import checkpoint_bytes
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
 from adavit.training.start.transfer import TransferSource, read_source, transfer
@@ -159,8 +159,8 @@ def test_what_is_no_run_is_code_2_before_anything_is_made(
         Path(name, "config.yaml").write_text("{}")
     Path("broken/checkpoint.pt").write_bytes(b"PK nonsense")
     foreign, hollow = {"format": None}, {"generator": {}, "discriminator": [1]}
-    Path("foreign/checkpoint.pt").write_bytes(checkpoint_bytes(foreign))
-    Path("hollow/checkpoint.pt").write_bytes(checkpoint_bytes(hollow))
+    save_checkpoint(Path("foreign/checkpoint.pt"), foreign)
+    save_checkpoint(Path("hollow/checkpoint.pt"), hollow)
     flags = ["--dry-run"] if dry else []
     outcome = adavit("train", "--data", pictures, "--transfer", source, *QUIET, *flags)
     assert outcome.code == 2, outcome.err

@@ -8,7 +8,7 @@ from adavit.config.layers import merge
 from adavit.errors import UserError
 from adavit.experiments.cell import make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.runs.checkpoint import checkpoint_bytes
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.training.train import config_text
 from tests.adavit.experiments.conftest import BASE
 
@@ -28,7 +28,7 @@ def begin(directory: CellDirectory, images: int | None, fingerprint: str) -> Non
     directory.run.config.write_text(config_text(config))
     directory.run.data.write_text(json.dumps({"fingerprint": fingerprint}))
     if images is not None:
-        directory.run.checkpoint.write_bytes(checkpoint_bytes({"progress": {"images": images}}))
+        save_checkpoint(directory.run.checkpoint, {"progress": {"images": images}})
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from adavit.runs import checkpoint
 from adavit.runs.checkpoint import (
     DoesNotFit,
     Stateful,
-    checkpoint_bytes,
     load_checkpoint,
     restore,
+    save_checkpoint,
     state_of,
 )
 
@@ -45,7 +45,7 @@ def parts(width: int = 3) -> dict[str, Stateful]:
 
 def test_what_was_saved_is_restored_to_the_bit(tmp_path: Path) -> None:
     before, after = parts(), parts()
-    save(tmp_path / "checkpoint.pt", {"images": 5, **state_of(before)})
+    save_checkpoint(tmp_path / "checkpoint.pt", {"images": 5, **state_of(before)})
     state = load_checkpoint(tmp_path / "checkpoint.pt")
     restore(after, state)
     assert state["images"] == 5
@@ -80,13 +80,9 @@ def test_a_mistake_of_ours_is_not_taken_for_a_checkpoint_that_does_not_fit(
         restore({"part": Broken(error)}, {"part": {"count": 1}})
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    path.write_bytes(checkpoint_bytes(state))
-
-
 def test_another_format_is_refused_with_both_numbers(tmp_path: Path) -> None:
     for found in (99, None):
-        save(tmp_path / "a.pt", {"format": found})
+        save_checkpoint(tmp_path / "a.pt", {"format": found})
         with pytest.raises(UserError, match=rf"has format {found}, expected {checkpoint.FORMAT}"):
             load_checkpoint(tmp_path / "a.pt")
 
@@ -94,7 +90,7 @@ def test_another_format_is_refused_with_both_numbers(tmp_path: Path) -> None:
 def test_what_is_absent_or_cut_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be read \(No such file"):
         load_checkpoint(tmp_path / "nothing.pt")
-    save(tmp_path / "a.pt", {"progress": {"images": 8}})
+    save_checkpoint(tmp_path / "a.pt", {"progress": {"images": 8}})
     whole = (tmp_path / "a.pt").read_bytes()
     for content in (b"", b"text", whole[: len(whole) // 2], whole[-78:], whole + b" "):
         (tmp_path / "a.pt").write_bytes(content)
@@ -103,7 +99,7 @@ def test_what_is_absent_or_cut_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_an_archive_that_torch_and_zip_read(tmp_path: Path) -> None:
-    save(tmp_path / "a.pt", {"weights": torch.arange(3)})
+    save_checkpoint(tmp_path / "a.pt", {"weights": torch.arange(3)})
     state = torch.load(tmp_path / "a.pt", weights_only=True)
     assert torch.equal(state["weights"], torch.arange(3))
     with zipfile.ZipFile(tmp_path / "a.pt") as archive:
@@ -114,7 +110,7 @@ def test_a_checkpoint_is_an_archive_that_torch_and_zip_read(tmp_path: Path) -> N
 
 def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
-    save(path, {"weights": torch.arange(5.0), "progress": {"images": 8}})
+    save_checkpoint(path, {"weights": torch.arange(5.0), "progress": {"images": 8}})
     whole = path.read_bytes()
     for byte in range(len(whole)):
         damaged = bytearray(whole)
@@ -128,7 +124,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
 
 def test_networks_that_are_no_numbers_are_refused_by_name(tmp_path: Path) -> None:
     weights = {"layer.weight": torch.tensor([1.0, math.nan])}
-    save(tmp_path / "a.pt", {"window": {"best": math.inf}, "generator": weights})
+    save_checkpoint(tmp_path / "a.pt", {"window": {"best": math.inf}, "generator": weights})
     with pytest.raises(
         UserError, match=r"generator: 1 of 2 weights of layer\.weight are not finite"
     ):

@@ -12,7 +12,7 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.runs.checkpoint import checkpoint_bytes
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 
@@ -54,7 +54,7 @@ def figures(log: Path) -> list[dict[str, Any]]:
 
 def put(run: Path, state: dict[str, Any]) -> None:
     """A checkpoint that is whole, whatever it holds."""
-    (run / "checkpoint.pt").write_bytes(checkpoint_bytes(state))
+    save_checkpoint(run / "checkpoint.pt", state)
 
 
 class StopAt(SilentConsole):
