@@ -195,7 +195,8 @@ def test_what_a_kill_left_of_a_first_file_is_no_run_and_goes_with_the_next_one(
     directory.samples.mkdir()
     (directory.samples / ".reals.png.4711-0123abcd.partial").write_bytes(b"")
     with directory.claimed():
-        assert {path.name for path in tmp_path.iterdir()} == {".lock", "samples"}
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {".lock", directory.mark.name, "samples"}
         assert not list(directory.samples.iterdir())
 
 
