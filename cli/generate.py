@@ -9,6 +9,7 @@ from adavit.cli import options
 from adavit.errors import UserError
 from adavit.generation.generate import generate, parse_seeds
 from adavit.generation.grid import GridLayout
+from adavit.runtime.wording import counted
 
 
 @click.command()
@@ -56,5 +57,4 @@ def command(
         )
     layout = None if grid is None else GridLayout.parse(grid, scale=scale, captions=captions)
     written = generate(source, parse_seeds(seeds), grid=layout, **given)
-    files = "1 file" if len(written) == 1 else f"{len(written)} files"
-    click.echo(f"Wrote {files} to {given['out']}.")
+    click.echo(f"Wrote {counted(len(written), 'file', 'files')} to {given['out']}.")

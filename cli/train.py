@@ -85,6 +85,9 @@ from adavit.training.train import train
 )
 @options.run_settings
 @options.setting(
+    "--keep", "run.keep_checkpoints", "Checkpoints to keep: the newest and those before it. [2]"
+)
+@options.setting(
     "--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."
 )
 @options.setting("--compile/--no-compile", "training.compile", "Compile the discriminator.")

@@ -128,6 +128,8 @@ class RunSettings(ConfigModel):
     """Thousands of images between sample grids. auto: as metrics.every_kimg."""
     checkpoint_every_kimg: float = auto(gt=0)
     """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
+    keep_checkpoints: int = Field(2, ge=1)
+    """Checkpoints to keep: the newest and those before it, which are taken where it is damaged."""
 
 
 class _WholeConfig(ConfigModel):

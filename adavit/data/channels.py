@@ -54,7 +54,7 @@ def decide_channels(
         "rgb": "all pixels are opaque, not all are grey",
         "grey": "all pixels are opaque and grey",
     }[detected]
-    notes = [f"Channels: {chosen} ({'' if chosen == detected else 'as asked for; '}{why})."]
+    notes = [f"Channels: {chosen} ({'' if chosen == detected else 'as set; '}{why})."]
     if transparent and chosen != "rgba":
         notes.append(f"Transparency is lost: {transparent} images are put on black.")
     if coloured and chosen == "grey":

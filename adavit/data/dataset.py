@@ -28,12 +28,13 @@ from adavit.data.files.frames import Frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.image_set import ImageSet
-from adavit.data.named_sets import open_name
+from adavit.data.named_sets import NAMES, open_name
 from adavit.data.reading import Reading, Scale16Bit
 from adavit.data.survey import Survey, describe_pixels
 from adavit.errors import UserError
 from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.wording import counted
 
 
 @takes_paths("source", "data_root", "cache_dir")
@@ -105,6 +106,11 @@ def _open(source: str, data_root: Path, follow_links: bool) -> AbstractContextMa
     path = Path(source)
     try:
         exists = bool(source) and path.exists()
+    except PermissionError as error:
+        raise UserError(
+            f"data.source '{printable(source)}' cannot be read ({error.strerror}), but must lie in folders that"
+            " you may open. Check their permissions."
+        ) from error
     except (OSError, ValueError):  # a name too long for a path, or with a null character
         exists = False
     if exists:
@@ -214,10 +220,16 @@ def _writable(folder: Path) -> Path | None:
 def _no_image(source: str, skipped: Sequence[Skipped]) -> str:
     listed = "; ".join(f"{each.name} {each.reason}" for each in skipped[:5])
     more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
-    files = f"{len(skipped)} files were skipped: {listed}{more}" if skipped else "it has no files"
+    files = "it has no files, hidden ones apart"
+    if skipped:
+        files = f"{counted(len(skipped), 'file was', 'files were')} skipped: {listed}{more}"
+    name = Path(source).name
+    hides = (
+        f" For the known set {name} rename the folder, which comes first." if name in NAMES else ""
+    )
     return (
         f"data.source '{source}' has no image that can be read ({files}), but must have at least one. "
-        f"Give a folder or zip of images: {READ_FORMATS}."
+        f"Give a folder or zip of images: {READ_FORMATS}.{hides}"
     )
 
 
@@ -225,10 +237,11 @@ def _describe_sizes(source: str, survey: Survey) -> str:
     (width, height), most = survey.sizes.most_common(1)[0]
     total = len(survey.kept)
     if most == total:
-        return f"Found {total} images of {width}x{height} px in {source}."
+        images = counted(total, "image", "images")
+        return f"Found {images} of {width}x{height} px in {source}."
     sides = [min(size) for size in survey.sizes]
     return (
-        f"Found {total} images in {source}, smaller sides from {min(sides)} to {max(sides)} px, "
+        f"Found {total:,} images in {source}, smaller sides from {min(sides)} to {max(sides)} px, "
         f"most often {width}x{height} px."
     )
 
@@ -236,24 +249,27 @@ def _describe_sizes(source: str, survey: Survey) -> str:
 def _describe_resolution(survey: Survey, resolution: int, is_default: bool, cap: int) -> str:
     total = len(survey.kept)
     fitting = sum(count for size, count in survey.sizes.items() if min(size) >= resolution)
-    if not is_default:
-        why = "as asked for"
-    elif (
-        sum(count for size, count in survey.sizes.items() if min(size) >= 2 * resolution) * 2
-        > total
-    ):
-        why = f"the default's limit here is {cap}; most images are larger"
-    else:
-        why = f"the largest power of two that fits {fitting} of {total} images"
-    enlarged = f"; {total - fitting} smaller ones are enlarged" if fitting < total else ""
+    larger = sum(count for size, count in survey.sizes.items() if min(size) >= 2 * resolution)
+    reasons = []
+    if is_default and larger * 2 > total:
+        reasons.append(
+            f"the default's limit here is {cap}, most images are larger; --resolution {2 * resolution}"
+            " shows more of them at about four times the time and memory of a step"
+        )
+    elif is_default:
+        reasons.append(f"the largest power of two that fits {fitting} of {total:,} images")
+    if fitting < total:
+        smaller = counted(total - fitting, "smaller one is", "smaller ones are")
+        reasons.append(f"{smaller} enlarged")
+    why = f" ({'; '.join(reasons)})" if reasons else ""
     unequal = any(width != height for width, height in survey.sizes)
     crop = "centre squares, " if unequal else ""
     resized = any(min(size) != resolution for size in survey.sizes)
-    how = f" {crop}resized with Lanczos" if resized else f" {crop}not resized"
-    return f"Resolution: {resolution}x{resolution} ({why}{enlarged});{how}."
+    how = f"{crop}resized with Lanczos" if resized else f"{crop}not resized"
+    return f"Resolution: {resolution}x{resolution}{why}; {how}."
 
 
 def _describe_skipped(skipped: Sequence[Skipped]) -> str:
     listed = "; ".join(f"{each.name} {each.reason}" for each in skipped[:10])
     more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-    return f"Skipped {len(skipped)} files: {listed}{more}."
+    return f"Skipped {counted(len(skipped), 'file', 'files')}: {listed}{more}."

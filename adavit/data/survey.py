@@ -9,6 +9,7 @@ from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.decode import Decoded
 from adavit.data.files.members import Skipped
 from adavit.data.reading import Reading
+from adavit.runtime.wording import counted
 
 # A set is called dark if this share of its values lies below a quarter of white, bright if above three quarters.
 _NEARLY_ALL = 0.999
@@ -97,7 +98,7 @@ def describe_pixels(survey: Survey, reading: Reading) -> list[str]:
 def _describe_frames(survey: Survey, reading: Reading) -> list[str]:
     if not survey.frames:
         return []
-    files = _counted(len(survey.frames), "file", "files")
+    files = counted(len(survey.frames), "file", "files")
     found = f"Found {sum(survey.frames):,} frames or pages in {files}"
     if reading.frames == "all":
         return [f"{found}, each of which is an image (--frames all)."]
@@ -109,10 +110,10 @@ def _describe_profiles(survey: Survey) -> list[str]:
     if survey.profiles:
         listed = [f"{name} ({count})" for name, count in survey.profiles.most_common(5)]
         listed += ["others"] if len(survey.profiles) > 5 else []
-        images = _counted(sum(survey.profiles.values()), "image is", "images are")
+        images = counted(sum(survey.profiles.values()), "image is", "images are")
         notes.append(f"Colours: {images} converted to sRGB from {', '.join(listed)}.")
     if survey.broken_profiles:
-        images = _counted(survey.broken_profiles, "image has", "images have")
+        images = counted(survey.broken_profiles, "image has", "images have")
         notes.append(
             f"Colours: {images} a colour profile that cannot be used; the values are taken as they are."
         )
@@ -122,7 +123,7 @@ def _describe_profiles(survey: Survey) -> list[str]:
 def _describe_depth(survey: Survey, reading: Reading) -> list[str]:
     if not survey.whites:
         return []
-    images = _counted(survey.whites.total(), "image has", "images have")
+    images = counted(survey.whites.total(), "image has", "images have")
     whites = sorted(survey.whites)
     white = f"{whites[0]:,}" if len(whites) == 1 else f"from {whites[0]:,} to {whites[-1]:,}"
     note = (
@@ -152,7 +153,3 @@ def _describe_brightness(survey: Survey) -> list[str]:
     else:
         return []
     return [f"Warning: the whole set is {found}. See whether the images are as they should be."]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

@@ -21,7 +21,8 @@ from adavit.evaluation.sources import GeneratorSource, ImageSource, open_source
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import METRICS, check_names
-from adavit.runs.records import append_record, check_writable
+from adavit.runs.json_lines import append_record
+from adavit.runs.records import check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json

@@ -21,7 +21,14 @@ CHANGES_NO_RESULT = {
     # Where things lie, and how often a run writes what it does; the content of the data counts instead.
     "data": {"source", "data_root", "follow_links", "channels", "frames", "scale_16bit"},
     "metrics": {"inception_weights", "reference"},
-    "run": {"out", "device", "status_every_kimg", "samples_every_kimg", "checkpoint_every_kimg"},
+    "run": {
+        "out",
+        "device",
+        "status_every_kimg",
+        "samples_every_kimg",
+        "checkpoint_every_kimg",
+        "keep_checkpoints",
+    },
 }
 """Keys that are no part of a digest."""
 

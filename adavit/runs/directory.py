@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import os
 import re
 import shlex
@@ -11,11 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.runs.records import append_record, records_of
-from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
+from adavit.runs.json_lines import append_record
+from adavit.runs.records import cut_back
+from adavit.runtime.files import (
+    RESULTS_MARK,
+    is_unfinished,
+    mark_results,
+    remove_unfinished,
+)
 from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
 _NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
 _LARGEST = 99_999
 
@@ -52,7 +58,7 @@ class RunDirectory:
         path: The folder.
 
     Attributes:
-        config: The resolved configuration; what makes the folder a run.
+        config: The resolved configuration.
         environment: Versions and machine.
         data: What was trained on.
         stats: A line per report of training.
@@ -61,7 +67,7 @@ class RunDirectory:
         samples: Folder of sample grids.
         real_images: Grid of real images in it, to hold the others against.
         curves: The two logs, drawn.
-        checkpoint: All that a run must remember to go on.
+        checkpoint: All that a run must remember to go on; the newest.
         best_generator: The one whose first metric was lowest.
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
@@ -126,12 +132,10 @@ class RunDirectory:
         """
         if out is None or not out.exists():
             return
-        directory = RunDirectory(out)
-        before_the_run = {directory.cell_note, directory.worker_log, directory.lock, directory.mark}
-        if not out.is_dir() or set(out.iterdir()) - before_the_run:
+        if not out.is_dir() or RunDirectory(out).holds_something():
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
-                f" continue the run in it: {directory.resume_command}"
+                f" continue the run in it: {RunDirectory(out).resume_command}"
             )
 
     @classmethod
@@ -142,6 +146,12 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
+        if path.is_dir() and directory.lock.exists() and not directory.holds_something():
+            raise UserError(
+                f"the run in {str(path)!r} was ended before it had written its"
+                f" {directory.config.name}, expected settings to go on with. Begin it once more:"
+                f" adavit train with the settings it had and --out {path}."
+            )
         if not directory.is_run():
             raise UserError(
                 f"{str(path)!r} is not a run directory: it has no {directory.config.name}. Expected a folder"
@@ -156,8 +166,26 @@ class RunDirectory:
         return f"adavit train --resume {shlex.quote(str(self.path))}"
 
     def is_run(self) -> bool:
-        """Whether there is a run in the folder."""
-        return self.config.is_file()
+        """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too."""
+        return self.config.is_file() or bool(self.checkpoints())
+
+    def checkpoint_at(self, place: int) -> Path:
+        """Where the checkpoint goes that was written `place` before the newest, e.g. `checkpoint-1.pt`."""
+        return self.path / f"checkpoint-{place}.pt" if place else self.checkpoint
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints there are, the newest first."""
+        older = [
+            int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
+        ]
+        return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+
+    def holds_something(self) -> bool:
+        """Whether there is more in the folder than what is there before a run has begun."""
+        before_the_run = {self.cell_note, self.worker_log, self.lock, self.mark}
+        return any(
+            path not in before_the_run and not is_unfinished(path) for path in self.path.iterdir()
+        )
 
     def sample_grid(self, images: int, *, decimals: bool) -> Path:
         """Where the sample grid after so many real images goes, e.g. `samples/000020kimg.png`.
@@ -191,6 +219,8 @@ class RunDirectory:
                     f"the run in {str(self.path)!r} is being trained by another process, expected"
                     " only one at a time. Wait for it, or stop it first."
                 ) from None
+            for folder in (self.path, self.samples):
+                remove_unfinished(folder)
             yield
 
     def is_claimed(self) -> bool:
@@ -201,16 +231,17 @@ class RunDirectory:
         """Adds one line to `stats` or `metrics`."""
         append_record(log, record)
 
-    def cut_back(self, log: Path, images: int) -> None:
-        """Drops the records past `images` and what a kill left of a half-written line.
+    def cut_back(self, log: Path, images: int) -> str:
+        """Drops the records past `images` and what is damaged: `adavit.runs.records.cut_back`."""
+        return cut_back(log, images)
 
-        Raises:
-            OSError: If the log cannot be read, or not be written.
-        """
-        if log.exists():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            kept = [record for record in records_of(text) if record["images"] <= images]
-            write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
+
+def _names_in(folder: Path) -> list[str]:
+    """Names in a folder, none if it is not there."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _next_numbered(parent: Path, label: str) -> Path:

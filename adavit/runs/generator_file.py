@@ -108,7 +108,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         raise UserError(
             f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
             " .safetensors file that adavit train has written; check the path or copy the file"
-            " again."
+            f" again.{_how_to_mend(file)}"
         ) from None
     return StoredGenerator(
         generator=generator.eval().requires_grad_(False),
@@ -137,6 +137,13 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
         UserError: As `read_generator`.
     """
     return read_generator(path, which=which).generator
+
+
+def _how_to_mend(file: Path) -> str:
+    run = RunDirectory(file.parent)
+    if file not in (run.best_generator, run.last_generator) or not run.checkpoints():
+        return ""
+    return f" adavit train --resume {run.path} writes it again from the checkpoint."
 
 
 def _find(path: Path, which: str | None) -> Path:

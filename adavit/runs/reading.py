@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +40,16 @@ def read_text(path: Path) -> str | None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if there is none."""
-    return _json_object(read_text(path) or "")
+    return json_object(read_text(path) or "")
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects in a file of JSON lines; empty if there is none, or it cannot be read."""
+def json_object(content: str) -> dict[str, Any]:
+    """The object that JSON text is; empty if it is something else."""
     try:
-        if not path.is_file():
-            return []
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            return json_objects(lines)
-    except OSError:
-        return []
-
-
-def json_objects(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The objects in lines of JSON; a kill may have left half of one, which is passed over."""
-    return [record for record in map(_json_object, lines) if record]
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return mapping(values)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -79,7 +72,7 @@ def read_weights_metadata(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             header = file.read(length) if length <= MAXIMUM_BYTES else b""
-        stored = mapping(_json_object(header.decode("utf-8")).get("__metadata__"))
+        stored = mapping(json_object(header.decode("utf-8")).get("__metadata__"))
     except (OSError, UnicodeDecodeError):
         return {}
     return {key: value for key, value in stored.items() if isinstance(value, str)}
@@ -144,11 +137,3 @@ def _one_line(value: Any) -> str:
         return json.dumps(value, default=str, skipkeys=True)
     except (ValueError, TypeError):
         return "(too large to show)"
-
-
-def _json_object(content: str) -> dict[str, Any]:
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return mapping(values)

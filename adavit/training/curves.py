@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import number
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import figure_png
@@ -39,7 +40,7 @@ def draw_curves(directory: RunDirectory) -> None:
     axis = axes[3]
     if name is not None:
         _plot(axis, metrics, (name,), name)
-        floor = metrics[-1].get(f"{name}_floor")
+        floor = number(metrics[-1].get(f"{name}_floor"))
         if floor is not None:
             label = f"held-out real images: {floor:.3g}"
             axis.axhline(floor, color="grey", linestyle="--", linewidth=1, label=label)
@@ -51,7 +52,8 @@ def draw_curves(directory: RunDirectory) -> None:
 
 def _plot(axis: Axes, records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:
     for name in names:
-        points = [(r["images"] / 1000, r[name]) for r in records if r.get(name) is not None]
+        figures = [(r["images"] / 1000, number(r.get(name))) for r in records]
+        points = [point for point in figures if point[1] is not None]
         if points:
             marker = "o" if len(points) < 30 else None
             axis.plot(*zip(*points, strict=True), label=LABELS.get(name, name), marker=marker, ms=3)

@@ -7,16 +7,22 @@ from typing import Any
 
 import yaml
 
-from adavit.config.layers import build_config, flatten, merge, read_config_file
+from adavit.config.layers import build_config, flatten, merge
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.stored_settings import (
+    check_unchanged,
+    settings_in_file,
+    stored_settings,
+)
 from adavit.training.start.workload import (
     absolute_source,
     describe_data,
@@ -37,6 +43,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.status_every_kimg",
     "run.samples_every_kimg",
     "run.checkpoint_every_kimg",
+    "run.keep_checkpoints",
     "data.source",
     "data.data_root",
     "data.follow_links",
@@ -103,11 +110,21 @@ def resume(
 
 
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
+    newest = load_newest(directory)
+    if newest is not None:
+        if newest.warning:
+            console.note(f"Warning: {newest.warning}")
+        if settings_in_file(directory) is None:
+            console.note(
+                f"Warning: {directory.config} is lost or damaged; it is written again from"
+                f" {newest.path.name}, which holds the settings too."
+            )
+        check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
     workload = prepare(config, console)
-    if directory.checkpoint.exists():
+    if newest is not None:
         trainer = Trainer(workload, build_step(workload), directory, console)
-        trainer.resume(directory.checkpoint)
+        trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         step, notes = first_step(workload, read_start(config.training))
@@ -132,7 +149,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     Raises:
         UserError: Naming every setting that must not change.
     """
-    stored = read_config_file(directory.config)
+    stored = stored_settings(directory)
     given = merge(*layers)
     # "auto" asks for what was chosen at the start.
     layers = [

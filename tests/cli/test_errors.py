@@ -1,12 +1,13 @@
 import contextlib
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
 
 from adavit.cli.errors import run_and_exit
-from adavit.runtime.files import write_bytes
 from adavit.runtime.signals import Stopped
 from tests.cli.conftest import TINY, Adavit
 
@@ -91,13 +92,12 @@ def _offline(*_: object, **__: object) -> None:
 def test_a_full_disk_is_code_1_and_says_what_to_do(
     adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "checkpoint.pt":
-            with Path("/dev/full").open("wb") as device:
-                device.write(content)
-        write_bytes(path, content)
+    @contextlib.contextmanager
+    def full(*_: object) -> Iterator[tuple[BinaryIO, Callable[[Path], None]]]:
+        with Path("/dev/full").open("wb") as device:
+            yield device, lambda path: None
 
-    monkeypatch.setattr("adavit.runs.checkpoint.write_bytes", full)
+    monkeypatch.setattr("adavit.runs.generations.unfinished_file", full)
     outcome = adavit("train", "--data", pictures, "--out", "run", *TINY)
     assert outcome.code == 1
     assert "disk is full" in outcome.err

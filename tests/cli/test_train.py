@@ -25,6 +25,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--channels": ("rgba", []),
     "--frames": ("all", []),
     "--scale-16bit": ("set", []),
+    "--follow-links": ("", []),
     "--subset": ("12", []),
     "--val-fraction": ("0.25", []),
     "--data-root": ("downloads", []),

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from adavit.build.networks import generator_arguments
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import explain
+from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, load_images, split_images
@@ -144,6 +145,8 @@ def load_workload(config: RunConfig, console: Console) -> Workload:
         resolved = resolve(config, facts)
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    for sentence in absurd_settings(resolved):
+        console.note(f"Warning: {sentence}")
     steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
     if steered_by_heldout and not len(split.heldout):
         raise UserError(

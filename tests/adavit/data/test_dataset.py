@@ -112,8 +112,29 @@ def test_no_image_left_is_an_error_that_lists_why(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match=match):
         load_images(str(folder))
-    with pytest.raises(UserError, match=r"\(it has no files\)"):
+    with pytest.raises(UserError, match=r"\(it has no files, hidden ones apart\)"):
         load_images(str(write_folder(tmp_path / "b", {})))
+
+
+def test_a_folder_that_hides_a_known_set_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folder(tmp_path / "cifar10", {".hidden.png": png()})
+    match = r"it has no files, hidden ones apart.* For the known set cifar10 rename the folder"
+    with pytest.raises(UserError, match=match):
+        load_images("cifar10")
+
+
+def test_a_folder_that_may_not_be_opened_is_not_called_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refused)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\).* Check their perm"):
+        load_images("closed/photos", cache_dir=tmp_path)
 
 
 def test_dataset_json_wins_over_folders(tmp_path: Path) -> None:
@@ -141,15 +162,16 @@ def test_default_resolution_fits_most_images_up_to_the_limit(tmp_path: Path) -> 
     files = {"1.png": png(1, 40), "2.png": png(2, 70), "3.png": png(3, 90), "4.jpg": b"x"}
     folder = str(write_folder(tmp_path / "a", files))
     assert load_images(folder).images.shape[2:] == (64, 64)
-    assert (
-        "fits 2 of 3 images; 1 smaller ones are enlarged); resized" in load_images(folder).notes[1]
-    )
+    assert "fits 2 of 3 images; 1 smaller one is enlarged); resized" in load_images(folder).notes[1]
     limited = load_images(folder, default_resolution_cap=32)
     assert limited.images.shape[2:] == (32, 32)
-    assert "the default's limit here is 32; most images are larger" in limited.notes[1]
+    assert (
+        "the default's limit here is 32, most images are larger; --resolution 64 shows"
+        in limited.notes[1]
+    )
     asked = load_images(folder, resolution=16)
     assert asked.images.shape[2:] == (16, 16)
-    assert "16x16 (as asked for); resized" in asked.notes[1]
+    assert asked.notes[1] == "Resolution: 16x16; resized with Lanczos."
 
 
 def test_notes_tell_of_cropping(tmp_path: Path) -> None:

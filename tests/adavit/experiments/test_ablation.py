@@ -16,8 +16,8 @@ from tests.adavit.experiments.queue_processes import notes
 pytestmark = pytest.mark.usefixtures("no_curves")
 
 CELL_FILES = {
-    "cell.json", "checkpoint.pt", "config.yaml", "data.json", "environment.json",
-    "generator-best.safetensors", "generator-last.safetensors", "metrics.jsonl", "samples",
+    ".adavit-results", "cell.json", "checkpoint.pt", "checkpoint-1.pt", "config.yaml", "data.json",
+    "environment.json", "generator-best.safetensors", "generator-last.safetensors", "metrics.jsonl", "samples",
     "stats.jsonl", "worker.log",
 }  # fmt: skip
 

@@ -12,11 +12,11 @@ from safetensors.numpy import save_file
 from adavit.runs import reading
 from adavit.runs.reading import (
     flat_settings,
+    json_object,
     mapping,
     number,
     read_bytes,
     read_json,
-    read_json_lines,
     read_text,
     read_weights_metadata,
     read_yaml,
@@ -28,7 +28,7 @@ from adavit.runs.reading import (
 def test_what_is_no_object_of_json_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     assert read_json(tmp_path / "a") == {}
-    assert read_json_lines(tmp_path / "a") == []
+    assert json_object(content.decode(errors="replace")) == {}
 
 
 @pytest.mark.parametrize(
@@ -43,22 +43,20 @@ def test_folders_and_what_is_absent_are_empty(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         assert read_text(path) is None
         assert read_json(path) == read_yaml(path) == {}
-        assert read_json_lines(path) == []
 
 
 def test_what_is_sound_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"a": {"ä": 1}}')
     assert read_json(tmp_path / "a") == read_yaml(tmp_path / "a") == {"a": {"ä": 1}}
-    assert read_json_lines(tmp_path / "a") == [{"a": {"ä": 1}}]
+    assert json_object('{"a": {"ä": 1}}') == {"a": {"ä": 1}}
 
 
-def test_descriptions_beyond_the_limit_are_not_read_but_logs_are(
+def test_descriptions_beyond_the_limit_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MAXIMUM_BYTES", 20)
     (tmp_path / "a").write_text('{"images": 1}\n{"images": 2}\n')
     assert read_text(tmp_path / "a") is None
-    assert len(read_json_lines(tmp_path / "a")) == 2
 
 
 def test_files_without_an_end_are_not_read(tmp_path: Path) -> None:

@@ -1,0 +1,10 @@
+import pytest
+
+from adavit.runtime.wording import counted
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 files"), (1, "1 file"), (2, "2 files"), (12345, "12,345 files")]
+)
+def test_one_thing_is_singular(count: int, words: str) -> None:
+    assert counted(count, "file", "files") == words
