@@ -58,8 +58,7 @@ def evaluate(
 
     Args:
         source: A run directory, a generator file, a folder or zip of images, or the name of a set.
-        data: What to compare with, any of these too; None takes the real images of the run's
-            metrics, or those that `protocol` means.
+        data: What to compare with, any of these too; None takes what the run's metrics or `protocol` mean.
         metrics: Of `adavit.metrics.METRICS`; "kid" gives its form over subsets too.
         extractor: As `adavit.metrics.choose_extractor`.
         inception_weights: Inception's weights as a file.
