@@ -8,6 +8,7 @@ import yaml
 from PIL import Image
 
 from adavit.cli.train import command
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.runs.trunk_file import save_trunk
 from tests.cli.conftest import TINY, Adavit, named_settings
 from tests.networks import VIT, make_vit
@@ -19,6 +20,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--data": ("other", []),
     "--out": ("elsewhere", []),
     "--kimg": ("0.064", []),
+    "--keep": ("3", []),
     "--discriminator": ("resnet", []),
     "--init-discriminator": ("trunk.safetensors", []),
     "--resolution": ("8", []),
@@ -81,7 +83,7 @@ def source(tmp_path: Path) -> None:
     (tmp_path / "source" / "config.yaml").write_text("{}")
     fits = {"w_average": torch.zeros(8)}  # the length of the styles of TINY
     networks: dict[str, dict] = {"generator": fits, "discriminator": {}, "average": fits}
-    torch.save({"format": 1, **networks}, tmp_path / "source" / "checkpoint.pt")
+    save_checkpoint(tmp_path / "source" / "checkpoint.pt", networks)
 
 
 @pytest.fixture
