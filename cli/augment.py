@@ -11,6 +11,7 @@ from adavit.config.layers import build_config
 from adavit.diagnostics.augmentation_preview import preview as draw_preview
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import result_png
 
 
@@ -49,6 +50,7 @@ def command() -> None:
     show_default=True,
     help="The picture, a PNG.",
 )
+@takes_paths("out")
 def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) -> None:
     """Draw what each operation does to your images: a row per operation, and random draws.
 

@@ -21,6 +21,7 @@ from adavit.runtime.cache_folder import (
     empty_part,
     part_size,
 )
+from adavit.runtime.paths import takes_paths
 
 PIPE_WIDTH = 200
 
@@ -77,6 +78,7 @@ def size() -> None:
 @command.command()
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option("--downloads", is_flag=True, help="Also the data sets that were downloaded.")
+@takes_paths("sources")
 def clear(sources: tuple[str, ...], downloads: bool) -> None:
     """Remove the decoded images of each SOURCE; without one, all of them and all features.
 
@@ -104,7 +106,7 @@ def _sets_of(sources: Sequence[str], folder: Path) -> list[CachedSet]:
     found = []
     for source in sources:
         # Sets lie under the resolved path of their folder or zip, or under their name.
-        names = {source, str(Path(source).expanduser().resolve())}
+        names = {source, str(Path(source).resolve())}
         matching = [each for each in known if each.source in names]
         if not matching:
             raise UserError(

@@ -15,6 +15,7 @@ from adavit.evaluation.compare import (
     cell,
     compare,
 )
+from adavit.runtime.streams import for_terminal
 
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
@@ -46,7 +47,7 @@ def command(records: tuple[str, ...], anyway: bool, form: str) -> None:
     if form == "text":
         _print_table(comparison)
     else:
-        click.echo(WRITERS[form](comparison), nl=False)
+        click.echo(for_terminal(WRITERS[form](comparison)), nl=False)
 
 
 def _print_table(comparison: Comparison) -> None:
@@ -60,7 +61,7 @@ def _print_table(comparison: Comparison) -> None:
         console.print(table, no_wrap=True, crop=False, soft_wrap=True)
         columns = columns[shown:]
     for note in comparison.notes:
-        console.print(Text(note), soft_wrap=True)
+        console.print(Text(for_terminal(note)), soft_wrap=True)
 
 
 def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
@@ -68,10 +69,10 @@ def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
     table.add_column("", no_wrap=True)
     for column in columns:
         arrow = "↑" if column.higher_is_better else "↓"
-        head = Text(f"{column.name} {arrow}\n{column.protocol}")
+        head = Text(for_terminal(f"{column.name} {arrow}\n{column.protocol}"))
         table.add_column(head, justify="right", no_wrap=True)
     for row, source in enumerate(comparison.sources):
-        table.add_row(Text(source), *(Text(cell(column, row)) for column in columns))
+        table.add_row(Text(for_terminal(source)), *(Text(cell(column, row)) for column in columns))
     return table
 
 

@@ -5,6 +5,7 @@ import importlib
 import click
 
 from adavit.cli.errors import run_and_exit
+from adavit.runtime.streams import lenient_streams
 
 COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
@@ -52,4 +53,5 @@ def adavit() -> None:
 
 def main() -> None:
     """Entry point of the `adavit` command."""
-    run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))
+    with lenient_streams():
+        run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))

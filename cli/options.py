@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from adavit.config.layers import Values, parse_assignment, read_config_file, read_preset
+from adavit.config.section import SEED_END
 
 Command = Callable[..., None]
 Option = Callable[[Command], Command]
@@ -76,7 +77,9 @@ def assignments(text: str) -> Option:
 
 
 config = click.option(
-    "--config", type=click.Path(path_type=Path), help="Settings from a YAML file."
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings from a YAML file; relative paths in it begin where the command is called.",
 )
 
 # Settings of the commands that train.
@@ -125,7 +128,7 @@ inception_weights = click.option(
     "--inception-weights", type=click.Path(path_type=Path), help="Inception's weights as a file."
 )
 seed = click.option(
-    "--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]"
+    "--seed", type=click.IntRange(0, SEED_END - 1), help="Start of the random stream. [the run's]"
 )
 data_root = click.option(
     "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."

@@ -1,10 +1,12 @@
 """`adavit report`."""
 
+import sys
 from pathlib import Path
 
 import click
 
 from adavit.report.report import write_report
+from adavit.runtime.console import LineConsole
 
 
 @click.command()
@@ -43,5 +45,13 @@ def command(
     adavit report runs/00000-* runs/00001-* --out two.html
     adavit report --merge benchmarks/results/groups.json --out groups.md
     """  # noqa: D301  click looks for the character itself
-    for path in write_report(sources, out, merge=merge, baseline=baseline, title=title):
+    written = write_report(
+        sources,
+        out,
+        merge=merge,
+        baseline=baseline,
+        title=title,
+        console=LineConsole(sys.stderr),
+    )
+    for path in written:
         click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
+from adavit.runtime.paths import takes_paths
 
 Values = dict[str, Any]
 
@@ -43,6 +44,7 @@ def read_preset(name: str) -> Values:
     return parse_yaml(text, f"preset {name}")
 
 
+@takes_paths("path")
 def read_config_file(path: Path) -> Values:
     """The settings of a YAML file of the user's.
 
@@ -160,18 +162,18 @@ def _explain_one(item: Any, values: Mapping[str, Any], model: type[BaseModel]) -
         return f"{key} is not a setting{whose}.{_nearest(key, known)}"
     if item["type"] in ("model_type", "model_attributes_type"):
         return (
-            f"{key} is {item['input']!r}, expected a section of keys. Write for example '{key}:"
+            f"{key} is {shown(item['input'])}, expected a section of keys. Write for example '{key}:"
             " {...}'."
         )
     if item["type"] == "union_tag_invalid":
         return (
-            f"discriminator.kind is {item['ctx']['tag']!r}, expected vit or resnet. Use one of the"
+            f"discriminator.kind is {shown(item['ctx']['tag'])}, expected vit or resnet. Use one of the"
             " two."
         )
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     expected = {"tuple": "a list"}.get(expected, expected)  # what YAML calls it
     return (
-        f"{key} is {item['input']!r}, expected {expected}. Change --set {key}, the flag or the"
+        f"{key} is {shown(item['input'])}, expected {expected}. Change --set {key}, the flag or the"
         " file."
     )
 

@@ -5,21 +5,29 @@ word "auto". `adavit.config.auto.resolve` chooses from the resolution, the numbe
 a `ResolvedConfig`, in which every value is there. Code that trains, measures or reads a run takes that one.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ResNetConfig, ViTConfig
-from adavit.config.section import ConfigModel, Writable, auto, rule, writable
+from adavit.config.section import (
+    SEED_END,
+    ConfigModel,
+    UserPath,
+    UserSource,
+    Writable,
+    auto,
+    rule,
+    writable,
+)
 from adavit.config.training import TrainingConfig
 
 
 class DataConfig(ConfigModel):
     """The training images: their source, size, channels and labels, and which of them are used."""
 
-    source: str = Field("small_set", min_length=1)
+    source: UserSource = Field("small_set", min_length=1)
     """A folder, a zip file, or the name of a known set; a path wins over a name."""
     resolution: int = auto(ge=4, le=1024)
     """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
@@ -39,7 +47,7 @@ class DataConfig(ConfigModel):
     val_fraction: float | None = Field(None, ge=0, lt=1)
     """Held-out images per training image, never trained on: of 40 images 0.5 holds out 13. None: 0.05 from
     500 images on, else 0."""
-    data_root: Path | None = Field(None)
+    data_root: UserPath | None = Field(None)
     """Where downloaded data sets are kept. None: the cache folder."""
     follow_links: bool = Field(False)
     """Also take files and folders that links out of the data's folder lead to."""
@@ -70,13 +78,13 @@ class MetricsConfig(ConfigModel):
     """What is measured; the first one decides which generator is best. none: nothing."""
     extractor: Literal["auto", "inception", "random"] = Field("auto")
     """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
-    inception_weights: Path | None = Field(None)
+    inception_weights: UserPath | None = Field(None)
     """Inception's weights as a file. None: torch-fidelity's own download."""
     fakes: int = auto(ge=2)
     """Generated images per evaluation. auto: 5000, on a CPU 2000."""
     every_kimg: float = auto(gt=0)
     """Thousands of images between evaluations. auto: 200, on a CPU 20."""
-    reference: str | None = Field(None)
+    reference: UserSource | None = Field(None)
     """Data to compare with. None: all of data.source, without flips."""
     patience_kimg: float | None = Field(None, gt=0)
     """Stop when the first metric has not improved for so long. None: never."""
@@ -108,9 +116,9 @@ class MetricsConfig(ConfigModel):
 class RunSettings(ConfigModel):
     """Run directory, seed, device and intervals of reports; of these only the seed changes the weights."""
 
-    out: Path | None = Field(None)
+    out: UserPath | None = Field(None)
     """The run directory. None: the next number below runs/."""
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream."""
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
     """auto: cuda where there is one, else cpu."""

@@ -1,11 +1,10 @@
 """The section `training` of a run's configuration: length, optimisation, losses and what is added to them."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from adavit.config.section import ConfigModel, auto, rule
+from adavit.config.section import ConfigModel, UserPath, auto, rule
 
 LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
@@ -24,9 +23,9 @@ class TrainingConfig(ConfigModel):
     """auto: bf16 on CUDA, float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
-    transfer: Path | None = Field(None)
+    transfer: UserPath | None = Field(None)
     """Run directory whose generator, discriminator and average this run starts from."""
-    init_discriminator: Path | None = Field(None)
+    init_discriminator: UserPath | None = Field(None)
     """File of `adavit pretrain`, from whose trunk a vit discriminator starts."""
     freeze_d: int = Field(0, ge=0)
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block

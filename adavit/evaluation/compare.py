@@ -26,6 +26,8 @@ from adavit.runs.records import (
     read_records,
     recorded_metric,
 )
+from adavit.runtime.cells import csv_cell, markdown_cell
+from adavit.runtime.paths import takes_paths
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+@takes_paths("sources")
 def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
     """Puts figures side by side.
 
@@ -135,15 +138,15 @@ def heading(column: ComparedColumn) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """A Markdown table, with the notes below it."""
-    rows = [["", *(heading(column) for column in comparison.columns)]]
+    rows = [["", *(markdown_cell(heading(column)) for column in comparison.columns)]]
     rows += [
-        [source, *(cell(column, row) for column in comparison.columns)]
+        [markdown_cell(source), *(cell(column, row) for column in comparison.columns)]
         for row, source in enumerate(comparison.sources)
     ]
-    lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|---|" + "---:|" * len(comparison.columns))
     if comparison.notes:
-        lines += ["", *(f"- {note}" for note in comparison.notes)]
+        lines += ["", *(f"- {markdown_cell(note)}" for note in comparison.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -156,7 +159,8 @@ def as_csv(comparison: Comparison) -> str:
         for row, source in enumerate(comparison.sources):
             value, mark = column.values[row], column.marks[row]
             if value is not None:
-                writer.writerow([source, column.name, column.protocol, repr(value), mark or ""])
+                words = map(csv_cell, (source, column.name, column.protocol))
+                writer.writerow([*words, repr(value), mark or ""])
     return buffer.getvalue()
 
 

@@ -26,11 +26,13 @@ from adavit.runs.records import check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json
+from adavit.runtime.paths import takes_paths
 
 FEW_IMAGES = 1000
 """So many images or fewer on a side, and a Frechet distance is said to be biased, whatever the extractor."""
 
 
+@takes_paths("source", "data", "inception_weights", "data_root", "out")
 def evaluate(
     source: str,
     *,

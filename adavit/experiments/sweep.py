@@ -28,6 +28,7 @@ from adavit.experiments.worker import Pruned
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import seed_for
 
 SWEEP_FILE = "sweep.yaml"
@@ -134,6 +135,7 @@ class SweepPlan:
         return figure
 
 
+@takes_paths("source", "out")
 def sweep(
     source: str,
     *,

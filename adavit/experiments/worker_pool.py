@@ -1,8 +1,8 @@
 """Running an experiment with one worker in this process, or several in processes of their own."""
 
-import contextlib
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.signals import Stopped, StopRequest
+from adavit.runtime.streams import for_terminal, lenient_streams
 
 QUEUE_FILE = "queue.sqlite3"
 
@@ -57,7 +58,7 @@ class WorkerPool:
         for device in self.devices:
             kind, colon, index = device.partition(":")
             if kind not in ("cpu", "cuda", "mps") or (
-                colon and (kind != "cuda" or not index.isdigit())
+                colon and (kind != "cuda" or not re.fullmatch("[0-9]{1,4}", index))
             ):
                 raise UserError(
                     f"--devices names {device!r}, expected cpu, mps, cuda or cuda:0, cuda:1, ..."
@@ -150,10 +151,13 @@ class WorkerPool:
             RunError: If workers died and left jobs.
         """
         queue = self.open_queue(plan)
-        if self.workers == 1 and not any(":" in device for device in self.devices):
-            Worker(plan, queue, self.folder, console).run()
-        else:
-            self._run_processes(plan, console)
+        try:
+            if self.workers == 1 and not any(":" in device for device in self.devices):
+                Worker(plan, queue, self.folder, console).run()
+            else:
+                self._run_processes(plan, console)
+        except Stopped as stop:  # in the midst of a cell, which is not to be resumed by itself
+            raise Stopped(stop.signal_number, go_on="the same command") from None
         outcomes = queue.outcomes(plan.jobs)
         left = len(plan.jobs) - len(outcomes)
         if left:
@@ -222,12 +226,12 @@ def _work(pool: WorkerPool, plan: Plan, device: str | None) -> None:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // pool.workers)))
-    try:
-        queue = pool.open_queue(plan)
-        Worker(plan, queue, pool.folder, LineConsole(sys.stdout)).run()
-    except Stopped as stop:
-        sys.exit(128 + stop.signal_number)
-    except (UserError, RunError) as error:
-        with contextlib.suppress(BrokenPipeError):
-            print(f"Error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
+    with lenient_streams():
+        try:
+            queue = pool.open_queue(plan)
+            Worker(plan, queue, pool.folder, LineConsole(sys.stdout)).run()
+        except Stopped as stop:
+            sys.exit(128 + stop.signal_number)
+        except (UserError, RunError) as error:
+            print(f"Error: {for_terminal(str(error))}", file=sys.stderr, flush=True)
+            sys.exit(1)

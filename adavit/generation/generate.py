@@ -7,16 +7,19 @@ from typing import Literal
 import torch
 from PIL import Image
 
+from adavit.config.section import SEED_END
 from adavit.data.files.members import normal, printable
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
 from adavit.generation.grid import GridLayout, image_grid
 from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import is_result, result_png
 
 
+@takes_paths("source", "out")
 def generate(
     source: str,
     seeds: Sequence[int],
@@ -96,8 +99,8 @@ def _is_result_file(path: Path) -> bool:
 def _refuse_inside_data(out: Path, stored: StoredGenerator) -> None:
     """Generated images look like any others: beside the real ones they would be trained on."""
     given = stored.config.get("data", {}).get("source")
-    source = Path(str(given)).expanduser()
-    if given and source.is_dir() and out.expanduser().resolve().is_relative_to(source.resolve()):
+    source = Path(str(given))
+    if given and source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise UserError(
             f"--out {str(out)!r} lies in the data {str(source)!r} of the run, where generated images would be"
             " trained on. Choose a folder outside of it."
@@ -129,8 +132,9 @@ def find_class(stored: StoredGenerator, name: str) -> int:
     names = [normal(each) for each in stored.classes]
     if normal(name) in names:
         return names.index(normal(name))
-    if name.isdecimal() and int(name) < stored.generator.num_classes:
-        return int(name)
+    number = _whole_number(name)
+    if number is not None and number < stored.generator.num_classes:
+        return number
     raise UserError(
         f"--class is {printable(name)!r}, expected one of: {printable(', '.join(stored.classes))}, or a number below"
         f" {stored.generator.num_classes}. Name one of these."
@@ -141,20 +145,27 @@ def parse_seeds(text: str) -> list[int]:
     """`0-63` or `1,5,7-9` as numbers.
 
     Raises:
-        UserError: If it is neither.
+        UserError: If it is neither, or a number is not below 2^63.
     """
     seeds: list[int] = []
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        start, dash, end = part.strip().partition("-")
+        first, last = _whole_number(start), _whole_number(end if dash else start)
+        if first is None or last is None:
             raise UserError(
-                f"--seeds is {text!r}, expected numbers and ranges. Write for example --seeds 0-63."
+                f"--seeds has {shown(part.strip())}, expected numbers below 2^63 and ranges of them."
+                " Write for example --seeds 0-63."
             )
-        end = int(last) if dash else int(first)
-        if end < int(first) or end - int(first) >= 1_000_000:
+        if last < first or last - first >= 1_000_000:
             raise UserError(
                 f"--seeds has the range {part.strip()!r}, expected up to a million rising numbers."
                 " Correct it."
             )
-        seeds += range(int(first), end + 1)
+        seeds += range(first, last + 1)
     return seeds
+
+
+def _whole_number(text: str) -> int | None:
+    """The number that digits stand for; None for other text, and from `SEED_END` on."""
+    digits = text.isascii() and text.isdecimal() and len(text) < 20
+    return int(text) if digits and int(text) < SEED_END else None

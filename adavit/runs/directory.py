@@ -1,13 +1,13 @@
 """The run directory: the one owner of the names of its files."""
 
 import contextlib
+import itertools
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from adavit.errors import UserError
 from adavit.runs.json_lines import append_record
@@ -18,9 +18,12 @@ from adavit.runtime.files import (
     mark_results,
     remove_unfinished,
 )
+from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
 _OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
+_NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
+_LARGEST = 99_999
 
 
 class RunTaken(UserError):
@@ -132,7 +135,7 @@ class RunDirectory:
         if not out.is_dir() or RunDirectory(out).holds_something():
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
-                f" continue the run in it with --resume {out}."
+                f" continue the run in it: {RunDirectory(out).resume_command}"
             )
 
     @classmethod
@@ -156,6 +159,11 @@ class RunDirectory:
                 " path."
             )
         return directory
+
+    @property
+    def resume_command(self) -> str:
+        """What a person types to go on with the run."""
+        return f"adavit train --resume {shlex.quote(str(self.path))}"
 
     def is_run(self) -> bool:
         """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too."""
@@ -203,20 +211,21 @@ class RunDirectory:
         Raises:
             RunTaken: If another process trains in it.
         """
-        lock = FileLock(self.lock)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunTaken(
-                f"the run in {str(self.path)!r} is being trained by another process, expected only"
-                " one at a time. Wait for it, or stop it first."
-            ) from None
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.lock))
+            except TimeoutError:
+                raise RunTaken(
+                    f"the run in {str(self.path)!r} is being trained by another process, expected"
+                    " only one at a time. Wait for it, or stop it first."
+                ) from None
             for folder in (self.path, self.samples):
                 remove_unfinished(folder)
             yield
-        finally:
-            lock.release()
+
+    def is_claimed(self) -> bool:
+        """Whether a process trains in this directory at this moment."""
+        return is_locked(self.lock)
 
     def append(self, log: Path, record: Mapping[str, Any]) -> None:
         """Adds one line to `stats` or `metrics`."""
@@ -236,12 +245,14 @@ def _names_in(folder: Path) -> list[str]:
 
 
 def _next_numbered(parent: Path, label: str) -> Path:
+    """A new folder `NNNNN-label`; folders of other names, which may begin with digits too, do not count."""
     parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        taken = [int(name[:5]) for name in os.listdir(parent) if name[:5].isdigit()]
-        path = parent / f"{max(taken, default=-1) + 1:05d}-{label}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue  # another run took the number at the same moment
-        return path
+    taken = {int(match[1]) for name in os.listdir(parent) if (match := _NUMBERED.fullmatch(name))}
+    after = max(taken, default=-1) + 1
+    for number in itertools.count(after if after <= _LARGEST else 0):
+        path = parent / f"{number:05d}-{label}"
+        if number not in taken:
+            with contextlib.suppress(FileExistsError):  # another run took it at the same moment
+                path.mkdir()
+                return path
+    raise AssertionError("unreachable")

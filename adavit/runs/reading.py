@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,24 @@ MAXIMUM_PARTS, MAXIMUM_DEPTH = 1000, 20
 """Of a nested setting; what is larger is not shown."""
 
 
+def read_bytes(path: Path, maximum: int) -> bytes | None:
+    """A file, or None if it is absent, larger than `maximum`, or no file: a pipe or a device has no end."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return file.read(size) if size <= maximum else None
+    except OSError:
+        return None
+
+
 def read_text(path: Path) -> str | None:
     """A UTF-8 text file, or None if it is absent, too large or something else."""
     try:
-        if not path.is_file() or path.stat().st_size > MAXIMUM_BYTES:
-            return None
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        content = read_bytes(path, MAXIMUM_BYTES)
+        return None if content is None else content.decode("utf-8")
+    except UnicodeDecodeError:
         return None
 
 
@@ -49,6 +61,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def read_weights_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself, without its tensors; empty if there is none.
+
+    The format begins with the length of a JSON object in eight bytes, the lowest first.
+    """
+    try:
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = file.read(length) if length <= MAXIMUM_BYTES else b""
+        stored = mapping(json_object(header.decode("utf-8")).get("__metadata__"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {key: value for key, value in stored.items() if isinstance(value, str)}
+
+
 def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
     """`{"data": {"mirror": True}}` as `{"data.mirror": True}`.
 
@@ -57,6 +86,8 @@ def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for section, values in sections.items():
         for key, value in values.items() if isinstance(values, dict) else ():
+            if not isinstance(section, str) or not isinstance(key, str):
+                continue  # no setting; numbers as keys may be too long to print
             plain = isinstance(value, str | int | float | bool | None)
             if plain or (
                 isinstance(value, list) and all(isinstance(v, str | int | float) for v in value)

@@ -10,6 +10,7 @@ from adavit.runs.reading import number
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import figure_png
+from adavit.runtime.streams import for_terminal
 
 LABELS = {
     "loss_generator": "generator",
@@ -45,7 +46,7 @@ def draw_curves(directory: RunDirectory) -> None:
             axis.axhline(floor, color="grey", linestyle="--", linewidth=1, label=label)
         axis.set_ylim(bottom=0)
         axis.legend(fontsize=8)
-    figure.suptitle(directory.path.name, fontsize=10)
+    figure.suptitle(for_terminal(directory.path.name), fontsize=10, parse_math=False)
     write_bytes(directory.curves, figure_png(figure, dpi=100))
 
 

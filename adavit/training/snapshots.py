@@ -13,7 +13,7 @@ from adavit.runs.generator_file import save_generator
 from adavit.training.best_generator import BestGenerator
 from adavit.training.curves import draw_curves
 from adavit.training.progress import Progress
-from adavit.training.start.workload import Workload
+from adavit.training.start.workload import Workload, check_total
 
 
 class Snapshots:
@@ -79,7 +79,8 @@ class Snapshots:
             What was found damaged in the logs, for a person.
 
         Raises:
-            UserError: If it is of other networks or other data; nothing on the disk is changed then.
+            UserError: If it is of other networks or other data, or past the length asked for; nothing
+                on the disk is changed then.
         """
         workload, path = self._workload, str(loaded.path)
         present, trained_on = workload.image_set.fingerprint, str(loaded.state.get("fingerprint"))
@@ -97,6 +98,7 @@ class Snapshots:
                 f" ({error}), expected the networks of config.yaml beside it."
                 " Restore that file, or start a new run."
             ) from None
+        check_total(workload.config.training, self._progress.images)
         self._saved = self._progress.state_dict()
         notes = self.forget_after(self._progress.images)
         make_newest(self._directory, loaded.path)

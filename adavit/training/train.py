@@ -1,5 +1,6 @@
 """`train` and `resume`: from a configuration to a finished run directory."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
+from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
+from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.stored_settings import (
     check_unchanged,
@@ -81,6 +84,7 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
         return _run(Trainer(workload, step, directory, console))
 
 
+@takes_paths("path")
 def resume(
     path: Path, layers: Sequence[Mapping[str, Any]] = (), *, console: Console | None = None
 ) -> Path:
@@ -95,8 +99,8 @@ def resume(
         The run directory.
 
     Raises:
-        UserError: If there is no run, a setting differs that must not, the data changed, or another
-            process trains in it.
+        UserError: If there is no run, a setting differs that must not, the length asked for is below
+            what was seen, the data changed, or another process trains in it.
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
@@ -190,11 +194,17 @@ def config_text(config: ResolvedConfig) -> str:
 
 def _run(trainer: Trainer) -> Path:
     directory, workload = trainer.directory, trainer.workload
-    write_json(directory.environment, describe_environment(workload.device))
+    # When it began, whatever has interrupted it.
+    started = read_json(directory.environment).get("started") or _now()
+    write_json(directory.environment, {"started": started, **describe_environment(workload.device)})
     write_json(directory.data, describe_data(workload))
     trainer.samples.draw_reals()
     trainer.run()
     return directory.path
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _with_absolute_paths(config: RunConfig) -> RunConfig:

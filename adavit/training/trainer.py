@@ -108,7 +108,7 @@ class Trainer:
                 if due or ((ending or stop()) and self.snapshots.are_behind):
                     self._save(ended=ending is not None)
                 if stop.signal_number is not None:
-                    raise Stopped(stop.signal_number)
+                    raise Stopped(stop.signal_number, go_on=self.directory.resume_command)
                 if ending:
                     self.console.note(f"{ending}. Everything is in {self.directory.path}.")
                     return

@@ -52,7 +52,7 @@ def read_inspected_run(source: str) -> InspectedRun:
     Raises:
         UserError: If there is none, or it is damaged or does not fit.
     """
-    loaded = _load(Path(source).expanduser())
+    loaded = _load(Path(source))
     path, state = loaded.path, loaded.state
     try:
         config = ResolvedConfig.model_validate(state.get("config"))

@@ -20,6 +20,7 @@ from adavit.metrics.extractors.lpips import LPIPS_WEIGHTS, LpipsFeatures, expect
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
+from adavit.runtime.paths import expand_home
 
 ExtractorName = str
 """One of `EXTRACTORS`, with ARCH and FILE filled in."""
@@ -73,7 +74,7 @@ def choose_extractor(
     if name == "torchvision":
         return _torchvision(requested, rest, chosen), None
     if name == "vgg16" and (rest or ":" not in requested):
-        return _vgg16(Path(rest) if rest else None, chosen, allow_download)
+        return _vgg16(expand_home(Path(rest)) if rest else None, chosen, allow_download)
     if requested in ("auto", "inception"):
         return _inception(requested, weights, chosen, allow_download)
     if requested == "random":
@@ -133,6 +134,6 @@ def _torchvision(requested: str, rest: str, device: torch.device) -> Torchvision
             f"extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
             " torchvision:resnet50:resnet50.pth."
         )
-    path = Path(file)
+    path = expand_home(Path(file))
     state = read_tensors(path, f"extractor {requested}", f"a state dict of {architecture}")
     return TorchvisionFeatures(architecture, state, file_digest(path), device)

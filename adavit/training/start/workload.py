@@ -258,6 +258,24 @@ def total_images(training: TrainingConfig) -> int:
     return training.batch * max(1, steps)
 
 
+def check_total(training: TrainingConfig, images: int) -> None:
+    """Refuses to continue a run to a length that it has passed.
+
+    Args:
+        training: With the length that is asked for.
+        images: Real images seen.
+
+    Raises:
+        UserError: If it has seen more than that.
+    """
+    if images > total_images(training):
+        raise UserError(
+            f"training.total_kimg is {training.total_kimg:g}, but the run has seen"
+            f" {images / 1000:g} kimg already, expected no less. Give a larger --kimg to train on,"
+            " or leave it out; nothing was changed."
+        )
+
+
 def absolute_source(source: str) -> str:
     """`source` in a form that means the same from another folder: names stay, paths become absolute."""
     path = Path(source)

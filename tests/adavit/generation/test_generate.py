@@ -59,10 +59,26 @@ def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "1,,2", "1.5", "1-b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a",
+        "1-",
+        "-1",
+        "1,,2",
+        "1.5",
+        "1-b",
+        "²",
+        "٣",
+        str(2**63),
+        "9" * 5000,
+        "1-" + "9" * 5000,
+    ],
+)
 def test_what_is_no_seed_is_refused(text: str) -> None:
     with pytest.raises(
-        UserError, match=r"expected numbers and ranges\. Write for example --seeds 0"
+        UserError, match=r"expected numbers below 2\^63 and ranges of them\. Write for example"
     ):
         parse_seeds(text)
 
@@ -76,7 +92,7 @@ def test_ranges_rise_and_end(text: str) -> None:
 def test_a_class_has_a_name_or_a_number(stored: str) -> None:
     opened = read_generator(stored)
     assert [find_class(opened, name) for name in ("cat", "dog", "0", "1")] == [0, 1, 0, 1]
-    for name in ("cow", "2", "-1"):
+    for name in ("cow", "2", "-1", "²", "9" * 5000):
         with pytest.raises(UserError, match=r"expected one of: cat, dog, or a number below 2"):
             find_class(opened, name)
 

@@ -1,10 +1,13 @@
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from adavit.runs import reading
 from adavit.runs.reading import (
@@ -12,8 +15,10 @@ from adavit.runs.reading import (
     json_object,
     mapping,
     number,
+    read_bytes,
     read_json,
     read_text,
+    read_weights_metadata,
     read_yaml,
     text,
 )
@@ -52,6 +57,34 @@ def test_descriptions_beyond_the_limit_are_not_read(
     monkeypatch.setattr(reading, "MAXIMUM_BYTES", 20)
     (tmp_path / "a").write_text('{"images": 1}\n{"images": 2}\n')
     assert read_text(tmp_path / "a") is None
+
+
+def test_files_without_an_end_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("device", "pipe"):
+        assert read_bytes(tmp_path / name, 99) is None
+        assert read_text(tmp_path / name) is None
+        assert read_weights_metadata(tmp_path / name) == {}
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to("file")
+    assert read_bytes(tmp_path / "link", 3) == b"abc"
+    assert read_bytes(tmp_path / "link", 2) is None
+
+
+def test_a_file_of_weights_tells_of_itself_without_its_tensors(tmp_path: Path) -> None:
+    save_file({"w": np.zeros((3, 5))}, tmp_path / "a", {"images": "8", "ä": "ö"})
+    assert read_weights_metadata(tmp_path / "a") == {"images": "8", "ä": "ö"}
+    save_file({"w": np.zeros(3)}, tmp_path / "a")
+    assert read_weights_metadata(tmp_path / "a") == {}
+    whole = (tmp_path / "a").read_bytes()
+    for damaged in (b"", whole[:4], whole[:20], b"\xff" * 99, b"\2\0\0\0\0\0\0\0[]"):
+        (tmp_path / "a").write_bytes(damaged)
+        assert read_weights_metadata(tmp_path / "a") == {}
+
+
+def test_keys_that_are_no_text_are_no_settings() -> None:
+    assert flat_settings({"a": {int("f" * 5000, 16): 1, "b": 2}, 3: {"c": 1}}) == {"a.b": 2}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import datetime
 import json
 import math
 import os
@@ -267,3 +268,23 @@ def test_a_checkpoint_with_nonsense_inside_is_refused(tiny: Tiny, damage: dict) 
     put(run, {**state, **damage})
     with pytest.raises(UserError, match="does not fit this configuration"):
         adavit.resume(run)
+
+
+def test_a_length_that_was_passed_is_refused_and_nothing_is_written(tiny: Tiny) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    with (run / "stats.jsonl").open("a") as log:  # after the checkpoint: a resume would drop it
+        log.write('{"images": 40}\n')
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"total_kimg is 0\.016, but the run has seen 0\.032 kimg"):
+        adavit.resume(run, [{"training": {"total_kimg": 0.016}}])
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    adavit.resume(run, [{"training": {"total_kimg": 0.032}}])  # no less than that
+
+
+def test_a_run_remembers_when_it_began(tiny: Tiny) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.016}, "metrics": {"names": []}}))
+    started = json.loads((run / "environment.json").read_text())["started"]
+    since = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(started)
+    assert 0 <= since.total_seconds() < 600
+    adavit.resume(run, [{"training": {"total_kimg": 0.032}}])
+    assert json.loads((run / "environment.json").read_text())["started"] == started
