@@ -6,8 +6,8 @@ import yaml
 from pydantic import ConfigDict, Field, field_validator
 
 from adavit.augment.kornia_operations import kornia_operation
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, PRESETS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.section import ConfigModel, auto, rule
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
