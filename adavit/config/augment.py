@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, field_validator
 
-from adavit.augment.kornia_operations import kornia_operation
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.section import ConfigModel, auto, rule
@@ -33,6 +32,8 @@ class ExtraOperation(ConfigModel):
 
     @rule("operation", "p")
     def _kornia_has_it(self) -> None:
+        from adavit.augment.kornia_operations import kornia_operation  # seconds; seldom asked for
+
         try:
             kornia_operation(self.operation, self.p, **self.keywords)
         except ValueError as error:

@@ -28,13 +28,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from adavit.metrics.distances import frechet_distance, kernel_distance
-    from adavit.metrics.extractors.choice import ExtractorName, choose_extractor
+    from adavit.metrics.extractors.choice import choose_extractor
     from adavit.metrics.extractors.extractor import (
         FeatureExtractor,
         Interrupted,
         as_rgb,
         extract_features,
     )
+    from adavit.metrics.extractors.names import ExtractorName
     from adavit.metrics.extractors.random_features import RandomFeatures
     from adavit.metrics.extractors.weight_files import WeightsAbsentError
     from adavit.metrics.names import METRICS, recorded_name
@@ -44,7 +45,7 @@ else:
         {
             "frechet_distance": "adavit.metrics.distances",
             "kernel_distance": "adavit.metrics.distances",
-            "ExtractorName": "adavit.metrics.extractors.choice",
+            "ExtractorName": "adavit.metrics.extractors.names",
             "choose_extractor": "adavit.metrics.extractors.choice",
             "FeatureExtractor": "adavit.metrics.extractors.extractor",
             "Interrupted": "adavit.metrics.extractors.extractor",

@@ -1,7 +1,6 @@
 """The Inception score: of generated images alone, kept for comparison with older papers."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 from torch_fidelity.metric_isc import (
@@ -32,7 +31,6 @@ class InceptionScore(Measure):
 
     splits: int = 10
     seed: int = 2020
-    compares_with_real_images: ClassVar[bool] = False
 
     def check_extractor(self, extractor: FeatureExtractor) -> None:
         """See `Measure`: it needs classes."""

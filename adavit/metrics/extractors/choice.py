@@ -7,9 +7,6 @@ import torch
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.extractors.fidelity import (
-    CLIP_NAMES,
-    DINOV2_NAMES,
-    UNSAFE_NAMES,
     VGG16_WEIGHTS,
     downloaded_features,
     expected_vgg16_state,
@@ -17,24 +14,15 @@ from adavit.metrics.extractors.fidelity import (
 )
 from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS, InceptionFeatures, expected_state
 from adavit.metrics.extractors.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
+from adavit.metrics.extractors.names import (
+    CLIP_NAMES,
+    EXTRACTORS,
+    UNSAFE_NAMES,
+    ExtractorName,
+)
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
-
-ExtractorName = str
-"""One of `EXTRACTORS`, with ARCH and FILE filled in."""
-
-EXTRACTORS = (
-    "auto",
-    "inception",
-    "random",
-    "vgg16[:FILE]",
-    "lpips-vgg16",
-    *CLIP_NAMES,
-    *DINOV2_NAMES,
-    "torchvision:ARCH:FILE",
-)
-"""Every extractor there is; brackets stand for what may be left out."""
 
 Chosen = tuple[FeatureExtractor, str | None]
 
