@@ -6,9 +6,8 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.experiments.ablation import ablate
 from adavit.experiments.grid_file import grid_names
-from adavit.generation.generate import parse_seeds
+from adavit.generation.seeds import parse_seeds
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
@@ -32,6 +31,8 @@ def command(
     adavit ablate groups-cpu --data my_photos.zip --dry-run
     adavit ablate groups --devices cuda:0,cuda:1 --seeds 0-2
     """  # noqa: D301  click looks for the character itself
+    from adavit.experiments.ablation import ablate
+
     with console_for() as console:
         text = ablate(
             grid,

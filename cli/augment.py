@@ -8,10 +8,8 @@ import click
 from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.config.layers import build_config
-from adavit.diagnostics.augmentation_preview import preview as draw_preview
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
-from adavit.runtime.pictures import result_png
 
 
 @click.group()
@@ -57,6 +55,9 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     adavit augment preview --data my_photos --set augment.rotate90=0 --set augment.hue=0
     """  # noqa: D301  click looks for the character itself
     check_writable(out)
+    from adavit.diagnostics.augmentation_preview import preview as draw_preview
+    from adavit.runtime.pictures import result_png
+
     # diffaug has no probability, which the configuration of a training run has to say.
     fixed = (
         {"augment": {"mode": "fixed", "p": 1}} if settings["augment__preset"] == "diffaug" else {}

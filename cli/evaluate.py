@@ -8,9 +8,8 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.evaluation.evaluate import evaluate
 from adavit.evaluation.protocol import PROTOCOLS
-from adavit.metrics.extractors.choice import EXTRACTORS
+from adavit.metrics.extractors.names import EXTRACTORS
 from adavit.metrics.names import METRICS
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
@@ -66,6 +65,8 @@ when missing.
 @options.device
 def command(source: str, **given: Any) -> None:
     """Parses, evaluates, prints the record."""
+    from adavit.evaluation.evaluate import evaluate
+
     with console_for(err=True) as console:
         record = evaluate(source, console=console, **given)
     click.echo(json.dumps(record, indent=2))

@@ -7,8 +7,7 @@ import click
 
 from adavit.cli import options
 from adavit.errors import UserError
-from adavit.generation.generate import generate, parse_seeds
-from adavit.generation.grid import GridLayout
+from adavit.generation.seeds import parse_seeds
 from adavit.runtime.wording import counted
 
 
@@ -51,10 +50,14 @@ def command(
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn
     adavit generate RUN --seeds 0-31 --out drawn --grid 8x4 --scale 4 --captions
     """  # noqa: D301  click looks for the character itself
+    numbers = parse_seeds(seeds)
     if grid is None and (scale is not None or captions):
         raise UserError(
             "--scale and --captions are about the grid, but --grid is not given. Add --grid."
         )
+    from adavit.generation.generate import generate
+    from adavit.generation.grid import GridLayout
+
     layout = None if grid is None else GridLayout.parse(grid, scale=scale, captions=captions)
-    written = generate(source, parse_seeds(seeds), grid=layout, **given)
+    written = generate(source, numbers, grid=layout, **given)
     click.echo(f"Wrote {counted(len(written), 'file', 'files')} to {given['out']}.")

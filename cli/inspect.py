@@ -6,9 +6,6 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.diagnostics.discriminator.inspected_images import open_inspection
-from adavit.diagnostics.discriminator.inspection import inspect
-from adavit.diagnostics.discriminator.summary import summarise_inspection
 
 
 @click.command()
@@ -29,6 +26,10 @@ def command(source: str, **given: Any) -> None:
     adavit inspect runs/00000-small_set-vit-bgc
     adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
     """  # noqa: D301  click looks for the character itself
+    from adavit.diagnostics.discriminator.inspected_images import open_inspection
+    from adavit.diagnostics.discriminator.inspection import inspect
+    from adavit.diagnostics.discriminator.summary import summarise_inspection
+
     with console_for(err=True) as console:
         record = inspect(open_inspection(source, console=console, **given))
     click.echo(summarise_inspection(record))

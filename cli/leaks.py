@@ -7,9 +7,6 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.diagnostics.diagnosed_images import open_diagnosis
-from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
-from adavit.diagnostics.leaks.operations import check_operations
 from adavit.errors import UserError
 
 
@@ -44,6 +41,10 @@ def command(
         raise UserError(
             "--operations and --augment were both given, expected one of them. Leave one out."
         )
+    from adavit.diagnostics.diagnosed_images import open_diagnosis
+    from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
+    from adavit.diagnostics.leaks.operations import check_operations
+
     if operations is not None:
         check_operations(operations)
     with console_for(err=True) as console:

@@ -7,11 +7,7 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.diagnostics.diagnosed_images import open_diagnosis
-from adavit.diagnostics.memorisation.diagnosis import memorisation
-from adavit.diagnostics.memorisation.summary import summarise_memorisation
-from adavit.metrics import ExtractorName
-from adavit.metrics.extractors.choice import EXTRACTORS
+from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName
 
 
 @click.command()
@@ -41,6 +37,10 @@ def command(
     adavit memorisation runs/00000-small_set-resnet-bgc
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
     """  # noqa: D301  click looks for the character itself
+    from adavit.diagnostics.diagnosed_images import open_diagnosis
+    from adavit.diagnostics.memorisation.diagnosis import memorisation
+    from adavit.diagnostics.memorisation.summary import summarise_memorisation
+
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
         record = memorisation(diagnosis, extractor=extractor, inception_weights=inception_weights)

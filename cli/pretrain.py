@@ -7,7 +7,6 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.pretraining.pretrain import build_pretrain_config, pretrain
 
 
 @click.command()
@@ -30,6 +29,8 @@ def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) 
     adavit pretrain --data my_photos.zip --out pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
     """  # noqa: D301  click looks for the character itself
+    from adavit.pretraining.pretrain import build_pretrain_config, pretrain
+
     layers = options.setting_layers(settings, config=config, assignments=assignments)
     with console_for() as console:
         pretrain(build_pretrain_config(layers), console=console)

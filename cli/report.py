@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from adavit.report.report import write_report
-
 
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[RUN|FOLDER]...", type=click.Path(path_type=Path))
@@ -43,5 +41,7 @@ def command(
     adavit report runs/00000-* runs/00001-* --out two.html
     adavit report --merge benchmarks/results/groups.json --out groups.md
     """  # noqa: D301  click looks for the character itself
+    from adavit.report.report import write_report
+
     for path in write_report(sources, out, merge=merge, baseline=baseline, title=title):
         click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

@@ -6,7 +6,6 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.experiments.sweep import sweep
 from adavit.experiments.sweep_file import sweep_names
 
 
@@ -29,6 +28,8 @@ def command(
     adavit sweep r1-gamma-cpu --data my_photos.zip --dry-run
     adavit sweep my_sweep.yaml --metric kid --trials 30 --devices cuda:0,cuda:1
     """  # noqa: D301  click looks for the character itself
+    from adavit.experiments.sweep import sweep
+
     with console_for() as console:
         layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
         text = sweep(source, layers=layers, console=console, **given)

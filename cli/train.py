@@ -7,14 +7,8 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.config.layers import (
-    build_config,
-    preset_names,
-)
+from adavit.config.layers import Values, build_config, preset_names
 from adavit.errors import UserError
-from adavit.training.plan import describe_plan
-from adavit.training.train import resume as resume_run
-from adavit.training.train import train
 
 
 @click.command()
@@ -117,14 +111,32 @@ def command(
     adavit train --resume runs/00000-small_set-resnet-bgc
     """  # noqa: D301  click looks for the character itself
     layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
+    if resume is not None:
+        _resume(resume, layers, dry_run=dry_run)
+        return
+    if not any("source" in (layer.get("data") or {}) for layer in layers):
+        raise click.UsageError(
+            "there are no images to train on, expected --data with a folder, a zip or a name. For a"
+            " demonstration use adavit train --data small_set; to go on with a run, --resume RUN."
+        )
+    built = build_config(layers)
+    # Torch takes seconds: first comes whatever can be wrong without it.
+    from adavit.training.plan import describe_plan
+    from adavit.training.train import train
+
     with console_for() as console:
         if dry_run:
-            if resume is not None:
-                raise UserError(
-                    "--dry-run and --resume were both given, expected one of them. Leave one out."
-                )
-            click.echo(describe_plan(build_config(layers), console))
-        elif resume is not None:
-            resume_run(resume, layers, console=console)
+            click.echo(describe_plan(built, console))
         else:
-            train(build_config(layers), console=console)
+            train(built, console=console)
+
+
+def _resume(run: Path, layers: list[Values], *, dry_run: bool) -> None:
+    if dry_run:
+        raise UserError(
+            "--dry-run and --resume were both given, expected one of them. Leave one out."
+        )
+    from adavit.training.train import resume
+
+    with console_for() as console:
+        resume(run, layers, console=console)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from adavit.data.dataset import load_images
     from adavit.data.files.members import Skipped
     from adavit.data.image_set import ImageSet
-    from adavit.data.named_sets import NAMES
+    from adavit.data.known_names import NAMES
     from adavit.data.pixels import images_to_float, images_to_uint8
     from adavit.data.sampling import BatchSampler
     from adavit.data.split import Split, draw_evenly, split_images
@@ -35,7 +35,7 @@ else:
             "load_images": "adavit.data.dataset",
             "Skipped": "adavit.data.files.members",
             "ImageSet": "adavit.data.image_set",
-            "NAMES": "adavit.data.named_sets",
+            "NAMES": "adavit.data.known_names",
             "images_to_float": "adavit.data.pixels",
             "images_to_uint8": "adavit.data.pixels",
             "BatchSampler": "adavit.data.sampling",

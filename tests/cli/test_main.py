@@ -20,11 +20,6 @@ def test_help_is_there(adavit: Adavit, arguments: str) -> None:
     assert "adavit" in outcome.out
 
 
-def test_the_module_starts_without_torch() -> None:
-    code = "import sys, adavit.cli.main; assert 'torch' not in sys.modules, 'torch is imported'"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
