@@ -1,19 +1,22 @@
 """`adavit ablate`."""
 
+from functools import partial
 from typing import Any
 
 import click
 
-from adavit.cli import options
+from adavit.cli import completion, options
 from adavit.cli.consoles import console_for
 from adavit.experiments.grid_file import grid_names
 from adavit.generation.seeds import parse_seeds
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
-@click.argument("grid")
-@click.option("--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5. [the grid's]")
-@options.experiment("[runs/ablations/NAME]")
+@click.argument("grid", shell_complete=partial(completion.choices, tuple(grid_names())))
+@click.option(
+    "--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5.  [default: the grid's]"
+)
+@options.experiment("runs/ablations/NAME")
 def command(
     grid: str,
     seeds: str | None,

@@ -1,12 +1,13 @@
 """`adavit evaluate`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from adavit.cli import options
+from adavit.cli import completion, options
 from adavit.cli.consoles import console_for
 from adavit.evaluation.protocol import PROTOCOLS
 from adavit.metrics.extractors.names import EXTRACTORS
@@ -34,32 +35,48 @@ when missing.
 
 
 @click.command(help=HELP)
-@click.argument("source")
+@click.argument("source", shell_complete=completion.runs)
 @click.option(
-    "--data", help="What to compare with: images, a name, a run or a generator. [the run's data]"
+    "--data",
+    shell_complete=completion.data,
+    help="What to compare with: images, a name, a run or a generator.  [default: the run's data]",
 )
 @click.option(
     "--metrics",
     default="fid,kid",
     show_default=True,
     callback=options.words,
-    help=f"Of {','.join(METRICS)}.",
+    help=f"What is measured, with commas between: {', '.join(METRICS)}.",
+    shell_complete=partial(completion.choices, METRICS),
+    metavar="NAME,...",
 )
-@click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help=f"{PROTOCOL_HELP}.")
-@click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
+@click.option(
+    "--protocol",
+    type=click.Choice(list(PROTOCOLS)),
+    metavar="NAME",
+    help=f"How many images are compared with which. {PROTOCOL_HELP}.",
+)
+@click.option(
+    "--fakes",
+    type=click.IntRange(min=2),
+    help="Number of generated images.  [default: as in training]",
+)
 @click.option(
     "--extractor",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict.",
+    help=f"Feature network: one of {', '.join(EXTRACTORS)}. FILE is a state dict.",
+    shell_complete=partial(completion.choices, EXTRACTORS),
 )
 @options.inception_weights
 @options.which
-@click.option("--truncation", type=click.FloatRange(0, 2), help="1 is none. [1]")
+@options.truncation
 @options.seed
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Also write the record to this JSON file."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="JSON file that the record is written to as well.",
 )
 @options.data_root
 @options.device

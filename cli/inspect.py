@@ -4,14 +4,18 @@ from typing import Any
 
 import click
 
-from adavit.cli import options
+from adavit.cli import completion, options
 from adavit.cli.consoles import console_for
 
 
 @click.command()
-@click.argument("source", metavar="RUN|FILE")
+@click.argument("source", metavar="RUN|FILE", shell_complete=completion.runs)
 @options.diagnostics_data
-@click.option("--images", type=click.IntRange(min=1), help="Images of each kind, at most. [1000]")
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    help="Largest number of images of each kind.  [default: 1000]",
+)
 @options.diagnostics_place
 def command(source: str, **given: Any) -> None:
     """Show what a discriminator looks at.

@@ -1,23 +1,25 @@
 """`adavit memorisation`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from adavit.cli import options
+from adavit.cli import completion, options
 from adavit.cli.consoles import console_for
 from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=completion.runs)
 @options.diagnostics_data
 @options.diagnostics_fakes
 @click.option(
     "--extractor",
     metavar="NAME",
-    help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict. [the run's]",
+    help=f"Feature network: one of {', '.join(EXTRACTORS)}. FILE is a state dict.  [default: the run's]",
+    shell_complete=partial(completion.choices, EXTRACTORS),
 )
 @options.inception_weights
 @options.which

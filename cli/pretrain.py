@@ -7,21 +7,18 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
+from adavit.cli.grouped import GroupedCommand
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @options.data
-@options.setting("--out", "run.out", "The directory. [runs/NUMBER-...]")
-@options.setting(
-    "--kimg",
-    "pretraining.total_kimg",
-    "Length in thousands of images. [200, on a CPU 50]",
-)
+@options.setting("--out", "run.out")
+@options.setting("--kimg", "pretraining.total_kimg")
 @options.image_settings
-@options.setting("--batch", "pretraining.batch", "Images per step. [64]")
+@options.setting("--batch", "pretraining.batch")
 @options.run_settings
 @options.config
-@options.assignments("One setting: --set discriminator.width=192.")
+@options.assignments("One setting, for example --set discriminator.width=192; may be repeated.")
 def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) -> None:
     """Train the trunk of a ViT discriminator to predict hidden patches.
 

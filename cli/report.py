@@ -4,27 +4,35 @@ from pathlib import Path
 
 import click
 
+from adavit.cli import completion
+
 
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[RUN|FOLDER]...", type=click.Path(path_type=Path))
+@click.argument(
+    "sources",
+    nargs=-1,
+    metavar="[RUN|FOLDER]...",
+    shell_complete=completion.runs,
+    type=click.Path(path_type=Path),
+)
 @click.option(
     "--out",
     default="report.html",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The page; its table goes beside it as .md, .csv and .json. Or one of these alone.",
+    help="The page, an .html file; its table goes beside it as .md, .csv and .json. Or a file of one of these three kinds, alone.",
 )
 @click.option(
     "--merge",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Add the rows of an earlier report.json; may be repeated, and needs no runs.",
+    help="An earlier report.json, whose rows are added; may be repeated, and needs no runs.",
 )
 @click.option(
     "--baseline",
-    help="Row that the others are compared with. [the grid's, or the one without augmentation]",
+    help="Row that the others are compared with.  [default: the grid's, or the one without augmentation]",
 )
-@click.option("--title", help="Heading. [the grid's name]")
+@click.option("--title", help="Heading of the page.  [default: the grid's name]")
 def command(
     sources: tuple[Path, ...],
     out: Path,

@@ -22,7 +22,12 @@ PIPE_WIDTH = 200
 @click.argument("folder", default="runs", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs below FOLDER [runs] with their best figures, the newest last."""
+    """List the runs below FOLDER with their best figures, the newest last. FOLDER is runs by default.
+
+    \b
+    adavit runs
+    adavit runs runs/ablations --json
+    """  # noqa: D301  click looks for the character itself
     runs = list_runs(folder)
     if as_json:
         click.echo(json.dumps(runs, indent=2, ensure_ascii=False))

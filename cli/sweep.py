@@ -1,21 +1,29 @@
 """`adavit sweep`."""
 
+from functools import partial
 from typing import Any
 
 import click
 
-from adavit.cli import options
+from adavit.cli import completion, options
 from adavit.cli.consoles import console_for
 from adavit.experiments.sweep_file import sweep_names
 
 
 @click.command(epilog="Shipped sweeps: " + ", ".join(sweep_names()) + ".")
-@click.argument("source", metavar="SWEEP")
-@click.option("--metric", help="What is to be lowest, of metrics.names. [the file's, or the first]")
-@click.option(
-    "--trials", type=click.IntRange(min=1), help="Runs, those before counted. [the file's]"
+@click.argument(
+    "source", metavar="SWEEP", shell_complete=partial(completion.choices, tuple(sweep_names()))
 )
-@options.experiment("[runs/sweeps/NAME]")
+@click.option(
+    "--metric",
+    help="The metric to minimise, one of metrics.names.  [default: the file's, or the first]",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    help="Number of runs, including those that are done.  [default: the file's]",
+)
+@options.experiment("runs/sweeps/NAME")
 def command(
     source: str, data__source: str | None, assignments: tuple[str, ...], **given: Any
 ) -> None:

@@ -44,7 +44,7 @@ class AugmentConfig(ConfigModel):
     """Which augmentations, and how p moves."""
 
     mode: Literal["ada", "fixed", "scheduled", "none"] = Field("ada")
-    """ada: p is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
+    """How p moves. ada: it is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
     a cosine over schedule_kimg; none: images are not augmented."""
     preset: Literal[PRESET_NAMES] = Field("bgc")  # type: ignore[valid-type]
     """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout."""

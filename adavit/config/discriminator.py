@@ -21,14 +21,14 @@ class ResNetConfig(ConfigModel):
 
     kind: Literal["resnet"] = "resnet"
     form: ResNetForm = Field("residual")
-    """residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
+    """Which blocks. residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
     training.discriminator_lr is its paper's 0.0002, on a CPU that of vit. StyleGAN2 is best with residual, on
     CIFAR-10 StyleGAN2-ADA takes plain."""
     channel_base: int = auto(ge=1)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
     channel_max: int = auto(ge=1)
-    """auto: 512, on a CPU 64."""
+    """Most channels at any resolution. auto: 512, on a CPU 64."""
     minibatch_std_group: int = auto(ge=0)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, for r3gan 0."""
 
@@ -55,16 +55,18 @@ class ViTConfig(ConfigModel):
     paper; conv: stacked convolutions; hybrid: a small ResNet; spt: shifted copies too. Three of them compared:
     benchmarks/results/stems_2000_images.md."""
     position_embedding: PositionEmbedding = Field("learned1d")
-    """learned1d: as in the ViT paper; learned2d: rows and columns; sincos2d: fixed waves; relative: a bias
-    on offsets; rope2d: rotated queries and keys; none."""
+    """How a token knows its place. learned1d: as in the ViT paper; learned2d: rows and columns; sincos2d:
+    fixed waves; relative: a bias on offsets; rope2d: rotated queries and keys; none."""
     attention: AttentionKind = Field("qknorm")
-    """qknorm: normalised queries and keys, whose logits are bounded; dot: as they are; l2: distances
-    (ViTGAN); lsa: learned temperature, no token sees itself; axial: qknorm along rows, then columns."""
+    """How tokens look at each other. qknorm: normalised queries and keys, whose logits are bounded; dot: as
+    they are; l2: distances (ViTGAN); lsa: learned temperature, no token sees itself; axial: qknorm along
+    rows, then columns."""
     readout: ReadoutKind = Field("cls")
     """What is judged. cls: the class token, as in the ViT paper; gap: the mean of the patches; cls+gap;
     tokens: each patch, then the mean."""
     weight_constraint: WeightConstraint = Field("none")
-    """sn: spectral norm 1; isn: the spectral norm of the start (ViTGAN). none: R1 is there already."""
+    """What bounds the weights. sn: spectral norm 1; isn: the spectral norm of the start (ViTGAN); none:
+    nothing, since R1 is there already."""
     registers: int = Field(0, ge=0)
     """Tokens beside the patches that are not judged; 4 for cleaner attention maps (Darcet et al.)."""
     patch_drop: float = Field(0.0, ge=0, lt=1)

@@ -21,7 +21,7 @@ class TrainingConfig(ConfigModel):
     microbatch: int | None = Field(None, ge=1)
     """Images at a time; gradients are accumulated. None: the whole batch."""
     precision: Literal["float32", "bf16"] = auto()
-    """auto: bf16 on CUDA, float32 elsewhere."""
+    """Numbers that the networks calculate with. auto: bf16 on CUDA, float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
     transfer: Path | None = Field(None)
