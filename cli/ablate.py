@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.experiments.grid_file import grid_names
 from adavit.generation.seeds import parse_seeds
 
@@ -17,6 +17,7 @@ from adavit.generation.seeds import parse_seeds
     "--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5.  [default: the grid's]"
 )
 @options.experiment("runs/ablations/NAME")
+@amount
 def command(
     grid: str,
     seeds: str | None,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from adavit.cli import options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import build_config
 from adavit.runs.records import check_writable
@@ -48,6 +48,7 @@ def command() -> None:
     show_default=True,
     help="The picture, a PNG.",
 )
+@amount
 def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) -> None:
     """Draw what each operation does to your images: a row per operation, and random draws.
 

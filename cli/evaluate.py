@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.evaluation.protocol import PROTOCOLS
 from adavit.metrics.extractors.names import EXTRACTORS
 from adavit.metrics.names import METRICS
@@ -80,6 +80,7 @@ when missing.
 )
 @options.data_root
 @options.device
+@amount
 def command(source: str, **given: Any) -> None:
     """Parses, evaluates, prints the record."""
     from adavit.evaluation.evaluate import evaluate

@@ -65,5 +65,6 @@ def command(
     from adavit.generation.grid import GridLayout
 
     layout = None if grid is None else GridLayout.parse(grid, scale=scale, captions=captions)
+    given = {key: value for key, value in given.items() if value is not None}
     written = generate(source, numbers, grid=layout, **given)
     click.echo(f"Wrote {counted(len(written), 'file', 'files')} to {given['out']}.")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 
 
 @click.command()
@@ -17,6 +17,7 @@ from adavit.cli.consoles import console_for
     help="Largest number of images of each kind.  [default: 1000]",
 )
 @options.diagnostics_place
+@amount
 def command(source: str, **given: Any) -> None:
     """Show what a discriminator looks at.
 

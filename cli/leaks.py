@@ -9,7 +9,7 @@ import click
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import OPERATIONS
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.errors import UserError
 
 
@@ -32,6 +32,7 @@ from adavit.errors import UserError
 @options.diagnostics_fakes
 @options.which
 @options.diagnostics_place
+@amount
 def command(
     source: str, operations: Sequence[str] | None, augment: str | None, **given: Any
 ) -> None:

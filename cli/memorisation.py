@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName
 
 
@@ -24,6 +24,7 @@ from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName
 @options.inception_weights
 @options.which
 @options.diagnostics_place
+@amount
 def command(
     source: str, extractor: ExtractorName | None, inception_weights: Path | None, **given: Any
 ) -> None:

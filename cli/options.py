@@ -141,9 +141,7 @@ which = click.option(
 truncation = click.option(
     "--truncation",
     type=click.FloatRange(0, 2),
-    default=1.0,
-    show_default=True,
-    help="1 leaves styles as they are; below 1 images are more alike and cleaner.",
+    help="1 leaves styles as they are; below 1 images are more alike and cleaner.  [default: 1]",
 )
 inception_weights = click.option(
     "--inception-weights",

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from adavit.cli import options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 
 
@@ -19,6 +19,7 @@ from adavit.cli.grouped import GroupedCommand
 @options.run_settings
 @options.config
 @options.assignments("One setting, for example --set discriminator.width=192; may be repeated.")
+@amount
 def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) -> None:
     """Train the trunk of a ViT discriminator to predict hidden patches.
 

@@ -20,7 +20,7 @@ from adavit.cli import completion
     default="report.html",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The page, an .html file; its table goes beside it as .md, .csv and .json. Or a file of one of these three kinds, alone.",
+    help="The page, an .html file, with its table beside it as .md, .csv and .json; or one of these alone.",
 )
 @click.option(
     "--merge",

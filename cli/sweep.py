@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.experiments.sweep_file import sweep_names
 
 
@@ -24,6 +24,7 @@ from adavit.experiments.sweep_file import sweep_names
     help="Number of runs, including those that are done.  [default: the file's]",
 )
 @options.experiment("runs/sweeps/NAME")
+@amount
 def command(
     source: str, data__source: str | None, assignments: tuple[str, ...], **given: Any
 ) -> None:

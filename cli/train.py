@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import Values, build_config, preset_names
 from adavit.errors import UserError
@@ -58,6 +58,7 @@ from adavit.errors import UserError
 @click.option(
     "--dry-run", is_flag=True, help="Print settings, parameters, memory and time; train nothing."
 )
+@amount
 def command(
     preset: str | None,
     config: Path | None,
