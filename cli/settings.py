@@ -11,6 +11,7 @@ from adavit.config.settings import Setting, json_schema, settings_of
 from adavit.errors import UserError
 
 WIDTH = 88
+INDENT = "    "
 
 
 def _keys(
@@ -45,10 +46,8 @@ def lines(setting: Setting) -> list[str]:
     values = setting.values + (f" {setting.bounds}" if setting.bounds else "")
     whose = f"  ({setting.whose} only)" if setting.whose else ""
     text = f"{setting.meaning} Default: {setting.default}."
-    return [f"{setting.key}  {values}{whose}", *textwrap.wrap(text, WIDTH, **_INDENT)]
-
-
-_INDENT = {"initial_indent": "    ", "subsequent_indent": "    "}
+    below = textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    return [f"{setting.key}  {values}{whose}", *below]
 
 
 def _sections() -> list[str]:

@@ -62,8 +62,9 @@ def settings_of(model: type[ConfigModel] = RunConfig) -> dict[str, Setting]:
     for section, field in model.model_fields.items():
         kinds: dict[str, type[ConfigModel]] = {"": typing.cast(Any, field.annotation)}
         if section == "discriminator":
-            every = {"resnet": ResNetConfig, "vit": ViTConfig}
-            kinds = {"vit": ViTConfig} if model is PretrainConfig else every
+            kinds = {"resnet": ResNetConfig, "vit": ViTConfig}
+            if model is PretrainConfig:
+                del kinds["resnet"]
         for kind, part in kinds.items():
             for name, info in part.model_fields.items():
                 key = f"{section}.{name}"
@@ -88,9 +89,11 @@ def _shared(first: Setting, second: Setting) -> Setting:
 def _setting(key: str, whose: str, info: FieldInfo) -> Setting:
     text = " ".join((info.description or "").split())
     default = _plain(info.default)
-    open_word = {None: "None", AUTO: AUTO}.get(info.default if _is_word(info.default) else 0)
-    if info.is_required():  # declared by `auto`, in a section as a run holds it
+    open_word = None
+    if info.is_required() or info.default == AUTO:  # required: declared by `auto`
         open_word = AUTO
+    elif info.default is None:
+        open_word = "None"
     if open_word is not None:
         text, found, words = _split(text, open_word)
         default = words if found else "none"
@@ -101,10 +104,6 @@ def _setting(key: str, whose: str, info: FieldInfo) -> Setting:
         if getattr(bound, name, None) is not None and getattr(bound, name) < 2**53
     ]
     return Setting(key, whose, values_in_words(info.annotation), ", ".join(bounds), default, text)
-
-
-def _is_word(default: object) -> bool:
-    return default is None or default == AUTO
 
 
 def _split(text: str, word: str) -> tuple[str, bool, str]:

@@ -3,11 +3,6 @@
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch_fidelity.metric_isc import (
-    KEY_METRIC_ISC_MEAN,
-    KEY_METRIC_ISC_STD,
-    isc_features_to_metric,
-)
 
 from adavit.errors import UserError
 from adavit.metrics.distances import TooFewImagesError
@@ -44,6 +39,13 @@ class InceptionScore(Measure):
         Raises:
             UserError: If the extractor has no classes.
         """
+        # Where it is needed: it brings torchvision along, and a run starts sooner without.
+        from torch_fidelity.metric_isc import (
+            KEY_METRIC_ISC_MEAN,
+            KEY_METRIC_ISC_STD,
+            isc_features_to_metric,
+        )
+
         found = isc_features_to_metric(
             classifying(extractor).logits(fakes).cpu(), splits=self.splits, rng_seed=self.seed
         )

@@ -128,3 +128,14 @@ def test_public_names_and_settings_are_quick() -> None:
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
+
+
+def test_training_waits_for_no_library_that_it_may_not_need() -> None:
+    # torch's optimizers import torch._dynamo themselves, at the first one that is made.
+    late = {*HEAVY, "torch._dynamo"} - {"torch"}
+    code = (
+        "import sys, adavit.training.train;"
+        f"found = set(sys.modules) & set({sorted(late)}); assert not found, found"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
