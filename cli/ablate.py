@@ -27,8 +27,9 @@ def command(
 ) -> None:
     """Train every cell of GRID, a YAML file or the name of a shipped grid.
 
-    A cell is an ordinary run directory, named by the digest of its settings. The same command goes on
-    after any interruption; given twice, in two terminals or on two machines, it shares the work.
+    A cell is an ordinary run directory, named by the digest of its settings. Run the
+    same command again after an interruption, and it continues; run it in two terminals or on two
+    machines, and they share the work.
 
     \b
     adavit ablate smoke

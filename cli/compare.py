@@ -20,9 +20,9 @@ from adavit.evaluation.compare import (
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
 
-Of a run its evaluations count, or the best record of its training where it was never evaluated.
-Figures share a column only if they were measured under the same protocol: so many images of either
-side, the same real images, the same feature network. Otherwise the fields that differ are named,
+A run stands for its evaluations or, where it was never evaluated, for the best record of its training.
+Figures share a column only if they were measured under the same protocol: the same number
+of images on either side, the same real images, the same feature network. Otherwise the fields that differ are named,
 and --anyway shows the figures with marks.
 
 \b

@@ -26,11 +26,10 @@ adavit evaluate runs/00000-small_set-resnet-bgc
 adavit evaluate runs/00003-cifar10-resnet-bgc --protocol train50k
 adavit evaluate drawn --data my_photos --metrics kid,precision,recall
 
-Of the metrics, fid, kid, is and fid_infinity go by these names with Inception alone; precision,
-recall, density and coverage with vgg16; ppl with lpips-vgg16. With any other feature network
-they are fd_random, kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else.
-Lower is better for fid, kid and ppl, higher for the others. Published weights are downloaded
-when missing.
+The names fid, kid, is and fid_infinity are kept for Inception; precision, recall, density and
+coverage for vgg16; ppl for lpips-vgg16. With any other feature network the names are fd_random,
+kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else. Lower is better for fid,
+kid and ppl, higher for the others. Published weights are downloaded when missing.
 """
 
 

@@ -21,9 +21,10 @@ from adavit.cli.consoles import amount, console_for
 def command(source: str, **given: Any) -> None:
     """Show what a discriminator looks at.
 
-    RUN is a run directory, FILE the checkpoint.pt of one. Of a vision transformer: attention rollout,
-    distance, entropy and largest logit, similarity of the tokens, position and patch embedding; of every
-    discriminator: logits of training, held-out and generated images, and input saliency. Warns of collapse.
+    RUN is a run directory, FILE the checkpoint.pt of one. For a vision transformer it shows
+    attention rollout, distance, entropy and largest logit, similarity of the tokens, position and patch
+    embedding; for every discriminator the logits of training, held-out and generated images, and input
+    saliency. It warns of collapse.
 
     Writes pictures and inspection.json.
 

@@ -31,8 +31,8 @@ def command(
     """Find the training images that generated ones come closest to.
 
     SOURCE is a run, a generator file, or a folder or zip of generated images. How near its images come
-    to the training images, in feature space and in pixels, is held against how near other real images
-    come. Also lists images that the data hold twice.
+    to the training images, in feature space and in pixels, is compared with how near other real
+    images come. Images that are in the data twice are listed too.
 
     Writes memorisation.json and closest_pairs.png.
 

@@ -30,8 +30,9 @@ def command(
 ) -> None:
     """Search settings for the lowest metric, as SWEEP says: a YAML file or the name of a shipped one.
 
-    A sampler (TPE) chooses each run's settings by those before; a run that is above the median of the
-    others at an evaluation is ended there. The same command goes on after any interruption.
+    A sampler (TPE) chooses the settings of each run from the results of earlier ones; a run that is
+    worse than the median of the others at an evaluation is stopped there. Run the same command again
+    after an interruption, and it continues.
 
     \b
     adavit sweep r1-gamma-cpu --data my_photos.zip --dry-run

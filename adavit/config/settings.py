@@ -111,7 +111,7 @@ def _split(text: str, word: str) -> tuple[str, bool, str]:
     match = re.search(rf"(?:^|(?<=\s)){word}: (.*?)\.(?=\s\w+: |$)", text)
     if match is None:
         return text, False, ""
-    return (text[: match.start()] + text[match.end() :]).strip(), True, match[1]
+    return (text[: match.start()].rstrip() + text[match.end() :]).strip(), True, match[1]
 
 
 def values_in_words(annotation: Any) -> str:

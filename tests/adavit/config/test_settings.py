@@ -73,6 +73,15 @@ def test_every_setting_says_what_it_means_and_what_holds_without_it(key: str) ->
             "4, for r3gan 0; for vit 0, on a CPU 4",
             "Images over which the standard deviation is taken; 0 leaves it out.",
         ),
+        Setting(
+            "data.scale_16bit",
+            "",
+            "auto|full|set",
+            "",
+            "the largest sample each file declares",
+            "White in images of more than 8 bits. full: 65535. set: the smallest 2^b - 1 that holds"
+            " every sample of the set.",
+        ),
         Setting("run.seed", "", "INTEGER", ">= 0", "0", "Start of every random stream."),
         Setting("augment.p", "", "NUMBER", ">= 0, <= 1", "none", ALL["augment.p"].meaning),
     ],
