@@ -41,7 +41,11 @@ def command() -> None:
 
 @command.command("list")
 def list_sets() -> None:
-    """List the decoded sets, the one used last at the end."""
+    """List the decoded sets, the one used last at the end.
+
+    \b
+    adavit cache list
+    """  # noqa: D301  click looks for the character itself
     console = Console(
         file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False
     )
@@ -65,7 +69,11 @@ def list_sets() -> None:
 
 @command.command()
 def size() -> None:
-    """Say where the cache is and how much it holds."""
+    """Say where the cache is and how much it holds.
+
+    \b
+    adavit cache size
+    """  # noqa: D301  click looks for the character itself
     folder = default_cache_dir()
     click.echo(f"{folder}")
     for part in PARTS:
@@ -83,7 +91,11 @@ def clear(sources: tuple[str, ...], downloads: bool) -> None:
     """Remove the decoded images of each SOURCE; without one, all of them and all features.
 
     They are made again when they are needed, and runs that use them now are not disturbed.
-    """
+
+    \b
+    adavit cache clear
+    adavit cache clear my_photos
+    """  # noqa: D301  click looks for the character itself
     folder = default_cache_dir()
     before = sum(part_size(folder, part)[1] for part in PARTS)
     if sources:

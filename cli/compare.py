@@ -6,6 +6,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from adavit.cli import completion
 from adavit.evaluation.compare import (
     ComparedColumn,
     Comparison,
@@ -20,16 +21,20 @@ from adavit.runtime.streams import for_terminal
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
 
-Of a run its evaluations count, or the best record of its training where it was never evaluated.
-Figures share a column only if they were measured under the same protocol: so many images of either
-side, the same real images, the same feature network. Otherwise the fields that differ are named,
+A run stands for its evaluations or, where it was never evaluated, for the best record of its training.
+Figures share a column only if they were measured under the same protocol: the same number
+of images on either side, the same real images, the same feature network. Otherwise the fields that differ are named,
 and --anyway shows the figures with marks.
+
+\b
+adavit compare runs/00000-small_set-resnet-bgc runs/00001-small_set-vit-bgc
+adavit compare mine.json theirs.json --format markdown
 """
 WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
 
 
 @click.command(help=HELP)
-@click.argument("records", nargs=-1, required=True)
+@click.argument("records", nargs=-1, required=True, shell_complete=completion.runs)
 @click.option(
     "--anyway", is_flag=True, help="Put different protocols into one column, and mark them."
 )

@@ -6,23 +6,20 @@ from typing import Any
 import click
 
 from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.pretraining.pretrain import build_pretrain_config, pretrain
+from adavit.cli.consoles import amount, console_for
+from adavit.cli.grouped import GroupedCommand
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @options.data
-@options.setting("--out", "run.out", "The directory. [runs/NUMBER-...]")
-@options.setting(
-    "--kimg",
-    "pretraining.total_kimg",
-    "Length in thousands of images. [200, on a CPU 50]",
-)
+@options.setting("--out", "run.out")
+@options.setting("--kimg", "pretraining.total_kimg")
 @options.image_settings
-@options.setting("--batch", "pretraining.batch", "Images per step. [64]")
+@options.setting("--batch", "pretraining.batch")
 @options.run_settings
 @options.config
-@options.assignments("One setting: --set discriminator.width=192.")
+@options.assignments("One setting, for example --set discriminator.width=192; may be repeated.")
+@amount
 def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) -> None:
     """Train the trunk of a ViT discriminator to predict hidden patches.
 
@@ -30,6 +27,8 @@ def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) 
     adavit pretrain --data my_photos.zip --out pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
     """  # noqa: D301  click looks for the character itself
+    from adavit.pretraining.pretrain import build_pretrain_config, pretrain
+
     layers = options.setting_layers(settings, config=config, assignments=assignments)
     with console_for() as console:
         pretrain(build_pretrain_config(layers), console=console)

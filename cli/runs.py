@@ -43,7 +43,12 @@ LEFT_OUT_FIRST = ("p", "seed", "discriminator", "augmentation", "data", "best", 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 @takes_paths("folder")
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs below FOLDER [runs] with their best figures, the newest last."""
+    """List the runs below FOLDER with their best figures, the newest last. FOLDER is runs by default.
+
+    \b
+    adavit runs
+    adavit runs runs/ablations --json
+    """  # noqa: D301  click looks for the character itself
     runs = list_runs(folder, LineConsole(sys.stderr))
     if as_json:
         click.echo(json.dumps(runs, indent=2))

@@ -189,7 +189,7 @@ def _known_keys(kind: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _nearest(word: str, known: Sequence[str]) -> str:
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    return f" Did you mean {found[0]}?" if found else " See --help for what there is."
+    return f" Did you mean {found[0]}?" if found else " adavit settings prints what there is."
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

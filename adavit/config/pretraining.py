@@ -50,7 +50,7 @@ class PretrainingRun(ConfigModel):
     seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream; a run with the same seed holds out the same images."""
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
-    """auto: cuda where there is one, else cpu."""
+    """What calculates. auto: cuda where there is one, else cpu."""
 
 
 class PretrainConfig(ConfigModel):

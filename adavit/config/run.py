@@ -32,9 +32,9 @@ class DataConfig(ConfigModel):
     resolution: int = auto(ge=4, le=1024)
     """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
     channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
-    """auto: detected over the whole set."""
+    """Colours of the images. auto: detected over the whole set."""
     frames: Literal["first", "all"] = Field("first")
-    """Of a GIF, an animated WebP, PNG or AVIF and a TIFF of several pages. all: each frame is an image."""
+    """Frames of a GIF, an animated WebP, PNG or AVIF and pages of a TIFF. all: each is an image."""
     scale_16bit: Literal["auto", "full", "set"] = Field("auto")
     """White in images of more than 8 bits. auto: the largest sample each file declares. full: 65535. set: the smallest
     2^b - 1 that holds every sample of the set."""
@@ -68,7 +68,7 @@ class GeneratorConfig(ConfigModel):
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
     channel_max: int = auto(ge=1)
-    """auto: 512, on a CPU 64."""
+    """Most channels at any resolution. auto: 512, on a CPU 64."""
 
 
 class MetricsConfig(ConfigModel):
@@ -121,7 +121,7 @@ class RunSettings(ConfigModel):
     seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream."""
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
-    """auto: cuda where there is one, else cpu."""
+    """What calculates. auto: cuda where there is one, else cpu."""
     status_every_kimg: float = auto(gt=0)
     """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
     samples_every_kimg: float = auto(gt=0)

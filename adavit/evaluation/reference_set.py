@@ -8,7 +8,7 @@ import numpy as np
 
 from adavit.data import ImageSet, Split
 from adavit.data.digests import images_digest
-from adavit.data.named_sets import TORCHVISION_SETS
+from adavit.data.known_names import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
 from adavit.evaluation.run_images import (

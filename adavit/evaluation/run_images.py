@@ -9,7 +9,7 @@ import numpy as np
 
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
-from adavit.data.named_sets import TORCHVISION_SETS
+from adavit.data.known_names import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.shared_names import HERE

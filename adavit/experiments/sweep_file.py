@@ -2,14 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from typing import TYPE_CHECKING, Any
 
 from adavit.config.layers import Values
 from adavit.errors import UserError
@@ -21,6 +14,9 @@ from adavit.experiments.experiment_file import (
     shared,
     shipped_names,
 )
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 FOLDER = "sweeps"
 DEFAULT_TRIALS = 20
@@ -40,7 +36,7 @@ class Sweep(ExperimentFile):
     metric: str | None
     trials: int
 
-    def distributions(self) -> dict[str, BaseDistribution]:
+    def distributions(self) -> "dict[str, BaseDistribution]":
         """What the sampler draws each setting from."""
         return {key: _distribution(key, values) for key, values in self.search.items()}
 
@@ -94,7 +90,10 @@ def read_sweep(source: str) -> Sweep:
     return sweep
 
 
-def _distribution(key: object, values: object) -> BaseDistribution:
+def _distribution(key: object, values: object) -> "BaseDistribution":
+    # Where it is needed: names of sweeps are asked for without a sampler.
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     where = f"search.{key}"
     if not isinstance(key, str) or not is_setting(key):
         raise UserError(

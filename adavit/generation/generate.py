@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from PIL import Image
 
-from adavit.config.section import SEED_END
 from adavit.data.files.members import normal, printable
-from adavit.errors import UserError, shown
+from adavit.errors import UserError
 from adavit.generation.grid import GridLayout, image_grid
 from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
+from adavit.generation.seeds import whole_number
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes
@@ -132,40 +132,10 @@ def find_class(stored: StoredGenerator, name: str) -> int:
     names = [normal(each) for each in stored.classes]
     if normal(name) in names:
         return names.index(normal(name))
-    number = _whole_number(name)
+    number = whole_number(name)
     if number is not None and number < stored.generator.num_classes:
         return number
     raise UserError(
         f"--class is {printable(name)!r}, expected one of: {printable(', '.join(stored.classes))}, or a number below"
         f" {stored.generator.num_classes}. Name one of these."
     )
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`0-63` or `1,5,7-9` as numbers.
-
-    Raises:
-        UserError: If it is neither, or a number is not below 2^63.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        start, dash, end = part.strip().partition("-")
-        first, last = _whole_number(start), _whole_number(end if dash else start)
-        if first is None or last is None:
-            raise UserError(
-                f"--seeds has {shown(part.strip())}, expected numbers below 2^63 and ranges of them."
-                " Write for example --seeds 0-63."
-            )
-        if last < first or last - first >= 1_000_000:
-            raise UserError(
-                f"--seeds has the range {part.strip()!r}, expected up to a million rising numbers."
-                " Correct it."
-            )
-        seeds += range(first, last + 1)
-    return seeds
-
-
-def _whole_number(text: str) -> int | None:
-    """The number that digits stand for; None for other text, and from `SEED_END` on."""
-    digits = text.isascii() and text.isdecimal() and len(text) < 20
-    return int(text) if digits and int(text) < SEED_END else None

@@ -1,9 +1,6 @@
 """`curves.png`: what a run has measured against the images it has seen."""
 
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number
@@ -11,6 +8,9 @@ from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import figure_png
 from adavit.runtime.streams import for_terminal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LABELS = {
     "loss_generator": "generator",
@@ -28,6 +28,8 @@ def draw_curves(directory: RunDirectory) -> None:
     """Draws losses, the three logits, p with both heuristics, and the first metric with its floor."""
     stats, metrics = read_records(directory.stats), read_records(directory.metrics)
     name = recorded_metric(metrics)
+    from matplotlib.figure import Figure  # half a second, which the first step does not wait for
+
     # No pyplot: it keeps figures alive and looks for a screen.
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, 2).flat
@@ -50,7 +52,7 @@ def draw_curves(directory: RunDirectory) -> None:
     write_bytes(directory.curves, figure_png(figure, dpi=100))
 
 
-def _plot(axis: Axes, records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:
+def _plot(axis: "Axes", records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:
     for name in names:
         figures = [(r["images"] / 1000, number(r.get(name))) for r in records]
         points = [point for point in figures if point[1] is not None]

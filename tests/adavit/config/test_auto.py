@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, flatten
 from adavit.config.pretraining import PretrainingConfig, resolve_pretraining

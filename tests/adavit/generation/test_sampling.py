@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.errors import RunError, UserError
-from adavit.generation.generate import parse_seeds
+from adavit.errors import RunError
 from adavit.generation.sampling import (
     ImagesNotFinite,
     drawn_bytes,
@@ -86,20 +85,6 @@ def test_classes_of_seeds_come_as_often_as_their_weights_say() -> None:
     assert abs(drawn.count(0) / 2000 - 0.75) < 4 * (0.75 * 0.25 / 2000) ** 0.5
     with pytest.raises(ValueError, match="expected a class or the weights"):
         next(images_of_seeds(generator, [0]))
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"),
-    [("0-3", [0, 1, 2, 3]), ("5", [5]), ("1,5,7-9", [1, 5, 7, 8, 9]), (" 1 , 2 ", [1, 2])],
-)
-def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
-    assert parse_seeds(text) == seeds
-
-
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,,2", "0-99999999999"])
-def test_other_seeds_are_errors(text: str) -> None:
-    with pytest.raises(UserError, match="--seeds"):
-        parse_seeds(text)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
