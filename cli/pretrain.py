@@ -7,7 +7,7 @@ import click
 
 from adavit.cli import options
 from adavit.cli.consoles import console_for
-from adavit.pretraining.pretrain import build_pretrain_config, pretrain
+from adavit.pretraining.pretrain import build_pretrain_config, pretrain, resume_pretraining
 
 
 @click.command()
@@ -23,13 +23,24 @@ from adavit.pretraining.pretrain import build_pretrain_config, pretrain
 @options.run_settings
 @options.config
 @options.assignments("One setting: --set discriminator.width=192.")
-def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) -> None:
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="Go on with the pre-training in this directory.",
+)
+def command(
+    config: Path | None, assignments: tuple[str, ...], resume: Path | None, **settings: Any
+) -> None:
     """Train the trunk of a ViT discriminator to predict hidden patches.
 
     \b
     adavit pretrain --data my_photos.zip --out pretrained
+    adavit pretrain --resume pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
     """  # noqa: D301  click looks for the character itself
     layers = options.setting_layers(settings, config=config, assignments=assignments)
     with console_for() as console:
-        pretrain(build_pretrain_config(layers), console=console)
+        if resume is not None:
+            resume_pretraining(resume, layers, console=console)
+        else:
+            pretrain(build_pretrain_config(layers), console=console)
