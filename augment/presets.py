@@ -6,6 +6,7 @@ The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. 
 from __future__ import annotations
 
 import difflib
+import functools
 from typing import Any
 
 from adavit.augment.diffaug import DiffAugment
@@ -49,7 +50,7 @@ def preset_multipliers(name: str) -> dict[str, float]:
         raise ValueError(
             f"There is no preset {name!r}; expected one of {', '.join(known)}. Use {near[0]!r}."
         )
-    return {operation: 1.0 for group in PRESETS[name] for operation in GROUPS[group].operations()}
+    return dict.fromkeys(_operations(name), 1.0)
 
 
 def make_pipe(name: str, **overrides: Any) -> Pipe:
@@ -69,3 +70,9 @@ def make_pipe(name: str, **overrides: Any) -> Pipe:
     if name == DIFFAUG:
         return DiffAugment(**overrides)
     return AugmentPipe(**{**preset_multipliers(name), **overrides})
+
+
+@functools.cache
+def _operations(preset: str) -> tuple[str, ...]:
+    """Those that a preset switches on; read off signatures, which is slow for each of a thousand configurations."""
+    return tuple(operation for group in PRESETS[preset] for operation in GROUPS[group].operations())
