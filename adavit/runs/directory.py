@@ -146,7 +146,8 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
-        if path.is_dir() and directory.lock.exists() and not directory.holds_something():
+        begun = path.is_dir() and any(path.iterdir())
+        if begun and not directory.holds_something():
             raise UserError(
                 f"the run in {str(path)!r} was ended before it had written its"
                 f" {directory.config.name}, expected settings to go on with. Begin it once more:"
@@ -179,6 +180,10 @@ class RunDirectory:
             int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
         ]
         return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+
+    def damaged(self, checkpoint: Path) -> Path:
+        """Where a checkpoint is put that could not be gone on from, where the run begins again."""
+        return checkpoint.with_name(f"{checkpoint.stem}-damaged{checkpoint.suffix}")
 
     def holds_something(self) -> bool:
         """Whether there is more in the folder than what is there before a run has begun."""
