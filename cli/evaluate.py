@@ -1,6 +1,7 @@
 """`adavit evaluate`."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from adavit.evaluation.evaluate import evaluate
 from adavit.evaluation.protocol import PROTOCOLS
 from adavit.metrics.extractors.choice import EXTRACTORS
 from adavit.metrics.names import METRICS
+from adavit.runs.records import check_writable
+from adavit.runtime.files import write_json
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
 
@@ -66,6 +69,12 @@ when missing.
 @options.device
 def command(source: str, **given: Any) -> None:
     """Parses, evaluates, prints the record."""
+    out = given.pop("out")
+    if out is not None:
+        check_writable(out)
     with console_for(err=True) as console:
         record = evaluate(source, console=console, **given)
     click.echo(json.dumps(record, indent=2))
+    if out is not None:
+        sys.stdout.flush()
+        write_json(out, record)  # last: a disk that is full takes no figure with it

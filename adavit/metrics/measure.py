@@ -13,9 +13,12 @@ class Measure:
 
     Attributes:
         compares_with_real_images: False for one that looks at generated images alone.
+        looks_at_pairs: True for one whose time grows with the square of the number of images
+            (`adavit.metrics.bounded_pairs`).
     """
 
     compares_with_real_images: ClassVar[bool] = True
+    looks_at_pairs: ClassVar[bool] = False
 
     def check_extractor(self, extractor: FeatureExtractor) -> None:
         """Refuses features that it cannot be made of.

@@ -11,6 +11,12 @@ from torch import Tensor
 # The resolution at which the generator starts and the discriminator ends.
 BASE_RESOLUTION = 4
 
+LARGEST_WIDTH = 1 << 16
+"""Of latents, styles, channels and tokens in a run's settings; a dense layer of it holds 17 GB."""
+
+MOST_LAYERS = 64
+"""Layers or blocks of one kind in a run's settings."""
+
 
 def check_resolution(resolution: int) -> int:
     """Checks a side length and counts the doublings from 4 pixels to it.

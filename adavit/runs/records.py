@@ -11,6 +11,7 @@ from adavit.errors import UserError
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.json_lines import keep_lines, read_json_lines
 from adavit.runs.reading import number
+from adavit.runtime.inputs import read_input
 
 NAMED = 8
 """So many damaged lines of a log are named."""
@@ -135,7 +136,7 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: If it cannot be read or is no record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_input(path))
     except OSError as error:
         reason = error.strerror or str(error)
     except (ValueError, RecursionError):
