@@ -13,8 +13,7 @@ from adavit.evaluation.evaluate import evaluate
 from adavit.evaluation.protocol import PROTOCOLS
 from adavit.metrics.extractors.choice import EXTRACTORS
 from adavit.metrics.names import METRICS
-from adavit.runs.records import check_writable
-from adavit.runtime.files import write_json
+from adavit.runs.records import check_writable, write_record
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
 
@@ -77,4 +76,4 @@ def command(source: str, **given: Any) -> None:
     click.echo(json.dumps(record, indent=2))
     if out is not None:
         sys.stdout.flush()
-        write_json(out, record)  # last: a disk that is full takes no figure with it
+        write_record(out, record)  # last: a disk that is full takes no figure with it

@@ -11,7 +11,9 @@ from adavit.errors import UserError
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.json_lines import keep_lines, read_json_lines
 from adavit.runs.reading import number
+from adavit.runtime.files import write_json
 from adavit.runtime.inputs import read_input
+from adavit.runtime.paths import takes_paths
 
 NAMED = 8
 """So many damaged lines of a log are named."""
@@ -116,6 +118,7 @@ def is_record(value: object) -> bool:
     )
 
 
+@takes_paths("out")
 def check_writable(out: Path) -> None:
     """Refuses a file that could not be written after minutes of work.
 
@@ -127,6 +130,16 @@ def check_writable(out: Path) -> None:
             f"--out {str(out)!r} cannot be written, expected a file in a folder that is there"
             " and may be written. Choose another."
         )
+
+
+@takes_paths("out")
+def write_record(out: Path, record: Mapping[str, Any]) -> None:
+    """Writes a record, as `read_record` reads it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_json(out, record)
 
 
 def read_record(path: Path) -> dict[str, Any]:

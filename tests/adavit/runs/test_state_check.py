@@ -40,7 +40,7 @@ def test_other_numbers_of_the_same_kind_fit(saved: dict[str, Any]) -> None:
         ({"count": 1.5}, "part.count is 1.5, expected int"),
         ({"count": True}, "part.count is True"),
         ({"rate": "0.5"}, "part.rate is '0.5', expected float"),
-        ({"rate": 10**400}, "part.rate is a number of about 400 digits"),
+        ({"rate": 10**400}, "part.rate is <400 digits>"),
         ({"on": 1}, "part.on is 1, expected bool"),
         ({"weights": torch.zeros(3, 2)}, r"part.weights is \[3, 2\].*expected \[2, 3\]"),
         ({"weights": torch.zeros(2, 3).long()}, "int64"),
