@@ -1,6 +1,7 @@
 """From exceptions to one line and an exit code."""
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,6 +14,24 @@ from adavit.runtime.streams import for_terminal
 
 MENDABLE = 2
 FAILED = 1
+
+OUT_OF_MEMORY = (
+    "out of memory. Expected room for one microbatch; use a smaller --microbatch or --batch, or a"
+    " lower --resolution."
+)
+TOO_MANY_FILES = (
+    "too many files are open at once for this system. Expected leave to open some hundred; allow it"
+    " with: ulimit -n 1024."
+)
+_SIGNS_OF_MEMORY = (
+    "can't allocate memory",  # torch
+    "annot allocate memory",  # the system, in upper case or not
+    "failed to map segment",  # the linker, at the import of torch
+    "could not create a primitive",  # oneDNN
+    "bad_alloc",  # C++
+    "can't start new thread",  # whose stack finds no room
+    "error return without exception set",  # Python, when it runs out within a library
+)
 
 
 def run_and_exit(command: Callable[[], object]) -> None:
@@ -42,7 +61,7 @@ def run_and_exit(command: Callable[[], object]) -> None:
         _fail(str(error), FAILED)
     except OSError as error:
         _fail_by_system(error)
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
         _fail_by_machine(error)
 
 
@@ -50,8 +69,9 @@ def _fail_by_system(error: OSError) -> None:
     where = error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         _fail(
-            f"the disk is full (while writing {where}). Expected room for the run's files; make"
-            " room, then continue with --resume. What was written before is whole.",
+            f"the disk is full (while writing {where}). Expected room for what is written; make"
+            " some, then go on: a run with --resume, all else with the same command. What was"
+            " written before is whole.",
             FAILED,
         )
     if error.errno in (
@@ -66,20 +86,30 @@ def _fail_by_system(error: OSError) -> None:
             f"{where} cannot be used ({error.strerror}), expected leave to use it. Check the path.",
             MENDABLE,
         )
-    raise error
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        _fail(TOO_MANY_FILES, FAILED)
+    if error.errno == errno.ENOMEM:
+        _fail(OUT_OF_MEMORY, FAILED)
+    if error.errno is None or error.strerror is None:
+        raise error  # of a library, which means something else by it
+    _fail(
+        f"the system refuses {where} ({error.strerror}), expected it to work. Check the path, the"
+        " disk and its connection; what was written before is whole.",
+        FAILED,
+    )
 
 
-def _fail_by_machine(error: MemoryError | RuntimeError) -> None:
+def _fail_by_machine(error: Exception) -> None:
     # Torch has classes for both on an accelerator and none on a CPU; the names are compared so that
     # an error does not have to wait for torch to be imported.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = str(error)
-    if kinds & {"MemoryError", "OutOfMemoryError"} or "can't allocate memory" in text:
-        _fail(
-            "out of memory. Expected room for one microbatch; use a smaller --microbatch or"
-            " --batch, or a lower --resolution.",
-            FAILED,
-        )
+    if kinds & {"MemoryError", "OutOfMemoryError"} or any(
+        sign in text for sign in _SIGNS_OF_MEMORY
+    ):
+        _fail(OUT_OF_MEMORY, FAILED)
+    if os.strerror(errno.EMFILE) in text:
+        _fail(TOO_MANY_FILES, FAILED)
     if "AcceleratorError" in kinds:
         _fail(
             f"the device failed ({text.splitlines()[0]}), expected it to work. Continue with"

@@ -1,6 +1,7 @@
 """`adavit evaluate`."""
 
 import json
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from adavit.cli.consoles import amount, console_for
 from adavit.evaluation.protocol import PROTOCOLS
 from adavit.metrics.extractors.names import EXTRACTORS
 from adavit.metrics.names import METRICS
+from adavit.runs.records import check_writable, write_record
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
 
@@ -84,6 +86,12 @@ def command(source: str, **given: Any) -> None:
     """Parses, evaluates, prints the record."""
     from adavit.evaluation.evaluate import evaluate
 
+    out = given.pop("out")
+    if out is not None:
+        check_writable(out)
     with console_for(err=True) as console:
         record = evaluate(source, console=console, **given)
     click.echo(json.dumps(record, indent=2))
+    if out is not None:
+        sys.stdout.flush()
+        write_record(out, record)  # last: a disk that is full takes no figure with it

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, field_validator
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.section import ConfigModel, auto, rule
+from adavit.runtime.yaml_text import load_yaml
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
 
@@ -209,8 +210,8 @@ class AugmentConfig(ConfigModel):
 def _from_text(text: str) -> Any:
     """What a flag says: YAML, or names with commas between them."""
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError:
+        values = load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
         values = text
     return values.split(",") if isinstance(values, str) else values
 

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from adavit.config.section import ConfigModel, auto, rule
+from adavit.config.section import MOST, ConfigModel, auto, rule
+from adavit.models.limits import LARGEST_WIDTH, MOST_LAYERS
 from adavit.models.names import (
     AttentionKind,
     PositionEmbedding,
@@ -24,12 +25,12 @@ class ResNetConfig(ConfigModel):
     """Which blocks. residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
     training.discriminator_lr is its paper's 0.0002, on a CPU that of vit. StyleGAN2 is best with residual, on
     CIFAR-10 StyleGAN2-ADA takes plain."""
-    channel_base: int = auto(ge=1)
+    channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
-    channel_max: int = auto(ge=1)
+    channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
-    minibatch_std_group: int = auto(ge=0)
+    minibatch_std_group: int = auto(ge=0, le=MOST)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, for r3gan 0."""
 
 
@@ -37,16 +38,16 @@ class ViTConfig(ConfigModel):
     """A vision transformer encoder as the discriminator."""
 
     kind: Literal["vit"] = "vit"
-    patch: int = auto(ge=1)
+    patch: int = auto(ge=1, le=MOST)
     """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
     accelerator / 16."""
-    width: int = auto(ge=8)
+    width: int = auto(ge=8, le=LARGEST_WIDTH)
     """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192."""
-    depth: int = auto(ge=1)
+    depth: int = auto(ge=1, le=MOST_LAYERS)
     """Encoder blocks. auto: 6, on a CPU 3."""
-    heads: int = auto(ge=1)
+    heads: int = auto(ge=1, le=MOST)
     """Attention heads. auto: width / 64, on a CPU width / 32."""
-    mlp_ratio: float = auto(gt=0)
+    mlp_ratio: float = auto(gt=0, le=64)
     """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
     layer_scale: float = Field(0.1, gt=0)
     """Initial factor of each residual branch. CaiT (arXiv:2103.17239) takes 0.1 up to 18 blocks."""
@@ -67,11 +68,11 @@ class ViTConfig(ConfigModel):
     weight_constraint: WeightConstraint = Field("none")
     """What bounds the weights. sn: spectral norm 1; isn: the spectral norm of the start (ViTGAN); none:
     nothing, since R1 is there already."""
-    registers: int = Field(0, ge=0)
+    registers: int = Field(0, ge=0, le=LARGEST_WIDTH)
     """Tokens beside the patches that are not judged; 4 for cleaner attention maps (Darcet et al.)."""
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Part of the patches that a training pass leaves out. 0: none, as published discriminators do."""
-    minibatch_std_group: int = auto(ge=0)
+    minibatch_std_group: int = auto(ge=0, le=MOST)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 0, on a CPU 4."""
 
     @rule("width", "heads")

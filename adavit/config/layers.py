@@ -15,7 +15,9 @@ from pydantic import BaseModel, ValidationError
 from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError, shown
+from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.yaml_text import TooLarge, load_yaml
 
 Values = dict[str, Any]
 
@@ -53,7 +55,7 @@ def read_config_file(path: Path) -> Values:
         UserError: If it cannot be read, is not YAML, or is not a mapping of sections.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_input(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"--config {str(path)!r} cannot be read ({_reason(error)}). Expected a YAML file; check"
@@ -65,7 +67,12 @@ def read_config_file(path: Path) -> Values:
 def parse_yaml(text: str, where: str) -> Values:
     """A mapping of sections from YAML text; tags that would build objects are refused by the safe loader."""
     try:
-        values = yaml.safe_load(text)
+        values = load_yaml(text)
+    except TooLarge as error:
+        raise UserError(
+            f"{where} cannot be used: {error}. Expected some hundred settings; write them without"
+            " references, correct the file."
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         place = "" if line is None else f" at line {line + 1}"
@@ -97,7 +104,7 @@ def parse_assignment(text: str) -> Values:
             " --set training.r1_gamma=0.1."
         )
     try:
-        return {section: {field: yaml.safe_load(value)}}
+        return {section: {field: load_yaml(value)}}
     except (yaml.YAMLError, ValueError, RecursionError):
         return {section: {field: value}}
 

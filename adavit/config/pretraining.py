@@ -8,6 +8,7 @@ from adavit.config.discriminator import ViTConfig
 from adavit.config.run import DataConfig
 from adavit.config.section import (
     AUTO,
+    MOST,
     SEED_END,
     ConfigModel,
     UserPath,
@@ -21,9 +22,9 @@ from adavit.config.section import (
 class PretrainingConfig(ConfigModel):
     """Length and optimisation, by AdamW (arXiv:1711.05101)."""
 
-    total_kimg: float = auto(gt=0)
+    total_kimg: float = auto(gt=0, le=1e9)
     """Thousands of images. auto: 200, on a CPU 50."""
-    batch: int = Field(64, ge=1)
+    batch: int = Field(64, ge=1, le=MOST)
     """Images per step; as a run on an accelerator takes."""
     learning_rate: float = auto(gt=0)
     """Highest step. auto: 0.0002 (ViT paper, B.1.2), on a CPU 0.005

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.section import (
+    MOST,
     SEED_END,
     ConfigModel,
     UserPath,
@@ -22,6 +23,7 @@ from adavit.config.section import (
     writable,
 )
 from adavit.config.training import TrainingConfig
+from adavit.models.limits import LARGEST_WIDTH, LR_MULTIPLIERS, MOST_LAYERS
 
 
 class DataConfig(ConfigModel):
@@ -42,7 +44,7 @@ class DataConfig(ConfigModel):
     """Condition both networks on the classes of the images."""
     mirror: bool = Field(False)
     """Double the training images by horizontal flips."""
-    subset: int | None = Field(None, ge=1)
+    subset: int | None = Field(None, ge=1, le=MOST)
     """Train on this many images, drawn with the seed. None: all."""
     val_fraction: float | None = Field(None, ge=0, lt=1)
     """Held-out images per training image, never trained on: of 40 images 0.5 holds out 13. None: 0.05 from
@@ -56,18 +58,18 @@ class DataConfig(ConfigModel):
 class GeneratorConfig(ConfigModel):
     """StyleGAN2's generator."""
 
-    latent_dim: int = auto(ge=1)
+    latent_dim: int = auto(ge=1, le=LARGEST_WIDTH)
     """Dimensions of z. auto: 512, on a CPU 128."""
-    style_dim: int = auto(ge=1)
+    style_dim: int = auto(ge=1, le=LARGEST_WIDTH)
     """Dimensions of w. auto: 512, on a CPU 128."""
-    mapping_layers: int = Field(2, ge=1)
+    mapping_layers: int = Field(2, ge=1, le=MOST_LAYERS)
     """Dense layers from z to w."""
-    mapping_lr_multiplier: float = auto(gt=0)
+    mapping_lr_multiplier: float = auto(ge=LR_MULTIPLIERS[0], le=LR_MULTIPLIERS[1])
     """Factor on the learning rate of these layers. auto: 0.01, on a CPU 0.1."""
-    channel_base: int = auto(ge=1)
+    channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
-    channel_max: int = auto(ge=1)
+    channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
 
 
@@ -80,7 +82,7 @@ class MetricsConfig(ConfigModel):
     """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
     inception_weights: UserPath | None = Field(None)
     """Inception's weights as a file. None: torch-fidelity's own download."""
-    fakes: int = auto(ge=2)
+    fakes: int = auto(ge=2, le=10**7)
     """Generated images per evaluation. auto: 5000, on a CPU 2000."""
     every_kimg: float = auto(gt=0)
     """Thousands of images between evaluations. auto: 200, on a CPU 20."""
@@ -128,7 +130,7 @@ class RunSettings(ConfigModel):
     """Thousands of images between sample grids. auto: as metrics.every_kimg."""
     checkpoint_every_kimg: float = auto(gt=0)
     """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(2, ge=1, le=1000)
     """Checkpoints to keep: the newest and those before it, which are taken where it is damaged."""
 
 
@@ -159,6 +161,23 @@ class _WholeConfig(ConfigModel):
             raise ValueError(
                 f"data.resolution is {resolution}, but must be 4, 8, 16, 32, ... Use {below} or"
                 f" {below * 2}."
+            )
+
+    @rule("generator.channel_base", "data.resolution")
+    def _generator_has_a_channel(self) -> None:
+        self._a_channel_is_left("generator", self.generator.channel_base)
+
+    @rule("discriminator.channel_base", "data.resolution")
+    def _discriminator_has_a_channel(self) -> None:
+        if isinstance(self.discriminator, ResNetConfig):
+            self._a_channel_is_left("discriminator", self.discriminator.channel_base)
+
+    def _a_channel_is_left(self, section: str, channel_base: int) -> None:
+        resolution = self.data.resolution
+        if channel_base < resolution:
+            raise ValueError(
+                f"{section}.channel_base is {channel_base}, but must be at least data.resolution"
+                f" ({resolution}), so that one channel is left there. Use {16 * resolution}."
             )
 
     @rule("discriminator.patch", "data.resolution")

@@ -31,6 +31,9 @@ AUTO = "auto"
 SEED_END = 2**63
 """Seeds are below it: what fits in 63 bits is a number to every file format and library."""
 
+MOST = 10**30
+"""Upper bound of counts that have no other: Python's whole numbers have no end, floats, which they become, have."""
+
 _MAY_BE_OPEN = {"may_be_open": True}
 
 Check = Callable[[Any], None]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from adavit.config.section import ConfigModel, UserPath, auto, rule
+from adavit.config.section import MOST, ConfigModel, UserPath, auto, rule
 
 LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
@@ -13,11 +13,11 @@ LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 class TrainingConfig(ConfigModel):
     """Length, optimisation and regularisation."""
 
-    total_kimg: float = auto(gt=0)
+    total_kimg: float = auto(gt=0, le=1e9)
     """Thousands of real images from the run's start. auto: 5000, on a CPU 80, for vit 50."""
-    batch: int = auto(ge=1)
+    batch: int = auto(ge=1, le=MOST)
     """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
-    microbatch: int | None = Field(None, ge=1)
+    microbatch: int | None = Field(None, ge=1, le=MOST)
     """Images at a time; gradients are accumulated. None: the whole batch."""
     precision: Literal["float32", "bf16"] = auto()
     """Numbers that the networks calculate with. auto: bf16 on CUDA, float32 elsewhere."""
@@ -27,7 +27,7 @@ class TrainingConfig(ConfigModel):
     """Run directory whose generator, discriminator and average this run starts from."""
     init_discriminator: UserPath | None = Field(None)
     """File of `adavit pretrain`, from whose trunk a vit discriminator starts."""
-    freeze_d: int = Field(0, ge=0)
+    freeze_d: int = Field(0, ge=0, le=MOST)
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
     (FreezeD, arXiv:2002.10964)."""
     generator_lr: float = auto(gt=0)
@@ -62,13 +62,13 @@ class TrainingConfig(ConfigModel):
     r1_gamma: float = auto(ge=0)
     """Weight of R1. auto: 0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2; on a CPU
     1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty."""
-    r1_interval: int = auto(ge=1)
+    r1_interval: int = auto(ge=1, le=MOST)
     """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
     4."""
     r2_gamma: float = auto(ge=0)
     """Weight of R2, R1 at generated images. auto: 0; as r1_gamma for the loss relativistic, whose
     convergence needs both (arXiv:2501.05441, section 2)."""
-    r2_interval: int = auto(ge=1)
+    r2_interval: int = auto(ge=1, le=MOST)
     """Steps between R2 penalties. auto: r1_interval."""
     gradient_penalty: float = Field(0.0, ge=0)
     """Weight of WGAN-GP's penalty; 10 in the paper (arXiv:1704.00028). 0: off."""
@@ -76,7 +76,7 @@ class TrainingConfig(ConfigModel):
     """Weight of D(x)^2, which keeps a Wasserstein critic near 0; 0.001 in arXiv:1710.10196. 0: off."""
     path_length: float = Field(0.0, ge=0)
     """Weight of the path-length penalty; 2 in arXiv:1912.04958. 0: off."""
-    path_length_interval: int = Field(4, ge=1)
+    path_length_interval: int = Field(4, ge=1, le=MOST)
     """Steps between path-length penalties, each weighted by the interval; as in the paper."""
     path_length_decay: float = Field(0.01, gt=0, le=1)
     """Part by which the average length moves at each penalty; as in the paper."""

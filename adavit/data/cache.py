@@ -5,6 +5,7 @@ the JSON that names them appears, so runs at the same time and runs that are kil
 each other's entries. A set of the same source and settings takes the place of the one before it.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -23,12 +24,21 @@ from adavit.data.image_set import ImageSet
 from adavit.runtime.cache_folder import mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
 _STALE_SECONDS = 24 * 3600
 # What reading a file of anybody's making raises.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, OverflowError)
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RecursionError,
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
     folder = cache_dir / _FOLDER
     try:
         stored = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
-        if stored["identity"] != identity:
+        if stored.pop("digest") != _digest_of(stored) or stored["identity"] != identity:
             return None
         fingerprint = str(stored["fingerprint"])
         shape = tuple(int(size) for size in stored["shape"])
@@ -123,7 +133,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         "names": list(image_set.names),
     }
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
-        file.write(json.dumps(stored).encode())
+        file.write(json.dumps({**stored, "digest": _digest_of(stored)}).encode())
         finish(folder / f"{key}.json")
     trim(cache_dir, keep=[folder / f"{image_set.fingerprint}.npy"])
     _remove_unnamed(folder)
@@ -160,6 +170,11 @@ def store_pixels(
         fingerprint = digest.hexdigest()
         finish(folder / f"{fingerprint}.npy")
     return np.load(folder / f"{fingerprint}.npy", mmap_mode="r", allow_pickle=False), fingerprint
+
+
+def _digest_of(description: dict[str, Any]) -> str:
+    """Of all that a description says but this: classes and notes are in no other digest."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def _npy_header(shape: tuple[int, ...]) -> bytes:

@@ -30,6 +30,7 @@ from adavit.data.image_buffer import ImageBuffer
 from adavit.data.image_set import ImageSet
 from adavit.data.named_sets import NAMES, open_name
 from adavit.data.reading import Reading, Scale16Bit
+from adavit.data.room import check_room
 from adavit.data.survey import Survey, describe_pixels
 from adavit.errors import UserError
 from adavit.runtime.cache_folder import default_cache_dir
@@ -74,6 +75,7 @@ def load_images(
     Raises:
         UserError: If the source is neither a path nor a name, has no image that can be read, or
             needs a download that fails; or if a setting is out of its range.
+        RunError: If the decoded images fit neither on the disk nor into the memory.
     """
     if resolution is not None:
         check_resolution(resolution)
@@ -139,7 +141,9 @@ def _decode(
     sources = collection.images()
     with decoding_threads() as threads:
         side = resolution or choose_resolution(sources, cap, threads) or cap
-        with ImageBuffer((4, side, side), _writable(cache_dir)) as buffer:
+        folder = _writable(cache_dir)
+        check_room(len(sources), side, folder)
+        with ImageBuffer((4, side, side), folder) as buffer:
             white = _white(reading, sources, threads)
             survey = decode_all(
                 sources, buffer, threads, progress, frames=reading.frames, white=white

@@ -22,17 +22,15 @@ from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import METRICS, check_names
 from adavit.runs.json_lines import append_record
-from adavit.runs.records import check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
-from adavit.runtime.files import write_json
 from adavit.runtime.paths import takes_paths
 
 FEW_IMAGES = 1000
 """So many images or fewer on a side, and a Frechet distance is said to be biased, whatever the extractor."""
 
 
-@takes_paths("source", "data", "inception_weights", "data_root", "out")
+@takes_paths("source", "data", "inception_weights", "data_root")
 def evaluate(
     source: str,
     *,
@@ -47,7 +45,6 @@ def evaluate(
     seed: int | None = None,
     data_root: Path | None = None,
     device: str = "auto",
-    out: Path | None = None,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Scores generated images.
@@ -70,20 +67,17 @@ def evaluate(
             folder it draws the `fakes` images, of each sub-folder its share; None is 0 then.
         data_root: Where downloaded sets are kept.
         device: As `adavit.runtime.devices.choose_device`.
-        out: JSON file to write the record to. A run gets it in its evaluations.jsonl in any case.
         console: Told how it goes; None says nothing.
 
     Returns:
         The figures by recorded name; `protocol`, all they were measured under; `source`, what was
-        evaluated; `notes`, what to bear in mind.
+        evaluated; `notes`, what to bear in mind. A run keeps it in its evaluations.jsonl as well.
 
     Raises:
         UserError: If something is absent or does not fit.
         RunError: If a figure is not finite.
     """
     names = _with_subsets(metrics)
-    if out is not None:
-        check_writable(out)
     subject = open_source(source, "SOURCE", which=which)
     if isinstance(subject, ImageSource):
         _refuse_flags_of_generators(subject, names, which, truncation)
@@ -118,7 +112,7 @@ def evaluate(
     else:
         assert reference is not None
         record = evaluation.of_images(subject, reference, count, seed or 0, data_root)
-    _keep(record, subject, out, evaluation.console)
+    _keep(record, subject, evaluation.console)
     return record
 
 
@@ -337,11 +331,8 @@ def _refuse_flags_of_generators(
 def _keep(
     record: dict[str, Any],
     subject: GeneratorSource | ImageSource,
-    out: Path | None,
     console: Console,
 ) -> None:
-    if out is not None:
-        write_json(out, record)
     if isinstance(subject, GeneratorSource) and subject.run is not None:
         log = subject.run.evaluations
         try:

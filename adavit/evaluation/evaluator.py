@@ -17,6 +17,7 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.evaluation.protocol import EvaluationProtocol, versions
+from adavit.metrics.bounded_pairs import bounded_figures, bounded_setting
 from adavit.metrics.distances import TooFewImagesError, check_features
 from adavit.metrics.extractors.extractor import (
     FeatureExtractor,
@@ -201,7 +202,9 @@ class Evaluator:
         """
         real = len(self._images)
         with _flag_of_fakes_named():
-            return {metric: MEASURES[metric].setting(fakes, real) for metric in self.metrics}
+            return {
+                metric: bounded_setting(MEASURES[metric], fakes, real) for metric in self.metrics
+            }
 
     def evaluate_images(self, images: np.ndarray | Tensor, **arguments: Any) -> dict[str, Any]:
         """Scores an array of images, for example a folder against another one.
@@ -234,7 +237,7 @@ class Evaluator:
             check_features(other, "generated images")
         record: dict[str, float] = {}
         for name, metric in zip(self.names, self.metrics, strict=True):
-            figures = MEASURES[metric].figures(other, reference, self.extractor)
+            figures = bounded_figures(MEASURES[metric], other, reference, self.extractor)
             record |= {name + ending: figure for ending, figure in figures.items()}
         return record
 

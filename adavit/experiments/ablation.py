@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from adavit.config.layers import Values
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError, UserError, shown
 from adavit.experiments.cell import Cell, cells_of
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import Grid, read_grid
@@ -16,7 +16,9 @@ from adavit.experiments.tables import describe_cells, summary_table
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.yaml_text import load_yaml
 
 GRID_FILE = "grid.yaml"
 DEFAULT_PARENT = Path("runs/ablations")
@@ -148,11 +150,11 @@ def _check_folder(folder: Path, grid: Grid) -> None:
         UserError: If the folder holds another grid.
     """
     try:
-        there = yaml.safe_load((folder / GRID_FILE).read_text(encoding="utf-8"))["name"]
+        there = load_yaml(read_input(folder / GRID_FILE))["name"]
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
         return
     if there != grid.name:
         raise UserError(
-            f"--out {str(folder)!r} holds the grid {there!r}, expected {grid.name!r} or a new"
+            f"--out {str(folder)!r} holds the grid {shown(there)}, expected {grid.name!r} or a new"
             " folder. Choose another."
         )

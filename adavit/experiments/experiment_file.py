@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from adavit.config.layers import Values, flatten, merge, parse_yaml, read_preset
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
+from adavit.runtime.inputs import read_input
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names become folders and names in a queue."""
@@ -92,9 +93,9 @@ def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> di
     """
     names = shipped_names(folder)
     path = Path(source)
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_input(path)
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{source!r} cannot be read ({error}). Expected a YAML file; check the path."
@@ -112,19 +113,19 @@ def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> di
     for key, value in values.items():
         if key not in keys:
             raise UserError(
-                f"{source!r} has the key {key!r}, expected one of: {', '.join(keys)}. Remove"
+                f"{source!r} has the key {shown(key)}, expected one of: {', '.join(keys)}. Remove"
                 f" it.{did_you_mean(str(key), keys)}"
             )
         if not isinstance(value, keys[key]):
             raise UserError(
-                f"{source!r}: {key} is {value!r}, expected {described(keys[key])}. Correct the"
+                f"{source!r}: {key} is {shown(value)}, expected {described(keys[key])}. Correct the"
                 " file."
             )
     filled = {key: values.get(key, kind()) for key, kind in keys.items()}
     filled["name"] = filled["name"] or path.stem
     if not NAME.fullmatch(filled["name"]):
         raise UserError(
-            f"{source!r}: name is {filled['name']!r}, expected letters, digits, '.', '_' and '-',"
+            f"{source!r}: name is {shown(filled['name'])}, expected letters, digits, '.', '_' and '-',"
             " at most 64. Change name, or the file's name."
         )
     return filled
@@ -159,7 +160,7 @@ def check_sections(settings: object, where: str) -> None:
             found = f"{where}.{section}" if section else where
             value = keys if section else settings
             raise UserError(
-                f"{found} is {value!r}, expected sections of keys. Write for example"
+                f"{found} is {shown(value)}, expected sections of keys. Write for example"
                 f" '{where}: {{training: {{batch: 32}}}}'."
             )
 

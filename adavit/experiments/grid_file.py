@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adavit.config.layers import Values, flatten, merge
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
 from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
@@ -130,13 +130,13 @@ def read_grid(source: str) -> Grid:
     for axis, label in values["baseline"].items():
         if axis not in axes:
             raise UserError(
-                f"baseline names the axis {axis!r}, expected one of: {', '.join(axes)}. Correct the"
+                f"baseline names the axis {shown(axis)}, expected one of: {', '.join(axes)}. Correct the"
                 f" file.{did_you_mean(str(axis), axes)}"
             )
-        if label not in axes[axis]:
+        if isinstance(label, list | dict) or label not in axes[axis]:
             known = ", ".join(map(str, axes[axis]))
             raise UserError(
-                f"baseline.{axis} is {label!r}, expected one of: {known}. Correct the file."
+                f"baseline.{axis} is {shown(label)}, expected one of: {known}. Correct the file."
             )
     return Grid(**shared(values), axes=axes, baseline=values["baseline"])
 
@@ -147,7 +147,7 @@ def _options(axis: object, given: object) -> dict[Any, Values]:
     if is_setting(axis):
         if not isinstance(given, list) or not given:
             raise UserError(
-                f"axes.{axis} is {given!r}, expected a list of values. Write for example"
+                f"axes.{axis} is {shown(given)}, expected a list of values. Write for example"
                 f" '{axis}: [0, 1]'."
             )
         if any(isinstance(value, list | dict) for value in given):
@@ -160,7 +160,7 @@ def _options(axis: object, given: object) -> dict[Any, Values]:
         return {value: setting(axis, value) for value in given}
     if not isinstance(given, Mapping) or not given:
         raise UserError(
-            f"axes.{axis} is {given!r}, expected settings by label. Write for example '{axis}:"
+            f"axes.{axis} is {shown(given)}, expected settings by label. Write for example '{axis}:"
             " {without: {augment: {mode: none}}, with: {augment: {mode: ada}}}', or an"
             " axis named section.key with a list of values."
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from adavit.config.layers import Values
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
 from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
@@ -112,14 +112,14 @@ def _distribution(key: object, values: object) -> "BaseDistribution":
         "log",
     }:
         raise UserError(
-            f"{where} is {values!r}, expected a list of values, or low, high and perhaps log. Write"
+            f"{where} is {shown(values)}, expected a list of values, or low, high and perhaps log. Write"
             f" for example '{key}: {{low: 0.001, high: 10, log: true}}'."
         )
     low, high, log = values["low"], values["high"], values.get("log", False)
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if not numbers or not isinstance(log, bool) or not low < high or (log and low <= 0):
         raise UserError(
-            f"{where} is {values!r}, expected numbers with low below high, and low above 0 with"
+            f"{where} is {shown(values)}, expected numbers with low below high, and low above 0 with"
             " log: true. Correct the file."
         )
     # Whole numbers in the file mean that whole numbers are drawn: batch, depth.

@@ -1,5 +1,7 @@
 """The interface of a metric of images: what it needs of an extractor, its figures and its settings."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from adavit.metrics.extractors.extractor import FeatureExtractor
@@ -7,7 +9,14 @@ from adavit.metrics.real_features import RealFeatures
 
 
 class Measure:
-    """A metric of the features of generated images."""
+    """A metric of the features of generated images.
+
+    Attributes:
+        looks_at_pairs: True for one whose time grows with the square of the number of images
+            (`adavit.metrics.bounded_pairs`).
+    """
+
+    looks_at_pairs: ClassVar[bool] = False
 
     def check_extractor(self, extractor: FeatureExtractor) -> None:
         """Refuses features that it cannot be made of.

@@ -3,6 +3,8 @@
 Those of a generator, which draw images of their own, are in `adavit.evaluation.generator_measures`.
 """
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from adavit.metrics.distances import frechet_distance_of, gaussian_statistics, kernel_distance
@@ -31,6 +33,8 @@ class Fid(Measure):
 
 class Kid(Measure):
     """Full-sample kernel distance, Binkowski et al. 2018: `adavit.metrics.distances.kernel_distance`."""
+
+    looks_at_pairs: ClassVar[bool] = True
 
     def figures(
         self, fakes: Tensor, real: RealFeatures, extractor: FeatureExtractor

@@ -4,6 +4,7 @@ A neighbourhood is the ball around an image's features that reaches to its k-th 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -45,6 +46,7 @@ class Precision(RealNeighbourhoods):
     `precision`.
     """
 
+    looks_at_pairs: ClassVar[bool] = True
     k: int = MANIFOLD_K
 
     def figures(
@@ -62,6 +64,7 @@ class Recall(Measure):
         k: Which neighbour.
     """
 
+    looks_at_pairs: ClassVar[bool] = True
     k: int = MANIFOLD_K
 
     def figures(
@@ -104,6 +107,7 @@ class Density(RealNeighbourhoods):
     k = 5; with these it is `density`.
     """
 
+    looks_at_pairs: ClassVar[bool] = True
     k: int = DENSITY_K
 
     def figures(
@@ -124,6 +128,7 @@ class Coverage(RealNeighbourhoods):
     as recall does.
     """
 
+    looks_at_pairs: ClassVar[bool] = True
     k: int = DENSITY_K
 
     def figures(

@@ -32,6 +32,7 @@ class RealFeatures:
         self._root: Tensor | None = None
         self._self_mean: float | None = None
         self._radii: dict[int, Tensor] = {}
+        self._part: RealFeatures | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -67,6 +68,21 @@ class RealFeatures:
         if k not in self._radii:
             self._radii[k] = squared_radii(self.on_device, k, "reference images")
         return self._radii[k]
+
+    def part(self, chosen: Tensor | None) -> "RealFeatures":
+        """The features of drawn images, which are the same at each call.
+
+        Args:
+            chosen: Their numbers; None for all.
+
+        Returns:
+            The side; `self` where all are chosen.
+        """
+        if chosen is None:
+            return self
+        if self._part is None:
+            self._part = RealFeatures(self.features[chosen], self._device)
+        return self._part
 
     def kept(self, keep: Tensor, *, with_self_mean: bool) -> "RealFeatures":
         """The features of some of the images.

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from adavit.data.digests import image_digest
 from adavit.errors import UserError
+from adavit.metrics.bounded_pairs import bounded_figures, drawn_part
 from adavit.metrics.distances import check_features
 from adavit.metrics.extractors.extractor import (
     FeatureExtractor,
@@ -117,7 +118,9 @@ class Reference(RealFeatures):
             keep = torch.from_numpy(~contained_in(images, part))
             if int(keep.sum()) < 2:  # nothing is left to compare with
                 continue
-            rest = self.kept(keep, with_self_mean="kid" in metrics)
+            rest = self.kept(
+                keep, with_self_mean=drawn_part(len(self)) is None and "kid" in metrics
+            )
             figures = self.scored(features_of(part), rest, f"{name} images")
             self.scores[name] = RealScore(figures, len(part), len(rest))
             if name == "floor":
@@ -143,7 +146,7 @@ class Reference(RealFeatures):
         other = features.to(self._device)
         check_features(other, name)
         return {
-            metric: MEASURES[metric].figures(other, side, self._extractor)[""]
+            metric: bounded_figures(MEASURES[metric], other, side, self._extractor)[""]
             for metric in self._scored
         }
 

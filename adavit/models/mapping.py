@@ -1,11 +1,12 @@
 """The mapping network of StyleGAN2-ADA (arXiv:2006.06676): latents and labels to styles."""
 
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 import torch
 from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedLinear, normalise_second_moment
+from adavit.models.limits import LR_MULTIPLIERS
 from adavit.models.sizes import check_at_least, check_labels
 
 
@@ -41,10 +42,10 @@ class MappingNetwork(nn.Module):
         style_dim: Length W of the styles.
         num_classes: Number of classes; 0 for none.
         layers: Dense layers, each with a leaky ReLU, >= 1.
-        lr_multiplier: Factor on the learning rate of the dense layers.
+        lr_multiplier: Factor on the learning rate of the dense layers, within `LR_MULTIPLIERS`.
 
     Raises:
-        ValueError: If a size is below 1, or num_classes below 0.
+        ValueError: If a size is below 1, num_classes below 0, or the factor out of range.
     """
 
     def __init__(
@@ -61,10 +62,17 @@ class MappingNetwork(nn.Module):
         check_at_least("style_dim", style_dim, 1)
         check_at_least("num_classes", num_classes, 0)
         check_at_least("mapping_layers", layers, 1)
+        low, high = LR_MULTIPLIERS
+        if not low <= lr_multiplier <= high:
+            raise ValueError(
+                f"mapping_lr_multiplier is {lr_multiplier}, but must be from {low:g} to {high:g}. Use"
+                " 0.01."
+            )
         self.latent_dim = latent_dim
         self.num_classes = num_classes
         self.embedding = LabelEmbedding(num_classes, style_dim) if num_classes else None
-        widths = [latent_dim + (style_dim if num_classes else 0)] + [style_dim] * layers
+        first = latent_dim + (style_dim if num_classes else 0)
+        widths = chain([first], repeat(style_dim, layers))  # no list: a file may ask for 10^9
         self.layers = nn.Sequential(
             *(
                 EqualisedLinear(width_in, width_out, activation=True, lr_multiplier=lr_multiplier)

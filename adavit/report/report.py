@@ -13,6 +13,7 @@ from adavit.report.table_formats import to_csv, to_markdown
 from adavit.report.tabulation import build_table
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_text
+from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
 
 SUFFIXES = (".html", ".md", ".csv", ".json")
@@ -122,7 +123,7 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
     tables: dict[str, Table] = {}
     for path in paths:
         try:
-            content = path.read_text(encoding="utf-8")
+            content = read_input(path)
         except (OSError, UnicodeDecodeError):
             raise UserError(
                 f"--merge {str(path)!r} cannot be read, expected the report.json of an earlier"

@@ -13,9 +13,11 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from adavit.errors import UserError, first_line
+from adavit.errors import UserError, first_line, shown
+from adavit.runs.state_check import check_like, check_moments
 from adavit.runs.weights_file import UnsoundWeights, check_finite
 from adavit.runtime.files import write_bytes
+from adavit.runtime.inputs import check_regular
 
 FORMAT = 1
 """Raised when a checkpoint of an earlier version can no longer be continued."""
@@ -63,9 +65,12 @@ def restore(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
         if not isinstance(saved, dict):
             raise DoesNotFit(f"it holds no state of {name}")
         try:
+            check_like(saved, part.state_dict(), name)
+            if isinstance(part, torch.optim.Optimizer):
+                check_moments(saved, part, name)
             part.load_state_dict(saved)
         except (KeyError, RuntimeError, ValueError) as error:  # of torch: names, shapes, groups
-            raise DoesNotFit(f"{name}: {first_line(error)}") from error
+            raise DoesNotFit(f"{name}: {first_line(error)[:300]}") from error
 
 
 def entry(state: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
@@ -76,7 +81,7 @@ def entry(state: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
     """
     value = state.get(name)
     if not isinstance(value, kind):
-        raise ValueError(f"{name} is {value!r}, expected {kind.__name__}")
+        raise ValueError(f"{name} is {shown(value)}, expected {kind.__name__}")
     return value
 
 
@@ -118,6 +123,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             weights that are not finite.
     """
     try:
+        check_regular(path)
         with path.open("rb") as file:
             reason = _damage(file)
             state = None if reason else torch.load(file, map_location="cpu", weights_only=True)

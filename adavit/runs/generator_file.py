@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from adavit.errors import UserError, first_line
+from adavit.errors import UserError, first_line, shown
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import mapping
+from adavit.runs.metadata import MOST_COUNTED, Metadata
 from adavit.runs.shared_names import local_config, shared_config, without_folders
+from adavit.runs.stored_network import build_stored
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
 from adavit.runtime.paths import takes_paths
+
+IMAGE_CHANNELS = (1, 3, 4)
+"""Of the images that a generator of ours draws: grey, rgb, rgba."""
 
 
 @dataclass(frozen=True)
@@ -93,17 +95,15 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
     """
     file = _find(Path(path), which)
     try:
-        tensors, metadata = read_weights(file)
-        arguments = json.loads(metadata["generator"])
-        stored = {
-            key: json.loads(metadata[key])
-            for key in ("config", "metric", "classes", "label_counts")
-        }
-        classes = tuple(str(name) for name in stored["classes"])
-        images, fingerprint = int(metadata["images"]), metadata["data_fingerprint"]
-        with torch.random.fork_rng(devices=[]):
-            generator = Generator(**arguments)
-        generator.load_state_dict(tensors)
+        tensors, entries = read_weights(file)
+        metadata = Metadata(entries)
+        arguments = metadata.object("generator")
+        config, metric = metadata.object("config"), metadata.object("metric")
+        images, fingerprint = metadata.count("images"), metadata.text("data_fingerprint")
+        generator = build_stored(lambda: Generator(**arguments), tensors)
+        if generator.image_channels not in IMAGE_CHANNELS:
+            raise ValueError(f"it draws images of {generator.image_channels} channels")
+        classes, label_counts = _classes(metadata, generator.num_classes)
     except UNUSABLE as error:
         raise UserError(
             f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
@@ -112,12 +112,12 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         ) from None
     return StoredGenerator(
         generator=generator.eval().requires_grad_(False),
-        config=local_config(mapping(stored["config"]), file),
+        config=local_config(config, file),
         data_fingerprint=fingerprint,
         images=images,
-        metric=stored["metric"],
+        metric=metric,
         classes=classes,
-        label_counts=stored["label_counts"],
+        label_counts=label_counts,
         path=file,
     )
 
@@ -137,6 +137,29 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
         UserError: As `read_generator`.
     """
     return read_generator(path, which=which).generator
+
+
+def _classes(metadata: Metadata, count: int) -> tuple[tuple[str, ...], list[int] | None]:
+    """Names of the classes, and training images of each.
+
+    Raises:
+        ValueError: If they are not those of a generator with `count` classes.
+    """
+    names, counts = metadata.value("classes"), metadata.value("label_counts")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"its classes are {shown(names)}, which are no names")
+    if len(names) != count:
+        raise ValueError(f"it names {len(names)} classes, but its generator has {count}")
+    if not count:
+        return (), None
+    known = isinstance(counts, list) and len(counts) == count
+    if not known or not all(type(each) is int and 0 <= each < MOST_COUNTED for each in counts):
+        raise ValueError(
+            f"its label_counts are {shown(counts)}, which do not count {count} classes"
+        )
+    if not any(counts):
+        raise ValueError("its label_counts are all 0")
+    return tuple(names), counts
 
 
 def _how_to_mend(file: Path) -> str:

@@ -11,6 +11,9 @@ from adavit.errors import UserError
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.json_lines import keep_lines, read_json_lines
 from adavit.runs.reading import number
+from adavit.runtime.files import write_json
+from adavit.runtime.inputs import read_input
+from adavit.runtime.paths import takes_paths
 
 NAMED = 8
 """So many damaged lines of a log are named."""
@@ -115,6 +118,7 @@ def is_record(value: object) -> bool:
     )
 
 
+@takes_paths("out")
 def check_writable(out: Path) -> None:
     """Refuses a file that could not be written after minutes of work.
 
@@ -128,6 +132,16 @@ def check_writable(out: Path) -> None:
         )
 
 
+@takes_paths("out")
+def write_record(out: Path, record: Mapping[str, Any]) -> None:
+    """Writes a record, as `read_record` reads it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_json(out, record)
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """A record as `--out` wrote it.
 
@@ -135,7 +149,7 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: If it cannot be read or is no record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_input(path))
     except OSError as error:
         reason = error.strerror or str(error)
     except (ValueError, RecursionError):

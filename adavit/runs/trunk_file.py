@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from adavit.errors import UserError, first_line
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.runs.metadata import Metadata
 from adavit.runs.shared_names import shared_config
+from adavit.runs.stored_network import build_stored
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
 
 
@@ -81,14 +82,14 @@ def read_trunk(path: Path) -> StoredTrunk:
         UserError: If there is none, or it is damaged or not one of ours.
     """
     try:
-        tensors, metadata = read_weights(path)
-        arguments, config, figures = (
-            json.loads(metadata[key]) for key in ("discriminator", "config", "figures")
-        )
-        images, fingerprint = int(metadata["images"]), metadata["data_fingerprint"]
-        with torch.random.fork_rng(devices=[]):
-            encoder = ViTDiscriminator(**arguments).encoder
-        encoder.load_state_dict(tensors)
+        tensors, entries = read_weights(path)
+        metadata = Metadata(entries)
+        arguments = metadata.object("discriminator")
+        config, figures = metadata.object("config"), metadata.object("figures")
+        images, fingerprint = metadata.count("images"), metadata.text("data_fingerprint")
+        encoder = build_stored(
+            lambda: ViTDiscriminator(**arguments), tensors, lambda network: network.encoder
+        ).encoder
     except UNUSABLE as error:
         raise UserError(
             f"trunk file {str(path)!r} cannot be used ({first_line(error)}). Expected a"

@@ -17,8 +17,12 @@ from torch import Tensor, nn
 
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runtime.files import write_bytes
+from adavit.runtime.inputs import check_regular
 
-UNUSABLE = (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError)
+UNUSABLE = (
+    *(OSError, SafetensorError, LookupError, ValueError, RuntimeError),
+    *(TypeError, AttributeError, ArithmeticError),
+)
 """What reading a file, its metadata, and building the network they are of raise where it is damaged or another's."""
 
 TENSORS, METADATA = "tensors_sha256", "metadata_sha256"
@@ -54,6 +58,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         SafetensorError: If it is no such file, or damaged.
         UnsoundWeights: If anything in it is not what was written, or a weight is not finite.
     """
+    check_regular(path)
     with safe_open(path, framework="pt") as opened:
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}
         said = dict(opened.metadata() or {})

@@ -1,9 +1,13 @@
 """Progress of a run: counts, best figure, and when each periodic duty was last done."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from adavit.errors import shown
 from adavit.runs.checkpoint import entry
+from adavit.runs.metadata import MOST_COUNTED
+from adavit.runs.reading import number
 from adavit.runs.records import improves
 
 NEVER = -1
@@ -87,8 +91,25 @@ class Progress:
         if state.keys() != asdict(self).keys():
             raise ValueError(f"it has the fields {', '.join(state)}")
         for name in ("images", "skipped", "skipped_in_a_row"):
-            entry(state, name, int)
+            _check_count(entry(state, name, int), name)
         for duty in self.done_at:
-            entry(entry(state, "done_at", dict), duty, int)
+            _check_count(entry(entry(state, "done_at", dict), duty, int) - NEVER, duty)
+        if not 0 <= entry(state, "seconds", float) < math.inf:
+            raise ValueError(f"seconds are {shown(state['seconds'])}")
+        for name in ("best", "latest"):
+            if state[name] is not None:
+                _check_evaluation(entry(state, name, dict), name)
         for name, value in state.items():
             setattr(self, name, value)
+
+
+def _check_count(count: int, name: str) -> None:
+    if not 0 <= count < MOST_COUNTED:
+        raise ValueError(f"{name} is {shown(count)}, which is no count")
+
+
+def _check_evaluation(record: dict[str, Any], name: str) -> None:
+    metric, images = record.get("name"), record.get("images")
+    if not isinstance(metric, str) or number(record.get(metric)) is None or type(images) is not int:
+        raise ValueError(f"{name} is {shown(record)}, which is no evaluation")
+    _check_count(images, f"{name}.images")

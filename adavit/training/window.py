@@ -86,9 +86,17 @@ class StatsWindow:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the sums of `state_dict`."""
+        """Takes over the sums of `state_dict`.
+
+        Raises:
+            ValueError: If they are no sums of such a window.
+        """
         sums = entry(state, "sums", dict)
         self.overfitting.load_state_dict(entry(state, "overfitting", dict))
         self._sums = {name: entry(sums, name, Tensor).to(self._device) for name in sums}
-        self._counts = dict(entry(state, "counts", dict))
+        counts = entry(state, "counts", dict)
+        self._counts = {name: entry(counts, name, int) for name in counts}
+        single = all(total.numel() == 1 for total in self._sums.values())
+        if sums.keys() != counts.keys() or not single or min(self._counts.values(), default=1) < 1:
+            raise ValueError("its sums and counts do not belong together")
         self._images, self._seconds = entry(state, "images", int), entry(state, "seconds", float)

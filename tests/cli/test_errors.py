@@ -1,4 +1,6 @@
 import contextlib
+import errno
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -163,3 +165,65 @@ def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
             full.close()
     assert ending.value.code == 1
     assert capsys.readouterr().err.startswith("Error: the disk is full")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "out of memory"),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+            "out of memory",
+        ),
+        (RuntimeError("could not create a primitive"), "out of memory"),
+        (RuntimeError("std::bad_alloc"), "out of memory"),
+        (RuntimeError("can't start new thread"), "out of memory"),
+        (SystemError("error return without exception set"), "out of memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "out of memory"),
+        (ImportError("libx.so: cannot open: Too many open files"), "ulimit -n 1024"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out of memory"),
+        (OSError(errno.EMFILE, "Too many open files", "a.png"), "ulimit -n 1024"),
+        (OSError(errno.EIO, "Input/output error", "a.png"), "refuses a.png (Input/output error)"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "refuses a (File name too long)"),
+    ],
+)
+def test_what_a_full_machine_raises_is_a_line_and_code_1(
+    error: Exception, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ending:
+        run_and_exit(command)
+    assert ending.value.code == 1
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("x"), SystemError("x"), ImportError("x"), OSError("x")]
+)
+def test_a_mistake_of_ours_keeps_its_traceback(error: Exception) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(type(error), match="x"):
+        run_and_exit(command)
+
+
+def test_a_batch_that_nothing_can_hold_is_refused_before_images_are_decoded(
+    adavit: Adavit, pictures: Path
+) -> None:
+    outcome = adavit("train", "--data", pictures, *TINY, "--batch", str(10**22))
+    assert outcome.code == 1
+    assert "use a smaller --microbatch or --batch" in outcome.err
+    assert not Path("cache").exists()
+
+
+@pytest.mark.parametrize("data", ["/dev/zero", "pipe"])
+def test_a_device_or_a_pipe_is_no_data(adavit: Adavit, data: str) -> None:
+    os.mkfifo("pipe")
+    outcome = adavit("train", "--data", data, "--dry-run")
+    assert outcome.code == 2
+    assert f"{data}' cannot be read (it is a pipe, socket or device, not a file)" in outcome.err

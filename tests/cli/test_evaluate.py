@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 from pathlib import Path
 
@@ -93,3 +94,17 @@ def test_a_conditional_run_is_evaluated_with_the_labels_it_was_trained_on(
     assert scored.code == 0, scored.err
     in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
     assert json.loads(scored.out)["fd_random"] == in_training["fd_random"]
+
+
+def test_figures_are_printed_before_a_full_disk_is_met(
+    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, values: dict[str, object]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("adavit.cli.evaluate.write_record", full)
+    flags = ["--extractor", "random", "--out", "record.json"]
+    scored = adavit("evaluate", pictures, "--data", pictures, *flags)
+    assert scored.code == 1
+    assert json.loads(scored.out)["fd_random"] >= 0
+    assert "the disk is full (while writing record.json)" in scored.err

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -23,6 +24,8 @@ from adavit.data.files.members import (
     stamp_of,
 )
 from adavit.data.labels import Labels, labels_from_file, labels_from_folders, read_label_file
+from adavit.errors import UserError
+from adavit.runtime.inputs import check_regular
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,19 @@ def open_files(path: Path, name: str, *, follow_links: bool = False) -> Iterator
     if resolved.is_dir():
         yield _from_files(list_folder(resolved, follow_links=follow_links), resolved, name)
     else:
+        _check_file(path)
         with open_archive(resolved) as files:
             yield _from_files(files, resolved, name)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise UserError(
+            f"data.source {str(path)!r} cannot be read ({error.strerror}), but must be a folder of images"
+            " or a zip of them. Check the path."
+        ) from None
 
 
 def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Collection:
@@ -175,5 +189,10 @@ def identify(parts: Sequence[str]) -> str:
 @contextmanager
 def open_image_file(path: Path) -> Iterator[OpenedImage]:
     """An image file on disk, open until the block ends; raises `Unreadable`."""
-    with _open(Member(path.name, 0, "", functools.partial(open_file, path))) as image:
+
+    def opened() -> BinaryIO:
+        check_regular(path)
+        return open_file(path)
+
+    with _open(Member(path.name, 0, "", opened)) as image:
         yield image

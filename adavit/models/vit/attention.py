@@ -138,7 +138,9 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         check_at_least("heads", heads, 1)
         if width % heads:
-            divisors = [number for number in range(1, width + 1) if width % number == 0]
+            divisors = [
+                number for number in range(1, min(width, 1 << 16) + 1) if width % number == 0
+            ]
             nearest = min(divisors, key=lambda number: abs(number - heads))
             raise ValueError(
                 f"heads is {heads}, but must divide width ({width}). Use heads={nearest}, or a"

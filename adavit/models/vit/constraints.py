@@ -29,6 +29,8 @@ def spectral_norm(weight: Tensor) -> Tensor:
     Returns:
         The norm of the matrix [O, rest], 0-d, at least float32.
     """
+    if weight.is_meta:  # no numbers, and no autocast there
+        return weight.new_empty(())
     with torch.autocast(weight.device.type, enabled=False):
         matrix = full_precision(weight).flatten(1)
         if matrix.shape[0] < matrix.shape[1]:

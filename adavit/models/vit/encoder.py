@@ -227,7 +227,8 @@ def check_patch(patch: int, image_size: tuple[int, int]) -> None:
     """
     height, width = image_size
     if height % patch or width % patch:
-        fitting = max(size for size in range(1, patch) if height % size == 0 and width % size == 0)
+        sizes = range(1, min(patch, height + 1, width + 1))
+        fitting = max(size for size in sizes if height % size == 0 and width % size == 0)
         sides = f"{height}" if height == width else f"{height} x {width}"
         raise ValueError(
             f"patch is {patch}, but must divide the resolution ({sides}). Use patch={fitting}, the"

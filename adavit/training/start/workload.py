@@ -1,5 +1,6 @@
 """Everything a run needs before its first step: images, resolved settings, metrics. Cheap failures come first."""
 
+import contextlib
 import math
 import platform
 from collections.abc import Callable
@@ -23,8 +24,10 @@ from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.evaluation.scoring import build_evaluator
+from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, keep_freed_memory
+from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Largest resolution that is chosen unasked, by device; elsewhere 256."""
@@ -107,11 +110,13 @@ def load_workload(
 
     Raises:
         UserError: If data, device or settings are not what the configuration asks for.
+        RunError: If a step of it cannot fit into the memory, or the images nowhere.
     """
     device = choose_device(config.run.device)
     if device.type == "cpu":
         keep_freed_memory()
     data = config.data
+    _foresee_memory(config, device)
     images = load(
         data.source,
         resolution=config.given("data.resolution"),
@@ -148,6 +153,7 @@ def load_workload(
         resolved = resolve(config, facts)
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    check_memory(resolved, device)
     for sentence in absurd_settings(resolved):
         console.note(f"Warning: {sentence}")
     steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
@@ -157,6 +163,19 @@ def load_workload(
             " --val-fraction, for example 0.1, or use --heuristic rt."
         )
     return Workload(resolved, images, split, device)
+
+
+def _foresee_memory(config: RunConfig, device: torch.device) -> None:
+    """Refuses what cannot fit before minutes of decoding, from what is known of it by then.
+
+    Raises:
+        RunError: As `check_memory`.
+    """
+    resolution = config.given("data.resolution") or BASE_RESOLUTION
+    facts = RunFacts(resolution=resolution, training_images=1, device=device.type)
+    # Settings that do not go together are named when the images are known too.
+    with contextlib.suppress(ValidationError):
+        check_memory(resolve(config, facts), device)
 
 
 def with_evaluator(workload: Workload, console: Console) -> Workload:

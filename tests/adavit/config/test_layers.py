@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,23 @@ def test_later_layers_win_key_by_key() -> None:
         ({"training": {"batch": 0}}, "training.batch is 0, expected greater than or equal to 1"),
         ({"training": {"r1_gamma": float("nan")}}, "training.r1_gamma"),
         ({"training": {"batch": 30, "microbatch": 8}}, "must be a multiple of training.microbatch"),
+        (
+            {"training": {"batch": 10**120}},
+            "training.batch is <120 digits>, expected",
+        ),
+        (
+            {"data": {"resolution": 16}, "generator": {"channel_base": 8}},
+            r"generator.channel_base is 8, but must be at least data.resolution \(16\).*Use 256",
+        ),
+        (
+            {"data": {"resolution": 16}, "discriminator": {"channel_base": 15}},
+            "discriminator.channel_base is 15, but must be at least",
+        ),
+        (
+            {"generator": {"mapping_layers": 10**9}},
+            "generator.mapping_layers is 1000000000, expected",
+        ),
+        ({"generator": {"mapping_lr_multiplier": 1e33}}, "generator.mapping_lr_multiplier is 1e"),
         ({"data": {"resolution": 33}}, "data.resolution is 33.*Use 32 or 64"),
         ({"augment": {"p": 0.4}}, "augment.mode is ada. Use --aug fixed"),
         ({"augment": {"mode": "fixed"}}, "augment.p is not given. Give --p"),
@@ -206,3 +224,19 @@ def test_another_kind_of_discriminator_takes_none_of_the_keys_of_the_first() -> 
 
 def test_an_empty_section_changes_nothing() -> None:
     assert build_config([{"training": {"batch": 8}}, {"training": None}]).training.batch == 8
+
+
+def test_a_file_whose_references_unfold_without_end_is_refused_at_once(tmp_path: Path) -> None:
+    lines = ["augment:", "  k0: &b0 [1,1,1]"]
+    lines += [f"  k{n}: &b{n} [{','.join([f'*b{n - 1}'] * 9)}]" for n in range(1, 10)]
+    path = tmp_path / "bomb.yaml"
+    path.write_text("\n".join([*lines, "training:", "  batch: *b9"]))
+    with pytest.raises(UserError, match="cannot be used: it unfolds to more than 100,000 values"):
+        read_config_file(path)
+
+
+def test_devices_and_pipes_are_no_settings(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(UserError, match="pipe, socket or device"):
+            read_config_file(path)

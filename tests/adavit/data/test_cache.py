@@ -3,6 +3,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from adavit.data.cache import cached_sets, forget, load, store, store_pixels
 from adavit.data.files.members import Skipped
 from adavit.data.image_set import ImageSet
 from tests.references.data_files import pixels
+from tests.references.odd_values import ODD_VALUES, changed
 
 IMAGES = pixels(6, 3, 8, 8)
 LABELS = np.arange(6, dtype=np.int64) % 2
@@ -253,3 +255,18 @@ def test_the_set_used_longest_ago_goes_when_the_limit_is_passed(
     put(tmp_path, "d", images=np.roll(IMAGES, 3))
     assert [load(tmp_path, key, "now") is not None for key in "abcd"] == [True, False, True, True]
     assert {path.stem for path in (tmp_path / "images").glob("*.json")} == {"a", "c", "d"}
+
+
+def test_a_description_with_anything_else_in_it_is_not_used(tmp_path: Path) -> None:
+    put(tmp_path)
+    path = tmp_path / "images" / "key.json"
+    whole, chance = json.loads(path.read_text()), random.Random(0)
+    for _ in range(200):
+        odd = changed(whole, chance, ODD_VALUES)
+        path.write_text(json.dumps(odd))
+        assert load(tmp_path, "key", "now") is None or odd == whole
+        assert len(cached_sets(tmp_path)) <= 1
+    path.write_text(json.dumps({**whole, "classes": ["x", "y"]}))
+    assert load(tmp_path, "key", "now") is None
+    path.write_text(json.dumps(whole))
+    assert load(tmp_path, "key", "now") is not None

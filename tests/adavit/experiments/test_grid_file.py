@@ -53,6 +53,11 @@ def test_a_grid_written_out_is_read_to_the_same_grid(write_grid: WriteGrid, tmp_
         ({"axes": {"a": {"x": {"augment": "bgc"}}}}, "axes.a.x.augment is 'bgc'"),
         ({"baseline": {"augmentatio": "none"}}, "Did you mean augmentation"),
         ({"baseline": {"augmentation": "non"}}, "baseline.augmentation is 'non', .*none, some"),
+        (
+            {"baseline": {"augmentation": ["none"]}},
+            r"baseline.augmentation is \['none'\], .*none, some",
+        ),
+        ({"baseline": {"augmentation": {"a": 1}}}, "baseline.augmentation is {'a': 1}, expected"),
         ({"base": {"training": 3}}, "base.training is 3"),
         ({"preset": "smok"}, "smoke"),
         ({"name": "../up"}, "letters"),

@@ -20,6 +20,7 @@ from adavit.generation.generate import generate
 from adavit.metrics.extractors.choice import choose_extractor
 from adavit.report.listing import list_runs
 from adavit.report.report import write_report
+from adavit.runs.records import check_writable
 from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.paths import expand_home, home_folder, takes_paths
 
@@ -118,7 +119,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "resume": lambda: adavit.resume(Path("~/missing")),
     "load_generator": lambda: adavit.load_generator("~/missing"),
     "evaluate": lambda: evaluate("~/missing.safetensors"),
-    "evaluate --out": lambda: evaluate("small_set", out=Path("~/missing/record.json")),
+    "evaluate --out": lambda: check_writable(Path("~/missing/record.json")),
     "generate": lambda: generate("~/missing.safetensors", [0], Path("out")),
     "compare": lambda: compare(["~/missing"]),
     "runs": lambda: list_runs(Path("~/missing")),

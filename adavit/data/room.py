@@ -1,0 +1,38 @@
+"""Whether decoded images fit anywhere, told before minutes of decoding."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from adavit.errors import RunError
+from adavit.runtime.memory import free_bytes, in_words
+
+_DECODED_CHANNELS = 4
+"""Images are RGBA until all of them are known."""
+
+
+def check_room(images: int, side: int, cache_dir: Path | None) -> None:
+    """Refuses images that fit neither on the disk of the cache nor into the memory.
+
+    Args:
+        images: How many there are.
+        side: Of each in pixels, once decoded.
+        cache_dir: Where they are to be kept; None if it cannot be written.
+
+    Raises:
+        RunError: If they fit nowhere.
+    """
+    needed = images * side**2  # with one channel; more are found only while decoding
+    memory = free_bytes(torch.device("cpu"))
+    if memory is None or _DECODED_CHANNELS * needed <= memory:
+        return
+    disk = 0 if cache_dir is None else shutil.disk_usage(cache_dir).free
+    if needed <= disk:
+        return
+    raise RunError(
+        f"{images:,} images of {side} px take at least {in_words(needed)}, but the disk of the cache"
+        f" {str(cache_dir)!r} has {in_words(disk)} and the memory {in_words(memory)} free. Expected"
+        " room on the disk; make some, name another folder with ADAVIT_CACHE, or use a lower"
+        " --resolution."
+    )

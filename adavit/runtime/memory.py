@@ -1,0 +1,59 @@
+"""How much memory there is to have: on the machine, within the limits of the process, or on an accelerator."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+_MEMINFO = Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
+_CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What a process can still get, at the most.
+
+    Args:
+        device: An accelerator, or the CPU, whose memory is the machine's and its swap.
+
+    Returns:
+        Bytes; None where the system does not say.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return min(_limits(), default=None)
+
+
+def _limits() -> Iterator[int]:
+    meminfo = _kilobytes(_MEMINFO)
+    if "MemAvailable" in meminfo:
+        yield 1024 * (meminfo["MemAvailable"] + meminfo.get("SwapFree", 0))
+    with contextlib.suppress(OSError, ValueError):
+        yield int(_CGROUP.read_text())  # "max" without a limit
+    with contextlib.suppress(ImportError):  # not on Windows
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            yield max(0, limit - 1024 * _kilobytes(_STATUS).get("VmSize", 0))
+
+
+def _kilobytes(path: Path) -> dict[str, int]:
+    """The lines `Name:  123 kB` of a file of the system; none if it is not there."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+            name, _, rest = line.partition(":")
+            number, _, unit = rest.strip().partition(" ")
+            if unit == "kB" and number.isdigit():
+                found[name] = int(number)
+    return found
+
+
+def in_words(size: float) -> str:
+    """A number of bytes for people, e.g. "12.3 GB"."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:,.1f} {unit}" if size < 1e18 else f"over a billion {unit}"
+    return f"{size / 1e3:,.1f} KB"

@@ -1,0 +1,31 @@
+import pytest
+
+from adavit.runs.metadata import MOST_COUNTED, Metadata
+
+
+def test_entries_are_read_by_kind() -> None:
+    metadata = Metadata({"a": "text", "b": '{"c": [1]}', "n": "12", "l": "[null]"})
+    assert metadata.text("a") == "text"
+    assert metadata.object("b") == {"c": [1]}
+    assert metadata.count("n") == 12
+    assert metadata.value("l") == [None]
+
+
+@pytest.mark.parametrize(
+    ("read", "entry", "message"),
+    [
+        ("text", None, "says nothing of its x"),
+        ("value", "{", "x is not JSON"),
+        ("value", "[" * 100_000, "x is not JSON"),
+        ("object", "[1]", r"x is \[1\], which is no object"),
+        ("count", "-1", "x is -1, which is no count"),
+        ("count", "true", "x is True, which"),
+        ("count", str(MOST_COUNTED), "no count"),
+        ("count", "9" * 4000, "no count"),
+        ("count", "1.0", "no count"),
+    ],
+)
+def test_what_is_of_another_kind_is_named(read: str, entry: str | None, message: str) -> None:
+    metadata = Metadata({} if entry is None else {"x": entry})
+    with pytest.raises(ValueError, match=message):
+        getattr(metadata, read)("x")

@@ -1,0 +1,57 @@
+import os
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+from adavit.runtime import memory
+from adavit.runtime.memory import free_bytes, in_words
+
+CPU = torch.device("cpu")
+
+
+def test_what_is_free_is_less_than_what_the_machine_has() -> None:
+    free = free_bytes(CPU)
+    assert free is not None
+    swap = memory._kilobytes(Path("/proc/meminfo")).get("SwapTotal", 0) * 1024
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < free <= total + swap
+
+
+def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "meminfo").write_text(
+        "MemTotal: 9000 kB\nMemAvailable:   700 kB\nSwapFree: 50 kB\n"
+    )
+    (tmp_path / "status").write_text("Name:\tx\nVmSize:\t  100 kB\n")
+    (tmp_path / "max").write_text("max\n")
+    for name, file in (("_MEMINFO", "meminfo"), ("_STATUS", "status"), ("_CGROUP", "max")):
+        monkeypatch.setattr(memory, name, tmp_path / file)
+    limit = [resource.RLIM_INFINITY]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit[0], limit[0]))
+    assert free_bytes(CPU) == 750 * 1024
+    limit[0] = 300 * 1024
+    assert free_bytes(CPU) == 200 * 1024
+    limit[0] = 50 * 1024
+    assert free_bytes(CPU) == 0
+    limit[0] = resource.RLIM_INFINITY
+    (tmp_path / "max").write_text("4096\n")
+    assert free_bytes(CPU) == 4096
+
+
+def test_a_system_that_says_nothing_is_not_guessed_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_MEMINFO", "_STATUS", "_CGROUP"):
+        monkeypatch.setattr(memory, name, tmp_path / "absent")
+    infinite = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (infinite, infinite))
+    assert free_bytes(CPU) is None
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(1234, "1.2 KB"), (2.5e6, "2.5 MB"), (1.5e12, "1,500.0 GB"), (10**40, "over a billion GB")],
+)
+def test_sizes_are_told_in_words(size: float, text: str) -> None:
+    assert in_words(size) == text
