@@ -42,15 +42,37 @@ class CellDirectory:
         return self.run.is_run()
 
     def checkpoint_images(self) -> int | None:
-        """Images seen at the checkpoint, or None without one.
+        """Images seen at the checkpoint, or None without a sound one."""
+        if not self.run.checkpoint.is_file():
+            return None
+        try:
+            progress = load_checkpoint(self.run.checkpoint).get("progress")
+        except UserError:
+            return None
+        images = progress.get("images") if isinstance(progress, dict) else None
+        return images if isinstance(images, int) else None
+
+    def put_damaged_checkpoint_aside(self) -> str | None:
+        """Makes way for another beginning where there is nothing to go on from.
+
+        Returns:
+            What is wrong with the checkpoint; None if it is sound or not there.
 
         Raises:
-            UserError: If the checkpoint is damaged.
+            OSError: If it cannot be read, which says nothing about what is in it.
+            RunTaken: If another process trains here.
         """
         if not self.run.checkpoint.is_file():
             return None
-        images = (load_checkpoint(self.run.checkpoint).get("progress") or {}).get("images")
-        return images if isinstance(images, int) else None
+        try:
+            load_checkpoint(self.run.checkpoint)
+        except UserError as error:
+            with self.run.checkpoint.open("rb") as file:
+                file.read(1)
+            with self.run.claimed():
+                self.run.checkpoint.replace(self.run.damaged_checkpoint)
+            return str(error)
+        return None
 
     def is_finished(self) -> bool:
         """Whether the run in the directory is this cell's, and has come to its end.

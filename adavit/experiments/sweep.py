@@ -113,8 +113,8 @@ class SweepPlan:
             recorded = recorded_metric(read_records(directory.run.metrics), self.metric)
             for images, figure in directory.figures(recorded):
                 if images not in told:
-                    told.add(images)
                     trial.report(figure, step=images)
+                    told.add(images)
                     if trial.should_prune():
                         raise Pruned(
                             f"{recorded} {figure:.4g} at {images / 1000:g} kimg is above the median"

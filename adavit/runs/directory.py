@@ -68,6 +68,7 @@ class RunDirectory:
         real_images: Grid of real images in it, to hold the others against.
         curves: The two logs, drawn.
         checkpoint: All that a run must remember to go on; the newest.
+        damaged_checkpoint: One that could not be gone on from, where the run has begun again.
         best_generator: The one whose first metric was lowest.
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
@@ -90,6 +91,7 @@ class RunDirectory:
         self.real_images = self.samples / "reals.png"
         self.curves = path / "curves.png"
         self.checkpoint = path / "checkpoint.pt"
+        self.damaged_checkpoint = path / "checkpoint-damaged.pt"
         self.best_generator = path / "generator-best.safetensors"
         self.last_generator = path / "generator-last.safetensors"
         self.tensorboard = path / "tensorboard"

@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 
 from adavit.experiments.database import open_storage, sqlite_url
+from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Queue
 
 
@@ -20,14 +21,14 @@ def open_queue(
     storage: str | None = None,
     *,
     study: str = "jobs",
-    heartbeat_s: int = 1,
-    grace_s: int = 2,
+    heartbeat_s: float = 1,
+    grace_s: float = 2,
 ) -> Queue:
     """A queue whose dead are missed after two seconds."""
     url = storage or sqlite_url(folder / "queue.sqlite3")
-    opened = open_storage(url, heartbeat_s=heartbeat_s, grace_s=grace_s)
-    study = optuna.create_study(storage=opened, study_name=study, load_if_exists=True)
-    return Queue(opened, study)
+    opened = open_storage(url, Patience(30, url))
+    made = optuna.create_study(storage=opened, study_name=study, load_if_exists=True)
+    return Queue(opened, made, heartbeat_s=heartbeat_s, grace_s=grace_s)
 
 
 def start(function: Any, *arguments: Any) -> "subprocess.Popen[bytes]":
