@@ -48,8 +48,8 @@ class WorkerPool:
     storage: str | None = None
     workers: int = 1
     devices: tuple[str, ...] = ()
-    heartbeat_s: int = 10
-    grace_s: int = 60
+    heartbeat_s: float = 10
+    grace_s: float = 60
     patience_s: float = 300
     opening_s: float = 30
 
