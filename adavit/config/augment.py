@@ -183,13 +183,15 @@ class AugmentConfig(ConfigModel):
 
     @rule("preset")
     def _diffaug_has_its_own_operations(self) -> None:
+        if self.preset != DIFFAUG:
+            return
         left_alone = {**dict.fromkeys(OPERATIONS, 0), **MAGNITUDES}
         switched = [
             name
             for name, value in left_alone.items()
             if self.is_known(name) and getattr(self, name) != value
         ]
-        if self.preset == DIFFAUG and switched:
+        if switched:
             raise ValueError(
                 f"augment.{switched[0]} is given, but augment.preset is {DIFFAUG}, which has its"
                 " own operations. Leave it out, or use another preset."

@@ -65,9 +65,11 @@ class ConfigModel(BaseModel):
     )
 
     @classmethod
-    def fields_that_may_be_open(cls) -> list[str]:
+    @functools.cache
+    def fields_that_may_be_open(cls) -> tuple[str, ...]:
         """Names of the fields declared by `auto`."""
-        return [n for n, info in cls.model_fields.items() if info.json_schema_extra == _MAY_BE_OPEN]
+        fields = cls.model_fields.items()
+        return tuple(name for name, info in fields if info.json_schema_extra == _MAY_BE_OPEN)
 
     def is_known(self, field: str) -> bool:
         """Whether a field, dotted below a section, exists and has its value."""

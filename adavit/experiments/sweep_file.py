@@ -9,6 +9,7 @@ from adavit.errors import UserError
 from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
+    check_size,
     is_setting,
     read_experiment,
     shared,
@@ -46,8 +47,10 @@ class Sweep(ExperimentFile):
         """The sweep with other shared settings.
 
         Raises:
-            UserError: If a layer sets what is searched for, or has no sections.
+            UserError: If a layer sets what is searched for, or has no sections, or there are too many
+                trials.
         """
+        check_size(trials or self.trials, f"sweep {self.name!r}", "runs", "trials")
         base = self.overridden_base(
             layers, varied=self.search, reason=f"sweep {self.name!r} searches for it"
         )

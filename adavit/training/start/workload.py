@@ -92,12 +92,15 @@ def prepare(config: RunConfig, console: Console) -> Workload:
     return with_evaluator(load_workload(config, console), console)
 
 
-def load_workload(config: RunConfig, console: Console) -> Workload:
+def load_workload(
+    config: RunConfig, console: Console, *, load: Callable[..., ImageSet] = load_images
+) -> Workload:
     """Loads the data and chooses what was left open.
 
     Args:
         config: As for `prepare`.
         console: Told what was found.
+        load: `load_images`, or what stands for it where many runs have the same images.
 
     Returns:
         The workload, without an evaluator.
@@ -109,7 +112,7 @@ def load_workload(config: RunConfig, console: Console) -> Workload:
     if device.type == "cpu":
         keep_freed_memory()
     data = config.data
-    images = load_images(
+    images = load(
         data.source,
         resolution=config.given("data.resolution"),
         default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
