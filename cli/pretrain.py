@@ -19,16 +19,27 @@ from adavit.cli.grouped import GroupedCommand
 @options.run_settings
 @options.config
 @options.assignments("One setting, for example --set discriminator.width=192; may be repeated.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    help="Go on with the pre-training in this directory.",
+)
 @amount
-def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) -> None:
+def command(
+    config: Path | None, assignments: tuple[str, ...], resume: Path | None, **settings: Any
+) -> None:
     """Train the trunk of a ViT discriminator to predict hidden patches.
 
     \b
     adavit pretrain --data my_photos.zip --out pretrained
+    adavit pretrain --resume pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
     """  # noqa: D301  click looks for the character itself
-    from adavit.pretraining.pretrain import build_pretrain_config, pretrain
+    from adavit.pretraining.pretrain import build_pretrain_config, pretrain, resume_pretraining
 
     layers = options.setting_layers(settings, config=config, assignments=assignments)
     with console_for() as console:
-        pretrain(build_pretrain_config(layers), console=console)
+        if resume is not None:
+            resume_pretraining(resume, layers, console=console)
+        else:
+            pretrain(build_pretrain_config(layers), console=console)

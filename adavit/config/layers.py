@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
+from adavit.config.section import AUTO
 from adavit.errors import UserError, shown
 from adavit.runtime.paths import takes_paths
 
@@ -116,6 +117,18 @@ def merge(*layers: Mapping[str, Any]) -> Values:
             else:
                 merged[section] = dict(values) if isinstance(values, Mapping) else values
     return merged
+
+
+def without_auto(layer: Mapping[str, Any]) -> Values:
+    """A layer without the keys that it leaves open, to be laid over what was chosen for them before."""
+    return {
+        section: (
+            {key: value for key, value in values.items() if value != AUTO}
+            if isinstance(values, Mapping)
+            else values
+        )
+        for section, values in layer.items()
+    }
 
 
 def build_config(layers: Sequence[Mapping[str, Any]]) -> RunConfig:

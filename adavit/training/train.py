@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 
-from adavit.config.layers import build_config, flatten, merge
+from adavit.config.layers import build_config, flatten, merge, without_auto
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
@@ -152,18 +151,8 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     stored = stored_settings(directory)
     given = merge(*layers)
     # "auto" asks for what was chosen at the start.
-    layers = [
-        {
-            section: (
-                {key: value for key, value in values.items() if value != AUTO}
-                if isinstance(values, Mapping)
-                else values
-            )
-            for section, values in layer.items()
-        }
-        for layer in layers
-    ]
-    config = _with_absolute_paths(build_config([stored, *layers]))
+    layers = [stored, *map(without_auto, layers)]
+    config = _with_absolute_paths(build_config(layers))
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
     changed = [
         key for key in after if key not in MAY_CHANGE_ON_RESUME and before.get(key) != after[key]

@@ -47,7 +47,9 @@ def test_what_is_given_counts_and_what_is_not_stays(write_sweep: Any) -> None:
 
 
 def test_a_sweep_is_counted_before_it_is_built(write_sweep: Any) -> None:
-    message = r"sweep 'tiny' has 1,000,000,000,000 runs, expected at most 10,000\. Give fewer trials"
+    message = (
+        r"sweep 'tiny' has 1,000,000,000,000 runs, expected at most 10,000\. Give fewer trials"
+    )
     with pytest.raises(UserError, match=message):
         sweep(write_sweep(), trials=10**12)
     with pytest.raises(UserError, match=message):
