@@ -148,7 +148,8 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
-        if path.is_dir() and directory.lock.exists() and not directory.holds_something():
+        begun = path.is_dir() and any(path.iterdir())
+        if begun and not directory.holds_something():
             raise UserError(
                 f"the run in {str(path)!r} was ended before it had written its"
                 f" {directory.config.name}, expected settings to go on with. Begin it once more:"

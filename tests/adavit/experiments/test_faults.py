@@ -5,6 +5,7 @@ import errno
 import shutil
 import signal
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
-from tests.adavit.experiments.queue_processes import notes
+from tests.adavit.experiments.queue_processes import notes, run_grid_under_kills, start
 
 pytestmark = pytest.mark.usefixtures("no_curves")
 
@@ -180,3 +181,18 @@ def test_preemptions_are_no_deaths(write_grid: WriteGrid) -> None:
     assert ablate(path, out=OUT).count("finished") == 1
     assert notes(OUT)["all"]["attempts"] == 8
     compare_with_uninterrupted(path, OUT, Path("whole"))
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_killed_at_every_turn_ends_with_all_cells_and_the_same_bits(
+    write_grid: WriteGrid,
+) -> None:
+    path = str(write_grid({"run": {"checkpoint_every_kimg": 0.008}}))
+    ablate(path, out=Path("whole"))
+    process = start(run_grid_under_kills, path, OUT, 30, 0, output=subprocess.PIPE)
+    output, _ = process.communicate()
+    assert process.returncode == 0
+    assert int(output) > 3
+    assert ablate(path, out=OUT).count("finished") == 2
+    compare_with_uninterrupted(path, OUT, Path("whole"))
+    assert not list(OUT.rglob("*.partial"))
