@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from adavit.experiments.liveness import Silence, WorkerIdentity
 
 JOB, WORKER, REASON, ATTEMPTS = "job", "worker", "reason", "attempts"
-BEAT, BEGUN_AT = "beat", "begun_at"
+BEAT, BEGUN_AT, TAKER = "beat", "begun_at", "taker "
 OPEN = (TrialState.WAITING, TrialState.RUNNING)
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -213,7 +213,12 @@ class Queue:
         return trial if running and known == (claim.job, claim.attempts) else None
 
     def _take(self, job: str, trial: FrozenTrial) -> Claim | None:
-        trial_id = self._trial_id(trial)
+        trial_id, worker = self._trial_id(trial), WorkerIdentity.own()
+        try:
+            # Before it is taken: else the job of a worker that dies right then would be nobody's.
+            self.storage.set_trial_user_attr(trial_id, f"{TAKER}{worker}", worker.as_dict())
+        except UpdateFinishedTrialError:
+            return None
         if not self._set_state(trial_id, TrialState.RUNNING):
             return None
         history = self._histories()[job]
@@ -225,7 +230,7 @@ class Queue:
         attempts = 1 + max((other.user_attrs.get(ATTEMPTS, 0) for other in history), default=0)
         try:
             self.storage.set_trial_user_attr(trial_id, ATTEMPTS, attempts)
-            self.storage.set_trial_user_attr(trial_id, WORKER, WorkerIdentity.own().as_dict())
+            self.storage.set_trial_user_attr(trial_id, WORKER, worker.as_dict())
         except UpdateFinishedTrialError:  # taken for dead meanwhile
             return None
         dead = _dead(earlier)
@@ -258,8 +263,7 @@ class Queue:
         }
         silent = self._silence.look(signs)
         for trial_id, trial in running.items():
-            worker = WorkerIdentity.from_dict(trial.user_attrs.get(WORKER))
-            if trial_id in silent or (worker is not None and worker.is_known_dead()):
+            if trial_id in silent or _is_known_dead(trial):
                 self._set_state(trial_id, TrialState.FAIL)
 
     def _histories(self) -> dict[str, list[FrozenTrial]]:
@@ -297,6 +301,19 @@ def _dead(history: Sequence[FrozenTrial]) -> list[FrozenTrial]:
             elif trial.user_attrs.get(WORKER):  # one without was entered twice and never begun
                 dead.append(trial)
     return dead
+
+
+def _is_known_dead(trial: FrozenTrial) -> bool:
+    """Whether this machine can tell that no one works on it: its worker, or all that may have taken it, are gone."""
+    attributes = trial.user_attrs
+    named = WorkerIdentity.from_dict(attributes.get(WORKER))
+    takers = [
+        WorkerIdentity.from_dict(value)
+        for key, value in attributes.items()
+        if key.startswith(TAKER)
+    ]
+    workers = takers if named is None else [named]
+    return bool(workers) and all(worker and worker.is_known_dead() for worker in workers)
 
 
 def _begun_at(trial: FrozenTrial) -> int | None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.distributions import FloatDistribution
@@ -93,9 +94,10 @@ def test_a_job_put_back_by_a_worker_that_is_gone_is_not_taken_from_the_next(
     assert claim is not None
     queue.release(claim)
     # Between taking the job and writing its name, the next worker must not be judged by the last one's.
-    trial_id = claim.trial_id
+    trial_id, following = claim.trial_id, WorkerIdentity("here", 7, "this boot", "5")
+    queue.storage.set_trial_user_attr(trial_id, f"taker {following}", following.as_dict())
     queue.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: True)
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: self != following)
     assert queue.claim(["a"]) is None
     assert queue.storage.get_trial(trial_id).state == TrialState.RUNNING
 
@@ -185,3 +187,46 @@ def test_a_worker_does_nothing_to_a_job_of_another_database_in_place_of_its_own(
     assert other.holds(theirs)
     assert other.outcomes(["a", "b"]) == {}
     assert queue.running(["b"]) == {"b": WorkerIdentity.own()}
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3])
+def test_a_worker_that_dies_while_it_takes_a_job_is_missed_at_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writes: int
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    calls = []
+    original = queue.storage.set_trial_user_attr
+
+    def write(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == writes:
+            raise Killed
+        original(*arguments)
+
+    monkeypatch.setattr(queue.storage, "set_trial_user_attr", write)
+    with pytest.raises(Killed):
+        queue.claim(["a"])
+    dead = []
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: bool(dead))
+    other = open_queue(tmp_path)
+    if writes > 1:  # before the first it waits as it did
+        assert other.claim(["a"]) is None
+        dead.append(True)
+    claim = other.claim(["a"])
+    assert claim is not None
+    assert claim.deaths == ()
+
+
+def test_of_two_that_would_take_a_job_one_that_lives_may_have_it(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = queue.claim(["a"])
+    assert claim is not None
+    other = WorkerIdentity("elsewhere", 1, "another boot", "7")
+    queue.storage.set_trial_user_attr(claim.trial_id, "worker", None)
+    queue.storage.set_trial_user_attr(claim.trial_id, f"taker {other}", other.as_dict())
+    own = WorkerIdentity.own()
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: self == own)
+    assert queue.claim(["a"]) is None
