@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from typing import Any
 
@@ -149,7 +148,6 @@ class Group(nn.Module):
         return self.transform(working_precision(images), parameters).to(images.dtype)
 
 
-@functools.cache
 def _defaults(group: type[Group]) -> dict[str, Any]:
     parameters = list(inspect.signature(group).parameters.values())
     return {parameter.name: parameter.default for parameter in parameters}

@@ -11,9 +11,11 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from adavit.experiments.patience import UNREACHABLE
+
+Who = TypeVar("Who", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,9 @@ class Silence:
         self._longest_look_s = longest_look_s
         self._clock = clock
         self._last_look = clock()
-        self._heard: dict[Hashable, tuple[Any, float]] = {}
+        self._heard: dict[Any, tuple[Any, float]] = {}
 
-    def look(self, signs: Mapping[Hashable, Any]) -> set[Hashable]:
+    def look(self, signs: Mapping[Who, Any]) -> set[Who]:
         """Who has been silent for too long.
 
         Args:
@@ -99,7 +101,7 @@ class Silence:
         now = self._clock()
         passed = min(now - self._last_look, self._longest_look_s)
         self._last_look = now
-        heard = {}
+        heard: dict[Who, tuple[Any, float]] = {}
         for who, sign in signs.items():
             before, silent = self._heard.get(who, (None, 0.0))
             heard[who] = (sign, silent + passed if who in self._heard and before == sign else 0.0)

@@ -250,7 +250,7 @@ class Worker:
         self._patiently(lambda: self.queue.release(claim))
 
     def _train(self, claim: Claim, directory: CellDirectory, console: CellConsole) -> None:
-        damage = directory.put_damaged_checkpoint_aside()
+        damage = directory.put_damaged_checkpoints_aside()
         if damage is not None:
             console.note(f"The cell begins again, since its {damage}")
         images = directory.checkpoint_images()

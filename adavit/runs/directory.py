@@ -68,7 +68,6 @@ class RunDirectory:
         real_images: Grid of real images in it, to hold the others against.
         curves: The two logs, drawn.
         checkpoint: All that a run must remember to go on; the newest.
-        damaged_checkpoint: One that could not be gone on from, where the run has begun again.
         best_generator: The one whose first metric was lowest.
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
@@ -91,7 +90,6 @@ class RunDirectory:
         self.real_images = self.samples / "reals.png"
         self.curves = path / "curves.png"
         self.checkpoint = path / "checkpoint.pt"
-        self.damaged_checkpoint = path / "checkpoint-damaged.pt"
         self.best_generator = path / "generator-best.safetensors"
         self.last_generator = path / "generator-last.safetensors"
         self.tensorboard = path / "tensorboard"
@@ -182,6 +180,10 @@ class RunDirectory:
             int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
         ]
         return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+
+    def damaged(self, checkpoint: Path) -> Path:
+        """Where a checkpoint is put that could not be gone on from, where the run begins again."""
+        return checkpoint.with_name(f"{checkpoint.stem}-damaged{checkpoint.suffix}")
 
     def holds_something(self) -> bool:
         """Whether there is more in the folder than what is there before a run has begun."""

@@ -67,19 +67,22 @@ def test_what_kills_left_of_first_files_is_in_no_cells_way(write_grid: WriteGrid
     assert not list(run.path.glob(".*.partial"))
 
 
-def test_a_finished_cell_whose_checkpoint_was_cut_is_trained_again_to_the_same_bits(
-    write_grid: WriteGrid, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("cut", [1, 2])
+def test_a_finished_cell_whose_checkpoints_were_cut_is_trained_again_to_the_same_bits(
+    write_grid: WriteGrid, capsys: pytest.CaptureFixture[str], cut: int
 ) -> None:
     path, run = one_cell(write_grid)
     ablate(path, out=Path("whole"))
     ablate(path, out=OUT)
-    cut = run.checkpoint.read_bytes()[:-1000]
-    run.checkpoint.write_bytes(cut)
-    assert "finished" not in ablate(path, out=OUT, dry_run=True)
+    checkpoints = run.checkpoints()[:cut]
+    for checkpoint in checkpoints:
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
+    assert " finished " not in ablate(path, out=OUT, dry_run=True)
     (OUT / "queue.sqlite3").unlink()  # else it is known to be done
     assert ablate(path, out=OUT, console=LineConsole()).count("finished") == 1
-    assert "begins again, since its checkpoint" in capsys.readouterr().out
-    assert run.damaged_checkpoint.read_bytes() == cut
+    begun_again = "begins again, since its checkpoint" in capsys.readouterr().out
+    assert begun_again == (cut == 2)
+    assert all(run.damaged(checkpoint).is_file() == begun_again for checkpoint in checkpoints)
     compare_with_uninterrupted(path, OUT, Path("whole"))
 
 
@@ -164,7 +167,7 @@ def test_a_full_disk_is_no_fault_of_the_cells(
         def save(*_: Any) -> None:
             raise OSError(errno.ENOSPC, "No space left on device", str(run.checkpoint))
 
-        patched.setattr("adavit.training.trainer.save_checkpoint", save)
+        patched.setattr("adavit.training.snapshots.save_newest", save)
         with pytest.raises(RunError, match=r"the disk is full \(while writing .*same command"):
             ablate(path, out=OUT)
     assert ablate(path, out=OUT).count("finished") == 1  # without --retry-failed
@@ -175,7 +178,8 @@ def test_preemptions_are_no_deaths(write_grid: WriteGrid) -> None:
     path, run = one_cell(write_grid, {"run": {"checkpoint_every_kimg": 1}})
     ablate(path, out=Path("whole"))
     for _ in range(7):  # at the same place each time: no step further than the last
-        (run.path / "checkpoint.pt").unlink(missing_ok=True)
+        for checkpoint in run.checkpoints():
+            checkpoint.unlink()
         with pytest.raises(Stopped):
             ablate(path, out=OUT, console=Events(lambda: signal.raise_signal(signal.SIGTERM)))
     assert ablate(path, out=OUT).count("finished") == 1
