@@ -58,15 +58,15 @@ def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
     It is measured on a few steps of each kind of cell, or of `MEASURED_KINDS` of them; the others are taken
     to need as much for an image as the nearest of those, in the order of the cells.
     """
-    kinds: dict[str, Cell] = {}
-    for cell in cells:
-        kinds.setdefault(_what_takes_time(cell), cell)
-    measured = _per_image(list(kinds.values()))
-    per_image = dict(zip(kinds, measured, strict=True))
+    kinds = [_what_takes_time(cell) for cell in cells]
+    firsts = dict(zip(reversed(kinds), reversed(cells), strict=True))
+    distinct = dict.fromkeys(kinds)
+    measured = _per_image([firsts[kind] for kind in distinct])
+    per_image = dict(zip(distinct, measured, strict=True))
     times = []
-    for cell in cells:
+    for cell, kind in zip(cells, kinds, strict=True):
         done = CellDirectory(folder, cell).checkpoint_images() or 0
-        times.append(max(0, _total_images(cell) - done) * per_image[_what_takes_time(cell)])
+        times.append(max(0, _total_images(cell) - done) * per_image[kind])
     return times
 
 

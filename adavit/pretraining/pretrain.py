@@ -24,6 +24,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.out",
     "data.source",
     "data.data_root",
+    "data.follow_links",
 }
 
 

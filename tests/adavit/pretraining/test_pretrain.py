@@ -36,6 +36,7 @@ def test_a_pretraining_leaves_a_trunk_and_its_figures(
 ) -> None:
     file = pretrain(tiny(), console=LineConsole())
     assert sorted(path.name for path in file.parent.iterdir()) == [
+        ".adavit-results",
         ".lock",
         "pretraining.jsonl",
         "pretraining.pt",
