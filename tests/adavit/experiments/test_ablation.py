@@ -21,7 +21,7 @@ CELL_FILES = {
     "stats.jsonl", "worker.log",
 }  # fmt: skip
 
-OPTIONAL = {"tensorboard", ".lock", ".adavit-results", "curves.png"}
+OPTIONAL = {"tensorboard", ".lock", "curves.png"}
 
 
 def test_a_grid_leaves_a_run_directory_per_cell_and_a_table(write_grid: WriteGrid) -> None:

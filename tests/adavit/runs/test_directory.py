@@ -15,6 +15,7 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory, RunTaken
+from adavit.runs.shared_names import shared_config
 
 Tiny = Callable[..., RunConfig]
 
@@ -105,7 +106,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
 
     with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
         metadata = stored.metadata()
-    assert json.loads(metadata["config"]) == config
+    assert json.loads(metadata["config"]) == shared_config(config)
     assert metadata["data_fingerprint"] == data["fingerprint"]
     best = min(metrics, key=lambda record: record["fd_random"])
     assert json.loads(metadata["metric"])["fd_random"] == best["fd_random"]
@@ -126,6 +127,37 @@ def test_numbered_runs_count_up_and_say_what_they_are(tiny: Tiny, tmp_path: Path
         {"augment": {"mode": "none", "initial_p": "auto"}},
     )
     assert str(adavit.train(other)) == "runs/00001-pictures-vit-noaug"
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ([], "00000-new"),
+        (["00004-a", "00002-b"], "00005-new"),
+        (
+            ["20251126-photos", "12345", "99999", "999999-x", "00007_a", "00007-", "²²²²²-x"],
+            "00000-new",
+        ),
+        (["٠٠٠٠٧-x", "00001-line\nend"], "00002-new"),
+        (["99999-x"], "00000-new"),
+        (["99999-x", "00000-y", "00001-new"], "00002-new"),
+    ],
+)
+def test_only_five_digits_and_a_dash_are_the_number_of_a_run(
+    tmp_path: Path, there: list[str], expected: str
+) -> None:
+    for name in there:
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    made = [RunDirectory.create(None, "new").path for _ in range(2)]
+    assert str(made[0]) == f"runs/{expected}"
+    assert made[0].is_dir()
+    assert made[1].is_dir()
+    assert made[0] != made[1]
+
+
+def test_a_run_is_gone_on_with_by_one_command(tmp_path: Path) -> None:
+    assert RunDirectory(Path("runs/a")).resume_command == "adavit train --resume runs/a"
+    assert RunDirectory(Path("my runs/a")).resume_command == "adavit train --resume 'my runs/a'"
 
 
 def test_a_folder_that_is_not_empty_is_not_taken(tmp_path: Path) -> None:
