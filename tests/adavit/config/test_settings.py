@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import RunConfig
+from adavit.config.section import MOST
 from adavit.config.settings import Setting, json_schema, settings_of, values_in_words
 
 ALL = settings_of()
@@ -129,7 +130,7 @@ def test_the_schema_takes_what_the_configuration_takes() -> None:
     training = schema["$defs"]["TrainingConfig"]
     assert training["additionalProperties"] is False
     batch = training["properties"]["batch"]
-    assert batch["anyOf"] == [{"minimum": 1, "type": "integer"}, {"const": "auto"}]
+    assert batch["anyOf"] == [{"minimum": 1, "maximum": MOST, "type": "integer"}, {"const": "auto"}]
     assert batch["default"] == "auto"
     assert batch["description"].startswith("Real images per step.")
     assert "required" not in schema, "every section may be left out"

@@ -164,7 +164,7 @@ def test_a_full_disk_is_no_fault_of_the_cells(
     ablate(path, out=Path("whole"))
     with monkeypatch.context() as patched:
 
-        def save(*_: Any) -> None:
+        def save(*_: Any, **__: Any) -> None:
             raise OSError(errno.ENOSPC, "No space left on device", str(run.checkpoint))
 
         patched.setattr("adavit.training.snapshots.save_newest", save)
