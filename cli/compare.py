@@ -14,24 +14,26 @@ from adavit.evaluation.compare import (
     as_markdown,
     cell,
     compare,
+    title,
 )
 
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
 
-Of a run its evaluations count, or the best record of its training where it was never evaluated.
-Figures share a column only if they were measured under the same protocol: so many images of either
-side, the same real images, the same feature network. Otherwise the fields that differ are named,
-and --anyway shows the figures with marks.
+Of a run its evaluations count, the newest under each protocol, or the best record of its training
+where it was never evaluated. Figures share a column only if they were measured under the same
+protocol: so many images of either side, the same real images, the same feature network. In what
+the columns of a metric differ stands below the table.
+
+\b
+adavit compare runs/00000-* runs/00001-*
+adavit compare before.json after.json --format markdown
 """
 WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
 
 
 @click.command(help=HELP)
 @click.argument("records", nargs=-1, required=True)
-@click.option(
-    "--anyway", is_flag=True, help="Put different protocols into one column, and mark them."
-)
 @click.option(
     "--format",
     "form",
@@ -40,9 +42,9 @@ WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
     show_default=True,
     help="How the table is written.",
 )
-def command(records: tuple[str, ...], anyway: bool, form: str) -> None:
+def command(records: tuple[str, ...], form: str) -> None:
     """Compares and prints."""
-    comparison = compare(records, anyway=anyway)
+    comparison = compare(records)
     if form == "text":
         _print_table(comparison)
     else:
@@ -67,8 +69,7 @@ def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
     table = Table()
     table.add_column("", no_wrap=True)
     for column in columns:
-        arrow = "↑" if column.higher_is_better else "↓"
-        head = Text(f"{column.name} {arrow}\n{column.protocol}")
+        head = Text(f"{title(column)}\n{column.protocol}")
         table.add_column(head, justify="right", no_wrap=True)
     for row, source in enumerate(comparison.sources):
         table.add_row(Text(source), *(Text(cell(column, row)) for column in columns))
