@@ -10,6 +10,7 @@ from adavit.cli import options
 from adavit.cli.consoles import console_for
 from adavit.evaluation.evaluate import evaluate
 from adavit.evaluation.protocol import PROTOCOLS
+from adavit.evaluation.summary import summarise_evaluation
 from adavit.metrics.extractors.choice import EXTRACTORS
 from adavit.metrics.names import METRICS
 
@@ -18,8 +19,9 @@ PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.valu
 HELP = """
 Score SOURCE: a run, a generator file, a folder or zip of images, or the name of a set.
 
-Prints one JSON record: the figures, and the protocol they were measured under. A run keeps it
-in its evaluations.jsonl too; `adavit compare` puts records side by side.
+Prints a table of figures, with what real images score beside them; --json prints the record, with
+the protocol they were measured under. A run keeps the record in its evaluations.jsonl;
+`adavit compare` puts records side by side.
 
 \b
 adavit evaluate runs/00000-small_set-resnet-bgc
@@ -31,6 +33,10 @@ recall, density and coverage with vgg16; ppl with lpips-vgg16. With any other fe
 they are fd_random, kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else.
 Lower is better for fid, kid and ppl, higher for the others. Published weights are downloaded
 when missing.
+
+Beside fid and kid the record has what real images score: ..._floor, held-out images; ..._at_floor,
+as few generated ones, against the same; ..._training, the images trained on, as a perfect copy
+would; ..._halves, one half of the real images against the other.
 """
 
 
@@ -62,10 +68,11 @@ when missing.
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Also write the record to this JSON file."
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, for scripts.")
 @options.data_root
 @options.device
-def command(source: str, **given: Any) -> None:
-    """Parses, evaluates, prints the record."""
+def command(source: str, as_json: bool, **given: Any) -> None:
+    """Parses, evaluates, prints the table or the record."""
     with console_for(err=True) as console:
         record = evaluate(source, console=console, **given)
-    click.echo(json.dumps(record, indent=2))
+    click.echo(json.dumps(record, indent=2) if as_json else summarise_evaluation(record))
