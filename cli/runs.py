@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adavit.report.listing import list_runs
+from adavit.report.listing import list_runs, protocol_legend
 
 COLOURS = {"finished": "green", "running": "cyan", "failed": "red"}
 PIPE_WIDTH = 200
@@ -35,12 +35,18 @@ def command(folder: Path, as_json: bool) -> None:
     for name in ("seed", "kimg", "best", "p"):
         table.add_column(name, justify="right", overflow="fold")
     table.add_column("status", overflow="fold")
+    legend = protocol_legend(runs)
     for run in runs:
-        table.add_row(*_cells(run, folder))
+        letter, _ = legend.get(run["protocol_key"], ("", ""))
+        table.add_row(*_cells(run, folder, letter))
     console.print(table)
+    for letter, words in legend.values():
+        console.print(Text(f"[{letter}] {words}"), soft_wrap=True)
+    if legend:
+        console.print("Figures of different letters do not compare.", soft_wrap=True)
 
 
-def _cells(run: dict[str, Any], folder: Path) -> list[Text]:
+def _cells(run: dict[str, Any], folder: Path, letter: str) -> list[Text]:
     """Text objects, in which brackets of a name are no markup."""
     path = Path(run["run"])
     name = str(path.relative_to(folder)) if path != folder else str(path)
@@ -50,6 +56,8 @@ def _cells(run: dict[str, Any], folder: Path) -> list[Text]:
     best = "" if run["best"] is None else f"{run['metric']} {run['best']:.4g}"
     if run["best_kimg"] is not None:
         best += f" at {run['best_kimg']:g}"
+    if letter:
+        best += f" [{letter}]"
     words = [name, run["data"], run["discriminator"], run["augmentation"], run["seed"], kimg, best]
     words.append("" if run["p"] is None else f"{run['p']:.3f}")
     cells = [Text("" if word is None else str(word)) for word in words]
