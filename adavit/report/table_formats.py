@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from adavit.report.blocks import Block, blocks_of
 from adavit.report.statistics import FEW_PAIRS, VERDICT_PAIRS
 from adavit.report.table import Column, Figure, Row, Table
 from adavit.report.wording import Wording
@@ -19,21 +20,30 @@ def to_markdown(table: Table, title: str) -> str:
         title: Its heading.
     """
     wording = Wording(table)
-    origins = any(row.origin for row in table.rows)
-    several_grids = len({row.grid for row in table.rows}) > 1
+    lines = [f"# {_escaped(title)}", ""]
+    for block in blocks_of(table):
+        lines += [f"## {_escaped(block.title)}", ""] if block.title else []
+        lines += [*_block_lines(block, wording), ""]
+    lines += _notes(table, wording)
+    return "\n".join(lines) + "\n"
+
+
+def _block_lines(block: Block, wording: Wording) -> list[str]:
+    origins = any(row.origin for row in block.rows)
+    several_grids = len({row.grid for row in block.rows}) > 1
     heads = ["", *(["grid"] if several_grids else []), "seeds"]
-    heads += [wording.title(column) for column in table.columns]
+    heads += [wording.title(column) for column in block.columns]
     heads += ["from"] if origins else []
-    lines = [f"# {_escaped(title)}", "", _line(heads)]
+    lines = [_line(heads)]
     left = 2 if several_grids else 1
-    aligned = [":--"] * left + ["--:"] * (1 + len(table.columns)) + [":--"] * origins
+    aligned = [":--"] * left + ["--:"] * (1 + len(block.columns)) + [":--"] * origins
     lines.append(f"|{'|'.join(aligned)}|")
-    for row in table.rows:
+    for row in block.rows:
         cells = [f"**{_escaped(row.label)}** (baseline)" if row.baseline else _escaped(row.label)]
         cells[0] += f" ({row.state})" if row.state else ""
         cells += [_escaped(row.grid)] if several_grids else []
         cells.append(str(row.seeds))
-        for column in table.columns:
+        for column in block.columns:
             figure = row.figures.get(column.key)
             text = "" if figure is None else wording.figure(figure, column)
             if figure is not None and figure.difference is not None:
@@ -41,8 +51,7 @@ def to_markdown(table: Table, title: str) -> str:
             cells.append(text)
         cells += [_escaped(row.origin or "these runs")] if origins else []
         lines.append(_line(cells))
-    lines += ["", *_notes(table, wording)]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def to_csv(table: Table) -> str:
@@ -125,27 +134,10 @@ def _harmless(value: object) -> object:
 
 
 def table_view(table: Table) -> dict[str, Any]:
-    """Columns, rows and protocols with every number as text."""
+    """Blocks of columns and rows, and protocols, with every number as text."""
     wording = Wording(table)
     return {
-        "columns": [
-            {
-                "name": column.name,
-                "statistic": column.statistic,
-                "letter": wording.letter(column),
-                "meaning": column.meaning,
-            }
-            for column in table.columns
-        ],
-        "rows": [
-            {
-                "row": row,
-                "cells": [_cell(row.figures.get(c.key), c, wording) for c in table.columns],
-            }
-            for row in table.rows
-        ],
-        "grids": len({row.grid for row in table.rows}) > 1,
-        "origins": any(row.origin for row in table.rows),
+        "blocks": [_block_view(block, wording) for block in blocks_of(table)],
         "protocols": [
             {
                 "titles": [wording.title(column) for column in columns],
@@ -163,10 +155,34 @@ def table_view(table: Table) -> dict[str, Any]:
     }
 
 
+def _block_view(block: Block, wording: Wording) -> dict[str, Any]:
+    return {
+        "title": block.title,
+        "columns": [
+            {
+                "name": column.name,
+                "statistic": column.statistic,
+                "letter": wording.letter(column),
+                "meaning": column.meaning,
+            }
+            for column in block.columns
+        ],
+        "rows": [
+            {
+                "row": row,
+                "cells": [_cell(row.figures.get(c.key), c, wording) for c in block.columns],
+            }
+            for row in block.rows
+        ],
+        "grids": len({row.grid for row in block.rows}) > 1,
+        "origins": any(row.origin for row in block.rows),
+    }
+
+
 def ranking_data(table: Table) -> list[dict[str, Any]]:
-    """For each metric the rows with their figures by seed, for the figure at the top."""
+    """For each metric the rows with their figures by seed, for the figure at the top; a single figure ranks nothing."""
     wording = Wording(table)
-    return [
+    ranked = [
         {
             "title": wording.title(column),
             "better": column.better,
@@ -184,6 +200,7 @@ def ranking_data(table: Table) -> list[dict[str, Any]]:
         for column in table.columns
         if column.better
     ]
+    return [metric for metric in ranked if sum(len(row["values"]) for row in metric["rows"]) > 1]
 
 
 def _full_label(row: Row, table: Table) -> str:

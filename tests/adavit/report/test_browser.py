@@ -97,15 +97,19 @@ def test_it_opens_without_errors_and_asks_the_network_for_nothing(browser: Any, 
 
 
 def test_the_table_has_the_rows_and_is_sorted_by_a_click(browser: Any) -> None:
-    labels = [text.split(" baseline")[0].strip() for text in texts(browser, "#table tbody th")]
+    labels = [
+        text.split(" baseline")[0].strip() for text in texts(browser, "table.sortable tbody th")
+    ]
     assert labels[0].startswith("none")
     assert set(labels[1:]) == {EVIL, "bg", "color"}
-    heads = browser.find_elements("css selector", "#table thead th")
+    heads = browser.find_elements("css selector", "table.sortable thead th")
     column = next(i for i, head in enumerate(heads) if head.text.startswith("fd_random"))
     for order, expected in (("ascending", 6.0), ("descending", 17.0)):
         heads[column].find_element("tag name", "button").click()
         assert heads[column].get_attribute("aria-sort") == order
-        first = browser.find_element("css selector", f"#table tbody tr td:nth-child({column + 1})")
+        first = browser.find_element(
+            "css selector", f"table.sortable tbody tr td:nth-child({column + 1})"
+        )
         assert float(first.get_attribute("data-sort")) == expected
     assert "noise" in texts(browser, "#failures")[0]
 
