@@ -1,10 +1,9 @@
 """The table in blocks: rows of one protocol and the same images stand together, without the columns of others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adavit.evaluation.compare import describe
 from adavit.report.table import Column, Row, Table
 
 
@@ -87,6 +86,12 @@ def _measured(row: Row, table: Table) -> frozenset[tuple[str, str]]:
 def _title(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     images = list(dict.fromkeys(row.data for row in rows if row.data))
     words = [", ".join(images[:3]) + (", ..." if len(images) > 3 else "")]
-    protocols = [describe(column.protocol) for column in columns if column.protocol]
+    protocols = [_measured_on(column.protocol) for column in columns if column.protocol]
     words += list(dict.fromkeys(protocols))[:3]
     return " · ".join(word for word in words if word) or "without images or figures"
+
+
+def _measured_on(protocol: Mapping[str, Any]) -> str:
+    fakes, real = protocol.get("n_fake"), protocol.get("n_real")
+    generated = f"{fakes} generated" if fakes is not None else ""
+    return f"{generated} against {real} real images" if real is not None else generated

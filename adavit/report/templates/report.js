@@ -35,7 +35,7 @@
   function axis(title, theme, more = {}) {
     return {
       title: { text: title, font: { size: 12, color: theme.soft }, standoff: 8 }, gridcolor: theme.line, zerolinecolor: theme.line,
-      linecolor: theme.line, tickfont: { size: 11, color: theme.soft }, automargin: true, ...more,
+      linecolor: theme.line, tickfont: { size: 11, color: theme.soft }, automargin: true, exponentformat: "none", ...more,
     };
   }
   function baseLayout(theme, more) {

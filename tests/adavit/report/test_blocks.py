@@ -37,12 +37,17 @@ def test_runs_of_other_images_have_no_empty_columns(tmp_path: Path) -> None:
         write_run_of(tmp_path / images, images)
     table = table_of(tmp_path)
     blocks = blocks_of(table)
-    assert sorted(block.title for block in blocks) == [
-        *("birds birdsbir · 100 vs 500", "cats catscats · 100 vs 500", "dogs dogsdogs · 100 vs 500")
+    titles = [
+        f"{images} {(images * 9)[:8]} · 100 generated against 500 real images"
+        for images in ("birds", "cats", "dogs")
     ]
+    assert sorted(block.title for block in blocks) == titles
     for block in blocks:
         assert all(column.key in row.figures for row in block.rows for column in block.columns)
-    assert len(table.columns) > 2 * len(blocks[0].columns) - 5  # those of state are shared
+    state = [column for column in table.columns if not column.better]
+    metrics = [len(block.columns) - len(state) for block in blocks]
+    assert metrics == [4, 4, 4]  # of the twelve that the runs have in all
+    assert len(table.columns) == 12 + len(state)
 
 
 def test_other_protocols_on_the_same_images_stand_apart(tmp_path: Path) -> None:
@@ -51,7 +56,9 @@ def test_other_protocols_on_the_same_images_stand_apart(tmp_path: Path) -> None:
     write_run(tmp_path / "c", preset="geom")
     blocks = blocks_of(table_of(tmp_path))
     assert [labels(block) for block in blocks] == [["bg p=0.4", "geom p=0.4"], ["color p=0.4"]]
-    assert [block.title.partition(" · ")[2] for block in blocks] == ["100 vs 500", "5000 vs 500"]
+    assert [block.title.partition(" · ")[2] for block in blocks] == [
+        f"{fakes} generated against 500 real images" for fakes in (100, 5000)
+    ]
 
 
 def test_a_run_measured_in_two_ways_joins_its_blocks(tmp_path: Path) -> None:
