@@ -69,7 +69,8 @@ def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
     table = Table()
     table.add_column("", no_wrap=True)
     for column in columns:
-        head = Text(f"{title(column)}\n{column.protocol}")
+        protocol = column.protocol.replace(" of ", "\nof ", 1)
+        head = Text(f"{title(column)}\n{protocol}")
         table.add_column(head, justify="right", no_wrap=True)
     for row, source in enumerate(comparison.sources):
         table.add_row(Text(source), *(Text(cell(column, row)) for column in columns))

@@ -105,8 +105,10 @@ def compare(sources: Sequence[str]) -> Comparison:
     found = [figure for source in sources for figure in _figures_of(source)]
     columns: list[ComparedColumn] = []
     notes: dict[str, list[str]] = {}
+    apart: list[str] = []
     for name in dict.fromkeys(figure.name for figure in found):
-        groups = _by_protocol([figure for figure in found if figure.name == name])
+        of_metric = [figure for figure in found if figure.name == name]
+        groups = _by_protocol(of_metric)
         groups.sort(key=len, reverse=True)
         letters = protocol_letters(len(groups))
         columns += [
@@ -114,15 +116,17 @@ def compare(sources: Sequence[str]) -> Comparison:
         ]
         for note in _differences(letters, groups):
             notes.setdefault(note, []).append(name)
-        if len(sources) > 1 and all(len(group) == 1 for group in groups) and len(groups) > 1:
-            notes.setdefault(NOTHING_COMPARES, []).append(name)
-    said = tuple(f"{', '.join(names)} {note}" for note, names in notes.items())
-    return Comparison(tuple(sources), tuple(columns), said)
+        several_sources = len({figure.source for figure in of_metric}) > 1
+        if several_sources and all(len(group) == 1 for group in groups):
+            apart.append(name)
+    said = [f"{', '.join(names)} {note}" for note, names in notes.items()]
+    said += [f"{', '.join(apart)}: {NOTHING_COMPARES}"] if apart else []
+    return Comparison(tuple(sources), tuple(columns), tuple(said))
 
 
 NOTHING_COMPARES = (
-    "was measured under no protocol in common: no two of its figures compare. Evaluate all with the same"
-    " --protocol, or the same --fakes and --data."
+    "no protocol in common, so no two figures compare. Evaluate all with the same --protocol, or the same"
+    " --fakes and --data."
 )
 
 
