@@ -6,9 +6,9 @@ import json
 import re
 from typing import Any
 
-from adavit.report.blocks import Block, blocks_of
 from adavit.report.statistics import FEW_PAIRS, VERDICT_PAIRS
 from adavit.report.table import Column, Figure, Row, Table
+from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
 
 
@@ -21,29 +21,29 @@ def to_markdown(table: Table, title: str) -> str:
     """
     wording = Wording(table)
     lines = [f"# {_escaped(title)}", ""]
-    for block in blocks_of(table):
-        lines += [f"## {_escaped(block.title)}", ""] if block.title else []
-        lines += [*_block_lines(block, wording), ""]
+    for part in table_parts(table):
+        lines += [f"## {_escaped(part.title)}", ""] if part.title else []
+        lines += [*_part_lines(part, wording), ""]
     lines += _notes(table, wording)
     return "\n".join(lines) + "\n"
 
 
-def _block_lines(block: Block, wording: Wording) -> list[str]:
-    origins = any(row.origin for row in block.rows)
-    several_grids = len({row.grid for row in block.rows}) > 1
+def _part_lines(part: TablePart, wording: Wording) -> list[str]:
+    origins = any(row.origin for row in part.rows)
+    several_grids = len({row.grid for row in part.rows}) > 1
     heads = ["", *(["grid"] if several_grids else []), "seeds"]
-    heads += [wording.title(column) for column in block.columns]
+    heads += [wording.title(column) for column in part.columns]
     heads += ["from"] if origins else []
     lines = [_line(heads)]
     left = 2 if several_grids else 1
-    aligned = [":--"] * left + ["--:"] * (1 + len(block.columns)) + [":--"] * origins
+    aligned = [":--"] * left + ["--:"] * (1 + len(part.columns)) + [":--"] * origins
     lines.append(f"|{'|'.join(aligned)}|")
-    for row in block.rows:
+    for row in part.rows:
         cells = [f"**{_escaped(row.label)}** (baseline)" if row.baseline else _escaped(row.label)]
         cells[0] += f" ({row.state})" if row.state else ""
         cells += [_escaped(row.grid)] if several_grids else []
         cells.append(str(row.seeds))
-        for column in block.columns:
+        for column in part.columns:
             figure = row.figures.get(column.key)
             text = "" if figure is None else wording.figure(figure, column)
             if figure is not None and figure.difference is not None:
@@ -137,7 +137,7 @@ def table_view(table: Table) -> dict[str, Any]:
     """Blocks of columns and rows, and protocols, with every number as text."""
     wording = Wording(table)
     return {
-        "blocks": [_block_view(block, wording) for block in blocks_of(table)],
+        "parts": [_part_view(part, wording) for part in table_parts(table)],
         "protocols": [
             {
                 "titles": [wording.title(column) for column in columns],
@@ -155,9 +155,9 @@ def table_view(table: Table) -> dict[str, Any]:
     }
 
 
-def _block_view(block: Block, wording: Wording) -> dict[str, Any]:
+def _part_view(part: TablePart, wording: Wording) -> dict[str, Any]:
     return {
-        "title": block.title,
+        "title": part.title,
         "columns": [
             {
                 "name": column.name,
@@ -165,42 +165,39 @@ def _block_view(block: Block, wording: Wording) -> dict[str, Any]:
                 "letter": wording.letter(column),
                 "meaning": column.meaning,
             }
-            for column in block.columns
+            for column in part.columns
         ],
         "rows": [
             {
                 "row": row,
-                "cells": [_cell(row.figures.get(c.key), c, wording) for c in block.columns],
+                "cells": [_cell(row.figures.get(c.key), c, wording) for c in part.columns],
             }
-            for row in block.rows
+            for row in part.rows
         ],
-        "grids": len({row.grid for row in block.rows}) > 1,
-        "origins": any(row.origin for row in block.rows),
+        "grids": len({row.grid for row in part.rows}) > 1,
+        "origins": any(row.origin for row in part.rows),
     }
 
 
 def ranking_data(table: Table) -> list[dict[str, Any]]:
     """For each metric the rows with their figures by seed, for the figure at the top; a single figure ranks nothing."""
     wording = Wording(table)
-    ranked = [
-        {
-            "title": wording.title(column),
-            "better": column.better,
-            "rows": [
-                {
-                    "label": _full_label(row, table),
-                    "baseline": row.baseline,
-                    "mean": row.figures[column.key].mean,
-                    "values": list(row.figures[column.key].by_seed.values()),
-                }
-                for row in table.rows
-                if column.key in row.figures
-            ],
-        }
-        for column in table.columns
-        if column.better
-    ]
-    return [metric for metric in ranked if sum(len(row["values"]) for row in metric["rows"]) > 1]
+    ranked: list[dict[str, Any]] = []
+    for column in table.columns:
+        rows = [row for row in table.rows if column.key in row.figures]
+        if not column.better or sum(len(row.figures[column.key].by_seed) for row in rows) < 2:
+            continue
+        shown = [
+            {
+                "label": _full_label(row, table),
+                "baseline": row.baseline,
+                "mean": row.figures[column.key].mean,
+                "values": list(row.figures[column.key].by_seed.values()),
+            }
+            for row in rows
+        ]
+        ranked.append({"title": wording.title(column), "better": column.better, "rows": shown})
+    return ranked
 
 
 def _full_label(row: Row, table: Table) -> str:

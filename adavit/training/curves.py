@@ -73,14 +73,20 @@ def _plot(axis: Axes, records: Sequence[dict[str, Any]], names: Sequence[str], t
 
 
 def _plot_one(
-    axis: Axes, records: Sequence[dict[str, Any]], name: str, label: str, **style: str
+    axis: Axes,
+    records: Sequence[dict[str, Any]],
+    name: str,
+    label: str,
+    *,
+    color: str | None = None,
 ) -> None:
     """A line through what was measured; none, and no entry in the legend, where nothing was."""
     found = [(record["images"] / 1000, number(record.get(name))) for record in records]
     points = [(kimg, value) for kimg, value in found if value is not None]
     if points:
         marker = "o" if len(points) < FEW_POINTS else None
-        axis.plot(*zip(*points, strict=True), label=label, marker=marker, markersize=3, **style)
+        kimg, values = zip(*points, strict=True)
+        axis.plot(kimg, values, label=label, marker=marker, markersize=3, color=color)
 
 
 def _count(value: Any) -> str:

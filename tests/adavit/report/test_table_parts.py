@@ -1,11 +1,11 @@
-"""Rows that do not compare stand in blocks of their own."""
+"""Rows that do not compare stand in parts of their own."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from adavit.report.blocks import Block, blocks_of
 from adavit.report.table_formats import to_markdown
+from adavit.report.table_parts import TablePart, table_parts
 from tests.adavit.report.synthetic import cell_of, table_of, write_grid, write_run
 
 
@@ -20,13 +20,13 @@ def write_run_of(path: Path, images: str, **more: Any) -> Path:
     return path
 
 
-def labels(block: Block) -> list[str]:
+def labels(block: TablePart) -> list[str]:
     return [row.label for row in block.rows]
 
 
 def test_a_grid_is_one_block_without_a_title(tmp_path: Path) -> None:
     table = table_of(write_grid(tmp_path))
-    (block,) = blocks_of(table)
+    (block,) = table_parts(table)
     assert block.title == ""
     assert list(block.columns) == table.columns
     assert list(block.rows) == table.rows
@@ -36,7 +36,7 @@ def test_runs_of_other_images_have_no_empty_columns(tmp_path: Path) -> None:
     for images in ("cats", "dogs", "birds"):
         write_run_of(tmp_path / images, images)
     table = table_of(tmp_path)
-    blocks = blocks_of(table)
+    blocks = table_parts(table)
     titles = [
         f"{images} {(images * 9)[:8]} · 100 generated against 500 real images"
         for images in ("birds", "cats", "dogs")
@@ -54,7 +54,7 @@ def test_other_protocols_on_the_same_images_stand_apart(tmp_path: Path) -> None:
     write_run(tmp_path / "a", preset="bg")
     write_run(tmp_path / "b", preset="color", protocol={"n_fake": 5000})
     write_run(tmp_path / "c", preset="geom")
-    blocks = blocks_of(table_of(tmp_path))
+    blocks = table_parts(table_of(tmp_path))
     assert [labels(block) for block in blocks] == [["bg p=0.4", "geom p=0.4"], ["color p=0.4"]]
     assert [block.title.partition(" · ")[2] for block in blocks] == [
         f"{fakes} generated against 500 real images" for fakes in (100, 5000)
@@ -67,7 +67,7 @@ def test_a_run_measured_in_two_ways_joins_its_blocks(tmp_path: Path) -> None:
     path = write_run(tmp_path / "c", preset="geom")
     record = json.loads((tmp_path / "b" / "metrics.jsonl").read_text().splitlines()[-1])
     (path / "evaluations.jsonl").write_text(json.dumps(record) + "\n")
-    (block,) = blocks_of(table_of(tmp_path))
+    (block,) = table_parts(table_of(tmp_path))
     assert len(block.rows) == 3
 
 
@@ -77,7 +77,7 @@ def test_a_row_without_figures_stands_with_the_same_images(tmp_path: Path) -> No
     for images in ("dogs", "fish"):
         path = write_run_of(tmp_path / f"{images} begun", images, preset="color")
         (path / "metrics.jsonl").unlink()
-    blocks = {block.title.split()[0]: len(block.rows) for block in blocks_of(table_of(tmp_path))}
+    blocks = {block.title.split()[0]: len(block.rows) for block in table_parts(table_of(tmp_path))}
     assert blocks == {"cats": 1, "dogs": 2, "fish": 1}
 
 

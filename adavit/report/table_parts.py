@@ -1,4 +1,4 @@
-"""The table in blocks: rows of one protocol and the same images stand together, without the columns of others."""
+"""The table in parts: rows of one protocol and the same images stand together, without the columns of others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from adavit.report.table import Column, Row, Table
 
 
 @dataclass(frozen=True)
-class Block:
+class TablePart:
     """A part of the table.
 
     Attributes:
-        title: Images and protocol in words; empty where there is one block alone.
+        title: Images and protocol in words; empty where there is one part alone.
         columns: Those that a row of it has a figure for, in the order of the table.
         rows: Its rows, in the order of the table.
     """
@@ -22,31 +22,31 @@ class Block:
     rows: tuple[Row, ...]
 
 
-def blocks_of(table: Table) -> list[Block]:
+def table_parts(table: Table) -> list[TablePart]:
     """The table divided so that rows which share no metric under one protocol stand apart.
 
-    Rows without a metric go to the first block of the same images.
+    Rows without a metric go to the first part with the same images.
 
     Args:
         table: The table.
     """
     parts = _joined(
         [
-            _Part(frozenset([place]), _measured(row, table), frozenset([row.data]))
+            _Members(frozenset([place]), _measured(row, table), frozenset([row.data]))
             for place, row in enumerate(table.rows)
         ]
     )
-    blocks = []
+    divided = []
     for part in sorted(parts, key=lambda part: min(part.rows)):
         rows = tuple(table.rows[place] for place in sorted(part.rows))
         keys = {key for row in rows for key in row.figures}
         columns = tuple(column for column in table.columns if column.key in keys)
-        blocks.append(Block(_title(rows, columns) if len(parts) > 1 else "", columns, rows))
-    return blocks
+        divided.append(TablePart(_title(rows, columns) if len(parts) > 1 else "", columns, rows))
+    return divided
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Members:
     """Rows by their place in the table, metrics with digests of their protocols, and names of images."""
 
     rows: frozenset[int]
@@ -54,8 +54,8 @@ class _Part:
     images: frozenset[str]
 
 
-def _joined(parts: Sequence[_Part]) -> list[_Part]:
-    joined: list[_Part] = []
+def _joined(parts: Sequence[_Members]) -> list[_Members]:
+    joined: list[_Members] = []
     for part in (part for part in parts if part.measured):
         alike = [other for other in joined if other.measured & part.measured]
         joined = [other for other in joined if other not in alike]
@@ -69,12 +69,12 @@ def _joined(parts: Sequence[_Part]) -> list[_Part]:
     return joined
 
 
-def _union(parts: Sequence[_Part]) -> _Part:
+def _union(parts: Sequence[_Members]) -> _Members:
     rows, measured, images = (
         frozenset[Any]().union(*(getattr(part, name) for part in parts))
         for name in ("rows", "measured", "images")
     )
-    return _Part(rows, measured, images)
+    return _Members(rows, measured, images)
 
 
 def _measured(row: Row, table: Table) -> frozenset[tuple[str, str]]:
