@@ -7,29 +7,28 @@
 The command line is `adavit train`, `adavit evaluate`, `adavit generate`.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from adavit.runtime.on_demand import on_demand
+
+__all__ = ["RunConfig", "RunError", "UserError", "__version__", "load_generator", "resume", "train"]
 
 if TYPE_CHECKING:
     from adavit.config.run import RunConfig
     from adavit.errors import RunError, UserError
     from adavit.runs.generator_file import load_generator
+    from adavit.runtime.version import __version__
     from adavit.training.train import resume, train
-
-__all__ = ["RunConfig", "RunError", "UserError", "load_generator", "resume", "train"]
-
-_HOMES = {
-    "RunConfig": "adavit.config.run",
-    "RunError": "adavit.errors",
-    "UserError": "adavit.errors",
-    "load_generator": "adavit.runs.generator_file",
-    "resume": "adavit.training.train",
-    "train": "adavit.training.train",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name when it is used: torch takes seconds, and `adavit --help` needs none."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'adavit' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+else:
+    __getattr__, __dir__ = on_demand(
+        __name__,
+        {
+            "RunConfig": "adavit.config.run",
+            "RunError": "adavit.errors",
+            "UserError": "adavit.errors",
+            "__version__": "adavit.runtime.version",
+            "load_generator": "adavit.runs.generator_file",
+            "resume": "adavit.training.train",
+            "train": "adavit.training.train",
+        },
+    )

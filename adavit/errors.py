@@ -4,11 +4,36 @@ A message has three parts: what was wrong (with the value), what was expected, w
 without a traceback; anything that is not one of these classes is a mistake of ours and keeps its traceback.
 """
 
+import math
+import reprlib
+from typing import Any
+
 
 def first_line(error: BaseException) -> str:
     """What a library says is wrong, short enough to stand within a message; its class if it says nothing."""
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: short, whatever a file may hold.
+
+    Integers of thousands of digits cannot be printed at all, and aliases in YAML make a short file
+    endless when it is.
+    """
+    return _ShortRepr().repr(value)
+
+
+class _ShortRepr(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxlist, self.maxdict, self.maxtuple = 3, 4, 4, 4
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, value: int, level: int) -> str:
+        """Digits, or how many there are."""
+        digits = round(abs(value).bit_length() * math.log10(2))
+        return f"<{digits} digits>" if digits > 40 else repr(value)
 
 
 class UserError(ValueError):

@@ -18,6 +18,7 @@ from adavit.augment.probability import (
     ScheduledProbability,
     require,
 )
+from adavit.augment.settings import TARGETS
 from adavit.augment.statistics import OverfittingStatistics
 
 __all__ = [
@@ -27,9 +28,6 @@ __all__ = [
     "Probability",
     "ScheduledProbability",
 ]
-
-TARGETS: dict[str, float] = {"rt": 0.6, "rv": 0.5, "relative": 0.6}
-"""Heuristics and their default targets (section 3)."""
 
 _STATISTIC = {"rt": "r_t", "rv": "r_v", "relative": "r_relative"}
 

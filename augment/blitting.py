@@ -20,6 +20,7 @@ from adavit.augment.matrices import (
     translation,
 )
 from adavit.augment.resampling import resample
+from adavit.augment.settings import MAGNITUDES
 
 
 class Blitting(Group):
@@ -38,7 +39,7 @@ class Blitting(Group):
         xflip: float = 0,
         rotate90: float = 0,
         xint: float = 0,
-        xint_max: float = 0.125,
+        xint_max: float = MAGNITUDES["xint_max"],
     ) -> None:
         super().__init__(
             {"xflip": xflip, "rotate90": rotate90, "xint": xint}, {"xint_max": xint_max}

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from adavit.augment.draws import Draws, Parameters, centred, discrete
 from adavit.augment.group import Group, per_image
+from adavit.augment.settings import MAGNITUDES
 
 
 class Color(Group):
@@ -47,10 +48,10 @@ class Color(Group):
         lumaflip: float = 0,
         hue: float = 0,
         saturation: float = 0,
-        brightness_std: float = 0.2,
-        contrast_std: float = 0.5,
-        hue_max: float = 1,
-        saturation_std: float = 1,
+        brightness_std: float = MAGNITUDES["brightness_std"],
+        contrast_std: float = MAGNITUDES["contrast_std"],
+        hue_max: float = MAGNITUDES["hue_max"],
+        saturation_std: float = MAGNITUDES["saturation_std"],
     ) -> None:
         super().__init__(
             {

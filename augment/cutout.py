@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.augment.draws import Draws, Parameters
 from adavit.augment.group import Group
+from adavit.augment.settings import MAGNITUDES
 
 
 class Cutout(Group):
@@ -20,7 +21,9 @@ class Cutout(Group):
         cutout_size: Width and height of the box, as a fraction of the image's.
     """
 
-    def __init__(self, *, cutout: float = 0, cutout_size: float = 0.5) -> None:
+    def __init__(
+        self, *, cutout: float = 0, cutout_size: float = MAGNITUDES["cutout_size"]
+    ) -> None:
         super().__init__({"cutout": cutout}, {"cutout_size": cutout_size})
         self.cutout_size = cutout_size
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from adavit.augment.banded import reflect
 from adavit.augment.draws import Draws, Parameters
 from adavit.augment.group import Group, per_image
+from adavit.augment.settings import MAGNITUDES
 from adavit.augment.wavelets import BANDS, filter_bank
 
 BAND_POWER: tuple[float, ...] = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
@@ -45,8 +46,8 @@ class Filtering(Group):
         self,
         *,
         imgfilter: float = 0,
-        imgfilter_bands: Sequence[float] = (1, 1, 1, 1),
-        imgfilter_std: float = 1,
+        imgfilter_bands: Sequence[float] = MAGNITUDES["imgfilter_bands"],
+        imgfilter_std: float = MAGNITUDES["imgfilter_std"],
     ) -> None:
         super().__init__({"imgfilter": imgfilter}, {"imgfilter_std": imgfilter_std})
         if len(imgfilter_bands) != BANDS or not all(0 <= band <= 1 for band in imgfilter_bands):

@@ -13,6 +13,7 @@ from adavit.augment.draws import Draws, Parameters, centred
 from adavit.augment.group import Group
 from adavit.augment.matrices import identity, rotation, scaling, translation
 from adavit.augment.resampling import resample
+from adavit.augment.settings import MAGNITUDES
 
 
 class Geometric(Group):
@@ -36,10 +37,10 @@ class Geometric(Group):
         rotate: float = 0,
         aniso: float = 0,
         xfrac: float = 0,
-        scale_std: float = 0.2,
-        rotate_max: float = 1,
-        aniso_std: float = 0.2,
-        xfrac_std: float = 0.125,
+        scale_std: float = MAGNITUDES["scale_std"],
+        rotate_max: float = MAGNITUDES["rotate_max"],
+        aniso_std: float = MAGNITUDES["aniso_std"],
+        xfrac_std: float = MAGNITUDES["xfrac_std"],
     ) -> None:
         super().__init__(
             {"scale": scale, "rotate": rotate, "aniso": aniso, "xfrac": xfrac},

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.augment.draws import Draws, Parameters
 from adavit.augment.group import Group, per_image
+from adavit.augment.settings import MAGNITUDES
 
 
 class Noise(Group):
@@ -20,7 +21,7 @@ class Noise(Group):
         noise_std: Scale of the half normal distribution of the noise's standard deviation, in pixel values.
     """
 
-    def __init__(self, *, noise: float = 0, noise_std: float = 0.1) -> None:
+    def __init__(self, *, noise: float = 0, noise_std: float = MAGNITUDES["noise_std"]) -> None:
         super().__init__({"noise": noise}, {"noise_std": noise_std})
         self.noise_std = noise_std
 

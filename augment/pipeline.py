@@ -25,6 +25,7 @@ from adavit.augment.group import Group, check_images, working_precision
 from adavit.augment.noise import Noise
 from adavit.augment.pipe import Pipe, PipeParameters, check_batch
 from adavit.augment.resampling import resample
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 
 GROUPS: dict[str, type[Group]] = {
     "blitting": Blitting,
@@ -34,17 +35,7 @@ GROUPS: dict[str, type[Group]] = {
     "noise": Noise,
     "cutout": Cutout,
 }
-"""The groups of the pipeline, in the order in which they are applied."""
-
-OPERATIONS: tuple[str, ...] = tuple(
-    name for group in GROUPS.values() for name in group.operations()
-)
-"""Operations of all groups; each is a multiplier of p."""
-
-MAGNITUDES: dict[str, Any] = {
-    name: value for group in GROUPS.values() for name, value in group.magnitudes().items()
-}
-"""Magnitude constants of all groups with their published values."""
+"""The groups of the pipeline, in the order in which they are applied; see `adavit.augment.settings`."""
 
 
 class AugmentPipe(Pipe):
@@ -56,7 +47,7 @@ class AugmentPipe(Pipe):
 
     Args:
         extra: Pairs of an operation and its multiplier, applied at the end; see `adavit.augment.extras`.
-        **settings: Multipliers (`OPERATIONS`) and magnitudes (`MAGNITUDES`) of the groups, by keyword:
+        **settings: Multipliers and magnitudes of the groups (`adavit.augment.settings`), by keyword:
             `AugmentPipe(rotate=1, rotate_max=0.25)`. Their meanings are with the groups.
 
     Raises:

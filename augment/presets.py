@@ -1,16 +1,14 @@
 """The presets as rows of data: which operations are switched on.
 
-The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. The paper's default is `bgc`.
+The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. The paper's default is `bgc`. No torch
+here; `adavit.augment.by_name` makes the pipes.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
-from adavit.augment.diffaug import DiffAugment
-from adavit.augment.pipe import Pipe
-from adavit.augment.pipeline import GROUPS, AugmentPipe
+from adavit.augment.settings import GROUP_SETTINGS
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "blit": ("blitting",),
@@ -23,7 +21,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "bgc": ("blitting", "geometric", "color"),
     "bgcf": ("blitting", "geometric", "color", "filtering"),
     "bgcfn": ("blitting", "geometric", "color", "filtering", "noise"),
-    "bgcfnc": tuple(GROUPS),
+    "bgcfnc": tuple(GROUP_SETTINGS),
 }
 """Groups of each preset; all their multipliers are 1. `diffaug` is another pipe, see `adavit.augment.diffaug`."""
 
@@ -49,23 +47,6 @@ def preset_multipliers(name: str) -> dict[str, float]:
         raise ValueError(
             f"There is no preset {name!r}; expected one of {', '.join(known)}. Use {near[0]!r}."
         )
-    return {operation: 1.0 for group in PRESETS[name] for operation in GROUPS[group].operations()}
-
-
-def make_pipe(name: str, **overrides: Any) -> Pipe:
-    """A pipe by name.
-
-    Args:
-        name: One of blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc; or diffaug
-            (`adavit.augment.diffaug.DiffAugment`, which ignores p).
-        overrides: Arguments of the constructor that replace those of the preset, for example `rotate90=0`.
-
-    Returns:
-        The pipe, with p = 1.
-
-    Raises:
-        ValueError: If there is no such preset.
-    """
-    if name == DIFFAUG:
-        return DiffAugment(**overrides)
-    return AugmentPipe(**{**preset_multipliers(name), **overrides})
+    return {
+        operation: 1.0 for group in PRESETS[name] for operation in GROUP_SETTINGS[group].operations
+    }

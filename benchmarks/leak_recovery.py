@@ -17,7 +17,7 @@ sys.path.pop(0)  # the folder of this script, where augment.py would hide the pa
 import numpy as np
 import torch
 
-from adavit.augment.pipeline import OPERATIONS
+from adavit.augment.settings import OPERATIONS
 from adavit.data import load_images
 from adavit.diagnostics.leaks.calibration import Parts, calibrate
 from adavit.diagnostics.leaks.diagnosis import LEAST_ACCURACY

@@ -1,20 +1,23 @@
 """`adavit ablate`."""
 
+from functools import partial
 from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.experiments.ablation import ablate
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
 from adavit.experiments.grid_file import grid_names
-from adavit.generation.generate import parse_seeds
+from adavit.generation.seeds import parse_seeds
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
-@click.argument("grid")
-@click.option("--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5. [the grid's]")
-@options.experiment("[runs/ablations/NAME]")
+@click.argument("grid", shell_complete=partial(completion.choices, tuple(grid_names())))
+@click.option(
+    "--seeds", help="Run every cell with each of these seeds: 0-2, or 0,5.  [default: the grid's]"
+)
+@options.experiment("runs/ablations/NAME")
+@amount
 def command(
     grid: str,
     seeds: str | None,
@@ -24,14 +27,17 @@ def command(
 ) -> None:
     """Train every cell of GRID, a YAML file or the name of a shipped grid.
 
-    A cell is an ordinary run directory, named by the digest of its settings. The same command goes on
-    after any interruption; given twice, in two terminals or on two machines, it shares the work.
+    A cell is an ordinary run directory, named by the digest of its settings. Run the
+    same command again after an interruption, and it continues; run it in two terminals or on two
+    machines, and they share the work.
 
     \b
     adavit ablate smoke
     adavit ablate groups-cpu --data my_photos.zip --dry-run
     adavit ablate groups --devices cuda:0,cuda:1 --seeds 0-2
     """  # noqa: D301  click looks for the character itself
+    from adavit.experiments.ablation import ablate
+
     with console_for() as console:
         text = ablate(
             grid,

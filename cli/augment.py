@@ -6,29 +6,29 @@ from typing import Any
 import click
 
 from adavit.cli import options
-from adavit.cli.consoles import console_for
+from adavit.cli.consoles import amount, console_for
+from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import build_config
-from adavit.diagnostics.augmentation_preview import preview as draw_preview
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
-from adavit.runtime.pictures import result_png
+from adavit.runtime.paths import takes_paths
 
 
 @click.group()
 def command() -> None:
-    """Look at augmentations."""
+    """Look at augmentations.
+
+    \b
+    adavit augment preview --data my_photos --augment bgc
+    """  # noqa: D301  click looks for the character itself
 
 
-@command.command()
+@command.command(cls=GroupedCommand)
 @options.setting(
     "--data", "data.source", "A folder, a zip, or a name, as for train.", required=True
 )
-@options.setting(
-    "--augment", "augment.preset", "Operations: blit, geom, color, ..., bgc, ..., diffaug. [bgc]"
-)
-@options.setting(
-    "--extra", "augment.extra", "Operations of kornia besides: RandomElasticTransform,RandomHue."
-)
+@options.setting("--augment", "augment.preset")
+@options.setting("--extra", "augment.extra")
 @click.option(
     "--p",
     type=click.FloatRange(0, 1),
@@ -36,10 +36,10 @@ def command() -> None:
     show_default=True,
     help="Probability of the random draws.",
 )
-@options.assignments("One setting: --set augment.rotate90=0.")
-@options.setting("--resolution", "data.resolution", "Side in pixels. [what fits the images]")
-@options.setting("--seed", "run.seed", "Which images and draws. [0]", type=click.IntRange(min=0))
-@options.setting("--data-root", "data.data_root", "Where downloaded sets are kept.")
+@options.assignments("One setting, for example --set augment.rotate90=0; may be repeated.")
+@options.setting("--resolution", "data.resolution")
+@options.setting("--seed", "run.seed", type=click.IntRange(min=0))
+@options.setting("--data-root", "data.data_root")
 @options.follow_links
 @click.option(
     "-o",
@@ -49,6 +49,8 @@ def command() -> None:
     show_default=True,
     help="The picture, a PNG.",
 )
+@takes_paths("out")
+@amount
 def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) -> None:
     """Draw what each operation does to your images: a row per operation, and random draws.
 
@@ -57,6 +59,9 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     adavit augment preview --data my_photos --set augment.rotate90=0 --set augment.hue=0
     """  # noqa: D301  click looks for the character itself
     check_writable(out)
+    from adavit.diagnostics.augmentation_preview import preview as draw_preview
+    from adavit.runtime.pictures import result_png
+
     # diffaug has no probability, which the configuration of a training run has to say.
     fixed = (
         {"augment": {"mode": "fixed", "p": 1}} if settings["augment__preset"] == "diffaug" else {}

@@ -21,6 +21,7 @@ from adavit.runtime.cache_folder import (
     empty_part,
     part_size,
 )
+from adavit.runtime.paths import takes_paths
 
 PIPE_WIDTH = 200
 
@@ -40,7 +41,11 @@ def command() -> None:
 
 @command.command("list")
 def list_sets() -> None:
-    """List the decoded sets, the one used last at the end."""
+    """List the decoded sets, the one used last at the end.
+
+    \b
+    adavit cache list
+    """  # noqa: D301  click looks for the character itself
     console = Console(
         file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False
     )
@@ -64,7 +69,11 @@ def list_sets() -> None:
 
 @command.command()
 def size() -> None:
-    """Say where the cache is and how much it holds."""
+    """Say where the cache is and how much it holds.
+
+    \b
+    adavit cache size
+    """  # noqa: D301  click looks for the character itself
     folder = default_cache_dir()
     click.echo(f"{folder}")
     for part in PARTS:
@@ -77,11 +86,16 @@ def size() -> None:
 @command.command()
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option("--downloads", is_flag=True, help="Also the data sets that were downloaded.")
+@takes_paths("sources")
 def clear(sources: tuple[str, ...], downloads: bool) -> None:
     """Remove the decoded images of each SOURCE; without one, all of them and all features.
 
     They are made again when they are needed, and runs that use them now are not disturbed.
-    """
+
+    \b
+    adavit cache clear
+    adavit cache clear my_photos
+    """  # noqa: D301  click looks for the character itself
     folder = default_cache_dir()
     before = sum(part_size(folder, part)[1] for part in PARTS)
     if sources:
@@ -104,7 +118,7 @@ def _sets_of(sources: Sequence[str], folder: Path) -> list[CachedSet]:
     found = []
     for source in sources:
         # Sets lie under the resolved path of their folder or zip, or under their name.
-        names = {source, str(Path(source).expanduser().resolve())}
+        names = {source, str(Path(source).resolve())}
         matching = [each for each in known if each.source in names]
         if not matching:
             raise UserError(

@@ -6,6 +6,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from adavit.cli import completion
 from adavit.evaluation.compare import (
     ComparedColumn,
     Comparison,
@@ -16,24 +17,25 @@ from adavit.evaluation.compare import (
     compare,
     title,
 )
+from adavit.runtime.streams import for_terminal
 
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
 
-Of a run its evaluations count, the newest under each protocol, or the best record of its training
-where it was never evaluated. Figures share a column only if they were measured under the same
-protocol: so many images of either side, the same real images, the same feature network. In what
-the columns of a metric differ stands below the table.
+A run stands for its evaluations, the newest under each protocol, or, where it was never evaluated, for the
+best record of its training. Figures share a column only if they were measured under the same protocol: the
+same number of images on either side, the same real images, the same feature network. In what the columns of
+a metric differ stands below the table.
 
 \b
-adavit compare runs/00000-* runs/00001-*
-adavit compare before.json after.json --format markdown
+adavit compare runs/00000-small_set-resnet-bgc runs/00001-small_set-vit-bgc
+adavit compare mine.json theirs.json --format markdown
 """
 WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
 
 
 @click.command(help=HELP)
-@click.argument("records", nargs=-1, required=True)
+@click.argument("records", nargs=-1, required=True, shell_complete=completion.runs)
 @click.option(
     "--format",
     "form",
@@ -48,7 +50,7 @@ def command(records: tuple[str, ...], form: str) -> None:
     if form == "text":
         _print_table(comparison)
     else:
-        click.echo(WRITERS[form](comparison), nl=False)
+        click.echo(for_terminal(WRITERS[form](comparison)), nl=False)
 
 
 def _print_table(comparison: Comparison) -> None:
@@ -62,7 +64,7 @@ def _print_table(comparison: Comparison) -> None:
         console.print(table, no_wrap=True, crop=False, soft_wrap=True)
         columns = columns[shown:]
     for note in comparison.notes:
-        console.print(Text(note), soft_wrap=True)
+        console.print(Text(for_terminal(note)), soft_wrap=True)
 
 
 def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
@@ -70,10 +72,10 @@ def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
     table.add_column("", no_wrap=True)
     for column in columns:
         protocol = column.protocol.replace(" of ", "\nof ", 1)
-        head = Text(f"{title(column)}\n{protocol}")
+        head = Text(f"{for_terminal(title(column))}\n{for_terminal(protocol)}")
         table.add_column(head, justify="right", no_wrap=True)
     for row, source in enumerate(comparison.sources):
-        table.add_row(Text(source), *(Text(cell(column, row)) for column in columns))
+        table.add_row(Text(for_terminal(source)), *(Text(cell(column, row)) for column in columns))
     return table
 
 

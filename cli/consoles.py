@@ -1,24 +1,84 @@
-"""Which console a command writes to."""
+"""Which console a command writes to, and how much it says."""
 
 import contextlib
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
+import click
 from rich.console import Console as RichConsole
 
-from adavit.runtime.console import BarConsole, Console, LineConsole
+from adavit.runtime.console import BarConsole, Console, LineConsole, SilentConsole
+
+_KEY = "adavit.amount"
+
+
+class WarningConsole(SilentConsole):
+    """Warnings alone, for --quiet; what a command was asked for is printed all the same.
+
+    Args:
+        console: Where they go.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def note(self, text: str) -> None:
+        """A warning; any other line is left out."""
+        if text.startswith("Warning"):
+            self._console.note(text)
+
+
+class TimedConsole(LineConsole):
+    """A line for all that takes time too, for --verbose."""
+
+    _begun: tuple[str, float] | None = None
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """A line when it begins and one when it has ended."""
+        if self._begun is None or self._begun[0] != text:
+            self._begun = (text, time.monotonic())
+            self.note(f"{text} ...")
+        if done >= total:
+            self.note(f"{text}: {total} in {time.monotonic() - self._begun[1]:.1f} s")
+            self._begun = None
+
+
+def amount(command: Callable[..., None]) -> Callable[..., None]:
+    """The options --quiet and --verbose of a command that uses `console_for`."""
+
+    def keep(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+        if given:
+            if context.meta.get(_KEY) not in (None, parameter.name):
+                raise click.UsageError("--quiet and --verbose were both given. Leave one out.")
+            context.meta[_KEY] = parameter.name
+
+    for flags, text in (
+        (("-v", "--verbose"), "Print a line for all that takes time, in place of the bar."),
+        (("-q", "--quiet"), "Print warnings and the result alone."),
+    ):
+        command = click.option(*flags, is_flag=True, expose_value=False, callback=keep, help=text)(
+            command
+        )
+    return command
 
 
 @contextlib.contextmanager
 def console_for(*, err: bool = False) -> Iterator[Console]:
-    """A progress bar on a terminal, plain lines elsewhere.
+    """A progress bar on a terminal, plain lines elsewhere; less or more with --quiet or --verbose.
 
     Args:
         err: Write to standard error, where standard output is for results.
     """
     stream = sys.stderr if err else sys.stdout
-    if not stream.isatty():
+    context = click.get_current_context(silent=True)
+    asked = None if context is None else context.meta.get(_KEY)
+    if asked == "quiet":
+        yield WarningConsole(LineConsole(sys.stderr))
+    elif asked == "verbose":
+        yield TimedConsole(stream)
+    elif not stream.isatty():
         yield LineConsole(stream)
-        return
-    with BarConsole(RichConsole(file=stream, highlight=False)) as console:
-        yield console
+    else:
+        with BarConsole(RichConsole(file=stream, highlight=False)) as console:
+            yield console

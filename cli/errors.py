@@ -1,6 +1,7 @@
 """From exceptions to one line and an exit code."""
 
 import errno
+import signal
 import sys
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ import click
 
 from adavit.errors import RunError, UserError
 from adavit.runtime.signals import Stopped
+from adavit.runtime.streams import for_terminal
 
 MENDABLE = 2
 FAILED = 1
@@ -16,27 +18,28 @@ FAILED = 1
 def run_and_exit(command: Callable[[], object]) -> None:
     """Calls `command` and leaves the process with the code its outcome means.
 
-    0 done; 2 the user can mend it; 1 it failed while running; 130 and 143 after SIGINT and SIGTERM.
+    0 done; 2 the user can mend it; 1 it failed while running; 129, 130 and 143 after SIGHUP, SIGINT
+    and SIGTERM. A reader of our output that leaves changes none of them (`adavit.runtime.streams`).
     Any other exception is a mistake of ours and keeps its traceback.
     """
     try:
         command()
+        sys.stdout.flush()  # what is still to be written may not fit on the disk
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("stopped by Ctrl-C.", 130)
+        _stop("Stopped by Ctrl-C.", signal.SIGINT)
     except Stopped as stop:
-        _fail(f"stopped by {stop}; the checkpoint is written.", 128 + stop.signal_number)
+        whose = "Ctrl-C" if stop.signal_number == signal.SIGINT else str(stop)
+        written = f"; the checkpoint is written. Go on with: {stop.go_on}"
+        _stop(f"Stopped by {whose}{'.' if stop.go_on is None else written}", stop.signal_number)
     except UserError as error:
         _fail(str(error), MENDABLE)
     except RunError as error:
         _fail(str(error), FAILED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has left; there is no one to tell
-        sys.exit(FAILED)
     except OSError as error:
         _fail_by_system(error)
     except (MemoryError, RuntimeError) as error:
@@ -86,7 +89,13 @@ def _fail_by_machine(error: MemoryError | RuntimeError) -> None:
     raise error
 
 
+def _stop(message: str, signal_number: int) -> None:
+    """As someone has asked: no error."""
+    click.echo(for_terminal(message), err=True)
+    sys.exit(128 + signal_number)
+
+
 def _fail(message: str, code: int) -> None:
     for line in message.splitlines():
-        click.echo(f"Error: {line}", err=True)
+        click.echo(f"Error: {for_terminal(line)}", err=True)
     sys.exit(code)

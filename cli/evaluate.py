@@ -1,17 +1,16 @@
 """`adavit evaluate`."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.evaluation.evaluate import evaluate
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
 from adavit.evaluation.protocol import PROTOCOLS
-from adavit.evaluation.summary import summarise_evaluation
-from adavit.metrics.extractors.choice import EXTRACTORS
+from adavit.metrics.extractors.names import EXTRACTORS
 from adavit.metrics.names import METRICS
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
@@ -28,11 +27,10 @@ adavit evaluate runs/00000-small_set-resnet-bgc
 adavit evaluate runs/00003-cifar10-resnet-bgc --protocol train50k
 adavit evaluate drawn --data my_photos --metrics kid,precision,recall
 
-Of the metrics, fid, kid, is and fid_infinity go by these names with Inception alone; precision,
-recall, density and coverage with vgg16; ppl with lpips-vgg16. With any other feature network
-they are fd_random, kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else.
-Lower is better for fid, kid and ppl, higher for the others. Published weights are downloaded
-when missing.
+The names fid, kid, is and fid_infinity are kept for Inception; precision, recall, density and
+coverage for vgg16; ppl for lpips-vgg16. With any other feature network the names are fd_random,
+kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else. Lower is better for fid,
+kid and ppl, higher for the others. Published weights are downloaded when missing.
 
 Beside fid and kid the record has what real images score: ..._floor, held-out images; ..._at_floor,
 as few generated ones, against the same; ..._training, the images trained on, as a perfect copy
@@ -41,38 +39,58 @@ would; ..._halves, one half of the real images against the other.
 
 
 @click.command(help=HELP)
-@click.argument("source")
+@click.argument("source", shell_complete=completion.runs)
 @click.option(
-    "--data", help="What to compare with: images, a name, a run or a generator. [the run's data]"
+    "--data",
+    shell_complete=completion.data,
+    help="What to compare with: images, a name, a run or a generator.  [default: the run's data]",
 )
 @click.option(
     "--metrics",
     default="fid,kid",
     show_default=True,
     callback=options.words,
-    help=f"Of {','.join(METRICS)}.",
+    help=f"What is measured, with commas between: {', '.join(METRICS)}.",
+    shell_complete=partial(completion.choices, METRICS),
+    metavar="NAME,...",
 )
-@click.option("--protocol", type=click.Choice(list(PROTOCOLS)), help=f"{PROTOCOL_HELP}.")
-@click.option("--fakes", type=click.IntRange(min=2), help="Generated images. [as in training]")
+@click.option(
+    "--protocol",
+    type=click.Choice(list(PROTOCOLS)),
+    metavar="NAME",
+    help=f"How many images are compared with which. {PROTOCOL_HELP}.",
+)
+@click.option(
+    "--fakes",
+    type=click.IntRange(min=2),
+    help="Number of generated images.  [default: as in training]",
+)
 @click.option(
     "--extractor",
     default="auto",
     show_default=True,
     metavar="NAME",
-    help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict.",
+    help=f"Feature network: one of {', '.join(EXTRACTORS)}. FILE is a state dict.",
+    shell_complete=partial(completion.choices, EXTRACTORS),
 )
 @options.inception_weights
 @options.which
-@click.option("--truncation", type=click.FloatRange(0, 2), help="1 is none. [1]")
+@options.truncation
 @options.seed
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Also write the record to this JSON file."
+    "--out",
+    type=click.Path(path_type=Path),
+    help="JSON file that the record is written to as well.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, for scripts.")
 @options.data_root
 @options.device
+@amount
 def command(source: str, as_json: bool, **given: Any) -> None:
     """Parses, evaluates, prints the table or the record."""
+    from adavit.evaluation.evaluate import evaluate
+    from adavit.evaluation.summary import summarise_evaluation
+
     with console_for(err=True) as console:
         record = evaluate(source, console=console, **given)
     click.echo(json.dumps(record, indent=2) if as_json else summarise_evaluation(record))

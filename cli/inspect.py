@@ -4,24 +4,27 @@ from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.diagnostics.discriminator.inspected_images import open_inspection
-from adavit.diagnostics.discriminator.inspection import inspect
-from adavit.diagnostics.discriminator.summary import summarise_inspection
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
 
 
 @click.command()
-@click.argument("source", metavar="RUN|FILE")
+@click.argument("source", metavar="RUN|FILE", shell_complete=completion.runs)
 @options.diagnostics_data
-@click.option("--images", type=click.IntRange(min=1), help="Images of each kind, at most. [1000]")
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    help="Largest number of images of each kind.  [default: 1000]",
+)
 @options.diagnostics_place
+@amount
 def command(source: str, **given: Any) -> None:
     """Show what a discriminator looks at.
 
-    RUN is a run directory, FILE the checkpoint.pt of one. Of a vision transformer: attention rollout,
-    distance, entropy and largest logit, similarity of the tokens, position and patch embedding; of every
-    discriminator: logits of training, held-out and generated images, and input saliency. Warns of collapse.
+    RUN is a run directory, FILE the checkpoint.pt of one. For a vision transformer it shows
+    attention rollout, distance, entropy and largest logit, similarity of the tokens, position and patch
+    embedding; for every discriminator the logits of training, held-out and generated images, and input
+    saliency. It warns of collapse.
 
     Writes pictures and inspection.json.
 
@@ -29,6 +32,10 @@ def command(source: str, **given: Any) -> None:
     adavit inspect runs/00000-small_set-vit-bgc
     adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
     """  # noqa: D301  click looks for the character itself
+    from adavit.diagnostics.discriminator.inspected_images import open_inspection
+    from adavit.diagnostics.discriminator.inspection import inspect
+    from adavit.diagnostics.discriminator.summary import summarise_inspection
+
     with console_for(err=True) as console:
         record = inspect(open_inspection(source, console=console, **given))
     click.echo(summarise_inspection(record))

@@ -1,30 +1,38 @@
 """`adavit leaks`."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.diagnostics.diagnosed_images import open_diagnosis
-from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
-from adavit.diagnostics.leaks.operations import check_operations
+from adavit.augment.presets import DIFFAUG, PRESETS
+from adavit.augment.settings import OPERATIONS
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
 from adavit.errors import UserError
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=completion.runs)
 @options.diagnostics_data
 @click.option(
     "--operations",
     callback=options.words,
-    help="What to look for: rotate,brightness. [what the run used]",
+    help="Operations to look for, for example rotate,brightness.  [default: those that the run used]",
+    metavar="NAME,...",
+    shell_complete=partial(completion.choices, OPERATIONS),
 )
-@click.option("--augment", help="What to look for, as a preset: blit, geom, color, bgc, ...")
+@click.option(
+    "--augment",
+    help=f"Operations to look for, as a preset: {', '.join((*PRESETS, DIFFAUG))}.",
+    metavar="NAME",
+    shell_complete=partial(completion.choices, (*PRESETS, DIFFAUG)),
+)
 @options.diagnostics_fakes
 @options.which
 @options.diagnostics_place
+@amount
 def command(
     source: str, operations: Sequence[str] | None, augment: str | None, **given: Any
 ) -> None:
@@ -44,6 +52,10 @@ def command(
         raise UserError(
             "--operations and --augment were both given, expected one of them. Leave one out."
         )
+    from adavit.diagnostics.diagnosed_images import open_diagnosis
+    from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
+    from adavit.diagnostics.leaks.operations import check_operations
+
     if operations is not None:
         check_operations(operations)
     with console_for(err=True) as console:

@@ -1,10 +1,13 @@
 """`adavit`: the group of commands."""
 
+import difflib
 import importlib
 
 import click
+from click.shell_completion import CompletionItem
 
 from adavit.cli.errors import run_and_exit
+from adavit.runtime.streams import lenient_streams
 
 COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
@@ -20,6 +23,7 @@ COMMANDS = {
     "report": "Write runs as one HTML page to look at.",
     "runs": "List runs with their best figures.",
     "augment": "Look at augmentations.",
+    "settings": "Print every setting with its range, its default and its meaning.",
     "cache": "See and empty the folder of decoded images, features and downloads.",
 }
 
@@ -38,6 +42,24 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"adavit.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is asked for; for a mistyped one, the one that was meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "adavit --help lists them."
+            raise click.UsageError(f"there is no command {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names and options, without importing any command."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        fitting = [item for item in COMMANDS.items() if item[0].startswith(incomplete)]
+        return [CompletionItem(name, help=text) for name, text in fitting]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line per command, without importing any."""
         with formatter.section("Commands"):
@@ -47,9 +69,15 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="adavit")
 def adavit() -> None:
-    """Train GANs on 100 to 10,000 images, with adaptive discriminator augmentation."""
+    """Train GANs on 100 to 10,000 images, with adaptive discriminator augmentation.
+
+    \b
+    adavit train --data small_set
+    adavit train --help
+    """  # noqa: D301  click looks for the character itself
 
 
 def main() -> None:
     """Entry point of the `adavit` command."""
-    run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))
+    with lenient_streams():
+        run_and_exit(lambda: adavit.main(standalone_mode=False, prog_name="adavit"))

@@ -1,39 +1,38 @@
 """`adavit memorisation`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.diagnostics.diagnosed_images import open_diagnosis
-from adavit.diagnostics.memorisation.diagnosis import memorisation
-from adavit.diagnostics.memorisation.summary import summarise_memorisation
-from adavit.metrics import ExtractorName
-from adavit.metrics.extractors.choice import EXTRACTORS
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
+from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=completion.runs)
 @options.diagnostics_data
 @options.diagnostics_fakes
 @click.option(
     "--extractor",
     metavar="NAME",
-    help=f"Feature network, of {', '.join(EXTRACTORS)}. FILE is a state dict. [the run's]",
+    help=f"Feature network: one of {', '.join(EXTRACTORS)}. FILE is a state dict.  [default: the run's]",
+    shell_complete=partial(completion.choices, EXTRACTORS),
 )
 @options.inception_weights
 @options.which
 @options.diagnostics_place
+@amount
 def command(
     source: str, extractor: ExtractorName | None, inception_weights: Path | None, **given: Any
 ) -> None:
     """Find the training images that generated ones come closest to.
 
     SOURCE is a run, a generator file, or a folder or zip of generated images. How near its images come
-    to the training images, in feature space and in pixels, is held against how near other real images
-    come. Also lists images that the data hold twice.
+    to the training images, in feature space and in pixels, is compared with how near other real
+    images come. Images that are in the data twice are listed too.
 
     Writes memorisation.json and closest_pairs.png.
 
@@ -41,6 +40,10 @@ def command(
     adavit memorisation runs/00000-small_set-resnet-bgc
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
     """  # noqa: D301  click looks for the character itself
+    from adavit.diagnostics.diagnosed_images import open_diagnosis
+    from adavit.diagnostics.memorisation.diagnosis import memorisation
+    from adavit.diagnostics.memorisation.summary import summarise_memorisation
+
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
         record = memorisation(diagnosis, extractor=extractor, inception_weights=inception_weights)

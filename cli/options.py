@@ -4,27 +4,63 @@ An option that names a setting (`setting`) has no default here: those live in `a
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from adavit.cli import completion
+from adavit.cli.grouped import SettingOption
 from adavit.config.layers import Values, parse_assignment, read_config_file, read_preset
+from adavit.config.pretraining import PretrainConfig
+from adavit.config.section import SEED_END
+from adavit.config.settings import Setting, settings_of
+from adavit.data.known_names import NAMES
+
+WIDEST_METAVAR = 28
+"""Characters of a list of choices that still stands beside a flag."""
 
 Command = Callable[..., None]
 Option = Callable[[Command], Command]
 
 
-def setting(flag: str, key: str, text: str, **keywords: Any) -> Option:
+def setting(flag: str, key: str, meaning: str | None = None, **keywords: Any) -> Option:
     """An option that is a name for a key of the configuration; `setting_layers` takes its value.
+
+    Type, range, default and meaning in the help are those that the configuration declares.
 
     Args:
         flag: Such as "--batch", or "--cond/--no-cond" for a switch.
         key: Such as "training.batch".
-        text: Of the help.
+        meaning: Replaces the declared meaning and default.
         keywords: Of `click.option`.
     """
-    return click.option(flag, key.replace(".", "__"), help=text, **{"default": None, **keywords})
+    shown = {**settings_of(PretrainConfig), **settings_of()}[key]
+    if "/" not in flag and "type" not in keywords:
+        keywords = {"metavar": _metavar(shown), **keywords}
+    offered = {"TEXT": completion.data, "PATH": completion.files}.get(shown.values)
+    complete = offered or partial(completion.choices, shown.choices)
+    return click.option(
+        flag,
+        key.replace(".", "__"),
+        cls=SettingOption,
+        help=_help(shown) if meaning is None else meaning,
+        shell_complete=complete,
+        **{"default": None, **keywords},
+    )
+
+
+def _metavar(shown: Setting) -> str:
+    return shown.values if len(shown.values) <= WIDEST_METAVAR else "NAME"
+
+
+def _help(shown: Setting) -> str:
+    named = _metavar(shown) != "NAME"
+    listed = "" if named or not shown.choices else f" One of {', '.join(shown.choices)}."
+    default = "no" if shown.default == "false" else shown.default
+    facts = [f"default: {default}", *([shown.bounds] if shown.bounds else [])]
+    return f"{shown.meaning}{listed}  [{'; '.join(facts)}]"
 
 
 def in_order(*options: Option) -> Option:
@@ -76,69 +112,75 @@ def assignments(text: str) -> Option:
 
 
 config = click.option(
-    "--config", type=click.Path(path_type=Path), help="Settings from a YAML file."
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings from a YAML file; relative paths in it begin where the command is called. adavit settings"
+    " prints what there is.",
+    shell_complete=completion.files,
 )
 
 # Settings of the commands that train.
-data = setting(
-    "--data",
-    "data.source",
-    "A folder, a zip, or a name: small_set, cifar10, cifar100, stl10, flowers102.",
-)
-follow_links = setting(
-    "--follow-links/--no-follow-links",
-    "data.follow_links",
-    "Also take what links out of the data's folder lead to. [no]",
-)
+data = setting("--data", "data.source", f"A folder, a zip, or a name: {', '.join(NAMES)}.")
+follow_links = setting("--follow-links/--no-follow-links", "data.follow_links")
 image_settings = in_order(
-    setting(
-        "--resolution",
-        "data.resolution",
-        "Side in pixels: 16, 32, 64, ... [what fits the images and the device]",
-    ),
-    setting("--channels", "data.channels", "auto, grey, rgb or rgba. [auto]"),
-    setting("--frames", "data.frames", "first or all frames of GIF, TIFF, WebP, PNG. [first]"),
-    setting(
-        "--scale-16bit",
-        "data.scale_16bit",
-        "White of 16-bit images: auto (as files declare), full (65535) or set (one for all). [auto]",
-    ),
-    setting("--subset", "data.subset", "Train on this many images, drawn with the seed. [all]"),
-    setting(
-        "--val-fraction",
-        "data.val_fraction",
-        "Held-out images per training image: of 40, 0.5 holds out 13. [0.05 from 500 images on]",
-    ),
-    setting("--data-root", "data.data_root", "Where downloaded sets are kept."),
+    setting("--resolution", "data.resolution"),
+    setting("--channels", "data.channels"),
+    setting("--frames", "data.frames"),
+    setting("--scale-16bit", "data.scale_16bit"),
+    setting("--subset", "data.subset"),
+    setting("--val-fraction", "data.val_fraction"),
+    setting("--data-root", "data.data_root"),
     follow_links,
 )
-run_settings = in_order(
-    setting("--seed", "run.seed", "Start of all random streams. [0]"),
-    setting("--device", "run.device", "auto, cpu, cuda or mps. [auto]"),
-)
+run_settings = in_order(setting("--seed", "run.seed"), setting("--device", "run.device"))
 
 # Options of the commands that look at what a run made.
 which = click.option(
-    "--which", type=click.Choice(["best", "last"]), help="Generator of a run. [best]"
+    "--which",
+    type=click.Choice(["best", "last"]),
+    help="Which generator of a run.  [default: best]",
+)
+truncation = click.option(
+    "--truncation",
+    type=click.FloatRange(0, 2),
+    help="1 leaves styles as they are; below 1 images are more alike and cleaner.  [default: 1]",
 )
 inception_weights = click.option(
-    "--inception-weights", type=click.Path(path_type=Path), help="Inception's weights as a file."
+    "--inception-weights",
+    type=click.Path(path_type=Path),
+    help="Inception's weights as a file.  [default: torch-fidelity's own download]",
 )
 seed = click.option(
-    "--seed", type=click.IntRange(min=0), help="Start of the random stream. [the run's]"
+    "--seed",
+    type=click.IntRange(0, SEED_END - 1),
+    help="Start of the random stream.  [default: the run's]",
 )
 data_root = click.option(
-    "--data-root", type=click.Path(path_type=Path), help="Where downloaded sets are kept."
+    "--data-root",
+    type=click.Path(path_type=Path),
+    help="Where downloaded data sets are kept.  [default: the cache folder]",
 )
 device = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="What calculates; auto is cuda where there is one, else cpu.",
 )
-diagnostics_data = click.option("--data", help="Real images. [those the run was trained on]")
+diagnostics_data = click.option(
+    "--data",
+    shell_complete=completion.data,
+    help="Real images.  [default: those that the run was trained on]",
+)
 diagnostics_fakes = click.option(
-    "--fakes", type=click.IntRange(min=1), help="Generated images. [as in training]"
+    "--fakes",
+    type=click.IntRange(min=1),
+    help="Number of generated images.  [default: as in training]",
 )
 diagnostics_out = click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder. [RUN/diagnostics]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for what is written.  [default: RUN/diagnostics]",
 )
 diagnostics_place = in_order(seed, diagnostics_out, data_root, device)
 
@@ -151,18 +193,29 @@ def experiment(default_out: str) -> Option:
     """
     return in_order(
         setting("--data", "data.source", "A folder, a zip, or a name, in place of the file's."),
-        assignments("One setting of all runs: --set training.batch=16."),
-        click.option(
-            "--out", type=click.Path(path_type=Path), help=f"Where the runs go. {default_out}"
+        assignments(
+            "One setting of all runs, for example --set training.batch=16; may be repeated."
         ),
-        click.option("--workers", type=click.IntRange(min=1), help="Processes. [one per device]"),
         click.option(
-            "--devices", default="", callback=words, help="cpu, cuda or cuda:0,cuda:1; in turn."
+            "--out",
+            type=click.Path(path_type=Path),
+            help=f"Folder for the runs.  [default: {default_out}]",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            help="Number of processes.  [default: one per device]",
+        ),
+        click.option(
+            "--devices",
+            default="",
+            callback=words,
+            help="Devices that the processes take in turn: cpu, cuda or cuda:0,cuda:1.",
         ),
         click.option(
             "--storage",
-            help="Database URL of the queue: postgresql+psycopg://... [a file in --out]",
+            help="Database URL of the queue: postgresql+psycopg://...  [default: a file in --out]",
         ),
-        click.option("--retry-failed", is_flag=True, help="Take up again what has failed before."),
+        click.option("--retry-failed", is_flag=True, help="Try again what has failed before."),
         click.option("--dry-run", is_flag=True, help="Show what would be run; train nothing."),
     )

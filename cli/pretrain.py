@@ -5,31 +5,43 @@ from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.pretraining.pretrain import build_pretrain_config, pretrain
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
+from adavit.cli.grouped import GroupedCommand
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @options.data
-@options.setting("--out", "run.out", "The directory. [runs/NUMBER-...]")
-@options.setting(
-    "--kimg",
-    "pretraining.total_kimg",
-    "Length in thousands of images. [200, on a CPU 50]",
-)
+@options.setting("--out", "run.out")
+@options.setting("--kimg", "pretraining.total_kimg")
 @options.image_settings
-@options.setting("--batch", "pretraining.batch", "Images per step. [64]")
+@options.setting("--batch", "pretraining.batch")
 @options.run_settings
 @options.config
-@options.assignments("One setting: --set discriminator.width=192.")
-def command(config: Path | None, assignments: tuple[str, ...], **settings: Any) -> None:
+@options.assignments("One setting, for example --set discriminator.width=192; may be repeated.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Go on with the pre-training in this directory.",
+    shell_complete=completion.runs,
+)
+@amount
+def command(
+    config: Path | None, assignments: tuple[str, ...], resume: Path | None, **settings: Any
+) -> None:
     """Train the trunk of a ViT discriminator to predict hidden patches.
 
     \b
     adavit pretrain --data my_photos.zip --out pretrained
+    adavit pretrain --resume pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
     """  # noqa: D301  click looks for the character itself
+    from adavit.pretraining.pretrain import build_pretrain_config, pretrain, resume_pretraining
+
     layers = options.setting_layers(settings, config=config, assignments=assignments)
     with console_for() as console:
-        pretrain(build_pretrain_config(layers), console=console)
+        if resume is not None:
+            resume_pretraining(resume, layers, console=console)
+        else:
+            pretrain(build_pretrain_config(layers), console=console)

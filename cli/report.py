@@ -1,32 +1,40 @@
 """`adavit report`."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from adavit.report.report import write_report
+from adavit.cli import completion
+from adavit.runtime.console import LineConsole
 
 
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[RUN|FOLDER]...", type=click.Path(path_type=Path))
+@click.argument(
+    "sources",
+    nargs=-1,
+    metavar="[RUN|FOLDER]...",
+    shell_complete=completion.runs,
+    type=click.Path(path_type=Path),
+)
 @click.option(
     "--out",
     default="report.html",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The page; its table goes beside it as .md, .csv and .json. Or one of these alone.",
+    help="The page, an .html file, with its table beside it as .md, .csv and .json; or one of these alone.",
 )
 @click.option(
     "--merge",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Add the rows of an earlier report.json; may be repeated, and needs no runs.",
+    help="An earlier report.json, whose rows are added; may be repeated, and needs no runs.",
 )
 @click.option(
     "--baseline",
-    help="Row that the others are compared with. [the grid's, or the one without augmentation]",
+    help="Row that the others are compared with.  [default: the grid's, or the one without augmentation]",
 )
-@click.option("--title", help="Heading. [the grid's name]")
+@click.option("--title", help="Heading of the page.  [default: the grid's name]")
 def command(
     sources: tuple[Path, ...],
     out: Path,
@@ -43,5 +51,15 @@ def command(
     adavit report runs/00000-* runs/00001-* --out two.html
     adavit report --merge benchmarks/results/groups.json --out groups.md
     """  # noqa: D301  click looks for the character itself
-    for path in write_report(sources, out, merge=merge, baseline=baseline, title=title):
+    from adavit.report.report import write_report
+
+    written = write_report(
+        sources,
+        out,
+        merge=merge,
+        baseline=baseline,
+        title=title,
+        console=LineConsole(sys.stderr),
+    )
+    for path in written:
         click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")

@@ -2,66 +2,132 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from adavit.report.listing import list_runs, protocol_legend
+from adavit.runtime.console import LineConsole
+from adavit.runtime.paths import takes_paths
+from adavit.runtime.streams import for_terminal
 
 COLOURS = {"finished": "green", "running": "cyan", "failed": "red"}
 PIPE_WIDTH = 200
 """Columns where there is no terminal to ask."""
 
+COLUMNS = (
+    "run",
+    "data",
+    "discriminator",
+    "augmentation",
+    "seed",
+    "kimg",
+    "best",
+    "p",
+    "status",
+)
+RIGHT = ("seed", "kimg", "best", "p")
+LEFT_OUT_FIRST = ("p", "seed", "discriminator", "augmentation", "data", "best", "kimg")
+"""What a narrow terminal does not show."""
+
 
 @click.command()
 @click.argument("folder", default="runs", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@takes_paths("folder")
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs below FOLDER [runs] with their best figures, the newest last."""
-    runs = list_runs(folder)
+    """List the runs below FOLDER with their best figures, the newest last. FOLDER is runs by default.
+
+    \b
+    adavit runs
+    adavit runs runs/ablations --json
+    """  # noqa: D301  click looks for the character itself
+    runs = list_runs(folder, LineConsole(sys.stderr))
     if as_json:
-        click.echo(json.dumps(runs, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(runs, indent=2))
         return
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("run", "data", "discriminator", "augmentation"):
-        table.add_column(name, overflow="fold")
-    for name in ("seed", "kimg", "best", "p"):
-        table.add_column(name, justify="right", overflow="fold")
-    table.add_column("status", overflow="fold")
     legend = protocol_legend(runs)
-    for run in runs:
-        letter, _ = legend.get(run["protocol_key"], ("", ""))
-        table.add_row(*_cells(run, folder, letter))
+    letters = [legend.get(run["protocol_key"], ("", ""))[0] for run in runs]
+    rows = [_cells(run, folder, letter) for run, letter in zip(runs, letters, strict=True)]
+    shown = _columns_that_fit(rows, console.width)
+    table = _table(rows, shown)
+    console.width = max(console.width, _width(table))  # rather wrapped by the terminal than cut
     console.print(table)
+    if "best" in shown:
+        _explain(legend, console)
+    hidden = [name for name in COLUMNS if name not in shown]
+    if hidden:
+        console.print(
+            f"Too narrow for {', '.join(hidden)}; adavit runs --json has all.", soft_wrap=True
+        )
+
+
+def _explain(legend: Mapping[str, tuple[str, str]], console: Console) -> None:
     for letter, words in legend.values():
-        console.print(Text(f"[{letter}] {words}"), soft_wrap=True)
+        console.print(Text(_one_line(f"[{letter}] {words}")), soft_wrap=True)
     if legend:
         console.print("Figures of different letters do not compare.", soft_wrap=True)
 
 
-def _cells(run: dict[str, Any], folder: Path, letter: str) -> list[Text]:
-    """Text objects, in which brackets of a name are no markup."""
+def _columns_that_fit(rows: Sequence[dict[str, Text]], width: int) -> list[str]:
+    """As many columns as have room, each as wide as its widest cell: words are not broken."""
+    shown = list(COLUMNS)
+    for name in LEFT_OUT_FIRST:
+        if _width(_table(rows, shown)) <= width:
+            break
+        shown.remove(name)
+    return shown
+
+
+def _width(table: Table) -> int:
+    wide = Console(width=10_000)
+    return Measurement.get(wide, wide.options, table).maximum
+
+
+def _table(rows: Sequence[dict[str, Text]], columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
+    return table
+
+
+def _cells(run: dict[str, Any], folder: Path, letter: str) -> dict[str, Text]:
+    """Text objects, in which brackets of a name are no markup; by column."""
     path = Path(run["run"])
-    name = str(path.relative_to(folder)) if path != folder else str(path)
     total = run["total_kimg"]
     kimg = f"{run['kimg']:g}" if run["status"] == "finished" or total is None else ""
-    kimg = kimg or f"{run['kimg']:g} of {total:g}"
     best = "" if run["best"] is None else f"{run['metric']} {run['best']:.4g}"
     if run["best_kimg"] is not None:
         best += f" at {run['best_kimg']:g}"
     if letter:
         best += f" [{letter}]"
-    words = [name, run["data"], run["discriminator"], run["augmentation"], run["seed"], kimg, best]
-    words.append("" if run["p"] is None else f"{run['p']:.3f}")
-    cells = [Text("" if word is None else str(word)) for word in words]
-    status = Text(run["status"], style=COLOURS.get(run["status"], "yellow"))
+    words = {
+        **{name: run[name] for name in ("data", "discriminator", "augmentation", "seed")},
+        "run": str(path.relative_to(folder)) if path != folder else str(path),
+        "kimg": kimg or f"{run['kimg']:g} of {total:g}",
+        "best": best,
+        "p": None if run["p"] is None else f"{run['p']:.3f}",
+        "status": run["status"],
+    }
+    cells = {
+        name: Text("" if word is None else _one_line(str(word))) for name, word in words.items()
+    }
+    cells["status"].stylize(COLOURS.get(run["status"], "yellow"))
     if run["reason"]:
-        status.append(f": {run['reason'].splitlines()[0]}")
-    return [*cells, status]
+        cells["status"].append(f": {_one_line(run['reason'].splitlines()[0])}")
+    return cells
+
+
+def _one_line(text: str) -> str:
+    return " ".join(for_terminal(text).split())

@@ -5,99 +5,60 @@ from typing import Any
 
 import click
 
-from adavit.cli import options
-from adavit.cli.consoles import console_for
-from adavit.config.layers import (
-    build_config,
-    preset_names,
-)
+from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
+from adavit.cli.grouped import GroupedCommand
+from adavit.config.layers import Values, build_config, preset_names
 from adavit.errors import UserError
-from adavit.training.plan import describe_plan
-from adavit.training.train import resume as resume_run
-from adavit.training.train import train
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @options.data
-@options.setting("--out", "run.out", "The run directory. [runs/NUMBER-...]")
-@options.setting(
-    "--kimg",
-    "training.total_kimg",
-    "Length in thousands of real images, counted from the run's start.",
-)
-@options.setting("--discriminator", "discriminator.kind", "resnet or vit. [resnet]")
-@options.setting(
-    "--init-discriminator",
-    "training.init_discriminator",
-    "File of adavit pretrain that a vit discriminator starts from.",
-)
+@options.setting("--out", "run.out")
+@options.setting("--kimg", "training.total_kimg")
+@options.setting("--discriminator", "discriminator.kind")
+@options.setting("--init-discriminator", "training.init_discriminator")
 @options.image_settings
-@options.setting(
-    "--augment",
-    "augment.preset",
-    "Operations: blit, geom, color, ..., bgc, ..., bgcfnc, diffaug. [bgc]",
-)
-@options.setting(
-    "--extra",
-    "augment.extra",
-    "Operations of kornia besides: RandomElasticTransform:0.5,RandomHue, or a YAML list.",
-)
-@options.setting("--aug", "augment.mode", "ada (p adapts), fixed, scheduled or none. [ada]")
-@options.setting("--p", "augment.p", "The probability, with --aug fixed or scheduled.")
-@options.setting(
-    "--heuristic", "augment.heuristic", "What steers p: rt, rv or relative. [as the loss asks]"
-)
-@options.setting("--target", "augment.target", "Value of the heuristic to hold. [0.6, for rv 0.5]")
-@options.setting(
-    "--transfer",
-    "training.transfer",
-    "Start from the networks of the run in this directory.",
-)
-@options.setting(
-    "--freeze-d",
-    "training.freeze_d",
-    "Leave so many of the discriminator's lowest layers as they are. [0]",
-)
-@options.setting("--batch", "training.batch", "Real images per step.")
-@options.setting(
-    "--microbatch", "training.microbatch", "Images at a time; gradients are accumulated."
-)
-@options.setting("--precision", "training.precision", "auto, float32 or bf16. [auto: bf16 on CUDA]")
-@options.setting(
-    "--metrics",
-    "metrics.names",
-    "Of fid,kid; the first decides which generator is best. none measures nothing. [fid,kid]",
-)
-@options.setting(
-    "--extractor", "metrics.extractor", "inception or random. [inception where its weights are]"
-)
-@options.setting(
-    "--inception-weights", "metrics.inception_weights", "Inception's weights as a file."
-)
-@options.setting(
-    "--fakes", "metrics.fakes", "Generated images per evaluation. [5000, on a CPU 2000]"
-)
-@options.setting("--metric-data", "metrics.reference", "Data to compare with. [all of --data]")
-@options.setting(
-    "--patience",
-    "metrics.patience_kimg",
-    "Stop when the metric has not improved for so many kimg.",
-)
+@options.setting("--cond/--no-cond", "data.cond")
+@options.setting("--mirror/--no-mirror", "data.mirror")
+@options.setting("--augment", "augment.preset")
+@options.setting("--aug", "augment.mode")
+@options.setting("--p", "augment.p")
+@options.setting("--heuristic", "augment.heuristic")
+@options.setting("--target", "augment.target")
+@options.setting("--extra", "augment.extra")
+@options.setting("--transfer", "training.transfer")
+@options.setting("--freeze-d", "training.freeze_d")
+@options.setting("--batch", "training.batch")
+@options.setting("--microbatch", "training.microbatch")
+@options.setting("--precision", "training.precision")
+@options.setting("--compile/--no-compile", "training.compile")
+@options.setting("--metrics", "metrics.names")
+@options.setting("--extractor", "metrics.extractor")
+@options.setting("--inception-weights", "metrics.inception_weights")
+@options.setting("--fakes", "metrics.fakes")
+@options.setting("--metric-data", "metrics.reference")
+@options.setting("--patience", "metrics.patience_kimg")
 @options.run_settings
-@options.setting(
-    "--cond/--no-cond", "data.cond", "Condition on the classes (sub-folders or dataset.json)."
-)
-@options.setting("--compile/--no-compile", "training.compile", "Compile the discriminator.")
-@options.setting("--mirror/--no-mirror", "data.mirror", "Double the images by flips.")
-@click.option("--preset", help="Settings shipped with adavit: " + ", ".join(preset_names()) + ".")
-@options.config
-@options.assignments("One setting: --set training.r1_gamma=0.1.")
+@options.setting("--keep", "run.keep_checkpoints")
 @click.option(
-    "--resume", type=click.Path(path_type=Path), help="Continue the run in this directory."
+    "--preset",
+    metavar="NAME",
+    shell_complete=completion.presets,
+    help="Settings shipped with adavit: " + ", ".join(preset_names()) + ".",
+)
+@options.config
+@options.assignments("One setting, for example --set training.r1_gamma=0.1; may be repeated.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    shell_complete=completion.runs,
+    help="Continue the run in this directory.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Print settings, parameters, memory and time; train nothing."
 )
+@amount
 def command(
     preset: str | None,
     config: Path | None,
@@ -106,7 +67,9 @@ def command(
     dry_run: bool,
     **settings: Any,
 ) -> None:
-    """Train a GAN on small image sets.
+    """Train a GAN on a folder, a zip or a known set of images; continue a run.
+
+    Any other setting goes by --set or into a file for --config; adavit settings prints them all.
 
     \b
     adavit train --data small_set
@@ -114,14 +77,32 @@ def command(
     adavit train --resume runs/00000-small_set-resnet-bgc
     """  # noqa: D301  click looks for the character itself
     layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
+    if resume is not None:
+        _resume(resume, layers, dry_run=dry_run)
+        return
+    if not any("source" in (layer.get("data") or {}) for layer in layers):
+        raise click.UsageError(
+            "there are no images to train on, expected --data with a folder, a zip or a name. For a"
+            " demonstration use adavit train --data small_set; to go on with a run, --resume RUN."
+        )
+    built = build_config(layers)
+    # Torch takes seconds: first comes whatever can be wrong without it.
+    from adavit.training.plan import describe_plan
+    from adavit.training.train import train
+
     with console_for() as console:
         if dry_run:
-            if resume is not None:
-                raise UserError(
-                    "--dry-run and --resume were both given, expected one of them. Leave one out."
-                )
-            click.echo(describe_plan(build_config(layers), console))
-        elif resume is not None:
-            resume_run(resume, layers, console=console)
+            click.echo(describe_plan(built, console))
         else:
-            train(build_config(layers), console=console)
+            train(built, console=console)
+
+
+def _resume(run: Path, layers: list[Values], *, dry_run: bool) -> None:
+    if dry_run:
+        raise UserError(
+            "--dry-run and --resume were both given, expected one of them. Leave one out."
+        )
+    from adavit.training.train import resume
+
+    with console_for() as console:
+        resume(run, layers, console=console)

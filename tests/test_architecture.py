@@ -15,7 +15,6 @@ TESTED_ELSEWHERE = {
     "adavit/diagnostics/discriminator/inspection.py": "tests/cli/test_inspect.py",  # whole runs
     "adavit/diagnostics/discriminator/summary.py": "tests/cli/test_inspect.py",  # its words
     "adavit/diagnostics/discriminator/trained_networks.py": "tests/cli/test_inspect.py",  # bad files
-    "adavit/errors.py": "tests/cli/test_errors.py",  # what becomes of the two classes
     "adavit/metrics/measure.py": "tests/adavit/metrics/test_measures.py",  # an interface
     "adavit/training/start/transfer.py": "tests/cli/test_transfer.py",  # between whole runs
 }

@@ -13,8 +13,8 @@ from adavit.augment import (
     make_pipe,
 )
 from adavit.augment.kornia_operations import check_operation, kornia_operation
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.errors import UserError
 

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, field_validator
 
-from adavit.augment.kornia_operations import kornia_operation
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, PRESETS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.section import ConfigModel, auto, rule
 
 PRESET_NAMES = (*PRESETS, DIFFAUG)
@@ -33,6 +32,8 @@ class ExtraOperation(ConfigModel):
 
     @rule("operation", "p")
     def _kornia_has_it(self) -> None:
+        from adavit.augment.kornia_operations import kornia_operation  # seconds; seldom asked for
+
         try:
             kornia_operation(self.operation, self.p, **self.keywords)
         except ValueError as error:
@@ -43,7 +44,7 @@ class AugmentConfig(ConfigModel):
     """Which augmentations, and how p moves."""
 
     mode: Literal["ada", "fixed", "scheduled", "none"] = Field("ada")
-    """ada: p is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
+    """How p moves. ada: it is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
     a cosine over schedule_kimg; none: images are not augmented."""
     preset: Literal[PRESET_NAMES] = Field("bgc")  # type: ignore[valid-type]
     """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout."""
@@ -182,13 +183,15 @@ class AugmentConfig(ConfigModel):
 
     @rule("preset")
     def _diffaug_has_its_own_operations(self) -> None:
+        if self.preset != DIFFAUG:
+            return
         left_alone = {**dict.fromkeys(OPERATIONS, 0), **MAGNITUDES}
         switched = [
             name
             for name, value in left_alone.items()
             if self.is_known(name) and getattr(self, name) != value
         ]
-        if self.preset == DIFFAUG and switched:
+        if switched:
             raise ValueError(
                 f"augment.{switched[0]} is given, but augment.preset is {DIFFAUG}, which has its"
                 " own operations. Leave it out, or use another preset."

@@ -7,9 +7,8 @@ trials; nothing here reads data or touches a device.
 from dataclasses import dataclass
 from typing import Any
 
-from adavit.augment.adaptive import TARGETS
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
+from adavit.augment.settings import MAGNITUDES, OPERATIONS, TARGETS
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD

@@ -5,13 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from adavit.config.section import ConfigModel, auto, rule
-from adavit.models.resnet.discriminator import FORMS
-from adavit.models.vit.parts import (
-    ATTENTIONS,
-    CONSTRAINTS,
-    POSITIONS,
-    READOUTS,
-    STEMS,
+from adavit.models.names import (
+    AttentionKind,
+    PositionEmbedding,
+    ReadoutKind,
+    ResNetForm,
+    Stem,
+    WeightConstraint,
     check_parts,
 )
 
@@ -20,15 +20,15 @@ class ResNetConfig(ConfigModel):
     """A convolutional discriminator."""
 
     kind: Literal["resnet"] = "resnet"
-    form: Literal[tuple(FORMS)] = Field("residual")  # type: ignore[valid-type]
-    """residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
+    form: ResNetForm = Field("residual")
+    """Which blocks. residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
     training.discriminator_lr is its paper's 0.0002, on a CPU that of vit. StyleGAN2 is best with residual, on
     CIFAR-10 StyleGAN2-ADA takes plain."""
     channel_base: int = auto(ge=1)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
     channel_max: int = auto(ge=1)
-    """auto: 512, on a CPU 64."""
+    """Most channels at any resolution. auto: 512, on a CPU 64."""
     minibatch_std_group: int = auto(ge=0)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, for r3gan 0."""
 
@@ -50,21 +50,23 @@ class ViTConfig(ConfigModel):
     """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
     layer_scale: float = Field(0.1, gt=0)
     """Initial factor of each residual branch. CaiT (arXiv:2103.17239) takes 0.1 up to 18 blocks."""
-    stem: Literal[tuple(STEMS)] = Field("overlap")  # type: ignore[valid-type]
+    stem: Stem = Field("overlap")
     """Images to tokens. overlap: patches of twice the side (ViTGAN); linear: flattened patches, as in the ViT
     paper; conv: stacked convolutions; hybrid: a small ResNet; spt: shifted copies too. Three of them compared:
     benchmarks/results/stems_2000_images.md."""
-    position_embedding: Literal[tuple(POSITIONS)] = Field("learned1d")  # type: ignore[valid-type]
-    """learned1d: as in the ViT paper; learned2d: rows and columns; sincos2d: fixed waves; relative: a bias
-    on offsets; rope2d: rotated queries and keys; none."""
-    attention: Literal[tuple(ATTENTIONS)] = Field("qknorm")  # type: ignore[valid-type]
-    """qknorm: normalised queries and keys, whose logits are bounded; dot: as they are; l2: distances
-    (ViTGAN); lsa: learned temperature, no token sees itself; axial: qknorm along rows, then columns."""
-    readout: Literal[tuple(READOUTS)] = Field("cls")  # type: ignore[valid-type]
+    position_embedding: PositionEmbedding = Field("learned1d")
+    """How a token knows its place. learned1d: as in the ViT paper; learned2d: rows and columns; sincos2d:
+    fixed waves; relative: a bias on offsets; rope2d: rotated queries and keys; none."""
+    attention: AttentionKind = Field("qknorm")
+    """How tokens look at each other. qknorm: normalised queries and keys, whose logits are bounded; dot: as
+    they are; l2: distances (ViTGAN); lsa: learned temperature, no token sees itself; axial: qknorm along
+    rows, then columns."""
+    readout: ReadoutKind = Field("cls")
     """What is judged. cls: the class token, as in the ViT paper; gap: the mean of the patches; cls+gap;
     tokens: each patch, then the mean."""
-    weight_constraint: Literal[tuple(CONSTRAINTS)] = Field("none")  # type: ignore[valid-type]
-    """sn: spectral norm 1; isn: the spectral norm of the start (ViTGAN). none: R1 is there already."""
+    weight_constraint: WeightConstraint = Field("none")
+    """What bounds the weights. sn: spectral norm 1; isn: the spectral norm of the start (ViTGAN); none:
+    nothing, since R1 is there already."""
     registers: int = Field(0, ge=0)
     """Tokens beside the patches that are not judged; 4 for cleaner attention maps (Darcet et al.)."""
     patch_drop: float = Field(0.0, ge=0, lt=1)

@@ -13,7 +13,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
-from adavit.errors import UserError
+from adavit.config.section import AUTO
+from adavit.errors import UserError, shown
+from adavit.runtime.paths import takes_paths
 
 Values = dict[str, Any]
 
@@ -43,6 +45,7 @@ def read_preset(name: str) -> Values:
     return parse_yaml(text, f"preset {name}")
 
 
+@takes_paths("path")
 def read_config_file(path: Path) -> Values:
     """The settings of a YAML file of the user's.
 
@@ -116,6 +119,18 @@ def merge(*layers: Mapping[str, Any]) -> Values:
     return merged
 
 
+def without_auto(layer: Mapping[str, Any]) -> Values:
+    """A layer without the keys that it leaves open, to be laid over what was chosen for them before."""
+    return {
+        section: (
+            {key: value for key, value in values.items() if value != AUTO}
+            if isinstance(values, Mapping)
+            else values
+        )
+        for section, values in layer.items()
+    }
+
+
 def build_config(layers: Sequence[Mapping[str, Any]]) -> RunConfig:
     """One validated configuration from layers, weakest first.
 
@@ -160,18 +175,18 @@ def _explain_one(item: Any, values: Mapping[str, Any], model: type[BaseModel]) -
         return f"{key} is not a setting{whose}.{_nearest(key, known)}"
     if item["type"] in ("model_type", "model_attributes_type"):
         return (
-            f"{key} is {item['input']!r}, expected a section of keys. Write for example '{key}:"
+            f"{key} is {shown(item['input'])}, expected a section of keys. Write for example '{key}:"
             " {...}'."
         )
     if item["type"] == "union_tag_invalid":
         return (
-            f"discriminator.kind is {item['ctx']['tag']!r}, expected vit or resnet. Use one of the"
+            f"discriminator.kind is {shown(item['ctx']['tag'])}, expected vit or resnet. Use one of the"
             " two."
         )
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     expected = {"tuple": "a list"}.get(expected, expected)  # what YAML calls it
     return (
-        f"{key} is {item['input']!r}, expected {expected}. Change --set {key}, the flag or the"
+        f"{key} is {shown(item['input'])}, expected {expected}. Change --set {key}, the flag or the"
         " file."
     )
 
@@ -187,7 +202,7 @@ def _known_keys(kind: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _nearest(word: str, known: Sequence[str]) -> str:
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    return f" Did you mean {found[0]}?" if found else " See --help for what there is."
+    return f" Did you mean {found[0]}?" if found else " adavit settings prints what there is."
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -1,13 +1,21 @@
 """The configuration of a pre-training: the one place where its defaults live."""
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from adavit.config.discriminator import ViTConfig
 from adavit.config.run import DataConfig
-from adavit.config.section import AUTO, ConfigModel, Writable, auto, rule, writable
+from adavit.config.section import (
+    AUTO,
+    SEED_END,
+    ConfigModel,
+    UserPath,
+    Writable,
+    auto,
+    rule,
+    writable,
+)
 
 
 class PretrainingConfig(ConfigModel):
@@ -37,12 +45,12 @@ class PretrainingConfig(ConfigModel):
 class PretrainingRun(ConfigModel):
     """Output directory, seed and device of a pre-training."""
 
-    out: Path | None = Field(None)
+    out: UserPath | None = Field(None)
     """The directory. None: the next number below runs/."""
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream; a run with the same seed holds out the same images."""
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
-    """auto: cuda where there is one, else cpu."""
+    """What calculates. auto: cuda where there is one, else cpu."""
 
 
 class PretrainConfig(ConfigModel):

@@ -5,28 +5,36 @@ word "auto". `adavit.config.auto.resolve` chooses from the resolution, the numbe
 a `ResolvedConfig`, in which every value is there. Code that trains, measures or reads a run takes that one.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ResNetConfig, ViTConfig
-from adavit.config.section import ConfigModel, Writable, auto, rule, writable
+from adavit.config.section import (
+    SEED_END,
+    ConfigModel,
+    UserPath,
+    UserSource,
+    Writable,
+    auto,
+    rule,
+    writable,
+)
 from adavit.config.training import TrainingConfig
 
 
 class DataConfig(ConfigModel):
     """The training images: their source, size, channels and labels, and which of them are used."""
 
-    source: str = Field("small_set", min_length=1)
+    source: UserSource = Field("small_set", min_length=1)
     """A folder, a zip file, or the name of a known set; a path wins over a name."""
     resolution: int = auto(ge=4, le=1024)
     """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
     channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
-    """auto: detected over the whole set."""
+    """Colours of the images. auto: detected over the whole set."""
     frames: Literal["first", "all"] = Field("first")
-    """Of a GIF, an animated WebP, PNG or AVIF and a TIFF of several pages. all: each frame is an image."""
+    """Frames of a GIF, an animated WebP, PNG or AVIF and pages of a TIFF. all: each is an image."""
     scale_16bit: Literal["auto", "full", "set"] = Field("auto")
     """White in images of more than 8 bits. auto: the largest sample each file declares. full: 65535. set: the smallest
     2^b - 1 that holds every sample of the set."""
@@ -39,7 +47,7 @@ class DataConfig(ConfigModel):
     val_fraction: float | None = Field(None, ge=0, lt=1)
     """Held-out images per training image, never trained on: of 40 images 0.5 holds out 13. None: 0.05 from
     500 images on, else 0."""
-    data_root: Path | None = Field(None)
+    data_root: UserPath | None = Field(None)
     """Where downloaded data sets are kept. None: the cache folder."""
     follow_links: bool = Field(False)
     """Also take files and folders that links out of the data's folder lead to."""
@@ -60,7 +68,7 @@ class GeneratorConfig(ConfigModel):
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
     channel_max: int = auto(ge=1)
-    """auto: 512, on a CPU 64."""
+    """Most channels at any resolution. auto: 512, on a CPU 64."""
 
 
 class MetricsConfig(ConfigModel):
@@ -70,13 +78,13 @@ class MetricsConfig(ConfigModel):
     """What is measured; the first one decides which generator is best. none: nothing."""
     extractor: Literal["auto", "inception", "random"] = Field("auto")
     """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
-    inception_weights: Path | None = Field(None)
+    inception_weights: UserPath | None = Field(None)
     """Inception's weights as a file. None: torch-fidelity's own download."""
     fakes: int = auto(ge=2)
     """Generated images per evaluation. auto: 5000, on a CPU 2000."""
     every_kimg: float = auto(gt=0)
     """Thousands of images between evaluations. auto: 200, on a CPU 20."""
-    reference: str | None = Field(None)
+    reference: UserSource | None = Field(None)
     """Data to compare with. None: all of data.source, without flips."""
     patience_kimg: float | None = Field(None, gt=0)
     """Stop when the first metric has not improved for so long. None: never."""
@@ -108,18 +116,20 @@ class MetricsConfig(ConfigModel):
 class RunSettings(ConfigModel):
     """Run directory, seed, device and intervals of reports; of these only the seed changes the weights."""
 
-    out: Path | None = Field(None)
+    out: UserPath | None = Field(None)
     """The run directory. None: the next number below runs/."""
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream."""
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
-    """auto: cuda where there is one, else cpu."""
+    """What calculates. auto: cuda where there is one, else cpu."""
     status_every_kimg: float = auto(gt=0)
     """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
     samples_every_kimg: float = auto(gt=0)
     """Thousands of images between sample grids. auto: as metrics.every_kimg."""
     checkpoint_every_kimg: float = auto(gt=0)
     """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
+    keep_checkpoints: int = Field(2, ge=1)
+    """Checkpoints to keep: the newest and those before it, which are taken where it is damaged."""
 
 
 class _WholeConfig(ConfigModel):

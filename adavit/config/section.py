@@ -9,9 +9,11 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,8 +23,13 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from adavit.runtime.paths import expand_home
+
 AUTO = "auto"
 """Stands for a value that is still to be chosen; also the word a user may write for it."""
+
+SEED_END = 2**63
+"""Seeds are below it: what fits in 63 bits is a number to every file format and library."""
 
 _MAY_BE_OPEN = {"may_be_open": True}
 
@@ -58,9 +65,11 @@ class ConfigModel(BaseModel):
     )
 
     @classmethod
-    def fields_that_may_be_open(cls) -> list[str]:
+    @functools.cache
+    def fields_that_may_be_open(cls) -> tuple[str, ...]:
         """Names of the fields declared by `auto`."""
-        return [n for n, info in cls.model_fields.items() if info.json_schema_extra == _MAY_BE_OPEN]
+        fields = cls.model_fields.items()
+        return tuple(name for name, info in fields if info.json_schema_extra == _MAY_BE_OPEN)
 
     def is_known(self, field: str) -> bool:
         """Whether a field, dotted below a section, exists and has its value."""
@@ -115,6 +124,12 @@ class _AsWritten:
     ) -> CoreSchema:
         return handler(writable(source))
 
+
+UserPath = Annotated[Path, AfterValidator(expand_home)]
+"""A path as a user writes it."""
+
+UserSource = Annotated[str, AfterValidator(expand_home)]
+"""A path as a user writes it, or a name that stands for data."""
 
 Writable = Annotated[Model, _AsWritten()]
 """`Writable[Section]`: the type of a section in what a user writes. Read no open field of it: `resolve` it first."""

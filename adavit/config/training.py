@@ -1,11 +1,10 @@
 """The section `training` of a run's configuration: length, optimisation, losses and what is added to them."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from adavit.config.section import ConfigModel, auto, rule
+from adavit.config.section import ConfigModel, UserPath, auto, rule
 
 LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
@@ -21,21 +20,21 @@ class TrainingConfig(ConfigModel):
     microbatch: int | None = Field(None, ge=1)
     """Images at a time; gradients are accumulated. None: the whole batch."""
     precision: Literal["float32", "bf16"] = auto()
-    """auto: bf16 on CUDA, float32 elsewhere."""
+    """Numbers that the networks calculate with. auto: bf16 on CUDA, float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
-    transfer: Path | None = Field(None)
+    transfer: UserPath | None = Field(None)
     """Run directory whose generator, discriminator and average this run starts from."""
-    init_discriminator: Path | None = Field(None)
+    init_discriminator: UserPath | None = Field(None)
     """File of `adavit pretrain`, from whose trunk a vit discriminator starts."""
     freeze_d: int = Field(0, ge=0)
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
     (FreezeD, arXiv:2002.10964)."""
     generator_lr: float = auto(gt=0)
-    """Adam's step of the generator. auto: 0.0025; on a CPU as in `adavit.config.auto`."""
+    """Adam's step of the generator. auto: 0.0025; on a CPU 0.01, for vit 0.006."""
     discriminator_lr: float = auto(gt=0)
     """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width, for r3gan
-    0.0002; CPU as above."""
+    0.0002; on a CPU 0.005, for vit 0.0015, for r3gan 0.002."""
     adam_beta1: float = Field(0.0, ge=0, lt=1)
     """Decay of Adam's first moment."""
     adam_beta2: float = Field(0.99, ge=0, lt=1)
@@ -61,8 +60,8 @@ class TrainingConfig(ConfigModel):
     """Standard deviation of that noise in pixel values. auto: 0.01 in float32; 0.1 in bf16 and on
     CUDA, which round."""
     r1_gamma: float = auto(ge=0)
-    """Weight of R1. auto: 0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above;
-    0 with gradient_penalty."""
+    """Weight of R1. auto: 0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2; on a CPU
+    1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty."""
     r1_interval: int = auto(ge=1)
     """Steps between R1 penalties, each weighted by the interval. auto: 16; for vit 1, on a CPU
     4."""

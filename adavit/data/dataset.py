@@ -33,9 +33,11 @@ from adavit.data.reading import Reading, Scale16Bit
 from adavit.data.survey import Survey, describe_pixels
 from adavit.errors import UserError
 from adavit.runtime.cache_folder import default_cache_dir
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.wording import counted
 
 
+@takes_paths("source", "data_root", "cache_dir")
 def load_images(
     source: str,
     *,
@@ -101,7 +103,7 @@ def load_images(
 
 
 def _open(source: str, data_root: Path, follow_links: bool) -> AbstractContextManager[Collection]:
-    path = Path(source).expanduser()
+    path = Path(source)
     try:
         exists = bool(source) and path.exists()
     except PermissionError as error:

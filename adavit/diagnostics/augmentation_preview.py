@@ -11,8 +11,9 @@ from torch import Tensor
 
 from adavit.augment import AugmentPipe, Pipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
-from adavit.augment.pipeline import GROUPS, MAGNITUDES, OPERATIONS
+from adavit.augment.pipeline import GROUPS
 from adavit.augment.presets import DIFFAUG
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.build.augmentation import build_pipe, extra_operation
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve

@@ -17,6 +17,7 @@ from adavit.generation.sampling import generated_batches
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
 
 
@@ -62,6 +63,7 @@ class OpenedDiagnosis:
     console: Console
 
 
+@takes_paths("source", "data", "out", "data_root")
 def open_diagnosis(
     source: str,
     *,

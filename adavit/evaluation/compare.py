@@ -27,6 +27,8 @@ from adavit.runs.records import (
     read_records,
     recorded_metric,
 )
+from adavit.runtime.cells import csv_cell, markdown_cell
+from adavit.runtime.paths import takes_paths
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Comparison:
     notes: tuple[str, ...]
 
 
+@takes_paths("sources")
 def compare(sources: Sequence[str]) -> Comparison:
     """Puts figures side by side, never two protocols in one column.
 
@@ -158,15 +161,15 @@ def heading(column: ComparedColumn) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """A Markdown table, with the notes below it."""
-    rows = [["", *(heading(column) for column in comparison.columns)]]
+    rows = [["", *(markdown_cell(heading(column)) for column in comparison.columns)]]
     rows += [
-        [source, *(cell(column, row) for column in comparison.columns)]
+        [markdown_cell(source), *(cell(column, row) for column in comparison.columns)]
         for row, source in enumerate(comparison.sources)
     ]
-    lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
     lines.insert(1, "|---|" + "---:|" * len(comparison.columns))
     if comparison.notes:
-        lines += ["", *(f"- {note}" for note in comparison.notes)]
+        lines += ["", *(f"- {markdown_cell(note)}" for note in comparison.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -179,7 +182,8 @@ def as_csv(comparison: Comparison) -> str:
         for row, source in enumerate(comparison.sources):
             value = column.values[row]
             if value is not None:
-                writer.writerow([source, column.name, column.letter, column.protocol, repr(value)])
+                words = map(csv_cell, (source, column.name, column.letter, column.protocol))
+                writer.writerow([*words, repr(value)])
     return buffer.getvalue()
 
 

@@ -21,15 +21,18 @@ from adavit.evaluation.sources import GeneratorSource, ImageSource, open_source
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import METRICS, check_names
-from adavit.runs.records import append_record, check_writable
+from adavit.runs.json_lines import append_record
+from adavit.runs.records import check_writable
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json
+from adavit.runtime.paths import takes_paths
 
 FEW_IMAGES = 1000
 """So many images or fewer on a side, and a Frechet distance is said to be biased, whatever the extractor."""
 
 
+@takes_paths("source", "data", "inception_weights", "data_root", "out")
 def evaluate(
     source: str,
     *,
@@ -55,8 +58,7 @@ def evaluate(
 
     Args:
         source: A run directory, a generator file, a folder or zip of images, or the name of a set.
-        data: What to compare with, any of these too; None takes the real images of the run's
-            metrics, or those that `protocol` means.
+        data: What to compare with, any of these too; None takes what the run's metrics or `protocol` mean.
         metrics: Of `adavit.metrics.METRICS`; "kid" gives its form over subsets too.
         extractor: As `adavit.metrics.choose_extractor`.
         inception_weights: Inception's weights as a file.

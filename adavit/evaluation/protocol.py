@@ -10,14 +10,13 @@ import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from adavit.errors import UserError
-from adavit.evaluation.generator_measures import GENERATOR_MEASURES
-from adavit.metrics.extractors.extractor import FeatureExtractor
-from adavit.metrics.measures import MEASURES
+from adavit.metrics.names import WITHOUT_REAL_IMAGES
+
+if TYPE_CHECKING:
+    from adavit.metrics.extractors.extractor import FeatureExtractor
 
 VERSIONED = ("adavit", "torchvision", "torch_fidelity", "numpy")
 
@@ -70,13 +69,15 @@ class EvaluationProtocol:
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages that figures depend on."""
+    import torch  # seconds; records are compared without it
+
     installed = {name: importlib.metadata.version(name) for name in VERSIONED}
     # Torch's own names its build too; a plain string, which a checkpoint may hold.
     return {**installed, "torch": str(torch.__version__)}
 
 
 def protocol_without_real_images(
-    extractor: FeatureExtractor, *, fakes: int, resolution: int, channels: int
+    extractor: "FeatureExtractor", *, fakes: int, resolution: int, channels: int
 ) -> dict[str, Any]:
     """The protocol of metrics that look at a generator alone.
 
@@ -136,10 +137,8 @@ def comparison_key(protocol: Mapping[str, Any], metric: str) -> dict[str, Any]:
     Returns:
         Those of its fields that matter and are not None, with this metric's setting alone.
     """
-    without_real_side = metric in GENERATOR_MEASURES or (
-        metric in MEASURES and not MEASURES[metric].compares_with_real_images
-    )
-    left_out = (*INCIDENTAL, "settings", *(REAL_SIDE if without_real_side else ()))
+    without_real_side = REAL_SIDE if metric in WITHOUT_REAL_IMAGES else ()
+    left_out = (*INCIDENTAL, "settings", *without_real_side)
     settings = protocol.get("settings")
     fields = {
         **{key: value for key, value in protocol.items() if key not in left_out},

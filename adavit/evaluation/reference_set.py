@@ -8,13 +8,14 @@ import numpy as np
 
 from adavit.data import ImageSet, Split
 from adavit.data.digests import images_digest
-from adavit.data.named_sets import TORCHVISION_SETS
+from adavit.data.known_names import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
 from adavit.evaluation.run_images import (
     CHANNEL_NAMES,
     RESIZE,
     Activity,
+    known_source,
     load_reference,
     reading_of,
     split_name,
@@ -152,9 +153,9 @@ class ReferenceChoice:
         """What is compared with when `--data` is not given."""
         data = subject.config.data.source
         if self._against in ("training set", "trained on"):
-            return data
+            return known_source(data, subject.name)
         if self._against == "data":
-            return subject.config.metrics.reference or data
+            return known_source(subject.config.metrics.reference or data, subject.name)
         name = data.partition(":")[0]
         if name in TORCHVISION_SETS and "test" in TORCHVISION_SETS[name].splits:
             return f"{name}:test"

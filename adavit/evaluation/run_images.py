@@ -9,9 +9,10 @@ import numpy as np
 
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
-from adavit.data.named_sets import TORCHVISION_SETS
+from adavit.data.known_names import TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.models import Generator
+from adavit.runs.shared_names import HERE
 
 Activity = Callable[[str, int, int], None]
 """Told what takes time: a word, how much of it is done, and of how much."""
@@ -121,7 +122,7 @@ def images_of_run(
     Raises:
         UserError: If they cannot be had, or `data` is None and the run's own have changed since.
     """
-    source = data or config.data.source
+    source = data or known_source(config.data.source, name)
     root = data_root or config.data.data_root
     found = images_like(
         generator, source, "--data", data_root=root, activity=activity, **reading_of(config)
@@ -135,6 +136,25 @@ def images_of_run(
             " --data."
         )
     return RunImages(found, None)
+
+
+def known_source(source: str, name: str) -> str:
+    """The data of a run as its settings name them, if they can be found by that.
+
+    Args:
+        source: Of the settings; a file away from its run has but the name of a folder or zip.
+        name: Of the run or file, for messages.
+
+    Raises:
+        UserError: If there is nothing of that name here.
+    """
+    if source.startswith(HERE) and not Path(source).exists():
+        raise UserError(
+            f"{name!r} knows its data by the name {source.removeprefix(HERE)!r} alone, since it lies"
+            " outside of its run, and there is none of that name here. Expected the images; name"
+            " them with --data."
+        )
+    return source
 
 
 def split_of(config: ResolvedConfig, images: ImageSet) -> Split:

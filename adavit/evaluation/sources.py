@@ -66,7 +66,7 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
     Raises:
         UserError: If there is nothing of that name, or it is damaged.
     """
-    path = Path(source).expanduser()
+    path = Path(source)
     if is_run_or_generator(path):
         stored = read_generator(path, which=which)
         run = RunDirectory.open(path) if path.is_dir() else None

@@ -16,6 +16,7 @@ from adavit.experiments.tables import describe_cells, summary_table
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.paths import takes_paths
 
 GRID_FILE = "grid.yaml"
 DEFAULT_PARENT = Path("runs/ablations")
@@ -66,6 +67,7 @@ def best_figure(directory: CellDirectory, metric: str | None = None) -> float | 
     return None if best is None else float(best[recorded or ""])
 
 
+@takes_paths("source", "out")
 def ablate(
     source: str,
     *,

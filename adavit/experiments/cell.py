@@ -1,5 +1,6 @@
 """A cell: one resolved configuration of an experiment, known by its digest."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -9,7 +10,10 @@ from typing import Any
 
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
+from adavit.data import ImageSet, load_images
+from adavit.data.assemble import Progress
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
+from adavit.experiments.experiment_file import check_size
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
 from adavit.training.start.workload import Workload, absolute_source, load_workload
@@ -21,7 +25,14 @@ CHANGES_NO_RESULT = {
     # Where things lie, and how often a run writes what it does; the content of the data counts instead.
     "data": {"source", "data_root", "follow_links", "channels", "frames", "scale_16bit"},
     "metrics": {"inception_weights", "reference"},
-    "run": {"out", "device", "status_every_kimg", "samples_every_kimg", "checkpoint_every_kimg"},
+    "run": {
+        "out",
+        "device",
+        "status_every_kimg",
+        "samples_every_kimg",
+        "checkpoint_every_kimg",
+        "keep_checkpoints",
+    },
 }
 """Keys that are no part of a digest."""
 
@@ -61,6 +72,36 @@ class Cell:
         return build_config([self.settings, run])
 
 
+class Sources:
+    """What data hold, looked at once however many cells are made of them."""
+
+    def __init__(self) -> None:
+        self.absolute = functools.cache(absolute_source)
+        self._reference = functools.cache(load_reference)
+        self._images: dict[Any, ImageSet] = {}
+
+    def images(self, source: str, *, progress: Progress | None = None, **settings: Any) -> ImageSet:
+        """As `adavit.data.load_images`."""
+        key = (source, *sorted(settings.items()))
+        if key not in self._images:
+            self._images[key] = load_images(source, progress=progress, **settings)
+        return self._images[key]
+
+    def reference_fingerprint(self, workload: Workload) -> str | None:
+        """Of the images that the metrics compare with; None where those are of the data themselves."""
+        config, images = workload.config, workload.image_set
+        if config.metrics.reference is None:
+            return None
+        return self._reference(
+            config.metrics.reference,
+            "--metric-data",
+            resolution=images.images.shape[2],
+            channels=CHANNEL_NAMES[images.images.shape[1]],
+            data_root=config.data.data_root,
+            **reading_of(config),
+        ).fingerprint
+
+
 def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
     """All cells of a grid, each resolved for its data and this machine's device.
 
@@ -71,14 +112,16 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
         console: Told what was found in the data, once per distinct data section.
 
     Raises:
-        UserError: If the settings of a point, its data or its device are not there.
+        UserError: If there are too many, or the settings of a point, its data or its device are not
+            there.
     """
+    check_size(grid.size, f"grid {grid.name!r}", "cells", "values to the axes")
     console = console or SilentConsole()
-    cells: dict[str, Cell] = {}
-    told: list[Any] = []
+    sources, cells = Sources(), dict[str, Cell]()
+    told: set[str] = set()
     for point in grid.points():
         # What is found in a data set need be said once.
-        data = (point.settings.get("data"), point.axes.get(SEED))
+        data = repr((point.settings.get("data"), point.axes.get(SEED)))
         cell = make_cell(
             grid.name,
             point.settings,
@@ -86,9 +129,10 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
             varied=point.varied,
             label=point.label,
             baseline=grid.is_baseline(point),
+            sources=sources,
             console=SilentConsole() if data in told else console,
         )
-        told.append(data)
+        told.add(data)
         if cell.digest in cells:
             first = cells[cell.digest]
             console.note(f"{cell.title!r} has the settings of {first.title!r}; it is run once.")
@@ -105,6 +149,7 @@ def make_cell(
     label: str,
     baseline: bool = False,
     job: str | None = None,
+    sources: Sources | None = None,
     console: Console | None = None,
 ) -> Cell:
     """Resolves settings to a cell.
@@ -117,19 +162,24 @@ def make_cell(
         label: As in `Cell`.
         baseline: As in `Cell`.
         job: Makes the same settings another cell: a sampler may draw them twice, at the same time.
+        sources: What other cells have loaded.
         console: Told what was found in the data.
 
     Raises:
         UserError: If the settings, the data or the device are not there.
     """
-    workload = load_workload(build_config([settings]), console or SilentConsole())
+    sources = sources or Sources()
+    workload = load_workload(
+        build_config([settings]), console or SilentConsole(), load=sources.images
+    )
     fingerprint = workload.image_set.fingerprint
     resolved = workload.config.as_dict()
-    resolved["data"]["source"] = absolute_source(resolved["data"]["source"])
+    resolved["data"]["source"] = sources.absolute(resolved["data"]["source"])
     reference = workload.config.metrics.reference
     if reference is not None:
-        resolved["metrics"]["reference"] = absolute_source(reference)
-    content = {"images": fingerprint, "reference": _reference_fingerprint(workload), "job": job}
+        resolved["metrics"]["reference"] = sources.absolute(reference)
+    found = sources.reference_fingerprint(workload)
+    content = {"images": fingerprint, "reference": found, "job": job}
     digest = digest_of(
         resolved, {key: value for key, value in content.items() if value is not None}
     )
@@ -163,17 +213,3 @@ def digest_of(resolved: Mapping[str, Mapping[str, Any]], content: Mapping[str, s
     }
     text = json.dumps({**counted, **content}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
-
-
-def _reference_fingerprint(workload: Workload) -> str | None:
-    config, images = workload.config, workload.image_set
-    if config.metrics.reference is None:
-        return None
-    return load_reference(
-        config.metrics.reference,
-        "--metric-data",
-        resolution=images.images.shape[2],
-        channels=CHANNEL_NAMES[images.images.shape[1]],
-        data_root=config.data.data_root,
-        **reading_of(config),
-    ).fingerprint

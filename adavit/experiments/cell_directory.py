@@ -6,8 +6,8 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.liveness import WorkerIdentity
-from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
 from adavit.runs.records import figures, read_records
 from adavit.runtime.files import make_folder, write_json
@@ -42,15 +42,37 @@ class CellDirectory:
         return self.run.is_run()
 
     def checkpoint_images(self) -> int | None:
-        """Images seen at the checkpoint, or None without one.
+        """Images seen at the newest sound checkpoint, or None without one."""
+        try:
+            newest = load_newest(self.run)
+        except UserError:
+            return None
+        progress = {} if newest is None else newest.state.get("progress")
+        images = progress.get("images") if isinstance(progress, dict) else None
+        return images if isinstance(images, int) else None
+
+    def put_damaged_checkpoints_aside(self) -> str | None:
+        """Makes way for another beginning where there is nothing to go on from.
+
+        Returns:
+            What is wrong with the newest checkpoint; None if one of them is sound, or none is there.
 
         Raises:
-            UserError: If the checkpoint is damaged.
+            OSError: If one cannot be read, which says nothing about what is in it.
+            RunTaken: If another process trains here.
         """
-        if not self.run.checkpoint.is_file():
-            return None
-        images = (load_checkpoint(self.run.checkpoint).get("progress") or {}).get("images")
-        return images if isinstance(images, int) else None
+        try:
+            load_newest(self.run)
+        except UserError as error:
+            damaged = self.run.checkpoints()
+            for path in damaged:
+                with path.open("rb") as file:
+                    file.read(1)
+            with self.run.claimed():
+                for path in damaged:
+                    path.replace(self.run.damaged(path))
+            return str(error)
+        return None
 
     def is_finished(self) -> bool:
         """Whether the run in the directory is this cell's, and has come to its end.

@@ -17,6 +17,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names become folders and names in a queue."""
 
 
+MAXIMUM_RUNS = 10_000
+"""Of a grid or a sweep; more than anyone trains, and as many as the queue is searched in a second for."""
+
 KEYS = {"name": str, "description": str, "preset": str, "base": dict}
 """Keys of every such file, with their types."""
 
@@ -159,6 +162,25 @@ def check_sections(settings: object, where: str) -> None:
                 f"{found} is {value!r}, expected sections of keys. Write for example"
                 f" '{where}: {{training: {{batch: 32}}}}'."
             )
+
+
+def check_size(runs: int, what: str, noun: str, fewer: str) -> None:
+    """Refuses an experiment that no queue could hold, before its runs are made.
+
+    Args:
+        runs: How many it has.
+        what: The experiment, for people.
+        noun: What a run of it is called, in the plural.
+        fewer: Of what there should be fewer.
+
+    Raises:
+        UserError: If it has more than `MAXIMUM_RUNS`.
+    """
+    if runs > MAXIMUM_RUNS:
+        raise UserError(
+            f"{what} has {runs:,} {noun}, expected at most {MAXIMUM_RUNS:,}. Give fewer {fewer}, or"
+            " divide it."
+        )
 
 
 def is_setting(key: str) -> bool:

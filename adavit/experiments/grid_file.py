@@ -1,6 +1,7 @@
 """An ablation grid: shared settings, and axes whose product is the cells."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -60,6 +61,11 @@ class Grid(ExperimentFile):
 
     axes: dict[str, dict[Any, Values]]
     baseline: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """How many points there are."""
+        return math.prod(len(options) for options in self.axes.values())
 
     def points(self) -> Iterator[Point]:
         """All combinations, the last axis fastest."""

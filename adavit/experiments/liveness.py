@@ -7,15 +7,15 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
-from optuna.trial import TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from adavit.experiments.patience import UNREACHABLE
+
+Who = TypeVar("Who", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,47 @@ class WorkerIdentity:
         return started != self.started or state in ("Z", "X")
 
 
+class Silence:
+    """How long others give no sign of life, as this process counts the seconds.
+
+    A sign is anything that changes, such as a counter; no time that another machine has written is looked
+    at, since its clock may be wrong by any amount. Between two looks no more than `longest_look_s` is
+    counted: a process that did not look for an hour, or slept for one, has not heard an hour of silence.
+
+    Args:
+        grace_s: Seconds of silence that mean nothing.
+        longest_look_s: As above; no shorter than the time between two signs.
+        clock: Seconds since any moment.
+    """
+
+    def __init__(
+        self, grace_s: float, longest_look_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._grace_s = grace_s
+        self._longest_look_s = longest_look_s
+        self._clock = clock
+        self._last_look = clock()
+        self._heard: dict[Any, tuple[Any, float]] = {}
+
+    def look(self, signs: Mapping[Who, Any]) -> set[Who]:
+        """Who has been silent for too long.
+
+        Args:
+            signs: The latest sign of everyone who should give some; others are forgotten.
+        """
+        now = self._clock()
+        passed = min(now - self._last_look, self._longest_look_s)
+        self._last_look = now
+        heard: dict[Who, tuple[Any, float]] = {}
+        for who, sign in signs.items():
+            before, silent = self._heard.get(who, (None, 0.0))
+            heard[who] = (sign, silent + passed if who in self._heard and before == sign else 0.0)
+        self._heard = heard
+        return {who for who, (_, silent) in heard.items() if silent > self._grace_s}
+
+
 class ClaimLost(Exception):
     """Others took this worker for dead and have gone on with its job."""
-
-
-def holds(storage: RDBStorage, trial_id: int) -> bool:
-    """Whether a trial is still its worker's: others take a worker for dead after too long a silence."""
-    return storage.get_trial(trial_id).state == TrialState.RUNNING
 
 
 class Heartbeat:
@@ -87,20 +121,20 @@ class Heartbeat:
     parent was killed asks itself to stop, so that it leaves a checkpoint.
 
     Args:
-        storage: Where it is recorded.
-        trial_id: Of the trial that this worker works on.
+        beat: Records a sign of life; False if the job has been given to another worker.
+        interval_s: Seconds between two of them.
+        grace_s: Seconds after which others may take the worker for dead.
     """
 
-    def __init__(self, storage: RDBStorage, trial_id: int) -> None:
-        self._storage = storage
-        self._trial_id = trial_id
-        self._interval = storage.heartbeat_interval or 1
-        self._grace = storage.grace_period or 2 * self._interval
+    def __init__(self, beat: Callable[[], bool], *, interval_s: float, grace_s: float) -> None:
+        self._beat = beat
+        self._interval_s = interval_s
+        self._grace_s = grace_s
         self._end = threading.Event()
         self._lost = threading.Event()
         # Not the monotonic clock, which stands still while a machine sleeps.
         self._last = time.time()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._go_on, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -113,7 +147,8 @@ class Heartbeat:
         traceback: TracebackType | None,
     ) -> None:
         self._end.set()
-        self._thread.join()
+        # Not for longer: a server that does not answer may hold it up, and a late beat does no harm.
+        self._thread.join(timeout=self._interval_s)
 
     def check(self) -> None:
         """Cheap; to be called at every step.
@@ -121,25 +156,23 @@ class Heartbeat:
         Raises:
             ClaimLost: If the job has been given to another worker.
         """
-        if time.time() - self._last > self._grace:
+        if abs(time.time() - self._last) > self._grace_s:
             self._record()
         if self._lost.is_set():
             raise ClaimLost
 
-    def _beat(self) -> None:
+    def _go_on(self) -> None:
         parent = multiprocessing.parent_process()
-        while not self._end.wait(self._interval):
+        while not self._end.wait(self._interval_s):
             self._record()
             if parent is not None and not parent.is_alive():
                 os.kill(os.getpid(), signal.SIGTERM)
                 parent = None
-        self._storage.remove_session()
 
     def _record(self) -> None:
-        with contextlib.suppress(StorageInternalError, SQLAlchemyError):
-            if not holds(self._storage, self._trial_id):
+        with contextlib.suppress(*UNREACHABLE):
+            if not self._beat():
                 self._lost.set()
-            self._storage.record_heartbeat(self._trial_id)
         self._last = time.time()
 
 

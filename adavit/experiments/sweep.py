@@ -28,6 +28,7 @@ from adavit.experiments.worker import Pruned
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import seed_for
 
 SWEEP_FILE = "sweep.yaml"
@@ -112,8 +113,8 @@ class SweepPlan:
             recorded = recorded_metric(read_records(directory.run.metrics), self.metric)
             for images, figure in directory.figures(recorded):
                 if images not in told:
-                    told.add(images)
                     trial.report(figure, step=images)
+                    told.add(images)
                     if trial.should_prune():
                         raise Pruned(
                             f"{recorded} {figure:.4g} at {images / 1000:g} kimg is above the median"
@@ -134,6 +135,7 @@ class SweepPlan:
         return figure
 
 
+@takes_paths("source", "out")
 def sweep(
     source: str,
     *,

@@ -2,25 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from typing import TYPE_CHECKING, Any
 
 from adavit.config.layers import Values
 from adavit.errors import UserError
 from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
+    check_size,
     is_setting,
     read_experiment,
     shared,
     shipped_names,
 )
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 FOLDER = "sweeps"
 DEFAULT_TRIALS = 20
@@ -40,7 +37,7 @@ class Sweep(ExperimentFile):
     metric: str | None
     trials: int
 
-    def distributions(self) -> dict[str, BaseDistribution]:
+    def distributions(self) -> "dict[str, BaseDistribution]":
         """What the sampler draws each setting from."""
         return {key: _distribution(key, values) for key, values in self.search.items()}
 
@@ -50,8 +47,10 @@ class Sweep(ExperimentFile):
         """The sweep with other shared settings.
 
         Raises:
-            UserError: If a layer sets what is searched for, or has no sections.
+            UserError: If a layer sets what is searched for, or has no sections, or there are too many
+                trials.
         """
+        check_size(trials or self.trials, f"sweep {self.name!r}", "runs", "trials")
         base = self.overridden_base(
             layers, varied=self.search, reason=f"sweep {self.name!r} searches for it"
         )
@@ -94,7 +93,10 @@ def read_sweep(source: str) -> Sweep:
     return sweep
 
 
-def _distribution(key: object, values: object) -> BaseDistribution:
+def _distribution(key: object, values: object) -> "BaseDistribution":
+    # Where it is needed: names of sweeps are asked for without a sampler.
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     where = f"search.{key}"
     if not isinstance(key, str) or not is_setting(key):
         raise UserError(

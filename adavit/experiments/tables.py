@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adavit.config.run import RunConfig
+from adavit.config.training import TrainingConfig
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import Grid
@@ -14,6 +14,9 @@ from adavit.runtime.console import SilentConsole
 from adavit.runtime.text_table import aligned
 from adavit.training.plan import seconds_per_step
 from adavit.training.start.workload import load_workload, total_images
+
+MEASURED_KINDS = 8
+"""Of the cells of a grid: a few steps of small networks take a third of a second to build and to time."""
 
 COLUMNS = ("cell", "metric", "best", "last", "r_t", "p", "gap", "images/s", "state")
 """Of the table at the end."""
@@ -43,25 +46,40 @@ def total_time(seconds: float, *, cells: int, workers: int) -> str:
     """The time of all cells, in words, divided between the workers."""
     shared = f" with {workers} workers, if each is as fast as one alone" if workers > 1 else ""
     return (
-        f"{in_words(seconds / min(workers, cells))}{shared}; measured now, and the evaluations"
-        " besides."
+        f"{in_words(seconds / min(workers, cells))}{shared}; measured now on a few steps, and the"
+        " evaluations besides."
     )
 
 
 def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
-    """Time of the training steps that each cell still needs, measured on a few steps of each kind."""
-    per_step: dict[str, float] = {}
+    """Time of the training steps that each cell still needs.
+
+    It is measured on a few steps of each kind of cell, or of `MEASURED_KINDS` of them; the others are taken
+    to need as much for an image as the nearest of those, in the order of the cells.
+    """
+    kinds = [_what_takes_time(cell) for cell in cells]
+    firsts = dict(zip(reversed(kinds), reversed(cells), strict=True))
+    distinct = dict.fromkeys(kinds)
+    measured = _per_image([firsts[kind] for kind in distinct])
+    per_image = dict(zip(distinct, measured, strict=True))
     times = []
-    for cell in cells:
-        config = cell.config()
-        kind = repr(_what_takes_time(config))
-        if kind not in per_step:
-            per_step[kind] = seconds_per_step(load_workload(config, SilentConsole()))
+    for cell, kind in zip(cells, kinds, strict=True):
         done = CellDirectory(folder, cell).checkpoint_images() or 0
-        times.append(
-            max(0, total_images(config.training) - done) / config.training.batch * per_step[kind]
-        )
+        times.append(max(0, _total_images(cell) - done) * per_image[kind])
     return times
+
+
+def _per_image(kinds: Sequence[Cell]) -> list[float]:
+    """Seconds for an image of a training step of each of the kinds of cells."""
+    count = min(len(kinds), MEASURED_KINDS)
+    # In the middle of equal parts, so that an axis is measured over its whole length.
+    chosen = [(2 * part + 1) * len(kinds) // (2 * count) for part in range(count)]
+    seconds = []
+    for index in chosen:
+        config = kinds[index].config()
+        workload = load_workload(config, SilentConsole())
+        seconds.append(seconds_per_step(workload) / workload.config.training.batch)
+    return [seconds[index * count // len(kinds)] for index in range(len(kinds))]
 
 
 def in_words(seconds: float) -> str:
@@ -133,10 +151,26 @@ def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Ou
     return "\n".join(aligned(lines, right=right))
 
 
-def _what_takes_time(config: RunConfig) -> dict[str, Any]:
-    sections = config.as_dict()
-    kept = {key: sections[key] for key in ("generator", "discriminator", "training", "augment")}
-    return {**kept, "resolution": config.data.resolution}
+def _what_takes_time(cell: Cell) -> str:
+    """Equal for cells whose steps take the same time.
+
+    Of a weight, a rate or a probability it matters only whether it is 0, which leaves something out.
+    """
+    sections = cell.settings
+    weighed = {
+        section: {
+            key: bool(value) if isinstance(value, float) else value
+            for key, value in sections[section].items()
+            if key != "total_kimg"
+        }
+        for section in ("training", "augment")
+    }
+    built = [sections["generator"], sections["discriminator"], sections["data"]["resolution"]]
+    return repr([built, weighed])
+
+
+def _total_images(cell: Cell) -> int:
+    return total_images(TrainingConfig.model_construct(**cell.settings["training"]))
 
 
 def _shown(value: Any) -> str:

@@ -1,5 +1,6 @@
 """A worker: takes one cell after the other from the queue, until all of them have ended."""
 
+import errno
 import gc
 import multiprocessing
 import os
@@ -7,7 +8,9 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -17,6 +20,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.liveness import ClaimLost, Heartbeat
+from adavit.experiments.patience import HURRIED_S, UNREACHABLE, Patience, QueueUnreachable
 from adavit.experiments.queue import Claim, Queue
 from adavit.runs.directory import RunTaken
 from adavit.runtime.console import BarConsole, Console, Status
@@ -24,7 +28,12 @@ from adavit.runtime.signals import Stopped, StopRequest
 from adavit.training.train import resume, train
 
 DEATHS_ALLOWED = 5
-"""A cell that so many workers have died of in a row (out of memory, say) is given up."""
+"""A cell that so many workers have died of in a row (out of memory, say), without a new checkpoint, is given up."""
+
+NO_CHECKPOINT = -1
+"""Images at the checkpoint where there is none: fewer than at the first one."""
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Pruned(Exception):
@@ -123,39 +132,56 @@ class Worker:
         queue: Its queue.
         folder: Where the cells' directories lie.
         console: Told what is done.
+        patience: With the queue's database.
     """
 
-    def __init__(self, plan: Plan, queue: Queue, folder: Path, console: Console) -> None:
+    def __init__(
+        self, plan: Plan, queue: Queue, folder: Path, console: Console, patience: Patience
+    ) -> None:
         self.plan = plan
         self.queue = queue
         self.folder = folder
         self.console = console
+        self._stop = StopRequest()
+        self._patiently = replace(patience, asked_to_stop=self._stop)
         self._told: set[str] = set()
-        self._idle = min(5.0, queue.storage.heartbeat_interval or 1)
+        self._idle = min(5.0, queue.heartbeat_s)
 
     def run(self) -> None:
         """Takes jobs until all have ended, here or elsewhere.
 
         Raises:
             Stopped: After a signal; the job is back in the queue, with a checkpoint written.
-            RunError: If the device no longer works.
+            RunError: If the device no longer works, the disk is full, or the queue cannot be reached.
         """
-        parent = multiprocessing.parent_process()
-        with StopRequest() as stop:
-            while len(self.queue.outcomes(self.plan.jobs)) < len(self.plan.jobs):
-                claim = self.queue.claim(self.plan.jobs)
-                if claim is not None:
-                    self._work(claim, stop)
-                    gc.collect()  # networks and optimisers hold each other
-                    if torch.cuda.is_available():
-                        torch.cuda.empty_cache()
-                else:
-                    workers = map(str, self.queue.running(self.plan.jobs).values())
-                    self._wait_for(f"workers that run the last cells: {', '.join(sorted(workers))}")
-                if stop.signal_number is not None:
-                    raise Stopped(stop.signal_number)
-                if parent is not None and not parent.is_alive():
-                    raise Stopped(signal.SIGTERM)  # no one is left to tell; see Heartbeat
+        with self._stop:
+            try:
+                self._work_until_all_have_ended()
+            except QueueUnreachable:
+                self._honour_signal()
+                raise
+
+    def _work_until_all_have_ended(self) -> None:
+        parent, jobs = multiprocessing.parent_process(), self.plan.jobs
+        while len(self._patiently(lambda: self.queue.outcomes(jobs))) < len(jobs):
+            claim = self._patiently(lambda: self.queue.claim(jobs))
+            if claim is not None:
+                self._work(claim)
+                gc.collect()  # networks and optimisers hold each other
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+            else:
+                running = self._patiently(lambda: self.queue.running(jobs))
+                self._wait_for(
+                    f"workers that run the last cells: {', '.join(sorted(map(str, running.values())))}"
+                )
+            self._honour_signal()
+            if parent is not None and not parent.is_alive():
+                raise Stopped(signal.SIGTERM)  # no one is left to tell; see Heartbeat
+
+    def _honour_signal(self) -> None:
+        if self._stop.signal_number is not None:
+            raise Stopped(self._stop.signal_number)
 
     def _wait_for(self, whom: str) -> None:
         text = f"Waiting for {whom}."
@@ -164,37 +190,43 @@ class Worker:
             self.console.note(text)
         time.sleep(self._idle)
 
-    def _work(self, claim: Claim, stop: StopRequest) -> None:
+    def _work(self, claim: Claim) -> None:
         """Runs one cell, and notes how it ended in its directory and in the queue."""
-        directory: CellDirectory | None = None
+        queue, directory = self.queue, None
         with ExitStack() as stack:
-            heartbeat = stack.enter_context(Heartbeat(self.queue.storage, claim.trial_id))
+            heartbeat = stack.enter_context(
+                Heartbeat(
+                    lambda: queue.beat(claim), interval_s=queue.heartbeat_s, grace_s=queue.grace_s
+                )
+            )
 
             def on_step() -> None:
                 heartbeat.check()
-                if stop.signal_number is not None:
-                    raise Stopped(stop.signal_number)
+                self._honour_signal()
 
             try:
-                cell = self.plan.cell(self.queue, claim)
+                cell = self._patiently(lambda: self.plan.cell(queue, claim))
                 directory = CellDirectory(self.folder, cell)
                 directory.make()
                 log = stack.enter_context(directory.log.open("a", encoding="utf-8"))
+                watch = self._patiently(lambda: self.plan.watch(queue, claim, directory))
                 console = CellConsole(
                     self.console,
                     cell.title,
                     log,
                     told=self._told,
                     on_step=on_step,
-                    on_report=self.plan.watch(self.queue, claim, directory),
+                    on_report=partial(_if_reachable, watch),
                 )
                 self._train(claim, directory, console)
                 figure = self.plan.figure(directory)
+                directory.write_note("finished", attempts=claim.attempts)
             except Pruned as pruned:
                 assert directory is not None
                 self.console.note(f"[{directory.cell.title}] Pruned: {pruned}.")
                 directory.write_note("pruned", attempts=claim.attempts, reason=str(pruned))
-                self.queue.prune(claim, self.plan.figure(directory))
+                figure = self.plan.figure(directory)
+                self._patiently(lambda: queue.prune(claim, figure))
             except ClaimLost:
                 self.console.note(
                     f"Job {claim.job} was given to another worker while this one was silent; it"
@@ -202,28 +234,38 @@ class Worker:
                 )
             except RunTaken:
                 # By a worker that was silent for long, but lives: it will notice, or finish.
-                self.queue.release(claim)
+                self._release(claim)
                 self._wait_for(f"the process that still trains in {self.folder}")
+            except QueueUnreachable:
+                raise  # the job is found without its worker then
             except (Stopped, KeyboardInterrupt):
-                self.queue.release(claim)
+                self._release(claim)
                 raise
             except Exception as error:  # noqa: BLE001  whatever it was, the grid goes on
                 self._failed(claim, directory, error)
             else:
-                directory.write_note("finished", attempts=claim.attempts)
-                self.queue.finish(claim, figure)
+                self._patiently(lambda: queue.finish(claim, figure))
+
+    def _release(self, claim: Claim) -> None:
+        self._patiently(lambda: self.queue.release(claim))
 
     def _train(self, claim: Claim, directory: CellDirectory, console: CellConsole) -> None:
-        if claim.deaths >= DEATHS_ALLOWED:
+        damage = directory.put_damaged_checkpoints_aside()
+        if damage is not None:
+            console.note(f"The cell begins again, since its {damage}")
+        images = directory.checkpoint_images()
+        begun_at = NO_CHECKPOINT if images is None else images
+        deaths = claim.deaths_without_progress(begun_at)
+        if deaths >= DEATHS_ALLOWED:
             raise RunError(
-                f"{claim.deaths} workers in a row died of this cell, the last one"
-                f" {claim.last_worker}. Look for what killed them (memory?), then run again with"
-                " --retry-failed."
+                f"{deaths} workers in a row died of this cell without a new checkpoint, the last"
+                f" one {claim.last_worker}. Look for what killed them (memory?), then run again"
+                " with --retry-failed."
             )
+        self._patiently(lambda: self.queue.begin(claim, begun_at))
         if directory.is_finished():
             console.note(f"Finished already, in {directory.path}.")
             return
-        images = directory.checkpoint_images()
         note = None
         if claim.last_worker is not None:
             how = (
@@ -240,6 +282,15 @@ class Worker:
             train(directory.cell.config(directory.path), console=console)
 
     def _failed(self, claim: Claim, directory: CellDirectory | None, error: Exception) -> None:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            # No fault of the cell's, and the next one would not fare better.
+            with suppress(QueueUnreachable):
+                replace(self._patiently, seconds=HURRIED_S)(lambda: self.queue.release(claim))
+            raise RunError(
+                f"the disk is full (while writing {error.filename or self.folder}), expected room"
+                " for the runs' files. Make room, then run the same command again; each cell goes"
+                " on from its last checkpoint."
+            )
         known = isinstance(error, UserError | RunError)
         text = str(error).strip()
         reason = text if known else f"{type(error).__name__}: {(text.splitlines() or [''])[0]}"
@@ -253,9 +304,15 @@ class Worker:
                     self.console.note(f"[{title}] The traceback is in {directory.log}.")
                 directory.write_note("failed", attempts=claim.attempts, reason=reason)
         finally:
-            self.queue.fail(claim, reason)
+            self._patiently(lambda: self.queue.fail(claim, reason))
         if type(error).__name__ == "AcceleratorError":  # by its name, as in cli.errors
             raise RunError(
                 f"the device failed ({reason}), expected it to work. Nothing more can be done in"
                 f" this process ({os.getpid()}); run the same command again with --retry-failed."
             )
+
+
+def _if_reachable(watch: Callable[[], None]) -> None:
+    """A database that cannot be reached does not stop the work: it is told at the next report."""
+    with suppress(*UNREACHABLE):
+        watch()

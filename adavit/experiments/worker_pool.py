@@ -1,8 +1,8 @@
 """Running an experiment with one worker in this process, or several in processes of their own."""
 
-import contextlib
 import multiprocessing
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -16,12 +16,14 @@ import torch
 
 from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
-from adavit.experiments.database import open_storage, sqlite_url
+from adavit.experiments.database import open_storage, shown_url, sqlite_url
+from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.signals import Stopped, StopRequest
+from adavit.runtime.streams import for_terminal, lenient_streams
 
 QUEUE_FILE = "queue.sqlite3"
 
@@ -38,14 +40,18 @@ class WorkerPool:
         heartbeat_s: Seconds between signs of life.
         grace_s: Seconds of silence after which a worker counts as dead. One that died on this machine
             is noticed at once.
+        patience_s: Seconds for which a database that could be reached before is waited for.
+        opening_s: The same of one whose URL may be wrong.
     """
 
     folder: Path
     storage: str | None = None
     workers: int = 1
     devices: tuple[str, ...] = ()
-    heartbeat_s: int = 10
-    grace_s: int = 60
+    heartbeat_s: float = 10
+    grace_s: float = 60
+    patience_s: float = 300
+    opening_s: float = 30
 
     def __post_init__(self) -> None:
         kinds = {device.partition(":")[0] for device in self.devices}
@@ -57,7 +63,7 @@ class WorkerPool:
         for device in self.devices:
             kind, colon, index = device.partition(":")
             if kind not in ("cpu", "cuda", "mps") or (
-                colon and (kind != "cuda" or not index.isdigit())
+                colon and (kind != "cuda" or not re.fullmatch("[0-9]{1,4}", index))
             ):
                 raise UserError(
                     f"--devices names {device!r}, expected cpu, mps, cuda or cuda:0, cuda:1, ..."
@@ -83,19 +89,38 @@ class WorkerPool:
         """What the devices lay over the settings of all cells: their kind, if any is named."""
         return [{"run": {"device": self.devices[0].partition(":")[0]}}] if self.devices else []
 
-    def open_queue(self, plan: Plan) -> Queue:
+    @property
+    def url(self) -> str:
+        """Of the queue's database."""
+        return self.storage or sqlite_url(self.folder / QUEUE_FILE)
+
+    def patience(self, console: Console, seconds: float | None = None) -> Patience:
+        """Patience with the queue's database.
+
+        Args:
+            console: Told of an outage.
+            seconds: How much; None is `patience_s`.
+
+        Raises:
+            UserError: If the URL is none.
+        """
+        seconds = self.patience_s if seconds is None else seconds
+        return Patience(seconds, shown_url(self.url), tell=console.note)
+
+    def open_queue(self, plan: Plan, patience: Patience) -> Queue:
         """Connects to the queue of an experiment, and makes it if it is not there.
 
         Raises:
             UserError: If it cannot be opened.
         """
         make_folder(self.folder)
-        url = self.storage or sqlite_url(self.folder / QUEUE_FILE)
-        storage = open_storage(url, heartbeat_s=self.heartbeat_s, grace_s=self.grace_s)
-        study = optuna.create_study(
-            storage=storage, study_name=plan.name, load_if_exists=True, direction="minimize"
+        storage = open_storage(self.url, patience)
+        study = patience(
+            lambda: optuna.create_study(
+                storage=storage, study_name=plan.name, load_if_exists=True, direction="minimize"
+            )
         )
-        return Queue(storage, study)
+        return Queue(storage, study, heartbeat_s=self.heartbeat_s, grace_s=self.grace_s)
 
     def carry_out(
         self,
@@ -127,11 +152,12 @@ class WorkerPool:
             Stopped: As `run`.
             RunError: As `run`.
         """
-        queue = self.open_queue(plan)
+        patience = self.patience(console, self.opening_s)
+        queue = self.open_queue(plan, patience)
         write_text(self.folder / file, text)
         console.note(opening)
         if retry_failed:
-            again = queue.reopen_failed(plan.jobs)
+            again = patience(lambda: queue.reopen_failed(plan.jobs))
             console.note(f"{len(again)} failed {noun} are tried again.")
         return queue, self.run(plan, console)
 
@@ -149,12 +175,17 @@ class WorkerPool:
             Stopped: After a signal; what was running has written its checkpoint and is back in the queue.
             RunError: If workers died and left jobs.
         """
-        queue = self.open_queue(plan)
-        if self.workers == 1 and not any(":" in device for device in self.devices):
-            Worker(plan, queue, self.folder, console).run()
-        else:
-            self._run_processes(plan, console)
-        outcomes = queue.outcomes(plan.jobs)
+        patience = self.patience(console)
+        queue = self.open_queue(plan, patience)
+        try:
+            if self.workers == 1 and not any(":" in device for device in self.devices):
+                Worker(plan, queue, self.folder, console, patience).run()
+            else:
+                self._run_processes(plan, console)
+                patience = self.patience(console, self.opening_s)  # the workers had the long one
+        except Stopped as stop:  # in the midst of a cell, which is not to be resumed by itself
+            raise Stopped(stop.signal_number, go_on="the same command") from None
+        outcomes = patience(lambda: queue.outcomes(plan.jobs))
         left = len(plan.jobs) - len(outcomes)
         if left:
             raise RunError(
@@ -222,12 +253,13 @@ def _work(pool: WorkerPool, plan: Plan, device: str | None) -> None:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // pool.workers)))
-    try:
-        queue = pool.open_queue(plan)
-        Worker(plan, queue, pool.folder, LineConsole(sys.stdout)).run()
-    except Stopped as stop:
-        sys.exit(128 + stop.signal_number)
-    except (UserError, RunError) as error:
-        with contextlib.suppress(BrokenPipeError):
-            print(f"Error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
+    with lenient_streams():
+        try:
+            console = LineConsole(sys.stdout)
+            patience = pool.patience(console)
+            Worker(plan, pool.open_queue(plan, patience), pool.folder, console, patience).run()
+        except Stopped as stop:
+            sys.exit(128 + stop.signal_number)
+        except (UserError, RunError) as error:
+            print(f"Error: {for_terminal(str(error))}", file=sys.stderr, flush=True)
+            sys.exit(1)

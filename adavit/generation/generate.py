@@ -11,12 +11,15 @@ from adavit.data.files.members import normal, printable
 from adavit.errors import UserError
 from adavit.generation.grid import GridLayout, image_grid
 from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
+from adavit.generation.seeds import whole_number
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import is_result, result_png
 
 
+@takes_paths("source", "out")
 def generate(
     source: str,
     seeds: Sequence[int],
@@ -96,8 +99,8 @@ def _is_result_file(path: Path) -> bool:
 def _refuse_inside_data(out: Path, stored: StoredGenerator) -> None:
     """Generated images look like any others: beside the real ones they would be trained on."""
     given = stored.config.get("data", {}).get("source")
-    source = Path(str(given)).expanduser()
-    if given and source.is_dir() and out.expanduser().resolve().is_relative_to(source.resolve()):
+    source = Path(str(given))
+    if given and source.is_dir() and out.resolve().is_relative_to(source.resolve()):
         raise UserError(
             f"--out {str(out)!r} lies in the data {str(source)!r} of the run, where generated images would be"
             " trained on. Choose a folder outside of it."
@@ -129,32 +132,10 @@ def find_class(stored: StoredGenerator, name: str) -> int:
     names = [normal(each) for each in stored.classes]
     if normal(name) in names:
         return names.index(normal(name))
-    if name.isdecimal() and int(name) < stored.generator.num_classes:
-        return int(name)
+    number = whole_number(name)
+    if number is not None and number < stored.generator.num_classes:
+        return number
     raise UserError(
         f"--class is {printable(name)!r}, expected one of: {printable(', '.join(stored.classes))}, or a number below"
         f" {stored.generator.num_classes}. Name one of these."
     )
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`0-63` or `1,5,7-9` as numbers.
-
-    Raises:
-        UserError: If it is neither.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UserError(
-                f"--seeds is {text!r}, expected numbers and ranges. Write for example --seeds 0-63."
-            )
-        end = int(last) if dash else int(first)
-        if end < int(first) or end - int(first) >= 1_000_000:
-            raise UserError(
-                f"--seeds has the range {part.strip()!r}, expected up to a million rising numbers."
-                " Correct it."
-            )
-        seeds += range(int(first), end + 1)
-    return seeds

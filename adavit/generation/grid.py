@@ -8,7 +8,6 @@ from typing import Self
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torchvision.utils import make_grid
 
 from adavit.data.files.members import printable
 from adavit.errors import UserError
@@ -98,13 +97,31 @@ def image_grid(
         large = torch.nn.functional.pad(large, (0, 0, 0, CAPTION_HEIGHT))
         if large.shape[1] == 4:
             large[:, 3, -CAPTION_HEIGHT:] = 255
-    # make_grid repeats grey to three channels, which changes nothing that is seen.
-    grid = image_from_tensor(make_grid(large, nrow=columns, padding=GRID_PADDING))
+    grid = image_from_tensor(_tiled(large, columns))
     if captions is not None:
         _write(grid, captions, columns, width=large.shape[-1], height=large.shape[-2])
         # The picture's file says so too; without it the rows could not be told from higher images.
         grid.info[_CAPTIONED] = str(CAPTION_HEIGHT)
     return grid
+
+
+def _tiled(images: Tensor, columns: int) -> Tensor:
+    """Images [N, C, H, W] on black [C', H', W'], row by row; grey ones become RGB. One alone has no frame."""
+    if images.shape[1] == 1:
+        images = images.expand(-1, 3, -1, -1)
+    if len(images) == 1:
+        return images[0]
+    down, across = (side + GRID_PADDING for side in images.shape[-2:])
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    tiled = images.new_zeros(
+        images.shape[1], rows * down + GRID_PADDING, columns * across + GRID_PADDING
+    )
+    for index, image in enumerate(images):
+        top = GRID_PADDING + index // columns * down
+        left = GRID_PADDING + index % columns * across
+        tiled[:, top : top + image.shape[-2], left : left + image.shape[-1]] = image
+    return tiled
 
 
 def grid_rows(grid: Image.Image, *, resolution: int, columns: int = GRID_COLUMNS) -> int:

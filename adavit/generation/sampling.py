@@ -10,11 +10,52 @@ from PIL import Image
 from torch import Tensor
 
 from adavit.data import images_to_uint8
+from adavit.errors import RunError
 from adavit.models import Generator
 from adavit.runtime.randomness import generator_for
 
 BATCH = 64
 """Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""
+
+
+class ImagesNotFinite(RunError):
+    """A generator draws what is no image: it comes of a training that diverged.
+
+    Args:
+        what: A clause that says how many.
+
+    Attributes:
+        what: The same.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}, expected numbers: it comes of a training that diverged. Use another"
+            " generator (--which best or last of the run), or start a new run with a larger"
+            " training.r1_gamma or smaller learning rates."
+        )
+        self.what = what
+
+
+def drawn_bytes(images: Tensor) -> Tensor:
+    """What a generator drew, as bytes.
+
+    Args:
+        images: [B, C, H, W], floating point. Not modified.
+
+    Returns:
+        uint8, as `adavit.data.pixels.images_to_uint8`.
+
+    Raises:
+        ImagesNotFinite: If a pixel is not finite; it would pass for black.
+    """
+    sound = images.isfinite().flatten(1).all(dim=1)
+    if not sound.all():
+        wrong = len(sound) - int(sound.sum())
+        raise ImagesNotFinite(
+            f"{wrong} of {len(sound)} images that the generator draws are not finite"
+        )
+    return images_to_uint8(images)
 
 
 class LabelStream:
@@ -103,7 +144,7 @@ def generated_batches(
     stream = generator_for(seed, "evaluation", 0, generator.w_average.device)
     labels = LabelStream.of(generator, label_counts, seed)
     drawn = random_images(generator, count, stream=stream, labels=labels, truncation=truncation)
-    yield from (images_to_uint8(images) for images, _ in drawn)
+    yield from (drawn_bytes(images) for images, _ in drawn)
 
 
 @torch.no_grad()
@@ -144,7 +185,7 @@ def images_of_seeds(
                 index = int(torch.multinomial(weights, 1, generator=stream))
             labels = torch.tensor([index], device=device)
         image = generator(latents.to(device), labels, truncation=truncation)
-        yield images_to_uint8(image)[0].cpu(), index
+        yield drawn_bytes(image)[0].cpu(), index
 
 
 def image_from_tensor(image: Tensor) -> Image.Image:

@@ -1,14 +1,8 @@
 """The Inception score: of generated images alone, kept for comparison with older papers."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
-from torch_fidelity.metric_isc import (
-    KEY_METRIC_ISC_MEAN,
-    KEY_METRIC_ISC_STD,
-    isc_features_to_metric,
-)
 
 from adavit.errors import UserError
 from adavit.metrics.distances import TooFewImagesError
@@ -32,7 +26,6 @@ class InceptionScore(Measure):
 
     splits: int = 10
     seed: int = 2020
-    compares_with_real_images: ClassVar[bool] = False
 
     def check_extractor(self, extractor: FeatureExtractor) -> None:
         """See `Measure`: it needs classes."""
@@ -46,6 +39,13 @@ class InceptionScore(Measure):
         Raises:
             UserError: If the extractor has no classes.
         """
+        # Where it is needed: it brings torchvision along, and a run starts sooner without.
+        from torch_fidelity.metric_isc import (
+            KEY_METRIC_ISC_MEAN,
+            KEY_METRIC_ISC_STD,
+            isc_features_to_metric,
+        )
+
         found = isc_features_to_metric(
             classifying(extractor).logits(fakes).cpu(), splits=self.splits, rng_seed=self.seed
         )

@@ -1,7 +1,5 @@
 """The interface of a metric of images: what it needs of an extractor, its figures and its settings."""
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from adavit.metrics.extractors.extractor import FeatureExtractor
@@ -9,13 +7,7 @@ from adavit.metrics.real_features import RealFeatures
 
 
 class Measure:
-    """A metric of the features of generated images.
-
-    Attributes:
-        compares_with_real_images: False for one that looks at generated images alone.
-    """
-
-    compares_with_real_images: ClassVar[bool] = True
+    """A metric of the features of generated images."""
 
     def check_extractor(self, extractor: FeatureExtractor) -> None:
         """Refuses features that it cannot be made of.

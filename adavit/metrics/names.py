@@ -29,6 +29,9 @@ METRICS = tuple(REFERENCE_EXTRACTORS)
 
 HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "is")
 
+WITHOUT_REAL_IMAGES = ("is", "ppl")
+"""Metrics that look at generated images alone."""
+
 
 def recorded_name(metric: str, extractor: str) -> str:
     """The name a metric is recorded under.

@@ -4,11 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch_fidelity.metric_kid import (
-    KEY_METRIC_KID_MEAN,
-    KEY_METRIC_KID_STD,
-    kid_features_to_metric,
-)
 
 from adavit.metrics.distances import TooFewImagesError, frechet_distance_of, gaussian_statistics
 from adavit.metrics.extractors.extractor import FeatureExtractor
@@ -38,6 +33,13 @@ class KidSubsets(Measure):
         self, fakes: Tensor, real: RealFeatures, extractor: FeatureExtractor
     ) -> dict[str, float]:
         """Mean over the subsets, and "_std" their standard deviation; see `Measure.figures`."""
+        # Where it is needed: it brings torchvision along, and a run starts sooner without.
+        from torch_fidelity.metric_kid import (
+            KEY_METRIC_KID_MEAN,
+            KEY_METRIC_KID_STD,
+            kid_features_to_metric,
+        )
+
         found = kid_features_to_metric(
             fakes.double().cpu(),
             real.features.double(),

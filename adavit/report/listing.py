@@ -8,17 +8,20 @@ from adavit.errors import UserError
 from adavit.evaluation.compare import describe, protocol_letters
 from adavit.evaluation.protocol import comparison_key, key_digest
 from adavit.metrics.names import metric_of
-from adavit.report.run import Run, collect_runs
-from adavit.runs.directory import RunDirectory
+from adavit.report.run import Run, collect_runs, read_soundly
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import best_record, recorded_metric
+from adavit.runtime.console import Console
+from adavit.runtime.paths import takes_paths
 
 
-def list_runs(folder: Path) -> list[dict[str, Any]]:
-    """The runs below a folder, the one that was worked on last at the end.
+@takes_paths("folder")
+def list_runs(folder: Path, console: Console | None = None) -> list[dict[str, Any]]:
+    """The runs below a folder in the order in which they were started.
 
     Args:
         folder: Searched at any depth.
+        console: Told of runs that cannot be read, which are left out.
 
     Returns:
         For each run `run` (its path), `status`, `data`, `discriminator`, `augmentation`, `seed`,
@@ -27,15 +30,15 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         compare, and the `reason` of a failure; None where it is not known.
 
     Raises:
-        UserError: If there is no such folder, or no run in it.
+        UserError: If there is no such folder, or no run in it that can be read.
     """
     if not folder.is_dir():
         raise UserError(
             f"there is no folder {str(folder)!r}, expected one with runs. Train one first, for"
             " example adavit train --data small_set, or name another folder."
         )
-    runs = collect_runs([folder])
-    return [describe_run(run) for run in sorted(runs, key=_last_change)]
+    runs = sorted(collect_runs([folder], console), key=lambda run: (run.started, str(run.path)))
+    return read_soundly(runs, describe_run, lambda run: run.path, console)
 
 
 def describe_run(run: Run) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "augmentation": run.augmentation or (run.cell.label if run.cell else None),
         "seed": run.seed,
         "kimg": run.images / 1000,
-        "total_kimg": run.settings.get("training.total_kimg"),
+        "total_kimg": number(run.settings.get("training.total_kimg")),
         "p": number(run.stats[-1].get("p")) if run.stats else None,
         "metric": None if best is None else name,
         "best": None if best is None else number(best[name or ""]),
@@ -83,15 +86,3 @@ def protocol_legend(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, s
 def _protocol_key(name: str, record: Mapping[str, Any]) -> str:
     key = comparison_key(mapping(record.get("protocol")), metric_of(name) or name)
     return f"{name}@{key_digest(key)}"
-
-
-def _last_change(run: Run) -> tuple[float, str]:
-    """When something was last written into the run; a log grows without its folder changing."""
-    times = []
-    directory = RunDirectory(run.path)
-    for path in (run.path, directory.stats, directory.metrics, directory.cell_note):
-        try:
-            times.append(path.stat().st_mtime)
-        except OSError:
-            continue
-    return max(times, default=0.0), str(run.path)

@@ -20,6 +20,7 @@ from adavit.report.summary import headline, report_summary
 from adavit.report.table import Table
 from adavit.report.table_formats import explanation, ranking_data, table_view
 from adavit.report.wording import Wording
+from adavit.runs.shared_names import without_folders
 
 PAGE_BYTES = 9_800_000
 """A report fits in an e-mail: below 10 MB, of which plotly is the half."""
@@ -72,15 +73,19 @@ def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table,
 
 
 def _shared_settings(groups: Sequence[SeedGroup]) -> dict[str, str]:
-    """Settings that all runs have alike; the others are what the rows are about."""
+    """Settings that all runs have alike, paths by their names; the others are what the rows are about."""
     runs = [run for group in groups for run in group.runs]
     if not runs:
         return {}
     first, *others = runs
-    return {
-        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    shared = {
+        key: without_folders(value)
         for key, value in first.settings.items()
         if all(key in run.settings and run.settings[key] == value for run in others)
+    }
+    return {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in shared.items()
     }
 
 

@@ -9,9 +9,13 @@ from pathlib import Path
 from PIL import Image
 
 from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
+from adavit.runs.reading import read_bytes
 
 MAXIMUM_PIXELS = 100_000_000
 """A larger picture is not decoded."""
+
+MAXIMUM_FILE_BYTES = 4 * MAXIMUM_PIXELS
+"""No PNG of so many pixels is larger."""
 
 PIXELATED_SIDE = 64
 """Images up to this resolution are shown with their pixels as squares."""
@@ -36,16 +40,17 @@ class EmbeddedPicture:
 
 def digest_of(path: Path) -> str | None:
     """A short name of a file's content, or None if it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError:
-        return None
+    content = read_bytes(path, MAXIMUM_FILE_BYTES)
+    return None if content is None else hashlib.sha256(content).hexdigest()[:16]
 
 
 def read_picture(path: Path) -> Image.Image | None:
     """A PNG as RGB on black, or None if it is none, damaged, or too large."""
+    content = read_bytes(path, MAXIMUM_FILE_BYTES)
+    if content is None:
+        return None
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.width * image.height > MAXIMUM_PIXELS:
                 return None
             rgba = image.convert("RGBA")

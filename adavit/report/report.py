@@ -5,17 +5,20 @@ from pathlib import Path
 
 from adavit.errors import UserError
 from adavit.report.page import build_page
-from adavit.report.run import collect_runs
+from adavit.report.run import Run, collect_runs, read_soundly
 from adavit.report.seed_groups import choose_baseline, group_runs
 from adavit.report.summary import report_title
 from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_formats import to_csv, to_markdown
 from adavit.report.tabulation import build_table
+from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_text
+from adavit.runtime.paths import takes_paths
 
 SUFFIXES = (".html", ".md", ".csv", ".json")
 
 
+@takes_paths("sources", "out", "merge")
 def write_report(
     sources: Sequence[Path],
     out: Path,
@@ -23,6 +26,7 @@ def write_report(
     merge: Sequence[Path] = (),
     baseline: str | None = None,
     title: str | None = None,
+    console: Console | None = None,
 ) -> list[Path]:
     """Writes the report of runs, and its table beside it.
 
@@ -34,12 +38,13 @@ def write_report(
         baseline: Label of the row that others are compared with. None: as the grid says, else the
             one row without augmentation.
         title: Heading. None: the grid's name.
+        console: Told of runs that cannot be read, which are left out.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: If there is no run, or a file is not what it should be.
+        UserError: If there is no run that can be read, or a file is not what it should be.
     """
     if out.suffix not in SUFFIXES:
         raise UserError(
@@ -56,7 +61,38 @@ def write_report(
     ]
     _check_apart(files, merge)
     earlier = _read_tables(merge)
-    runs = collect_runs(sources)
+    runs = collect_runs(sources, console)
+    suffixes = [path.suffix for path in files]
+    try:
+        texts = _texts(runs, earlier, suffixes, baseline=baseline, title=title)
+    except UserError:
+        raise
+    except Exception:  # whatever a run holds, it is not to spoil the report of the others
+        written = read_soundly(
+            runs,
+            lambda run: (run, _texts([run], {}, suffixes, baseline=None, title=None)),
+            lambda run: run.path,
+            console,
+        )
+        if len(written) == len(runs):
+            raise  # a mistake of ours
+        kept = [run for run, _ in written]
+        texts = _texts(kept, earlier, suffixes, baseline=baseline, title=title)
+    make_folder(out.parent)
+    for path, content in zip(files, texts, strict=True):
+        write_text(path, content)
+    return files
+
+
+def _texts(
+    runs: Sequence[Run],
+    earlier: dict[str, Table],
+    suffixes: Sequence[str],
+    *,
+    baseline: str | None,
+    title: str | None,
+) -> list[str]:
+    """The content of each of the report's files."""
     failed = [run for run in runs if run.status == "failed"]
     groups = group_runs([run for run in runs if run.status != "failed"])
     if baseline is not None:
@@ -69,10 +105,7 @@ def write_report(
         ".json": table.to_json,
         ".html": lambda: build_page(groups, failed, table, heading),
     }
-    make_folder(out.parent)
-    for path in files:
-        write_text(path, texts[path.suffix]())
-    return files
+    return [texts[suffix]() for suffix in suffixes]
 
 
 def _check_apart(files: Sequence[Path], merge: Sequence[Path]) -> None:
@@ -95,6 +128,9 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
                 f"--merge {str(path)!r} cannot be read, expected the report.json of an earlier"
                 " report. Check the path."
             ) from None
-        name = path.name if path.name not in tables else str(path)
+        name, number = path.name, 1
+        while name in tables:  # without its folder, which is nobody else's business
+            number += 1
+            name = f"{path.name} ({number})"
         tables[name] = parse_table(content, f"--merge {str(path)!r}")
     return tables

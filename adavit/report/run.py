@@ -1,12 +1,17 @@
 """One run as the report sees it: what its directory says, checked and plain."""
 
+import contextlib
+import datetime
 import json
-import time
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from adavit.config.layers import parse_yaml
+from adavit.errors import UserError, first_line
+from adavit.report.soundness import check_settings, sound
 from adavit.runs.directory import RunDirectory
 from adavit.runs.listing import named_runs
 from adavit.runs.reading import (
@@ -14,13 +19,15 @@ from adavit.runs.reading import (
     mapping,
     number,
     read_json,
-    read_yaml,
+    read_text,
+    read_weights_metadata,
     text,
 )
 from adavit.runs.records import best_record, read_evaluations, read_records, recorded_metric
+from adavit.runtime.console import Console, SilentConsole
 
-QUIET_S = 120.0
-"""A run whose log has been silent for this long, and for three of its usual intervals, has stopped."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 HEURISTICS = {"rv": " r_v", "relative": " r_relative"}
 """What is said of the heuristic that steers p; nothing of r_t, which is the usual one."""
@@ -51,8 +58,8 @@ class Run:
 
     Attributes:
         path: The directory.
-        status: "finished", "running", "stopped", or "failed" or "pruned" by an experiment; that it is
-            running is inferred from the age of its log.
+        status: "finished", "running" (a process trains in the directory at this moment), "stopped", or
+            "failed" or "pruned" by an experiment.
         reason: Why it failed.
         settings: The configuration, flat: `{"run.seed": 0}`; empty where it failed before there was one.
         data: `data.json`.
@@ -63,6 +70,9 @@ class Run:
         memorisation: What `adavit memorisation` has written.
         leaks: What `adavit leaks` has written.
         cell: Its place in an ablation, or None.
+        images: Real images seen: those of the checkpoint, since a run that stopped goes on from there;
+            of one that is running, or has no checkpoint, as far as the logs know.
+        started: When it began, in seconds since 1970.
     """
 
     path: Path
@@ -77,22 +87,19 @@ class Run:
     memorisation: dict[str, Any]
     leaks: dict[str, Any]
     cell: AblationPlace | None
+    images: int
+    started: float
 
     @property
     def name(self) -> str:
-        """The directory's own name."""
-        return self.path.name
+        """The directory's own name; what is no text in it is escaped."""
+        return str(sound(self.path.name, ""))
 
     @property
     def seed(self) -> int:
         """The seed of all random streams; a cell that failed at once has no settings to name it."""
         seed = self.settings.get("run.seed", self.cell.seed if self.cell else None)
         return seed if isinstance(seed, int) else 0
-
-    @property
-    def images(self) -> int:
-        """Real images seen, as far as the logs know."""
-        return max((record["images"] for record in self.stats + self.metrics), default=0)
 
     @property
     def augmentation(self) -> str:
@@ -127,39 +134,135 @@ def _extra_operations(settings: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def collect_runs(sources: Sequence[Path]) -> list[Run]:
-    """The runs of a report, each once.
+def collect_runs(sources: Sequence[Path], console: Console | None = None) -> list[Run]:
+    """The runs of a report, each once; one that cannot be read is named and left out.
 
     Args:
         sources: Run directories, and folders to be searched for them.
+        console: Told of those left out.
 
     Raises:
-        UserError: If a source is no folder or holds no run.
+        UserError: If a source is no folder or holds no run, or none of the runs can be read.
     """
-    return [read_run(path) for path in named_runs(sources)]
+    return read_soundly(named_runs(sources), read_run, lambda path: path, console)
+
+
+def read_soundly(
+    items: Sequence[Item],
+    read: Callable[[Item], Result],
+    path_of: Callable[[Item], Path],
+    console: Console | None,
+) -> list[Result]:
+    """What can be made of each run; one that fails is named in one line, and spoils nothing for the others.
+
+    Args:
+        items: One for each run.
+        read: What is done with it.
+        path_of: The directory of its run.
+        console: Told of those left out.
+
+    Raises:
+        UserError: If nothing can be made of any, naming the first.
+    """
+    results, left_out = [], []
+    for item in items:
+        try:
+            results.append(read(item))
+        except UserError as error:
+            left_out.append(f"{path_of(item)}: {first_line(error)}")
+        except Exception as error:  # noqa: BLE001  strangers' files; all that is known has been refused before
+            left_out.append(f"{path_of(item)}: {type(error).__name__}: {first_line(error)}")
+    if left_out and not results:
+        raise UserError(
+            f"no run can be read, expected at least one. The first of {len(left_out)} is"
+            f" {left_out[0]}"
+        )
+    for line in left_out:
+        (console or SilentConsole()).note(f"Left out {line}")
+    return results
 
 
 def read_run(path: Path) -> Run:
-    """Reads a run directory; whatever is absent or damaged in it is empty in the result."""
+    """Reads a run directory; what is absent or damaged beside its settings is empty in the result.
+
+    Raises:
+        UserError: If its settings cannot be read, or a file holds what no run has.
+    """
     directory = RunDirectory(path)
-    settings = flat_settings(read_yaml(directory.config))
-    stats, metrics = read_records(directory.stats), read_records(directory.metrics)
-    cell = read_json(directory.cell_note)
-    failed = cell.get("status") == "failed"
+    settings = _settings(directory.config)
+    stats, metrics, evaluations = (
+        [sound(record, log.name) for record in read(log)]
+        for read, log in (
+            (read_records, directory.stats),
+            (read_records, directory.metrics),
+            (read_evaluations, directory.evaluations),
+        )
+    )
+    data, environment, cell, memorisation, leaks = (
+        sound(read_json(file), file.name)
+        for file in (
+            directory.data,
+            directory.environment,
+            directory.cell_note,
+            directory.diagnostics.memorisation,
+            directory.diagnostics.leaks,
+        )
+    )
+    running = directory.is_claimed()
+    images = _images_seen(directory, [*stats, *metrics], running=running)
+    failed = cell.get("status") == "failed" and not running
     return Run(
         path=path,
-        status="failed" if failed else _status(directory, settings, stats, metrics, cell),
+        status="failed" if failed else _status(settings, metrics, cell, images, running=running),
         reason=(text(cell.get("reason")) or "no reason was recorded") if failed else "",
         settings=settings,
-        data=read_json(directory.data),
-        environment=read_json(directory.environment),
+        data=data,
+        environment=environment,
         stats=stats,
         metrics=metrics,
-        evaluations=read_evaluations(directory.evaluations),
-        memorisation=read_json(directory.diagnostics.memorisation),
-        leaks=read_json(directory.diagnostics.leaks),
+        evaluations=evaluations,
+        memorisation=memorisation,
+        leaks=leaks,
         cell=_cell(cell) if "axes" in cell else None,
+        images=images,
+        started=_started(directory, environment),
     )
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    """The configuration, flat; empty where there is none, as of a cell that failed before it began."""
+    if not file.exists():
+        return {}
+    content = read_text(file)
+    if content is None:
+        raise UserError(f"{file.name} is no file of UTF-8 text. Restore it.")
+    settings = sound(flat_settings(parse_yaml(content, file.name)), file.name)
+    check_settings(settings, file.name)
+    return dict(settings)
+
+
+def _images_seen(
+    directory: RunDirectory, records: Sequence[dict[str, Any]], *, running: bool
+) -> int:
+    logged = max((record["images"] for record in records), default=0)
+    saved = None
+    if directory.checkpoint.is_file():  # its own number would need torch, and seconds
+        written = read_weights_metadata(directory.last_generator).get("images", "")
+        saved = int(written) if re.fullmatch("[0-9]{1,15}", written) else None
+    if saved is None:
+        return logged
+    return max(saved, logged) if running else saved
+
+
+def _started(directory: RunDirectory, environment: Mapping[str, Any]) -> float:
+    """What the run has noted; else when its oldest file was written."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return datetime.datetime.fromisoformat(text(environment.get("started"))).timestamp()
+    times = []
+    for path in (directory.cell_note, directory.config):
+        with contextlib.suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return min(times, default=0.0)
 
 
 def _cell(record: dict[str, Any]) -> AblationPlace:
@@ -185,32 +288,25 @@ def _word(value: Any) -> str:
 
 
 def _status(
-    directory: RunDirectory,
-    settings: dict[str, Any],
-    stats: list[dict[str, Any]],
+    settings: Mapping[str, Any],
     metrics: list[dict[str, Any]],
-    cell: dict[str, Any],
+    cell: Mapping[str, Any],
+    images: int,
+    *,
+    running: bool,
 ) -> str:
-    if cell.get("status") == "pruned":
-        return "pruned"
-    images = max((record["images"] for record in stats + metrics), default=0)
+    if running:
+        return "running"
+    if cell.get("status") in ("finished", "pruned"):
+        return str(cell["status"])
     total_kimg = number(settings.get("training.total_kimg"))
-    if cell.get("status") == "finished" or (total_kimg and images >= round(1000 * total_kimg)):
+    if total_kimg and images >= round(1000 * total_kimg):
         return "finished"
-    if _has_lost_patience(settings, metrics, images):
-        return "finished"
-    seconds = [number(record.get("seconds")) or 0.0 for record in stats[-2:]]
-    usual = seconds[-1] - seconds[0] if len(seconds) == 2 else 0.0
-    log = directory.stats if directory.stats.is_file() else directory.config
-    try:
-        silence = time.time() - log.stat().st_mtime
-    except OSError:
-        return "stopped"
-    return "running" if silence < max(QUIET_S, 3 * usual) else "stopped"
+    return "finished" if _has_lost_patience(settings, metrics, images) else "stopped"
 
 
 def _has_lost_patience(
-    settings: dict[str, Any], metrics: list[dict[str, Any]], images: int
+    settings: Mapping[str, Any], metrics: list[dict[str, Any]], images: int
 ) -> bool:
     """Whether the run ended because its first metric no longer improved, as `training.trainer` does."""
     patience = number(settings.get("metrics.patience_kimg"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from adavit.errors import UserError
 from adavit.experiments.cell import CHANGES_NO_RESULT
 from adavit.report.run import Run
+from adavit.runs.shared_names import without_folders
 
 MAY_DIFFER_IN_A_ROW = {
     "run.seed",
@@ -165,9 +166,10 @@ def _text(value: object) -> str:
 def _group(members: list[Run], settings: dict[str, str], *, repeated: bool) -> SeedGroup:
     first = members[0]
     cell = first.cell
-    axes = dict(cell.axes) if cell else {}
-    words = [cell.label] if cell else []
+    axes = without_folders(dict(cell.axes)) if cell else {}
+    words = [without_folders(cell.label)] if cell else []
     for key, value in settings.items():
+        value = without_folders(value)
         axes[key] = f"{axes[key]}, {value}" if key in axes else value
         if key == FINGERPRINT:
             value = f"images {value[:12] or 'unknown'}"

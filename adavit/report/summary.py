@@ -10,6 +10,7 @@ from adavit.report.statistics import VERDICT_PAIRS
 from adavit.report.table import Column, Row, Table
 from adavit.report.wording import Wording
 from adavit.runs.reading import mapping, number
+from adavit.runs.shared_names import without_folders
 
 
 def report_title(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> str:
@@ -96,7 +97,7 @@ def _data(run: Run) -> str:
     data = run.data
     if not data.get("name"):
         return ""
-    words = str(data["name"])
+    words = str(without_folders(data["name"]))
     side, trained, heldout = (
         number(data.get(key)) for key in ("resolution", "training_images", "heldout_images")
     )

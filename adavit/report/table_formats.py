@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-import re
 from typing import Any
 
 from adavit.report.statistics import FEW_PAIRS, VERDICT_PAIRS
 from adavit.report.table import Column, Figure, Row, Table
 from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
+from adavit.runtime.cells import csv_cell, markdown_cell
 
 
 def to_markdown(table: Table, title: str) -> str:
@@ -20,9 +20,9 @@ def to_markdown(table: Table, title: str) -> str:
         title: Its heading.
     """
     wording = Wording(table)
-    lines = [f"# {_escaped(title)}", ""]
+    lines = [f"# {markdown_cell(title)}", ""]
     for part in table_parts(table):
-        lines += [f"## {_escaped(part.title)}", ""] if part.title else []
+        lines += [f"## {markdown_cell(part.title)}", ""] if part.title else []
         lines += [*_part_lines(part, wording), ""]
     lines += _notes(table, wording)
     return "\n".join(lines) + "\n"
@@ -32,16 +32,20 @@ def _part_lines(part: TablePart, wording: Wording) -> list[str]:
     origins = any(row.origin for row in part.rows)
     several_grids = len({row.grid for row in part.rows}) > 1
     heads = ["", *(["grid"] if several_grids else []), "seeds"]
-    heads += [wording.title(column) for column in part.columns]
+    heads += [markdown_cell(wording.title(column)) for column in part.columns]
     heads += ["from"] if origins else []
     lines = [_line(heads)]
     left = 2 if several_grids else 1
     aligned = [":--"] * left + ["--:"] * (1 + len(part.columns)) + [":--"] * origins
     lines.append(f"|{'|'.join(aligned)}|")
     for row in part.rows:
-        cells = [f"**{_escaped(row.label)}** (baseline)" if row.baseline else _escaped(row.label)]
-        cells[0] += f" ({row.state})" if row.state else ""
-        cells += [_escaped(row.grid)] if several_grids else []
+        cells = [
+            f"**{markdown_cell(row.label)}** (baseline)"
+            if row.baseline
+            else markdown_cell(row.label)
+        ]
+        cells[0] += f" ({markdown_cell(row.state)})" if row.state else ""
+        cells += [markdown_cell(row.grid)] if several_grids else []
         cells.append(str(row.seeds))
         for column in part.columns:
             figure = row.figures.get(column.key)
@@ -49,7 +53,7 @@ def _part_lines(part: TablePart, wording: Wording) -> list[str]:
             if figure is not None and figure.difference is not None:
                 text += f"<br>{wording.difference(figure.difference, column)}"
             cells.append(text)
-        cells += [_escaped(row.origin or "these runs")] if origins else []
+        cells += [markdown_cell(row.origin or "these runs")] if origins else []
         lines.append(_line(cells))
     return lines
 
@@ -74,7 +78,7 @@ def to_csv(table: Table) -> str:
                 known += [row.compared_with, change.mean, change.low, change.high, change.pairs]
             else:
                 known += [None] * 5
-            writer.writerow([_harmless(value) for value in [*known, json.dumps(figure.by_seed)]])
+            writer.writerow([csv_cell(value) for value in [*known, json.dumps(figure.by_seed)]])
     return buffer.getvalue()
 
 
@@ -107,11 +111,11 @@ def _notes(table: Table, wording: Wording) -> list[str]:
     for fields, columns in wording.protocols:
         measured = ", ".join(wording.title(column) for column in columns)
         known = [f"{key} {value}" for key, value in fields.items() if value is not None]
-        lines += [f"Protocol of {_escaped(measured)}: {_escaped(', '.join(known))}.", ""]
+        lines += [f"Protocol of {markdown_cell(measured)}: {markdown_cell(', '.join(known))}.", ""]
     if table.failures:
         lines += ["## Failed", ""]
         lines += [
-            f"- {_escaped(f.label)}, seed {f.seed} ({_escaped(f.run)}): {_escaped(f.reason)}"
+            f"- {markdown_cell(f.label)}, seed {f.seed} ({markdown_cell(f.run)}): {markdown_cell(f.reason)}"
             for f in table.failures
         ]
     return lines
@@ -119,18 +123,6 @@ def _notes(table: Table, wording: Wording) -> list[str]:
 
 def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _escaped(words: str) -> str:
-    """Text that Markdown shows as it is: no markup, no new cells, one line."""
-    return re.sub(r"([\\`*_{}\[\]<>|#&!])", r"\\\1", " ".join(words.split()))
-
-
-def _harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula; numbers stay numbers."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
 
 
 def table_view(table: Table) -> dict[str, Any]:

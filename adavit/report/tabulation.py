@@ -13,6 +13,7 @@ from adavit.report.table import Column, Failure, Figure, Row, Table
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number, text
 from adavit.runs.records import improves
+from adavit.runs.shared_names import without_folders
 
 LAST_COLUMNS = ("p", "r_t", "logits gap", "images/s", "kimg")
 """What stands behind the metrics."""
@@ -87,10 +88,10 @@ def _unfinished(group: SeedGroup) -> str:
 
 def _failure(run: Run) -> Failure:
     return Failure(
-        label=run.cell.label if run.cell else run.name,
+        label=without_folders(run.cell.label) if run.cell else run.name,
         seed=run.seed,
         run=run.name,
-        reason=run.reason,
+        reason=without_folders(run.reason),
     )
 
 
@@ -159,7 +160,7 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
         ),
         "images/s": (
             "Real images per second of training, evaluations left out.",
-            last["images"] / seconds if seconds else None,
+            number(last["images"] / seconds) if seconds else None,
         ),
         "kimg": ("Thousands of real images seen.", run.images / 1000),
     }

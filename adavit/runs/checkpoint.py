@@ -1,18 +1,28 @@
-"""The checkpoint: the whole state of a run in one file, replaced as a whole, and read without running code."""
+"""The checkpoint: the whole state of a run in one file, replaced as a whole, and read without running code.
 
+It is a zip archive, as torch writes it, whose comment is the digest of everything before it: a cut
+file, a zeroed page or one flipped bit is told from what was written.
+"""
+
+import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
 from adavit.errors import UserError, first_line
+from adavit.runs.weights_file import UnsoundWeights, check_finite
 from adavit.runtime.files import write_bytes
 
 FORMAT = 1
 """Raised when a checkpoint of an earlier version can no longer be continued."""
 
+_SEAL = b"adavit sha256 "
+_SEAL_BYTES = len(_SEAL) + 2 * hashlib.sha256().digest_size
+_READ_BYTES = 2**20
 
 Kind = TypeVar("Kind")
 
@@ -70,16 +80,33 @@ def entry(state: Mapping[str, Any], name: str, kind: type[Kind]) -> Kind:
     return value
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Replaces the checkpoint; the one before survives a kill or a full disk.
+def checkpoint_bytes(state: Mapping[str, Any]) -> memoryview:
+    """The content of a checkpoint file, its digest included.
 
     Args:
-        path: The file.
         state: Nested dictionaries and lists of tensors and plain values.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
-    write_bytes(path, buffer.getvalue())
+    # The last two bytes of a zip archive are the length of its comment, which torch leaves at 0.
+    buffer.seek(-2, io.SEEK_END)
+    buffer.write(_SEAL_BYTES.to_bytes(2, "little"))
+    digest = hashlib.sha256(buffer.getbuffer()).hexdigest()
+    buffer.write(_SEAL + digest.encode())
+    return buffer.getbuffer()
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replaces a checkpoint; the one before survives a kill or a full disk.
+
+    Args:
+        path: The file.
+        state: As for `checkpoint_bytes`.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    write_bytes(path, checkpoint_bytes(state))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -87,25 +114,64 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         UserError: If the file cannot be read, is damaged, is no checkpoint of ours, or holds
-            anything but tensors and plain values (such a file is refused, never executed).
+            anything but tensors and plain values (such a file is refused, never executed), or
+            weights that are not finite.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            reason = _damage(file)
+            state = None if reason else torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(
             f"checkpoint {str(path)!r} cannot be read ({error.strerror or error}), expected a file"
             " that adavit train has written. Check the path."
         ) from None
     except Exception as error:  # noqa: BLE001  torch has no one class for a damaged or hostile file
+        reason = type(error).__name__
+    if reason:
         raise UserError(
-            f"checkpoint {str(path)!r} is damaged or not a checkpoint ({type(error).__name__}),"
-            " expected tensors and plain values. Start again with a new --out; the generators"
-            " beside it are whole files of their own."
-        ) from None
+            f"checkpoint {str(path)!r} is damaged or not a checkpoint ({reason}), expected tensors"
+            " and plain values as adavit train has written them. Start again with a new --out; the"
+            " generators beside it are whole files of their own."
+        )
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None
         raise UserError(
             f"checkpoint {str(path)!r} has format {found}, expected {FORMAT}. Continue it with the"
             " version of adavit that wrote it (environment.json), or start a new run."
         )
+    _check_networks(path, state)
     return state
+
+
+def _damage(file: BinaryIO) -> str:
+    """Why a file is not what was written, or nothing; it stands at its start afterwards."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _SEAL_BYTES))
+    seal = file.read()
+    if not seal.startswith(_SEAL) or size <= _SEAL_BYTES:
+        return "it is cut, or was never whole: there is no digest at its end"
+    file.seek(0)
+    digest, left = hashlib.sha256(), size - _SEAL_BYTES
+    while left and (part := file.read(min(left, _READ_BYTES))):
+        digest.update(part)
+        left -= len(part)
+    file.seek(0)
+    if digest.hexdigest().encode() != seal.removeprefix(_SEAL):
+        return "its content is not what was written"
+    return ""
+
+
+def _check_networks(path: Path, state: Mapping[str, Any]) -> None:
+    """Refuses networks that are no numbers; what else a checkpoint holds may have infinities."""
+    for name, part in state.items():
+        if not isinstance(part, dict) or not part:
+            continue
+        if all(isinstance(value, Tensor) for value in part.values()):
+            try:
+                check_finite(part)
+            except UnsoundWeights as error:
+                raise UserError(
+                    f"checkpoint {str(path)!r} cannot be used ({name}: {error}), expected the"
+                    " networks of a run that went well. Use an earlier one, or start a new run."
+                ) from None

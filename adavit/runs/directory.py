@@ -1,20 +1,29 @@
 """The run directory: the one owner of the names of its files."""
 
 import contextlib
-import json
+import itertools
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from adavit.errors import UserError
-from adavit.runs.records import append_record, records_of
-from adavit.runtime.files import RESULTS_MARK, mark_results, write_text
+from adavit.runs.json_lines import append_record
+from adavit.runs.records import cut_back
+from adavit.runtime.files import (
+    RESULTS_MARK,
+    is_unfinished,
+    mark_results,
+    remove_unfinished,
+)
+from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
+_NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
+_LARGEST = 99_999
 
 
 class RunTaken(UserError):
@@ -49,7 +58,7 @@ class RunDirectory:
         path: The folder.
 
     Attributes:
-        config: The resolved configuration; what makes the folder a run.
+        config: The resolved configuration.
         environment: Versions and machine.
         data: What was trained on.
         stats: A line per report of training.
@@ -59,7 +68,7 @@ class RunDirectory:
         real_images: Grid of real images in it, to hold the others against.
         film: The sample grids one after the other, drawn at the end of the run.
         curves: The two logs, drawn.
-        checkpoint: All that a run must remember to go on.
+        checkpoint: All that a run must remember to go on; the newest.
         best_generator: The one whose first metric was lowest.
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
@@ -125,12 +134,10 @@ class RunDirectory:
         """
         if out is None or not out.exists():
             return
-        directory = RunDirectory(out)
-        before_the_run = {directory.cell_note, directory.worker_log, directory.lock, directory.mark}
-        if not out.is_dir() or set(out.iterdir()) - before_the_run:
+        if not out.is_dir() or RunDirectory(out).holds_something():
             raise UserError(
                 f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
-                f" continue the run in it with --resume {out}."
+                f" continue the run in it: {RunDirectory(out).resume_command}"
             )
 
     @classmethod
@@ -141,6 +148,13 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
+        begun = path.is_dir() and any(path.iterdir())
+        if begun and not directory.holds_something():
+            raise UserError(
+                f"the run in {str(path)!r} was ended before it had written its"
+                f" {directory.config.name}, expected settings to go on with. Begin it once more:"
+                f" adavit train with the settings it had and --out {path}."
+            )
         if not directory.is_run():
             raise UserError(
                 f"{str(path)!r} is not a run directory: it has no {directory.config.name}. Expected a folder"
@@ -149,9 +163,36 @@ class RunDirectory:
             )
         return directory
 
+    @property
+    def resume_command(self) -> str:
+        """What a person types to go on with the run."""
+        return f"adavit train --resume {shlex.quote(str(self.path))}"
+
     def is_run(self) -> bool:
-        """Whether there is a run in the folder."""
-        return self.config.is_file()
+        """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too."""
+        return self.config.is_file() or bool(self.checkpoints())
+
+    def checkpoint_at(self, place: int) -> Path:
+        """Where the checkpoint goes that was written `place` before the newest, e.g. `checkpoint-1.pt`."""
+        return self.path / f"checkpoint-{place}.pt" if place else self.checkpoint
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints there are, the newest first."""
+        older = [
+            int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
+        ]
+        return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+
+    def damaged(self, checkpoint: Path) -> Path:
+        """Where a checkpoint is put that could not be gone on from, where the run begins again."""
+        return checkpoint.with_name(f"{checkpoint.stem}-damaged{checkpoint.suffix}")
+
+    def holds_something(self) -> bool:
+        """Whether there is more in the folder than what is there before a run has begun."""
+        before_the_run = {self.cell_note, self.worker_log, self.lock, self.mark}
+        return any(
+            path not in before_the_run and not is_unfinished(path) for path in self.path.iterdir()
+        )
 
     def sample_grid(self, images: int, *, decimals: bool) -> Path:
         """Where the sample grid after so many real images goes, e.g. `samples/000020kimg.png`.
@@ -177,42 +218,48 @@ class RunDirectory:
         Raises:
             RunTaken: If another process trains in it.
         """
-        lock = FileLock(self.lock)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunTaken(
-                f"the run in {str(self.path)!r} is being trained by another process, expected only"
-                " one at a time. Wait for it, or stop it first."
-            ) from None
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self.lock))
+            except TimeoutError:
+                raise RunTaken(
+                    f"the run in {str(self.path)!r} is being trained by another process, expected"
+                    " only one at a time. Wait for it, or stop it first."
+                ) from None
+            for folder in (self.path, self.samples):
+                remove_unfinished(folder)
             yield
-        finally:
-            lock.release()
+
+    def is_claimed(self) -> bool:
+        """Whether a process trains in this directory at this moment."""
+        return is_locked(self.lock)
 
     def append(self, log: Path, record: Mapping[str, Any]) -> None:
         """Adds one line to `stats` or `metrics`."""
         append_record(log, record)
 
-    def cut_back(self, log: Path, images: int) -> None:
-        """Drops the records past `images` and what a kill left of a half-written line.
+    def cut_back(self, log: Path, images: int) -> str:
+        """Drops the records past `images` and what is damaged: `adavit.runs.records.cut_back`."""
+        return cut_back(log, images)
 
-        Raises:
-            OSError: If the log cannot be read, or not be written.
-        """
-        if log.exists():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            kept = [record for record in records_of(text) if record["images"] <= images]
-            write_text(log, "".join(json.dumps(record) + "\n" for record in kept))
+
+def _names_in(folder: Path) -> list[str]:
+    """Names in a folder, none if it is not there."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _next_numbered(parent: Path, label: str) -> Path:
+    """A new folder `NNNNN-label`; folders of other names, which may begin with digits too, do not count."""
     parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        taken = [int(name[:5]) for name in os.listdir(parent) if name[:5].isdigit()]
-        path = parent / f"{max(taken, default=-1) + 1:05d}-{label}"
-        try:
-            path.mkdir()
-        except FileExistsError:
-            continue  # another run took the number at the same moment
-        return path
+    taken = {int(match[1]) for name in os.listdir(parent) if (match := _NUMBERED.fullmatch(name))}
+    after = max(taken, default=-1) + 1
+    for number in itertools.count(after if after <= _LARGEST else 0):
+        path = parent / f"{number:05d}-{label}"
+        if number not in taken:
+            with contextlib.suppress(FileExistsError):  # another run took it at the same moment
+                path.mkdir()
+                return path
+    raise AssertionError("unreachable")

@@ -11,7 +11,10 @@ import torch
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import mapping
+from adavit.runs.shared_names import local_config, shared_config, without_folders
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
+from adavit.runtime.paths import takes_paths
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class StoredGenerator:
 
     Attributes:
         generator: In evaluation mode, without gradients.
-        config: The configuration of its run, by section.
+        config: The configuration of its run, by section; paths are names, unless the file lies in its run.
         data_fingerprint: Digest of the images it was trained on.
         images: Real images seen.
         metric: Name and value by which it was kept, and its record; empty if none was measured.
@@ -57,7 +60,7 @@ def save_generator(
         path: Ends in .safetensors.
         generator: Usually the average.
         arguments: Keyword arguments of `Generator` that built it.
-        config: The resolved configuration, by section.
+        config: The resolved configuration, by section; of paths the names alone are written.
         data_fingerprint: Digest of the images it was trained on.
         images: Real images seen.
         metric: The evaluation record that belongs to these weights, or None.
@@ -66,16 +69,17 @@ def save_generator(
     """
     metadata = {
         "generator": json.dumps(dict(arguments)),
-        "config": json.dumps(dict(config)),
+        "config": json.dumps(shared_config(config)),
         "data_fingerprint": data_fingerprint,
         "images": str(images),
-        "metric": json.dumps(dict(metric or {})),
+        "metric": json.dumps(without_folders(dict(metric or {}))),
         "classes": json.dumps(list(classes)),
         "label_counts": json.dumps(label_counts),
     }
     write_weights(path, generator, metadata)
 
 
+@takes_paths("path")
 def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
     """Reads a generator from a run directory or a file.
 
@@ -104,11 +108,11 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         raise UserError(
             f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
             " .safetensors file that adavit train has written; check the path or copy the file"
-            " again."
+            f" again.{_how_to_mend(file)}"
         ) from None
     return StoredGenerator(
         generator=generator.eval().requires_grad_(False),
-        config=stored["config"],
+        config=local_config(mapping(stored["config"]), file),
         data_fingerprint=fingerprint,
         images=images,
         metric=stored["metric"],
@@ -133,6 +137,13 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
         UserError: As `read_generator`.
     """
     return read_generator(path, which=which).generator
+
+
+def _how_to_mend(file: Path) -> str:
+    run = RunDirectory(file.parent)
+    if file not in (run.best_generator, run.last_generator) or not run.checkpoints():
+        return ""
+    return f" adavit train --resume {run.path} writes it again from the checkpoint."
 
 
 def _find(path: Path, which: str | None) -> Path:

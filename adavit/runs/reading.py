@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +17,39 @@ MAXIMUM_PARTS, MAXIMUM_DEPTH = 1000, 20
 """Of a nested setting; what is larger is not shown."""
 
 
+def read_bytes(path: Path, maximum: int) -> bytes | None:
+    """A file, or None if it is absent, larger than `maximum`, or no file: a pipe or a device has no end."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return file.read(size) if size <= maximum else None
+    except OSError:
+        return None
+
+
 def read_text(path: Path) -> str | None:
     """A UTF-8 text file, or None if it is absent, too large or something else."""
     try:
-        if not path.is_file() or path.stat().st_size > MAXIMUM_BYTES:
-            return None
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        content = read_bytes(path, MAXIMUM_BYTES)
+        return None if content is None else content.decode("utf-8")
+    except UnicodeDecodeError:
         return None
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; empty if there is none."""
-    return _json_object(read_text(path) or "")
+    return json_object(read_text(path) or "")
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """The objects in a file of JSON lines; empty if there is none, or it cannot be read."""
+def json_object(content: str) -> dict[str, Any]:
+    """The object that JSON text is; empty if it is something else."""
     try:
-        if not path.is_file():
-            return []
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            return json_objects(lines)
-    except OSError:
-        return []
-
-
-def json_objects(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The objects in lines of JSON; a kill may have left half of one, which is passed over."""
-    return [record for record in map(_json_object, lines) if record]
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return mapping(values)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -56,6 +61,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
+def read_weights_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself, without its tensors; empty if there is none.
+
+    The format begins with the length of a JSON object in eight bytes, the lowest first.
+    """
+    try:
+        if not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = file.read(length) if length <= MAXIMUM_BYTES else b""
+        stored = mapping(json_object(header.decode("utf-8")).get("__metadata__"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {key: value for key, value in stored.items() if isinstance(value, str)}
+
+
 def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
     """`{"data": {"mirror": True}}` as `{"data.mirror": True}`.
 
@@ -64,6 +86,8 @@ def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for section, values in sections.items():
         for key, value in values.items() if isinstance(values, dict) else ():
+            if not isinstance(section, str) or not isinstance(key, str):
+                continue  # no setting; numbers as keys may be too long to print
             plain = isinstance(value, str | int | float | bool | None)
             if plain or (
                 isinstance(value, list) and all(isinstance(v, str | int | float) for v in value)
@@ -113,11 +137,3 @@ def _one_line(value: Any) -> str:
         return json.dumps(value, default=str, skipkeys=True)
     except (ValueError, TypeError):
         return "(too large to show)"
-
-
-def _json_object(content: str) -> dict[str, Any]:
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError):
-        return {}
-    return mapping(values)

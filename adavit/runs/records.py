@@ -9,17 +9,41 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
-from adavit.runs.reading import json_objects, number, read_json_lines
+from adavit.runs.json_lines import keep_lines, read_json_lines
+from adavit.runs.reading import number
+
+NAMED = 8
+"""So many damaged lines of a log are named."""
 
 
 def read_records(log: Path) -> list[dict[str, Any]]:
     """The records of `stats.jsonl` or `metrics.jsonl` by images seen; none if there is no file."""
-    return _counted(read_json_lines(log))
+    counted = [record for record in read_json_lines(log) if _is_counted(record)]
+    return sorted(counted, key=lambda record: record["images"])
 
 
-def records_of(text: str) -> list[dict[str, Any]]:
-    """As `read_records`, of the content of a log."""
-    return _counted(json_objects(text.splitlines()))
+def cut_back(log: Path, images: int) -> str:
+    """Drops the records past `images`, what is damaged, and what a kill left of a half-written line.
+
+    Args:
+        log: `stats.jsonl` or `metrics.jsonl`; nothing is done if it is not there.
+        images: Real images seen.
+
+    Returns:
+        Which lines were damaged, for a person; empty if none was.
+
+    Raises:
+        OSError: If the log cannot be read, or not be written.
+    """
+    damaged = keep_lines(log, lambda r: r["images"] <= images if _is_counted(r) else None)
+    if not damaged:
+        return ""
+    named = ", ".join(map(str, damaged[:NAMED])) + (", ..." if len(damaged) > NAMED else "")
+    several = len(damaged) > 1
+    return (
+        f"Warning: {'lines' if several else 'line'} {named} of {log} {'are' if several else 'is'}"
+        " damaged and left out; all others are kept."
+    )
 
 
 def read_evaluations(log: Path) -> list[dict[str, Any]]:
@@ -91,21 +115,6 @@ def is_record(value: object) -> bool:
     )
 
 
-def append_record(log: Path, record: Mapping[str, Any]) -> None:
-    """Adds a line to a log; what a kill left of a half-written one stays a line of its own.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    with log.open("a+b") as file:
-        file.seek(0, os.SEEK_END)
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.write(json.dumps(record).encode() + b"\n")
-
-
 def check_writable(out: Path) -> None:
     """Refuses a file that could not be written after minutes of work.
 
@@ -141,7 +150,6 @@ def read_record(path: Path) -> dict[str, Any]:
     )
 
 
-def _counted(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those with a number of images that a script in a page can hold exactly, in its order."""
-    counted = [r for r in records if type(r.get("images")) is int and 0 <= r["images"] < 2**53]
-    return sorted(counted, key=lambda record: record["images"])
+def _is_counted(record: Mapping[str, Any]) -> bool:
+    """Whether a record has a number of images that a script in a page can hold exactly."""
+    return type(record.get("images")) is int and 0 <= record["images"] < 2**53

@@ -12,6 +12,7 @@ from torch import Tensor
 from adavit.errors import UserError, first_line
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.runs.shared_names import shared_config
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
 
 
@@ -22,7 +23,7 @@ class StoredTrunk:
     Attributes:
         encoder: The trunk.
         arguments: Keyword arguments of the `ViTDiscriminator` it is the encoder of.
-        config: The settings of its pre-training, by section.
+        config: The settings of its pre-training, by section; of paths the names alone are written.
         data_fingerprint: Digest of the images it was trained on.
         images: Images seen.
         figures: The last measurement, see `adavit.pretraining.measure`.
@@ -58,14 +59,14 @@ def save_trunk(
         path: Ends in .safetensors.
         encoder: The trunk.
         arguments: Keyword arguments of the `ViTDiscriminator` it is the encoder of.
-        config: The settings of its pre-training, by section.
+        config: The settings of its pre-training, by section; of paths the names alone are written.
         data_fingerprint: Digest of the images it was trained on.
         images: Images seen.
         figures: The last measurement.
     """
     metadata = {
         "discriminator": json.dumps(dict(arguments)),
-        "config": json.dumps(dict(config)),
+        "config": json.dumps(shared_config(config)),
         "data_fingerprint": data_fingerprint,
         "images": str(images),
         "figures": json.dumps(dict(figures)),

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from adavit.errors import UserError
+from adavit.runtime.paths import expand_home, home_folder
 
 DEFAULT_LIMIT_GB = 20.0
 PARTS = ("images", "features", "downloads")
@@ -22,15 +23,17 @@ def default_cache_dir() -> Path:
     """The folder: $ADAVIT_CACHE, else the platform's folder for caches."""
     chosen = os.environ.get("ADAVIT_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return expand_home(Path(chosen))
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "adavit"
+        return home_folder() / "Library" / "Caches" / "adavit"
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "adavit" / "Cache"
+        return (Path(local) if local else home_folder() / "AppData" / "Local") / "adavit" / "Cache"
     base = os.environ.get("XDG_CACHE_HOME")
     # The convention: a relative path in the variable is to be ignored.
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "adavit"
+    return (
+        Path(base) if base and Path(base).is_absolute() else home_folder() / ".cache"
+    ) / "adavit"
 
 
 def cache_limit_bytes() -> int:

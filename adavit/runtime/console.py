@@ -8,6 +8,8 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from adavit.runtime.streams import for_terminal
+
 
 @dataclass(frozen=True)
 class Status:
@@ -93,7 +95,7 @@ class LineConsole:
 
     def note(self, text: str) -> None:
         """A line, at once."""
-        print(text, file=self._stream, flush=True)
+        print(for_terminal(text), file=self._stream, flush=True)
 
     def status(self, status: Status) -> None:
         """Ignored: a line per step would drown the rest."""
@@ -137,7 +139,7 @@ class BarConsole:
 
     def note(self, text: str) -> None:
         """A line above the bar."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(for_terminal(text), markup=False, soft_wrap=True)
 
     def status(self, status: Status) -> None:
         """Moves the bar."""
@@ -158,7 +160,9 @@ class BarConsole:
         self._shown = now
         if self._task is None:
             self._task = self._progress.add_task(text, total=total)
-        self._progress.update(self._task, description=text, completed=done, total=total)
+        self._progress.update(
+            self._task, description=for_terminal(text), completed=done, total=total
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +26,9 @@ def mark_results(folder: Path) -> None:
     )
 
 
+_UNFINISHED = re.compile(r".*\d+-[0-9a-f]{8}\.partial")
+
+
 def make_folder(folder: Path) -> None:
     """Makes what `--out` names, before time is spent on what goes there.
 
@@ -39,7 +44,7 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Replaces a file as a whole.
 
     The content is made before it is written, since libraries that write by themselves hide why they
@@ -72,7 +77,7 @@ def unfinished_file(folder: Path, prefix: str) -> Iterator[tuple[BinaryIO, Calla
     Raises:
         OSError: If it cannot be written; what had the name survives.
     """
-    unfinished = folder / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial"
+    unfinished = _unfinished_name(folder, prefix)
     file = unfinished.open("xb")
 
     def finish(path: Path) -> None:
@@ -91,6 +96,42 @@ def unfinished_file(folder: Path, prefix: str) -> Iterator[tuple[BinaryIO, Calla
             unfinished.unlink(missing_ok=True)
 
 
+def give_second_name(path: Path, other: Path) -> None:
+    """Makes a file known under another name in its folder, too, replacing what has that name.
+
+    It costs nothing; where the disk knows no links, it is a copy.
+
+    Args:
+        path: The file.
+        other: The name; what is then written to `path` as a whole leaves it alone.
+
+    Raises:
+        OSError: If it cannot be done.
+    """
+    unfinished = _unfinished_name(other.parent, f".{other.name}.")
+    try:
+        try:
+            os.link(path, unfinished)
+        except OSError:
+            shutil.copyfile(path, unfinished)
+        os.replace(unfinished, other)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one of `unfinished_file` that has not got its name, by what it is called."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed processes have left of their files; only for whoever alone writes in `folder`."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if is_unfinished(path):
+            with contextlib.suppress(OSError):  # it is in nobody's way
+                path.unlink()
+
+
 def write_text(path: Path, text: str) -> None:
     """Replaces a file by UTF-8 text, as a whole."""
     write_bytes(path, text.encode("utf-8"))
@@ -103,6 +144,10 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """
     text = json.dumps(values, indent=2, ensure_ascii=False)
     write_bytes(path, f"{text}\n".encode(errors="backslashreplace"))
+
+
+def _unfinished_name(folder: Path, prefix: str) -> Path:
+    return folder / f"{prefix}{os.getpid()}-{secrets.token_hex(4)}.partial"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and SIGTERM: the training loop stops at the next step, with a checkpoint."""
+"""Handling of Ctrl-C, SIGTERM and a closed terminal: the training loop stops at the next step, with a checkpoint."""
 
 import signal
 import threading
@@ -7,22 +7,25 @@ from typing import Self
 
 
 class Stopped(Exception):
-    """The run was asked to stop and has written its checkpoint.
+    """The work was asked to stop, and what it needs to go on is written.
 
     Args:
         signal_number: Of the signal; the exit code is 128 more.
+        go_on: What goes on with it, such as "adavit train --resume RUN"; None where nothing does.
     """
 
-    def __init__(self, signal_number: int) -> None:
+    def __init__(self, signal_number: int, *, go_on: str | None = None) -> None:
         super().__init__(signal.Signals(signal_number).name)
         self.signal_number = signal_number
+        self.go_on = go_on
 
 
 class StopRequest:
-    """While entered, notes SIGINT and SIGTERM instead of dying of them; a second Ctrl-C is immediate.
+    """While entered, notes SIGINT, SIGTERM and SIGHUP instead of dying of them; a second Ctrl-C is immediate.
 
-    Python delivers signals to the main thread only; in another one (a notebook's worker) nothing is
-    noted and nothing is changed.
+    SIGHUP comes when the terminal is closed; where it is ignored (`nohup`) it stays so. Python
+    delivers signals to the main thread only; in another one (a notebook's worker) nothing is noted
+    and nothing is changed.
     """
 
     def __init__(self) -> None:
@@ -34,7 +37,7 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         in_main_thread = threading.current_thread() is threading.main_thread()
-        numbers = (signal.SIGINT, signal.SIGTERM) if in_main_thread else ()
+        numbers = _stopping_signals() if in_main_thread else []
         self._previous = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
@@ -46,3 +49,11 @@ class StopRequest:
         if self.signal_number is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal_number = number
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    return numbers

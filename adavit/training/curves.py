@@ -1,16 +1,17 @@
 """`curves.png`: what a run has measured against the images it has seen."""
 
 from collections.abc import Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import figure_png
+from adavit.runtime.streams import for_terminal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LABELS = {
     "loss_generator": "generator",
@@ -35,6 +36,8 @@ def draw_curves(directory: RunDirectory) -> None:
     """Draws losses, the three logits, the heuristics, p, and the first metric with what real images score."""
     stats, metrics = read_records(directory.stats), read_records(directory.metrics)
     name = recorded_metric(metrics)
+    from matplotlib.figure import Figure  # half a second, which the first step does not wait for
+
     # No pyplot: it keeps figures alive and looks for a screen.
     figure = Figure(figsize=(14, 6.4), layout="constrained")
     axes = figure.subplot_mosaic([["losses", "logits", "metric"], ["p", "heuristics", "metric"]])
@@ -47,11 +50,11 @@ def draw_curves(directory: RunDirectory) -> None:
     axes["heuristics"].set_ylim(-1.05, 1.05)
     if name is not None:
         _plot_metric(axes["metric"], metrics, name)
-    figure.suptitle(directory.path.name, fontsize=10, parse_math=False)
+    figure.suptitle(for_terminal(directory.path.name), fontsize=10, parse_math=False)
     write_bytes(directory.curves, figure_png(figure, dpi=100))
 
 
-def _plot_metric(axis: Axes, records: Sequence[dict[str, Any]], name: str) -> None:
+def _plot_metric(axis: "Axes", records: Sequence[dict[str, Any]], name: str) -> None:
     """The metric; and in grey what held-out images score beside as few generated ones: few score worse than many."""
     protocol = mapping(records[-1].get("protocol"))
     many, few = (_count(protocol.get(key)) for key in ("n_fake", "n_heldout"))
@@ -66,14 +69,16 @@ def _plot_metric(axis: Axes, records: Sequence[dict[str, Any]], name: str) -> No
         axis.set_ylim(bottom=0)
 
 
-def _plot(axis: Axes, records: Sequence[dict[str, Any]], names: Sequence[str], title: str) -> None:
+def _plot(
+    axis: "Axes", records: Sequence[dict[str, Any]], names: Sequence[str], title: str
+) -> None:
     for name in names:
         _plot_one(axis, records, name, LABELS.get(name, name))
     _dress(axis, title)
 
 
 def _plot_one(
-    axis: Axes,
+    axis: "Axes",
     records: Sequence[dict[str, Any]],
     name: str,
     label: str,
@@ -94,7 +99,7 @@ def _count(value: Any) -> str:
     return "" if known is None else f"{known:,.0f} "
 
 
-def _dress(axis: Axes, title: str) -> None:
+def _dress(axis: "Axes", title: str) -> None:
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("thousands of real images seen (kimg)", fontsize=8)
     axis.tick_params(labelsize=8)

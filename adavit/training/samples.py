@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from adavit.data import draw_evenly, images_to_uint8
+from adavit.data import draw_evenly
 from adavit.generation.grid import GRID_COLUMNS, image_grid
+from adavit.generation.sampling import drawn_bytes
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
@@ -65,7 +66,7 @@ class SampleSheet:
             previous: Images seen at the grid before, or a negative number.
         """
         whole = float(every_kimg).is_integer() and previous // 1000 != images // 1000
-        generated = images_to_uint8(generator(self._latents, self._labels))
+        generated = drawn_bytes(generator(self._latents, self._labels))
         self._save(self._directory.sample_grid(images, decimals=not whole), generated)
 
     def _save(self, path: Path, images: torch.Tensor) -> None:

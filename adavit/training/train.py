@@ -1,19 +1,27 @@
 """`train` and `resume`: from a configuration to a finished run directory."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from adavit.config.layers import build_config, flatten, merge, read_config_file
+from adavit.config.layers import build_config, flatten, merge, without_auto
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import load_newest
+from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.files import write_json, write_text
+from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.stored_settings import (
+    check_unchanged,
+    settings_in_file,
+    stored_settings,
+)
 from adavit.training.start.workload import (
     absolute_source,
     describe_data,
@@ -34,6 +42,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.status_every_kimg",
     "run.samples_every_kimg",
     "run.checkpoint_every_kimg",
+    "run.keep_checkpoints",
     "data.source",
     "data.data_root",
     "data.follow_links",
@@ -74,6 +83,7 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
         return _run(Trainer(workload, step, directory, console))
 
 
+@takes_paths("path")
 def resume(
     path: Path, layers: Sequence[Mapping[str, Any]] = (), *, console: Console | None = None
 ) -> Path:
@@ -88,8 +98,8 @@ def resume(
         The run directory.
 
     Raises:
-        UserError: If there is no run, a setting differs that must not, the data changed, or another
-            process trains in it.
+        UserError: If there is no run, a setting differs that must not, the length asked for is below
+            what was seen, the data changed, or another process trains in it.
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
@@ -99,11 +109,21 @@ def resume(
 
 
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
+    newest = load_newest(directory)
+    if newest is not None:
+        if newest.warning:
+            console.note(f"Warning: {newest.warning}")
+        if settings_in_file(directory) is None:
+            console.note(
+                f"Warning: {directory.config} is lost or damaged; it is written again from"
+                f" {newest.path.name}, which holds the settings too."
+            )
+        check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
     workload = prepare(config, console)
-    if directory.checkpoint.exists():
+    if newest is not None:
         trainer = Trainer(workload, build_step(workload), directory, console)
-        trainer.resume(directory.checkpoint)
+        trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         step, notes = first_step(workload, read_start(config.training))
@@ -128,21 +148,11 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     Raises:
         UserError: Naming every setting that must not change.
     """
-    stored = read_config_file(directory.config)
+    stored = stored_settings(directory)
     given = merge(*layers)
     # "auto" asks for what was chosen at the start.
-    layers = [
-        {
-            section: (
-                {key: value for key, value in values.items() if value != AUTO}
-                if isinstance(values, Mapping)
-                else values
-            )
-            for section, values in layer.items()
-        }
-        for layer in layers
-    ]
-    config = _with_absolute_paths(build_config([stored, *layers]))
+    layers = [stored, *map(without_auto, layers)]
+    config = _with_absolute_paths(build_config(layers))
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
     changed = [
         key for key in after if key not in MAY_CHANGE_ON_RESUME and before.get(key) != after[key]
@@ -173,11 +183,17 @@ def config_text(config: ResolvedConfig) -> str:
 
 def _run(trainer: Trainer) -> Path:
     directory, workload = trainer.directory, trainer.workload
-    write_json(directory.environment, describe_environment(workload.device))
+    # When it began, whatever has interrupted it.
+    started = read_json(directory.environment).get("started") or _now()
+    write_json(directory.environment, {"started": started, **describe_environment(workload.device)})
     write_json(directory.data, describe_data(workload))
     trainer.samples.draw_reals()
     trainer.run()
     return directory.path
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _with_absolute_paths(config: RunConfig) -> RunConfig:

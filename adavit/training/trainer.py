@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,27 +10,22 @@ from torch import Tensor
 from adavit.build.augmentation import build_probability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.data import BatchSampler
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError
 from adavit.evaluation.scoring import score_generator
+from adavit.generation.sampling import ImagesNotFinite
 from adavit.metrics import Interrupted
-from adavit.runs.checkpoint import (
-    DoesNotFit,
-    Stateful,
-    load_checkpoint,
-    restore,
-    save_checkpoint,
-    state_of,
-)
+from adavit.runs.checkpoint import Stateful
 from adavit.runs.directory import RunDirectory
-from adavit.runs.generator_file import save_generator
+from adavit.runs.generations import LoadedCheckpoint
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.training.curves import draw_curves
 from adavit.training.film import draw_film
 from adavit.training.passes.streams import StepStreams
-from adavit.training.progress import Progress
+from adavit.training.progress import NEVER, Progress
 from adavit.training.samples import SampleSheet
+from adavit.training.snapshots import Snapshots
+from adavit.training.soundness import ailment
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.tensorboard import EventLog
@@ -90,6 +84,7 @@ class Trainer:
         self.samples = SampleSheet(workload, directory)
         self.events = EventLog(directory.tensorboard)
         self.progress = Progress()
+        self.snapshots = Snapshots(workload, directory, step.average.module, self.progress)
         self.last_report: dict[str, Any] = {}
         self.warned: set[str] = set()
 
@@ -110,48 +105,34 @@ class Trainer:
                 if self._is_due("metrics", metrics.every_kimg):
                     self._evaluate(stop)
                 ending = self._ending()
-                if self._is_due("checkpoint", run.checkpoint_every_kimg) or ending or stop():
-                    self._save()
+                due = self._is_due("checkpoint", run.checkpoint_every_kimg)
+                if due or ((ending or stop()) and self.snapshots.are_behind):
+                    self._save(ended=ending is not None)
                 if stop.signal_number is not None:
-                    raise Stopped(stop.signal_number)
+                    raise Stopped(stop.signal_number, go_on=self.directory.resume_command)
                 if ending:
                     draw_film(self.directory)
                     self.console.note(f"{ending}. Everything is in {self.directory.path}.")
                     return
                 self._train_on_one_batch()
 
-    def resume(self, path: Path) -> None:
-        """Continues from a checkpoint, with the logs cut back to it.
+    def resume(self, loaded: LoadedCheckpoint) -> None:
+        """Continues from a checkpoint, with logs and generators brought back to it.
 
         Raises:
-            UserError: If the checkpoint is damaged or of other networks or other data.
+            UserError: If the checkpoint is of other networks or other data.
         """
-        state = load_checkpoint(path)
-        present, trained_on = self.workload.image_set.fingerprint, str(state.get("fingerprint"))
-        if trained_on != present:
-            raise UserError(
-                f"the images of {self.config.data.source!r} are not those the run was trained"
-                f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
-                " start a new run."
-            )
-        try:
-            restore(self.stateful_parts(), state)
-        except DoesNotFit as error:
-            raise UserError(
-                f"checkpoint {str(path)!r} does not fit this configuration"
-                f" ({error}), expected the networks of config.yaml beside it."
-                " Restore that file, or start a new run."
-            ) from None
-        self._forget_after(self.progress.images)
+        self._note(self.snapshots.restore(loaded, self.stateful_parts()))
+        self.events.purge_after(self.progress.images)
 
     def begin_again(self) -> None:
         """Forgets what a run that was killed before its first checkpoint has logged."""
-        self._forget_after(-1)
+        self._note(self.snapshots.forget_after(NEVER))
+        self.events.purge_after(NEVER)
 
-    def _forget_after(self, images: int) -> None:
-        self.directory.cut_back(self.directory.stats, images)
-        self.directory.cut_back(self.directory.metrics, images)
-        self.events.purge_after(images)
+    def _note(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self.console.note(note)
 
     def stateful_parts(self) -> dict[str, Stateful]:
         """All that decides the rest of the run, by its name in the checkpoint."""
@@ -160,6 +141,7 @@ class Trainer:
             "probability": self.probability,
             "window": self.window,
             "progress": self.progress,
+            **self.snapshots.stateful_parts(),
         }
 
     def _train_on_one_batch(self) -> None:
@@ -205,12 +187,30 @@ class Trainer:
 
     def _check_divergence(self) -> None:
         if self.progress.skipped_in_a_row >= SKIPPED_STEPS_ALLOWED:
-            raise RunError(
-                f"training diverged: {SKIPPED_STEPS_ALLOWED} steps in a row had losses or gradients"
-                f" that are not finite, at {self.progress.images / 1000:.1f} kimg. The checkpoint"
-                f" of {self.progress.done_at['checkpoint'] / 1000:.1f} kimg is good; start a new"
-                " run with a larger training.r1_gamma or smaller learning rates."
+            raise self._diverged(
+                f"{SKIPPED_STEPS_ALLOWED} steps in a row had losses or gradients that are not"
+                " finite"
             )
+
+    def _check_weights(self) -> None:
+        """Nothing is drawn, measured or kept of networks that have diverged."""
+        found = ailment(
+            {
+                "generator": self.step.generator,
+                "discriminator": self.step.discriminator,
+                "averaged generator": self.step.average.module,
+            }
+        )
+        if found:
+            raise self._diverged(found)
+
+    def _diverged(self, what: str) -> RunError:
+        saved = self.progress.done_at["checkpoint"]
+        return RunError(
+            f"training diverged: {what}, at {self.progress.images / 1000:.1f} kimg. The checkpoint"
+            f" of {saved / 1000:g} kimg is good; start a new run with a larger training.r1_gamma or"
+            " smaller learning rates."
+        )
 
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and self.workload.evaluator is None:
@@ -258,17 +258,22 @@ class Trainer:
                 self.console.note(f"Warning: {warning}")
 
     def _sample(self, every_kimg: float) -> None:
-        self.samples.draw(
-            self.step.average.module,
-            self.progress.images,
-            every_kimg=every_kimg,
-            previous=self.progress.done_at["samples"],
-        )
+        self._check_weights()
+        try:
+            self.samples.draw(
+                self.step.average.module,
+                self.progress.images,
+                every_kimg=every_kimg,
+                previous=self.progress.done_at["samples"],
+            )
+        except ImagesNotFinite as error:
+            raise self._diverged(error.what) from None
         self.progress.done("samples")
 
     def _evaluate(self, stop: StopRequest) -> None:
         evaluator, fakes = self.workload.evaluator, self.config.metrics.fakes
         assert evaluator is not None
+        self._check_weights()
         started = time.perf_counter()
         try:
             figures = score_generator(
@@ -282,42 +287,28 @@ class Trainer:
             )
         except Interrupted:
             return  # not done, so a resumed run evaluates here first
+        except ImagesNotFinite as error:
+            raise self._diverged(error.what) from None
         seconds = round(time.perf_counter() - started, 3)
         record = {"images": self.progress.images, **figures, "seconds": seconds}
         if self.progress.measured(evaluator.names[0], record):
-            self._save_generator(self.directory.best_generator)
+            self.snapshots.keep_best()
         self.directory.append(self.directory.metrics, record)
         self.events.write({key: record[key] for key in evaluator.names}, self.progress.images)
         self.progress.done("metrics")
         self.console.note(score_line(record, evaluator.names))
 
-    def _save(self) -> None:
-        self.progress.done("checkpoint")
-        self._save_generator(self.directory.last_generator)
-        save_checkpoint(
-            self.directory.checkpoint,
-            {
-                "config": self.config.as_dict(),
-                "fingerprint": self.workload.image_set.fingerprint,
-                **state_of(self.stateful_parts()),
-            },
-        )
-        draw_curves(self.directory)
+    def _save(self, *, ended: bool) -> None:
+        """Writes the checkpoint, so that what it holds is good.
 
-    def _save_generator(self, path: Path) -> None:
-        latest = self.progress.latest
-        current = latest if latest and latest["images"] == self.progress.images else None
-        save_generator(
-            path,
-            self.step.average.module,
-            arguments=self.workload.architecture(),
-            config=self.config.as_dict(),
-            data_fingerprint=self.workload.image_set.fingerprint,
-            images=self.progress.images,
-            metric=current,
-            classes=self.workload.image_set.classes if self.workload.num_classes else (),
-            label_counts=self.workload.label_counts,
-        )
+        While steps are being skipped it waits for one that is not, or for the end of the run: the fiftieth
+        in a row would have it go on from there for nothing.
+        """
+        self._check_weights()
+        if self.progress.skipped_in_a_row and not ended:
+            return
+        self.progress.done("checkpoint")
+        self.snapshots.save(self.stateful_parts())
 
     def _status(self) -> Status:
         latest, relative = self.progress.latest, self.last_report.get("r_relative")

@@ -1,5 +1,6 @@
 """What tests of several rooms start from: a cache of their own, pictures, the smallest run, a small encoder."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Sixty 16x16 images in two classes: squares and stripes of random colours."""
+    return draw_pictures(tmp_path / "pictures")
+
+
+def draw_pictures(path: Path) -> Path:
+    """The images of `pictures`, in a folder of one's own."""
     rng = np.random.default_rng(0)
     for index in range(60):
         image = np.full((16, 16, 3), rng.integers(0, 256, 3), np.uint8)
@@ -44,29 +50,30 @@ def pictures(tmp_path: Path) -> Path:
             image[4:12, 4:12] = rng.integers(0, 256, 3)
         else:
             image[::4] = rng.integers(0, 256, 3)
-        folder = tmp_path / "pictures" / kind
+        folder = path / kind
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{index:03d}.png")
-    return tmp_path / "pictures"
+    return path
 
 
 @pytest.fixture
 def tiny(pictures: Path, tmp_path: Path) -> Callable[..., RunConfig]:
     """Makes configurations of a run that takes a second; layers are laid over it."""
+    return functools.partial(tiny_config, pictures, tmp_path / "run")
 
-    def make(*layers: Layer) -> RunConfig:
-        base: Layer = {
-            "data": {"source": str(pictures), "val_fraction": 0.2},
-            "generator": {"latent_dim": 8, "style_dim": 8, "channel_base": 64, "channel_max": 8},
-            "discriminator": {"kind": "vit", "width": 16, "heads": 2, "depth": 1},
-            "training": {"total_kimg": 0.064, "batch": 8, "warmup_kimg": 0.016},
-            "augment": {"speed_kimg": 0.2, "initial_p": 0.5},
-            "metrics": {"extractor": "random", "fakes": 20, "every_kimg": 0.032},
-            "run": {"status_every_kimg": 0.016, "out": str(tmp_path / "run")},
-        }
-        return build_config([base, *layers])
 
-    return make
+def tiny_config(pictures: Path, out: Path, *layers: Layer) -> RunConfig:
+    """What `tiny` makes."""
+    base: Layer = {
+        "data": {"source": str(pictures), "val_fraction": 0.2},
+        "generator": {"latent_dim": 8, "style_dim": 8, "channel_base": 64, "channel_max": 8},
+        "discriminator": {"kind": "vit", "width": 16, "heads": 2, "depth": 1},
+        "training": {"total_kimg": 0.064, "batch": 8, "warmup_kimg": 0.016},
+        "augment": {"speed_kimg": 0.2, "initial_p": 0.5},
+        "metrics": {"extractor": "random", "fakes": 20, "every_kimg": 0.032},
+        "run": {"status_every_kimg": 0.016, "out": str(out)},
+    }
+    return build_config([base, *layers])
 
 
 @pytest.fixture

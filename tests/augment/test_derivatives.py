@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from adavit.augment import PRESETS
-from adavit.augment.pipeline import OPERATIONS
+from adavit.augment.settings import OPERATIONS
 from tests.augment.helpers import pipe_of, random_images
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe
-from adavit.augment.pipeline import OPERATIONS
+from adavit.augment.settings import OPERATIONS
 
 BATCH = 20000
 # Operation to group and parameter, and how often an open gate leaves the parameter neutral.

@@ -2,31 +2,8 @@ import itertools
 
 import pytest
 
-from adavit.augment import PRESETS, AugmentPipe, DiffAugment, make_pipe
-from adavit.augment.pipeline import GROUPS, OPERATIONS
 from adavit.augment.presets import preset_multipliers
-from tests.augment.helpers import pipe_of
-
-
-@pytest.mark.parametrize("name", list(PRESETS))
-def test_presets_switch_on_their_groups(name: str) -> None:
-    pipe = pipe_of(name)
-    groups = (pipe.blitting, pipe.geometric, pipe.color, pipe.filtering, pipe.noise, pipe.cutout)
-    found = [operation for group in groups for operation in group.names]
-    assert found == [
-        operation for group in PRESETS[name] for operation in GROUPS[group].operations()
-    ]
-
-
-def test_overrides_replace_what_the_preset_says() -> None:
-    pipe = pipe_of("bgc", rotate90=0, scale_std=0.1)
-    assert "rotate90" not in pipe.blitting.names
-    assert pipe.geometric.scale_std == 0.1
-
-
-def test_unknown_preset_names_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"no preset 'bgg'; expected one of .*Use 'bg"):
-        make_pipe("bgg")
+from adavit.augment.settings import OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -51,11 +28,3 @@ def test_longer_presets_hold_the_shorter_and_the_longest_holds_all() -> None:
         assert preset_multipliers(shorter).items() < preset_multipliers(longer).items()
     assert sizes == [3, 7, 12, 13, 14, 15]
     assert tuple(preset_multipliers("bgcfnc")) == OPERATIONS
-
-
-def test_a_pipe_by_name_is_of_its_kind_at_p_of_one() -> None:
-    for name in PRESETS:
-        pipe = make_pipe(name)
-        assert isinstance(pipe, AugmentPipe)
-        assert pipe.p.item() == 1
-    assert isinstance(make_pipe("diffaug", policies=("color",)), DiffAugment)

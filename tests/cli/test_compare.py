@@ -75,3 +75,13 @@ def test_what_the_user_can_mend_is_code_2(adavit: Adavit, arguments: str, messag
 def test_marks_in_names_are_printed_as_they_are(adavit: Adavit) -> None:
     Path("[red]x.json").write_text(Path("a.json").read_text())
     assert "[red]x.json" in adavit("compare", "[red]x.json").out
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "csv", "json"])
+def test_names_do_not_reach_the_terminal_as_sequences(adavit: Adavit, form: str) -> None:
+    content = {"fid": 5.0, "protocol": PROTOCOL | {"name": "x\x1b]0;owned\x07"}}
+    Path("a\x1b[2J.json").write_text(json.dumps(content))
+    outcome = adavit("compare", "a\x1b[2J.json", "a.json", "--anyway", "--format", form)
+    assert outcome.code == 0, outcome.err
+    assert not {"\x1b", "\x07"} & set(outcome.out)
+    assert "owned" in outcome.out

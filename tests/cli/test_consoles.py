@@ -1,10 +1,13 @@
 import io
+import re
 import sys
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from adavit.cli.consoles import console_for
-from adavit.runtime.console import BarConsole, LineConsole
+from adavit.cli.consoles import amount, console_for
+from adavit.runtime.console import BarConsole, LineConsole, Status
 
 
 class Terminal(io.StringIO):
@@ -31,3 +34,41 @@ def test_a_terminal_gets_a_bar(stream: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert isinstance(console, BarConsole)
         console.note("Twelve images.")
     assert "Twelve images." in terminal.getvalue()
+
+
+def said(*flags: str) -> tuple[str, str]:
+    """What a command prints and says with these flags."""
+
+    @click.command()
+    @amount
+    def command() -> None:
+        with console_for() as console:
+            console.note("Twelve images.")
+            for done in (1, 2):
+                console.activity("decoding", done, 2)
+            console.report(Status(1000, 2000))
+            console.note("Warning: all are black.")
+        click.echo("result")
+
+    outcome = CliRunner().invoke(command, flags)
+    return outcome.stdout, outcome.stderr
+
+
+def test_quiet_leaves_warnings_and_the_result() -> None:
+    assert said("-q") == said("--quiet") == ("result\n", "Warning: all are black.\n")
+
+
+def test_verbose_adds_what_takes_time() -> None:
+    normal, _ = said()
+    more, _ = said("-v")
+    added = [line for line in more.splitlines() if line not in normal.splitlines()]
+    assert added[0] == "decoding ..."
+    assert re.fullmatch(r"decoding: 2 in \d+\.\d s", added[1])
+    assert len(added) == 2
+    assert set(normal.splitlines()) < set(more.splitlines())
+
+
+def test_both_are_a_mistake() -> None:
+    out, err = said("-q", "-v")
+    assert out == ""
+    assert "--quiet and --verbose were both given. Leave one out." in err

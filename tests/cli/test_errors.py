@@ -1,9 +1,14 @@
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from PIL import Image
 
-from adavit.runtime.files import write_bytes
+from adavit.cli.errors import run_and_exit
+from adavit.runtime.signals import Stopped
 from tests.cli.conftest import TINY, Adavit
 
 
@@ -87,13 +92,12 @@ def _offline(*_: object, **__: object) -> None:
 def test_a_full_disk_is_code_1_and_says_what_to_do(
     adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, content: bytes) -> None:
-        if path.name == "checkpoint.pt":
-            with Path("/dev/full").open("wb") as device:
-                device.write(content)
-        write_bytes(path, content)
+    @contextlib.contextmanager
+    def full(*_: object) -> Iterator[tuple[BinaryIO, Callable[[Path], None]]]:
+        with Path("/dev/full").open("wb") as device:
+            yield device, lambda path: None
 
-    monkeypatch.setattr("adavit.runs.checkpoint.write_bytes", full)
+    monkeypatch.setattr("adavit.runs.generations.unfinished_file", full)
     outcome = adavit("train", "--data", pictures, "--out", "run", *TINY)
     assert outcome.code == 1
     assert "disk is full" in outcome.err
@@ -111,3 +115,51 @@ def test_out_of_memory_is_code_1(adavit: Adavit, pictures: Path) -> None:
     outcome = adavit("train", "--data", pictures, *TINY, "--batch", "2000000000", "--dry-run")
     assert outcome.code == 1
     assert "out of memory" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (Stopped(signal.SIGINT), 130, "Stopped by Ctrl-C."),
+        (KeyboardInterrupt(), 130, "Stopped by Ctrl-C."),
+        (
+            Stopped(signal.SIGHUP, go_on="adavit train --resume a"),
+            129,
+            "Stopped by SIGHUP; the checkpoint is written. Go on with: adavit train --resume a",
+        ),
+    ],
+)
+def test_to_be_stopped_is_no_error(
+    capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
+) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ending:
+        run_and_exit(command)
+    assert ending.value.code == code
+    assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_messages_do_not_reach_the_terminal_as_sequences(adavit: Adavit) -> None:
+    outcome = adavit("train", "--resume", "a\x1b]0;owned\x07")
+    assert outcome.code == 2
+    assert "owned" in outcome.err
+    assert not {"\x1b", "\x07"} & set(outcome.err)
+
+
+def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command() -> None:
+        print("the last line")
+
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(SystemExit) as ending:
+            run_and_exit(command)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    assert ending.value.code == 1
+    assert capsys.readouterr().err.startswith("Error: the disk is full")

@@ -4,11 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 from adavit.diagnostics.discriminator import inspection
-from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.checkpoint import load_checkpoint, save_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
 # Three images a side are enough to see that they are drawn.
@@ -75,11 +74,14 @@ def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
     assert "training" not in record["logits"]
     assert list(record["saliency"]) == ["heldout", "generated"]
     state = load_checkpoint(Path("run/checkpoint.pt"))
-    state["discriminator"]["head.bias"].fill_(math.nan)
-    torch.save(state, "diverged.pt")
-    diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
-    assert diverged.code == 2
-    assert "that are not finite" in diverged.err
+    head = ("head.weight", "head.bias")
+    for value, message in ((3e38, "that are not finite"), (math.nan, "head.weight are not finite")):
+        for name in head:
+            state["discriminator"][name].fill_(value)
+        save_checkpoint(Path("diverged.pt"), state)
+        diverged = adavit("inspect", "diverged.pt", "--images", "9", "--out", "y")
+        assert diverged.code == 2
+        assert message in diverged.err
     shutil.rmtree(pictures)
     shutil.copytree("others", pictures)
     changed = adavit("inspect", "run")
@@ -125,8 +127,8 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
     Path("young").mkdir()
     Path("young/config.yaml").write_text("{}")
     Path("broken.pt").write_bytes(b"\xff" * 40)
-    torch.save({"format": 1, "config": Path("x")}, "hostile.pt")
-    torch.save({"format": 1, "config": {}}, "partial.pt")
+    save_checkpoint(Path("hostile.pt"), {"config": Path("x")})
+    save_checkpoint(Path("partial.pt"), {"config": {}})
     outcome = adavit("inspect", *arguments.split(), "--out", "out")
     assert outcome.code == 2, outcome.err
     assert message in outcome.err

@@ -20,11 +20,6 @@ def test_help_is_there(adavit: Adavit, arguments: str) -> None:
     assert "adavit" in outcome.out
 
 
-def test_the_module_starts_without_torch() -> None:
-    code = "import sys, adavit.cli.main; assert 'torch' not in sys.modules, 'torch is imported'"
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -48,3 +43,18 @@ def test_every_command_is_there_and_explains_itself(adavit: Adavit, name: str) -
     assert outcome.out.startswith(f"Usage: adavit {name} ")
     listed = adavit("--help").out.partition("Commands:")[2]
     assert re.search(rf"^  {name} ", listed, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("trian", "Did you mean train?"),
+        ("evalute", "Did you mean evaluate?"),
+        ("memorization", "Did you mean memorisation?"),
+        ("xyzzy", "adavit --help lists them."),
+    ],
+)
+def test_a_mistyped_command_names_the_near_one(adavit: Adavit, typed: str, hint: str) -> None:
+    outcome = adavit(typed)
+    assert outcome.code == 2
+    assert f"there is no command '{typed}'. {hint}" in outcome.err

@@ -1,18 +1,21 @@
+import datetime
 import json
 import os
 from pathlib import Path
+
+import pytest
 
 from tests.adavit.report.synthetic import failed_cell, write_run
 from tests.cli.conftest import Adavit
 
 
 def write_runs(folder: Path) -> None:
-    write_run(folder / "new", preset="bg", values=(9.0, 4.5, 7.0))
-    write_run(folder / "old [red]", mode="none", p=None, seed=3)
+    at = "2026-11-26T03:00:0{}.000+00:00"
+    write_run(folder / "new", preset="bg", values=(9.0, 4.5, 7.0), started=at.format(2))
+    write_run(folder / "old [red]", mode="none", p=None, seed=3, started=at.format(0))
     failed_cell(folder / "grid" / "bad", "no such data")
-    for age, name in enumerate(("new", "grid/bad", "old [red]")):
-        for path in (folder / name, *(folder / name).iterdir()):
-            os.utime(path, (1e9 - age, 1e9 - age))
+    seconds = datetime.datetime.fromisoformat(at.format(1)).timestamp()
+    os.utime(folder / "grid" / "bad" / "cell.json", (seconds, seconds))
 
 
 def test_runs_are_listed_newest_last(adavit: Adavit, tmp_path: Path) -> None:
@@ -87,3 +90,46 @@ def test_figures_that_do_not_compare_have_letters_and_a_legend(
     assert "[A] fd_random, 100 vs 500 of squares" in lines
     assert "[B] fd_random, 100 vs 500 of cats" in lines
     assert lines[-1] == "Figures of different letters do not compare."
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120, 200])
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_words(
+    adavit: Adavit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    write_runs(tmp_path / "runs")
+    monkeypatch.setattr("adavit.cli.runs.PIPE_WIDTH", width)
+    out = adavit("runs").out
+    for word in ("old [red]", "grid/bad", "new", "failed: no such data", "finished"):
+        assert word in out
+    *table, last = out.rstrip("\n").splitlines()
+    hidden = [name for name in ("augmentation", "best", "p") if name not in table[1].split()]
+    assert last.startswith("Too narrow for ") == bool(hidden)
+    assert all(name in last for name in hidden)
+    if width >= 60:
+        assert all(len(line.rstrip()) <= width for line in table)
+        assert "fd_random 4.5 at 15" in out or "best" in last
+
+
+def test_a_bad_run_is_named_beside_the_others(adavit: Adavit, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "good")
+    bad = write_run(tmp_path / "runs" / "b\x1b[2Jad")
+    (bad / "config.yaml").write_text("\x00")
+    outcome = adavit("runs")
+    assert outcome.code == 0
+    assert "good" in outcome.out
+    assert outcome.err.startswith(r"Left out runs/b\x1b[2Jad: config.yaml is not valid YAML")
+    assert outcome.err.count("\n") == 1
+    assert [run["run"] for run in json.loads(adavit("runs", "--json").out)] == ["runs/good"]
+
+
+def test_names_do_not_reach_the_terminal_as_sequences(adavit: Adavit, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "a\x1b]0;owned\x07", preset="x\x9b31m\u202e")
+    failed_cell(tmp_path / "runs" / "cell", "no\x1b[31m data\rwell")
+    out = adavit("runs").out
+    assert r"a\x1b]0;owned\x07" in out
+    assert r"x\x9b31m\u202e" in out
+    assert r"no\x1b[31m data" in out
+    raw = adavit("runs", "--json").out
+    for text in (out, raw):
+        assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(text)
+    assert json.loads(raw)[0]["run"] == "runs/a\x1b]0;owned\x07"

@@ -1,5 +1,6 @@
 """Whole processes, because signals and locks are between processes."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -41,7 +42,9 @@ def packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_writes_a_checkpoint_and_has_its_exit_code(
     adavit: Adavit, pictures: Path, number: signal.Signals, code: int
 ) -> None:
@@ -50,8 +53,16 @@ def test_a_signal_writes_a_checkpoint_and_has_its_exit_code(
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code
-    assert errors == f"Error: stopped by {number.name}; the checkpoint is written.\n"
-    resumed = adavit("train", "--resume", "run", "--kimg", "0.008")
+    whose = "Ctrl-C" if number == signal.SIGINT else number.name
+    assert errors == (
+        f"Stopped by {whose}; the checkpoint is written. Go on with: adavit train --resume run\n"
+    )
+    (listed,) = json.loads(adavit("runs", ".", "--json").out)
+    assert listed["status"] == "stopped"  # at once, and as far as the checkpoint, not the log
+    shorter = adavit("train", "--resume", "run", "--kimg", "0.008")
+    assert shorter.code == 2
+    assert f"but the run has seen {listed['kimg']:g} kimg already" in shorter.err
+    resumed = adavit("train", "--resume", "run", "--kimg", f"{listed['kimg']:g}")
     assert resumed.code == 0, resumed.err
     assert "is finished" in resumed.out  # what was trained before the signal is all there
 

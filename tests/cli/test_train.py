@@ -8,6 +8,7 @@ import yaml
 from PIL import Image
 
 from adavit.cli.train import command
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.runs.trunk_file import save_trunk
 from tests.cli.conftest import TINY, Adavit, named_settings
 from tests.networks import VIT, make_vit
@@ -19,6 +20,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--data": ("other", []),
     "--out": ("elsewhere", []),
     "--kimg": ("0.064", []),
+    "--keep": ("3", []),
     "--discriminator": ("resnet", []),
     "--init-discriminator": ("trunk.safetensors", []),
     "--resolution": ("8", []),
@@ -81,7 +83,7 @@ def source(tmp_path: Path) -> None:
     (tmp_path / "source" / "config.yaml").write_text("{}")
     fits = {"w_average": torch.zeros(8)}  # the length of the styles of TINY
     networks: dict[str, dict] = {"generator": fits, "discriminator": {}, "average": fits}
-    torch.save({"format": 1, **networks}, tmp_path / "source" / "checkpoint.pt")
+    save_checkpoint(tmp_path / "source" / "checkpoint.pt", networks)
 
 
 @pytest.fixture
@@ -172,3 +174,21 @@ def test_an_unreadable_image_is_named_and_not_fatal(adavit: Adavit, pictures: Pa
     assert "broken.png" in outcome.out
     skipped = json.loads(Path("run/data.json").read_text())["skipped"]
     assert [item["name"] for item in skipped] == ["dark/broken.png"]
+
+
+@pytest.mark.parametrize("flags", [[], ["--preset", "smoke"], ["--set", "training.batch=8"]])
+def test_without_images_it_is_a_mistake_that_names_the_demonstration(
+    flags: list[str], adavit: Adavit, tmp_path: Path
+) -> None:
+    outcome = adavit("train", *flags)
+    assert outcome.code == 2
+    assert "adavit train --data small_set" in outcome.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_file_or_an_assignment_may_name_the_images(adavit: Adavit, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("data: {source: nowhere}")
+    for flags in (["--config", "mine.yaml"], ["--set", "data.source=nowhere"]):
+        outcome = adavit("train", *flags)
+        assert "nowhere" in outcome.err
+        assert "demonstration" not in outcome.err

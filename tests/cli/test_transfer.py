@@ -8,9 +8,10 @@ from PIL import Image
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.fitting import resized_grid
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
-from adavit.training.start.transfer import read_source, transfer
+from adavit.training.start.transfer import TransferSource, read_source, transfer
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
 from tests.cli.conftest import TINY, Adavit
@@ -37,6 +38,7 @@ def step_of(run: str, /, **changes: dict) -> AdversarialStep:
 def test_the_same_shape_starts_with_the_same_weights(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     step, source = step_of("first", run={"seed": 7}), checkpoint("first")
+    whole = Path("first/checkpoint.pt").read_bytes()
     notes = transfer(step, read_source(Path("first")))
     pairs = {
         "generator": step.generator,
@@ -46,6 +48,14 @@ def test_the_same_shape_starts_with_the_same_weights(adavit: Adavit, pictures: P
     for name, network in pairs.items():
         torch.testing.assert_close(network.state_dict(), source[name], rtol=0, atol=0)
     assert all("drawn anew" not in note for note in notes)
+    newest, before = Path("first/checkpoint.pt"), Path("first/checkpoint-1.pt")
+    newest.write_bytes(whole[:-1] + b"?")
+    warning, *_ = transfer(step, read_source(Path("first")))
+    assert warning.startswith("Warning: checkpoint 'first/checkpoint.pt' is damaged")
+    assert warning.endswith("checkpoint-1.pt, written before it, is taken instead.")
+    taken = torch.load(before, weights_only=True)["generator"]
+    torch.testing.assert_close(step.generator.state_dict(), taken, rtol=0, atol=0)
+    newest.write_bytes(whole)
 
     outcome = adavit(
         "train", "--data", pictures, "--transfer", "first", "--freeze-d", 1, "--out", "second",
@@ -114,7 +124,8 @@ def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Pa
     flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]
     adavit(*flags, "--kimg", "0.048", "--out", "whole")
     adavit(*flags, "--kimg", "0.024", "--out", "half")
-    Path("half/checkpoint.pt").rename("kept.pt")
+    for saved in Path("half").glob("checkpoint*.pt"):
+        saved.unlink()
     # Killed before the first checkpoint: from the source.
     again = adavit("train", "--resume", "half")
     assert again.code == 0, again.err
@@ -147,8 +158,9 @@ def test_what_is_no_run_is_code_2_before_anything_is_made(
         Path(name).mkdir()
         Path(name, "config.yaml").write_text("{}")
     Path("broken/checkpoint.pt").write_bytes(b"PK nonsense")
-    torch.save({"generator": {}}, "foreign/checkpoint.pt")
-    torch.save({"format": 1, "generator": {}, "discriminator": [1]}, "hollow/checkpoint.pt")
+    foreign, hollow = {"format": None}, {"generator": {}, "discriminator": [1]}
+    save_checkpoint(Path("foreign/checkpoint.pt"), foreign)
+    save_checkpoint(Path("hollow/checkpoint.pt"), hollow)
     flags = ["--dry-run"] if dry else []
     outcome = adavit("train", "--data", pictures, "--transfer", source, *QUIET, *flags)
     assert outcome.code == 2, outcome.err
@@ -159,9 +171,9 @@ def test_what_is_no_run_is_code_2_before_anything_is_made(
 def test_a_run_of_which_nothing_fits_is_an_error(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     step = step_of("first")
-    other = {"odd": torch.zeros(3)}
+    networks = {n: {"odd": torch.zeros(3)} for n in ("generator", "discriminator", "average")}
     with pytest.raises(UserError, match="of which nothing fits"):
-        transfer(step, dict.fromkeys(("generator", "discriminator", "average"), other))
+        transfer(step, TransferSource(networks, warning=""))
 
 
 def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> None:

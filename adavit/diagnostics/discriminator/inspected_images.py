@@ -16,6 +16,7 @@ from adavit.evaluation.run_images import images_of_run
 from adavit.generation.sampling import LabelStream, random_images
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
+from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
 
 IMAGES = 1000
@@ -83,6 +84,7 @@ class OpenedInspection:
     console: Console
 
 
+@takes_paths("source", "data", "out", "data_root")
 def open_inspection(
     source: str,
     *,

@@ -15,6 +15,7 @@ from torch import Tensor
 from adavit.data import images_to_uint8
 from adavit.metrics import as_rgb
 from adavit.runtime.pictures import figure_png
+from adavit.runtime.streams import for_terminal
 from adavit.watch.alarms import LARGEST_LOGIT, LEAST_ENTROPY, MOST_SIMILAR
 from adavit.watch.figures import EncoderFigures
 from adavit.watch.logits import LogitFigures
@@ -33,7 +34,7 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     """An empty figure of a size in inches; the title is plain text, as names of files may hold a dollar sign."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     lines = textwrap.fill(title, width=int(LETTERS_PER_INCH * width))
-    figure.suptitle(lines, fontsize=9, x=0.01, ha="left", parse_math=False)
+    figure.suptitle(for_terminal(lines), fontsize=9, x=0.01, ha="left", parse_math=False)
     return figure
 
 

@@ -14,6 +14,7 @@ from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.training.progress import Progress
 
 
@@ -29,7 +30,7 @@ class InspectedRun:
         generator: The average of the same moment, likewise.
         images: Real images seen.
         data_fingerprint: Digest of the images it was trained on.
-        warnings: What the control of p has to say.
+        warnings: That it is not the newest checkpoint, and what the control of p has to say.
     """
 
     name: str
@@ -51,8 +52,8 @@ def read_inspected_run(source: str) -> InspectedRun:
     Raises:
         UserError: If there is none, or it is damaged or does not fit.
     """
-    path = _find_checkpoint(Path(source).expanduser())
-    state = load_checkpoint(path)
+    loaded = _load(Path(source))
+    path, state = loaded.path, loaded.state
     try:
         config = ResolvedConfig.model_validate(state.get("config"))
         generator, discriminator = build_networks(config, **_shape(state))
@@ -74,25 +75,25 @@ def read_inspected_run(source: str) -> InspectedRun:
         generator=generator.eval().requires_grad_(False),
         images=progress.images,
         data_fingerprint=str(state.get("fingerprint")),
-        warnings=list(probability.alarms().values()),
+        warnings=[*filter(None, [loaded.warning]), *probability.alarms().values()],
     )
 
 
-def _find_checkpoint(path: Path) -> Path:
+def _load(path: Path) -> LoadedCheckpoint:
     if path.suffix == ".safetensors":
         raise UserError(
             f"{str(path)!r} holds a generator, expected a run directory or its checkpoint.pt, which"
             " hold the discriminator. Name one of these."
         )
     if not path.is_dir():
-        return path
-    checkpoint = RunDirectory.open(path).checkpoint
-    if not checkpoint.is_file():
+        return LoadedCheckpoint(path, load_checkpoint(path), warning="")
+    newest = load_newest(RunDirectory.open(path))
+    if newest is None:
         raise UserError(
             f"run {str(path)!r} has no checkpoint.pt, expected one with its discriminator. Continue"
             f" the run with adavit train --resume {path}."
         )
-    return checkpoint
+    return newest
 
 
 def _shape(state: dict[str, Any]) -> dict[str, int]:

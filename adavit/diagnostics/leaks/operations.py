@@ -10,8 +10,8 @@ from torch import Tensor
 from adavit.augment import PRESETS, AugmentPipe, DiffAugment, Pipe
 from adavit.augment.diffaug import POLICIES
 from adavit.augment.kornia_operations import kornia_operation
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
 from adavit.augment.presets import DIFFAUG, preset_multipliers
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.build.augmentation import extra_operation
 from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.data import images_to_float, images_to_uint8
@@ -105,7 +105,7 @@ def check_operations(names: Sequence[str]) -> None:
     """Refuses what is not an operation, before time is spent.
 
     Args:
-        names: Of `adavit.augment.pipeline.OPERATIONS`, or classes of `kornia.augmentation`.
+        names: Of `adavit.augment.settings.OPERATIONS`, or classes of `kornia.augmentation`.
 
     Raises:
         UserError: If a name is unknown or there is none.

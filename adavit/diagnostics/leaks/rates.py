@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from adavit.runtime.pictures import figure_png
+from adavit.runtime.streams import for_terminal
 
 REPLICATES = 2000
 LEVEL = 0.95
@@ -162,7 +163,7 @@ def draw_rates(operations: Sequence[dict[str, Any]], title: str) -> bytes:
     axis.tick_params(labelsize=8)
     axis.grid(axis="x", alpha=0.3)
     axis.set_axisbelow(True)
-    axis.set_title(title, fontsize=9, parse_math=False, loc="left")
+    axis.set_title(for_terminal(title), fontsize=9, parse_math=False, loc="left")
     if axis.containers:
         figure.legend(
             *axis.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2

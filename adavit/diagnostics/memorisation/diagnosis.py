@@ -38,6 +38,7 @@ from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.runtime.paths import takes_paths
 
 LEAVE_ONE_OUT_LIMIT = 5000
 """Training images whose distance to the others is taken; a percentile needs no more."""
@@ -51,6 +52,7 @@ CAUTION = (
 )
 
 
+@takes_paths("inception_weights")
 def memorisation(
     diagnosis: OpenedDiagnosis,
     *,

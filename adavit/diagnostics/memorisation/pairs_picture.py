@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.metrics import as_rgb
 from adavit.runtime.pictures import figure_png
+from adavit.runtime.streams import for_terminal
 
 TILE_INCHES = 1.1
 TEXT_INCHES = 1.0
@@ -56,7 +57,9 @@ def draw_pairs(spaces: Mapping[str, Sequence[Pair]], title: str) -> bytes:
     figure = Figure(figsize=(width, height), facecolor="white")
     top = height - 0.25
     # As text, not as mathematics: names of files may hold a dollar sign.
-    figure.text(0.2 / width, top / height, title, fontsize=9, va="top", parse_math=False)
+    figure.text(
+        0.2 / width, top / height, for_terminal(title), fontsize=9, va="top", parse_math=False
+    )
     for column, (heading, pairs) in enumerate(spaces.items()):
         left = 0.2 + column * block
         lines = textwrap.fill(heading, HEADING_CHARACTERS)

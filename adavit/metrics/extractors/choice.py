@@ -1,4 +1,7 @@
-"""Chooses the feature extractor: the one asked for, or the best whose weights are there."""
+"""Chooses the feature extractor: the one asked for, or the best whose weights are there.
+
+Each is imported when it is chosen: torch-fidelity and torchvision take their time, and the random one needs neither.
+"""
 
 from pathlib import Path
 
@@ -6,35 +9,15 @@ import torch
 
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FeatureExtractor
-from adavit.metrics.extractors.fidelity import (
+from adavit.metrics.extractors.names import (
     CLIP_NAMES,
-    DINOV2_NAMES,
+    EXTRACTORS,
     UNSAFE_NAMES,
-    VGG16_WEIGHTS,
-    downloaded_features,
-    expected_vgg16_state,
-    vgg16_features,
+    ExtractorName,
 )
-from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS, InceptionFeatures, expected_state
-from adavit.metrics.extractors.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
-
-ExtractorName = str
-"""One of `EXTRACTORS`, with ARCH and FILE filled in."""
-
-EXTRACTORS = (
-    "auto",
-    "inception",
-    "random",
-    "vgg16[:FILE]",
-    "lpips-vgg16",
-    *CLIP_NAMES,
-    *DINOV2_NAMES,
-    "torchvision:ARCH:FILE",
-)
-"""Every extractor there is; brackets stand for what may be left out."""
+from adavit.runtime.paths import expand_home
 
 Chosen = tuple[FeatureExtractor, str | None]
 
@@ -73,7 +56,7 @@ def choose_extractor(
     if name == "torchvision":
         return _torchvision(requested, rest, chosen), None
     if name == "vgg16" and (rest or ":" not in requested):
-        return _vgg16(Path(rest) if rest else None, chosen, allow_download)
+        return _vgg16(expand_home(Path(rest)) if rest else None, chosen, allow_download)
     if requested in ("auto", "inception"):
         return _inception(requested, weights, chosen, allow_download)
     if requested == "random":
@@ -81,6 +64,8 @@ def choose_extractor(
     if requested == "lpips-vgg16":
         return _lpips(chosen, allow_download), None
     if requested in UNSAFE_NAMES:
+        from adavit.metrics.extractors.fidelity import downloaded_features
+
         kind = "TorchScript" if requested in CLIP_NAMES else "Python code from torch.hub"
         note = (
             f"Warning: extractor {requested} runs what it downloads ({kind}), since its weights"
@@ -95,6 +80,12 @@ def choose_extractor(
 def _inception(
     requested: str, weights: Path | None, device: torch.device, allow_download: bool
 ) -> Chosen:
+    from adavit.metrics.extractors.inception import (
+        INCEPTION_WEIGHTS,
+        InceptionFeatures,
+        expected_state,
+    )
+
     try:
         path = INCEPTION_WEIGHTS.find(allow_download=allow_download) if weights is None else weights
     except WeightsAbsentError as error:
@@ -112,6 +103,12 @@ def _inception(
 
 
 def _vgg16(file: Path | None, device: torch.device, allow_download: bool) -> Chosen:
+    from adavit.metrics.extractors.fidelity import (
+        VGG16_WEIGHTS,
+        expected_vgg16_state,
+        vgg16_features,
+    )
+
     path = file or VGG16_WEIGHTS.find(allow_download=allow_download)
     state = VGG16_WEIGHTS.read(path, expected_vgg16_state())
     digest = file_digest(path)
@@ -119,7 +116,10 @@ def _vgg16(file: Path | None, device: torch.device, allow_download: bool) -> Cho
     return vgg16_features(state, digest, device), note
 
 
-def _lpips(device: torch.device, allow_download: bool) -> LpipsFeatures:
+def _lpips(device: torch.device, allow_download: bool) -> FeatureExtractor:
+    from adavit.metrics.extractors.fidelity import VGG16_WEIGHTS, expected_vgg16_state
+    from adavit.metrics.extractors.lpips import LPIPS_WEIGHTS, LpipsFeatures, expected_lpips_state
+
     vgg16 = VGG16_WEIGHTS.find(allow_download=allow_download)
     layers = LPIPS_WEIGHTS.find(allow_download=allow_download)
     return LpipsFeatures(
@@ -129,13 +129,15 @@ def _lpips(device: torch.device, allow_download: bool) -> LpipsFeatures:
     )
 
 
-def _torchvision(requested: str, rest: str, device: torch.device) -> TorchvisionFeatures:
+def _torchvision(requested: str, rest: str, device: torch.device) -> FeatureExtractor:
+    from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
+
     architecture, _, file = rest.partition(":")
     if not architecture or not file:
         raise UserError(
             f"extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
             " torchvision:resnet50:resnet50.pth."
         )
-    path = Path(file)
+    path = expand_home(Path(file))
     state = read_tensors(path, f"extractor {requested}", f"a state dict of {architecture}")
     return TorchvisionFeatures(architecture, state, file_digest(path), device)

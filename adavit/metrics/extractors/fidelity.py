@@ -18,6 +18,7 @@ from torch_fidelity.utils import create_feature_extractor
 
 from adavit.errors import UserError, first_line
 from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
+from adavit.metrics.extractors.names import CLIP_NAMES
 from adavit.metrics.extractors.weight_files import WeightFile
 
 VGG16_WEIGHTS = WeightFile(
@@ -26,13 +27,6 @@ VGG16_WEIGHTS = WeightFile(
     "397923af",
     "extractor vgg16:FILE",
 )
-CLIP_NAMES = (
-    *("clip-rn50", "clip-rn101", "clip-rn50x4", "clip-rn50x16", "clip-rn50x64"),
-    *("clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "clip-vit-l-14-336px"),
-)
-DINOV2_NAMES = ("dinov2-vit-s-14", "dinov2-vit-b-14", "dinov2-vit-l-14", "dinov2-vit-g-14")
-UNSAFE_NAMES = (*CLIP_NAMES, *DINOV2_NAMES)
-"""Extractors whose weights cannot be read as mere tensors."""
 
 
 class FidelityFeatures:
@@ -109,7 +103,7 @@ def downloaded_features(name: str, device: torch.device | str = "cpu") -> Fideli
     """CLIP or DINOv2 by torch-fidelity's own loading, which runs what it downloads.
 
     Args:
-        name: One of `UNSAFE_NAMES`.
+        name: One of `adavit.metrics.extractors.names.UNSAFE_NAMES`.
         device: Where the network runs.
 
     Raises:

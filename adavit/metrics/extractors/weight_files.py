@@ -21,6 +21,7 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.runtime.files import unfinished_file
+from adavit.runtime.paths import home_folder
 
 CONNECT_SECONDS = 4.0  # offline must be found out at once, also where packets are silently dropped
 STALL_SECONDS = 30.0
@@ -52,7 +53,10 @@ class WeightFile:
     @property
     def location(self) -> Path:
         """The file in $TORCH_HOME/hub/checkpoints; it need not exist."""
-        return Path(torch.hub.get_dir()) / "checkpoints" / self.url.rsplit("/", 1)[1]
+        folder = torch.hub.get_dir()
+        if folder.startswith("~"):  # torch has found no home folder
+            folder = folder.replace("~", str(home_folder()), 1)
+        return Path(folder) / "checkpoints" / self.url.rsplit("/", 1)[1]
 
     def find(self, *, allow_download: bool = True) -> Path:
         """The checked file at its location, downloaded when missing.

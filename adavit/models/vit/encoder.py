@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from adavit.models.names import check_parts
 from adavit.models.sizes import check_at_least, check_images
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.block import EncoderBlock
 from adavit.models.vit.layout import TokenLayout
-from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS, check_parts, part
+from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS, part
 
 # Standard deviation of the class token and the registers at the start.
 TOKEN_STD = 0.02

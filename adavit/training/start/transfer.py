@@ -8,6 +8,7 @@ counted from 4 pixels up, as those of the generator are.
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.models.fitting import load_fitting, resize_position_embeddings
-from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import load_newest
 from adavit.training.step.adversarial_step import AdversarialStep
 
 GRID = "grid"
@@ -26,26 +27,37 @@ GRID = "grid"
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
 
 
-def read_source(path: Path) -> dict[str, dict[str, Tensor]]:
+@dataclass(frozen=True)
+class TransferSource:
+    """The networks of a run.
+
+    Attributes:
+        networks: States by name: generator, discriminator, average. Learned positions of a ViT come with the
+            grid of patches that they are of, as `GRID` of the discriminator.
+        warning: That they are of an older checkpoint, and why; empty if of the newest.
+    """
+
+    networks: dict[str, dict[str, Tensor]]
+    warning: str
+
+
+def read_source(path: Path) -> TransferSource:
     """The networks of a run.
 
     Args:
         path: Its directory.
 
-    Returns:
-        States by name: generator, discriminator, average. Learned positions of a ViT come with the grid
-            of patches that they are of, as `GRID` of the discriminator.
-
     Raises:
         UserError: If it is no run, has no checkpoint yet, or the checkpoint is damaged.
     """
     directory = RunDirectory.open(path)
-    if not directory.checkpoint.is_file():
+    newest = load_newest(directory)
+    if newest is None:
         raise UserError(
             f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one to start from."
             f" Continue it with adavit train --resume {path}, or name another run."
         )
-    state = load_checkpoint(directory.checkpoint)
+    state = newest.state
     networks: dict[str, dict[str, Tensor]] = {}
     for name in ("generator", "discriminator", "average"):
         tensors = state.get(name)
@@ -53,12 +65,12 @@ def read_source(path: Path) -> dict[str, dict[str, Tensor]]:
             isinstance(value, Tensor) for value in tensors.values()
         ):
             raise UserError(
-                f"checkpoint {str(directory.checkpoint)!r} holds no {name}, expected the tensors of"
+                f"checkpoint {str(newest.path)!r} holds no {name}, expected the tensors of"
                 " one. Name a run that adavit train has made."
             )
         networks[name] = tensors
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
-    return networks
+    return TransferSource(networks, newest.warning)
 
 
 def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -70,7 +82,7 @@ def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
     return {GRID: torch.tensor([side // patch] * 2)} if side and patch else {}
 
 
-def transfer(step: AdversarialStep, source: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+def transfer(step: AdversarialStep, source: TransferSource) -> list[str]:
     """Copies the tensors that fit by name and shape into the networks of a run.
 
     Args:
@@ -78,7 +90,7 @@ def transfer(step: AdversarialStep, source: Mapping[str, Mapping[str, Tensor]]) 
         source: What `read_source` returned.
 
     Returns:
-        A line for each network: how much was taken over, and what was not.
+        A line for each network: how much was taken over, and what was not; before them the source's warning.
 
     Raises:
         UserError: If nothing fits, or not all that is frozen.
@@ -88,7 +100,7 @@ def transfer(step: AdversarialStep, source: Mapping[str, Mapping[str, Tensor]]) 
         "discriminator": step.discriminator,
         "average": step.average.module,
     }
-    loaded = {name: _load(name, target, source[name]) for name, target in targets.items()}
+    loaded = {name: _load(name, target, source.networks[name]) for name, target in targets.items()}
     if not any(taken for taken, _ in loaded.values()):
         raise UserError(
             "training.transfer names a run of which nothing fits these networks. Use the sizes in"
@@ -101,7 +113,8 @@ def transfer(step: AdversarialStep, source: Mapping[str, Mapping[str, Tensor]]) 
             f"training.freeze_d leaves {drawn[0]} as it is, but the run to start from has none that"
             " fits. Use its resolution and sizes (its config.yaml), or leave --freeze-d out."
         )
-    return [text for _, text in loaded.values()]
+    warning = [f"Warning: {source.warning}"] if source.warning else []
+    return [*warning, *(text for _, text in loaded.values())]
 
 
 def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[set[str], str]:

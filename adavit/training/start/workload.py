@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from adavit.build.networks import generator_arguments
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import explain
+from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, load_images, split_images
@@ -91,12 +92,15 @@ def prepare(config: RunConfig, console: Console) -> Workload:
     return with_evaluator(load_workload(config, console), console)
 
 
-def load_workload(config: RunConfig, console: Console) -> Workload:
+def load_workload(
+    config: RunConfig, console: Console, *, load: Callable[..., ImageSet] = load_images
+) -> Workload:
     """Loads the data and chooses what was left open.
 
     Args:
         config: As for `prepare`.
         console: Told what was found.
+        load: `load_images`, or what stands for it where many runs have the same images.
 
     Returns:
         The workload, without an evaluator.
@@ -108,7 +112,7 @@ def load_workload(config: RunConfig, console: Console) -> Workload:
     if device.type == "cpu":
         keep_freed_memory()
     data = config.data
-    images = load_images(
+    images = load(
         data.source,
         resolution=config.given("data.resolution"),
         default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
@@ -144,6 +148,8 @@ def load_workload(config: RunConfig, console: Console) -> Workload:
         resolved = resolve(config, facts)
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    for sentence in absurd_settings(resolved):
+        console.note(f"Warning: {sentence}")
     steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
     if steered_by_heldout and not len(split.heldout):
         raise UserError(
@@ -253,6 +259,24 @@ def total_images(training: TrainingConfig) -> int:
     """Real images at the end of a run: whole batches, at least `training.total_kimg`."""
     steps = math.ceil(round(1000 * training.total_kimg) / training.batch)
     return training.batch * max(1, steps)
+
+
+def check_total(training: TrainingConfig, images: int) -> None:
+    """Refuses to continue a run to a length that it has passed.
+
+    Args:
+        training: With the length that is asked for.
+        images: Real images seen.
+
+    Raises:
+        UserError: If it has seen more than that.
+    """
+    if images > total_images(training):
+        raise UserError(
+            f"training.total_kimg is {training.total_kimg:g}, but the run has seen"
+            f" {images / 1000:g} kimg already, expected no less. Give a larger --kimg to train on,"
+            " or leave it out; nothing was changed."
+        )
 
 
 def absolute_source(source: str) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from adavit.augment import AugmentPipe
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.augment import PRESET_NAMES, AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adavit.augment.pipeline import MAGNITUDES, OPERATIONS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, flatten
 from adavit.config.pretraining import PretrainingConfig, resolve_pretraining
@@ -139,11 +139,12 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case("bf16"), cpu("float32"), Case("float32", device="mps")],
     ),
     "training.generator_lr": (
-        "0.0025; on a CPU as in `adavit.config.auto`.",
+        "0.0025; on a CPU 0.01, for vit 0.006.",
         [Case(0.0025), Case(0.0025, settings=vit()), cpu(0.01), cpu(0.006, settings=vit())],
     ),
     "training.discriminator_lr": (
-        "0.0025, for vit 0.0002 * 384 / width, for r3gan 0.0002; CPU as above.",
+        "0.0025, for vit 0.0002 * 384 / width, for r3gan 0.0002; on a CPU 0.005, for vit 0.0015,"
+        " for r3gan 0.002.",
         [
             Case(0.0025),
             Case(0.0002, settings=vit()),
@@ -170,8 +171,8 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         ],
     ),
     "training.r1_gamma": (
-        "0.0002 * resolution^2 / batch, vit 0.05 * (resolution / 32)^2; CPU as above; 0 with"
-        " gradient_penalty.",
+        "0.0002 * resolution^2 / batch, for vit 0.05 * (resolution / 32)^2; on a CPU"
+        " 1 * (resolution / 32)^2, for vit half of that; 0 with gradient_penalty.",
         [
             Case(0.0002 * 64**2 / 64),
             Case(0.0002 * 64**2 / 8, settings=training(batch=8)),

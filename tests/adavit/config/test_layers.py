@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.augment.pipeline import OPERATIONS
+from adavit.augment.settings import OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import (
     build_config,

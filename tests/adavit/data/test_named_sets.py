@@ -12,7 +12,7 @@ import pytest
 import torchvision.datasets
 
 from adavit.data import load_images, named_sets
-from adavit.data.named_sets import NAMES, TORCHVISION_SETS
+from adavit.data.known_names import NAMES, TORCHVISION_SETS
 from adavit.data.small_set.images import draw_small_set
 from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels

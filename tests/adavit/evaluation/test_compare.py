@@ -252,7 +252,7 @@ def test_markdown_csv_and_json_hold_the_same_table() -> None:
         "| a.json | 5 |  | 0.3333 |",
         "| odd\\|name, with a comma.json |  | 4 |  |",
         "",
-        "- fid [B] differs from [A] in n_fake 9 (not 5000)",
+        r"- fid \[B\] differs from \[A\] in n_fake 9 (not 5000)",
         f"- fid: {NOTHING_COMPARES}",
     ]
     loaded = json.loads(as_json(found))
@@ -264,3 +264,16 @@ def test_arrows_say_which_way_is_better() -> None:
     content = record(5.0) | {"precision_random": 0.5}
     assert "fid ↓" in as_markdown(compare([write("a.json", content)]))
     assert "precision_random ↑" in as_markdown(compare(["a.json"]))
+
+
+def test_names_are_neither_formulas_nor_markup() -> None:
+    hostile = "=HYPERLINK(1)|<b>"
+    content = record(5.0)
+    content["protocol"] |= {"name": hostile}
+    Path("=a.json").write_text(json.dumps(content))
+    found = compare(["=a.json"])
+    for row in csv.DictReader(io.StringIO(as_csv(found))):
+        assert row["source"] == "'=a.json"
+        assert row["protocol"].startswith("'=HYPERLINK(1)|<b>")
+        assert float(row["value"]) > 0
+    assert r"(=HYPERLINK(1)\|\<b\>: 5000 vs 2000)" in as_markdown(found).splitlines()[0]

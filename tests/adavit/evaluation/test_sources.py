@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 
 from adavit.errors import UserError
 from adavit.evaluation.evaluate import evaluate
@@ -15,6 +16,7 @@ from adavit.evaluation.sources import (
 )
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.generator_file import read_generator
+from adavit.runs.weights_file import TENSORS
 
 
 def test_a_run_is_its_generator_with_the_settings_it_was_made_under(run: Path) -> None:
@@ -31,6 +33,8 @@ def test_a_run_is_its_generator_with_the_settings_it_was_made_under(run: Path) -
         "fingerprint": tensors_digest(stored.generator.state_dict()),
         "trained_on": stored.data_fingerprint,
     }
+    with safe_open(run / "generator-best.safetensors", framework="pt") as file:
+        assert file.metadata()[TENSORS] == found.describe()["fingerprint"]
 
 
 def test_a_generator_file_is_one_without_a_run(run: Path) -> None:

@@ -7,7 +7,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,9 +35,24 @@ def unprivileged_user() -> str | None:
     pytest.skip("there is no user but root to run PostgreSQL's server")
 
 
+@dataclass(frozen=True)
+class Server:
+    """One that runs.
+
+    Attributes:
+        url: Of its database.
+        stop: Ends it, and all connections to it.
+        start: Lets it run again, on the same port with the same data.
+    """
+
+    url: str
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
 @contextlib.contextmanager
-def running_server() -> Iterator[str]:
-    """Starts a server and yields the URL of its database."""
+def running_server() -> Iterator[Server]:
+    """Starts a server, and ends it."""
     binaries, user = find_binaries(), unprivileged_user()
     # Not in pytest's folder, which only its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="adavit-postgresql-"))
@@ -65,10 +82,13 @@ def running_server() -> Iterator[str]:
             f"--pwfile={password}",
             "--no-sync",
         )
-        call("pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
+        start = partial(call, "pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
+        stop = partial(call, "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+        start()
         try:
-            yield f"postgresql+psycopg://me:a-test%27s@127.0.0.1:{port}/postgres"
+            url = f"postgresql+psycopg://me:a-test%27s@127.0.0.1:{port}/postgres"
+            yield Server(url, stop, start)
         finally:
-            call("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+            stop()
     finally:
         shutil.rmtree(folder)

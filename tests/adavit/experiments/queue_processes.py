@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import optuna
 
 from adavit.experiments.database import open_storage, sqlite_url
+from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Queue
 
 
@@ -20,25 +22,25 @@ def open_queue(
     storage: str | None = None,
     *,
     study: str = "jobs",
-    heartbeat_s: int = 1,
-    grace_s: int = 2,
+    heartbeat_s: float = 1,
+    grace_s: float = 2,
 ) -> Queue:
     """A queue whose dead are missed after two seconds."""
     url = storage or sqlite_url(folder / "queue.sqlite3")
-    opened = open_storage(url, heartbeat_s=heartbeat_s, grace_s=grace_s)
-    study = optuna.create_study(storage=opened, study_name=study, load_if_exists=True)
-    return Queue(opened, study)
+    opened = open_storage(url, Patience(30, url))
+    made = optuna.create_study(storage=opened, study_name=study, load_if_exists=True)
+    return Queue(opened, made, heartbeat_s=heartbeat_s, grace_s=grace_s)
 
 
-def start(function: Any, *arguments: Any) -> "subprocess.Popen[bytes]":
-    """Calls a function of this file in a process of its own.
+def start(function: Any, *arguments: Any, output: int | None = None) -> "subprocess.Popen[bytes]":
+    """Calls a function of this file in a process of its own; `output` is its stdout.
 
     Not by multiprocessing: the name of this module means nothing outside of pytest.
     """
     root = str(Path(__file__).parents[3])
     path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, __file__, function.__name__, json.dumps(arguments, default=str)]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=output)
 
 
 def take_all(folder: str, jobs: list[str], storage: str | None = None) -> None:
@@ -80,6 +82,35 @@ def run_grid(grid: str, folder: str, storage: str | None = None, die_at: int | N
     cells = cells_of(read)
     plan = AblationPlan(read.name, {cell.digest: cell for cell in cells})
     WorkerPool(Path(folder), storage, heartbeat_s=1, grace_s=2).run(plan, DyingConsole())
+
+
+def run_grid_under_kills(grid: str, folder: str, kills: int, seed: int) -> None:
+    """Starts a grid again and again; each time it is killed right before a file operation drawn at random.
+
+    In forks, so that torch is imported once. Prints how many kills there were.
+    """
+    from adavit.experiments.ablation import ablate
+
+    random_stream, killed = random.Random(seed), 0
+    while killed < kills:
+        left = [random_stream.randint(1, 250)]
+        child = os.fork()
+        if not child:
+
+            def count(event: str, arguments: object, left: list[int] = left) -> None:
+                if event in ("open", "os.mkdir", "os.rename", "os.remove", "sqlite3.connect"):
+                    left[0] -= 1
+                    if left[0] == 0:
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+            sys.addaudithook(count)
+            ablate(grid, out=Path(folder))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            break
+        killed += 1
+    print(killed)
 
 
 def logs(folder: Path) -> dict[str, list[str]]:

@@ -16,12 +16,12 @@ from tests.adavit.experiments.queue_processes import notes
 pytestmark = pytest.mark.usefixtures("no_curves")
 
 CELL_FILES = {
-    "cell.json", "checkpoint.pt", "config.yaml", "data.json", "environment.json",
-    "generator-best.safetensors", "generator-last.safetensors", "metrics.jsonl", "samples",
+    ".adavit-results", "cell.json", "checkpoint.pt", "checkpoint-1.pt", "config.yaml", "data.json",
+    "environment.json", "generator-best.safetensors", "generator-last.safetensors", "metrics.jsonl", "samples",
     "stats.jsonl", "worker.log",
 }  # fmt: skip
 
-OPTIONAL = {"tensorboard", ".lock", "curves.png"}
+OPTIONAL = {"tensorboard", ".lock", ".adavit-results", "curves.png"}
 
 
 def test_a_grid_leaves_a_run_directory_per_cell_and_a_table(write_grid: WriteGrid) -> None:

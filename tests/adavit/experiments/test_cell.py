@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from adavit.config.layers import merge
+from adavit.data import ImageSet, load_images
+from adavit.errors import UserError
 from adavit.experiments.cell import Cell, cells_of, make_cell
 from adavit.experiments.grid_file import read_grid
 from tests.adavit.experiments.conftest import BASE, WriteGrid
@@ -81,3 +83,43 @@ def test_cells_are_resolved_and_points_of_the_same_settings_are_one_cell(
         for key, value in section.items()
         if key not in ("channels", "scale_16bit", "device")
     ]
+
+
+def test_a_grid_is_counted_before_it_is_built(write_grid: WriteGrid) -> None:
+    values = [round(0.1 * (index + 1), 1) for index in range(10)]
+    keys = ("r1_gamma", "generator_lr", "discriminator_lr", "drift", "path_length", "bcr_real",
+            "bcr_generated", "lecam", "zcr_noise", "apa_speed_kimg", "warmup_kimg", "adam_beta1")  # fmt: skip
+    axes = {f"training.{key}": values for key in keys}
+    message = r"grid 'tiny' has 1,000,000,000,000 cells, expected at most 10,000\. Give fewer"
+    with pytest.raises(UserError, match=message):
+        cells_of(read_grid(str(write_grid(axes=axes, baseline=None))))
+    seeds = read_grid(str(write_grid())).with_overrides([], range(10_001))
+    with pytest.raises(UserError, match="20,002 cells"):
+        cells_of(seeds)
+
+
+def test_data_are_looked_at_once_however_many_cells_are_made_of_them(
+    write_grid: WriteGrid, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def load(source: str, **settings: Any) -> ImageSet:
+        opened.append((Path(source).name, settings["resolution"]))
+        return load_images(source, **settings)
+
+    monkeypatch.setattr("adavit.experiments.cell.load_images", load)
+    monkeypatch.setattr("adavit.evaluation.run_images.load_images", load)
+    axes = {"training.r1_gamma": [index / 10 for index in range(20)], "data.resolution": [8, 16]}
+    grid = read_grid(
+        str(write_grid({"metrics": {"reference": str(pictures)}}, axes=axes, baseline=None))
+    )
+    cells = cells_of(grid)
+    assert len({cell.digest for cell in cells}) == 40
+    name = pictures.name
+    assert sorted(opened) == [(name, 8), (name, 8), (name, 16), (name, 16)]  # data, reference
+    monkeypatch.undo()
+    alone = [
+        make_cell("tiny", point.settings, axes=point.axes, varied=point.varied, label=point.label)
+        for point in grid.points()
+    ]
+    assert cells == alone

@@ -1,15 +1,14 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
 from adavit.config.layers import merge
 from adavit.errors import UserError
 from adavit.experiments.cell import make_cell
 from adavit.experiments.cell_directory import CellDirectory
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.training.train import config_text
 from tests.adavit.experiments.conftest import BASE
 
@@ -29,8 +28,7 @@ def begin(directory: CellDirectory, images: int | None, fingerprint: str) -> Non
     directory.run.config.write_text(config_text(config))
     directory.run.data.write_text(json.dumps({"fingerprint": fingerprint}))
     if images is not None:
-        state: dict[str, Any] = {"format": 1, "progress": {"images": images}}
-        torch.save(state, directory.run.checkpoint)
+        save_checkpoint(directory.run.checkpoint, {"progress": {"images": images}})
 
 
 @pytest.mark.parametrize(

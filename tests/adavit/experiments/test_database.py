@@ -5,31 +5,46 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.experiments.database import open_storage
+from adavit.experiments.patience import Patience, QueueUnreachable
 from adavit.experiments.queue import Queue
+
+IMPATIENT = Patience(0, "it")
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("nonsense", "not a database URL"),
-        ("sqlite:////nowhere/at/all.sqlite3", "cannot be opened .*unable to open"),
-        ("mysql+absent://host/db", "URL|driver|adavit"),
+        ("nonsense", "--storage is not a database URL"),
+        ("postgresql://me:secret@host:many/db", "--storage is not a database URL"),
+        ("sqlite:////nowhere/at/all.sqlite3", "cannot be opened .its folder is not there"),
+        ("sqlite://", "in memory.*leave it out"),
+        ("sqlite:///:memory:", "in memory.*leave it out"),
+        ("mysql+absent://me:secret@host/db", "cannot be opened .*absent"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/db", r"cannot be opened .*127\.0\.0\.1"),
     ],
 )
-def test_a_queue_that_cannot_be_opened_is_the_users_to_mend(
-    url: str, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adavit.experiments.database.ATTEMPTS", 1)
-    with pytest.raises(UserError, match=message):
-        open_storage(url, heartbeat_s=1, grace_s=2)
-
-
-def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adavit.experiments.database.ATTEMPTS", 1)
-    with pytest.raises(UserError) as caught:
-        open_storage("postgresql+psycopg://me:secret@127.0.0.1:1/db", heartbeat_s=1, grace_s=2)
+def test_a_queue_that_cannot_be_opened_is_the_users_to_mend(url: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        open_storage(url, IMPATIENT)
     assert "secret" not in str(caught.value)
-    assert "127.0.0.1" in str(caught.value)
+
+
+def test_a_server_that_is_about_to_start_is_waited_for() -> None:
+    waited: list[float] = []
+    with pytest.raises(UserError, match="cannot be opened"):
+        open_storage(
+            "postgresql+psycopg://me@127.0.0.1:1/db",
+            Patience(30, "it", sleep=waited.append, clock=lambda: sum(waited)),
+        )
+    assert sum(waited) == pytest.approx(30)
+
+
+def test_a_file_that_was_deleted_is_not_made_again(queue: Queue, tmp_path: Path) -> None:
+    path = tmp_path / "queue.sqlite3"
+    path.unlink()
+    with pytest.raises(QueueUnreachable, match=f"its file {path} is gone"):
+        IMPATIENT(lambda: queue.claim(["a"]))
+    assert not path.exists()
 
 
 def test_sqlite_locks_before_it_reads(queue: Queue, tmp_path: Path) -> None:

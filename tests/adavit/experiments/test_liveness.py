@@ -1,11 +1,15 @@
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
+from optuna.exceptions import StorageInternalError
 from optuna.trial import Trial
 
-from adavit.experiments.liveness import ClaimLost, Heartbeat, WorkerIdentity, holds
-from adavit.experiments.queue import Outcome, Queue
+from adavit.experiments.liveness import ClaimLost, Heartbeat, Silence, WorkerIdentity
+from adavit.experiments.queue import Claim, Outcome, Queue
 from tests.adavit.experiments.queue_processes import (
     open_queue,
     start,
@@ -15,23 +19,46 @@ from tests.adavit.experiments.queue_processes import (
 JOBS = ["a", "b", "c"]
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def quick_queue(folder: Path) -> Queue:
+    return open_queue(folder, heartbeat_s=0.05, grace_s=0.2)
+
+
+def take_over(queue: Queue, job: str) -> Claim:
+    """Looks until the job is free."""
+    for _ in range(100):
+        claim = queue.claim([job])
+        if claim is not None:
+            return claim
+        time.sleep(0.02)
+    raise AssertionError("never free")
+
+
 def test_the_job_of_a_silent_worker_is_taken_over_and_it_learns_of_that(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
+    queue = quick_queue(tmp_path)
     claim = queue.claim(["a"])
     assert claim is not None
     Trial(queue.study, claim.trial_id).suggest_float("x", 0, 1)
     assert queue.claim(["a"]) is None
-    time.sleep(3.2)  # the grace of two seconds; the database counts whole ones
-    over = queue.claim(["a"])
-    assert over is not None
-    assert (over.attempts, over.deaths, over.last_worker) == (2, 1, WorkerIdentity.own())
+    over = take_over(queue, "a")
+    assert (over.attempts, over.deaths, over.last_worker) == (2, (None,), WorkerIdentity.own())
     params = [trial.params for trial in queue.study.get_trials()]
     assert params[0] == params[1] != {}
-    assert not holds(queue.storage, claim.trial_id)
-    with Heartbeat(queue.storage, claim.trial_id) as heartbeat:
-        time.sleep(1.5)  # longer than the interval
+    assert not queue.holds(claim)
+    with Heartbeat(lambda: queue.beat(claim), interval_s=0.05, grace_s=0.2) as heartbeat:
+        time.sleep(0.3)
         with pytest.raises(ClaimLost):
             heartbeat.check()
     queue.finish(claim, 1.0)  # its late word does not count
@@ -41,15 +68,64 @@ def test_the_job_of_a_silent_worker_is_taken_over_and_it_learns_of_that(
     assert queue.outcomes(["a"]) == {"a": Outcome("finished")}
 
 
-def test_a_heartbeat_keeps_a_job(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seconds_off", [-300, 0, 300])
+def test_a_heartbeat_keeps_a_job_whatever_the_clock_of_its_machine_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_off: int
+) -> None:
     monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
-    claim = queue.claim(["a"])
+    other, worker = quick_queue(tmp_path), quick_queue(tmp_path)
+
+    @sqlalchemy.event.listens_for(worker.storage.engine, "connect")
+    def tell_another_time(connection: Any, record: Any) -> None:
+        # SQLite's time is that of the machine on which a process runs.
+        shifted = datetime.now(UTC) + timedelta(seconds=seconds_off)
+        text = shifted.strftime("%Y-%m-%d %H:%M:%S")
+        for name in ("current_timestamp", "datetime"):
+            connection.create_function(name, -1, lambda *_: text)
+
+    claim = worker.claim(["a"])
     assert claim is not None
-    with Heartbeat(queue.storage, claim.trial_id) as heartbeat:
-        for _ in range(8):
-            time.sleep(0.5)
-            assert queue.claim(["a"]) is None
+    with Heartbeat(lambda: worker.beat(claim), interval_s=0.05, grace_s=0.2) as heartbeat:
+        for _ in range(20):
+            time.sleep(0.05)
+            assert other.claim(["a"]) is None
             heartbeat.check()
+    worker.finish(claim, 1.0)
+    assert other.outcomes(["a"]) == {"a": Outcome("finished")}
+
+
+def test_a_database_that_cannot_be_reached_does_not_stop_the_work() -> None:
+    calls = []
+
+    def beat() -> bool:
+        calls.append(1)
+        raise StorageInternalError("the server is restarted")
+
+    with Heartbeat(beat, interval_s=0.01, grace_s=0.05) as heartbeat:
+        while len(calls) < 5:
+            time.sleep(0.01)
+            heartbeat.check()
+
+
+def test_silence_is_counted_while_one_looks_and_ends_with_any_sign() -> None:
+    clock = Clock()
+    silence = Silence(grace_s=60, longest_look_s=10, clock=clock)
+    signs = {"a": 1, "b": 1}
+    heard = []
+    for second in range(0, 100, 5):
+        clock.now = second
+        signs["b"] = second // 50  # once in fifty seconds is enough
+        heard.append(silence.look(dict(signs)))
+    assert heard[:13] == [set()] * 13  # up to 60 seconds
+    assert heard[13:] == [{"a"}] * 7
+    clock.now += 3600  # this machine slept, or worked, for an hour: b was not silent for one
+    assert silence.look(signs) == {"a"}
+    signs["a"] = 2
+    clock.now += 5
+    assert silence.look(signs) == set()
+    assert silence.look({}) == set()  # forgotten
+    clock.now += 5
+    assert silence.look(signs) == set()
 
 
 @pytest.mark.slow
@@ -59,7 +135,7 @@ def test_a_worker_killed_on_this_machine_is_missed_at_once(tmp_path: Path) -> No
     started = time.monotonic()
     claim = open_queue(tmp_path, heartbeat_s=100, grace_s=1000).claim(JOBS)
     assert claim is not None
-    assert (claim.job, claim.deaths) == ("a", 1)
+    assert (claim.job, claim.deaths) == ("a", (None,))
     assert claim.last_worker is not None
     assert claim.last_worker.pid == process.pid
     assert time.monotonic() - started < 10

@@ -1,5 +1,7 @@
 import json
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,18 +10,32 @@ import pytest
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
+from adavit.experiments.liveness import WorkerIdentity
+from adavit.runtime.console import LineConsole, Status
 from tests.adavit.experiments.conftest import WriteGrid
-from tests.adavit.experiments.postgresql import running_server
-from tests.adavit.experiments.queue_processes import logs, run_grid, start, take_all, untimed
+from tests.adavit.experiments.postgresql import Server, running_server
+from tests.adavit.experiments.queue_processes import (
+    logs,
+    open_queue,
+    run_grid,
+    start,
+    take_all,
+    untimed,
+)
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def running() -> Iterator[Server]:
     pytest.importorskip("psycopg")
-    with running_server() as url:
-        yield url
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def server(running: Server) -> str:
+    return running.url
 
 
 def test_many_processes_that_start_at_once_do_each_job_once(server: str, tmp_path: Path) -> None:
@@ -79,3 +95,53 @@ def test_without_a_shared_folder_a_cell_begins_again_and_says_so(
     assert ablate(path, out=third, storage=server).count("finished elsewhere") == 2
     assert not list(third.glob("*/config.yaml"))
     assert "a-test" not in "".join(file.read_text() for file in second.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("seconds", [0, 4])
+def test_a_server_that_is_restarted_costs_nothing_but_the_time(
+    running: Server, write_grid: WriteGrid, tmp_path: Path, seconds: int
+) -> None:
+    path = str(
+        write_grid(name=f"restarted-for-{seconds}-s", axes={"run.seed": [0, 1]}, baseline=None)
+    )
+    whole, folder = tmp_path / "whole", tmp_path / "restarted"
+    ablate(path, out=whole)
+
+    class Restarts(LineConsole):
+        def __init__(self) -> None:
+            super().__init__()
+            self.again: threading.Thread | None = None
+
+        def status(self, status: Status) -> None:
+            if self.again is None and status.images == 56:  # the cell ends within the outage
+                running.stop()
+                self.again = threading.Timer(seconds, running.start)
+                self.again.start()
+
+    console = Restarts()
+    try:
+        assert ablate(path, out=folder, storage=running.url, console=console).count("finished") == 2
+    finally:
+        assert console.again is not None
+        console.again.join()
+    for cell in cells_of(read_grid(path)):
+        assert untimed(folder / cell.digest) == untimed(whole / cell.digest)
+        note = json.loads((folder / cell.digest / "cell.json").read_text())
+        assert (note["status"], note["attempts"]) == ("finished", 1)
+
+
+def test_a_worker_in_another_time_zone_is_not_taken_for_dead(
+    server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
+    queues = []
+    for zone in ("Pacific/Auckland", "America/Los_Angeles"):
+        monkeypatch.setenv("PGTZ", zone)
+        queues.append(open_queue(tmp_path, server, study="zones", heartbeat_s=0.1, grace_s=0.5))
+    worker, other = queues
+    claim = worker.claim(["a"])
+    assert claim is not None
+    for _ in range(10):
+        time.sleep(0.1)
+        assert worker.beat(claim)
+        assert other.claim(["a"]) is None

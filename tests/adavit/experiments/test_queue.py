@@ -1,13 +1,15 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import Trial, TrialState, create_trial
 
 from adavit.experiments.liveness import WorkerIdentity
-from adavit.experiments.queue import JOB, Outcome, Queue
+from adavit.experiments.queue import JOB, Claim, Outcome, Queue
 from tests.adavit.experiments.queue_processes import (
     logs,
+    open_queue,
     start,
     take_all,
 )
@@ -49,7 +51,7 @@ def test_a_job_that_was_put_back_is_taken_again_with_what_was_chosen_for_it(queu
     queue.release(first)
     again = queue.claim(["a"])
     assert again is not None
-    assert (again.attempts, again.deaths) == (2, 0)
+    assert (again.attempts, again.deaths) == (2, ())
     assert queue.storage.get_trial(again.trial_id).params == chosen
 
 
@@ -60,7 +62,7 @@ def test_failures_are_tried_again_only_when_asked(queue: Queue) -> None:
     assert queue.reopen_failed(["a", "b"]) == ["a"]
     again = queue.claim(["a"])
     assert again is not None
-    assert (again.job, again.attempts, again.deaths) == ("a", 2, 0)
+    assert (again.job, again.attempts, again.deaths) == ("a", 2, ())
 
 
 @pytest.mark.parametrize("first_ends", [False, True])
@@ -82,7 +84,7 @@ def test_a_double_taken_before_the_first_gives_way_to_it(queue: Queue) -> None:
     assert queue._take("a", second) is None
     claim = queue.claim(["a"])
     assert claim is not None
-    assert claim.deaths == 0, "giving way is no death"
+    assert claim.deaths == (), "giving way is no death"
 
 
 def test_a_job_put_back_by_a_worker_that_is_gone_is_not_taken_from_the_next(
@@ -92,9 +94,10 @@ def test_a_job_put_back_by_a_worker_that_is_gone_is_not_taken_from_the_next(
     assert claim is not None
     queue.release(claim)
     # Between taking the job and writing its name, the next worker must not be judged by the last one's.
-    trial_id = claim.trial_id
+    trial_id, following = claim.trial_id, WorkerIdentity("here", 7, "this boot", "5")
+    queue.storage.set_trial_user_attr(trial_id, f"taker {following}", following.as_dict())
     queue.storage.set_trial_state_values(trial_id, TrialState.RUNNING)
-    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: True)
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: self != following)
     assert queue.claim(["a"]) is None
     assert queue.storage.get_trial(trial_id).state == TrialState.RUNNING
 
@@ -123,3 +126,107 @@ def test_distributions_survive_a_takeover_of_a_takeover(queue: Queue) -> None:
     assert claim is not None
     trial = queue.storage.get_trial(claim.trial_id)
     assert (trial.params, trial.distributions) == ({"x": 0.5}, {"x": distribution})
+
+
+@pytest.mark.parametrize(
+    ("begun_at", "images", "in_vain"),
+    [
+        ((), -1, 0),
+        ((-1, -1, -1, -1, -1), -1, 5),
+        ((-1, 100, 200, 300, 400), 500, 0),  # each has left a newer checkpoint
+        ((-1, 100, 200, 200, 200), 200, 3),
+        ((200, 200, 100, 200), 200, 1),  # the one that began at 100 came to 200
+        ((200, 200, 100), 200, 0),
+        ((None, None), 0, 2),  # killed before they could say where they began
+        ((-1, None), 0, 1),
+        ((300,), 200, 1),  # the checkpoint was lost
+    ],
+)
+def test_a_death_counts_only_if_no_new_checkpoint_came_since_the_last(
+    begun_at: tuple[int | None, ...], images: int, in_vain: int
+) -> None:
+    assert Claim("a", 1, 1, begun_at).deaths_without_progress(images) == in_vain
+
+
+def test_a_worker_that_dies_has_left_word_of_where_it_began(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: True)
+    for images in (-1, 100, None, 200):
+        claim = queue.claim(["a"])
+        assert claim is not None
+        if images is not None:
+            queue.begin(claim, images)
+    last = queue.claim(["a"])
+    assert last is not None
+    assert last.deaths == (-1, 100, None, 200)
+    queue.fail(last, "no luck")
+    queue.reopen_failed(["a"])
+    again = queue.claim(["a"])
+    assert again is not None
+    assert again.deaths == ()
+
+
+def test_a_worker_does_nothing_to_a_job_of_another_database_in_place_of_its_own(
+    queue: Queue, tmp_path: Path
+) -> None:
+    claim = queue.claim(["a"])
+    assert claim is not None
+    path = tmp_path / "queue.sqlite3"
+    path.rename(tmp_path / "moved.sqlite3")
+    other = open_queue(tmp_path)
+    assert not queue.holds(claim)
+    theirs = other.claim(["b"])
+    assert theirs is not None
+    assert theirs.trial_id == claim.trial_id
+    assert not queue.beat(claim)
+    queue.begin(claim, 5)
+    queue.release(claim)
+    queue.finish(claim, 1.0)
+    queue.fail(claim, "late")
+    assert other.holds(theirs)
+    assert other.outcomes(["a", "b"]) == {}
+    assert queue.running(["b"]) == {"b": WorkerIdentity.own()}
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3])
+def test_a_worker_that_dies_while_it_takes_a_job_is_missed_at_once(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, writes: int
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    calls = []
+    original = queue.storage.set_trial_user_attr
+
+    def write(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == writes:
+            raise Killed
+        original(*arguments)
+
+    monkeypatch.setattr(queue.storage, "set_trial_user_attr", write)
+    with pytest.raises(Killed):
+        queue.claim(["a"])
+    dead = []
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: bool(dead))
+    other = open_queue(tmp_path)
+    if writes > 1:  # before the first it waits as it did
+        assert other.claim(["a"]) is None
+        dead.append(True)
+    claim = other.claim(["a"])
+    assert claim is not None
+    assert claim.deaths == ()
+
+
+def test_of_two_that_would_take_a_job_one_that_lives_may_have_it(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = queue.claim(["a"])
+    assert claim is not None
+    other = WorkerIdentity("elsewhere", 1, "another boot", "7")
+    queue.storage.set_trial_user_attr(claim.trial_id, "worker", None)
+    queue.storage.set_trial_user_attr(claim.trial_id, f"taker {other}", other.as_dict())
+    own = WorkerIdentity.own()
+    monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: self == own)
+    assert queue.claim(["a"]) is None

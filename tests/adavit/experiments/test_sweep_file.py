@@ -44,3 +44,13 @@ def test_what_is_given_counts_and_what_is_not_stays(write_sweep: Any) -> None:
     other = given.with_overrides([{"training": {"batch": 4}}], metric="fid", trials=9)
     assert (other.metric, other.trials, other.base["training"]["batch"]) == ("fid", 9, 4)
     assert (other.name, other.search) == (given.name, given.search)
+
+
+def test_a_sweep_is_counted_before_it_is_built(write_sweep: Any) -> None:
+    message = (
+        r"sweep 'tiny' has 1,000,000,000,000 runs, expected at most 10,000\. Give fewer trials"
+    )
+    with pytest.raises(UserError, match=message):
+        sweep(write_sweep(), trials=10**12)
+    with pytest.raises(UserError, match=message):
+        sweep(write_sweep(trials=10**12))

@@ -6,8 +6,9 @@ from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Outcome
-from adavit.experiments.tables import in_words, summary_table, total_time
+from adavit.experiments.tables import in_words, seconds_left, summary_table, total_time
 from adavit.runs.directory import RunDirectory
+from adavit.training.start.workload import Workload
 from tests.adavit.experiments.conftest import WriteGrid
 
 
@@ -53,3 +54,27 @@ def test_the_table_holds_what_the_runs_have_logged(write_grid: WriteGrid, tmp_pa
     figures = ["4.5", "7.25", "+0.50", "0.250", "+2.00", "100"]
     assert lines[1] == ["none", "(baseline)", "fd_random", *figures, "open"]
     assert lines[2] == ["some", *"-------", "finished", "elsewhere"]
+
+
+def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+
+    def seconds_per_step(workload: Workload) -> float:
+        timed.append(workload.config.training.batch)
+        return 0.25 * workload.config.training.batch  # a quarter of a second for an image
+
+    monkeypatch.setattr("adavit.experiments.tables.seconds_per_step", seconds_per_step)
+    rates = [0.0, *(0.001 * 2**power for power in range(9))]
+    weights = {"training.r1_gamma": rates, "training.total_kimg": [0.064, 0.128]}
+    cells = cells_of(read_grid(str(write_grid(axes=weights, baseline=None))))
+    assert seconds_left(cells, Path("out")) == [16.0, 32.0] * 10
+    assert timed == [8, 8]  # without R1 and with it
+    timed.clear()
+    batches = {"training.batch": list(range(1, 65))}
+    cells = cells_of(read_grid(str(write_grid(axes=batches, baseline=None))))
+    assert seconds_left(cells, Path("out")) == pytest.approx(
+        [0.25 * batch * -(-64 // batch) for batch in range(1, 65)]
+    )
+    assert timed == [5, 13, 21, 29, 37, 45, 53, 61]

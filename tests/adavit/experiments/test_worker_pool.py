@@ -1,4 +1,5 @@
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from adavit.errors import UserError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.worker_pool import WorkerPool
+from adavit.runtime.signals import Stopped
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
 
 
@@ -14,6 +16,7 @@ from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrup
     [
         (["cpu", "cuda"], "cpu and cuda, expected one kind"),
         (["cuda:x"], "names 'cuda:x'"),
+        (["cuda:²"], "names 'cuda:²'"),
         (["tpu"], "tpu"),
     ],
 )
@@ -53,3 +56,15 @@ def test_devices_lay_their_kind_over_the_settings_of_all_cells(tmp_path: Path) -
     assert WorkerPool(tmp_path).settings == []
     devices = ("cuda:0", "cuda:1")
     assert WorkerPool(tmp_path, devices=devices).settings == [{"run": {"device": "cuda"}}]
+
+
+def test_an_experiment_that_is_stopped_goes_on_by_itself_not_cell_by_cell(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(worker: object) -> None:
+        raise Stopped(signal.SIGTERM, go_on="adavit train --resume the/cell")
+
+    monkeypatch.setattr("adavit.experiments.worker_pool.Worker.run", stopped)
+    with pytest.raises(Stopped) as stop:
+        ablate(str(write_grid()))
+    assert (stop.value.signal_number, stop.value.go_on) == (signal.SIGTERM, "the same command")

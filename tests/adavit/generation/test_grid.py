@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.utils import make_grid
 
 from adavit.errors import UserError
 from adavit.generation.grid import CAPTION_HEIGHT, GridLayout, grid_rows, grid_tile, image_grid
@@ -75,3 +76,12 @@ def test_a_layout_is_columns_by_rows() -> None:
 def test_what_is_no_layout_is_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"expected columns x rows\. Write for example --grid 8x4"):
         GridLayout.parse(text, scale=None, captions=False)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize(("count", "columns"), [(1, 3), (2, 3), (3, 3), (7, 3), (5, 1)])
+def test_a_grid_is_that_of_torchvision(channels: int, count: int, columns: int) -> None:
+    images = torch.randint(256, (count, channels, 64, 64), dtype=torch.uint8)
+    grid = image_grid(images, columns=columns)
+    expected = make_grid(images, nrow=columns, padding=2).permute(1, 2, 0)
+    np.testing.assert_array_equal(np.asarray(grid), expected.numpy())

@@ -1,10 +1,13 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from adavit.errors import UserError
-from adavit.generation.generate import parse_seeds
+from adavit.errors import RunError
 from adavit.generation.sampling import (
+    ImagesNotFinite,
+    drawn_bytes,
     generated_batches,
     images_of_seeds,
 )
@@ -84,15 +87,26 @@ def test_classes_of_seeds_come_as_often_as_their_weights_say() -> None:
         next(images_of_seeds(generator, [0]))
 
 
-@pytest.mark.parametrize(
-    ("text", "seeds"),
-    [("0-3", [0, 1, 2, 3]), ("5", [5]), ("1,5,7-9", [1, 5, 7, 8, 9]), (" 1 , 2 ", [1, 2])],
-)
-def test_seeds_are_numbers_and_ranges(text: str, seeds: list[int]) -> None:
-    assert parse_seeds(text) == seeds
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_images_that_are_no_numbers_are_refused_and_not_drawn_black(value: float) -> None:
+    images = torch.zeros(3, 2, 5, 4)
+    assert torch.equal(drawn_bytes(images), torch.full((3, 2, 5, 4), 128, dtype=torch.uint8))
+    images[1, 0, 2, 3] = images[2, 1, 4, 0] = value
+    with pytest.raises(RunError, match="2 of 3 images that the generator draws are not finite"):
+        drawn_bytes(images)
 
 
-@pytest.mark.parametrize("text", ["", "a", "1-", "-1", "3-1", "1,,2", "0-99999999999"])
-def test_other_seeds_are_errors(text: str) -> None:
-    with pytest.raises(UserError, match="--seeds"):
-        parse_seeds(text)
+@pytest.mark.parametrize("way", ["evaluation", "seeds"])
+def test_a_generator_that_diverged_draws_nothing(way: str) -> None:
+    generator = small_generator()
+    with torch.no_grad():
+        next(p for n, p in generator.named_parameters() if n.endswith("to_image.bias")).fill_(
+            math.nan
+        )
+    drawn = (
+        generated_batches(generator, 3, seed=0)
+        if way == "evaluation"
+        else images_of_seeds(generator, [0])
+    )
+    with pytest.raises(ImagesNotFinite):
+        next(drawn)

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import math
 import os
@@ -11,7 +12,8 @@ import torch
 
 from adavit.config.pretraining import PretrainConfig
 from adavit.errors import RunError, UserError
-from adavit.pretraining.pretrain import build_pretrain_config, learning_rate, pretrain
+from adavit.pretraining import loop
+from adavit.pretraining.pretrain import build_pretrain_config, pretrain, resume_pretraining
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
@@ -34,7 +36,10 @@ def test_a_pretraining_leaves_a_trunk_and_its_figures(
 ) -> None:
     file = pretrain(tiny(), console=LineConsole())
     assert sorted(path.name for path in file.parent.iterdir()) == [
+        ".adavit-results",
+        ".lock",
         "pretraining.jsonl",
+        "pretraining.pt",
         "trunk.safetensors",
     ]
     log = records(file)
@@ -108,16 +113,6 @@ def test_the_cadence_of_measurements_does_not_change_the_trunk(tiny: Tiny, tmp_p
     assert same(file, pretrain(tiny()))
 
 
-def test_the_rate_rises_and_falls_to_zero() -> None:
-    rate = {"peak": 2.0, "warmup": 10.0, "total": 50.0}
-    assert learning_rate(5, **rate) == 1.0
-    assert learning_rate(10, **rate) == 2.0
-    assert learning_rate(20, **rate) == pytest.approx(1 + math.sqrt(0.5))
-    assert learning_rate(30, **rate) == pytest.approx(1.0)
-    assert learning_rate(50, **rate) == pytest.approx(0.0)
-    assert learning_rate(3, peak=2.0, warmup=0.0, total=3.0) == pytest.approx(0.0)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_file_of_what_was_learnt(tiny: Tiny, number: signal.Signals) -> None:
     class Signals(SilentConsole):
@@ -136,7 +131,9 @@ def test_a_signal_leaves_a_file_of_what_was_learnt(tiny: Tiny, number: signal.Si
 
 def test_numbers_that_are_not_finite_stop_it_and_leave_the_last_good_file(tiny: Tiny) -> None:
     config = tiny({"pretraining": {"learning_rate": 1e30, "warmup_kimg": 0}})
-    with pytest.raises(RunError, match=r"not finite.*lower pretraining.learning_rate"):
+    with pytest.raises(
+        RunError, match=r"not finite.*begin anew with a lower pretraining.learning_rate"
+    ):
         pretrain(config)
     assert config.run.out is not None
     state = read_trunk(config.run.out / "trunk.safetensors").state()
@@ -172,6 +169,149 @@ def test_a_full_directory_is_refused_first(tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "pretrained" / "file").touch()
     with pytest.raises(UserError, match="is not empty"):
         pretrain(tiny())
+
+
+class Killed(BaseException):
+    """Ends the process where it is, as nothing of ours expects it."""
+
+
+class DiesAt(SilentConsole):
+    """Is killed at the first step that has seen so many images."""
+
+    def __init__(self, images: int) -> None:
+        self.images = images
+
+    def status(self, status: Status) -> None:
+        if status.images >= self.images:
+            raise Killed
+
+
+def everything(folder: Path) -> dict[str, Any]:
+    """What a pre-training leaves, apart from where it lies."""
+    state = torch.load(folder / "pretraining.pt", weights_only=True)
+    return {
+        "log": (folder / "pretraining.jsonl").read_text(),
+        "trunk": read_trunk(folder / "trunk.safetensors").state(),
+        "state": state,
+    }
+
+
+def equal(first: Any, second: Any) -> bool:
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(equal(first[k], second[k]) for k in first)
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(equal, first, second))
+    return bool(first == second)
+
+
+def test_killed_at_any_step_it_goes_on_to_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
+    whole = everything(pretrain(tiny()).parent)
+    for images in (8, 16, 24, 40, 64):
+        folder = tmp_path / f"killed at {images}"
+        with pytest.raises(Killed):
+            pretrain(tiny({"run": {"out": str(folder)}}), console=DiesAt(images))
+        for further in (images, images + 24):  # and once more, if it comes so far
+            with contextlib.suppress(Killed):
+                resume_pretraining(folder, console=DiesAt(further))
+        resume_pretraining(folder)
+        assert equal(everything(folder), whole), images
+
+
+@pytest.mark.parametrize("call", ["save_trunk", "save_checkpoint", "figure_line"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_killed_while_it_writes_it_goes_on_to_the_same_bits(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, count: int
+) -> None:
+    whole = everything(pretrain(tiny()).parent)
+    folder, calls = tmp_path / "killed", []
+    original = getattr(loop, call)
+
+    def killed(*arguments: Any, **keywords: Any) -> Any:
+        calls.append(1)
+        if len(calls) == count:
+            raise Killed
+        return original(*arguments, **keywords)
+
+    config = tiny({"run": {"out": str(folder)}})
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, call, killed)
+        with pytest.raises(Killed):
+            pretrain(config)
+    if (call, count) == ("save_checkpoint", 1):  # nothing was begun: the same command again
+        pretrain(config)
+    else:
+        resume_pretraining(folder)
+    assert equal(everything(folder), whole)
+
+
+def test_after_a_signal_it_goes_on_to_the_same_figures(tiny: Tiny) -> None:
+    class Signals(SilentConsole):
+        def status(self, status: Status) -> None:
+            if status.images == 40:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    config = tiny()
+    assert config.run.out is not None
+    whole = everything(pretrain(config).parent)
+    config.run.out.rename("whole")
+    with pytest.raises(Stopped):
+        pretrain(config, console=Signals())
+    console = LineConsole()
+    resume_pretraining(config.run.out, [{"pretraining": {"total_kimg": "auto"}}], console=console)
+    assert equal(everything(config.run.out), whole)
+    before = everything(config.run.out)
+    resume_pretraining(config.run.out)  # it is finished
+    assert equal(everything(config.run.out), before)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"pretraining": {"total_kimg": 9}}, r"total_kimg is 9\.0, but .* started with 0\.064"),
+        ({"pretraining": {"learning_rate": 1}}, "learning_rate is 1.0, but"),
+        ({"discriminator": {"width": 24}}, "discriminator.width is 24, but"),
+        ({"run": {"seed": 5}}, "run.seed is 5, but"),
+        ({"run": {"out": "elsewhere"}}, "--out 'elsewhere' is not the pre-training being contin"),
+    ],
+)
+def test_other_settings_are_refused_when_it_goes_on(
+    tiny: Tiny, layer: dict[str, Any], message: str
+) -> None:
+    folder = pretrain(tiny()).parent
+    before = everything(folder)
+    with pytest.raises(UserError, match=message):
+        resume_pretraining(folder, [layer])
+    assert equal(everything(folder), before)
+
+
+def test_cadence_and_place_may_change_when_it_goes_on(tiny: Tiny, pictures: Path) -> None:
+    file = pretrain(tiny())
+    whole = read_trunk(file).state()
+    file.parent.rename("whole")
+    with pytest.raises(Killed):
+        pretrain(tiny(), console=DiesAt(40))
+    moved = pictures.rename("moved")
+    layers = [{"data": {"source": str(moved)}, "pretraining": {"measure_every_kimg": 0.008}}]
+    resume_pretraining(file.parent, layers)
+    assert equal(read_trunk(file).state(), whole)
+    assert [record["images"] for record in records(file)] == [0, 16, 32, 40, 48, 56, 64]
+
+
+def test_what_cannot_be_gone_on_with_is_said(tiny: Tiny, tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(UserError, match="holds no pre-training: it has no pretraining"):
+        resume_pretraining(tmp_path)
+    folder = pretrain(tiny()).parent
+    with pytest.raises(UserError, match=f"holds a pre-training.*pretrain --resume {folder}"):
+        pretrain(tiny())
+    (pictures / "000.png").unlink()
+    with pytest.raises(UserError, match=r"not those that .* was pre-trained on"):
+        resume_pretraining(folder)
+    checkpoint = folder / "pretraining.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-500])
+    with pytest.raises(UserError, match="damaged"):
+        resume_pretraining(folder)
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ def write_run(
     protocol: dict[str, Any] | None = None,
     gap: float = 1.0,
     lines: int = 31,
+    started: str | None = None,
 ) -> Path:
     """A finished run with `values` of fd_random, evenly spread over `kimg`."""
     path.mkdir(parents=True)
@@ -63,6 +64,7 @@ def write_run(
     _write_json(
         path / "environment.json",
         {
+            **({} if started is None else {"started": started}),
             "device": "cpu",
             "processor": "x86_64",
             "packages": {"adavit": "0.1.0", "torch": "2.15.0"},

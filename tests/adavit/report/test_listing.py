@@ -10,15 +10,11 @@ from adavit.report.run import read_run
 from tests.adavit.report.synthetic import failed_cell, write_run
 
 
-def test_the_run_that_was_worked_on_last_stands_at_the_end(tmp_path: Path) -> None:
-    for name in ("c", "a", "b"):
-        write_run(tmp_path / name)
-    for age, name in enumerate(("b", "c", "a")):
-        for path in (tmp_path / name, *(tmp_path / name).iterdir()):
-            os.utime(path, (1e9 - age, 1e9 - age))
-    assert [Path(run["run"]).name for run in list_runs(tmp_path)] == ["a", "c", "b"]
-    os.utime(tmp_path / "c" / "stats.jsonl")  # a log grows without its folder changing
-    assert Path(list_runs(tmp_path)[-1]["run"]).name == "c"
+def test_runs_stand_in_the_order_in_which_they_were_started(tmp_path: Path) -> None:
+    for hour, name in enumerate(("c", "a", "b")):
+        write_run(tmp_path / name, started=f"2026-11-26T{hour:02d}:00:00.000+00:00")
+    os.utime(tmp_path / "c" / "stats.jsonl")  # worked on last
+    assert [Path(run["run"]).name for run in list_runs(tmp_path)] == ["c", "a", "b"]
 
 
 def test_the_best_figure_is_that_of_the_first_metric_and_says_when(tmp_path: Path) -> None:

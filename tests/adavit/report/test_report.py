@@ -5,7 +5,7 @@ import pytest
 from adavit.errors import UserError
 from adavit.report.report import write_report
 from tests.adavit.report.page_reader import Page
-from tests.adavit.report.synthetic import write_grid, write_run
+from tests.adavit.report.synthetic import cell_of, failed_cell, write_grid, write_run
 
 
 def test_a_report_is_a_page_and_its_table_in_three_more_formats(tmp_path: Path) -> None:
@@ -50,3 +50,28 @@ def test_an_unknown_format_is_refused(tmp_path: Path, out: str) -> None:
 def test_nothing_to_report_on_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither a run nor --merge"):
         write_report([], tmp_path / "r.html")
+
+
+def test_no_file_of_a_report_tells_where_anything_lies(tmp_path: Path) -> None:
+    home = "/home/ann/my things"
+    settings = {"data": {"source": f"{home}/photos"}, "metrics": {"names": [f"{home}/x"]}}
+    write_run(
+        tmp_path / "runs" / "one",
+        settings=settings,
+        cell=cell_of(f"{home}/a.zip", 0, data=f"{home}/a.zip"),
+    )
+    write_run(
+        tmp_path / "runs" / "other",
+        settings={**settings, "augment": {"preset": "bg"}},
+        cell=cell_of("b", 0, data="b"),
+    )
+    failed_cell(tmp_path / "runs" / "failed", f"data.source '{home}/photos' is gone", f"{home}/c")
+    written = write_report([tmp_path / "runs"], tmp_path / "report.html")
+    assert len(written) == 4
+    for file in written:
+        text = file.read_text()
+        assert "/home/ann" not in text, file
+        assert str(tmp_path) not in text, file
+    text = (tmp_path / "report.md").read_text()
+    for name in ("a.zip", "photos", "is gone"):
+        assert name in text

@@ -1,11 +1,19 @@
 import json
 import os
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from adavit.report.run import read_run
+from adavit.errors import UserError
+from adavit.report.listing import list_runs
+from adavit.report.report import write_report
+from adavit.report.run import collect_runs, read_run
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.console import SilentConsole
 from tests.adavit.report.synthetic import cell_of, failed_cell, write_run
 
 
@@ -26,25 +34,52 @@ def _cut(path: Path, kimg: int) -> None:
     metrics.write_text(metrics.read_text().splitlines()[0] + "\n")
 
 
-def test_status_is_finished_running_or_stopped(tmp_path: Path) -> None:
-    finished, early, old = (write_run(tmp_path / name) for name in ("finished", "early", "old"))
+def test_a_run_is_running_while_a_process_holds_its_lock_and_no_longer(tmp_path: Path) -> None:
+    finished, early = (write_run(tmp_path / name) for name in ("finished", "early"))
     _cut(early, 12)
-    _cut(old, 12)
-    long_ago = time.time() - 3600
-    os.utime(old / "stats.jsonl", (long_ago, long_ago))
     assert read_run(finished).status == "finished"
-    assert read_run(early).status == "running"
-    assert read_run(old).status == "stopped"
+    assert read_run(early).status == "stopped"  # a moment after its last line
+    assert not RunDirectory(early).lock.exists()
+    with RunDirectory(early).claimed():
+        assert read_run(early).status == "running"
+    assert read_run(early).status == "stopped"
 
 
-def test_a_slow_run_is_given_three_intervals(tmp_path: Path) -> None:
-    slow = write_run(tmp_path / "slow", lines=4)
-    records = [{"images": 1000 * index, "seconds": 400.0 * index} for index in range(3)]
-    (slow / "stats.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
-    (slow / "metrics.jsonl").write_text("")
-    for age, status in ((1100, "running"), (1300, "stopped")):
-        os.utime(slow / "stats.jsonl", (time.time() - age,) * 2)
-        assert read_run(slow).status == status
+def test_a_cell_that_is_tried_again_is_running(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", cell={**cell_of("a", 0), "status": "failed", "reason": "x"})
+    assert (read_run(path).status, read_run(path).reason) == ("failed", "x")
+    with RunDirectory(path).claimed():
+        assert (read_run(path).status, read_run(path).reason) == ("running", "")
+
+
+def _save_generator(path: Path, images: int) -> None:
+    save_file({"w": np.zeros(3)}, path / "generator-last.safetensors", {"images": str(images)})
+    (path / "checkpoint.pt").touch()
+
+
+def test_what_a_run_has_seen_is_what_its_checkpoint_holds(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run")
+    _cut(path, 12)
+    assert read_run(path).images == 12_000
+    for saved in (11_008, 13_008):  # killed after a report; stopped by a signal between two
+        _save_generator(path, saved)
+        assert read_run(path).images == saved
+        with RunDirectory(path).claimed():
+            assert read_run(path).images == max(saved, 12_000)
+    _save_generator(path, 30_000)
+    assert read_run(path).status == "finished"
+
+
+def test_a_run_has_begun_when_it_says_so(tmp_path: Path) -> None:
+    told = write_run(tmp_path / "told", started="2026-11-26T03:00:00.5+00:00")
+    assert read_run(told).started == 1795662000.5
+    for nonsense in ("tomorrow", "9" * 5000, ""):
+        path = write_run(tmp_path / f"run{len(nonsense)}", started=nonsense)
+        os.utime(path / "config.yaml", (1e9, 1e9))
+        assert read_run(path).started == 1e9
+    cell = failed_cell(tmp_path / "cell", "no such data")
+    os.utime(cell / "cell.json", (2e9, 2e9))
+    assert read_run(cell).started == 2e9
 
 
 def test_a_run_that_lost_its_patience_is_finished(tmp_path: Path) -> None:
@@ -54,8 +89,6 @@ def test_a_run_that_lost_its_patience_is_finished(tmp_path: Path) -> None:
             values=(20.0, 5.0, 6.0, 7.0),
             settings={"metrics": {"patience_kimg": patience}, "training": {"total_kimg": 100}},
         )
-        for log in ("stats.jsonl", "metrics.jsonl"):
-            os.utime(path / log, (1.0, 1.0))
         assert read_run(path).status == status
 
 
@@ -65,7 +98,7 @@ def test_a_pruned_trial_says_so(tmp_path: Path) -> None:
 
 
 HOSTILE = {
-    "config.yaml": ["!!python/object/apply:os.system [echo]", "[1, 2]", "\x00", "a: &a [*a]", "data: 3"],
+    "config.yaml": ["a: &a [*a]", "data: 3"],
     "data.json": ["[]", "{", '{"name": {"a": 1}, "resolution": "x", "training_images": 1e999}', "[" * 9999],
     "stats.jsonl": ['{"images": "1"}', '{"images": true, "p": 1}', '{"images": -4}', '{"images": 5, "p": NaN}'],
     "metrics.jsonl": ['{"images": 0, "fd_random": 1e999}', '{"images": 0, "fd_random": "1", "protocol": 3}'],
@@ -77,8 +110,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("name", "content"), [(n, c) for n, cs in HOSTILE.items() for c in cs])
 def test_damaged_and_hostile_files_do_no_harm(tmp_path: Path, name: str, content: str) -> None:
-    from adavit.report.report import write_report
-
     path = write_run(tmp_path / "run")
     (path / name).write_text(content)
     (path / "samples" / "000010kimg.png").write_bytes(b"\x89PNG\r\n\x1a\n nonsense")
@@ -90,6 +121,126 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run")
     (path / "data.json").write_bytes(b"\xff\xfe\x00")
     assert read_run(path).data == {}
+
+
+def _replace(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        text = (path / name).read_text()
+        assert old in text
+        (path / name).write_text(text.replace(old, new))
+
+    return change
+
+
+def _last_line(name: str, **values: Any) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        *others, last = (path / name).read_text().splitlines()
+        text = json.dumps({**json.loads(last), **values})
+        (path / name).write_text("\n".join([*others, text]) + "\n")
+
+    return change
+
+
+HUGE = f"0x{'f' * 5000}"
+BAD: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no YAML": (lambda path: _write(path, b"a: ["), "not valid YAML"),
+    "no mapping": (lambda path: _write(path, b"[1, 2]"), "a list, expected a mapping"),
+    "objects": (lambda path: _write(path, b"a: !!python/name:os.system x"), "not valid YAML"),
+    "zeros": (lambda path: _write(path, b"\0" * 999), "not valid YAML"),
+    "Latin-1": (lambda path: _write(path, "data: {source: é}".encode("latin-1")), "UTF-8"),
+    "text for a number": (
+        _replace("config.yaml", "total_kimg: 30.0", "total_kimg: 1e3"),
+        "training.total_kimg '1e3', expected a number",
+    ),
+    "list for a number": (_replace("config.yaml", "  p: 0.4", "  p: [1]"), "augment.p [1]"),
+    "date for a seed": (_replace("config.yaml", "seed: 1", "seed: 2001-01-01"), "run.seed"),
+    "seed of 6,021 digits": (_replace("config.yaml", "seed: 1", f"seed: {HUGE}"), "6021 digits"),
+    "number for a name": (_replace("config.yaml", "mode: fixed", "mode: 3"), "augment.mode 3"),
+    "1e308 in a setting": (_replace("config.yaml", "total_kimg: 30.0", "total_kimg: 1.0e+308"), "1e+308"),
+    "1e308 in a log": (_last_line("metrics.jsonl", fd_random=1e308), "metrics.jsonl holds the figure 1e+308"),
+    "5e-324 s": (_last_line("stats.jsonl", seconds=5e-324), "5e-324"),
+    "4,000 digits in a log": (_last_line("stats.jsonl", p=10**3999), "<3999 digits>"),
+    "1e200 in a protocol": (_last_line("metrics.jsonl", protocol={"a": [{"b": 1e200}]}), "1e+200"),
+}  # fmt: skip
+
+
+def _write(path: Path, content: bytes) -> None:
+    (path / "config.yaml").write_bytes(content)
+
+
+class Notes(SilentConsole):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_run_is_named_in_one_line_and_spoils_nothing(tmp_path: Path, name: str) -> None:
+    change, reason = BAD[name]
+    write_run(tmp_path / "runs" / "good", values=(9.0, 4.5))
+    change(write_run(tmp_path / "runs" / "bad", seed=1))
+    told = Notes()
+    assert [run["best"] for run in list_runs(tmp_path / "runs", told)] == [4.5]
+    (line,) = told.lines
+    assert line.startswith(f"Left out {tmp_path / 'runs' / 'bad'}: ")
+    assert reason in line
+    assert "\n" not in line
+    write_report([tmp_path / "runs"], tmp_path / "table.json", console=told)
+    assert told.lines == [line, line]
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert [row["seeds"] for row in rows] == [1]
+    with pytest.raises(UserError, match="no run can be read"):
+        collect_runs([tmp_path / "runs" / "bad"])
+
+
+def test_what_nobody_foresaw_in_a_run_spoils_nothing_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("good", "bad"):
+        write_run(tmp_path / "runs" / name, seed=len(name))
+
+    def broken(run: Any) -> Any:
+        if run.name == "bad":
+            raise ZeroDivisionError("all is lost\nfor ever")
+        return iter(())
+
+    monkeypatch.setattr("adavit.report.tabulation.run_figures", broken)
+    monkeypatch.setattr("adavit.report.listing.recorded_metric", lambda records: broken)
+    told = Notes()
+    write_report([tmp_path / "runs"], tmp_path / "table.json", console=told)
+    assert told.lines == [f"Left out {tmp_path / 'runs' / 'bad'}: ZeroDivisionError: all is lost"]
+
+
+def test_names_that_are_no_text_are_shown_with_escapes(tmp_path: Path) -> None:
+    path = write_run(
+        tmp_path / os.fsdecode(b"caf\xe9"), cell={**cell_of("a", 0), "label": "a \ud800"}
+    )
+    (path / "data.json").write_text('{"name": "\\ud800", "resolution": 16}')
+    run = read_run(path)
+    assert (run.name, run.data["name"]) == (r"caf\udce9", r"\ud800")
+    assert run.cell is not None
+    assert run.cell.label == r"a \ud800"
+    write_report([path], tmp_path / "report.html")
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "circle"])
+def test_samples_without_an_end_are_left_out(tmp_path: Path, kind: str) -> None:
+    path = write_run(tmp_path / "run")
+    sample = path / "samples" / "000099kimg.png"
+    if kind == "device":
+        sample.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(sample)
+    elif kind == "folder":
+        sample.mkdir()
+    else:
+        sample.symlink_to(sample.name)
+    write_report([path], tmp_path / "report.html")
+    assert "000099" not in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

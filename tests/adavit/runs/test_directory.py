@@ -31,6 +31,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
     events = {name for name in found if name.startswith("tensorboard/")}
     assert found - events == {
         "checkpoint.pt",
+        "checkpoint-1.pt",
         "config.yaml",
         ".lock",
         ".adavit-results",
@@ -176,10 +177,28 @@ def test_what_an_experiment_has_put_there_before_leaves_a_folder_free(tmp_path: 
     directory = RunDirectory(tmp_path)
     for path in (directory.cell_note, directory.worker_log, directory.lock):
         path.write_text("")
+    (tmp_path / ".config.yaml.4711-0123abcd.partial").write_text("training: {tot")
     RunDirectory.check_free(tmp_path)
     directory.config.write_text("")
     with pytest.raises(UserError, match="is not empty"):
         RunDirectory.check_free(tmp_path)
+
+
+def test_what_a_kill_left_of_a_first_file_is_no_run_and_goes_with_the_next_one(
+    tmp_path: Path,
+) -> None:
+    directory, left = RunDirectory(tmp_path), tmp_path / ".config.yaml.4711-0123abcd.partial"
+    left.write_text("training: {tot")
+    directory.lock.write_text("")
+    with pytest.raises(UserError, match=f"ended before .*Begin it once more.* --out {tmp_path}"):
+        RunDirectory.open(tmp_path)
+    assert RunDirectory.create(tmp_path, "x").path == tmp_path
+    directory.samples.mkdir()
+    (directory.samples / ".reals.png.4711-0123abcd.partial").write_bytes(b"")
+    with directory.claimed():
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {".lock", directory.mark.name, "samples"}
+        assert not list(directory.samples.iterdir())
 
 
 def test_sample_grids_are_found_by_the_names_they_are_given(tmp_path: Path) -> None:
@@ -196,23 +215,21 @@ def test_sample_grids_are_found_by_the_names_they_are_given(tmp_path: Path) -> N
     assert directory.sample_grids() == given
 
 
-def test_a_log_is_cut_back_to_whole_records(tmp_path: Path) -> None:
+def test_checkpoints_are_listed_from_the_newest_on(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
-    directory.cut_back(directory.stats, 8)  # no log yet
-    assert not directory.stats.exists()
-    for images in (8, 16, 24):
-        directory.append(directory.stats, {"images": images, "p": None})
-    with directory.stats.open("a") as log:
-        log.write('{"images": 2')
-    directory.cut_back(directory.stats, 16)
-    assert directory.stats.read_text() == '{"images": 8, "p": null}\n{"images": 16, "p": null}\n'
+    assert directory.checkpoints() == RunDirectory(tmp_path / "nothing").checkpoints() == []
+    names = ["checkpoint.pt", "checkpoint-1.pt", "checkpoint-2.pt", "checkpoint-10.pt"]
+    others = ["checkpoint-0.pt", "checkpoint-.pt", "checkpoint-01.pt", "checkpoint-1.pt.bak"]
+    for name in (*names, *others):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "checkpoint-3.pt").mkdir()
+    assert [path.name for path in directory.checkpoints()] == names
+    assert [directory.checkpoint_at(place).name for place in (0, 1, 2, 10)] == names
 
 
-def test_a_log_that_cannot_be_read_is_not_emptied(tmp_path: Path) -> None:
-    directory = RunDirectory(tmp_path)
-    directory.stats.mkdir()
-    with pytest.raises(OSError, match="stats"):
-        directory.cut_back(directory.stats, 8)
+def test_a_checkpoint_makes_a_run_too(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    assert RunDirectory.open(tmp_path).is_run()
 
 
 def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import adavit
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.generator_file import read_generator, save_generator
+from adavit.runs.weights_file import read_weights, write_weights
 from tests.networks import GENERATOR, make_generator
 
 ARGUMENTS = {
@@ -98,13 +100,23 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_metadata_that_do_not_fit_the_weights_are_refused(
-    generator: Generator, tmp_path: Path, arguments: object
+    generator: Generator, stored: Path, arguments: object
 ) -> None:
-    path = tmp_path / "generator.safetensors"
+    _, metadata = read_weights(stored)
+    write_weights(stored, generator, {**metadata, "generator": json.dumps(arguments)})
+    with pytest.raises(UserError, match="cannot be used") as caught:
+        read_generator(stored)
+    assert "digest" not in str(caught.value)
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_generator_that_diverged_is_refused_by_name(generator: Generator, stored: Path) -> None:
+    with torch.no_grad():
+        generator.w_average[2] = float("nan")
     save_generator(
-        path,
+        stored,
         generator,
-        arguments=dict(ARGUMENTS),
+        arguments=ARGUMENTS,
         config={},
         data_fingerprint="",
         images=0,
@@ -112,16 +124,18 @@ def test_metadata_that_do_not_fit_the_weights_are_refused(
         classes=(),
         label_counts=None,
     )
-    import json
+    with pytest.raises(UserError, match="1 of 7 weights of w_average are not finite"):
+        read_generator(stored)
 
-    from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as opened:
-        metadata = {**opened.metadata(), "generator": json.dumps(arguments)}
-        tensors = {name: opened.get_tensor(name) for name in opened.keys()}
-    save_file(tensors, path, metadata=metadata)
-    with pytest.raises(UserError, match="cannot be used"):
-        read_generator(path)
+def test_a_damaged_file_of_a_run_is_said_to_be_written_again(stored: Path) -> None:
+    stored.write_bytes(stored.read_bytes()[:-4] + b"oops")
+    with pytest.raises(UserError, match=r"damaged: .* copy the file again\.$"):
+        read_generator(stored)
+    (stored.parent / "checkpoint.pt").write_bytes(b"")
+    stored.rename(stored.parent / "generator-last.safetensors")
+    with pytest.raises(UserError, match=r"adavit train --resume .* writes it again from the check"):
+        read_generator(stored.parent)
 
 
 def test_an_absent_file_is_an_error(tmp_path: Path) -> None:

@@ -1,19 +1,24 @@
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from adavit.runs import reading
 from adavit.runs.reading import (
     flat_settings,
+    json_object,
     mapping,
     number,
+    read_bytes,
     read_json,
-    read_json_lines,
     read_text,
+    read_weights_metadata,
     read_yaml,
     text,
 )
@@ -23,7 +28,7 @@ from adavit.runs.reading import (
 def test_what_is_no_object_of_json_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     assert read_json(tmp_path / "a") == {}
-    assert read_json_lines(tmp_path / "a") == []
+    assert json_object(content.decode(errors="replace")) == {}
 
 
 @pytest.mark.parametrize(
@@ -38,22 +43,48 @@ def test_folders_and_what_is_absent_are_empty(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing"):
         assert read_text(path) is None
         assert read_json(path) == read_yaml(path) == {}
-        assert read_json_lines(path) == []
 
 
 def test_what_is_sound_is_read(tmp_path: Path) -> None:
     (tmp_path / "a").write_text('{"a": {"ä": 1}}')
     assert read_json(tmp_path / "a") == read_yaml(tmp_path / "a") == {"a": {"ä": 1}}
-    assert read_json_lines(tmp_path / "a") == [{"a": {"ä": 1}}]
+    assert json_object('{"a": {"ä": 1}}') == {"a": {"ä": 1}}
 
 
-def test_descriptions_beyond_the_limit_are_not_read_but_logs_are(
+def test_descriptions_beyond_the_limit_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "MAXIMUM_BYTES", 20)
     (tmp_path / "a").write_text('{"images": 1}\n{"images": 2}\n')
     assert read_text(tmp_path / "a") is None
-    assert len(read_json_lines(tmp_path / "a")) == 2
+
+
+def test_files_without_an_end_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "device").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("device", "pipe"):
+        assert read_bytes(tmp_path / name, 99) is None
+        assert read_text(tmp_path / name) is None
+        assert read_weights_metadata(tmp_path / name) == {}
+    (tmp_path / "file").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to("file")
+    assert read_bytes(tmp_path / "link", 3) == b"abc"
+    assert read_bytes(tmp_path / "link", 2) is None
+
+
+def test_a_file_of_weights_tells_of_itself_without_its_tensors(tmp_path: Path) -> None:
+    save_file({"w": np.zeros((3, 5))}, tmp_path / "a", {"images": "8", "ä": "ö"})
+    assert read_weights_metadata(tmp_path / "a") == {"images": "8", "ä": "ö"}
+    save_file({"w": np.zeros(3)}, tmp_path / "a")
+    assert read_weights_metadata(tmp_path / "a") == {}
+    whole = (tmp_path / "a").read_bytes()
+    for damaged in (b"", whole[:4], whole[:20], b"\xff" * 99, b"\2\0\0\0\0\0\0\0[]"):
+        (tmp_path / "a").write_bytes(damaged)
+        assert read_weights_metadata(tmp_path / "a") == {}
+
+
+def test_keys_that_are_no_text_are_no_settings() -> None:
+    assert flat_settings({"a": {int("f" * 5000, 16): 1, "b": 2}, 3: {"c": 1}}) == {"a.b": 2}
 
 
 @pytest.mark.parametrize(

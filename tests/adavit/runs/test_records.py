@@ -7,9 +7,9 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.runs.records import (
-    append_record,
     best_record,
     check_writable,
+    cut_back,
     figures,
     improves,
     is_record,
@@ -57,13 +57,58 @@ def test_evaluations_are_those_with_a_figure_and_a_protocol(tmp_path: Path) -> N
     assert [record["fid"] for record in read_evaluations(log)] == [5.0, 4.0]
 
 
-def test_an_appended_record_stands_on_a_line_of_its_own(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    append_record(log, {"images": 8})
-    with log.open("a") as file:
-        file.write('{"images": 1')  # what a kill leaves
-    append_record(log, {"images": 16})
-    assert log.read_text() == '{"images": 8}\n{"images": 1\n{"images": 16}\n'
+LINES = [
+    b'{"images": 8, "p": 1}',
+    b'{"images": 16, "p": NaN}',
+    b'{"images": 24}',
+    b'{"images": 32}',
+]
+DAMAGE = [
+    b'{"images": 16, "p": \xff\xfe}',
+    b'{"images": 16, "p": 1',
+    b"\x00\x00\x00\x00\x00\x00",
+    b'{"imagds": 16}',
+    b'{"images": "16"}',
+    b'{"images": ' + b"9" * 6000 + b"}",
+    b"[" * 99_999,
+    b"[16]",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
+def test_a_damaged_line_costs_itself_alone_and_is_named(tmp_path: Path, damage: bytes) -> None:
+    log = tmp_path / "stats.jsonl"
+    log.write_bytes(b"\n".join([LINES[0], damage, *LINES[1:]]) + b"\n")
+    assert [record["images"] for record in read_records(log)] == [8, 16, 24, 32]
+    said = cut_back(log, 24)
+    assert said == (f"Warning: line 2 of {log} is damaged and left out; all others are kept.")
+    assert log.read_bytes() == b"\n".join(LINES[:3]) + b"\n"
+    assert cut_back(log, 24) == ""
+
+
+def test_a_few_of_many_damaged_lines_are_named(tmp_path: Path) -> None:
+    log = tmp_path / "stats.jsonl"
+    log.write_bytes(b"x\n" * 9 + LINES[0] + b"\n")
+    assert "lines 1, 2, 3, 4, 5, 6, 7, 8, ... of" in cut_back(log, 24)
+    assert log.read_bytes() == LINES[0] + b"\n"
+
+
+def test_what_a_kill_leaves_of_a_line_is_no_damage(tmp_path: Path) -> None:
+    log = tmp_path / "stats.jsonl"
+    assert cut_back(log, 8) == ""
+    assert not log.exists()
+    log.write_bytes(LINES[0] + b"\n\n" + b'{"images": 16, "p')
+    assert cut_back(log, 24) == ""
+    assert log.read_bytes() == LINES[0] + b"\n"
+    log.write_bytes(LINES[0])  # whole, but for the end of the line
+    assert cut_back(log, 24) == ""
+    assert log.read_bytes() == LINES[0] + b"\n"
+
+
+def test_a_log_that_cannot_be_read_is_not_emptied(tmp_path: Path) -> None:
+    (tmp_path / "stats.jsonl").mkdir()
+    with pytest.raises(OSError, match="stats"):
+        cut_back(tmp_path / "stats.jsonl", 8)
 
 
 @pytest.mark.parametrize(

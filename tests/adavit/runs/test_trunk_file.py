@@ -10,6 +10,7 @@ from adavit.errors import UserError
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.runs.generator_file import save_generator
 from adavit.runs.trunk_file import read_trunk, save_trunk
+from adavit.runs.weights_file import write_weights
 from tests.adavit.conftest import ARGUMENTS
 from tests.networks import make_generator
 
@@ -77,9 +78,11 @@ def test_other_files_are_refused(discriminator: Make, stored: Path, tmp_path: Pa
         "list": [1],
     }.items():
         metadata = {**words, "discriminator": json.dumps(arguments)}
-        save_file(weights, tmp_path / f"{name}.safetensors", metadata=metadata)
+        write_weights(tmp_path / f"{name}.safetensors", discriminator().encoder, metadata)
     names = ("generator", "half", "text", "bare", "narrower", "unknown", "impossible", "list")
     paths = [*(tmp_path / f"{name}.safetensors" for name in names), tmp_path / "pickle.pt"]
+    (tmp_path / "flipped.safetensors").write_bytes(stored.read_bytes()[:-1] + b"?")
+    paths.append(tmp_path / "flipped.safetensors")
     for path in [*paths, tmp_path / "absent.safetensors", tmp_path]:
         with pytest.raises(UserError, match=r"cannot be used .* adavit pretrain has written"):
             read_trunk(path)

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import first_line
-from adavit.runtime.files import unfinished_file, write_bytes, write_json
+from adavit.runtime.files import (
+    give_second_name,
+    is_unfinished,
+    remove_unfinished,
+    unfinished_file,
+    write_bytes,
+    write_json,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,35 @@ def test_a_written_file_has_the_permissions_of_any_other(tmp_path: Path) -> None
     write_bytes(tmp_path / "whole", b"")
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("other", "whole")}
     assert len(modes) == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_second_name_keeps_what_the_first_one_gets_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def link(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", link)
+    write_bytes(tmp_path / "second", b"before")
+    write_bytes(tmp_path / "first", b"one")
+    give_second_name(tmp_path / "first", tmp_path / "second")
+    give_second_name(tmp_path / "first", tmp_path / "second")  # again, after a kill
+    write_bytes(tmp_path / "first", b"two")
+    assert (tmp_path / "second").read_bytes() == b"one"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_a_killed_process_left_is_known_by_its_name_and_removed(tmp_path: Path) -> None:
+    with unfinished_file(tmp_path, ".config.yaml.") as (file, _):
+        file.flush()
+        (left,) = tmp_path.iterdir()
+        assert is_unfinished(left)
+        kept = {tmp_path / name for name in ("whole", "mine.partial", "12-photo.partial")}
+        for path in kept:
+            path.write_bytes(b"")
+            assert not is_unfinished(path)
+        remove_unfinished(tmp_path)
+        assert set(tmp_path.iterdir()) == kept
+    remove_unfinished(tmp_path / "nowhere")

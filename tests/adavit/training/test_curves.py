@@ -1,6 +1,7 @@
 """`curves.png`: drawn from what lies in the run directory."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,12 @@ def test_each_curve_has_the_points_that_were_measured(
 def test_a_run_without_records_has_empty_axes(tmp_path: Path) -> None:
     draw_curves(RunDirectory(tmp_path))
     assert Image.open(tmp_path / "curves.png").size == (1400, 640)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"$x_{$", b"a\x1b[31m\nb"])
+def test_any_name_of_a_run_can_stand_above_its_curves(tmp_path: Path, name: bytes) -> None:
+    directory = RunDirectory(tmp_path / os.fsdecode(name))
+    directory.path.mkdir()
+    directory.stats.write_text("".join(json.dumps(record) + "\n" for record in STATS))
+    draw_curves(directory)
+    assert Image.open(directory.curves).size[0] > 500

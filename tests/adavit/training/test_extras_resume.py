@@ -9,6 +9,7 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
+from adavit.runs.checkpoint import save_checkpoint
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
 EVERYTHING = {
@@ -101,6 +102,6 @@ def test_a_checkpoint_without_the_state_of_a_part_is_refused(
     for name in PARTS:
         others = {key: value for key, value in state.items() if key != name}
         for damaged in (others, {**others, name: {}}, {**others, name: None}):
-            torch.save(damaged, run / "checkpoint.pt")
+            save_checkpoint(run / "checkpoint.pt", damaged)
             with pytest.raises(UserError, match=f"does not fit this configuration .*{name}"):
                 adavit.resume(run)

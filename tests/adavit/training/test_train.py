@@ -1,3 +1,4 @@
+import datetime
 import json
 import math
 import os
@@ -12,6 +13,7 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
+from adavit.runs.checkpoint import save_checkpoint
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 
@@ -49,6 +51,11 @@ def figures(log: Path) -> list[dict[str, Any]]:
     timings = {"images_per_s", "seconds"}
     records = [json.loads(line) for line in log.read_text().splitlines()]
     return [{key: r[key] for key in r if key not in timings} for r in records]
+
+
+def put(run: Path, state: dict[str, Any]) -> None:
+    """A checkpoint that is whole, whatever it holds."""
+    save_checkpoint(run / "checkpoint.pt", state)
 
 
 class StopAt(SilentConsole):
@@ -165,20 +172,14 @@ def test_logs_are_cut_back_to_the_checkpoint(tiny: Tiny, tmp_path: Path) -> None
     assert figures(run / "stats.jsonl") == before
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 truncated"])
-def test_a_damaged_checkpoint_is_refused(tiny: Tiny, content: bytes) -> None:
-    run = adavit.train(tiny())
-    (run / "checkpoint.pt").write_bytes(content)
-    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
-        adavit.resume(run)
-
-
-def test_a_truncated_checkpoint_is_refused(tiny: Tiny) -> None:
-    run = adavit.train(tiny())
+def test_a_damaged_checkpoint_is_refused_where_there_is_no_other(tiny: Tiny) -> None:
+    run = adavit.train(tiny({"run": {"keep_checkpoints": 1}}))
+    assert not (run / "checkpoint-1.pt").exists()
     whole = (run / "checkpoint.pt").read_bytes()
-    (run / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(UserError, match="is damaged or not a checkpoint"):
-        adavit.resume(run)
+    for content in (b"", b"not a checkpoint", b"PK\x03\x04 truncated", whole[: len(whole) // 2]):
+        (run / "checkpoint.pt").write_bytes(content)
+        with pytest.raises(UserError, match="is damaged or not a checkpoint"):
+            adavit.resume(run)
 
 
 class Hostile:
@@ -190,8 +191,8 @@ class Hostile:
 
 
 def test_a_hostile_checkpoint_never_runs_code(tiny: Tiny, tmp_path: Path) -> None:
-    run = adavit.train(tiny())
-    torch.save({"format": 1, "generator": Hostile(tmp_path / "made")}, run / "checkpoint.pt")
+    run = adavit.train(tiny({"run": {"keep_checkpoints": 1}}))
+    put(run, {"generator": Hostile(tmp_path / "made")})
     with pytest.raises(UserError, match="is damaged or not a checkpoint"):
         adavit.resume(run)
     assert not (tmp_path / "made").exists()
@@ -201,7 +202,7 @@ def test_a_checkpoint_of_another_shape_is_refused(tiny: Tiny, tmp_path: Path) ->
     run = adavit.train(tiny())
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     state["generator"]["w_average"] = torch.zeros(5)
-    torch.save(state, run / "checkpoint.pt")
+    put(run, state)
     with pytest.raises(UserError, match="does not fit this configuration"):
         adavit.resume(run)
 
@@ -209,7 +210,8 @@ def test_a_checkpoint_of_another_shape_is_refused(tiny: Tiny, tmp_path: Path) ->
 def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_path: Path) -> None:
     adavit.train(tiny({"run": {"out": str(tmp_path / "whole")}}))
     run = adavit.train(tiny())
-    (run / "checkpoint.pt").unlink()
+    for checkpoint in run.glob("checkpoint*.pt"):
+        checkpoint.unlink()
     adavit.resume(run)
     assert_same_bits(final_state(tmp_path / "whole"), final_state(run))
     for log in ("stats.jsonl", "metrics.jsonl"):
@@ -263,6 +265,26 @@ def test_a_moved_run_goes_on(tiny: Tiny, tmp_path: Path) -> None:
 def test_a_checkpoint_with_nonsense_inside_is_refused(tiny: Tiny, damage: dict) -> None:
     run = adavit.train(tiny())
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    torch.save({**state, **damage}, run / "checkpoint.pt")
+    put(run, {**state, **damage})
     with pytest.raises(UserError, match="does not fit this configuration"):
         adavit.resume(run)
+
+
+def test_a_length_that_was_passed_is_refused_and_nothing_is_written(tiny: Tiny) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.032}}))
+    with (run / "stats.jsonl").open("a") as log:  # after the checkpoint: a resume would drop it
+        log.write('{"images": 40}\n')
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"total_kimg is 0\.016, but the run has seen 0\.032 kimg"):
+        adavit.resume(run, [{"training": {"total_kimg": 0.016}}])
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    adavit.resume(run, [{"training": {"total_kimg": 0.032}}])  # no less than that
+
+
+def test_a_run_remembers_when_it_began(tiny: Tiny) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.016}, "metrics": {"names": []}}))
+    started = json.loads((run / "environment.json").read_text())["started"]
+    since = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(started)
+    assert 0 <= since.total_seconds() < 600
+    adavit.resume(run, [{"training": {"total_kimg": 0.032}}])
+    assert json.loads((run / "environment.json").read_text())["started"] == started

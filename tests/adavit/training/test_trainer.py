@@ -1,8 +1,10 @@
 """The loop: when it ends, and what never changes the weights."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,13 @@ from adavit.augment import AdaptiveProbability
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.errors import RunError
+from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
 from adavit.training import trainer
+from adavit.training.objectives import losses
+from adavit.training.snapshots import Snapshots
 from adavit.training.start import build
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -68,6 +74,7 @@ def test_cadence_never_changes_the_weights(tiny: Tiny, tmp_path: Path) -> None:
     often_state, never_state = (final_state(tmp_path / name) for name in ("often", "never"))
     for state in (often_state, never_state):  # what was measured when; that may differ
         del state["progress"], state["window"]
+    del often_state["best_generator"]
     assert_same_bits(often_state, never_state)
 
 
@@ -88,6 +95,82 @@ def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
     assert state["progress"]["images"] < 400
     assert state["generator_optimizer"]["state"] == {}
     assert state["discriminator_optimizer"]["state"] == {}
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e7])
+def test_weights_that_reach_beyond_sense_end_the_run_and_are_never_kept(
+    tiny: Tiny, tmp_path: Path, rate: float
+) -> None:
+    training = {"generator_lr": rate, "warmup_kimg": 0, "total_kimg": 1}
+    config = tiny({"training": training, "metrics": {"names": []}})
+    config = config.model_copy(
+        update={"run": config.run.model_copy(update={"checkpoint_every_kimg": 0.016})}
+    )
+    with pytest.raises(RunError) as caught:
+        adavit.train(config)
+    assert "training diverged: the weights of the generator reach 1e+" in str(caught.value)
+    assert "The checkpoint of 0 kimg is good" in str(caught.value)
+    for name in ("checkpoint.pt", "generator-last.safetensors"):
+        assert (tmp_path / "run" / name).is_file()
+    state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    assert state["progress"]["images"] == 0
+    largest = max(float(value.abs().max()) for value in state["generator"].values())
+    assert largest < 100
+    assert read_generator(tmp_path / "run").images == 0
+    with pytest.raises(RunError, match="diverged"):  # it is as good as it says: the same again
+        adavit.resume(tmp_path / "run")
+
+
+def test_no_checkpoint_is_written_between_steps_that_are_skipped(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps 3 to 5 are poisoned: what is due after 24 and 32 images waits for the next good one."""
+    saved: list[int] = []
+    save, generator_loss = Snapshots.save, losses.generator_loss
+    steps = iter(range(100))
+
+    def poisoned(logits: Tensor) -> Tensor:
+        return generator_loss(logits) * (math.nan if next(steps) in (2, 3, 4) else 1.0)
+
+    def noted(self: Snapshots, parts: Any) -> None:
+        save(self, parts)
+        saved.append(load_checkpoint(tmp_path / "run" / "checkpoint.pt")["progress"]["images"])
+
+    monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
+    monkeypatch.setattr(Snapshots, "save", noted)
+    adavit.train(tiny({"run": {"checkpoint_every_kimg": 0.008}, "metrics": {"names": []}}))
+    assert saved == [0, 8, 16, 48, 56, 64]
+
+
+def test_a_run_that_ends_between_skipped_steps_is_finished(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisoned(logits: Tensor) -> Tensor:
+        return logits * math.nan
+
+    monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
+    adavit.train(tiny({"metrics": {"names": []}}))
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["progress"]["images"] == 64
+
+
+@pytest.mark.parametrize("duty", ["samples", "metrics"])
+def test_images_that_are_no_numbers_are_neither_drawn_nor_measured(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, duty: str
+) -> None:
+    """Weights may be sound where what is made of them overflows."""
+
+    def overflowing(self: Generator, *_: Any, **__: Any) -> Tensor:
+        return torch.full((4, 3, 16, 16), math.inf)
+
+    config = tiny({"metrics": {"names": []}} if duty == "samples" else {})
+    if duty == "metrics":
+        monkeypatch.setattr(trainer.SampleSheet, "draw", lambda *args, **named: None)
+    monkeypatch.setattr(Generator, "forward", overflowing)
+    with pytest.raises(RunError) as caught:
+        adavit.train(config)
+    assert str(caught.value).startswith("training diverged: 4 of 4 images that the generator draws")
+    assert not (tmp_path / "run" / "samples" / "000000kimg.png").exists()
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 Make = Callable[[str], RunConfig]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from adavit.augment import AugmentPipe
-from adavit.augment.pipeline import OPERATIONS
+from adavit.augment.settings import OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.data import images_to_float, images_to_uint8
@@ -108,7 +108,7 @@ def test_the_operations_of_a_run_are_those_switched_on_with_its_magnitudes() -> 
 
 
 def _published() -> dict[str, object]:
-    from adavit.augment.pipeline import MAGNITUDES
+    from adavit.augment.settings import MAGNITUDES
 
     return dict(MAGNITUDES)
 

@@ -50,7 +50,7 @@ def test_weights_at_torch_fidelitys_location_are_found(
     inception_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = dataclasses.replace(INCEPTION_WEIGHTS, digest_prefix=file_digest(inception_file)[:8])
-    monkeypatch.setattr("adavit.metrics.extractors.choice.INCEPTION_WEIGHTS", genuine)
+    monkeypatch.setattr("adavit.metrics.extractors.inception.INCEPTION_WEIGHTS", genuine)
     INCEPTION_WEIGHTS.location.parent.mkdir(parents=True)
     INCEPTION_WEIGHTS.location.symlink_to(inception_file)
     extractor, note = choose_extractor("auto", allow_download=False)

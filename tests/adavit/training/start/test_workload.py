@@ -92,3 +92,10 @@ def test_a_path_means_the_same_from_another_folder_and_a_name_stays(tmp_path: Pa
     (tmp_path / "cats").mkdir()
     assert absolute_source("cats") == str((tmp_path / "cats").resolve())
     assert absolute_source("small_set") == "small_set"
+
+
+def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
+    notes = Notes()
+    load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
+    (line,) = (line for line in notes.lines if line.startswith("Warning"))
+    assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")

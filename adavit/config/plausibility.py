@@ -1,0 +1,77 @@
+"""Settings that are allowed and that nobody means: a slip of the exponent, a word too many."""
+
+from dataclasses import dataclass
+
+from adavit.config.layers import flatten
+from adavit.config.run import ResolvedConfig
+
+
+@dataclass(frozen=True)
+class PlausibleRange:
+    """Where a setting is worth trying, with a factor of a hundred or more to what published systems use.
+
+    Attributes:
+        low: Anything below is named; 0 itself, where it is allowed, is off.
+        high: Anything above is named.
+        below: What happens below.
+        above: What happens above.
+    """
+
+    low: float
+    high: float
+    below: str
+    above: str
+
+
+_RATE = PlausibleRange(1e-7, 0.1, "the network hardly moves", "the network diverges within steps")
+_WEIGHT = PlausibleRange(0.0, 1e4, "", "the loss is nothing else, and may overflow")
+RANGES = {
+    "training.generator_lr": _RATE,
+    "training.discriminator_lr": _RATE,
+    **dict.fromkeys(
+        (
+            "training.r1_gamma",
+            "training.r2_gamma",
+            "training.gradient_penalty",
+            "training.drift",
+            "training.path_length",
+            "training.bcr_real",
+            "training.bcr_generated",
+            "training.zcr_discriminator",
+            "training.zcr_generator",
+            "training.lecam",
+            "training.masked_patch_weight",
+        ),
+        _WEIGHT,
+    ),
+    "training.penalty_sigma": PlausibleRange(
+        1e-5,
+        1.0,
+        "rounding is all that is left of a difference",
+        "it reaches across all pixel values",
+    ),
+    "generator.mapping_lr_multiplier": PlausibleRange(
+        1e-4, 10.0, "the mapping hardly moves", "the mapping diverges"
+    ),
+}
+"""By setting. The strongest penalty in use is R1 at 10; at 1024 px its default reaches 512."""
+
+
+def absurd_settings(config: ResolvedConfig) -> list[str]:
+    """A sentence for every setting far outside of what has ever been trained with.
+
+    Args:
+        config: Of the run.
+    """
+    found = []
+    values = flatten(config.as_dict())
+    for key, usual in RANGES.items():
+        value = values[key]
+        if not value or usual.low <= value <= usual.high:
+            continue
+        outcome = usual.above if value > usual.high else usual.below
+        found.append(
+            f"{key} is {value:g}, far outside of {usual.low:g} to {usual.high:g}, beyond which"
+            f" {outcome}. Check the number."
+        )
+    return found

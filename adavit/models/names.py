@@ -1,0 +1,72 @@
+"""The names of what the discriminators are made of, and which go together. No torch, so that help and checks are quick.
+
+What each stands for is in `adavit.models.resnet.discriminator` and `adavit.models.vit.parts`.
+"""
+
+from typing import Literal
+
+ResNetForm = Literal["residual", "plain", "r3gan"]
+"""Blocks and epilogue of the convolutional discriminator."""
+Stem = Literal["linear", "overlap", "conv", "hybrid", "spt"]
+"""From images to tokens."""
+PositionEmbedding = Literal["learned1d", "learned2d", "sincos2d", "relative", "rope2d", "none"]
+"""How the transformer knows where a token is."""
+AttentionKind = Literal["dot", "qknorm", "l2", "lsa", "axial"]
+"""How queries meet keys."""
+ReadoutKind = Literal["cls", "gap", "cls+gap", "tokens"]
+"""Which tokens are judged."""
+WeightConstraint = Literal["none", "sn", "isn"]
+"""What bounds the weights."""
+
+
+def check_parts(
+    *,
+    stem: str,
+    position_embedding: str,
+    attention: str,
+    patch: int,
+    width: int,
+    heads: int,
+    patch_drop: float,
+) -> None:
+    """Checks that parts and sizes go together.
+
+    Args:
+        stem: A `Stem`.
+        position_embedding: A `PositionEmbedding`.
+        attention: An `AttentionKind`.
+        patch: Side of a patch in pixels.
+        width: Features D of a token.
+        heads: Heads of the attention, a divisor of the width.
+        patch_drop: Part of the patches that is left out.
+
+    Raises:
+        ValueError: If not; the message begins with the name of the argument to change.
+    """
+    if stem in ("conv", "hybrid") and (patch < 2 or patch & (patch - 1)):
+        nearest = 1 << max(1, patch.bit_length() - 1)
+        raise ValueError(
+            f"patch is {patch}, but must be 2, 4, 8, ... for stem {stem}, which halves the side."
+            f" Use {nearest}, or stem linear."
+        )
+    if stem == "spt" and patch < 2:
+        raise ValueError(
+            f"patch is {patch}, but must be at least 2 for stem spt, which moves by half a patch."
+            " Use 2, or stem linear."
+        )
+    multiple = {"learned2d": 2, "sincos2d": 4}.get(position_embedding, 1)
+    if width % multiple:
+        raise ValueError(
+            f"width is {width}, but must be a multiple of {multiple} for position_embedding"
+            f" {position_embedding}. Use {width + -width % multiple}."
+        )
+    if position_embedding == "rope2d" and (width // heads) % 4:
+        raise ValueError(
+            f"heads is {heads}, but width / heads ({width // heads}) must be a multiple of 4 for"
+            " position_embedding rope2d. Change width or heads."
+        )
+    if attention == "axial" and patch_drop > 0:
+        raise ValueError(
+            f"patch_drop is {patch_drop:g}, but attention is axial, which needs whole rows and"
+            " columns. Use 0, or another attention."
+        )

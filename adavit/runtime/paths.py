@@ -1,0 +1,81 @@
+"""Paths as people write them: `~` is the home folder, on the command line, in YAML and from Python.
+
+The shell expands `~` only at the beginning of a word, not in `--out=~/run`, and nobody does so in YAML. A relative path
+means the same wherever it is written: below the folder that the command is called in.
+"""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from adavit.errors import UserError
+
+AnyPath = TypeVar("AnyPath", str, Path)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def expand_home(path: AnyPath) -> AnyPath:
+    """A path with `~` and `~name` at its beginning replaced; `~name` of nobody stays as it is.
+
+    Raises:
+        UserError: If `~` stands in it and there is no home folder.
+    """
+    text = os.fspath(path)
+    expanded = os.path.expanduser(text)
+    if expanded == text and (text == "~" or text.startswith("~/")):
+        raise UserError(
+            f"{text!r} begins with the home folder, but there is none (HOME is not set, and the user"
+            " has no entry in the system). Expected another path; write it in full, or set HOME."
+        )
+    return type(path)(expanded)
+
+
+def home_folder() -> Path:
+    """The home folder; where there is none, a path below which nothing can be made.
+
+    A container's user may have neither HOME nor an entry in the system: what would be kept at home is
+    then not kept, as on a disk that cannot be written.
+    """
+    try:
+        return expand_home(Path("~"))
+    except UserError:
+        return Path(os.devnull)
+
+
+def takes_paths(
+    *names: str,
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Makes a function expand `~` in arguments that are paths, words that may be paths, or several of them.
+
+    Args:
+        *names: Of the arguments; their values may be None.
+    """
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        signature = inspect.signature(function)
+        assert set(names) <= set(signature.parameters)
+
+        @functools.wraps(function)
+        def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+            bound = signature.bind(*arguments, **named)
+            for name in bound.arguments.keys() & set(names):
+                bound.arguments[name] = _expanded(bound.arguments[name])
+            return function(*bound.args, **bound.kwargs)
+
+        return call
+
+    return decorate
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, str):
+        return expand_home(value)
+    if isinstance(value, Path):
+        return expand_home(value)
+    if isinstance(value, list | tuple):
+        return [_expanded(item) for item in value]
+    return value

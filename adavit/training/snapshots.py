@@ -1,0 +1,152 @@
+"""What a run leaves on the disk to go on from and to be used: checkpoints and generators, and logs that agree."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adavit.errors import UserError
+from adavit.models import Generator
+from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
+from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
+from adavit.runs.generator_file import save_generator
+from adavit.training.best_generator import BestGenerator
+from adavit.training.curves import draw_curves
+from adavit.training.progress import Progress
+from adavit.training.start.workload import Workload, check_total
+
+
+class Snapshots:
+    """Writes them, and brings them back to one moment when a run goes on.
+
+    Args:
+        workload: Settings and data.
+        directory: Where they lie.
+        average: The generator that is sampled and measured.
+        progress: How far the run has come; read whenever something is written.
+    """
+
+    def __init__(
+        self, workload: Workload, directory: RunDirectory, average: Generator, progress: Progress
+    ) -> None:
+        self._workload = workload
+        self._directory = directory
+        self._average = average
+        self._progress = progress
+        self._saved: dict[str, Any] = {}
+        self._best = None if workload.evaluator is None else BestGenerator(average)
+
+    @property
+    def are_behind(self) -> bool:
+        """Whether anything has happened since the checkpoint."""
+        return self._saved != self._progress.state_dict()
+
+    def stateful_parts(self) -> dict[str, Stateful]:
+        """What a checkpoint must hold of it."""
+        return {} if self._best is None else {"best_generator": self._best}
+
+    def save(self, parts: Mapping[str, Stateful]) -> None:
+        """Writes the checkpoint, the generator of this moment, and the curves.
+
+        Args:
+            parts: All that decides the rest of the run.
+        """
+        config = self._workload.config
+        self._save_last()
+        state = {
+            "config": config.as_dict(),
+            "fingerprint": self._workload.image_set.fingerprint,
+            **state_of(parts),
+        }
+        save_newest(self._directory, state, keep=config.run.keep_checkpoints)
+        self._saved = self._progress.state_dict()
+        draw_curves(self._directory)
+
+    def keep_best(self) -> None:
+        """Keeps the generator of the evaluation that was noted last, which is the best so far."""
+        assert self._best is not None
+        self._best.take(self._average)
+        self._save_best()
+
+    def restore(self, loaded: LoadedCheckpoint, parts: Mapping[str, Stateful]) -> list[str]:
+        """Goes back to a checkpoint: the parts, the logs and both generators.
+
+        Args:
+            loaded: The checkpoint.
+            parts: All that decides the rest of the run; `Progress` among them.
+
+        Returns:
+            What was found damaged in the logs, for a person.
+
+        Raises:
+            UserError: If it is of other networks or other data, or past the length asked for; nothing
+                on the disk is changed then.
+        """
+        workload, path = self._workload, str(loaded.path)
+        present, trained_on = workload.image_set.fingerprint, str(loaded.state.get("fingerprint"))
+        if trained_on != present:
+            raise UserError(
+                f"the images of {workload.config.data.source!r} are not those the run was trained"
+                f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
+                " start a new run."
+            )
+        try:
+            restore(parts, loaded.state)
+        except DoesNotFit as error:
+            raise UserError(
+                f"checkpoint {path!r} does not fit this configuration"
+                f" ({error}), expected the networks of config.yaml beside it."
+                " Restore that file, or start a new run."
+            ) from None
+        check_total(workload.config.training, self._progress.images)
+        self._saved = self._progress.state_dict()
+        notes = self.forget_after(self._progress.images)
+        make_newest(self._directory, loaded.path)
+        self._save_last()
+        if self._progress.best is not None:
+            self._save_best()
+        return notes
+
+    def forget_after(self, images: int) -> list[str]:
+        """Cuts the logs back, and drops a best generator that they may know nothing of.
+
+        Args:
+            images: Real images seen.
+
+        Returns:
+            What was found damaged in the logs, for a person.
+        """
+        logs = (self._directory.stats, self._directory.metrics)
+        notes = [note for log in logs if (note := self._directory.cut_back(log, images))]
+        if self._progress.best is None:
+            self._directory.best_generator.unlink(missing_ok=True)
+        return notes
+
+    def _save_last(self) -> None:
+        latest, images = self._progress.latest, self._progress.images
+        of_now = latest if latest is not None and latest["images"] == images else None
+        self._save_generator(self._directory.last_generator, self._average, images, of_now)
+
+    def _save_best(self) -> None:
+        best = self._progress.best
+        assert self._best is not None
+        assert best is not None
+        path = self._directory.best_generator
+        self._save_generator(path, self._best.module, best["images"], best)
+
+    def _save_generator(
+        self, path: Path, generator: Generator, images: int, metric: Mapping[str, Any] | None
+    ) -> None:
+        workload = self._workload
+        save_generator(
+            path,
+            generator,
+            arguments=workload.architecture(),
+            config=workload.config.as_dict(),
+            data_fingerprint=workload.image_set.fingerprint,
+            images=images,
+            # Without its time, the same weights are the same file to the byte.
+            metric={key: value for key, value in (metric or {}).items() if key != "seconds"},
+            classes=workload.image_set.classes if workload.num_classes else (),
+            label_counts=workload.label_counts,
+        )

@@ -1,0 +1,50 @@
+"""What is allowed and makes no sense is named; what is shipped and what is chosen unasked is not."""
+
+from typing import Any
+
+import pytest
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config, preset_names, read_preset
+from adavit.config.plausibility import RANGES, absurd_settings
+from adavit.config.run import ResolvedConfig
+
+
+def resolved(*layers: dict[str, Any], resolution: int = 32, device: str = "cpu") -> ResolvedConfig:
+    facts = RunFacts(resolution=resolution, training_images=2000, device=device)
+    return resolve(build_config(layers), facts)
+
+
+@pytest.mark.parametrize("name", [None, *preset_names()])
+@pytest.mark.parametrize("resolution", [16, 1024])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_what_is_shipped_is_plausible(name: str | None, resolution: int, device: str) -> None:
+    layers = [] if name is None else [read_preset(name)]
+    size = {"data": {"resolution": resolution}}
+    assert absurd_settings(resolved(*layers, size, resolution=resolution, device=device)) == []
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+@pytest.mark.parametrize("key", RANGES)
+def test_each_is_named_with_its_value_where_it_is_absurd(key: str, kind: str) -> None:
+    section, name = key.split(".")
+    usual = RANGES[key]
+    if (key, kind) == ("training.masked_patch_weight", "resnet"):
+        return  # refused
+    for value in (usual.high * 2, usual.low / 2, usual.low, usual.high):
+        layers = [{"discriminator": {"kind": kind}}, {section: {name: value}} if value else {}]
+        found = absurd_settings(resolved(*layers))
+        if usual.low <= value <= usual.high:
+            assert found == []
+        else:
+            (sentence,) = found
+            assert sentence.startswith(f"{key} is {value:g}, far outside of {usual.low:g} to")
+
+
+def test_the_penalty_of_a_slipped_exponent_is_named() -> None:
+    assert absurd_settings(resolved({"training": {"r1_gamma": 1e38, "generator_lr": 1e30}})) == [
+        "training.generator_lr is 1e+30, far outside of 1e-07 to 0.1, beyond which the network"
+        " diverges within steps. Check the number.",
+        "training.r1_gamma is 1e+38, far outside of 0 to 10000, beyond which the loss is nothing"
+        " else, and may overflow. Check the number.",
+    ]

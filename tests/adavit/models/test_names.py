@@ -1,0 +1,56 @@
+from typing import Any, get_args
+
+import pytest
+
+from adavit.models import names
+from adavit.models.resnet.discriminator import FORMS
+from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS, STEMS
+
+
+@pytest.mark.parametrize(
+    ("listed", "table"),
+    [
+        (names.ResNetForm, FORMS),
+        (names.Stem, STEMS),
+        (names.PositionEmbedding, POSITIONS),
+        (names.AttentionKind, ATTENTIONS),
+        (names.ReadoutKind, READOUTS),
+        (names.WeightConstraint, CONSTRAINTS),
+    ],
+)
+def test_each_name_stands_for_something_and_nothing_is_without_one(
+    listed: Any, table: dict[str, Any]
+) -> None:
+    assert get_args(listed) == tuple(table)
+
+
+GOOD = {
+    "stem": "overlap",
+    "position_embedding": "learned1d",
+    "attention": "qknorm",
+    "patch": 4,
+    "width": 16,
+    "heads": 2,
+    "patch_drop": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"stem": "conv", "patch": 3}, "patch is 3, but must be 2, 4, 8"),
+        ({"stem": "spt", "patch": 1}, "patch is 1, but must be at least 2"),
+        (
+            {"position_embedding": "sincos2d", "width": 18},
+            "width is 18, but must be a multiple of 4",
+        ),
+        ({"position_embedding": "rope2d", "heads": 8}, "heads is 8, but width / heads"),
+        ({"attention": "axial", "patch_drop": 0.5}, "patch_drop is 0.5, but attention is axial"),
+    ],
+)
+def test_parts_that_do_not_go_together_name_what_to_change(
+    wrong: dict[str, Any], message: str
+) -> None:
+    names.check_parts(**GOOD)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        names.check_parts(**{**GOOD, **wrong})

@@ -1,0 +1,197 @@
+"""Runs that go on from what a bad disk or a kill has left of them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import adavit
+from adavit.config.run import RunConfig
+from adavit.errors import UserError
+from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.generator_file import read_generator
+from adavit.runtime.console import SilentConsole
+from tests.adavit.conftest import draw_pictures, tiny_config
+from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+
+Tiny = Callable[..., RunConfig]
+OFTEN = {
+    "run": {"checkpoint_every_kimg": 0.016, "keep_checkpoints": 3},
+    "metrics": {"every_kimg": 0.016},
+}
+
+
+class Notes(SilentConsole):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@pytest.fixture(autouse=True)
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes longer than all the rest of these runs."""
+    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda directory: None)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 64 images that was never disturbed, with checkpoints at 64, 48 and 32."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ADAVIT_CACHE", str(folder / "cache"))
+        pictures = draw_pictures(folder / "pictures")
+        return adavit.train(tiny_config(pictures, folder / "whole", OFTEN))
+
+
+@pytest.fixture
+def run(whole: Path, tmp_path: Path) -> Path:
+    """A copy to do harm to."""
+    return Path(shutil.copytree(whole, tmp_path / "run"))
+
+
+def assert_equal(run: Path, whole: Path) -> None:
+    assert_same_bits(final_state(run), final_state(whole))
+    for log in ("stats.jsonl", "metrics.jsonl"):
+        assert figures(run / log) == figures(whole / log)
+    for name in ("generator-best.safetensors", "generator-last.safetensors"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+def test_a_run_goes_on_from_the_newest_whole_checkpoint_to_the_same_bits(
+    run: Path, whole: Path, damaged: int
+) -> None:
+    for name in ("checkpoint.pt", "checkpoint-1.pt")[:damaged]:
+        flip(run / name)
+    console = Notes()
+    adavit.resume(run, console=console)
+    said = [line for line in console.lines if line.startswith("Warning: checkpoint")]
+    if damaged:
+        (line,) = said
+        assert "content is not what was written" in line
+        assert line.endswith(f"checkpoint-{damaged}.pt, written before it, is taken instead.")
+        assert f"Continuing {run} at {(0.064, 0.048, 0.032)[damaged]:g} kimg." in console.lines
+    else:
+        assert not said
+    assert_equal(run, whole)
+    # The damaged ones are gone, the one that was taken is the one before the newest.
+    images = [
+        load_checkpoint(path)["progress"]["images"] for path in sorted(run.glob("checkpoint*.pt"))
+    ]
+    assert sorted(images) == [32, 48, 64]
+
+
+def test_a_generator_and_a_line_past_the_checkpoint_go_with_it(
+    tiny: Tiny, run: Path, whole: Path
+) -> None:
+    """A kill after an evaluation that was the best, before the checkpoint, on a machine that rounds otherwise."""
+    best = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    shutil.copy(run / "checkpoint-1.pt", run / "checkpoint.pt")
+    foreign = adavit.train(tiny({"run": {"out": "foreign", "seed": 7}}))
+    shutil.copy(foreign / "generator-last.safetensors", run / "generator-best.safetensors")
+    with (run / "metrics.jsonl").open("a") as log:
+        log.write(json.dumps({**best, "images": 56, "fd_random": 0.0}) + "\n")
+    adavit.resume(run)
+    assert_equal(run, whole)
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    lowest = min(records, key=lambda record: record["fd_random"])
+    stored = read_generator(run, which="best")
+    assert (stored.images, stored.metric["fd_random"]) == (lowest["images"], lowest["fd_random"])
+
+
+def test_a_run_begun_again_has_no_best_generator_from_before(tiny: Tiny, tmp_path: Path) -> None:
+    unmeasured = {"metrics": {"names": []}}
+    run = adavit.train(tiny(unmeasured))
+    for path in run.glob("checkpoint*.pt"):
+        path.unlink()
+    (run / "generator-best.safetensors").write_bytes(b"of an evaluation that is not in the log")
+    adavit.resume(run)
+    assert not (run / "generator-best.safetensors").exists()
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_a_damaged_generator_is_refused_and_written_again_by_a_resume(
+    run: Path, whole: Path, which: str
+) -> None:
+    path = run / f"generator-{which}.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + bytes(len(content) - len(content) // 2))
+    with pytest.raises(UserError, match=r"is damaged: .*adavit train --resume"):
+        read_generator(run, which=which)
+    before = sorted(run.glob("checkpoint*.pt"))
+    adavit.resume(run)
+    assert_equal(run, whole)
+    assert sorted(run.glob("checkpoint*.pt")) == before
+
+
+def test_a_damaged_line_of_a_log_is_named_and_no_other_is_lost(run: Path, whole: Path) -> None:
+    for log, number in (("stats.jsonl", 2), ("metrics.jsonl", 3)):
+        lines = (run / log).read_bytes().splitlines(keepends=True)
+        lines[number - 1] = b"\xff\xfe\x00" + lines[number - 1][3:]
+        (run / log).write_bytes(b"".join(lines))
+    console = Notes()
+    adavit.resume(run, console=console)
+    for log, number in (("stats.jsonl", 2), ("metrics.jsonl", 3)):
+        expected = figures(whole / log)
+        del expected[number - 1]
+        assert figures(run / log) == expected
+        assert (
+            f"Warning: line {number} of {run / log} is damaged and left out; all others are kept."
+            in console.lines
+        )
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x00\x00"])
+def test_lost_settings_are_written_again_from_the_checkpoint(
+    run: Path, whole: Path, content: bytes | None
+) -> None:
+    (run / "config.yaml").unlink()
+    if content is not None:
+        (run / "config.yaml").write_bytes(content)
+    assert read_generator(run).images == read_generator(whole).images  # still a run
+    console = Notes()
+    flip(run / "checkpoint.pt")
+    adavit.resume(run, console=console)
+    assert (
+        f"Warning: {run / 'config.yaml'} is lost or damaged; it is written again from"
+        in "\n".join(console.lines)
+    )
+    text = (whole / "config.yaml").read_text()
+    assert (run / "config.yaml").read_text() == text
+    assert_equal(run, whole)
+
+
+def test_settings_that_differ_from_the_checkpoint_are_refused(run: Path, whole: Path) -> None:
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("speed_kimg: 0.2", "speed_kimg: 0.6"))
+    with pytest.raises(UserError, match=r"augment\.speed_kimg is 0\.6 in .* trained with 0\.2"):
+        adavit.resume(run)
+    (run / "config.yaml").unlink()
+    adavit.resume(run)
+    assert_equal(run, whole)
+
+
+def test_what_a_kill_left_half_written_is_removed(run: Path) -> None:
+    left = [run / ".checkpoint.pt.999999999-0123abcd.partial"]
+    left.append(run / "samples" / ".reals.png.999999999-0123abcd.partial")
+    for path in left:
+        path.write_bytes(b"half")
+    adavit.resume(run)
+    assert not any(path.exists() for path in left)
+
+
+def test_fewer_checkpoints_may_be_kept_from_now_on(run: Path) -> None:
+    adavit.resume(run, [{"run": {"keep_checkpoints": 1}, "training": {"total_kimg": 0.08}}])
+    assert [path.name for path in run.glob("checkpoint*.pt")] == ["checkpoint.pt"]
+    assert torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["images"] == 80

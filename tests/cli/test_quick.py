@@ -1,0 +1,141 @@
+"""What is asked for names alone is answered without the libraries that take seconds to import."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adavit.cli.main import COMMANDS
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "torch_fidelity",
+    "kornia",
+    "matplotlib",
+    "scipy",
+    "optuna",
+    "plotly",
+)
+ROOT = Path(__file__).parents[2]
+
+SHOWS = """
+import json, sys
+from adavit.cli.main import main
+sys.argv = ["adavit", *json.loads(sys.argv[1])]
+try:
+    main()
+finally:
+    print(json.dumps(sorted(sys.modules)), file=sys.stderr)
+"""
+
+
+def answer(*arguments: str, folder: Path, **environment: str) -> tuple[int, str, set[str]]:
+    """The exit code, what was printed, and which of `HEAVY` were imported."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SHOWS, json.dumps(arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+    )
+    *said, modules = ended.stderr.splitlines()
+    return ended.returncode, ended.stdout + "\n".join(said), set(json.loads(modules)) & set(HEAVY)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that has been evaluated, as far as lists of runs look at it."""
+    place = tmp_path_factory.mktemp("quick")
+    run = place / "runs" / "00000-drawn"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("data: {source: drawn}\naugment: {mode: ada, preset: bgc}\n")
+    (run / "stats.jsonl").write_text('{"images": 1000, "p": 0.25}\n')
+    record = {"images": 1000, "fd_random": 12.5, "protocol": {"extractor": "random", "n_fake": 50}}
+    (run / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    return place
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_quick(name: str, folder: Path) -> None:
+    code, said, heavy = answer(name, "--help", folder=folder)
+    assert (code, heavy) == (0, set())
+    assert said.startswith(f"Usage: adavit {name}")
+
+
+QUICK = {
+    "--help": (0, "memorisation"),
+    "--version": (0, "adavit, version"),
+    "augment preview --help": (0, "--augment"),
+    "runs": (0, "fd_random 12.5"),
+    "runs --json": (0, '"best": 12.5'),
+    "compare runs/00000-drawn": (0, "12.5"),
+    "trian": (2, "train"),
+    "train": (2, "--data small_set"),
+    "train --kimgs 3": (2, "--kimg"),
+    "train --data small_set --batch many": (2, "training.batch is 'many'"),
+    "train --data small_set --set augment.presets=bgc": (2, "augment.preset"),
+    "train --data small_set --discriminator vit --set discriminator.width=7": (2, "discriminator"),
+    "train --data small_set --preset smokes": (2, "smoke"),
+    "generate runs/00000-drawn --seeds a-b --out drawn": (2, "--seeds"),
+    "evaluate runs/00000-drawn --protocol mine": (2, "train50k"),
+    "evaluate": (2, "SOURCE"),
+    "runs nowhere": (2, "nowhere"),
+    "compare nowhere": (2, "nowhere"),
+}
+
+
+@pytest.mark.parametrize("line", QUICK)
+def test_lists_and_mistakes_are_quick(line: str, folder: Path) -> None:
+    code, said, heavy = answer(*line.split(), folder=folder)
+    expected, words = QUICK[line]
+    assert (code, heavy) == (expected, set()), said
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("adavit tr", "train"),
+        ("adavit ", "memorisation"),
+        ("adavit train --pre", "--preset"),
+        ("adavit evaluate x --protocol ", "quick5k"),
+    ],
+)
+def test_completion_is_quick(line: str, expected: str, folder: Path) -> None:
+    words = {
+        "_ADAVIT_COMPLETE": "bash_complete",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(line.count(" ")),
+    }
+    code, said, heavy = answer(folder=folder, **words)
+    assert (code, heavy) == (0, set()), said
+    assert f"plain,{expected}" in said.splitlines()
+    if line == "adavit tr":
+        assert said.splitlines() == ["plain,train"]
+
+
+def test_public_names_and_settings_are_quick() -> None:
+    code = (
+        "import sys, adavit, adavit.augment, adavit.models, adavit.metrics, adavit.data;"
+        "import adavit.config.layers, adavit.config.auto, adavit.config.pretraining;"
+        "dir(adavit); adavit.__version__; adavit.RunConfig();"
+        f"assert not set(sys.modules) & set({HEAVY}), sorted(set(sys.modules) & set({HEAVY}))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+
+
+def test_training_waits_for_no_library_that_it_may_not_need() -> None:
+    # torch's optimizers import torch._dynamo themselves, at the first one that is made.
+    late = {*HEAVY, "torch._dynamo"} - {"torch"}
+    code = (
+        "import sys, adavit.training.train;"
+        f"found = set(sys.modules) & set({sorted(late)}); assert not found, found"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
