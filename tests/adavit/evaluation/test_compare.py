@@ -247,7 +247,7 @@ def test_markdown_csv_and_json_hold_the_same_table() -> None:
         ("a.json", "kid", 1 / 3, ""),
     ]
     assert as_markdown(found).splitlines() == [
-        "|  | fid ↓ [A] (5000 vs 2000) | fid ↓ [B] (9 vs 2000) | kid ↓ (5000 vs 2000) |",
+        r"|  | fid ↓ \[A\] (5000 vs 2000) | fid ↓ \[B\] (9 vs 2000) | kid ↓ (5000 vs 2000) |",
         "|---|---:|---:|---:|",
         "| a.json | 5 |  | 0.3333 |",
         "| odd\\|name, with a comma.json |  | 4 |  |",
