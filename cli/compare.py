@@ -15,16 +15,17 @@ from adavit.evaluation.compare import (
     as_markdown,
     cell,
     compare,
+    title,
 )
 from adavit.runtime.streams import for_terminal
 
 HELP = """
 Put the figures of RECORDS side by side: runs, or files of adavit evaluate --out.
 
-A run stands for its evaluations or, where it was never evaluated, for the best record of its training.
-Figures share a column only if they were measured under the same protocol: the same number
-of images on either side, the same real images, the same feature network. Otherwise the fields that differ are named,
-and --anyway shows the figures with marks.
+A run stands for its evaluations, the newest under each protocol, or, where it was never evaluated, for the
+best record of its training. Figures share a column only if they were measured under the same protocol: the
+same number of images on either side, the same real images, the same feature network. In what the columns of
+a metric differ stands below the table.
 
 \b
 adavit compare runs/00000-small_set-resnet-bgc runs/00001-small_set-vit-bgc
@@ -36,9 +37,6 @@ WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
 @click.command(help=HELP)
 @click.argument("records", nargs=-1, required=True, shell_complete=completion.runs)
 @click.option(
-    "--anyway", is_flag=True, help="Put different protocols into one column, and mark them."
-)
-@click.option(
     "--format",
     "form",
     type=click.Choice(["text", *WRITERS]),
@@ -46,9 +44,9 @@ WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
     show_default=True,
     help="How the table is written.",
 )
-def command(records: tuple[str, ...], anyway: bool, form: str) -> None:
+def command(records: tuple[str, ...], form: str) -> None:
     """Compares and prints."""
-    comparison = compare(records, anyway=anyway)
+    comparison = compare(records)
     if form == "text":
         _print_table(comparison)
     else:
@@ -73,8 +71,8 @@ def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
     table = Table()
     table.add_column("", no_wrap=True)
     for column in columns:
-        arrow = "↑" if column.higher_is_better else "↓"
-        head = Text(for_terminal(f"{column.name} {arrow}\n{column.protocol}"))
+        protocol = column.protocol.replace(" of ", "\nof ", 1)
+        head = Text(f"{for_terminal(title(column))}\n{for_terminal(protocol)}")
         table.add_column(head, justify="right", no_wrap=True)
     for row, source in enumerate(comparison.sources):
         table.add_row(Text(for_terminal(source)), *(Text(cell(column, row)) for column in columns))

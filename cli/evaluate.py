@@ -20,8 +20,9 @@ PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.valu
 HELP = """
 Score SOURCE: a run, a generator file, a folder or zip of images, or the name of a set.
 
-Prints one JSON record: the figures, and the protocol they were measured under. A run keeps it
-in its evaluations.jsonl too; `adavit compare` puts records side by side.
+Prints a table of figures, with what real images score beside them; --json prints the record, with
+the protocol they were measured under. A run keeps the record in its evaluations.jsonl;
+`adavit compare` puts records side by side.
 
 \b
 adavit evaluate runs/00000-small_set-resnet-bgc
@@ -32,6 +33,10 @@ The names fid, kid, is and fid_infinity are kept for Inception; precision, recal
 coverage for vgg16; ppl for lpips-vgg16. With any other feature network the names are fd_random,
 kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else. Lower is better for fid,
 kid and ppl, higher for the others. Published weights are downloaded when missing.
+
+Beside fid and kid the record has what real images score: ..._floor, held-out images; ..._at_floor,
+as few generated ones, against the same; ..._training, the images trained on, as a perfect copy
+would; ..._halves, one half of the real images against the other.
 """
 
 
@@ -79,19 +84,21 @@ kid and ppl, higher for the others. Published weights are downloaded when missin
     type=click.Path(path_type=Path),
     help="JSON file that the record is written to as well.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, for scripts.")
 @options.data_root
 @options.device
 @amount
-def command(source: str, **given: Any) -> None:
-    """Parses, evaluates, prints the record."""
+def command(source: str, as_json: bool, **given: Any) -> None:
+    """Parses, evaluates, prints the table or the record."""
     from adavit.evaluation.evaluate import evaluate
+    from adavit.evaluation.summary import summarise_evaluation
 
     out = given.pop("out")
     if out is not None:
         check_writable(out)
     with console_for(err=True) as console:
         record = evaluate(source, console=console, **given)
-    click.echo(json.dumps(record, indent=2))
+    click.echo(json.dumps(record, indent=2) if as_json else summarise_evaluation(record))
     if out is not None:
         sys.stdout.flush()
         write_record(out, record)  # last: a disk that is full takes no figure with it

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from adavit.report.listing import list_runs
+from adavit.report.listing import list_runs, protocol_legend
 from adavit.runtime.console import LineConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.streams import for_terminal
@@ -55,16 +55,27 @@ def command(folder: Path, as_json: bool) -> None:
         return
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False)
-    rows = [_cells(run, folder) for run in runs]
+    legend = protocol_legend(runs)
+    letters = [legend.get(run["protocol_key"], ("", ""))[0] for run in runs]
+    rows = [_cells(run, folder, letter) for run, letter in zip(runs, letters, strict=True)]
     shown = _columns_that_fit(rows, console.width)
     table = _table(rows, shown)
     console.width = max(console.width, _width(table))  # rather wrapped by the terminal than cut
     console.print(table)
+    if "best" in shown:
+        _explain(legend, console)
     hidden = [name for name in COLUMNS if name not in shown]
     if hidden:
         console.print(
             f"Too narrow for {', '.join(hidden)}; adavit runs --json has all.", soft_wrap=True
         )
+
+
+def _explain(legend: Mapping[str, tuple[str, str]], console: Console) -> None:
+    for letter, words in legend.values():
+        console.print(Text(_one_line(f"[{letter}] {words}")), soft_wrap=True)
+    if legend:
+        console.print("Figures of different letters do not compare.", soft_wrap=True)
 
 
 def _columns_that_fit(rows: Sequence[dict[str, Text]], width: int) -> list[str]:
@@ -91,7 +102,7 @@ def _table(rows: Sequence[dict[str, Text]], columns: Sequence[str]) -> Table:
     return table
 
 
-def _cells(run: dict[str, Any], folder: Path) -> dict[str, Text]:
+def _cells(run: dict[str, Any], folder: Path, letter: str) -> dict[str, Text]:
     """Text objects, in which brackets of a name are no markup; by column."""
     path = Path(run["run"])
     total = run["total_kimg"]
@@ -99,6 +110,8 @@ def _cells(run: dict[str, Any], folder: Path) -> dict[str, Text]:
     best = "" if run["best"] is None else f"{run['metric']} {run['best']:.4g}"
     if run["best_kimg"] is not None:
         best += f" at {run['best_kimg']:g}"
+    if letter:
+        best += f" [{letter}]"
     words = {
         **{name: run[name] for name in ("data", "discriminator", "augmentation", "seed")},
         "run": str(path.relative_to(folder)) if path != folder else str(path),

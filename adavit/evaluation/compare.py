@@ -1,14 +1,15 @@
 """`compare`: figures of several runs or records side by side, one column per metric and protocol.
 
 FID of one model moves by half with the number of images alone. So figures of a metric stand in one
-column only if everything that they depend on is the same; otherwise the fields that differ are
-named. The table is written as Markdown, CSV or JSON.
+column only if everything that they depend on is the same; in what its columns differ stands below
+the table. The table is written as Markdown, CSV or JSON.
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+import string
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,21 +54,21 @@ class ComparedFigure:
 
 @dataclass(frozen=True)
 class ComparedColumn:
-    """Figures of one metric.
+    """Figures of one metric under one protocol.
 
     Attributes:
         name: As recorded.
+        letter: "A", "B", ... of the protocol where the metric has several columns, else empty.
         protocol: What they were measured under, in words.
         higher_is_better: Which way is better.
         values: By source; None where there is none.
-        marks: By source, a number for each protocol where a column has several; else None.
     """
 
     name: str
+    letter: str
     protocol: str
     higher_is_better: bool
     values: tuple[float | None, ...]
-    marks: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Comparison:
     Attributes:
         sources: Paths that the user named, a row each.
         columns: Metrics, a column for each protocol.
-        notes: What the marks mean.
+        notes: In what the columns of one metric differ.
     """
 
     sources: tuple[str, ...]
@@ -86,54 +87,76 @@ class Comparison:
 
 
 @takes_paths("sources")
-def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
-    """Puts figures side by side.
+def compare(sources: Sequence[str]) -> Comparison:
+    """Puts figures side by side, never two protocols in one column.
 
     Args:
-        sources: Runs, or files of `adavit evaluate --out`. Of a run its evaluations.jsonl counts,
-            or the best record of its metrics.jsonl where it was never evaluated.
-        anyway: Put figures of different protocols into one column, and mark them.
+        sources: Runs, or files of `adavit evaluate --out`. Of a run its evaluations.jsonl counts, the
+            newest record under each protocol; or the best record of its metrics.jsonl where it was
+            never evaluated.
 
     Returns:
-        The table. A metric has a column if all that have it share a protocol, and then one more for
-        each further protocol of any of them.
+        The table. A metric has a column for each protocol that it was measured under, the one that most
+        sources share first.
 
     Raises:
-        UserError: If a source has no record, or, without `anyway`, two have a metric under no
-            protocol in common.
+        UserError: If a source has no record.
     """
     if len(set(sources)) < len(sources):
         twice = next(source for source in sources if list(sources).count(source) > 1)
         raise UserError(f"{twice!r} is named twice, expected each once. Leave one out.")
     found = [figure for source in sources for figure in _figures_of(source)]
     columns: list[ComparedColumn] = []
-    notes: list[str] = []
+    notes: dict[str, list[str]] = {}
+    apart: list[str] = []
     for name in dict.fromkeys(figure.name for figure in found):
-        groups = _by_protocol([figure for figure in found if figure.name == name])
-        with_it = {figure.source for group in groups for figure in group}
-        if any({figure.source for figure in group} == with_it for group in groups):
-            shared_first = sorted(groups, key=len, reverse=True)
-            columns += [_column(sources, [group]) for group in shared_first]
-            continue
-        if not anyway:
-            raise _refusal(groups)
-        column = _column(sources, groups)
-        columns.append(column)
-        notes += _legend(name, groups)
-    return Comparison(tuple(sources), tuple(columns), tuple(notes))
+        of_metric = [figure for figure in found if figure.name == name]
+        groups = _by_protocol(of_metric)
+        groups.sort(key=len, reverse=True)
+        letters = protocol_letters(len(groups))
+        columns += [
+            _column(sources, letter, group) for letter, group in zip(letters, groups, strict=True)
+        ]
+        for note in _differences(letters, groups):
+            notes.setdefault(note, []).append(name)
+        several_sources = len({figure.source for figure in of_metric}) > 1
+        if several_sources and all(len(group) == 1 for group in groups):
+            apart.append(name)
+    said = [f"{', '.join(names)} {note}" for note, names in notes.items()]
+    said += [f"{', '.join(apart)}: {NOTHING_COMPARES}"] if apart else []
+    return Comparison(tuple(sources), tuple(columns), tuple(said))
+
+
+NOTHING_COMPARES = (
+    "no protocol in common, so no two figures compare. Evaluate all with the same --protocol, or the same"
+    " --fakes and --data."
+)
+
+
+def protocol_letters(count: int) -> list[str]:
+    """Names of so many protocols: "A", "B", ..., then numbers; of a single one the empty name."""
+    if count == 1:
+        return [""]
+    return [
+        string.ascii_uppercase[index] if index < 26 else str(index + 1) for index in range(count)
+    ]
 
 
 def cell(column: ComparedColumn, row: int) -> str:
-    """A figure with four digits, and its mark where a column has several protocols."""
-    value, mark = column.values[row], column.marks[row]
-    if value is None:
-        return ""
-    return f"{value:.4g}" if mark is None else f"{value:.4g} [{mark}]"
+    """A figure with four digits; empty where there is none."""
+    value = column.values[row]
+    return "" if value is None else f"{value:.4g}"
+
+
+def title(column: ComparedColumn) -> str:
+    """Name, which way is better, and the letter of the protocol, e.g. "fid ↓ [A]"."""
+    arrow = "↑" if column.higher_is_better else "↓"
+    return f"{column.name} {arrow}{f' [{column.letter}]' if column.letter else ''}"
 
 
 def heading(column: ComparedColumn) -> str:
-    """Name, which way is better, and protocol."""
-    return f"{column.name} {'↑' if column.higher_is_better else '↓'} ({column.protocol})"
+    """Title and protocol."""
+    return f"{title(column)} ({column.protocol})"
 
 
 def as_markdown(comparison: Comparison) -> str:
@@ -154,13 +177,13 @@ def as_csv(comparison: Comparison) -> str:
     """One line per source, figure and protocol, with all digits."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["source", "metric", "protocol", "value", "mark"])
+    writer.writerow(["source", "metric", "letter", "protocol", "value"])
     for column in comparison.columns:
         for row, source in enumerate(comparison.sources):
-            value, mark = column.values[row], column.marks[row]
+            value = column.values[row]
             if value is not None:
-                words = map(csv_cell, (source, column.name, column.protocol))
-                writer.writerow([*words, repr(value), mark or ""])
+                words = map(csv_cell, (source, column.name, column.letter, column.protocol))
+                writer.writerow([*words, repr(value)])
     return buffer.getvalue()
 
 
@@ -187,8 +210,9 @@ def _figures_of(source: str) -> Iterator[ComparedFigure]:
     for record in records:
         for name, value in figures(record).items():
             figure = ComparedFigure(source, name, value, record["protocol"])
-            latest = [other for other in latest if other.name != name or figure.differs_from(other)]
-            latest.append(figure)
+            alike = (i for i, other in enumerate(latest) if other.name == name)
+            place = next((i for i in alike if not figure.differs_from(latest[i])), len(latest))
+            latest[place : place + 1] = [figure]
     yield from latest
 
 
@@ -211,51 +235,44 @@ def _by_protocol(found: Sequence[ComparedFigure]) -> list[list[ComparedFigure]]:
     return groups
 
 
-def _column(sources: Sequence[str], groups: Sequence[Sequence[ComparedFigure]]) -> ComparedColumn:
-    values: dict[str, float] = {}
-    marks: dict[str, int] = {}
-    for number, group in enumerate(groups, start=1):
-        for figure in group:
-            values[figure.source] = figure.value
-            marks[figure.source] = number
-    mixed = len(groups) > 1
-    first = groups[0][0]
+def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]) -> ComparedColumn:
+    values = {figure.source: figure.value for figure in group}
+    first = group[0]
     return ComparedColumn(
         name=first.name,
-        protocol="several protocols" if mixed else describe(first.protocol),
+        letter=letter,
+        protocol=describe(first.protocol),
         higher_is_better=metric_of(first.name) in HIGHER_IS_BETTER,
         values=tuple(values.get(source) for source in sources),
-        marks=tuple(marks.get(source) if mixed else None for source in sources),
     )
 
 
-def describe(protocol: dict[str, Any]) -> str:
-    """A protocol in a few words: its name, or the numbers of images on both sides."""
-    fakes, real = protocol.get("n_fake"), protocol.get("n_real")
-    counts = f"{fakes} fakes" if real is None else f"{fakes} vs {real}"
-    return f"{protocol['name']}: {counts}" if protocol.get("name") else counts
-
-
-def _refusal(groups: Sequence[Sequence[ComparedFigure]]) -> UserError:
-    a, b = groups[0][0], groups[1][0]
-    differences = "; ".join(
-        f"{field} ({_value(a, field)} and {_value(b, field)})" for field in a.differs_from(b)
-    )
-    return UserError(
-        f"{a.name} of {a.source!r} and of {b.source!r} were measured under different protocols:"
-        f" {differences}. Expected one protocol; evaluate both with the same --protocol, or see"
-        " them side by side with --anyway."
-    )
-
-
-def _legend(name: str, groups: Sequence[Sequence[ComparedFigure]]) -> Iterator[str]:
+def _differences(
+    letters: Sequence[str], groups: Sequence[Sequence[ComparedFigure]]
+) -> Iterator[str]:
+    """What each protocol of a metric has otherwise than the first."""
     first = groups[0][0]
-    yield f"{name} [1]: {describe(first.protocol)}"
-    for number, group in enumerate(groups[1:], start=2):
-        fields = ", ".join(
-            f"{field} {_value(group[0], field)}" for field in group[0].differs_from(first)
+    for letter, group in zip(letters[1:], groups[1:], strict=True):
+        fields = group[0].differs_from(first)
+        if "reference_fingerprint" in fields and first.protocol.get("reference") != group[
+            0
+        ].protocol.get("reference"):
+            fields = ["reference", *fields]  # what people call the images that a digest tells apart
+        named = ", ".join(
+            f"{key} {_value(group[0], key)} (not {_value(first, key)})" for key in fields
         )
-        yield f"{name} [{number}]: {describe(group[0].protocol)}; differs from [1] in {fields}"
+        yield f"[{letter}] differs from [A] in {named}"
+
+
+def describe(protocol: Mapping[str, Any]) -> str:
+    """A protocol in a few words: its name, the images on both sides, and what the real ones are called."""
+    fakes, real = protocol.get("n_fake"), protocol.get("n_real")
+    words = f"{fakes} fakes" if real is None else f"{fakes} vs {real}"
+    if real is not None and isinstance(protocol.get("reference"), str):
+        words += f" of {_short(protocol['reference'])}"
+        split = protocol.get("split")
+        words += f", {split}" if isinstance(split, str) and split != "all" else ""
+    return f"{protocol['name']}: {words}" if protocol.get("name") else words
 
 
 def _value(figure: ComparedFigure, field: str) -> str:
@@ -264,5 +281,8 @@ def _value(figure: ComparedFigure, field: str) -> str:
         value = settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
     else:
         value = figure.protocol.get(field)
-    text = str(value)
+    return _short(str(value))
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:12]}..."

@@ -11,6 +11,7 @@ from adavit.experiments.grid_file import Grid
 from adavit.experiments.queue import Outcome
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.text_table import aligned
 from adavit.training.plan import seconds_per_step
 from adavit.training.start.workload import load_workload, total_images
 
@@ -36,11 +37,9 @@ def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: 
         sets = ", ".join(f"{key} {_shown(value)}" for key, value in cell.varied.items())
         time_left = in_words(left) if left else "finished"
         rows.append((cell.digest, cell.title, time_left, sets + "  (baseline)" * cell.baseline))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in rows]
     time = total_time(sum(seconds), cells=len(cells), workers=workers)
     heading = [f"{grid.name}: {grid.description}"] if grid.description else []
-    return "\n".join([*heading, *lines, f"{len(cells)} cells in {folder}, {time}"])
+    return "\n".join([*heading, *aligned(rows), f"{len(cells)} cells in {folder}, {time}"])
 
 
 def total_time(seconds: float, *, cells: int, workers: int) -> str:
@@ -148,14 +147,8 @@ def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Ou
         lines.append(
             ["-" if row[key] is None else format(row[key], formats.get(key, "")) for key in COLUMNS]
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(
-            text.rjust(width) if name in formats else text.ljust(width)
-            for name, text, width in zip(COLUMNS, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    right = [column for column, name in enumerate(COLUMNS) if name in formats]
+    return "\n".join(aligned(lines, right=right))
 
 
 def _what_takes_time(cell: Cell) -> str:

@@ -1,11 +1,15 @@
 """One line per run: what `adavit runs` prints."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
+from adavit.evaluation.compare import describe, protocol_letters
+from adavit.evaluation.protocol import comparison_key, key_digest
+from adavit.metrics.names import metric_of
 from adavit.report.run import Run, collect_runs, read_soundly
-from adavit.runs.reading import number
+from adavit.runs.reading import mapping, number
 from adavit.runs.records import best_record, recorded_metric
 from adavit.runtime.console import Console
 from adavit.runtime.paths import takes_paths
@@ -22,7 +26,8 @@ def list_runs(folder: Path, console: Console | None = None) -> list[dict[str, An
     Returns:
         For each run `run` (its path), `status`, `data`, `discriminator`, `augmentation`, `seed`,
         `kimg` seen, `total_kimg`, `p` at the end, `metric` (recorded name of the first one) with its
-        `best` and `best_kimg`, and the `reason` of a failure; None where it is not known.
+        `best`, `best_kimg` and `protocol` in words, `protocol_key`, which is equal where two figures
+        compare, and the `reason` of a failure; None where it is not known.
 
     Raises:
         UserError: If there is no such folder, or no run in it that can be read.
@@ -53,5 +58,31 @@ def describe_run(run: Run) -> dict[str, Any]:
         "metric": None if best is None else name,
         "best": None if best is None else number(best[name or ""]),
         "best_kimg": None if best is None else best["images"] / 1000,
+        "protocol": None if best is None else describe(mapping(best.get("protocol"))),
+        "protocol_key": None if best is None else _protocol_key(name or "", best),
         "reason": run.reason or None,
     }
+
+
+def protocol_legend(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+    """What tells the best figures of runs apart that do not compare.
+
+    Args:
+        runs: As `list_runs` has described them.
+
+    Returns:
+        By `protocol_key` a letter, and metric and protocol in words; empty where all figures compare.
+    """
+    found = {run["protocol_key"]: run for run in runs if run["protocol_key"] is not None}
+    letters = protocol_letters(len(found))
+    if len(found) < 2:
+        return {}
+    return {
+        key: (letter, f"{run['metric']}, {run['protocol']}")
+        for letter, (key, run) in zip(letters, found.items(), strict=True)
+    }
+
+
+def _protocol_key(name: str, record: Mapping[str, Any]) -> str:
+    key = comparison_key(mapping(record.get("protocol")), metric_of(name) or name)
+    return f"{name}@{key_digest(key)}"

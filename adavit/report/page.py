@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from adavit.report.curves import curve_data
@@ -23,6 +24,12 @@ from adavit.runs.shared_names import without_folders
 
 PAGE_BYTES = 9_800_000
 """A report fits in an e-mail: below 10 MB, of which plotly is the half."""
+
+SCRIPTS = ("elements.js", "sortable_table.js", "report.js")
+"""One after the other in the page."""
+
+LONGEST_TEXT = 400
+"""Letters of any name, reason or setting that the page shows."""
 
 DIAGNOSTICS_PART = 0.3
 """Of the room for pictures, what closest pairs may take."""
@@ -47,7 +54,8 @@ def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table,
         "distance_heads": DISTANCE_HEADS,
         "settings": _shared_settings(groups),
     }
-    data = {"curves": curve_data(groups, Wording(table).letters), "ranking": ranking_data(table)}
+    curves = curve_data(groups, Wording(table).letters)
+    data = shortened({"curves": curves, "ranking": ranking_data(table)})
     # What the pictures may take is what all else leaves.
     empty: dict[str, Any] = {"gallery": {"pictures": {}, "runs": []}}
     bare = render_page({**values, "diagnostics": [], "gallery": None}, {**data, **empty})
@@ -57,7 +65,7 @@ def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table,
     gallery = build_gallery(groups, max(0, int(0.97 * (room - taken))))
     shown = {
         "pictures": {key: vars(picture) for key, picture in gallery.pictures.items()},
-        "runs": gallery.runs,
+        "runs": shortened(gallery.runs),
     }
     return render_page(
         {**values, "diagnostics": diagnostics, "gallery": gallery}, {**data, "gallery": shown}
@@ -95,11 +103,12 @@ def render_page(values: dict[str, Any], data: dict[str, Any]) -> str:
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: value if isinstance(value, Markup) else shortened(value),
         trim_blocks=True,
         lstrip_blocks=True,
     )
     plotly = get_plotlyjs()
-    script = _template("sortable_table.js") + _template("report.js")
+    script = "".join(map(_template, SCRIPTS))
     return environment.get_template("report.html.j2").render(
         **values,
         style=_template("report.css"),
@@ -114,6 +123,21 @@ def script_json(data: dict[str, Any]) -> str:
     """JSON that cannot end the script element it stands in, nor open a comment there."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def shortened(value: Any) -> Any:
+    """A value from a run for the page, with the end of long texts left out: a name of megabytes stands at ten places.
+
+    Args:
+        value: A text, or any mixture of mappings, lists and plain values with texts in it.
+    """
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return f"{value[:LONGEST_TEXT]}… ({len(value):,} characters)"
+    if isinstance(value, dict):
+        return {key: shortened(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shortened(item) for item in value]
+    return value
 
 
 def _template(name: str) -> str:

@@ -65,6 +65,8 @@ class Row(ConfigModel):
     seeds: int = Field(ge=1)
     state: str = ""
     """What is not finished, e.g. "1 of 3 running"; empty where all is."""
+    data: str = ""
+    """What its runs were trained on: name and first digits of the fingerprint; empty where it is not known."""
     origin: str
     """Where the row is from: empty for the runs of this report, else the file merged in."""
     figures: dict[str, Figure]

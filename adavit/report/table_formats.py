@@ -7,6 +7,7 @@ from typing import Any
 
 from adavit.report.statistics import FEW_PAIRS, VERDICT_PAIRS
 from adavit.report.table import Column, Figure, Row, Table
+from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
 from adavit.runtime.cells import csv_cell, markdown_cell
 
@@ -19,16 +20,25 @@ def to_markdown(table: Table, title: str) -> str:
         title: Its heading.
     """
     wording = Wording(table)
-    origins = any(row.origin for row in table.rows)
-    several_grids = len({row.grid for row in table.rows}) > 1
+    lines = [f"# {markdown_cell(title)}", ""]
+    for part in table_parts(table):
+        lines += [f"## {markdown_cell(part.title)}", ""] if part.title else []
+        lines += [*_part_lines(part, wording), ""]
+    lines += _notes(table, wording)
+    return "\n".join(lines) + "\n"
+
+
+def _part_lines(part: TablePart, wording: Wording) -> list[str]:
+    origins = any(row.origin for row in part.rows)
+    several_grids = len({row.grid for row in part.rows}) > 1
     heads = ["", *(["grid"] if several_grids else []), "seeds"]
-    heads += [markdown_cell(wording.title(column)) for column in table.columns]
+    heads += [markdown_cell(wording.title(column)) for column in part.columns]
     heads += ["from"] if origins else []
-    lines = [f"# {markdown_cell(title)}", "", _line(heads)]
+    lines = [_line(heads)]
     left = 2 if several_grids else 1
-    aligned = [":--"] * left + ["--:"] * (1 + len(table.columns)) + [":--"] * origins
+    aligned = [":--"] * left + ["--:"] * (1 + len(part.columns)) + [":--"] * origins
     lines.append(f"|{'|'.join(aligned)}|")
-    for row in table.rows:
+    for row in part.rows:
         cells = [
             f"**{markdown_cell(row.label)}** (baseline)"
             if row.baseline
@@ -37,7 +47,7 @@ def to_markdown(table: Table, title: str) -> str:
         cells[0] += f" ({markdown_cell(row.state)})" if row.state else ""
         cells += [markdown_cell(row.grid)] if several_grids else []
         cells.append(str(row.seeds))
-        for column in table.columns:
+        for column in part.columns:
             figure = row.figures.get(column.key)
             text = "" if figure is None else wording.figure(figure, column)
             if figure is not None and figure.difference is not None:
@@ -45,8 +55,7 @@ def to_markdown(table: Table, title: str) -> str:
             cells.append(text)
         cells += [markdown_cell(row.origin or "these runs")] if origins else []
         lines.append(_line(cells))
-    lines += ["", *_notes(table, wording)]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def to_csv(table: Table) -> str:
@@ -117,27 +126,10 @@ def _line(cells: list[str]) -> str:
 
 
 def table_view(table: Table) -> dict[str, Any]:
-    """Columns, rows and protocols with every number as text."""
+    """Blocks of columns and rows, and protocols, with every number as text."""
     wording = Wording(table)
     return {
-        "columns": [
-            {
-                "name": column.name,
-                "statistic": column.statistic,
-                "letter": wording.letter(column),
-                "meaning": column.meaning,
-            }
-            for column in table.columns
-        ],
-        "rows": [
-            {
-                "row": row,
-                "cells": [_cell(row.figures.get(c.key), c, wording) for c in table.columns],
-            }
-            for row in table.rows
-        ],
-        "grids": len({row.grid for row in table.rows}) > 1,
-        "origins": any(row.origin for row in table.rows),
+        "parts": [_part_view(part, wording) for part in table_parts(table)],
         "protocols": [
             {
                 "titles": [wording.title(column) for column in columns],
@@ -155,27 +147,49 @@ def table_view(table: Table) -> dict[str, Any]:
     }
 
 
+def _part_view(part: TablePart, wording: Wording) -> dict[str, Any]:
+    return {
+        "title": part.title,
+        "columns": [
+            {
+                "name": column.name,
+                "statistic": column.statistic,
+                "letter": wording.letter(column),
+                "meaning": column.meaning,
+            }
+            for column in part.columns
+        ],
+        "rows": [
+            {
+                "row": row,
+                "cells": [_cell(row.figures.get(c.key), c, wording) for c in part.columns],
+            }
+            for row in part.rows
+        ],
+        "grids": len({row.grid for row in part.rows}) > 1,
+        "origins": any(row.origin for row in part.rows),
+    }
+
+
 def ranking_data(table: Table) -> list[dict[str, Any]]:
-    """For each metric the rows with their figures by seed, for the figure at the top."""
+    """For each metric the rows with their figures by seed, for the figure at the top; a single figure ranks nothing."""
     wording = Wording(table)
-    return [
-        {
-            "title": wording.title(column),
-            "better": column.better,
-            "rows": [
-                {
-                    "label": _full_label(row, table),
-                    "baseline": row.baseline,
-                    "mean": row.figures[column.key].mean,
-                    "values": list(row.figures[column.key].by_seed.values()),
-                }
-                for row in table.rows
-                if column.key in row.figures
-            ],
-        }
-        for column in table.columns
-        if column.better
-    ]
+    ranked: list[dict[str, Any]] = []
+    for column in table.columns:
+        rows = [row for row in table.rows if column.key in row.figures]
+        if not column.better or sum(len(row.figures[column.key].by_seed) for row in rows) < 2:
+            continue
+        shown = [
+            {
+                "label": _full_label(row, table),
+                "baseline": row.baseline,
+                "mean": row.figures[column.key].mean,
+                "values": list(row.figures[column.key].by_seed.values()),
+            }
+            for row in rows
+        ]
+        ranked.append({"title": wording.title(column), "better": column.better, "rows": shown})
+    return ranked
 
 
 def _full_label(row: Row, table: Table) -> str:

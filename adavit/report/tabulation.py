@@ -11,7 +11,7 @@ from adavit.report.seed_groups import SeedGroup, baseline_of
 from adavit.report.statistics import mean_and_spread, paired_difference
 from adavit.report.table import Column, Failure, Figure, Row, Table
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import mapping, number
+from adavit.runs.reading import mapping, number, text
 from adavit.runs.records import improves
 from adavit.runs.shared_names import without_folders
 
@@ -68,9 +68,15 @@ def _row(
         compared_with=baseline.label if baseline else None,
         seeds=len(group.runs),
         state=_unfinished(group),
+        data=_data(group.runs[0]),
         origin="",
         figures=figures,
     )
+
+
+def _data(run: Run) -> str:
+    fingerprint = text(run.data.get("fingerprint"))[:8]
+    return " ".join(word for word in (text(run.data.get("name")), fingerprint) if word)
 
 
 def _unfinished(group: SeedGroup) -> str:

@@ -1,10 +1,10 @@
 """Figures as text: one number of decimals for a whole column, so that its numbers line up."""
 
 import math
-import string
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from adavit.evaluation.compare import protocol_letters
 from adavit.report.table import Column, Difference, Figure, Table
 
 MINUS = "\N{MINUS SIGN}"
@@ -73,13 +73,12 @@ def _letters(columns: Sequence[Column]) -> dict[str, str]:
         of_metric = protocols.setdefault(column.name, [])
         if column.protocol not in of_metric:
             of_metric.append(column.protocol)
-    letters = {}
-    for column in columns:
-        of_metric = protocols[column.name]
-        index = of_metric.index(column.protocol)
-        name = string.ascii_uppercase[index] if index < 26 else str(index + 1)
-        letters[column.key] = name if len(of_metric) > 1 else ""
-    return letters
+    return {
+        column.key: protocol_letters(len(protocols[column.name]))[
+            protocols[column.name].index(column.protocol)
+        ]
+        for column in columns
+    }
 
 
 def _protocols(columns: Sequence[Column]) -> list[tuple[dict[str, Any], list[Column]]]:

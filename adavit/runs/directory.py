@@ -66,6 +66,7 @@ class RunDirectory:
         evaluations: A line per record of `adavit evaluate`.
         samples: Folder of sample grids.
         real_images: Grid of real images in it, to hold the others against.
+        film: The sample grids one after the other, drawn at the end of the run.
         curves: The two logs, drawn.
         checkpoint: All that a run must remember to go on; the newest.
         best_generator: The one whose first metric was lowest.
@@ -88,6 +89,7 @@ class RunDirectory:
         self.evaluations = path / "evaluations.jsonl"
         self.samples = path / "samples"
         self.real_images = self.samples / "reals.png"
+        self.film = self.samples / "training.gif"
         self.curves = path / "curves.png"
         self.checkpoint = path / "checkpoint.pt"
         self.best_generator = path / "generator-best.safetensors"

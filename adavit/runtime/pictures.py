@@ -1,6 +1,7 @@
-"""Pictures of results as PNG files that say so: what shows results is never taken for an image of a set."""
+"""Pictures of results as files that say so: what shows results is never taken for an image of a set."""
 
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESULT_SOFTWARE = "adavit (a picture of results)"
-"""What their text chunk "Software" holds."""
+"""What the text chunk "Software" of a PNG holds, and the comment of a GIF."""
 
 
 def result_png(picture: Image.Image) -> bytes:
@@ -34,6 +35,28 @@ def figure_png(figure: "Figure", *, dpi: int) -> bytes:
     return buffer.getvalue()
 
 
+def result_gif(frames: Sequence[Image.Image], *, milliseconds: Sequence[int]) -> bytes:
+    """A film of results that begins again at its end, as the content of a GIF file.
+
+    Args:
+        frames: Of one size, at least two.
+        milliseconds: How long each is shown.
+    """
+    first, *others = frames
+    buffer = io.BytesIO()
+    first.save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=others,
+        duration=list(milliseconds),
+        loop=0,
+        comment=RESULT_SOFTWARE.encode(),
+    )
+    return buffer.getvalue()
+
+
 def is_result(image: Image.Image) -> bool:
     """Whether an opened image is one of these pictures."""
-    return image.info.get("Software") == RESULT_SOFTWARE
+    marks = (image.info.get("Software"), image.info.get("comment"))
+    return RESULT_SOFTWARE in marks or RESULT_SOFTWARE.encode() in marks

@@ -1,9 +1,10 @@
 """`curves.png`: what a run has measured against the images it has seen."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import number
+from adavit.runs.reading import mapping, number
 from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import figure_png
@@ -18,47 +19,87 @@ LABELS = {
     "logits_train": "training images",
     "logits_heldout": "held-out images",
     "logits_fake": "generated images",
-    "p": "p",
-    "r_t": "r_t",
-    "r_v": "r_v",
+    "pseudo_p": "p of generated images as real ones (APA)",
 }
+LOSSES = ("loss_generator", "loss_discriminator")
+LOGITS = ("logits_train", "logits_heldout", "logits_fake")
+HEURISTICS = ("r_t", "r_v", "r_relative")
+PROBABILITIES = ("p", "pseudo_p")
+LEAST_P = 0.05
+"""The axis of p reaches as far at least: noise around 0 is not to look like a rise."""
+
+FEW_POINTS = 30
+"""So few points or less are drawn as dots too."""
 
 
 def draw_curves(directory: RunDirectory) -> None:
-    """Draws losses, the three logits, p with both heuristics, and the first metric with its floor."""
+    """Draws losses, the three logits, the heuristics, p, and the first metric with what real images score."""
     stats, metrics = read_records(directory.stats), read_records(directory.metrics)
     name = recorded_metric(metrics)
     from matplotlib.figure import Figure  # half a second, which the first step does not wait for
 
     # No pyplot: it keeps figures alive and looks for a screen.
-    figure = Figure(figsize=(11, 6.4), layout="constrained")
-    axes = figure.subplots(2, 2).flat
-    _plot(axes[0], stats, ("loss_generator", "loss_discriminator"), "losses")
-    _plot(axes[1], stats, ("logits_train", "logits_heldout", "logits_fake"), "mean logits")
-    _plot(
-        axes[2], stats, ("p", "r_t", "r_v", "r_relative"), "augmentation probability and heuristics"
-    )
-    axes[2].set_ylim(-1.05, 1.05)
-    axis = axes[3]
+    figure = Figure(figsize=(14, 6.4), layout="constrained")
+    axes = figure.subplot_mosaic([["losses", "logits", "metric"], ["p", "heuristics", "metric"]])
+    _plot(axes["losses"], stats, LOSSES, "losses")
+    _plot(axes["logits"], stats, LOGITS, "mean logits")
+    _plot(axes["p"], stats, PROBABILITIES, "augmentation probability p")
+    highest = [number(record.get(key)) or 0.0 for record in stats for key in PROBABILITIES]
+    axes["p"].set_ylim(0, 1.1 * max(LEAST_P, *highest, 0.0))
+    _plot(axes["heuristics"], stats, HEURISTICS, "overfitting heuristics")
+    axes["heuristics"].set_ylim(-1.05, 1.05)
     if name is not None:
-        _plot(axis, metrics, (name,), name)
-        floor = number(metrics[-1].get(f"{name}_floor"))
-        if floor is not None:
-            label = f"held-out real images: {floor:.3g}"
-            axis.axhline(floor, color="grey", linestyle="--", linewidth=1, label=label)
-        axis.set_ylim(bottom=0)
-        axis.legend(fontsize=8)
+        _plot_metric(axes["metric"], metrics, name)
     figure.suptitle(for_terminal(directory.path.name), fontsize=10, parse_math=False)
     write_bytes(directory.curves, figure_png(figure, dpi=100))
 
 
-def _plot(axis: "Axes", records: list[dict[str, Any]], names: tuple[str, ...], title: str) -> None:
+def _plot_metric(axis: "Axes", records: Sequence[dict[str, Any]], name: str) -> None:
+    """The metric; and in grey what held-out images score beside as few generated ones: few score worse than many."""
+    protocol = mapping(records[-1].get("protocol"))
+    many, few = (_count(protocol.get(key)) for key in ("n_fake", "n_heldout"))
+    _plot_one(axis, records, name, f"{many}generated images")
+    _plot_one(axis, records, f"{name}_at_floor", f"{few}generated images", color="grey")
+    floor = number(records[-1].get(f"{name}_floor"))
+    if floor is not None:
+        label = f"{few}held-out real images: {floor:.3g}"
+        axis.axhline(floor, color="grey", linestyle="--", linewidth=1, label=label)
+    _dress(axis, name)
+    if axis.dataLim.y0 >= 0:
+        axis.set_ylim(bottom=0)
+
+
+def _plot(
+    axis: "Axes", records: Sequence[dict[str, Any]], names: Sequence[str], title: str
+) -> None:
     for name in names:
-        figures = [(r["images"] / 1000, number(r.get(name))) for r in records]
-        points = [point for point in figures if point[1] is not None]
-        if points:
-            marker = "o" if len(points) < 30 else None
-            axis.plot(*zip(*points, strict=True), label=LABELS.get(name, name), marker=marker, ms=3)
+        _plot_one(axis, records, name, LABELS.get(name, name))
+    _dress(axis, title)
+
+
+def _plot_one(
+    axis: "Axes",
+    records: Sequence[dict[str, Any]],
+    name: str,
+    label: str,
+    *,
+    color: str | None = None,
+) -> None:
+    """A line through what was measured; none, and no entry in the legend, where nothing was."""
+    found = [(record["images"] / 1000, number(record.get(name))) for record in records]
+    points = [(kimg, value) for kimg, value in found if value is not None]
+    if points:
+        marker = "o" if len(points) < FEW_POINTS else None
+        kimg, values = zip(*points, strict=True)
+        axis.plot(kimg, values, label=label, marker=marker, markersize=3, color=color)
+
+
+def _count(value: Any) -> str:
+    known = number(value)
+    return "" if known is None else f"{known:,.0f} "
+
+
+def _dress(axis: "Axes", title: str) -> None:
     axis.set_title(title, fontsize=9)
     axis.set_xlabel("thousands of real images seen (kimg)", fontsize=8)
     axis.tick_params(labelsize=8)

@@ -20,6 +20,7 @@ from adavit.runs.generations import LoadedCheckpoint
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import Stopped, StopRequest
+from adavit.training.film import draw_film
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
 from adavit.training.samples import SampleSheet
@@ -110,6 +111,7 @@ class Trainer:
                 if stop.signal_number is not None:
                     raise Stopped(stop.signal_number, go_on=self.directory.resume_command)
                 if ending:
+                    draw_film(self.directory)
                     self.console.note(f"{ending}. Everything is in {self.directory.path}.")
                     return
                 self._train_on_one_batch()

@@ -22,24 +22,17 @@ def test_a_table_is_printed(adavit: Adavit) -> None:
         assert word in outcome.out
 
 
-def test_two_protocols_are_code_2_and_one_line(adavit: Adavit) -> None:
+def test_two_protocols_are_two_columns_and_say_in_what_they_differ(adavit: Adavit) -> None:
     outcome = adavit("compare", "a.json", "c.json")
-    assert outcome.code == 2
-    assert outcome.out == ""
-    assert "n_fake (5000 and 50)" in outcome.err
-    assert len(outcome.err.splitlines()) == 1
-
-
-def test_anyway_shows_them_with_marks(adavit: Adavit) -> None:
-    outcome = adavit("compare", "a.json", "c.json", "--anyway")
     assert outcome.code == 0, outcome.err
-    assert "40 [2]" in outcome.out
-    assert "differs from [1] in n_fake 50" in outcome.out
+    assert "fid ↓ [A]" in outcome.out
+    assert "fid ↓ [B]" in outcome.out
+    assert "[B] differs from [A] in n_fake 50 (not 5000)" in outcome.out
 
 
 @pytest.mark.parametrize(
     ("form", "start"),
-    [("markdown", "|  | fid"), ("csv", "source,metric,protocol,value,mark\n"), ("json", "{\n")],
+    [("markdown", "|  | fid"), ("csv", "source,metric,letter,protocol,value\n"), ("json", "{\n")],
 )
 def test_other_formats_are_printed_alone(adavit: Adavit, form: str, start: str) -> None:
     outcome = adavit("compare", "a.json", "b.json", "--format", form)
@@ -88,7 +81,7 @@ def test_marks_in_names_are_printed_as_they_are(adavit: Adavit) -> None:
 def test_names_do_not_reach_the_terminal_as_sequences(adavit: Adavit, form: str) -> None:
     content = {"fid": 5.0, "protocol": PROTOCOL | {"name": "x\x1b]0;owned\x07"}}
     Path("a\x1b[2J.json").write_text(json.dumps(content))
-    outcome = adavit("compare", "a\x1b[2J.json", "a.json", "--anyway", "--format", form)
+    outcome = adavit("compare", "a\x1b[2J.json", "a.json", "--format", form)
     assert outcome.code == 0, outcome.err
     assert not {"\x1b", "\x07"} & set(outcome.out)
     assert "owned" in outcome.out

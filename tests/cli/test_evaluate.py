@@ -11,7 +11,7 @@ from tests.cli.conftest import TINY, Adavit
 
 def test_a_run_is_evaluated_in_full_and_compared(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "run", *TINY)
-    flags = ["--extractor", "random", "--fakes", "30", "--out", "record.json"]
+    flags = ["--extractor", "random", "--fakes", "30", "--json", "--out", "record.json"]
     metrics = "fid, kid,precision,recall,density,coverage,ppl,fid_infinity"
     scored = adavit("evaluate", "run", "--metrics", metrics, *flags)
     assert scored.code == 0, scored.err
@@ -33,7 +33,7 @@ def test_a_named_protocol_is_written_into_the_record(
     monkeypatch.setitem(PROTOCOLS, "fewshot5k", row)
     adavit("train", "--data", pictures, "--out", "run", "--subset", "16", *TINY, "--metrics", "")
     scored = adavit(
-        "evaluate", "run", "--extractor", "random", "--protocol", "fewshot5k", "--metrics", "kid"
+        *"evaluate run --json --extractor random --protocol fewshot5k --metrics kid".split()
     )
     assert scored.code == 0, scored.err
     protocol = json.loads(scored.out)["protocol"]
@@ -76,6 +76,20 @@ def test_what_the_user_can_mend_is_one_line_and_code_2(
     assert outcome.out == ""
 
 
+def test_a_table_is_printed_that_explains_what_real_images_score(
+    adavit: Adavit, pictures: Path
+) -> None:
+    scored = adavit(*"evaluate pictures --data pictures --extractor random --metrics fid".split())
+    assert scored.code == 0, scored.err
+    lines = scored.out.splitlines()
+    assert lines[0].startswith("pictures: 24 fakes, against 24 real images of pictures")
+    row = next(line for line in lines if line.startswith("fd_random"))
+    assert row.split()[2] == "24"
+    assert "lower is better; random network, so no FID" in row
+    assert "halves: what 12 real images score against as many others." in lines
+    assert "{" not in scored.out
+
+
 def test_help_explains_metrics_protocols_and_extractors(adavit: Adavit) -> None:
     text = " ".join(adavit("evaluate", "--help").out.split())
     for words in ("train50k: 50,000 fakes", "torchvision:ARCH:FILE", "Lower is better", "adavit"):
@@ -90,7 +104,7 @@ def test_a_conditional_run_is_evaluated_with_the_labels_it_was_trained_on(
     for index, path in enumerate(sorted(pictures.rglob("*.png"))):
         (flat / f"{index}.png").write_bytes(path.read_bytes())
     adavit("train", "--data", pictures, "--metric-data", flat, "--cond", "--out", "run", *TINY)
-    scored = adavit("evaluate", "run", "--extractor", "random", "--which", "last")
+    scored = adavit("evaluate", "run", "--json", "--extractor", "random", "--which", "last")
     assert scored.code == 0, scored.err
     in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
     assert json.loads(scored.out)["fd_random"] == in_training["fd_random"]

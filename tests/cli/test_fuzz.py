@@ -45,7 +45,11 @@ def test_a_random_set_is_evaluated_or_refused(adavit: Adavit, tmp_path: Path, se
     (tmp_path / "other").mkdir()
     planted, other = plant(tmp_path, seed), plant(tmp_path / "other", seed + 1000)
     outcome = adavit(
-        "evaluate", planted.path, "--data", other.path, "--extractor", "random", "--device", "cpu"
+        "evaluate",
+        planted.path,
+        "--data",
+        other.path,
+        *"--json --extractor random --device cpu".split(),
     )
     assert outcome.code in (0, 2), outcome.err
     assert "Traceback" not in outcome.err

@@ -12,7 +12,7 @@ def test_train_evaluate_and_generate_work_together(adavit: Adavit, pictures: Pat
     assert "Classes: 2" in trained.out
     assert "total_kimg: 0.032" in trained.out
 
-    scored = adavit("evaluate", "run", "--extractor", "random", "--which", "last")
+    scored = adavit(*"evaluate run --json --extractor random --which last".split())
     assert scored.code == 0, scored.err
     record = json.loads(scored.out)
     in_training = json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])
@@ -40,7 +40,7 @@ def test_train_evaluate_and_generate_work_together(adavit: Adavit, pictures: Pat
     assert "is finished" in again.out
 
     folder = adavit(
-        "evaluate", "drawn", "--data", pictures, "--extractor", "random", "--metrics", "kid"
+        "evaluate", "drawn", "--data", pictures, *"--json --extractor random --metrics kid".split()
     )
     assert folder.code == 0, folder.err
     assert "fd_random" not in json.loads(folder.out)

@@ -47,6 +47,8 @@ def test_runs_as_json(adavit: Adavit, tmp_path: Path) -> None:
         "metric": "fd_random",
         "best": 4.5,
         "best_kimg": 15.0,
+        "protocol": "100 vs 500 of squares",
+        "protocol_key": runs[0]["protocol_key"],
         "reason": None,
     }
     assert (runs[1]["status"], runs[1]["reason"], runs[1]["best"]) == (
@@ -67,6 +69,27 @@ def test_no_runs_are_one_clear_line_and_code_2(adavit: Adavit, tmp_path: Path) -
     (tmp_path / "runs").mkdir()
     empty = adavit("runs")
     assert (empty.code, "holds no run" in empty.err) == (2, True)
+
+
+def test_figures_that_do_not_compare_have_letters_and_a_legend(
+    adavit: Adavit, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs"
+    write_run(folder / "a", values=(9.0, 4.5))
+    write_run(folder / "b", values=(9.0, 3.5), seed=1)
+    outcome = adavit("runs")
+    assert "[A]" not in outcome.out  # all compare
+    assert "compare" not in outcome.out
+    other = {"reference": "cats", "reference_fingerprint": "9" * 64}
+    write_run(folder / "c", values=(9.0, 2.5), protocol=other)
+    lines = adavit("runs").out.splitlines()
+    rows = {line.split()[0]: line for line in lines if "squares" in line and "kimg" not in line}
+    assert "4.5 at 30 [A]" in rows["a"]
+    assert "3.5 at 30 [A]" in rows["b"]
+    assert "2.5 at 30 [B]" in rows["c"]
+    assert "[A] fd_random, 100 vs 500 of squares" in lines
+    assert "[B] fd_random, 100 vs 500 of cats" in lines
+    assert lines[-1] == "Figures of different letters do not compare."
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 120, 200])

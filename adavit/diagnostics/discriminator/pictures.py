@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -67,6 +68,12 @@ TILE_INCHES = 1.0
 HIGHEST = 0.99
 """Saliency is shown up to this quantile: single pixels would leave the rest black."""
 
+COLOUR_SHARE = 0.6
+"""Of colour in a map over a grey image: the image must still be seen."""
+
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+
 
 @dataclass(frozen=True)
 class LookedAt:
@@ -113,6 +120,8 @@ def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
         for row, logit in enumerate(look.logits.tolist()):
             grid[row, first].set_xlabel(f"logit {logit:+.2f}", fontsize=7, labelpad=1)
         first += len(side)
+    if any(look.rollout is not None for look in looks.values()):
+        figure.supxlabel("rollout: blue little attention, yellow much", fontsize=8)
     return png_of(figure)
 
 
@@ -124,7 +133,7 @@ def _panels(look: LookedAt) -> dict[str, list[np.ndarray]]:
         size = originals[0].shape[:2]
         maps = F.interpolate(look.rollout[:, None].float(), size, mode="bilinear")[:, 0]
         panels["rollout"] = [
-            _lit(image, to_top(light)) for image, light in zip(originals, maps, strict=True)
+            over_grey(image, to_top(light)) for image, light in zip(originals, maps, strict=True)
         ]
     panels["saliency"] = [_glow(to_top(light)) for light in look.saliency]
     return panels
@@ -136,9 +145,19 @@ def to_top(light: Tensor) -> np.ndarray:
     return np.asarray((light.double() / top).clamp(max=1).numpy())
 
 
-def _lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """An image that is bright where the map is, and a fifth as bright elsewhere."""
-    return (image * (0.2 + 0.8 * light[:, :, None])).astype(np.uint8)
+def over_grey(image: np.ndarray, light: np.ndarray) -> np.ndarray:
+    """A map in colours from blue over green to yellow, over its image in grey.
+
+    Args:
+        image: RGB bytes [H, W, 3].
+        light: The map [H, W], in [0, 1].
+
+    Returns:
+        RGB bytes [H, W, 3]: `COLOUR_SHARE` of them colour.
+    """
+    grey = image.astype(np.float64) @ LUMA  # [H, W]
+    colours = 255 * colormaps["viridis"](light)[:, :, :3]
+    return np.rint(COLOUR_SHARE * colours + (1 - COLOUR_SHARE) * grey[:, :, None]).astype(np.uint8)
 
 
 def _glow(light: np.ndarray) -> np.ndarray:

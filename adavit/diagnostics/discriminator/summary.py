@@ -3,27 +3,27 @@
 from typing import Any
 
 from adavit.diagnostics.discriminator.pictures import NAMES
+from adavit.runtime.text_table import aligned
 
 
 def summarise_inspection(record: dict[str, Any]) -> str:
     """A record of `inspect` as text."""
     protocol, logits = record["protocol"], record["logits"]
+    rows = [["logits", "images", "mean", "std", "above 0", "|gradient|"]]
+    for kind, name in NAMES.items():
+        if kind in logits:
+            side, saliency = logits[kind], record["saliency"].get(kind)
+            rows.append([name, f"{side['images']:,}", f"{side['mean']:+.2f}", f"{side['std']:.2f}"])
+            rows[-1] += [f"{side['share_above_0']:.0%}"]
+            rows[-1] += ["" if saliency is None else f"{saliency['gradient_norm']['mean']:.3g}"]
     lines = [
         (
             f"Discriminator of {protocol['source']} at {protocol['images_seen'] / 1000:g} kimg, on"
             f" {protocol['data']}; images are not augmented."
         ),
         "",
-        f"{'logits':<18}{'images':>8}{'mean':>9}{'std':>8}{'above 0':>9}{'|gradient|':>12}",
+        *aligned(rows, right=range(1, 6)),
     ]
-    for kind, name in NAMES.items():
-        if kind in logits:
-            side, saliency = logits[kind], record["saliency"].get(kind)
-            norm = "" if saliency is None else f"{saliency['gradient_norm']['mean']:.3g}"
-            lines.append(
-                f"{name:<18}{side['images']:>8,}{side['mean']:>+9.2f}{side['std']:>8.2f}"
-                f"{side['share_above_0']:>9.0%}{norm:>12}"
-            )
     lines += ["", *_encoder_lines(record)]
     alarms = [f"Warning: {alarm}" for alarm in record["alarms"]]
     return "\n".join([*lines, "", *(alarms or ["No alarm."])])

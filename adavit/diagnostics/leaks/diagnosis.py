@@ -34,6 +34,7 @@ from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.randomness import generator_for, seed_for
+from adavit.runtime.text_table import aligned
 
 LEAST_ACCURACY = 0.7
 """Balanced accuracy below which a probe tells nothing."""
@@ -197,7 +198,16 @@ def _choose_operations(
 def summarise_leaks(record: dict[str, Any]) -> str:
     """A record of `leaks` as text."""
     protocol = record["protocol"]
-    wide = max([20, *(2 + len(entry["operation"]) for entry in record["operations"])])
+    rows = [["operation", "accuracy", "generated images", "held-out real images"]]
+    for entry in record["operations"]:
+        accuracy = entry.get("balanced_accuracy")
+        row = [entry["operation"], "-" if accuracy is None else f"{accuracy:.2f}"]
+        if "cannot_be_told" in entry:
+            row += ["-", "-", f"cannot be told: {entry['cannot_be_told']}"]
+        else:
+            row += [_rate(entry["rate"]), _rate(entry["control_rate"])]
+            row += ["doubtful"] if entry["doubtful"] else []
+        rows.append(row)
     lines = [
         (
             f"{protocol['n_fake']:,} generated images; probes trained on"
@@ -205,18 +215,8 @@ def summarise_leaks(record: dict[str, Any]) -> str:
             f" {protocol['n_probe_test']:,}; control {protocol['n_control']:,}."
         ),
         "",
-        f"{'operation':<{wide}}{'accuracy':>9}   {'generated images':<24}{'held-out real images':<24}",
+        *aligned(rows, right=(1,)),
     ]
-    for entry in record["operations"]:
-        accuracy = entry.get("balanced_accuracy")
-        shown = "-" if accuracy is None else f"{accuracy:.2f}"
-        line = f"{entry['operation']:<{wide}}{shown:>9}   "
-        if "cannot_be_told" in entry:
-            line += f"cannot be told: {entry['cannot_be_told']}"
-        else:
-            line += f"{_rate(entry['rate']):<24}{_rate(entry['control_rate']):<24}"
-            line += "doubtful" if entry["doubtful"] else ""
-        lines.append(line.rstrip())
     if any(entry.get("doubtful") for entry in record["operations"]):
         lines += [
             "",

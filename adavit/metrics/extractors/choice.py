@@ -91,7 +91,10 @@ def _inception(
     except WeightsAbsentError as error:
         if requested == "inception":
             raise
-        note = f"{error} This goes on with the random extractor: fd_random, kid_random, not fid."
+        note = (
+            f"{error} This goes on with the random extractor: names of figures end in _random, and they"
+            " compare with each other alone."
+        )
         return RandomFeatures(device), note
     state = INCEPTION_WEIGHTS.read(path, expected_state())
     digest = file_digest(path)

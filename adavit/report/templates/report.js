@@ -6,12 +6,6 @@
   const DASHES = ["solid", "dash", "dot", "dashdot"];
   const plots = []; // { element, traces(), layout(), title }
 
-  function element(tag, attributes = {}, ...children) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  }
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const kimgText = (kimg) => `${Number(kimg.toFixed(3))} kimg`;
   // Labels are anyone's; plotly would read tags in them.
@@ -41,7 +35,7 @@
   function axis(title, theme, more = {}) {
     return {
       title: { text: title, font: { size: 12, color: theme.soft }, standoff: 8 }, gridcolor: theme.line, zerolinecolor: theme.line,
-      linecolor: theme.line, tickfont: { size: 11, color: theme.soft }, automargin: true, ...more,
+      linecolor: theme.line, tickfont: { size: 11, color: theme.soft }, automargin: true, exponentformat: "none", ...more,
     };
   }
   function baseLayout(theme, more) {
@@ -88,9 +82,10 @@
     head.append(heading, buttons);
     const figure = element("div", { class: "plot", role: "img", "aria-label": `Curve: ${title}` });
     const card = element("article", { class: wide ? "panel wide" : "panel" }, head, figure);
-    if (note) card.append(element("p", { class: "note" }, note));
+    const caption = element("p", { class: "note" }, note);
+    card.append(caption);
     byId("panels").append(card);
-    const made = { title: () => title, ...plot, element: figure };
+    const made = { title: () => title, ...plot, element: figure, caption };
     plots.push(made);
     downloadButtons(made, buttons);
     return made;
@@ -109,7 +104,7 @@
 
   // ---- ranking -----------------------------------------------------------------------------
   function ranking() {
-    if (!data.ranking.length || !data.ranking[0].rows.length) return;
+    if (!data.ranking.length) return;
     const card = byId("ranking"), select = byId("ranking-metric"), figure = card.querySelector(".plot");
     data.ranking.forEach((metric, index) => select.append(element("option", { value: index }, metric.title)));
     const chosen = () => data.ranking[Number(select.value)];
@@ -117,6 +112,7 @@
       const sign = chosen().better === "higher" ? 1 : -1;
       return [...chosen().rows].sort((a, b) => sign * (a.mean - b.mean)); // plotly draws upwards
     };
+    const severalSeeds = () => chosen().rows.some((row) => row.values.length > 1);
     // Two rows may share a label, so their places on the axis are numbers.
     const colour = (row, theme) => (row.baseline ? theme.soft : css("--accent"));
     const plot = {
@@ -125,7 +121,7 @@
         const rows = ordered();
         const names = rows.map((row) => plain(short(row.label)));
         return [
-          { type: "scatter", mode: "markers", x: rows.map((r) => r.mean), y: rows.map((_, i) => i), text: names, hovertemplate: "%{text}: %{x:.4g}<extra>mean</extra>",
+          { type: "scatter", mode: "markers", visible: severalSeeds(), x: rows.map((r) => r.mean), y: rows.map((_, i) => i), text: names, hovertemplate: "%{text}: %{x:.4g}<extra>mean</extra>",
             marker: { symbol: "line-ns", size: 20, line: { width: 3, color: rows.map((r) => colour(r, theme)) } } },
           { type: "scatter", mode: "markers", x: rows.flatMap((r) => r.values), y: rows.flatMap((r, i) => r.values.map(() => i)),
             text: rows.flatMap((r, i) => r.values.map(() => names[i])), hovertemplate: "%{text}: %{x:.4g}<extra>seed</extra>",
@@ -148,7 +144,11 @@
         });
       },
     };
-    const size = () => { figure.style.height = `${70 + 30 * chosen().rows.length}px`; };
+    const size = () => {
+      figure.style.height = `${70 + 30 * chosen().rows.length}px`;
+      const baseline = chosen().rows.some((row) => row.baseline) ? " The dashed line is the baseline." : "";
+      card.querySelector(".note").textContent = (severalSeeds() ? "Dots are seeds, bars their means." : "A dot is a run.") + baseline;
+    };
     size();
     card.hidden = false;
     select.addEventListener("change", () => { size(); draw(plot); });
@@ -193,12 +193,14 @@
     });
     return traces;
   }
+  const isCurve = (pick) => runs.some((run) => pick(run) && pick(run).x.length > 1); // a dot alone is in the table
   const X_TITLE = "thousands of real images seen (kimg)";
 
   function metricPanel(key) {
     const metric = metrics[key];
     const title = metric.letter ? `${metric.name} [${metric.letter}]` : metric.name;
     const pick = (run) => run.metrics[key] && { x: run.metrics[key].kimg, y: run.metrics[key].values };
+    if (!isCurve(pick)) return;
     // Far below all figures it would take the room from them.
     const lowest = Math.min(...runs.flatMap((run) => (pick(run) ? pick(run).y : [])));
     const floor = metric.better === "lower" && metric.floor > lowest / 5 ? metric.floor : null;
@@ -218,7 +220,7 @@
 
   function statePanel(name, title, note, { clip = Infinity, ...range } = {}) {
     const pick = (run) => run[name] && { x: run.kimg, y: run[name] };
-    if (!runs.some(pick)) return;
+    if (!isCurve(pick)) return;
     panel(title, {
       note, traces: (theme) => lines(theme, pick),
       layout: (theme) => {
@@ -229,26 +231,30 @@
   }
 
   function logitPanel() {
-    const able = rows.map((_, index) => index).filter((index) => runs.some((run) => run.row === index && (run.train || run.generated)));
+    const able = rows.map((_, index) => index).filter((index) => runs.some((run) => run.row === index && run.kimg.length > 1 && (run.train || run.generated)));
     if (!able.length) return;
     const select = element("select", { id: "logit-row", "aria-label": "Row whose logits are shown" });
     able.forEach((index) => select.append(element("option", { value: index }, rows[index].label)));
-    const kinds = [["train", "training images", "#3b6fd4"], ["heldout", "held-out images", "#d98a00"], ["generated", "generated images", "#c2528b"]];
+    const kinds = [["train", "training images", "#3b6fd4", "blue"], ["heldout", "held-out images", "#d98a00", "orange"], ["generated", "generated images", "#c2528b", "pink"]];
     const made = panel("Mean logits of", {
       wide: true, control: select, title: () => `Mean logits of ${rows[Number(select.value)].label}`,
-      note: "The discriminator's verdict on what it trains on (blue), on held-out images (orange) and on generated ones (pink). It overfits where blue and orange part.",
       traces: () => kinds.flatMap(([name, label, colour]) => runs.filter((run) => run.row === Number(select.value) && run[name]).map((run, order) => ({
         type: "scatter", mode: "lines", x: run.kimg, y: run[name], name: label, legendgroup: name, showlegend: order === 0, opacity: order ? 0.45 : 1, line: { color: colour, width: 2 },
         hovertemplate: `%{y:.3g} at %{x:g} kimg<extra>${label}, seed ${run.seed}</extra>`,
       }))),
       layout: (theme) => baseLayout(theme, { xaxis: axis(X_TITLE, theme), yaxis: axis("mean logit", theme) }),
     });
-    select.addEventListener("change", () => draw(made));
+    const caption = () => {
+      const drawn = kinds.filter(([name]) => runs.some((run) => run.row === Number(select.value) && run[name]));
+      const named = drawn.map(([, label, , colour]) => `${label} (${colour})`).join(", ");
+      const parting = drawn.some(([name]) => name === "heldout") ? " It overfits where blue and orange part." : "";
+      made.caption.textContent = `The discriminator's verdict on ${named}.${parting}`;
+    };
+    caption();
+    select.addEventListener("change", () => { caption(); draw(made); });
   }
 
   function curves() {
-    if (!runs.some((run) => run.kimg.length || Object.keys(run.metrics).length)) return;
-    byId("curves").hidden = false;
     rows.forEach((row, index) => {
       const swatch = element("i");
       swatch.style.borderTopColor = styles[index].colour || "currentColor";
@@ -269,6 +275,8 @@
     const halves = byId("panels").querySelectorAll(".panel:not(.wide)");
     if (halves.length % 2) halves[halves.length - 1].classList.add("wide"); // no hole in the grid
     logitPanel();
+    byId("curves").hidden = !byId("panels").children.length;
+    byId("curve-rows").hidden = rows.length < 2;
   }
 
   // ---- samples -----------------------------------------------------------------------------
@@ -322,13 +330,15 @@
       byId("sample-runs").append(element("label", { class: "chip" }, box, element("span", {}, sheet.label)));
     });
     slider.addEventListener("input", show);
+    byId("sample-runs").hidden = sheets.length < 2;
     layOut();
   }
 
-  if (byId("table")) sortable(byId("table"));
+  document.querySelectorAll("table.sortable").forEach(sortable);
   document.querySelectorAll(".picture").forEach((figure) => {
     figure.querySelector(".downloads").append(saveButton(figure.querySelector("img"), figure.querySelector("img").alt.split(":")[0]));
   });
+  document.querySelectorAll(".scroll").forEach(sayWhereCut);
   ranking();
   curves();
   samples();

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adavit.errors import UserError
-from adavit.evaluation.compare import as_csv, as_json, as_markdown, compare
+from adavit.evaluation.compare import NOTHING_COMPARES, as_csv, as_json, as_markdown, compare
 from adavit.report.tabulation import metric_columns
 from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json
@@ -59,28 +59,49 @@ def test_one_protocol_is_one_column_whatever_the_seed() -> None:
     ]
     assert found.sources == ("a.json", "b.json")
     assert found.notes == ()
-    assert all(mark is None for column in found.columns for mark in column.marks)
+    assert [column.letter for column in found.columns] == ["", ""]
 
 
-def test_two_protocols_in_one_column_are_refused_by_the_fields_that_differ() -> None:
-    a = write("a.json", record(5.0))
-    b = write("b.json", record(4.0, n_fake=50_000, weights_digest="7" * 64))
-    with pytest.raises(UserError) as caught:
-        compare([a, b])
-    message = str(caught.value)
-    assert "fid of 'a.json' and of 'b.json'" in message
-    assert "n_fake (5000 and 50000)" in message
-    assert "weights_digest (666666666666... and 777777777777...)" in message
-    assert "--anyway" in message
-    assert "seed" not in message
+def test_two_protocols_are_two_columns_and_every_difference_is_named() -> None:
+    a = write("a.json", record(5.0, 0.1, reference="flowers"))
+    other = {"n_fake": 50_000, "weights_digest": "7" * 64, "reference_fingerprint": "e" * 64}
+    b = write("b.json", record(4.0, 0.2, reference="cats", seed=9, **other))
+    found = compare([a, b])
+    assert [(c.name, c.letter, c.protocol, c.values) for c in found.columns] == [
+        ("fid", "A", "5000 vs 2000 of flowers", (5.0, None)),
+        ("fid", "B", "50000 vs 2000 of cats", (None, 4.0)),
+        ("kid", "A", "5000 vs 2000 of flowers", (0.1, None)),
+        ("kid", "B", "50000 vs 2000 of cats", (None, 0.2)),
+    ]
+    difference, advice = found.notes
+    assert difference == (
+        "fid, kid [B] differs from [A] in reference cats (not flowers), n_fake 50000 (not 5000),"
+        " reference_fingerprint eeeeeeeeeeee... (not ffffffffffff...),"
+        " weights_digest 777777777777... (not 666666666666...)"
+    )
+    assert advice == f"fid, kid: {NOTHING_COMPARES}"
+
+
+def test_a_run_is_not_held_against_itself() -> None:
+    run = make_run("R", evaluations=[record(9.0), record(6.0, n_fake=50_000), record(8.0)])
+    alone = compare([run])
+    assert [(c.letter, c.values) for c in alone.columns] == [("A", (8.0,)), ("B", (6.0,))]
+    assert alone.notes == ("fid [B] differs from [A] in n_fake 50000 (not 5000)",)
+    other = make_run("S", evaluations=[record(7.0, n_real=10)])
+    both = compare([run, other])
+    assert [c.values for c in both.columns] == [(8.0, None), (6.0, None), (None, 7.0)]
+    assert [note.partition(" in ")[2] for note in both.notes[:2]] == [
+        "n_fake 50000 (not 5000)",
+        "n_real 10 (not 2000)",
+    ]
 
 
 def test_conditional_and_unconditional_figures_have_columns_of_their_own() -> None:
     a = write("a.json", record(5.0, labels=None))
     b = write("b.json", record(4.0, labels="training images"))
-    with pytest.raises(UserError, match=r"different protocols: labels \(None and training images"):
-        compare([a, b])
-    assert compare([a, b], anyway=True).columns[0].marks == (1, 2)
+    found = compare([a, b])
+    assert [column.values for column in found.columns] == [(5.0, None), (None, 4.0)]
+    assert "labels training images (not None)" in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -109,26 +130,22 @@ def test_the_report_and_the_comparison_part_the_same_figures(
         for each in (first, second)
     ]
     sources = [write("a.json", {**first}), write("b.json", {**second})]
-    found = compare(sources, anyway=True)
-    (column,) = (each for each in found.columns if each.name == name)
-    assert (keys[0] == keys[1]) is (column.marks == (None, None))
+    columns = [each for each in compare(sources).columns if each.name == name]
+    assert (keys[0] == keys[1]) is (len(columns) == 1)
 
 
-def test_anyway_marks_them_and_says_what_the_marks_mean() -> None:
+def test_the_protocol_that_most_share_comes_first() -> None:
     sources = [
-        write("a.json", record(5.0)),
         write("b.json", record(4.0, n_fake=50_000, name="train50k")),
+        write("a.json", record(5.0)),
         write("c.json", record(3.0)),
     ]
-    found = compare(sources, anyway=True)
-    (column,) = found.columns
-    assert column.protocol == "several protocols"
-    assert column.values == (5.0, 4.0, 3.0)
-    assert column.marks == (1, 2, 1)
-    assert found.notes == (
-        "fid [1]: 5000 vs 2000",
-        "fid [2]: train50k: 50000 vs 2000; differs from [1] in n_fake 50000",
-    )
+    found = compare(sources)
+    assert [(column.protocol, column.values) for column in found.columns] == [
+        ("5000 vs 2000", (None, 5.0, 3.0)),
+        ("train50k: 50000 vs 2000", (4.0, None, None)),
+    ]
+    assert found.notes == ("fid [B] differs from [A] in n_fake 50000 (not 5000)",)
 
 
 def test_a_run_with_several_protocols_shows_the_one_in_common_first() -> None:
@@ -212,8 +229,8 @@ def test_foreign_sources_are_an_error_that_names_them() -> None:
 
 def test_records_with_odd_protocols_compare_without_a_crash() -> None:
     odd = {"fid": 3.0, "protocol": {"settings": 7, "n_fake": [1], "name": {"a": 1}}}
-    found = compare([write("a.json", odd), write("b.json", record(5.0))], anyway=True)
-    assert found.columns[0].values == (3.0, 5.0)
+    found = compare([write("a.json", odd), write("b.json", record(5.0))])
+    assert [column.values for column in found.columns] == [(3.0, None), (None, 5.0)]
 
 
 def test_markdown_csv_and_json_hold_the_same_table() -> None:
@@ -222,25 +239,25 @@ def test_markdown_csv_and_json_hold_the_same_table() -> None:
         write("a.json", record(5.0, 1 / 3)),
         write(name, record(4.0, n_fake=9)),
     ]
-    found = compare(sources, anyway=True)
+    found = compare(sources)
     rows = list(csv.DictReader(io.StringIO(as_csv(found))))
-    assert [(row["source"], row["metric"], float(row["value"]), row["mark"]) for row in rows] == [
-        ("a.json", "fid", 5.0, "1"),
-        (name, "fid", 4.0, "2"),
+    assert [(row["source"], row["metric"], float(row["value"]), row["letter"]) for row in rows] == [
+        ("a.json", "fid", 5.0, "A"),
+        (name, "fid", 4.0, "B"),
         ("a.json", "kid", 1 / 3, ""),
     ]
     assert as_markdown(found).splitlines() == [
-        "|  | fid ↓ (several protocols) | kid ↓ (5000 vs 2000) |",
-        "|---|---:|---:|",
-        "| a.json | 5 [1] | 0.3333 |",
-        "| odd\\|name, with a comma.json | 4 [2] |  |",
+        r"|  | fid ↓ \[A\] (5000 vs 2000) | fid ↓ \[B\] (9 vs 2000) | kid ↓ (5000 vs 2000) |",
+        "|---|---:|---:|---:|",
+        "| a.json | 5 |  | 0.3333 |",
+        "| odd\\|name, with a comma.json |  | 4 |  |",
         "",
-        r"- fid \[1\]: 5000 vs 2000",
-        r"- fid \[2\]: 9 vs 2000; differs from \[1\] in n_fake 9",
+        r"- fid \[B\] differs from \[A\] in n_fake 9 (not 5000)",
+        f"- fid: {NOTHING_COMPARES}",
     ]
     loaded = json.loads(as_json(found))
     assert loaded["sources"] == sources
-    assert loaded["columns"][0]["values"] == [5.0, 4.0]
+    assert loaded["columns"][0]["values"] == [5.0, None]
 
 
 def test_arrows_say_which_way_is_better() -> None:

@@ -107,7 +107,7 @@ def test_going_on_without_inception_is_noted_with_the_way_to_have_it() -> None:
     console = Notes()
     assert chosen("auto", console).name == "random"
     (note,) = console.notes
-    assert "fd_random, kid_random, not fid." in note
+    assert "names of figures end in _random" in note
     assert note.endswith("Weights elsewhere are named with --inception-weights FILE.")
 
 

@@ -1,5 +1,6 @@
 """The page in headless Chromium."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,15 +98,19 @@ def test_it_opens_without_errors_and_asks_the_network_for_nothing(browser: Any, 
 
 
 def test_the_table_has_the_rows_and_is_sorted_by_a_click(browser: Any) -> None:
-    labels = [text.split(" baseline")[0].strip() for text in texts(browser, "#table tbody th")]
+    labels = [
+        text.split(" baseline")[0].strip() for text in texts(browser, "table.sortable tbody th")
+    ]
     assert labels[0].startswith("none")
     assert set(labels[1:]) == {EVIL, "bg", "color"}
-    heads = browser.find_elements("css selector", "#table thead th")
+    heads = browser.find_elements("css selector", "table.sortable thead th")
     column = next(i for i, head in enumerate(heads) if head.text.startswith("fd_random"))
     for order, expected in (("ascending", 6.0), ("descending", 17.0)):
         heads[column].find_element("tag name", "button").click()
         assert heads[column].get_attribute("aria-sort") == order
-        first = browser.find_element("css selector", f"#table tbody tr td:nth-child({column + 1})")
+        first = browser.find_element(
+            "css selector", f"table.sortable tbody tr td:nth-child({column + 1})"
+        )
         assert float(first.get_attribute("data-sort")) == expected
     assert "noise" in texts(browser, "#failures")[0]
 
@@ -155,6 +160,41 @@ def test_the_curves_are_drawn_and_rows_can_be_hidden(browser: Any) -> None:
     assert "<svg" in browser.execute_script(
         "return document.querySelector('#panels .plot').innerHTML.slice(0, 2000)"
     )
+
+
+def test_captions_name_what_is_drawn(browser: Any) -> None:
+    assert texts(browser, "#ranking .note") == [
+        "Dots are seeds, bars their means. The dashed line is the baseline."
+    ]
+    assert "It overfits where blue and orange part." in texts(browser, "#panels .wide .note")[-1]
+
+
+def test_a_table_that_is_cut_says_so(browser: Any) -> None:
+    shown = "return [...document.querySelectorAll('.cut')].map((e) => !e.hidden)"
+    assert browser.execute_script(shown) == [True]
+    wide = {"width": 3000, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", wide)
+    browser.execute_script("document.querySelector('.page').style.maxWidth = 'none'")
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    assert browser.execute_script(shown) == [False]
+
+
+def test_one_run_has_no_chart_of_one_dot(chromium: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", lines=3)
+    for log, kept in (("metrics.jsonl", 1), ("stats.jsonl", 3)):
+        lines = [json.loads(line) for line in (run / log).read_text().splitlines()]
+        for line in lines:
+            line["logits_heldout"] = None
+        (run / log).write_text("".join(json.dumps(line) + "\n" for line in lines[-kept:]))
+    chromium.get(write_report([run], tmp_path / "one.html")[0].as_uri())
+    hidden = "return ['ranking', 'curve-rows', 'sample-runs'].map((id) => document.getElementById(id).hidden)"
+    assert chromium.execute_script(hidden) == [True, True, True]
+    titles = texts(chromium, "#panels h3")
+    assert titles[:2] == ["Augmentation probability p", "r_t, by signs of training logits"]
+    assert texts(chromium, "#panels .note")[-1] == (
+        "The discriminator's verdict on training images (blue), generated images (pink)."
+    )
+    assert chromium.get_log("browser") == []
 
 
 def test_figures_can_be_downloaded(browser: Any, downloads: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import UserError
-from adavit.report.listing import describe_run, list_runs
+from adavit.report.listing import describe_run, list_runs, protocol_legend
 from adavit.report.run import read_run
 from tests.adavit.report.synthetic import failed_cell, write_run
 
@@ -39,10 +39,35 @@ def test_what_is_not_known_is_none(tmp_path: Path) -> None:
     described = describe_run(read_run(failed_cell(tmp_path / "a", "no such data")))
     assert described["reason"] == "no such data"
     assert described["augmentation"] == "noise"  # what the grid calls it
-    unknown = ("data", "discriminator", "total_kimg", "p", "metric", "best", "best_kimg")
+    unknown = (
+        "data",
+        "discriminator",
+        "total_kimg",
+        "p",
+        "metric",
+        "best",
+        "best_kimg",
+        "protocol",
+        "protocol_key",
+    )
     assert all(described[key] is None for key in unknown)
 
 
 def test_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no folder"):
         list_runs(tmp_path / "nothing")
+
+
+def test_figures_compare_where_their_protocol_and_data_are_the_same(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b", seed=1)  # another draw of the same protocol
+    assert protocol_legend(list_runs(tmp_path)) == {}
+    write_run(tmp_path / "c", protocol={"n_fake": 7})
+    write_run(tmp_path / "d", protocol={"reference_fingerprint": "0" * 64})
+    failed_cell(tmp_path / "e", "no such data")
+    runs = {Path(run["run"]).name: run["protocol_key"] for run in list_runs(tmp_path)}
+    legend = protocol_legend(list_runs(tmp_path))
+    assert runs["a"] == runs["b"]
+    assert {legend[runs[name]][0] for name in "acd"} == {"A", "B", "C"}
+    assert legend[runs["c"]][1] == "fd_random, 7 vs 500 of squares"
+    assert runs["e"] is None

@@ -44,6 +44,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
         "samples/000000kimg.png",
         "samples/000001kimg.png",
         "samples/reals.png",
+        "samples/training.gif",
         "stats.jsonl",
     }
 

@@ -3,7 +3,7 @@ import io
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adavit.runtime.pictures import figure_png, is_result, result_png
+from adavit.runtime.pictures import figure_png, is_result, result_gif, result_png
 
 
 def opened(content: bytes) -> Image.Image:
@@ -20,6 +20,18 @@ def test_pictures_of_results_say_so_and_keep_their_pixels() -> None:
     drawn = opened(figure_png(Figure(figsize=(2, 1)), dpi=50))
     assert is_result(drawn)
     assert drawn.size == (100, 50)
+
+
+def test_a_film_of_results_says_so_before_a_frame_is_read_and_keeps_its_frames() -> None:
+    frames = [Image.new("RGB", (9, 7), colour).quantize() for colour in ("red", "lime", "blue")]
+    film = Image.open(io.BytesIO(result_gif(frames, milliseconds=(100, 200, 900))))
+    assert is_result(film)
+    seen = []
+    for index in range(3):
+        film.seek(index)
+        seen.append((film.info["duration"], film.convert("RGB").getpixel((4, 3))))
+    assert film.n_frames == 3
+    assert seen == [(100, (255, 0, 0)), (200, (0, 255, 0)), (900, (0, 0, 255))]
 
 
 def test_other_images_do_not() -> None:

@@ -16,6 +16,7 @@ from adavit.data.files.formats import (
     open_image,
     unreadable,
 )
+from adavit.runtime.pictures import result_gif, result_png
 from tests.references.data_files import encode, pixels, png_header
 
 AVIF = b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B"
@@ -154,3 +155,11 @@ def test_a_second_look_is_at_the_same_frame() -> None:
 def test_an_image_in_memory_has_no_second_look() -> None:
     opened = OpenedImage(Image.new("L", (4, 4)))
     assert (opened.again(), opened.without_extras()) == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_pictures_and_films_of_results_are_no_images_of_a_set(kind: str) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    written = {"PNG": result_png(frames[0]), "GIF": result_gif(frames, milliseconds=(90, 90))}
+    with pytest.raises(Unreadable, match="a picture of results"):
+        open_image(io.BytesIO(written[kind]))

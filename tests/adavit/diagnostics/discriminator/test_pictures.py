@@ -1,12 +1,19 @@
 import io
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from adavit.diagnostics.discriminator.patches import PatchComponents, draw_components
-from adavit.diagnostics.discriminator.pictures import LookedAt, draw_images, new_figure, to_top
+from adavit.diagnostics.discriminator.pictures import (
+    LookedAt,
+    draw_images,
+    new_figure,
+    over_grey,
+    to_top,
+)
 
 
 def opened(content: bytes) -> Image.Image:
@@ -50,3 +57,13 @@ def test_a_title_stays_within_its_picture(title: str, width: float) -> None:
     extent = text.get_window_extent()
     assert extent.x1 <= figure.bbox.x1
     assert extent.y1 <= figure.bbox.y1
+
+
+def test_a_rollout_is_colour_over_its_image_in_grey() -> None:
+    image = np.zeros((1, 3, 3), dtype=np.uint8)
+    image[0, 1:] = (200, 100, 50)  # grey of 0.299 * 200 + 0.587 * 100 + 0.114 * 50 = 124.2
+    drawn = over_grey(image, np.array([[0.0, 0.0, 1.0]]))
+    dark, yellow = np.array([68, 1, 84]), np.array([253, 231, 37])  # the ends of viridis
+    assert drawn[0, 0].tolist() == np.rint(0.6 * dark).tolist()
+    np.testing.assert_allclose(drawn[0, 1], 0.6 * dark + 0.4 * 124.2, atol=1)
+    np.testing.assert_allclose(drawn[0, 2], 0.6 * yellow + 0.4 * 124.2, atol=1)

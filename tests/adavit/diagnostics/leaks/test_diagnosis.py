@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,20 @@ def test_the_summary_names_rates_doubts_and_what_cannot_be_told() -> None:
     assert "0.60" in rows["xint"]
     assert rows["xint"].endswith("cannot be told: too hard")
     assert "1,234 generated images" in text
+
+
+def test_columns_of_the_summary_do_not_run_together() -> None:
+    widest = {"value": 1.0, "low": 1.0, "high": 1.0}
+    entry = told("a_very_long_operation_of_kornia", 0.0) | {"rate": widest, "control_rate": widest}
+    counts = dict.fromkeys(("n_fake", "n_probe_training", "n_probe_test", "n_control"), 2)
+    record = {"protocol": counts, "caution": "", "operations": [entry, told("scale", 0.0)]}
+    head, first, second = summarise_leaks(record).splitlines()[2:5]
+    rate = "100.0% (100.0 to 100.0%)"
+    assert first.split("  ")[-2:] == [rate, rate]
+    assert re.split(" {2,}", head) == [
+        "operation",
+        "accuracy",
+        "generated images",
+        "held-out real images",
+    ]
+    assert head.index("generated") == first.index(rate) == second.index("0.0% (")

@@ -22,7 +22,7 @@ def test_auto_without_weights_goes_on_with_random_and_says_so() -> None:
     assert extractor.name == "random"
     assert note is not None
     assert str(INCEPTION_WEIGHTS.location) in note
-    assert "fd_random, kid_random, not fid" in note
+    assert "end in _random, and they compare with each other alone" in note
 
 
 def test_inception_asked_for_and_absent_is_an_error_that_names_the_file_and_the_way_to_name_another() -> (

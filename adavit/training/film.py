@@ -1,0 +1,84 @@
+"""The film of a training: the sample grids of a run one after the other, as a GIF."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.files import write_bytes
+from adavit.runtime.pictures import result_gif
+
+MOST_FRAMES = 48
+"""Evenly spread over the grids, the first and the last among them: a film of some megabytes can be mailed."""
+
+LARGEST_SIDE = 600
+"""Pixels of a frame; larger grids are made smaller."""
+
+LARGEST_GRID = 100_000_000
+"""Pixels of a grid that is read."""
+
+FRAME_MS = 150
+LAST_FRAME_MS = 2500
+
+CAPTION_HEIGHT = 16
+"""Pixels below the grid, for the images seen."""
+
+
+def draw_film(directory: RunDirectory) -> None:
+    """Draws the film of the sample grids there are; grids that cannot be read are left out, one alone is no film.
+
+    Args:
+        directory: Of the run; the film goes to its `film`.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    grids = sorted(directory.sample_grids().items())
+    frames = list(_frames(_spread(grids)))
+    if len(frames) > 1:
+        times = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
+        write_bytes(directory.film, result_gif(frames, milliseconds=times))
+
+
+def _spread(grids: Sequence[tuple[float, Path]]) -> list[tuple[float, Path]]:
+    if len(grids) <= MOST_FRAMES:
+        return list(grids)
+    step = (len(grids) - 1) / (MOST_FRAMES - 1)
+    return [grids[round(index * step)] for index in range(MOST_FRAMES)]
+
+
+def _frames(grids: Sequence[tuple[float, Path]]) -> Iterator[Image.Image]:
+    """Frames of one size, that of the first."""
+    size = None
+    for kimg, path in grids:
+        grid = _read(path)
+        if grid is None or size not in (None, grid.size):
+            continue
+        size = grid.size
+        yield _frame(grid, f"{kimg:g} kimg")
+
+
+def _read(path: Path) -> Image.Image | None:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            if image.width * image.height > LARGEST_GRID:
+                return None
+            return image.convert("RGBA")
+    except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
+        return None
+
+
+def _frame(grid: Image.Image, caption: str) -> Image.Image:
+    """The grid on black with its caption, in the 256 colours that a GIF has."""
+    flat = Image.new("RGB", grid.size)
+    flat.paste(grid, mask=grid.getchannel("A"))
+    factor = LARGEST_SIDE / max(flat.size)
+    if factor < 1:
+        size = (max(1, round(flat.width * factor)), max(1, round(flat.height * factor)))
+        flat = flat.resize(size, Image.Resampling.LANCZOS)
+    frame = Image.new("RGB", (flat.width, flat.height + CAPTION_HEIGHT))
+    frame.paste(flat)
+    pen, font = ImageDraw.Draw(frame), ImageFont.load_default(CAPTION_HEIGHT - 4)
+    pen.text((4, flat.height), caption, "white", font)
+    return frame.quantize(256)
