@@ -9,6 +9,7 @@ from collections.abc import Callable
 import click
 
 from adavit.errors import RunError, UserError
+from adavit.runtime.files import final_name
 from adavit.runtime.signals import Stopped
 from adavit.runtime.streams import for_terminal
 
@@ -66,7 +67,7 @@ def run_and_exit(command: Callable[[], object]) -> None:
 
 
 def _fail_by_system(error: OSError) -> None:
-    where = error.filename or "a file"
+    where = final_name(str(error.filename)) if error.filename else "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         _fail(
             f"the disk is full (while writing {where}). Expected room for what is written; make"
@@ -83,7 +84,8 @@ def _fail_by_system(error: OSError) -> None:
         errno.EISDIR,
     ):
         _fail(
-            f"{where} cannot be used ({error.strerror}), expected leave to use it. Check the path.",
+            f"{where} cannot be used ({error.strerror}), expected a file or folder that may be used. Check the path"
+            " and its permissions.",
             MENDABLE,
         )
     if error.errno in (errno.EMFILE, errno.ENFILE):

@@ -180,6 +180,11 @@ def _explain_one(item: Any, values: Mapping[str, Any], model: type[BaseModel]) -
         whose = f" of the {kind} discriminator" if kind else ""
         known = list(_known_keys(kind or "resnet", model))
         return f"{key} is not a setting{whose}.{_nearest(key, known)}"
+    if item["type"] == "string_unicode":
+        return (
+            f"{key} is {shown(item['input'])}, which holds bytes that are no text in UTF-8, expected a name"
+            " that is. Rename the file or folder."
+        )
     if item["type"] in ("model_type", "model_attributes_type"):
         return (
             f"{key} is {shown(item['input'])}, expected a section of keys. Write for example '{key}:"

@@ -9,7 +9,7 @@ import numpy as np
 
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
-from adavit.data.known_names import TORCHVISION_SETS
+from adavit.data.known_names import NAMES, TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.shared_names import HERE
@@ -153,6 +153,11 @@ def known_source(source: str, name: str) -> str:
             f"{name!r} knows its data by the name {source.removeprefix(HERE)!r} alone, since it lies"
             " outside of its run, and there is none of that name here. Expected the images; name"
             " them with --data."
+        )
+    if source.partition(":")[0] not in NAMES and not Path(source).exists():
+        raise UserError(
+            f"the images that {name!r} was trained on are no longer at {source!r}. Name with --data where"
+            " they, or others to compare with, are now."
         )
     return source
 

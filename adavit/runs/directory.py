@@ -21,6 +21,7 @@ from adavit.runtime.files import (
 from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_SECTIONS = (rb"^data:", rb"^(pre)?training:")
 _OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
 _NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
 _LARGEST = 99_999
@@ -169,8 +170,13 @@ class RunDirectory:
         return f"adavit train --resume {shlex.quote(str(self.path))}"
 
     def is_run(self) -> bool:
-        """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too."""
-        return self.config.is_file() or bool(self.checkpoints())
+        """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too.
+
+        Other tools have a config.yaml too: one in a folder without the mark counts if it looks like ours.
+        """
+        if self.checkpoints():
+            return True
+        return self.config.is_file() and (self.mark.is_file() or _is_ours(self.config))
 
     def checkpoint_at(self, place: int) -> Path:
         """Where the checkpoint goes that was written `place` before the newest, e.g. `checkpoint-1.pt`."""
@@ -241,6 +247,15 @@ class RunDirectory:
     def cut_back(self, log: Path, images: int) -> str:
         """Drops the records past `images` and what is damaged: `adavit.runs.records.cut_back`."""
         return cut_back(log, images)
+
+
+def _is_ours(config: Path) -> bool:
+    try:
+        with config.open("rb") as file:
+            start = file.read(1 << 16)
+    except OSError:
+        return True  # whoever reads it says why it cannot be read
+    return all(re.search(pattern, start, re.MULTILINE) for pattern in _SECTIONS)
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -27,6 +27,7 @@ def mark_results(folder: Path) -> None:
 
 
 _UNFINISHED = re.compile(r".*\d+-[0-9a-f]{8}\.partial")
+_UNFINISHED_PARTS = re.compile(r"(.*?)\.?([^/\\]*)\.\d+-[0-9a-f]{8}\.partial")
 
 
 def make_folder(folder: Path) -> None:
@@ -117,6 +118,12 @@ def give_second_name(path: Path, other: Path) -> None:
         os.replace(unfinished, other)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def final_name(path: str) -> str:
+    """What an unfinished file would have been called, for messages; any other name as it is."""
+    match = _UNFINISHED_PARTS.fullmatch(path)
+    return f"{match[1]}{match[2]}" if match else path
 
 
 def is_unfinished(path: Path) -> bool:

@@ -9,6 +9,7 @@ import torch
 
 from adavit.config.run import RunConfig
 from adavit.models import count_parameters
+from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
@@ -30,6 +31,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     Raises:
         UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
+    RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
     start = read_start(config.training)
     workload = prepare(config, console)
     held = workload.config

@@ -9,6 +9,7 @@ import yaml
 
 from adavit.config.layers import build_config, flatten, merge, without_auto
 from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.data.known_names import NAMES
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
@@ -120,6 +121,7 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
             )
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
+    _check_there(directory, config.data.source)
     workload = prepare(config, console)
     if newest is not None:
         trainer = Trainer(workload, build_step(workload), directory, console)
@@ -140,6 +142,14 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
     else:
         console.note(f"Continuing {directory.path} at {trainer.progress.images / 1000:g} kimg.")
     return _run(trainer)
+
+
+def _check_there(directory: RunDirectory, source: str) -> None:
+    if source.partition(":")[0] not in NAMES and not Path(source).exists():
+        raise UserError(
+            f"the images of the run are not at {source!r}, expected those it was trained on. Name where they"
+            f" are now: {directory.resume_command} --data FOLDER."
+        )
 
 
 def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]]) -> RunConfig:

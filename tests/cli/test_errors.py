@@ -47,6 +47,8 @@ from tests.cli.conftest import TINY, Adavit
         ("train --data single", "Name others with --metric-data, or train without: --metrics none"),
         ("evaluate pictures --data single", "Name others with --data"),
         ("augment preview --data pictures -o nowhere/p.png", "--out 'nowhere/p.png' cannot be"),
+        ("train --data pictures --out flat --dry-run", "--out 'flat' is not empty"),
+        ("evaluate tool --data nothing", "--data 'nothing' is neither"),
         ("train --resume nothing", "is not a run directory"),
         ("train --resume pictures --dry-run", "--dry-run and --resume"),
         ("train --daat pictures", "--data"),
@@ -76,6 +78,10 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
         Image.new("RGB", (16, 16), (name == "1" and "red") or "blue").save(f"flat/{name}.png")
     Path("flat/1.safetensors").write_bytes(b"\xff" * 40)
     Path("empty").mkdir()
+    Path("tool").mkdir()
+    Path("tool/config.yaml").write_text(
+        "model: sdxl\n"
+    )  # another tool's: the folder is no run of ours
     Path("single").mkdir()
     Image.new("RGB", (16, 16), "red").save("single/1.png")
     outcome = adavit(*arguments.split())

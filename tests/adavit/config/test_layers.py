@@ -240,3 +240,8 @@ def test_devices_and_pipes_are_no_settings(tmp_path: Path) -> None:
     for path in (Path("/dev/zero"), tmp_path / "pipe"):
         with pytest.raises(UserError, match="pipe, socket or device"):
             read_config_file(path)
+
+
+def test_a_name_that_is_no_text_is_named() -> None:
+    with pytest.raises(UserError, match=r"data\.source is .*no text in UTF-8.* Rename the file"):
+        build_config([{"data": {"source": "caf\udce9"}}])

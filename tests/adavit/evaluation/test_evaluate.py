@@ -119,6 +119,13 @@ def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
     assert "Files of SOURCE that are not among its images: 1." in record["notes"]
 
 
+def test_data_that_are_gone_are_asked_for(run: Path, pictures: Path) -> None:
+    pictures.rename("moved")
+    with pytest.raises(UserError, match=r"are no longer at '.*pictures'. Name with --data where"):
+        evaluate(str(run), fakes=12, extractor="random")
+    assert evaluate(str(run), fakes=12, extractor="random", data="moved")["protocol"]["n_real"] > 0
+
+
 def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) -> None:
     before = evaluate(str(run), fakes=12, extractor="random")
     assert not [note for note in before["notes"] if "changed" in note]

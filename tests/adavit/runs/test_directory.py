@@ -239,3 +239,24 @@ def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:
             pass
     with directory.claimed():
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "marked", "is_run"),
+    [
+        ("model: sdxl\n", False, False),
+        ("- 1\n", False, False),
+        ("data: {}\n", False, False),
+        ("data:\n  source: x\ntraining: {}\n", False, True),
+        ("pretraining: {}\ndata: {}\n", False, True),
+        ("\0 damaged", True, True),  # it has been one
+    ],
+)
+def test_a_configuration_of_another_tool_makes_no_run(
+    tmp_path: Path, text: str, marked: bool, is_run: bool
+) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.config.write_text(text)
+    if marked:
+        directory.mark.touch()
+    assert directory.is_run() == is_run

@@ -7,6 +7,7 @@ import pytest
 
 from adavit.errors import first_line
 from adavit.runtime.files import (
+    final_name,
     give_second_name,
     is_unfinished,
     remove_unfinished,
@@ -113,3 +114,10 @@ def test_what_a_killed_process_left_is_known_by_its_name_and_removed(tmp_path: P
         remove_unfinished(tmp_path)
         assert set(tmp_path.iterdir()) == kept
     remove_unfinished(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["stats.jsonl", "p.png", "checkpoint-1.pt"])
+def test_an_unfinished_file_is_named_as_it_would_have_been(tmp_path: Path, name: str) -> None:
+    with unfinished_file(tmp_path, f".{name}.") as (file, _):
+        assert final_name(file.name) == str(tmp_path / name)
+    assert final_name(str(tmp_path / name)) == str(tmp_path / name)

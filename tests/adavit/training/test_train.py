@@ -288,3 +288,15 @@ def test_a_run_remembers_when_it_began(tiny: Tiny) -> None:
     assert 0 <= since.total_seconds() < 600
     adavit.resume(run, [{"training": {"total_kimg": 0.032}}])
     assert json.loads((run / "environment.json").read_text())["started"] == started
+
+
+def test_images_that_were_moved_are_asked_for_and_may_be_named_anew(
+    tiny: Tiny, pictures: Path, tmp_path: Path
+) -> None:
+    run = adavit.train(tiny({"metrics": {"names": []}}))
+    pictures.rename(tmp_path / "moved")
+    longer = {"training": {"total_kimg": 0.08}}
+    match = rf"are not at .* where they are now: adavit train --resume {run} --data FOLDER"
+    with pytest.raises(UserError, match=match):
+        adavit.resume(run, [longer])
+    adavit.resume(run, [longer, {"data": {"source": str(tmp_path / "moved")}}])
