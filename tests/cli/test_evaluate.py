@@ -117,7 +117,7 @@ def test_figures_are_printed_before_a_full_disk_is_met(
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr("adavit.cli.evaluate.write_record", full)
-    flags = ["--extractor", "random", "--out", "record.json"]
+    flags = ["--json", "--extractor", "random", "--out", "record.json"]
     scored = adavit("evaluate", pictures, "--data", pictures, *flags)
     assert scored.code == 1
     assert json.loads(scored.out)["fd_random"] >= 0
