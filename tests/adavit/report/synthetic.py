@@ -13,6 +13,7 @@ from adavit.report.run import collect_runs
 from adavit.report.seed_groups import group_runs
 from adavit.report.table import Table
 from adavit.report.tabulation import build_table
+from adavit.runtime.files import mark_results
 
 RESOLUTION = 16
 PROTOCOL = {
@@ -46,6 +47,7 @@ def write_run(
 ) -> Path:
     """A finished run with `values` of fd_random, evenly spread over `kimg`."""
     path.mkdir(parents=True)
+    mark_results(path)
     config: dict[str, dict[str, Any]] = {
         "data": {"source": "/data/squares.zip", "resolution": RESOLUTION, "subset": 100},
         "augment": {"mode": mode, "preset": preset, "p": p, "heuristic": "rt"},

@@ -15,6 +15,8 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory, RunTaken
+from adavit.runs.shared_names import shared_config
+from adavit.runtime.files import mark_results
 
 Tiny = Callable[..., RunConfig]
 
@@ -106,7 +108,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
 
     with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
         metadata = stored.metadata()
-    assert json.loads(metadata["config"]) == config
+    assert json.loads(metadata["config"]) == shared_config(config)
     assert metadata["data_fingerprint"] == data["fingerprint"]
     best = min(metrics, key=lambda record: record["fd_random"])
     assert json.loads(metadata["metric"])["fd_random"] == best["fd_random"]
@@ -167,6 +169,8 @@ def test_names_of_files_of_a_run_stand_in_one_module() -> None:
 
 def test_a_run_is_a_folder_with_a_configuration(tmp_path: Path) -> None:
     assert not RunDirectory(tmp_path / "nothing").is_run()
+    assert not RunDirectory(tmp_path).is_run()
+    mark_results(tmp_path)
     assert not RunDirectory(tmp_path).is_run()
     RunDirectory(tmp_path).config.write_text("")
     assert RunDirectory(tmp_path).is_run()
