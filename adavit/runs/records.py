@@ -9,7 +9,7 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
-from adavit.runs.json_lines import keep_lines, read_json_lines
+from adavit.runs.json_lines import each_json_line, keep_lines, read_json_lines
 from adavit.runs.reading import number
 from adavit.runtime.files import write_json
 from adavit.runtime.inputs import read_input
@@ -23,6 +23,26 @@ def read_records(log: Path) -> list[dict[str, Any]]:
     """The records of `stats.jsonl` or `metrics.jsonl` by images seen; none if there is no file."""
     counted = [record for record in read_json_lines(log) if _is_counted(record)]
     return sorted(counted, key=lambda record: record["images"])
+
+
+def read_some_records(log: Path, most: int) -> list[dict[str, Any]]:
+    """As `read_records`, but evenly thinned, with the first and the last, where there are too many to draw.
+
+    Args:
+        log: `stats.jsonl` or `metrics.jsonl`.
+        most: How many are kept, and the last; at least half of that where there are as many.
+    """
+    kept: list[dict[str, Any]] = []
+    last, stride = None, 1
+    for place, record in enumerate(filter(_is_counted, each_json_line(log))):
+        last = record
+        if place % stride == 0:
+            kept.append(record)
+        if len(kept) > most:
+            kept, stride = kept[::2], 2 * stride
+    if last is not None and kept[-1] is not last:
+        kept.append(last)
+    return sorted(kept, key=lambda record: record["images"])
 
 
 def cut_back(log: Path, images: int) -> str:

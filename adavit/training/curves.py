@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number
-from adavit.runs.records import read_records, recorded_metric
+from adavit.runs.records import read_some_records, recorded_metric
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import figure_png
 from adavit.runtime.streams import for_terminal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+MOST_POINTS = 4000
+"""Of a curve; the picture is 1,400 px wide."""
 
 LABELS = {
     "loss_generator": "generator",
@@ -34,7 +37,9 @@ FEW_POINTS = 30
 
 def draw_curves(directory: RunDirectory) -> None:
     """Draws losses, the three logits, the heuristics, p, and the first metric with what real images score."""
-    stats, metrics = read_records(directory.stats), read_records(directory.metrics)
+    stats, metrics = (
+        read_some_records(log, MOST_POINTS) for log in (directory.stats, directory.metrics)
+    )
     name = recorded_metric(metrics)
     from matplotlib.figure import Figure  # half a second, which the first step does not wait for
 

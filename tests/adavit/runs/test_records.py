@@ -1,5 +1,6 @@
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from adavit.runs.records import (
     read_evaluations,
     read_record,
     read_records,
+    read_some_records,
     recorded_metric,
 )
 
@@ -192,3 +194,17 @@ def test_where_no_record_can_be_written_is_said_before_the_work(tmp_path: Path) 
     for out in (tmp_path, tmp_path / "nothing" / "record.json"):
         with pytest.raises(UserError, match="cannot be written"):
             check_writable(out)
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 21, 1000])
+def test_a_long_log_is_thinned_evenly_with_both_ends(count: int, tmp_path: Path) -> None:
+    log = tmp_path / "stats.jsonl"
+    log.write_text("".join(f'{{"images": {number}}}\n' for number in range(count)))
+    images = [record["images"] for record in read_some_records(log, 10)]
+    if count <= 10:
+        assert images == list(range(count))
+        return
+    assert 6 <= len(images) <= 12
+    assert (images[0], images[-1]) == (0, count - 1)
+    steps = {after - before for before, after in pairwise(images[:-1])}
+    assert len(steps) == 1
