@@ -7,6 +7,8 @@ import torch
 from adavit.cli.pretrain import command
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
+from adavit.pretraining.directory import PretrainingDirectory
+from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import SilentConsole, Status
 from adavit.training.train import train
@@ -51,7 +53,9 @@ def test_a_flag_arrives_at_its_setting(adavit: Adavit, pictures: Path) -> None:
     stored = read_trunk(Path("there/trunk.safetensors"))
     assert stored.images == 16
     assert stored.config["data"]["source"] == f"./{pictures.name}"  # names only: it is handed on
-    assert stored.config["data"]["data_root"] == "downloads"
+    kept = load_checkpoint(PretrainingDirectory(Path("there")).checkpoint)["config"]["data"]
+    assert kept["source"] == str(pictures)
+    assert Path(kept["data_root"]).name == "downloads"
     assert stored.config["data"]["val_fraction"] == 0.25
     assert stored.config["data"]["follow_links"] is True
     assert stored.config["pretraining"]["batch"] == 4
