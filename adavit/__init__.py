@@ -1,7 +1,7 @@
 """adavit: train GANs on 100 to 10,000 images.
 
     import adavit
-    run = adavit.train(adavit.RunConfig(data={"source": "small_set"}))
+    run = adavit.train(data="small_set", kimg=20)
     generator = adavit.load_generator(run)
 
 The command line is `adavit train`, `adavit evaluate`, `adavit generate`.

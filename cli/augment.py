@@ -24,11 +24,9 @@ def command() -> None:
 
 
 @command.command(cls=GroupedCommand)
-@options.setting(
-    "--data", "data.source", "A folder, a zip, or a name, as for train.", required=True
-)
-@options.setting("--augment", "augment.preset")
-@options.setting("--extra", "augment.extra")
+@options.setting("--data", meaning="A folder, a zip, or a name, as for train.", required=True)
+@options.setting("--augment")
+@options.setting("--extra")
 @click.option(
     "--p",
     type=click.FloatRange(0, 1),
@@ -37,9 +35,9 @@ def command() -> None:
     help="Probability of the random draws.",
 )
 @options.assignments("One setting, for example --set augment.rotate90=0; may be repeated.")
-@options.setting("--resolution", "data.resolution")
-@options.setting("--seed", "run.seed", type=click.IntRange(min=0))
-@options.setting("--data-root", "data.data_root")
+@options.setting("--resolution")
+@options.setting("--seed", type=click.IntRange(min=0))
+@options.setting("--data-root")
 @options.follow_links
 @click.option(
     "-o",

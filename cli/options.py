@@ -16,6 +16,7 @@ from adavit.config.layers import Values, parse_assignment, read_config_file, rea
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.section import SEED_END
 from adavit.config.settings import Setting, settings_of
+from adavit.config.short_names import key_of_flag
 from adavit.data.known_names import NAMES
 
 WIDEST_METAVAR = 28
@@ -25,17 +26,20 @@ Command = Callable[..., None]
 Option = Callable[[Command], Command]
 
 
-def setting(flag: str, key: str, meaning: str | None = None, **keywords: Any) -> Option:
+def setting(
+    flag: str, key: str | None = None, meaning: str | None = None, **keywords: Any
+) -> Option:
     """An option that is a name for a key of the configuration; `setting_layers` takes its value.
 
     Type, range, default and meaning in the help are those that the configuration declares.
 
     Args:
         flag: Such as "--batch", or "--cond/--no-cond" for a switch.
-        key: Such as "training.batch".
+        key: Such as "pretraining.batch"; None is the one that `adavit train` has by that flag.
         meaning: Replaces the declared meaning and default.
         keywords: Of `click.option`.
     """
+    key = key_of_flag(flag) if key is None else key
     shown = {**settings_of(PretrainConfig), **settings_of()}[key]
     if "/" not in flag and "type" not in keywords:
         keywords = {"metavar": _metavar(shown), **keywords}
@@ -120,19 +124,19 @@ config = click.option(
 )
 
 # Settings of the commands that train.
-data = setting("--data", "data.source", f"A folder, a zip, or a name: {', '.join(NAMES)}.")
-follow_links = setting("--follow-links/--no-follow-links", "data.follow_links")
+data = setting("--data", meaning=f"A folder, a zip, or a name: {', '.join(NAMES)}.")
+follow_links = setting("--follow-links/--no-follow-links")
 image_settings = in_order(
-    setting("--resolution", "data.resolution"),
-    setting("--channels", "data.channels"),
-    setting("--frames", "data.frames"),
-    setting("--scale-16bit", "data.scale_16bit"),
-    setting("--subset", "data.subset"),
-    setting("--val-fraction", "data.val_fraction"),
-    setting("--data-root", "data.data_root"),
+    setting("--resolution"),
+    setting("--channels"),
+    setting("--frames"),
+    setting("--scale-16bit"),
+    setting("--subset"),
+    setting("--val-fraction"),
+    setting("--data-root"),
     follow_links,
 )
-run_settings = in_order(setting("--seed", "run.seed"), setting("--device", "run.device"))
+run_settings = in_order(setting("--seed"), setting("--device"))
 
 # Options of the commands that look at what a run made.
 which = click.option(
@@ -192,7 +196,7 @@ def experiment(default_out: str) -> Option:
         default_out: Ends the help of --out.
     """
     return in_order(
-        setting("--data", "data.source", "A folder, a zip, or a name, in place of the file's."),
+        setting("--data", meaning="A folder, a zip, or a name, in place of the file's."),
         assignments(
             "One setting of all runs, for example --set training.batch=16; may be repeated."
         ),

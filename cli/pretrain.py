@@ -12,7 +12,7 @@ from adavit.cli.grouped import GroupedCommand
 
 @click.command(cls=GroupedCommand)
 @options.data
-@options.setting("--out", "run.out")
+@options.setting("--out")
 @options.setting("--kimg", "pretraining.total_kimg")
 @options.image_settings
 @options.setting("--batch", "pretraining.batch")

@@ -1,6 +1,5 @@
 """An experiment file, which is a grid or a sweep: where it is found, what both hold, how mistakes are worded."""
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import yaml
 from adavit.config.layers import Values, flatten, merge, parse_yaml, read_preset
 from adavit.errors import UserError, shown
 from adavit.runtime.inputs import read_input
+from adavit.runtime.wording import did_you_mean
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names become folders and names in a queue."""
@@ -194,12 +194,6 @@ def setting(key: str, value: Any) -> dict[str, Any]:
     """A layer of one setting, from `section.key`."""
     section, _, field = key.partition(".")
     return {section: {field: value}}
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest of the known words as a question, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {found[0]}?" if found else ""
 
 
 def described(kind: type) -> str:

@@ -12,13 +12,13 @@ from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
     check_sections,
-    did_you_mean,
     is_setting,
     read_experiment,
     setting,
     shared,
     shipped_names,
 )
+from adavit.runtime.wording import did_you_mean
 
 FOLDER = "ablations"
 SEED = "run.seed"

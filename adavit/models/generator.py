@@ -31,6 +31,9 @@ class Generator(nn.Module):
 
     w_average: Tensor
 
+    classes: tuple[str, ...] = ()
+    """Names of the classes, by number; a file of a generator knows them, a new one has none."""
+
     def __init__(
         self,
         *,
@@ -78,7 +81,7 @@ class Generator(nn.Module):
     def forward(
         self,
         latents: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | int | str | None = None,
         *,
         truncation: float = 1.0,
         noise: torch.Generator | None = None,
@@ -87,7 +90,8 @@ class Generator(nn.Module):
 
         Args:
             latents: Latents [B, Z], N(0, 1).
-            labels: Class numbers [B], int64, or None without classes.
+            labels: Class numbers [B], int64; or one class for all by number or name; None without
+                classes.
             truncation: Psi of Karras et al. 2019 (arXiv:1812.04948, appendix B), w_average + psi (w
                 - w_average): 1 leaves the styles alone, 0 draws the average image for all latents.
             noise: Generator to draw the noise of each pixel from; None for the fixed noise.
@@ -96,10 +100,26 @@ class Generator(nn.Module):
             Images [B, C, H, W], float32, about [-1, 1] once trained.
 
         Raises:
-            ValueError: If the shapes do not fit, or labels are missing or unexpected.
+            ValueError: If the shapes do not fit, or labels are missing, unexpected or no class.
         """
+        if isinstance(labels, int | str):
+            labels = self._class_for_all(labels, latents)
         w = self.mapping(latents, labels)
         if truncation != 1.0:
             w = torch.lerp(self.w_average, w, truncation)
         images: Tensor = self.synthesis(w, noise)
         return images
+
+    def _class_for_all(self, label: int | str, latents: Tensor) -> Tensor:
+        if isinstance(label, str):
+            if label not in self.classes:
+                named = ", ".join(self.classes) or f"none, but numbers below {self.num_classes}"
+                raise ValueError(
+                    f"labels is {label!r}, expected one of the classes: {named}. Name one of these."
+                )
+            label = self.classes.index(label)
+        elif self.num_classes and not 0 <= label < self.num_classes:
+            raise ValueError(
+                f"labels is {label}, expected a number below {self.num_classes}. Use one of these."
+            )
+        return torch.full((len(latents),), label, dtype=torch.int64, device=latents.device)

@@ -110,6 +110,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
             " .safetensors file that adavit train has written; check the path or copy the file"
             f" again.{_how_to_mend(file)}"
         ) from None
+    generator.classes = classes
     return StoredGenerator(
         generator=generator.eval().requires_grad_(False),
         config=local_config(config, file),
@@ -128,6 +129,9 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
     Example:
         >>> generator = adavit.load_generator("runs/00000-small_set-resnet-bgc")
         >>> images = generator(torch.randn(4, generator.latent_dim))  # [4, C, H, W], about [-1, 1]
+
+    A conditional one also takes a class, by number or name: `generator(latents, "daisy")`; `generator.classes` are
+    their names.
 
     Args:
         path: A run directory or a .safetensors file.

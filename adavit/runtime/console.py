@@ -1,7 +1,9 @@
 """Progress of a run as it is printed: a progress bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self, TextIO
 
@@ -163,6 +165,17 @@ class BarConsole:
         self._progress.update(
             self._task, description=for_terminal(text), completed=done, total=total
         )
+
+
+@contextlib.contextmanager
+def console_here() -> Iterator[Console]:
+    """A bar where a person looks on, at a terminal or in a notebook; elsewhere nothing is said."""
+    rich = RichConsole(highlight=False)
+    if rich.is_terminal or rich.is_jupyter:
+        with BarConsole(rich) as console:
+            yield console
+    else:
+        yield SilentConsole()
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """`train` and `resume`: from a configuration to a finished run directory."""
 
+import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,14 +8,15 @@ from typing import Any
 
 import yaml
 
-from adavit.config.layers import build_config, flatten, merge, without_auto
+from adavit.config.layers import build_config, flatten, merge, read_preset, without_auto
 from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.short_names import layer_of
 from adavit.data.known_names import NAMES
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
-from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.console import Console, console_here
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, read_start
@@ -50,16 +52,27 @@ MAY_CHANGE_ON_RESUME = {
 }
 
 
-def train(config: RunConfig | None = None, *, console: Console | None = None) -> Path:
+def train(
+    config: RunConfig | None = None,
+    *,
+    preset: str | None = None,
+    console: Console | None = None,
+    **settings: Any,
+) -> Path:
     """Trains from the start.
 
     Example:
-        >>> config = adavit.RunConfig(training={"total_kimg": 20})
-        >>> run = adavit.train(config)
+        >>> run = adavit.train(data="my_photos.zip", kimg=20)
+        >>> run = adavit.train(data="my_photos.zip", training={"r1_gamma": 1})
+        >>> run = adavit.train(adavit.RunConfig(training={"total_kimg": 20}))
 
     Args:
         config: What to do; None takes every default.
-        console: Told how it goes; None says nothing.
+        preset: Name of settings that are shipped, laid over these.
+        console: Told how it goes. None shows a progress bar on a terminal or in a notebook, and says
+            nothing elsewhere; `adavit.runtime.console.LineConsole()` prints lines.
+        settings: Laid over both: the flags of `adavit train` by their names, such as kimg=20 or
+            freeze_d=2, or whole sections, such as training={"r1_gamma": 1}.
 
     Returns:
         The run directory.
@@ -69,8 +82,25 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
-    console = console or SilentConsole()
-    config = config or RunConfig()
+    asked = _asked_for(config, preset, settings)
+    with console_here() if console is None else contextlib.nullcontext(console) as told:
+        return _train(asked, told)
+
+
+def _asked_for(
+    config: RunConfig | None, preset: str | None, settings: Mapping[str, Any]
+) -> RunConfig:
+    if config is not None and not isinstance(config, RunConfig):
+        raise UserError(
+            f"config is {shown(config)}, expected an adavit.RunConfig. Name settings instead, for example"
+            " adavit.train(data='my_photos.zip', kimg=20)."
+        )
+    layers: list[Mapping[str, Any]] = [] if config is None else [config.as_dict()]
+    layers += [] if preset is None else [read_preset(preset)]
+    return build_config([*layers, layer_of(settings)])
+
+
+def _train(config: RunConfig, console: Console) -> Path:
     RunDirectory.check_free(config.run.out)
     start = read_start(config.training)  # what it may lack is said before data are loaded
     workload = prepare(_with_absolute_paths(config), console)
@@ -86,14 +116,22 @@ def train(config: RunConfig | None = None, *, console: Console | None = None) ->
 
 @takes_paths("path")
 def resume(
-    path: Path, layers: Sequence[Mapping[str, Any]] = (), *, console: Console | None = None
+    path: Path | str,
+    layers: Sequence[Mapping[str, Any]] = (),
+    *,
+    console: Console | None = None,
+    **settings: Any,
 ) -> Path:
-    """Continues a run from its checkpoint, to the same bits as if it had never stopped.
+    """Continues a run from its checkpoint, as if it had never stopped: its weights are the same to the bit.
+
+    Example:
+        >>> adavit.resume("runs/00000-small_set-resnet-bgc", kimg=200)
 
     Args:
         path: The run directory.
-        layers: Settings given again or anew; only length, device and cadence may differ.
-        console: Told how it goes; None says nothing.
+        layers: Settings given again or anew, by section; only length, device and cadence may differ.
+        console: As for `train`.
+        settings: As for `train`, laid over the layers.
 
     Returns:
         The run directory.
@@ -104,9 +142,12 @@ def resume(
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
-    directory = RunDirectory.open(path)
-    with directory.claimed():
-        return _resume(directory, layers, console or SilentConsole())
+    directory = RunDirectory.open(Path(path))
+    with (
+        console_here() if console is None else contextlib.nullcontext(console) as told,
+        directory.claimed(),
+    ):
+        return _resume(directory, [*layers, layer_of(settings)], told)
 
 
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:

@@ -4,7 +4,7 @@ import pytest
 
 from adavit.config.layers import build_config
 from adavit.errors import UserError
-from adavit.experiments.experiment_file import ExperimentFile, did_you_mean, setting
+from adavit.experiments.experiment_file import ExperimentFile, setting
 from adavit.experiments.grid_file import read_grid
 from tests.adavit.experiments.conftest import WriteGrid
 
@@ -49,7 +49,5 @@ def test_settings_are_laid_over_the_shared_ones_unless_they_are_varied() -> None
         file.overridden_base([{"training": 3}], varied=[], reason="")
 
 
-def test_a_setting_is_a_layer_and_a_word_has_a_nearest() -> None:
+def test_a_setting_is_a_layer() -> None:
     assert setting("training.batch", 4) == {"training": {"batch": 4}}
-    assert did_you_mean("axis", ["base", "axes"]) == " Did you mean axes?"
-    assert did_you_mean("zzz", ["base", "axes"]) == ""

@@ -201,3 +201,15 @@ def test_inputs_that_do_not_fit_are_refused_with_a_remedy() -> None:
         conditional(latents(), torch.eye(3))
     with pytest.raises(ValueError, match=r"w has the shape \[3, 5, 20\]"):
         generator.synthesis(torch.zeros(3, 5, 20))
+
+
+def test_a_class_for_all_is_a_number_or_a_name() -> None:
+    generator = small(num_classes=3).eval()
+    generator.classes = ("daisy", "rose", "tulip")
+    expected = generator(latents(), torch.tensor([1, 1, 1]))
+    assert torch.equal(generator(latents(), 1), expected)
+    assert torch.equal(generator(latents(), "rose"), expected)
+    with pytest.raises(ValueError, match="'lily', expected one of the classes: daisy, rose, tulip"):
+        generator(latents(), "lily")
+    with pytest.raises(ValueError, match="labels"):
+        generator(latents(), 3)

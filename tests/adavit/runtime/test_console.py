@@ -1,8 +1,9 @@
 import io
 
+import pytest
 from rich.console import Console as RichConsole
 
-from adavit.runtime.console import BarConsole, LineConsole, Status
+from adavit.runtime.console import BarConsole, LineConsole, Status, console_here
 
 STATUS = Status(
     images=12_000, total_images=60_000, images_per_s=100.0, p=0.25, r_t=-0.5, metric="fid 12.3"
@@ -40,3 +41,15 @@ def test_the_bar_shows_the_status_and_keeps_the_notes() -> None:
     assert "found [3] images" in written
     assert "fid 12.3" in written
     assert "evaluating 10 of 10" in written
+
+
+def test_where_nobody_looks_on_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with console_here() as console:
+        console.note("hello")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_person_at_a_terminal_sees_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with console_here() as console:
+        assert isinstance(console, BarConsole)

@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.runtime.wording import counted
+from adavit.runtime.wording import counted, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -8,3 +8,8 @@ from adavit.runtime.wording import counted
 )
 def test_one_thing_is_singular(count: int, words: str) -> None:
     assert counted(count, "file", "files") == words
+
+
+def test_the_nearest_word_is_asked_for() -> None:
+    assert did_you_mean("axis", ["base", "axes"]) == " Did you mean axes?"
+    assert did_you_mean("zzz", ["base", "axes"]) == ""

@@ -300,3 +300,20 @@ def test_images_that_were_moved_are_asked_for_and_may_be_named_anew(
     with pytest.raises(UserError, match=match):
         adavit.resume(run, [longer])
     adavit.resume(run, [longer, {"data": {"source": str(tmp_path / "moved")}}])
+
+
+def test_settings_by_their_short_names_are_those_of_a_configuration(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    config = tiny({"metrics": {"names": []}})
+    first = adavit.train(config)
+    second = adavit.train(config, out=str(tmp_path / "second"), training={"batch": 8})
+    assert_same_bits(final_state(first), final_state(second))
+    adavit.resume(str(second), kimg=0.08)
+    assert final_state(second)["progress"]["images"] == 80
+
+
+@pytest.mark.parametrize("config", ["my_photos.zip", {"data": "x"}, 3])
+def test_what_is_no_configuration_gets_a_message(config: Any) -> None:
+    with pytest.raises(UserError, match=r"expected an adavit\.RunConfig\. Name settings instead"):
+        adavit.train(config)

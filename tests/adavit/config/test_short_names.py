@@ -1,0 +1,52 @@
+import pytest
+
+from adavit.cli.train import command
+from adavit.config.layers import flatten
+from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
+from adavit.config.short_names import SHORT_NAMES, key_of_flag, layer_of
+from adavit.errors import UserError
+from tests.cli.conftest import named_settings
+
+
+def test_the_flags_of_train_are_the_short_names() -> None:
+    flags = dict(named_settings(command))
+    assert {flag.removeprefix("--").replace("-", "_"): key for flag, key in flags.items()} == (
+        SHORT_NAMES
+    )
+
+
+def test_each_is_a_key_of_the_configuration() -> None:
+    known = {
+        *flatten(RunConfig().as_dict()),
+        *(
+            f"discriminator.{key}"
+            for kind in (ResNetConfig, ViTConfig)
+            for key in kind.model_fields
+        ),
+    }
+    assert set(SHORT_NAMES.values()) <= known
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [
+        ("--kimg", "training.total_kimg"),
+        ("--cond/--no-cond", "data.cond"),
+        ("--freeze-d", "training.freeze_d"),
+    ],
+)
+def test_a_flag_is_a_name_for_a_key(flag: str, key: str) -> None:
+    assert key_of_flag(flag) == key
+
+
+def test_settings_and_whole_sections_are_one_layer() -> None:
+    layer = layer_of({"kimg": 20, "data": "x.zip", "training": {"r1_gamma": 1}, "seed": None})
+    assert layer == {"training": {"total_kimg": 20, "r1_gamma": 1}, "data": {"source": "x.zip"}}
+    assert layer_of({"data": {"source": "y"}, "cond": True}) == {
+        "data": {"source": "y", "cond": True}
+    }
+
+
+def test_an_unknown_name_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"'kimgs' is not a setting .* Did you mean kimg\?"):
+        layer_of({"kimgs": 20})
