@@ -22,6 +22,7 @@ from adavit.runtime.cache_folder import (
     part_size,
 )
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.wording import counted, size
 
 PIPE_WIDTH = 200
 
@@ -51,7 +52,7 @@ def list_sets() -> None:
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("source", overflow="fold")
-    for name in ("images", "size", "channels", "MB", "used"):
+    for name in ("images", "side", "channels", "on disk", "used"):
         table.add_column(name, justify="right")
     for each in cached_sets(default_cache_dir()):
         count, channels, height, width = each.shape
@@ -61,14 +62,14 @@ def list_sets() -> None:
             str(count),
             f"{width}x{height}",
             str(channels),
-            f"{each.size_bytes / 1e6:,.1f}",
+            size(each.size_bytes),
             used,
         )
     console.print(table)
 
 
-@command.command()
-def size() -> None:
+@command.command("size")
+def total() -> None:
     """Say where the cache is and how much it holds.
 
     \b
@@ -77,8 +78,8 @@ def size() -> None:
     folder = default_cache_dir()
     click.echo(f"{folder}")
     for part in PARTS:
-        count, total = part_size(folder, part)
-        click.echo(f"  {part:<10} {total / 1e6:>10,.1f} MB, {count} files")
+        count, taken = part_size(folder, part)
+        click.echo(f"  {part:<10} {size(taken):>10} in {counted(count, 'file', 'files')}")
     limit = cache_limit_bytes() / 1e9
     click.echo(f"Images and features together stay under {limit:g} GB (ADAVIT_CACHE_GB).")
 
@@ -110,7 +111,7 @@ def clear(sources: tuple[str, ...], downloads: bool) -> None:
                 "write. Check its permissions."
             ) from error
     after = sum(part_size(folder, part)[1] for part in PARTS)
-    click.echo(f"Removed {(before - after) / 1e6:,.1f} MB from {folder}.")
+    click.echo(f"Removed {size(before - after)} from {folder}.")
 
 
 def _sets_of(sources: Sequence[str], folder: Path) -> list[CachedSet]:

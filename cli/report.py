@@ -7,6 +7,7 @@ import click
 
 from adavit.cli import completion
 from adavit.runtime.console import LineConsole
+from adavit.runtime.wording import size
 
 
 @click.command()
@@ -62,4 +63,4 @@ def command(
         console=LineConsole(sys.stderr),
     )
     for path in written:
-        click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB).")
+        click.echo(f"Wrote {path} ({size(path.stat().st_size)}).")

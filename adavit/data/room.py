@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from adavit.errors import RunError
-from adavit.runtime.memory import free_bytes, in_words
+from adavit.runtime.memory import free_bytes
+from adavit.runtime.wording import size
 
 _DECODED_CHANNELS = 4
 """Images are RGBA until all of them are known."""
@@ -31,8 +32,8 @@ def check_room(images: int, side: int, cache_dir: Path | None) -> None:
     if needed <= disk:
         return
     raise RunError(
-        f"{images:,} images of {side} px take at least {in_words(needed)}, but the disk of the cache"
-        f" {str(cache_dir)!r} has {in_words(disk)} and the memory {in_words(memory)} free. Expected"
+        f"{images:,} images of {side} px take at least {size(needed)}, but the disk of the cache"
+        f" {str(cache_dir)!r} has {size(disk)} and the memory {size(memory)} free. Expected"
         " room on the disk; make some, name another folder with ADAVIT_CACHE, or use a lower"
         " --resolution."
     )

@@ -12,6 +12,7 @@ from adavit.experiments.queue import Outcome
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.text_table import aligned
+from adavit.runtime.wording import duration
 from adavit.training.plan import seconds_per_step
 from adavit.training.start.workload import load_workload, total_images
 
@@ -35,7 +36,7 @@ def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: 
     rows = []
     for cell, left in zip(cells, seconds, strict=True):
         sets = ", ".join(f"{key} {_shown(value)}" for key, value in cell.varied.items())
-        time_left = in_words(left) if left else "finished"
+        time_left = duration(left) if left else "finished"
         rows.append((cell.digest, cell.title, time_left, sets + "  (baseline)" * cell.baseline))
     time = total_time(sum(seconds), cells=len(cells), workers=workers)
     heading = [f"{grid.name}: {grid.description}"] if grid.description else []
@@ -46,7 +47,7 @@ def total_time(seconds: float, *, cells: int, workers: int) -> str:
     """The time of all cells, in words, divided between the workers."""
     shared = f" with {workers} workers, if each is as fast as one alone" if workers > 1 else ""
     return (
-        f"{in_words(seconds / min(workers, cells))}{shared}; measured now on a few steps, and the"
+        f"{duration(seconds / min(workers, cells))}{shared}; measured now on a few steps, and the"
         " evaluations besides."
     )
 
@@ -80,11 +81,6 @@ def _per_image(kinds: Sequence[Cell]) -> list[float]:
         workload = load_workload(config, SilentConsole())
         seconds.append(seconds_per_step(workload) / workload.config.training.batch)
     return [seconds[index * count // len(kinds)] for index in range(len(kinds))]
-
-
-def in_words(seconds: float) -> str:
-    """A time in minutes or hours."""
-    return f"{seconds / 3600:.1f} hours" if seconds >= 7200 else f"{seconds / 60:.1f} minutes"
 
 
 def summary_rows(

@@ -49,11 +49,3 @@ def _kilobytes(path: Path) -> dict[str, int]:
             if unit == "kB" and number.isdigit():
                 found[name] = int(number)
     return found
-
-
-def in_words(size: float) -> str:
-    """A number of bytes for people, e.g. "12.3 GB"."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if size >= factor:
-            return f"{size / factor:,.1f} {unit}" if size < 1e18 else f"over a billion {unit}"
-    return f"{size / 1e3:,.1f} KB"

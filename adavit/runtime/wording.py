@@ -9,6 +9,24 @@ def counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
+def duration(seconds: float) -> str:
+    """A time in the unit that people would use: "40 seconds", "12.5 minutes", "3.2 hours", "2.1 days"."""
+    for size, unit, most in ((1, "seconds", 90), (60, "minutes", 5400), (3600, "hours", 172_800)):
+        if seconds < most:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 86_400:,.1f} days"
+
+
+def size(count: float) -> str:
+    """A number of bytes in the unit that people would use: "812 bytes", "3.4 kB", "1.3 MB", "2 GB"."""
+    for factor, unit in ((1, "bytes"), (1e3, "kB"), (1e6, "MB")):
+        if count < 1000 * factor:
+            return f"{count / factor:.3g} {unit}"
+    if count >= 1e18:
+        return "over a billion GB"
+    return f"{count / 1e9:.3g} GB" if count < 1e12 else f"{count / 1e9:,.0f} GB"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words as a question, or nothing."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -11,6 +11,7 @@ from adavit.config.run import RunConfig
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
+from adavit.runtime.wording import duration
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.workload import Workload, prepare, total_images
@@ -52,7 +53,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         ),
         f"speed           {rate:8.0f} images/s, measured now",
         (
-            f"time            {steps * per_step / 60:8.1f} minutes for"
+            f"time         {duration(steps * per_step):>11} for"
             f" {held.training.total_kimg:g} kimg, and the evaluations"
         ),
     ]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from adavit.data import load_images
+from adavit.runtime.wording import size
 from tests.cli.conftest import Adavit
 from tests.references.data_files import png, write_folder
 
@@ -16,9 +17,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("cats", "dogs"):
         load_images(str(write_folder(tmp_path / name, {"1.png": png(ord(name[0]))})))
-    for part, size in (("features", 2_000_000), ("downloads", 3_000_000)):
+    for part, length in (("features", 2_000_000), ("downloads", 3_000_000)):
         (folder / part).mkdir()
-        (folder / part / "file").write_bytes(bytes(size))
+        (folder / part / "file").write_bytes(bytes(length))
     return folder
 
 
@@ -27,19 +28,20 @@ def test_the_list_shows_each_set(adavit: Adavit, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     for name in ("cats", "dogs"):
         (line,) = [line for line in outcome.out.splitlines() if str(tmp_path / name) in line]
-        assert line.split()[1:5] == ["1", "8x8", "3", "0.0"]
+        assert line.split()[1:6] == ["1", "8x8", "3", "320", "bytes"]
 
 
 def test_the_size_is_told_by_part(
     adavit: Adavit, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAVIT_CACHE_GB", "2.5")
+    stored = size(sum(path.stat().st_size for path in (own_cache / "images").iterdir()))
     lines = adavit("cache", "size").out.splitlines()
     assert lines[0] == str(own_cache)
     assert [line.split() for line in lines[1:4]] == [
-        ["images", "0.0", "MB,", "4", "files"],
-        ["features", "2.0", "MB,", "1", "files"],
-        ["downloads", "3.0", "MB,", "1", "files"],
+        ["images", *stored.split(), "in", "4", "files"],
+        ["features", "2", "MB", "in", "1", "file"],
+        ["downloads", "3", "MB", "in", "1", "file"],
     ]
     assert "stay under 2.5 GB" in lines[4]
 
@@ -57,11 +59,11 @@ def test_one_set_is_removed_by_its_folder(adavit: Adavit, own_cache: Path, tmp_p
 
 def test_all_is_removed_but_downloads_only_when_asked(adavit: Adavit, own_cache: Path) -> None:
     outcome = adavit("cache", "clear")
-    assert "Removed 2.0 MB" in outcome.out
+    assert "Removed 2 MB" in outcome.out
     assert sorted(path.name for path in own_cache.iterdir()) == ["downloads"]
-    assert "Removed 3.0 MB" in adavit("cache", "clear", "--downloads").out
+    assert "Removed 3 MB" in adavit("cache", "clear", "--downloads").out
     assert list(own_cache.iterdir()) == []
-    assert "Removed 0.0 MB" in adavit("cache", "clear", "--downloads").out
+    assert "Removed 0 bytes" in adavit("cache", "clear", "--downloads").out
 
 
 def test_a_set_that_is_not_there_is_named(adavit: Adavit) -> None:

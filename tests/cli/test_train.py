@@ -151,7 +151,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing(adavit: Adavit, pictures: 
         "M parameters",
         "GiB at the peak",
         "images/s",
-        "minutes for 0.032 kimg",
+        "seconds for 0.032 kimg",
         "r1_gamma: ",
     ):
         assert word in outcome.out

@@ -9,7 +9,8 @@ from adavit.config.discriminator import ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.models.sizes import BASE_RESOLUTION
-from adavit.runtime.memory import free_bytes, in_words
+from adavit.runtime.memory import free_bytes
+from adavit.runtime.wording import size
 
 GENERATOR_MAPS = 6
 """Feature maps of each resolution that the generator's backward pass keeps, at the least; measured are 6.5."""
@@ -64,7 +65,7 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
     images = f"a microbatch of {count:,} images" if count > 1 else "one image"
     raise RunError(
         f"out of memory: training on {images} of {config.data.resolution} px or more needs at"
-        f" least {in_words(least)}, but {in_words(free)} are free. Expected room for one microbatch; use a"
+        f" least {size(least)}, but {size(free)} are free. Expected room for one microbatch; use a"
         " smaller --microbatch or --batch, a lower --resolution, or smaller networks."
     )
 

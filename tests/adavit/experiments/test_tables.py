@@ -6,7 +6,7 @@ from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Outcome
-from adavit.experiments.tables import in_words, seconds_left, summary_table, total_time
+from adavit.experiments.tables import seconds_left, summary_table, total_time
 from adavit.runs.directory import RunDirectory
 from adavit.training.start.workload import Workload
 from tests.adavit.experiments.conftest import WriteGrid
@@ -26,17 +26,9 @@ def test_a_dry_run_lists_cells_and_trains_nothing(write_grid: WriteGrid) -> None
     assert ablate(str(path), dry_run=True).count("finished") == 2
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(90, "1.5 minutes"), (7199, "120.0 minutes"), (7200, "2.0 hours"), (9000, "2.5 hours")],
-)
-def test_a_time_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
-
-
 def test_workers_without_a_cell_save_no_time() -> None:
-    assert total_time(1200, cells=2, workers=4).startswith("10.0 minutes with 4 workers")
-    assert total_time(1200, cells=2, workers=1).startswith("20.0 minutes; ")
+    assert total_time(1200, cells=2, workers=4).startswith("10 minutes with 4 workers")
+    assert total_time(1200, cells=2, workers=1).startswith("20 minutes; ")
 
 
 def test_the_table_holds_what_the_runs_have_logged(write_grid: WriteGrid, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from adavit.runtime import memory
-from adavit.runtime.memory import free_bytes, in_words
+from adavit.runtime.memory import free_bytes
 
 CPU = torch.device("cpu")
 
@@ -47,11 +47,3 @@ def test_a_system_that_says_nothing_is_not_guessed_at(
     infinite = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (infinite, infinite))
     assert free_bytes(CPU) is None
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(1234, "1.2 KB"), (2.5e6, "2.5 MB"), (1.5e12, "1,500.0 GB"), (10**40, "over a billion GB")],
-)
-def test_sizes_are_told_in_words(size: float, text: str) -> None:
-    assert in_words(size) == text

@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.runtime.wording import counted, did_you_mean
+from adavit.runtime.wording import counted, did_you_mean, duration, size
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,33 @@ def test_one_thing_is_singular(count: int, words: str) -> None:
 def test_the_nearest_word_is_asked_for() -> None:
     assert did_you_mean("axis", ["base", "axes"]) == " Did you mean axes?"
     assert did_you_mean("zzz", ["base", "axes"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.42, "0.42 seconds"),
+        (40, "40 seconds"),
+        (120, "2 minutes"),
+        (4000, "66.7 minutes"),
+        (7200, "2 hours"),
+        (16_383_804, "189.6 days"),
+    ],
+)
+def test_a_time_has_the_unit_that_people_would_use(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0 bytes"),
+        (812, "812 bytes"),
+        (3400, "3.4 kB"),
+        (1_300_000, "1.3 MB"),
+        (2 * 10**9, "2 GB"),
+        (10**40, "over a billion GB"),
+    ],
+)
+def test_a_size_has_the_unit_that_people_would_use(count: int, words: str) -> None:
+    assert size(count) == words
