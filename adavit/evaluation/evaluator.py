@@ -58,6 +58,7 @@ class Evaluator:
     Attributes:
         names: Names of the metrics as recorded, for example ("fid", "kid") or ("fd_random",
             "kid_random").
+        reference_fingerprint: Content digest of the reference set.
 
     Raises:
         UserError: If a metric is unknown or images are too few or of a wrong type.
@@ -83,7 +84,7 @@ class Evaluator:
         check_names(self.metrics, tuple(MEASURES))
         self.names = tuple(recorded_name(metric, extractor.name) for metric in self.metrics)
         self._images = _as_array(reference_images)
-        self._fingerprint = reference_fingerprint
+        self.reference_fingerprint = reference_fingerprint
         self._name = reference_name
         self._split = split
         self._data_resize = data_resize
@@ -265,7 +266,7 @@ class Evaluator:
             n_half=counts.get("halves"),
             reference=self._name,
             split=self._split,
-            reference_fingerprint=self._fingerprint,
+            reference_fingerprint=self.reference_fingerprint,
             resolution=int(height) if height == width else f"{height} x {width}",
             data_resize=self._data_resize,
             channels=int(self._images.shape[1]),

@@ -37,6 +37,11 @@ class Snapshots:
         self._best = None if workload.evaluator is None else BestGenerator(average)
 
     @property
+    def _reference_fingerprint(self) -> str | None:
+        evaluator = self._workload.evaluator
+        return None if evaluator is None else evaluator.reference_fingerprint
+
+    @property
     def are_behind(self) -> bool:
         """Whether anything has happened since the checkpoint."""
         return self._saved != self._progress.state_dict()
@@ -56,6 +61,7 @@ class Snapshots:
         state = {
             "config": config.as_dict(),
             "fingerprint": self._workload.image_set.fingerprint,
+            "reference_fingerprint": self._reference_fingerprint,
             **state_of(parts),
         }
         save_newest(self._directory, state, keep=config.run.keep_checkpoints)
@@ -89,6 +95,14 @@ class Snapshots:
                 f"the images of {workload.config.data.source!r} are not those the run was trained"
                 f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
                 " start a new run."
+            )
+        measured = loaded.state.get("reference_fingerprint")
+        if None not in (measured, self._reference_fingerprint) and (
+            measured != self._reference_fingerprint
+        ):
+            raise UserError(
+                "the images that the metrics compare with are not those of the run's figures so far: they"
+                " have changed since. Restore them; for other real images start a new run with --metric-data."
             )
         try:
             restore(parts, loaded.state)

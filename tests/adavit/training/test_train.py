@@ -2,6 +2,7 @@ import datetime
 import json
 import math
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -317,3 +318,19 @@ def test_settings_by_their_short_names_are_those_of_a_configuration(
 def test_what_is_no_configuration_gets_a_message(config: Any) -> None:
     with pytest.raises(UserError, match=r"expected an adavit\.RunConfig\. Name settings instead"):
         adavit.train(config)
+
+
+def test_other_images_to_compare_with_are_refused_on_resume(
+    tiny: Tiny, pictures: Path, tmp_path: Path
+) -> None:
+    """Figures before and after would stand in one log as if they compared."""
+    reference = tmp_path / "reference"
+    shutil.copytree(pictures, reference)
+    run = adavit.train(tiny({"metrics": {"reference": str(reference)}}))
+    before = (run / "metrics.jsonl").read_bytes()
+    next(reference.rglob("*.png")).unlink()
+    with pytest.raises(
+        UserError, match="the metrics compare with are not those of the run's figures"
+    ):
+        adavit.resume(run, kimg=0.08)
+    assert (run / "metrics.jsonl").read_bytes() == before
