@@ -21,7 +21,16 @@ from adavit.runtime.files import (
 from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
-_SECTIONS = (rb"^data:", rb"^(pre)?training:")
+_NAMES_OF_SECTIONS = re.compile(rb"^(\w[\w-]*):", re.MULTILINE)
+_SECTIONS = {
+    b"augment",
+    b"generator",
+    b"discriminator",
+    b"metrics",
+    b"run",
+    b"training",
+    b"pretraining",
+}
 _OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
 _NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
 _LARGEST = 99_999
@@ -172,11 +181,12 @@ class RunDirectory:
     def is_run(self) -> bool:
         """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too.
 
-        Other tools have a config.yaml too: one in a folder without the mark counts if it looks like ours.
+        Other tools have a config.yaml too: in a folder without the mark one that names sections, but
+        none of ours, does not count.
         """
         if self.checkpoints():
             return True
-        return self.config.is_file() and (self.mark.is_file() or _is_ours(self.config))
+        return self.config.is_file() and (self.mark.is_file() or not _is_foreign(self.config))
 
     def checkpoint_at(self, place: int) -> Path:
         """Where the checkpoint goes that was written `place` before the newest, e.g. `checkpoint-1.pt`."""
@@ -249,13 +259,13 @@ class RunDirectory:
         return cut_back(log, images)
 
 
-def _is_ours(config: Path) -> bool:
+def _is_foreign(config: Path) -> bool:
     try:
         with config.open("rb") as file:
-            start = file.read(1 << 16)
+            names = set(_NAMES_OF_SECTIONS.findall(file.read(1 << 16)))
     except OSError:
-        return True  # whoever reads it says why it cannot be read
-    return all(re.search(pattern, start, re.MULTILINE) for pattern in _SECTIONS)
+        return False  # whoever reads it says why it cannot be read
+    return bool(names) and not names & _SECTIONS
 
 
 def _names_in(folder: Path) -> list[str]:

@@ -19,7 +19,8 @@ def check_like(saved: Any, present: Any, where: str) -> None:
 
     Args:
         saved: Nested dictionaries, lists and tuples of tensors and plain values.
-        present: Of a part that was just made; an empty dictionary and None say nothing of what may come.
+        present: Of a part that was just made; an empty dictionary, an empty list of numbers and None say
+            nothing of what may come.
         where: Names the value, for messages.
 
     Raises:
@@ -76,7 +77,12 @@ def check_moments(saved: Mapping[str, Any], optimiser: torch.optim.Optimizer, wh
 def _check_tensor(saved: Any, present: Tensor, where: str) -> None:
     if not isinstance(saved, Tensor):
         raise ValueError(f"{where} is {shown(saved)}, expected a tensor")
-    if saved.shape != present.shape or saved.dtype != present.dtype or saved.is_sparse:
+    open_ended = present.shape == (0,) and saved.ndim == 1
+    if (
+        saved.dtype != present.dtype
+        or saved.is_sparse
+        or not (open_ended or saved.shape == present.shape)
+    ):
         raise ValueError(
             f"{where} is {list(saved.shape)} of {saved.dtype}, expected {list(present.shape)} of"
             f" {present.dtype}"

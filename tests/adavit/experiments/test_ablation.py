@@ -16,7 +16,7 @@ from tests.adavit.experiments.queue_processes import notes
 pytestmark = pytest.mark.usefixtures("no_curves")
 
 CELL_FILES = {
-    ".adavit-results", "cell.json", "checkpoint.pt", "checkpoint-1.pt", "config.yaml", "data.json",
+    "cell.json", "checkpoint.pt", "checkpoint-1.pt", "config.yaml", "data.json",
     "environment.json", "generator-best.safetensors", "generator-last.safetensors", "metrics.jsonl", "samples",
     "stats.jsonl", "worker.log",
 }  # fmt: skip

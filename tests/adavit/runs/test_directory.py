@@ -249,8 +249,8 @@ def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:
     ("text", "marked", "is_run"),
     [
         ("model: sdxl\n", False, False),
-        ("- 1\n", False, False),
-        ("data: {}\n", False, False),
+        ("data: {}\nsteps: 3\n", False, False),
+        ("", False, True),  # a kill came while it was written
         ("data:\n  source: x\ntraining: {}\n", False, True),
         ("pretraining: {}\ndata: {}\n", False, True),
         ("\0 damaged", True, True),  # it has been one

@@ -13,6 +13,7 @@ PRESENT = {
     "pair": (0.0, 0.99),
     "later": {},
     "nothing": None,
+    "losses": torch.empty(0),
 }
 
 
@@ -26,6 +27,7 @@ PRESENT = {
         {"weights": torch.ones(2, 3)},
         {"later": {"x": 1}},
         {"nothing": 2},
+        {"losses": torch.ones(7)},
         {"pair": [0.1, 0.2]},
     ],
 )
@@ -45,6 +47,7 @@ def test_other_numbers_of_the_same_kind_fit(saved: dict[str, Any]) -> None:
         ({"weights": torch.zeros(3, 2)}, r"part.weights is \[3, 2\].*expected \[2, 3\]"),
         ({"weights": torch.zeros(2, 3).long()}, "int64"),
         ({"weights": 0}, "expected a tensor"),
+        ({"losses": torch.ones(7, 2)}, r"part.losses is \[7, 2\]"),
         ({"pair": (0.1,)}, "part.pair is .*expected 2 values"),
         ({"pair": (0.1, None)}, r"part.pair\[1\] is None"),
         ({"later": 3}, "part.later is 3"),
