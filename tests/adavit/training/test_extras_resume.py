@@ -98,7 +98,7 @@ def test_a_checkpoint_without_the_state_of_a_part_is_refused(
     training = {"lecam": 0.1, "apa_p_max": 0.5, "total_kimg": 0.016}
     run = adavit.train(tiny({"training": training, "metrics": {"names": []}}))
     state = torch.load(run / "checkpoint.pt", weights_only=True)
-    assert state.keys() == {"format", "config", "fingerprint", *PARTS}
+    assert state.keys() == {"format", "config", "fingerprint", "reference_fingerprint", *PARTS}
     for name in PARTS:
         others = {key: value for key, value in state.items() if key != name}
         for damaged in (others, {**others, name: {}}, {**others, name: None}):
