@@ -8,6 +8,7 @@ which such a field is optional and holds the word "auto" until `adavit.config.au
 import copy
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -23,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from adavit.errors import shown
 from adavit.runtime.paths import expand_home
 
 AUTO = "auto"
@@ -128,7 +130,18 @@ class _AsWritten:
         return handler(writable(source))
 
 
-UserPath = Annotated[Path, AfterValidator(expand_home)]
+def _in_text(path: Path) -> Path:
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"the path {shown(os.fspath(path))} holds bytes that are no text in UTF-8, which files of settings"
+            " are; expected a name that is. Rename the file or folder, or choose another."
+        ) from None
+    return path
+
+
+UserPath = Annotated[Path, AfterValidator(expand_home), AfterValidator(_in_text)]
 """A path as a user writes it."""
 
 UserSource = Annotated[str, AfterValidator(expand_home)]

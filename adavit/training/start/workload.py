@@ -27,6 +27,7 @@ from adavit.evaluation.scoring import build_evaluator
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, keep_freed_memory
+from adavit.runtime.wording import counted
 from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
@@ -141,7 +142,7 @@ def load_workload(
         seed=config.run.seed,
     )
     console.note(
-        f"Training on {len(split.train):,} images{', doubled by flips' if data.mirror else ''};"
+        f"Training on {counted(len(split.train), 'image', 'images')}{', doubled by flips' if data.mirror else ''};"
         f" {len(split.heldout):,} held out."
     )
     facts = RunFacts(

@@ -242,6 +242,11 @@ def test_devices_and_pipes_are_no_settings(tmp_path: Path) -> None:
             read_config_file(path)
 
 
+def test_a_path_that_is_no_text_is_named() -> None:
+    with pytest.raises(UserError, match=r"the path .*no text in UTF-8.* Rename"):
+        build_config([{"run": {"out": "caf\udce9"}}])
+
+
 def test_a_name_that_is_no_text_is_named() -> None:
     with pytest.raises(UserError, match=r"data\.source is .*no text in UTF-8.* Rename the file"):
         build_config([{"data": {"source": "caf\udce9"}}])
