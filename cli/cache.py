@@ -123,7 +123,7 @@ def _sets_of(sources: Sequence[str], folder: Path) -> list[CachedSet]:
         matching = [each for each in known if each.source in names]
         if not matching:
             raise UserError(
-                f"the cache holds no set of {source!r}, but must, to remove it. "
+                f"the cache holds no images of {source!r}, so there is nothing to remove. "
                 "See what it holds with: adavit cache list."
             )
         found += matching

@@ -17,12 +17,12 @@ MENDABLE = 2
 FAILED = 1
 
 OUT_OF_MEMORY = (
-    "out of memory. Expected room for one microbatch; use a smaller --microbatch or --batch, or a"
-    " lower --resolution."
+    "out of memory. Expected room for one step; close other programs. In training, a smaller"
+    " --microbatch or --batch, a lower --resolution or smaller networks need less."
 )
 TOO_MANY_FILES = (
-    "too many files are open at once for this system. Expected leave to open some hundred; allow it"
-    " with: ulimit -n 1024."
+    "too many files are open at once for this system. Expected permission to open a few hundred;"
+    " raise the limit with: ulimit -n 1024."
 )
 _SIGNS_OF_MEMORY = (
     "can't allocate memory",  # torch
@@ -114,8 +114,8 @@ def _fail_by_machine(error: Exception) -> None:
         _fail(TOO_MANY_FILES, FAILED)
     if "AcceleratorError" in kinds:
         _fail(
-            f"the device failed ({text.splitlines()[0]}), expected it to work. Continue with"
-            " --resume.",
+            f"the device failed ({text.splitlines()[0]}), expected it to work. Restart the"
+            " program; a training run goes on with --resume.",
             FAILED,
         )
     raise error

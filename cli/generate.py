@@ -59,7 +59,7 @@ def command(
     numbers = parse_seeds(seeds)
     if grid is None and (scale is not None or captions):
         raise UserError(
-            "--scale and --captions are about the grid, but --grid is not given. Add --grid."
+            "--scale and --captions change the grid, but --grid is not given. Add --grid."
         )
     from adavit.generation.generate import generate
     from adavit.generation.grid import GridLayout

@@ -2,11 +2,13 @@
 
 import difflib
 import importlib
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from adavit.cli.errors import run_and_exit
+from adavit.errors import RunError, UserError
 from adavit.runtime.streams import lenient_streams
 
 COMMANDS = {
@@ -53,6 +55,20 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"there is no command {name!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Calls the command; what its errors advise are options that it has."""
+        try:
+            return super().invoke(ctx)
+        except (RunError, UserError) as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            known = set() if command is None else _options(command)
+            if "--set" not in known:
+                raise
+            from adavit.config.short_names import in_keys  # for errors alone: it takes a while
+
+            error.args = (in_keys(str(error), known),)
+            raise
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Names and options, without importing any command."""
         if incomplete.startswith("-"):
@@ -64,6 +80,12 @@ class LazyGroup(click.Group):
         """One line per command, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _options(command: click.Command) -> set[str]:
+    if isinstance(command, click.Group):
+        return set().union(*map(_options, command.commands.values()))
+    return {flag for parameter in command.params for flag in parameter.opts}
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -70,8 +70,8 @@ def parse_yaml(text: str, where: str) -> Values:
         values = load_yaml(text)
     except TooLarge as error:
         raise UserError(
-            f"{where} cannot be used: {error}. Expected some hundred settings; write them without"
-            " references, correct the file."
+            f"{where} cannot be used: {error}. Expected a few hundred settings at most; write them"
+            " out, without references (& and *)."
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         line = getattr(getattr(error, "problem_mark", None), "line", None)

@@ -1,6 +1,7 @@
 """Short names of settings: the flags of `adavit train`, and the arguments of `adavit.train`."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from typing import Any
 
 from adavit.config.layers import Values, merge
@@ -47,6 +48,34 @@ SHORT_NAMES = {
     "keep": "run.keep_checkpoints",
 }
 """Keys of the configuration by the names that most people need."""
+
+
+# A flag, and its value where one is recognised: words of a sentence may follow it too.
+_FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: (\d[\w.]*\b|[A-Z]{2,}|auto|none|rt|vit|bgc)\b)?")
+_NAMED_COMMAND = re.compile(r"\badavit [a-z]+ [^.,;]*$")
+
+
+def in_keys(message: str, flags: Container[str] = ()) -> str:
+    """A message whose remedies hold where flags of `adavit train` are not taken.
+
+    `Use --resolution 32` becomes `Use --set data.resolution=32`, and `Lower --subset` becomes
+    `Lower data.subset`. The flags of a whole command that the message names stay as they are.
+
+    Args:
+        message: As raised by what knows the flags of `adavit train` alone.
+        flags: Those that are taken all the same, such as "--data".
+    """
+
+    def replaced(found: re.Match[str]) -> str:
+        name = found[1].replace("-", "_")
+        if name not in SHORT_NAMES or f"--{found[1]}" in flags:
+            return found[0]
+        if _NAMED_COMMAND.search(message[: found.start()]):
+            return found[0]
+        key = SHORT_NAMES[name]
+        return key if found[2] is None else f"--set {key}={found[2]}"
+
+    return _FLAG.sub(replaced, message)
 
 
 def key_of_flag(flag: str) -> str:

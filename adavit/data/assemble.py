@@ -260,7 +260,7 @@ def _alone_if_large(opened: OpenedImage, lock: threading.Lock) -> AbstractContex
 
 def _too_large(name: str) -> RunError:
     return RunError(
-        f"The memory does not suffice to decode {name}. Free some, or leave the image out."
+        f"there is not enough memory to decode {name}. Free some, or leave the image out."
     )
 
 

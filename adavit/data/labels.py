@@ -105,7 +105,7 @@ def read_label_file(member: Member) -> dict[str, int] | str:
     except OSError as error:
         raise UserError(
             f"{printable(member.name)} of the data cannot be read ({error.strerror}), but must be, as it "
-            "holds the classes. Check its permissions, or take it away to train without classes."
+            "holds the classes. Check its permissions, or remove it to train without classes."
         ) from error
     except Exception as error:  # noqa: BLE001 - broken archives, encodings, nesting too deep, numbers too long
         return f"is not used: it cannot be read as JSON ({type(error).__name__})"

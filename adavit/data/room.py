@@ -34,6 +34,6 @@ def check_room(images: int, side: int, cache_dir: Path | None) -> None:
     raise RunError(
         f"{images:,} images of {side} px take at least {size(needed)}, but the disk of the cache"
         f" {str(cache_dir)!r} has {size(disk)} and the memory {size(memory)} free. Expected"
-        " room on the disk; make some, name another folder with ADAVIT_CACHE, or use a lower"
-        " --resolution."
+        " room on the disk; make some, or name another folder with ADAVIT_CACHE; in training a lower"
+        " --resolution needs less."
     )

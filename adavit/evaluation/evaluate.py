@@ -323,8 +323,8 @@ def _refuse_flags_of_generators(
     given += [("--metrics", name) for name in metrics if name in GENERATOR_MEASURES]
     for flag, value in given:
         raise UserError(
-            f"{flag} is {value}, but {subject.name!r} is read as images, which only a generator has"
-            " a use for. Leave it out, or name a run or a .safetensors file."
+            f"{flag} is {value}, which takes a generator, but {subject.name!r} is read as images."
+            " Leave it out, or name a run or a .safetensors file."
         )
 
 

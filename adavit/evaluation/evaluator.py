@@ -281,7 +281,7 @@ def _flag_of_fakes_named() -> Iterator[None]:
     try:
         yield
     except TooFewImagesError as error:
-        raise UserError(f"{error} How many a generator draws is set with --fakes.") from None
+        raise UserError(f"{error} --fakes says how many a generator draws.") from None
 
 
 def _as_array(images: np.ndarray | Tensor) -> np.ndarray:

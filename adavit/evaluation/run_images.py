@@ -150,14 +150,14 @@ def known_source(source: str, name: str) -> str:
     """
     if source.startswith(HERE) and not Path(source).exists():
         raise UserError(
-            f"{name!r} knows its data by the name {source.removeprefix(HERE)!r} alone, since it lies"
-            " outside of its run, and there is none of that name here. Expected the images; name"
-            " them with --data."
+            f"{name!r} lies outside of its run and knows its data by the name"
+            f" {source.removeprefix(HERE)!r} alone, which is not in this folder. Expected the"
+            " images; name them with --data."
         )
     if source.partition(":")[0] not in NAMES and not Path(source).exists():
         raise UserError(
-            f"the images that {name!r} was trained on are no longer at {source!r}. Name with --data where"
-            " they, or others to compare with, are now."
+            f"the images that {name!r} was trained on are no longer at {source!r}. Give their"
+            " new place with --data, or other images to compare with."
         )
     return source
 

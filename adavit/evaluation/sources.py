@@ -73,7 +73,7 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
         return GeneratorSource(source, stored, config_of(stored), run)
     if not _exists(path) and source.partition(":")[0] not in NAMES:
         raise UserError(
-            f"{flag} {source!r} is neither there nor a known name, expected a run, a .safetensors"
+            f"{flag} {source!r} does not exist and is no known name, expected a run, a .safetensors"
             f" file, a folder or zip of images, or one of {', '.join(NAMES)}. Check the path."
         )
     return ImageSource(source)

@@ -145,5 +145,5 @@ class CellDirectory:
         if found != self.cell.fingerprint:
             raise UserError(
                 f"the run in {str(self.path)!r} was trained on other images (fingerprint"
-                f" {str(found)[:12]}, expected {self.cell.fingerprint[:12]}). Move it away."
+                f" {str(found)[:12]}, expected {self.cell.fingerprint[:12]}). Move it elsewhere."
             )

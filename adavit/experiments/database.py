@@ -108,7 +108,7 @@ def _engine_arguments(address: sqlalchemy.URL) -> dict[str, Any]:
 def _cannot_be_opened(url: str, cause: str) -> NoReturn:
     raise UserError(
         f"the queue {shown_url(url)!r} cannot be opened ({cause}), expected a database that may be"
-        " written. Check the URL and that the server runs."
+        " written. Check the URL, and that the server is running."
     ) from None
 
 

@@ -180,7 +180,7 @@ def check_size(runs: int, what: str, noun: str, fewer: str) -> None:
     if runs > MAXIMUM_RUNS:
         raise UserError(
             f"{what} has {runs:,} {noun}, expected at most {MAXIMUM_RUNS:,}. Give fewer {fewer}, or"
-            " divide it."
+            " split it into several."
         )
 
 

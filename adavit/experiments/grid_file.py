@@ -143,7 +143,7 @@ def read_grid(source: str) -> Grid:
 
 def _options(axis: object, given: object) -> dict[Any, Values]:
     if not isinstance(axis, str):
-        raise UserError(f"axes.{axis} is not a text, expected a name. Correct the file.")
+        raise UserError(f"axes.{axis} is not text, expected a name. Correct the file.")
     if is_setting(axis):
         if not isinstance(given, list) or not given:
             raise UserError(

@@ -81,7 +81,7 @@ class Patience:
             if waited >= allowed:
                 raise QueueUnreachable(
                     f"the queue {self.queue!r} could not be reached for {waited:.0f} seconds"
-                    f" ({cause}), expected a database that may be written. Mend that, then run the"
+                    f" ({cause}), expected a database that may be written. Fix that, then run the"
                     " same command again; each cell goes on from its last checkpoint.",
                     cause,
                 )

@@ -243,7 +243,7 @@ def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outc
             found.append((trial.value or 0.0, plan.make_cell(job, trial.params), outcomes[job]))
     if not found:
         raise RunError(
-            f"all {len(outcomes)} runs have failed ({failures[0]}). Mend that, then run the same"
+            f"all {len(outcomes)} runs have failed ({failures[0]}). Fix the cause, then run the same"
             " command with --retry-failed."
         )
     found.sort(key=lambda entry: entry[0])

@@ -16,6 +16,7 @@ from typing import Protocol, TextIO
 
 import torch
 
+from adavit.config.short_names import in_keys
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
@@ -258,7 +259,7 @@ class Worker:
         deaths = claim.deaths_without_progress(begun_at)
         if deaths >= DEATHS_ALLOWED:
             raise RunError(
-                f"{deaths} workers in a row died of this cell without a new checkpoint, the last"
+                f"{deaths} workers in a row died in this cell without a new checkpoint, the last"
                 f" one {claim.last_worker}. Look for what killed them (memory?), then run again"
                 " with --retry-failed."
             )
@@ -293,7 +294,9 @@ class Worker:
             )
         known = isinstance(error, UserError | RunError)
         text = str(error).strip()
-        reason = text if known else f"{type(error).__name__}: {(text.splitlines() or [''])[0]}"
+        reason = (
+            in_keys(text) if known else f"{type(error).__name__}: {(text.splitlines() or [''])[0]}"
+        )
         title = claim.job if directory is None else directory.cell.title
         self.console.note(f"[{title}] Failed: {reason}")
         try:

@@ -56,8 +56,8 @@ def check_features(features: Tensor, side: str) -> None:
     if not bool(finite.all()):
         raise RunError(
             f"{int((~finite).sum())} of {len(features)} {side} have features that are not finite, "
-            "but a distance needs numbers. Check the weights of the extractor; another extractor "
-            "tells whether it is to blame."
+            "but a distance needs numbers. Check the extractor's weights; trying another extractor "
+            "tells whether they are at fault."
         )
 
 

@@ -235,7 +235,7 @@ def _settings(file: Path) -> dict[str, Any]:
         return {}
     content = read_text(file)
     if content is None:
-        raise UserError(f"{file.name} is no file of UTF-8 text. Restore it.")
+        raise UserError(f"{file.name} is not UTF-8 text. Restore it.")
     settings = sound(flat_settings(parse_yaml(content, file.name)), file.name)
     check_settings(settings, file.name)
     return dict(settings)

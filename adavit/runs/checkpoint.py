@@ -138,7 +138,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(
             f"checkpoint {str(path)!r} is damaged or not a checkpoint ({reason}), expected tensors"
             " and plain values as adavit train has written them. Start again with a new --out; the"
-            " generators beside it are whole files of their own."
+            " generator files beside it do not depend on it."
         )
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None

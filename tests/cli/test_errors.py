@@ -1,15 +1,19 @@
 import contextlib
 import errno
+import importlib
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import click
 import pytest
 from PIL import Image
 
 from adavit.cli.errors import run_and_exit
+from adavit.cli.main import COMMANDS
 from adavit.runtime.signals import Stopped
 from tests.cli.conftest import TINY, Adavit
 
@@ -48,7 +52,7 @@ from tests.cli.conftest import TINY, Adavit
         ("evaluate pictures --data single", "Name others with --data"),
         ("augment preview --data pictures -o nowhere/p.png", "--out 'nowhere/p.png' cannot be"),
         ("train --data pictures --out flat --dry-run", "--out 'flat' is not empty"),
-        ("evaluate tool --data nothing", "--data 'nothing' is neither"),
+        ("evaluate tool --data nothing", "--data 'nothing' does not exist"),
         ("train --resume nothing", "is not a run directory"),
         ("train --resume pictures --dry-run", "--dry-run and --resume"),
         ("train --daat pictures", "--data"),
@@ -61,6 +65,12 @@ from tests.cli.conftest import TINY, Adavit
         ("generate pictures --seeds 0 --out x", "is not a run directory"),
         ("generate pictures --seeds 9-1 --out x", "--seeds"),
         ("trian", "trian"),
+        ("ablate smoke --data pictures --set data.resolution=17", "Use 16 or 32."),
+        ("ablate smoke --data pictures --set data.subset=900", "Lower data.subset"),
+        ("ablate smoke --data flat --set data.cond=true", "Leave data.cond out"),
+        ("sweep r1-gamma-cpu --data pictures --set data.val_fraction=2", "--set data.val_fraction"),
+        ("pretrain --data pictures --set data.subset=900 --out x", "Lower --subset"),
+        ("augment preview --data pictures --set data.resolution=17 -o p.png", "Use 16 or 32."),
     ],
 )
 def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
@@ -90,7 +100,20 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
     assert "Traceback" not in outcome.err
     errors = [line for line in outcome.err.splitlines() if line.startswith("Error")]
     assert len(errors) == 1
-    assert not Path("runs").exists()
+    assert _flags_of_no_option(arguments, errors[0]) == set()
+    assert not list(Path().glob("runs/0*"))
+
+
+def _flags_of_no_option(arguments: str, error: str) -> set[str]:
+    """What an error names as a flag, though the command has none of that name."""
+    name, *rest = arguments.split()
+    if name not in COMMANDS:
+        return set()
+    command = importlib.import_module(f"adavit.cli.{name}").command
+    if isinstance(command, click.Group):
+        command = command.commands[rest[0]]
+    known = {flag for parameter in command.params for flag in parameter.opts}
+    return set(re.findall(r"(?<!\S)--[a-z][a-z-]*", error)) - known - {*arguments.split()}
 
 
 def _offline(*_: object, **__: object) -> None:

@@ -43,7 +43,7 @@ def test_a_named_protocol_is_written_into_the_record(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("nothing", "SOURCE 'nothing' is neither there nor a known name"),
+        ("nothing", "SOURCE 'nothing' does not exist and is no known name"),
         ("pictures", "--data has no default"),
         ("pictures --data pictures --metrics fdi", "Did you mean fid"),
         ("pictures --data pictures --metrics ,", "must name each metric once"),
@@ -59,7 +59,7 @@ def test_a_named_protocol_is_written_into_the_record(
         ),
         (
             "pictures --data pictures --fakes 9 --metrics fid_infinity",
-            "Generate more. How many a generator draws is set with --fakes.",
+            "Generate more. --fakes says how many a generator draws.",
         ),
         ("pictures --data pictures --out no/x.json", "--out 'no/x.json' cannot be written"),
         ("pictures --data pictures --metrics is", "has no classes"),

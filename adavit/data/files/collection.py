@@ -125,7 +125,11 @@ def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Col
         if label_file is None and all(each.name.startswith(folder) for each in members):
             label_file = file
         else:
-            skipped.append(Skipped(printable(file.name), f"is a {LABEL_FILE} of a part of the set"))
+            skipped.append(
+                Skipped(
+                    printable(file.name), f"is a {LABEL_FILE} that does not lie above all images"
+                )
+            )
     skipped.sort(key=lambda each: each.name)
 
     def images() -> list[SourceImage]:

@@ -119,8 +119,9 @@ def _logits(
         if not found[kind].isfinite().all():
             raise UserError(
                 f"the discriminator of {run.name!r} gives logits of {NAMES[kind]} that are not"
-                " finite, expected numbers: its training diverged. Inspect an earlier copy of the"
-                " run, or train anew with a larger training.r1_gamma or smaller learning rates."
+                " finite, expected numbers: its training diverged. Inspect the checkpoint before it"
+                " (checkpoint-1.pt), or start a new run with a larger training.r1_gamma or smaller"
+                " learning rates."
             )
     figures = LogitFigures(found)
     return figures, losing_alarm(figures.values["r_relative"]) + overfitting_alarm(figures)

@@ -65,7 +65,7 @@ def read_inspected_run(source: str) -> InspectedRun:
         raise UserError(
             f"checkpoint {str(path)!r} cannot be inspected ({first_line(error)}), expected"
             " the networks and settings that this version of adavit train writes. Use the version"
-            " that wrote it, or train anew."
+            " that wrote it, or start a new run."
         ) from None
     return InspectedRun(
         name=source,

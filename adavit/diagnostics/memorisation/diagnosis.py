@@ -151,8 +151,8 @@ def _sides(diagnosed: DiagnosedImages, duplicates: Duplicates) -> _Sides:
             kept.append(index)
     if len(kept) < 2:
         raise UserError(
-            f"the training images are {len(kept)} different image, expected at least 2. Name the"
-            " images that were trained on with --data."
+            "the training images are all the same, expected at least 2 that differ. Name the images"
+            " that were trained on with --data."
         )
     seed = diagnosed.protocol["seed"]
     heldout = draw_indices(diagnosed.unseen, len(diagnosed.fakes), seed, "heldout")

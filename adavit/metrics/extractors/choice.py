@@ -50,8 +50,8 @@ def choose_extractor(
     name, _, rest = requested.partition(":")
     if name not in ("auto", "inception") and weights is not None:
         raise UserError(
-            f"inception weights {weights} were given together with extractor {requested}, which has"
-            " no use for them. Drop one of the two."
+            f"inception weights {weights} were given together with extractor {requested}, which does"
+            " not use them. Leave one of the two out."
         )
     if name == "torchvision":
         return _torchvision(requested, rest, chosen), None

@@ -33,7 +33,7 @@ def stored_settings(directory: RunDirectory) -> Values:
     if newest is None:
         raise UserError(
             f"{str(directory.config)!r} holds no settings, and there is no checkpoint, which would"
-            " hold them too; expected one of both. Start the run anew with another --out."
+            " hold them too; expected one of the two. Start the run anew with another --out."
         )
     return settings_of(newest.state)
 

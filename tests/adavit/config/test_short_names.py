@@ -3,7 +3,7 @@ import pytest
 from adavit.cli.train import command
 from adavit.config.layers import flatten
 from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
-from adavit.config.short_names import SHORT_NAMES, key_of_flag, layer_of
+from adavit.config.short_names import SHORT_NAMES, in_keys, key_of_flag, layer_of
 from adavit.errors import UserError
 from tests.cli.conftest import named_settings
 
@@ -50,3 +50,24 @@ def test_settings_and_whole_sections_are_one_layer() -> None:
 def test_an_unknown_name_is_named_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'kimgs' is not a setting .* Did you mean kimg\?"):
         layer_of({"kimgs": 20})
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Use --resolution 32.", "Use --set data.resolution=32."),
+        ("Use --resolution 32 or 64.", "Use --set data.resolution=32 or 64."),
+        ("Lower --subset or add images.", "Lower data.subset or add images."),
+        ("Use --val-fraction 0.05, or 0.", "Use --set data.val_fraction=0.05, or 0."),
+        ("or train without: --metrics none.", "or train without: --set metrics.names=none."),
+        ("Leave --freeze-d out.", "Leave training.freeze_d out."),
+        ("Give --data or --metric-data.", "Give --data or metrics.reference."),
+        ("Run with --retry-failed.", "Run with --retry-failed."),
+        ("Go on: adavit train --out x --kimg 3. Use --kimg.", None),
+    ],
+)
+def test_remedies_are_said_in_keys_where_the_flags_are_not_taken(
+    message: str, expected: str | None
+) -> None:
+    whole = "Go on: adavit train --out x --kimg 3. Use training.total_kimg."
+    assert in_keys(message, {"--data"}) == (expected or whole)

@@ -344,7 +344,9 @@ def test_memory_that_does_not_suffice_ends_the_run_and_is_not_kept(
 
     with monkeypatch.context() as patch:
         patch.setattr(PngImageFile, "load", short_of_memory)
-        with pytest.raises(RunError, match=r"does not suffice to decode cat/3\.png\. Free some"):
+        with pytest.raises(
+            RunError, match=r"is not enough memory to decode cat/3\.png\. Free some"
+        ):
             load_images(str(folder))
     assert len(load_images(str(folder))) == 3
 

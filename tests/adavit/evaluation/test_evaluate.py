@@ -121,7 +121,7 @@ def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
 
 def test_data_that_are_gone_are_asked_for(run: Path, pictures: Path) -> None:
     pictures.rename("moved")
-    with pytest.raises(UserError, match=r"are no longer at '.*pictures'. Name with --data where"):
+    with pytest.raises(UserError, match=r"are no longer at '.*pictures'. Give their new place"):
         evaluate(str(run), fakes=12, extractor="random")
     assert evaluate(str(run), fakes=12, extractor="random", data="moved")["protocol"]["n_real"] > 0
 
@@ -152,9 +152,9 @@ def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) ->
         ("pictures", {"protocol": "quick5k"}, "--data has no default"),
         ("others", {"fakes": 26, "data": "pictures"}, "'others' has 25. Lower --fakes"),
         ("pictures", {}, "--data has no default"),
-        ("nothing", {"data": "pictures"}, "SOURCE 'nothing' is neither there nor a known name"),
-        ("run", {"data": "nothing"}, "--data 'nothing' is neither"),
-        ("x" * 300, {"data": "pictures"}, "is neither there nor"),
+        ("nothing", {"data": "pictures"}, "SOURCE 'nothing' does not exist and is no known name"),
+        ("run", {"data": "nothing"}, "--data 'nothing' does not exist"),
+        ("x" * 300, {"data": "pictures"}, "does not exist and is no"),
         ("run", {"data": "large"}, "draws images of 32 px, but 'run' of 16 px"),
         ("pictures", {"data": "others", "which": "best"}, "--which is best"),
         ("pictures", {"data": "others", "truncation": 0.5}, "--truncation is 0.5"),

@@ -58,7 +58,7 @@ def test_a_path_wins_over_a_name(others: Path, pictures: Path) -> None:
 @pytest.mark.parametrize("name", ["nothing", "x" * 300, "null\0character", "cifar:test"])
 def test_what_is_nowhere_is_an_error_that_names_the_flag_and_what_there_may_be(name: str) -> None:
     assert not is_run_or_generator(Path(name))
-    with pytest.raises(UserError, match=r"^--data .* neither there .*small_set.*Check the path"):
+    with pytest.raises(UserError, match=r"^--data .* does not exist .*small_set.*Check the path"):
         open_source(name, "--data")
 
 

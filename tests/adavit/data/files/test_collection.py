@@ -45,7 +45,7 @@ def test_a_label_file_of_a_part_of_the_set_does_not_count(tmp_path: Path, conten
         assert collection.labels([0, 1]).classes == ("cats", "dogs")
         (skipped,) = collection.skipped
         assert skipped.name == "dogs/dataset.json"
-        assert skipped.reason == "is a dataset.json of a part of the set"
+        assert skipped.reason == "is a dataset.json that does not lie above all images"
 
 
 def test_a_label_file_below_folders_that_all_images_share_counts(tmp_path: Path) -> None:

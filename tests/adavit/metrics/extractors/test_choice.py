@@ -67,7 +67,7 @@ def test_unfit_weights_are_an_error_and_never_replaced_in_silence(
 
 
 def test_weights_for_the_random_extractor_are_an_error(inception_file: Path) -> None:
-    with pytest.raises(UserError, match=r"extractor random, which has no use for them. Drop one"):
+    with pytest.raises(UserError, match=r"extractor random, which does not use them. Leave one"):
         choose_extractor("random", weights=inception_file)
 
 

@@ -85,7 +85,7 @@ def test_vgg16_equals_torch_fidelity(tmp_path: Path) -> None:
     images = torch.from_numpy(drawn_images(2, seed=0))
     torch.testing.assert_close(extractor(images), theirs(images)[0], rtol=1e-4, atol=1e-5)
     assert (extractor.name, extractor.features) == ("vgg16", 4096)
-    with pytest.raises(UserError, match=r"vgg16:.*no use for them\. Drop one"):
+    with pytest.raises(UserError, match=r"vgg16:.*does not use them\. Leave one"):
         choose_extractor(f"vgg16:{tmp_path / 'vgg16.pth'}", weights=tmp_path / "vgg16.pth")
 
 
