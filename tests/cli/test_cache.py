@@ -69,5 +69,5 @@ def test_all_is_removed_but_downloads_only_when_asked(adavit: Adavit, own_cache:
 def test_a_set_that_is_not_there_is_named(adavit: Adavit) -> None:
     outcome = adavit("cache", "clear", "birds")
     assert outcome.code == 2
-    assert "no set of 'birds'" in outcome.err
+    assert "no images of 'birds'" in outcome.err
     assert "adavit cache list" in outcome.err
