@@ -21,7 +21,7 @@ import numpy as np
 from adavit.data.digests import fingerprint_start, set_fingerprint
 from adavit.data.files.members import Skipped
 from adavit.data.image_set import ImageSet
-from adavit.runtime.cache_folder import mark_used, trim
+from adavit.runtime.cache_folder import DIGEST, make_own_folder, mark_used, trim
 from adavit.runtime.files import unfinished_file
 
 FORMAT_VERSION = 5
@@ -158,7 +158,7 @@ def store_pixels(
         OSError: If they cannot be written (disk full, read-only). Nothing is left behind then.
     """
     folder = cache_dir / _FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    make_own_folder(folder)
     _remove_stale(folder)
     digest = fingerprint_start(shape, labels)
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
@@ -188,7 +188,7 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 def cached_sets(cache_dir: Path) -> list[CachedSet]:
     """What the cache holds, the least recently used first; entries that are damaged are left out."""
     found = []
-    for description in (cache_dir / _FOLDER).glob("*.json"):
+    for description in (cache_dir / _FOLDER).glob(f"{DIGEST}.json"):
         try:
             stored = json.loads(description.read_text(encoding="utf-8"))
             status = _pixels_of(description, stored).stat()
@@ -213,13 +213,13 @@ def _pixels_of(description: Path, stored: dict[str, Any]) -> Path:
 
 
 def _remove_unnamed(folder: Path) -> None:
-    """Remove pixels that no description names, and descriptions whose pixels are gone.
+    """Remove pixels that no description names, and descriptions whose pixels are gone; no files of others.
 
     Another process that has just written pixels and not yet their description finds them gone the
     next time and writes them again; the ones it works with stay mapped.
     """
     named = set()
-    for description in folder.glob("*.json"):
+    for description in folder.glob(f"{DIGEST}.json"):
         try:
             pixels = _pixels_of(description, json.loads(description.read_text(encoding="utf-8")))
         except _DAMAGE:
@@ -229,7 +229,7 @@ def _remove_unnamed(folder: Path) -> None:
         else:
             with suppress(OSError):
                 description.unlink()
-    for pixels in folder.glob("*.npy"):
+    for pixels in folder.glob(f"{DIGEST}.npy"):
         if pixels not in named:
             with suppress(OSError):
                 pixels.unlink()
@@ -237,7 +237,7 @@ def _remove_unnamed(folder: Path) -> None:
 
 def _remove_stale(folder: Path) -> None:
     """Remove what runs that were killed while writing left behind."""
-    for path in folder.glob(f"{_UNFINISHED}*"):
+    for path in folder.glob(f"{_UNFINISHED}*.partial"):
         with suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()

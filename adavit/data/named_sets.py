@@ -27,6 +27,7 @@ from adavit.data.known_names import NAMES, SMALL_SET, TORCHVISION_SETS
 from adavit.data.labels import Labels, describe
 from adavit.data.small_set.images import CLASSES, VERSION, draw_small_set
 from adavit.errors import RunError, UserError
+from adavit.runtime.cache_folder import make_own_folder
 
 
 @contextmanager
@@ -141,7 +142,7 @@ def _load_torchvision(name: str, split: str, data_root: Path) -> Any:
     except (RuntimeError, OSError):
         pass  # missing, incomplete or with another digest: torchvision says the same for all of them
     try:
-        data_root.mkdir(parents=True, exist_ok=True)
+        make_own_folder(data_root)
         return construct(str(data_root), download=True, **arguments)
     except (
         Exception

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from adavit.data.digests import images_digest
 from adavit.metrics.extractors.extractor import FeatureExtractor, tensors_digest
-from adavit.runtime.cache_folder import mark_used, trim
+from adavit.runtime.cache_folder import make_own_folder, mark_used, trim
 from adavit.runtime.files import write_bytes
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
@@ -59,6 +59,7 @@ def cached_features(cache_dir: Path, key: str, compute: Callable[[], Tensor]) ->
     if features is None:
         features = compute().cpu()
         try:
+            make_own_folder(path.parent)
             _write(path, key, features)
             trim(cache_dir, keep=[path])
         except OSError as error:
@@ -84,6 +85,5 @@ def _read(path: Path, key: str) -> Tensor | None:
 
 
 def _write(path: Path, key: str, features: Tensor) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"key": key, "digest": tensors_digest({"features": features})}
     write_bytes(path, save({"features": features.to(torch.float32).contiguous()}, metadata))

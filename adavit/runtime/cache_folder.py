@@ -9,13 +9,26 @@ from contextlib import suppress
 from pathlib import Path
 
 from adavit.errors import UserError
+from adavit.runtime.files import RESULTS_MARK, mark_results
 from adavit.runtime.paths import expand_home, home_folder
 
 DEFAULT_LIMIT_GB = 20.0
 PARTS = ("images", "features", "downloads")
 """Folders in it: decoded sets, features of real images, and data sets as they were downloaded."""
 
-_BOUNDED = ("images/*.npy", "features/*.safetensors")
+_HEXADECIMAL = "[0-9a-f]"
+DIGEST = 64 * _HEXADECIMAL
+"""Pattern of the names that decoded sets have."""
+
+_FEATURES = f"features-{32 * _HEXADECIMAL}.safetensors"
+_OWN_FILES = {
+    "images": (f"{DIGEST}.npy", f"{DIGEST}.json", ".tmp-*.partial"),
+    "features": (_FEATURES, ".features-*.partial"),
+    "downloads": (),
+}
+"""Patterns of what adavit itself calls its files; a folder that was there before may hold others."""
+
+_BOUNDED = (f"images/{DIGEST}.npy", f"features/{_FEATURES}")
 """What the limit counts. Downloads are not among it: they cannot always be had again."""
 
 
@@ -97,17 +110,35 @@ def part_size(cache_dir: Path, part: str) -> tuple[int, int]:
     count = total = 0
     for path in (cache_dir / part).rglob("*"):
         with suppress(OSError):
-            if path.is_file():
+            if path.is_file() and path.name != RESULTS_MARK:
                 count, total = count + 1, total + path.stat().st_size
     return count, total
 
 
+def make_own_folder(folder: Path) -> None:
+    """Make a folder for what can be made anew; one that was there already may hold files of others.
+
+    What is made is marked: it is no data, wherever it lies, and may be removed as a whole.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        mark_results(folder)
+
+
 def empty_part(cache_dir: Path, part: str) -> None:
-    """Remove one of `PARTS`.
+    """Remove one of `PARTS`; of a folder that adavit has not made, its own files alone.
+
+    Whoever names a folder of theirs as the cache may have a folder `images` or `downloads` in it.
 
     Raises:
         OSError: If something in it cannot be removed.
     """
     folder = cache_dir / part
-    if folder.exists():
+    if (folder / RESULTS_MARK).exists():
         shutil.rmtree(folder)
+        return
+    for path in [path for pattern in _OWN_FILES[part] for path in folder.glob(pattern)]:
+        path.unlink(missing_ok=True)

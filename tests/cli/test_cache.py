@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from adavit.data import load_images
+from adavit.runtime.cache_folder import make_own_folder
 from adavit.runtime.wording import size
 from tests.cli.conftest import Adavit
 from tests.references.data_files import png, write_folder
@@ -18,7 +19,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("cats", "dogs"):
         load_images(str(write_folder(tmp_path / name, {"1.png": png(ord(name[0]))})))
     for part, length in (("features", 2_000_000), ("downloads", 3_000_000)):
-        (folder / part).mkdir()
+        make_own_folder(folder / part)
         (folder / part / "file").write_bytes(bytes(length))
     return folder
 
@@ -35,7 +36,7 @@ def test_the_size_is_told_by_part(
     adavit: Adavit, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAVIT_CACHE_GB", "2.5")
-    stored = size(sum(path.stat().st_size for path in (own_cache / "images").iterdir()))
+    stored = size(sum(path.stat().st_size for path in (own_cache / "images").glob("[!.]*")))
     lines = adavit("cache", "size").out.splitlines()
     assert lines[0] == str(own_cache)
     assert [line.split() for line in lines[1:4]] == [

@@ -374,7 +374,7 @@ def test_each_source_has_one_entry_however_often_it_is_edited(
     for seed in range(4):
         (folder / "dog" / "1.png").write_bytes(png(10 + seed))
         load_images(str(folder))
-    kinds = sorted(path.suffix for path in (own_cache / "images").iterdir())
+    kinds = sorted(path.suffix for path in (own_cache / "images").glob("[!.]*"))
     assert kinds == [".json", ".npy"]
 
 

@@ -18,7 +18,7 @@ def unexpected() -> torch.Tensor:
 
 
 def cache_file(folder: Path) -> Path:
-    (path,) = (folder / "features").iterdir()  # also: no temporary file is left
+    (path,) = (folder / "features").glob("[!.]*")  # also: no temporary file is left
     return path
 
 

@@ -3,9 +3,20 @@ from pathlib import Path
 
 import pytest
 
+from adavit.data.files.folder import list_folder
+from adavit.data.files.members import Member, Skipped
 from adavit.errors import UserError
 from adavit.runtime import cache_folder
-from adavit.runtime.cache_folder import cache_limit_bytes, default_cache_dir, mark_used, trim
+from adavit.runtime.cache_folder import (
+    PARTS,
+    cache_limit_bytes,
+    default_cache_dir,
+    empty_part,
+    make_own_folder,
+    mark_used,
+    trim,
+)
+from tests.references.data_files import png, write_folder
 
 
 def test_cache_folder_follows_the_environment(
@@ -43,18 +54,57 @@ def test_a_limit_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch, giv
 def test_sets_and_features_used_longest_ago_are_removed_and_downloads_never(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ["downloads/cifar.tar.gz", "images/a.npy", "features/b.safetensors", "images/c.npy"]
+    names = [
+        "downloads/cifar.tar.gz",
+        f"images/{64 * 'a'}.npy",
+        f"features/features-{32 * 'b'}.safetensors",
+        f"images/{64 * 'c'}.npy",
+        "images/theirs.npy",
+    ]
     for age, name in enumerate(names):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(bytes(1000))
         os.utime(path, (1000 + age, 1000 + age))
     monkeypatch.setenv("ADAVIT_CACHE_GB", "0.000002")
-    assert trim(tmp_path) == [tmp_path / "images/a.npy"]
+    assert trim(tmp_path) == [tmp_path / names[1]]
     assert trim(tmp_path) == []
-    mark_used(tmp_path / "features/b.safetensors")
+    mark_used(tmp_path / names[2])
     monkeypatch.setenv("ADAVIT_CACHE_GB", "0")
-    kept = tmp_path / "images/c.npy"
-    assert trim(tmp_path, keep=[kept]) == [tmp_path / "features/b.safetensors"]
+    kept = tmp_path / names[3]
+    assert trim(tmp_path, keep=[kept]) == [tmp_path / names[2]]
     assert kept.exists()
     assert (tmp_path / names[0]).exists()
+    assert (tmp_path / names[4]).exists()
+
+
+def test_what_adavit_made_is_emptied_whole_and_of_a_folder_of_others_its_own_files_alone(
+    tmp_path: Path,
+) -> None:
+    own = f"{64 * '0'}.json"
+    for part in PARTS:
+        theirs = tmp_path / "theirs" / part
+        theirs.mkdir(parents=True)
+        make_own_folder(theirs)
+        (theirs / "photo.png").write_text("theirs")
+        make_own_folder(tmp_path / "ours" / part)
+        (tmp_path / "ours" / part / "anything").write_text("ours")
+    (tmp_path / "theirs" / "images" / own).write_text("{}")
+    for part in PARTS:
+        empty_part(tmp_path / "theirs", part)
+        empty_part(tmp_path / "ours", part)
+    assert not list((tmp_path / "ours").iterdir())
+    assert {path.name for path in (tmp_path / "theirs").glob("*/*")} == {"photo.png"}
+    assert len(list((tmp_path / "theirs").glob("*/*"))) == len(PARTS)
+
+
+def test_the_cache_is_no_data_wherever_it_lies(tmp_path: Path) -> None:
+    write_folder(tmp_path, {"1.png": png(1), "2.png": png(2)})
+    for part in PARTS:
+        make_own_folder(tmp_path / "cache" / part)
+        write_folder(tmp_path / "cache" / part, {"flower.png": png(3)})
+    found = list_folder(tmp_path)
+    assert {each.name for each in found if isinstance(each, Member)} == {"1.png", "2.png"}
+    assert {each.name for each in found if isinstance(each, Skipped)} == {
+        f"cache/{part}/" for part in PARTS
+    }
