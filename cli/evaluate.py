@@ -86,6 +86,7 @@ would; ..._halves, one half of the real images against the other.
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, for scripts.")
 @options.data_root
+@options.reading
 @options.device
 @amount
 def command(source: str, as_json: bool, **given: Any) -> None:
@@ -94,6 +95,8 @@ def command(source: str, as_json: bool, **given: Any) -> None:
     from adavit.evaluation.summary import summarise_evaluation
 
     out = given.pop("out")
+    reading = {key: given.pop(f"data__{key}") for key in ("frames", "scale_16bit", "follow_links")}
+    given["reading"] = {key: value for key, value in reading.items() if value is not None}
     if out is not None:
         check_writable(out)
     with console_for(err=True) as console:

@@ -28,9 +28,7 @@ from adavit.runtime.wording import counted
 @click.option(
     "--labels",
     type=click.Choice(["shares", "even"]),
-    default="shares",
-    show_default=True,
-    help="How classes are drawn: as often as in the training images, or all equally often.",
+    help="How classes are drawn: as often as in the training images, or all equally often.  [default: shares]",
 )
 @options.which
 @click.option(

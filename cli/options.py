@@ -126,16 +126,18 @@ config = click.option(
 # Settings of the commands that train.
 data = setting("--data", meaning=f"A folder, a zip, or a name: {', '.join(NAMES)}.")
 follow_links = setting("--follow-links/--no-follow-links")
+frames, scale_16bit = setting("--frames"), setting("--scale-16bit")
 image_settings = in_order(
     setting("--resolution"),
     setting("--channels"),
-    setting("--frames"),
-    setting("--scale-16bit"),
+    frames,
+    scale_16bit,
     setting("--subset"),
     setting("--val-fraction"),
     setting("--data-root"),
     follow_links,
 )
+reading = in_order(frames, scale_16bit, follow_links)
 run_settings = in_order(setting("--seed"), setting("--device"))
 
 # Options of the commands that look at what a run made.

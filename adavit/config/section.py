@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -144,7 +145,11 @@ def _in_text(path: Path) -> Path:
 UserPath = Annotated[Path, AfterValidator(expand_home), AfterValidator(_in_text)]
 """A path as a user writes it."""
 
-UserSource = Annotated[str, AfterValidator(expand_home)]
+UserSource = Annotated[
+    str,
+    BeforeValidator(lambda given: os.fspath(given) if isinstance(given, Path) else given),
+    AfterValidator(expand_home),
+]
 """A path as a user writes it, or a name that stands for data."""
 
 Writable = Annotated[Model, _AsWritten()]

@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from adavit.runtime.files import unfinished_file
 FORMAT_VERSION = 5
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
-_STALE_SECONDS = 24 * 3600
 # What reading a file of anybody's making raises.
 _DAMAGE = (
     OSError,
@@ -159,7 +157,6 @@ def store_pixels(
     """
     folder = cache_dir / _FOLDER
     make_own_folder(folder)
-    _remove_stale(folder)
     digest = fingerprint_start(shape, labels)
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(_npy_header(shape))
@@ -233,11 +230,3 @@ def _remove_unnamed(folder: Path) -> None:
         if pixels not in named:
             with suppress(OSError):
                 pixels.unlink()
-
-
-def _remove_stale(folder: Path) -> None:
-    """Remove what runs that were killed while writing left behind."""
-    for path in folder.glob(f"{_UNFINISHED}*.partial"):
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                path.unlink()

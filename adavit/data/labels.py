@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adavit.data.files.members import LABEL_FILE, Member, normal, printable
+from adavit.data.files.members import LABEL_FILE, Member, normal, plain, printable
 from adavit.errors import UserError
 
 # Some 700,000 images; read as JSON it takes over 20 times its size of memory.
 _MAXIMUM_LABEL_FILE_BYTES = 32 << 20
+# Labels are names of classes, and shown: a number of a thousand digits is none.
+_LABEL_END = 2**63
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ def read_label_file(member: Member) -> dict[str, int] | str:
     contradictions: dict[str, str] = {}
     for entry in entries if isinstance(entries, list) else [None]:
         match entry:
-            case [str(name), int(value)] if not isinstance(value, bool):
-                path = normal(folder + name.replace("\\", "/"))
+            case [str(name), int(value)] if not isinstance(value, bool) and abs(value) < _LABEL_END:
+                path = normal(folder + plain(name))
                 if labels.setdefault(path, value) != value:
                     contradictions[path] = f"{printable(path)} ({labels[path]} and {value})"
             case _:

@@ -1,6 +1,6 @@
 """`evaluate`: the metrics of a run, a generator file, or images, against real images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def evaluate(
     truncation: float | None = None,
     seed: int | None = None,
     data_root: Path | None = None,
+    reading: Mapping[str, Any] | None = None,
     device: str = "auto",
     console: Console | None = None,
 ) -> dict[str, Any]:
@@ -66,6 +67,8 @@ def evaluate(
         seed: Start of the random stream; None takes the run's, which repeats the run's own figure. Of a
             folder it draws the `fakes` images, of each sub-folder its share; None is 0 then.
         data_root: Where downloaded sets are kept.
+        reading: `frames`, `scale_16bit` and `follow_links` of `load_images`, for folders and zips on both
+            sides; None reads `data` as the run read its own, and all else by default.
         device: As `adavit.runtime.devices.choose_device`.
         console: Told how it goes; None says nothing.
 
@@ -86,6 +89,7 @@ def evaluate(
         names,
         extractor,
         inception_weights=inception_weights,
+        reading=reading or {},
         device=device,
         console=console or SilentConsole(),
     )
@@ -101,6 +105,7 @@ def evaluate(
             count=count,
             seed=seed,
             data_root=data_root,
+            reading=reading or {},
             activity=evaluation.console.activity,
         ).load()
         for note in reference.images.notes:
@@ -125,6 +130,7 @@ class _Evaluation:
         extractor: ExtractorName,
         *,
         inception_weights: Path | None,
+        reading: Mapping[str, Any],
         device: str,
         console: Console,
     ) -> None:
@@ -134,6 +140,7 @@ class _Evaluation:
         self.extra: dict[str, Any] = {}
         self._requested = extractor
         self._weights = inception_weights
+        self._reading = reading
         self._device = choose_device(device)
 
     def of_generator(
@@ -238,6 +245,7 @@ class _Evaluation:
             channels=CHANNEL_NAMES[shape[1]],
             data_root=data_root,
             progress=lambda done, total: self.console.activity("decoding", done, total),
+            **self._reading,
         )
 
     def _network(self, reference: ReferenceSet | None) -> FeatureExtractor:

@@ -1,5 +1,6 @@
 """Which real images an evaluation compares with: as a protocol says, `--data`, or the run's own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ class ReferenceChoice:
         count: Images to generate, where the reference is a generator.
         seed: Start of the random stream for these; None takes the reference's own.
         data_root: Where downloaded sets are kept; None takes the run's.
+        reading: How files are found and read, as arguments of `load_images`; what is not in it is as the
+            run read its own.
         activity: Told what takes time.
     """
 
@@ -68,6 +71,7 @@ class ReferenceChoice:
         count: int | None,
         seed: int | None,
         data_root: Path | None,
+        reading: Mapping[str, Any],
         activity: Activity,
     ) -> None:
         self._subject = subject
@@ -77,6 +81,7 @@ class ReferenceChoice:
         self._count = count
         self._seed = seed
         self._data_root = data_root
+        self._reading = reading
         self._activity = activity
 
     def load(self) -> ReferenceSet:
@@ -99,6 +104,12 @@ class ReferenceChoice:
 
     def _for_generator(self, subject: GeneratorSource) -> ReferenceSet:
         config, stored = subject.config, subject.stored
+        if self._reading and self._data is None:
+            flag = f"--{next(iter(self._reading)).replace('_', '-')}"
+            raise UserError(
+                f"{flag} is given, but the images of {subject.name!r} are read as in its training. Leave it"
+                " out, or name other images with --data."
+            )
         source = self._data or self._default(subject)
         generator = stored.generator
         size: dict[str, Any] = {
@@ -106,6 +117,7 @@ class ReferenceChoice:
             "channels": CHANNEL_NAMES[generator.image_channels],
             "data_root": self._data_root or config.data.data_root,
             **reading_of(config),
+            **self._reading,
         }
         reference = self._open(source, size)
         own = reference.images.fingerprint == stored.data_fingerprint
@@ -143,7 +155,7 @@ class ReferenceChoice:
                 " images, and --data has no default; expected the real images to compare with. Give"
                 " --data, or check the path."
             )
-        reference = self._open(self._data, {"data_root": self._data_root})
+        reference = self._open(self._data, {"data_root": self._data_root, **self._reading})
         wrong = {"training set": "test", "test split": "train"}.get(self._against)
         if wrong is not None and reference.split == wrong:
             raise self._conflict(f"the {self._against}")

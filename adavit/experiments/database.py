@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adavit.errors import UserError, first_line
 from adavit.experiments.patience import Patience, QueueUnreachable
+from adavit.runtime.paths import expand_home
 
 BUSY_S = 5
 """How long the driver waits for another process's write to an SQLite file; signals are not seen meanwhile."""
@@ -55,7 +56,9 @@ def open_storage(url: str, patience: Patience) -> RDBStorage:
 
     def connect() -> RDBStorage:
         try:
-            return RDBStorage(url, _engine_arguments(address))
+            return RDBStorage(
+                address.render_as_string(hide_password=False), _engine_arguments(address)
+            )
         except RuntimeError as error:  # half of the tables are there
             raise StorageInternalError(str(error)) from error
 
@@ -87,12 +90,15 @@ def open_storage(url: str, patience: Patience) -> RDBStorage:
 
 def _address(url: str) -> sqlalchemy.URL:
     try:
-        return sqlalchemy.engine.make_url(url)
+        address = sqlalchemy.engine.make_url(url)
     except (SQLAlchemyError, ValueError):
         raise UserError(
             "--storage is not a database URL, expected for example"
             " postgresql+psycopg://user@host/database. Correct it, or leave it out for a file."
         ) from None
+    if address.get_backend_name() == "sqlite" and address.database:
+        return address.set(database=expand_home(address.database))
+    return address
 
 
 def _engine_arguments(address: sqlalchemy.URL) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def generate(
     *,
     truncation: float = 1.0,
     class_name: str | None = None,
-    labels: Literal["shares", "even"] = "shares",
+    labels: Literal["shares", "even"] | None = None,
     which: str | None = None,
     grid: GridLayout | None = None,
     device: str = "auto",
@@ -40,8 +40,8 @@ def generate(
         out: Folder to write to; made if missing.
         truncation: 1 is none; smaller is nearer to the average, more alike and cleaner.
         class_name: Class by name or number, for a conditional generator; None draws it by the seed.
-        labels: How it is drawn then: in the shares of the training images, or all alike; never a class
-            without an image.
+        labels: How it is drawn then: in the shares of the training images (None too), or all alike; never
+            a class without an image.
         which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side, laid out so; None writes no grid.
         device: As `adavit.runtime.devices.choose_device`.
@@ -50,10 +50,18 @@ def generate(
         The files written.
 
     Raises:
-        UserError: If there is no such generator or class, the folder cannot be written, or it lies
-            among the images that the generator was trained on.
+        UserError: If there is no such generator or class, the class had no training image, `labels` says
+            nothing here, or the folder cannot be written or lies among the images that the generator
+            was trained on.
     """
     stored = read_generator(source, which=which)
+    if labels is not None and (class_name is not None or not stored.generator.num_classes):
+        why = (
+            "its generator has no classes" if class_name is None else "--class names the one class"
+        )
+        raise UserError(
+            f"--labels is {labels!r}, but {why}, so that none is drawn. Leave --labels out."
+        )
     class_index = None if class_name is None else find_class(stored, class_name)
     columns = None if grid is None else grid.columns_of(len(seeds))
     _refuse_inside_data(out, stored)
@@ -111,18 +119,18 @@ def _name_of(stored: StoredGenerator, index: int) -> str:
     return stored.classes[index] if index < len(stored.classes) else str(index)
 
 
-def _class_weights(stored: StoredGenerator, labels: str) -> list[float] | None:
+def _class_weights(stored: StoredGenerator, labels: str | None) -> list[float] | None:
     if not stored.generator.num_classes:
         return None
     counts = stored.label_counts or [1] * stored.generator.num_classes
-    return [float(count if labels == "shares" else count > 0) for count in counts]
+    return [float(count > 0 if labels == "even" else count) for count in counts]
 
 
 def find_class(stored: StoredGenerator, name: str) -> int:
     """Number of a class given by its name or its number.
 
     Raises:
-        UserError: If the generator has no classes or no such one.
+        UserError: If the generator has no classes, no such one, or was trained on no image of it.
     """
     if not stored.generator.num_classes:
         raise UserError(
@@ -130,12 +138,16 @@ def find_class(stored: StoredGenerator, name: str) -> int:
             " --class out."
         )
     names = [normal(each) for each in stored.classes]
-    if normal(name) in names:
-        return names.index(normal(name))
-    number = whole_number(name)
-    if number is not None and number < stored.generator.num_classes:
-        return number
-    raise UserError(
-        f"--class is {printable(name)!r}, expected one of: {printable(', '.join(stored.classes))}, or a number below"
-        f" {stored.generator.num_classes}. Name one of these."
-    )
+    number = names.index(normal(name)) if normal(name) in names else whole_number(name)
+    if number is None or number >= stored.generator.num_classes:
+        raise UserError(
+            f"--class is {printable(name)!r}, expected one of: {printable(', '.join(stored.classes))}, or a number"
+            f" below {stored.generator.num_classes}. Name one of these."
+        )
+    if stored.label_counts and not stored.label_counts[number]:
+        trained = [_name_of(stored, i) for i, count in enumerate(stored.label_counts) if count]
+        raise UserError(
+            f"--class is {printable(name)!r}, but no image of it was among those trained on, expected one of:"
+            f" {printable(', '.join(trained))}. Name one of these."
+        )
+    return number

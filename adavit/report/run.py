@@ -23,7 +23,13 @@ from adavit.runs.reading import (
     read_weights_metadata,
     text,
 )
-from adavit.runs.records import best_record, read_evaluations, read_records, recorded_metric
+from adavit.runs.records import (
+    best_record,
+    describe_damage,
+    read_evaluation_log,
+    read_log,
+    recorded_metric,
+)
 from adavit.runtime.console import Console, SilentConsole
 
 Item = TypeVar("Item")
@@ -73,6 +79,7 @@ class Run:
         images: Real images seen: those of the checkpoint, since a run that stopped goes on from there;
             of one that is running, or has no checkpoint, as far as the logs know.
         started: When it began, in seconds since 1970.
+        damage: Which lines of its logs are damaged and left out, in one line; empty if none is.
     """
 
     path: Path
@@ -89,6 +96,7 @@ class Run:
     cell: AblationPlace | None
     images: int
     started: float
+    damage: str
 
     @property
     def name(self) -> str:
@@ -135,16 +143,20 @@ def _extra_operations(settings: Mapping[str, Any]) -> list[str]:
 
 
 def collect_runs(sources: Sequence[Path], console: Console | None = None) -> list[Run]:
-    """The runs of a report, each once; one that cannot be read is named and left out.
+    """The runs of a report, each once; one that cannot be read is named and left out, as are damaged lines.
 
     Args:
         sources: Run directories, and folders to be searched for them.
-        console: Told of those left out.
+        console: Told of what is left out, a line for each run.
 
     Raises:
         UserError: If a source is no folder or holds no run, or none of the runs can be read.
     """
-    return read_soundly(named_runs(sources), read_run, lambda path: path, console)
+    runs = read_soundly(named_runs(sources), read_run, lambda path: path, console)
+    for run in runs:
+        if run.damage:
+            (console or SilentConsole()).note(run.damage)
+    return runs
 
 
 def read_soundly(
@@ -190,13 +202,13 @@ def read_run(path: Path) -> Run:
     """
     directory = RunDirectory(path)
     settings = _settings(directory.config)
+    logs = {
+        directory.stats: read_log(directory.stats),
+        directory.metrics: read_log(directory.metrics),
+        directory.evaluations: read_evaluation_log(directory.evaluations),
+    }
     stats, metrics, evaluations = (
-        [sound(record, log.name) for record in read(log)]
-        for read, log in (
-            (read_records, directory.stats),
-            (read_records, directory.metrics),
-            (read_evaluations, directory.evaluations),
-        )
+        [sound(record, log.name) for record in found.records] for log, found in logs.items()
     )
     data, environment, cell, memorisation, leaks = (
         sound(read_json(file), file.name)
@@ -226,6 +238,7 @@ def read_run(path: Path) -> Run:
         cell=_cell(cell) if "axes" in cell else None,
         images=images,
         started=_started(directory, environment),
+        damage=describe_damage({str(log): found.damaged for log, found in logs.items()}),
     )
 
 

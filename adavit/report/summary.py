@@ -8,9 +8,13 @@ from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.report.statistics import VERDICT_PAIRS
 from adavit.report.table import Column, Row, Table
+from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
 from adavit.runs.reading import mapping, number
 from adavit.runs.shared_names import without_folders
+
+MOST_SENTENCES = 3
+"""So many parts of a table have a sentence at the head of the page."""
 
 
 def report_title(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> str:
@@ -47,14 +51,29 @@ def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[t
 
 
 def headline(table: Table) -> str:
-    """The best row by the first metric, against its baseline, as one sentence; may be empty."""
-    column = next((c for c in table.columns if c.better), None)
-    measured = [row for row in table.rows if column and column.key in row.figures]
+    """The best row of each part of the table by its first metric, a sentence each; may be empty."""
+    wording = Wording(table)
+    told = [(part, _best_of(part, wording)) for part in table_parts(table)]
+    told = [(part, sentence) for part, sentence in told if sentence]
+    sentences = [
+        f"{part.title}: {sentence}" if part.title else sentence
+        for part, sentence in told[:MOST_SENTENCES]
+    ]
+    if len(told) > MOST_SENTENCES:
+        sentences.append(f"{len(told) - MOST_SENTENCES} more tables are below.")
+    unfinished = any(word in row.state for row in table.rows for word in ("running", "stopped"))
+    if sentences and unfinished:
+        sentences.append("Not all runs are finished, so this may change.")
+    return " ".join(sentences)
+
+
+def _best_of(part: TablePart, wording: Wording) -> str:
+    column = next((c for c in part.columns if c.better), None)
+    measured = [row for row in part.rows if column and column.key in row.figures]
     if column is None or not measured:
         return ""
     sign = -1 if column.better == "higher" else 1
     best = min(measured, key=lambda row: sign * row.figures[column.key].mean)
-    wording = Wording(table)
     direction = "Highest" if column.better == "higher" else "Lowest"
     figure = best.figures[column.key]
     shown = f"{wording.figure(figure, column)}{_over_seeds(best)}"
@@ -62,12 +81,10 @@ def headline(table: Table) -> str:
         sentence = f"{column.name} of {best.label}: {shown}"
     else:
         alike = (
-            "" if len(measured) == len(table.rows) else f" of {len(measured)} rows measured alike"
+            "" if len(measured) == len(part.rows) else f" of {len(measured)} rows measured alike"
         )
         sentence = f"{direction} {column.name}{alike}: {best.label} with {shown}"
-    sentence += _against_baseline(best, measured, column, wording) + "."
-    unfinished = any(word in row.state for row in table.rows for word in ("running", "stopped"))
-    return sentence + (" Not all runs are finished, so this may change." if unfinished else "")
+    return sentence + _against_baseline(best, measured, column, wording) + "."
 
 
 def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wording: Wording) -> str:

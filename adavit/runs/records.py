@@ -3,13 +3,14 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
-from adavit.runs.json_lines import each_json_line, keep_lines, read_json_lines
+from adavit.runs.json_lines import each_json_line, keep_lines, numbered_json_lines
 from adavit.runs.reading import number
 from adavit.runtime.files import write_json
 from adavit.runtime.inputs import read_input
@@ -19,10 +20,43 @@ NAMED = 8
 """So many damaged lines of a log are named."""
 
 
+@dataclass(frozen=True)
+class ReadLog:
+    """What is good in a log.
+
+    Attributes:
+        records: In the order that the log's kind has.
+        damaged: Numbers from 1 of the lines that hold no such record.
+    """
+
+    records: list[dict[str, Any]]
+    damaged: list[int]
+
+
+def read_log(log: Path) -> ReadLog:
+    """`stats.jsonl` or `metrics.jsonl` by images seen; nothing if there is no file."""
+    found = _read(log, _is_counted)
+    return ReadLog(sorted(found.records, key=lambda record: record["images"]), found.damaged)
+
+
+def read_evaluation_log(log: Path) -> ReadLog:
+    """`evaluations.jsonl`, oldest first; nothing if there is no file."""
+    return _read(log, is_record)
+
+
+def _read(log: Path, is_sound: Callable[[dict[str, Any]], bool]) -> ReadLog:
+    found = ReadLog([], [])
+    for place, record in numbered_json_lines(log):
+        if is_sound(record):
+            found.records.append(record)
+        else:
+            found.damaged.append(place)
+    return found
+
+
 def read_records(log: Path) -> list[dict[str, Any]]:
     """The records of `stats.jsonl` or `metrics.jsonl` by images seen; none if there is no file."""
-    counted = [record for record in read_json_lines(log) if _is_counted(record)]
-    return sorted(counted, key=lambda record: record["images"])
+    return read_log(log).records
 
 
 def read_some_records(log: Path, most: int) -> list[dict[str, Any]]:
@@ -58,20 +92,34 @@ def cut_back(log: Path, images: int) -> str:
     Raises:
         OSError: If the log cannot be read, or not be written.
     """
-    damaged = keep_lines(log, lambda r: r["images"] <= images if _is_counted(r) else None)
-    if not damaged:
-        return ""
-    named = ", ".join(map(str, damaged[:NAMED])) + (", ..." if len(damaged) > NAMED else "")
-    several = len(damaged) > 1
+    return describe_damage({str(log): keep_lines(log, lambda r: _kept(r, images))})
+
+
+def _kept(record: Mapping[str, Any], images: int) -> bool | None:
+    return record["images"] <= images if _is_counted(record) else None
+
+
+def describe_damage(damaged: Mapping[str, Sequence[int]]) -> str:
+    """Which lines of which logs are damaged, for a person, in one line; empty if none is.
+
+    Args:
+        damaged: Numbers of the lines, by the name of the log.
+    """
+    parts = []
+    for log, lines in damaged.items():
+        named = ", ".join(map(str, lines[:NAMED])) + (", ..." if len(lines) > NAMED else "")
+        parts += [f"{'lines' if len(lines) > 1 else 'line'} {named} of {log}"] if lines else []
+    several = sum(map(len, damaged.values())) > 1
+    verb = "are" if several else "is"
+    all_parts = " and ".join(parts)
     return (
-        f"Warning: {'lines' if several else 'line'} {named} of {log} {'are' if several else 'is'}"
-        " damaged and left out; all others are kept."
+        f"Warning: {all_parts} {verb} damaged and left out; all others are kept." if parts else ""
     )
 
 
 def read_evaluations(log: Path) -> list[dict[str, Any]]:
     """The records of `evaluations.jsonl`, oldest first; none if there is no file."""
-    return [record for record in read_json_lines(log) if is_record(record)]
+    return read_evaluation_log(log).records
 
 
 def recorded_metric(records: Sequence[Mapping[str, Any]], metric: str | None = None) -> str | None:

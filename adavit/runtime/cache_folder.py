@@ -4,12 +4,13 @@ import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from adavit.errors import UserError
-from adavit.runtime.files import RESULTS_MARK, mark_results
+from adavit.runtime.files import RESULTS_MARK, is_unfinished, mark_results
 from adavit.runtime.paths import expand_home, home_folder
 
 DEFAULT_LIMIT_GB = 20.0
@@ -28,6 +29,7 @@ _OWN_FILES = {
 }
 """Patterns of what adavit itself calls its files; a folder that was there before may hold others."""
 
+_STALE_SECONDS = 24 * 3600
 _BOUNDED = (f"images/{DIGEST}.npy", f"features/{_FEATURES}")
 """What the limit counts. Downloads are not among it: they cannot always be had again."""
 
@@ -118,7 +120,8 @@ def part_size(cache_dir: Path, part: str) -> tuple[int, int]:
 def make_own_folder(folder: Path) -> None:
     """Make a folder for what can be made anew; one that was there already may hold files of others.
 
-    What is made is marked: it is no data, wherever it lies, and may be removed as a whole.
+    What is made is marked: it is no data, wherever it lies, and may be removed as a whole. What
+    processes that were killed while writing have left in it goes after a day: others may be writing.
 
     Raises:
         OSError: If it cannot be made.
@@ -126,6 +129,10 @@ def make_own_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         mark_results(folder)
+    for path in filter(is_unfinished, folder.iterdir()):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()
 
 
 def empty_part(cache_dir: Path, part: str) -> None:

@@ -15,6 +15,7 @@ from adavit.data.files.members import (
     Member,
     Skipped,
     is_litter,
+    plain,
     printable,
 )
 from adavit.errors import UserError
@@ -62,8 +63,8 @@ def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> lis
     found: dict[str, Member] = {}
     skipped: list[Skipped] = []
     for info in infos:
-        name = info.filename.replace("\\", "/")
-        if name.endswith("/") or is_litter_member(name):
+        name = plain(info.filename)
+        if info.filename.endswith(("/", "\\")) or is_litter_member(name):
             continue
         reason = _reason_to_skip(info, name)
         if reason is not None:

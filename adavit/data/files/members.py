@@ -1,6 +1,7 @@
 """What is found in a folder or an archive: members that can be opened, and files left out, each with its reason."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,21 +10,33 @@ from typing import BinaryIO
 LABEL_FILE = "dataset.json"
 # A 16-bit RGBA image of 100 megapixels without compression.
 MAXIMUM_MEMBER_BYTES = 800_000_000 + (1 << 20)
-# What macOS, Windows, Linux and the boxes of Synology and QNAP put among one's files.
+# What macOS, Windows, Linux and the boxes of Synology, QNAP and NetApp put among one's files.
 _LITTER = frozenset(
     {
         "__macosx",
         "thumbs.db",
+        "ehthumbs.db",
         "desktop.ini",
+        "icon\r",
         "$recycle.bin",
+        "recycler",
+        "recycled",
         "system volume information",
         "lost+found",
         "@eadir",
         "@recycle",
         "#recycle",
         "#snapshot",
+        "@recently-snapshot",
+        "@sharebin",
+        "@tmp",
+        "~snapshot",
+        "network trash folder",
+        "temporary items",
     }
 )
+# What a check of a disk of Windows has found: FOUND.000, FOUND.001, ...
+_FOUND = re.compile(r"found\.\d{3}")
 # Joiners inside words of Persian, Hindi and others, and inside emoji: harmless, and needed to read them.
 _JOINERS = "\u200c\u200d"
 
@@ -71,7 +84,16 @@ def stamp_of(status: os.stat_result) -> str:
 
 def is_litter(name: str) -> bool:
     """Whether a path is something that systems leave behind: hidden files, thumbnails, deleted files."""
-    return any(part.startswith(".") or part.lower() in _LITTER for part in name.split("/"))
+    return any(
+        part.startswith(".") or part in _LITTER or _FOUND.fullmatch(part) is not None
+        for part in name.lower().split("/")
+    )
+
+
+def plain(name: str) -> str:
+    """A path with "/" between its parts, whatever it had, and none that lead nowhere: "./a//b" is "a/b"."""
+    root = "/" if name.startswith(("/", "\\")) else ""
+    return root + "/".join(part for part in re.split(r"[/\\]", name) if part not in ("", "."))
 
 
 def normal(name: str) -> str:

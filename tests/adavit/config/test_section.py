@@ -1,9 +1,19 @@
 """Sections: open fields, rules, and what is never taken."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import Field, ValidationError
 
-from adavit.config.section import AUTO, ConfigModel, Writable, auto, rule, writable
+from adavit.config.section import (
+    AUTO,
+    ConfigModel,
+    UserSource,
+    Writable,
+    auto,
+    rule,
+    writable,
+)
 
 
 class Inner(ConfigModel):
@@ -100,3 +110,13 @@ def test_bounds_hold_for_what_is_given() -> None:
     assert mistakes(Other, width=1, height=2) == ["extra_forbidden"]
     with pytest.raises(ValidationError):
         Other(width=1).width = 3
+
+
+def test_data_may_be_named_by_a_path_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Place(ConfigModel):
+        source: UserSource
+
+    monkeypatch.setenv("HOME", "/home/me")
+    assert Place(source=Path("~/pics")).source == "/home/me/pics"  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        Place(source=3)  # type: ignore[arg-type]

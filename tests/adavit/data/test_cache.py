@@ -173,21 +173,6 @@ def test_a_write_that_fails_leaves_nothing_behind(
     assert list((tmp_path / "images").glob("[!.]*")) == []
 
 
-def test_a_run_that_was_killed_leaves_no_entry_and_its_rest_goes_after_a_day(
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    old, young = folder / ".tmp-old.partial", folder / ".tmp-young.partial"
-    old.write_bytes(b"x")
-    young.write_bytes(b"x")
-    os.utime(old, (0, time.time() - 2 * 24 * 3600))
-    assert load(tmp_path, KEY, "now") is None
-    put(tmp_path)
-    assert not old.exists()
-    assert young.exists()
-
-
 def _store_often(folder: str) -> None:
     for _ in range(10):
         put(Path(folder))
@@ -254,7 +239,12 @@ def test_the_set_used_longest_ago_goes_when_the_limit_is_passed(
         os.utime(tmp_path / "images" / f"{found.fingerprint}.npy", (number, number))
     assert load(tmp_path, 64 * "a", "now") is not None  # used again: b is the oldest
     put(tmp_path, 64 * "d", images=np.roll(IMAGES, 3))
-    assert [load(tmp_path, 64 * key, "now") is not None for key in "abcd"] == [True, False, True, True]
+    assert [load(tmp_path, 64 * key, "now") is not None for key in "abcd"] == [
+        True,
+        False,
+        True,
+        True,
+    ]
     assert {path.stem[0] for path in (tmp_path / "images").glob("*.json")} == {"a", "c", "d"}
 
 

@@ -53,7 +53,7 @@ def test_many_classes_are_not_all_in_the_note() -> None:
 
 
 def test_label_file_gives_labels_by_path() -> None:
-    found = read_label_file(label_member({"labels": [["00/b.png", 7], ["00\\a.png", 3]]}))
+    found = read_label_file(label_member({"labels": [["./00//b.png", 7], ["00\\a.png", 3]]}))
     assert found == {"00/b.png": 7, "00/a.png": 3}
     labels = labels_from_file(["00/a.png", "00/b.png"], found)
     assert labels.classes == ("3", "7")
@@ -109,6 +109,7 @@ def test_label_file_below_a_folder_names_its_neighbours() -> None:
         ({"labels": [["a.png", [0.5, 0.5]]]}, "must be a list"),
         ({"labels": [["a.png", True]]}, "must be a list"),
         ({"labels": [["a.png"]]}, "must be a list"),
+        ({"labels": [["a.png", 10**400]]}, "must be a list"),
     ],
 )
 def test_a_label_file_that_cannot_be_used_says_why(content: object, why: str) -> None:

@@ -119,6 +119,25 @@ def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
     assert "Files of SOURCE that are not among its images: 1." in record["notes"]
 
 
+def test_files_are_read_as_asked_on_both_sides(run: Path, tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (16, 16), (60 * number, 0, 0)) for number in range(4)]
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for place in range(2):
+            path = tmp_path / name / f"{place}.gif"
+            frames[0].save(path, save_all=True, append_images=frames[1:])
+    (tmp_path / "a" / "linked.gif").symlink_to(tmp_path / "b" / "0.gif")
+    options = {"data": str(tmp_path / "b"), "metrics": ["kid"], "extractor": "random"}
+    record = evaluate(
+        str(tmp_path / "a"), reading={"frames": "all", "follow_links": True}, **options
+    )
+    assert (record["protocol"]["n_fake"], record["protocol"]["n_real"]) == (12, 8)
+    record = evaluate(str(tmp_path / "a"), **options)
+    assert (record["protocol"]["n_fake"], record["protocol"]["n_real"]) == (2, 2)
+    with pytest.raises(UserError, match="--scale-16bit is given, but the images of"):
+        evaluate(str(run), reading={"scale_16bit": "set"}, metrics=["kid"], extractor="random")
+
+
 def test_data_that_are_gone_are_asked_for(run: Path, pictures: Path) -> None:
     pictures.rename("moved")
     with pytest.raises(UserError, match=r"are no longer at '.*pictures'. Give their new place"):

@@ -29,6 +29,7 @@ def reference_of(
         "count": None,
         "seed": None,
         "data_root": None,
+        "reading": {},
         "activity": lambda *_: None,
     }
     return ReferenceChoice(
@@ -133,7 +134,9 @@ def test_images_trained_on_are_known_by_a_digest_of_their_own(run: Path, picture
 
 def test_a_generator_is_drawn_from_in_a_stream_of_its_own(run: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    found = reference_of(run, run, count=12, seed=3, activity=lambda *told_of: told.append(told_of))
+    found = reference_of(
+        run, run, count=12, seed=3, reading={}, activity=lambda *told_of: told.append(told_of)
+    )
     source = open_source(str(run), "SOURCE")
     generator = source.stored.generator  # type: ignore[union-attr]
     drawn = generated_batches(generator, 12, seed=seed_for(3, "evaluation reference", 0))

@@ -47,6 +47,14 @@ def test_a_file_that_was_deleted_is_not_made_again(queue: Queue, tmp_path: Path)
     assert not path.exists()
 
 
+def test_a_file_in_the_home_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    open_storage("sqlite:///~/queue.sqlite3", IMPATIENT)
+    assert (tmp_path / "queue.sqlite3").is_file()
+
+
 def test_sqlite_locks_before_it_reads(queue: Queue, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "queue.sqlite3", timeout=0, isolation_level=None)
     with queue.storage.engine.connect() as connection:

@@ -53,6 +53,34 @@ def test_a_class_has_a_name_or_a_number(stored: str) -> None:
             find_class(opened, name)
 
 
+def test_a_class_without_a_training_image_is_not_drawn(stored: str) -> None:
+    opened = dataclasses.replace(read_generator(stored), label_counts=[4, 0])
+    assert find_class(opened, "cat") == 0
+    for name in ("dog", "1"):
+        with pytest.raises(UserError, match=r"no image of it .* expected one of: cat\. Name"):
+            find_class(opened, name)
+
+
+def test_labels_are_refused_where_none_is_drawn(stored: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--labels is 'even', but --class names the one class"):
+        generate(stored, [1], tmp_path / "out", class_name="cat", labels="even")
+    arguments = {**ARGUMENTS, "num_classes": 0}
+    plain = tmp_path / "plain.safetensors"
+    save_generator(
+        plain,
+        make_generator(**arguments).eval(),
+        arguments=arguments,
+        config={},
+        data_fingerprint="",
+        images=0,
+        metric=None,
+        classes=(),
+        label_counts=None,
+    )
+    with pytest.raises(UserError, match="--labels is 'even', but its generator has no classes"):
+        generate(plain, [1], tmp_path / "out", labels="even")
+
+
 def test_files_hold_the_images_of_their_seeds(stored: str, tmp_path: Path) -> None:
     written = generate(stored, [5, 12], tmp_path / "out", class_name="dog", grid=GridLayout())
     assert [path.name for path in written] == ["seed0005.png", "seed0012.png", "grid.png"]

@@ -216,6 +216,36 @@ def test_what_nobody_foresaw_in_a_run_spoils_nothing_either(
     assert told.lines == [f"Left out {tmp_path / 'runs' / 'bad'}: ZeroDivisionError: all is lost"]
 
 
+def test_damaged_lines_of_logs_are_named_in_one_line_for_each_run(tmp_path: Path) -> None:
+    class Told(SilentConsole):
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    whole, bad = write_run(tmp_path / "whole"), write_run(tmp_path / "bad")
+    for log, damage in (("stats.jsonl", b"\xff\xfe\n"), ("metrics.jsonl", b'{"fid": 3}\n{\n')):
+        lines = (bad / log).read_bytes().splitlines(keepends=True)
+        (bad / log).write_bytes(lines[0] + damage + b"".join(lines[1:]) + b'{"images": 1')
+    expected = (
+        f"Warning: line 2 of {bad / 'stats.jsonl'} and lines 2, 3 of {bad / 'metrics.jsonl'} are"
+        " damaged and left out; all others are kept."
+    )
+    told = Told()
+    (found, other) = collect_runs([bad, whole], told)
+    assert told.notes == [expected]
+    assert found.stats == other.stats
+    assert found.metrics == other.metrics
+    for use in (
+        lambda console: list_runs(tmp_path, console),
+        lambda console: write_report([tmp_path], tmp_path / "r.html", console=console),
+    ):
+        told = Told()
+        use(told)
+        assert told.notes == [expected]
+
+
 def test_names_that_are_no_text_are_shown_with_escapes(tmp_path: Path) -> None:
     path = write_run(
         tmp_path / os.fsdecode(b"caf\xe9"), cell={**cell_of("a", 0), "label": "a \ud800"}

@@ -150,8 +150,8 @@ def made_run(seed: int, changed: dict[str, Any], cell: AblationPlace | None = No
         sections[section] = {**sections[section], name: value}
     return Run(
         path=Path(f"run{seed}"), status="finished", reason="", settings=flat_settings(sections),
-        data={"name": "squares", "fingerprint": "ab" * 32}, environment={}, images=0, started=0.0, stats=[], metrics=[],
-        evaluations=[], memorisation={}, leaks={}, cell=cell,
+        data={"name": "squares", "fingerprint": "ab" * 32}, environment={}, images=0, started=0.0, damage="",
+        stats=[], metrics=[], evaluations=[], memorisation={}, leaks={}, cell=cell,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 from pathlib import Path
 
-from adavit.report.summary import headline
-from tests.adavit.report.synthetic import table_of, write_grid
+from adavit.report.summary import MOST_SENTENCES, headline
+from adavit.report.table_parts import table_parts
+from tests.adavit.report.synthetic import table_of, write_grid, write_run
 
 
 def test_the_headline_names_the_best_row_and_its_baseline(tmp_path: Path) -> None:
@@ -13,3 +14,22 @@ def test_the_headline_names_the_best_row_and_its_baseline(tmp_path: Path) -> Non
 
 def test_two_seeds_are_not_called_sure(tmp_path: Path) -> None:
     assert "from 2 seeds only" in headline(table_of(write_grid(tmp_path, seeds=2)))
+
+
+def test_each_part_of_mixed_runs_has_its_sentence(tmp_path: Path) -> None:
+    """A figure of one protocol says nothing of runs under another."""
+    for fakes in (100, 5000):
+        write_run(tmp_path / f"a{fakes}", preset="bg", protocol={"n_fake": fakes})
+        write_run(tmp_path / f"b{fakes}", preset="color", protocol={"n_fake": fakes})
+    table = table_of(tmp_path)
+    titles = [part.title for part in table_parts(table)]
+    sentence = headline(table)
+    assert [sentence.count(f"{title}: Lowest fd_random: ") for title in titles] == [1, 1]
+
+
+def test_of_many_parts_the_first_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    for fakes in range(100, 100 + MOST_SENTENCES + 2):
+        write_run(tmp_path / str(fakes), protocol={"n_fake": fakes})
+    sentence = headline(table_of(tmp_path))
+    assert sentence.count("fd_random of ") == MOST_SENTENCES
+    assert "2 more tables are below." in sentence

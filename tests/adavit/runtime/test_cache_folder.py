@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,19 @@ def test_what_adavit_made_is_emptied_whole_and_of_a_folder_of_others_its_own_fil
     assert not list((tmp_path / "ours").iterdir())
     assert {path.name for path in (tmp_path / "theirs").glob("*/*")} == {"photo.png"}
     assert len(list((tmp_path / "theirs").glob("*/*"))) == len(PARTS)
+
+
+def test_what_killed_processes_left_goes_after_a_day(tmp_path: Path) -> None:
+    old, young, theirs = (
+        tmp_path / name
+        for name in (".tmp-1-0123abcd.partial", ".features-a.2-0123abcd.partial", "notes.partial")
+    )
+    for path in (old, young, theirs):
+        path.write_bytes(b"x")
+    for path in (old, theirs):
+        os.utime(path, (0, time.time() - 2 * 24 * 3600))
+    make_own_folder(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([young, theirs])
 
 
 def test_the_cache_is_no_data_wherever_it_lies(tmp_path: Path) -> None:

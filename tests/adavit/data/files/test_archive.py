@@ -107,6 +107,14 @@ def test_methods_without_a_bound_on_their_output_are_listed(tmp_path: Path, meth
     assert "only stored and deflated" in reasons(tmp_path / "a.zip")["1.png"]
 
 
+def test_a_member_under_two_spellings_of_its_path_is_one_and_of_one_class(tmp_path: Path) -> None:
+    names = ["./a/1.png", "a/1.png", "a//2.png", "b\\.\\3.png"]
+    path = write_zip(tmp_path / "a.zip", [(name, name.encode()) for name in names])
+    with open_archive(path) as files:
+        assert [each.name for each in members_of(files)] == ["a/1.png", "a/2.png", "b/3.png"]
+        assert list(reasons_of(files)) == ["a/1.png"]
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_of_two_members_with_the_same_name_the_last_counts(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", [("1.png", b"first"), ("1.png", b"second")])

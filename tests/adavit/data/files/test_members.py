@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.data.files.members import is_litter, normal, printable
+from adavit.data.files.members import is_litter, normal, plain, printable
 
 
 @pytest.mark.parametrize(
@@ -18,14 +18,40 @@ from adavit.data.files.members import is_litter, normal, printable
         "$RECYCLE.BIN/S-1-5/$RABC.png",
         "System Volume Information/1.png",
         "lost+found/1.png",
+        "FOUND.000/1.png",
+        "RECYCLER/S-1-5/1.png",
+        "Recycled/1.png",
+        "cats/@Recently-Snapshot/1.png",
+        "@tmp/1.png",
+        "~snapshot/hourly.0/1.png",
+        "Network Trash Folder/1.png",
+        "Temporary Items/1.png",
+        "cats/ehthumbs.db",
+        "cats/Icon\r",
     ],
 )
 def test_what_operating_systems_leave_behind_is_litter(name: str) -> None:
     assert is_litter(name)
 
 
-def test_images_are_not_litter() -> None:
-    assert not is_litter("a.b/c.d.png")
+@pytest.mark.parametrize("name", ["a.b/c.d.png", "found.0000/1.png", "found.png", "icon/1.png"])
+def test_images_are_not_litter(name: str) -> None:
+    assert not is_litter(name)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("./a/1.png", "a/1.png"),
+        ("a//./1.png", "a/1.png"),
+        ("a\\.\\1.png", "a/1.png"),
+        ("a/../1.png", "a/../1.png"),
+        ("/a/1.png", "/a/1.png"),
+        ("\\\\server\\1.png", "/server/1.png"),
+    ],
+)
+def test_one_path_has_one_name(written: str, expected: str) -> None:
+    assert plain(written) == expected
 
 
 def test_joiners_inside_words_and_emoji_are_printed() -> None:
