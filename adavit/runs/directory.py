@@ -144,10 +144,16 @@ class RunDirectory:
         """
         if out is None or not out.exists():
             return
-        if not out.is_dir() or RunDirectory(out).holds_something():
+        if not out.is_dir():
             raise UserError(
-                f"--out {str(out)!r} is not empty, expected a new folder. Choose another, or"
-                f" continue the run in it: {RunDirectory(out).resume_command}"
+                f"--out {str(out)!r} is a file, expected a new folder. Choose another name."
+            )
+        directory = RunDirectory(out)
+        if directory.holds_something():
+            on = f", or continue the run in it: {directory.resume_command}"
+            raise UserError(
+                f"--out {str(out)!r} is not empty, expected a new folder. Choose another"
+                f"{on if directory.is_run() else '.'}"
             )
 
     @classmethod

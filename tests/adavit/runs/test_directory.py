@@ -134,7 +134,7 @@ def test_numbered_runs_count_up_and_say_what_they_are(tiny: Tiny, tmp_path: Path
 def test_a_folder_that_is_not_empty_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match=r"is not empty.*--resume"):
+    with pytest.raises(UserError, match=r"is not empty.*Choose another\.$"):
         RunDirectory.create(tmp_path / "full", "label")
 
 
@@ -264,3 +264,18 @@ def test_a_configuration_of_another_tool_makes_no_run(
     if marked:
         directory.mark.touch()
     assert directory.is_run() == is_run
+
+
+def test_the_remedy_for_a_taken_place_fits_what_is_there(tmp_path: Path) -> None:
+    file, photos, run = tmp_path / "file", tmp_path / "photos", tmp_path / "run"
+    file.write_text("")
+    for folder, name in ((photos, "1.png"), (run, "config.yaml")):
+        folder.mkdir()
+        (folder / name).write_text("{}")
+    for path, message in (
+        (file, r"is a file, expected a new folder\. Choose another name\.$"),
+        (photos, r"is not empty, expected a new folder\. Choose another\.$"),
+        (run, r"Choose another, or continue the run in it: adavit train --resume \S+$"),
+    ):
+        with pytest.raises(UserError, match=message):
+            RunDirectory.check_free(path)
