@@ -9,6 +9,7 @@ from adavit.cli import options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import build_config
+from adavit.errors import UserError
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
 from adavit.runtime.paths import takes_paths
@@ -56,6 +57,11 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     adavit augment preview --data my_photos --augment bgc --p 0.5 -o preview.png
     adavit augment preview --data my_photos --set augment.rotate90=0 --set augment.hue=0
     """  # noqa: D301  click looks for the character itself
+    if out.suffix.lower() != ".png":
+        raise UserError(
+            f"--out {str(out)!r} ends in {out.suffix or 'nothing'}, expected .png. Write for example"
+            " -o preview.png."
+        )
     check_writable(out)
     from adavit.diagnostics.augmentation_preview import preview as draw_preview
     from adavit.runtime.pictures import result_png

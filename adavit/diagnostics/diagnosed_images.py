@@ -95,8 +95,8 @@ def open_diagnosis(
         UserError: If something is absent or does not fit.
     """
     console, chosen = console or SilentConsole(), choose_device(device)
-    folder = choose_folder(source, out)
     origin = open_source(source, "SOURCE", which=which)
+    folder = choose_folder(source, out)
     if isinstance(origin, GeneratorSource):
         images = _of_generator(origin, data, fakes, seed, data_root, chosen, console)
         return OpenedDiagnosis(images, folder, chosen, console)

@@ -76,6 +76,11 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
             f"{flag} {source!r} does not exist and is no known name, expected a run, a .safetensors"
             f" file, a folder or zip of images, or one of {', '.join(NAMES)}. Check the path."
         )
+    if path.suffix == ".pt" and path.is_file():
+        raise UserError(
+            f"{flag} {source!r} is a checkpoint, whose generators lie beside it, expected a run, a"
+            f" .safetensors file, or images. Name the run: {str(path.parent)!r}."
+        )
     return ImageSource(source)
 
 

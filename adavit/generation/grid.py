@@ -12,6 +12,7 @@ from torch import Tensor
 from adavit.data.files.members import printable
 from adavit.errors import UserError
 from adavit.generation.sampling import image_from_tensor
+from adavit.runtime.wording import counted
 
 GRID_COLUMNS = 8
 """Images in a row of a grid, unless something else is asked for."""
@@ -69,8 +70,9 @@ class GridLayout:
         if self.columns is None:
             return max(1, round(count**0.5))
         if self.rows is not None and count > self.columns * self.rows:
+            room = counted(self.columns * self.rows, "image", "images")
             raise UserError(
-                f"--grid {self.columns}x{self.rows} has room for {self.columns * self.rows} images, but"
+                f"--grid {self.columns}x{self.rows} has room for {room}, but"
                 f" --seeds names {count}. Name fewer seeds, or give --grid more rows."
             )
         return self.columns

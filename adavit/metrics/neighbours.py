@@ -67,7 +67,7 @@ def check_neighbours(count: int, k: int, side: str) -> None:
     """
     if count <= k:
         raise UserError(
-            f"there are {count} {side}, but neighbourhoods of {k} images need at least {k + 1}."
+            f"neighbourhoods of {k} images need at least {k + 1} {side}, but there are only {count}."
             " Give more images, or leave precision, recall, density and coverage out."
         )
 

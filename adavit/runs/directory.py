@@ -164,6 +164,11 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
+        if path.is_file() and cls(path.parent).is_run():
+            raise UserError(
+                f"{str(path)!r} is a file of a run, expected the run itself. Name its folder:"
+                f" {str(path.parent)!r}."
+            )
         begun = path.is_dir() and any(path.iterdir())
         if begun and not directory.holds_something():
             raise UserError(

@@ -26,10 +26,11 @@ def expand_home(path: AnyPath) -> AnyPath:
     """
     text = os.fspath(path)
     expanded = os.path.expanduser(text)
-    if expanded == text and (text == "~" or text.startswith("~/")):
+    is_home = text == "~" or text.startswith("~/")
+    if is_home and (expanded == text or os.environ.get("HOME") == ""):  # which would be the root
         raise UserError(
-            f"{text!r} begins with the home folder, but there is none (HOME is not set, and the user"
-            " has no entry in the system). Expected another path; write it in full, or set HOME."
+            f"{text!r} begins with the home folder, but there is none (HOME is empty, or it is not set and the"
+            " user has no entry in the system). Expected another path; write it in full, or set HOME."
         )
     return type(path)(expanded)
 

@@ -65,6 +65,10 @@ from tests.cli.conftest import TINY, Adavit
         ("generate pictures --seeds 0 --out x", "is not a run directory"),
         ("generate pictures --seeds 9-1 --out x", "--seeds"),
         ("trian", "trian"),
+        ("augment preview --data pictures -o p.txt", "expected .png"),
+        ("memorisation nowhere", "SOURCE 'nowhere' does not exist"),
+        ("leaks nowhere", "SOURCE 'nowhere' does not exist"),
+        ("evaluate flat/checkpoint.pt --data pictures", "Name the run: 'flat'"),
         ("ablate smoke --data pictures --set data.resolution=17", "Use 16 or 32."),
         ("ablate smoke --data pictures --set data.subset=900", "Lower data.subset"),
         ("ablate smoke --data flat --set data.cond=true", "Leave data.cond out"),
@@ -87,6 +91,7 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
     for name in ("1", "2"):
         Image.new("RGB", (16, 16), (name == "1" and "red") or "blue").save(f"flat/{name}.png")
     Path("flat/1.safetensors").write_bytes(b"\xff" * 40)
+    Path("flat/checkpoint.pt").write_bytes(b"\xff" * 40)
     Path("empty").mkdir()
     Path("tool").mkdir()
     Path("tool/config.yaml").write_text(

@@ -104,9 +104,9 @@ def test_density_is_not_moved_by_one_outlier_as_precision_is(extractor: RandomFe
 @pytest.mark.parametrize(
     ("kind", "fakes", "reals", "message"),
     [
-        (Precision, 9, 3, "3 reference images, but neighbourhoods of 3 images need at least 4"),
-        (Recall, 3, 9, "3 generated images, but neighbourhoods of 3"),
-        (Density, 9, 5, "5 reference images, but neighbourhoods of 5"),
+        (Precision, 9, 3, "of 3 images need at least 4 reference images, but there are only 3"),
+        (Recall, 3, 9, "4 generated images, but there are only 3"),
+        (Density, 9, 5, "6 reference images, but there are only 5"),
         (Coverage, 9, 5, "leave precision, recall, density and coverage out"),
     ],
 )

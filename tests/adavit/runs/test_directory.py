@@ -236,6 +236,14 @@ def test_a_checkpoint_makes_a_run_too(tmp_path: Path) -> None:
     assert RunDirectory.open(tmp_path).is_run()
 
 
+@pytest.mark.parametrize("name", ["config.yaml", "checkpoint.pt"])
+def test_a_file_of_a_run_leads_to_the_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match=rf"a file of a run.*Name its folder: '{tmp_path}'"):
+        RunDirectory.open(tmp_path / name)
+
+
 def test_only_one_process_trains_in_a_folder(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     with directory.claimed(), pytest.raises(RunTaken, match="another process"):

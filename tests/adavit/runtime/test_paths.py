@@ -69,6 +69,12 @@ def test_without_a_home_folder_its_sign_is_an_error_and_nothing_is_kept_there(
     assert "Name another folder with ADAVIT_CACHE" in images.notes[-1]
 
 
+def test_an_empty_home_is_not_the_root_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "")
+    with pytest.raises(UserError, match="HOME is empty"):
+        expand_home("~/run")
+
+
 def test_arguments_named_are_expanded_and_no_others(home: Path) -> None:
     @takes_paths("path", "several")
     def echo(path: Any, *, several: Any = (), word: str = "~") -> tuple[Any, Any, str]:
