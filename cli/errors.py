@@ -54,7 +54,7 @@ def run_and_exit(command: Callable[[], object]) -> None:
         _stop("Stopped by Ctrl-C.", signal.SIGINT)
     except Stopped as stop:
         whose = "Ctrl-C" if stop.signal_number == signal.SIGINT else str(stop)
-        written = f"; the checkpoint is written. Go on with: {stop.go_on}"
+        written = f"; {stop.left}. Go on with: {stop.go_on}"
         _stop(f"Stopped by {whose}{'.' if stop.go_on is None else written}", stop.signal_number)
     except UserError as error:
         _fail(str(error), MENDABLE)
