@@ -5,7 +5,7 @@
 
 Each row is a fresh process: three steps with everything due (R1, and the path length where it has a weight), after
 one of tiny networks that loads the libraries. Measured is by how much the high-water mark of the resident set rises.
-`formula` is the lower bound that is known at a glance, `counted` what check_memory says when that is near.
+`formula` is the lower bound that is known at a glance, `said` what check_memory says when that is near.
 """
 
 import subprocess
@@ -25,7 +25,7 @@ from adavit.runtime.devices import keep_freed_memory
 from adavit.training.objectives.build import build_extras
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.passes.streams import StepStreams
-from adavit.training.start.footprint import counted_bytes, least_bytes
+from adavit.training.start.footprint import expected_bytes, least_bytes
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
 
@@ -101,10 +101,10 @@ def measure(kind: str, side: int, batch: int, path_length: float) -> str:
     before, config = megabytes("VmRSS"), configured(kind, side, batch, path_length)
     train(config, 3)
     measured = megabytes("VmHWM") - before
-    counted, formula = counted_bytes(config) / 2**20, least_bytes(config) / 2**20
+    said, formula = expected_bytes(config) / 2**20, least_bytes(config) / 2**20
     return (
-        f"| {kind} | {side} | {batch} | {path_length:g} | {formula:.0f} | {counted:.0f} | {measured:.0f}"
-        f" | {counted / measured:.2f} |"
+        f"| {kind} | {side} | {batch} | {path_length:g} | {formula:.0f} | {said:.0f} | {measured:.0f}"
+        f" | {said / measured:.2f} |"
     )
 
 
@@ -113,9 +113,7 @@ if __name__ == "__main__":
         kind, *numbers = sys.argv[1:]
         print(measure(kind, int(numbers[0]), int(numbers[1]), float(numbers[2])))
     else:
-        print(
-            "| discriminator | side | batch | path length | formula | counted | measured | ratio |"
-        )
+        print("| discriminator | side | batch | path length | formula | said | measured | ratio |")
         print("|---|---|---|---|---|---|---|---|", flush=True)
         for row in ROWS:
             subprocess.run([sys.executable, __file__, *map(str, row)], check=True)

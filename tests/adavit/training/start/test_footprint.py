@@ -22,6 +22,7 @@ from adavit.training.start.footprint import (
     LiveBytes,
     check_memory,
     counted_bytes,
+    expected_bytes,
     least_bytes,
 )
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -80,10 +81,10 @@ FREE = "adavit.training.start.footprint.free_bytes"
 
 def test_what_does_not_fit_is_refused_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     run = config({"training": {"batch": 8}})
-    counted = counted_bytes(run)
-    certain = int(CERTAIN * counted)
-    assert least_bytes(run) < certain < counted
-    for free in (None, certain, counted):
+    expected = expected_bytes(run)
+    certain = int(CERTAIN * expected)
+    assert least_bytes(run) < certain < counted_bytes(run) < expected
+    for free in (None, certain, expected):
         monkeypatch.setattr(FREE, lambda device, free=free: free)
         check_memory(run, CPU)
     monkeypatch.setattr(FREE, lambda device: certain - 1)
@@ -91,7 +92,7 @@ def test_what_does_not_fit_is_refused_with_both_figures(monkeypatch: pytest.Monk
         RunError, match=r"a microbatch of 8 images of 32 px .*smaller --microbatch"
     ) as caught:
         check_memory(run, CPU)
-    assert f"needs about {size(counted)}, but {size(certain - 1)} are free" in str(caught.value)
+    assert f"needs about {size(expected)}, but {size(certain - 1)} are free" in str(caught.value)
 
 
 @pytest.mark.parametrize("times", [1 / HOPELESS, NEAR])
