@@ -32,7 +32,7 @@ from adavit.training.step.average import GeneratorAverage
 ROWS = [
     *[(kind, side, batch, 0) for kind in ("resnet", "vit") for side in (32, 64) for batch in (4, 32)],
     *[(kind, side, batch, 0) for kind in ("resnet", "vit") for side, batch in ((128, 4), (128, 16), (256, 4))],
-    *[("resnet", 64, 16, 2), ("resnet", 128, 8, 2), ("vit", 128, 8, 2)],
+    *[("resnet", 64, 16, 2), ("resnet", 128, 8, 2)],
 ]  # fmt: skip
 
 
