@@ -54,7 +54,7 @@ def run_and_exit(command: Callable[[], object]) -> None:
         _stop("Stopped by Ctrl-C.", signal.SIGINT)
     except Stopped as stop:
         whose = "Ctrl-C" if stop.signal_number == signal.SIGINT else str(stop)
-        written = f"; the checkpoint is written. Go on with: {stop.go_on}"
+        written = f"; {stop.left}. Go on with: {stop.go_on}"
         _stop(f"Stopped by {whose}{'.' if stop.go_on is None else written}", stop.signal_number)
     except UserError as error:
         _fail(str(error), MENDABLE)
@@ -93,7 +93,7 @@ def _fail_by_system(error: OSError) -> None:
     if error.errno == errno.ENOMEM:
         _fail(OUT_OF_MEMORY, FAILED)
     if error.errno is None or error.strerror is None:
-        raise error  # of a library, which means something else by it
+        _fail_by_machine(error)  # of a library, which means something else by it
     _fail(
         f"the system refuses {where} ({error.strerror}), expected it to work. Check the path, the"
         " disk and its connection; what was written before is whole.",
@@ -109,6 +109,7 @@ def _fail_by_machine(error: Exception) -> None:
     if kinds & {"MemoryError", "OutOfMemoryError"} or any(
         sign in text for sign in _SIGNS_OF_MEMORY
     ):
+        error.__traceback__ = None  # what its frames hold makes room for the message
         _fail(OUT_OF_MEMORY, FAILED)
     if os.strerror(errno.EMFILE) in text:
         _fail(TOO_MANY_FILES, FAILED)

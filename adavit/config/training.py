@@ -24,7 +24,7 @@ class TrainingConfig(ConfigModel):
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
     transfer: UserPath | None = Field(None)
-    """Run directory whose generator, discriminator and average this run starts from."""
+    """Run directory, or checkpoint, whose generator, discriminator and average this run starts from."""
     init_discriminator: UserPath | None = Field(None)
     """File of `adavit pretrain`, from whose trunk a vit discriminator starts."""
     freeze_d: int = Field(0, ge=0, le=MOST)

@@ -44,7 +44,7 @@ class CellDirectory:
     def checkpoint_images(self) -> int | None:
         """Images seen at the newest sound checkpoint, or None without one."""
         try:
-            newest = load_newest(self.run)
+            newest = load_newest(self.run.checkpoint)
         except UserError:
             return None
         progress = {} if newest is None else newest.state.get("progress")
@@ -62,7 +62,7 @@ class CellDirectory:
             RunTaken: If another process trains here.
         """
         try:
-            load_newest(self.run)
+            load_newest(self.run.checkpoint)
         except UserError as error:
             damaged = self.run.checkpoints()
             for path in damaged:

@@ -184,7 +184,8 @@ class WorkerPool:
                 self._run_processes(plan, console)
                 patience = self.patience(console, self.opening_s)  # the workers had the long one
         except Stopped as stop:  # in the midst of a cell, which is not to be resumed by itself
-            raise Stopped(stop.signal_number, go_on="the same command") from None
+            kept = "each cell keeps its last good checkpoint"
+            raise Stopped(stop.signal_number, go_on="the same command", left=kept) from None
         outcomes = patience(lambda: queue.outcomes(plan.jobs))
         left = len(plan.jobs) - len(outcomes)
         if left:

@@ -6,12 +6,11 @@ Koyama 2018, arXiv:1802.05637, in StyleGAN2-ADA's form).
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedLinear
 from adavit.models.mapping import LabelEmbedding
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 
 def group_size(batch: int, largest: int) -> int:
@@ -71,7 +70,7 @@ class LabelProjection(nn.Module):
 
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Scores vectors [B, M] of samples with labels [B]: logits [B], float32."""
-        with torch.autocast(vectors.device.type, enabled=False):
+        with without_autocast(vectors.device):
             return (full_precision(vectors) * self.layers(self.embedding(labels))).sum(
                 dim=1
             ) * self.gain

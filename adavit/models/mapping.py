@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from adavit.models.layers import EqualisedLinear, normalise_second_moment
 from adavit.models.limits import LR_MULTIPLIERS
 from adavit.models.sizes import check_at_least, check_labels
+from adavit.runtime.precision import without_autocast
 
 
 class LabelEmbedding(nn.Module):
@@ -99,7 +100,7 @@ class MappingNetwork(nn.Module):
                 f" Draw them with torch.randn(batch, {self.latent_dim})."
             )
         check_labels(labels, num_classes=self.num_classes, batch=latents.shape[0])
-        with torch.autocast(latents.device.type, enabled=False):
+        with without_autocast(latents.device):
             vectors = normalise_second_moment(latents)
             if self.embedding is not None and labels is not None:
                 vectors = torch.cat([vectors, self.embedding(labels)], dim=1)

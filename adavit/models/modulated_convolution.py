@@ -7,11 +7,11 @@ input by s_i and the output by the demodulation factor is exactly the same funct
 set of kernels: an ordinary, fast convolution.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.models.resampling import smooth
+from adavit.runtime.precision import without_autocast
 
 
 def demodulation(weight: Tensor, styles: Tensor, epsilon: float = 1e-8) -> Tensor:
@@ -28,7 +28,7 @@ def demodulation(weight: Tensor, styles: Tensor, epsilon: float = 1e-8) -> Tenso
     Returns:
         Factors [B, O], > 0, of the weight's dtype.
     """
-    with torch.autocast(weight.device.type, enabled=False):
+    with without_autocast(weight.device):
         energy = weight.square().sum(dim=(2, 3))  # [O, C]
         return (styles.to(weight.dtype).square() @ energy.T + epsilon).rsqrt()
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 # Binomial filter, normalised to sum 1 in each direction.
 FIR_TAPS = (0.125, 0.375, 0.375, 0.125)
@@ -40,14 +40,14 @@ def _smooth(features: Tensor, padding: int, gain: float) -> Tensor:
     channels = features.shape[1]
     # Autocast would round the taps and the features again; the caller's dtype is the one
     # wanted.
-    with torch.autocast(features.device.type, enabled=False):
+    with without_autocast(features.device):
         kernel = fir_kernel(channels, gain=gain, like=features)
         return F.conv2d(features, kernel, padding=padding, groups=channels)
 
 
 def _downsample(features: Tensor, gain: float) -> Tensor:
     channels = features.shape[1]
-    with torch.autocast(features.device.type, enabled=False):
+    with without_autocast(features.device):
         kernel = fir_kernel(channels, gain=gain, like=features)
         return F.conv2d(features, kernel, stride=2, padding=1, groups=channels)
 
@@ -104,7 +104,7 @@ class _Upsample(torch.autograd.Function):
         # On a CPU a transposed depthwise convolution in bfloat16 takes 17 times as long as in float32.
         wide = full_precision(features) if features.device.type == "cpu" else features
         channels = features.shape[1]
-        with torch.autocast(features.device.type, enabled=False):
+        with without_autocast(features.device):
             kernel = fir_kernel(channels, gain=gain, like=wide)
             result = F.conv_transpose2d(wide, kernel, stride=2, padding=1, groups=channels)
         return result.to(features.dtype)

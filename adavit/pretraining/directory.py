@@ -7,6 +7,7 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generation_names import generations
 
 
 class PretrainingDirectory:
@@ -18,7 +19,7 @@ class PretrainingDirectory:
     Attributes:
         trunk: The file that `training.init_discriminator` takes.
         log: A line per measurement.
-        checkpoint: All that it must remember to go on, its settings included; the first file there is.
+        checkpoint: All that it must remember to go on, its settings included; the first file there is. The newest.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +50,7 @@ class PretrainingDirectory:
         Raises:
             UserError: If `out` is there and not an empty folder.
         """
-        if out is not None and cls(out).checkpoint.is_file():
+        if out is not None and cls(out).checkpoints():
             raise UserError(
                 f"--out {str(out)!r} holds a pre-training, expected a new folder. Choose another,"
                 f" or go on with that one: adavit pretrain --resume {out}."
@@ -64,7 +65,7 @@ class PretrainingDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
-        if directory.checkpoint.is_file():
+        if directory.checkpoints():
             return directory
         if RunDirectory(path).is_run():
             advice = f"It holds a run: adavit train --resume {path} goes on with that."
@@ -77,6 +78,10 @@ class PretrainingDirectory:
             f"{str(path)!r} holds no pre-training: it has no {directory.checkpoint.name}, expected a"
             f" folder that adavit pretrain has made. {advice}"
         )
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints there are, the newest first."""
+        return generations(self.checkpoint)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:

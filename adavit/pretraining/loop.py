@@ -23,13 +23,17 @@ from adavit.models.vit.encoder import VisionEncoder
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.measure import Measurement, figure_line
 from adavit.pretraining.progress import PretrainingProgress
-from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, save_checkpoint, state_of
+from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
+from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.trunk_file import save_trunk
 from adavit.runtime.console import Console, Status
 from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.training.start.workload import Workload
+
+KEPT = 2
+"""Checkpoints: the newest, and the one before it."""
 
 
 class PretrainingLoop:
@@ -90,26 +94,27 @@ class PretrainingLoop:
         }
 
     def save_checkpoint(self) -> None:
-        """Writes what `resume` needs."""
-        save_checkpoint(
+        """Writes what `resume` needs; the one before it is kept, and taken where this one is damaged."""
+        save_newest(
             self.directory.checkpoint,
             {
                 "config": self.settings,
                 "fingerprint": self.workload.image_set.fingerprint,
                 **state_of(self.stateful_parts()),
             },
+            keep=KEPT,
         )
 
-    def resume(self, state: Mapping[str, Any]) -> None:
+    def resume(self, loaded: LoadedCheckpoint) -> None:
         """Goes on from a checkpoint, with the log cut back to it.
 
         Args:
-            state: As `adavit.runs.checkpoint.load_checkpoint` gives it.
+            loaded: The checkpoint.
 
         Raises:
             UserError: If it is of other images or other networks.
         """
-        path, present = self.directory.checkpoint, self.workload.image_set.fingerprint
+        state, present = loaded.state, self.workload.image_set.fingerprint
         trained_on = str(state.get("fingerprint"))
         if trained_on != present:
             raise UserError(
@@ -121,10 +126,11 @@ class PretrainingLoop:
             restore(self.stateful_parts(), state)
         except DoesNotFit as error:
             raise UserError(
-                f"checkpoint {str(path)!r} does not fit its own settings ({error}), expected what"
+                f"checkpoint {str(loaded.path)!r} does not fit its own settings ({error}), expected what"
                 " adavit pretrain has written. Begin anew with another --out."
             ) from None
         self.directory.forget_after(self.progress.measured_at)
+        make_newest(self.directory.checkpoint, loaded.path)
 
     def run(self) -> None:
         """Trains until the end or a signal."""
@@ -141,7 +147,8 @@ class PretrainingLoop:
                     self._save()
                     started, before = time.perf_counter(), progress.images
                 if stop.signal_number is not None:
-                    self._save()
+                    if progress.images > before:  # else it was saved just now, or taken up
+                        self._save()
                     self.console.note(
                         f"The trunk at {progress.images / 1000:g} kimg is in"
                         f" {self.directory.trunk}.\nGo on with: adavit pretrain --resume"

@@ -13,7 +13,7 @@ from adavit.config.section import writable
 from adavit.errors import UserError
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.loop import PretrainingLoop
-from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runtime.console import Console, SilentConsole
 from adavit.training.start.workload import Workload, absolute_source, prepare
 
@@ -96,10 +96,13 @@ def resume_pretraining(
     console = console or SilentConsole()
     directory = PretrainingDirectory.open(path)
     with directory.claimed():
-        state = load_checkpoint(directory.checkpoint)
-        config = _continued(directory, state.get("config"), layers)
+        newest = load_newest(directory.checkpoint)
+        assert newest is not None  # it was opened
+        if newest.warning:
+            console.note(f"Warning: {newest.warning}")
+        config = _continued(directory, newest, layers)
         loop = _loop(*_prepared(config, console), directory, console)
-        loop.resume(state)
+        loop.resume(newest)
         console.note(f"Continuing {path} at {loop.progress.images / 1000:g} kimg.")
         loop.run()
     return directory.trunk
@@ -144,12 +147,15 @@ def _loop(
 
 
 def _continued(
-    directory: PretrainingDirectory, stored: Any, layers: Sequence[Mapping[str, Any]]
+    directory: PretrainingDirectory,
+    loaded: LoadedCheckpoint,
+    layers: Sequence[Mapping[str, Any]],
 ) -> PretrainConfig:
     """The stored configuration with what may change replaced."""
+    stored = loaded.state.get("config")
     if not isinstance(stored, Mapping):
         raise UserError(
-            f"checkpoint {str(directory.checkpoint)!r} holds no settings, expected what adavit"
+            f"checkpoint {str(loaded.path)!r} holds no settings, expected what adavit"
             " pretrain has written. Begin anew with another --out."
         )
     out = merge(*layers).get("run", {}).get("out")

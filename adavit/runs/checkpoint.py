@@ -16,7 +16,6 @@ from torch import Tensor
 from adavit.errors import UserError, first_line, shown
 from adavit.runs.state_check import check_like, check_moments
 from adavit.runs.weights_file import UnsoundWeights, check_finite
-from adavit.runtime.files import write_bytes
 from adavit.runtime.inputs import check_regular
 
 FORMAT = 1
@@ -101,19 +100,6 @@ def checkpoint_bytes(state: Mapping[str, Any]) -> memoryview:
     return buffer.getbuffer()
 
 
-def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Replaces a checkpoint; the one before survives a kill or a full disk.
-
-    Args:
-        path: The file.
-        state: As for `checkpoint_bytes`.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    write_bytes(path, checkpoint_bytes(state))
-
-
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU.
 
@@ -137,8 +123,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if reason:
         raise UserError(
             f"checkpoint {str(path)!r} is damaged or not a checkpoint ({reason}), expected tensors"
-            " and plain values as adavit train has written them. Start again with a new --out; the"
-            " generator files beside it do not depend on it."
+            " and plain values as adavit has written them. Start again with a new --out; the"
+            " .safetensors beside it do not depend on it."
         )
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None

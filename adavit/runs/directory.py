@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
+from adavit.runs.generation_names import generations
 from adavit.runs.json_lines import append_record
 from adavit.runs.records import cut_back
 from adavit.runtime.files import (
@@ -31,7 +32,6 @@ _SECTIONS = {
     b"training",
     b"pretraining",
 }
-_OLDER = re.compile(r"checkpoint-([1-9]\d{0,5})\.pt")
 _NUMBERED = re.compile(r"([0-9]{5})-.+", re.DOTALL)
 _LARGEST = 99_999
 
@@ -79,6 +79,7 @@ class RunDirectory:
         film: The sample grids one after the other, drawn at the end of the run.
         curves: The two logs, drawn.
         checkpoint: All that a run must remember to go on; the newest.
+        sound_checkpoint: The last one whose figure had not collapsed, where the newest is not that one.
         best_generator: The one whose first metric was lowest.
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
@@ -103,6 +104,7 @@ class RunDirectory:
         self.curves = path / "curves.png"
         self.checkpoint = path / "checkpoint.pt"
         self.best_generator = path / "generator-best.safetensors"
+        self.sound_checkpoint = path / "checkpoint-sound.pt"
         self.last_generator = path / "generator-last.safetensors"
         self.tensorboard = path / "tensorboard"
         self.diagnostics = DiagnosticsFolder(path / "diagnostics")
@@ -199,16 +201,9 @@ class RunDirectory:
             return True
         return self.config.is_file() and (self.mark.is_file() or not _is_foreign(self.config))
 
-    def checkpoint_at(self, place: int) -> Path:
-        """Where the checkpoint goes that was written `place` before the newest, e.g. `checkpoint-1.pt`."""
-        return self.path / f"checkpoint-{place}.pt" if place else self.checkpoint
-
     def checkpoints(self) -> list[Path]:
         """The checkpoints there are, the newest first."""
-        older = [
-            int(match[1]) for name in _names_in(self.path) if (match := _OLDER.fullmatch(name))
-        ]
-        return [path for path in map(self.checkpoint_at, (0, *sorted(older))) if path.is_file()]
+        return generations(self.checkpoint)
 
     def damaged(self, checkpoint: Path) -> Path:
         """Where a checkpoint is put that could not be gone on from, where the run begins again."""
@@ -277,14 +272,6 @@ def _is_foreign(config: Path) -> bool:
     except OSError:
         return False  # whoever reads it says why it cannot be read
     return bool(names) and not names & _SECTIONS
-
-
-def _names_in(folder: Path) -> list[str]:
-    """Names in a folder, none if it is not there."""
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
 
 
 def _next_numbered(parent: Path, label: str) -> Path:

@@ -17,3 +17,12 @@ def forward_precision(device: torch.device, dtype: torch.dtype | None) -> torch.
         dtype: Type of their arithmetic, or None for that of their weights.
     """
     return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def without_autocast(device: torch.device) -> torch.autocast:
+    """The context in which a part of a network runs in full precision, whatever the rest of it does.
+
+    Args:
+        device: Of its tensors. The device "meta", which has no autocast, takes the CPU's.
+    """
+    return torch.autocast("cpu" if device.type == "meta" else device.type, enabled=False)

@@ -12,12 +12,20 @@ class Stopped(Exception):
     Args:
         signal_number: Of the signal; the exit code is 128 more.
         go_on: What goes on with it, such as "adavit train --resume RUN"; None where nothing does.
+        left: A clause about what is left to go on from.
     """
 
-    def __init__(self, signal_number: int, *, go_on: str | None = None) -> None:
+    def __init__(
+        self,
+        signal_number: int,
+        *,
+        go_on: str | None = None,
+        left: str = "the checkpoint is written",
+    ) -> None:
         super().__init__(signal.Signals(signal_number).name)
         self.signal_number = signal_number
         self.go_on = go_on
+        self.left = left
 
 
 class StopRequest:

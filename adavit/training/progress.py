@@ -9,6 +9,7 @@ from adavit.runs.checkpoint import entry
 from adavit.runs.metadata import MOST_COUNTED
 from adavit.runs.reading import number
 from adavit.runs.records import improves
+from adavit.training.soundness import has_collapsed
 
 NEVER = -1
 
@@ -24,6 +25,8 @@ class Progress:
         skipped_in_a_row: Of these, the latest without a good one between them.
         best: Record of the best evaluation, with the `name` of the metric that decides; or None.
         latest: The same of the latest one.
+        first: The same of the first one whose figure was finite: of the untrained networks, as a rule.
+        sane_at: Images at the latest one that had not collapsed (`adavit.training.soundness`).
         done_at: Images at which each periodic duty was last done; `NEVER` is due at once.
     """
 
@@ -33,6 +36,8 @@ class Progress:
     skipped_in_a_row: int = 0
     best: dict[str, Any] | None = None
     latest: dict[str, Any] | None = None
+    first: dict[str, Any] | None = None
+    sane_at: int = NEVER
     done_at: dict[str, int] = field(
         default_factory=lambda: {
             "stats": 0,
@@ -69,10 +74,29 @@ class Progress:
     def measured(self, name: str, record: dict[str, Any]) -> bool:
         """Notes an evaluation, judged by the metric `name`; True if it is the best so far."""
         self.latest = {"name": name, **record}
+        if self.first is None and math.isfinite(record[name]):
+            self.first = self.latest
+        if not self._is_collapse(name, record[name]):
+            self.sane_at = record["images"]
         if self.best is not None and not improves(name, record[name], self.best[name]):
             return False
         self.best = self.latest
         return True
+
+    @property
+    def has_collapsed(self) -> bool:
+        """Whether the figure of the latest evaluation has collapsed."""
+        return self.latest is not None and self.latest["images"] != self.sane_at
+
+    @property
+    def is_sane_now(self) -> bool:
+        """Whether an evaluation at this moment has found a figure that has not collapsed."""
+        return self.images == self.sane_at
+
+    def _is_collapse(self, name: str, figure: float) -> bool:
+        if self.first is None or self.best is None:
+            return False
+        return has_collapsed(name, figure, first=self.first[name], best=self.best[name])
 
     def done(self, duty: str) -> None:
         """Notes that a duty was done now."""
@@ -94,9 +118,10 @@ class Progress:
             _check_count(entry(state, name, int), name)
         for duty in self.done_at:
             _check_count(entry(entry(state, "done_at", dict), duty, int) - NEVER, duty)
+        _check_count(entry(state, "sane_at", int) - NEVER, "sane_at")
         if not 0 <= entry(state, "seconds", float) < math.inf:
             raise ValueError(f"seconds are {shown(state['seconds'])}")
-        for name in ("best", "latest"):
+        for name in ("best", "latest", "first"):
             if state[name] is not None:
                 _check_evaluation(entry(state, name, dict), name)
         for name, value in state.items():

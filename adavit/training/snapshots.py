@@ -10,6 +10,7 @@ from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.generator_file import save_generator
+from adavit.runtime.files import give_second_name
 from adavit.training.best_generator import BestGenerator
 from adavit.training.curves import draw_curves
 from adavit.training.progress import Progress
@@ -58,15 +59,34 @@ class Snapshots:
         """
         config = self._workload.config
         self._save_last()
+        is_sound = self._workload.evaluator is None or self._progress.is_sane_now
+        if not is_sound:
+            self.keep_sound()
         state = {
             "config": config.as_dict(),
             "fingerprint": self._workload.image_set.fingerprint,
             "reference_fingerprint": self._reference_fingerprint,
             **state_of(parts),
         }
-        save_newest(self._directory, state, keep=config.run.keep_checkpoints)
+        save_newest(self._directory.checkpoint, state, keep=config.run.keep_checkpoints)
+        if is_sound:
+            self._directory.sound_checkpoint.unlink(missing_ok=True)
         self._saved = self._progress.state_dict()
         draw_curves(self._directory)
+
+    def keep_sound(self) -> None:
+        """Sets the checkpoint aside that was written at the last evaluation whose figure had not collapsed.
+
+        Nothing happens where it was set aside before: it costs the disk no more than one checkpoint.
+        """
+        if self._saved and self._saved["images"] == self._progress.sane_at:
+            give_second_name(self._directory.checkpoint, self._directory.sound_checkpoint)
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where the last sound checkpoint is, if the newest is not that one."""
+        path = self._directory.sound_checkpoint
+        return path if path.is_file() else None
 
     def keep_best(self) -> None:
         """Keeps the generator of the evaluation that was noted last, which is the best so far."""
@@ -115,14 +135,16 @@ class Snapshots:
         check_total(workload.config.training, self._progress.images)
         self._saved = self._progress.state_dict()
         notes = self.forget_after(self._progress.images)
-        make_newest(self._directory, loaded.path)
+        make_newest(self._directory.checkpoint, loaded.path)
         self._save_last()
         if self._progress.best is not None:
             self._save_best()
+        if self._progress.is_sane_now:
+            self._directory.sound_checkpoint.unlink(missing_ok=True)
         return notes
 
     def forget_after(self, images: int) -> list[str]:
-        """Cuts the logs back, and drops a best generator that they may know nothing of.
+        """Cuts the logs back, and drops a best generator and a sound checkpoint that they may know nothing of.
 
         Args:
             images: Real images seen.
@@ -134,6 +156,7 @@ class Snapshots:
         notes = [note for log in logs if (note := self._directory.cut_back(log, images))]
         if self._progress.best is None:
             self._directory.best_generator.unlink(missing_ok=True)
+            self._directory.sound_checkpoint.unlink(missing_ok=True)
         return notes
 
     def _save_last(self) -> None:

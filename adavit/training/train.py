@@ -151,7 +151,7 @@ def resume(
 
 
 def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
-    newest = load_newest(directory)
+    newest = load_newest(directory.checkpoint)
     if newest is not None:
         if newest.warning:
             console.note(f"Warning: {newest.warning}")

@@ -19,7 +19,8 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
-from adavit.runtime.signals import Stopped, StopRequest
+from adavit.runtime.signals import StopRequest
+from adavit.training.endings import collapse_warning, diverged, stopped
 from adavit.training.film import draw_film
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
@@ -92,8 +93,8 @@ class Trainer:
         """Trains until the end, a lack of improvement, or a signal.
 
         Raises:
-            Stopped: After a signal, with a checkpoint written.
-            RunError: If training diverges; the last checkpoint is good.
+            Stopped: After a signal, with a checkpoint written, unless steps are being skipped.
+            RunError: If training diverges; it names the checkpoint that is good.
         """
         run, metrics = self.config.run, self.config.metrics
         with StopRequest() as stop:
@@ -109,7 +110,10 @@ class Trainer:
                 if due or ((ending or stop()) and self.snapshots.are_behind):
                     self._save(ended=ending is not None)
                 if stop.signal_number is not None:
-                    raise Stopped(stop.signal_number, go_on=self.directory.resume_command)
+                    behind = self.snapshots.are_behind
+                    raise stopped(
+                        stop.signal_number, self.progress, self.directory, is_behind=behind
+                    )
                 if ending:
                     draw_film(self.directory)
                     self.console.note(f"{ending}. Everything is in {self.directory.path}.")
@@ -205,12 +209,8 @@ class Trainer:
             raise self._diverged(found)
 
     def _diverged(self, what: str) -> RunError:
-        saved = self.progress.done_at["checkpoint"]
-        return RunError(
-            f"training diverged: {what}, at {self.progress.images / 1000:.1f} kimg. The checkpoint"
-            f" of {saved / 1000:g} kimg is good; start a new run with a larger training.r1_gamma or"
-            " smaller learning rates."
-        )
+        sound = self.snapshots.set_aside if self.progress.has_collapsed else None
+        return diverged(what, self.progress, sound)
 
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and self.workload.evaluator is None:
@@ -291,12 +291,17 @@ class Trainer:
             raise self._diverged(error.what) from None
         seconds = round(time.perf_counter() - started, 3)
         record = {"images": self.progress.images, **figures, "seconds": seconds}
+        had_collapsed = self.progress.has_collapsed
         if self.progress.measured(evaluator.names[0], record):
             self.snapshots.keep_best()
         self.directory.append(self.directory.metrics, record)
         self.events.write({key: record[key] for key in evaluator.names}, self.progress.images)
         self.progress.done("metrics")
         self.console.note(score_line(record, evaluator.names))
+        if self.progress.has_collapsed and not had_collapsed:
+            self.snapshots.keep_sound()
+            sound = self.snapshots.set_aside
+            self.console.note(collapse_warning(self.progress, self.directory, sound))
 
     def _save(self, *, ended: bool) -> None:
         """Writes the checkpoint, so that what it holds is good.

@@ -6,10 +6,10 @@ The limits are where something can no longer work, not where it might work bette
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from adavit.models import ViTDiscriminator
+from adavit.runtime.precision import without_autocast
 from adavit.watch.capture import observe
 from adavit.watch.figures import AttentionFigures, CollapseObserver, TokenFigures, images_at_a_time
 from adavit.watch.logits import LogitFigures
@@ -149,7 +149,7 @@ def training_alarms(discriminator: nn.Module, images: Tensor, *, r_relative: flo
     found = losing_alarm(r_relative)
     if isinstance(discriminator, ViTDiscriminator):
         seen = CollapseObserver()
-        with torch.autocast(images.device.type, enabled=False):
+        with without_autocast(images.device):
             for part in images.split(images_at_a_time(discriminator)):
                 observe(discriminator, part, seen)
         found += attention_alarms(seen.attention_figures(), seen.token_figures())

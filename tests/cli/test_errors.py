@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import signal
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -159,6 +160,11 @@ def test_out_of_memory_is_code_1(adavit: Adavit, pictures: Path) -> None:
         (Stopped(signal.SIGINT), 130, "Stopped by Ctrl-C."),
         (KeyboardInterrupt(), 130, "Stopped by Ctrl-C."),
         (
+            Stopped(signal.SIGTERM, go_on="the same command", left="it is where it was"),
+            143,
+            "Stopped by SIGTERM; it is where it was. Go on with: the same command",
+        ),
+        (
             Stopped(signal.SIGHUP, go_on="adavit train --resume a"),
             129,
             "Stopped by SIGHUP; the checkpoint is written. Go on with: adavit train --resume a",
@@ -214,6 +220,8 @@ def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
         (RuntimeError("can't start new thread"), "out of memory"),
         (SystemError("error return without exception set"), "out of memory"),
         (ImportError("libx.so: failed to map segment from shared object"), "out of memory"),
+        (OSError("libx.so: failed to map segment from shared object"), "out of memory"),
+        (OSError("libx.so: cannot open: Too many open files"), "ulimit -n 1024"),
         (ImportError("libx.so: cannot open: Too many open files"), "ulimit -n 1024"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "out of memory"),
         (OSError(errno.EMFILE, "Too many open files", "a.png"), "ulimit -n 1024"),
@@ -261,3 +269,22 @@ def test_a_device_or_a_pipe_is_no_data(adavit: Adavit, data: str) -> None:
     outcome = adavit("train", "--data", data, "--dry-run")
     assert outcome.code == 2
     assert f"{data}' cannot be read (it is a pipe, socket or device, not a file)" in outcome.err
+
+
+def test_what_took_the_memory_is_let_go_of_before_the_line_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Large:
+        pass
+
+    held, seen = [], []
+
+    def command() -> None:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise MemoryError
+
+    monkeypatch.setattr("click.echo", lambda *_, **__: seen.append(held[0]() is None))
+    with pytest.raises(SystemExit):
+        run_and_exit(command)
+    assert seen == [True]

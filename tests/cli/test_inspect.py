@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from adavit.diagnostics.discriminator import inspection
-from adavit.runs.checkpoint import load_checkpoint, save_checkpoint
+from adavit.runs.checkpoint import load_checkpoint
+from tests.checkpoints import save_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
 # Three images a side are enough to see that they are drawn.

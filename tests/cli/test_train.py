@@ -8,8 +8,8 @@ import yaml
 from PIL import Image
 
 from adavit.cli.train import command
-from adavit.runs.checkpoint import save_checkpoint
 from adavit.runs.trunk_file import save_trunk
+from tests.checkpoints import save_checkpoint
 from tests.cli.conftest import TINY, Adavit, named_settings
 from tests.networks import VIT, make_vit
 

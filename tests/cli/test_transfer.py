@@ -8,12 +8,12 @@ from PIL import Image
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.fitting import resized_grid
-from adavit.runs.checkpoint import save_checkpoint
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
 from adavit.training.start.transfer import TransferSource, read_source, transfer
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
+from tests.checkpoints import save_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
 QUIET = [*TINY, "--metrics", ""]

@@ -87,7 +87,7 @@ def _load(path: Path) -> LoadedCheckpoint:
         )
     if not path.is_dir():
         return LoadedCheckpoint(path, load_checkpoint(path), warning="")
-    newest = load_newest(RunDirectory.open(path))
+    newest = load_newest(RunDirectory.open(path).checkpoint)
     if newest is None:
         raise UserError(
             f"run {str(path)!r} has no checkpoint.pt, expected one with its discriminator. Continue"

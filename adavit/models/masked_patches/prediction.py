@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from adavit.models.masked_patches.corruption import Corruption, corrupt
 from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 from adavit.models.vit.encoder import TOKEN_STD, VisionEncoder
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 HEAD = "masked_patches"
 """Where the discriminator keeps the head: its optimiser and its checkpoint are those of the head too."""
@@ -84,7 +84,7 @@ def predict_corrupted(
     patches = corrupt(encoder.embed(images), head.mask_token, corruption)
     tokens = encoder.encode(patches, twice_differentiable=False)
     tokens = tokens[:, encoder.layout.class_tokens :]  # [B, N, D]
-    with torch.autocast(images.device.type, enabled=False):
+    with without_autocast(images.device):
         logits = head.classes(encoder.norm(full_precision(tokens[corruption.corrupted])))
     return Prediction(logits, mean_colour_classes(images, patch)[corruption.corrupted])
 

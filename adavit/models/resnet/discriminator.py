@@ -16,6 +16,7 @@ from adavit.models.sizes import (
     check_labels,
     check_resolution,
 )
+from adavit.runtime.precision import without_autocast
 
 
 class Form(Protocol):
@@ -134,7 +135,7 @@ class ResNetDiscriminator(nn.Module):
             plane = deviation[:, None, None, None].expand(-1, 1, BASE_RESOLUTION, BASE_RESOLUTION)
             features = torch.cat([features, plane], dim=1)
         vectors = self.epilogue(features)
-        with torch.autocast(images.device.type, enabled=False):
+        with without_autocast(images.device):
             vectors = self.readout(vectors)
             if self.projection is not None and labels is not None:
                 logits: Tensor = self.projection(vectors, labels)

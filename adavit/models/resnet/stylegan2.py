@@ -3,12 +3,11 @@
 import math
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear
 from adavit.models.sizes import BASE_RESOLUTION
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 
 class ResidualBlock(nn.Module):
@@ -76,7 +75,7 @@ class DenseEpilogue(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, width + further, 4, 4] to vectors [B, width], float32."""
         vectors = self.convolution(features).flatten(1)
-        with torch.autocast(vectors.device.type, enabled=False):
+        with without_autocast(vectors.device):
             output: Tensor = self.dense(full_precision(vectors))
         return output
 

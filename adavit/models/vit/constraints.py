@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 # W^T W is squared so often: 1,024 steps of a power iteration, for the price of 10 products.
 SQUARINGS = 10
@@ -31,7 +31,7 @@ def spectral_norm(weight: Tensor) -> Tensor:
     """
     if weight.is_meta:  # no numbers, and no autocast there
         return weight.new_empty(())
-    with torch.autocast(weight.device.type, enabled=False):
+    with without_autocast(weight.device):
         matrix = full_precision(weight).flatten(1)
         if matrix.shape[0] < matrix.shape[1]:
             matrix = matrix.T  # [long, short]

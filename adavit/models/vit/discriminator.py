@@ -13,7 +13,7 @@ from adavit.models.sizes import check_at_least, check_labels, check_resolution
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.parts import CONSTRAINTS, READOUTS, part
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 # Standard deviation of the last layer at the start.
 HEAD_STD = 0.02
@@ -148,7 +148,7 @@ class ViTDiscriminator(nn.Module):
             class_token_only=not self.readout.patches,
         )
         judged = full_precision(self.readout.pick(tokens))
-        with torch.autocast(images.device.type, enabled=False):
+        with without_autocast(images.device):
             vectors = self.readout.join(self.encoder.norm(judged))  # [B, F] or [B, N, F]
             if self.minibatch_std_group:
                 # Measured before the norm, which takes the scale away.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from adavit.runs.checkpoint import entry
+from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.penalties import path_lengths
 from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
@@ -43,7 +44,7 @@ class PathLengthPenalty(Regularizer):
         stream = batch.streams.of("path length")
         latents = torch.randn(count, batch.latents.shape[1], generator=stream, device=stream.device)
         labels = None if batch.labels is None else batch.labels[:count]
-        with torch.autocast(latents.device.type, enabled=False):
+        with without_autocast(latents.device):
             synthesis = batch.generator.synthesis
             styles = batch.generator.mapping(latents, labels)
             styles = styles[:, None].repeat(1, synthesis.style_count, 1)

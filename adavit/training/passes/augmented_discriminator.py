@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from adavit.augment import Pipe
-from adavit.runtime.precision import forward_precision
+from adavit.runtime.precision import forward_precision, without_autocast
 from adavit.training.passes.streams import replay
 
 
@@ -79,7 +79,7 @@ class AugmentedDiscriminator:
     def view(self, images: Tensor, stream: torch.Generator) -> View:
         """Images through the pipe at its present p, with fresh draws from `stream`."""
         state = stream.get_state()
-        with torch.autocast(images.device.type, enabled=False):
+        with without_autocast(images.device):
             augmented = self.pipe(images.float(), generator=stream)
         kept = cast(Discriminator, self.network).draw_kept(len(images), stream)
         return View(augmented, kept, stream, state)

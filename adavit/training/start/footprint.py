@@ -1,16 +1,30 @@
-"""The memory that a training step cannot do without, told before the images are decoded.
+"""The memory that a training step needs, told before the images are decoded.
 
-It is a lower bound: what does not fit is refused for certain, what fits by a little may still fail.
+At a glance it is a lower bound, by a formula. Where that comes near to what there is, the passes of a step are
+gone through with tensors that have shapes and no content (torch's device "meta"), and what is alive at
+the same time is counted. Benchmark figures are in `benchmarks/results/step_memory_cpu.md`.
 """
 
-import torch
+import contextlib
+import weakref
+from collections.abc import Iterable
+from typing import Any
 
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from adavit.build.networks import build_networks
 from adavit.config.discriminator import ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
+from adavit.models import Generator
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.wording import size
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.objectives.penalties import path_lengths, r1_penalty
 
 GENERATOR_MAPS = 6
 """Feature maps of each resolution that the generator's backward pass keeps, at the least; measured are 6.5."""
@@ -22,7 +36,24 @@ TOKEN_VECTORS = 14
 """Vectors that each block of a ViT keeps of each token, at the least; measured are 14.4 to 26."""
 
 WEIGHT_COPIES = 5
-"""Of the generator: weights, gradients, two moments of Adam, and the average."""
+"""Of the generator: weights, gradients, two moments of Adam, and the average. A discriminator has no average."""
+
+NEAR = 16
+"""Steps take up to so many times the lower bound: what has more room than that is not counted, which takes half a
+second."""
+
+HOPELESS = 4
+"""Where the lower bound is so many times what there is, nothing is counted either: networks may be of any size."""
+
+OVERHEAD = 1.3
+"""What a process takes for the bytes that are alive: copies in other layouts, workspaces, gaps between allocations;
+measured are 1.25 to 1.53."""
+
+CERTAIN = 0.7
+"""Part of the estimate that a step certainly needs; measured are 0.96 of it and more."""
+
+COUNTED_IMAGES = 8
+"""Images of the counted passes; what is alive grows in proportion to them."""
 
 
 def least_bytes(config: ResolvedConfig) -> int:
@@ -44,8 +75,47 @@ def least_bytes(config: ResolvedConfig) -> int:
     weights = generator.style_dim * generator.latent_dim
     weights += generator.style_dim**2 * (generator.mapping_layers - 1)
     pixels = training.batch * side**2  # of the real images, in bytes, one channel
-    microbatch = training.microbatch or training.batch
-    return number * held * microbatch + 4 * WEIGHT_COPIES * weights + pixels
+    return number * held * _microbatch(config) + 4 * WEIGHT_COPIES * weights + pixels
+
+
+def counted_bytes(config: ResolvedConfig) -> int:
+    """Bytes that one step holds at the same time, counted: without augmentation, in float32, not compiled.
+
+    It is a step in which R1, R2 and the path length are due, if they are in the run.
+
+    Args:
+        config: Of the run.
+
+    Raises:
+        RuntimeError: If the networks are larger than torch can name.
+        ValueError: If the settings make no network.
+    """
+    training, side, count = config.training, config.data.resolution, COUNTED_IMAGES
+    count = min(count, _microbatch(config))
+    with torch.device("meta"):
+        generator, discriminator = build_networks(config, image_channels=3, num_classes=0)
+        real = torch.empty(count, 3, side, side, requires_grad=True)
+        latents = torch.empty(count, config.generator.latent_dim)
+    weights = [sum(p.nbytes for p in net.parameters()) for net in (generator, discriminator)]
+    once = 2 * sum(weights)  # with gradients
+    with LiveBytes([*generator.parameters(), *discriminator.parameters()]) as live:
+        _passes(config, generator, discriminator, real, latents)
+    per_microbatch = (live.peak - once) * _microbatch(config) // count
+    copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1]
+    return per_microbatch + copies + 4 * real[0].numel() * training.batch
+
+
+def expected_bytes(config: ResolvedConfig) -> int:
+    """Bytes by which a process grows that takes such steps, about.
+
+    Args:
+        config: Of the run.
+
+    Raises:
+        RuntimeError: As `counted_bytes`.
+        ValueError: Likewise.
+    """
+    return int(OVERHEAD * counted_bytes(config))
 
 
 def check_memory(config: ResolvedConfig, device: torch.device) -> None:
@@ -58,16 +128,105 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
     Raises:
         RunError: If a step needs more memory than there is.
     """
-    least, free = least_bytes(config), free_bytes(device)
-    if free is None or least <= free:
+    needed, free = least_bytes(config), free_bytes(device)
+    if free is None or NEAR * needed <= free:
         return
-    count = config.training.microbatch or config.training.batch
+    certain, qualifier = needed, "at least"
+    plain = config.training.precision == "float32" and not config.training.compile
+    if plain and needed <= HOPELESS * free:
+        # Settings that make no network are named where it is built.
+        with contextlib.suppress(RuntimeError, ValueError):
+            needed, qualifier = expected_bytes(config), "about"
+            certain = max(certain, int(CERTAIN * needed))
+    if certain <= free:
+        return
+    count = _microbatch(config)
     images = f"a microbatch of {count:,} images" if count > 1 else "one image"
     raise RunError(
-        f"out of memory: training on {images} of {config.data.resolution} px or more needs at"
-        f" least {size(least)}, but {size(free)} are free. Expected room for one microbatch; use a"
-        " smaller --microbatch or --batch, a lower --resolution, or smaller networks."
+        f"out of memory: training on {images} of {config.data.resolution} px or more needs"
+        f" {qualifier} {size(needed)}, but {size(free)} are free. Expected room for one microbatch;"
+        " use a smaller --microbatch or --batch, a lower --resolution, or smaller networks."
     )
+
+
+class LiveBytes(TorchDispatchMode):
+    """While entered, counts the bytes of the tensors that are alive, and the most there were.
+
+    Attributes:
+        now: Bytes alive.
+        peak: The most there were.
+
+    Args:
+        there: Tensors that are there already.
+    """
+
+    def __init__(self, there: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self._seen: set[int] = set()
+        for tensor in there:
+            self._add(tensor)
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Runs an operation, and counts what it has made."""
+        made = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(made):
+            if isinstance(leaf, Tensor):
+                self._add(leaf)
+        return made
+
+    def _add(self, tensor: Tensor) -> None:
+        storage = tensor.untyped_storage()
+        key, count = storage._cdata, storage.nbytes()
+        if key in self._seen:  # a view, or what was changed in place
+            return
+        self._seen.add(key)
+        self.now += count
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._remove, key, count)
+
+    def _remove(self, key: int, count: int) -> None:
+        self._seen.discard(key)
+        self.now -= count
+
+
+def _passes(
+    config: ResolvedConfig,
+    generator: Generator,
+    discriminator: nn.Module,
+    real: Tensor,
+    latents: Tensor,
+) -> None:
+    """Those of `AdversarialStep`, in its order."""
+    training = config.training
+    exact, loss = training.penalty == "exact", LOSSES[training.loss]
+    r1, r2 = exact and training.r1_gamma > 0, exact and training.r2_gamma > 0
+    generated = generator(latents)
+    false = discriminator(generated, twice_differentiable=r2)
+    true = discriminator(real, twice_differentiable=r1)
+    g_loss = loss.generator(false, true).mean()
+    d_loss = loss.discriminator(true, false).mean()
+    if training.path_length:
+        styles = generator.mapping(latents[: (len(latents) + 1) // 2])
+        styles = styles[:, None].repeat(1, generator.synthesis.style_count, 1)
+        images = generator.synthesis(styles)
+        g_loss = g_loss + path_lengths(images, styles, torch.empty_like(images)).square().mean()
+    g_loss.backward(retain_graph=True, inputs=list(generator.parameters()))
+    del g_loss
+    for due, logits, images in ((r1, true, real), (r2, false, generated)):
+        if due:
+            d_loss = d_loss + r1_penalty(logits, images).mean()
+    d_loss.backward(inputs=list(discriminator.parameters()))
+
+
+def _microbatch(config: ResolvedConfig) -> int:
+    return config.training.microbatch or config.training.batch
 
 
 def _maps(side: int, channel_base: int, channel_max: int) -> int:

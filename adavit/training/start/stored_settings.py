@@ -29,7 +29,7 @@ def stored_settings(directory: RunDirectory) -> Values:
     found = settings_in_file(directory)
     if found is not None:
         return found
-    newest = load_newest(directory)
+    newest = load_newest(directory.checkpoint)
     if newest is None:
         raise UserError(
             f"{str(directory.config)!r} holds no settings, and there is no checkpoint, which would"

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.models.fitting import load_fitting, resize_position_embeddings
+from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
-from adavit.runs.generations import load_newest
+from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.training.step.adversarial_step import AdversarialStep
 
 GRID = "grid"
@@ -45,18 +46,12 @@ def read_source(path: Path) -> TransferSource:
     """The networks of a run.
 
     Args:
-        path: Its directory.
+        path: Its directory, or one of its checkpoints.
 
     Raises:
         UserError: If it is no run, has no checkpoint yet, or the checkpoint is damaged.
     """
-    directory = RunDirectory.open(path)
-    newest = load_newest(directory)
-    if newest is None:
-        raise UserError(
-            f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one to start from."
-            f" Continue it with adavit train --resume {path}, or name another run."
-        )
+    newest = _checkpoint_of(path)
     state = newest.state
     networks: dict[str, dict[str, Tensor]] = {}
     for name in ("generator", "discriminator", "average"):
@@ -71,6 +66,19 @@ def read_source(path: Path) -> TransferSource:
         networks[name] = tensors
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
     return TransferSource(networks, newest.warning)
+
+
+def _checkpoint_of(path: Path) -> LoadedCheckpoint:
+    if path.is_file():
+        return LoadedCheckpoint(path, load_checkpoint(path), warning="")
+    directory = RunDirectory.open(path)
+    newest = load_newest(directory.checkpoint)
+    if newest is None:
+        raise UserError(
+            f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one to start from."
+            f" Continue it with adavit train --resume {path}, or name another run."
+        )
+    return newest
 
 
 def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -8,9 +8,9 @@ from adavit.config.layers import merge
 from adavit.errors import UserError
 from adavit.experiments.cell import make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.runs.checkpoint import save_checkpoint
 from adavit.training.train import config_text
 from tests.adavit.experiments.conftest import BASE
+from tests.checkpoints import save_checkpoint
 
 
 @pytest.fixture

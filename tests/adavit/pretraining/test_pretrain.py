@@ -38,6 +38,7 @@ def test_a_pretraining_leaves_a_trunk_and_its_figures(
     assert sorted(path.name for path in file.parent.iterdir()) == [
         ".adavit-results",
         ".lock",
+        "pretraining-1.pt",
         "pretraining.jsonl",
         "pretraining.pt",
         "trunk.safetensors",
@@ -175,6 +176,14 @@ class Killed(BaseException):
     """Ends the process where it is, as nothing of ours expects it."""
 
 
+class Notes(SilentConsole):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
 class DiesAt(SilentConsole):
     """Is killed at the first step that has seen so many images."""
 
@@ -219,7 +228,7 @@ def test_killed_at_any_step_it_goes_on_to_the_same_bits(tiny: Tiny, tmp_path: Pa
         assert equal(everything(folder), whole), images
 
 
-@pytest.mark.parametrize("call", ["save_trunk", "save_checkpoint", "figure_line"])
+@pytest.mark.parametrize("call", ["save_trunk", "save_newest", "figure_line"])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_killed_while_it_writes_it_goes_on_to_the_same_bits(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, count: int
@@ -239,7 +248,7 @@ def test_killed_while_it_writes_it_goes_on_to_the_same_bits(
         patched.setattr(loop, call, killed)
         with pytest.raises(Killed):
             pretrain(config)
-    if (call, count) == ("save_checkpoint", 1):  # nothing was begun: the same command again
+    if (call, count) == ("save_newest", 1):  # nothing was begun: the same command again
         pretrain(config)
     else:
         resume_pretraining(folder)
@@ -308,10 +317,59 @@ def test_what_cannot_be_gone_on_with_is_said(tiny: Tiny, tmp_path: Path, picture
     (pictures / "000.png").unlink()
     with pytest.raises(UserError, match=r"not those that .* was pre-trained on"):
         resume_pretraining(folder)
-    checkpoint = folder / "pretraining.pt"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-500])
-    with pytest.raises(UserError, match="damaged"):
+    for name in ("pretraining.pt", "pretraining-1.pt"):
+        checkpoint = folder / name
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-500])
+    with pytest.raises(UserError, match=r"pretraining\.pt' is damaged"):
         resume_pretraining(folder)
+
+
+@pytest.mark.parametrize("ailment", ["flipped", "cut", "empty", "gone"])
+@pytest.mark.parametrize("killed_at", [8, 40, None])
+def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_says_so(
+    tiny: Tiny, tmp_path: Path, ailment: str, killed_at: int | None
+) -> None:
+    config = tiny({"run": {"out": str(tmp_path / "whole")}})
+    whole = everything(pretrain(config).parent)
+    folder = tmp_path / "damaged"
+    console = SilentConsole() if killed_at is None else DiesAt(killed_at)
+    with contextlib.suppress(Killed):
+        pretrain(tiny({"run": {"out": str(folder)}}), console=console)
+    newest = folder / "pretraining.pt"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes({"flipped": content, "cut": content[:-9]}.get(ailment, b""))
+    if ailment == "gone":
+        newest.unlink()
+    said = Notes()
+    resume_pretraining(folder, console=said)
+    (warning,) = [line for line in said.lines if line.startswith("Warning")]
+    reason = "is gone" if ailment == "gone" else "is damaged or not a checkpoint"
+    assert warning.startswith(f"Warning: checkpoint {str(newest)!r} {reason}")
+    assert warning.endswith("pretraining-1.pt, written before it, is taken instead.")
+    at = {8: 0, 40: 0.016, None: 0.048}[killed_at]
+    assert f"Continuing {folder} at {at:g} kimg." in said.lines
+    assert equal(everything(folder), whole)
+    images = [
+        torch.load(path, weights_only=True)["progress"]["images"]
+        for path in (newest, folder / "pretraining-1.pt")
+    ]
+    assert images == [64, 48]
+
+
+def test_a_signal_at_a_measurement_does_not_cost_the_checkpoint_before_it(tiny: Tiny) -> None:
+    class Signals(SilentConsole):
+        def report(self, status: Status) -> None:
+            if status.images == 32:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    config = tiny()
+    with pytest.raises(Stopped):
+        pretrain(config, console=Signals())
+    assert config.run.out is not None
+    names = ("pretraining.pt", "pretraining-1.pt")
+    states = [torch.load(config.run.out / name, weights_only=True) for name in names]
+    assert [state["progress"]["images"] for state in states] == [32, 16]
 
 
 @pytest.mark.slow

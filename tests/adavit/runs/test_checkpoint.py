@@ -17,9 +17,9 @@ from adavit.runs.checkpoint import (
     Stateful,
     load_checkpoint,
     restore,
-    save_checkpoint,
     state_of,
 )
+from tests.checkpoints import save_checkpoint
 
 
 class Broken:

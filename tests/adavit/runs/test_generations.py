@@ -8,12 +8,13 @@ from adavit.errors import UserError
 from adavit.runs import generations
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generation_names import generation
 from adavit.runs.generations import load_newest, make_newest, save_newest
 
 
 def save(directory: RunDirectory, *images: int, keep: int = 3) -> None:
     for count in images:
-        save_newest(directory, {"images": count}, keep=keep)
+        save_newest(directory.checkpoint, {"images": count}, keep=keep)
 
 
 def held(directory: RunDirectory) -> dict[str, int]:
@@ -74,7 +75,7 @@ def test_a_kill_at_any_moment_leaves_what_was_saved(
             save(directory, 4)
         except KeyboardInterrupt:
             pass
-    newest = load_newest(directory)
+    newest = load_newest(directory.checkpoint)
     assert newest is not None
     assert newest.state["images"] in (3, 4)
     assert newest.path == directory.checkpoint
@@ -99,7 +100,7 @@ def test_a_full_disk_leaves_what_was_saved(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_there_is_no_newest_in_a_folder_without_any(tmp_path: Path) -> None:
-    assert load_newest(RunDirectory(tmp_path)) is None
+    assert load_newest(RunDirectory(tmp_path).checkpoint) is None
 
 
 def flip(path: Path) -> None:
@@ -111,19 +112,19 @@ def flip(path: Path) -> None:
 def test_the_one_before_is_taken_for_a_damaged_one_and_said(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     save(directory, 1, 2, 3)
-    newest = load_newest(directory)
+    newest = load_newest(directory.checkpoint)
     assert newest is not None
     assert (newest.state["images"], newest.warning) == (3, "")
     flip(directory.checkpoint)
-    directory.checkpoint_at(1).write_bytes(b"")
-    older = load_newest(directory)
+    generation(directory.checkpoint, 1).write_bytes(b"")
+    older = load_newest(directory.checkpoint)
     assert older is not None
     assert (older.state["images"], older.path.name) == (1, "checkpoint-2.pt")
     assert older.warning == (
         f"checkpoint {str(directory.checkpoint)!r} is damaged or not a checkpoint (its"
         " content is not what was written). checkpoint-2.pt, written before it, is taken instead."
     )
-    make_newest(directory, older.path)
+    make_newest(directory.checkpoint, older.path)
     assert held(directory) == {"checkpoint.pt": 1}
     save(directory, 2)
     assert held(directory) == {"checkpoint.pt": 2, "checkpoint-1.pt": 1}
@@ -132,9 +133,9 @@ def test_the_one_before_is_taken_for_a_damaged_one_and_said(tmp_path: Path) -> N
 def test_those_before_the_one_taken_move_up_with_it(tmp_path: Path) -> None:
     directory = RunDirectory(tmp_path)
     save(directory, 1, 2, 3)
-    make_newest(directory, directory.checkpoint)
+    make_newest(directory.checkpoint, directory.checkpoint)
     assert held(directory) == {"checkpoint.pt": 3, "checkpoint-1.pt": 2, "checkpoint-2.pt": 1}
-    make_newest(directory, directory.checkpoint_at(1))
+    make_newest(directory.checkpoint, generation(directory.checkpoint, 1))
     assert held(directory) == {"checkpoint.pt": 2, "checkpoint-1.pt": 1}
 
 
@@ -142,14 +143,14 @@ def test_a_checkpoint_that_is_gone_is_one_that_cannot_be_read(tmp_path: Path) ->
     directory = RunDirectory(tmp_path)
     save(directory, 1, 2)
     directory.checkpoint.unlink()
-    newest = load_newest(directory)
+    newest = load_newest(directory.checkpoint)
     assert newest is not None
     assert newest.state["images"] == 1
     assert newest.warning == (
         f"checkpoint {str(directory.checkpoint)!r} is gone. checkpoint-1.pt, written before it, is"
         " taken instead."
     )
-    make_newest(directory, newest.path)
+    make_newest(directory.checkpoint, newest.path)
     assert held(directory) == {"checkpoint.pt": 1}
 
 
@@ -159,4 +160,4 @@ def test_where_all_are_damaged_the_newest_is_named(tmp_path: Path) -> None:
     for path in directory.checkpoints():
         flip(path)
     with pytest.raises(UserError, match=r"checkpoint\.pt' is damaged"):
-        generations.load_newest(directory)
+        generations.load_newest(directory.checkpoint)

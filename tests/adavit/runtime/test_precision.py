@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from adavit.runtime.precision import forward_precision, full_precision
+from adavit.runtime.precision import forward_precision, full_precision, without_autocast
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,17 @@ def test_products_are_in_the_type_that_was_asked_for(dtype: torch.dtype | None) 
     torch.testing.assert_close(
         product.double(), torch.full((2, 2), 2 * third**2).double(), rtol=2**-8, atol=0
     )
+
+
+def test_a_part_without_autocast_is_in_full_precision_within_one_with_it() -> None:
+    weights = torch.ones(2, 2)
+    with forward_precision(weights.device, torch.bfloat16):
+        with without_autocast(weights.device):
+            assert (weights @ weights).dtype == torch.float32
+        assert (weights @ weights).dtype == torch.bfloat16
+
+
+def test_tensors_without_content_know_no_autocast() -> None:
+    weights = torch.empty(2, 2, device="meta")
+    with without_autocast(weights.device):
+        assert (weights @ weights).dtype == torch.float32

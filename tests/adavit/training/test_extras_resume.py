@@ -9,8 +9,8 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.runs.checkpoint import save_checkpoint
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+from tests.checkpoints import save_checkpoint
 
 EVERYTHING = {
     "r2_gamma": 0.1,

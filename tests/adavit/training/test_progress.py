@@ -49,3 +49,25 @@ def test_progress_comes_back_from_its_state() -> None:
     assert (again.images, again.skipped, again.skipped_in_a_row) == (16, 1, 0)
     with pytest.raises(ValueError, match="images is '8', expected int"):
         again.load_state_dict({**progress.state_dict(), "images": "8"})
+
+
+def test_the_latest_sane_evaluation_is_remembered() -> None:
+    progress, seen = Progress(), []
+    for images, figure in enumerate([math.nan, 400.0, 12.0, 300.0, math.nan, 30.0, 8.0]):
+        progress.images = 10 * images
+        progress.measured("fid", {"images": progress.images, "fid": figure})
+        seen.append((progress.sane_at, progress.is_sane_now, progress.has_collapsed))
+        again = Progress()
+        if math.isfinite(figure):
+            again.load_state_dict(progress.state_dict())
+            assert (again.sane_at, again.has_collapsed) == (seen[-1][0], seen[-1][2])
+    sane, collapsed = (True, False), (False, True)
+    assert seen == [
+        (0, *sane), (10, *sane), (20, *sane), (20, *collapsed), (20, *collapsed), (50, *sane), (60, *sane)
+    ]  # fmt: skip
+    assert progress.first == {"name": "fid", "images": 10, "fid": 400.0}
+    assert progress.best == {"name": "fid", "images": 60, "fid": 8.0}
+    progress.images = 70
+    assert not progress.is_sane_now
+    with pytest.raises(ValueError, match="sane_at"):
+        Progress().load_state_dict({**progress.state_dict(), "sane_at": -5})

@@ -4,16 +4,19 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import adavit
 from adavit.config.run import RunConfig
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
+from adavit.training.snapshots import Snapshots
+from adavit.training.start.transfer import read_source
 from tests.adavit.conftest import draw_pictures, tiny_config
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
@@ -195,3 +198,112 @@ def test_fewer_checkpoints_may_be_kept_from_now_on(run: Path) -> None:
     adavit.resume(run, [{"run": {"keep_checkpoints": 1}, "training": {"total_kimg": 0.08}}])
     assert [path.name for path in run.glob("checkpoint*.pt")] == ["checkpoint.pt"]
     assert torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["images"] == 80
+
+
+def scored(monkeypatch: pytest.MonkeyPatch, figures: dict[int, float]) -> None:
+    """Makes the figures of a run those given, by images seen."""
+    counts = iter(sorted(figures))
+
+    def score(*_: Any, **__: Any) -> dict[str, Any]:
+        value = figures[next(counts)]
+        return {"fd_random": value, "kid_random": value, "protocol": {}}
+
+    monkeypatch.setattr("adavit.training.trainer.score_generator", score)
+
+
+def images_of(path: Path) -> int:
+    return int(load_checkpoint(path)["progress"]["images"])
+
+
+def warnings_of(console: Notes) -> list[str]:
+    return [line for line in console.lines if "collapsed" in line]
+
+
+@pytest.mark.parametrize("every", [0.016, 0.008])
+def test_the_checkpoint_before_a_collapse_is_set_aside_until_the_figure_is_sane_again(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    run, console = tmp_path / "run", Notes()
+    cadence = {"run": {"checkpoint_every_kimg": every}, "metrics": {"every_kimg": 0.016}}
+    long = {"training": {"total_kimg": 0.08}}
+    scored(monkeypatch, {0: 400.0, 16: 12.0, 32: 14.0, 48: 300.0, 64: 350.0, 80: 380.0})
+    adavit.train(tiny(cadence, long), console=console)
+    (warning,) = warnings_of(console)
+    assert "fd_random has collapsed: 300 at 0.048 kimg" in warning
+    assert f"the checkpoint of 0.032 kimg as {run / 'checkpoint-sound.pt'}" in warning
+    assert images_of(run / "checkpoint-sound.pt") == 32
+    assert images_of(run / "checkpoint.pt") == 80
+    assert read_generator(run, which="best").images == 16
+
+    again = Notes()
+    scored(monkeypatch, {96: 300.0, 112: 13.0})
+    adavit.resume(run, [{"training": {"total_kimg": 0.112}}], console=again)
+    assert not warnings_of(again)  # it was told
+    assert not (run / "checkpoint-sound.pt").exists()  # the newest is
+
+
+def test_a_sound_run_has_no_second_file_of_it(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, console = tmp_path / "run", Notes()
+    scored(monkeypatch, {0: 400.0, 16: 200.0, 32: 380.0, 48: 90.0, 64: 100.0})
+    adavit.train(tiny(OFTEN), console=console)
+    assert not warnings_of(console)
+    assert not (run / "checkpoint-sound.pt").exists()
+
+
+def test_a_divergence_after_a_collapse_names_the_checkpoint_that_was_sound(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, told = tmp_path / "run", iter(range(100))
+    scored(monkeypatch, {0: 400.0, 16: 12.0, 32: 300.0, 48: 300.0})
+
+    def ailing(networks: Any) -> str:  # samples, evaluation and checkpoint ask in turn
+        return (
+            "the weights reach 1e+09"
+            if (run / "checkpoint-sound.pt").exists() and next(told) > 3
+            else ""
+        )
+
+    monkeypatch.setattr("adavit.training.trainer.ailment", ailing)
+    with pytest.raises(RunError) as caught:
+        adavit.train(tiny(OFTEN))
+    sound = run / "checkpoint-sound.pt"
+    assert images_of(run / "checkpoint.pt") > 16
+    assert f"{sound}, of 0.016 kimg, is good" in str(caught.value)
+    assert images_of(sound) == 16
+
+
+def test_a_kill_after_a_collapse_was_found_leaves_what_is_found_again(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, console = tmp_path / "run", Notes()
+    scored(monkeypatch, {0: 400.0, 16: 12.0, 32: 300.0})
+    save = Snapshots.save
+
+    def killed(self: Snapshots, parts: Any) -> None:
+        if self._progress.images == 32:
+            raise KeyboardInterrupt
+        save(self, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Snapshots, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            adavit.train(tiny(OFTEN), console=console)
+    assert images_of(run / "checkpoint-sound.pt") == images_of(run / "checkpoint.pt") == 16
+    again = Notes()
+    scored(monkeypatch, {32: 300.0, 48: 310.0, 64: 320.0})
+    adavit.resume(run, console=again)
+    assert warnings_of(again) == warnings_of(console)
+    assert images_of(run / "checkpoint-sound.pt") == 16
+
+
+def test_a_run_starts_from_a_checkpoint_that_was_set_aside(run: Path, tiny: Tiny) -> None:
+    shutil.copy(run / "checkpoint-1.pt", run / "checkpoint-sound.pt")
+    before = load_checkpoint(run / "checkpoint-sound.pt")
+    networks = read_source(run / "checkpoint-sound.pt").networks
+    for name in ("generator", "discriminator", "average"):
+        for key, value in before[name].items():
+            assert torch.equal(networks[name][key], value)
+    started = {"transfer": str(run / "checkpoint-sound.pt"), "total_kimg": 0.008}
+    adavit.train(tiny({"training": started, "run": {"out": "other"}, "metrics": {"names": []}}))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from adavit.training.soundness import LARGEST_WEIGHT, ailment
+from adavit.training.soundness import LARGEST_WEIGHT, ailment, has_collapsed
 
 
 def network(value: float) -> nn.Module:
@@ -37,3 +37,41 @@ def test_buffers_count_and_whole_numbers_do_not() -> None:
         ailment({"generator": made})
         == "the weights of the generator reach 1e+07 (in 1.running_var)"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "best", "figure", "expected"),
+    [
+        ("fid", 410, 12, 300, True),  # all but lost
+        ("fid", 410, 12, 420, True),
+        ("fid", 410, 12, math.nan, True),
+        ("fid", 410, 12, 40, False),  # several times the best, and yet near it
+        ("fid", 410, 380, 420, False),  # nothing was learnt that could be lost
+        ("fid", 410, 250, 405, False),
+        ("fid", 20, 12, 60, True),  # of a run that started from another one
+        ("fid", 20, 12, 24, False),
+        ("fid", 20, 20, 59, False),
+        ("fid", 20, 20, 61, True),
+        ("fd_random", 17.1, 1.8, 3.6, False),  # overfitted, as measured
+        ("fid", math.nan, 12, 300, False),
+        ("fid", 410, math.nan, math.nan, False),
+        ("kid", 0.4, 0.001, 0.004, False),  # noise about 0
+        ("kid", 0.4, -0.001, 0.1, False),
+        ("kid", 0.4, -0.001, 0.3, True),
+        ("kid", 0.4, -0.001, -0.002, False),
+        ("is", 1.0, 6.0, 1.5, True),
+        ("is", 1.0, 6.0, 4.0, False),
+        ("is", 1.0, 1.2, 1.0, False),
+        ("precision", 0.0, 0.6, 0.1, True),
+        ("precision", 0.0, 0.6, 0.5, False),
+        ("recall_random", 0.0, 0.02, 0.0, False),
+        ("recall_random", 0.0, 0.3, math.nan, True),
+        ("ppl", 1.0, 1.0, 200.0, False),
+    ],
+)
+def test_a_figure_has_collapsed_where_what_was_learnt_is_lost(
+    name: str, first: float, best: float, figure: float, expected: bool
+) -> None:
+    assert has_collapsed(name, figure, first=first, best=best) is expected
+    if name in ("fid", "fd_random"):  # it has no unit
+        assert has_collapsed(name, figure / 64, first=first / 64, best=best / 64) is expected

@@ -14,9 +14,9 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.runs.checkpoint import save_checkpoint
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
+from tests.checkpoints import save_checkpoint
 
 Tiny = Callable[..., RunConfig]
 

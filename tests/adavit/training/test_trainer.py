@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from adavit.errors import RunError
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.generator_file import read_generator
-from adavit.runtime.console import SilentConsole
+from adavit.runtime.console import SilentConsole, Status
+from adavit.runtime.signals import Stopped
 from adavit.training import trainer
 from adavit.training.objectives import losses
 from adavit.training.snapshots import Snapshots
@@ -140,6 +143,30 @@ def test_no_checkpoint_is_written_between_steps_that_are_skipped(
     monkeypatch.setattr(Snapshots, "save", noted)
     adavit.train(tiny({"run": {"checkpoint_every_kimg": 0.008}, "metrics": {"names": []}}))
     assert saved == [0, 8, 16, 48, 56, 64]
+
+
+def test_who_stops_a_run_between_skipped_steps_is_told_of_the_checkpoint_before_them(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, generator_loss = iter(range(100)), losses.generator_loss
+
+    def poisoned(logits: Tensor) -> Tensor:
+        return generator_loss(logits) * (math.nan if next(steps) in (3, 4) else 1.0)
+
+    class StopsAt(SilentConsole):
+        def status(self, status: Status) -> None:
+            if status.images == 40:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
+    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda directory: None)
+    config = tiny({"run": {"checkpoint_every_kimg": 0.008}, "metrics": {"names": []}})
+    with pytest.raises(Stopped) as caught:
+        adavit.train(config, console=StopsAt())
+    state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
+    assert state["progress"]["images"] == 24
+    assert caught.value.left.startswith("the last 2 steps were skipped")
+    assert caught.value.left.endswith("so the checkpoint is still that of 0.024 kimg")
 
 
 def test_a_run_that_ends_between_skipped_steps_is_finished(

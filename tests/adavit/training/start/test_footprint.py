@@ -1,14 +1,32 @@
+import itertools
 from typing import Any
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
+from adavit.build.augmentation import build_pipe
 from adavit.build.networks import build_networks
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
-from adavit.training.start.footprint import check_memory, least_bytes
+from adavit.runtime.wording import size
+from adavit.training.objectives.build import build_extras
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.passes.streams import StepStreams
+from adavit.training.start.footprint import (
+    CERTAIN,
+    HOPELESS,
+    NEAR,
+    LiveBytes,
+    check_memory,
+    counted_bytes,
+    expected_bytes,
+    least_bytes,
+)
+from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.average import GeneratorAverage
 
 CPU = torch.device("cpu")
 
@@ -58,17 +76,122 @@ def test_a_microbatch_holds_less_and_a_batch_still_its_images() -> None:
     assert 4096 * 32**2 < parts < whole / 100
 
 
+FREE = "adavit.training.start.footprint.free_bytes"
+
+
 def test_what_does_not_fit_is_refused_with_both_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     run = config({"training": {"batch": 8}})
-    least = least_bytes(run)
-    for free in (None, least):
-        monkeypatch.setattr(
-            "adavit.training.start.footprint.free_bytes", lambda device, free=free: free
+    expected = expected_bytes(run)
+    certain = int(CERTAIN * expected)
+    assert least_bytes(run) < certain < counted_bytes(run) < expected
+    for free in (None, certain, expected):
+        monkeypatch.setattr(FREE, lambda device, free=free: free)
+        check_memory(run, CPU)
+    monkeypatch.setattr(FREE, lambda device: certain - 1)
+    with pytest.raises(
+        RunError, match=r"a microbatch of 8 images of 32 px .*smaller --microbatch"
+    ) as caught:
+        check_memory(run, CPU)
+    assert f"needs about {size(expected)}, but {size(certain - 1)} are free" in str(caught.value)
+
+
+@pytest.mark.parametrize("times", [1 / HOPELESS, NEAR])
+def test_nothing_is_counted_where_the_formula_suffices(
+    monkeypatch: pytest.MonkeyPatch, times: float
+) -> None:
+    run = config({"training": {"batch": 8}})
+    monkeypatch.setattr("adavit.training.start.footprint.counted_bytes", None)
+    monkeypatch.setattr(FREE, lambda device: int(times * least_bytes(run)) - (times < 1))
+    if times > 1:
+        check_memory(run, CPU)
+        return
+    with pytest.raises(RunError, match=f"needs at least {size(least_bytes(run))}"):
+        check_memory(run, CPU)
+
+
+@pytest.mark.parametrize("training", [{"precision": "bf16"}, {"compile": True}, {}])
+def test_what_cannot_be_counted_is_held_to_the_formula(
+    monkeypatch: pytest.MonkeyPatch, training: dict[str, Any]
+) -> None:
+    run = config({"training": training})
+
+    def unnameable(config: ResolvedConfig) -> int:
+        assert not training
+        raise RuntimeError("Storage size calculation overflowed")
+
+    monkeypatch.setattr("adavit.training.start.footprint.counted_bytes", unnameable)
+    monkeypatch.setattr(FREE, lambda device: least_bytes(run))
+    check_memory(run, CPU)
+    monkeypatch.setattr(FREE, lambda device: least_bytes(run) - 1)
+    with pytest.raises(RunError, match="needs at least"):
+        check_memory(run, CPU)
+
+
+def allocated(run: ResolvedConfig) -> int:
+    """The most bytes that the allocator of torch has given out in a real step, from weights to moments."""
+    side, batch = run.data.resolution, run.training.batch
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        generator, discriminator = build_networks(run, image_channels=3, num_classes=0)
+        average = GeneratorAverage(generator, half_life_kimg=5, ramp=None)
+        step = AdversarialStep(
+            generator=generator,
+            discriminator=discriminator,
+            average=average,
+            pipe=build_pipe(run.augment),
+            generator_lr=1e-3,
+            discriminator_lr=1e-3,
+            betas=(0.0, 0.99),
+            warmup_images=0,
+            microbatch=run.training.microbatch,
+            autocast=None,
+            compiled=False,
+            loss=LOSSES[run.training.loss],
+            **build_extras(run.training, epoch_images=100, coarse=False),
         )
-        check_memory(run, CPU)
-    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda device: least - 1)
-    with pytest.raises(RunError, match=r"a microbatch of 8 images of 32 px .*smaller --microbatch"):
-        check_memory(run, CPU)
+        for number in range(2):
+            real = torch.zeros(batch, 3, side, side)
+            step(real, None, images=0, streams=StepStreams.at(0, number))
+    changes = [
+        event.nbytes()
+        for event in profiler.profiler.kineto_results.events()
+        if event.name() == "[memory]"
+    ]
+    return max(itertools.accumulate(changes))
+
+
+@pytest.mark.parametrize(
+    ("discriminator", "training"),
+    [
+        ({"kind": "resnet"}, {"batch": 12}),
+        ({"kind": "resnet", "form": "r3gan"}, {"loss": "relativistic", "batch": 4}),
+        ({"kind": "resnet", "form": "plain"}, {"r1_gamma": 0, "batch": 4}),
+        ({"kind": "resnet"}, {"path_length": 2, "batch": 4}),
+        ({"kind": "resnet"}, {"batch": 16, "microbatch": 4}),
+        ({"kind": "vit"}, {"batch": 4}),
+        ({"kind": "vit", "stem": "linear", "attention": "l2"}, {"batch": 4}),
+    ],
+    ids=["residual", "r3gan", "without R1", "path length", "microbatch", "vit", "l2"],
+)
+def test_what_is_counted_is_what_a_step_is_given(
+    discriminator: dict[str, Any], training: dict[str, Any]
+) -> None:
+    run = config({"discriminator": discriminator, "training": training})
+    assert 0.7 < counted_bytes(run) / allocated(run) < 1.3
+
+
+def test_live_bytes_are_those_of_tensors_that_someone_holds() -> None:
+    there = torch.empty(10, device="meta")
+    with LiveBytes([there]) as live:
+        made = torch.ones(100, device="meta")
+        view = made[:50].view(5, 10)
+        made.mul_(2)
+        assert (live.now, live.peak) == (440, 440)
+        doubled = made.double()
+        assert live.now == 440 + 800
+        del doubled, made
+        assert live.now == 440  # the view holds it
+        del view, there
+        assert (live.now, live.peak) == (0, 1240)
 
 
 def test_any_batch_is_reckoned_with() -> None:

@@ -33,7 +33,7 @@ def directory(tmp_path: Path, settings: dict[str, Any]) -> RunDirectory:
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
     run.config.write_text(yaml.safe_dump(settings))
-    save_newest(run, {"config": settings}, keep=2)
+    save_newest(run.checkpoint, {"config": settings}, keep=2)
     return run
 
 

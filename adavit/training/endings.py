@@ -1,0 +1,75 @@
+"""How a run ends before its time, or goes wrong, in words: what happened, and which checkpoint is good."""
+
+from pathlib import Path
+
+from adavit.errors import RunError
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.signals import Stopped
+from adavit.training.progress import Progress
+
+
+def stopped(
+    signal_number: int, progress: Progress, directory: RunDirectory, *, is_behind: bool
+) -> Stopped:
+    """What a signal ends a run with.
+
+    Args:
+        signal_number: Of the signal.
+        progress: How far it came.
+        directory: Of the run.
+        is_behind: Whether the checkpoint is of an earlier step: steps are being skipped.
+    """
+    command, skipped = directory.resume_command, progress.skipped_in_a_row
+    if not is_behind:
+        return Stopped(signal_number, go_on=command)
+    last = "the last step was" if skipped == 1 else f"the last {skipped} steps were"
+    left = (
+        f"{last} skipped, as numbers were not finite, so the checkpoint is still that of"
+        f" {_kimg(progress.done_at['checkpoint'])}"
+    )
+    return Stopped(signal_number, go_on=command, left=left)
+
+
+def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
+    """The end of a training that has diverged.
+
+    Args:
+        what: A clause about what is wrong.
+        progress: How far it came.
+        sound: The checkpoint that was kept when the figure collapsed; None where it has not.
+    """
+    if sound is None:
+        good = f"The checkpoint of {_kimg(progress.done_at['checkpoint'])} is good"
+    else:
+        good = f"{sound}, of {_kimg(progress.sane_at)}, is good"
+    return RunError(
+        f"training diverged: {what}, at {progress.images / 1000:.1f} kimg. {good}; start a new run"
+        " with a larger training.r1_gamma or smaller learning rates."
+    )
+
+
+def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | None) -> str:
+    """The line for the evaluation that finds the figure collapsed.
+
+    Args:
+        progress: Right after that evaluation.
+        directory: Of the run.
+        sound: The last checkpoint that was written at an evaluation before; None if there is none.
+    """
+    latest, best, first = progress.latest, progress.best, progress.first
+    assert latest is not None
+    assert best is not None
+    assert first is not None
+    name = latest["name"]
+    kept = "" if sound is None else f"the checkpoint of {_kimg(progress.sane_at)} as {sound}, "
+    return (
+        f"Warning: {name} has collapsed: {latest[name]:.4g} at {_kimg(latest['images'])}; the best is"
+        f" {best[name]:.4g}, of {_kimg(best['images'])}, and the first was {first[name]:.4g}. Kept"
+        f" are {kept}the best generator as {directory.best_generator}. Start a new run with a"
+        " larger training.r1_gamma or smaller learning rates"
+        + ("." if sound is None else f"; --transfer {sound} starts from there.")
+    )
+
+
+def _kimg(images: int) -> str:
+    return f"{images / 1000:g} kimg"

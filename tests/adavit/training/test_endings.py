@@ -1,0 +1,68 @@
+import signal
+from pathlib import Path
+
+import pytest
+
+from adavit.runs.directory import RunDirectory
+from adavit.training.endings import collapse_warning, diverged, stopped
+from adavit.training.progress import Progress
+
+RUN = RunDirectory(Path("run"))
+GO_ON = "adavit train --resume run"
+
+
+def at(images: int, *, checkpoint: int, skipped: int = 0) -> Progress:
+    progress = Progress(images=images, skipped_in_a_row=skipped)
+    progress.done_at["checkpoint"] = checkpoint
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("skipped", "behind", "left"),
+    [
+        (0, False, "the checkpoint is written"),
+        (4, False, "the checkpoint is written"),  # of a run that has ended so
+        (
+            1,
+            True,
+            "the last step was skipped, as numbers were not finite, so the checkpoint is still that of 0.5 kimg",
+        ),
+        (
+            7,
+            True,
+            "the last 7 steps were skipped, as numbers were not finite, so the checkpoint is still that of 0.5 kimg",
+        ),
+    ],
+)
+def test_who_stops_a_run_is_told_of_the_checkpoint_that_there_is(
+    skipped: int, behind: bool, left: str
+) -> None:
+    progress = at(600, checkpoint=500, skipped=skipped)
+    found = stopped(signal.SIGTERM, progress, RUN, is_behind=behind)
+    assert (found.signal_number, found.go_on, found.left) == (signal.SIGTERM, GO_ON, left)
+
+
+def test_the_checkpoint_that_is_good_is_named() -> None:
+    progress = at(40_100, checkpoint=40_000)
+    progress.sane_at = 20_000
+    assert str(diverged("it is", progress, None)).startswith(
+        "training diverged: it is, at 40.1 kimg. The checkpoint of 40 kimg is good;"
+    )
+    assert str(diverged("it is", progress, RUN.sound_checkpoint)).startswith(
+        "training diverged: it is, at 40.1 kimg. run/checkpoint-sound.pt, of 20 kimg, is good;"
+    )
+
+
+@pytest.mark.parametrize("set_aside", [True, False])
+def test_a_collapse_is_one_line_with_figures_and_files(set_aside: bool) -> None:
+    progress = Progress()
+    for images, figure in ((0, 410.0), (20_000, 12.25), (40_000, 13.0), (60_000, 300.0)):
+        progress.measured("fid", {"images": images, "fid": figure})
+    line = collapse_warning(progress, RUN, RUN.sound_checkpoint if set_aside else None)
+    assert line.startswith(
+        "Warning: fid has collapsed: 300 at 60 kimg; the best is 12.25, of 20 kimg, and the first was 410."
+    )
+    assert "the best generator as run/generator-best.safetensors" in line
+    assert "\n" not in line
+    assert ("the checkpoint of 40 kimg as run/checkpoint-sound.pt" in line) is set_aside
+    assert ("--transfer run/checkpoint-sound.pt" in line) is set_aside

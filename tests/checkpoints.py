@@ -1,0 +1,12 @@
+"""Checkpoints for tests."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adavit.runs.generations import save_newest
+
+
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replaces a checkpoint, and those before it in its folder."""
+    save_newest(path, state, keep=1)
