@@ -24,7 +24,7 @@ Tiny = Callable[..., RunConfig]
 def final_state(run: Path) -> dict[str, Any]:
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     del state["config"], state["window"]["seconds"], state["progress"]["seconds"]
-    for record in ("best", "latest"):
+    for record in ("best", "latest", "first"):
         if state["progress"][record]:
             del state["progress"][record]["seconds"]
     return state
