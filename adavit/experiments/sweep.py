@@ -20,7 +20,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.experiment_file import setting
+from adavit.experiments.experiment_file import FILES, check_folder, setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.experiments.tables import seconds_left, summary_table, total_time
@@ -31,7 +31,6 @@ from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import seed_for
 
-SWEEP_FILE = "sweep.yaml"
 DEFAULT_PARENT = Path("runs/sweeps")
 UNGUIDED_TRIALS = 8
 """Runs with settings drawn at random, before the sampler learns from them; a third of a short sweep."""
@@ -184,12 +183,13 @@ def sweep(
     folder = out or DEFAULT_PARENT / given.name
     pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
     chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
+    check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
     if dry_run:
         return _describe(plan, folder, pool.workers)
     queue, outcomes = pool.carry_out(
         plan,
-        file=SWEEP_FILE,
+        file=FILES["sweep"],
         text=chosen.as_yaml(),
         opening=f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins.",
         noun="runs",

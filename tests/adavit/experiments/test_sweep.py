@@ -225,6 +225,14 @@ def test_a_list_and_whole_numbers_are_drawn_as_such(write_sweep: Any, tmp_path: 
     assert cell.settings["training"]["batch"] == cell.axes["training.batch"]
 
 
+def test_a_sweep_is_not_mixed_into_the_folder_of_a_grid(write_sweep: Any) -> None:
+    Path("out").mkdir()
+    Path("out/grid.yaml").write_text("name: tiny\n")
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match="holds the grid 'tiny', expected the sweep 'tiny'"):
+            sweep(write_sweep(), out=Path("out"), dry_run=dry_run)
+
+
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
     text = sweep(write_sweep(), dry_run=True)
     assert "training.r1_gamma" in text
