@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from adavit.config.layers import flatten
 from adavit.config.run import ResolvedConfig
 
 
@@ -64,9 +63,9 @@ def absurd_settings(config: ResolvedConfig) -> list[str]:
         config: Of the run.
     """
     found = []
-    values = flatten(config.as_dict())
     for key, usual in RANGES.items():
-        value = values[key]
+        section, _, name = key.partition(".")
+        value = getattr(getattr(config, section), name)
         if not value or usual.low <= value <= usual.high:
             continue
         outcome = usual.above if value > usual.high else usual.below

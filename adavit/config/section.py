@@ -38,6 +38,7 @@ MOST = 10**30
 """Upper bound of counts that have no other: Python's whole numbers have no end, floats, which they become, have."""
 
 _MAY_BE_OPEN = {"may_be_open": True}
+_ABSENT = object()
 
 Check = Callable[[Any], None]
 Model = TypeVar("Model", bound="ConfigModel")
@@ -79,11 +80,12 @@ class ConfigModel(BaseModel):
 
     def is_known(self, field: str) -> bool:
         """Whether a field, dotted below a section, exists and has its value."""
-        *sections, name = field.split(".")
-        model = functools.reduce(getattr, sections, self)
-        return name in type(model).model_fields and not (
-            name in model.fields_that_may_be_open() and getattr(model, name) == AUTO
-        )
+        section, _, name = field.rpartition(".")
+        model = getattr(self, section) if section else self
+        value = vars(model).get(name, _ABSENT)
+        if _is_auto(value):
+            return name not in model.fields_that_may_be_open()
+        return value is not _ABSENT
 
     def given(self, field: str) -> Any:
         """The value of a field, dotted below a section; None while it is left open."""

@@ -4,23 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from adavit.config.layers import Values
-from adavit.errors import RunError, UserError, shown
+from adavit.errors import RunError
 from adavit.experiments.cell import Cell, cells_of
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.grid_file import Grid, read_grid
+from adavit.experiments.experiment_file import FILES, check_folder
+from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Claim, Queue
 from adavit.experiments.tables import describe_cells, summary_table
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
-from adavit.runtime.yaml_text import load_yaml
 
-GRID_FILE = "grid.yaml"
 DEFAULT_PARENT = Path("runs/ablations")
 
 
@@ -110,14 +106,14 @@ def ablate(
     folder = out or DEFAULT_PARENT / grid.name
     pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
     grid = grid.with_overrides([*layers, *pool.settings], seeds)
-    _check_folder(folder, grid)
+    check_folder(folder, "grid", grid.name)
     cells = cells_of(grid, console)
     if dry_run:
         return describe_cells(grid, cells, folder, workers=pool.workers)
     plan = AblationPlan(grid.name, {cell.digest: cell for cell in cells})
     _, outcomes = pool.carry_out(
         plan,
-        file=GRID_FILE,
+        file=FILES["grid"],
         text=grid.as_yaml(),
         opening=f"Grid {grid.name}: {len(cells)} cells in {folder}.",
         noun="cells",
@@ -141,20 +137,3 @@ def ablate(
             )
         )
     return table
-
-
-def _check_folder(folder: Path, grid: Grid) -> None:
-    """Two grids in one folder would make a report of neither.
-
-    Raises:
-        UserError: If the folder holds another grid.
-    """
-    try:
-        there = load_yaml(read_input(folder / GRID_FILE))["name"]
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
-        return
-    if there != grid.name:
-        raise UserError(
-            f"--out {str(folder)!r} holds the grid {shown(there)}, expected {grid.name!r} or a new"
-            " folder. Choose another."
-        )

@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
-from adavit.data import ImageSet, load_images
-from adavit.data.assemble import Progress
+from adavit.data import ImageSet
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.experiments.experiment_file import check_size
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
-from adavit.training.start.workload import Workload, absolute_source, load_workload
+from adavit.training.start.workload import (
+    Workload,
+    absolute_source,
+    image_arguments,
+    load_run_images,
+    load_workload,
+)
 
 DIGEST_LENGTH = 12
 """Hexadecimal digits of SHA-256: two of a million cells are alike with a chance of 1 in 500."""
@@ -80,11 +87,11 @@ class Sources:
         self._reference = functools.cache(load_reference)
         self._images: dict[Any, ImageSet] = {}
 
-    def images(self, source: str, *, progress: Progress | None = None, **settings: Any) -> ImageSet:
-        """As `adavit.data.load_images`."""
-        key = (source, *sorted(settings.items()))
+    def images(self, config: RunConfig, device: torch.device, console: Console) -> ImageSet:
+        """As `adavit.training.start.workload.load_run_images`."""
+        key = tuple(image_arguments(config, device).items())
         if key not in self._images:
-            self._images[key] = load_images(source, progress=progress, **settings)
+            self._images[key] = load_run_images(config, device, console)
         return self._images[key]
 
     def reference_fingerprint(self, workload: Workload) -> str | None:

@@ -13,6 +13,7 @@ from adavit.config.layers import Values, flatten, merge, parse_yaml, read_preset
 from adavit.errors import UserError, shown
 from adavit.runtime.inputs import read_input
 from adavit.runtime.wording import did_you_mean
+from adavit.runtime.yaml_text import load_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names become folders and names in a queue."""
@@ -20,6 +21,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 MAXIMUM_RUNS = 10_000
 """Of a grid or a sweep; more than anyone trains, and as many as the queue is searched in a second for."""
+
+FILES = {"grid": "grid.yaml", "sweep": "sweep.yaml"}
+"""In the folder of an experiment: the file that it was made of, by its kind."""
 
 KEYS = {"name": str, "description": str, "preset": str, "base": dict}
 """Keys of every such file, with their types."""
@@ -182,6 +186,29 @@ def check_size(runs: int, what: str, noun: str, fewer: str) -> None:
             f"{what} has {runs:,} {noun}, expected at most {MAXIMUM_RUNS:,}. Give fewer {fewer}, or"
             " split it into several."
         )
+
+
+def check_folder(folder: Path, kind: str, name: str) -> None:
+    """Two experiments in one folder would make a report of neither.
+
+    Args:
+        folder: Where the runs are to lie.
+        kind: Of the experiment, a key of `FILES`.
+        name: Of the experiment.
+
+    Raises:
+        UserError: If the folder holds another experiment.
+    """
+    for there, file in FILES.items():
+        try:
+            found = load_yaml(read_input(folder / file))["name"]
+        except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+            continue
+        if (there, found) != (kind, name):
+            raise UserError(
+                f"--out {str(folder)!r} holds the {there} {shown(found)}, expected the {kind} {name!r} or a"
+                " new folder. Choose another."
+            )
 
 
 def is_setting(key: str) -> bool:

@@ -45,10 +45,12 @@ class Claim:
     def deaths_without_progress(self, images: int) -> int:
         """How many workers in a row, the last of them included, have died without a newer checkpoint.
 
+        One that had not begun the cell's own work yet did not die of it.
+
         Args:
             images: At the checkpoint that there is now; below 0 if there is none.
         """
-        begun = [images if start is None else start for start in self.deaths]
+        begun = [start for start in self.deaths if start is not None]
         in_vain = 0
         while in_vain < len(begun) and begun[-1 - in_vain] >= images:
             in_vain += 1

@@ -20,7 +20,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
 from adavit.experiments.cell import Cell, make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.experiments.experiment_file import setting
+from adavit.experiments.experiment_file import FILES, check_folder, setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
 from adavit.experiments.tables import seconds_left, summary_table, total_time
@@ -31,7 +31,6 @@ from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import seed_for
 
-SWEEP_FILE = "sweep.yaml"
 DEFAULT_PARENT = Path("runs/sweeps")
 UNGUIDED_TRIALS = 8
 """Runs with settings drawn at random, before the sampler learns from them; a third of a short sweep."""
@@ -65,24 +64,30 @@ class SweepPlan:
 
     def cell(self, queue: Queue, claim: Claim) -> Cell:
         """Settings for the job: those chosen before, if it is taken over, else new ones."""
-        # Seeded by the job, so that an interrupted sweep draws what an uninterrupted one would have drawn.
         number = self.jobs.index(claim.job)
-        unguided = min(UNGUIDED_TRIALS, max(1, self.sweep.trials // 3))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            sampler = optuna.samplers.TPESampler(
-                seed=seed_for(self.seed, "sweep", number) % 2**32,
-                n_startup_trials=unguided,
-                constant_liar=True,  # workers do not all draw beside what another one is trying
-            )
-        # A study of its own: one that is used again remembers the trials as they were before.
-        study = optuna.load_study(study_name=self.name, storage=queue.storage, sampler=sampler)
-        trial = optuna.Trial(study, claim.trial_id)
         chosen = {
-            key: _suggest(trial, key, distribution)
+            key: _suggest(
+                optuna.Trial(self._study(queue, number, key), claim.trial_id), key, distribution
+            )
             for key, distribution in self.sweep.distributions().items()
         }
         return self.make_cell(claim.job, chosen)
+
+    def _study(self, queue: Queue, number: int, key: str) -> optuna.Study:
+        """The search as it stands now, with the random stream of one draw.
+
+        Each setting of each run has a stream of its own: an interrupted sweep draws what an uninterrupted one
+        would have drawn, even if it was interrupted between two settings of a run.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                seed=seed_for(self.seed, f"sweep {key}", number) % 2**32,
+                n_startup_trials=min(UNGUIDED_TRIALS, max(1, self.sweep.trials // 3)),
+                constant_liar=True,  # workers do not all draw beside what another one is trying
+            )
+        # A study of its own: one that is used again remembers the trials as they were before.
+        return optuna.load_study(study_name=self.name, storage=queue.storage, sampler=sampler)
 
     def make_cell(self, job: str, chosen: Values) -> Cell:
         """The run with the settings that the sampler has chosen."""
@@ -178,12 +183,13 @@ def sweep(
     folder = out or DEFAULT_PARENT / given.name
     pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
     chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
+    check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
     if dry_run:
         return _describe(plan, folder, pool.workers)
     queue, outcomes = pool.carry_out(
         plan,
-        file=SWEEP_FILE,
+        file=FILES["sweep"],
         text=chosen.as_yaml(),
         opening=f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins.",
         noun="runs",

@@ -89,13 +89,21 @@ def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) ->
 
 
 def _kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
-    """Steps in which other regularizers are due cost differently: the first of each kind, and how many in a cycle."""
-    kinds: dict[tuple[str, ...], list[int]] = {}
-    for index in range(math.lcm(*(regularizer.interval for regularizer in step.regularizers))):
-        kinds.setdefault(tuple(regularizer.name for regularizer in step.due(index)), []).append(
-            index
-        )
-    return [(indices[0], len(indices)) for indices in kinds.values()]
+    """Steps in which other regularizers are due cost differently: the first of each kind, and how many in a cycle.
+
+    A step belongs to the least common multiple of all intervals that divide its number, so the kinds are
+    counted without walking through a cycle, whose length is the product of intervals that share no factor.
+    """
+    intervals = {regularizer.interval for regularizer in step.regularizers}
+    multiples = {1}
+    for interval in intervals:
+        multiples |= {math.lcm(multiple, interval) for multiple in multiples}
+    cycle, counts = max(multiples), dict[int, int]()
+    for multiple in sorted(multiples, reverse=True):
+        # All its multiples, without those at which more is due.
+        more = sum(count for other, count in counts.items() if other % multiple == 0)
+        counts[multiple] = cycle // multiple - more
+    return sorted((first % cycle, count) for first, count in counts.items())
 
 
 def _peak_bytes(device: torch.device) -> int:

@@ -96,15 +96,46 @@ def prepare(config: RunConfig, console: Console) -> Workload:
     return with_evaluator(load_workload(config, console), console)
 
 
+def image_arguments(config: RunConfig, device: torch.device) -> dict[str, Any]:
+    """Arguments of `load_images` for the data of a run: runs for which they are equal have the same images."""
+    return {
+        "source": config.data.source,
+        "resolution": config.given("data.resolution"),
+        "default_resolution_cap": DEFAULT_RESOLUTION_CAP.get(device.type, 256),
+        "channels": config.data.channels,
+        "data_root": config.data.data_root,
+        **reading_of(config),
+    }
+
+
+def load_run_images(config: RunConfig, device: torch.device, console: Console) -> ImageSet:
+    """The images of a run, unless its networks cannot fit at any resolution: decoding takes minutes.
+
+    Args:
+        config: As for `prepare`.
+        device: Where it trains.
+        console: Told how the decoding goes.
+
+    Raises:
+        UserError: If the data are not what the configuration asks for.
+        RunError: If a step of it cannot fit into the memory, or the images nowhere.
+    """
+    _foresee_memory(config, device)
+    return load_images(**image_arguments(config, device), progress=_activity(console, "decoding"))
+
+
 def load_workload(
-    config: RunConfig, console: Console, *, load: Callable[..., ImageSet] = load_images
+    config: RunConfig,
+    console: Console,
+    *,
+    load: Callable[[RunConfig, torch.device, Console], ImageSet] = load_run_images,
 ) -> Workload:
     """Loads the data and chooses what was left open.
 
     Args:
         config: As for `prepare`.
         console: Told what was found.
-        load: `load_images`, or what stands for it where many runs have the same images.
+        load: `load_run_images`, or what stands for it where many runs have the same images.
 
     Returns:
         The workload, without an evaluator.
@@ -117,16 +148,7 @@ def load_workload(
     if device.type == "cpu":
         keep_freed_memory()
     data = config.data
-    _foresee_memory(config, device)
-    images = load(
-        data.source,
-        resolution=config.given("data.resolution"),
-        default_resolution_cap=DEFAULT_RESOLUTION_CAP.get(device.type, 256),
-        channels=data.channels,
-        data_root=data.data_root,
-        **reading_of(config),
-        progress=_activity(console, "decoding"),
-    )
+    images = load(config, device, console)
     for note in images.notes:
         console.note(note)
     if data.cond and images.labels is None:
@@ -167,7 +189,7 @@ def load_workload(
 
 
 def _foresee_memory(config: RunConfig, device: torch.device) -> None:
-    """Refuses what cannot fit before minutes of decoding, from what is known of it by then.
+    """Refuses what cannot fit, from what is known of it before the images are.
 
     Raises:
         RunError: As `check_memory`.

@@ -107,5 +107,5 @@ def test_cells_see_the_same_images_and_latents(
 def test_another_grid_is_not_mixed_into_a_folder(write_grid: WriteGrid) -> None:
     Path("out").mkdir()
     Path("out/grid.yaml").write_bytes(write_grid().read_bytes())
-    with pytest.raises(UserError, match="holds the grid 'tiny', expected 'other'"):
+    with pytest.raises(UserError, match="holds the grid 'tiny', expected the grid 'other'"):
         ablate(str(write_grid(name="other")), out=Path("out"))

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import merge
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import ImageSet, load_images
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of, make_cell
 from adavit.experiments.grid_file import read_grid
 from tests.adavit.experiments.conftest import BASE, WriteGrid
@@ -107,7 +109,7 @@ def test_data_are_looked_at_once_however_many_cells_are_made_of_them(
         opened.append((Path(source).name, settings["resolution"]))
         return load_images(source, **settings)
 
-    monkeypatch.setattr("adavit.experiments.cell.load_images", load)
+    monkeypatch.setattr("adavit.training.start.workload.load_images", load)
     monkeypatch.setattr("adavit.evaluation.run_images.load_images", load)
     axes = {"training.r1_gamma": [index / 10 for index in range(20)], "data.resolution": [8, 16]}
     grid = read_grid(
@@ -123,3 +125,22 @@ def test_data_are_looked_at_once_however_many_cells_are_made_of_them(
         for point in grid.points()
     ]
     assert cells == alone
+
+
+def test_memory_is_foreseen_before_decoding_and_told_of_each_cell(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolved = []
+
+    def count(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
+        resolved.append(config.training.batch)
+        return resolve(config, facts)
+
+    monkeypatch.setattr("adavit.training.start.workload.resolve", count)
+    batches = [8, 16, 24]
+    cells_of(read_grid(str(write_grid(axes={"training.batch": batches}, baseline=None))))
+    assert resolved == [8, *batches]  # once more where the images were still to be decoded
+    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda device: 2**30)
+    grid = read_grid(str(write_grid(axes={"training.batch": [8, 10**9]}, baseline=None)))
+    with pytest.raises(RunError, match="a microbatch of 1,000,000,000 images of 16 px"):
+        cells_of(grid)

@@ -4,7 +4,7 @@ import pytest
 
 from adavit.config.layers import build_config
 from adavit.errors import UserError
-from adavit.experiments.experiment_file import ExperimentFile, setting
+from adavit.experiments.experiment_file import FILES, ExperimentFile, check_folder, setting
 from adavit.experiments.grid_file import read_grid
 from tests.adavit.experiments.conftest import WriteGrid
 
@@ -51,3 +51,18 @@ def test_settings_are_laid_over_the_shared_ones_unless_they_are_varied() -> None
 
 def test_a_setting_is_a_layer() -> None:
     assert setting("training.batch", 4) == {"training": {"batch": 4}}
+
+
+@pytest.mark.parametrize("there", FILES)
+@pytest.mark.parametrize("kind", FILES)
+def test_a_folder_holds_one_experiment(tmp_path: Path, there: str, kind: str) -> None:
+    check_folder(tmp_path, kind, "tiny")
+    (tmp_path / FILES[there]).write_text("name: tiny\n")
+    if kind == there:
+        check_folder(tmp_path, kind, "tiny")
+    other = "tiny" if kind != there else "other"
+    expected = rf"holds the {there} 'tiny', expected the {kind} '{other}' or a new folder\. Choose"
+    with pytest.raises(UserError, match=expected):
+        check_folder(tmp_path, kind, other)
+    (tmp_path / FILES[there]).write_text("of another program\n")
+    check_folder(tmp_path, kind, other)

@@ -97,7 +97,7 @@ def test_without_a_shared_folder_a_cell_begins_again_and_says_so(
     assert "a-test" not in "".join(file.read_text() for file in second.rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("seconds", [0, 4])
+@pytest.mark.parametrize("seconds", [0, 8])
 def test_a_server_that_is_restarted_costs_nothing_but_the_time(
     running: Server, write_grid: WriteGrid, tmp_path: Path, seconds: int
 ) -> None:

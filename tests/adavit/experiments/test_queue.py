@@ -137,8 +137,9 @@ def test_distributions_survive_a_takeover_of_a_takeover(queue: Queue) -> None:
         ((-1, 100, 200, 200, 200), 200, 3),
         ((200, 200, 100, 200), 200, 1),  # the one that began at 100 came to 200
         ((200, 200, 100), 200, 0),
-        ((None, None), 0, 2),  # killed before they could say where they began
-        ((-1, None), 0, 1),
+        ((None, None), 0, 0),  # killed before they began the cell's own work
+        ((-1, None), 0, 0),
+        ((1072, 1072, None, 1072, 1072, None, None, None), 1072, 4),
         ((300,), 200, 1),  # the checkpoint was lost
     ],
 )

@@ -5,8 +5,10 @@ from typing import Any
 import optuna
 import pytest
 import yaml
+from optuna.trial import TrialState
 
 from adavit.errors import UserError
+from adavit.experiments import sweep as sweep_module
 from adavit.experiments.queue import Claim
 from adavit.experiments.sweep import SweepPlan, sweep
 from adavit.experiments.sweep_file import read_sweep
@@ -70,6 +72,58 @@ def test_an_interrupted_sweep_draws_what_an_uninterrupted_one_would_have(write_s
             sweep(path, out=Path("stopped"), console=Impatient())
     sweep(path, out=Path("stopped"))
     assert chosen(Path("stopped")) == chosen(Path("whole"))
+
+
+class Killed(BaseException):
+    """As by the system: nothing is tidied up."""
+
+
+@pytest.mark.parametrize("drawn_before", [0, 1, 2])
+def test_a_kill_between_two_draws_of_a_run_changes_neither_of_them(
+    write_sweep: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn_before: int
+) -> None:
+    search = {
+        "training.r1_gamma": {"low": 0.01, "high": 10.0, "log": True},
+        "training.generator_lr": {"low": 0.001, "high": 0.01},
+        "training.batch": {"low": 4, "high": 64},
+    }
+    plan = SweepPlan(read_sweep(write_sweep(search=search, trials=4)), 0, "fid")
+    suggest = sweep_module._suggest
+
+    def draw(folder: str, killed: bool) -> list[dict[str, Any]]:
+        (tmp_path / folder).mkdir()
+        queue = open_queue(tmp_path / folder, study=plan.name)
+        found = []
+        for job, figure in zip(plan.jobs, (3.0, 1.0, 2.0, 4.0), strict=True):
+            claim = queue.claim([job])
+            assert claim is not None
+            if killed:
+                left = [drawn_before]
+
+                def die(*arguments: Any, left: list[int] = left) -> Any:
+                    if not left[0]:
+                        raise Killed
+                    left[0] -= 1
+                    return suggest(*arguments)
+
+                with monkeypatch.context() as patched:
+                    patched.setattr(sweep_module, "_suggest", die)
+                    with pytest.raises(Killed):
+                        plan.cell(queue, claim)
+                queue.storage.set_trial_state_values(
+                    claim.trial_id, TrialState.FAIL
+                )  # as of the dead
+                claim = queue.claim([job])
+                assert claim is not None
+                assert claim.attempts == 2
+            found.append(plan.cell(queue, claim).axes)
+            queue.finish(claim, figure)
+        return found
+
+    undisturbed = draw("whole", killed=False)
+    assert draw("killed", killed=True) == undisturbed
+    for key in search:
+        assert len({axes[key] for axes in undisturbed}) == 4, "no two runs are drawn alike"
 
 
 def test_another_seed_draws_other_values(write_sweep: Any) -> None:
@@ -169,6 +223,14 @@ def test_a_list_and_whole_numbers_are_drawn_as_such(write_sweep: Any, tmp_path: 
     assert cell.axes["augment.preset"] in ("bg", "bgc")
     assert isinstance(cell.axes["training.r1_gamma"], float)
     assert cell.settings["training"]["batch"] == cell.axes["training.batch"]
+
+
+def test_a_sweep_is_not_mixed_into_the_folder_of_a_grid(write_sweep: Any) -> None:
+    Path("out").mkdir()
+    Path("out/grid.yaml").write_text("name: tiny\n")
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match="holds the grid 'tiny', expected the sweep 'tiny'"):
+            sweep(write_sweep(), out=Path("out"), dry_run=dry_run)
 
 
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
