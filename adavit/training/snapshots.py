@@ -51,7 +51,7 @@ class Snapshots:
         return {} if self._best is None else {"best_generator": self._best}
 
     def save(self, parts: Mapping[str, Stateful]) -> None:
-        """Writes the checkpoint, the generator of this moment, and the curves.
+        """Writes the checkpoint, the generator of this moment, and, of what has been trained, the curves.
 
         Args:
             parts: All that decides the rest of the run.
@@ -66,7 +66,8 @@ class Snapshots:
         }
         save_newest(self._directory, state, keep=config.run.keep_checkpoints)
         self._saved = self._progress.state_dict()
-        draw_curves(self._directory)
+        if self._progress.images:  # before, half a second for a picture of one point
+            draw_curves(self._directory)
 
     def keep_best(self) -> None:
         """Keeps the generator of the evaluation that was noted last, which is the best so far."""

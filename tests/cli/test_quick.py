@@ -130,12 +130,26 @@ def test_public_names_and_settings_are_quick() -> None:
     )
 
 
-def test_training_waits_for_no_library_that_it_may_not_need() -> None:
-    # torch's optimizers import torch._dynamo themselves, at the first one that is made.
-    late = {*HEAVY, "torch._dynamo"} - {"torch"}
-    code = (
-        "import sys, adavit.training.train;"
-        f"found = set(sys.modules) & set({sorted(late)}); assert not found, found"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+WATCHED_STEP = """
+import sys
+from adavit.training import trainer
+from adavit.training.train import train
+step = trainer.Trainer._train_on_one_batch
+def look(self):
+    step(self)
+    found = set(sys.modules) & set(LATE)
+    assert not found, f"imported before the end of the first step: {found}"
+trainer.Trainer._train_on_one_batch = look
+train(data="small_set", subset=64, extractor="random", fakes=50, kimg=0.016, batch=16, out=OUT)
+"""
+
+
+def test_the_first_step_waits_for_no_library_that_it_may_not_need(tmp_path: Path) -> None:
+    # torch's own optimizers and operators import its compiler, the curves matplotlib.
+    late = {*HEAVY, "torch._dynamo", "sympy"} - {"torch"}
+    values = {"OUT": str(tmp_path / "run"), "LATE": sorted(late)}
+    code = "".join(f"{name} = {value!r}\n" for name, value in values.items()) + WATCHED_STEP
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ADAVIT_CACHE": str(tmp_path / "cache")}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert (tmp_path / "run/curves.png").is_file()
