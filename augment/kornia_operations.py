@@ -8,7 +8,6 @@ the pipe's p times a multiplier decides for each image, as for our own operation
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.augment.extras import apply_extra
+from adavit.augment.kornia_names import advice, nearest, unknown
 
 PROBES = 8
 """Passes that look at an operation; one draw alone may happen to change nothing."""
@@ -42,7 +42,7 @@ def kornia_operation(operation: str, p: float = 1.0, **keywords: Any) -> tuple[n
     open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     for name in keywords:
         if name not in parameters and not open_ended:
-            near = _nearest(name, list(parameters))
+            near = nearest(name, list(parameters))
             advice = f"Did you mean {near}?" if near else "Leave it out."
             raise ValueError(
                 f"{operation} has no keyword {name!r}; expected of {', '.join(parameters)}. {advice}"
@@ -133,16 +133,13 @@ def _find(operation: str) -> type[nn.Module]:
     }
     if operation in usable:
         return usable[operation]
-    near = _nearest(operation, list(usable))
-    advice = f"Did you mean {near}?" if near else "Use for example RandomElasticTransform."
     if inspect.isclass(found):
         raise ValueError(
             f"{operation} of kornia.augmentation is no operation on one image at a time (it mixes images, works on"
-            f" volumes, or holds other operations); expected a two-dimensional augmentation. {advice}"
+            f" volumes, or holds other operations); expected a two-dimensional augmentation."
+            f" {advice(operation, list(usable))}"
         )
-    raise ValueError(
-        f"kornia.augmentation has no {operation!r}; expected the name of a two-dimensional augmentation. {advice}"
-    )
+    raise ValueError(unknown(operation, list(usable)))
 
 
 def _as_kornia_takes(value: Any, parameter: inspect.Parameter | None) -> Any:
@@ -152,16 +149,3 @@ def _as_kornia_takes(value: Any, parameter: inspect.Parameter | None) -> Any:
     if parameter is not None and parameter.annotation in (Tensor, "torch.Tensor", "Tensor"):
         return torch.tensor(value)
     return tuple(_as_kornia_takes(item, None) for item in value)
-
-
-def _nearest(word: str, known: Sequence[str]) -> str | None:
-    """The name most like a word, or that begins most like it; None where none is like it."""
-
-    def likeness(name: str) -> float:
-        beginnings = (name, name[: len(word)])
-        return max(
-            difflib.SequenceMatcher(None, word.lower(), b.lower()).ratio() for b in beginnings
-        )
-
-    best = max(known, key=likeness, default="")
-    return best if best and likeness(best) >= 0.75 else None

@@ -156,9 +156,6 @@ def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
     return planes.unflatten(0, (batch, channels))
 
 
-# An operator of its own, so that compiled code runs exactly this: the compiler would replace grid_sample by
-# formulas that round positions otherwise, and take a minute over it.
-@torch.library.custom_op("adavit_augment::resample", mutates_args=())
 def _resample_active(
     images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool
 ) -> Tensor:
@@ -181,7 +178,15 @@ def _resample_active(
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-@_resample_active.register_fake
+# An operator of its own, so that compiled code runs exactly this: the compiler would replace grid_sample by
+# formulas that round positions otherwise, and take a minute over it. Not by torch.library.custom_op, whose
+# operators import the compiler when they are called: more than a second before the first step.
+_OPERATOR = "adavit_augment::resample"
+torch.library.define(_OPERATOR, torch.library.infer_schema(_resample_active, mutates_args=()))
+torch.library.impl(_OPERATOR, "CompositeExplicitAutograd", _resample_active)
+
+
+@torch.library.register_fake(_OPERATOR)
 def _(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
     """What the operator returns, without values."""
     return torch.empty_like(images, memory_format=torch.contiguous_format)
@@ -192,7 +197,10 @@ class _Resample(torch.autograd.Function):
 
     @staticmethod
     def forward(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
-        return _resample_active(images, inverse_map, active, transposed)
+        resampled: Tensor = torch.ops.adavit_augment.resample(
+            images, inverse_map, active, transposed
+        )
+        return resampled
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

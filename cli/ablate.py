@@ -7,8 +7,9 @@ import click
 
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
-from adavit.experiments.grid_file import grid_names
+from adavit.experiments.grid_file import grid_names, read_grid
 from adavit.generation.seeds import parse_seeds
+from adavit.runtime.paths import expand_home
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
@@ -36,14 +37,13 @@ def command(
     adavit ablate groups-cpu --data my_photos.zip --dry-run
     adavit ablate groups --devices cuda:0,cuda:1 --seeds 0-2
     """  # noqa: D301  click looks for the character itself
+    numbers = None if seeds is None else parse_seeds(seeds)
+    layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
+    read_grid(expand_home(grid)).with_overrides(
+        layers, numbers
+    )  # mistakes first: torch takes seconds
     from adavit.experiments.ablation import ablate
 
     with console_for() as console:
-        text = ablate(
-            grid,
-            layers=options.setting_layers({"data__source": data__source}, assignments=assignments),
-            seeds=None if seeds is None else parse_seeds(seeds),
-            console=console,
-            **given,
-        )
+        text = ablate(grid, layers=layers, seeds=numbers, console=console, **given)
     click.echo(text)

@@ -63,14 +63,14 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
             " -o preview.png."
         )
     check_writable(out)
-    from adavit.diagnostics.augmentation_preview import preview as draw_preview
-    from adavit.runtime.pictures import result_png
-
     # diffaug has no probability, which the configuration of a training run has to say.
     fixed = (
         {"augment": {"mode": "fixed", "p": 1}} if settings["augment__preset"] == "diffaug" else {}
     )
     config = build_config([fixed, *options.setting_layers(settings, assignments=assignments)])
+    from adavit.diagnostics.augmentation_preview import preview as draw_preview
+    from adavit.runtime.pictures import result_png
+
     with console_for(err=True) as console:
         picture = draw_preview(config, p=p, console=console)
     write_bytes(out, result_png(picture))

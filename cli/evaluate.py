@@ -11,8 +11,8 @@ import click
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
 from adavit.evaluation.protocol import PROTOCOLS
-from adavit.metrics.extractors.names import EXTRACTORS
-from adavit.metrics.names import METRICS
+from adavit.metrics.extractors.names import EXTRACTORS, check_extractor
+from adavit.metrics.names import METRICS, check_names
 from adavit.runs.records import check_writable, write_record
 
 PROTOCOL_HELP = "; ".join(f"{row.name}: {row.meaning}" for row in PROTOCOLS.values())
@@ -91,6 +91,8 @@ would; ..._halves, one half of the real images against the other.
 @amount
 def command(source: str, as_json: bool, **given: Any) -> None:
     """Parses, evaluates, prints the table or the record."""
+    check_names(given["metrics"])
+    check_extractor(given["extractor"])
     from adavit.evaluation.evaluate import evaluate
     from adavit.evaluation.summary import summarise_evaluation
 

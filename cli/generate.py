@@ -7,6 +7,7 @@ import click
 
 from adavit.cli import completion, options
 from adavit.errors import UserError
+from adavit.generation.grid_layout import GridLayout
 from adavit.generation.seeds import parse_seeds
 from adavit.runtime.wording import counted
 
@@ -59,10 +60,9 @@ def command(
         raise UserError(
             "--scale and --captions change the grid, but --grid is not given. Add --grid."
         )
-    from adavit.generation.generate import generate
-    from adavit.generation.grid import GridLayout
-
     layout = None if grid is None else GridLayout.parse(grid, scale=scale, captions=captions)
+    from adavit.generation.generate import generate
+
     given = {key: value for key, value in given.items() if value is not None}
     written = generate(source, numbers, grid=layout, **given)
     click.echo(f"Wrote {counted(len(written), 'file', 'files')} to {given['out']}.")

@@ -10,6 +10,7 @@ from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import OPERATIONS
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
+from adavit.diagnostics.leaks.operation_names import check_operations, check_preset
 from adavit.errors import UserError
 
 
@@ -52,12 +53,13 @@ def command(
         raise UserError(
             "--operations and --augment were both given, expected one of them. Leave one out."
         )
-    from adavit.diagnostics.diagnosed_images import open_diagnosis
-    from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
-    from adavit.diagnostics.leaks.operations import check_operations
-
     if operations is not None:
         check_operations(operations)
+    if augment is not None:
+        check_preset(augment)
+    from adavit.diagnostics.diagnosed_images import open_diagnosis
+    from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
+
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
         record = leaks(diagnosis, operations=operations, augment=augment)

@@ -8,7 +8,7 @@ import click
 
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
-from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName
+from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName, check_extractor
 
 
 @click.command()
@@ -40,6 +40,8 @@ def command(
     adavit memorisation runs/00000-small_set-resnet-bgc
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
     """  # noqa: D301  click looks for the character itself
+    if extractor is not None:
+        check_extractor(extractor)
     from adavit.diagnostics.diagnosed_images import open_diagnosis
     from adavit.diagnostics.memorisation.diagnosis import memorisation
     from adavit.diagnostics.memorisation.summary import summarise_memorisation

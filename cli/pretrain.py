@@ -8,6 +8,7 @@ import click
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
+from adavit.config.pretraining import build_pretrain_config
 
 
 @click.command(cls=GroupedCommand)
@@ -37,11 +38,12 @@ def command(
     adavit pretrain --resume pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
     """  # noqa: D301  click looks for the character itself
-    from adavit.pretraining.pretrain import build_pretrain_config, pretrain, resume_pretraining
-
     layers = options.setting_layers(settings, config=config, assignments=assignments)
+    built = build_pretrain_config(layers) if resume is None else None
+    from adavit.pretraining.pretrain import pretrain, resume_pretraining
+
     with console_for() as console:
         if resume is not None:
             resume_pretraining(resume, layers, console=console)
         else:
-            pretrain(build_pretrain_config(layers), console=console)
+            pretrain(built, console=console)

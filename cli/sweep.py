@@ -7,7 +7,8 @@ import click
 
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
-from adavit.experiments.sweep_file import sweep_names
+from adavit.experiments.sweep_file import read_sweep, sweep_names
+from adavit.runtime.paths import expand_home
 
 
 @click.command(epilog="Shipped sweeps: " + ", ".join(sweep_names()) + ".")
@@ -38,9 +39,10 @@ def command(
     adavit sweep r1-gamma-cpu --data my_photos.zip --dry-run
     adavit sweep my_sweep.yaml --metric kid --trials 30 --devices cuda:0,cuda:1
     """  # noqa: D301  click looks for the character itself
+    layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
+    read_sweep(expand_home(source))  # mistakes first: torch takes seconds
     from adavit.experiments.sweep import sweep
 
     with console_for() as console:
-        layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
         text = sweep(source, layers=layers, console=console, **given)
     click.echo(text)

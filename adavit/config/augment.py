@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, field_validator
 
+from adavit.augment.kornia_names import check_name
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.section import ConfigModel, auto, rule
@@ -33,9 +34,10 @@ class ExtraOperation(ConfigModel):
 
     @rule("operation", "p")
     def _kornia_has_it(self) -> None:
-        from adavit.augment.kornia_operations import kornia_operation  # seconds; seldom asked for
-
         try:
+            check_name(self.operation)
+            from adavit.augment.kornia_operations import kornia_operation  # two seconds
+
             kornia_operation(self.operation, self.p, **self.keywords)
         except ValueError as error:
             raise ValueError(f"augment.extra: {error}") from None

@@ -1,10 +1,12 @@
 """The configuration of a pre-training: the one place where its defaults live."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from adavit.config.discriminator import ViTConfig
+from adavit.config.layers import explain, merge
 from adavit.config.run import DataConfig
 from adavit.config.section import (
     AUTO,
@@ -17,6 +19,7 @@ from adavit.config.section import (
     rule,
     writable,
 )
+from adavit.errors import UserError
 
 
 class PretrainingConfig(ConfigModel):
@@ -73,6 +76,19 @@ class PretrainConfig(ConfigModel):
     def as_dict(self) -> dict[str, Any]:
         """Sections as plain values; the inverse of `PretrainConfig.model_validate`."""
         return self.model_dump(mode="json", warnings=False)
+
+
+def build_pretrain_config(layers: Sequence[Mapping[str, Any]]) -> PretrainConfig:
+    """One validated configuration from layers of files and flags, weakest first.
+
+    Raises:
+        UserError: Naming every mistake, a line each.
+    """
+    values = merge({"discriminator": {"kind": "vit"}}, *layers)
+    try:
+        return PretrainConfig.model_validate(values)
+    except ValidationError as error:
+        raise UserError("\n".join(explain(error, values, PretrainConfig))) from None
 
 
 def resolve_pretraining(section: PretrainingConfig, *, device: str) -> PretrainingConfig:

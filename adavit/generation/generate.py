@@ -9,7 +9,8 @@ from PIL import Image
 
 from adavit.data.files.members import normal, printable
 from adavit.errors import UserError
-from adavit.generation.grid import GridLayout, image_grid
+from adavit.generation.grid import image_grid
+from adavit.generation.grid_layout import GridLayout
 from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
 from adavit.generation.seeds import whole_number
 from adavit.runs.generator_file import StoredGenerator, read_generator

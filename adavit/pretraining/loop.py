@@ -27,6 +27,7 @@ from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
 from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.trunk_file import save_trunk
 from adavit.runtime.console import Console, Status
+from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
@@ -267,13 +268,11 @@ def _networks(workload: Workload) -> tuple[VisionEncoder, MaskedPatchHead]:
     return encoder.to(workload.device), head.to(workload.device)
 
 
-def _adamw(
-    encoder: VisionEncoder, head: MaskedPatchHead, section: PretrainingConfig
-) -> torch.optim.AdamW:
+def _adamw(encoder: VisionEncoder, head: MaskedPatchHead, section: PretrainingConfig) -> PlainAdamW:
     weights = [*encoder.parameters(), *head.parameters()]
     groups = [
         {"params": [w for w in weights if w.ndim > 1], "weight_decay": section.weight_decay},
         {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
     ]
     betas = (section.adam_beta1, section.adam_beta2)
-    return torch.optim.AdamW(groups, lr=section.learning_rate, betas=betas, fused=True)
+    return PlainAdamW(groups, lr=section.learning_rate, betas=betas, fused=True)

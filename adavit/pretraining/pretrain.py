@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from adavit.config.layers import explain, flatten, merge, without_auto
-from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
+from adavit.config.layers import flatten, merge, without_auto
+from adavit.config.pretraining import (
+    PretrainConfig,
+    PretrainingConfig,
+    build_pretrain_config,
+    resolve_pretraining,
+)
 from adavit.config.run import MetricsConfig, RunConfig, RunSettings
 from adavit.config.section import writable
 from adavit.errors import UserError
@@ -26,19 +29,6 @@ MAY_CHANGE_ON_RESUME = {
     "data.data_root",
     "data.follow_links",
 }
-
-
-def build_pretrain_config(layers: Sequence[Mapping[str, Any]]) -> PretrainConfig:
-    """One validated configuration from layers of files and flags, weakest first.
-
-    Raises:
-        UserError: Naming every mistake, a line each.
-    """
-    values = merge({"discriminator": {"kind": "vit"}}, *layers)
-    try:
-        return PretrainConfig.model_validate(values)
-    except ValidationError as error:
-        raise UserError("\n".join(explain(error, values, PretrainConfig))) from None
 
 
 def pretrain(config: PretrainConfig | None = None, *, console: Console | None = None) -> Path:

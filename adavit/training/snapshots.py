@@ -52,7 +52,7 @@ class Snapshots:
         return {} if self._best is None else {"best_generator": self._best}
 
     def save(self, parts: Mapping[str, Stateful]) -> None:
-        """Writes the checkpoint, the generator of this moment, and the curves.
+        """Writes the checkpoint, the generator of this moment, and, of what has been trained, the curves.
 
         Args:
             parts: All that decides the rest of the run.
@@ -72,7 +72,8 @@ class Snapshots:
         if is_sound:
             self._directory.sound_checkpoint.unlink(missing_ok=True)
         self._saved = self._progress.state_dict()
-        draw_curves(self._directory)
+        if self._progress.images:  # before, half a second for a picture of one point
+            draw_curves(self._directory)
 
     def keep_sound(self) -> None:
         """Sets the checkpoint aside that was written at the last evaluation whose figure had not collapsed.

@@ -16,12 +16,6 @@ class EventLog:
         self._folder = folder
         self._purge_step: int | None = None
         self._writer: Any = None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            self._make_writer = None
-        else:
-            self._make_writer = SummaryWriter
 
     def purge_after(self, images: int) -> None:
         """Asks TensorBoard to forget what an interrupted run wrote past `images`."""
@@ -29,10 +23,12 @@ class EventLog:
 
     def write(self, record: Mapping[str, Any], images: int) -> None:
         """Adds the numbers of a record; what is None is left out."""
-        if self._make_writer is None:
-            return
         if self._writer is None:
-            self._writer = self._make_writer(str(self._folder), purge_step=self._purge_step)
+            try:  # not before there is something to write: half a second, which a start need not wait for
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                return
+            self._writer = SummaryWriter(str(self._folder), purge_step=self._purge_step)
         for name, value in record.items():
             if isinstance(value, int | float) and name != "images":
                 self._writer.add_scalar(name, value, images)

@@ -243,10 +243,10 @@ class Trainer:
         r_relative = self.window.overfitting.r_relative
         self.window.reset()
         self.directory.append(self.directory.stats, record)
-        self.events.write(record, self.progress.images)
-        self.progress.done("stats")
         self.last_report = record
         self.console.report(self._status())
+        self.events.write(record, self.progress.images)
+        self.progress.done("stats")
         self._warn(r_relative)
 
     def _warn(self, r_relative: float) -> None:

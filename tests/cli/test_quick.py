@@ -83,6 +83,24 @@ QUICK = {
     "generate runs/00000-drawn --seeds a-b --out drawn": (2, "--seeds"),
     "evaluate runs/00000-drawn --protocol mine": (2, "train50k"),
     "evaluate": (2, "SOURCE"),
+    "generate runs/00000-drawn --seeds 0-3 --out drawn --grid 8by4": (2, "--grid 8x4"),
+    "pretrain --data small_set --batch many": (2, "pretraining.batch is 'many'"),
+    "pretrain --data small_set --set discriminator.widht=3": (2, "discriminator.width?"),
+    "pretrain --config nowhere.yaml": (2, "nowhere.yaml"),
+    "leaks runs/00000-drawn --operations rotatee": (2, "--operations names 'rotatee'"),
+    "leaks runs/00000-drawn --operations RandomHuee": (2, "--operations names 'RandomHuee'"),
+    "leaks runs/00000-drawn --operations ,": (2, "--operations names nothing"),
+    "leaks runs/00000-drawn --augment bgx": (2, "--augment is 'bgx'"),
+    "train --data small_set --extra RandomElastcTransform": (2, "mean RandomElasticTransform?"),
+    "augment preview --data small_set --extra RandomHuee:0.5": (2, "Did you mean RandomHue?"),
+    "augment preview --data small_set --augment bgx": (2, "augment.preset is 'bgx'"),
+    "evaluate runs/00000-drawn --metrics fidd": (2, "Did you mean fid?"),
+    "evaluate runs/00000-drawn --extractor dino": (2, "extractor is 'dino'"),
+    "memorisation runs/00000-drawn --extractor vgg": (2, "extractor is 'vgg'"),
+    "ablate smokes": (2, "smoke"),
+    "ablate smoke --seeds a-b": (2, "--seeds has 'a-b'"),
+    "ablate smoke --set run.seed=3": (2, "varies it"),
+    "sweep smokes": (2, "smoke"),
     "runs nowhere": (2, "nowhere"),
     "compare nowhere": (2, "nowhere"),
 }
@@ -130,12 +148,26 @@ def test_public_names_and_settings_are_quick() -> None:
     )
 
 
-def test_training_waits_for_no_library_that_it_may_not_need() -> None:
-    # torch's optimizers import torch._dynamo themselves, at the first one that is made.
-    late = {*HEAVY, "torch._dynamo"} - {"torch"}
-    code = (
-        "import sys, adavit.training.train;"
-        f"found = set(sys.modules) & set({sorted(late)}); assert not found, found"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+WATCHED_STEP = """
+import sys
+from adavit.training import trainer
+from adavit.training.train import train
+step = trainer.Trainer._train_on_one_batch
+def look(self):
+    step(self)
+    found = set(sys.modules) & set(LATE)
+    assert not found, f"imported before the end of the first step: {found}"
+trainer.Trainer._train_on_one_batch = look
+train(data="small_set", subset=64, extractor="random", fakes=50, kimg=0.016, batch=16, out=OUT)
+"""
+
+
+def test_the_first_step_waits_for_no_library_that_it_may_not_need(tmp_path: Path) -> None:
+    # torch's own optimizers and operators import its compiler, the curves matplotlib.
+    late = {*HEAVY, "torch._dynamo", "sympy"} - {"torch"}
+    values = {"OUT": str(tmp_path / "run"), "LATE": sorted(late)}
+    code = "".join(f"{name} = {value!r}\n" for name, value in values.items()) + WATCHED_STEP
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ADAVIT_CACHE": str(tmp_path / "cache")}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert (tmp_path / "run/curves.png").is_file()

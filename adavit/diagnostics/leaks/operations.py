@@ -7,15 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.augment import PRESETS, AugmentPipe, DiffAugment, Pipe
+from adavit.augment import AugmentPipe, DiffAugment, Pipe
 from adavit.augment.diffaug import POLICIES
-from adavit.augment.kornia_operations import kornia_operation
 from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.build.augmentation import extra_operation
 from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.data import images_to_float, images_to_uint8
-from adavit.errors import UserError
+from adavit.diagnostics.leaks.operation_names import check_operations, check_preset
 from adavit.metrics import as_rgb
 
 REDRAWS = 16
@@ -93,29 +92,8 @@ def operations_of_preset(preset: str) -> list[Operation]:
         return [
             Operation(f"{DIFFAUG} {policy}", DiffAugment(policies=(policy,))) for policy in POLICIES
         ]
-    if preset not in PRESETS:
-        raise UserError(
-            f"--augment is {preset!r}, expected one of: {', '.join((*PRESETS, DIFFAUG))}. Name one"
-            " of these, or single operations with --operations."
-        )
+    check_preset(preset)
     return operations_by_name(list(preset_multipliers(preset)))
-
-
-def check_operations(names: Sequence[str]) -> None:
-    """Refuses what is not an operation, before time is spent.
-
-    Args:
-        names: Of `adavit.augment.settings.OPERATIONS`, or classes of `kornia.augmentation`.
-
-    Raises:
-        UserError: If a name is unknown or there is none.
-    """
-    unknown = [name for name in names if name not in OPERATIONS and not _kornia_makes(name)]
-    if unknown or not names:
-        raise UserError(
-            f"--operations names {', '.join(map(repr, unknown)) or 'nothing'}, expected some of:"
-            f" {', '.join(OPERATIONS)}, or of kornia's. Correct it, or name a preset with --augment."
-        )
 
 
 def operations_by_name(
@@ -140,15 +118,6 @@ def operations_by_name(
         else _of_kornia(extra.get(name) or ExtraOperation(operation=name))
         for name in dict.fromkeys(names)
     ]
-
-
-def _kornia_makes(name: str) -> bool:
-    """Whether kornia has an operation of that name which needs no keywords."""
-    try:
-        kornia_operation(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _of_kornia(extra: ExtraOperation) -> Operation:

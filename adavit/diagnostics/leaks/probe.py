@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from adavit.data import images_to_float
 from adavit.diagnostics.leaks.operations import Operation
 from adavit.metrics import as_rgb
+from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.randomness import generator_for, seed_for
 
 STEPS = 400
@@ -107,7 +108,7 @@ def train_probe(
         torch.manual_seed(seed_for(seed, f"probe weights of {operation.name}", 0))
         placed: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
         network = ProbeNetwork(images.shape[-1]).to(**placed)
-        optimiser = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
+        optimiser = PlainAdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, LEARNING_RATE, total_steps=STEPS, pct_start=0.15
         )

@@ -11,9 +11,8 @@ from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.extractors.names import (
     CLIP_NAMES,
-    EXTRACTORS,
-    UNSAFE_NAMES,
     ExtractorName,
+    check_extractor,
 )
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
@@ -46,6 +45,7 @@ def choose_extractor(
         UserError: If there is no such extractor, its weights are absent or unfit, or `weights` is
             given to another one than Inception.
     """
+    check_extractor(requested)
     chosen = torch.device("cpu" if torch.device(device).type == "mps" else device)
     name, _, rest = requested.partition(":")
     if name not in ("auto", "inception") and weights is not None:
@@ -55,7 +55,7 @@ def choose_extractor(
         )
     if name == "torchvision":
         return _torchvision(requested, rest, chosen), None
-    if name == "vgg16" and (rest or ":" not in requested):
+    if name == "vgg16":
         return _vgg16(expand_home(Path(rest)) if rest else None, chosen, allow_download)
     if requested in ("auto", "inception"):
         return _inception(requested, weights, chosen, allow_download)
@@ -63,18 +63,14 @@ def choose_extractor(
         return RandomFeatures(chosen), None
     if requested == "lpips-vgg16":
         return _lpips(chosen, allow_download), None
-    if requested in UNSAFE_NAMES:
-        from adavit.metrics.extractors.fidelity import downloaded_features
+    from adavit.metrics.extractors.fidelity import downloaded_features
 
-        kind = "TorchScript" if requested in CLIP_NAMES else "Python code from torch.hub"
-        note = (
-            f"Warning: extractor {requested} runs what it downloads ({kind}), since its weights"
-            " cannot be read as mere numbers."
-        )
-        return downloaded_features(requested, chosen), note
-    raise UserError(
-        f"extractor is '{requested}', but must be one of {', '.join(EXTRACTORS)}. Use one of these."
+    kind = "TorchScript" if requested in CLIP_NAMES else "Python code from torch.hub"
+    note = (
+        f"Warning: extractor {requested} runs what it downloads ({kind}), since its weights"
+        " cannot be read as mere numbers."
     )
+    return downloaded_features(requested, chosen), note
 
 
 def _inception(
@@ -133,11 +129,6 @@ def _torchvision(requested: str, rest: str, device: torch.device) -> FeatureExtr
     from adavit.metrics.extractors.torchvision_features import TorchvisionFeatures
 
     architecture, _, file = rest.partition(":")
-    if not architecture or not file:
-        raise UserError(
-            f"extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
-            " torchvision:resnet50:resnet50.pth."
-        )
     path = expand_home(Path(file))
     state = read_tensors(path, f"extractor {requested}", f"a state dict of {architecture}")
     return TorchvisionFeatures(architecture, state, file_digest(path), device)

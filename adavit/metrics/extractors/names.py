@@ -1,4 +1,6 @@
-"""The names of the feature extractors. No torch, so that help and completion are quick."""
+"""The names of the feature extractors. No torch, so that help, completion and mistakes are quick."""
+
+from adavit.errors import UserError
 
 CLIP_NAMES = (
     *("clip-rn50", "clip-rn101", "clip-rn50x4", "clip-rn50x16", "clip-rn50x64"),
@@ -22,3 +24,26 @@ EXTRACTORS = (
     "torchvision:ARCH:FILE",
 )
 """Every extractor there is; brackets stand for what may be left out."""
+
+
+def check_extractor(requested: ExtractorName) -> None:
+    """Refuses what names no extractor.
+
+    Args:
+        requested: As the user writes it.
+
+    Raises:
+        UserError: If it is not one of `EXTRACTORS`.
+    """
+    name, colon, rest = requested.partition(":")
+    plain = [each for each in EXTRACTORS if ":" not in each]
+    with_file = name == "torchvision" or (name == "vgg16" and (rest or not colon))
+    if requested not in plain and not with_file:
+        raise UserError(
+            f"extractor is '{requested}', but must be one of {', '.join(EXTRACTORS)}. Use one of these."
+        )
+    if name == "torchvision" and not all(rest.partition(":")[::2]):
+        raise UserError(
+            f"extractor is '{requested}', expected torchvision:ARCH:FILE. Write for example"
+            " torchvision:resnet50:resnet50.pth."
+        )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from adavit.augment import Pipe
 from adavit.models import Generator
 from adavit.runs.checkpoint import Stateful
+from adavit.runtime.optimizers import PlainAdam
 from adavit.training.objectives.losses import AdversarialLoss, TopK
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
@@ -291,10 +292,10 @@ class AdversarialStep:
         self.generator.track_average(styles)
         self.average.update(self.generator, images=images, batch=batch)
 
-    def _adam(self, network: nn.Module, rate: Schedule) -> torch.optim.Adam:
+    def _adam(self, network: nn.Module, rate: Schedule) -> PlainAdam:
         # Fused: one kernel for all tensors instead of a dozen for each.
         betas = (self.beta1, self.beta2(0))
-        return torch.optim.Adam(_trainable(network), lr=rate(0), betas=betas, eps=1e-8, fused=True)
+        return PlainAdam(_trainable(network), lr=rate(0), betas=betas, eps=1e-8, fused=True)
 
 
 def _trainable(network: nn.Module) -> list[nn.Parameter]:

@@ -1,10 +1,18 @@
 """The configuration of a pre-training; what is chosen in it is in test_auto.py."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from adavit.config.pretraining import PretrainConfig, PretrainingConfig, resolve_pretraining
+from adavit.config.pretraining import (
+    PretrainConfig,
+    PretrainingConfig,
+    build_pretrain_config,
+    resolve_pretraining,
+)
 from adavit.config.section import AUTO
+from adavit.errors import UserError
 
 
 def test_what_was_given_stays() -> None:
@@ -26,3 +34,19 @@ def test_it_is_of_a_vit() -> None:
     with pytest.raises(ValidationError, match="kind"):
         PretrainConfig(discriminator={"kind": "resnet"})
     assert PretrainConfig(discriminator={"width": 64}).discriminator.kind == "vit"
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"data": {"cond": True}}, "data.cond is on, but pre-training looks at no classes"),
+        ({"discriminator": {"kind": "resnet"}}, "discriminator.kind is 'resnet', expected 'vit'"),
+        ({"pretraining": {"bach": 2}}, r"pretraining.bach is not .* mean pretraining.batch\?"),
+        ({"training": {"batch": 2}}, "training is not a setting"),
+        ({"discriminator": {"widht": 2}}, "of the vit discriminator. Did you mean discriminator.w"),
+        ({"pretraining": {"batch": 0}}, "pretraining.batch is 0, expected greater than"),
+    ],
+)
+def test_wrong_settings_are_named(layer: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        build_pretrain_config([layer])

@@ -11,7 +11,7 @@ from PIL import Image
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.generation.generate import find_class, generate
-from adavit.generation.grid import GridLayout
+from adavit.generation.grid_layout import GridLayout
 from adavit.generation.sampling import images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
 from tests.networks import GENERATOR, make_generator

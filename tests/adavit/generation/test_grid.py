@@ -6,8 +6,7 @@ import torch
 from PIL import Image
 from torchvision.utils import make_grid
 
-from adavit.errors import UserError
-from adavit.generation.grid import CAPTION_HEIGHT, GridLayout, grid_rows, grid_tile, image_grid
+from adavit.generation.grid import CAPTION_HEIGHT, grid_rows, grid_tile, image_grid
 from adavit.runtime.pictures import result_png
 
 
@@ -61,21 +60,6 @@ def test_captions_stand_below_the_images_and_are_no_part_of_them(side: int, chan
 def test_a_grid_is_enlarged_as_asked() -> None:
     grid = image_grid(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), columns=2, scale=4)
     assert grid.size == (2 * 34 + 2, 34 + 2)
-
-
-def test_a_layout_is_columns_by_rows() -> None:
-    layout = GridLayout.parse("8x4", scale=2, captions=True)
-    assert layout == GridLayout(columns=8, rows=4, scale=2, captions=True)
-    assert layout.columns_of(32) == 8
-    assert GridLayout.parse("", scale=None, captions=False).columns_of(17) == 4
-    with pytest.raises(UserError, match="room for 32 images, but --seeds names 33"):
-        layout.columns_of(33)
-
-
-@pytest.mark.parametrize("text", ["8", "8x", "x4", "0x4", "8x4x2", "ax4", "8x99999"])
-def test_what_is_no_layout_is_refused(text: str) -> None:
-    with pytest.raises(UserError, match=r"expected columns x rows\. Write for example --grid 8x4"):
-        GridLayout.parse(text, scale=None, captions=False)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

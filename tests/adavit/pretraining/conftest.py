@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.config.pretraining import PretrainConfig
-from adavit.pretraining.pretrain import build_pretrain_config
+from adavit.config.pretraining import PretrainConfig, build_pretrain_config
 
 Layer = dict[str, dict[str, Any]]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.config.pretraining import PretrainConfig
+from adavit.config.pretraining import PretrainConfig, build_pretrain_config
 from adavit.errors import RunError, UserError
 from adavit.pretraining import loop
-from adavit.pretraining.pretrain import build_pretrain_config, pretrain, resume_pretraining
+from adavit.pretraining.pretrain import pretrain, resume_pretraining
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
@@ -139,22 +139,6 @@ def test_numbers_that_are_not_finite_stop_it_and_leave_the_last_good_file(tiny: 
     assert config.run.out is not None
     state = read_trunk(config.run.out / "trunk.safetensors").state()
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
-
-
-@pytest.mark.parametrize(
-    ("layer", "message"),
-    [
-        ({"data": {"cond": True}}, "data.cond is on, but pre-training looks at no classes"),
-        ({"discriminator": {"kind": "resnet"}}, "discriminator.kind is 'resnet', expected 'vit'"),
-        ({"pretraining": {"bach": 2}}, r"pretraining.bach is not .* mean pretraining.batch\?"),
-        ({"training": {"batch": 2}}, "training is not a setting"),
-        ({"discriminator": {"widht": 2}}, "of the vit discriminator. Did you mean discriminator.w"),
-        ({"pretraining": {"batch": 0}}, "pretraining.batch is 0, expected greater than"),
-    ],
-)
-def test_wrong_settings_are_named(layer: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        build_pretrain_config([layer])
 
 
 def test_a_hidden_patch_needs_others(tiny: Tiny) -> None:
