@@ -130,7 +130,7 @@ def ablate(
                 [
                     *reasons,
                     (
-                        f"{len(failed)} of {len(cells)} cells have failed, expected none. Mend what"
+                        f"{len(failed)} of {len(cells)} cells have failed, expected none. Fix what"
                         " the lines above say, then run the same command with --retry-failed."
                     ),
                 ]

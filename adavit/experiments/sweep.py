@@ -185,8 +185,9 @@ def sweep(
     chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
     check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
+    example = _at_first_ends(plan)  # data or a device that are not there fail here, not in every run
     if dry_run:
-        return _describe(plan, folder, pool.workers)
+        return _describe(plan, example, folder, pool.workers)
     queue, outcomes = pool.carry_out(
         plan,
         file=FILES["sweep"],
@@ -214,11 +215,14 @@ def _plan(chosen: Sweep) -> SweepPlan:
     return SweepPlan(chosen, config.run.seed, chosen.metric or names[0])
 
 
-def _describe(plan: SweepPlan, folder: Path, workers: int) -> str:
-    one = plan.make_cell(
-        "trial 0", {key: _ends(values)[0] for key, values in plan.sweep.search.items()}
-    )
-    (seconds,) = seconds_left([one], folder)
+def _at_first_ends(plan: SweepPlan) -> Cell:
+    """A run at one end of every range."""
+    ends = {key: _ends(values)[0] for key, values in plan.sweep.search.items()}
+    return plan.make_cell("trial 0", ends)
+
+
+def _describe(plan: SweepPlan, example: Cell, folder: Path, workers: int) -> str:
+    (seconds,) = seconds_left([example], folder)
     trials = plan.sweep.trials
     time = total_time(seconds * trials, cells=trials, workers=workers)
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []

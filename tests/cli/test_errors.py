@@ -74,6 +74,7 @@ from tests.cli.conftest import TINY, Adavit
         ("ablate smoke --data pictures --set data.subset=900", "Lower data.subset"),
         ("ablate smoke --data flat --set data.cond=true", "Leave data.cond out"),
         ("sweep r1-gamma-cpu --data pictures --set data.val_fraction=2", "--set data.val_fraction"),
+        ("sweep r1-gamma-cpu --data pictures --set data.subset=900", "Lower data.subset"),
         ("pretrain --data pictures --set data.subset=900 --out x", "Lower --subset"),
         ("augment preview --data pictures --set data.resolution=17 -o p.png", "Use 16 or 32."),
     ],
