@@ -36,7 +36,7 @@ def command(
     adavit ablate smoke
     adavit ablate groups-cpu --data my_photos.zip --dry-run
     adavit ablate groups --devices cuda:0,cuda:1 --seeds 0-2
-    """  # noqa: D301  click looks for the character itself
+    """
     numbers = None if seeds is None else parse_seeds(seeds)
     layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
     read_grid(expand_home(grid)).with_overrides(

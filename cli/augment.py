@@ -9,6 +9,7 @@ from adavit.cli import options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import build_config
+from adavit.data.known_names import check_source
 from adavit.errors import UserError
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
@@ -21,7 +22,7 @@ def command() -> None:
 
     \b
     adavit augment preview --data my_photos --augment bgc
-    """  # noqa: D301  click looks for the character itself
+    """
 
 
 @command.command(cls=GroupedCommand)
@@ -56,7 +57,7 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     \b
     adavit augment preview --data my_photos --augment bgc --p 0.5 -o preview.png
     adavit augment preview --data my_photos --set augment.rotate90=0 --set augment.hue=0
-    """  # noqa: D301  click looks for the character itself
+    """
     if out.suffix.lower() != ".png":
         raise UserError(
             f"--out {str(out)!r} ends in {out.suffix or 'nothing'}, expected .png. Write for example"
@@ -68,6 +69,7 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
         {"augment": {"mode": "fixed", "p": 1}} if settings["augment__preset"] == "diffaug" else {}
     )
     config = build_config([fixed, *options.setting_layers(settings, assignments=assignments)])
+    check_source(config.data.source)
     from adavit.diagnostics.augmentation_preview import preview as draw_preview
     from adavit.runtime.pictures import result_png
 

@@ -37,7 +37,7 @@ def command() -> None:
     \b
     adavit cache list
     adavit cache clear my_photos
-    """  # noqa: D301  click looks for the character itself
+    """
 
 
 @command.command("list")
@@ -46,7 +46,7 @@ def list_sets() -> None:
 
     \b
     adavit cache list
-    """  # noqa: D301  click looks for the character itself
+    """
     console = Console(
         file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False
     )
@@ -74,7 +74,7 @@ def total() -> None:
 
     \b
     adavit cache size
-    """  # noqa: D301  click looks for the character itself
+    """
     folder = default_cache_dir()
     click.echo(f"{folder}")
     for part in PARTS:
@@ -96,7 +96,7 @@ def clear(sources: tuple[str, ...], downloads: bool) -> None:
     \b
     adavit cache clear
     adavit cache clear my_photos
-    """  # noqa: D301  click looks for the character itself
+    """
     folder = default_cache_dir()
     before = sum(part_size(folder, part)[1] for part in PARTS)
     if sources:

@@ -54,7 +54,7 @@ def command(
     \b
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --grid 8x4 --scale 4 --captions
-    """  # noqa: D301  click looks for the character itself
+    """
     numbers = parse_seeds(seeds)
     if grid is None and (scale is not None or captions):
         raise UserError(

@@ -31,7 +31,7 @@ def command(source: str, **given: Any) -> None:
     \b
     adavit inspect runs/00000-small_set-vit-bgc
     adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
-    """  # noqa: D301  click looks for the character itself
+    """
     from adavit.diagnostics.discriminator.inspected_images import open_inspection
     from adavit.diagnostics.discriminator.inspection import inspect
     from adavit.diagnostics.discriminator.summary import summarise_inspection

@@ -48,7 +48,7 @@ def command(
     \b
     adavit leaks runs/00000-small_set-resnet-bgc
     adavit leaks my_fakes.zip --data my_photos.zip --augment bgc --out diagnosis
-    """  # noqa: D301  click looks for the character itself
+    """
     if operations is not None and augment is not None:
         raise UserError(
             "--operations and --augment were both given, expected one of them. Leave one out."

@@ -96,7 +96,7 @@ def adavit() -> None:
     \b
     adavit train --data small_set
     adavit train --help
-    """  # noqa: D301  click looks for the character itself
+    """
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def command(
     \b
     adavit memorisation runs/00000-small_set-resnet-bgc
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
-    """  # noqa: D301  click looks for the character itself
+    """
     if extractor is not None:
         check_extractor(extractor)
     from adavit.diagnostics.diagnosed_images import open_diagnosis

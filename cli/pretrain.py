@@ -9,6 +9,7 @@ from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.pretraining import build_pretrain_config
+from adavit.data.known_names import check_source
 
 
 @click.command(cls=GroupedCommand)
@@ -37,13 +38,17 @@ def command(
     adavit pretrain --data my_photos.zip --out pretrained
     adavit pretrain --resume pretrained
     adavit train --data my_photos.zip --discriminator vit --init-discriminator pretrained/trunk.safetensors
-    """  # noqa: D301  click looks for the character itself
+    """
     layers = options.setting_layers(settings, config=config, assignments=assignments)
-    built = build_pretrain_config(layers) if resume is None else None
-    from adavit.pretraining.pretrain import pretrain, resume_pretraining
+    if resume is not None:
+        from adavit.pretraining.pretrain import resume_pretraining
+
+        with console_for() as console:
+            resume_pretraining(resume, layers, console=console)
+        return
+    built = build_pretrain_config(layers)
+    check_source(built.data.source)
+    from adavit.pretraining.pretrain import pretrain
 
     with console_for() as console:
-        if resume is not None:
-            resume_pretraining(resume, layers, console=console)
-        else:
-            pretrain(built, console=console)
+        pretrain(built, console=console)

@@ -51,7 +51,7 @@ def command(
     adavit report runs
     adavit report runs/00000-* runs/00001-* --out two.html
     adavit report --merge benchmarks/results/groups.json --out groups.md
-    """  # noqa: D301  click looks for the character itself
+    """
     from adavit.report.report import write_report
 
     written = write_report(

@@ -48,7 +48,7 @@ def command(folder: Path, as_json: bool) -> None:
     \b
     adavit runs
     adavit runs runs/ablations --json
-    """  # noqa: D301  click looks for the character itself
+    """
     runs = list_runs(folder, LineConsole(sys.stderr))
     if as_json:
         click.echo(json.dumps(runs, indent=2))

@@ -33,7 +33,7 @@ def command(keys: tuple[str, ...], schema: bool) -> None:
     adavit settings
     adavit settings augment training.r1_gamma
     adavit settings --json-schema > adavit.json
-    """  # noqa: D301  click looks for the character itself
+    """
     if schema:
         click.echo(json.dumps(json_schema(), indent=2))
         return

@@ -38,7 +38,7 @@ def command(
     \b
     adavit sweep r1-gamma-cpu --data my_photos.zip --dry-run
     adavit sweep my_sweep.yaml --metric kid --trials 30 --devices cuda:0,cuda:1
-    """  # noqa: D301  click looks for the character itself
+    """
     layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
     read_sweep(expand_home(source))  # mistakes first: torch takes seconds
     from adavit.experiments.sweep import sweep

@@ -9,6 +9,7 @@ from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import Values, build_config, preset_names
+from adavit.data.known_names import check_source
 from adavit.errors import UserError
 
 
@@ -75,7 +76,7 @@ def command(
     adavit train --data small_set
     adavit train --data my_photos.zip --kimg 200
     adavit train --resume runs/00000-small_set-resnet-bgc
-    """  # noqa: D301  click looks for the character itself
+    """
     layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
     if resume is not None:
         _resume(resume, layers, dry_run=dry_run)
@@ -86,6 +87,7 @@ def command(
             " demonstration use adavit train --data small_set; to go on with a run, --resume RUN."
         )
     built = build_config(layers)
+    check_source(built.data.source)
     # Torch takes seconds: first comes whatever can be wrong without it.
     from adavit.training.plan import describe_plan
     from adavit.training.train import train

@@ -28,7 +28,8 @@ from adavit.data.files.frames import Frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.image_set import ImageSet
-from adavit.data.named_sets import NAMES, open_name
+from adavit.data.known_names import NAMES, is_there
+from adavit.data.named_sets import open_name
 from adavit.data.reading import Reading, Scale16Bit
 from adavit.data.room import check_room
 from adavit.data.survey import Survey, describe_pixels
@@ -106,16 +107,7 @@ def load_images(
 
 def _open(source: str, data_root: Path, follow_links: bool) -> AbstractContextManager[Collection]:
     path = Path(source)
-    try:
-        exists = bool(source) and path.exists()
-    except PermissionError as error:
-        raise UserError(
-            f"data.source '{printable(source)}' cannot be read ({error.strerror}), but must lie in folders that"
-            " you may open. Check their permissions."
-        ) from error
-    except (OSError, ValueError):  # a name too long for a path, or with a null character
-        exists = False
-    if exists:
+    if is_there(source):
         stem = path.resolve().name if path.is_dir() else path.resolve().stem
         return open_files(path, safe_name(stem), follow_links=follow_links)
     return open_name(source, data_root)

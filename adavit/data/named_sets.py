@@ -5,7 +5,6 @@ digest of every batch with the published one first, also of files that lie there
 holds it to that.
 """
 
-import difflib
 import errno
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +21,7 @@ from adavit.data.files.collection import (
     images_in_memory,
     open_image_file,
 )
-from adavit.data.files.members import printable
-from adavit.data.known_names import NAMES, SMALL_SET, TORCHVISION_SETS
+from adavit.data.known_names import SMALL_SET, TORCHVISION_SETS, check_set_name
 from adavit.data.labels import Labels, describe
 from adavit.data.small_set.images import CLASSES, VERSION, draw_small_set
 from adavit.errors import RunError, UserError
@@ -56,16 +54,9 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
             labels=lambda kept: _pick(draw()[1], CLASSES, "the drawing", kept),
         )
         return
-    if name not in TORCHVISION_SETS:
-        raise UserError(_unknown(source, name))
+    check_set_name(source)
     splits = TORCHVISION_SETS[name].splits
     split = split if colon else next(iter(splits))
-    if split not in splits:
-        expected = ", ".join(f"{name}:{each}" for each in splits)
-        raise UserError(
-            f"data.source '{printable(source)}' asks for a split that {name} does not have, but must be "
-            f"one of {expected}. Use --data {name} for {name}:{next(iter(splits))}."
-        )
     short = name if split == next(iter(splits)) else f"{name}-{split}"
     load = functools.cache(functools.partial(_load_torchvision, name, split, data_root))
     # The published digests pin the content, so that a cached set needs neither the download nor a
@@ -76,18 +67,6 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
         identify([name, split]),
         images=lambda: _torchvision_images(name, load()),
         labels=lambda kept: _torchvision_labels(name, split, load(), kept),
-    )
-
-
-def _unknown(source: str, name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), NAMES, n=1)
-    suggestion = f"Did you mean '{near[0]}'?" if near else "Check the path."
-    if name == SMALL_SET:
-        suggestion = f"{SMALL_SET} has no splits: use --data {SMALL_SET}."
-    return (
-        f"data.source '{printable(source)}' does not exist and is not a name, but must be a "
-        f"folder of images, a zip of them, or one of {', '.join(NAMES)} (all but the first with a "
-        f"split, such as cifar10:test). {suggestion}"
     )
 
 

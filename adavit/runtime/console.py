@@ -1,11 +1,12 @@
-"""Progress of a run as it is printed: a progress bar on a terminal, plain lines elsewhere."""
+"""Progress of a run as it is printed: a progress bar on a terminal or in a notebook, plain lines elsewhere."""
 
 import contextlib
+import html
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, Self, TextIO
+from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -167,11 +168,61 @@ class BarConsole:
         )
 
 
+class NotebookConsole(LineConsole):
+    """Lines that stay, and a bar that is redrawn where it was first shown: rich's own needs ipywidgets for that."""
+
+    REFRESH_SECONDS = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar: Any = None
+        self._shown = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.update({"text/plain": "", "text/html": ""}, raw=True)
+
+    def status(self, status: Status) -> None:
+        """Moves the bar."""
+        self._show(status.fields(), status.images, status.total_images)
+
+    def report(self, status: Status) -> None:
+        """Moves the bar."""
+        self.status(status)
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Shows the activity in the bar's place."""
+        self._show(f"{text} {done} of {total}", done, total)
+
+    def _show(self, text: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < self.REFRESH_SECONDS and done < total:
+            return
+        self._shown = now
+        bar = f'<progress value="{done}" max="{total}"></progress>'
+        drawn = {
+            "text/plain": for_terminal(text),
+            "text/html": f"{bar} <code>{html.escape(for_terminal(text))}</code>",
+        }
+        if self._bar is None:
+            from IPython.display import display  # there is no notebook without it
+
+            self._bar = display(drawn, raw=True, display_id=True)
+        else:
+            self._bar.update(drawn, raw=True)
+
+
 @contextlib.contextmanager
 def console_here() -> Iterator[Console]:
     """A bar where a person looks on, at a terminal or in a notebook; elsewhere nothing is said."""
     rich = RichConsole(highlight=False)
-    if rich.is_terminal or rich.is_jupyter:
+    if rich.is_jupyter:
+        with NotebookConsole() as notebook:
+            yield notebook
+    elif rich.is_terminal:
         with BarConsole(rich) as console:
             yield console
     else:

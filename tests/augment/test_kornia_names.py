@@ -28,7 +28,9 @@ def test_what_kornia_has_is_left_to_it() -> None:
 def test_a_name_of_nothing_is_refused(name: str, hint: str) -> None:
     with pytest.raises(ValueError, match=f"has no {name!r}") as refused:
         check_name(name)
-    assert (hint in str(refused.value)) == (nearest(name, of_one_image()) is not None or name == "xyz")
+    assert (hint in str(refused.value)) == (
+        nearest(name, of_one_image()) is not None or name == "xyz"
+    )
 
 
 def test_files_of_another_layout_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
