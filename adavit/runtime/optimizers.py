@@ -19,7 +19,7 @@ class _Uncompiled(Optimizer):
     load_state_dict = unwrap(Optimizer.load_state_dict)
     zero_grad = unwrap(Optimizer.zero_grad)
     # The decorator of this one turns gradients off besides.
-    step = torch.no_grad()(unwrap(torch.optim.Adam.step))  # type: ignore[assignment]
+    step = torch.no_grad()(unwrap(torch.optim.Adam.step))
 
 
 class PlainAdam(_Uncompiled, torch.optim.Adam):
