@@ -85,6 +85,7 @@ def start(clone: Path, extra: list[str], folder: Path) -> Start:
         began = time.monotonic()
         process = subprocess.Popen(
             [*program(), *RUN, *extra, "--out", f"{out}/run"],
+            cwd=clone,  # where -m looks first
             env=environment(clone, folder),
             stdout=subprocess.PIPE,
         )
@@ -111,6 +112,7 @@ def print_imports(clone: Path, folder: Path) -> None:
                 "--kimg=0.032",
                 f"--out={out}/run",
             ],
+            cwd=clone,
             env=environment(clone, folder),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
