@@ -185,7 +185,9 @@ def sweep(
     chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
     check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
-    example = _at_first_ends(plan)  # data or a device that are not there fail here, not in every run
+    example = _at_first_ends(
+        plan
+    )  # data or a device that are not there fail here, not in every run
     if dry_run:
         return _describe(plan, example, folder, pool.workers)
     queue, outcomes = pool.carry_out(
