@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import sys
 
 import torch
@@ -33,6 +34,25 @@ def choose_device(name: str) -> torch.device:
             " that knows the device."
         )
     return torch.device(name)
+
+
+CROWDED = 1.5
+"""Processes that want to run per core, from which on threads that wait for each other waste most of their time."""
+
+
+def crowding(device: torch.device) -> str:
+    """What to say where other programs keep the cores busy; empty where they do not, or it cannot be told."""
+    if device.type != "cpu" or torch.get_num_threads() == 1 or not hasattr(os, "getloadavg"):
+        return ""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with contextlib.suppress(OSError):
+        wanted = os.getloadavg()[0]
+        if cores and wanted > CROWDED * cores:
+            return (
+                f"Other programs keep this machine busy ({wanted:.0f} processes for {cores} cores);"
+                " with OMP_NUM_THREADS=1 before the command it may be many times as fast."
+            )
+    return ""
 
 
 def keep_freed_memory() -> None:

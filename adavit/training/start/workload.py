@@ -26,7 +26,7 @@ from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_
 from adavit.evaluation.scoring import build_evaluator
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
-from adavit.runtime.devices import choose_device, keep_freed_memory
+from adavit.runtime.devices import choose_device, crowding, keep_freed_memory
 from adavit.runtime.wording import counted
 from adavit.training.start.footprint import check_memory
 
@@ -147,6 +147,8 @@ def load_workload(
     device = choose_device(config.run.device)
     if device.type == "cpu":
         keep_freed_memory()
+    if crowded := crowding(device):
+        console.note(crowded)
     data = config.data
     images = load(config, device, console)
     for note in images.notes:
