@@ -3,12 +3,14 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import click
 from rich.console import Console as RichConsole
 
 from adavit.runtime.console import BarConsole, Console, LineConsole, SilentConsole
+from adavit.runtime.streams import for_terminal
 
 _KEY = "adavit.amount"
 
@@ -61,6 +63,18 @@ def amount(command: Callable[..., None]) -> Callable[..., None]:
             command
         )
     return command
+
+
+def say_written(folder: Path, names: Sequence[str]) -> None:
+    """Prints which files a command has written, and where.
+
+    Args:
+        folder: As the user would name it.
+        names: Of the files in it.
+    """
+    *others, last = names
+    listed = f"{', '.join(others)} and {last}" if others else last
+    click.echo(f"Wrote {listed} in {for_terminal(str(folder))}.")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import amount, console_for
+from adavit.cli.consoles import amount, console_for, say_written
 
 
 @click.command()
@@ -33,9 +33,11 @@ def command(source: str, **given: Any) -> None:
     adavit inspect runs/00000-small_set-vit-bgc --data my_photos.zip --out looks
     """
     from adavit.diagnostics.discriminator.inspected_images import open_inspection
-    from adavit.diagnostics.discriminator.inspection import inspect
+    from adavit.diagnostics.discriminator.inspection import INSPECTION, inspect
     from adavit.diagnostics.discriminator.summary import summarise_inspection
 
     with console_for(err=True) as console:
-        record = inspect(open_inspection(source, console=console, **given))
+        inspection = open_inspection(source, console=console, **given)
+        record = inspect(inspection)
     click.echo(summarise_inspection(record))
+    say_written(inspection.folder, [INSPECTION, *record["pictures"]])

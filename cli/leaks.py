@@ -9,7 +9,7 @@ import click
 from adavit.augment.presets import DIFFAUG, PRESETS
 from adavit.augment.settings import OPERATIONS
 from adavit.cli import completion, options
-from adavit.cli.consoles import amount, console_for
+from adavit.cli.consoles import amount, console_for, say_written
 from adavit.diagnostics.leaks.operation_names import check_operations, check_preset
 from adavit.errors import UserError
 
@@ -41,7 +41,7 @@ def command(
 
     SOURCE is a run, a generator file, or a folder or zip of generated images. For each operation a small
     network learns from real images to see it; its alarms on generated images are corrected by its
-    errors on other real images. Takes about half a minute per operation on a CPU.
+    errors on other real images. Takes one to two minutes per operation on a CPU.
 
     Writes leaks.json and leaks.png.
 
@@ -59,8 +59,11 @@ def command(
         check_preset(augment)
     from adavit.diagnostics.diagnosed_images import open_diagnosis
     from adavit.diagnostics.leaks.diagnosis import leaks, summarise_leaks
+    from adavit.runs.directory import DiagnosticsFolder
 
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
         record = leaks(diagnosis, operations=operations, augment=augment)
     click.echo(summarise_leaks(record))
+    files = DiagnosticsFolder(diagnosis.folder)
+    say_written(files.path, [files.leaks.name, files.leak_rates.name])

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
-from adavit.cli.consoles import amount, console_for
+from adavit.cli.consoles import amount, console_for, say_written
 from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName, check_extractor
 
 
@@ -45,8 +45,11 @@ def command(
     from adavit.diagnostics.diagnosed_images import open_diagnosis
     from adavit.diagnostics.memorisation.diagnosis import memorisation
     from adavit.diagnostics.memorisation.summary import summarise_memorisation
+    from adavit.runs.directory import DiagnosticsFolder
 
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
         record = memorisation(diagnosis, extractor=extractor, inception_weights=inception_weights)
     click.echo(summarise_memorisation(record))
+    files = DiagnosticsFolder(diagnosis.folder)
+    say_written(files.path, [files.memorisation.name, files.closest_pairs.name])

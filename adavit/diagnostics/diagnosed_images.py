@@ -15,6 +15,8 @@ from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_refe
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
 from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import number
+from adavit.runs.records import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.paths import takes_paths
@@ -33,6 +35,7 @@ class DiagnosedImages:
         unseen: Indices of the other images of the data, ascending; may be empty.
         mirror: Whether training doubled the images by flips.
         config: Settings of the run; None where the source is images.
+        highest_p: The largest p that the generator was trained with; None where no log of a run tells it.
         protocol: What decides the figures, for the record.
     """
 
@@ -43,6 +46,7 @@ class DiagnosedImages:
     unseen: np.ndarray
     mirror: bool
     config: ResolvedConfig | None
+    highest_p: float | None
     protocol: dict[str, Any]
 
 
@@ -179,6 +183,7 @@ def _of_generator(
         unseen=unseen,
         mirror=config.data.mirror,
         config=config,
+        highest_p=_highest_p(RunDirectory(stored.path.parent), stored.images),
         protocol={
             **_protocol(origin.name, real, count, len(train), seed),
             "generator": stored.path.name,
@@ -216,6 +221,7 @@ def _of_images(
         unseen=np.arange(0),
         mirror=False,
         config=None,
+        highest_p=None,
         protocol={
             **_protocol(source, real, len(chosen), len(real), seed),
             "generator": None,
@@ -224,6 +230,14 @@ def _of_images(
             "labels": None,
         },
     )
+
+
+def _highest_p(run: RunDirectory, images: int) -> float | None:
+    """The largest p in the log of a generator's run, up to the first line after the generator."""
+    records = read_records(run.stats)
+    until = next((record["images"] for record in records if record["images"] >= images), images)
+    logged = (number(record.get("p")) for record in records if record["images"] <= until)
+    return max((p for p in logged if p is not None), default=None)
 
 
 def draw_indices(indices: np.ndarray, count: int, seed: int, purpose: str) -> np.ndarray:

@@ -89,9 +89,9 @@ class Measurement:
 def figure_line(record: dict[str, Any]) -> str:
     """A measurement in one line, with what it must beat."""
     return (
-        f"{record['measured_on']} accuracy {record['accuracy']:.3f} (majority"
-        f" {record['majority_accuracy']:.3f}), loss {record['loss']:.3f} (frequencies"
-        f" {record['frequency_loss']:.3f})"
+        f"{record['measured_on']} accuracy {record['accuracy']:.3f} (always the commonest colour:"
+        f" {record['majority_accuracy']:.3f}), loss {record['loss']:.3f} (colours by their"
+        f" frequency: {record['frequency_loss']:.3f})"
     )
 
 

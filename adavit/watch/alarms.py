@@ -125,9 +125,10 @@ def overfitting_alarm(figures: LogitFigures) -> list[Alarm]:
     return [
         Alarm(
             "overfitting",
-            "the discriminator knows its training images by heart: the gap to held-out images is"
-            f" {figures.r_v:.0%} of that to generated ones, expected at most {OVERFITTING:.0%}. Add"
-            " data, augment more, raise gamma, or use a smaller discriminator.",
+            "the discriminator knows its training images by heart: the mean logit of held-out images"
+            f" lies {figures.r_v:.0%} of the way down from training to generated ones, expected at"
+            f" most {OVERFITTING:.0%}. Add data, augment more, raise gamma, or use a smaller"
+            " discriminator.",
         )
     ]
 

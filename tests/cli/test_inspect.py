@@ -32,6 +32,10 @@ def test_inspect_looks_at_a_run_of_a_vit(adavit: Adavit, pictures: Path) -> None
     assert seen.code == 0, seen.err
     assert "Discriminator of run at 0.032 kimg, on pictures" in seen.out
     assert "block 1" in seen.out
+    assert seen.out.splitlines()[-1] == (
+        "Wrote inspection.json, logits.png, attention.png, patches.png, positions.png and images.png"
+        " in run/diagnostics."
+    )
     folder = Path("run/diagnostics")
     assert sorted(path.name for path in folder.iterdir()) == sorted([*ALL, "positions.png"])
     for picture in folder.glob("*.png"):

@@ -19,6 +19,7 @@ def test_leaks_looks_at_a_run_and_at_a_file(
     leaking = adavit("leaks", "run", "--operations", "brightness, cutout", "--fakes", "10")
     assert leaking.code == 0, leaking.err
     assert "10 generated images" in leaking.out
+    assert leaking.out.splitlines()[-1] == "Wrote leaks.json and leaks.png in run/diagnostics."
     record = json.loads(Path("run/diagnostics/leaks.json").read_text())
     assert [entry["operation"] for entry in record["operations"]] == ["brightness", "cutout"]
 

@@ -13,6 +13,8 @@ def test_memorisation_looks_at_a_run_and_at_a_folder(adavit: Adavit, pictures: P
     seen = adavit("memorisation", "run")
     assert seen.code == 0, seen.err
     assert "20 generated images against 19 training images of pictures." in seen.out
+    said = "Wrote memorisation.json and closest_pairs.png in run/diagnostics."
+    assert seen.out.splitlines()[-1] == said
     record = json.loads(Path("run/diagnostics/memorisation.json").read_text())
     assert record["protocol"]["labels"] == "training images"
     assert Path("run/diagnostics/closest_pairs.png").is_file()

@@ -46,6 +46,8 @@ ATTENTION_IMAGES = 128
 SHOWN = 8
 """Images of each side in the picture; groups of 4 of the minibatch standard deviation divide it."""
 
+INSPECTION = "inspection.json"
+
 NO_ATTENTION = (
     "The discriminator is convolutional: attention, token similarity, position embedding and patch"
     " embedding do not apply to it."
@@ -102,10 +104,11 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
         record["not_applicable"] = NO_ATTENTION
     alarms += alarms_of_logits
     pictures["images.png"] = draw_images(looks, f"{run.name}: where the discriminator looks")
+    record["pictures"] = list(pictures)
     record["alarms"] = [alarm.message for alarm in alarms] + run.warnings
     for name, content in pictures.items():
         write_bytes(inspection.folder / name, content)
-    write_json(inspection.folder / "inspection.json", _plain(record))
+    write_json(inspection.folder / INSPECTION, _plain(record))
     return _plain(record)
 
 

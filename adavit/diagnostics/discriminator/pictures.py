@@ -38,6 +38,12 @@ def new_figure(width: float, height: float, title: str) -> Figure:
     return figure
 
 
+def _explain(figure: Figure, *lines: str) -> None:
+    """What dots, lines and colours mean, below all."""
+    width = int(LETTERS_PER_INCH * figure.get_figwidth())
+    figure.supxlabel("\n".join(textwrap.fill(line, width=width) for line in lines), fontsize=8)
+
+
 def png_of(figure: Figure) -> bytes:
     """The content of a PNG file."""
     return figure_png(figure, dpi=110)
@@ -67,6 +73,11 @@ def bare(axis: Axes) -> None:
 TILE_INCHES = 1.0
 HIGHEST = 0.99
 """Saliency is shown up to this quantile: single pixels would leave the rest black."""
+
+ROLLOUT_LEGEND = "rollout: blue little attention, yellow much"
+SALIENCY_LEGEND = (
+    "saliency: black pixels hardly move the logit; red, yellow and white ones move it more"
+)
 
 COLOUR_SHARE = 0.6
 """Of colour in a map over a grey image: the image must still be seen."""
@@ -120,8 +131,10 @@ def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
         for row, logit in enumerate(look.logits.tolist()):
             grid[row, first].set_xlabel(f"logit {logit:+.2f}", fontsize=7, labelpad=1)
         first += len(side)
+    legend = [SALIENCY_LEGEND]
     if any(look.rollout is not None for look in looks.values()):
-        figure.supxlabel("rollout: blue little attention, yellow much", fontsize=8)
+        legend.insert(0, ROLLOUT_LEGEND)
+    _explain(figure, *legend)
     return png_of(figure)
 
 
@@ -161,9 +174,13 @@ def over_grey(image: np.ndarray, light: np.ndarray) -> np.ndarray:
 
 
 def _glow(light: np.ndarray) -> np.ndarray:
-    """A map from black over orange to white."""
+    """A map from black over red and yellow to white."""
     return np.stack([np.clip(3 * light - shift, 0, 1) for shift in (0.0, 1.0, 2.0)], axis=2)
 
+
+LAYERS_LEGEND = (
+    "a dot is a head, a line the mean of the heads, a dashed line the limit of the warning"
+)
 
 SHIFT = 0.12
 """Real images are drawn a little to the left, generated ones to the right."""
@@ -202,6 +219,7 @@ def draw_layers(figures: Mapping[str, EncoderFigures], title: str) -> bytes:
     similarity.axhline(MOST_SIMILAR, color="black", linestyle="--", linewidth=0.8)
     tidy(similarity, "mean cosine of the patches' tokens")
     similarity.legend(fontsize=7)
+    _explain(figure, LAYERS_LEGEND)
     return png_of(figure)
 
 

@@ -5,6 +5,16 @@ from typing import Any
 from adavit.diagnostics.discriminator.pictures import NAMES
 from adavit.runtime.text_table import aligned
 
+LOGITS_LEGEND = (
+    "logits: higher is more real. above 0: the share that is taken for real. |gradient|: how strongly"
+    " the logit answers to the pixels."
+)
+ENCODER_LEGEND = (
+    "entropy: 1 where attention is even, 0 where a token looks at one other alone; largest logit:"
+    " of the attention, a large one makes it so; distance: how far off it looks; token cosine: 1"
+    " where all patches have become alike."
+)
+
 
 def summarise_inspection(record: dict[str, Any]) -> str:
     """A record of `inspect` as text."""
@@ -24,7 +34,7 @@ def summarise_inspection(record: dict[str, Any]) -> str:
         "",
         *aligned(rows, right=range(1, 6)),
     ]
-    lines += ["", *_encoder_lines(record)]
+    lines += ["", LOGITS_LEGEND, "", *_encoder_lines(record)]
     alarms = [f"Warning: {alarm}" for alarm in record["alarms"]]
     return "\n".join([*lines, "", *(alarms or ["No alarm."])])
 
@@ -51,7 +61,7 @@ def _encoder_lines(record: dict[str, Any]) -> list[str]:
         block = name.removesuffix(" columns")
         cells += _cells([_shown(side[block]) for side in cosines if block in side])
         lines.append("".join(cells).rstrip())
-    return lines
+    return [*lines, "", ENCODER_LEGEND]
 
 
 def _shown(value: float | None) -> str:

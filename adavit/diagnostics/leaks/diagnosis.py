@@ -42,9 +42,12 @@ LEAST_ACCURACY = 0.7
 DISAGREEMENT = 0.15
 """Difference between the alarms on operated real and generated images from which a rate is doubtful."""
 
+LEAST_P = 0.05
+"""A run whose p stayed below has shown its discriminator hardly any augmented image: nothing can have leaked."""
+
 CAUTION = (
-    "Shares of images that an operation visibly changed, as seen by a probe that knows real images"
-    " only: what the generator does badly may look operated to it."
+    "The probes have seen real images only. A blurred or unfinished image can look to them as if an"
+    " operation had changed it, so look at the images before you believe a high share."
 )
 
 
@@ -97,14 +100,30 @@ def leaks(
             "least_balanced_accuracy": LEAST_ACCURACY,
             "mirror": diagnosed.mirror,
         },
+        "highest_p": diagnosed.highest_p,
+        "warning": p_warning(diagnosed.highest_p),
         "caution": CAUTION,
         "operations": found,
     }
     files = DiagnosticsFolder(diagnosis.folder)
     title = f"{diagnosed.protocol['source']}: share of images that show an operation"
-    write_bytes(files.leak_rates, draw_rates(found, title))
+    write_bytes(files.leak_rates, draw_rates(found, title, record["warning"]))
     write_json(files.leaks, record)
     return record
+
+
+def p_warning(highest: float | None) -> str:
+    """What to say where p was too low for leaks; empty where it was not, or is not known.
+
+    Args:
+        highest: The largest p that the generator was trained with.
+    """
+    if highest is None or highest >= LEAST_P:
+        return ""
+    return (
+        f"p never passed {highest:.3g} up to this generator, so what is found here are probably"
+        " unfinished images, not leaks."
+    )
 
 
 def estimate_leak(
@@ -222,7 +241,8 @@ def summarise_leaks(record: dict[str, Any]) -> str:
             "",
             "Doubtful: on generated images the probe does not err as it does on real ones.",
         ]
-    return "\n".join([*lines, "", record["caution"]])
+    warning = [f"Warning: {record['warning']}"] if record["warning"] else []
+    return "\n".join([*lines, "", *warning, record["caution"]])
 
 
 def _rate(rate: dict[str, float]) -> str:

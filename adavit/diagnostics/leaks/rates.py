@@ -1,5 +1,6 @@
 """Estimates a rate with its interval from the alarms of a probe of known errors; `leaks.png`, their picture."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,14 +129,16 @@ SERIES = (
     ("control_rate", "held-out real images (control)", "#5b6b7b", 0.18),
 )
 BAR_HEIGHT = 0.32
+HEADING_CHARACTERS = 100  # of a line
 
 
-def draw_rates(operations: Sequence[dict[str, Any]], title: str) -> bytes:
+def draw_rates(operations: Sequence[dict[str, Any]], title: str, warning: str = "") -> bytes:
     """Horizontal bars, one pair per operation.
 
     Args:
         operations: Entries of the record of `leaks`.
         title: Above all.
+        warning: Below the title, if there is one.
 
     Returns:
         The content of a PNG file, plain RGB.
@@ -163,7 +166,8 @@ def draw_rates(operations: Sequence[dict[str, Any]], title: str) -> bytes:
     axis.tick_params(labelsize=8)
     axis.grid(axis="x", alpha=0.3)
     axis.set_axisbelow(True)
-    axis.set_title(for_terminal(title), fontsize=9, parse_math=False, loc="left")
+    lines = "\n".join(textwrap.fill(text, HEADING_CHARACTERS) for text in (title, warning) if text)
+    axis.set_title(for_terminal(lines), fontsize=9, parse_math=False, loc="left")
     if axis.containers:
         figure.legend(
             *axis.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=2

@@ -8,7 +8,10 @@ from PIL import Image
 
 from adavit.diagnostics.discriminator.patches import PatchComponents, draw_components
 from adavit.diagnostics.discriminator.pictures import (
+    LAYERS_LEGEND,
+    SALIENCY_LEGEND,
     LookedAt,
+    _explain,
     draw_images,
     new_figure,
     over_grey,
@@ -31,6 +34,16 @@ def test_a_map_is_brightest_at_its_top_and_zeros_stay_zeros() -> None:
     assert (shown[0, 1:4] == 1).all()
     assert (shown[1:] == 0).all()
     assert (to_top(torch.zeros(3, 3)) == 0).all()
+
+
+def test_colours_dots_and_dashes_are_explained_within_the_picture() -> None:
+    figure = new_figure(4.8, 3, "title")
+    _explain(figure, SALIENCY_LEGEND, LAYERS_LEGEND)
+    FigureCanvasAgg(figure)
+    figure.canvas.draw()
+    _, text = figure.texts
+    assert "dashed" in text.get_text()
+    assert text.get_window_extent().x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -20,6 +20,7 @@ def material(count: int, train: int, *, mirror: bool = False) -> DiagnosedImages
         unseen=np.sort(order[train:]),
         mirror=mirror,
         config=None,
+        highest_p=None,
         protocol={"seed": 0},
     )
 

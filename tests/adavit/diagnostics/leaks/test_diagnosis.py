@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from collections.abc import Callable
@@ -10,13 +11,14 @@ import torch
 from PIL import Image
 
 from adavit.data.small_set.images import draw_small_set
-from adavit.diagnostics.diagnosed_images import open_diagnosis
+from adavit.diagnostics.diagnosed_images import _highest_p, open_diagnosis
 from adavit.diagnostics.leaks import probe
 from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
-from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, summarise_leaks
+from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, p_warning, summarise_leaks
 from adavit.diagnostics.leaks.operations import operations_by_name
-from adavit.diagnostics.leaks.rates import estimate_rate
+from adavit.diagnostics.leaks.rates import draw_rates, estimate_rate
 from adavit.errors import UserError
+from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
 from tests.adavit.diagnostics.conftest import random_images, write_images
 from tests.adavit.diagnostics.leaks.real_images import half_dark
@@ -96,6 +98,7 @@ def test_leaks_of_a_run_looks_for_what_the_run_used(
     run = run_of(data, tmp_path / "run", layer)
     record = leaks(open_diagnosis(str(run)))
     assert [entry["operation"] for entry in record["operations"]] == ["xflip", "rotate90", "cutout"]
+    assert (record["highest_p"], record["warning"]) == (0.5, "")
     protocol = record["protocol"]
     sizes = [protocol[key] for key in ("n_control", "n_probe_test", "n_probe_training", "n_fake")]
     assert sizes == [5, 7, 12, 20]
@@ -117,6 +120,34 @@ def test_a_run_without_augmentation_is_only_searched_when_asked(
     record = leaks(open_diagnosis(str(run), fakes=7), augment="noise")
     assert [entry["operation"] for entry in record["operations"]] == ["noise"]
     assert record["protocol"]["n_fake"] == 7
+    said = "p never passed 0 up to this generator, so what is found here are probably"
+    assert record["warning"].startswith(said)
+    assert f"Warning: {said}" in summarise_leaks(record)
+
+
+def test_the_largest_p_is_that_up_to_the_generator(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert _highest_p(run, 1000) is None
+    for images, p in ((8, 0.0), (16, 0.04), (24, 0.01), (32, 0.3)):
+        run.append(run.stats, {"images": images, "p": p})
+    assert _highest_p(run, 0) == 0.0
+    assert _highest_p(run, 20) == _highest_p(run, 24) == 0.04
+    assert _highest_p(run, 25) == _highest_p(run, 99) == 0.3
+
+
+def test_a_low_p_is_told_and_a_high_or_unknown_one_is_not() -> None:
+    assert "never passed 0.015 up to" in p_warning(0.015)
+    assert p_warning(0.05) == p_warning(None) == ""
+
+
+def test_the_picture_tells_a_low_p_too() -> None:
+    entries = [told("rotate", 0.268)]
+    plain, warned = (draw_rates(entries, "title", text) for text in ("", p_warning(0.015)))
+    dark = [
+        (np.asarray(Image.open(io.BytesIO(png)).convert("L")) < 100).sum()
+        for png in (plain, warned)
+    ]
+    assert dark[1] > dark[0] + 500  # the letters of the warning
 
 
 def told(name: str, value: float, *, doubtful: bool = False) -> dict[str, Any]:
@@ -137,6 +168,7 @@ def test_the_summary_names_rates_doubts_and_what_cannot_be_told() -> None:
                 ("n_fake", "n_probe_training", "n_probe_test", "n_control"), 1234
             ),
             "caution": "careful",
+            "warning": "",
             "operations": [
                 told("rotate", 0.1),
                 told("scale", 0.2, doubtful=True),
@@ -162,7 +194,12 @@ def test_columns_of_the_summary_do_not_run_together() -> None:
     widest = {"value": 1.0, "low": 1.0, "high": 1.0}
     entry = told("a_very_long_operation_of_kornia", 0.0) | {"rate": widest, "control_rate": widest}
     counts = dict.fromkeys(("n_fake", "n_probe_training", "n_probe_test", "n_control"), 2)
-    record = {"protocol": counts, "caution": "", "operations": [entry, told("scale", 0.0)]}
+    record = {
+        "protocol": counts,
+        "caution": "",
+        "warning": "",
+        "operations": [entry, told("scale", 0.0)],
+    }
     head, first, second = summarise_leaks(record).splitlines()[2:5]
     rate = "100.0% (100.0 to 100.0%)"
     assert first.split("  ")[-2:] == [rate, rate]
