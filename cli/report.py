@@ -35,7 +35,9 @@ from adavit.runtime.wording import size
     "--baseline",
     help="Row that the others are compared with.  [default: the grid's, or the one without augmentation]",
 )
-@click.option("--title", help="Heading of the page.  [default: the grid's name]")
+@click.option(
+    "--title", help="Heading of the page.  [default: the grid's name, else the number of runs]"
+)
 def command(
     sources: tuple[Path, ...],
     out: Path,

@@ -22,6 +22,7 @@ from adavit.data import ImageSet, images_to_uint8, load_images
 from adavit.evaluation.run_images import reading_of
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
+from adavit.runtime.pictures import opaque
 from adavit.runtime.randomness import generator_for
 
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
@@ -197,10 +198,4 @@ class _Sheet:
         shown = image_from_tensor(image)
         enlarges = shown.height <= self._cell
         method = Image.Resampling.NEAREST if enlarges else Image.Resampling.LANCZOS
-        shown = shown.resize((self._cell, self._cell), method)
-        if shown.mode != "RGBA":
-            return shown.convert("RGB")
-        place = np.arange(self._cell) // 8
-        tone = np.where((place[:, None] + place) % 2, 255, 205).astype(np.uint8)
-        ground = Image.fromarray(tone).convert("RGBA")
-        return Image.alpha_composite(ground, shown).convert("RGB")
+        return opaque(shown.resize((self._cell, self._cell), method))

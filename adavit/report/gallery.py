@@ -10,6 +10,7 @@ from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number
+from adavit.runs.shared_names import without_folders
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Gallery:
 
     Attributes:
         pictures: By digest of the file they are from; runs share those that are alike.
-        runs: For each run shown: its `row`, `label`, `real` and `frames`, each frame a pair of kimg
-            and a key of `pictures`.
+        runs: For each run shown: its `row`, `label`, `real` (a key of `pictures`, or None), `data` (the name of
+            its images, or "") and `frames`, each a pair of kimg and a key of `pictures`.
         left_out: Runs and grids that did not fit.
     """
 
@@ -107,8 +108,9 @@ def _gallery(groups: Sequence[SeedGroup], tier: Tier, budget: int) -> Gallery | 
         shown += len(frames)
         if frames:
             real = _add(gallery, RunDirectory(run.path).real_images, run, tier)
-            shown_as = {"row": index, "label": group.label_of(run), "real": real}
-            gallery.runs.append({**shown_as, "frames": frames})
+            shown_as = {"row": index, "label": group.label_of(run), "frames": frames}
+            data = str(without_folders(run.data.get("name") or ""))
+            gallery.runs.append({**shown_as, "real": real, "data": data})
     if gallery.size > budget:
         return None
     gallery.left_out = total - shown

@@ -10,6 +10,7 @@ from PIL import Image
 
 from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
 from adavit.runs.reading import read_bytes
+from adavit.runtime.pictures import opaque
 
 MAXIMUM_PIXELS = 100_000_000
 """A larger picture is not decoded."""
@@ -45,7 +46,7 @@ def digest_of(path: Path) -> str | None:
 
 
 def read_picture(path: Path) -> Image.Image | None:
-    """A PNG as RGB on black, or None if it is none, damaged, or too large."""
+    """A PNG as RGB, or None if it is none, damaged, or too large."""
     content = read_bytes(path, MAXIMUM_FILE_BYTES)
     if content is None:
         return None
@@ -53,13 +54,9 @@ def read_picture(path: Path) -> Image.Image | None:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.width * image.height > MAXIMUM_PIXELS:
                 return None
-            rgba = image.convert("RGBA")
+            return opaque(image)  # with its `info`: where the rows of a grid are
     except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
         return None
-    flat = Image.new("RGB", rgba.size)
-    flat.paste(rgba, mask=rgba.getchannel("A"))
-    flat.info = rgba.info  # where the rows of a grid are
-    return flat
 
 
 def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> EmbeddedPicture | None:

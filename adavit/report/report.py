@@ -38,7 +38,7 @@ def write_report(
         merge: JSON tables of earlier reports, whose rows are added.
         baseline: Label of the row that others are compared with. None: as the grid says, else the
             one row without augmentation.
-        title: Heading. None: the grid's name.
+        title: Heading. None: as `report_title`.
         console: Told of runs that cannot be read, which are left out.
 
     Returns:

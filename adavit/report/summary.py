@@ -18,10 +18,10 @@ MOST_SENTENCES = 3
 
 
 def report_title(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> str:
-    """The grid's name, or what the runs are of."""
+    """The grid's name where all runs are of it, else the run's name or the number of runs."""
     runs = [run for group in groups for run in group.runs] + list(failed)
     grids = sorted({run.cell.grid for run in runs if run.cell})
-    if grids:
+    if grids and all(run.cell for run in runs):
         return ", ".join(grids)
     if len(runs) == 1:
         return runs[0].name
@@ -51,7 +51,13 @@ def report_summary(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> list[t
 
 
 def headline(table: Table) -> str:
-    """The best row of each part of the table by its first metric, a sentence each; may be empty."""
+    """The best row of each part of the table by its first metric, a sentence each; may be empty.
+
+    Of runs on different images none is singled out: their figures do not compare.
+    """
+    data = {row.data for row in table.rows if row.data}
+    if len(data) > 1:
+        return f"The runs are on {len(data)} sets of images, whose figures do not compare."
     wording = Wording(table)
     told = [(part, _best_of(part, wording)) for part in table_parts(table)]
     told = [(part, sentence) for part, sentence in told if sentence]

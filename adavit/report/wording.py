@@ -20,7 +20,7 @@ class Wording:
     def __init__(self, table: Table) -> None:
         self._decimals = {c.key: _decimals(list(_means(table, c.key))) for c in table.columns}
         self.letters = _letters(table.columns)
-        """A, B, ... for the protocols of one metric, by key; empty where it has but one."""
+        """A, B, ... by key, one for a protocol in all columns; empty for a metric measured in one way."""
         self.protocols = _protocols(table.columns)
         """The distinct protocols, but for the settings of single metrics, with their columns."""
 
@@ -73,18 +73,33 @@ def _letters(columns: Sequence[Column]) -> dict[str, str]:
         of_metric = protocols.setdefault(column.name, [])
         if column.protocol not in of_metric:
             of_metric.append(column.protocol)
-    return {
-        column.key: protocol_letters(len(protocols[column.name]))[
-            protocols[column.name].index(column.protocol)
-        ]
-        for column in columns
-    }
+    several = [column for column in columns if len(protocols[column.name]) > 1]
+    ways = {column.key: _way(column, protocols[column.name]) for column in several}
+    found: list[dict[str, Any]] = []
+    for way in ways.values():
+        if way not in found:
+            found.append(way)
+    letters = protocol_letters(len(found))
+    named = {key: letters[found.index(way)] for key, way in ways.items()}
+    return {column.key: named.get(column.key, "") for column in columns}
+
+
+def _way(column: Column, of_metric: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+    """What the letter of a column stands for: the metric's own setting only where it was set in several ways."""
+    shared = _shared(column.protocol)
+    alike = [protocol for protocol in of_metric if _shared(protocol) == shared]
+    return shared if len(alike) == 1 else dict(column.protocol or {})
+
+
+def _shared(protocol: dict[str, Any] | None) -> dict[str, Any]:
+    """A protocol without what is set for single metrics."""
+    return {key: value for key, value in (protocol or {}).items() if key != "setting"}
 
 
 def _protocols(columns: Sequence[Column]) -> list[tuple[dict[str, Any], list[Column]]]:
     found: list[tuple[dict[str, Any], list[Column]]] = []
     for column in columns:
-        shared = {k: v for k, v in (column.protocol or {}).items() if k != "setting"}
+        shared = _shared(column.protocol)
         if not shared:
             continue
         alike = next((members for fields, members in found if fields == shared), None)

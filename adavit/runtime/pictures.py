@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 RESULT_SOFTWARE = "adavit (a picture of results)"
 """What the text chunk "Software" of a PNG holds, and the comment of a GIF."""
+
+SQUARE, GROUND = 8, (255, 205)
+"""Side of a square of a chequered ground in pixels, and the two greys."""
 
 
 def result_png(picture: Image.Image) -> bytes:
@@ -23,6 +27,23 @@ def result_png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    """An image as RGB, what is transparent on a chequered ground: on black a dark drawing would be lost.
+
+    Args:
+        image: Of any mode; its `info` is kept.
+    """
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    rows, columns = (np.arange(side) // SQUARE for side in (image.height, image.width))
+    tone = np.where((rows[:, None] + columns) % 2, *GROUND).astype(np.uint8)
+    flat = Image.fromarray(tone).convert("RGB")
+    shown = image.convert("RGBA")
+    flat.paste(shown, mask=shown.getchannel("A"))
+    flat.info = image.info
+    return flat
 
 
 def figure_png(figure: "Figure", *, dpi: int) -> bytes:

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
-from adavit.runtime.pictures import result_gif
+from adavit.runtime.pictures import opaque, result_gif
 
 MOST_FRAMES = 48
 """Evenly spread over the grids, the first and the last among them: a film of some megabytes can be mailed."""
@@ -64,21 +64,19 @@ def _read(path: Path) -> Image.Image | None:
         with Image.open(path, formats=["PNG"]) as image:
             if image.width * image.height > LARGEST_GRID:
                 return None
-            return image.convert("RGBA")
+            return opaque(image)
     except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
         return None
 
 
 def _frame(grid: Image.Image, caption: str) -> Image.Image:
-    """The grid on black with its caption, in the 256 colours that a GIF has."""
-    flat = Image.new("RGB", grid.size)
-    flat.paste(grid, mask=grid.getchannel("A"))
-    factor = LARGEST_SIDE / max(flat.size)
+    """An RGB grid with its caption on black, in the 256 colours that a GIF has."""
+    factor = LARGEST_SIDE / max(grid.size)
     if factor < 1:
-        size = (max(1, round(flat.width * factor)), max(1, round(flat.height * factor)))
-        flat = flat.resize(size, Image.Resampling.LANCZOS)
-    frame = Image.new("RGB", (flat.width, flat.height + CAPTION_HEIGHT))
-    frame.paste(flat)
+        size = (max(1, round(grid.width * factor)), max(1, round(grid.height * factor)))
+        grid = grid.resize(size, Image.Resampling.LANCZOS)
+    frame = Image.new("RGB", (grid.width, grid.height + CAPTION_HEIGHT))
+    frame.paste(grid)
     pen, font = ImageDraw.Draw(frame), ImageFont.load_default(CAPTION_HEIGHT - 4)
-    pen.text((4, flat.height), caption, "white", font)
+    pen.text((4, grid.height), caption, "white", font)
     return frame.quantize(256)

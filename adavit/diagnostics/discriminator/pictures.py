@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from adavit.data import images_to_uint8
-from adavit.metrics import as_rgb
-from adavit.runtime.pictures import figure_png
+from adavit.generation.sampling import image_from_tensor
+from adavit.runtime.pictures import figure_png, opaque
 from adavit.runtime.streams import for_terminal
 from adavit.watch.alarms import LARGEST_LOGIT, LEAST_ENTROPY, MOST_SIMILAR
 from adavit.watch.figures import EncoderFigures
@@ -51,7 +51,7 @@ def png_of(figure: Figure) -> bytes:
 
 def pixels(image: Tensor) -> np.ndarray:
     """An image [C, H, W] in [-1, 1] as RGB bytes [H, W, 3]."""
-    return np.asarray(as_rgb(images_to_uint8(image[None]))[0].permute(1, 2, 0).numpy())
+    return np.asarray(opaque(image_from_tensor(images_to_uint8(image[None])[0])))
 
 
 def tidy(axis: Axes, title: str) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from adavit.metrics import as_rgb
-from adavit.runtime.pictures import figure_png
+from adavit.generation.sampling import image_from_tensor
+from adavit.runtime.pictures import figure_png, opaque
 from adavit.runtime.streams import for_terminal
 
 TILE_INCHES = 1.1
@@ -95,7 +95,7 @@ def draw_pairs(spaces: Mapping[str, Sequence[Pair]], title: str) -> bytes:
 
 
 def _pixels(image: Tensor) -> np.ndarray:
-    return np.asarray(as_rgb(image[None])[0].permute(1, 2, 0).numpy())
+    return np.asarray(opaque(image_from_tensor(image)))
 
 
 def _label(pair: Pair) -> str:

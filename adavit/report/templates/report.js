@@ -302,8 +302,8 @@
     let cards = [];
     function layOut() {
       holder.replaceChildren();
-      const reals = [...new Set(sheets.filter((sheet, index) => chosen[index] && sheet.real).map((sheet) => sheet.real))];
-      reals.forEach((key, index) => holder.append(card(key, reals.length > 1 ? `Real images ${index + 1}` : "Real images", "Grid of training images").figure));
+      const reals = new Map(sheets.filter((sheet, index) => chosen[index] && sheet.real).map((sheet) => [sheet.real, sheet.data]));
+      for (const [key, name] of reals) holder.append(card(key, name ? `${name}, real` : "Real images", "Grid of training images").figure);
       cards = sheets.filter((_, index) => chosen[index]).map((sheet) => {
         const made = card(sheet.frames[0][1], sheet.label, "");
         holder.append(made.figure);

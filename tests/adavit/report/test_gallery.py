@@ -23,6 +23,7 @@ def test_a_gallery_holds_every_grid_where_there_is_room(tmp_path: Path) -> None:
     gallery = build_gallery(groups_of(write_grid(tmp_path)), 4_000_000)
     assert len(gallery.runs) == 9
     assert gallery.left_out == 0
+    assert {run["data"] for run in gallery.runs} == {"squares"}
     assert [time for time, _ in gallery.runs[0]["frames"]] == [0, 10, 20, 30]
     # Runs of one seed draw alike here, and the real images are the same for all: kept once each.
     assert len(gallery.pictures) == 3 * 4 + 1

@@ -1,6 +1,9 @@
+import json
 from pathlib import Path
 
-from adavit.report.summary import MOST_SENTENCES, headline
+from adavit.report.run import collect_runs
+from adavit.report.seed_groups import group_runs
+from adavit.report.summary import MOST_SENTENCES, headline, report_title
 from adavit.report.table_parts import table_parts
 from tests.adavit.report.synthetic import table_of, write_grid, write_run
 
@@ -10,6 +13,24 @@ def test_the_headline_names_the_best_row_and_its_baseline(tmp_path: Path) -> Non
     assert sentence.startswith("Lowest fd_random: bg with 6.250 ± 0.500 over 3 seeds")
     assert "none, has 9.250 ± 0.500" in sentence
     assert "excludes zero" in sentence
+
+
+def test_of_different_images_none_is_singled_out(tmp_path: Path) -> None:
+    write_run(tmp_path / "a", preset="bg")
+    other = write_run(tmp_path / "b", preset="color", protocol={"reference_fingerprint": "cd"})
+    described = json.loads((other / "data.json").read_text())
+    (other / "data.json").write_text(json.dumps({**described, "name": "cats", "fingerprint": "cd"}))
+    said = "The runs are on 2 sets of images, whose figures do not compare."
+    assert headline(table_of(tmp_path)) == said
+
+
+def test_the_title_is_a_grid_only_where_all_runs_are_of_it(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    whole = group_runs(collect_runs([tmp_path]))
+    name = whole[0].grid
+    assert report_title(whole, []) == name
+    write_run(tmp_path / "another")
+    assert report_title(group_runs(collect_runs([tmp_path])), []) == "10 runs"
 
 
 def test_two_seeds_are_not_called_sure(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import io
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adavit.runtime.pictures import figure_png, is_result, result_gif, result_png
+from adavit.runtime.pictures import figure_png, is_result, opaque, result_gif, result_png
 
 
 def opened(content: bytes) -> Image.Image:
@@ -32,6 +32,20 @@ def test_a_film_of_results_says_so_before_a_frame_is_read_and_keeps_its_frames()
         seen.append((film.info["duration"], film.convert("RGB").getpixel((4, 3))))
     assert film.n_frames == 3
     assert seen == [(100, (255, 0, 0)), (200, (0, 255, 0)), (900, (0, 0, 255))]
+
+
+def test_what_is_transparent_stands_on_squares_and_what_is_not_stays() -> None:
+    glyph = Image.new("RGBA", (20, 12))
+    glyph.paste((0, 0, 0, 255), (0, 0, 4, 12))
+    glyph.info["a"] = "b"
+    seen = opaque(glyph)
+    assert (seen.mode, seen.info["a"]) == ("RGB", "b")
+    found = [seen.getpixel(place)[0] for place in ((3, 3), (4, 3), (8, 3), (16, 3), (16, 8))]
+    assert found == [0, 205, 255, 205, 255]
+    half = Image.new("LA", (1, 1), (55, 128))
+    assert opaque(half).getpixel((0, 0))[0] == round(205 + (55 - 205) * 128 / 255)
+    colour = Image.new("RGB", (2, 2), (1, 2, 3))
+    assert opaque(colour).tobytes() == colour.tobytes()
 
 
 def test_other_images_do_not() -> None:

@@ -74,10 +74,10 @@ def test_what_is_damaged_or_of_another_size_is_left_out(directory: RunDirectory)
     assert reds(directory) == [10, 200]
 
 
-def test_transparent_grids_stand_on_black(directory: RunDirectory) -> None:
+def test_transparent_grids_stand_on_squares(directory: RunDirectory) -> None:
     for images in (0, 1000):
         path = directory.sample_grid(images, decimals=False)
         Image.new("RGBA", (20, 20), (255, 0, 0, images // 10)).save(path)
     draw_film(directory)
-    assert reds(directory)[0] == 0
-    assert reds(directory)[1] == 100
+    assert reds(directory)[0] == 205  # nothing but the ground
+    assert reds(directory)[1] == pytest.approx(205 + (255 - 205) * 100 / 255, abs=1)
