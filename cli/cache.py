@@ -42,7 +42,7 @@ def command() -> None:
 
 @command.command("list")
 def list_sets() -> None:
-    """List the decoded sets, the one used last at the end.
+    """List the decoded sets, the one used last at the end; equal content stands for equal images.
 
     \b
     adavit cache list
@@ -52,9 +52,11 @@ def list_sets() -> None:
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("source", overflow="fold")
-    for name in ("images", "side", "channels", "on disk", "used"):
+    for name in ("images", "side", "channels", "content", "on disk", "used"):
         table.add_column(name, justify="right")
-    for each in cached_sets(default_cache_dir()):
+    # Several choices of settings may come to the same images, which are kept once.
+    found = {(each.source, each.fingerprint): each for each in cached_sets(default_cache_dir())}
+    for each in found.values():
         count, channels, height, width = each.shape
         used = datetime.datetime.fromtimestamp(each.last_used).strftime("%Y-%m-%d %H:%M")
         table.add_row(
@@ -62,6 +64,7 @@ def list_sets() -> None:
             str(count),
             f"{width}x{height}",
             str(channels),
+            each.fingerprint[:8],
             size(each.size_bytes),
             used,
         )

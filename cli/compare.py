@@ -15,6 +15,8 @@ from adavit.evaluation.compare import (
     as_markdown,
     cell,
     compare,
+    figures_apart,
+    nothing_compares,
     title,
 )
 from adavit.runtime.streams import for_terminal
@@ -55,7 +57,10 @@ def command(records: tuple[str, ...], form: str) -> None:
 
 def _print_table(comparison: Comparison) -> None:
     console = Console(highlight=False)
-    columns = list(comparison.columns)
+    columns = [] if nothing_compares(comparison) else list(comparison.columns)
+    if not columns:
+        for line in figures_apart(comparison):
+            console.print(Text(for_terminal(line)), soft_wrap=True)
     while columns:  # a table below the other rather than figures cut short
         shown = 1
         while shown < len(columns) and _width(comparison, columns[: shown + 1]) <= console.width:

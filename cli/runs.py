@@ -17,6 +17,7 @@ from adavit.report.listing import list_runs, protocol_legend
 from adavit.runtime.console import LineConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.streams import for_terminal
+from adavit.runtime.wording import with_middle_left_out
 
 COLOURS = {"finished": "green", "running": "cyan", "failed": "red"}
 PIPE_WIDTH = 200
@@ -34,6 +35,9 @@ COLUMNS = (
     "status",
 )
 RIGHT = ("seed", "kimg", "best", "p")
+LONGEST_NAME = 32
+"""Characters of data and augmentation where there is not room for all."""
+
 LEFT_OUT_FIRST = ("p", "seed", "discriminator", "augmentation", "data", "best", "kimg")
 """What a narrow terminal does not show."""
 
@@ -57,7 +61,12 @@ def command(folder: Path, as_json: bool) -> None:
     console = Console(file=sys.stdout, width=width, highlight=False)
     legend = protocol_legend(runs)
     letters = [legend.get(run["protocol_key"], ("", ""))[0] for run in runs]
-    rows = [_cells(run, folder, letter) for run, letter in zip(runs, letters, strict=True)]
+    named = list(zip(runs, letters, strict=True))
+    rows = [_cells(run, folder, letter) for run, letter in named]
+    if (
+        _width(_table(rows, COLUMNS)) > console.width
+    ):  # rather a name cut short than a figure left out
+        rows = [_cells(run, folder, letter, longest=LONGEST_NAME) for run, letter in named]
     shown = _columns_that_fit(rows, console.width)
     table = _table(rows, shown)
     console.width = max(console.width, _width(table))  # rather wrapped by the terminal than cut
@@ -75,7 +84,7 @@ def _explain(legend: Mapping[str, tuple[str, str]], console: Console) -> None:
     for letter, words in legend.values():
         console.print(Text(_one_line(f"[{letter}] {words}")), soft_wrap=True)
     if legend:
-        console.print("Figures of different letters do not compare.", soft_wrap=True)
+        console.print("Figures with different letters are not comparable.", soft_wrap=True)
 
 
 def _columns_that_fit(rows: Sequence[dict[str, Text]], width: int) -> list[str]:
@@ -102,8 +111,8 @@ def _table(rows: Sequence[dict[str, Text]], columns: Sequence[str]) -> Table:
     return table
 
 
-def _cells(run: dict[str, Any], folder: Path, letter: str) -> dict[str, Text]:
-    """Text objects, in which brackets of a name are no markup; by column."""
+def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) -> dict[str, Text]:
+    """Text objects, in which brackets of a name are no markup; by column. Names but the run's are cut to `longest`."""
     path = Path(run["run"])
     total = run["total_kimg"]
     kimg = f"{run['kimg']:g}" if run["status"] == "finished" or total is None else ""
@@ -123,6 +132,8 @@ def _cells(run: dict[str, Any], folder: Path, letter: str) -> dict[str, Text]:
     cells = {
         name: Text("" if word is None else _one_line(str(word))) for name, word in words.items()
     }
+    for name in ("data", "augmentation"):
+        cells[name] = Text(with_middle_left_out(cells[name].plain, longest))
     cells["status"].stylize(COLOURS.get(run["status"], "yellow"))
     if run["reason"]:
         cells["status"].append(f": {_one_line(run['reason'].splitlines()[0])}")

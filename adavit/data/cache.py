@@ -46,6 +46,7 @@ class CachedSet:
     Attributes:
         source: The folder, zip or name.
         shape: [N, C, R, R].
+        fingerprint: Digest of pixels and labels; equal where two choices of settings came to the same images.
         size_bytes: Of its pixels on disk; sets of equal content share them.
         last_used: When it was loaded last, in seconds since 1970.
         description: The JSON that names it.
@@ -53,6 +54,7 @@ class CachedSet:
 
     source: str
     shape: tuple[int, ...]
+    fingerprint: str
     size_bytes: int
     last_used: float
     description: Path
@@ -190,10 +192,11 @@ def cached_sets(cache_dir: Path) -> list[CachedSet]:
             stored = json.loads(description.read_text(encoding="utf-8"))
             status = _pixels_of(description, stored).stat()
             shape = tuple(int(size) for size in stored["shape"])
-            source = str(stored["source"])
+            source, fingerprint = str(stored["source"]), str(stored["fingerprint"])
         except _DAMAGE:
             continue
-        found.append(CachedSet(source, shape, status.st_size, status.st_mtime, description))
+        size, used = status.st_size, status.st_mtime
+        found.append(CachedSet(source, shape, fingerprint, size, used, description))
     return sorted(found, key=lambda each: (each.last_used, each.source))
 
 

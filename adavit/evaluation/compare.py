@@ -142,6 +142,29 @@ def protocol_letters(count: int) -> list[str]:
     ]
 
 
+def nothing_compares(comparison: Comparison) -> bool:
+    """Whether a table would hold no two figures side by side, and the notes say why."""
+    known = [sum(value is not None for value in column.values) for column in comparison.columns]
+    return len(comparison.sources) > 1 and bool(comparison.notes) and max(known, default=0) < 2
+
+
+def figures_apart(comparison: Comparison) -> list[str]:
+    """Which figures stand for which letters in the notes where there is no table, e.g. "[A] fid, kid of a: 50 vs 9".
+
+    Args:
+        comparison: One of which nothing compares.
+    """
+    named: dict[tuple[str, str, str], list[str]] = {}
+    for column in comparison.columns:
+        owners = zip(comparison.sources, column.values, strict=True)
+        source = next(source for source, value in owners if value is not None)
+        named.setdefault((column.letter, source, column.protocol), []).append(column.name)
+    return [
+        f"{f'[{letter}] ' if letter else ''}{', '.join(names)} of {source}: {protocol}"
+        for (letter, source, protocol), names in named.items()
+    ]
+
+
 def cell(column: ComparedColumn, row: int) -> str:
     """A figure with four digits; empty where there is none."""
     value = column.values[row]
@@ -269,7 +292,7 @@ def describe(protocol: Mapping[str, Any]) -> str:
     fakes, real = protocol.get("n_fake"), protocol.get("n_real")
     words = f"{fakes} fakes" if real is None else f"{fakes} vs {real}"
     if real is not None and isinstance(protocol.get("reference"), str):
-        words += f" of {_short(protocol['reference'])}"
+        words += f" of {short_value(protocol['reference'])}"
         split = protocol.get("split")
         words += f", {split}" if isinstance(split, str) and split != "all" else ""
     return f"{protocol['name']}: {words}" if protocol.get("name") else words
@@ -281,8 +304,9 @@ def _value(figure: ComparedFigure, field: str) -> str:
         value = settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
     else:
         value = figure.protocol.get(field)
-    return _short(str(value))
+    return short_value(str(value))
 
 
-def _short(text: str) -> str:
+def short_value(text: str) -> str:
+    """A value of a protocol for people: of a digest the beginning."""
     return text if len(text) <= 40 else f"{text[:12]}..."

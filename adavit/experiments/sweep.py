@@ -92,12 +92,7 @@ class SweepPlan:
     def make_cell(self, job: str, chosen: Values) -> Cell:
         """The run with the settings that the sampler has chosen."""
         label = ", ".join(
-            (
-                f"{key.partition('.')[2]} {value:.4g}"
-                if isinstance(value, float)
-                else f"{key.partition('.')[2]} {value}"
-            )
-            for key, value in chosen.items()
+            f"{key.partition('.')[2]} {_shown(value)}" for key, value in chosen.items()
         )
         settings = merge(self.sweep.base, *(setting(key, value) for key, value in chosen.items()))
         return make_cell(
@@ -228,9 +223,21 @@ def _describe(plan: SweepPlan, example: Cell, folder: Path, workers: int) -> str
     trials = plan.sweep.trials
     time = total_time(seconds * trials, cells=trials, workers=workers)
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
-    lines += [f"{key}  {values}" for key, values in plan.sweep.search.items()]
+    lines += [f"{key}  {_in_words(values)}" for key, values in plan.sweep.search.items()]
     lines.append(f"{trials} runs in {folder}, lowest {plan.metric} wins; at most {time}")
     return "\n".join(lines)
+
+
+def _in_words(values: Any) -> str:
+    """What is searched, e.g. "0.001 to 10, logarithmic"."""
+    if isinstance(values, list):
+        return ", ".join(map(_shown, values))
+    scale = ", logarithmic" if values.get("log") else ""
+    return f"{_shown(values['low'])} to {_shown(values['high'])}{scale}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _ends(values: Any) -> list[Any]:
@@ -263,7 +270,7 @@ def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outc
     table = summary_table(
         folder, [cell for _, cell, _ in found], {cell.digest: how for _, cell, how in found}
     )
-    flags = " ".join(f"--set {key}={value}" for key, value in best.varied.items())
+    flags = " ".join(f"--set {key}={_shown(value)}" for key, value in best.varied.items())
     note = (
         f"\n{len(failures)} of {len(outcomes)} runs have failed: {failures[0]}" if failures else ""
     )

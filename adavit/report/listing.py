@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation.compare import describe, protocol_letters
+from adavit.evaluation.compare import describe, protocol_letters, short_value
 from adavit.evaluation.protocol import comparison_key, key_digest
 from adavit.metrics.names import metric_of
 from adavit.report.run import Run, collect_runs, read_soundly
@@ -27,7 +27,8 @@ def list_runs(folder: Path, console: Console | None = None) -> list[dict[str, An
         For each run `run` (its path), `status`, `data`, `discriminator`, `augmentation`, `seed`,
         `kimg` seen, `total_kimg`, `p` at the end, `metric` (recorded name of the first one) with its
         `best`, `best_kimg` and `protocol` in words, `protocol_key`, which is equal where two figures
-        compare, and the `reason` of a failure; None where it is not known.
+        compare, `protocol_fields`, all that it stands for, and the `reason` of a failure; None where it
+        is not known.
 
     Raises:
         UserError: If there is no such folder, or no run in it that can be read.
@@ -45,6 +46,7 @@ def describe_run(run: Run) -> dict[str, Any]:
     """A run as plain values; see `list_runs`."""
     name = recorded_metric(run.metrics)
     best = best_record(run.metrics, name)
+    fields = None if best is None else _fields(name or "", best)
     return {
         "run": str(run.path),
         "status": run.status,
@@ -59,7 +61,8 @@ def describe_run(run: Run) -> dict[str, Any]:
         "best": None if best is None else number(best[name or ""]),
         "best_kimg": None if best is None else best["images"] / 1000,
         "protocol": None if best is None else describe(mapping(best.get("protocol"))),
-        "protocol_key": None if best is None else _protocol_key(name or "", best),
+        "protocol_key": None if fields is None else f"{name}@{key_digest(fields)}",
+        "protocol_fields": fields,
         "reason": run.reason or None,
     }
 
@@ -71,18 +74,32 @@ def protocol_legend(runs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, s
         runs: As `list_runs` has described them.
 
     Returns:
-        By `protocol_key` a letter, and metric and protocol in words; empty where all figures compare.
+        By `protocol_key` a letter, and metric and protocol in words, with what they differ in where the
+        words are the same; empty where all figures compare.
     """
     found = {run["protocol_key"]: run for run in runs if run["protocol_key"] is not None}
     letters = protocol_letters(len(found))
     if len(found) < 2:
         return {}
     return {
-        key: (letter, f"{run['metric']}, {run['protocol']}")
+        key: (letter, f"{run['metric']}, {run['protocol']}{_what_differs(run, [*found.values()])}")
         for letter, (key, run) in zip(letters, found.items(), strict=True)
     }
 
 
-def _protocol_key(name: str, record: Mapping[str, Any]) -> str:
-    key = comparison_key(mapping(record.get("protocol")), metric_of(name) or name)
-    return f"{name}@{key_digest(key)}"
+def _what_differs(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> str:
+    """The fields that tell a run's protocol from others in the same words, with their values."""
+    own = run["protocol_fields"]
+    alike = [
+        other["protocol_fields"]
+        for other in runs
+        if (other["metric"], other["protocol"]) == (run["metric"], run["protocol"])
+    ]
+    keys = sorted({key for fields in alike for key in fields})
+    differing = [key for key in keys if any(other.get(key) != own.get(key) for other in alike)]
+    words = (f"{key} {short_value(str(own.get(key, 'none')))}" for key in differing)
+    return "".join(f"; {word}" for word in words)
+
+
+def _fields(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    return comparison_key(mapping(record.get("protocol")), metric_of(name) or name)

@@ -27,6 +27,14 @@ def size(count: float) -> str:
     return f"{count / 1e9:.3g} GB" if count < 1e12 else f"{count / 1e9:,.0f} GB"
 
 
+def with_middle_left_out(text: str, most: int) -> str:
+    """A text of at most so many characters: beginning and end of a long one with … between them."""
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words as a question, or nothing."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -29,7 +29,18 @@ def test_the_list_shows_each_set(adavit: Adavit, tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     for name in ("cats", "dogs"):
         (line,) = [line for line in outcome.out.splitlines() if str(tmp_path / name) in line]
-        assert line.split()[1:6] == ["1", "8x8", "3", "320", "bytes"]
+        content = load_images(str(tmp_path / name)).fingerprint[:8]
+        assert line.split()[1:7] == ["1", "8x8", "3", content, "320", "bytes"]
+
+
+def test_the_same_images_are_one_line_and_others_differ_in_it(
+    adavit: Adavit, tmp_path: Path
+) -> None:
+    for settings in ({"resolution": 8}, {"default_resolution_cap": 16}, {"channels": "grey"}):
+        load_images(str(tmp_path / "cats"), **settings)
+    found = [line.split() for line in adavit("cache", "list").out.splitlines() if "cats" in line]
+    assert sorted(cells[3] for cells in found) == ["1", "3"]
+    assert len({cells[4] for cells in found}) == 2
 
 
 def test_the_size_is_told_by_part(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from adavit.evaluation.compare import NOTHING_COMPARES
 from tests.cli.conftest import Adavit
 
 PROTOCOL = {"n_fake": 5000, "n_real": 2000, "extractor": "inception"}
@@ -23,11 +24,22 @@ def test_a_table_is_printed(adavit: Adavit) -> None:
 
 
 def test_two_protocols_are_two_columns_and_say_in_what_they_differ(adavit: Adavit) -> None:
-    outcome = adavit("compare", "a.json", "c.json")
+    outcome = adavit("compare", "a.json", "b.json", "c.json")
     assert outcome.code == 0, outcome.err
     assert "fid ↓ [A]" in outcome.out
     assert "fid ↓ [B]" in outcome.out
     assert "[B] differs from [A] in n_fake 50 (not 5000)" in outcome.out
+
+
+def test_of_what_has_nothing_in_common_there_is_no_table(adavit: Adavit) -> None:
+    outcome = adavit("compare", "a.json", "c.json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.splitlines() == [
+        "[A] fid, precision of a.json: 5000 vs 2000",
+        "[B] fid, precision of c.json: 50 vs 2000",
+        "fid, precision [B] differs from [A] in n_fake 50 (not 5000)",
+        f"fid, precision: {NOTHING_COMPARES}",
+    ]
 
 
 @pytest.mark.parametrize(

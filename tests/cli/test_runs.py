@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.adavit.report.synthetic import failed_cell, write_run
 from tests.cli.conftest import Adavit
@@ -49,6 +50,7 @@ def test_runs_as_json(adavit: Adavit, tmp_path: Path) -> None:
         "best_kimg": 15.0,
         "protocol": "100 vs 500 of squares",
         "protocol_key": runs[0]["protocol_key"],
+        "protocol_fields": runs[0]["protocol_fields"],
         "reason": None,
     }
     assert (runs[1]["status"], runs[1]["reason"], runs[1]["best"]) == (
@@ -89,7 +91,7 @@ def test_figures_that_do_not_compare_have_letters_and_a_legend(
     assert "2.5 at 30 [B]" in rows["c"]
     assert "[A] fd_random, 100 vs 500 of squares" in lines
     assert "[B] fd_random, 100 vs 500 of cats" in lines
-    assert lines[-1] == "Figures of different letters do not compare."
+    assert lines[-1] == "Figures with different letters are not comparable."
 
 
 @pytest.mark.parametrize("width", [30, 60, 80, 120, 200])
@@ -108,6 +110,23 @@ def test_a_narrow_terminal_gets_fewer_columns_and_whole_words(
     if width >= 60:
         assert all(len(line.rstrip()) <= width for line in table)
         assert "fd_random 4.5 at 15" in out or "best" in last
+
+
+def test_a_long_name_is_cut_before_a_figure_is_left_out(
+    adavit: Adavit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_run(tmp_path / "runs" / "a", values=(9.0, 4.5))
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    config["data"]["source"] = "x" * 40 + "middle" + "y" * 40
+    (path / "config.yaml").write_text(yaml.safe_dump(config))
+    described = json.loads((path / "data.json").read_text())
+    (path / "data.json").write_text(json.dumps({**described, "name": config["data"]["source"]}))
+    assert "middle" in adavit("runs").out
+    monkeypatch.setattr("adavit.cli.runs.PIPE_WIDTH", 130)
+    out = adavit("runs").out
+    assert f" {'x' * 16}…{'y' * 15} " in out
+    assert "0.400" in out
+    assert "Too narrow" not in out
 
 
 def test_a_bad_run_is_named_beside_the_others(adavit: Adavit, tmp_path: Path) -> None:

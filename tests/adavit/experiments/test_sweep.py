@@ -235,6 +235,6 @@ def test_a_sweep_is_not_mixed_into_the_folder_of_a_grid(write_sweep: Any) -> Non
 
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
     text = sweep(write_sweep(), dry_run=True)
-    assert "training.r1_gamma" in text
+    assert "training.r1_gamma  0.01 to 10, logarithmic" in text
     assert "3 runs in runs/sweeps/tiny, lowest fid wins" in text
     assert not Path("runs").exists()

@@ -49,6 +49,7 @@ def test_what_is_not_known_is_none(tmp_path: Path) -> None:
         "best_kimg",
         "protocol",
         "protocol_key",
+        "protocol_fields",
     )
     assert all(described[key] is None for key in unknown)
 
@@ -71,3 +72,9 @@ def test_figures_compare_where_their_protocol_and_data_are_the_same(tmp_path: Pa
     assert {legend[runs[name]][0] for name in "acd"} == {"A", "B", "C"}
     assert legend[runs["c"]][1] == "fd_random, 7 vs 500 of squares"
     assert runs["e"] is None
+    # Two letters are never explained by the same words.
+    said = {name: legend[runs[name]][1] for name in "ad"}
+    assert said == {
+        "a": "fd_random, 100 vs 500 of squares; reference_fingerprint none",
+        "d": "fd_random, 100 vs 500 of squares; reference_fingerprint 000000000000...",
+    }

@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.runtime.wording import counted, did_you_mean, duration, size
+from adavit.runtime.wording import counted, did_you_mean, duration, size, with_middle_left_out
 
 
 @pytest.mark.parametrize(
@@ -8,6 +8,12 @@ from adavit.runtime.wording import counted, did_you_mean, duration, size
 )
 def test_one_thing_is_singular(count: int, words: str) -> None:
     assert counted(count, "file", "files") == words
+
+
+def test_a_long_text_keeps_its_ends() -> None:
+    assert with_middle_left_out("abcdefgh", 8) == "abcdefgh"
+    assert with_middle_left_out("abcdefgh", 7) == "abc…fgh"
+    assert with_middle_left_out("abcdefgh", 6) == "abc…gh"
 
 
 def test_the_nearest_word_is_asked_for() -> None:
