@@ -40,7 +40,7 @@ def command() -> None:
 @options.setting("--resolution")
 @options.setting("--seed", type=click.IntRange(min=0))
 @options.setting("--data-root")
-@options.follow_links
+@options.reading
 @click.option(
     "-o",
     "--out",

@@ -52,7 +52,7 @@ would; ..._halves, one half of the real images against the other.
     default="fid,kid",
     show_default=True,
     callback=options.words,
-    help=f"What is measured, with commas between: {', '.join(METRICS)}.",
+    help=f"What is measured, with commas between: {', '.join(METRICS)}. kid brings kid_subsets with it.",
     shell_complete=partial(completion.choices, METRICS),
     metavar="NAME,...",
 )

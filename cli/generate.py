@@ -29,7 +29,7 @@ from adavit.runtime.wording import counted
 @click.option(
     "--labels",
     type=click.Choice(["shares", "even"]),
-    help="How classes are drawn: as often as in the training images, or all equally often.  [default: shares]",
+    help="How classes are drawn: as often as in the training images, or all with equal chance.  [default: shares]",
 )
 @options.which
 @click.option(

@@ -1,5 +1,6 @@
 """A picture of what the augmentation does to given images, to look at before training on them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,12 @@ from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.data import ImageSet, images_to_uint8, load_images
-from adavit.evaluation.run_images import reading_of
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
+from adavit.runtime.devices import choose_device
 from adavit.runtime.pictures import opaque
 from adavit.runtime.randomness import generator_for
+from adavit.training.start.workload import image_arguments
 
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Columns of the upper part: how strong the drawn parameter is, from the lower end of its distribution."""
@@ -35,7 +37,7 @@ RANDOM_ROWS = 4
 CELL_RANGE = (64, 128)
 """Smaller images are enlarged by whole pixels to at least the first, larger ones reduced to the second."""
 
-_LABEL_WIDTH = 132
+_LABEL_WIDTH, _LABEL_GAP = 132, 8
 _LINE = 26
 _GAP = 3
 _INK, _PALE, _PAPER = (25, 25, 30), (115, 115, 125), (255, 255, 255)
@@ -62,9 +64,9 @@ class PreviewRow:
 def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     """Draws the operations of a configuration on its own data.
 
-    One row per operation that is switched on: the image as it is, then with the operation's parameter at
-    each of `QUANTILES`. Below, random draws of the whole pipe at probability `p`, as the discriminator
-    sees them.
+    The images are those that a run on this machine would have. One row per operation that is switched on:
+    the image as it is, then with the operation's parameter at each of `QUANTILES`. Below, random draws of
+    the whole pipe at probability `p`, as the discriminator sees them.
 
     Args:
         config: Its sections `data` and `augment` and `run.seed` are used.
@@ -78,21 +80,20 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
         UserError: If the data cannot be read.
     """
     images = load_images(
-        config.data.source,
-        resolution=config.given("data.resolution"),
-        channels=config.data.channels,
-        data_root=config.data.data_root,
-        **reading_of(config),
+        **image_arguments(config, choose_device(config.run.device)),
         progress=lambda done, total: console.activity("decoding", done, total),
     )
+    for note in images.notes:
+        console.note(note)
     facts = RunFacts(images.images.shape[2], len(images.images), "cpu")
     augment = resolve(config, facts).augment
     stream = generator_for(config.run.seed, "augmentation", 0)
     order = torch.randperm(len(images.images), generator=stream).numpy()
     pipe = build_pipe(augment)
     pipe.p.fill_(p)
-    sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2])
     rows = preview_rows(augment)
+    labels = [row.label for row in rows]
+    sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2], labels=labels)
     sheet.line(_title(images, augment.preset, len(rows)))
     sheet.heads(["", "original", *(f"{quantile:.0%}" for quantile in QUANTILES)])
     for index, row in enumerate(rows):
@@ -145,38 +146,40 @@ def _signed(images: ImageSet, chosen: Sequence[int] | np.ndarray) -> Tensor:
 class _Sheet:
     """Lines of text and rows of images, from top to bottom."""
 
-    def __init__(self, *, columns: int, side: int) -> None:
+    def __init__(self, *, columns: int, side: int, labels: Sequence[str]) -> None:
         self.columns = columns
         least, most = CELL_RANGE
         self._cell = most if side > most else side * max(1, -(-least // side))
         self._strips: list[Image.Image] = []
         self._font = ImageFont.load_default(15)
+        longest = max((math.ceil(self._font.getlength(label)) for label in labels), default=0)
+        self._left = max(_LABEL_WIDTH, 2 * _LABEL_GAP + longest)
 
     @property
     def _width(self) -> int:
-        return _LABEL_WIDTH + self.columns * (self._cell + _GAP) + _GAP
+        return self._left + self.columns * (self._cell + _GAP) + _GAP
 
     def line(self, text: str) -> None:
         """A line of text over the whole width."""
         strip = self._strip(_LINE + 8)
-        ImageDraw.Draw(strip).text((8, 10), text, fill=_INK, font=self._font)
+        ImageDraw.Draw(strip).text((_LABEL_GAP, 10), text, fill=_INK, font=self._font)
 
     def heads(self, texts: Sequence[str]) -> None:
         """Text above each column; the first is that of the labels."""
         strip = self._strip(_LINE)
         draw = ImageDraw.Draw(strip)
         for index, text in enumerate(texts[1:]):
-            left = _LABEL_WIDTH + index * (self._cell + _GAP)
+            left = self._left + index * (self._cell + _GAP)
             middle = left + self._cell / 2
             draw.text((middle, _LINE - 6), text, fill=_PALE, font=self._font, anchor="ms")
 
     def cells(self, label: str, images: Tensor) -> None:
         """A row of images [N, C, H, W] in [-1, 1], with a label before it."""
         strip = self._strip(self._cell + _GAP)
-        place = (8, self._cell / 2)
+        place = (_LABEL_GAP, self._cell / 2)
         ImageDraw.Draw(strip).text(place, label, fill=_INK, font=self._font, anchor="lm")
         for index, image in enumerate(images_to_uint8(images)):
-            strip.paste(self._shown(image), (_LABEL_WIDTH + index * (self._cell + _GAP), 0))
+            strip.paste(self._shown(image), (self._left + index * (self._cell + _GAP), 0))
 
     def picture(self) -> Image.Image:
         """All of it."""

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 from PIL import Image
 
 from tests.cli.conftest import Adavit
@@ -72,6 +74,52 @@ def test_the_same_seed_draws_the_same_picture(adavit: Adavit, pictures: Path) ->
     assert (first != drawn(adavit, *flags, "--seed", 1)).any()
 
 
+def test_images_are_read_as_a_run_here_would_read_them(adavit: Adavit) -> None:
+    deep = np.full((64, 64), 4095, np.uint16)  # white of 12 bits, in a file that declares 16
+    deep[:, ::2] = 0
+    Path("deep").mkdir()
+    for index in range(3):
+        Image.fromarray(deep).save(f"deep/{index}.png")
+    flags = ["--data", "deep", "--augment", "blit"]
+    outcome = adavit("augment", "preview", *flags)
+    assert outcome.code == 0, outcome.err
+    assert "--scale-16bit set" in outcome.err
+    dark = np.array(Image.open("preview.png"))[34 + 26 :, 132 : 132 + CELL]
+    assert adavit("augment", "preview", *flags, "--scale-16bit", "set").code == 0
+    light = np.array(Image.open("preview.png"))[34 + 26 :, 132 : 132 + CELL]
+    assert dark[:CELL].max() < 20
+    assert light[:CELL].max() > 100
+
+
+def test_unasked_images_are_as_small_as_in_a_run_on_a_cpu(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("large").mkdir()
+    Image.effect_noise((64, 64), 40).save("large/a.png")
+    found = []
+    monkeypatch.setattr(
+        "adavit.diagnostics.augmentation_preview._title",
+        lambda images, *_: found.append(images.images.shape[2:]) or "",
+    )
+    monkeypatch.setattr(
+        "adavit.diagnostics.augmentation_preview.choose_device", lambda _: torch.device("cpu")
+    )
+    drawn(adavit, "--data", "large", "--augment", "blit")
+    drawn(adavit, "--data", "large", "--augment", "blit", "--resolution", "64")
+    assert found == [(32, 32), (64, 64)]
+
+
+def test_a_long_name_is_written_out_left_of_the_images(adavit: Adavit, pictures: Path) -> None:
+    flags = ["--data", pictures, "--augment", "blit"]
+    usual = drawn(adavit, *flags)
+    wide = drawn(adavit, *flags, "--extra", "RandomElasticTransform:0.5")
+    moved = wide.shape[1] - usual.shape[1]
+    assert moved > 20
+    label = wide[34 + 26 + 3 * (CELL + GAP) :][: CELL + GAP, 132 : 132 + moved]
+    assert (label < 100).any(), "the end of the name stands where images stood"
+    assert (label[:, -5:] == 255).all(), "and ends before them"
+
+
 def test_mistakes_are_named(adavit: Adavit, pictures: Path) -> None:
     for flags, said in (
         (["--data", "nowhere"], "nowhere"),
@@ -92,5 +140,6 @@ def test_operations_of_kornia_have_a_row_each(adavit: Adavit, pictures: Path) ->
     assert picture.shape[0] == without.shape[0] + 2 * (CELL + GAP)
     row = 34 + 26 + 3 * (CELL + GAP) + CELL // 2  # below blit's three: what RandomInvert makes
     middle = picture[row].astype(int)
-    original, inverted = (middle[132 + i * (CELL + GAP) + CELL // 2] for i in (0, 1))
+    left = picture.shape[1] - GAP - 8 * (CELL + GAP)  # the names are longer than usual
+    original, inverted = (middle[left + i * (CELL + GAP) + CELL // 2] for i in (0, 1))
     assert np.abs(original + inverted - 255).max() <= 1

@@ -33,6 +33,9 @@ from adavit.training.start.footprint import check_memory
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Largest resolution that is chosen unasked, by device; elsewhere 256."""
 
+FEW_IMAGES = 100
+"""Below it a run is warned of; published few-shot sets begin there."""
+
 
 @dataclass(frozen=True)
 class Workload:
@@ -169,6 +172,11 @@ def load_workload(
         f"Training on {counted(len(split.train), 'image', 'images')}{', doubled by flips' if data.mirror else ''};"
         f" {len(split.heldout):,} held out."
     )
+    if len(split.train) < FEW_IMAGES:
+        console.note(
+            f"Warning: {counted(len(split.train), 'image is', 'images are')} little to learn from:"
+            f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
+        )
     facts = RunFacts(
         resolution=images.images.shape[2],
         training_images=len(split.train),

@@ -47,7 +47,7 @@ def test_a_sweep_trains_with_the_values_it_draws_and_names_the_best(write_sweep:
         assert config["training"]["r1_gamma"] == value
     assert len(set(figures.values())) == 3, "equal figures have no best"
     best = min(figures, key=figures.__getitem__)
-    assert text.endswith(f"--set training.r1_gamma={best}")
+    assert text.endswith(f"--set training.r1_gamma={best:.4g}")
     lines = text.splitlines()
     assert [float(line.split()[3]) for line in lines[1:4]] == [
         float(f"{figure:.4g}") for figure in sorted(figures.values())

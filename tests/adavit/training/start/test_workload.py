@@ -1,12 +1,15 @@
 """What a run needs before its first step."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
+from adavit.data import load_images
+from adavit.data.small_set.images import draw_small_set
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.workload import (
@@ -41,6 +44,19 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
     assert any("Training on 50 images; 10 held out." in line for line in notes.lines)
     with pytest.raises(UserError, match="inception"):
         with_evaluator(workload, notes)
+
+
+@pytest.mark.parametrize(("images", "warns"), [(1, True), (99, True), (100, False)])
+def test_few_images_are_warned_of(tiny: Tiny, images: int, warns: bool) -> None:
+    drawn, _ = draw_small_set(10)
+    loaded = replace(load_images("small_set", resolution=16), images=drawn.transpose(0, 3, 1, 2))
+    config = tiny({"data": {"subset": None, "val_fraction": 0}})
+    chosen = replace(loaded, images=loaded.images[:images], labels=None, classes=())
+    notes = Notes()
+    load_workload(config, notes, load=lambda *_: chosen)
+    said = [line for line in notes.lines if "by heart. Give at least 100." in line]
+    assert [line.startswith("Warning: ") for line in said] == [True] * warns
+    assert all(f"{images} image" in line for line in said)
 
 
 def test_the_evaluator_names_its_network_in_the_configuration(tiny: Tiny) -> None:
@@ -97,5 +113,5 @@ def test_a_path_means_the_same_from_another_folder_and_a_name_stays(tmp_path: Pa
 def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
     notes = Notes()
     load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
-    (line,) = (line for line in notes.lines if line.startswith("Warning"))
+    (line,) = (line for line in notes.lines if line.startswith("Warning: training"))
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
