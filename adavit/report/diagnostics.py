@@ -56,6 +56,7 @@ class Diagnosis:
             `DISTANCE_HEADS`.
         duplicates: A sentence on copies inside the data, or nothing.
         leaks: A line per operation.
+        leak_warning: What makes all of those lines doubtful, or nothing.
     """
 
     label: str
@@ -63,6 +64,7 @@ class Diagnosis:
     distances: list[tuple[str, list[str]]]
     duplicates: str
     leaks: list[LeakLine]
+    leak_warning: str
 
     @property
     def size(self) -> int:
@@ -82,6 +84,7 @@ def build_diagnostics(groups: Sequence[SeedGroup], budget: int) -> list[Diagnosi
                 distances=_distances(run),
                 duplicates=_duplicates(mapping(run.memorisation.get("duplicates"))),
                 leaks=leak_lines(run.leaks),
+                leak_warning=text(run.leaks.get("warning")),
             )
             if item.pairs or item.distances or item.leaks:
                 found.append(item)

@@ -75,7 +75,7 @@ HIGHEST = 0.99
 """Saliency is shown up to this quantile: single pixels would leave the rest black."""
 
 ROLLOUT_LEGEND = "rollout: blue little attention, yellow much"
-SALIENCY_LEGEND = (
+SALIENCY_LEGEND = "saliency: black pixels hardly move the logit, white ones most"
     "saliency: black pixels hardly move the logit; red, yellow and white ones move it more"
 )
 

@@ -32,6 +32,7 @@ def test_leaks_are_shown_with_what_cannot_be_told(tmp_path: Path) -> None:
     (path / "diagnostics").mkdir()
     rate = {"value": 0.1, "low": 0.05, "high": 0.15}
     record = {
+        "warning": "p never passed 0.015 <i>",
         "operations": [
             {
                 "operation": "cutout",
@@ -43,11 +44,18 @@ def test_leaks_are_shown_with_what_cannot_be_told(tmp_path: Path) -> None:
             {"operation": "noise", "balanced_accuracy": 0.55, "cannot_be_told": "below 0.7"},
             {"operation": EVIL, "rate": {"value": "1"}},
             7,
-        ]
+        ],
     }
     (path / "diagnostics" / "leaks.json").write_text(json.dumps(record))
     page = Page(write_report([path], tmp_path / "r.html")[0])
-    for words in ("0.91", "10.0% [5.0, 15.0]", "doubtful", "cannot be told: below 0.7", EVIL):
+    for words in (
+        "p never passed 0.015 <i>",
+        "0.91",
+        "10.0% [5.0, 15.0]",
+        "doubtful",
+        "cannot be told: below 0.7",
+        EVIL,
+    ):
         assert words in page.text
     (mark,) = [a for tag, a in page.tags if tag == "line" and a.get("class") == "range"]
     assert (mark["x1"], mark["x2"]) == ("5.0", "15.0")
