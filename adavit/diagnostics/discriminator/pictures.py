@@ -76,8 +76,6 @@ HIGHEST = 0.99
 
 ROLLOUT_LEGEND = "rollout: blue little attention, yellow much"
 SALIENCY_LEGEND = "saliency: black pixels hardly move the logit, white ones most"
-    "saliency: black pixels hardly move the logit; red, yellow and white ones move it more"
-)
 
 COLOUR_SHARE = 0.6
 """Of colour in a map over a grey image: the image must still be seen."""

@@ -89,6 +89,7 @@ def leaks(
                 console=diagnosis.console,
             )
         )
+    warning = p_warning(diagnosed.highest_p)
     record = {
         "protocol": {
             **diagnosed.protocol,
@@ -101,13 +102,13 @@ def leaks(
             "mirror": diagnosed.mirror,
         },
         "highest_p": diagnosed.highest_p,
-        "warning": p_warning(diagnosed.highest_p),
+        "warning": warning,
         "caution": CAUTION,
         "operations": found,
     }
     files = DiagnosticsFolder(diagnosis.folder)
     title = f"{diagnosed.protocol['source']}: share of images that show an operation"
-    write_bytes(files.leak_rates, draw_rates(found, title, record["warning"]))
+    write_bytes(files.leak_rates, draw_rates(found, title, warning))
     write_json(files.leaks, record)
     return record
 
