@@ -346,4 +346,4 @@ def _keep(
         try:
             append_record(log, record)
         except OSError as error:
-            console.note(f"The record is not added to {log} ({error.strerror}).")
+            console.note(f"Warning: the record is not added to {log} ({error.strerror}).")

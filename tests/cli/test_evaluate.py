@@ -55,7 +55,7 @@ def test_a_named_protocol_is_written_into_the_record(
         (
             "pictures --data pictures --fakes 9 --metrics is,kid --extractor inception"
             " --inception-weights no.pth",
-            "inception weights no.pth is not a file",
+            "--inception-weights no.pth is not a file",
         ),
         (
             "pictures --data pictures --fakes 9 --metrics fid_infinity",
