@@ -165,7 +165,7 @@ def test_it_is_said_which_generator_drew_and_what_lay_in_the_folder(
     run, out, told = tmp_path / "run", tmp_path / "out", Told()
     for name, images in (("best", 0), ("last", 2500)):
         store(run / f"generator-{name}.safetensors", images=images)
-    (run / "config.yaml").write_text("data:\n  source: photos\n")
+    (run / "config.yaml").write_text("run: {}\n")
     generate(stored, [1, 2, 9], out, class_name="cat", grid=GridLayout(), console=told)
     source = str(tmp_path / "generator.safetensors")
     assert told.results == [f"Wrote 3 images and grid.png to {out}: {source}, of 0 kimg."]
