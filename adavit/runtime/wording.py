@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+NEAR = 0.7
+"""How alike two words are, from 0 to 1, of which one may be a slip for the other: axis and axes are at 0.75."""
+
 
 def counted(count: int, one: str, many: str) -> str:
     """A number of things in words: "1 file", "1,200 files"."""
@@ -29,5 +32,5 @@ def size(count: float) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words as a question, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=NEAR)
     return f" Did you mean {found[0]}?" if found else ""

@@ -142,7 +142,7 @@ def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Pa
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nothing", "is not a run directory"),
+        ("nothing", "there is no 'nothing'"),
         ("pictures", "is not a run directory"),
         ("young", "has no checkpoint.pt yet"),
         ("broken", "is damaged or not a checkpoint"),

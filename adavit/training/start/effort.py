@@ -12,8 +12,8 @@ CONVOLUTIONS = 2
 PASSES = 10
 """Forward passes through one of the networks that a step costs: images of both kinds, forwards and backwards."""
 
-SLOW_OPERATIONS = 5e12
-"""From here on a step is called slow: about a minute at the 100 billion operations per second of two to four cores."""
+SLOW_OPERATIONS = 3e12
+"""From here on a step is called slow: half a minute at the 100 billion operations per second of two to four cores."""
 
 
 def step_operations(config: ResolvedConfig) -> float:
@@ -43,7 +43,7 @@ def slow_step(config: ResolvedConfig, device: torch.device) -> str | None:
     if device.type != "cpu" or step_operations(config) < SLOW_OPERATIONS:
         return None
     return (
-        f"each step may take minutes on a CPU, the first included: {config.training.batch} images go"
+        f"each step may take a minute or more on a CPU, the first included: {config.training.batch} images go"
         " through networks of a size for an accelerator. Use a smaller --batch, or smaller networks"
         " (generator.channel_max, discriminator settings). A signal to stop is heeded after the step; a"
         " second Ctrl-C at once."

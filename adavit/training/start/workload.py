@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from adavit.build.networks import generator_arguments
 from adavit.config.auto import RunFacts, resolve
-from adavit.config.layers import explain
+from adavit.config.mistakes import explain
 from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
