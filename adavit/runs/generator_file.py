@@ -130,8 +130,8 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
         >>> generator = adavit.load_generator("runs/00000-small_set-resnet-bgc")
         >>> images = generator(torch.randn(4, generator.latent_dim))  # [4, C, H, W], about [-1, 1]
 
-    A conditional one also takes a class, by number or name: `generator(latents, "daisy")`; `generator.classes` are
-    their names.
+    A conditional one also takes a class by number or name, or a list of one for each image: `generator(latents,
+    "daisy")`; `generator.classes` are their names.
 
     Args:
         path: A run directory or a .safetensors file.
