@@ -86,7 +86,7 @@ def test_a_table_is_printed_that_explains_what_real_images_score(
     row = next(line for line in lines if line.startswith("fd_random"))
     assert row.split()[2] == "24"
     assert "lower is better; random network, so no FID" in row
-    assert "halves: what 12 real images score against as many others." in lines
+    assert "halves: what 12 real images score against the same number of others." in lines
     assert "{" not in scored.out
 
 

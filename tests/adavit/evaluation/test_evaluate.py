@@ -116,7 +116,7 @@ def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
     said = [note for note in console.notes if note.startswith("SOURCE: Skipped")]
     assert len(said) == 1
     assert "broken.png is not a PNG" in said[0]
-    assert "Files of SOURCE that are not among its images: 1." in record["notes"]
+    assert "1 file of SOURCE was left out: broken.png." in record["notes"]
 
 
 def test_files_are_read_as_asked_on_both_sides(run: Path, tmp_path: Path) -> None:
