@@ -38,9 +38,10 @@ class GroupedCommand(click.Command):
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             extra = _EXTRA.search(error.message)
-            if extra is not None:
-                error.message += f". Did you mean --data {shlex.quote(extra[1])}?"
-            raise
+            if extra is None:
+                raise
+            hint = f"Did you mean --data {shlex.quote(extra[1])}?"
+            raise click.UsageError(f"{error.message}. {hint}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options by heading, each section in the order of the command."""

@@ -58,7 +58,7 @@ def _lines(found: Mapping[str, list[str]]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
+    if value is None or value == []:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()

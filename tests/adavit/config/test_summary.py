@@ -50,6 +50,7 @@ def test_every_setting_that_was_left_open_is_said() -> None:
     still_open = {"extractor", "device"}  # until the run is prepared
     given, chosen = blocks(summary({"discriminator": {"kind": "vit"}}))
     assert given["discriminator"] == "kind vit"
+    assert blocks(summary({"metrics": {"names": []}}))[0]["metrics"] == "names none"
     for section in ("generator", "discriminator", "training", "metrics", "run"):
         open_keys = [
             k for k, v in config.as_dict()[section].items() if v == "auto" and k not in still_open
