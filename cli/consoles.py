@@ -16,19 +16,25 @@ _KEY = "adavit.amount"
 
 
 class WarningConsole(SilentConsole):
-    """Warnings alone, for --quiet; what a command was asked for is printed all the same.
+    """Warnings and the result, for --quiet.
 
     Args:
-        console: Where they go.
+        warnings: Where the warnings go.
+        results: Where the result goes.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, warnings: Console, results: Console) -> None:
+        self._warnings = warnings
+        self._results = results
 
     def note(self, text: str) -> None:
         """A warning; any other line is left out."""
         if text.startswith("Warning"):
-            self._console.note(text)
+            self._warnings.note(text)
+
+    def result(self, text: str) -> None:
+        """As it is."""
+        self._results.result(text)
 
 
 class TimedConsole(LineConsole):
@@ -88,7 +94,7 @@ def console_for(*, err: bool = False) -> Iterator[Console]:
     context = click.get_current_context(silent=True)
     asked = None if context is None else context.meta.get(_KEY)
     if asked == "quiet":
-        yield WarningConsole(LineConsole(sys.stderr))
+        yield WarningConsole(LineConsole(sys.stderr), LineConsole(stream))
     elif asked == "verbose":
         yield TimedConsole(stream)
     elif not stream.isatty():

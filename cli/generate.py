@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from adavit.cli import completion, options
+from adavit.cli.consoles import amount, console_for
 from adavit.errors import UserError
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.seeds import parse_seeds
-from adavit.runtime.wording import counted
 
 
 @click.command()
@@ -46,6 +46,7 @@ from adavit.runtime.wording import counted
 )
 @click.option("--captions", is_flag=True, help="Write seed and class below the images of the grid.")
 @options.device
+@amount
 def command(
     seeds: str, source: str, grid: str | None, scale: int | None, captions: bool, **given: Any
 ) -> None:
@@ -64,5 +65,5 @@ def command(
     from adavit.generation.generate import generate
 
     given = {key: value for key, value in given.items() if value is not None}
-    written = generate(source, numbers, grid=layout, **given)
-    click.echo(f"Wrote {counted(len(written), 'file', 'files')} to {given['out']}.")
+    with console_for() as console:
+        generate(source, numbers, grid=layout, console=console, **given)

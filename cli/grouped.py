@@ -1,5 +1,7 @@
 """How the help of a command looks: options below headings, each with its type, range and default."""
 
+import re
+import shlex
 from collections import defaultdict
 
 import click
@@ -15,6 +17,7 @@ HEADINGS = {
 }
 """By section of the configuration, in the order of the help."""
 OTHERS = "Options"
+_EXTRA = re.compile(r"unexpected extra argument \((.*)\)$")
 
 
 class SettingOption(click.Option):
@@ -27,7 +30,18 @@ class SettingOption(click.Option):
 
 
 class GroupedCommand(click.Command):
-    """A command whose options stand below headings."""
+    """A command whose options stand below headings, and that takes images by --data alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As any command; a word without a flag is taken to be meant for --data."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            extra = _EXTRA.search(error.message)
+            if extra is None:
+                raise
+            hint = f"Did you mean --data {shlex.quote(extra[1])}?"
+            raise click.UsageError(f"{error.message}. {hint}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options by heading, each section in the order of the command."""

@@ -12,7 +12,7 @@ import click
 
 from adavit.cli import completion
 from adavit.cli.grouped import SettingOption
-from adavit.config.layers import Values, parse_assignment, read_config_file, read_preset
+from adavit.config.layers import Layer, Values, parse_assignment, read_config_file, read_preset
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.section import SEED_END
 from adavit.config.settings import Setting, settings_of
@@ -99,10 +99,18 @@ def setting_layers(
     layers = [] if preset is None else [read_preset(preset)]
     layers += [] if config is None else [read_config_file(config)]
     layers += [parse_assignment(text) for text in assignments]
+    flags = _flags()
     for name, value in settings.items():
         section, _, key = name.partition("__")
-        layers += [] if value is None else [{section: {key: value}}]
+        layers += [] if value is None else [Layer({section: {key: value}}, flags.get(name, name))]
     return layers
+
+
+def _flags() -> dict[str, str]:
+    """The flag of each option of the command that is called, by its name."""
+    context = click.get_current_context(silent=True)
+    parameters = [] if context is None else context.command.params
+    return {each.name: each.opts[0] for each in parameters if each.name is not None}
 
 
 def words(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:

@@ -1,12 +1,12 @@
 """`adavit settings`."""
 
-import difflib
 import json
 import textwrap
 
 import click
 
 from adavit.cli import completion
+from adavit.config.mistakes import near_key
 from adavit.config.settings import Setting, json_schema, settings_of
 from adavit.errors import UserError
 
@@ -57,7 +57,7 @@ def _sections() -> list[str]:
 def _find(key: str) -> list[Setting]:
     found = [s for name, s in settings_of().items() if key in (name, name.partition(".")[0])]
     if not found:
-        near = difflib.get_close_matches(key, [*_sections(), *settings_of()], n=1, cutoff=0.4)
-        hint = f"Did you mean {near[0]}?" if near else f"Sections are {', '.join(_sections())}."
+        near = near_key(key, [*_sections(), *settings_of()])
+        hint = f"Did you mean {near}?" if near else f"Sections are {', '.join(_sections())}."
         raise UserError(f"{key!r} is no setting and no section of settings. {hint}")
     return found

@@ -3,23 +3,40 @@
 Precedence, weakest first: the defaults of `adavit.config.run`, a preset, `--config FILE`, `--set key=value`, a flag.
 """
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
+from adavit.config.mistakes import explain
+from adavit.config.run import RunConfig
 from adavit.config.section import AUTO
-from adavit.errors import UserError, shown
+from adavit.errors import UserError
 from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.wording import did_you_mean
 from adavit.runtime.yaml_text import TooLarge, load_yaml
 
 Values = dict[str, Any]
+
+
+class Layer(Values):
+    """Settings that remember how the user gave them.
+
+    Attributes:
+        origin: What to change where one of them is wrong, such as "--kimg".
+
+    Args:
+        values: By section.
+        origin: See there.
+    """
+
+    def __init__(self, values: Mapping[str, Any], origin: str) -> None:
+        super().__init__(values)
+        self.origin = origin
 
 
 def preset_names() -> list[str]:
@@ -39,7 +56,7 @@ def read_preset(name: str) -> Values:
     if name not in preset_names():
         raise UserError(
             f"--preset {name!r} is unknown, expected one of: {', '.join(preset_names())}."
-            f"{_nearest(name, preset_names())}"
+            f"{did_you_mean(name, preset_names())}"
         )
     text = (resources.files("adavit.configs") / "presets" / f"{name}.yaml").read_text(
         encoding="utf-8"
@@ -61,7 +78,8 @@ def read_config_file(path: Path) -> Values:
             f"--config {str(path)!r} cannot be read ({_reason(error)}). Expected a YAML file; check"
             " the path."
         ) from None
-    return parse_yaml(text, f"--config {str(path)!r}")
+    where = f"--config {str(path)!r}"
+    return Layer(parse_yaml(text, where), f"it in {where}")
 
 
 def parse_yaml(text: str, where: str) -> Values:
@@ -104,9 +122,10 @@ def parse_assignment(text: str) -> Values:
             " --set training.r1_gamma=0.1."
         )
     try:
-        return {section: {field: load_yaml(value)}}
+        read = load_yaml(value)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return {section: {field: value}}
+        read = value
+    return Layer({section: {field: read}}, f"--set {section}.{field}")
 
 
 def merge(*layers: Mapping[str, Any]) -> Values:
@@ -148,73 +167,25 @@ def build_config(layers: Sequence[Mapping[str, Any]]) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(explain(error, values))) from None
+        lines = explain(error, values, origins=origins_of(layers))
+        raise UserError("\n".join(lines)) from None
 
 
-def explain(
-    error: ValidationError, values: Mapping[str, Any], model: type[BaseModel] = RunConfig
-) -> list[str]:
-    """One line per mistake in values for `model`: the key, its value, what was expected, what to do."""
-    return list(dict.fromkeys(_explain_one(item, values, model) for item in error.errors()))
+def origins_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What to change, by the key whose value counts; without those of layers that do not know it."""
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for section, given in layer.items():
+            for key in given if isinstance(given, Mapping) else ():
+                origins.pop(f"{section}.{key}", None)
+                if isinstance(layer, Layer):
+                    origins[f"{section}.{key}"] = layer.origin
+    return origins
 
 
 def flatten(config: Mapping[str, Any]) -> Values:
     """`{"data": {"mirror": True}}` as `{"data.mirror": True}`."""
     return {f"{s}.{k}": v for s, values in config.items() for k, v in values.items()}
-
-
-def _explain_one(item: Any, values: Mapping[str, Any], model: type[BaseModel]) -> str:
-    if item["type"] == "value_error" and "ctx" in item:  # our own cross-field checks
-        return str(item["ctx"]["error"])
-    # The location of a discriminated union holds the tag as well; keys of lists are numbers.
-    path = [part for part in item["loc"] if part not in ("vit", "resnet") or len(item["loc"]) == 2]
-    path = [str(part) for part in path if not isinstance(part, int)]
-    # A union of types adds its member's name at the end of the location.
-    key = ".".join(path[:2])
-    if item["type"] == "extra_forbidden":
-        kind = (
-            (values.get("discriminator") or {}).get("kind", "resnet")
-            if path[0] == "discriminator"
-            else ""
-        )
-        whose = f" of the {kind} discriminator" if kind else ""
-        known = list(_known_keys(kind or "resnet", model))
-        return f"{key} is not a setting{whose}.{_nearest(key, known)}"
-    if item["type"] == "string_unicode":
-        return (
-            f"{key} is {shown(item['input'])}, which holds bytes that are no text in UTF-8, expected a name"
-            " that is. Rename the file or folder."
-        )
-    if item["type"] in ("model_type", "model_attributes_type"):
-        return (
-            f"{key} is {shown(item['input'])}, expected a section of keys. Write for example '{key}:"
-            " {...}'."
-        )
-    if item["type"] == "union_tag_invalid":
-        return (
-            f"discriminator.kind is {shown(item['ctx']['tag'])}, expected vit or resnet. Use one of the"
-            " two."
-        )
-    expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    expected = {"tuple": "a list"}.get(expected, expected)  # what YAML calls it
-    return (
-        f"{key} is {shown(item['input'])}, expected {expected}. Change --set {key}, the flag or the"
-        " file."
-    )
-
-
-def _known_keys(kind: str, model: type[BaseModel]) -> Iterator[str]:
-    for section, field in model.model_fields.items():
-        network = {"vit": ViTConfig, "resnet": ResNetConfig}[kind]
-        annotation: Any = network if section == "discriminator" else field.annotation
-        yield section
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from (f"{section}.{name}" for name in annotation.model_fields)
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    return f" Did you mean {found[0]}?" if found else " adavit settings prints what there is."
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:

@@ -6,7 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from adavit.config.discriminator import ViTConfig
-from adavit.config.layers import explain, merge
+from adavit.config.layers import merge, origins_of
+from adavit.config.mistakes import explain
 from adavit.config.run import DataConfig
 from adavit.config.section import (
     AUTO,
@@ -88,7 +89,9 @@ def build_pretrain_config(layers: Sequence[Mapping[str, Any]]) -> PretrainConfig
     try:
         return PretrainConfig.model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(explain(error, values, PretrainConfig))) from None
+        raise UserError(
+            "\n".join(explain(error, values, PretrainConfig, origins=origins_of(layers)))
+        ) from None
 
 
 def resolve_pretraining(section: PretrainingConfig, *, device: str) -> PretrainingConfig:

@@ -10,6 +10,8 @@ from typing import Any
 
 from adavit.data.files.members import printable
 from adavit.errors import UserError
+from adavit.runtime.paths import near_paths
+from adavit.runtime.wording import NEAR
 
 SMALL_SET = "small_set"
 
@@ -94,8 +96,9 @@ def check_set_name(source: str) -> None:
     """
     name, colon, split = source.partition(":")
     if name not in TORCHVISION_SETS and source != SMALL_SET:
-        near = difflib.get_close_matches(name.lower(), NAMES, n=1)
-        suggestion = f"Did you mean '{near[0]}'?" if near else "Check the path."
+        near = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=NEAR)
+        near = near or near_paths(Path(source))
+        suggestion = f"Did you mean '{printable(near[0])}'?" if near else "Check the path."
         if name == SMALL_SET:
             suggestion = f"{SMALL_SET} has no splits: use --data {SMALL_SET}."
         raise UserError(

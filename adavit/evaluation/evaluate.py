@@ -17,7 +17,7 @@ from adavit.evaluation.scoring import (
     generator_protocol,
     score_generator,
 )
-from adavit.evaluation.sources import GeneratorSource, ImageSource, open_source
+from adavit.evaluation.sources import GeneratorSource, ImageSource, left_out, open_source
 from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import METRICS, check_names
@@ -232,7 +232,7 @@ class _Evaluation:
             "fingerprint": images.fingerprint,
         }
         if images.skipped:
-            notes.append(f"Files of SOURCE that are not among its images: {len(images.skipped)}.")
+            notes.append(left_out(images.skipped))
         return self._finished(record, described, notes)
 
     def _load(
@@ -346,4 +346,4 @@ def _keep(
         try:
             append_record(log, record)
         except OSError as error:
-            console.note(f"The record is not added to {log} ({error.strerror}).")
+            console.note(f"Warning: the record is not added to {log} ({error.strerror}).")

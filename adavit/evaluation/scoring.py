@@ -13,8 +13,6 @@ from adavit.generation.sampling import generated_batches
 from adavit.metrics import (
     ExtractorName,
     FeatureExtractor,
-    RandomFeatures,
-    WeightsAbsentError,
     choose_extractor,
 )
 from adavit.models import Generator
@@ -24,9 +22,6 @@ from adavit.runtime.randomness import seed_for
 
 OFFLINE_SETS = ("small_set",)
 """Sets that are measured without downloaded weights unless the user says otherwise."""
-
-FLAG_OF_WEIGHTS = " Weights elsewhere are named with --inception-weights FILE."
-"""Added to what the metrics, which know no flags, say of Inception's weights when they are absent."""
 
 
 def choose_network(
@@ -51,14 +46,9 @@ def choose_network(
     """
     if extractor == "auto" and reference_name in OFFLINE_SETS and inception_weights is None:
         extractor = "random"
-    wants_inception = extractor in ("auto", "inception")
-    try:
-        network, note = choose_extractor(extractor, weights=inception_weights, device=device)
-    except WeightsAbsentError as error:
-        raise WeightsAbsentError(f"{error}{FLAG_OF_WEIGHTS if wants_inception else ''}") from None
+    network, note = choose_extractor(extractor, weights=inception_weights, device=device)
     if note:
-        absent = wants_inception and isinstance(network, RandomFeatures)
-        console.note(note + FLAG_OF_WEIGHTS if absent else note)
+        console.note(note)
     return network
 
 

@@ -1,5 +1,6 @@
 """What can be evaluated, and what it can be compared with: a run, a generator file, or images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from adavit.config.run import ResolvedConfig
-from adavit.data import NAMES
+from adavit.data import NAMES, Skipped
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
+from adavit.runtime.wording import counted, listed
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,12 @@ def config_of(stored: StoredGenerator) -> ResolvedConfig:
         " of its run as this version of adavit writes them. Generate images, and evaluate their"
         " folder."
     )
+
+
+def left_out(skipped: Sequence[Skipped]) -> str:
+    """The files of SOURCE that are not among its images, in a sentence."""
+    files = counted(len(skipped), "file of SOURCE was", "files of SOURCE were")
+    return f"{files} left out: {listed(each.name for each in skipped)}."
 
 
 def _exists(path: Path) -> bool:

@@ -86,7 +86,7 @@ def _meaning(ending: str, protocol: Mapping[str, Any]) -> str:
             " others; below it, look for copies with adavit memorisation."
         ),
         "_halves": (
-            f"halves: what {_count(protocol.get('n_half'))} real images score against as many others."
+            f"halves: what {_count(protocol.get('n_half'))} real images score against the same number of others."
         ),
     }[ending]
 

@@ -107,6 +107,7 @@ def ablate(
     pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
     grid = grid.with_overrides([*layers, *pool.settings], seeds)
     check_folder(folder, "grid", grid.name)
+    pool.check_devices()  # before the images are looked at with the settings of each cell
     cells = cells_of(grid, console)
     if dry_run:
         return describe_cells(grid, cells, folder, workers=pool.workers)

@@ -84,12 +84,15 @@ def shipped_names(folder: str) -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
 
 
-def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> dict[str, Any]:
+def read_experiment(
+    source: str, *, folder: str, noun: str, keys: Mapping[str, type]
+) -> dict[str, Any]:
     """The keys of a file, or of one shipped with adavit; a path wins over a name.
 
     Args:
         source: Path of a YAML file, or a name without its suffix.
         folder: Where the shipped ones are, below `configs`.
+        noun: What one is called.
         keys: Type of each key that may be there. Missing ones get the type's empty value.
 
     Raises:
@@ -110,7 +113,7 @@ def read_experiment(source: str, *, folder: str, keys: Mapping[str, type]) -> di
         )
     else:
         raise UserError(
-            f"{source!r} is no file and no name of a shipped one, expected a YAML file or one of:"
+            f"{source!r} is neither a file nor a shipped {noun}, expected a YAML file or one of:"
             f" {', '.join(names)}.{did_you_mean(source, names)}"
         )
     values = parse_yaml(text, repr(source))

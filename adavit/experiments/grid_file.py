@@ -120,7 +120,9 @@ def read_grid(source: str) -> Grid:
     Raises:
         UserError: If there is none, or it is not a grid.
     """
-    values = read_experiment(source, folder=FOLDER, keys={**KEYS, "axes": dict, "baseline": dict})
+    values = read_experiment(
+        source, folder=FOLDER, noun="grid", keys={**KEYS, "axes": dict, "baseline": dict}
+    )
     if not values["axes"]:
         raise UserError(
             f"{source!r} has no axes, expected at least one. Write for example 'axes:"

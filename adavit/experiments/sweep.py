@@ -180,6 +180,7 @@ def sweep(
     chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
     check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
+    pool.check_devices()
     example = _at_first_ends(
         plan
     )  # data or a device that are not there fail here, not in every run

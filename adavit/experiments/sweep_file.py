@@ -74,7 +74,10 @@ def read_sweep(source: str) -> Sweep:
         UserError: If there is none, or it is not a sweep.
     """
     values = read_experiment(
-        source, folder=FOLDER, keys={**KEYS, "search": dict, "metric": str, "trials": int}
+        source,
+        folder=FOLDER,
+        noun="sweep",
+        keys={**KEYS, "search": dict, "metric": str, "trials": int},
     )
     if not values["search"]:
         raise UserError(

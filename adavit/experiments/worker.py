@@ -102,7 +102,11 @@ class CellConsole:
         again = not self._begun and text in self._told
         self._told.add(text)
         if "\n" not in text and not again:
-            self._console.note(f"[{self._title}] {text}")
+            self._console.note(f"[{self._title}] {in_keys(text)}")
+
+    def result(self, text: str) -> None:
+        """A line like any other: the result of the experiment is its table."""
+        self.note(text)
 
     def status(self, status: Status) -> None:
         """Where training stands, at every step."""

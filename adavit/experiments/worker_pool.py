@@ -21,6 +21,7 @@ from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
+from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.runtime.streams import for_terminal, lenient_streams
@@ -83,6 +84,15 @@ class WorkerPool:
             devices: Where they run; empty leaves it to each run.
         """
         return cls(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
+
+    def check_devices(self) -> None:
+        """Refuses devices of a kind that this machine has not.
+
+        Raises:
+            UserError: If it has none.
+        """
+        if self.devices:
+            choose_device(self.devices[0].partition(":")[0], flag="--devices")
 
     @property
     def settings(self) -> list[Values]:

@@ -5,19 +5,24 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from PIL import Image
 
 from adavit.data.files.members import normal, printable
 from adavit.errors import UserError
 from adavit.generation.grid import image_grid
 from adavit.generation.grid_layout import GridLayout
+from adavit.generation.output_folder import OutputFolder
 from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
 from adavit.generation.seeds import whole_number
+from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
+from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device
-from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.paths import takes_paths
-from adavit.runtime.pictures import is_result, result_png
+from adavit.runtime.pictures import result_png
+from adavit.runtime.wording import counted
+
+GRID_NAME = "grid.png"
+"""Of the picture of all images side by side."""
 
 
 @takes_paths("source", "out")
@@ -32,6 +37,7 @@ def generate(
     which: str | None = None,
     grid: GridLayout | None = None,
     device: str = "auto",
+    console: Console | None = None,
 ) -> list[Path]:
     """Writes `seed0000.png`, ... and, if asked, `grid.png`.
 
@@ -46,6 +52,7 @@ def generate(
         which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side, laid out so; None writes no grid.
         device: As `adavit.runtime.devices.choose_device`.
+        console: Told what was written, of which generator, and what else lies there; None says nothing.
 
     Returns:
         The files written.
@@ -66,9 +73,9 @@ def generate(
     class_index = None if class_name is None else find_class(stored, class_name)
     columns = None if grid is None else grid.columns_of(len(seeds))
     _refuse_inside_data(out, stored)
-    make_folder(out)
+    folder = OutputFolder(out)
     generator = stored.generator.to(choose_device(device))
-    written, images, captions = [], [], []
+    images, captions = [], []
     drawn = images_of_seeds(
         generator,
         seeds,
@@ -77,12 +84,12 @@ def generate(
         truncation=truncation,
     )
     for seed, (image, index) in zip(seeds, drawn, strict=True):
-        written.append(out / f"seed{seed:04d}.png")
-        write_bytes(written[-1], png_bytes(image_from_tensor(image)))
+        folder.write(f"seed{seed:04d}.png", png_bytes(image_from_tensor(image)))
         if grid is not None:
             images.append(image)
             captions.append(str(seed) if index is None else f"{seed} {_name_of(stored, index)}")
-    picture = out / "grid.png"
+    told = [folder.told()]
+    what = counted(len(folder.written), "image", "images")
     if grid is not None and columns is not None and images:
         laid_out = image_grid(
             torch.stack(images),
@@ -90,19 +97,35 @@ def generate(
             captions=captions if grid.captions else None,
             scale=grid.scale,
         )
-        written.append(picture)
-        write_bytes(picture, result_png(laid_out))
-    elif _is_result_file(picture):
-        picture.unlink()  # it would show other images than those beside it
-    return written
+        folder.write(GRID_NAME, result_png(laid_out))
+        what += f" and {GRID_NAME}"
+    elif folder.remove_result(GRID_NAME):
+        told.append(f"Removed {out / GRID_NAME}, which showed images of an earlier call.")
+    if console is not None:
+        for line in [*told, _untrained(stored)]:
+            if line:
+                console.note(line)
+        console.result(f"Wrote {what} to {out}: {_described(stored)}.")
+    return folder.written
 
 
-def _is_result_file(path: Path) -> bool:
-    try:
-        with Image.open(path) as picture:
-            return is_result(picture)
-    except (OSError, ValueError, SyntaxError):
-        return False
+def _described(stored: StoredGenerator) -> str:
+    run = RunDirectory(stored.path.parent)
+    names = {
+        run.best_generator: "the best generator of the run",
+        run.last_generator: "the last generator of the run",
+    }
+    return f"{names.get(stored.path, stored.path)}, of {stored.images / 1000:g} kimg"
+
+
+def _untrained(stored: StoredGenerator) -> str:
+    """A warning where a generator draws as it was initialised; else ""."""
+    if stored.images:
+        return ""
+    run = RunDirectory(stored.path.parent)
+    best = stored.path == run.best_generator and run.last_generator.exists()
+    last = " --which last draws the last one of the run." if best else ""
+    return f"Warning: this generator is untrained; train longer for a better one.{last}"
 
 
 def _refuse_inside_data(out: Path, stored: StoredGenerator) -> None:

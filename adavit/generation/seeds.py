@@ -21,8 +21,8 @@ def parse_seeds(text: str) -> list[int]:
             )
         if last < first or last - first >= 1_000_000:
             raise UserError(
-                f"--seeds has the range {part.strip()!r}, expected up to a million rising numbers."
-                " Correct it."
+                f"--seeds has the range {part.strip()!r}, expected at most a million numbers,"
+                " rising, such as 1-5. Correct it."
             )
         seeds += range(first, last + 1)
     return seeds

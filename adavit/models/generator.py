@@ -4,6 +4,9 @@ Not here: style mixing and the path-length penalty, which the loop can build fro
 `synthesis`.
 """
 
+import operator
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -81,7 +84,7 @@ class Generator(nn.Module):
     def forward(
         self,
         latents: Tensor,
-        labels: Tensor | int | str | None = None,
+        labels: Tensor | int | str | Sequence[int | str] | None = None,
         *,
         truncation: float = 1.0,
         noise: torch.Generator | None = None,
@@ -90,8 +93,8 @@ class Generator(nn.Module):
 
         Args:
             latents: Latents [B, Z], N(0, 1).
-            labels: Class numbers [B], int64; or one class for all by number or name; None without
-                classes.
+            labels: Class numbers [B], int64; or one class for all, or a list of one for each image, by
+                number or name; None without classes.
             truncation: Psi of Karras et al. 2019 (arXiv:1812.04948, appendix B), w_average + psi (w
                 - w_average): 1 leaves the styles alone, 0 draws the average image for all latents.
             noise: Generator to draw the noise of each pixel from; None for the fixed noise.
@@ -102,24 +105,46 @@ class Generator(nn.Module):
         Raises:
             ValueError: If the shapes do not fit, or labels are missing, unexpected or no class.
         """
-        if isinstance(labels, int | str):
-            labels = self._class_for_all(labels, latents)
-        w = self.mapping(latents, labels)
+        w = self.mapping(latents, self._numbers(labels, latents))
         if truncation != 1.0:
             w = torch.lerp(self.w_average, w, truncation)
         images: Tensor = self.synthesis(w, noise)
         return images
 
-    def _class_for_all(self, label: int | str, latents: Tensor) -> Tensor:
+    def _numbers(
+        self, labels: Tensor | int | str | Sequence[int | str] | None, latents: Tensor
+    ) -> Tensor | None:
+        if isinstance(labels, Tensor):
+            return labels
+        if labels is None:
+            if self.num_classes:
+                example = repr(self.classes[0]) if self.classes else "0"
+                raise ValueError(
+                    f"labels are None, but this generator has {self.num_classes} classes. Pass one for all"
+                    f" images, such as generator(latents, {example}), or a list with one for each."
+                )
+            return None
+        if isinstance(labels, int | str):
+            labels = [labels] * len(latents)
+        numbers = [self._number(label) for label in labels]
+        return torch.tensor(numbers, dtype=torch.int64, device=latents.device)
+
+    def _number(self, label: int | str) -> int:
         if isinstance(label, str):
             if label not in self.classes:
                 named = ", ".join(self.classes) or f"none, but numbers below {self.num_classes}"
                 raise ValueError(
                     f"labels is {label!r}, expected one of the classes: {named}. Name one of these."
                 )
-            label = self.classes.index(label)
-        elif self.num_classes and not 0 <= label < self.num_classes:
+            return self.classes.index(label)
+        try:
+            label = operator.index(label)
+        except TypeError:
+            raise ValueError(
+                f"labels hold {label!r}, expected numbers or names of classes. Pass one for each image."
+            ) from None
+        if self.num_classes and not 0 <= label < self.num_classes:
             raise ValueError(
                 f"labels is {label}, expected a number below {self.num_classes}. Use one of these."
             )
-        return torch.full((len(latents),), label, dtype=torch.int64, device=latents.device)
+        return label

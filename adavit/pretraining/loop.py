@@ -157,7 +157,7 @@ class PretrainingLoop:
                     )
                     raise Stopped(stop.signal_number)
                 if ended:
-                    self.console.note(
+                    self.console.result(
                         f"Finished at {progress.images / 1000:g} kimg;"
                         f" {figure_line(progress.figures)}.\nTrain with it: adavit train"
                         f" --discriminator vit --init-discriminator {self.directory.trunk}"

@@ -72,8 +72,8 @@ def _check_size(value: float, file: str) -> None:
         return  # what was not finite is recorded as that
     if value and not SMALLEST < abs(value) < LARGEST:
         raise UserError(
-            f"{file} holds the figure {shown(value)}, expected none beyond {LARGEST:g}. Restore the"
-            " file."
+            f"{file} holds the figure {shown(value)}, expected 0 or a size from {SMALLEST:g} to {LARGEST:g}."
+            " Restore the file."
         )
 
 

@@ -166,6 +166,7 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
+        check_there(path)
         if path.is_file() and cls(path.parent).is_run():
             raise UserError(
                 f"{str(path)!r} is a file of a run, expected the run itself. Name its folder:"
@@ -263,6 +264,21 @@ class RunDirectory:
     def cut_back(self, log: Path, images: int) -> str:
         """Drops the records past `images` and what is damaged: `adavit.runs.records.cut_back`."""
         return cut_back(log, images)
+
+
+def check_there(path: Path) -> None:
+    """Refuses a path that leads nowhere, where a run or a file of one is expected.
+
+    Raises:
+        UserError: If there is nothing.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(
+            f"there is no {str(path)!r}, expected a run of adavit train or a file of one. Check the path:"
+            " adavit runs lists the runs there are."
+        ) from None
 
 
 def _is_foreign(config: Path) -> bool:

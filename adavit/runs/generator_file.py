@@ -8,7 +8,7 @@ from typing import Any
 
 from adavit.errors import UserError, first_line, shown
 from adavit.models import Generator
-from adavit.runs.directory import RunDirectory
+from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.metadata import MOST_COUNTED, Metadata
 from adavit.runs.shared_names import local_config, shared_config, without_folders
 from adavit.runs.stored_network import build_stored
@@ -130,8 +130,8 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
         >>> generator = adavit.load_generator("runs/00000-small_set-resnet-bgc")
         >>> images = generator(torch.randn(4, generator.latent_dim))  # [4, C, H, W], about [-1, 1]
 
-    A conditional one also takes a class, by number or name: `generator(latents, "daisy")`; `generator.classes` are
-    their names.
+    A conditional one also takes a class by number or name, or a list of one for each image: `generator(latents,
+    "daisy")`; `generator.classes` are their names.
 
     Args:
         path: A run directory or a .safetensors file.
@@ -180,6 +180,7 @@ def _find(path: Path, which: str | None) -> Path:
                 f"--which is {which}, but {str(path)!r} is not a run directory, which alone has a"
                 " best and a last generator. Leave --which out, or name the run."
             )
+        check_there(path)
         return path
     run = RunDirectory.open(path)
     best_first = [run.best_generator, run.last_generator]

@@ -60,6 +60,9 @@ class Console(Protocol):
     def note(self, text: str) -> None:
         """A line that stays."""
 
+    def result(self, text: str) -> None:
+        """What it was all for, at the end; it stays too."""
+
     def status(self, status: Status) -> None:
         """Where training stands; called at every step."""
 
@@ -74,6 +77,9 @@ class SilentConsole:
     """Says nothing, for use from Python."""
 
     def note(self, text: str) -> None:
+        """Ignored."""
+
+    def result(self, text: str) -> None:
         """Ignored."""
 
     def status(self, status: Status) -> None:
@@ -99,6 +105,10 @@ class LineConsole:
     def note(self, text: str) -> None:
         """A line, at once."""
         print(for_terminal(text), file=self._stream, flush=True)
+
+    def result(self, text: str) -> None:
+        """A line like any other."""
+        self.note(text)
 
     def status(self, status: Status) -> None:
         """Ignored: a line per step would drown the rest."""
@@ -143,6 +153,10 @@ class BarConsole:
     def note(self, text: str) -> None:
         """A line above the bar."""
         self._console.print(for_terminal(text), markup=False, soft_wrap=True)
+
+    def result(self, text: str) -> None:
+        """A line like any other."""
+        self.note(text)
 
     def status(self, status: Status) -> None:
         """Moves the bar."""

@@ -10,11 +10,12 @@ import torch
 from adavit.errors import UserError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     """The device that `--device` names.
 
     Args:
         name: "auto" (cuda where there is one, else the CPU), "cpu", "cuda" or "mps".
+        flag: How the user gave it, for messages.
 
     Raises:
         UserError: If this machine has no such device.
@@ -29,8 +30,8 @@ def choose_device(name: str) -> torch.device:
     if not available[name]:
         found = ", ".join(device for device, there in available.items() if there)
         raise UserError(
-            f"--device {name} is not available to torch {torch.__version__} on this machine,"
-            f" expected one of: {found}. Use --device {found.split(', ')[-1]}, or install a torch"
+            f"{flag} {name} is not available to torch {torch.__version__} on this machine,"
+            f" expected one of: {found}. Use {flag} {found.split(', ')[-1]}, or install a torch"
             " that knows the device."
         )
     return torch.device(name)

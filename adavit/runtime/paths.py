@@ -4,6 +4,7 @@ The shell expands `~` only at the beginning of a word, not in `--out=~/run`, and
 means the same wherever it is written: below the folder that the command is called in.
 """
 
+import difflib
 import functools
 import inspect
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from adavit.errors import UserError
+from adavit.runtime.wording import NEAR
 
 AnyPath = TypeVar("AnyPath", str, Path)
 Arguments = ParamSpec("Arguments")
@@ -45,6 +47,20 @@ def home_folder() -> Path:
         return expand_home(Path("~"))
     except UserError:
         return Path(os.devnull)
+
+
+def near_paths(path: Path) -> list[str]:
+    """What a path that leads nowhere may be a slip for: what lies beside it under a like name, if anything.
+
+    Args:
+        path: Of nothing.
+    """
+    try:
+        names = os.listdir(path.parent)
+    except (OSError, ValueError):
+        return []
+    found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEAR)
+    return [str(path.parent / name) for name in found]
 
 
 def takes_paths(

@@ -3,6 +3,13 @@
 import difflib
 from collections.abc import Iterable
 
+NEAR = 0.7
+"""How alike two words are, from 0 to 1, of which one may be a slip for the other: axis and axes are at 0.75."""
+
+
+NAMED = 8
+"""So many names of a list are written out; of more their number is told."""
+
 
 def counted(count: int, one: str, many: str) -> str:
     """A number of things in words: "1 file", "1,200 files"."""
@@ -37,5 +44,12 @@ def with_middle_left_out(text: str, most: int) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words as a question, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=NEAR)
     return f" Did you mean {found[0]}?" if found else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names with commas between, of many the first: "a, b, c and 12 more"."""
+    names = list(names)
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more

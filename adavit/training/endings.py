@@ -1,6 +1,8 @@
 """How a run ends before its time, or goes wrong, in words: what happened, and which checkpoint is good."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
@@ -69,6 +71,17 @@ def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | 
         " larger training.r1_gamma or smaller learning rates"
         + ("." if sound is None else f"; --transfer {sound} starts from there.")
     )
+
+
+def figure_words(record: Mapping[str, Any]) -> str:
+    """The figure of an evaluation with its name, such as "fid 12.3"."""
+    return f"{record['name']} {record[record['name']]:.4g}"
+
+
+def best_words(best: Mapping[str, Any]) -> str:
+    """The best evaluation of a run, which may be of the networks as they were initialised."""
+    untrained = "" if best["images"] else " (the untrained network)"
+    return f"best {figure_words(best)} at {_kimg(best['images'])}{untrained}"
 
 
 def _kimg(images: int) -> str:

@@ -11,6 +11,7 @@ import yaml
 from adavit.config.layers import build_config, flatten, merge, read_preset, without_auto
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.short_names import layer_of
+from adavit.config.summary import summarise_settings
 from adavit.data.known_names import NAMES
 from adavit.errors import UserError, shown
 from adavit.runs.directory import RunDirectory
@@ -107,9 +108,10 @@ def _train(config: RunConfig, console: Console) -> Path:
     step, notes = first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
-        text = config_text(workload.config)
-        write_text(directory.config, text)
-        for note in (f"{text}\nRun directory: {directory.path}", *notes):
+        write_text(directory.config, config_text(workload.config))
+        summary = summarise_settings(config, workload.config)
+        where = f"All settings: {directory.config}\nRun directory: {directory.path}"
+        for note in (f"{summary}\n{where}", *notes):
             console.note(note)
         return _run(Trainer(workload, step, directory, console))
 

@@ -20,7 +20,7 @@ from adavit.runs.generations import LoadedCheckpoint
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
-from adavit.training.endings import collapse_warning, diverged, stopped
+from adavit.training.endings import best_words, collapse_warning, diverged, figure_words, stopped
 from adavit.training.film import draw_film
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
@@ -116,7 +116,7 @@ class Trainer:
                     )
                 if ending:
                     draw_film(self.directory)
-                    self.console.note(f"{ending}. Everything is in {self.directory.path}.")
+                    self.console.result(f"{ending}. Everything is in {self.directory.path}.")
                     return
                 self._train_on_one_batch()
 
@@ -221,7 +221,7 @@ class Trainer:
     def _ending(self) -> str | None:
         """Why the run is over, or None."""
         images, best = self.progress.images, self.progress.best
-        figure = "" if best is None else f"; best {_figure(best)} at {best['images'] / 1000:g} kimg"
+        figure = "" if best is None else f"; {best_words(best)}"
         if images >= total_images(self.config.training):
             return f"Finished at {images / 1000:g} kimg{figure}"
         patience = self.config.metrics.patience_kimg
@@ -324,7 +324,7 @@ class Trainer:
             p=self.probability.p,
             r_t=self.last_report.get("r_t") if relative is None else None,
             r_relative=relative,
-            metric=None if latest is None else _figure(latest),
+            metric=None if latest is None else figure_words(latest),
         )
 
 
@@ -339,7 +339,3 @@ def score_line(record: dict[str, Any], names: Sequence[str]) -> str:
             f"  ({count} held-out real images score {floor:.4g}, {count} generated {same:.4g})"
         )
     return f"{record['images'] / 1000:g} kimg: {figures}{against}"
-
-
-def _figure(record: dict[str, Any]) -> str:
-    return f"{record['name']} {record[record['name']]:.4g}"

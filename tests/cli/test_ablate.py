@@ -65,7 +65,7 @@ def test_failed_cells_are_named_and_make_the_exit_code_1(adavit: Adavit, picture
 def test_wrong_flags_are_named_in_one_line(adavit: Adavit, pictures: Path) -> None:
     Path("tiny.yaml").write_text(TINY)
     for arguments, message in [
-        (["absent.yaml"], "'absent.yaml' is no file"),
+        (["absent.yaml"], "'absent.yaml' is neither a file nor a shipped grid"),
         (["tiny.yaml", "--data", "nowhere"], "nowhere"),
         (["tiny.yaml", "--data", pictures, "--devices", "tpu"], "--devices names 'tpu'"),
         (["tiny.yaml", "--data", pictures, "--seeds", "x"], "--seeds"),

@@ -48,6 +48,7 @@ def said(*flags: str) -> tuple[str, str]:
                 console.activity("decoding", done, 2)
             console.report(Status(1000, 2000))
             console.note("Warning: all are black.")
+            console.result("Finished.")
         click.echo("result")
 
     outcome = CliRunner().invoke(command, flags)
@@ -55,7 +56,7 @@ def said(*flags: str) -> tuple[str, str]:
 
 
 def test_quiet_leaves_warnings_and_the_result() -> None:
-    assert said("-q") == said("--quiet") == ("result\n", "Warning: all are black.\n")
+    assert said("-q") == said("--quiet") == ("Finished.\nresult\n", "Warning: all are black.\n")
 
 
 def test_verbose_adds_what_takes_time() -> None:

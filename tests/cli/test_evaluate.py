@@ -55,7 +55,7 @@ def test_a_named_protocol_is_written_into_the_record(
         (
             "pictures --data pictures --fakes 9 --metrics is,kid --extractor inception"
             " --inception-weights no.pth",
-            "inception weights no.pth is not a file",
+            "--inception-weights no.pth is not a file",
         ),
         (
             "pictures --data pictures --fakes 9 --metrics fid_infinity",
@@ -86,7 +86,7 @@ def test_a_table_is_printed_that_explains_what_real_images_score(
     row = next(line for line in lines if line.startswith("fd_random"))
     assert row.split()[2] == "24"
     assert "lower is better; random network, so no FID" in row
-    assert "halves: what 12 real images score against as many others." in lines
+    assert "halves: what 12 real images score against the same number of others." in lines
     assert "{" not in scored.out
 
 

@@ -114,7 +114,7 @@ def test_a_resnet_gets_what_applies_to_it(adavit: Adavit, pictures: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("nowhere", "cannot be read"),
+        ("nowhere", "there is no 'nowhere'"),
         ("folder", "is not a run directory"),
         ("young", "has no checkpoint.pt"),
         ("drawn.safetensors", "holds a generator"),

@@ -111,7 +111,7 @@ def test_a_run_differs_at_image_0_by_the_trunk_and_nothing_else(trunk: Path) -> 
     without, _ = at_image_0()
     found, notes = at_image_0(training={"init_discriminator": str(trunk)})
     stored = read_trunk(trunk).state()
-    assert any(note.startswith(f"Took over {len(stored)} of {len(stored)}") for note in notes)
+    assert any(note.startswith(f"Loaded {len(stored)} of {len(stored)}") for note in notes)
     for name, tensor in found["discriminator"].items():
         if name.startswith("encoder."):
             assert torch.equal(tensor, stored[name.removeprefix("encoder.")]), name
@@ -138,7 +138,7 @@ def test_a_resumed_run_does_not_need_the_file(adavit: Adavit, trunk: Path, pictu
     trunk.unlink()
     resumed = adavit("train", "--resume", "run", "--kimg", "0.064")
     assert resumed.code == 0, resumed.err
-    assert "Took over" not in resumed.out
+    assert "Loaded" not in resumed.out
     states = [torch.load(f"{run}/checkpoint.pt", weights_only=True) for run in ("whole", "run")]
     for name, tensor in states[0]["discriminator"].items():
         assert torch.equal(tensor, states[1]["discriminator"][name]), name
@@ -155,7 +155,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_with_the_trunk_again(
         saved.unlink()
     again = adavit("train", "--resume", "run")
     assert again.code == 0, again.err
-    assert "Took over" in again.out
+    assert "Loaded" in again.out
     second = torch.load("run/checkpoint.pt", weights_only=True)["discriminator"]
     for name, tensor in first.items():
         assert torch.equal(tensor, second[name]), name
@@ -222,7 +222,7 @@ def test_pretraining_says_what_is_wrong(adavit: Adavit, pictures: Path) -> None:
 def test_the_trunk_is_usable_from_a_dry_run(adavit: Adavit, trunk: Path, pictures: Path) -> None:
     outcome = adavit("train", "--data", pictures, "--init-discriminator", trunk, *TINY, "--dry-run")
     assert outcome.code == 0, outcome.err
-    assert "Took over" in outcome.out
+    assert "Loaded" in outcome.out
     assert f"init_discriminator: {trunk}" in outcome.out
 
 

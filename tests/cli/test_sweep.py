@@ -30,7 +30,7 @@ def test_a_sweep_is_run_and_its_best_named(adavit: Adavit, pictures: Path) -> No
 def test_wrong_flags_are_named_in_one_line(adavit: Adavit, pictures: Path) -> None:
     Path("tiny.yaml").write_text(TINY)
     for arguments, message in [
-        (["absent"], "'absent' is no file"),
+        (["absent"], "'absent' is neither a file nor a shipped sweep"),
         (["tiny.yaml", "--metric", "is"], "--metric is 'is', but metrics.names is fid,kid"),
         (["tiny.yaml", "--trials", "0"], "--trials"),
         (["tiny.yaml", "--set", "training.r1_gamma=1"], "searches for it"),

@@ -1,5 +1,6 @@
 """The members of a zip. Nothing is ever unpacked to disk, so no member can leave the archive."""
 
+import contextlib
 import functools
 import io
 import re
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from adavit.data.files.formats import is_image
 from adavit.data.files.members import (
     MAXIMUM_MEMBER_BYTES,
     Member,
@@ -26,6 +28,11 @@ _BOMB_RATIO = 200
 _BOMB_BYTES = 64 << 20
 _ENCRYPTED = 0x1
 _READ_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"}
+)
+"""Of files that people take for sets of images."""
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -50,13 +57,25 @@ def open_archive(path: Path) -> Iterator[list[Member | Skipped]]:
     except (
         Exception
     ) as error:  # a hostile central directory raises anything: struct, Unicode, OS errors
-        message = f"data.source '{path}' is not a zip that can be read ({printable(str(error))})"
+        what, remedy = _instead_of_a_zip(path, error)
         raise UserError(
-            f"{message}, but must be a folder of images, a zip of them, or a name. "
-            "Pack the images into a new zip, or give the folder they are in."
+            f"data.source '{path}' {what}, but must be a folder of images, a zip of them, or a name. {remedy}"
         ) from error
     with archive:
         yield _list_archive(archive, infos)
+
+
+def _instead_of_a_zip(path: Path, error: Exception) -> tuple[str, str]:
+    """What a file is that is no zip, and what to do about it."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return "is a video", "Extract its frames as images first, and give their folder."
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if is_image(file):
+            return "is one image", f"Give the folder that it is in: '{path.parent}'."
+    return (
+        f"is not a zip that can be read ({printable(str(error))})",
+        "Pack the images into a new zip, or give the folder they are in.",
+    )
 
 
 def _list_archive(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo]) -> list[Member | Skipped]:

@@ -158,6 +158,19 @@ def open_image(stream: BinaryIO) -> OpenedImage:
     return opened
 
 
+def is_image(stream: BinaryIO) -> bool:
+    """Whether a file begins as an image that is read here; damaged ones do too.
+
+    Args:
+        stream: The file, open at its beginning.
+    """
+    try:
+        _find_reader(stream.read(_HEAD_BYTES))
+    except Unreadable:
+        return False
+    return True
+
+
 def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAXIMUM_PIXELS:

@@ -13,7 +13,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError, first_line
 from adavit.models import Generator
 from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
-from adavit.runs.directory import RunDirectory
+from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.training.progress import Progress
 
@@ -85,6 +85,7 @@ def _load(path: Path) -> LoadedCheckpoint:
             f"{str(path)!r} holds a generator, expected a run directory or its checkpoint.pt, which"
             " hold the discriminator. Name one of these."
         )
+    check_there(path)
     if not path.is_dir():
         return LoadedCheckpoint(path, load_checkpoint(path), warning="")
     newest = load_newest(RunDirectory.open(path).checkpoint)

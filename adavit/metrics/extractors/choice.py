@@ -88,8 +88,9 @@ def _inception(
         if requested == "inception":
             raise
         note = (
-            f"{error} This goes on with the random extractor: names of figures end in _random, and they"
-            " compare with each other alone."
+            f"Warning: {error.what}, so a random network measures: its figures, such as fd_random, compare"
+            f" with each other alone. For Inception's, fetch {INCEPTION_WEIGHTS.url} and give it with"
+            f" {INCEPTION_WEIGHTS.named_as}."
         )
         return RandomFeatures(device), note
     state = INCEPTION_WEIGHTS.read(path, expected_state())

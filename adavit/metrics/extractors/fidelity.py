@@ -25,7 +25,7 @@ VGG16_WEIGHTS = WeightFile(
     "VGG16",
     torchvision.models.VGG16_Weights.IMAGENET1K_V1.url,
     "397923af",
-    "extractor vgg16:FILE",
+    "--extractor vgg16:FILE",
 )
 
 

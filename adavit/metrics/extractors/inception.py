@@ -20,7 +20,9 @@ from adavit.metrics.extractors.weight_files import WeightFile
 
 NETWORK = "inception-v3-compat"
 LAYER = "2048"
-INCEPTION_WEIGHTS = WeightFile("Inception", URL_INCEPTION_V3, "6726825d", "inception weights FILE")
+INCEPTION_WEIGHTS = WeightFile(
+    "Inception", URL_INCEPTION_V3, "6726825d", "--inception-weights FILE"
+)
 
 
 class InceptionFeatures:

@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import pickle
 import threading
+import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Mapping
@@ -29,7 +30,19 @@ SHOWN_DIGITS = 8
 
 
 class WeightsAbsentError(UserError):
-    """The weights are neither on disk nor to be had; `auto` then takes another extractor."""
+    """The weights are neither on disk nor to be had; `auto` then takes another extractor.
+
+    Attributes:
+        what: The clause that says so.
+
+    Args:
+        what: That clause.
+        remedy: Sentences about what can be done.
+    """
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}. {remedy}")
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -73,18 +86,18 @@ class WeightFile:
         if path.exists():
             digest = file_digest(path)
             if not self.is_published(digest):
-                other = f", or name it as {self.named_as} if other weights are wanted"
+                other = f", or give it with {self.named_as} if other weights are wanted"
                 raise UserError(
                     f"{path} has the sha256 {digest[:SHOWN_DIGITS]}..., but its name promises"
                     f" {self.digest_prefix}. Delete it{other if self.named_as else ''}."
                 )
             return path
         if not allow_download:
-            raise self._absent("the file is not there and downloads are off")
+            raise self._absent("are not on the disk, and downloads are off")
         try:
             self._download(path)
         except OSError as error:
-            raise self._absent(f"it could not be written there ({error})") from error
+            raise self._absent(f"could not be written to {path} ({error.strerror})") from error
         return path
 
     def is_published(self, digest: str) -> bool:
@@ -96,7 +109,7 @@ class WeightFile:
         if self.is_published(digest):
             return None
         return (
-            f"{path} (sha256 {digest[:SHOWN_DIGITS]}...) is not the published file of"
+            f"Warning: {path} (sha256 {digest[:SHOWN_DIGITS]}...) is not the published file of"
             f" {self.network} ({self.digest_prefix}...): {figures} are not comparable with"
             " published ones, unless it holds the same weights."
         )
@@ -131,9 +144,9 @@ class WeightFile:
                 digest.update(block)
                 file.write(block)
             if not self.is_published(digest.hexdigest()):
-                raise self._absent(
-                    f"{self.url} sent a file with the sha256"
-                    f" {digest.hexdigest()[:SHOWN_DIGITS]}... instead of {self.digest_prefix}..."
+                raise self._not_downloaded(
+                    f"the server sent a file with the sha256 {digest.hexdigest()[:SHOWN_DIGITS]}..."
+                    f" instead of {self.digest_prefix}..."
                 )
             finish(path)
 
@@ -152,23 +165,34 @@ class WeightFile:
         thread.start()
         thread.join(CONNECT_SECONDS)
         if not outcome:
-            raise self._absent(f"{self.url} did not answer within {CONNECT_SECONDS:g} s")
+            raise self._not_downloaded(f"no answer within {CONNECT_SECONDS:g} s")
         if isinstance(outcome[0], Exception):
-            raise self._absent(f"{self.url} could not be opened ({outcome[0]})") from outcome[0]
+            raise self._not_downloaded(_why(outcome[0])) from outcome[0]
         return outcome[0]
 
     def _read_block(self, response: BinaryIO) -> bytes:
         try:
             return response.read(1 << 20)
         except (OSError, http.client.HTTPException) as error:
-            raise self._absent(f"the download broke off ({error})") from error
+            raise self._not_downloaded(f"it broke off: {error}") from error
 
-    def _absent(self, reason: str) -> WeightsAbsentError:
-        other = f", name it as {self.named_as}" if self.named_as else ""
+    def _not_downloaded(self, why: str) -> WeightsAbsentError:
+        return self._absent(f"could not be downloaded ({why})")
+
+    def _absent(self, what: str) -> WeightsAbsentError:
+        other = f", give it with {self.named_as}" if self.named_as else ""
         return WeightsAbsentError(
-            f"the {self.network} weights are absent: {reason}. Expected them at {self.location}"
-            f" (from {self.url}). Place the file there{other}, or {self.otherwise}."
+            f"{self.network}'s weights {what}",
+            f"Fetch {self.url} and place it at {self.location}{other}, or {self.otherwise}.",
         )
+
+
+def _why(error: Exception) -> str:
+    """Why a URL could not be opened, without the wrapping that `urllib` puts around it."""
+    if isinstance(error, urllib.error.HTTPError) or not isinstance(error, OSError):
+        return str(error)
+    cause = getattr(error, "reason", error)
+    return f"no connection: {getattr(cause, 'strerror', None) or cause}"
 
 
 def file_digest(path: Path) -> str:

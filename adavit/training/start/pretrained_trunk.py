@@ -1,6 +1,6 @@
 """`training.init_discriminator`: a discriminator that starts from a pre-trained trunk, as far as it fits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 from torch import Tensor
@@ -11,10 +11,8 @@ from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.trunk_file import StoredTrunk
+from adavit.runtime.wording import listed
 from adavit.training.step.adversarial_step import AdversarialStep
-
-NAMED = 8
-"""So many tensors are named in one line; of more their number is told."""
 
 
 def start_from(trunk: StoredTrunk, step: AdversarialStep, config: ResolvedConfig) -> str:
@@ -73,14 +71,14 @@ def initialise_trunk(
             " those of the file with --set discriminator.KEY=VALUE, or pre-train again with these."
         )
     text = (
-        f"Took over {len(fitting)} of {len(wanted)} tensors of the discriminator's trunk from"
+        f"Loaded {len(fitting)} of {len(wanted)} tensors of the discriminator's trunk from"
         f" {stored.path}"
     )
     drawn = [name for name in wanted if name not in fitting]
     unused = [name for name in offered if name not in wanted]
     remarks = [
-        *([f"drawn from the seed: {_listed(drawn)}"] if drawn else []),
-        *([f"not used: {_listed(unused)}"] if unused else []),
+        *([f"drawn from the seed: {listed(drawn)}"] if drawn else []),
+        *([f"not used: {listed(unused)}"] if unused else []),
         *(differing if drawn or unused else []),
     ]
     return f"{text}; {'; '.join(remarks)}." if remarks else f"{text}."
@@ -99,9 +97,3 @@ def _interpolated(stored: StoredTrunk, encoder: VisionEncoder) -> dict[str, Tens
             resized = resize_position_embeddings(tables, module, grid=(layout.rows, layout.columns))
             state |= {f"{prefix}.{name}": table for name, table in resized.items()}
     return state
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -132,7 +132,7 @@ def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[
     fitting = load_fitting(network, offered)
     text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
     left = _left_out(wanted, offered, fitting)
-    return fitting, f"{text}; drawn anew: {', '.join(left)}." if left else f"{text}."
+    return fitting, f"{text}; newly initialised: {', '.join(left)}." if left else f"{text}."
 
 
 def _left_out(

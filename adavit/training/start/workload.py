@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from adavit.build.networks import generator_arguments
 from adavit.config.auto import RunFacts, resolve
-from adavit.config.layers import explain
+from adavit.config.mistakes import explain
 from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
@@ -28,6 +28,7 @@ from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, crowding, keep_freed_memory
 from adavit.runtime.wording import counted
+from adavit.training.start.effort import slow_step
 from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
@@ -187,7 +188,8 @@ def load_workload(
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
     check_memory(resolved, device)
-    for sentence in absurd_settings(resolved):
+    slow = slow_step(resolved, device)
+    for sentence in [*absurd_settings(resolved), *([] if slow is None else [slow])]:
         console.note(f"Warning: {sentence}")
     steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
     if steered_by_heldout and not len(split.heldout):

@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from adavit.config.auto import RunFacts, resolve
-from adavit.config.layers import build_config, explain, flatten, read_config_file
+from adavit.config.layers import build_config, flatten, read_config_file
+from adavit.config.mistakes import explain
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.experiments.grid_file import read_grid

@@ -54,10 +54,15 @@ def test_small_set_can_be_resized_and_made_grey() -> None:
         ("cifra10", "Did you mean 'cifar10'"),
         ("Small_Set", "Did you mean 'small_set'"),
         ("my/photos", "Check the path"),
+        ("sub/my_photo", "Did you mean 'sub/my_photos'"),
         ("small_set:test", "small_set has no splits: use --data small_set"),
     ],
 )
-def test_an_unknown_name_lists_the_names_and_the_nearest(source: str, advice: str) -> None:
+def test_an_unknown_name_lists_the_names_and_the_nearest(
+    source: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub" / "my_photos").mkdir(parents=True)
     with pytest.raises(UserError) as caught:
         load_images(source)
     message = str(caught.value)

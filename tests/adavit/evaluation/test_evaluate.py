@@ -116,7 +116,7 @@ def test_files_of_source_that_cannot_be_read_are_named_and_recorded(
     said = [note for note in console.notes if note.startswith("SOURCE: Skipped")]
     assert len(said) == 1
     assert "broken.png is not a PNG" in said[0]
-    assert "Files of SOURCE that are not among its images: 1." in record["notes"]
+    assert "1 file of SOURCE was left out: broken.png." in record["notes"]
 
 
 def test_files_are_read_as_asked_on_both_sides(run: Path, tmp_path: Path) -> None:
@@ -181,7 +181,11 @@ def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) ->
         ("run", {"metrics": ["is"]}, "has no classes"),
         ("run", {"metrics": ["fid", "fid"]}, "each metric once"),
         ("run", {"metrics": ["lpips"]}, "metrics name 'lpips'"),
-        ("run", {"metrics": ["recall"], "fakes": 3}, "3 generated images, but neighbourhoods"),
+        (
+            "run",
+            {"metrics": ["recall"], "fakes": 3},
+            "need at least 4 generated images, but there are only 3",
+        ),
         ("run", {"metrics": ["fid_infinity"], "fakes": 9}, "needs at least 30"),
         ("run", {"extractor": "lpips-vgg16"}, "names fid,kid,kid_subsets, but --extractor lpips"),
         ("run", {"extractor": "vgg"}, "extractor is 'vgg', but must be one of .*Use one of these"),

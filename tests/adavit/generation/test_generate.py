@@ -14,6 +14,7 @@ from adavit.generation.generate import find_class, generate
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.sampling import images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
+from adavit.runtime.console import SilentConsole
 from tests.networks import GENERATOR, make_generator
 
 ARGUMENTS = {
@@ -31,18 +32,23 @@ ARGUMENTS = {
 def stored(tmp_path: Path) -> str:
     torch.manual_seed(0)
     path = tmp_path / "generator.safetensors"
+    store(path, images=0)
+    return str(path)
+
+
+def store(path: Path, *, images: int) -> None:
+    path.parent.mkdir(exist_ok=True)
     save_generator(
         path,
         make_generator(**ARGUMENTS).eval(),
         arguments=ARGUMENTS,
-        config={"data": {"source": str(tmp_path / "photos")}},
+        config={"data": {"source": str(path.parent / "photos")}},
         data_fingerprint="",
-        images=0,
+        images=images,
         metric=None,
         classes=("cat", "dog"),
         label_counts=[3, 1],
     )
-    return str(path)
 
 
 def test_a_class_has_a_name_or_a_number(stored: str) -> None:
@@ -138,3 +144,43 @@ def test_a_class_is_found_however_its_letters_are_written(stored: str) -> None:
     opened = dataclasses.replace(read_generator(stored), classes=("caf\u00e9", "th\u0065\u0301"))
     assert find_class(opened, "cafe\u0301") == 0
     assert find_class(opened, "th\u00e9") == 1
+
+
+class Told(SilentConsole):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.results: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def result(self, text: str) -> None:
+        self.results.append(text)
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_it_is_said_which_generator_drew_and_what_lay_in_the_folder(
+    which: str, stored: str, tmp_path: Path
+) -> None:
+    run, out, told = tmp_path / "run", tmp_path / "out", Told()
+    for name, images in (("best", 0), ("last", 2500)):
+        store(run / f"generator-{name}.safetensors", images=images)
+    (run / "config.yaml").write_text("run: {}\n")
+    generate(stored, [1, 2, 9], out, class_name="cat", grid=GridLayout(), console=told)
+    source = str(tmp_path / "generator.safetensors")
+    assert told.results == [f"Wrote 3 images and grid.png to {out}: {source}, of 0 kimg."]
+    assert told.notes == ["Warning: this generator is untrained; train longer for a better one."]
+
+    told = Told()
+    generate(str(run), [1, 2], out, class_name="dog", which=which, console=told)
+    kimg = {"best": "0", "last": "2.5"}[which]
+    assert told.results == [
+        f"Wrote 2 images to {out}: the {which} generator of the run, of {kimg} kimg."
+    ]
+    assert told.notes[:2] == [
+        f"In {out} 2 images were replaced and 1 other image stays.",
+        f"Removed {out / 'grid.png'}, which showed images of an earlier call.",
+    ]
+    warned = [note for note in told.notes if note.startswith("Warning")]
+    assert len(warned) == (which == "best")
+    assert all(line.endswith("--which last draws the last one of the run.") for line in warned)

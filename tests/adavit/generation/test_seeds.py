@@ -46,5 +46,5 @@ def test_what_is_no_seed_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["3-2", "0-1000000", "0-99999999999"])
 def test_ranges_rise_and_end(text: str) -> None:
-    with pytest.raises(UserError, match="expected up to a million rising numbers"):
+    with pytest.raises(UserError, match="expected at most a million numbers, rising, such as 1-5"):
         parse_seeds(text)

@@ -195,7 +195,9 @@ def test_inputs_that_do_not_fit_are_refused_with_a_remedy() -> None:
         generator(torch.randn(3, 23))
     with pytest.raises(ValueError, match=r"no classes .*Pass labels=None"):
         generator(latents(), torch.zeros(3, dtype=torch.int64))
-    with pytest.raises(ValueError, match="labels are None, but this network has 3 classes"):
+    with pytest.raises(
+        ValueError, match=r"labels are None, but this generator has 3 classes.*\(latents, 0\)"
+    ):
         conditional(latents())
     with pytest.raises(ValueError, match=r"not one-hot"):
         conditional(latents(), torch.eye(3))
@@ -213,3 +215,19 @@ def test_a_class_for_all_is_a_number_or_a_name() -> None:
         generator(latents(), "lily")
     with pytest.raises(ValueError, match="labels"):
         generator(latents(), 3)
+    with pytest.raises(ValueError, match=r"such as generator\(latents, 'daisy'\), or a list"):
+        generator(latents())
+
+
+def test_classes_of_each_image_are_a_list_of_numbers_and_names() -> None:
+    generator = small(num_classes=3).eval()
+    generator.classes = ("daisy", "rose", "tulip")
+    expected = generator(latents(), torch.tensor([1, 2, 0]))
+    assert torch.equal(generator(latents(), ["rose", "tulip", "daisy"]), expected)
+    assert torch.equal(generator(latents(), ("rose", 2, 0)), expected)
+    with pytest.raises(ValueError, match="'lily', expected one of the classes"):
+        generator(latents(), ["rose", "lily", "daisy"])
+    with pytest.raises(ValueError, match=r"labels hold 1\.5, expected numbers or names"):
+        generator(latents(), [1.5, 0, 0])
+    with pytest.raises(ValueError, match=r"labels have the shape \[2\]"):
+        generator(latents(), ["rose", "tulip"])

@@ -22,7 +22,7 @@ from adavit.report.listing import list_runs
 from adavit.report.report import write_report
 from adavit.runs.records import check_writable
 from adavit.runtime.cache_folder import default_cache_dir
-from adavit.runtime.paths import expand_home, home_folder, takes_paths
+from adavit.runtime.paths import expand_home, home_folder, near_paths, takes_paths
 
 
 @pytest.fixture
@@ -156,3 +156,11 @@ def test_a_file_of_weights_may_lie_at_home(home: Path) -> None:
 def test_the_cache_may_lie_at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADAVIT_CACHE", "~/kept")
     assert default_cache_dir() == home / "kept"
+
+
+def test_what_a_path_is_a_slip_for_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "my_photos").mkdir()
+    assert near_paths(tmp_path / "my_photo") == [str(tmp_path / "my_photos")]
+    assert near_paths(tmp_path / "drawn") == []
+    assert near_paths(tmp_path / "absent" / "my_photo") == []
+    assert near_paths(Path("a\0b/my_photo")) == []

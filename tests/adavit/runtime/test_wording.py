@@ -1,6 +1,13 @@
 import pytest
 
-from adavit.runtime.wording import counted, did_you_mean, duration, size, with_middle_left_out
+from adavit.runtime.wording import (
+    counted,
+    did_you_mean,
+    duration,
+    listed,
+    size,
+    with_middle_left_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +56,9 @@ def test_a_time_has_the_unit_that_people_would_use(seconds: float, words: str) -
 )
 def test_a_size_has_the_unit_that_people_would_use(count: int, words: str) -> None:
     assert size(count) == words
+
+
+def test_of_many_names_the_first_are_listed() -> None:
+    assert listed(iter(["a"])) == "a"
+    assert listed(["a", "b", "c"]) == "a, b, c"
+    assert listed(map(str, range(1203))) == "0, 1, 2, 3, 4, 5, 6, 7 and 1,195 more"

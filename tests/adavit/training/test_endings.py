@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adavit.runs.directory import RunDirectory
-from adavit.training.endings import collapse_warning, diverged, stopped
+from adavit.training.endings import best_words, collapse_warning, diverged, stopped
 from adavit.training.progress import Progress
 
 RUN = RunDirectory(Path("run"))
@@ -66,3 +66,9 @@ def test_a_collapse_is_one_line_with_figures_and_files(set_aside: bool) -> None:
     assert "\n" not in line
     assert ("the checkpoint of 40 kimg as run/checkpoint-sound.pt" in line) is set_aside
     assert ("--transfer run/checkpoint-sound.pt" in line) is set_aside
+
+
+def test_a_best_network_that_is_untrained_is_called_so() -> None:
+    record = {"name": "fd_random", "fd_random": 97.234, "images": 0}
+    assert best_words(record) == "best fd_random 97.23 at 0 kimg (the untrained network)"
+    assert best_words({**record, "images": 1500}) == "best fd_random 97.23 at 1.5 kimg"

@@ -133,6 +133,22 @@ def test_a_file_that_is_no_zip_is_an_error_of_three_parts(tmp_path: Path, conten
         pass
 
 
+@pytest.mark.parametrize("head", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF1234WEBP"])
+def test_one_image_is_called_so_whatever_its_name(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "a").write_bytes(head + b"\0" * 90)
+    match = f"/a' is one image, but must be .* Give the folder that it is in: '{tmp_path}'"
+    with pytest.raises(UserError, match=match), open_archive(tmp_path / "a"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "CLIP.MOV"])
+def test_a_video_is_called_so(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\0\0\0\x18ftypisom")
+    match = "is a video, but must be .* Extract its frames"
+    with pytest.raises(UserError, match=match), open_archive(tmp_path / name):
+        pass
+
+
 def test_a_truncated_zip_is_an_error(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {f"{index}.png": b"x" * 100 for index in range(9)})
     path.write_bytes(path.read_bytes()[:-40])

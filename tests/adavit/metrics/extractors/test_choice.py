@@ -21,15 +21,18 @@ def test_auto_without_weights_goes_on_with_random_and_says_so() -> None:
     extractor, note = choose_extractor("auto", allow_download=False)
     assert extractor.name == "random"
     assert note is not None
-    assert str(INCEPTION_WEIGHTS.location) in note
-    assert "end in _random, and they compare with each other alone" in note
+    assert note == (
+        "Warning: Inception's weights are not on the disk, and downloads are off, so a random network"
+        " measures: its figures, such as fd_random, compare with each other alone. For Inception's,"
+        f" fetch {INCEPTION_WEIGHTS.url} and give it with --inception-weights FILE."
+    )
 
 
 def test_inception_asked_for_and_absent_is_an_error_that_names_the_file_and_the_way_to_name_another() -> (
     None
 ):
     with pytest.raises(
-        WeightsAbsentError, match="name it as inception weights FILE, or use"
+        WeightsAbsentError, match="give it with --inception-weights FILE, or use"
     ) as caught:
         choose_extractor("inception", allow_download=False)
     assert str(INCEPTION_WEIGHTS.location) in str(caught.value)

@@ -43,7 +43,7 @@ def test_the_whole_trunk_is_taken_over_and_nothing_else(discriminator: Make) -> 
     assert not torch.equal(network.encoder.class_token, before["encoder.class_token"])
     count = len(stored.state())
     assert (
-        text == f"Took over {count} of {count} tensors of the discriminator's trunk from"
+        text == f"Loaded {count} of {count} tensors of the discriminator's trunk from"
         " trunk.safetensors."
     )
 
@@ -77,7 +77,7 @@ def test_positions_are_interpolated_to_another_grid(discriminator: Make, positio
     expected = resize_position_embeddings(given, network.encoder, grid=(4, 4))
     count = len(given)
     text = initialise(network, stored, resolution=32, **changes)
-    assert text.startswith(f"Took over {count} of {count} tensors")
+    assert text.startswith(f"Loaded {count} of {count} tensors")
     for name, tensor in network.encoder.state_dict().items():
         assert torch.equal(tensor, expected[name]), name
     for name, tensor in stored.state().items():

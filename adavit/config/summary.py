@@ -1,0 +1,69 @@
+"""The settings of a run in a few lines, for people: what was given, and what was chosen for what was left open."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from adavit.augment.settings import MAGNITUDES, OPERATIONS
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.section import AUTO
+
+WIDTH = 100
+"""Characters of a line."""
+
+_COLUMN = 1 + max(map(len, RunConfig.model_fields))
+_FOLLOW = {f"augment.{name}" for name in (*OPERATIONS, *MAGNITUDES)}
+"""Chosen too, but told by the name of the preset that they follow from."""
+
+
+def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
+    """Lines of settings by section, those that have their defaults left out.
+
+    Args:
+        config: As it was asked for, presets included.
+        resolved: What it has become.
+    """
+    kind = {"discriminator": {"kind": config.discriminator.kind}}
+    default = RunConfig.model_validate(kind).as_dict()
+    default["discriminator"].pop("kind")
+    given: dict[str, list[str]] = {}
+    chosen: dict[str, list[str]] = {}
+    held = resolved.as_dict()
+    for section, values in config.as_dict().items():
+        for key, value in values.items():
+            if value == AUTO:
+                if held[section][key] != AUTO and f"{section}.{key}" not in _FOLLOW:
+                    chosen.setdefault(section, []).append(f"{key} {_shown(held[section][key])}")
+            elif value != default[section].get(key):
+                given.setdefault(section, []).append(f"{key} {_shown(value)}")
+    blocks = [("Settings given:", given), ("Chosen for what was left open:", chosen)]
+    return "\n".join(line for title, found in blocks if found for line in (title, *_lines(found)))
+
+
+def _lines(found: Mapping[str, list[str]]) -> list[str]:
+    indent = "  "
+    return [
+        line.replace("\0", " ")
+        for section, parts in found.items()
+        for line in textwrap.wrap(
+            # A blank within a part would let it be broken there.
+            ", ".join(part.replace(" ", "\0") for part in parts),
+            WIDTH,
+            initial_indent=f"{indent}{section:<{_COLUMN}}",
+            subsequent_indent=" " * (len(indent) + _COLUMN),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value)

@@ -1,0 +1,60 @@
+"""How much a training step calculates, at a glance: on a CPU a step of a published setting can take minutes."""
+
+import torch
+
+from adavit.config.discriminator import ViTConfig
+from adavit.config.run import ResolvedConfig
+from adavit.models.sizes import BASE_RESOLUTION, channels_at
+
+CONVOLUTIONS = 2
+"""Of 3x3 at each resolution of either network, about."""
+
+PASSES = 10
+"""Forward passes through one of the networks that a step costs: images of both kinds, forwards and backwards."""
+
+SLOW_OPERATIONS = 3e12
+"""From here on a step is called slow: half a minute at the 100 billion operations per second of two to four cores."""
+
+
+def step_operations(config: ResolvedConfig) -> float:
+    """Multiplications and additions of a step without penalties, to a factor of about two.
+
+    Args:
+        config: Of the run.
+    """
+    side, generator, discriminator = config.data.resolution, config.generator, config.discriminator
+    drawing = _convolutions(side, generator.channel_base, generator.channel_max)
+    if isinstance(discriminator, ViTConfig):
+        tokens = (side // discriminator.patch) ** 2
+        weights = discriminator.width**2 * (4 + 2 * discriminator.mlp_ratio)
+        judging = 2 * tokens * discriminator.depth * (weights + 2 * tokens * discriminator.width)
+    else:
+        judging = _convolutions(side, discriminator.channel_base, discriminator.channel_max)
+    return PASSES / 2 * (drawing + judging) * config.training.batch
+
+
+def slow_step(config: ResolvedConfig, device: torch.device) -> str | None:
+    """A sentence where a step is foreseen to take long; None elsewhere.
+
+    Args:
+        config: Of the run.
+        device: Where it trains.
+    """
+    if device.type != "cpu" or step_operations(config) < SLOW_OPERATIONS:
+        return None
+    return (
+        f"each step may take a minute or more on a CPU, the first included: {config.training.batch} images go"
+        " through networks of a size for an accelerator. Use a smaller --batch, or smaller networks"
+        " (generator.channel_max, discriminator settings). A signal to stop is heeded after the step; a"
+        " second Ctrl-C at once."
+    )
+
+
+def _convolutions(side: int, channel_base: int, channel_max: int) -> float:
+    """Operations of one forward pass of a convolutional network, for one image."""
+    total = 0
+    while side >= BASE_RESOLUTION:
+        channels = channels_at(side, channel_base=channel_base, channel_max=channel_max)
+        total += CONVOLUTIONS * 2 * 9 * channels**2 * side**2
+        side //= 2
+    return total

@@ -1,0 +1,72 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adavit.config.layers import build_config, parse_assignment, read_config_file
+from adavit.config.mistakes import near_key
+from adavit.config.settings import settings_of
+from adavit.errors import UserError
+
+KNOWN = [*settings_of(), *{key.partition(".")[0] for key in settings_of()}]
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("training.r1_gama", "training.r1_gamma"),
+        ("trainnig", "training"),
+        ("trainig.batch", "training.batch"),
+        ("training.batch_size", "training.batch"),
+        ("augment.batch", "training.batch"),
+        ("training.learning_rate", "training.generator_lr and training.discriminator_lr"),
+        ("training.lr", "training.generator_lr and training.discriminator_lr"),
+        ("training.warp_speed", None),
+        ("nope", None),
+        ("dataset.zzz", None),
+    ],
+)
+def test_only_slips_are_taken_for_a_setting(key: str, meant: str | None) -> None:
+    assert near_key(key, KNOWN) == meant
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"training": {"batch": "sixteen"}},
+            "training.batch is 'sixteen', expected a whole number.",
+        ),
+        ({"training": {"batch": 2.5}}, "training.batch is 2.5, expected a whole number."),
+        ({"data": {"mirror": "sometimes"}}, "data.mirror is 'sometimes', expected true or false."),
+        ({"training": {"adam_beta1": "x"}}, "training.adam_beta1 is 'x', expected a number."),
+        (
+            {"discriminator": {"stem": "plain"}},
+            "discriminator.stem is not a setting of the resnet discriminator, but of vit. Leave it out, or set"
+            " discriminator.kind to vit.",
+        ),
+        (
+            {"discriminator": {"kind": "vit", "form": "plain"}},
+            "discriminator.form is not a setting of the vit discriminator, but of resnet.",
+        ),
+    ],
+)
+def test_what_was_expected_is_said_in_words(values: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build_config([values])
+    assert str(caught.value).startswith(expected)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_to_be_changed_is_where_the_value_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("training: {batch: 0, total_kimg: -1}\n")
+    from_file, assigned = read_config_file(file), parse_assignment("training.batch=-2")
+    with pytest.raises(UserError) as caught:
+        build_config([from_file, assigned])
+    first, second = sorted(str(caught.value).splitlines())
+    assert first.startswith("training.batch is -2, ")
+    assert first.endswith(" Change --set training.batch.")
+    assert second.endswith(f" Change it in --config {str(file)!r}.")
+    with pytest.raises(UserError, match=r"Change --set training\.batch, the flag or the file"):
+        build_config([assigned, {"training": {"batch": -3}}])

@@ -1,0 +1,66 @@
+import re
+from typing import Any
+
+import pytest
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config, preset_names, read_preset
+from adavit.config.summary import WIDTH, summarise_settings
+
+
+def summary(*layers: Any) -> str:
+    config = build_config(layers)
+    return summarise_settings(config, resolve(config, RunFacts(32, 100, "cpu")))
+
+
+def blocks(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What is said by section, of the two blocks."""
+    found: list[dict[str, str]] = [{}, {}]
+    where, section = found[1], ""
+    for line in text.splitlines():
+        if not line.startswith(" "):
+            where = found[0] if line == "Settings given:" else found[1]
+        elif line[2] != " ":
+            section = line.split()[0]
+            where[section] = line.split(maxsplit=1)[1]
+        else:
+            where[section] += " " + line.strip()
+    return found[0], found[1]
+
+
+def test_what_was_given_and_what_was_chosen_stand_apart_and_defaults_nowhere() -> None:
+    given, chosen = blocks(
+        summary(
+            {"data": {"source": "my photos"}, "training": {"batch": 8, "total_kimg": 0.5}},
+            {"metrics": {"names": ["fid", "kid"]}, "data": {"mirror": True}},
+        )
+    )
+    assert given["data"] == "source my photos, mirror true"
+    assert given["training"] == "total_kimg 0.5, batch 8"
+    assert "batch" not in chosen["training"]
+    assert "r1_gamma 1," in chosen["training"]
+    assert "channel_base 512" in chosen["generator"]
+    assert chosen["data"] == "resolution 32"
+    assert "seed" not in chosen["run"]
+    assert "auto" not in " ".join(chosen.values())
+
+
+def test_every_setting_that_was_left_open_is_said() -> None:
+    config = build_config([{"discriminator": {"kind": "vit"}}])
+    still_open = {"extractor", "device"}  # until the run is prepared
+    given, chosen = blocks(summary({"discriminator": {"kind": "vit"}}))
+    assert given["discriminator"] == "kind vit"
+    assert blocks(summary({"metrics": {"names": []}}))[0]["metrics"] == "names none"
+    for section in ("generator", "discriminator", "training", "metrics", "run"):
+        open_keys = [
+            k for k, v in config.as_dict()[section].items() if v == "auto" and k not in still_open
+        ]
+        assert re.findall(r"(?:^|, )(\w+) ", chosen[section]) == open_keys
+
+
+@pytest.mark.parametrize("preset", [None, *preset_names()])
+def test_it_is_short_and_narrow(preset: str | None) -> None:
+    layers = [] if preset is None else [read_preset(preset)]
+    lines = summary({"data": {"source": "photos"}}, *layers).splitlines()
+    assert len(lines) <= 22
+    assert all(len(line) <= WIDTH for line in lines)
