@@ -87,7 +87,7 @@ def trimmed(lengths: np.ndarray) -> dict[str, float]:
     if not np.isfinite(lengths).all():
         raise RunError(
             "the path length is not finite, but the generator's images should be. Evaluate another"
-            " generator, of a run with --which best or --which last."
+            " generator of the run: the best or the last one."
         )
     low = np.percentile(lengths, DISCARDED_PERCENT, method="lower")
     high = np.percentile(lengths, 100 - DISCARDED_PERCENT, method="higher")

@@ -439,7 +439,7 @@ def test_what_is_neither_path_nor_name_is_an_error(source: str) -> None:
 def test_a_single_image_is_not_a_source(tmp_path: Path) -> None:
     (tmp_path / "1.png").write_bytes(png())
     with pytest.raises(
-        UserError, match=r"not a zip .* but must be a folder of images, a zip of them, or a name"
+        UserError, match=r"is one image, but must be a folder of images, a zip of them, or a name"
     ):
         load_images(str(tmp_path / "1.png"))
 

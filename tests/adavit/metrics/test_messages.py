@@ -1,4 +1,4 @@
-"""The metrics know no command line, so nothing that they say names one of its flags."""
+"""The metrics know no command line: they name no flag but the two by which weights are given."""
 
 import ast
 import re
@@ -18,7 +18,12 @@ def text_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def flags_in(source: str) -> list[int]:
-    return [line for line, text in text_of(ast.parse(source)) if FLAG.search(text)]
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        # Who lacks weights is to read what to type, whichever command needs them.
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "WeightFile":
+            node.args.clear()
+    return [line for line, text in text_of(tree) if FLAG.search(text)]
 
 
 def test_no_text_of_the_metrics_names_a_flag() -> None:

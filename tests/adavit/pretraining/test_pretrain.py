@@ -57,7 +57,7 @@ def test_a_pretraining_leaves_a_trunk_and_its_figures(
     assert log[0]["training_loss"] is None
     out = capsys.readouterr().out
     assert "held-out accuracy 0." in out
-    assert "(majority 0." in out
+    assert "(always the commonest colour: 0." in out
     assert "  p 0" not in out
     assert f"--init-discriminator {file}" in out
 
@@ -327,7 +327,7 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_says_so(
         newest.unlink()
     said = Notes()
     resume_pretraining(folder, console=said)
-    (warning,) = [line for line in said.lines if line.startswith("Warning")]
+    (warning,) = [line for line in said.lines if line.startswith("Warning: checkpoint")]
     reason = "is gone" if ailment == "gone" else "is damaged or not a checkpoint"
     assert warning.startswith(f"Warning: checkpoint {str(newest)!r} {reason}")
     assert warning.endswith("pretraining-1.pt, written before it, is taken instead.")

@@ -139,8 +139,11 @@ def test_a_folder_that_is_not_empty_is_not_taken(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no config\.yaml"):
+    with pytest.raises(UserError, match=r"there is no '.*nothing'.* adavit runs lists"):
         RunDirectory.open(tmp_path / "nothing")
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(UserError, match=r"no config\.yaml"):
+        RunDirectory.open(tmp_path / "photos")
 
 
 def test_every_file_has_a_name_of_its_own_inside_the_folder(tmp_path: Path) -> None:

@@ -269,7 +269,8 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
     )
     console = Notes()
     train(make("run"), console=console)
-    assert [line for line in console.lines if line.startswith("Warning")] == [
+    said = [line for line in console.lines if line.startswith("Warning")]
+    assert [line for line in said if "images are little to learn from" not in line] == [
         "Warning: p has been at its cap for 0.5 kimg",
         "Warning: entropy 1",
     ]
