@@ -23,6 +23,7 @@ ORDER = (
     "models",
     "data",
     "metrics",
+    "features",
     "runs",
     "config",
     "watch",

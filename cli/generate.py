@@ -31,6 +31,13 @@ from adavit.generation.seeds import parse_seeds
     type=click.Choice(["shares", "even"]),
     help="How classes are drawn: as often as in the training images, or all with equal chance.  [default: shares]",
 )
+@click.option(
+    "--noise",
+    type=click.Choice(["seed", "fixed", "none"]),
+    default="seed",
+    show_default=True,
+    help="Noise at each pixel, where the generator has any: by the seed, the same for all, or none.",
+)
 @options.which
 @click.option(
     "--grid",

@@ -10,6 +10,7 @@ HEADINGS = {
     "data": "Images",
     "augment": "Augmentation",
     "discriminator": "Discriminator",
+    "features": "Discriminator",
     "training": "Training",
     "pretraining": "Training",
     "metrics": "Evaluation while training",

@@ -18,6 +18,7 @@ from adavit.errors import UserError
 @options.setting("--out")
 @options.setting("--kimg")
 @options.setting("--discriminator")
+@options.setting("--features")
 @options.setting("--init-discriminator")
 @options.image_settings
 @options.setting("--cond/--no-cond")

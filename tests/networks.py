@@ -14,6 +14,7 @@ GENERATOR: dict[str, Any] = {
     "mapping_lr_multiplier": 0.01,
     "channel_base": 16384,
     "channel_max": 512,
+    "noise": "learned",
 }
 RESNET: dict[str, Any] = {
     **IMAGES,

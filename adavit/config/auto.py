@@ -44,7 +44,7 @@ def resolve(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
     """
     # Later sections lean on earlier ones (the learning rate on the width), so they are filled in order.
     filled = config.as_dict()
-    for section in ("data", "augment", "generator", "discriminator", "training", "metrics", "run"):
+    for section in _RULES:
         chosen = _RULES[section](filled, facts)
         given = {key: value for key, value in filled[section].items() if value != AUTO}
         filled[section] |= chosen | given
@@ -107,6 +107,10 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "mlp_ratio": 2.0 if on_cpu else 4.0,
         "minibatch_std_group": 4 if on_cpu else 0,
     }
+
+
+def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
+    return {"side": max(64, min(facts.resolution, 224))}
 
 
 def _channels(facts: RunFacts) -> dict[str, Any]:
@@ -200,6 +204,7 @@ _RULES = {
     "augment": _augment,
     "generator": _generator,
     "discriminator": _discriminator,
+    "features": _features,
     "training": _training,
     "metrics": _metrics,
     "run": _run,

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ResNetConfig, ViTConfig
+from adavit.config.features import FeaturesConfig
 from adavit.config.section import (
     MOST,
     SEED_END,
@@ -71,6 +72,9 @@ class GeneratorConfig(ConfigModel):
     CPU 16 * resolution."""
     channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
+    noise: Literal["learned", "bounded", "none"] = Field("learned")
+    """What its convolutions add at each pixel: StyleGAN2's noise of learned strength, the same of at most 0.1, or
+    nothing."""
 
 
 class MetricsConfig(ConfigModel):
@@ -141,6 +145,7 @@ class _WholeConfig(ConfigModel):
     augment: AugmentConfig
     generator: GeneratorConfig
     discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")]
+    features: FeaturesConfig
     training: TrainingConfig
     metrics: MetricsConfig
     run: RunSettings
@@ -224,6 +229,7 @@ class RunConfig(_WholeConfig):
     discriminator: Annotated[
         Writable[ViTConfig] | Writable[ResNetConfig], Field(discriminator="kind")
     ] = writable(ResNetConfig)()
+    features: Writable[FeaturesConfig] = writable(FeaturesConfig)()
     training: Writable[TrainingConfig] = writable(TrainingConfig)()
     metrics: Writable[MetricsConfig] = writable(MetricsConfig)()
     run: Writable[RunSettings] = writable(RunSettings)()

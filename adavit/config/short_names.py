@@ -14,6 +14,7 @@ SHORT_NAMES = {
     "out": "run.out",
     "kimg": "training.total_kimg",
     "discriminator": "discriminator.kind",
+    "features": "features.network",
     "init_discriminator": "training.init_discriminator",
     "resolution": "data.resolution",
     "channels": "data.channels",

@@ -140,6 +140,10 @@ def comparison_key(protocol: Mapping[str, Any], metric: str) -> dict[str, Any]:
     without_real_side = REAL_SIDE if metric in WITHOUT_REAL_IMAGES else ()
     left_out = (*INCIDENTAL, "settings", *without_real_side)
     settings = protocol.get("settings")
+    if (
+        protocol.get("extractor") == "random"
+    ):  # related to no network that a discriminator sees through
+        left_out = (*left_out, "discriminator_saw")
     fields = {
         **{key: value for key, value in protocol.items() if key not in left_out},
         "setting": settings.get(metric) if isinstance(settings, dict) else None,

@@ -109,11 +109,12 @@ def build_evaluator(
 
 
 def generator_protocol(generator: Generator, *, seed: int, truncation: float) -> dict[str, Any]:
-    """Entries of a protocol on how images were drawn: seed, truncation, labels."""
+    """Entries of a protocol on how images were drawn, and what the generator was judged through."""
     return {
         "seed": seed,
         "truncation": truncation,
         "labels": "training images" if generator.num_classes else None,
+        "discriminator_saw": list(generator.discriminator_saw) or None,
     }
 
 

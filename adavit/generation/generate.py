@@ -11,7 +11,7 @@ from adavit.errors import UserError
 from adavit.generation.grid import image_grid
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.output_folder import OutputFolder
-from adavit.generation.sampling import image_from_tensor, images_of_seeds, png_bytes
+from adavit.generation.sampling import NoiseOfSeeds, image_from_tensor, images_of_seeds, png_bytes
 from adavit.generation.seeds import whole_number
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
@@ -34,6 +34,7 @@ def generate(
     truncation: float = 1.0,
     class_name: str | None = None,
     labels: Literal["shares", "even"] | None = None,
+    noise: NoiseOfSeeds = "seed",
     which: str | None = None,
     grid: GridLayout | None = None,
     device: str = "auto",
@@ -49,6 +50,7 @@ def generate(
         class_name: Class by name or number, for a conditional generator; None draws it by the seed.
         labels: How it is drawn then: in the shares of the training images (None too), or all alike; never
             a class without an image.
+        noise: What the generator adds at each pixel: drawn by the seed, the fixed noise of its file, or none.
         which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side, laid out so; None writes no grid.
         device: As `adavit.runtime.devices.choose_device`.
@@ -82,6 +84,7 @@ def generate(
         class_index=class_index,
         class_weights=_class_weights(stored, labels),
         truncation=truncation,
+        noise=noise,
     )
     for seed, (image, index) in zip(seeds, drawn, strict=True):
         folder.write(f"seed{seed:04d}.png", png_bytes(image_from_tensor(image)))

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from adavit.data import images_to_uint8
 from adavit.errors import RunError
 from adavit.models import Generator
 from adavit.runtime.randomness import generator_for
+
+NoiseOfSeeds = Literal["seed", "fixed", "none"]
 
 BATCH = 64
 """Images at a time. Fixed, because the numbers drawn for an image depend on the batch they come in."""
@@ -155,15 +157,18 @@ def images_of_seeds(
     class_index: int | None = None,
     class_weights: Sequence[float] | None = None,
     truncation: float = 1.0,
+    noise: NoiseOfSeeds = "seed",
 ) -> Iterator[tuple[Tensor, int | None]]:
     """One image per seed; a seed gives the same image whichever others are asked for.
 
     Args:
-        generator: In evaluation mode; its fixed noise is used.
+        generator: In evaluation mode; "none" takes its noise away for good.
         seeds: Any integers >= 0.
         class_index: Class of a conditional generator; None draws it by the seed.
         class_weights: How often each class is drawn then, in any unit, such as training images.
         truncation: Factor on the distance of w from its average; 1 is none.
+        noise: What is added at each pixel: drawn by the seed, as evaluations draw it anew for each image; the
+            fixed noise of the generator, the same for all; or none.
 
     Yields:
         Image [C, H, W], uint8, on the CPU; and its class, or None without classes.
@@ -173,6 +178,8 @@ def images_of_seeds(
     """
     if generator.num_classes and class_index is None and class_weights is None:
         raise ValueError("The generator is conditional, expected a class or the weights of all.")
+    if noise == "none":
+        generator.synthesis.silence()
     device = generator.w_average.device
     for seed in seeds:
         stream = generator_for(seed, "latents", 0)
@@ -184,7 +191,8 @@ def images_of_seeds(
                 weights = torch.tensor(class_weights, dtype=torch.float64)
                 index = int(torch.multinomial(weights, 1, generator=stream))
             labels = torch.tensor([index], device=device)
-        image = generator(latents.to(device), labels, truncation=truncation)
+        pixels = generator_for(seed, "noise", 0) if noise == "seed" else None
+        image = generator(latents.to(device), labels, truncation=truncation, noise=pixels)
         yield drawn_bytes(image)[0].cpu(), index
 
 

@@ -27,6 +27,7 @@ class Generator(nn.Module):
         mapping_lr_multiplier: Factor on the learning rate of the mapping network.
         channel_base: Channels at resolution r are min(channel_base // r, channel_max).
         channel_max: See `channel_base`.
+        noise: What the convolutions add at each pixel, of `pixel_noise.NOISES`.
 
     Raises:
         ValueError: If a size is out of range.
@@ -36,6 +37,9 @@ class Generator(nn.Module):
 
     classes: tuple[str, ...] = ()
     """Names of the classes, by number; a file of a generator knows them, a new one has none."""
+
+    discriminator_saw: tuple[str, ...] = ()
+    """Networks trained on other images that it was judged through (`features.seen` of its run)."""
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Generator(nn.Module):
         mapping_lr_multiplier: float,
         channel_base: int,
         channel_max: int,
+        noise: str,
     ) -> None:
         super().__init__()
         self.resolution = resolution
@@ -68,6 +73,7 @@ class Generator(nn.Module):
             style_dim=style_dim,
             channel_base=channel_base,
             channel_max=channel_max,
+            noise=noise,
         )
         self.register_buffer("w_average", torch.zeros(style_dim))
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from adavit.models.layers import LEAKY_RELU_GAIN, LEAKY_RELU_SLOPE, EqualisedLinear
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
+from adavit.models.pixel_noise import NOISES
 from adavit.models.resampling import upsample
 from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
 from adavit.runtime.precision import full_precision
@@ -21,10 +22,9 @@ class SynthesisLayer(nn.Module):
         out_channels: Channels of the output.
         style_dim: Length W of the styles.
         resolution: Side of the output in pixels.
+        noise: What is added at each pixel, of `pixel_noise.NOISES`.
         upsample: Whether the input has half that side.
     """
-
-    fixed_noise: Tensor
 
     def __init__(
         self,
@@ -33,18 +33,18 @@ class SynthesisLayer(nn.Module):
         *,
         style_dim: int,
         resolution: int,
+        noise: str,
         upsample: bool = False,
     ) -> None:
         super().__init__()
-        self.resolution = resolution
         self.upsample = upsample
         self.affine = EqualisedLinear(style_dim, in_channels, bias_init=1.0)
         weight = torch.randn(out_channels, in_channels, 3, 3)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.weight_gain = 1.0 / math.sqrt(in_channels * 9)
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.noise_strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("fixed_noise", torch.randn(resolution, resolution))
+        kind = NOISES[noise]
+        self.noise = None if kind is None else kind(resolution)
 
     def forward(
         self, features: Tensor, style: Tensor, noise: torch.Generator | None = None
@@ -57,13 +57,11 @@ class SynthesisLayer(nn.Module):
         styles = self.affine(style)
         factors = demodulation(weight, styles) * LEAKY_RELU_GAIN
         output = modulated_convolution(features, weight, styles, upsample=self.upsample)
-        pixels = self.fixed_noise[None, None]
-        if noise is not None:
-            shape = (features.shape[0], 1, self.resolution, self.resolution)
-            pixels = torch.randn(shape, generator=noise, device=noise.device).to(features.device)
         output = output * factors.to(output.dtype)[:, :, None, None]
         output.add_((self.bias * LEAKY_RELU_GAIN).to(output.dtype)[:, None, None])
-        output.add_((pixels * (self.noise_strength * LEAKY_RELU_GAIN)).to(output.dtype))
+        if self.noise is not None:
+            pixels = self.noise(features.shape[0], noise) * LEAKY_RELU_GAIN
+            output.add_(pixels.to(output.dtype))
         return F.leaky_relu_(output, LEAKY_RELU_SLOPE)
 
 
@@ -101,6 +99,7 @@ class SynthesisBlock(nn.Module):
         style_dim: Length W of the styles.
         resolution: Side of the output in pixels.
         image_channels: Channels of the images.
+        noise: Of the convolutions, one of `pixel_noise.NOISES`.
     """
 
     def __init__(
@@ -111,6 +110,7 @@ class SynthesisBlock(nn.Module):
         style_dim: int,
         resolution: int,
         image_channels: int,
+        noise: str,
     ) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList()
@@ -121,11 +121,18 @@ class SynthesisBlock(nn.Module):
                     out_channels,
                     style_dim=style_dim,
                     resolution=resolution,
+                    noise=noise,
                     upsample=True,
                 )
             )
         self.convolutions.append(
-            SynthesisLayer(out_channels, out_channels, style_dim=style_dim, resolution=resolution)
+            SynthesisLayer(
+                out_channels,
+                out_channels,
+                style_dim=style_dim,
+                resolution=resolution,
+                noise=noise,
+            )
         )
         self.to_image = ToImage(out_channels, image_channels, style_dim=style_dim)
 
@@ -163,6 +170,7 @@ class SynthesisNetwork(nn.Module):
         style_dim: Length W of the styles.
         channel_base: Channels at resolution r are min(channel_base // r, channel_max).
         channel_max: See `channel_base`.
+        noise: What the convolutions add at each pixel, of `pixel_noise.NOISES`.
 
     Raises:
         ValueError: If a size is out of range.
@@ -176,6 +184,7 @@ class SynthesisNetwork(nn.Module):
         style_dim: int,
         channel_base: int,
         channel_max: int,
+        noise: str,
     ) -> None:
         super().__init__()
         doublings = check_resolution(resolution)
@@ -190,10 +199,21 @@ class SynthesisNetwork(nn.Module):
         self.constant = nn.Parameter(constant.contiguous(memory_format=torch.channels_last))
         self.blocks = nn.ModuleList(
             SynthesisBlock(
-                before, width, style_dim=style_dim, resolution=side, image_channels=image_channels
+                before,
+                width,
+                style_dim=style_dim,
+                resolution=side,
+                image_channels=image_channels,
+                noise=noise,
             )
             for before, width, side in zip([None, *widths[:-1]], widths, sides, strict=True)
         )
+
+    def silence(self) -> None:
+        """Takes the noise away for good; a network that learnt to work with it draws worse without."""
+        for layer in self.modules():
+            if isinstance(layer, SynthesisLayer):
+                layer.noise = None
 
     def forward(self, w: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """Draws images from styles.

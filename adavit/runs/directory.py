@@ -27,6 +27,7 @@ _SECTIONS = {
     b"augment",
     b"generator",
     b"discriminator",
+    b"features",
     b"metrics",
     b"run",
     b"training",

@@ -11,6 +11,7 @@ from adavit.runs.reading import mapping, read_yaml
 PATH_SETTINGS = {
     "data": ("source", "data_root"),
     "metrics": ("reference", "inception_weights", "extractor"),
+    "features": ("network",),
     "training": ("transfer", "init_discriminator"),
     "run": ("out",),
 }

@@ -33,8 +33,8 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
     RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
-    start = read_start(config.training)
-    workload = prepare(config, console)
+    start = read_start(config)
+    workload = prepare(start.noted_in(config), console)
     held = workload.config
     step, notes = first_step(workload, start)
     for note in notes:
@@ -47,6 +47,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         config_text(held),
         f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
+        *_features_lines(step),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
             f" {len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)} steps"
@@ -58,6 +59,19 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _features_lines(step: AdversarialStep) -> list[str]:
+    if step.features is None:
+        return []
+    critic = step.features.critic
+    (network,) = critic.frozen
+    return [
+        (
+            f"features        {count_parameters(critic) / 1e6:8.2f} M parameters, and"
+            f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture}"
+        )
+    ]
 
 
 def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) -> float:

@@ -14,6 +14,7 @@ from adavit.config.short_names import layer_of
 from adavit.config.summary import summarise_settings
 from adavit.data.known_names import NAMES
 from adavit.errors import UserError, shown
+from adavit.features.choice import absolute
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
@@ -103,8 +104,8 @@ def _asked_for(
 
 def _train(config: RunConfig, console: Console) -> Path:
     RunDirectory.check_free(config.run.out)
-    start = read_start(config.training)  # what it may lack is said before data are loaded
-    workload = prepare(_with_absolute_paths(config), console)
+    start = read_start(config)  # what it may lack is said before data are loaded
+    workload = prepare(start.noted_in(_with_absolute_paths(config)), console)
     step, notes = first_step(workload, start)  # likewise, before a directory is made
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
@@ -171,7 +172,7 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
         trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
-        step, notes = first_step(workload, read_start(config.training))
+        step, notes = first_step(workload, read_start(config))
         for note in notes:
             console.note(note)
         trainer = Trainer(workload, step, directory, console)
@@ -253,6 +254,8 @@ def _with_absolute_paths(config: RunConfig) -> RunConfig:
     """Paths that still mean the same when the run is continued from another folder."""
     values = config.as_dict()
     values["data"]["source"] = absolute_source(config.data.source)
+    if config.features.network is not None:
+        values["features"]["network"] = absolute(config.features.network)
     if config.metrics.reference is not None:
         values["metrics"]["reference"] = absolute_source(config.metrics.reference)
     paths = (

@@ -65,8 +65,9 @@ class Trainer:
         self.step = step
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
-        reports = [name for regularizer in self.step.regularizers for name in regularizer.reports]
-        self.window = StatsWindow(reports, relative=not has_threshold, device=workload.device)
+        self.window = StatsWindow(
+            self.step.reports, relative=not has_threshold, device=workload.device
+        )
         seed, device, data = self.config.run.seed, workload.device, workload.image_set
         self.train_batches = BatchSampler(
             data,

@@ -173,7 +173,7 @@ def test_a_run_of_which_nothing_fits_is_an_error(adavit: Adavit, pictures: Path)
     step = step_of("first")
     networks = {n: {"odd": torch.zeros(3)} for n in ("generator", "discriminator", "average")}
     with pytest.raises(UserError, match="of which nothing fits"):
-        transfer(step, TransferSource(networks, warning=""))
+        transfer(step, TransferSource(networks, seen=(), warning=""))
 
 
 def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> None:

@@ -27,6 +27,7 @@ from adavit.runtime.paths import home_folder
 CONNECT_SECONDS = 4.0  # offline must be found out at once, also where packets are silently dropped
 STALL_SECONDS = 30.0
 SHOWN_DIGITS = 8
+USE_RANDOM = "use extractor random"
 
 
 class WeightsAbsentError(UserError):
@@ -61,7 +62,7 @@ class WeightFile:
     url: str
     digest_prefix: str | None
     named_as: str | None
-    otherwise: str = "use extractor random"
+    otherwise: str = USE_RANDOM
 
     @property
     def location(self) -> Path:
@@ -130,8 +131,8 @@ class WeightFile:
         """
         named = (self.named_as or "FILE").replace("FILE", str(path))
         wanted = f"{self.network}'s state dict as in {self.location.name}"
-        state = read_tensors(path, named, wanted)
-        check_fit(state, expected, named, wanted)
+        state = read_tensors(path, named, wanted, otherwise=self.otherwise)
+        check_fit(state, expected, named, wanted, otherwise=self.otherwise)
         return state
 
     def _download(self, path: Path) -> None:
@@ -201,13 +202,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def read_tensors(path: Path, named: str, wanted: str) -> dict[str, Tensor]:
+def read_tensors(
+    path: Path, named: str, wanted: str, *, otherwise: str = USE_RANDOM
+) -> dict[str, Tensor]:
     """The tensors of a file that `torch.save` wrote; pickled objects are never loaded.
 
     Args:
         path: The file.
         named: How the user named it, for messages.
         wanted: What it should be, for messages.
+        otherwise: What a user can do without it, for messages.
 
     Returns:
         Tensors by name, on the CPU.
@@ -223,19 +227,24 @@ def read_tensors(path: Path, named: str, wanted: str) -> dict[str, Tensor]:
             state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         fault = "is damaged or holds pickled objects, which are never loaded"
-        raise _unfit(named, fault, wanted) from error
+        raise _unfit(named, fault, wanted, otherwise) from error
     except Exception as error:
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:100]
-        raise _unfit(named, f"cannot be read ({fault})", wanted) from error
+        raise _unfit(named, f"cannot be read ({fault})", wanted, otherwise) from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
     ):
-        raise _unfit(named, "does not hold tensors by name", wanted)
+        raise _unfit(named, "does not hold tensors by name", wanted, otherwise)
     return state
 
 
 def check_fit(
-    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], named: str, wanted: str
+    state: Mapping[str, Tensor],
+    expected: Mapping[str, Tensor],
+    named: str,
+    wanted: str,
+    *,
+    otherwise: str = USE_RANDOM,
 ) -> None:
     """Refuses tensors that are not those of a network, or not finite.
 
@@ -244,6 +253,7 @@ def check_fit(
         expected: Tensors of the right names and shapes, on any device.
         named: How the user named the file, for messages.
         wanted: What it should be, for messages.
+        otherwise: What a user can do without it, for messages.
 
     Raises:
         UserError: Naming the first difference.
@@ -255,17 +265,16 @@ def check_fit(
             f"lacks {len(missing)} tensors (first: {missing[:1]}) and has {len(unknown)} unknown"
             f" ones (first: {unknown[:1]})"
         )
-        raise _unfit(named, fault, wanted)
+        raise _unfit(named, fault, wanted, otherwise)
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:
             fault = f"has {name} of shape {tuple(state[name].shape)} instead of"
-            raise _unfit(named, f"{fault} {tuple(tensor.shape)}", wanted)
+            raise _unfit(named, f"{fault} {tuple(tensor.shape)}", wanted, otherwise)
         if not bool(torch.isfinite(state[name]).all()):
-            raise _unfit(named, f"has values in {name} that are not finite", wanted)
+            raise _unfit(named, f"has values in {name} that are not finite", wanted, otherwise)
 
 
-def _unfit(named: str, fault: str, wanted: str) -> UserError:
+def _unfit(named: str, fault: str, wanted: str, otherwise: str) -> UserError:
     return UserError(
-        f"{named} {fault}, but must be {wanted}, tensors by name. Use such a file, or extractor"
-        " random."
+        f"{named} {fault}, but must be {wanted}, tensors by name. Give such a file, or {otherwise}."
     )

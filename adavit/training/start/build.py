@@ -1,18 +1,21 @@
 """The first step of a run: networks, optimisers, augmentation and objectives, and what the networks start from."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from adavit.build.augmentation import build_pipe, check_extra_operations
 from adavit.build.networks import build_networks
-from adavit.config.run import ResolvedConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
+from adavit.features.choice import identity
 from adavit.runs.trunk_file import read_trunk
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
+from adavit.training.start.features import build_features
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.pretrained_trunk import start_from
 from adavit.training.start.transfer import read_source, transfer
@@ -20,8 +23,26 @@ from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
 
-Start = Callable[[AdversarialStep, ResolvedConfig], list[str]]
-"""Fills the networks of a step at image 0, and says with what."""
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from.
+
+    Attributes:
+        fill: Fills the networks of a step at image 0, and says with what; None where all is drawn from the seed.
+        seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
+    """
+
+    fill: Callable[[AdversarialStep, ResolvedConfig], list[str]] | None = None
+    seen: tuple[str, ...] = ()
+
+    def noted_in(self, config: RunConfig) -> RunConfig:
+        """The configuration with `features.seen`."""
+        if not self.seen:
+            return config
+        values = config.as_dict()
+        values["features"]["seen"] = list(self.seen)
+        return RunConfig.model_validate(values)
 
 
 def build_step(workload: Workload) -> AdversarialStep:
@@ -33,6 +54,7 @@ def build_step(workload: Workload) -> AdversarialStep:
         image_channels=workload.image_set.images.shape[1],
         num_classes=workload.num_classes,
     )
+    generator.discriminator_saw = config.features.seen
     freeze_lower_layers(discriminator, training.freeze_d)
     pipe = build_pipe(config.augment)
     exact = training.penalty == "exact" and (training.r1_gamma or training.r2_gamma)
@@ -61,6 +83,7 @@ def build_step(workload: Workload) -> AdversarialStep:
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
         loss=LOSSES[training.loss],
         compiled=training.compile,
+        features=build_features(workload),
         **build_extras(training, epoch_images=len(workload.split.train), coarse=coarse),
     )
 
@@ -79,22 +102,25 @@ def _half_life_kimg(training: TrainingConfig) -> Schedule:
     return moving(training, end * training.initial_ema_factor, end)
 
 
-def read_start(training: TrainingConfig) -> Start | None:
-    """Reads what a configuration names; None where all is drawn from the seed.
+def read_start(config: RunConfig) -> Start:
+    """Reads what a configuration names to start from, and looks for the weights of its features.
 
     Raises:
         UserError: If it cannot be used.
     """
+    training, network = config.training, config.features.network
+    own = () if network is None else (identity(network),)
     if training.transfer is not None:
         source = read_source(training.transfer)
-        return lambda step, config: transfer(step, source)
+        seen = dict.fromkeys((*source.seen, *own))
+        return Start(lambda step, config: transfer(step, source), tuple(seen))
     if training.init_discriminator is not None:
         trunk = read_trunk(training.init_discriminator)
-        return lambda step, config: [start_from(trunk, step, config)]
-    return None
+        return Start(lambda step, config: [start_from(trunk, step, config)], own)
+    return Start(seen=own)
 
 
-def first_step(workload: Workload, start: Start | None) -> tuple[AdversarialStep, list[str]]:
+def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[str]]:
     """The networks of a run at image 0.
 
     Args:
@@ -108,4 +134,4 @@ def first_step(workload: Workload, start: Start | None) -> tuple[AdversarialStep
         UserError: If the networks cannot be made as asked for, or what to start from does not fit.
     """
     step = build_step(workload)
-    return step, [] if start is None else start(step, workload.config)
+    return step, [] if start.fill is None else start.fill(step, workload.config)

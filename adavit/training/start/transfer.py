@@ -20,6 +20,7 @@ from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, load_newest
+from adavit.runs.reading import mapping
 from adavit.training.step.adversarial_step import AdversarialStep
 
 GRID = "grid"
@@ -35,10 +36,12 @@ class TransferSource:
     Attributes:
         networks: States by name: generator, discriminator, average. Learned positions of a ViT come with the
             grid of patches that they are of, as `GRID` of the discriminator.
+        seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
         warning: That they are of an older checkpoint, and why; empty if of the newest.
     """
 
     networks: dict[str, dict[str, Tensor]]
+    seen: tuple[str, ...]
     warning: str
 
 
@@ -65,7 +68,10 @@ def read_source(path: Path) -> TransferSource:
             )
         networks[name] = tensors
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
-    return TransferSource(networks, newest.warning)
+    seen = mapping(mapping(state.get("config")).get("features")).get("seen")
+    return TransferSource(
+        networks, tuple(map(str, seen)) if isinstance(seen, list) else (), newest.warning
+    )
 
 
 def _checkpoint_of(path: Path) -> LoadedCheckpoint:

@@ -17,6 +17,7 @@ from adavit.augment import Pipe
 from adavit.models import Generator
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, TopK
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
@@ -94,6 +95,8 @@ class AdversarialStep:
         mixing: Mixes styles, or None.
         top_k: Chooses the images that the generator learns from, or None for all.
         pseudo: Shows generated images as real ones, or None.
+        features: What a critic on frozen features adds to both losses, or None; its heads are trained with
+            the discriminator.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class AdversarialStep:
         mixing: StyleMixing | None = None,
         top_k: TopK | None = None,
         pseudo: PseudoAugmentation | None = None,
+        features: FeatureObjective | None = None,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
@@ -124,7 +128,9 @@ class AdversarialStep:
         self.rates = (as_schedule(generator_lr), as_schedule(discriminator_lr))
         self.beta1, self.beta2 = betas[0], as_schedule(betas[1])
         self.generator_optimizer = self._adam(generator, self.rates[0])
-        self.discriminator_optimizer = self._adam(discriminator, self.rates[1])
+        judges = [discriminator] if features is None else [discriminator, features.critic]
+        self.judges = nn.ModuleList(judges)
+        self.discriminator_optimizer = self._adam(self.judges, self.rates[1])
         self.warmup_images = warmup_images
         self.regularizers = list(regularizers)
         self.microbatch = microbatch
@@ -132,6 +138,7 @@ class AdversarialStep:
         self.mixing = mixing
         self.top_k = top_k
         self.pseudo = pseudo
+        self.features = features
 
     def __call__(
         self, real: Tensor, labels: Tensor | None, *, images: int, streams: StepStreams
@@ -176,6 +183,12 @@ class AdversarialStep:
                 self.pseudo.update(*logits, batch)
         return StepResult(finite, *logits, sums.losses)
 
+    @property
+    def reports(self) -> list[str]:
+        """Names of the means that it returns beside the two losses."""
+        named = [name for regularizer in self.regularizers for name in regularizer.reports]
+        return named if self.features is None else [*named, *self.features.reports]
+
     def due(self, step: int) -> list[Regularizer]:
         """The regularizers that take part in the step of this number, from 0."""
         return [regularizer for regularizer in self.regularizers if regularizer.is_due(step)]
@@ -219,6 +232,12 @@ class AdversarialStep:
             streams=streams,
         )
 
+        if self.features is not None:
+            seen = self.features(microbatch)
+            g_loss, d_loss = g_loss + seen.generator, d_loss + seen.discriminator
+            parts = (seen.generator.detach(), seen.discriminator.detach())
+            losses |= dict(zip(self.features.reports, parts, strict=True))
+
         def add_regularizers(trains: str, loss: Tensor) -> Tensor:
             for regularizer in due:
                 if regularizer.trains == trains:
@@ -231,7 +250,7 @@ class AdversarialStep:
         add_regularizers("generator", g_loss).backward(
             retain_graph=True, inputs=_trainable(self.generator)
         )
-        add_regularizers("discriminator", d_loss).backward(inputs=_trainable(self.discriminator))
+        add_regularizers("discriminator", d_loss).backward(inputs=_trainable(self.judges))
         scaled = {name: weight * value for name, value in losses.items()}
         train_logits = shown.logits.detach()
         if is_real is not None:  # the control of p is about training images
@@ -267,6 +286,7 @@ class AdversarialStep:
             "average": self.average.module,
             "generator_optimizer": self.generator_optimizer,
             "discriminator_optimizer": self.discriminator_optimizer,
+            **({} if self.features is None else {"features": self.features.critic}),
             **{part.name: part for part in remembering},
             **({} if self.pseudo is None else {"pseudo_augmentation": self.pseudo}),
         }
@@ -274,7 +294,7 @@ class AdversarialStep:
     def _is_finite(self, losses: dict[str, Tensor]) -> bool:
         gradients = [
             parameter.grad
-            for network in (self.generator, self.discriminator)
+            for network in (self.generator, self.judges)
             for parameter in network.parameters()
             if parameter.grad is not None
         ]

@@ -207,6 +207,10 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         "0.05, none with transfer.",
         [Case(0.05), Case(None, settings=training(transfer="run"))],
     ),
+    "features.side": (
+        "64, from 128 px on the resolution, at most 224.",
+        [Case(64), Case(64, resolution=32), Case(128, resolution=128), Case(224, resolution=512)],
+    ),
     "metrics.fakes": ("5000, on a CPU 2000.", [Case(5000), cpu(2000)]),
     "metrics.every_kimg": ("200, on a CPU 20.", [Case(200.0), cpu(20.0)]),
     "run.status_every_kimg": ("4, on a CPU 1.", [Case(4.0), cpu(1.0)]),

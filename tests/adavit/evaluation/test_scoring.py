@@ -128,7 +128,11 @@ def test_the_drawn_set_is_measured_with_random_features_unless_another_is_asked_
 
 def test_a_record_says_how_images_were_drawn(generator: Generator) -> None:
     found = generator_protocol(generator, seed=7, truncation=0.5)
-    assert found == {"seed": 7, "truncation": 0.5, "labels": None}
+    plain = {"seed": 7, "truncation": 0.5, "labels": None, "discriminator_saw": None}
+    assert found == plain
+    generator.discriminator_saw = ("torchvision:resnet18 0123",)
+    found = generator_protocol(generator, seed=7, truncation=0.5)
+    assert found == {**plain, "discriminator_saw": ["torchvision:resnet18 0123"]}
     generator.num_classes = 2
     assert generator_protocol(generator, seed=7, truncation=1)["labels"] == "training images"
 

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from adavit.generation.sampling import (
     images_of_seeds,
 )
 from adavit.models import Generator
+from adavit.models.pixel_noise import LearnedNoise
 from tests.networks import make_generator
 
 
@@ -110,3 +112,43 @@ def test_a_generator_that_diverged_draws_nothing(way: str) -> None:
     )
     with pytest.raises(ImagesNotFinite):
         next(drawn)
+
+
+def noisy_generator() -> Generator:
+    generator = small_generator()
+    for module in generator.modules():
+        if isinstance(module, LearnedNoise):
+            torch.nn.init.constant_(module.strength, 0.5)
+    return generator
+
+
+def mean_image(images: Iterable[torch.Tensor]) -> torch.Tensor:
+    return torch.stack(list(images)).double().mean(dim=0)
+
+
+def test_images_of_seeds_are_those_of_an_evaluation_in_distribution() -> None:
+    # The standard error of a mean of 500 images is about 3 in 255; a fixed pattern adds up instead.
+    evaluated = mean_image(all_images(noisy_generator(), 500, seed=0))
+    of_seeds = {
+        noise: mean_image(
+            image for image, _ in images_of_seeds(noisy_generator(), range(500), noise=noise)
+        )
+        for noise in ("seed", "fixed")
+    }
+    off = {
+        noise: (mean - evaluated).square().mean().sqrt().item() for noise, mean in of_seeds.items()
+    }
+    assert off["seed"] < 5
+    assert off["fixed"] > 20
+
+
+def test_the_noise_of_an_image_is_kept_with_its_seed() -> None:
+    together = [image for image, _ in images_of_seeds(noisy_generator(), [3, 4])]
+    (alone,) = (image for image, _ in images_of_seeds(noisy_generator(), [4]))
+    assert torch.equal(together[1], alone)
+
+
+def test_without_noise_an_image_is_what_its_latent_gives() -> None:
+    (silent,) = (image for image, _ in images_of_seeds(noisy_generator(), [4], noise="none"))
+    (plain,) = (image for image, _ in images_of_seeds(small_generator(), [4]))  # of strength 0
+    assert torch.equal(silent, plain)

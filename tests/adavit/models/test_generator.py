@@ -43,7 +43,7 @@ def test_channels_halve_as_the_resolution_doubles() -> None:
 def test_fixed_noise_gives_the_same_images_and_drawn_noise_others() -> None:
     generator = small()
     for name, parameter in generator.named_parameters():
-        if name.endswith("noise_strength"):
+        if name.endswith("noise.strength"):
             torch.nn.init.constant_(parameter, 0.3)
     first, again = generator(latents()), generator(latents())
     torch.testing.assert_close(first, again, rtol=0, atol=0)

@@ -36,12 +36,12 @@ def test_demodulation_of_zero_styles_is_finite() -> None:
 @pytest.mark.parametrize("drawn_noise", [False, True])
 def test_synthesis_layer_equals_its_formula(drawn_noise: bool) -> None:
     torch.manual_seed(0)
-    layer = SynthesisLayer(5, 6, style_dim=4, resolution=7)
+    layer = SynthesisLayer(5, 6, style_dim=4, resolution=7, noise="learned")
     torch.nn.init.normal_(layer.bias)
-    torch.nn.init.constant_(layer.noise_strength, 0.7)
+    torch.nn.init.constant_(layer.noise.strength, 0.7)
     features, style = torch.randn(3, 5, 7, 7), torch.randn(3, 4)
     noise = torch.Generator().manual_seed(1) if drawn_noise else None
-    pixels = layer.fixed_noise
+    pixels = layer.noise.fixed
     if drawn_noise:
         pixels = torch.randn(3, 1, 7, 7, generator=torch.Generator().manual_seed(1))
     convolved = modulated_sample_by_sample(

@@ -13,9 +13,9 @@ from tests.networks import make_generator
 @pytest.fixture
 def layer() -> SynthesisLayer:
     torch.manual_seed(0)
-    made = SynthesisLayer(3, 4, style_dim=5, resolution=8)
+    made = SynthesisLayer(3, 4, style_dim=5, resolution=8, noise="learned")
     torch.nn.init.normal_(made.bias)
-    torch.nn.init.constant_(made.noise_strength, 0.3)
+    torch.nn.init.constant_(made.noise.strength, 0.3)
     return made
 
 
@@ -26,7 +26,7 @@ def by_hand(layer: SynthesisLayer, features: torch.Tensor, w: torch.Tensor) -> t
         weight = layer.weight / math.sqrt(3 * 9) * style[None, :, None, None]
         weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         plain = F.conv2d(one[None], weight, padding=1)
-        noisy = plain + layer.noise_strength * layer.fixed_noise + layer.bias[:, None, None]
+        noisy = plain + layer.noise.strength * layer.noise.fixed + layer.bias[:, None, None]
         images.append(math.sqrt(2) * F.leaky_relu(noisy, 0.2))
     return torch.cat(images)
 
@@ -46,7 +46,7 @@ def test_drawn_noise_takes_the_place_of_the_fixed_one(layer: SynthesisLayer) -> 
 
 def test_an_upsampling_layer_doubles_the_side() -> None:
     torch.manual_seed(0)
-    layer = SynthesisLayer(3, 4, style_dim=5, resolution=16, upsample=True)
+    layer = SynthesisLayer(3, 4, style_dim=5, resolution=16, noise="none", upsample=True)
     assert layer(torch.randn(2, 3, 8, 8), torch.randn(2, 5)).shape == (2, 4, 16, 16)
 
 

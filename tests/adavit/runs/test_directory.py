@@ -56,6 +56,7 @@ def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
         "augment",
         "generator",
         "discriminator",
+        "features",
         "training",
         "metrics",
         "run",

@@ -64,6 +64,7 @@ def test_all_settings_that_are_paths_are_known() -> None:
     known = {(section, key) for section, keys in PATH_SETTINGS.items() for key in keys}
     assert known - typed == {
         ("data", "source"),
+        ("features", "network"),
         ("metrics", "reference"),
         ("metrics", "extractor"),
     }

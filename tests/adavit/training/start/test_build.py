@@ -10,7 +10,7 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
-from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.build import Start, build_step, first_step, read_start
 from adavit.training.start.workload import load_workload
 
 Tiny = Callable[..., RunConfig]
@@ -59,8 +59,9 @@ def test_settings_reach_the_step(tiny: Tiny) -> None:
 
 def test_a_run_that_names_no_start_begins_with_its_seed(tiny: Tiny) -> None:
     workload = load_workload(tiny(), SilentConsole())
-    assert read_start(workload.config.training) is None
-    step, notes = first_step(workload, None)
+    start = read_start(workload.config)
+    assert start == Start()
+    step, notes = first_step(workload, start)
     drawn = build_step(workload)
     assert notes == []
     for found, expected in zip(
@@ -72,7 +73,7 @@ def test_a_run_that_names_no_start_begins_with_its_seed(tiny: Tiny) -> None:
 def test_a_run_that_starts_from_another_has_its_networks(tiny: Tiny, tmp_path: Path) -> None:
     source = adavit.train(tiny({"metrics": {"names": []}}))
     config = tiny({"training": {"transfer": str(source)}, "run": {"seed": 9}})
-    start = read_start(config.training)
+    start = read_start(config)
     step, notes = first_step(load_workload(config, SilentConsole()), start)
     state = torch.load(source / "checkpoint.pt", weights_only=True)
     for name in ("generator", "discriminator"):
@@ -83,4 +84,4 @@ def test_a_run_that_starts_from_another_has_its_networks(tiny: Tiny, tmp_path: P
 
 def test_a_start_that_is_not_there_is_said_before_data_are_loaded(tiny: Tiny) -> None:
     with pytest.raises(UserError, match="nowhere"):
-        read_start(tiny({"training": {"transfer": "nowhere"}}).training)
+        read_start(tiny({"training": {"transfer": "nowhere"}}))

@@ -1,0 +1,1 @@
+"""Frozen networks trained on other images, and critics that judge by what they see."""

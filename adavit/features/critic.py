@@ -1,0 +1,107 @@
+"""A critic that sees images through a frozen network: small trained heads on its maps."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from adavit.features.heads import LOGIT_KERNEL, PatchHead
+from adavit.features.mixing import MIXINGS
+from adavit.features.network import FrozenNetwork
+
+_EPSILON = 1e-6
+
+
+class FeatureCritic(nn.Module):
+    """Images to logits of their places, from each map of a frozen network.
+
+    Maps are standardised for each channel by what `calibrate` has seen, mixed, and judged by one head each.
+    Only the heads are trained; what is random and frozen, and the standardisation, are part of its state.
+
+    Args:
+        network: Frozen.
+        mixing: What is done to the maps before, one of `MIXINGS`.
+        width: Channels within the heads.
+        num_classes: Number of classes, 0 for none.
+
+    Raises:
+        ValueError: If a map is smaller than a head can judge.
+    """
+
+    def __init__(
+        self, network: FrozenNetwork, *, mixing: str, width: int, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.frozen = (network,)  # in a tuple: its weights are a file's, and no part of the state
+        sides = [features.shape[-1] for features in _maps_of_nothing(network)]
+        channels = [tap.channels for tap in network.taps]
+        for tap, side in zip(network.taps, sides, strict=True):
+            if side < LOGIT_KERNEL:
+                raise ValueError(
+                    f"{tap.module} of {network.architecture} has {side}x{side} features of images of"
+                    f" {network.side} px, expected at least {LOGIT_KERNEL}x{LOGIT_KERNEL}. Give the"
+                    " network larger images, or look at another part of it."
+                )
+        for index, count in enumerate(channels):
+            self.register_buffer(f"mean{index}", torch.zeros(1, count, 1, 1))
+            self.register_buffer(f"std{index}", torch.ones(1, count, 1, 1))
+        kind = MIXINGS[mixing]
+        self.mixing = None if kind is None else kind(channels)
+        judged = channels if self.mixing is None else self.mixing.channels
+        self.heads = nn.ModuleList(
+            PatchHead(count, side, width=width, num_classes=num_classes)
+            for count, side in zip(judged, sides, strict=True)
+        )
+
+    @torch.no_grad()
+    def calibrate(self, batches: Iterable[Tensor]) -> None:
+        """Measures mean and standard deviation of each channel of each map.
+
+        Args:
+            batches: Of training images [B, C, H, W] in [-1, 1], one or more.
+        """
+        count = 0
+        nothing = torch.zeros(())
+        moments = [(nothing, nothing)] * len(self.heads)
+        for images in batches:
+            maps = [features.double() for features in self.frozen[0](images)]
+            moments = [
+                (
+                    first + features.mean(dim=(2, 3)).sum(dim=0),
+                    second + features.square().mean(dim=(2, 3)).sum(dim=0),
+                )
+                for (first, second), features in zip(moments, maps, strict=True)
+            ]
+            count += len(images)
+        for index, (first, second) in enumerate(moments):
+            mean, square = first / count, second / count
+            std = (square - mean.square()).clamp_min(_EPSILON).sqrt()
+            self.get_buffer(f"mean{index}").copy_(mean.reshape(1, -1, 1, 1))
+            self.get_buffer(f"std{index}").copy_(std.reshape(1, -1, 1, 1))
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """What the heads judge: the network's maps of images [B, C, H, W], standardised and mixed."""
+        maps = [
+            (features - self.get_buffer(f"mean{index}")) / self.get_buffer(f"std{index}")
+            for index, features in enumerate(self.frozen[0](images))
+        ]
+        return maps if self.mixing is None else self.mixing(maps)
+
+    def judge(self, maps: list[Tensor], labels: Tensor | None) -> list[Tensor]:
+        """Logits [B, places] of each head, float32, of `maps` and the classes [B] of their images."""
+        return [head(features, labels) for head, features in zip(self.heads, maps, strict=True)]
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        """Logits [B, places] of each head, float32, of images [B, C, H, W] in [-1, 1]."""
+        return self.judge(self.maps(images), labels)
+
+    def _apply(self, move: object, recurse: bool = True) -> "FeatureCritic":
+        """Moves the frozen network too."""
+        self.frozen[0]._apply(move)
+        return super()._apply(move, recurse)
+
+
+@torch.no_grad()
+def _maps_of_nothing(network: FrozenNetwork) -> list[Tensor]:
+    maps: list[Tensor] = network(torch.zeros(1, 3, network.side, network.side))
+    return maps

@@ -1,0 +1,64 @@
+"""Noise that the generator adds to its features at each pixel (Karras et al. 2019, arXiv:1812.04948, section 3.2).
+
+It is meant for detail that no latent has to hold. On few images it mostly ends as dither: single wrong pixels that the
+network leaves in its pictures (`benchmarks/results/noise_inputs.md`).
+"""
+
+import torch
+from torch import Tensor, nn
+
+BOUND = 0.1
+"""Largest strength of `BoundedNoise`; features have a standard deviation of about 1 before it is added."""
+
+
+class LearnedNoise(nn.Module):
+    """One image of noise for all channels, times a learned strength that begins at 0.
+
+    Args:
+        resolution: Side of the features in pixels.
+    """
+
+    fixed: Tensor
+
+    def __init__(self, resolution: int) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.strength = nn.Parameter(torch.zeros(()))
+        self.register_buffer("fixed", torch.randn(resolution, resolution))
+
+    def forward(self, batch: int, stream: torch.Generator | None) -> Tensor:
+        """The noise to add.
+
+        Args:
+            batch: Images B.
+            stream: Where it is drawn from; None for the fixed noise, the same for all images.
+
+        Returns:
+            [B, 1, R, R], with the fixed noise [1, 1, R, R].
+        """
+        strength = self.bounded(self.strength)
+        if stream is None:
+            return self.fixed[None, None] * strength
+        shape = (batch, 1, self.resolution, self.resolution)
+        drawn = torch.randn(shape, generator=stream, device=stream.device)
+        return drawn.to(strength.device) * strength
+
+    def bounded(self, strength: Tensor) -> Tensor:
+        """The strength that the parameter stands for: here itself."""
+        return strength
+
+
+class BoundedNoise(LearnedNoise):
+    """The same with a strength s = b tanh(w / b), which stays within b = `BOUND`."""
+
+    def bounded(self, strength: Tensor) -> Tensor:
+        """Within (-`BOUND`, `BOUND`), and near 0 the parameter itself."""
+        return BOUND * torch.tanh(strength / BOUND)
+
+
+NOISES: dict[str, type[LearnedNoise] | None] = {
+    "none": None,
+    "learned": LearnedNoise,
+    "bounded": BoundedNoise,
+}
+"""What a layer adds, by the value of `generator.noise`."""

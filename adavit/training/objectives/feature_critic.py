@@ -1,0 +1,90 @@
+"""The part of both losses that comes of a critic on frozen features, beside the discriminator.
+
+Kumari et al. 2022 (arXiv:2112.09130) add such critics to StyleGAN2, Sauer et al. 2021 (arXiv:2111.01007) put one in the
+discriminator's place.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from adavit.augment import Pipe
+from adavit.features.critic import FeatureCritic
+from adavit.training.objectives.losses import AdversarialLoss
+from adavit.training.objectives.regularizer import Microbatch
+
+
+@dataclass(frozen=True)
+class CriticLosses:
+    """What is added to the losses of a microbatch, 0-d, with the graph of the step.
+
+    Attributes:
+        generator: Mean over heads and places.
+        discriminator: Sum over heads of the mean over places: each head has weights of its own.
+    """
+
+    generator: Tensor
+    discriminator: Tensor
+
+
+def on_random_ground(images: Tensor, stream: torch.Generator) -> Tensor:
+    """Images with alpha laid on a plain ground of a colour drawn for each; others as they are.
+
+    Args:
+        images: [B, C, H, W] in [-1, 1]; with C = 4 the last channel is straight alpha. Not modified.
+        stream: Of the colours, uniform in [-1, 1].
+
+    Returns:
+        [B, C, H, W], C in 1, 3.
+    """
+    if images.shape[1] != 4:
+        return images
+    shape = (len(images), 3, 1, 1)
+    ground = 2 * torch.rand(shape, generator=stream, device=stream.device) - 1
+    alpha = (images[:, 3:] + 1) / 2
+    return torch.lerp(ground.to(images.dtype).expand_as(images[:, :3]), images[:, :3], alpha)
+
+
+class FeatureObjective:
+    """The losses of a feature critic and of the generator against it.
+
+    Args:
+        critic: Its heads are trained.
+        loss: What they play for.
+        weight: Factor on the generator's part.
+        pipe: Augmentation of what the critic sees, at a probability of its own; None: what the discriminator
+            sees.
+    """
+
+    reports = ("features_generator", "features_discriminator")
+    """Names of the two means in the statistics."""
+
+    def __init__(
+        self, critic: FeatureCritic, loss: AdversarialLoss, *, weight: float, pipe: Pipe | None
+    ) -> None:
+        self.critic = critic
+        self.loss = loss
+        self.weight = weight
+        self.pipe = pipe
+
+    def __call__(self, batch: Microbatch) -> CriticLosses:
+        """The two losses of a microbatch; the graph of the second ends at the features."""
+        real, generated = batch.real.view.images.detach(), batch.generated.view.images
+        if self.pipe is not None:
+            stream = batch.streams.of("augmentation of what the feature critic sees")
+            with torch.autocast(real.device.type, enabled=False):
+                real = self.pipe(batch.real.images.detach().float(), generator=stream)
+                generated = self.pipe(batch.generated.images.float(), generator=stream)
+        ground = batch.streams.of("ground of what the feature critic sees")
+        real, generated = on_random_ground(real, ground), on_random_ground(generated, ground)
+        with batch.discriminator.precision(real.device):
+            with torch.no_grad():
+                shown = self.critic.maps(real)
+            drawn = self.critic.maps(generated)
+            real_logits = self.critic.judge(shown, batch.labels)
+            fake_logits = self.critic.judge(drawn, batch.labels)
+        pairs = list(zip(fake_logits, real_logits, strict=True))
+        fooling = [self.loss.generator(fake, shown).mean() for fake, shown in pairs]
+        telling = [self.loss.discriminator(shown, fake).mean() for fake, shown in pairs]
+        return CriticLosses(self.weight * torch.stack(fooling).mean(), torch.stack(telling).sum())

@@ -1,0 +1,90 @@
+"""The critic on frozen features of a run, from its section `features`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.build.augmentation import build_pipe
+from adavit.config.features import FeaturesConfig
+from adavit.data import BatchSampler
+from adavit.errors import UserError
+from adavit.features.choice import identity, read_features
+from adavit.features.critic import FeatureCritic
+from adavit.features.network import FrozenNetwork
+from adavit.runtime.randomness import generator_for, seed_for
+from adavit.training.objectives.feature_critic import FeatureObjective, on_random_ground
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.start.workload import Workload
+
+CALIBRATION_IMAGES = 512
+"""Training images by which the maps are standardised."""
+
+_BATCH = 64
+
+
+def frozen_network(features: FeaturesConfig) -> FrozenNetwork | None:
+    """The frozen network that a resolved configuration names, or None.
+
+    Raises:
+        UserError: If it cannot be had, or its weights are no longer those that the run began with.
+    """
+    if features.network is None:
+        return None
+    if features.seen and identity(features.network) not in features.seen:
+        raise UserError(
+            f"features.network {features.network} has other weights than the run began with (sha256"
+            " in features.seen of its config.yaml), expected the same. Restore the file, or start a"
+            " new run."
+        )
+    return read_features(
+        features.network,
+        side=features.side,
+        maps=features.maps,
+        mean=features.mean,
+        std=features.std,
+    )
+
+
+def build_features(workload: Workload) -> FeatureObjective | None:
+    """What the critic adds to the losses, with heads drawn from the run's seed; None without `features.network`.
+
+    Raises:
+        UserError: If its network cannot be had.
+    """
+    config = workload.config
+    features, seed = config.features, config.run.seed
+    network = frozen_network(features)
+    if network is None:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, "feature critic", 0))
+        critic = FeatureCritic(
+            network,
+            mixing=features.mixing,
+            width=features.width,
+            num_classes=workload.num_classes,
+        )
+    placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
+    critic = critic.to(**placed)
+    stream = generator_for(seed, "ground of calibration", 0, workload.device)
+    critic.calibrate(on_random_ground(images, stream) for images in _first_images(workload))
+    pipe = None
+    if features.p is not None:
+        pipe = build_pipe(config.augment).to(workload.device)
+        pipe.p.fill_(features.p)
+    return FeatureObjective(critic, LOSSES[features.loss], weight=features.weight, pipe=pipe)
+
+
+def _first_images(workload: Workload) -> Iterator[Tensor]:
+    """At most `CALIBRATION_IMAGES` training images [b, C, R, R] in [-1, 1], on the device of the run."""
+    sampler = BatchSampler(
+        workload.image_set,
+        workload.split.train[:CALIBRATION_IMAGES],
+        seed=workload.config.run.seed,
+        purpose="calibration of the feature critic",
+        device=workload.device,
+    )
+    for start in range(0, len(sampler), _BATCH):
+        yield sampler.batch(start, min(_BATCH, len(sampler) - start))[0]

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from adavit.features.architectures import ARCHITECTURES
+from adavit.features.critic import FeatureCritic
+from adavit.features.mixing import MIXINGS
+from adavit.features.network import FrozenNetwork
+
+TAPS = ARCHITECTURES["squeezenet1_1"].taps
+
+
+def make_critic(mixing: str = "none", num_classes: int = 0) -> FeatureCritic:
+    network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS[:2])
+    torch.manual_seed(0)
+    return FeatureCritic(network, mixing=mixing, width=8, num_classes=num_classes)
+
+
+def batches() -> list[torch.Tensor]:
+    stream = torch.Generator().manual_seed(7)
+    return [torch.rand(count, 3, 32, 32, generator=stream) * 2 - 1 for count in (6, 3)]
+
+
+def test_maps_are_standardised_by_the_images_it_was_calibrated_on() -> None:
+    critic = make_critic()
+    critic.calibrate(batches())
+    for features in critic.maps(torch.cat(batches())):
+        alive = features.std(dim=(0, 2, 3)) > 0.01  # units that are never active stay at 0
+        assert alive.float().mean() > 0.5
+        torch.testing.assert_close(
+            features.mean(dim=(0, 2, 3)), torch.zeros(len(alive)), rtol=0, atol=1e-3
+        )
+        deviations = features.std(dim=(0, 2, 3), unbiased=False)[alive]
+        torch.testing.assert_close(deviations, torch.ones(len(deviations)), rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_each_head_judges_its_map(mixing: str) -> None:
+    critic = make_critic(mixing).eval()
+    critic.calibrate(batches())
+    images = batches()[0]
+    expected = [
+        head(features, None)
+        for head, features in zip(critic.heads, critic.maps(images), strict=True)
+    ]
+    for found, wanted in zip(critic(images), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+        assert found.shape[0] == len(images)
+
+
+def test_its_state_is_all_but_the_network_which_is_a_file() -> None:
+    critic = make_critic("scales")
+    critic.calibrate(batches())
+    names = critic.state_dict()
+    assert not [name for name in names if "network" in name]
+    assert {name.partition(".")[0] for name in names} == {
+        *("mean0", "mean1", "std0", "std1", "mixing", "heads")
+    }
+    torch.manual_seed(5)
+    other = FeatureCritic(critic.frozen[0], mixing="scales", width=8, num_classes=0)
+    other.load_state_dict(names)
+    images = batches()[0]
+    for found, wanted in zip(other.eval()(images), critic.eval()(images), strict=True):
+        assert torch.equal(found, wanted)
+
+
+def test_it_moves_with_its_network() -> None:
+    critic = make_critic().to(torch.float64)
+    assert critic.frozen[0].mean.dtype == torch.float64
+    assert critic.maps(batches()[0].double())[0].dtype == torch.float64
+
+
+def test_a_map_too_small_to_be_judged_is_named() -> None:
+    network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS)
+    with pytest.raises(ValueError, match=r"features\.12 .* has 3x3 features .* at least 4x4"):
+        FeatureCritic(network, mixing="none", width=8, num_classes=0)
+
+
+def test_classes_change_its_verdict() -> None:
+    critic = make_critic(num_classes=3).eval()
+    images = batches()[0]
+    verdicts = [critic(images, torch.full((6,), label))[0] for label in (0, 1)]
+    assert not torch.equal(*verdicts)

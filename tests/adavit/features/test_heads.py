@@ -1,0 +1,57 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from adavit.features.heads import PatchHead
+
+
+def normed(layer: torch.nn.Module) -> torch.Tensor:
+    """The weight below the parametrisation, over its largest singular value."""
+    weight = layer.parametrizations.weight.original
+    return weight / torch.linalg.matrix_norm(weight.flatten(1), 2)
+
+
+def trained_power_iteration(head: PatchHead, channels: int, side: int, **labels: object) -> None:
+    for _ in range(200):  # an iteration a pass
+        head(torch.zeros(1, channels, side, side), *labels.values())
+    head.eval()
+
+
+def test_logits_are_those_of_convolutions_of_spectral_norm_1() -> None:
+    torch.manual_seed(0)
+    head = PatchHead(5, 14, width=6, num_classes=0)
+    trained_power_iteration(head, 5, 14, labels=None)
+    maps = torch.randn(3, 5, 14, 14)
+    first, halving, within = head.layers
+    expected = F.leaky_relu(F.conv2d(maps, normed(first), first.bias), 0.2)
+    expected = F.leaky_relu(
+        F.conv2d(expected, normed(halving), halving.bias, stride=2, padding=1), 0.2
+    )
+    expected = F.leaky_relu(F.conv2d(expected, normed(within), within.bias, padding=1), 0.2)
+    expected = F.conv2d(expected, normed(head.readout), head.readout.bias)
+    assert expected.shape == (3, 1, 4, 4)
+    torch.testing.assert_close(head(maps, None), expected.flatten(1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "places"), [(4, 1), (7, 16), (14, 16), (28, 16), (56, 16)])
+def test_maps_of_any_size_are_judged_at_some_places(side: int, places: int) -> None:
+    head = PatchHead(5, side, width=4, num_classes=0)
+    assert head(torch.randn(2, 5, side, side), None).shape == (2, places)
+
+
+def test_labels_are_seen_by_projection() -> None:
+    torch.manual_seed(0)
+    head = PatchHead(5, 7, width=6, num_classes=3).eval()
+    maps, labels = torch.randn(2, 5, 7, 7), torch.tensor([2, 0])
+    within = maps
+    for layer in head.layers:
+        within = F.leaky_relu(layer(within), 0.2)
+    vectors = head.embedding(labels)  # type: ignore[misc]
+    expected = torch.einsum("bchw,bc->bhw", head.readout(within), vectors) / 6**0.5
+    torch.testing.assert_close(head(maps, labels), expected.flatten(1))
+
+
+def test_an_image_is_judged_whatever_stands_beside_it() -> None:
+    head = PatchHead(5, 7, width=6, num_classes=0).eval()
+    maps = torch.randn(4, 5, 7, 7)
+    torch.testing.assert_close(head(maps, None)[1:2], head(maps[1:2], None))

@@ -1,0 +1,68 @@
+from typing import get_args
+
+import pytest
+import torch
+
+from adavit.config.run import GeneratorConfig
+from adavit.models.pixel_noise import BOUND, NOISES, BoundedNoise, LearnedNoise
+from tests.networks import make_generator
+
+SIZES = {
+    **{"resolution": 16, "latent_dim": 6, "style_dim": 6},
+    **{"channel_base": 64, "channel_max": 8},
+}
+
+
+def test_learned_noise_is_its_strength_times_what_is_drawn() -> None:
+    noise = LearnedNoise(4)
+    torch.nn.init.constant_(noise.strength, 0.7)
+    expected = 0.7 * torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(noise(3, torch.Generator().manual_seed(1)), expected)
+    assert torch.equal(noise(3, None), 0.7 * noise.fixed[None, None])
+
+
+@pytest.mark.parametrize("strength", [1e-3, -0.05, 0.1, 30.0])
+def test_bounded_noise_stays_within_its_bound(strength: float) -> None:
+    noise = BoundedNoise(64)
+    torch.nn.init.constant_(noise.strength, strength)
+    deviation = noise(8, torch.Generator().manual_seed(1)).std().item()
+    expected = BOUND * torch.tensor(strength / BOUND).tanh().abs().item()
+    assert deviation == pytest.approx(expected, rel=0.02)
+    assert deviation <= 1.02 * BOUND
+
+
+def test_bounded_noise_begins_to_learn_as_the_other_does() -> None:
+    gradients = []
+    for kind in (LearnedNoise, BoundedNoise):
+        torch.manual_seed(0)
+        noise = kind(4)
+        noise(1, None).sum().backward()
+        gradients.append(noise.strength.grad)
+    assert torch.equal(*gradients)
+
+
+def test_a_generator_without_noise_holds_none_and_draws_no_numbers() -> None:
+    generator = make_generator(**SIZES, noise="none")
+    assert not [name for name in generator.state_dict() if "noise" in name]
+    stream = torch.Generator().manual_seed(1)
+    before = stream.get_state()
+    latents = torch.randn(2, 6)
+    assert torch.equal(generator(latents, noise=stream), generator(latents))
+    assert torch.equal(stream.get_state(), before)
+
+
+@pytest.mark.parametrize("kind", ["learned", "bounded"])
+def test_a_silenced_generator_draws_as_one_whose_strength_is_0(kind: str) -> None:
+    torch.manual_seed(0)
+    generator, latents = make_generator(**SIZES, noise=kind), torch.randn(2, 6)
+    plain = generator(latents)  # strengths begin at 0
+    for module in generator.modules():
+        if isinstance(module, LearnedNoise):
+            torch.nn.init.constant_(module.strength, 0.5)
+    assert not torch.equal(generator(latents), plain)
+    generator.synthesis.silence()
+    assert torch.equal(generator(latents), plain)
+
+
+def test_every_kind_is_a_value_of_the_setting() -> None:
+    assert set(get_args(GeneratorConfig.model_fields["noise"].annotation)) == set(NOISES)
