@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
-from torchvision.models import WeightsEnum, get_model_weights
 
 from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES
@@ -114,8 +113,9 @@ def _split(requested: str) -> tuple[str, str | None]:
 
 
 def _published(architecture: str) -> WeightFile:
-    weights: type[WeightsEnum] = get_model_weights(architecture)
-    url: str = weights["DEFAULT"].url
+    from torchvision.models import get_model_weights
+
+    url: str = get_model_weights(architecture)["DEFAULT"].url
     return WeightFile(
         network=f"torchvision {architecture}",
         url=url,

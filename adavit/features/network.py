@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import get_model_builder
-from torchvision.models.feature_extraction import create_feature_extractor
-from torchvision.models.vision_transformer import interpolate_embeddings
 
 from adavit.features.architectures import ARCHITECTURES, Tap
 
@@ -42,6 +39,9 @@ class FrozenNetwork(nn.Module):
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
+        # Runs without such a network do not wait for its library.
+        from torchvision.models.feature_extraction import create_feature_extractor
+
         super().__init__()
         self.architecture = architecture
         self.side = side
@@ -63,6 +63,8 @@ class FrozenNetwork(nn.Module):
             state: By the names of torchvision, with the embeddings of any side.
         """
         if ARCHITECTURES[self.architecture].tokens:
+            from torchvision.models.vision_transformer import interpolate_embeddings
+
             state = interpolate_embeddings(self.side, 16, dict(state))
         own = self.network.state_dict()
         self.network.load_state_dict({name: state[name] for name in own})
@@ -92,6 +94,8 @@ class FrozenNetwork(nn.Module):
 
 def build(architecture: str, side: int) -> nn.Module:
     """The network with weights that nothing depends on: random, from a stream of their own."""
+    from torchvision.models import get_model_builder
+
     arguments = {"image_size": side} if ARCHITECTURES[architecture].tokens else {}
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # on weights that are random, which they do not stay

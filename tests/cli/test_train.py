@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torchvision.models import squeezenet1_1
 
 from adavit.cli.train import command
 from adavit.runs.trunk_file import save_trunk
@@ -22,6 +23,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--kimg": ("0.064", []),
     "--keep": ("3", []),
     "--discriminator": ("resnet", []),
+    "--features": ("torchvision:squeezenet1_1:squeeze.pth", []),
     "--init-discriminator": ("trunk.safetensors", []),
     "--resolution": ("8", []),
     "--channels": ("rgba", []),
@@ -107,6 +109,12 @@ def trunk(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture
+def frozen(tmp_path: Path) -> None:
+    """Weights of a network for features."""
+    torch.save(squeezenet1_1(weights=None).state_dict(), tmp_path / "squeeze.pth")
+
+
 def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
     """The resolved settings that a dry run prints."""
     tiny = [f for f in TINY if f not in ("--extractor", "random")]
@@ -126,7 +134,7 @@ def test_every_flag_is_tried_here() -> None:
     assert {flag for flag, _ in SETTINGS} == set(GIVEN)
 
 
-@pytest.mark.usefixtures("pictures", "other", "source", "trunk", "uncompiled")
+@pytest.mark.usefixtures("pictures", "other", "source", "trunk", "frozen", "uncompiled")
 @pytest.mark.parametrize(("flag", "key"), SETTINGS)
 def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str) -> None:
     value, needs = GIVEN[flag]
