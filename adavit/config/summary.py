@@ -36,6 +36,8 @@ def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
                     chosen.setdefault(section, []).append(f"{key} {_shown(held[section][key])}")
             elif value != default[section].get(key):
                 given.setdefault(section, []).append(f"{key} {_shown(value)}")
+    if resolved.features.network is None:  # a section without effect
+        chosen.pop("features", None)
     blocks = [("Settings given:", given), ("Chosen for what was left open:", chosen)]
     return "\n".join(line for title, found in blocks if found for line in (title, *_lines(found)))
 

@@ -43,6 +43,9 @@ def test_what_was_given_and_what_was_chosen_stand_apart_and_defaults_nowhere() -
     assert chosen["data"] == "resolution 32"
     assert "seed" not in chosen["run"]
     assert "auto" not in " ".join(chosen.values())
+    assert "features" not in chosen
+    given, chosen = blocks(summary({"features": {"network": "torchvision:resnet18"}}))
+    assert (given["features"], chosen["features"]) == ("network torchvision:resnet18", "side 64")
 
 
 def test_every_setting_that_was_left_open_is_said() -> None:
