@@ -32,6 +32,7 @@ _SIGNS_OF_MEMORY = (
     "bad_alloc",  # C++
     "can't start new thread",  # whose stack finds no room
     "error return without exception set",  # Python, when it runs out within a library
+    "returned NULL without setting an exception",  # likewise
 )
 
 
@@ -62,7 +63,7 @@ def run_and_exit(command: Callable[[], object]) -> None:
         _fail(str(error), FAILED)
     except OSError as error:
         _fail_by_system(error)
-    except (MemoryError, RuntimeError, ImportError, SystemError) as error:
+    except (MemoryError, RuntimeError, ImportError, SystemError, SyntaxError) as error:
         _fail_by_machine(error)
 
 
@@ -106,8 +107,11 @@ def _fail_by_machine(error: Exception) -> None:
     # an error does not have to wait for torch to be imported.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = str(error)
-    if kinds & {"MemoryError", "OutOfMemoryError"} or any(
-        sign in text for sign in _SIGNS_OF_MEMORY
+    misread = "SyntaxError" in kinds and _memory_is_limited()  # Python's parser, when it runs out
+    if (
+        misread
+        or kinds & {"MemoryError", "OutOfMemoryError"}
+        or any(sign in text for sign in _SIGNS_OF_MEMORY)
     ):
         error.__traceback__ = None  # what its frames hold makes room for the message
         _fail(OUT_OF_MEMORY, FAILED)
@@ -120,6 +124,14 @@ def _fail_by_machine(error: Exception) -> None:
             FAILED,
         )
     raise error
+
+
+def _memory_is_limited() -> bool:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def _stop(message: str, signal_number: int) -> None:

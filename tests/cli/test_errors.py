@@ -235,6 +235,7 @@ def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
         (RuntimeError("std::bad_alloc"), "out of memory"),
         (RuntimeError("can't start new thread"), "out of memory"),
         (SystemError("error return without exception set"), "out of memory"),
+        (SystemError("<f> returned NULL without setting an exception"), "out of memory"),
         (ImportError("libx.so: failed to map segment from shared object"), "out of memory"),
         (OSError("libx.so: failed to map segment from shared object"), "out of memory"),
         (OSError("libx.so: cannot open: Too many open files"), "ulimit -n 1024"),
@@ -257,6 +258,21 @@ def test_what_a_full_machine_raises_is_a_line_and_code_1(
     printed = capsys.readouterr().err
     assert message in printed
     assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("limit", "ending"), [(1 << 32, SystemExit), (-1, SyntaxError)])
+def test_a_parser_that_lacks_memory_misreads_a_library(
+    monkeypatch: pytest.MonkeyPatch, limit: int, ending: type[BaseException]
+) -> None:
+    resource = pytest.importorskip("resource")
+    assert resource.RLIM_INFINITY == -1
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+
+    def command() -> None:
+        raise SyntaxError("expected ':'")
+
+    with pytest.raises(ending):
+        run_and_exit(command)
 
 
 @pytest.mark.parametrize(
