@@ -10,7 +10,7 @@ from adavit.errors import UserError, first_line, shown
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.metadata import MOST_COUNTED, Metadata
-from adavit.runs.reading import mapping
+from adavit.runs.reading import networks_seen
 from adavit.runs.shared_names import local_config, shared_config, without_folders
 from adavit.runs.stored_network import build_stored
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
@@ -112,7 +112,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
             f" again.{_how_to_mend(file)}"
         ) from None
     generator.classes = classes
-    generator.discriminator_saw = _seen(config)
+    generator.discriminator_saw = networks_seen(config)
     return StoredGenerator(
         generator=generator.eval().requires_grad_(False),
         config=local_config(config, file),
@@ -143,11 +143,6 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
         UserError: As `read_generator`.
     """
     return read_generator(path, which=which).generator
-
-
-def _seen(config: Mapping[str, Any]) -> tuple[str, ...]:
-    seen = mapping(config.get("features")).get("seen")
-    return tuple(map(str, seen)) if isinstance(seen, list) else ()
 
 
 def _classes(metadata: Metadata, count: int) -> tuple[tuple[str, ...], list[int] | None]:

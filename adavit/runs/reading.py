@@ -78,6 +78,12 @@ def read_weights_metadata(path: Path) -> dict[str, str]:
     return {key: value for key, value in stored.items() if isinstance(value, str)}
 
 
+def networks_seen(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """`features.seen` of the settings of a run, by section: networks that its discriminator has seen through."""
+    seen = mapping(config.get("features")).get("seen")
+    return tuple(map(str, seen)) if isinstance(seen, list) else ()
+
+
 def flat_settings(sections: Mapping[str, Any]) -> dict[str, Any]:
     """`{"data": {"mirror": True}}` as `{"data.mirror": True}`.
 

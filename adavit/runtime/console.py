@@ -121,7 +121,36 @@ class LineConsole:
         """Ignored: its result is a line of its own."""
 
 
-class BarConsole:
+class _MovingBar:
+    """One bar for the run and what it waits for, drawn again not more often than anybody sees."""
+
+    REFRESH_SECONDS: float
+    _shown = 0.0
+
+    def status(self, status: Status) -> None:
+        """Moves the bar."""
+        self._show(status.fields(), status.images, status.total_images)
+
+    def report(self, status: Status) -> None:
+        """Moves the bar."""
+        self.status(status)
+
+    def activity(self, text: str, done: int, total: int) -> None:
+        """Shows the activity in the bar's place."""
+        self._show(f"{text} {done} of {total}", done, total)
+
+    def _show(self, text: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._shown < self.REFRESH_SECONDS and done < total:
+            return  # drawing costs more than a step of a small network
+        self._shown = now
+        self._draw(text, done, total)
+
+    def _draw(self, text: str, done: int, total: int) -> None:
+        raise NotImplementedError
+
+
+class BarConsole(_MovingBar):
     """A progress bar below the lines that stay.
 
     Args:
@@ -141,7 +170,6 @@ class BarConsole:
             transient=True,
         )
         self._task: TaskID | None = None
-        self._shown = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -158,23 +186,7 @@ class BarConsole:
         """A line like any other."""
         self.note(text)
 
-    def status(self, status: Status) -> None:
-        """Moves the bar."""
-        self._show(status.fields(), status.images, status.total_images)
-
-    def report(self, status: Status) -> None:
-        """Moves the bar."""
-        self.status(status)
-
-    def activity(self, text: str, done: int, total: int) -> None:
-        """Shows the activity in the bar's place."""
-        self._show(f"{text} {done} of {total}", done, total)
-
-    def _show(self, text: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._shown < self.REFRESH_SECONDS and done < total:
-            return  # drawing costs more than a step of a small network
-        self._shown = now
+    def _draw(self, text: str, done: int, total: int) -> None:
         if self._task is None:
             self._task = self._progress.add_task(text, total=total)
         self._progress.update(
@@ -182,7 +194,7 @@ class BarConsole:
         )
 
 
-class NotebookConsole(LineConsole):
+class NotebookConsole(_MovingBar, LineConsole):
     """Lines that stay, and a bar that is redrawn where it was first shown: rich's own needs ipywidgets for that."""
 
     REFRESH_SECONDS = 0.5
@@ -190,7 +202,6 @@ class NotebookConsole(LineConsole):
     def __init__(self) -> None:
         super().__init__()
         self._bar: Any = None
-        self._shown = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -199,23 +210,7 @@ class NotebookConsole(LineConsole):
         if self._bar is not None:
             self._bar.update({"text/plain": "", "text/html": ""}, raw=True)
 
-    def status(self, status: Status) -> None:
-        """Moves the bar."""
-        self._show(status.fields(), status.images, status.total_images)
-
-    def report(self, status: Status) -> None:
-        """Moves the bar."""
-        self.status(status)
-
-    def activity(self, text: str, done: int, total: int) -> None:
-        """Shows the activity in the bar's place."""
-        self._show(f"{text} {done} of {total}", done, total)
-
-    def _show(self, text: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._shown < self.REFRESH_SECONDS and done < total:
-            return
-        self._shown = now
+    def _draw(self, text: str, done: int, total: int) -> None:
         bar = f'<progress value="{done}" max="{total}"></progress>'
         drawn = {
             "text/plain": for_terminal(text),

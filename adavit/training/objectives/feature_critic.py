@@ -11,6 +11,7 @@ from torch import Tensor
 
 from adavit.augment import Pipe
 from adavit.features.critic import FeatureCritic
+from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.losses import AdversarialLoss
 from adavit.training.objectives.regularizer import Microbatch
 
@@ -73,7 +74,7 @@ class FeatureObjective:
         real, generated = batch.real.view.images.detach(), batch.generated.view.images
         if self.pipe is not None:
             stream = batch.streams.of("augmentation of what the feature critic sees")
-            with torch.autocast(real.device.type, enabled=False):
+            with without_autocast(real.device):
                 real = self.pipe(batch.real.images.detach().float(), generator=stream)
                 generated = self.pipe(batch.generated.images.float(), generator=stream)
         ground = batch.streams.of("ground of what the feature critic sees")

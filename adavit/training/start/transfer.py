@@ -20,7 +20,7 @@ from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, load_newest
-from adavit.runs.reading import mapping
+from adavit.runs.reading import mapping, networks_seen
 from adavit.training.step.adversarial_step import AdversarialStep
 
 GRID = "grid"
@@ -68,10 +68,8 @@ def read_source(path: Path) -> TransferSource:
             )
         networks[name] = tensors
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
-    seen = mapping(mapping(state.get("config")).get("features")).get("seen")
-    return TransferSource(
-        networks, tuple(map(str, seen)) if isinstance(seen, list) else (), newest.warning
-    )
+    seen = networks_seen(mapping(state.get("config")))
+    return TransferSource(networks, seen, newest.warning)
 
 
 def _checkpoint_of(path: Path) -> LoadedCheckpoint:
