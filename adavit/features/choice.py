@@ -1,15 +1,16 @@
 """`--features`: from a name to a frozen network with its weights, and to what records say of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from adavit.errors import UserError
-from adavit.features.architectures import ARCHITECTURES
+from adavit.features.architectures import ARCHITECTURES, Tap
 from adavit.features.heads import LOGIT_KERNEL
-from adavit.features.network import FrozenNetwork, build
-from adavit.metrics.extractors.weight_files import WeightFile, check_fit, file_digest, read_tensors
+from adavit.features.network import FrozenNetwork
+from adavit.metrics.extractors.weight_files import FoundFile, WeightFile, check_fit, read_tensors
 from adavit.runtime.paths import expand_home
 from adavit.runtime.wording import did_you_mean
 
@@ -17,8 +18,66 @@ _EXPECTED = "torchvision:NAME, or torchvision:NAME:FILE with weights of your own
 _OTHERWISE = "leave --features out"
 
 
-def find_weights(requested: str) -> Path:
-    """The file of the weights of `--features`, downloaded where it has no file of its own and is missing.
+@dataclass(frozen=True)
+class PretrainedNetwork:
+    """A network trained on other images: which one, and the file of its weights.
+
+    Attributes:
+        requested: What it was asked for as.
+        architecture: One of `ARCHITECTURES`.
+        file: Of its weights; it is there.
+    """
+
+    requested: str
+    architecture: str
+    file: FoundFile
+
+    @property
+    def identity(self) -> str:
+        """Name and digest, as records hold them: "torchvision:resnet18 0123..."."""
+        return f"torchvision:{self.architecture} {self.file.digest}"
+
+    def build(
+        self, *, side: int, maps: int, mean: Sequence[float], std: Sequence[float]
+    ) -> FrozenNetwork:
+        """The network with the weights of the file.
+
+        Args:
+            side: Of the images that it sees, in pixels.
+            maps: How many of its maps are wanted, from the finest on; of a transformer, whose maps are all of
+                one size, evenly spread over its blocks.
+            mean: Colour that is 0 to it, in [0, 1].
+            std: What is 1 to it.
+
+        Raises:
+            UserError: If the file does not hold its weights, or its images are too small for so many maps.
+        """
+        taps = self._taps(side, maps)
+        named = f"--features {self.requested}"
+        wanted = f"the weights of torchvision's {self.architecture}"
+        state = read_tensors(self.file.path, named, wanted, otherwise=_OTHERWISE)
+        network = FrozenNetwork(self.architecture, side=side, taps=taps, mean=mean, std=std)
+        found = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
+        check_fit(found, _needed(network.expected, found), named, wanted, otherwise=_OTHERWISE)
+        network.load(state)
+        return network
+
+    def _taps(self, side: int, maps: int) -> Sequence[Tap]:
+        architecture = ARCHITECTURES[self.architecture]
+        taps = [tap for tap in architecture.taps if side >= LOGIT_KERNEL * tap.stride]
+        if len(taps) < maps:
+            raise UserError(
+                f"features.maps is {maps}, but of images of {side} px {self.architecture} has"
+                f" {len(taps)} maps of at least {LOGIT_KERNEL}x{LOGIT_KERNEL} places. Give a larger"
+                " features.side, or fewer maps."
+            )
+        if architecture.tokens:
+            taps = taps[-1 :: -(len(taps) // maps)][:maps][::-1]
+        return taps[:maps]
+
+
+def find_network(requested: str) -> PretrainedNetwork:
+    """The network of `--features`, its weights downloaded where it has no file of its own and they are missing.
 
     Args:
         requested: "torchvision:NAME" or "torchvision:NAME:FILE".
@@ -28,23 +87,14 @@ def find_weights(requested: str) -> Path:
     """
     architecture, file = _split(requested)
     if file is None:
-        return _published(architecture).find()
+        return PretrainedNetwork(requested, architecture, _published(architecture).find())
     path = expand_home(Path(file))
     if not path.is_file():
         raise UserError(
             f"--features {requested} names no file, expected the weights of torchvision's"
             f" {architecture}. Check the path, or {_OTHERWISE}."
         )
-    return path
-
-
-def identity(requested: str) -> str:
-    """Name and digest of the network of `--features`, as records hold them: "torchvision:resnet18 0123...".
-
-    Raises:
-        UserError: As `find_weights`.
-    """
-    return f"torchvision:{_split(requested)[0]} {file_digest(find_weights(requested))}"
+    return PretrainedNetwork(requested, architecture, FoundFile(path))
 
 
 def absolute(requested: str) -> str:
@@ -53,48 +103,6 @@ def absolute(requested: str) -> str:
     if file is None:
         return requested
     return f"torchvision:{architecture}:{expand_home(Path(file)).absolute()}"
-
-
-def read_features(
-    requested: str,
-    *,
-    side: int,
-    maps: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-) -> FrozenNetwork:
-    """The network of `--features`, its weights read from a file or torchvision's download.
-
-    Args:
-        requested: "torchvision:NAME" or "torchvision:NAME:FILE".
-        side: Of the images that it sees, in pixels.
-        maps: How many of its maps are wanted, from the finest on; of a transformer, whose maps are all of one
-            size, evenly spread over its blocks.
-        mean: Colour that is 0 to it, in [0, 1].
-        std: What is 1 to it.
-
-    Raises:
-        UserError: If there is no such network, its weights are absent, or its images are too small for so
-            many maps.
-    """
-    architecture, _ = _split(requested)
-    path = find_weights(requested)
-    named, wanted = f"--features {requested}", f"the weights of torchvision's {architecture}"
-    state = read_tensors(path, named, wanted, otherwise=_OTHERWISE)
-    whole = build(architecture, side)
-    found = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
-    check_fit(found, _needed(whole.state_dict(), found), named, wanted, otherwise=_OTHERWISE)
-    taps = [tap for tap in ARCHITECTURES[architecture].taps if side >= LOGIT_KERNEL * tap.stride]
-    if len(taps) < maps:
-        raise UserError(
-            f"features.maps is {maps}, but of images of {side} px {architecture} has {len(taps)} maps of"
-            f" at least {LOGIT_KERNEL}x{LOGIT_KERNEL} places. Give a larger features.side, or fewer maps."
-        )
-    if ARCHITECTURES[architecture].tokens:
-        taps = taps[-1 :: -(len(taps) // maps)][:maps][::-1]
-    network = FrozenNetwork(architecture, side=side, taps=taps[:maps], mean=mean, std=std)
-    network.load(state)
-    return network
 
 
 _COUNTER = "num_batches_tracked"

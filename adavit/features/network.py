@@ -25,6 +25,9 @@ class FrozenNetwork(nn.Module):
         taps: Which of its maps, of the architecture's taps.
         mean: Of its red, green and blue, for pixels in [0, 1].
         std: Their standard deviations.
+
+    Attributes:
+        expected: Names and shapes of the weights of the whole network, without their values.
     """
 
     mean: Tensor
@@ -49,7 +52,9 @@ class FrozenNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1))
         names = {tap.module: str(index) for index, tap in enumerate(self.taps)}
-        self.network = create_feature_extractor(build(architecture, side), names)
+        whole = _build(architecture, side)
+        self.expected = {name: value.to("meta") for name, value in whole.state_dict().items()}
+        self.network = create_feature_extractor(whole, names)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "FrozenNetwork":
@@ -92,7 +97,7 @@ class FrozenNetwork(nn.Module):
         return [_as_map(outputs[str(index)]) for index in range(len(self.taps))]
 
 
-def build(architecture: str, side: int) -> nn.Module:
+def _build(architecture: str, side: int) -> nn.Module:
     """The network with weights that nothing depends on: random, from a stream of their own."""
     from torchvision.models import get_model_builder
 

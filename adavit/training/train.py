@@ -21,7 +21,8 @@ from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, console_here
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
-from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.build import Start, build_step, first_step, read_start
+from adavit.training.start.features import find_features
 from adavit.training.start.stored_settings import (
     check_unchanged,
     settings_in_file,
@@ -166,13 +167,14 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
     _check_there(directory, config.data.source)
+    start = read_start(config) if newest is None else Start(features=find_features(config.features))
     workload = prepare(config, console)
     if newest is not None:
-        trainer = Trainer(workload, build_step(workload), directory, console)
+        trainer = Trainer(workload, build_step(workload, start.features), directory, console)
         trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
-        step, notes = first_step(workload, read_start(config))
+        step, notes = first_step(workload, start)
         for note in notes:
             console.note(note)
         trainer = Trainer(workload, step, directory, console)

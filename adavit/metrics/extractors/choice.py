@@ -15,7 +15,12 @@ from adavit.metrics.extractors.names import (
     check_extractor,
 )
 from adavit.metrics.extractors.random_features import RandomFeatures
-from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest, read_tensors
+from adavit.metrics.extractors.weight_files import (
+    FoundFile,
+    WeightsAbsentError,
+    file_digest,
+    read_tensors,
+)
 from adavit.runtime.paths import expand_home
 
 Chosen = tuple[FeatureExtractor, str | None]
@@ -83,7 +88,9 @@ def _inception(
     )
 
     try:
-        path = INCEPTION_WEIGHTS.find(allow_download=allow_download) if weights is None else weights
+        found = (
+            FoundFile(weights) if weights else INCEPTION_WEIGHTS.find(allow_download=allow_download)
+        )
     except WeightsAbsentError as error:
         if requested == "inception":
             raise
@@ -93,10 +100,9 @@ def _inception(
             f" {INCEPTION_WEIGHTS.named_as}."
         )
         return RandomFeatures(device), note
-    state = INCEPTION_WEIGHTS.read(path, expected_state())
-    digest = file_digest(path)
-    note_weights = INCEPTION_WEIGHTS.note_on(path, digest, "these fid and kid")
-    return InceptionFeatures(state, digest, device), note_weights
+    state = INCEPTION_WEIGHTS.read(found.path, expected_state())
+    note_weights = INCEPTION_WEIGHTS.note_on(found, "these fid and kid")
+    return InceptionFeatures(state, found.digest, device), note_weights
 
 
 def _vgg16(file: Path | None, device: torch.device, allow_download: bool) -> Chosen:
@@ -106,11 +112,10 @@ def _vgg16(file: Path | None, device: torch.device, allow_download: bool) -> Cho
         vgg16_features,
     )
 
-    path = file or VGG16_WEIGHTS.find(allow_download=allow_download)
-    state = VGG16_WEIGHTS.read(path, expected_vgg16_state())
-    digest = file_digest(path)
-    note = VGG16_WEIGHTS.note_on(path, digest, "this precision and recall")
-    return vgg16_features(state, digest, device), note
+    found = FoundFile(file) if file else VGG16_WEIGHTS.find(allow_download=allow_download)
+    state = VGG16_WEIGHTS.read(found.path, expected_vgg16_state())
+    note = VGG16_WEIGHTS.note_on(found, "this precision and recall")
+    return vgg16_features(state, found.digest, device), note
 
 
 def _lpips(device: torch.device, allow_download: bool) -> FeatureExtractor:
@@ -120,8 +125,8 @@ def _lpips(device: torch.device, allow_download: bool) -> FeatureExtractor:
     vgg16 = VGG16_WEIGHTS.find(allow_download=allow_download)
     layers = LPIPS_WEIGHTS.find(allow_download=allow_download)
     return LpipsFeatures(
-        VGG16_WEIGHTS.read(vgg16, expected_vgg16_state()),
-        LPIPS_WEIGHTS.read(layers, expected_lpips_state()),
+        VGG16_WEIGHTS.read(vgg16.path, expected_vgg16_state()),
+        LPIPS_WEIGHTS.read(layers.path, expected_lpips_state()),
         device,
     )
 

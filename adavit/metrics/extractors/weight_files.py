@@ -14,6 +14,7 @@ import urllib.request
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -47,6 +48,18 @@ class WeightsAbsentError(UserError):
 
 
 @dataclass(frozen=True)
+class FoundFile:
+    """A file of weights, by its path; it need not exist before it is read."""
+
+    path: Path
+
+    @cached_property
+    def digest(self) -> str:
+        """Its sha256, 64 hexadecimal digits, taken once: such a file may have hundreds of megabytes."""
+        return file_digest(self.path)
+
+
+@dataclass(frozen=True)
 class WeightFile:
     """A published file of weights.
 
@@ -72,7 +85,7 @@ class WeightFile:
             folder = folder.replace("~", str(home_folder()), 1)
         return Path(folder) / "checkpoints" / self.url.rsplit("/", 1)[1]
 
-    def find(self, *, allow_download: bool = True) -> Path:
+    def find(self, *, allow_download: bool = True) -> FoundFile:
         """The checked file at its location, downloaded when missing.
 
         Args:
@@ -84,33 +97,33 @@ class WeightFile:
             UserError: If the file there is not the one its name says.
         """
         path = self.location
+        found = FoundFile(path)
         if path.exists():
-            digest = file_digest(path)
-            if not self.is_published(digest):
+            if not self.is_published(found.digest):
                 other = f", or give it with {self.named_as} if other weights are wanted"
                 raise UserError(
-                    f"{path} has the sha256 {digest[:SHOWN_DIGITS]}..., but its name promises"
+                    f"{path} has the sha256 {found.digest[:SHOWN_DIGITS]}..., but its name promises"
                     f" {self.digest_prefix}. Delete it{other if self.named_as else ''}."
                 )
-            return path
+            return found
         if not allow_download:
             raise self._absent("are not on the disk, and downloads are off")
         try:
             self._download(path)
         except OSError as error:
             raise self._absent(f"could not be written to {path} ({error.strerror})") from error
-        return path
+        return found
 
     def is_published(self, digest: str) -> bool:
         """Whether a sha256 is that of the published file, as far as that is known."""
         return digest.startswith(self.digest_prefix or "")
 
-    def note_on(self, path: Path, digest: str, figures: str) -> str | None:
+    def note_on(self, found: FoundFile, figures: str) -> str | None:
         """What to say of figures from another file than the published one; None of that itself."""
-        if self.is_published(digest):
+        if self.is_published(found.digest):
             return None
         return (
-            f"Warning: {path} (sha256 {digest[:SHOWN_DIGITS]}...) is not the published file of"
+            f"Warning: {found.path} (sha256 {found.digest[:SHOWN_DIGITS]}...) is not the published file of"
             f" {self.network} ({self.digest_prefix}...): {figures} are not comparable with"
             " published ones, unless it holds the same weights."
         )

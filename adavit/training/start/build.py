@@ -10,12 +10,12 @@ from adavit.build.augmentation import build_pipe, check_extra_operations
 from adavit.build.networks import build_networks
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
-from adavit.features.choice import identity
+from adavit.features.choice import PretrainedNetwork
 from adavit.runs.trunk_file import read_trunk
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
-from adavit.training.start.features import build_features
+from adavit.training.start.features import build_features, find_features
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.pretrained_trunk import start_from
 from adavit.training.start.transfer import read_source, transfer
@@ -31,10 +31,12 @@ class Start:
     Attributes:
         fill: Fills the networks of a step at image 0, and says with what; None where all is drawn from the seed.
         seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
+        features: The one of them that its critic sees through.
     """
 
     fill: Callable[[AdversarialStep, ResolvedConfig], list[str]] | None = None
     seen: tuple[str, ...] = ()
+    features: PretrainedNetwork | None = None
 
     def noted_in(self, config: RunConfig) -> RunConfig:
         """The configuration with `features.seen`."""
@@ -45,8 +47,13 @@ class Start:
         return RunConfig.model_validate(values)
 
 
-def build_step(workload: Workload) -> AdversarialStep:
-    """Networks, optimisers and augmentation of a run, drawn from its seed."""
+def build_step(workload: Workload, features: PretrainedNetwork | None = None) -> AdversarialStep:
+    """Networks, optimisers and augmentation of a run, drawn from its seed.
+
+    Args:
+        workload: Of the run.
+        features: What its critic sees through, where `find_features` has been called already.
+    """
     config = workload.config
     training = config.training
     generator, discriminator = build_networks(
@@ -83,7 +90,7 @@ def build_step(workload: Workload) -> AdversarialStep:
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
         loss=LOSSES[training.loss],
         compiled=training.compile,
-        features=build_features(workload),
+        features=build_features(workload, features or find_features(config.features)),
         **build_extras(training, epoch_images=len(workload.split.train), coarse=coarse),
     )
 
@@ -108,16 +115,16 @@ def read_start(config: RunConfig) -> Start:
     Raises:
         UserError: If it cannot be used.
     """
-    training, network = config.training, config.features.network
-    own = () if network is None else (identity(network),)
+    training, features = config.training, find_features(config.features)
+    own = () if features is None else (features.identity,)
     if training.transfer is not None:
         source = read_source(training.transfer)
         seen = dict.fromkeys((*source.seen, *own))
-        return Start(lambda step, config: transfer(step, source), tuple(seen))
+        return Start(lambda step, config: transfer(step, source), tuple(seen), features)
     if training.init_discriminator is not None:
         trunk = read_trunk(training.init_discriminator)
-        return Start(lambda step, config: [start_from(trunk, step, config)], own)
-    return Start(seen=own)
+        return Start(lambda step, config: [start_from(trunk, step, config)], own, features)
+    return Start(seen=own, features=features)
 
 
 def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[str]]:
@@ -133,5 +140,5 @@ def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[
     Raises:
         UserError: If the networks cannot be made as asked for, or what to start from does not fit.
     """
-    step = build_step(workload)
+    step = build_step(workload, start.features)
     return step, [] if start.fill is None else start.fill(step, workload.config)

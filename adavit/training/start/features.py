@@ -10,9 +10,8 @@ from adavit.build.augmentation import build_pipe
 from adavit.config.features import FeaturesConfig
 from adavit.data import BatchSampler
 from adavit.errors import UserError
-from adavit.features.choice import identity, read_features
+from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
-from adavit.features.network import FrozenNetwork
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.training.objectives.feature_critic import FeatureObjective, on_random_ground
 from adavit.training.objectives.losses import LOSSES
@@ -24,40 +23,41 @@ CALIBRATION_IMAGES = 512
 _BATCH = 64
 
 
-def frozen_network(features: FeaturesConfig) -> FrozenNetwork | None:
-    """The frozen network that a resolved configuration names, or None.
+def find_features(features: FeaturesConfig) -> PretrainedNetwork | None:
+    """The network that `features.network` names, with the file of its weights; None where it names none.
 
     Raises:
         UserError: If it cannot be had, or its weights are no longer those that the run began with.
     """
     if features.network is None:
         return None
-    if features.seen and identity(features.network) not in features.seen:
+    found = find_network(features.network)
+    if features.seen and found.identity not in features.seen:
         raise UserError(
             f"features.network {features.network} has other weights than the run began with (sha256"
             " in features.seen of its config.yaml), expected the same. Restore the file, or start a"
             " new run."
         )
-    return read_features(
-        features.network,
-        side=features.side,
-        maps=features.maps,
-        mean=features.mean,
-        std=features.std,
-    )
+    return found
 
 
-def build_features(workload: Workload) -> FeatureObjective | None:
-    """What the critic adds to the losses, with heads drawn from the run's seed; None without `features.network`.
+def build_features(workload: Workload, found: PretrainedNetwork | None) -> FeatureObjective | None:
+    """What the critic adds to the losses, with heads drawn from the run's seed.
+
+    Args:
+        workload: Of the run.
+        found: From `find_features`; without it there is no critic.
 
     Raises:
-        UserError: If its network cannot be had.
+        UserError: If its network cannot be made of its file.
     """
+    if found is None:
+        return None
     config = workload.config
     features, seed = config.features, config.run.seed
-    network = frozen_network(features)
-    if network is None:
-        return None
+    network = found.build(
+        side=features.side, maps=features.maps, mean=features.mean, std=features.std
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))
         critic = FeatureCritic(

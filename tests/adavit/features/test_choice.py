@@ -6,7 +6,7 @@ from torchvision.models import mobilenet_v3_small, vit_b_16
 
 from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES
-from adavit.features.choice import absolute, find_weights, identity, read_features
+from adavit.features.choice import absolute, find_network
 from adavit.features.network import FrozenNetwork
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest
 
@@ -22,12 +22,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(requested: str, *, side: int = 64, maps: int = 2) -> FrozenNetwork:
-    return read_features(requested, side=side, maps=maps, **COLOURS)
+    return find_network(requested).build(side=side, maps=maps, **COLOURS)
 
 
 def test_a_file_becomes_a_network_that_says_what_it_is(weights: Path) -> None:
     found = read(f"torchvision:mobilenet_v3_small:{weights}")
-    said = identity(f"torchvision:mobilenet_v3_small:{weights}")
+    said = find_network(f"torchvision:mobilenet_v3_small:{weights}").identity
     assert said == f"torchvision:mobilenet_v3_small {file_digest(weights)}"
     assert found.taps == ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     own, stored = found.network.state_dict(), torch.load(weights, weights_only=True)
@@ -57,7 +57,7 @@ def test_blocks_of_a_transformer_are_taken_evenly(tmp_path: Path) -> None:
 )
 def test_what_is_no_network_is_named(requested: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        find_weights(requested)
+        find_network(requested)
 
 
 def test_files_that_do_not_fit_are_refused(weights: Path, tmp_path: Path) -> None:

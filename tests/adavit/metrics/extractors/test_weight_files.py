@@ -14,6 +14,7 @@ from adavit.errors import UserError
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS, expected_state
 from adavit.metrics.extractors.weight_files import (
+    FoundFile,
     WeightFile,
     WeightsAbsentError,
     file_digest,
@@ -62,10 +63,18 @@ def test_weights_are_looked_for_where_torch_fidelity_keeps_them(empty_torch_home
 
 
 def test_missing_weights_are_downloaded_once(empty_torch_home: Path, server: str) -> None:
-    path = weights(f"{server}/weights.pth").find()
+    path = weights(f"{server}/weights.pth").find().path
     assert path.read_bytes() == CONTENT
     assert list(empty_torch_home.iterdir()) == [path]  # no temporary file is left
-    assert weights("http://127.0.0.1:1/weights.pth").find() == path
+    assert weights("http://127.0.0.1:1/weights.pth").find().path == path
+
+
+def test_a_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "weights.pth").write_bytes(CONTENT)
+    found = FoundFile(tmp_path / "weights.pth")
+    assert found.digest == hashlib.sha256(CONTENT).hexdigest()
+    monkeypatch.setattr(weight_files, "file_digest", None)
+    assert found.digest.startswith(hashlib.sha256(CONTENT).hexdigest()[:8])
 
 
 def test_download_with_another_digest_is_refused_and_leaves_nothing(
@@ -79,7 +88,7 @@ def test_download_with_another_digest_is_refused_and_leaves_nothing(
 def test_a_file_without_a_published_digest_is_taken_as_it_comes(
     empty_torch_home: Path, server: str
 ) -> None:
-    path = weights(f"{server}/weights.pth", None).find()
+    path = weights(f"{server}/weights.pth", None).find().path
     assert path == empty_torch_home / "weights.pth"
 
 

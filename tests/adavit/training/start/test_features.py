@@ -1,6 +1,8 @@
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +12,8 @@ from torchvision.models import squeezenet1_1
 import adavit
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
+from adavit.features import network
+from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
@@ -101,3 +105,37 @@ def test_a_network_that_is_not_there_is_told_before_data_are_loaded(
     absent = {"features": {"network": f"torchvision:resnet18:{tmp_path / 'nothing.pth'}"}}
     with pytest.raises(UserError, match=r"nothing\.pth names no file"):
         adavit.train(tiny(absent))
+
+
+def test_a_start_reads_its_file_once_for_the_digest_and_builds_its_network_once(
+    tiny: Callable[..., RunConfig], features: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = Counter[str]()
+
+    def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*given: object, **named: object) -> Any:
+            counts[name] += 1
+            return function(*given, **named)
+
+        return called
+
+    monkeypatch.setattr(weight_files, "file_digest", counting("hashed", weight_files.file_digest))
+    monkeypatch.setattr(network, "_build", counting("built", network._build))
+    run = adavit.train(tiny(features))
+    assert counts == {"hashed": 1, "built": 1}
+    adavit.resume(run, kimg=0.064)
+    assert counts == {"hashed": 2, "built": 2}
+
+
+def test_weights_that_are_gone_stop_a_resume_before_data_are_loaded(
+    tiny: Callable[..., RunConfig], features: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = adavit.train(tiny(features))
+    Path(features["features"]["network"].removeprefix("torchvision:squeezenet1_1:")).unlink()
+
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("adavit.training.start.workload.load_images", loaded)
+    with pytest.raises(UserError, match=r"squeeze\.pth names no file"):
+        adavit.resume(run, kimg=1)
