@@ -28,6 +28,7 @@ __all__ = [
     "Color",
     "Cutout",
     "DiffAugment",
+    "Diffusion",
     "Filtering",
     "FixedProbability",
     "Geometric",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from adavit.augment.color import Color
     from adavit.augment.cutout import Cutout
     from adavit.augment.diffaug import DiffAugment
+    from adavit.augment.diffusion import Diffusion
     from adavit.augment.filtering import Filtering
     from adavit.augment.geometric import Geometric
     from adavit.augment.noise import Noise
@@ -68,6 +70,7 @@ else:
         "Color": "adavit.augment.color",
         "Cutout": "adavit.augment.cutout",
         "DiffAugment": "adavit.augment.diffaug",
+        "Diffusion": "adavit.augment.diffusion",
         "Filtering": "adavit.augment.filtering",
         "Geometric": "adavit.augment.geometric",
         "Noise": "adavit.augment.noise",

@@ -14,8 +14,8 @@ def make_pipe(name: str, **overrides: Any) -> Pipe:
     """A pipe by name.
 
     Args:
-        name: One of blit, geom, color, filter, noise, cutout, bg, bgc, bgcf, bgcfn, bgcfnc; or diffaug
-            (`adavit.augment.diffaug.DiffAugment`, which ignores p).
+        name: One of blit, geom, color, filter, noise, cutout, diffusion, bg, bgc, bgcf, bgcfn, bgcfnc; or
+            diffaug (`adavit.augment.diffaug.DiffAugment`, which ignores p).
         overrides: Arguments of the constructor that replace those of the preset, for example `rotate90=0`.
 
     Returns:

@@ -35,6 +35,10 @@ class Draws(Protocol):
         """Two gates bool [B] of which at least one is open with probability `multiplier` [1] times p."""
         ...
 
+    def strengths(self, multipliers: Tensor) -> Tensor:
+        """Multiplier times p [K], of multipliers [K]: for an operation that p makes stronger, not more frequent."""
+        ...
+
     def uniform(self, count: int) -> tuple[Tensor, ...]:
         """`count` tensors [B], uniform in [0, 1)."""
         ...
@@ -92,11 +96,15 @@ class RandomDraws:
 
     def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
         """See `Draws.gates`."""
-        return self._open(multipliers * self._p, multipliers.shape[0])
+        return self._open(self.strengths(multipliers), multipliers.shape[0])
 
     def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
         """Each opens with 1 - sqrt(1 - m p), so that P(either) = m p. See `Draws.gates_of_pair`."""
         return self._open(1 - (1 - multiplier * self._p).clamp(min=0).sqrt(), 2)
+
+    def strengths(self, multipliers: Tensor) -> Tensor:
+        """See `Draws.strengths`."""
+        return multipliers * self._p
 
     def uniform(self, count: int) -> tuple[Tensor, ...]:
         """See `Draws.uniform`."""
@@ -160,6 +168,10 @@ class QuantileDraws:
         """The first open, the second closed. See `Draws.gates_of_pair`."""
         is_open = torch.ones(self.batch, dtype=torch.bool, device=self.device)
         return is_open, ~is_open
+
+    def strengths(self, multipliers: Tensor) -> Tensor:
+        """Those of p = 1. See `Draws.strengths`."""
+        return multipliers
 
     def uniform(self, count: int) -> tuple[Tensor, ...]:
         """See `Draws.uniform`."""

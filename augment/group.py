@@ -1,4 +1,4 @@
-"""What the six groups of operations have in common: sample parameters, then apply them."""
+"""What the groups of operations have in common: sample parameters, then apply them."""
 
 from __future__ import annotations
 

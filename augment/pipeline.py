@@ -1,8 +1,9 @@
 """The augmentation pipeline of Karras et al. 2020 (arXiv:2006.06676), section 2 and appendix B.
 
 Order: blitting and geometric (one affine map, resampled once), colour (one affine map of colour space),
-filtering, noise, cutout, and then operations of others. For each image and each operation independently, the
-operation happens with probability multiplier times p. How p moves is not decided here, see `adavit.augment.adaptive`.
+filtering, noise, cutout, and then what is not of that paper: diffusion noise (`adavit.augment.diffusion`) and
+operations of others. For each image and each operation independently, the operation happens with probability multiplier
+times p; diffusion alone is made stronger by it. How p moves is not decided here, see `adavit.augment.adaptive`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from adavit.augment.blitting import Blitting
 from adavit.augment.color import Color
 from adavit.augment.cutout import Cutout
+from adavit.augment.diffusion import Diffusion
 from adavit.augment.extras import Operation
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
@@ -34,6 +36,7 @@ GROUPS: dict[str, type[Group]] = {
     "filtering": Filtering,
     "noise": Noise,
     "cutout": Cutout,
+    "diffusion": Diffusion,
 }
 """The groups of the pipeline, in the order in which they are applied; see `adavit.augment.settings`."""
 
@@ -60,6 +63,7 @@ class AugmentPipe(Pipe):
     filtering: Filtering
     noise: Noise
     cutout: Cutout
+    diffusion: Diffusion
 
     def __init__(
         self,
@@ -113,6 +117,8 @@ class AugmentPipe(Pipe):
                 result = self.noise.transform(result, parameters["noise"])
             if "cutout" in parameters:
                 result = self.cutout.transform(result, parameters["cutout"])
+            if "diffusion" in parameters:
+                result = self.diffusion.transform(result, parameters["diffusion"])
         return result.to(images.dtype)
 
     def _move(self, images: Tensor, parameters: PipeParameters) -> Tensor:

@@ -1,7 +1,7 @@
 """The presets as rows of data: which operations are switched on.
 
-The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. The paper's default is `bgc`. No torch
-here; `adavit.augment.by_name` makes the pipes.
+The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. The default of Karras et al. 2020 is `bgc`. No
+torch here; `adavit.augment.by_name` makes the pipes.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ PRESETS: dict[str, tuple[str, ...]] = {
     "filter": ("filtering",),
     "noise": ("noise",),
     "cutout": ("cutout",),
+    "diffusion": ("diffusion",),
     "bg": ("blitting", "geometric"),
     "bgc": ("blitting", "geometric", "color"),
     "bgcf": ("blitting", "geometric", "color", "filtering"),
     "bgcfn": ("blitting", "geometric", "color", "filtering", "noise"),
-    "bgcfnc": tuple(GROUP_SETTINGS),
+    "bgcfnc": ("blitting", "geometric", "color", "filtering", "noise", "cutout"),
 }
 """Groups of each preset; all their multipliers are 1. `diffaug` is another pipe, see `adavit.augment.diffaug`."""
 

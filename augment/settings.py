@@ -37,13 +37,20 @@ GROUP_SETTINGS: dict[str, GroupSettings] = {
     ),
     "noise": GroupSettings(("noise",), {"noise_std": 0.1}),
     "cutout": GroupSettings(("cutout",), {"cutout_size": 0.5}),
+    "diffusion": GroupSettings(("diffusion",), {"diffusion_std": 0.05}),
 }
-"""The groups of the pipeline, in the order in which they are applied (Karras et al. 2020, appendix B)."""
+"""The groups of the pipeline, in the order in which they are applied.
+
+All but the last are those of Karras et al. 2020, appendix B; for that one see `adavit.augment.diffusion`.
+"""
 
 OPERATIONS: tuple[str, ...] = tuple(
     name for group in GROUP_SETTINGS.values() for name in group.operations
 )
 """Operations of all groups; each is a multiplier of p."""
+
+STRENGTHENED: tuple[str, ...] = ("diffusion",)
+"""Operations that p makes stronger; it makes all others more frequent."""
 
 MAGNITUDES: dict[str, Any] = {
     name: value for group in GROUP_SETTINGS.values() for name, value in group.magnitudes.items()

@@ -1,6 +1,7 @@
 """Builds the augmentation pipe and the control of its probability p from the section `augment` of a configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +15,7 @@ from adavit.augment import (
 )
 from adavit.augment.kornia_operations import check_operation, kornia_operation
 from adavit.augment.presets import DIFFAUG
-from adavit.augment.settings import MAGNITUDES, OPERATIONS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS, STRENGTHENED
 from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.errors import UserError
 
@@ -26,6 +27,20 @@ def build_pipe(augment: AugmentConfig) -> Pipe:
         return make_pipe(DIFFAUG, extra=extra)
     settings = {name: getattr(augment, name) for name in (*OPERATIONS, *MAGNITUDES)}
     return AugmentPipe(extra=extra, **settings)
+
+
+def single_operation(
+    name: str, magnitudes: Mapping[str, Any], *, strength: float = 1.0
+) -> AugmentPipe:
+    """One of our operations alone, for every image.
+
+    Args:
+        name: Of `adavit.augment.settings.OPERATIONS`.
+        magnitudes: Those that are not the published ones.
+        strength: Multiplier times p, of an operation that p makes stronger.
+    """
+    multiplier = strength if name in STRENGTHENED else 1.0
+    return AugmentPipe(**{name: multiplier, **magnitudes})
 
 
 def extra_operation(extra: ExtraOperation) -> tuple[nn.Module, float]:

@@ -50,7 +50,8 @@ class AugmentConfig(ConfigModel):
     """How p moves. ada: it is adapted to overfitting; fixed: p stays; scheduled: p goes from initial_p to p along half
     a cosine over schedule_kimg; none: images are not augmented."""
     preset: Literal[PRESET_NAMES] = Field("bgc")  # type: ignore[valid-type]
-    """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout."""
+    """Which operations: b blitting, g geometric, c colour, f filtering, n noise, c cutout; diffusion is the noise of
+    Diffusion-GAN."""
     p: float | None = Field(None, ge=0, le=1)
     """The probability of each operation, for mode fixed; where it ends, for mode scheduled."""
     schedule_kimg: float | None = Field(None, gt=0)
@@ -99,6 +100,9 @@ class AugmentConfig(ConfigModel):
     """Multiplier of p for additive noise. auto: as the preset says."""
     cutout: Multiplier = auto()
     """Multiplier of p for a box set to 0. auto: as the preset says."""
+    diffusion: Multiplier = auto()
+    """Multiplier of p for diffusion noise, which p makes stronger; half of the images stay without. auto: as the
+    preset says."""
 
     xint_max: Magnitude = auto()
     """Largest shift of xint, as a fraction of width and height. auto: 0.125, as published."""
@@ -126,6 +130,8 @@ class AugmentConfig(ConfigModel):
     """Scale of the noise's standard deviation, in pixel values. auto: 0.1, as published."""
     cutout_size: Magnitude = auto()
     """Width and height of the box, as a fraction of the image's. auto: 0.5, as published."""
+    diffusion_std: Magnitude = auto()
+    """Standard deviation of what images fade to, in pixel values. auto: 0.05, as published."""
 
     extra: tuple[ExtraOperation, ...] = Field(())
     """Operations of kornia after all others, under the same p: a list of {operation: RandomElasticTransform,

@@ -15,7 +15,7 @@ from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.pipeline import GROUPS
 from adavit.augment.presets import DIFFAUG
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
-from adavit.build.augmentation import build_pipe, extra_operation
+from adavit.build.augmentation import build_pipe, extra_operation, single_operation
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
@@ -30,8 +30,8 @@ from adavit.training.start.workload import image_arguments
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Columns of the upper part: how strong the drawn parameter is, from the lower end of its distribution."""
 
-LETTERS = dict(zip(GROUPS, "bgcfnc", strict=True))
-"""The letter of each group in the names of the presets."""
+LETTERS = dict(zip(GROUPS, "bgcfncd", strict=True))
+"""The letter of each group, in the names of the presets for all but the last."""
 
 RANDOM_ROWS = 4
 CELL_RANGE = (64, 128)
@@ -70,7 +70,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
 
     Args:
         config: Its sections `data` and `augment` and `run.seed` are used.
-        p: Probability of the random draws, in [0, 1]; diffaug ignores it.
+        p: Probability of the random draws, in [0, 1], and what makes diffusion strong; diffaug ignores it.
         console: Told what was found.
 
     Returns:
@@ -91,7 +91,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     order = torch.randperm(len(images.images), generator=stream).numpy()
     pipe = build_pipe(augment)
     pipe.p.fill_(p)
-    rows = preview_rows(augment)
+    rows = preview_rows(augment, p=p)
     labels = [row.label for row in rows]
     sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2], labels=labels)
     sheet.line(_title(images, augment.preset, len(rows)))
@@ -109,11 +109,12 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     return sheet.picture()
 
 
-def preview_rows(augment: AugmentConfig) -> list[PreviewRow]:
+def preview_rows(augment: AugmentConfig, *, p: float) -> list[PreviewRow]:
     """The operations that are switched on, each alone and with its own magnitudes.
 
     Args:
         augment: The section.
+        p: For operations that it makes stronger.
     """
     extra = [
         PreviewRow(f"+  {each.operation}", AugmentPipe(extra=[(extra_operation(each)[0], 1.0)]))
@@ -123,10 +124,13 @@ def preview_rows(augment: AugmentConfig) -> list[PreviewRow]:
         return [PreviewRow(policy, DiffAugment(policies=(policy,))) for policy in POLICIES] + extra
     letters = {name: LETTERS[group] for group, kind in GROUPS.items() for name in kind.operations()}
     magnitudes: dict[str, Any] = {name: getattr(augment, name) for name in MAGNITUDES}
-    switched_on = [name for name in OPERATIONS if getattr(augment, name) > 0]
+    switched_on = {name: getattr(augment, name) for name in OPERATIONS if getattr(augment, name)}
     return [
-        PreviewRow(f"{letters[name]}  {name}", AugmentPipe(**{name: 1, **magnitudes}))
-        for name in switched_on
+        PreviewRow(
+            f"{letters[name]}  {name}",
+            single_operation(name, magnitudes, strength=multiplier * p),
+        )
+        for name, multiplier in switched_on.items()
     ] + extra
 
 

@@ -8,12 +8,19 @@ from torch import Tensor
 
 from adavit.augment import AugmentPipe, Pipe, make_pipe
 from adavit.augment.presets import PRESETS
+from adavit.augment.settings import OPERATIONS
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "reference" / "augment_reference.npz"
 
 
+EVERYTHING = "everything"
+"""For `pipe_of`: all operations, which no preset has."""
+
+
 def pipe_of(name: str, **keywords: object) -> Pipe:
-    """A pipe for the name of an operation or a preset."""
+    """A pipe for the name of an operation, a preset, or of them all."""
+    if name == EVERYTHING:
+        return AugmentPipe(**dict.fromkeys(OPERATIONS, 1.0), **keywords)  # type: ignore[arg-type]
     if name in PRESETS or name == "diffaug":
         return make_pipe(name, **keywords)
     return AugmentPipe(**{name: 1.0}, **keywords)  # type: ignore[arg-type]

@@ -8,8 +8,7 @@ from tests.augment.helpers import pipe_of
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_presets_switch_on_their_groups(name: str) -> None:
     pipe = pipe_of(name)
-    groups = (pipe.blitting, pipe.geometric, pipe.color, pipe.filtering, pipe.noise, pipe.cutout)
-    found = [operation for group in groups for operation in group.names]
+    found = [operation for group in GROUPS for operation in getattr(pipe, group).names]
     assert found == [
         operation for group in PRESETS[name] for operation in GROUPS[group].operations()
     ]

@@ -3,8 +3,8 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from adavit.augment import AugmentPipe, make_pipe
-from tests.augment.helpers import random_images
+from adavit.augment import AugmentPipe
+from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def fresh_compiler() -> None:
 
 def test_whole_pipe_is_one_graph_and_probability_does_not_recompile() -> None:
     # The backend traces through autograd, but generates no machine code: that is the slow test below.
-    pipe = make_pipe("bgcfnc")
+    pipe = pipe_of(EVERYTHING)
     counter = CompileCounterWithBackend("aot_eager")
     compiled = torch.compile(pipe, fullgraph=True, backend=counter)
     images = random_images(3, 3, 17, 20, dtype=torch.float32)
@@ -26,7 +26,7 @@ def test_whole_pipe_is_one_graph_and_probability_does_not_recompile() -> None:
 
 
 def test_other_shapes_compile_as_well() -> None:
-    pipe = make_pipe("bgcfnc")
+    pipe = pipe_of(EVERYTHING)
     compiled = torch.compile(pipe, fullgraph=True, backend="aot_eager")
     for shape in ((2, 3, 17, 20), (3, 3, 70, 66)):
         assert compiled(torch.zeros(shape)).shape == shape
@@ -35,7 +35,7 @@ def test_other_shapes_compile_as_well() -> None:
 @pytest.mark.parametrize("size", [(17, 20), (70, 66)])
 @pytest.mark.slow
 def test_compiled_apply_equals_eager_with_gradients(size: tuple[int, int]) -> None:
-    pipe = make_pipe("bgcfnc")
+    pipe = pipe_of(EVERYTHING)
     images = random_images(3, 3, *size, dtype=torch.float32).requires_grad_()
     values = pipe.sample(images.shape, torch.Generator().manual_seed(2))
     compiled = torch.compile(pipe.transform, fullgraph=True)
@@ -57,13 +57,13 @@ def test_compiled_pipe_draws_at_the_present_probability() -> None:
 
 
 def test_fake_tensors_pass_and_leave_no_trace() -> None:
-    pipe = make_pipe("bgcfnc")
+    pipe = pipe_of(EVERYTHING)
     shapes = [(2, 3, 19, 23), (2, 1, 71, 67)]
     with FakeTensorMode(allow_non_fake_inputs=True):
         for shape in shapes:
             assert pipe(torch.zeros(shape)).shape == shape
             assert pipe(torch.zeros(shape), quantile=0.3).shape == shape
-        assert make_pipe("bgcfnc")(torch.zeros(shapes[0])).shape == shapes[0]
+        assert pipe_of(EVERYTHING)(torch.zeros(shapes[0])).shape == shapes[0]
     for shape in shapes:
         assert pipe(torch.zeros(shape)).isfinite().all()
     with FakeTensorMode(allow_non_fake_inputs=True):
@@ -71,7 +71,7 @@ def test_fake_tensors_pass_and_leave_no_trace() -> None:
 
 
 def test_meta_tensors_show_that_no_shape_depends_on_values() -> None:
-    pipe = make_pipe("bgcfnc").to("meta")
+    pipe = pipe_of(EVERYTHING).to("meta")
     for shape in ((2, 3, 19, 23), (2, 1, 71, 67)):
         assert pipe(torch.zeros(shape, device="meta")).shape == shape
 
@@ -79,7 +79,7 @@ def test_meta_tensors_show_that_no_shape_depends_on_values() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_waits_for_nothing_and_is_captured_in_one_graph() -> None:
-    pipe = make_pipe("bgcfnc").cuda()
+    pipe = pipe_of(EVERYTHING).cuda()
     images = torch.rand(4, 3, 64, 48, device="cuda").requires_grad_()
     pipe(images).sum().backward()
     torch.cuda.set_sync_debug_mode("error")

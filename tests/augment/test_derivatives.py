@@ -5,7 +5,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from adavit.augment import PRESETS
 from adavit.augment.settings import OPERATIONS
-from tests.augment.helpers import pipe_of, random_images
+from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 
 def fixed(name: str, images: Tensor) -> object:
@@ -15,7 +15,7 @@ def fixed(name: str, images: Tensor) -> object:
     return lambda value: pipe.transform(value, values)
 
 
-@pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS, "diffaug"])
+@pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS, EVERYTHING, "diffaug"])
 @pytest.mark.parametrize("shape", [(2, 3, 5, 4), (2, 1, 3, 6), (1, 4, 4, 4)])
 def test_first_and_second_derivatives_are_those_of_finite_differences(
     name: str, shape: tuple[int, ...]
@@ -27,7 +27,7 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["blit", "geom", "color", "filter", "bgcfnc"])
+@pytest.mark.parametrize("name", ["blit", "geom", "color", "filter", EVERYTHING])
 def test_every_element_of_the_derivatives_is_that_of_finite_differences(name: str) -> None:
     images = random_images(1, 3, 3, 4).requires_grad_()
     work = fixed(name, images)
@@ -35,7 +35,7 @@ def test_every_element_of_the_derivatives_is_that_of_finite_differences(name: st
     assert gradgradcheck(work, (images,))
 
 
-@pytest.mark.parametrize("name", ["filter", "bgcfnc"])
+@pytest.mark.parametrize("name", ["filter", EVERYTHING])
 def test_derivatives_of_axes_long_enough_for_convolution(name: str) -> None:
     images = random_images(1, 1, 66, 3).requires_grad_()
     work = fixed(name, images)
@@ -49,7 +49,7 @@ def logits(images: Tensor) -> Tensor:
     return torch.tanh(images * weight).square().sum((1, 2, 3)) + (images[..., :-1] ** 3).mean()
 
 
-@pytest.mark.parametrize("name", ["bgc", "bgcfnc", "diffaug"])
+@pytest.mark.parametrize("name", ["bgc", EVERYTHING, "diffaug"])
 def test_r1_through_the_pipe_equals_finite_differences(name: str) -> None:
     images = random_images(2, 3, 8, 7)
     work = fixed(name, images)
@@ -81,7 +81,7 @@ def test_r1_through_the_pipe_equals_finite_differences(name: str) -> None:
 
 def test_functional_gradients_and_hessian_products_work() -> None:
     images = random_images(2, 3, 6, 5)
-    work = fixed("bgcfnc", images)
+    work = fixed(EVERYTHING, images)
     value = images.clone().requires_grad_()
     (expected,) = torch.autograd.grad(logits(work(value)).sum(), value)
 
@@ -99,6 +99,6 @@ def test_functional_gradients_and_hessian_products_work() -> None:
 
 def test_gradients_of_the_images_reach_through_forward_with_random_draws() -> None:
     images = random_images(2, 3, 17, 11, dtype=torch.float32).requires_grad_()
-    pipe_of("bgcfnc")(images).sum().backward()
+    pipe_of(EVERYTHING)(images).sum().backward()
     assert images.grad is not None
     assert images.grad.isfinite().all()

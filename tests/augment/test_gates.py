@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe
-from adavit.augment.settings import OPERATIONS
+from adavit.augment.settings import OPERATIONS, STRENGTHENED
 
 BATCH = 20000
 # Operation to group and parameter, and how often an open gate leaves the parameter neutral.
@@ -26,12 +26,13 @@ SHOWN = {
     "imgfilter": ("filtering", "gains_log2", 0.0),
     "noise": ("noise", "sigma", 0.0),
     "cutout": ("cutout", "size", 0.0),
+    "diffusion": ("diffusion", "sigma", 1 / 2),
 }
 
 
 def draw(seed: int, p: float, **multipliers: float) -> dict[str, dict[str, Tensor]]:
     # A very wide image, so that the shift in whole pixels is practically never 0. Noise would fill it: one pixel.
-    size = (1, 1) if "noise" in multipliers else (1, 10**7)
+    size = (1, 1) if {"noise", "diffusion"} & {*multipliers} else (1, 10**7)
     pipe = AugmentPipe(**multipliers)
     pipe.p.fill_(p)
     return pipe.sample((BATCH, 1, *size), torch.Generator().manual_seed(seed))
@@ -61,13 +62,14 @@ def test_operations_happen_with_probability_multiplier_times_p(
 ) -> None:
     values = draw(OPERATIONS.index(operation), p, **{operation: multiplier})
     rate = happened(operation, values).double().mean().item()
-    probability = p * multiplier * (1 - SHOWN[operation][2])
+    often = (p > 0) if operation in STRENGTHENED else p * multiplier
+    probability = often * (1 - SHOWN[operation][2])
     low, high = binomial_bounds(probability)
     assert low <= rate <= high
 
 
 def test_gates_of_different_operations_are_independent() -> None:
-    names = [name for name in OPERATIONS if name != "noise"]
+    names = [name for name in OPERATIONS if name not in ("noise", "diffusion")]
     values = draw(3, 0.6, **dict.fromkeys(names, 1.0))
     table = torch.stack([happened(name, values).double() for name in names])
     correlation = torch.corrcoef(table) - torch.eye(len(names))
@@ -112,6 +114,7 @@ CONTINUOUS = {
     ("noise", "noise", "field"): normal_cdf(1.0),
     ("cutout", "cutout", "centre_x"): uniform_cdf(0, 1),
     ("cutout", "cutout", "centre_y"): uniform_cdf(0, 1),
+    ("diffusion", "diffusion", "field"): normal_cdf(1.0),
 }
 
 

@@ -5,10 +5,7 @@ from torch import Tensor
 from adavit.augment import AugmentPipe
 from adavit.augment.draws import Draws, Parameters
 from adavit.augment.group import Group, check_images, per_image, working_precision
-from tests.augment.helpers import pipe_of, random_images
-
-EVERYTHING = "bgcfnc"
-
+from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 class Darkening(Group):
     """Two operations and a magnitude: images times 1 - depth, then their negative."""
@@ -46,7 +43,7 @@ def test_arguments_out_of_range_are_refused(keywords: dict[str, float], message:
 def test_groups_work_by_themselves() -> None:
     images = random_images(3, 3, 17, 11)
     pipe = pipe_of(EVERYTHING)
-    for name in ("blitting", "geometric", "color", "filtering", "cutout"):
+    for name in ("blitting", "geometric", "color", "filtering", "cutout", "diffusion"):
         group = getattr(pipe, name)
         assert torch.equal(group(images, 0.0), images)
         found = group(images, quantile=0.7)

@@ -4,13 +4,10 @@ from torch import nn
 
 from adavit.augment import PRESETS, AugmentPipe
 from adavit.augment.settings import OPERATIONS
-from tests.augment.helpers import pipe_of, random_images
-
-EVERYTHING = "bgcfnc"
-
+from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS])
+@pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS, EVERYTHING])
 def test_probability_zero_returns_images_bit_for_bit(name: str, dtype: torch.dtype) -> None:
     images = random_images(3, 3, 17, 11, dtype=dtype)
     pipe = pipe_of(name)
@@ -93,7 +90,7 @@ def test_groups_act_in_the_stated_order() -> None:
     from adavit.augment.resampling import resample
 
     expected = resample(images, inverse)
-    for group in ("color", "filtering", "noise", "cutout"):
+    for group in ("color", "filtering", "noise", "cutout", "diffusion"):
         expected = getattr(pipe, group).transform(expected, values[group])
     assert torch.equal(pipe.transform(images, values), expected)
 
@@ -127,6 +124,7 @@ MAGNITUDES = {
     "saturation_std": ("saturation", 0.5),
     "imgfilter_std": ("imgfilter", 0.5),
     "cutout_size": ("cutout", 0.2),
+    "diffusion_std": ("diffusion", 0.5),
 }
 
 

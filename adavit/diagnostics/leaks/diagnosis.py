@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.config.run import ResolvedConfig
-from adavit.diagnostics.diagnosed_images import OpenedDiagnosis
+from adavit.diagnostics.diagnosed_images import DiagnosedImages, OpenedDiagnosis
 from adavit.diagnostics.leaks.calibration import DRAWS, Parts, calibrate, divide
 from adavit.diagnostics.leaks.operations import (
     Operation,
@@ -73,7 +72,7 @@ def leaks(
         UserError: If there are no such operations, or none where the run used none.
     """
     diagnosed = diagnosis.images
-    wanted = _choose_operations(diagnosed.config, operations, augment)
+    wanted = _choose_operations(diagnosed, operations, augment)
     make_folder(diagnosis.folder)
     seed = diagnosed.protocol["seed"]
     parts = divide(diagnosed, seed)
@@ -195,10 +194,12 @@ def _as_record(rate: Rate) -> dict[str, float]:
 
 
 def _choose_operations(
-    config: ResolvedConfig | None, names: Sequence[str] | None, preset: str | None
+    diagnosed: DiagnosedImages, names: Sequence[str] | None, preset: str | None
 ) -> list[Operation]:
+    config = diagnosed.config
+    p = diagnosed.highest_p or 1.0  # as strong as can be, where there was none or none is known
     if names is not None:
-        return operations_by_name(names, None if config is None else config.augment)
+        return operations_by_name(names, None if config is None else config.augment, p=p)
     if preset is not None:
         return operations_of_preset(preset)
     if config is None:
@@ -206,7 +207,7 @@ def _choose_operations(
             "images do not say how they were augmented, expected the operations to look for. Give"
             " --operations, for example --operations rotate,brightness, or --augment bgc."
         )
-    used = operations_of_config(config.augment)
+    used = operations_of_config(config.augment, p=p)
     if not used:
         raise UserError(
             "the run augmented nothing, so nothing can have leaked; expected operations to look for"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from adavit.augment import AugmentPipe, DiffAugment, Pipe
 from adavit.augment.diffaug import POLICIES
 from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
-from adavit.build.augmentation import extra_operation
+from adavit.build.augmentation import extra_operation, single_operation
 from adavit.config.augment import AugmentConfig, ExtraOperation
 from adavit.data import images_to_float, images_to_uint8
 from adavit.diagnostics.leaks.operation_names import check_operations, check_preset
@@ -63,11 +62,12 @@ class Operation:
         return result, shown
 
 
-def operations_of_config(augment: AugmentConfig) -> list[Operation]:
+def operations_of_config(augment: AugmentConfig, *, p: float = 1.0) -> list[Operation]:
     """The operations that a run uses, with the run's magnitudes.
 
     Args:
         augment: The section `augment` of a run.
+        p: The largest of the run, for operations that it makes stronger.
 
     Returns:
         One each; an empty list for a run that augments nothing.
@@ -77,9 +77,8 @@ def operations_of_config(augment: AugmentConfig) -> list[Operation]:
     extra = [_of_kornia(each) for each in augment.extra if each.p]
     if augment.preset == DIFFAUG:
         return operations_of_preset(DIFFAUG) + extra
-    magnitudes = {name: getattr(augment, name) for name in MAGNITUDES}
     names = [name for name in OPERATIONS if getattr(augment, name) > 0]
-    return [_single(name, magnitudes) for name in names] + extra
+    return [_ours(name, augment, p) for name in names] + extra
 
 
 def operations_of_preset(preset: str) -> list[Operation]:
@@ -97,7 +96,7 @@ def operations_of_preset(preset: str) -> list[Operation]:
 
 
 def operations_by_name(
-    names: Sequence[str], augment: AugmentConfig | None = None
+    names: Sequence[str], augment: AugmentConfig | None = None, *, p: float = 1.0
 ) -> list[Operation]:
     """Operations by their names.
 
@@ -105,15 +104,15 @@ def operations_by_name(
         names: As for `check_operations`.
         augment: The section `augment` of a run that gives the magnitudes, and the keywords of kornia's; None takes
             the published ones.
+        p: The largest of the run, for operations that it makes stronger.
 
     Raises:
         UserError: As `check_operations`.
     """
     check_operations(names)
     extra = {} if augment is None else {each.operation: each for each in augment.extra}
-    magnitudes = {} if augment is None else {name: getattr(augment, name) for name in MAGNITUDES}
     return [
-        _single(name, magnitudes)
+        _ours(name, augment, p)
         if name in OPERATIONS
         else _of_kornia(extra.get(name) or ExtraOperation(operation=name))
         for name in dict.fromkeys(names)
@@ -125,6 +124,9 @@ def _of_kornia(extra: ExtraOperation) -> Operation:
     return Operation(extra.operation, AugmentPipe(extra=[(module, 1.0)]))
 
 
-def _single(name: str, magnitudes: dict[str, Any]) -> Operation:
-    arguments: dict[str, Any] = {name: 1.0, **magnitudes}
-    return Operation(name, AugmentPipe(**arguments))
+def _ours(name: str, augment: AugmentConfig | None, p: float) -> Operation:
+    magnitudes, multiplier = {}, 1.0
+    if augment is not None:
+        magnitudes = {name: getattr(augment, name) for name in MAGNITUDES}
+        multiplier = getattr(augment, name) or 1.0  # looked for all the same
+    return Operation(name, single_operation(name, magnitudes, strength=multiplier * p))
