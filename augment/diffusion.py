@@ -4,12 +4,13 @@ Wang et al. 2022, "Diffusion-GAN: Training GANs with Diffusion" (arXiv:2206.0226
 
     x_t = sqrt(abar_t) x + sqrt(1 - abar_t) sigma n,  abar_t = (1 - beta_1) ... (1 - beta_t),  T = 10 + round(990 p)
 
-with images in [-1, 1], sigma .05, n standard normal and beta_1 .. beta_T evenly spaced from 1e-4 to 2e-2. Half of the images
-keep t = 0, for the rest t is in 1 .. T with probability proportional to t. Here p makes an operation stronger, not more
-frequent.
+where images x lie in [-1, 1], sigma is 0.05, n is standard normal and beta_1 .. beta_T are evenly spaced from 1e-4 to
+2e-2. Half of the images keep t = 0; of the rest, t is in 1 .. T with probability proportional to t. So p makes this
+operation stronger, and not more frequent.
 
-Not taken over: there the discriminator is told t, and a table of 64 drawn t is shared by all images until p moves, here each
-image draws its own. At p = 0, where T is 10 there, images are left as they are, as by every other operation.
+What differs here: the discriminator is not told t. Every image draws a t of its own, where the published system draws
+from a table of 64 that all images share until p moves. And p = 0 leaves images as they are, as it does with every
+operation of the pipe, while T is 10 there in the paper.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Diffusion(Group):
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
         """Draw the step, and the noise. See `Group.sample`.
 
-        The step is given by `signal` [B], sqrt(abar_t), and `sigma` [B], sqrt(1 - abar_t) sigma in pixel values: 1 and 0
-        for no step. `field` [B, C, H, W] is standard normal.
+        The step appears as `signal` [B], sqrt(abar_t), and `sigma` [B], sqrt(1 - abar_t) sigma, in pixel values; they
+        are 1 and 0 for no step. `field` [B, C, H, W] is standard normal.
         """
         total = total_steps(draws.strengths(self.multipliers)[0])
         kept = log_kept(step_at(draws.uniform(1)[0], total), total)
@@ -84,12 +85,9 @@ def step_at(uniform: Tensor, total: Tensor) -> Tensor:
 
 
 def log_kept(step: Tensor, total: Tensor) -> Tensor:
-    """log abar_t [B] of steps t [B] among T steps, 0-d.
-
-    The logarithm keeps the digits of 1 - abar_t where abar_t is near 1. A masked sum, because cumulative sums differ from
-    run to run on CUDA.
-    """
+    """Logarithm of abar_t [B], at steps t [B] of T, 0-d; it keeps the digits of 1 - abar_t where that is small."""
     number = torch.arange(1, MOST_STEPS + 1, device=step.device, dtype=step.dtype)
     done = ((number - 1) / (total - 1).clamp(min=1)).clamp(max=1)
     beta = BETA_FIRST + (BETA_LAST - BETA_FIRST) * done
+    # No cumulative sum: on CUDA its result differs from run to run.
     return torch.where(number <= step[:, None], torch.log1p(-beta), 0).sum(1)

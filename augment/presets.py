@@ -1,7 +1,7 @@
 """The presets as rows of data: which operations are switched on.
 
-The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. The default of Karras et al. 2020 is `bgc`. No
-torch here; `adavit.augment.by_name` makes the pipes.
+The letters: b blitting, g geometric, c colour, f filtering, n noise, c cutout. The default of Karras et al. 2020 is
+`bgc`. No torch here; `adavit.augment.by_name` makes the pipes.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from adavit.augment.draws import Draws, Parameters
 from adavit.augment.group import Group, check_images, per_image, working_precision
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
+
 class Darkening(Group):
     """Two operations and a magnitude: images times 1 - depth, then their negative."""
 

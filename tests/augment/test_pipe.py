@@ -8,9 +8,7 @@ from torch import Tensor
 from adavit.augment import AugmentPipe, Pipe, make_pipe
 from adavit.augment.draws import QuantileDraws, RandomDraws
 from adavit.augment.pipe import PipeParameters, check_batch
-from tests.augment.helpers import pipe_of, random_images
-
-EVERYTHING = "bgcfnc"
+from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 
 class Shift(Pipe):

@@ -6,6 +6,7 @@ from adavit.augment import PRESETS, AugmentPipe
 from adavit.augment.settings import OPERATIONS
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("name", [*OPERATIONS, *PRESETS, EVERYTHING])
 def test_probability_zero_returns_images_bit_for_bit(name: str, dtype: torch.dtype) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from adavit.augment.pipeline import GROUPS
-from adavit.augment.settings import GROUP_SETTINGS, MAGNITUDES, OPERATIONS, STRENGTHENED
+from adavit.augment.settings import GROUP_SETTINGS, MAGNITUDES, OPERATIONS
 
 
 def test_settings_are_those_of_the_papers() -> None:

@@ -201,7 +201,7 @@ def _choose_operations(
     if names is not None:
         return operations_by_name(names, None if config is None else config.augment, p=p)
     if preset is not None:
-        return operations_of_preset(preset)
+        return operations_of_preset(preset, p=p)
     if config is None:
         raise UserError(
             "images do not say how they were augmented, expected the operations to look for. Give"

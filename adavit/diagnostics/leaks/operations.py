@@ -81,8 +81,12 @@ def operations_of_config(augment: AugmentConfig, *, p: float = 1.0) -> list[Oper
     return [_ours(name, augment, p) for name in names] + extra
 
 
-def operations_of_preset(preset: str) -> list[Operation]:
+def operations_of_preset(preset: str, *, p: float = 1.0) -> list[Operation]:
     """The operations of a preset, with the published magnitudes.
+
+    Args:
+        preset: Its name.
+        p: The largest of the run, for operations that it makes stronger.
 
     Raises:
         UserError: If there is no such preset.
@@ -92,7 +96,7 @@ def operations_of_preset(preset: str) -> list[Operation]:
             Operation(f"{DIFFAUG} {policy}", DiffAugment(policies=(policy,))) for policy in POLICIES
         ]
     check_preset(preset)
-    return operations_by_name(list(preset_multipliers(preset)))
+    return operations_by_name(list(preset_multipliers(preset)), p=p)
 
 
 def operations_by_name(

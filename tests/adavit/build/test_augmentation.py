@@ -8,7 +8,7 @@ import torch
 
 import adavit
 from adavit.augment import AdaptiveProbability, FixedProbability, ScheduledProbability
-from adavit.build.augmentation import build_pipe, build_probability
+from adavit.build.augmentation import build_pipe, build_probability, single_operation
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
@@ -35,6 +35,17 @@ def test_multipliers_and_magnitudes_reach_the_groups() -> None:
         "xfrac": 1.0,
     }
     assert not pipe.color.enabled
+
+
+def test_a_single_operation_is_alone_and_as_strong_as_asked_only_where_p_would_make_it_so() -> None:
+    found = {
+        name: single_operation(name, {"cutout_size": 0.3}, strength=0.2)
+        for name in ("cutout", "diffusion")
+    }
+    assert [pipe.cutout.multipliers.tolist() for pipe in found.values()] == [[1.0], []]
+    assert found["diffusion"].diffusion.multipliers.tolist() == pytest.approx([0.2])
+    assert not found["cutout"].diffusion.enabled
+    assert found["cutout"].cutout.cutout_size == 0.3
 
 
 @pytest.mark.parametrize("preset", ["blit", "diffaug"])

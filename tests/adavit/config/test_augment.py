@@ -38,11 +38,12 @@ SWITCHED_ON = {
     "filter": ("imgfilter",),
     "noise": ("noise",),
     "cutout": ("cutout",),
+    "diffusion": ("diffusion",),
     "bg": OPERATIONS[:7],
     "bgc": OPERATIONS[:12],
     "bgcf": OPERATIONS[:13],
     "bgcfn": OPERATIONS[:14],
-    "bgcfnc": OPERATIONS,
+    "bgcfnc": OPERATIONS[:15],
     "diffaug": (),
 }
 

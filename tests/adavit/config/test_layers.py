@@ -211,7 +211,7 @@ def test_defaults_of_the_adaptive_probability_follow_the_data_and_the_discrimina
 
 
 def test_every_operation_of_the_pipe_is_a_key() -> None:
-    assert len(OPERATIONS) == 15
+    assert len(OPERATIONS) == 16
     config = build_config([{"augment": dict.fromkeys(OPERATIONS, 0.5)}])
     assert all(getattr(config.augment, name) == 0.5 for name in OPERATIONS)
 

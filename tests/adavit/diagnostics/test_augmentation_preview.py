@@ -15,7 +15,7 @@ def section(**augment: object) -> AugmentConfig:
 
 
 def test_a_row_applies_its_operation_alone_with_the_magnitudes_of_the_run() -> None:
-    rows = preview_rows(section(preset="bg", rotate=0, scale_std=0.4))
+    rows = preview_rows(section(preset="bg", rotate=0, scale_std=0.4), p=0.5)
     assert [row.label for row in rows] == [
         "b  xflip",
         "b  rotate90",
@@ -31,15 +31,29 @@ def test_a_row_applies_its_operation_alone_with_the_magnitudes_of_the_run() -> N
 
 
 def test_letters_are_those_of_the_presets() -> None:
-    letters = [row.label[0] for row in preview_rows(section(preset="bgcfnc"))]
-    assert "".join(letters) == "bbb" + "gggg" + "ccccc" + "f" + "n" + "c"
+    letters = [row.label[0] for row in preview_rows(section(preset="bgcfnc", diffusion=1), p=0.5)]
+    assert "".join(letters) == "bbb" + "gggg" + "ccccc" + "f" + "n" + "c" + "d"
     assert list(QUANTILES) == sorted(QUANTILES)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 1.0])
+def test_only_diffusion_is_as_strong_as_p_makes_it(p: float) -> None:
+    augment = section(preset="diffusion", diffusion=0.5, brightness=0.5, diffusion_std=0.1)
+    bright, diffused = preview_rows(augment, p=p)
+    images = torch.full((1, 3, 8, 8), 0.5)
+    stream = torch.Generator().manual_seed(0)
+    expected = AugmentPipe(brightness=1)(images, quantile=0.8)
+    torch.testing.assert_close(bright.at(images, 0.8, stream), expected)
+    pipe = AugmentPipe(diffusion=0.5 * p, diffusion_std=0.1)
+    expected = pipe(images, quantile=0.8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(diffused.at(images, 0.8, stream), expected)
+    assert torch.equal(expected, images) == (p == 0)
 
 
 @pytest.mark.parametrize("preset", ["noise", "diffaug"])
 def test_operations_of_kornia_follow_and_draw_at_random(preset: str) -> None:
     fixed = {"mode": "fixed", "p": 1} if preset == "diffaug" else {}
-    rows = preview_rows(section(preset=preset, extra="RandomGaussianNoise:0.1", **fixed))
+    rows = preview_rows(section(preset=preset, extra="RandomGaussianNoise:0.1", **fixed), p=0.5)
     assert rows[-1].label == "+  RandomGaussianNoise"
     images = torch.zeros(1, 3, 16, 16)
     stream = torch.Generator().manual_seed(0)

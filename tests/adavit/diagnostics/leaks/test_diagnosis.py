@@ -2,6 +2,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+from adavit.augment import AugmentPipe
 from adavit.data.small_set.images import draw_small_set
 from adavit.diagnostics.diagnosed_images import _highest_p, open_diagnosis
 from adavit.diagnostics.leaks import probe
 from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
 from adavit.diagnostics.leaks.diagnosis import estimate_leak, leaks, p_warning, summarise_leaks
-from adavit.diagnostics.leaks.operations import operations_by_name
+from adavit.diagnostics.leaks.operations import Operation, operations_by_name
 from adavit.diagnostics.leaks.rates import draw_rates, estimate_rate
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
@@ -107,6 +109,29 @@ def test_leaks_of_a_run_looks_for_what_the_run_used(
     assert Image.open(run / "diagnostics" / "leaks.png").width > 500
     assert "xflip" in summarise_leaks(record)
     assert leaks(open_diagnosis(str(run), out=tmp_path / "again")) == record
+
+
+def test_diffusion_is_looked_for_at_the_largest_p_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_of: Callable[..., Path]
+) -> None:
+    seen: list[Operation] = []
+
+    def remember(operation: Operation, *_: object, **__: object) -> dict[str, str]:
+        seen.append(operation)
+        return {"operation": operation.name, "cannot_be_told": "it was not tried"}
+
+    monkeypatch.setattr("adavit.diagnostics.leaks.diagnosis.estimate_leak", remember)
+    data = write_images(tmp_path / "data", random_images(24))
+    layer = {"augment": {"mode": "fixed", "p": 0.3, "preset": "diffusion"}}
+    opened = open_diagnosis(str(run_of(data, tmp_path / "run", layer)))
+    unknown = replace(opened, images=replace(opened.images, highest_p=None))
+    for diagnosis, strength in ((opened, 0.3), (unknown, 1.0)):
+        for asked in ({}, {"operations": ["diffusion"]}, {"augment": "diffusion"}):
+            leaks(diagnosis, **asked)  # type: ignore[arg-type]
+            pipe = seen.pop().pipe
+            assert isinstance(pipe, AugmentPipe)
+            assert pipe.diffusion.multipliers.tolist() == pytest.approx([strength])
+    assert not seen
 
 
 def test_a_run_without_augmentation_is_only_searched_when_asked(

@@ -134,6 +134,27 @@ def test_diffaug_has_its_three_policies() -> None:
     assert ((operated == images) | (operated == 128)).all()
 
 
+@pytest.mark.parametrize("p", [0.1, 0.6, 1.0])
+def test_diffusion_is_as_strong_as_the_run_ever_showed_it(p: float) -> None:
+    images = torch.full((2000, 1, 2, 2), 128, dtype=torch.uint8)
+    images[:, :, :, 1] = 255
+    augment = resolve(
+        build_config([{"augment": {"preset": "diffusion", "diffusion": 0.5}}]), FACTS
+    ).augment
+    steps = 10 + round(990 * 0.5 * p)
+    kept = torch.cumprod(1 - torch.linspace(1e-4, 2e-2, steps, dtype=torch.float64), 0)
+    for found in (
+        operations_of_config(augment, p=p),
+        operations_by_name(["diffusion"], augment, p=p),
+        operations_of_preset("diffusion", p=0.5 * p),
+    ):
+        operated, shown = found[0].apply(images, stream())
+        assert shown.all()
+        bright = images_to_float(operated)[:, 0, :, 1].mean(1).min().double()
+        # The mean of two pixels, four standard deviations below the faintest signal at the most.
+        assert kept[-1].sqrt() - 4 * 0.05 / 2**0.5 < bright < kept[-1].sqrt() + 0.1
+
+
 def test_a_preset_has_its_operations() -> None:
     assert [each.name for each in operations_of_preset("geom")] == [
         "scale",
