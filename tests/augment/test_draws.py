@@ -45,6 +45,13 @@ def test_one_of_a_pair_opens_at_multiplier_times_p(multiplier: float, p: float) 
     assert rates == pytest.approx([multiplier * p, each, each], abs=TOLERANCE)
 
 
+def test_strengths_are_multipliers_times_p_and_those_of_one_at_a_quantile() -> None:
+    multipliers = torch.tensor([1.0, 0.5])
+    assert random_draws(0.6).strengths(multipliers).tolist() == pytest.approx([0.6, 0.3])
+    draws = QuantileDraws(3, 0.7, device=torch.device("cpu"))
+    assert draws.strengths(multipliers).tolist() == [1.0, 0.5]
+
+
 def test_numbers_have_the_moments_of_their_distributions() -> None:
     draws = random_draws()
     uniform = draws.uniform(2)

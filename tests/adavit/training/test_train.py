@@ -82,7 +82,7 @@ class StopAt(SilentConsole):
             }
         },
         {"data": {"cond": True, "mirror": True}, "augment": {"heuristic": "rv"}},
-        {"training": {"microbatch": 4}, "augment": {"preset": "bgcfnc"}},
+        {"training": {"microbatch": 4}, "augment": {"preset": "bgcfnc", "diffusion": 1}},
     ],
     ids=["vit", "resnet", "conditional", "microbatch"],
 )

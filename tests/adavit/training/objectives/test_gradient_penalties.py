@@ -34,7 +34,7 @@ class Dropping(ViTDiscriminator):
 
 def test_the_approximate_penalty_looks_at_the_same_patches_twice() -> None:
     regularizer = ApproximatePenalty("r1", "real", 1, 1, sigma=0.0001, central=False)
-    step = make_step(regularizer, pipe=make_pipe("bgcfnc"))
+    step = make_step(regularizer, pipe=make_pipe("bgcfnc", diffusion=1))
     step.discriminator.__class__ = Dropping
     # With other draws the difference would be that of two views, over a ten-thousandth.
     assert run(step).losses["r1"] < 1e4
