@@ -8,9 +8,9 @@ where images x lie in [-1, 1], sigma is 0.05, n is standard normal and beta_1 ..
 2e-2. Half of the images keep t = 0; of the rest, t is in 1 .. T with probability proportional to t. So p makes this
 operation stronger, and not more frequent.
 
-What differs here: the discriminator is not told t. Every image draws a t of its own, where the published system draws
-from a table of 64 that all images share until p moves. And p = 0 leaves images as they are, as it does with every
-operation of the pipe, while T is 10 there in the paper.
+What differs here: the discriminator is not told t. Every image draws a t of its own; in the published code images
+share a table of 64 for an interval of p, and the weight of t is t - 1. And p = 0, where T is 10 in the paper, leaves
+images as they are, as it does with every operation of the pipe.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Diffusion(Group):
     All channels take part, alpha too: by one that stayed clean the discriminator could know its images all the same.
 
     Args:
-        diffusion: Multiplier; T is that of multiplier times p.
+        diffusion: Multiplier; T is that of multiplier times p, and 0 switches off.
         diffusion_std: Standard deviation sigma of what images fade to, in pixel values.
     """
 
@@ -64,7 +64,7 @@ class Diffusion(Group):
 
 
 def total_steps(p: Tensor) -> Tensor:
-    """T, a whole number, of p in [0, 1]; 0 for p = 0. Both have any one shape."""
+    """T, a whole number, for p in [0, 1] of any shape; 0 for p = 0."""
     return torch.where(p > 0, LEAST_STEPS + ((MOST_STEPS - LEAST_STEPS) * p).round(), 0)
 
 
@@ -89,5 +89,5 @@ def log_kept(step: Tensor, total: Tensor) -> Tensor:
     number = torch.arange(1, MOST_STEPS + 1, device=step.device, dtype=step.dtype)
     done = ((number - 1) / (total - 1).clamp(min=1)).clamp(max=1)
     beta = BETA_FIRST + (BETA_LAST - BETA_FIRST) * done
-    # No cumulative sum: on CUDA its result differs from run to run.
+    # No cumulative sum: torch does not promise the same bits twice for it on CUDA.
     return torch.where(number <= step[:, None], torch.log1p(-beta), 0).sum(1)

@@ -126,7 +126,7 @@ class RandomDraws:
 
 
 class QuantileDraws:
-    """The deterministic mode: every gate open, every number at one quantile of its distribution.
+    """The deterministic mode: every gate open, every number at one quantile of its distribution, as at p = 1.
 
     By the published convention a normal number is erfinv(2q - 1), the q-quantile divided by sqrt(2), and the
     absolute value of one is erfinv(q).

@@ -34,7 +34,7 @@ def command() -> None:
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Probability of the random draws.",
+    help="Probability of the random draws; diffusion is shown as strong as it makes it.",
 )
 @options.assignments("One setting, for example --set augment.rotate90=0; may be repeated.")
 @options.setting("--resolution")

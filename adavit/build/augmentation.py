@@ -36,8 +36,8 @@ def single_operation(
 
     Args:
         name: Of `adavit.augment.settings.OPERATIONS`.
-        magnitudes: Those that are not the published ones.
-        strength: Multiplier times p, of an operation that p makes stronger.
+        magnitudes: By name; those left out are the published ones.
+        strength: Multiplier times p, for an operation that p makes stronger.
     """
     multiplier = strength if name in STRENGTHENED else 1.0
     return AugmentPipe(**{name: multiplier, **magnitudes})

@@ -131,6 +131,6 @@ def _of_kornia(extra: ExtraOperation) -> Operation:
 def _ours(name: str, augment: AugmentConfig | None, p: float) -> Operation:
     magnitudes, multiplier = {}, 1.0
     if augment is not None:
-        magnitudes = {name: getattr(augment, name) for name in MAGNITUDES}
-        multiplier = getattr(augment, name) or 1.0  # looked for all the same
+        magnitudes = {each: getattr(augment, each) for each in MAGNITUDES}
+        multiplier = getattr(augment, name) or 1.0  # asked for though the run did without
     return Operation(name, single_operation(name, magnitudes, strength=multiplier * p))
