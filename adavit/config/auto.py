@@ -4,6 +4,7 @@ The figures are those of the published systems (StyleGAN2-ADA's `auto` on an acc
 trials; nothing here reads data or touches a device.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from adavit.augment.settings import MAGNITUDES, OPERATIONS, TARGETS
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
+from adavit.features.architectures import patch_of
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,9 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
 
 
 def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
-    return {"side": max(64, min(facts.resolution, 224))}
+    network = config["features"]["network"]
+    patch = 1 if network is None else patch_of(network)
+    return {"side": patch * math.ceil(max(64, min(facts.resolution, 224)) / patch)}
 
 
 def _channels(facts: RunFacts) -> dict[str, Any]:

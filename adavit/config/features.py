@@ -12,12 +12,17 @@ class FeaturesConfig(ConfigModel):
     """A critic on the features of a frozen network, beside the discriminator."""
 
     network: str | None = Field(None)
-    """Network of a second critic: torchvision:NAME, whose published weights are downloaded, or torchvision:NAME:FILE.
-    Figures in related features flatter what it teaches. None: no such critic."""
+    """Network of a second critic: torchvision:NAME or timm:NAME (needs adavit[timm]), whose published weights are
+    downloaded, or with :FILE behind it, a state dict or safetensors. Figures in related features flatter what it
+    teaches. None: no such critic."""
     side: int = auto(ge=16, le=1024)
-    """Side in pixels of the images that the network sees. auto: 64, from 128 px on the resolution, at most 224."""
+    """Side in pixels of the images that the network sees. auto: 64, from 128 px on the resolution, at most 224; for a
+    transformer the next multiple of its patches."""
     maps: int = Field(2, ge=1, le=8)
-    """Maps of features that are judged, from the finest on."""
+    """Maps of features that are judged, from the finest on; of a transformer after blocks that are evenly spread."""
+    class_token: bool = Field(True)
+    """Whether the class token of a transformer is judged too, by a head of its own (vision-aided GAN,
+    arXiv:2112.09130). Other networks have none."""
     mixing: Literal["none", "channels", "scales"] = Field("none")
     """Random mixing of the maps before they are judged. none: the heads' first layer learns it; channels, scales:
     frozen, within each map, or across them too (Projected GAN, arXiv:2111.01007)."""
@@ -29,10 +34,10 @@ class FeaturesConfig(ConfigModel):
     """What the heads and the generator play for, at every place of an image."""
     p: float | None = Field(None, ge=0, le=1)
     """Probability of the augmentation of what it sees. None: exactly what the discriminator sees."""
-    mean: tuple[float, float, float] = Field((0.485, 0.456, 0.406))
-    """Red, green and blue that are 0 to the network, in [0, 1]; those of ImageNet."""
-    std: tuple[float, float, float] = Field((0.229, 0.224, 0.225))
-    """What is 1 to it; a network that takes bytes has 1 / 255 = 0.0039216 of each."""
+    mean: tuple[float, float, float] | None = Field(None)
+    """Red, green and blue that are 0 to the network, in [0, 1]. None: what its published weights were trained with."""
+    std: tuple[float, float, float] | None = Field(None)
+    """What is 1 to it; a network that takes bytes has 1 / 255 = 0.0039216 of each. None: as for mean."""
 
     seen: tuple[str, ...] = Field(())
     """Networks trained on other images that the discriminator has seen through, and sha256 of their weights; those
@@ -40,7 +45,7 @@ class FeaturesConfig(ConfigModel):
 
     @rule("std")
     def _deviations_are_positive(self) -> None:
-        if min(self.std) <= 0:
+        if self.std is not None and min(self.std) <= 0:
             raise ValueError(
                 f"features.std is {', '.join(f'{each:g}' for each in self.std)}, but each must be"
                 " above 0. Give the three that the network was trained with."

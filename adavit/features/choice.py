@@ -1,21 +1,23 @@
 """`--features`: from a name to a frozen network with its weights, and to what records say of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from torch import Tensor
-
 from adavit.errors import UserError
-from adavit.features.architectures import ARCHITECTURES, Tap
+from adavit.features.architectures import ARCHITECTURES, Architecture, Tap
 from adavit.features.heads import LOGIT_KERNEL
+from adavit.features.library import Library
 from adavit.features.network import FrozenNetwork
-from adavit.metrics.extractors.weight_files import FoundFile, WeightFile, check_fit, read_tensors
+from adavit.features.timm_networks import Timm
+from adavit.features.torchvision_networks import Torchvision
+from adavit.features.weights import OTHERWISE, Weights
+from adavit.metrics.extractors.weight_files import HashedFile
 from adavit.runtime.paths import expand_home
 from adavit.runtime.wording import did_you_mean
 
-_EXPECTED = "torchvision:NAME, or torchvision:NAME:FILE with weights of your own"
-_OTHERWISE = "leave --features out"
+LIBRARIES: dict[str, Library] = {library.name: library for library in (Torchvision(), Timm())}
 
 
 @dataclass(frozen=True)
@@ -24,21 +26,34 @@ class PretrainedNetwork:
 
     Attributes:
         requested: What it was asked for as.
-        architecture: One of `ARCHITECTURES`.
+        library: Where it is from.
+        name: Its name there.
         file: Of its weights; it is there.
     """
 
     requested: str
-    architecture: str
-    file: FoundFile
+    library: Library
+    name: str
+    file: HashedFile
 
     @property
     def identity(self) -> str:
         """Name and digest, as records hold them: "torchvision:resnet18 0123..."."""
-        return f"torchvision:{self.architecture} {self.file.digest}"
+        return f"{self.library.name}:{self.name} {self.file.digest}"
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """What is known of it before it is built."""
+        return self.library.architecture(self.name)
 
     def build(
-        self, *, side: int, maps: int, mean: Sequence[float], std: Sequence[float]
+        self,
+        *,
+        side: int,
+        maps: int,
+        class_token: bool,
+        mean: Sequence[float] | None,
+        std: Sequence[float] | None,
     ) -> FrozenNetwork:
         """The network with the weights of the file.
 
@@ -46,97 +61,93 @@ class PretrainedNetwork:
             side: Of the images that it sees, in pixels.
             maps: How many of its maps are wanted, from the finest on; of a transformer, whose maps are all of
                 one size, evenly spread over its blocks.
-            mean: Colour that is 0 to it, in [0, 1].
-            std: What is 1 to it.
+            class_token: Whether its class token is wanted too, where it has one.
+            mean: Colour that is 0 to it, in [0, 1]. None: as it was trained.
+            std: What is 1 to it. None: as it was trained.
 
         Raises:
-            UserError: If the file does not hold its weights, or its images are too small for so many maps.
+            UserError: If the file does not hold its weights, or its images do not suit it.
         """
-        taps = self._taps(side, maps)
-        named = f"--features {self.requested}"
-        wanted = f"the weights of torchvision's {self.architecture}"
-        state = read_tensors(self.file.path, named, wanted, otherwise=_OTHERWISE)
-        network = FrozenNetwork(self.architecture, side=side, taps=taps, mean=mean, std=std)
-        found = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
-        check_fit(found, _needed(network.expected, found), named, wanted, otherwise=_OTHERWISE)
-        network.load(state)
-        return network
+        known = self.architecture
+        taps = self.taps(side, maps)
+        if class_token and known.class_token is not None:
+            taps = (*taps, known.class_token)
+        named, wanted = f"--features {self.requested}", _weights_of(self.library, self.name)
+        return FrozenNetwork(
+            self.name,
+            side=side,
+            taps=taps,
+            mean=known.mean if mean is None else mean,
+            std=known.std if std is None else std,
+            library=self.library,
+            weights=Weights.read(self.file, named, wanted),
+        )
 
-    def _taps(self, side: int, maps: int) -> Sequence[Tap]:
-        architecture = ARCHITECTURES[self.architecture]
-        taps = [tap for tap in architecture.taps if side >= LOGIT_KERNEL * tap.stride]
+    def taps(self, side: int, maps: int) -> tuple[Tap, ...]:
+        """`maps` of its maps, for images of `side` pixels.
+
+        Raises:
+            UserError: If its images do not suit it, or are too small for so many maps.
+        """
+        known = self.architecture
+        if known.patch is not None and side % known.patch:
+            multiple = known.patch * max(LOGIT_KERNEL, round(side / known.patch))
+            raise UserError(
+                f"features.side is {side}, but must be a multiple of the {known.patch} px of"
+                f" {self.name}'s patches. Use {multiple}, or leave it out."
+            )
+        taps = known.maps(side, smallest=LOGIT_KERNEL)
         if len(taps) < maps:
             raise UserError(
-                f"features.maps is {maps}, but of images of {side} px {self.architecture} has"
-                f" {len(taps)} maps of at least {LOGIT_KERNEL}x{LOGIT_KERNEL} places. Give a larger"
-                " features.side, or fewer maps."
+                f"features.maps is {maps}, but of images of {side} px {self.name} has {len(taps)} maps"
+                f" of at least {LOGIT_KERNEL}x{LOGIT_KERNEL} places. Give a larger features.side, or"
+                " fewer maps."
             )
-        if architecture.tokens:
-            taps = taps[-1 :: -(len(taps) // maps)][:maps][::-1]
-        return taps[:maps]
+        return known.chosen(taps, maps)
 
 
 def find_network(requested: str) -> PretrainedNetwork:
     """The network of `--features`, its weights downloaded where it has no file of its own and they are missing.
 
     Args:
-        requested: "torchvision:NAME" or "torchvision:NAME:FILE".
+        requested: "LIBRARY:NAME" or "LIBRARY:NAME:FILE".
 
     Raises:
-        UserError: If it names no network that is known, or there are no weights.
+        UserError: If it names no network that is known, its library is not installed, or there are no weights.
     """
-    architecture, file = _split(requested)
+    library, name, file = _split(requested)
+    library.architecture(name)  # whether there is such a network
     if file is None:
-        return PretrainedNetwork(requested, architecture, _published(architecture).find())
+        return PretrainedNetwork(requested, library, name, library.find(name))
     path = expand_home(Path(file))
     if not path.is_file():
         raise UserError(
-            f"--features {requested} names no file, expected the weights of torchvision's"
-            f" {architecture}. Check the path, or {_OTHERWISE}."
+            f"--features {requested} names no file, expected {_weights_of(library, name)}. Check the"
+            f" path, or {OTHERWISE}."
         )
-    return PretrainedNetwork(requested, architecture, FoundFile(path))
+    return PretrainedNetwork(requested, library, name, HashedFile(path))
 
 
 def absolute(requested: str) -> str:
     """The same with the file of its weights, if it names one, as an absolute path."""
-    architecture, file = _split(requested)
+    library, name, file = _split(requested)
     if file is None:
         return requested
-    return f"torchvision:{architecture}:{expand_home(Path(file)).absolute()}"
+    return f"{library.name}:{name}:{expand_home(Path(file)).absolute()}"
 
 
-_COUNTER = "num_batches_tracked"
+def _weights_of(library: Library, name: str) -> str:
+    return f"the weights of {library.name}'s {name}"
 
 
-def _split(requested: str) -> tuple[str, str | None]:
+def _split(requested: str) -> tuple[Library, str, str | None]:
     library, _, rest = requested.partition(":")
-    architecture, _, file = rest.partition(":")
-    known = [f"torchvision:{name}" for name in ARCHITECTURES]
-    if library != "torchvision" or architecture not in ARCHITECTURES:
+    name, _, file = rest.partition(":")
+    if library not in LIBRARIES or not name:
+        forms = [f"torchvision:{each}" for each in ARCHITECTURES]
         raise UserError(
-            f"--features is {requested!r}, expected {_EXPECTED}, where NAME is one of:"
-            f" {', '.join(ARCHITECTURES)}.{did_you_mean(f'torchvision:{architecture or library}', known)}"
+            f"--features is {requested!r}, expected torchvision:NAME or timm:NAME, and :FILE behind it"
+            f" with weights of your own.{did_you_mean(f'torchvision:{library}', forms)}"
+            f" torchvision's NAME is one of: {', '.join(ARCHITECTURES)}."
         )
-    return architecture, file or None
-
-
-def _published(architecture: str) -> WeightFile:
-    from torchvision.models import get_model_weights
-
-    url: str = get_model_weights(architecture)["DEFAULT"].url
-    return WeightFile(
-        network=f"torchvision {architecture}",
-        url=url,
-        digest_prefix=url.rsplit("-", 1)[1].partition(".")[0],
-        named_as=f"--features torchvision:{architecture}:FILE",
-        otherwise=_OTHERWISE,
-    )
-
-
-def _needed(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What a file must hold: all but counters, and the position embeddings of whatever side it has."""
-    embedding = "encoder.pos_embedding"
-    needed = {name: value for name, value in own.items() if not name.endswith(_COUNTER)}
-    if embedding in needed and embedding in found:
-        needed[embedding] = found[embedding]
-    return needed
+    return LIBRARIES[library], name, file or None

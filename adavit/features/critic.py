@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from adavit.features.heads import LOGIT_KERNEL, PatchHead
+from adavit.features.heads import LOGIT_KERNEL, PatchHead, TokenHead
 from adavit.features.mixing import MIXINGS
 from adavit.features.network import FrozenNetwork
 
@@ -15,7 +15,8 @@ _EPSILON = 1e-6
 class FeatureCritic(nn.Module):
     """Images to logits of their places, from each map of a frozen network.
 
-    Maps are standardised for each channel by what `calibrate` has seen, mixed, and judged by one head each.
+    Maps are standardised for each channel by what `calibrate` has seen, mixed, and judged by one head each; a class
+    token is one place, and is not mixed.
     Only the heads are trained; what is random and frozen, and the standardisation, are part of its state.
 
     Args:
@@ -36,7 +37,7 @@ class FeatureCritic(nn.Module):
         sides = [features.shape[-1] for features in _maps_of_nothing(network)]
         channels = [tap.channels for tap in network.taps]
         for tap, side in zip(network.taps, sides, strict=True):
-            if side < LOGIT_KERNEL:
+            if tap.stride is not None and side < LOGIT_KERNEL:
                 raise ValueError(
                     f"{tap.module} of {network.architecture} has {side}x{side} features of images of"
                     f" {network.side} px, expected at least {LOGIT_KERNEL}x{LOGIT_KERNEL}. Give the"
@@ -46,11 +47,15 @@ class FeatureCritic(nn.Module):
             self.register_buffer(f"mean{index}", torch.zeros(1, count, 1, 1))
             self.register_buffer(f"std{index}", torch.ones(1, count, 1, 1))
         kind = MIXINGS[mixing]
-        self.mixing = None if kind is None else kind(channels)
-        judged = channels if self.mixing is None else self.mixing.channels
+        self.mixed = sum(tap.stride is not None for tap in network.taps)  # what follows is a token
+        self.mixing = None if kind is None else kind(channels[: self.mixed])
+        if self.mixing is not None:
+            channels[: self.mixed] = self.mixing.channels
         self.heads = nn.ModuleList(
-            PatchHead(count, side, width=width, num_classes=num_classes)
-            for count, side in zip(judged, sides, strict=True)
+            TokenHead(count, num_classes=num_classes)
+            if tap.stride is None
+            else PatchHead(count, side, width=width, num_classes=num_classes)
+            for tap, count, side in zip(network.taps, channels, sides, strict=True)
         )
 
     @torch.no_grad()
@@ -85,7 +90,9 @@ class FeatureCritic(nn.Module):
             (features - self.get_buffer(f"mean{index}")) / self.get_buffer(f"std{index}")
             for index, features in enumerate(self.frozen[0](images))
         ]
-        return maps if self.mixing is None else self.mixing(maps)
+        if self.mixing is None:
+            return maps
+        return [*self.mixing(maps[: self.mixed]), *maps[self.mixed :]]
 
     def judge(self, maps: list[Tensor], labels: Tensor | None) -> list[Tensor]:
         """Logits [B, places] of each head, float32, of `maps` and the classes [B] of their images."""

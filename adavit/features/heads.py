@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -11,6 +12,8 @@ from adavit.models.mapping import LabelEmbedding
 LEAK = 0.2
 LOGIT_KERNEL = 4
 """Side of the convolution that gives the logits; the smallest map that a head can judge."""
+TOKEN_WIDTH = 256
+"""Channels between the two layers of a head on the class token."""
 _LARGEST_JUDGED = 12
 _INITIAL_STD = 0.25
 """Of the weights below their spectral norm: it takes the scale off them and leaves how fast they turn."""
@@ -52,6 +55,31 @@ class PatchHead(nn.Module):
             vectors = self.embedding(labels).to(judged.dtype)[:, :, None, None]
             judged = (judged * vectors).sum(dim=1, keepdim=True) * self.gain
         return judged.flatten(1).float()
+
+
+class TokenHead(nn.Module):
+    """Two dense layers from a vector of the whole image to its logit (Kumari et al. 2022, arXiv:2112.09130).
+
+    Args:
+        channels: Of the vector.
+        num_classes: Number of classes, seen by projection (Miyato and Koyama 2018); 0 for none.
+    """
+
+    def __init__(self, channels: int, *, num_classes: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(channels, TOKEN_WIDTH)
+        self.readout = nn.Linear(TOKEN_WIDTH, TOKEN_WIDTH if num_classes else 1)
+        self.embedding = LabelEmbedding(num_classes, TOKEN_WIDTH) if num_classes else None
+        self.gain = 1.0 / math.sqrt(TOKEN_WIDTH)
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits [B, 1], float32, of vectors [B, C, 1, 1] and the classes [B] of their images."""
+        judged: Tensor = self.readout(F.leaky_relu(self.hidden(features.flatten(1)), LEAK))
+        if self.embedding is not None:
+            assert labels is not None
+            vectors = self.embedding(labels).to(judged.dtype)
+            judged = (judged * vectors).sum(dim=1, keepdim=True) * self.gain
+        return judged.float()
 
 
 def _convolution(

@@ -1,16 +1,15 @@
-"""A frozen network of torchvision, cut off behind its last tap: images to maps of features."""
+"""A frozen network trained on other images: images to maps of features."""
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.features.architectures import ARCHITECTURES, Tap
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from adavit.features.architectures import IMAGENET_MEAN, IMAGENET_STD, Tap
+from adavit.features.library import Library
+from adavit.features.torchvision_networks import Torchvision
+from adavit.features.weights import Weights
 
 
 class FrozenNetwork(nn.Module):
@@ -20,14 +19,16 @@ class FrozenNetwork(nn.Module):
     repeated, and each channel is normalised as the network was trained to see it.
 
     Args:
-        architecture: One of `ARCHITECTURES`.
+        architecture: Its name in the library.
         side: Of the images that the network sees, in pixels.
-        taps: Which of its maps, of the architecture's taps.
+        taps: Which of its outputs.
         mean: Of its red, green and blue, for pixels in [0, 1].
         std: Their standard deviations.
+        library: Where it is from. None: torchvision.
+        weights: None: random ones, from a stream of their own.
 
-    Attributes:
-        expected: Names and shapes of the weights of the whole network, without their values.
+    Raises:
+        UserError: If the weights are not those of the network.
     """
 
     mean: Tensor
@@ -41,38 +42,22 @@ class FrozenNetwork(nn.Module):
         taps: Sequence[Tap],
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        library: Library | None = None,
+        weights: Weights | None = None,
     ) -> None:
-        # Runs without such a network do not wait for its library.
-        from torchvision.models.feature_extraction import create_feature_extractor
-
         super().__init__()
         self.architecture = architecture
         self.side = side
         self.taps = tuple(taps)
         self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1))
-        names = {tap.module: str(index) for index, tap in enumerate(self.taps)}
-        whole = _build(architecture, side)
-        self.expected = {name: value.to("meta") for name, value in whole.state_dict().items()}
-        self.network = create_feature_extractor(whole, names)
+        library = library or Torchvision()
+        self.network = library.build(architecture, side=side, taps=self.taps, weights=weights)
         self.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "FrozenNetwork":
         """Stays in evaluation mode, whatever the networks around it do."""
         return super().train(False)
-
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over the weights of the whole network; those behind the last tap are left out.
-
-        Args:
-            state: By the names of torchvision, with the embeddings of any side.
-        """
-        if ARCHITECTURES[self.architecture].tokens:
-            from torchvision.models.vision_transformer import interpolate_embeddings
-
-            state = interpolate_embeddings(self.side, 16, dict(state))
-        own = self.network.state_dict()
-        self.network.load_state_dict({name: state[name] for name in own})
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Maps of features.
@@ -81,7 +66,7 @@ class FrozenNetwork(nn.Module):
             images: [B, C, H, W], C in 1, 3, in [-1, 1]. Not modified.
 
         Returns:
-            One map [B, channels, h, w] for each tap.
+            One map [B, channels, h, w] for each tap; of one pixel for a vector of the whole image.
         """
         side = self.side
         if images.shape[-2:] != (side, side):
@@ -93,25 +78,5 @@ class FrozenNetwork(nn.Module):
                 antialias=images.shape[-1] > side,
             )
         normalised = ((images + 1) / 2 - self.mean) / self.std  # [B, 3, side, side], grey repeated
-        outputs = self.network(normalised)
-        return [_as_map(outputs[str(index)]) for index in range(len(self.taps))]
-
-
-def _build(architecture: str, side: int) -> nn.Module:
-    """The network with weights that nothing depends on: random, from a stream of their own."""
-    from torchvision.models import get_model_builder
-
-    arguments = {"image_size": side} if ARCHITECTURES[architecture].tokens else {}
-    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        warnings.simplefilter("ignore")  # on weights that are random, which they do not stay
-        torch.manual_seed(0)
-        network: nn.Module = get_model_builder(architecture)(weights=None, **arguments)
-    return network.eval()
-
-
-def _as_map(output: Tensor) -> Tensor:
-    if output.ndim == 4:
-        return output
-    batch, tokens, channels = output.shape
-    side = round((tokens - 1) ** 0.5)
-    return output[:, 1:].transpose(1, 2).reshape(batch, channels, side, side)
+        maps: list[Tensor] = self.network(normalised)
+        return maps

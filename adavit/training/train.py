@@ -15,6 +15,7 @@ from adavit.config.summary import summarise_settings
 from adavit.data.known_names import NAMES
 from adavit.errors import UserError, shown
 from adavit.features.choice import absolute
+from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
@@ -113,7 +114,8 @@ def _train(config: RunConfig, console: Console) -> Path:
         write_text(directory.config, config_text(workload.config))
         summary = summarise_settings(config, workload.config)
         where = f"All settings: {directory.config}\nRun directory: {directory.path}"
-        for note in (f"{summary}\n{where}", *notes):
+        offered = offer() if config.features.network is None else None
+        for note in (f"{summary}\n{where}", *notes, *([offered] if offered else [])):
             console.note(note)
         return _run(Trainer(workload, step, directory, console))
 

@@ -16,7 +16,7 @@ from adavit.metrics.extractors.names import (
 )
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.extractors.weight_files import (
-    FoundFile,
+    HashedFile,
     WeightsAbsentError,
     file_digest,
     read_tensors,
@@ -89,7 +89,7 @@ def _inception(
 
     try:
         found = (
-            FoundFile(weights) if weights else INCEPTION_WEIGHTS.find(allow_download=allow_download)
+            HashedFile(weights) if weights else INCEPTION_WEIGHTS.find(allow_download=allow_download)
         )
     except WeightsAbsentError as error:
         if requested == "inception":
@@ -112,7 +112,7 @@ def _vgg16(file: Path | None, device: torch.device, allow_download: bool) -> Cho
         vgg16_features,
     )
 
-    found = FoundFile(file) if file else VGG16_WEIGHTS.find(allow_download=allow_download)
+    found = HashedFile(file) if file else VGG16_WEIGHTS.find(allow_download=allow_download)
     state = VGG16_WEIGHTS.read(found.path, expected_vgg16_state())
     note = VGG16_WEIGHTS.note_on(found, "this precision and recall")
     return vgg16_features(state, found.digest, device), note

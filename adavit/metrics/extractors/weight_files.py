@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from adavit.errors import UserError
@@ -47,8 +48,16 @@ class WeightsAbsentError(UserError):
         self.what = what
 
 
+def weights_folder() -> Path:
+    """Where downloaded weights lie, $TORCH_HOME/hub/checkpoints; it need not exist."""
+    folder = torch.hub.get_dir()
+    if folder.startswith("~"):  # torch has found no home folder
+        folder = folder.replace("~", str(home_folder()), 1)
+    return Path(folder) / "checkpoints"
+
+
 @dataclass(frozen=True)
-class FoundFile:
+class HashedFile:
     """A file of weights, by its path; it need not exist before it is read."""
 
     path: Path
@@ -65,10 +74,11 @@ class WeightFile:
 
     Attributes:
         network: Whose weights they are, for messages.
-        url: Where they are downloaded from; its last part is the file's name.
+        url: Where they are downloaded from.
         digest_prefix: How the file's sha256 begins. None: not published.
         named_as: What another FILE is named as, for messages. None: there can be no other.
         otherwise: What a user can do without the file, for messages.
+        name: Of the file on the disk. None: as in the URL.
     """
 
     network: str
@@ -76,16 +86,14 @@ class WeightFile:
     digest_prefix: str | None
     named_as: str | None
     otherwise: str = USE_RANDOM
+    name: str | None = None
 
     @property
     def location(self) -> Path:
-        """The file in $TORCH_HOME/hub/checkpoints; it need not exist."""
-        folder = torch.hub.get_dir()
-        if folder.startswith("~"):  # torch has found no home folder
-            folder = folder.replace("~", str(home_folder()), 1)
-        return Path(folder) / "checkpoints" / self.url.rsplit("/", 1)[1]
+        """The file in `weights_folder()`; it need not exist."""
+        return weights_folder() / (self.name or self.url.rsplit("/", 1)[1])
 
-    def find(self, *, allow_download: bool = True) -> FoundFile:
+    def find(self, *, allow_download: bool = True) -> HashedFile:
         """The checked file at its location, downloaded when missing.
 
         Args:
@@ -97,7 +105,7 @@ class WeightFile:
             UserError: If the file there is not the one its name says.
         """
         path = self.location
-        found = FoundFile(path)
+        found = HashedFile(path)
         if path.exists():
             if not self.is_published(found.digest):
                 other = f", or give it with {self.named_as} if other weights are wanted"
@@ -118,7 +126,7 @@ class WeightFile:
         """Whether a sha256 is that of the published file, as far as that is known."""
         return digest.startswith(self.digest_prefix or "")
 
-    def note_on(self, found: FoundFile, figures: str) -> str | None:
+    def note_on(self, found: HashedFile, figures: str) -> str | None:
         """What to say of figures from another file than the published one; None of that itself."""
         if self.is_published(found.digest):
             return None
@@ -218,7 +226,7 @@ def file_digest(path: Path) -> str:
 def read_tensors(
     path: Path, named: str, wanted: str, *, otherwise: str = USE_RANDOM
 ) -> dict[str, Tensor]:
-    """The tensors of a file that `torch.save` wrote; pickled objects are never loaded.
+    """The tensors of a file that `torch.save` wrote, or of a safetensors file; pickled objects are never loaded.
 
     Args:
         path: The file.
@@ -237,17 +245,21 @@ def read_tensors(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on foreign pickles, which are refused right below
-            state: Any = torch.load(path, map_location="cpu", weights_only=True)
+            state: Any = (
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, map_location="cpu", weights_only=True)
+            )
     except pickle.UnpicklingError as error:
         fault = "is damaged or holds pickled objects, which are never loaded"
-        raise _unfit(named, fault, wanted, otherwise) from error
+        raise unfit(named, fault, wanted, otherwise) from error
     except Exception as error:
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:100]
-        raise _unfit(named, f"cannot be read ({fault})", wanted, otherwise) from error
+        raise unfit(named, f"cannot be read ({fault})", wanted, otherwise) from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()
     ):
-        raise _unfit(named, "does not hold tensors by name", wanted, otherwise)
+        raise unfit(named, "does not hold tensors by name", wanted, otherwise)
     return state
 
 
@@ -278,16 +290,24 @@ def check_fit(
             f"lacks {len(missing)} tensors (first: {missing[:1]}) and has {len(unknown)} unknown"
             f" ones (first: {unknown[:1]})"
         )
-        raise _unfit(named, fault, wanted, otherwise)
+        raise unfit(named, fault, wanted, otherwise)
     for name, tensor in expected.items():
         if state[name].shape != tensor.shape:
             fault = f"has {name} of shape {tuple(state[name].shape)} instead of"
-            raise _unfit(named, f"{fault} {tuple(tensor.shape)}", wanted, otherwise)
+            raise unfit(named, f"{fault} {tuple(tensor.shape)}", wanted, otherwise)
         if not bool(torch.isfinite(state[name]).all()):
-            raise _unfit(named, f"has values in {name} that are not finite", wanted, otherwise)
+            raise unfit(named, f"has values in {name} that are not finite", wanted, otherwise)
 
 
-def _unfit(named: str, fault: str, wanted: str, otherwise: str) -> UserError:
+def unfit(named: str, fault: str, wanted: str, otherwise: str = USE_RANDOM) -> UserError:
+    """What is told of a file of weights that cannot be used.
+
+    Args:
+        named: How the user named the file.
+        fault: What is wrong with it.
+        wanted: What it should be.
+        otherwise: What a user can do without it.
+    """
     return UserError(
         f"{named} {fault}, but must be {wanted}, tensors by name. Give such a file, or {otherwise}."
     )

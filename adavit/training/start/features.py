@@ -27,11 +27,14 @@ def find_features(features: FeaturesConfig) -> PretrainedNetwork | None:
     """The network that `features.network` names, with the file of its weights; None where it names none.
 
     Raises:
-        UserError: If it cannot be had, or its weights are no longer those that the run began with.
+        UserError: If it cannot be had, its weights are no longer those that the run began with, or the side that
+            it is to see does not suit it.
     """
     if features.network is None:
         return None
     found = find_network(features.network)
+    if isinstance(features.side, int):  # else it is chosen when the images are known
+        found.taps(features.side, features.maps)
     if features.seen and found.identity not in features.seen:
         raise UserError(
             f"features.network {features.network} has other weights than the run began with (sha256"
@@ -56,7 +59,11 @@ def build_features(workload: Workload, found: PretrainedNetwork | None) -> Featu
     config = workload.config
     features, seed = config.features, config.run.seed
     network = found.build(
-        side=features.side, maps=features.maps, mean=features.mean, std=features.std
+        side=features.side,
+        maps=features.maps,
+        class_token=features.class_token,
+        mean=features.mean,
+        std=features.std,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))

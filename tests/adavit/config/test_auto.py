@@ -46,6 +46,11 @@ def training(**keys: Any) -> dict[str, dict[str, Any]]:
     return {"training": keys}
 
 
+def seeing(network: str) -> dict[str, dict[str, Any]]:
+    return {"features": {"network": network}}
+
+
+DINO = "timm:vit_small_patch14_dinov2.lvd142m"
 R3GAN = {"discriminator": {"form": "r3gan"}}
 WIDTHS = [Case(512), cpu(128)]
 CHANNEL_BASE = (
@@ -208,8 +213,13 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case(0.05), Case(None, settings=training(transfer="run"))],
     ),
     "features.side": (
-        "64, from 128 px on the resolution, at most 224.",
-        [Case(64), Case(64, resolution=32), Case(128, resolution=128), Case(224, resolution=512)],
+        "64, from 128 px on the resolution, at most 224; for a transformer the next multiple of its patches.",
+        [
+            *(Case(64), Case(64, resolution=32), Case(128, resolution=128)),
+            *(Case(224, resolution=512), Case(64, settings=seeing("torchvision:vit_b_16"))),
+            *(Case(70, settings=seeing(DINO)), Case(224, resolution=256, settings=seeing(DINO))),
+            Case(140, resolution=128, settings=seeing(DINO)),
+        ],
     ),
     "metrics.fakes": ("5000, on a CPU 2000.", [Case(5000), cpu(2000)]),
     "metrics.every_kimg": ("200, on a CPU 20.", [Case(200.0), cpu(20.0)]),

@@ -1,16 +1,18 @@
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision.models import mobilenet_v3_small, vit_b_16
 
 from adavit.errors import UserError
-from adavit.features.architectures import ARCHITECTURES
+from adavit.features.architectures import ARCHITECTURES, IMAGENET_MEAN
 from adavit.features.choice import absolute, find_network
 from adavit.features.network import FrozenNetwork
 from adavit.metrics.extractors.weight_files import WeightsAbsentError, file_digest
 
-COLOURS = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}
+COLOURS = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2), "class_token": False}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def test_a_file_becomes_a_network_that_says_what_it_is(weights: Path) -> None:
     said = find_network(f"torchvision:mobilenet_v3_small:{weights}").identity
     assert said == f"torchvision:mobilenet_v3_small {file_digest(weights)}"
     assert found.taps == ARCHITECTURES["mobilenet_v3_small"].taps[:2]
-    own, stored = found.network.state_dict(), torch.load(weights, weights_only=True)
+    own, stored = found.network.network.state_dict(), torch.load(weights, weights_only=True)
     assert all(torch.equal(value, stored[name]) for name, value in own.items())
     torch.testing.assert_close(found.std.flatten(), torch.full((3,), 0.2))
 
@@ -38,9 +40,13 @@ def test_a_file_becomes_a_network_that_says_what_it_is(weights: Path) -> None:
 def test_blocks_of_a_transformer_are_taken_evenly(tmp_path: Path) -> None:
     path = tmp_path / "vit.pth"
     torch.save(vit_b_16(weights=None, image_size=32).state_dict(), path)
-    found = read(f"torchvision:vit_b_16:{path}", maps=2)  # embeddings of 2x2 patches become 4x4
-    blocks = [tap.module.rpartition("_")[2] for tap in found.taps]
+    found = find_network(f"torchvision:vit_b_16:{path}").build(
+        side=64, maps=2, class_token=True, mean=None, std=None
+    )  # embeddings of 2x2 patches become 4x4
+    blocks = [tap.module.rpartition("_")[2] for tap in found.taps[:2]]
     assert blocks == ["5", "11"]
+    assert found.taps[2:] == (ARCHITECTURES["vit_b_16"].class_token,)
+    torch.testing.assert_close(found.mean.flatten(), torch.tensor(IMAGENET_MEAN))
 
 
 @pytest.mark.parametrize(
@@ -49,10 +55,10 @@ def test_blocks_of_a_transformer_are_taken_evenly(tmp_path: Path) -> None:
         ("squeezenet1_0", r"expected torchvision:NAME.* Did you mean torchvision:squeezenet1_0\?"),
         (
             "torchvision:squeezenet1",
-            r"one of: squeezenet1_0.* Did you mean torchvision:squeezenet1_[01]\?",
+            r"one of: squeezenet1_0.* Did you mean squeezenet1_[01]\?",
         ),
-        ("torchvision:", "expected torchvision:NAME, or torchvision:NAME:FILE"),
-        ("timm:resnet18", "expected torchvision:NAME"),
+        ("torchvision:", "expected torchvision:NAME or timm:NAME, and :FILE behind it"),
+        ("keras:resnet18", "expected torchvision:NAME or timm:NAME"),
     ],
 )
 def test_what_is_no_network_is_named(requested: str, message: str) -> None:
@@ -95,14 +101,29 @@ def test_published_weights_are_looked_for_where_torchvision_keeps_them(
         read("torchvision:squeezenet1_0")
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_network_has_a_published_file_whose_name_holds_its_digest(name: str) -> None:
-    from adavit.features.choice import _published
+def test_a_side_that_patches_do_not_divide_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vit.pth"
+    path.touch()
+    with pytest.raises(
+        UserError, match=r"features\.side is 100, .* multiple of the 16 px.* Use 96"
+    ):
+        read(f"torchvision:vit_b_16:{path}", side=100)
 
-    published = _published(name)
-    assert published.digest_prefix is not None
-    assert len(published.digest_prefix) == 8
-    int(published.digest_prefix, 16)
+
+def test_without_its_library_a_network_of_timm_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(UserError, match=r"needs timm.*pip install 'adavit\[timm\]', or leave"):
+        find_network("timm:some_network_that_nobody_has_asked_for")
+
+
+def test_weights_are_read_from_safetensors_too(weights: Path, tmp_path: Path) -> None:
+    state = torch.load(weights, weights_only=True)
+    save_file(state, tmp_path / "mobile.safetensors")
+    found = read(f"torchvision:mobilenet_v3_small:{tmp_path / 'mobile.safetensors'}")
+    own = found.network.network.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in own.items())
 
 
 def test_a_file_is_found_from_other_folders_too(

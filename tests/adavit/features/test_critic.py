@@ -80,3 +80,27 @@ def test_classes_change_its_verdict() -> None:
     images = batches()[0]
     verdicts = [critic(images, torch.full((6,), label))[0] for label in (0, 1)]
     assert not torch.equal(*verdicts)
+
+
+@pytest.fixture(scope="module")
+def transformer() -> FrozenNetwork:
+    vit = ARCHITECTURES["vit_b_16"]
+    assert vit.class_token is not None
+    return FrozenNetwork("vit_b_16", side=64, taps=(vit.taps[0], vit.class_token))
+
+
+@pytest.mark.parametrize("mixing", MIXINGS)
+def test_a_class_token_is_judged_beside_the_maps_and_not_mixed(
+    mixing: str, transformer: FrozenNetwork
+) -> None:
+    network = transformer
+    torch.manual_seed(0)
+    critic = FeatureCritic(network, mixing=mixing, width=8, num_classes=0).eval()
+    critic.calibrate(batches())
+    images = batches()[0]
+    seen = network(images)[1]
+    token = critic.maps(images)[1]
+    torch.testing.assert_close(token * critic.get_buffer("std1") + critic.get_buffer("mean1"), seen)
+    on_map, on_token = critic(images)
+    assert on_map.shape == on_token.shape == (6, 1)
+    torch.testing.assert_close(on_token, critic.heads[1](token, None))

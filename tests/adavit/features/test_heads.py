@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from adavit.features.heads import PatchHead
+from adavit.features.heads import PatchHead, TokenHead
 
 
 def normed(layer: torch.nn.Module) -> torch.Tensor:
@@ -55,3 +55,22 @@ def test_an_image_is_judged_whatever_stands_beside_it() -> None:
     head = PatchHead(5, 7, width=6, num_classes=0).eval()
     maps = torch.randn(4, 5, 7, 7)
     torch.testing.assert_close(head(maps, None)[1:2], head(maps[1:2], None))
+
+
+def test_a_token_is_judged_by_two_dense_layers() -> None:
+    torch.manual_seed(0)
+    head = TokenHead(5, num_classes=0)
+    vectors = torch.randn(3, 5, 1, 1)
+    hidden = vectors[:, :, 0, 0] @ head.hidden.weight.T + head.hidden.bias
+    assert hidden.shape == (3, 256)
+    expected = torch.where(hidden > 0, hidden, 0.2 * hidden) @ head.readout.weight.T
+    torch.testing.assert_close(head(vectors, None), expected + head.readout.bias)
+
+
+def test_a_token_is_judged_by_its_class_too() -> None:
+    torch.manual_seed(0)
+    head = TokenHead(5, num_classes=3)
+    vectors, labels = torch.randn(2, 5, 1, 1), torch.tensor([2, 0])
+    read = head.readout(F.leaky_relu(head.hidden(vectors.flatten(1)), 0.2))
+    expected = torch.einsum("bc,bc->b", read, head.embedding(labels)) / 16  # type: ignore[misc]
+    torch.testing.assert_close(head(vectors, labels), expected[:, None])

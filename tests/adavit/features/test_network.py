@@ -4,8 +4,9 @@ import torch.nn.functional as F
 from torchvision.models import resnet18, vit_b_16
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from adavit.features.architectures import ARCHITECTURES, Tap
-from adavit.features.network import IMAGENET_MEAN, IMAGENET_STD, FrozenNetwork
+from adavit.features.architectures import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, Tap
+from adavit.features.network import FrozenNetwork
+from adavit.features.weights import Weights
 
 TAPS = ARCHITECTURES["resnet18"].taps
 
@@ -22,9 +23,8 @@ def whole() -> torch.nn.Module:
 
 
 def frozen(whole: torch.nn.Module, side: int = 64, **changes: object) -> FrozenNetwork:
-    network = FrozenNetwork("resnet18", side=side, taps=TAPS[:3], **changes)  # type: ignore[arg-type]
-    network.load(whole.state_dict())
-    return network
+    weights = Weights(whole.state_dict(), "FILE", "weights")
+    return FrozenNetwork("resnet18", side=side, taps=TAPS[:3], weights=weights, **changes)  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -71,7 +71,9 @@ def test_colours_are_as_the_network_was_trained(whole: torch.nn.Module) -> None:
     mean = torch.tensor([102.0, 127.5, 153.0]).reshape(1, 3, 1, 1)  # of 255
     expected = (images + 1) * 127.5 - mean
     seen: list[torch.Tensor] = []
-    bytes_network.network.conv1.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    bytes_network.network.network.conv1.register_forward_pre_hook(
+        lambda _, inputs: seen.append(inputs[0])
+    )
     bytes_network(images)
     torch.testing.assert_close(seen[0], expected, rtol=1e-5, atol=1e-3)
 
@@ -93,17 +95,22 @@ def test_a_transformer_is_built_for_its_side_with_embeddings_of_another() -> Non
     whole = vit_b_16(weights=None, image_size=64).eval()
     torch.nn.init.normal_(whole.encoder.pos_embedding)
     tap = Tap("encoder.layers.encoder_layer_1", 768, 16)
-    network = FrozenNetwork("vit_b_16", side=96, taps=[tap])
-    network.load(whole.state_dict())
+    token = Tap("encoder.ln", 768, None)
+    weights = Weights(whole.state_dict(), "FILE", "weights")
+    network = FrozenNetwork("vit_b_16", side=96, taps=[tap, token], weights=weights)
     larger = vit_b_16(weights=None, image_size=96).eval()
     larger.load_state_dict(interpolate_embeddings(96, 16, whole.state_dict()))
     seen: list[torch.Tensor] = []
-    larger.get_submodule(tap.module).register_forward_hook(lambda *call: seen.append(call[2]))
+    for looked_at in (tap, token):
+        larger.get_submodule(looked_at.module).register_forward_hook(
+            lambda *call: seen.append(call[2])
+        )
     images = torch.rand(1, 3, 96, 96) * 2 - 1
     mean, std = (torch.tensor(each).reshape(1, 3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
     with torch.no_grad():
         larger((images / 2 + 0.5 - mean) / std)
-        (features,) = network(images)
+        features, vector = network(images)
     tokens = seen[0][0, 1:]  # without the class token, row by row
     assert features.shape == (1, 768, 6, 6)
     torch.testing.assert_close(features[0, :, 2, 5], tokens[2 * 6 + 5])
+    torch.testing.assert_close(vector, seen[1][:, 0].reshape(1, 768, 1, 1))

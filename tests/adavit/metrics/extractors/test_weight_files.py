@@ -14,7 +14,7 @@ from adavit.errors import UserError
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.inception import INCEPTION_WEIGHTS, expected_state
 from adavit.metrics.extractors.weight_files import (
-    FoundFile,
+    HashedFile,
     WeightFile,
     WeightsAbsentError,
     file_digest,
@@ -71,7 +71,7 @@ def test_missing_weights_are_downloaded_once(empty_torch_home: Path, server: str
 
 def test_a_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "weights.pth").write_bytes(CONTENT)
-    found = FoundFile(tmp_path / "weights.pth")
+    found = HashedFile(tmp_path / "weights.pth")
     assert found.digest == hashlib.sha256(CONTENT).hexdigest()
     monkeypatch.setattr(weight_files, "file_digest", None)
     assert found.digest.startswith(hashlib.sha256(CONTENT).hexdigest()[:8])

@@ -1,4 +1,5 @@
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from torchvision.models import squeezenet1_1
 import adavit
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
-from adavit.features import network
+from adavit.features import torchvision_networks
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
 from adavit.runtime.console import SilentConsole
@@ -81,30 +82,43 @@ def test_a_run_and_what_comes_of_it_say_what_its_discriminator_saw(
     assert record["protocol"]["discriminator_saw"] is None
 
 
-def test_weights_that_have_changed_stop_a_resume(
-    tiny: Callable[..., RunConfig], features: dict
+def test_weights_that_have_changed_or_gone_stop_a_resume_before_data_are_loaded(
+    tiny: Callable[..., RunConfig], features: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = adavit.train(tiny(features))
-    file = features["features"]["network"].removeprefix("torchvision:squeezenet1_1:")
+    monkeypatch.setattr("adavit.training.start.workload.load_images", loaded)
+    file = Path(features["features"]["network"].removeprefix("torchvision:squeezenet1_1:"))
     torch.save(squeezenet1_1(weights=None).state_dict(), file)
     with pytest.raises(UserError, match="has other weights than the run began with"):
         adavit.resume(run, kimg=1)
+    file.unlink()
+    with pytest.raises(UserError, match=r"squeeze\.pth names no file"):
+        adavit.resume(run, kimg=1)
+
+
+def loaded(*_: object, **__: object) -> None:
+    raise AssertionError
 
 
 def read_config(run: Path) -> ResolvedConfig:
     return ResolvedConfig.model_validate(yaml.safe_load((run / "config.yaml").read_text()))
 
 
-def test_a_network_that_is_not_there_is_told_before_data_are_loaded(
+def test_a_network_that_cannot_be_had_is_told_before_data_are_loaded(
     tiny: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def loaded(*_: object, **__: object) -> None:
-        raise AssertionError
-
     monkeypatch.setattr("adavit.training.start.workload.load_images", loaded)
-    absent = {"features": {"network": f"torchvision:resnet18:{tmp_path / 'nothing.pth'}"}}
-    with pytest.raises(UserError, match=r"nothing\.pth names no file"):
-        adavit.train(tiny(absent))
+    monkeypatch.setitem(sys.modules, "timm", None)
+    (tmp_path / "vit.pth").touch()
+    vit = f"torchvision:vit_b_16:{tmp_path / 'vit.pth'}"
+    for section, message in [
+        ({"network": f"torchvision:resnet18:{tmp_path / 'nothing.pth'}"}, r"nothing\.pth names no"),
+        ({"network": "timm:any_network"}, r"pip install 'adavit\[timm\]'"),
+        ({"network": vit, "side": 72}, "must be a multiple of the 16 px"),
+        ({"network": vit, "side": 64, "maps": 5}, r"features\.maps is 5"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            adavit.train(tiny({"features": section}))
 
 
 def test_a_start_reads_its_file_once_for_the_digest_and_builds_its_network_once(
@@ -120,22 +134,34 @@ def test_a_start_reads_its_file_once_for_the_digest_and_builds_its_network_once(
         return called
 
     monkeypatch.setattr(weight_files, "file_digest", counting("hashed", weight_files.file_digest))
-    monkeypatch.setattr(network, "_build", counting("built", network._build))
-    run = adavit.train(tiny(features))
+    whole = torchvision_networks._whole
+    monkeypatch.setattr(torchvision_networks, "_whole", counting("built", whole))
+    adavit.train(tiny(features, {"metrics": {"names": []}}))
     assert counts == {"hashed": 1, "built": 1}
-    adavit.resume(run, kimg=0.064)
-    assert counts == {"hashed": 2, "built": 2}
 
 
-def test_weights_that_are_gone_stop_a_resume_before_data_are_loaded(
-    tiny: Callable[..., RunConfig], features: dict, monkeypatch: pytest.MonkeyPatch
+def test_weights_on_the_disk_are_offered_at_the_start_of_a_run_that_sees_through_none(
+    tiny: Callable[..., RunConfig],
+    tmp_path: Path,
+    features: dict,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    run = adavit.train(tiny(features))
-    Path(features["features"]["network"].removeprefix("torchvision:squeezenet1_1:")).unlink()
+    quiet = {"metrics": {"names": []}, "training": {"total_kimg": 0.008}}
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    place = tmp_path / "torch/hub/checkpoints/resnet18-f37072fd.pth"
+    place.parent.mkdir(parents=True)
+    place.touch()
+    said: list[str] = []
+    console = SilentConsole()
+    console.note = said.append  # type: ignore[method-assign]
 
-    def loaded(*_: object, **__: object) -> None:
-        raise AssertionError
+    def offers() -> int:
+        count = sum("--features torchvision:resnet18 adds a critic" in line for line in said)
+        said.clear()
+        return count
 
-    monkeypatch.setattr("adavit.training.start.workload.load_images", loaded)
-    with pytest.raises(UserError, match=r"squeeze\.pth names no file"):
-        adavit.resume(run, kimg=1)
+    run = adavit.train(tiny(quiet), console=console)
+    assert offers() == 1
+    adavit.resume(run, kimg=0.016, console=console)
+    adavit.train(tiny(features, quiet, {"run": {"out": str(tmp_path / "seeing")}}), console=console)
+    assert offers() == 0

@@ -1,0 +1,49 @@
+"""What a library of networks is asked for."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import nn
+
+from adavit.features.architectures import Architecture, Tap
+from adavit.features.weights import Weights
+from adavit.metrics.extractors.weight_files import HashedFile
+
+
+class Library(Protocol):
+    """Networks by name, the files of their published weights, and the maps that they give.
+
+    Attributes:
+        name: As in "torchvision:resnet18".
+    """
+
+    name: str
+
+    def architecture(self, network: str) -> Architecture:
+        """What is known of a network.
+
+        Raises:
+            UserError: If there is no such network, or the library is not installed.
+        """
+
+    def find(self, network: str) -> HashedFile:
+        """The file of its published weights, downloaded when missing.
+
+        Raises:
+            UserError: If there is none to be had.
+        """
+
+    def build(
+        self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
+    ) -> nn.Module:
+        """A network from normalised images [B, 3, side, side] to a list of outputs [B, C, h, w], one for each tap.
+
+        Args:
+            network: Its name.
+            side: Of the images, in pixels.
+            taps: What is looked at; a vector of the whole image is an output of one pixel.
+            weights: None: random ones, from a stream of their own.
+
+        Raises:
+            UserError: If the weights are not those of the network.
+        """

@@ -1,0 +1,31 @@
+"""Networks whose weights lie on the disk already, for a run that names none."""
+
+from importlib.util import find_spec
+
+from adavit.features.architectures import ARCHITECTURES
+from adavit.features.timm_networks import FILE_PREFIX
+from adavit.metrics.extractors.weight_files import weights_folder
+
+
+def networks_here() -> list[str]:
+    """What `--features` could name without a download, by the names of files alone."""
+    folder = weights_folder()
+    here = [
+        f"torchvision:{name}"
+        for name, known in ARCHITECTURES.items()
+        if known.file is not None and (folder / known.file).is_file()
+    ]
+    if find_spec("timm") is not None:
+        files = sorted(folder.glob(f"{FILE_PREFIX}*"))
+        here += [f"timm:{path.stem.removeprefix(FILE_PREFIX)}" for path in files]
+    return here
+
+
+def offer() -> str | None:
+    """What the first of them would bring, as a sentence; None where there is none."""
+    for network in networks_here():
+        return (
+            f"Weights of {network.replace(':', ' ')} are here: --features {network} adds a critic that"
+            " sees through them; figures in related features then flatter the run."
+        )
+    return None

@@ -1,0 +1,125 @@
+"""Frozen networks of torchvision: `torchvision:NAME`."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from adavit.errors import UserError
+from adavit.features.architectures import ARCHITECTURES, Architecture, Tap
+from adavit.features.weights import OTHERWISE, Weights
+from adavit.metrics.extractors.weight_files import HashedFile, WeightFile
+from adavit.runtime.wording import did_you_mean
+
+_COUNTER = "num_batches_tracked"
+_POSITIONS = "encoder.pos_embedding"
+
+
+class Torchvision:
+    """The networks of `ARCHITECTURES`."""
+
+    name = "torchvision"
+
+    def architecture(self, network: str) -> Architecture:
+        """See `adavit.features.library.Library`."""
+        if network not in ARCHITECTURES:
+            raise UserError(
+                f"--features names torchvision's {network!r}, expected one of: {', '.join(ARCHITECTURES)}."
+                f"{did_you_mean(network, ARCHITECTURES) or ' Name one, or leave --features out.'}"
+            )
+        return ARCHITECTURES[network]
+
+    def find(self, network: str) -> HashedFile:
+        """See `adavit.features.library.Library`."""
+        return self.published(network).find()
+
+    def published(self, network: str) -> WeightFile:
+        """The file of the weights that torchvision takes unasked."""
+        from torchvision.models import get_model_weights
+
+        url: str = get_model_weights(network)["DEFAULT"].url
+        return WeightFile(
+            network=f"torchvision {network}",
+            url=url,
+            digest_prefix=url.rsplit("-", 1)[1].partition(".")[0],
+            named_as=f"--features torchvision:{network}:FILE",
+            otherwise=OTHERWISE,
+        )
+
+    def build(
+        self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
+    ) -> nn.Module:
+        """See `adavit.features.library.Library`."""
+        whole = _whole(network, side)
+        if weights is not None:
+            _load(whole, weights, side, ARCHITECTURES[network].patch)
+        return TorchvisionMaps(whole, taps)
+
+
+class TorchvisionMaps(nn.Module):
+    """A network cut off behind its last tap.
+
+    Args:
+        whole: Of torchvision.
+        taps: What is looked at.
+    """
+
+    def __init__(self, whole: nn.Module, taps: Sequence[Tap]) -> None:
+        # Runs without such a network do not wait for its library.
+        from torchvision.models.feature_extraction import create_feature_extractor
+
+        super().__init__()
+        self.taps = tuple(taps)
+        names = {tap.module: str(index) for index, tap in enumerate(self.taps)}
+        self.network = create_feature_extractor(whole, names)
+
+    def forward(self, normalised: Tensor) -> list[Tensor]:
+        """Outputs [B, C, h, w] of the taps, for images [B, 3, side, side]."""
+        outputs = self.network(normalised)
+        return [
+            _class_token(outputs[str(index)]) if tap.stride is None else _map(outputs[str(index)])
+            for index, tap in enumerate(self.taps)
+        ]
+
+
+def _whole(name: str, side: int) -> nn.Module:
+    from torchvision.models import get_model_builder
+
+    arguments = {} if ARCHITECTURES[name].patch is None else {"image_size": side}
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.simplefilter("ignore")  # on weights that are random, which they may not stay
+        torch.manual_seed(0)
+        network: nn.Module = get_model_builder(name)(weights=None, **arguments)
+    return network.eval()
+
+
+def _load(whole: nn.Module, weights: Weights, side: int, patch: int | None) -> None:
+    weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
+    state = dict(weights.tensors)
+    if patch is not None:
+        from torchvision.models.vision_transformer import interpolate_embeddings
+
+        state = interpolate_embeddings(side, patch, state)
+    whole.load_state_dict(state, strict=False)  # a file may lack counters
+
+
+def _expected(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a file must hold: position embeddings may be of any side, which those of the file tell."""
+    expected = dict(own)
+    if _POSITIONS in own and _POSITIONS in found:
+        expected[_POSITIONS] = found[_POSITIONS]
+    return expected
+
+
+def _map(output: Tensor) -> Tensor:
+    """Features [B, C, h, w] of those, or of tokens [B, 1 + h w, C]."""
+    if output.ndim == 4:
+        return output
+    batch, tokens, channels = output.shape
+    side = round((tokens - 1) ** 0.5)
+    return output[:, 1:].transpose(1, 2).reshape(batch, channels, side, side)
+
+
+def _class_token(tokens: Tensor) -> Tensor:
+    return tokens[:, 0, :, None, None]  # [B, C, 1, 1]

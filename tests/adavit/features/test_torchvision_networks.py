@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torchvision.models import mobilenet_v3_small
+
+from adavit.errors import UserError
+from adavit.features.architectures import ARCHITECTURES
+from adavit.features.torchvision_networks import Torchvision
+from adavit.features.weights import Weights
+
+TAPS = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
+
+
+def test_a_name_that_is_unknown_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"one of: squeezenet1_0, .* Did you mean resnet18\?"):
+        Torchvision().architecture("resnet19")
+    with pytest.raises(UserError, match=r"vit_b_16\. Name one, or leave --features out"):
+        Torchvision().architecture("something_else")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_has_a_published_file_whose_name_holds_its_digest(name: str) -> None:
+    published = Torchvision().published(name)
+    assert published.location.name == ARCHITECTURES[name].file
+    assert published.digest_prefix is not None
+    assert len(published.digest_prefix) == 8
+    int(published.digest_prefix, 16)
+
+
+def test_what_lies_behind_the_last_tap_is_left_out() -> None:
+    network = Torchvision().build("mobilenet_v3_small", side=64, taps=TAPS, weights=None)
+    kept = {name.split(".")[2] for name in network.state_dict()}
+    assert kept == {"0", "1", "2", "3"}
+
+
+def test_a_file_without_counters_will_do() -> None:
+    torch.manual_seed(0)
+    state = mobilenet_v3_small(weights=None).state_dict()
+    bare = {name: value for name, value in state.items() if "num_batches" not in name}
+    assert len(bare) < len(state)
+    network = Torchvision().build(
+        "mobilenet_v3_small", side=64, taps=TAPS, weights=Weights(bare, "FILE", "weights")
+    )
+    for name, value in network.network.state_dict().items():  # type: ignore[union-attr]
+        assert "num_batches" in name or torch.equal(value, bare[name])
+
+
+def test_random_weights_are_always_the_same_and_take_nothing_from_others() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    states = []
+    for seed in (3, 4):
+        torch.manual_seed(seed)
+        network = Torchvision().build("mobilenet_v3_small", side=64, taps=TAPS, weights=None)
+        states.append(network.state_dict())
+        assert seed != 3 or torch.equal(torch.rand(1), expected)
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
