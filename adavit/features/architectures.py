@@ -69,7 +69,8 @@ def patch_of(requested: str) -> int:
     library, _, rest = requested.partition(":")
     name = rest.partition(":")[0]
     if library == "torchvision":
-        return (name in ARCHITECTURES and ARCHITECTURES[name].patch) or 1
+        known = ARCHITECTURES.get(name)
+        return 1 if known is None or known.patch is None else known.patch
     told = re.search(r"patch(\d+)", name)
     return 1 if told is None else int(told[1])
 

@@ -1,5 +1,6 @@
 """Networks whose weights lie on the disk already, for a run that names none."""
 
+import os
 from importlib.util import find_spec
 
 from adavit.features.architectures import ARCHITECTURES
@@ -13,7 +14,8 @@ def networks_here() -> list[str]:
     here = [
         f"torchvision:{name}"
         for name, known in ARCHITECTURES.items()
-        if known.file is not None and (folder / known.file).is_file()
+        # Unlike pathlib, os.path answers for folders that may not be read too.
+        if known.file is not None and os.path.isfile(folder / known.file)
     ]
     if find_spec("timm") is not None:
         files = sorted(folder.glob(f"{FILE_PREFIX}*"))

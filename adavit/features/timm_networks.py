@@ -5,6 +5,7 @@ patch tokens after some blocks, and the class token.
 """
 
 import importlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -27,6 +28,8 @@ from adavit.runtime.wording import did_you_mean
 
 FILE_PREFIX = "timm-"
 """How the names of downloaded files begin; the rest is the network's name."""
+OLDEST = (1, 0, 24)
+"""Version from which timm describes a network without memory for its weights."""
 _HUB_FILE = "model.safetensors"
 _CLASS_TOKEN = "class token"
 
@@ -68,13 +71,14 @@ class Timm:
                 f"--features timm:{network} names a network without published weights, expected one"
                 f" with such. Give a file with --features timm:{network}:FILE, or {OTHERWISE}."
             )
+        tag = f".{settings.tag}" if settings.tag else ""
         return WeightFile(
             network=f"timm {network}",
             url=url,
             digest_prefix=None,
             named_as=f"--features timm:{network}:FILE",
             otherwise=OTHERWISE,
-            name=f"{FILE_PREFIX}{network}{Path(url).suffix}",
+            name=f"{FILE_PREFIX}{settings.architecture}{tag}{Path(url).suffix}",
         )
 
     def build(
@@ -200,15 +204,23 @@ def _module(name: str) -> Any:
     """timm, or what comes with it.
 
     Raises:
-        UserError: If it is not installed.
+        UserError: If it is not installed, or too old.
     """
+    needed = ".".join(map(str, OLDEST))
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
+        found = importlib.import_module("timm").__version__
     except ImportError as error:
         raise UserError(
-            f"--features timm:... needs timm, which cannot be imported ({error}). Install it with"
-            f" pip install 'adavit[timm]', or {OTHERWISE}."
+            f"--features timm:... needs timm {needed} or later, which cannot be imported ({error})."
+            f" Install it with pip install 'adavit[timm]', or {OTHERWISE}."
         ) from error
+    if tuple(map(int, re.findall(r"\d+", found)[:3])) < OLDEST:
+        raise UserError(
+            f"--features timm:... found timm {found}, expected {needed} or later. Upgrade it with"
+            f" pip install --upgrade 'adavit[timm]', or {OTHERWISE}."
+        )
+    return module
 
 
 def _first_fault(error: Exception) -> str:

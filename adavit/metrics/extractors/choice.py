@@ -89,7 +89,9 @@ def _inception(
 
     try:
         found = (
-            HashedFile(weights) if weights else INCEPTION_WEIGHTS.find(allow_download=allow_download)
+            HashedFile(weights)
+            if weights
+            else INCEPTION_WEIGHTS.find(allow_download=allow_download)
         )
     except WeightsAbsentError as error:
         if requested == "inception":

@@ -102,7 +102,9 @@ def test_maps_of_a_transformer_are_its_patch_tokens_and_its_class_token(
 
 def test_positions_are_resized_for_patches_of_14(tmp_path: Path) -> None:
     name = "vit_small_patch14_dinov2.lvd142m"
-    path, whole = stored(tmp_path, name, img_size=56)
+    _, whole = stored(tmp_path, name, img_size=56)
+    path = tmp_path / "as_meta_publishes_it.pth"
+    torch.save({**whole.state_dict(), "mask_token": torch.zeros(1, 384)}, path)
     found = find_network(f"timm:{name}:{path}")
     with pytest.raises(UserError, match=r"features\.side is 64, .* the 14 px .* Use 70, or"):
         built(found, side=64)
@@ -159,6 +161,12 @@ def test_what_is_no_such_network_is_told(name: str, message: str) -> None:
         find_network(f"timm:{name}")
 
 
+def test_a_timm_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timm, "__version__", "1.0.9.dev0")
+    with pytest.raises(UserError, match=r"found timm 1\.0\.9\.dev0, expected 1\.0\.24 or later"):
+        find_network("timm:test_vit")
+
+
 def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path, whole = stored(tmp_path, "test_resnet")
     with pytest.raises(
@@ -198,6 +206,9 @@ def test_absent_weights_are_told_with_their_address_and_their_place(
     place.parent.mkdir(parents=True)
     path, _ = stored(tmp_path, "test_resnet")
     path.rename(place)
+    assert (
+        find_network("timm:test_resnet").file.path == place
+    )  # the same weights, asked for in short
     found = find_network("timm:test_resnet.r160_in1k")
     assert found.file.path == place
     assert found.identity == f"timm:test_resnet.r160_in1k {file_digest(place)}"

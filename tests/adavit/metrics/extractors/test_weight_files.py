@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from adavit.errors import UserError
 from adavit.metrics.extractors import weight_files
@@ -238,3 +239,13 @@ def test_whatever_else_a_file_holds_is_refused_with_its_name(
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"other\.pth .*but must be weights"):
         read_tensors(path, f"--weights {path}", "weights")
+
+
+def test_safetensors_are_read_by_their_suffix(tmp_path: Path) -> None:
+    state = {"a": torch.arange(3.0)}
+    path = tmp_path / "weights.safetensors"
+    save_file(state, path)
+    assert torch.equal(read_tensors(path, "FILE", "weights")["a"], state["a"])
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(UserError, match=r"FILE cannot be read \(SafetensorError"):
+        read_tensors(path, "FILE", "weights")

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
 import adavit
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.features import torchvision_networks
+from adavit.features.heads import PatchHead, TokenHead
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
-from adavit.training.start.workload import prepare
+from adavit.training.start.workload import load_workload, prepare
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
 
@@ -42,6 +44,23 @@ def test_a_run_has_the_critic_that_its_settings_say(
     assert [tap.stride for tap in objective.critic.frozen[0].taps] == [4, 8]
     assert objective.critic.get_buffer("mean0").abs().max() > 0
     assert build_step(prepare(tiny(), SilentConsole())).features is None
+
+
+@pytest.mark.parametrize("class_token", [True, False])
+def test_the_class_token_has_a_head_where_it_is_wanted(
+    tiny: Callable[..., RunConfig], tmp_path: Path, class_token: bool
+) -> None:
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    save_file(timm.create_model("test_vit").state_dict(), tmp_path / "vit.safetensors")
+    network = f"timm:test_vit:{tmp_path / 'vit.safetensors'}"
+    config = tiny({"features": {"network": network, "maps": 1, "class_token": class_token}})
+    objective = build_step(load_workload(config, SilentConsole())).features
+    assert objective is not None
+    kinds = [type(head) for head in objective.critic.heads]
+    assert kinds == ([PatchHead, TokenHead] if class_token else [PatchHead])
+    # What the configuration leaves open is as timm knows it.
+    known = timm.get_pretrained_cfg("test_vit").mean
+    torch.testing.assert_close(objective.critic.frozen[0].mean.flatten(), torch.tensor(known))
 
 
 def test_half_then_resume_equals_one_go_bit_for_bit(
