@@ -5,7 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from adavit.config.run import GeneratorConfig, ResNetConfig, ResolvedConfig, ViTConfig
+from adavit.config.discriminator import DiscriminatorConfig, ProjectedConfig
+from adavit.config.run import GeneratorConfig, ResolvedConfig
+from adavit.features.critic import FeatureCritic
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.generator import Generator
 from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
@@ -37,9 +40,25 @@ def build_generator(
 
 
 def build_discriminator(
-    config: ViTConfig | ResNetConfig, *, resolution: int, image_channels: int, num_classes: int
+    config: DiscriminatorConfig,
+    *,
+    resolution: int,
+    image_channels: int,
+    num_classes: int,
+    critic: FeatureCritic | None = None,
 ) -> nn.Module:
-    """The discriminator of a resolved configuration."""
+    """The discriminator of a resolved configuration.
+
+    Args:
+        config: Which kind, and its sizes.
+        resolution: Of the images, in pixels.
+        image_channels: Of the images.
+        num_classes: Number of classes; 0 for unconditional networks.
+        critic: What a projected one consists of.
+    """
+    if isinstance(config, ProjectedConfig):
+        assert critic is not None
+        return ProjectedDiscriminator(critic, image_channels=image_channels)
     network = {"vit": ViTDiscriminator, "resnet": ResNetDiscriminator}[config.kind]
     return network(
         resolution=resolution,
@@ -50,7 +69,11 @@ def build_discriminator(
 
 
 def build_networks(
-    config: ResolvedConfig, *, image_channels: int, num_classes: int
+    config: ResolvedConfig,
+    *,
+    image_channels: int,
+    num_classes: int,
+    critic: FeatureCritic | None = None,
 ) -> tuple[Generator, nn.Module]:
     """Generator and discriminator as a run starts with them, on the CPU.
 
@@ -60,6 +83,7 @@ def build_networks(
         config: Resolved.
         image_channels: Channels of the images.
         num_classes: Number of classes; 0 for unconditional networks.
+        critic: On frozen features, which is all of a projected discriminator.
     """
     shape = {
         "resolution": config.data.resolution,
@@ -69,7 +93,7 @@ def build_networks(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(config.run.seed, "weights", 0))
         generator = build_generator(config.generator, **shape)
-        discriminator = build_discriminator(config.discriminator, **shape)
+        discriminator = build_discriminator(config.discriminator, **shape, critic=critic)
         if config.training.masked_patch_weight:
             add_head(discriminator)
     return generator, discriminator

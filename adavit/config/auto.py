@@ -88,6 +88,8 @@ def _generator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
 
 
 def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
+    if config["discriminator"]["kind"] == "projected":
+        return {}
     if config["discriminator"]["kind"] == "resnet":
         # R3GAN has none; its relativistic loss sees variety.
         group = 0 if config["discriminator"]["form"] == "r3gan" else 4
@@ -154,7 +156,8 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
             "r1_gamma": 0.05 * relative_area if vit else published,
             "r1_interval": 1 if vit else 16,
         }
-    if config["training"]["gradient_penalty"]:  # one bound on the gradient is enough
+    # One bound on the gradient is enough: that of the penalty, or the spectral norm of the heads.
+    if config["training"]["gradient_penalty"] or config["discriminator"]["kind"] == "projected":
         chosen["r1_gamma"] = 0.0
 
     def used(key: str) -> Any:

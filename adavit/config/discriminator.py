@@ -97,3 +97,20 @@ class ViTConfig(ConfigModel):
             )
         except ValueError as error:
             raise ValueError(f"discriminator.{error}") from None
+
+
+class ProjectedConfig(ConfigModel):
+    """The heads of the critic on the features of a frozen network, alone: its settings are those of `features`."""
+
+    kind: Literal["projected"] = "projected"
+
+
+DiscriminatorConfig = ViTConfig | ResNetConfig | ProjectedConfig
+"""The settings of any discriminator."""
+
+DISCRIMINATORS: dict[str, type[DiscriminatorConfig]] = {
+    "resnet": ResNetConfig,
+    "vit": ViTConfig,
+    "projected": ProjectedConfig,
+}
+"""By the value of `discriminator.kind`."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from adavit.config.run import ResNetConfig, RunConfig, ViTConfig
+from adavit.config.discriminator import DISCRIMINATORS
+from adavit.config.run import RunConfig
 from adavit.errors import shown
 from adavit.runtime.wording import NEAR
 
@@ -16,7 +17,6 @@ OTHER_NAMES = {
 }
 """What other programs call settings of `training`, where the name alone does not lead to ours."""
 
-_NETWORKS = {"vit": ViTConfig, "resnet": ResNetConfig}
 _WHOLE = dict.fromkeys(
     ("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "a whole number"
 )
@@ -75,7 +75,7 @@ def _explain_one(
     if item["type"] == "value_error" and "ctx" in item:  # our own cross-field checks
         return str(item["ctx"]["error"])
     # The location of a discriminated union holds the tag as well; keys of lists are numbers.
-    path = [part for part in item["loc"] if part not in _NETWORKS or len(item["loc"]) == 2]
+    path = [part for part in item["loc"] if part not in DISCRIMINATORS or len(item["loc"]) == 2]
     path = [str(part) for part in path if not isinstance(part, int)]
     # A union of types adds its member's name at the end of the location.
     key = ".".join(path[:2])
@@ -93,8 +93,8 @@ def _explain_one(
         )
     if item["type"] == "union_tag_invalid":
         return (
-            f"discriminator.kind is {shown(item['ctx']['tag'])}, expected vit or resnet. Use one of the"
-            " two."
+            f"discriminator.kind is {shown(item['ctx']['tag'])}, expected"
+            f" {' or '.join(DISCRIMINATORS)}. Use one of them."
         )
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     expected = _EXPECTED.get(item["type"], expected)
@@ -107,7 +107,7 @@ def _explain_unknown(key: str, values: Mapping[str, Any], model: type[BaseModel]
     known = list(_known_keys(kind, model))
     if not key.startswith("discriminator."):
         return f"{key} is not a setting.{_hint(key, known)}"
-    for other in _NETWORKS.keys() - {kind}:
+    for other in DISCRIMINATORS.keys() - {kind}:
         if key in _known_keys(other, model):
             return (
                 f"{key} is not a setting of the {kind} discriminator, but of {other}. Leave it out, or set"
@@ -123,7 +123,7 @@ def _hint(key: str, known: Collection[str]) -> str:
 
 def _known_keys(kind: str, model: type[BaseModel]) -> Iterator[str]:
     for section, field in model.model_fields.items():
-        annotation: Any = _NETWORKS[kind] if section == "discriminator" else field.annotation
+        annotation: Any = DISCRIMINATORS[kind] if section == "discriminator" else field.annotation
         yield section
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from (f"{section}.{name}" for name in annotation.model_fields)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from adavit.config.augment import AugmentConfig
-from adavit.config.discriminator import ResNetConfig, ViTConfig
+from adavit.config.discriminator import ProjectedConfig, ResNetConfig, ViTConfig
 from adavit.config.features import FeaturesConfig
 from adavit.config.section import (
     MOST,
@@ -144,7 +144,9 @@ class _WholeConfig(ConfigModel):
     data: DataConfig
     augment: AugmentConfig
     generator: GeneratorConfig
-    discriminator: Annotated[ViTConfig | ResNetConfig, Field(discriminator="kind")]
+    discriminator: Annotated[
+        ViTConfig | ResNetConfig | ProjectedConfig, Field(discriminator="kind")
+    ]
     features: FeaturesConfig
     training: TrainingConfig
     metrics: MetricsConfig
@@ -215,6 +217,33 @@ class _WholeConfig(ConfigModel):
                 " --discriminator vit, or leave it out."
             )
 
+    @rule("features.network", "discriminator.kind")
+    def _projected_sees_through_a_network(self) -> None:
+        if self.discriminator.kind == "projected" and self.features.network is None:
+            raise ValueError(
+                "discriminator.kind is projected, which sees images through a network trained on others,"
+                " but features.network names none. Name one, such as --features"
+                " torchvision:efficientnet_b0, or use --discriminator resnet."
+            )
+
+    @rule("features", "discriminator.kind", "training.freeze_d")
+    def _projected_has_what_every_discriminator_has(self) -> None:
+        if self.discriminator.kind != "projected":
+            return
+        default = FeaturesConfig.model_fields
+        for name, instead in (("p", "--p"), ("weight", "nothing"), ("loss", "--set training.loss")):
+            value = getattr(self.features, name)
+            if value != default[name].default:
+                raise ValueError(
+                    f"features.{name} is {value}, a setting of a critic beside a discriminator, but"
+                    f" discriminator.kind is projected. Leave it out, and use {instead} instead."
+                )
+        if self.training.freeze_d:
+            raise ValueError(
+                f"training.freeze_d is {self.training.freeze_d}, but discriminator.kind is projected,"
+                " whose network is frozen already. Leave --freeze-d out."
+            )
+
     def as_dict(self) -> dict[str, Any]:
         """Sections as plain values for YAML and JSON; the inverse of `model_validate`."""
         return self.model_dump(mode="json", warnings=False)
@@ -227,7 +256,8 @@ class RunConfig(_WholeConfig):
     augment: Writable[AugmentConfig] = writable(AugmentConfig)()
     generator: Writable[GeneratorConfig] = writable(GeneratorConfig)()
     discriminator: Annotated[
-        Writable[ViTConfig] | Writable[ResNetConfig], Field(discriminator="kind")
+        Writable[ViTConfig] | Writable[ResNetConfig] | Writable[ProjectedConfig],
+        Field(discriminator="kind"),
     ] = writable(ResNetConfig)()
     features: Writable[FeaturesConfig] = writable(FeaturesConfig)()
     training: Writable[TrainingConfig] = writable(TrainingConfig)()

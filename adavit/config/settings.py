@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
-from adavit.config.discriminator import ResNetConfig, ViTConfig
+from adavit.config.discriminator import DISCRIMINATORS
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import RunConfig
 from adavit.config.section import AUTO, ConfigModel
@@ -62,9 +62,9 @@ def settings_of(model: type[ConfigModel] = RunConfig) -> dict[str, Setting]:
     for section, field in model.model_fields.items():
         kinds: dict[str, type[ConfigModel]] = {"": typing.cast(Any, field.annotation)}
         if section == "discriminator":
-            kinds = {"resnet": ResNetConfig, "vit": ViTConfig}
-            if model is PretrainConfig:
-                del kinds["resnet"]
+            kinds = (
+                {"vit": DISCRIMINATORS["vit"]} if model is PretrainConfig else {**DISCRIMINATORS}
+            )
         for kind, part in kinds.items():
             for name, info in part.model_fields.items():
                 key = f"{section}.{name}"
@@ -77,7 +77,10 @@ def settings_of(model: type[ConfigModel] = RunConfig) -> dict[str, Setting]:
     return found
 
 
-_KIND = "Which network tells real images from generated ones: a convolutional one, or a vision transformer."
+_KIND = (
+    "Which network tells real images from generated ones: a convolutional one, a vision transformer, or heads"
+    " on what --features names."
+)
 
 
 def _shared(first: Setting, second: Setting) -> Setting:

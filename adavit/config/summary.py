@@ -23,9 +23,8 @@ def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
         config: As it was asked for, presets included.
         resolved: What it has become.
     """
-    kind = {"discriminator": {"kind": config.discriminator.kind}}
-    default = RunConfig.model_validate(kind).as_dict()
-    default["discriminator"].pop("kind")
+    default = RunConfig().as_dict()
+    default["discriminator"] = type(config.discriminator)().model_dump(exclude={"kind"})
     given: dict[str, list[str]] = {}
     chosen: dict[str, list[str]] = {}
     held = resolved.as_dict()

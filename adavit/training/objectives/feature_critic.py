@@ -11,6 +11,7 @@ from torch import Tensor
 
 from adavit.augment import Pipe
 from adavit.features.critic import FeatureCritic
+from adavit.features.ground import on_random_ground
 from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.losses import AdversarialLoss
 from adavit.training.objectives.regularizer import Microbatch
@@ -27,24 +28,6 @@ class CriticLosses:
 
     generator: Tensor
     discriminator: Tensor
-
-
-def on_random_ground(images: Tensor, stream: torch.Generator) -> Tensor:
-    """Images with alpha laid on a plain ground of a colour drawn for each; others as they are.
-
-    Args:
-        images: [B, C, H, W] in [-1, 1]; with C = 4 the last channel is straight alpha. Not modified.
-        stream: Of the colours, uniform in [-1, 1].
-
-    Returns:
-        [B, C, H, W], C in 1, 3.
-    """
-    if images.shape[1] != 4:
-        return images
-    shape = (len(images), 3, 1, 1)
-    ground = 2 * torch.rand(shape, generator=stream, device=stream.device) - 1
-    alpha = (images[:, 3:] + 1) / 2
-    return torch.lerp(ground.to(images.dtype).expand_as(images[:, :3]), images[:, :3], alpha)
 
 
 class FeatureObjective:

@@ -14,6 +14,7 @@ from adavit.training.objectives.regularizer import (
     Side,
 )
 from adavit.training.objectives.schedules import Schedule
+from adavit.training.passes.augmented_discriminator import per_image
 
 
 class ExactPenalty(Regularizer):
@@ -77,13 +78,13 @@ class ApproximatePenalty(Regularizer):
         def moved(sigma: float) -> Tensor:
             images = judged.images.detach() + sigma * noise
             view = batch.discriminator.view_alike(images, judged.view)
-            return batch.discriminator.logits(view, batch.labels)
+            return per_image(batch.discriminator.logits(view, batch.labels))
 
         ahead = moved(self.sigma)
         if self.central:
             penalty = finite_difference_penalty(ahead, moved(-self.sigma), 2 * self.sigma)
         else:
-            penalty = finite_difference_penalty(ahead, judged.logits, self.sigma)
+            penalty = finite_difference_penalty(ahead, judged.verdicts, self.sigma)
         return {self.name: penalty.mean()}
 
 

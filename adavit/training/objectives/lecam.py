@@ -33,7 +33,7 @@ class LeCam(Regularizer):
         """See `Regularizer`."""
         real, generated = batch.real.logits, batch.generated.logits
         if not self.steps:
-            return {self.name: torch.zeros_like(real[0]).detach()}
+            return {self.name: real.new_zeros(())}
         anchor_real, anchor_generated = self.anchors.to(real.device)
         away = (real - anchor_generated).square() + (generated - anchor_real).square()
         return {self.name: away.mean()}

@@ -9,7 +9,7 @@ from torch import Tensor
 from adavit.models import Generator
 from adavit.training.objectives.penalties import r1_penalty, r1_penalty_through_augmentation
 from adavit.training.objectives.schedules import Schedule, as_schedule
-from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, View
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, View, per_image
 from adavit.training.passes.streams import StepStreams
 
 Side = Literal["real", "generated"]
@@ -22,8 +22,8 @@ class DiscriminatedImages:
     Attributes:
         images: Before augmentation [B, C, H, W], in [-1, 1].
         view: The same, augmented.
-        logits: D(T(x)) [B], float32, with the graph of the step.
-        gradient: Of the sum of the logits at T(x) [B, C, H, W], where the pass has computed it, else None.
+        logits: D(T(x)) [B], or at places [B, P], float32, with the graph of the step.
+        gradient: Of the sum of the verdicts at T(x) [B, C, H, W], where the pass has computed it, else None.
     """
 
     images: Tensor
@@ -31,10 +31,15 @@ class DiscriminatedImages:
     logits: Tensor
     gradient: Tensor | None = None
 
+    @property
+    def verdicts(self) -> Tensor:
+        """D(T(x)) of whole images [B]."""
+        return per_image(self.logits)
+
     def squared_gradient_norms(self) -> Tensor:
         """Squared norm of the gradient of D(T(x)) by x [B], of a pass that was made for it."""
         if self.gradient is None:
-            return r1_penalty(self.logits, self.images)
+            return r1_penalty(self.verdicts, self.images)
         return r1_penalty_through_augmentation(self.view.images, self.images, self.gradient)
 
 

@@ -18,7 +18,7 @@ class View:
 
     Attributes:
         images: T(x) [B, C, H, W], float32.
-        kept: Which patches it looks at, for discriminators that leave some out, or None.
+        kept: What the discriminator chose at random, such as the patches it looks at, or None.
         stream: The generator that drew both.
         state: Its state before it did.
     """
@@ -30,7 +30,10 @@ class View:
 
 
 class Discriminator(Protocol):
-    """What a network needs to be a discriminator; `ResNetDiscriminator` and `ViTDiscriminator` are ones."""
+    """What a network needs to be a discriminator.
+
+    `ResNetDiscriminator`, `ViTDiscriminator` and `ProjectedDiscriminator` are ones.
+    """
 
     def __call__(
         self,
@@ -40,12 +43,17 @@ class Discriminator(Protocol):
         kept: Tensor | None = None,
         twice_differentiable: bool = False,
     ) -> Tensor:
-        """Logits [B] of images [B, C, H, W] in [-1, 1] and their classes [B]."""
+        """Logits [B] or, of places, [B, P], of images [B, C, H, W] in [-1, 1] and their classes [B]."""
         ...
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
-        """Which patches a training pass looks at, to be given as `kept`; None: all of them."""
+        """Random choices of a training pass, to be given as `kept`; None: there are none."""
         ...
+
+
+def per_image(values: Tensor) -> Tensor:
+    """Means [B] of what was computed at the places of each image [B, P]; values [B] as they are."""
+    return values if values.ndim == 1 else values.mean(dim=1)
 
 
 class AugmentedDiscriminator:
@@ -89,7 +97,7 @@ class AugmentedDiscriminator:
         return self.view(images, replay(view.stream, view.state))
 
     def logits(self, view: View, labels: Tensor | None) -> Tensor:
-        """Logits [B], float32, of augmented images. Their gradient cannot be differentiated again."""
+        """Logits [B] or [B, P], float32, of augmented images. Their gradient cannot be differentiated again."""
         with self.precision(view.images.device):
             logits: Tensor = self._forward(view.images, labels, **_options(view))
         return logits.float()
@@ -100,8 +108,8 @@ class AugmentedDiscriminator:
         """Logits of augmented images, whose gradient can be differentiated again.
 
         Returns:
-            Logits [B], float32, and the gradient of their sum at `view.images` if compiled; None leaves
-            it to the graph of the logits.
+            Logits [B] or [B, P], float32, and the gradient of the sum of their means at `view.images` if
+            compiled; None leaves it to the graph of the logits.
         """
         options = {**_options(view), "twice_differentiable": True}
         if self._with_gradient is not None:
@@ -121,7 +129,7 @@ class AugmentedDiscriminator:
         def total(images: Tensor) -> tuple[Tensor, Tensor]:
             with self.precision(images.device):
                 logits = functional_call(self.network, parameters, (images, labels), options)
-            return logits.float().sum(), logits.float()
+            return per_image(logits.float()).sum(), logits.float()
 
         return grad(total, has_aux=True)(images)
 

@@ -15,7 +15,7 @@ from adavit.runs.trunk_file import read_trunk
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
-from adavit.training.start.features import build_features, find_features
+from adavit.training.start.features import build_objective, find_features, start_critic
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.pretrained_trunk import start_from
 from adavit.training.start.transfer import read_source, transfer
@@ -56,11 +56,14 @@ def build_step(workload: Workload, features: PretrainedNetwork | None = None) ->
     """
     config = workload.config
     training = config.training
+    critic = start_critic(workload, features or find_features(config.features))
     generator, discriminator = build_networks(
         config,
         image_channels=workload.image_set.images.shape[1],
         num_classes=workload.num_classes,
+        critic=critic,
     )
+    alone = config.discriminator.kind == "projected"
     generator.discriminator_saw = config.features.seen
     freeze_lower_layers(discriminator, training.freeze_d)
     pipe = build_pipe(config.augment)
@@ -90,7 +93,9 @@ def build_step(workload: Workload, features: PretrainedNetwork | None = None) ->
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
         loss=LOSSES[training.loss],
         compiled=training.compile,
-        features=build_features(workload, features or find_features(config.features)),
+        features=None
+        if critic is None or alone
+        else build_objective(config, critic, workload.device),
         **build_extras(training, epoch_images=len(workload.split.train), coarse=coarse),
     )
 

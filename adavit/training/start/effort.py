@@ -2,7 +2,7 @@
 
 import torch
 
-from adavit.config.discriminator import ViTConfig
+from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.models.sizes import BASE_RESOLUTION, channels_at
 
@@ -23,12 +23,13 @@ def step_operations(config: ResolvedConfig) -> float:
         config: Of the run.
     """
     side, generator, discriminator = config.data.resolution, config.generator, config.discriminator
+    judging = 0.0  # of a network for other images, of a size that is not the user's to choose
     drawing = _convolutions(side, generator.channel_base, generator.channel_max)
     if isinstance(discriminator, ViTConfig):
         tokens = (side // discriminator.patch) ** 2
         weights = discriminator.width**2 * (4 + 2 * discriminator.mlp_ratio)
         judging = 2 * tokens * discriminator.depth * (weights + 2 * tokens * discriminator.width)
-    else:
+    elif isinstance(discriminator, ResNetConfig):
         judging = _convolutions(side, discriminator.channel_base, discriminator.channel_max)
     return PASSES / 2 * (drawing + judging) * config.training.batch
 

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from adavit.build.augmentation import build_pipe
 from adavit.config.features import FeaturesConfig
+from adavit.config.run import ResolvedConfig
 from adavit.data import BatchSampler
 from adavit.errors import UserError
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
+from adavit.features.ground import on_random_ground
 from adavit.runtime.randomness import generator_for, seed_for
-from adavit.training.objectives.feature_critic import FeatureObjective, on_random_ground
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.start.workload import Workload
 
@@ -44,20 +46,25 @@ def find_features(features: FeaturesConfig) -> PretrainedNetwork | None:
     return found
 
 
-def build_features(workload: Workload, found: PretrainedNetwork | None) -> FeatureObjective | None:
-    """What the critic adds to the losses, with heads drawn from the run's seed.
+def build_critic(
+    features: FeaturesConfig, found: PretrainedNetwork | None, *, num_classes: int, seed: int
+) -> FeatureCritic | None:
+    """The critic of a resolved configuration, its heads drawn from the run's seed and its maps as they come.
 
     Args:
-        workload: Of the run.
+        features: Of a run.
         found: From `find_features`; without it there is no critic.
+        num_classes: Classes that its heads are told, 0 for none.
+        seed: Of the run.
+
+    Returns:
+        The critic on the CPU, or None.
 
     Raises:
         UserError: If its network cannot be made of its file.
     """
     if found is None:
         return None
-    config = workload.config
-    features, seed = config.features, config.run.seed
     network = found.build(
         side=features.side,
         maps=features.maps,
@@ -67,19 +74,41 @@ def build_features(workload: Workload, found: PretrainedNetwork | None) -> Featu
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))
-        critic = FeatureCritic(
-            network,
-            mixing=features.mixing,
-            width=features.width,
-            num_classes=workload.num_classes,
+        return FeatureCritic(
+            network, mixing=features.mixing, width=features.width, num_classes=num_classes
         )
+
+
+def start_critic(workload: Workload, found: PretrainedNetwork | None) -> FeatureCritic | None:
+    """The critic of a run as it begins, on its device, its maps standardised by its training images.
+
+    Args:
+        workload: Of the run.
+        found: From `find_features`; without it there is no critic.
+
+    Raises:
+        UserError: As `build_critic`.
+    """
+    config = workload.config
+    critic = build_critic(
+        config.features, found, num_classes=workload.num_classes, seed=config.run.seed
+    )
+    if critic is None:
+        return None
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
     critic = critic.to(**placed)
-    stream = generator_for(seed, "ground of calibration", 0, workload.device)
+    stream = generator_for(config.run.seed, "ground of calibration", 0, workload.device)
     critic.calibrate(on_random_ground(images, stream) for images in _first_images(workload))
-    pipe = None
+    return critic
+
+
+def build_objective(
+    config: ResolvedConfig, critic: FeatureCritic, device: torch.device
+) -> FeatureObjective:
+    """What a critic beside the discriminator adds to the losses."""
+    features, pipe = config.features, None
     if features.p is not None:
-        pipe = build_pipe(config.augment).to(workload.device)
+        pipe = build_pipe(config.augment).to(device)
         pipe.p.fill_(features.p)
     return FeatureObjective(critic, LOSSES[features.loss], weight=features.weight, pipe=pipe)
 

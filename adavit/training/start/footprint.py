@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from adavit.build.networks import build_networks
-from adavit.config.discriminator import ViTConfig
+from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.models import Generator
@@ -69,7 +69,7 @@ def least_bytes(config: ResolvedConfig) -> int:
     if isinstance(discriminator, ViTConfig):
         tokens = (side // discriminator.patch) ** 2
         held += TOKEN_VECTORS * tokens * discriminator.width * discriminator.depth
-    else:
+    elif isinstance(discriminator, ResNetConfig):
         base, most = discriminator.channel_base, discriminator.channel_max
         held += DISCRIMINATOR_MAPS * _maps(side, base, most)
     weights = generator.style_dim * generator.latent_dim

@@ -21,7 +21,7 @@ from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, TopK
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
-from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, per_image
 from adavit.training.passes.generated import StyleMixing, draw
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.streams import StepStreams
@@ -79,7 +79,7 @@ class AdversarialStep:
 
     Args:
         generator: Trained network.
-        discriminator: Trained network; maps images and labels to logits [B]. Parameters that require
+        discriminator: Trained network; maps images and labels to logits [B] or [B, P]. Parameters that require
             no gradient stay as they are.
         average: Follows the generator.
         pipe: Augmentation of everything the discriminator sees.
@@ -215,10 +215,10 @@ class AdversarialStep:
             drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
             generated = self._discriminate(drawn.images, labels, streams, "generated" in twice)
             shown = self._discriminate(real, labels, streams, "real" in twice)
-        g_losses = self.loss.generator(generated.logits, shown.logits)
-        d_losses = self.loss.discriminator(shown.logits, generated.logits)
+        g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
+        d_losses = per_image(self.loss.discriminator(shown.logits, generated.logits))
         if self.top_k is not None:
-            g_losses = self.top_k(g_losses, generated.logits, images)
+            g_losses = self.top_k(g_losses, generated.verdicts, images)
         g_loss, d_loss = g_losses.mean(), d_losses.mean()
         losses = {"loss_generator": g_loss.detach(), "loss_discriminator": d_loss.detach()}
         microbatch = Microbatch(
@@ -252,11 +252,11 @@ class AdversarialStep:
         )
         add_regularizers("discriminator", d_loss).backward(inputs=_trainable(self.judges))
         scaled = {name: weight * value for name, value in losses.items()}
-        train_logits = shown.logits.detach()
+        train_logits = shown.verdicts.detach()
         if is_real is not None:  # the control of p is about training images
             train_logits = train_logits[is_real]
         return MicrobatchSums(
-            train_logits, generated.logits.detach(), scaled, drawn.styles.detach()
+            train_logits, generated.verdicts.detach(), scaled, drawn.styles.detach()
         )
 
     def _discriminate(
@@ -271,7 +271,7 @@ class AdversarialStep:
 
     def logits(self, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """D(T(x)) [B], float32: every image reaches the discriminator through the pipe."""
-        return self.augmented.logits(self.augmented.view(images, generator), labels)
+        return per_image(self.augmented.logits(self.augmented.view(images, generator), labels))
 
     def forward_precision(self, device: torch.device) -> torch.autocast:
         """The context in which the networks run."""

@@ -1,0 +1,46 @@
+"""A discriminator that sees images through a frozen network only: Projected GAN."""
+
+import torch
+from torch import Tensor, nn
+
+from adavit.features.critic import FeatureCritic
+from adavit.features.ground import draw_ground, on_ground
+
+
+class ProjectedDiscriminator(nn.Module):
+    """The heads of a critic on frozen features as the whole discriminator (Sauer et al. 2021, arXiv:2111.01007).
+
+    Args:
+        critic: On images without alpha.
+        image_channels: Of the images it judges; those of 4 are laid on a plain ground first.
+    """
+
+    def __init__(self, critic: FeatureCritic, *, image_channels: int) -> None:
+        super().__init__()
+        self.critic = critic
+        self.image_channels = image_channels
+
+    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
+        """Colours of the ground of a training pass [B, 3, 1, 1]; None for images without alpha."""
+        return draw_ground(batch, generator) if self.image_channels == 4 else None
+
+    def forward(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        kept: Tensor | None = None,
+        twice_differentiable: bool = False,
+    ) -> Tensor:
+        """Computes the logits of images at the places of all heads.
+
+        Args:
+            images: Images [B, C, H, W] in [-1, 1]. Not modified.
+            labels: Class numbers [B], int64, or None without classes.
+            kept: Colours of the ground, from `draw_kept`; None for a grey one.
+            twice_differentiable: Whether gradients of gradients will be taken; it changes nothing here.
+
+        Returns:
+            Logits [B, places], float32; a mean above 0 means real.
+        """
+        return torch.cat(self.critic(on_ground(images, kept), labels), dim=1)

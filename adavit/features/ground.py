@@ -1,0 +1,31 @@
+"""What images with alpha are laid on before a network sees them that knows red, green and blue only."""
+
+import torch
+from torch import Tensor
+
+
+def draw_ground(batch: int, stream: torch.Generator) -> Tensor:
+    """A colour for each image [B, 3, 1, 1], uniform in [-1, 1], on the device of the stream."""
+    return 2 * torch.rand((batch, 3, 1, 1), generator=stream, device=stream.device) - 1
+
+
+def on_ground(images: Tensor, ground: Tensor | None) -> Tensor:
+    """Images with alpha laid on a plain ground; others as they are.
+
+    Args:
+        images: [B, C, H, W] in [-1, 1]; with C = 4 the last channel is straight alpha. Not modified.
+        ground: Colours [B, 3, 1, 1], or None for a grey one.
+
+    Returns:
+        [B, C, H, W], C in 1, 3.
+    """
+    if images.shape[1] != 4:
+        return images
+    colours = images[:, :3]
+    ground = torch.zeros_like(colours) if ground is None else ground.to(images.dtype)
+    return torch.lerp(ground.expand_as(colours), colours, (images[:, 3:] + 1) / 2)
+
+
+def on_random_ground(images: Tensor, stream: torch.Generator) -> Tensor:
+    """Images laid on grounds drawn for each, if they have alpha; nothing is drawn for others."""
+    return on_ground(images, draw_ground(len(images), stream)) if images.shape[1] == 4 else images
