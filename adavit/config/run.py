@@ -226,6 +226,17 @@ class _WholeConfig(ConfigModel):
                 " torchvision:efficientnet_b0, or use --discriminator resnet."
             )
 
+    @rule("discriminator.kind", "training.r1_gamma", "training.r2_gamma")
+    def _projected_is_differentiated_once(self) -> None:
+        training = self.training
+        exact = training.penalty == "exact" and (training.r1_gamma or training.r2_gamma)
+        if self.discriminator.kind == "projected" and (exact or training.gradient_penalty):
+            raise ValueError(
+                "discriminator.kind is projected, but a gradient penalty differentiates it twice, which the"
+                " networks of --features need not allow. Use training.penalty=approximate, or leave out"
+                " r1_gamma, r2_gamma and gradient_penalty."
+            )
+
     @rule("features", "discriminator.kind", "training.freeze_d")
     def _projected_has_what_every_discriminator_has(self) -> None:
         if self.discriminator.kind != "projected":

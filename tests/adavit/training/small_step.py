@@ -32,6 +32,7 @@ def make_step(
     with torch.no_grad():
         discriminator.head.weight.mul_(30)
     settings: dict = {
+        "discriminator": discriminator,
         "generator_lr": 1e-3,
         "discriminator_lr": 1e-3,
         "betas": (0.0, 0.99),
@@ -44,7 +45,6 @@ def make_step(
     }
     return AdversarialStep(
         generator=generator,
-        discriminator=discriminator,
         average=GeneratorAverage(generator, half_life_kimg=1, ramp=None),
         pipe=pipe or make_pipe("bgc"),
         **{**settings, **changes},

@@ -10,7 +10,7 @@ from adavit.augment import make_pipe
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.critic import FeatureCritic
 from adavit.features.network import FrozenNetwork
-from adavit.training.objectives.feature_critic import FeatureObjective, on_random_ground
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
 from tests.adavit.training.small_step import Reference, make_step, reals, run
 
@@ -116,13 +116,3 @@ def test_microbatches_train_it_too() -> None:
     result = run(step)
     assert result.finite
     assert result.losses["features_discriminator"] > 0
-
-
-def test_alpha_is_laid_on_a_ground_of_its_own() -> None:
-    images = torch.rand(2, 4, 3, 3) * 2 - 1
-    drawn = torch.rand(2, 3, 1, 1, generator=torch.Generator().manual_seed(4)) * 2 - 1
-    alpha = (images[:, 3:] + 1) / 2
-    expected = alpha * images[:, :3] + (1 - alpha) * drawn
-    found = on_random_ground(images, torch.Generator().manual_seed(4))
-    torch.testing.assert_close(found, expected)
-    assert on_random_ground(images[:, :3], torch.Generator()).shape[1] == 3
