@@ -24,7 +24,9 @@ def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
         resolved: What it has become.
     """
     default = RunConfig().as_dict()
-    default["discriminator"] = type(config.discriminator)().model_dump(exclude={"kind"})
+    default["discriminator"] = type(config.discriminator)().model_dump(
+        exclude={"kind"}, warnings=False
+    )
     given: dict[str, list[str]] = {}
     chosen: dict[str, list[str]] = {}
     held = resolved.as_dict()

@@ -41,7 +41,7 @@ from tests.cli.conftest import TINY, Adavit
         ("memorisation flat/nothing.safetensors", "adavit runs lists"),
         ("inspect nothing", "there is no 'nothing'"),
         ("train --data pictures --transfer nothing", "there is no 'nothing'"),
-        ("train --data pictures --discriminator cnn", "expected vit or resnet"),
+        ("train --data pictures --discriminator cnn", "expected resnet or vit or projected"),
         ("train --data pictures --device cuda", "--device cuda is not available"),
         ("train --data pictures --augment bcg", "augment.preset is 'bcg'"),
         ("train --data pictures --set batch=3", "expected SECTION.KEY=VALUE"),

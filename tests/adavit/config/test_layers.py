@@ -44,7 +44,10 @@ def test_later_layers_win_key_by_key() -> None:
             {"discriminator": {"kind": "resnet", "patch": 4}},
             "not a setting of the resnet discriminator",
         ),
-        ({"discriminator": {"kind": "cnn"}}, "discriminator.kind is 'cnn', expected vit or resnet"),
+        (
+            {"discriminator": {"kind": "cnn"}},
+            "discriminator.kind is 'cnn', expected resnet or vit or projected",
+        ),
         ({"training": {"batch": 0}}, "training.batch is 0, expected greater than or equal to 1"),
         ({"training": {"r1_gamma": float("nan")}}, "training.r1_gamma"),
         ({"training": {"batch": 30, "microbatch": 8}}, "must be a multiple of training.microbatch"),

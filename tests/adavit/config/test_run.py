@@ -46,7 +46,8 @@ def test_what_a_run_holds_needs_every_value_that_may_be_left_open() -> None:
 def test_what_a_user_writes_leaves_open_exactly_what_auto_chooses() -> None:
     for section, model in sections(RunConfig):
         layer = {"kind": model.model_fields["kind"].default} if section == "discriminator" else {}
-        written = RunConfig.model_validate({section: layer})
+        critic = {"features": {"network": "torchvision:resnet18"}}  # some discriminators need one
+        written = RunConfig.model_validate({**critic, section: layer})
         for name in model.model_fields:
             is_open = name in model.fields_that_may_be_open()
             assert written.is_known(f"{section}.{name}") is not is_open
@@ -83,3 +84,36 @@ def test_the_public_example_works() -> None:
     config = RunConfig(data={"source": "small_set"}, training={"total_kimg": 20})
     assert config.training.total_kimg == 20
     assert resolve(config, FACTS).training.batch == 16
+
+
+PROJECTED = {
+    "discriminator": {"kind": "projected"},
+    "features": {"network": "torchvision:resnet18"},
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("features", {"network": None}, "features.network names none. Name one"),
+        ("features", {"p": 0.3}, "features.p is 0.3, a setting of a critic beside"),
+        ("features", {"loss": "hinge"}, "--set training.loss"),
+        ("training", {"freeze_d": 2}, "whose network is frozen already"),
+        ("training", {"r1_gamma": 1.0}, "a gradient penalty differentiates it twice"),
+        ("training", {"gradient_penalty": 10.0}, "a gradient penalty differentiates it twice"),
+        ("training", {"masked_patch_weight": 1.0}, "which has no patches"),
+    ],
+)
+def test_what_a_projected_discriminator_cannot_do_is_told(
+    section: str, values: dict[str, Any], message: str
+) -> None:
+    given: dict[str, Any] = {**PROJECTED, section: {**PROJECTED.get(section, {}), **values}}
+    with pytest.raises(ValidationError, match=message):
+        resolve(RunConfig.model_validate(given), RunFacts(32, 100, "cpu"))
+
+
+def test_a_projected_discriminator_has_no_r1_unless_it_is_approximate() -> None:
+    facts = RunFacts(32, 100, "cpu")
+    assert resolve(RunConfig.model_validate(PROJECTED), facts).training.r1_gamma == 0
+    given = {**PROJECTED, "training": {"r1_gamma": 1.0, "penalty": "approximate"}}
+    assert resolve(RunConfig.model_validate(given), facts).training.r1_gamma == 1
