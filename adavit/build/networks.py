@@ -12,6 +12,7 @@ from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.generator import Generator
 from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
+from adavit.models.slicing import slice_last_layers
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.runtime.randomness import seed_for
 
@@ -96,4 +97,6 @@ def build_networks(
         discriminator = build_discriminator(config.discriminator, **shape, critic=critic)
         if config.training.masked_patch_weight:
             add_head(discriminator)
+        if config.training.san:
+            slice_last_layers(discriminator)
     return generator, discriminator

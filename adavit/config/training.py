@@ -10,6 +10,13 @@ LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
 
 
+_WITHOUT_SAN = {
+    "relativistic": "which judges pairs, while SAN's direction is derived for losses of single images",
+    "wasserstein": "by which the last layer learns to part the means already, so SAN has nothing to add",
+}
+"""Losses that do not go with SAN, and why."""
+
+
 class TrainingConfig(ConfigModel):
     """Length, optimisation and regularisation."""
 
@@ -53,6 +60,9 @@ class TrainingConfig(ConfigModel):
         "non_saturating"
     )
     """What the networks play for; see `adavit.training.objectives.losses`."""
+    san: bool = Field(False)
+    """SAN's last layer (arXiv:2301.12811), in the discriminator and in every head of features.network: its direction
+    has norm 1 and learns to part the means of real and generated images, all else plays for the loss."""
     penalty: Literal["exact", "approximate"] = Field("exact")
     """How R1 and R2 take the gradient: by second derivatives, or by finite differences along noise, which
     needs less memory and a pass or two more."""
@@ -144,4 +154,13 @@ class TrainingConfig(ConfigModel):
                 f"training.lecam is {self.lecam:g}, but training.loss is {self.loss}, which leaves"
                 " the level of the logits free, and LeCam holds on to it. Use non_saturating or"
                 " hinge, or leave training.lecam out."
+            )
+
+    @rule("san", "loss")
+    def _san_needs_a_loss_of_single_images(self) -> None:
+        reason = _WITHOUT_SAN.get(self.loss)
+        if self.san and reason is not None:
+            raise ValueError(
+                f"training.san is on, but training.loss is {self.loss}, {reason}. Use non_saturating or"
+                " hinge, or leave training.san out."
             )

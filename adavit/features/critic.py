@@ -1,11 +1,12 @@
 """A critic that sees images through a frozen network: small trained heads on its maps."""
 
 from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from adavit.features.heads import LOGIT_KERNEL, PatchHead, TokenHead
+from adavit.features.heads import LOGIT_KERNEL, Head, PatchHead, PlacesJudged, TokenHead
 from adavit.features.mixing import MIXINGS
 from adavit.features.network import FrozenNetwork
 
@@ -94,13 +95,14 @@ class FeatureCritic(nn.Module):
             return maps
         return [*self.mixing(maps[: self.mixed]), *maps[self.mixed :]]
 
-    def judge(self, maps: list[Tensor], labels: Tensor | None) -> list[Tensor]:
-        """Logits [B, places] of each head, float32, of `maps` and the classes [B] of their images."""
-        return [head(features, labels) for head, features in zip(self.heads, maps, strict=True)]
+    def judge(self, maps: list[Tensor], labels: Tensor | None) -> list[PlacesJudged]:
+        """What each head says of `maps` and the classes [B] of their images."""
+        pairs = zip(self.heads, maps, strict=True)
+        return [cast(Head, head).judge(features, labels) for head, features in pairs]
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
         """Logits [B, places] of each head, float32, of images [B, C, H, W] in [-1, 1]."""
-        return self.judge(self.maps(images), labels)
+        return [judged.logits for judged in self.judge(self.maps(images), labels)]
 
     def _apply(self, move: object, recurse: bool = True) -> "FeatureCritic":
         """Moves the frozen network too."""

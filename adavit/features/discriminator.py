@@ -43,4 +43,18 @@ class ProjectedDiscriminator(nn.Module):
         Returns:
             Logits [B, places], float32; a mean above 0 means real.
         """
-        return torch.cat(self.critic(on_ground(images, kept), labels), dim=1)
+        return self.judge(images, labels, kept=kept, twice_differentiable=twice_differentiable)[0]
+
+    def judge(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        kept: Tensor | None = None,
+        twice_differentiable: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The logits of `forward`, and what the last layer of each head has read them of."""
+        maps = self.critic.maps(on_ground(images, kept))
+        judged = self.critic.judge(maps, labels)
+        logits = torch.cat([each.logits for each in judged], dim=1)
+        return logits, tuple(vectors for each in judged for vectors in each.vectors)

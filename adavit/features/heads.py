@@ -1,13 +1,13 @@
 """Small trained networks on the maps of a frozen one: each judges places of an image, not the whole."""
 
-import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from adavit.models.mapping import LabelEmbedding
+from adavit.models.last_layer import LastLayer, Projection
 
 LEAK = 0.2
 LOGIT_KERNEL = 4
@@ -19,7 +19,39 @@ _INITIAL_STD = 0.25
 """Of the weights below their spectral norm: it takes the scale off them and leaves how fast they turn."""
 
 
-class PatchHead(nn.Module):
+class PlacesJudged(NamedTuple):
+    """What a head says of images.
+
+    Attributes:
+        logits: Of their places [B, places], float32.
+        vectors: What its last layer has read them of.
+    """
+
+    logits: Tensor
+    vectors: tuple[Tensor]
+
+
+class Head(nn.Module):
+    """A network on one map of features: layers, which `within` goes through, and a last one."""
+
+    readout: LastLayer
+
+    def within(self, features: Tensor) -> Tensor:
+        """What the last layer is given, of maps [B, C, h, w]."""
+        raise NotImplementedError
+
+    def judge(self, features: Tensor, labels: Tensor | None) -> PlacesJudged:
+        """What it says of images with maps [B, C, h, w] and classes [B]."""
+        vectors = self.readout.prepare(self.within(features))
+        logits: Tensor = self.readout.read(vectors, labels)
+        return PlacesJudged(logits.reshape(len(logits), -1).float(), (vectors,))
+
+    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits [B, places], float32, of maps [B, C, h, w] and their classes [B]."""
+        return self.judge(features, labels).logits
+
+
+class PatchHead(Head):
     """Convolutions from a map of features to logits of overlapping places (Sauer et al. 2021, arXiv:2111.01007).
 
     A 1x1 convolution to `width` channels, 4x4 ones of stride 2 while the map has 12 or more pixels a side, a 3x3
@@ -30,7 +62,7 @@ class PatchHead(nn.Module):
         channels: Of the map.
         side: Of the map, >= `LOGIT_KERNEL`.
         width: Channels within.
-        num_classes: Number of classes, seen by projection (Miyato and Koyama 2018); 0 for none.
+        num_classes: Number of classes, seen by projection; 0 for none.
     """
 
     def __init__(self, channels: int, side: int, *, width: int, num_classes: int) -> None:
@@ -41,45 +73,37 @@ class PatchHead(nn.Module):
             side //= 2
         layers.append(_convolution(width, width, 3, padding=1))
         self.layers = nn.ModuleList(layers)
-        self.readout = _convolution(width, width if num_classes else 1, LOGIT_KERNEL)
-        self.embedding = LabelEmbedding(num_classes, width) if num_classes else None
-        self.gain = 1.0 / math.sqrt(width)
+        self.readout = LastLayer(
+            _convolution(width, width if num_classes else 1, LOGIT_KERNEL),
+            Projection(num_classes, width) if num_classes else None,
+        )
 
-    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        """Logits [B, places], float32, of maps [B, C, h, w] and their classes [B]."""
+    def within(self, features: Tensor) -> Tensor:
+        """Maps [B, width, h, w], smaller."""
         for layer in self.layers:
-            features = nn.functional.leaky_relu(layer(features), LEAK)
-        judged: Tensor = self.readout(features)
-        if self.embedding is not None:
-            assert labels is not None
-            vectors = self.embedding(labels).to(judged.dtype)[:, :, None, None]
-            judged = (judged * vectors).sum(dim=1, keepdim=True) * self.gain
-        return judged.flatten(1).float()
+            features = F.leaky_relu(layer(features), LEAK)
+        return features
 
 
-class TokenHead(nn.Module):
+class TokenHead(Head):
     """Two dense layers from a vector of the whole image to its logit (Kumari et al. 2022, arXiv:2112.09130).
 
     Args:
         channels: Of the vector.
-        num_classes: Number of classes, seen by projection (Miyato and Koyama 2018); 0 for none.
+        num_classes: Number of classes, seen by projection; 0 for none.
     """
 
     def __init__(self, channels: int, *, num_classes: int) -> None:
         super().__init__()
         self.hidden = nn.Linear(channels, TOKEN_WIDTH)
-        self.readout = nn.Linear(TOKEN_WIDTH, TOKEN_WIDTH if num_classes else 1)
-        self.embedding = LabelEmbedding(num_classes, TOKEN_WIDTH) if num_classes else None
-        self.gain = 1.0 / math.sqrt(TOKEN_WIDTH)
+        self.readout = LastLayer(
+            nn.Linear(TOKEN_WIDTH, TOKEN_WIDTH if num_classes else 1),
+            Projection(num_classes, TOKEN_WIDTH) if num_classes else None,
+        )
 
-    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        """Logits [B, 1], float32, of vectors [B, C, 1, 1] and the classes [B] of their images."""
-        judged: Tensor = self.readout(F.leaky_relu(self.hidden(features.flatten(1)), LEAK))
-        if self.embedding is not None:
-            assert labels is not None
-            vectors = self.embedding(labels).to(judged.dtype)
-            judged = (judged * vectors).sum(dim=1, keepdim=True) * self.gain
-        return judged.float()
+    def within(self, features: Tensor) -> Tensor:
+        """Vectors [B, `TOKEN_WIDTH`] of vectors [B, C, 1, 1]."""
+        return F.leaky_relu(self.hidden(features.flatten(1)), LEAK)
 
 
 def _convolution(

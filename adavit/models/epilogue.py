@@ -4,12 +4,10 @@ Minibatch standard deviation (Karras et al. 2018, arXiv:1710.10196, section 3) a
 Koyama 2018, arXiv:1802.05637, in StyleGAN2-ADA's form).
 """
 
-import math
-
 from torch import Tensor, nn
 
+from adavit.models.last_layer import Projection
 from adavit.models.layers import EqualisedLinear
-from adavit.models.mapping import LabelEmbedding
 from adavit.runtime.precision import full_precision, without_autocast
 
 
@@ -48,8 +46,8 @@ def minibatch_std(features: Tensor, group: int) -> Tensor:
     return deviation.repeat(size)
 
 
-class LabelProjection(nn.Module):
-    """Scores feature vectors against a learned vector of each class.
+class LabelProjection(Projection):
+    """Scores feature vectors against a learned vector of each class, in float32.
 
     D(x, c) = <h(x), m(c)> / sqrt(M), where m is an embedding normalised to mean square 1 and two
     dense layers whose learning rate is a hundredth (arXiv:2006.06676, appendix D).
@@ -60,17 +58,18 @@ class LabelProjection(nn.Module):
     """
 
     def __init__(self, num_classes: int, features: int) -> None:
-        super().__init__()
-        self.embedding = LabelEmbedding(num_classes, features)
+        super().__init__(num_classes, features)
         self.layers = nn.Sequential(
             EqualisedLinear(features, features, activation=True, lr_multiplier=0.01),
             EqualisedLinear(features, features, activation=True, lr_multiplier=0.01),
         )
-        self.gain = 1.0 / math.sqrt(features)
+
+    def class_vectors(self, labels: Tensor) -> Tensor:
+        """The vectors m [B, M] of classes [B], of mean square about 1."""
+        vectors: Tensor = self.layers(self.embedding(labels))
+        return vectors
 
     def forward(self, vectors: Tensor, labels: Tensor) -> Tensor:
         """Scores vectors [B, M] of samples with labels [B]: logits [B], float32."""
         with without_autocast(vectors.device):
-            return (full_precision(vectors) * self.layers(self.embedding(labels))).sum(
-                dim=1
-            ) * self.gain
+            return super().forward(full_precision(vectors), labels)

@@ -79,8 +79,11 @@ def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:
     assert "training" not in record["logits"]
     assert list(record["saliency"]) == ["heldout", "generated"]
     state = load_checkpoint(Path("run/checkpoint.pt"))
-    head = ("head.weight", "head.bias")
-    for value, message in ((3e38, "that are not finite"), (math.nan, "head.weight are not finite")):
+    head = ("head.dense.weight", "head.dense.bias")
+    for value, message in (
+        (3e38, "that are not finite"),
+        (math.nan, "head.dense.weight are not finite"),
+    ):
         for name in head:
             state["discriminator"][name].fill_(value)
         save_checkpoint(Path("diverged.pt"), state)

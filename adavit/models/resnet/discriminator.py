@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models.epilogue import LabelProjection, minibatch_std
+from adavit.models.last_layer import LastLayer
 from adavit.models.resnet.r3gan import R3GANForm
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
 from adavit.models.sizes import (
@@ -93,8 +94,10 @@ class ResNetDiscriminator(nn.Module):
         self.epilogue = parts.epilogue(widths[-1], int(minibatch_std_group > 0))
         features = self.epilogue.features
         assert isinstance(features, int)
-        self.readout = parts.readout(features, features if num_classes else 1)
-        self.projection = LabelProjection(num_classes, features) if num_classes else None
+        self.head = LastLayer(
+            parts.readout(features, features if num_classes else 1),
+            LabelProjection(num_classes, features) if num_classes else None,
+        )
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> None:
         """Returns None, for all patches: a pass always sees the whole image."""
@@ -123,6 +126,17 @@ class ResNetDiscriminator(nn.Module):
         Raises:
             ValueError: If the shapes do not fit, or labels are missing or unexpected.
         """
+        return self.judge(images, labels, twice_differentiable=twice_differentiable, kept=kept)[0]
+
+    def judge(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        twice_differentiable: bool = False,
+        kept: None = None,
+    ) -> tuple[Tensor, tuple[Tensor]]:
+        """The logits of `forward`, and the vectors of which `head` has read them."""
         side = self.resolution
         check_images(images, size=(side, side), image_channels=self.image_channels)
         check_labels(labels, num_classes=self.num_classes, batch=images.shape[0])
@@ -136,8 +150,5 @@ class ResNetDiscriminator(nn.Module):
             features = torch.cat([features, plane], dim=1)
         vectors = self.epilogue(features)
         with without_autocast(images.device):
-            vectors = self.readout(vectors)
-            if self.projection is not None and labels is not None:
-                logits: Tensor = self.projection(vectors, labels)
-                return logits
-            return vectors.squeeze(1)
+            vectors = self.head.prepare(vectors)
+            return self.head.read(vectors, labels), (vectors,)

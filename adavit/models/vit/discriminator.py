@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models.epilogue import LabelProjection, minibatch_std
+from adavit.models.last_layer import LastLayer
 from adavit.models.sizes import check_at_least, check_labels, check_resolution
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
@@ -95,11 +96,12 @@ class ViTDiscriminator(nn.Module):
         )
         compared = min(PROJECTION_MAX, width)
         judged = self.readout.parts * width + (minibatch_std_group > 0)
-        self.head = nn.Linear(judged, compared if num_classes else 1)
-        self.projection = LabelProjection(num_classes, compared) if num_classes else None
+        dense = nn.Linear(judged, compared if num_classes else 1)
+        projection = LabelProjection(num_classes, compared) if num_classes else None
+        self.head = LastLayer(dense, projection)
         self.encoder.draw_weights()
-        nn.init.normal_(self.head.weight, std=HEAD_STD)
-        nn.init.zeros_(self.head.bias)
+        nn.init.normal_(dense.weight, std=HEAD_STD)
+        nn.init.zeros_(dense.bias)
         if constraint is not None:
             constrain(self.encoder, constraint)
             constrain(self.head, constraint)
@@ -140,6 +142,17 @@ class ViTDiscriminator(nn.Module):
         Raises:
             ValueError: If the shapes do not fit, or labels are missing or unexpected.
         """
+        return self.judge(images, labels, twice_differentiable=twice_differentiable, kept=kept)[0]
+
+    def judge(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        *,
+        twice_differentiable: bool = False,
+        kept: Tensor | None = None,
+    ) -> tuple[Tensor, tuple[Tensor]]:
+        """The logits of `forward`, and the vectors of which `head` has read them."""
         check_labels(labels, num_classes=self.num_classes, batch=images.shape[0])
         tokens = self.encoder(
             images,
@@ -156,10 +169,5 @@ class ViTDiscriminator(nn.Module):
                 deviation = deviation.view(-1, *[1] * (vectors.ndim - 1))
                 deviation = deviation.expand(*vectors.shape[:-1], 1)
                 vectors = torch.cat([vectors, deviation], dim=-1)
-            vectors = self.head(vectors)
-            if vectors.ndim == 3:
-                vectors = vectors.mean(dim=1)  # over patches; scoring a label is linear
-            if self.projection is not None and labels is not None:
-                logits: Tensor = self.projection(vectors, labels)
-                return logits
-            return vectors.squeeze(1)
+            vectors = self.head.prepare(vectors)
+            return self.head.read(vectors, labels), (vectors,)

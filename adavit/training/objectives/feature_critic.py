@@ -15,6 +15,7 @@ from adavit.features.ground import on_random_ground
 from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.losses import AdversarialLoss
 from adavit.training.objectives.regularizer import Microbatch
+from adavit.training.objectives.telling import telling_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class FeatureObjective:
         self, critic: FeatureCritic, loss: AdversarialLoss, *, weight: float, pipe: Pipe | None
     ) -> None:
         self.critic = critic
+        self.telling = [telling_of(head) for head in critic.heads]
         self.loss = loss
         self.weight = weight
         self.pipe = pipe
@@ -66,9 +68,12 @@ class FeatureObjective:
             with torch.no_grad():
                 shown = self.critic.maps(real)
             drawn = self.critic.maps(generated)
-            real_logits = self.critic.judge(shown, batch.labels)
-            fake_logits = self.critic.judge(drawn, batch.labels)
-        pairs = list(zip(fake_logits, real_logits, strict=True))
-        fooling = [self.loss.generator(fake, shown).mean() for fake, shown in pairs]
-        telling = [self.loss.discriminator(shown, fake).mean() for fake, shown in pairs]
+            judged_real = self.critic.judge(shown, batch.labels)
+            judged_fake = self.critic.judge(drawn, batch.labels)
+        pairs = list(zip(judged_real, judged_fake, strict=True))
+        fooling = [self.loss.generator(fake.logits, true.logits).mean() for true, fake in pairs]
+        telling = [
+            tell(self.loss, true, fake, batch.labels).mean()
+            for tell, (true, fake) in zip(self.telling, pairs, strict=True)
+        ]
         return CriticLosses(self.weight * torch.stack(fooling).mean(), torch.stack(telling).sum())

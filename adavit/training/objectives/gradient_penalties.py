@@ -106,7 +106,7 @@ class InterpolatedPenalty(Regularizer):
         between = torch.lerp(generated, real, share).requires_grad_(True)
         view = batch.discriminator.view(between, stream)
         judged = DiscriminatedImages(
-            between, view, *batch.discriminator.logits_and_gradient(view, batch.labels)
+            between, view, *batch.discriminator.judge_with_gradient(view, batch.labels)
         )
         return {self.name: unit_gradient_penalty(judged.squared_gradient_norms()).mean()}
 

@@ -17,18 +17,20 @@ Side = Literal["real", "generated"]
 
 @dataclass(frozen=True)
 class DiscriminatedImages:
-    """Images with their logits and, where it was computed, the gradient of these.
+    """Images with their logits, what these were read of and, where it was computed, their gradient.
 
     Attributes:
         images: Before augmentation [B, C, H, W], in [-1, 1].
         view: The same, augmented.
         logits: D(T(x)) [B], or at places [B, P], float32, with the graph of the step.
+        vectors: What each last layer of D read them of, likewise.
         gradient: Of the sum of the verdicts at T(x) [B, C, H, W], where the pass has computed it, else None.
     """
 
     images: Tensor
     view: View
     logits: Tensor
+    vectors: tuple[Tensor, ...]
     gradient: Tensor | None = None
 
     @property

@@ -35,15 +35,20 @@ class Discriminator(Protocol):
     `ResNetDiscriminator`, `ViTDiscriminator` and `ProjectedDiscriminator` are ones.
     """
 
-    def __call__(
+    def judge(
         self,
         images: Tensor,
         labels: Tensor | None,
         *,
         kept: Tensor | None = None,
         twice_differentiable: bool = False,
-    ) -> Tensor:
-        """Logits [B] or, of places, [B, P], of images [B, C, H, W] in [-1, 1] and their classes [B]."""
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What is seen of images [B, C, H, W] in [-1, 1] and their classes [B].
+
+        Returns:
+            Logits [B] or, of places, [B, P], and what each of its last layers, in the order of its modules, read
+            them of.
+        """
         ...
 
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
@@ -54,6 +59,19 @@ class Discriminator(Protocol):
 def per_image(values: Tensor) -> Tensor:
     """Means [B] of what was computed at the places of each image [B, P]; values [B] as they are."""
     return values if values.ndim == 1 else values.mean(dim=1)
+
+
+class _Judging(nn.Module):
+    """A discriminator, whose pass is its judgement."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, images: Tensor, labels: Tensor | None, options: dict[str, Any]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return cast(Discriminator, self.network).judge(images, labels, **options)
 
 
 class AugmentedDiscriminator:
@@ -79,7 +97,8 @@ class AugmentedDiscriminator:
         compiled: bool,
     ) -> None:
         self.network = network
-        self._forward = torch.compile(network) if compiled else network
+        self._judging = _Judging(network)
+        self._forward = torch.compile(self._judging) if compiled else self._judging
         self._with_gradient = torch.compile(self._forward_and_gradient) if compiled else None
         self.pipe = pipe
         self.autocast = autocast
@@ -98,26 +117,33 @@ class AugmentedDiscriminator:
 
     def logits(self, view: View, labels: Tensor | None) -> Tensor:
         """Logits [B] or [B, P], float32, of augmented images. Their gradient cannot be differentiated again."""
-        with self.precision(view.images.device):
-            logits: Tensor = self._forward(view.images, labels, **_options(view))
-        return logits.float()
+        return self.judge(view, labels)[0]
 
-    def logits_and_gradient(
+    def judge(self, view: View, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The same, and what each last layer read them of."""
+        with self.precision(view.images.device):
+            logits, vectors = self._forward(view.images, labels, _options(view))
+        return logits.float(), vectors
+
+    def judge_with_gradient(
         self, view: View, labels: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
         """Logits of augmented images, whose gradient can be differentiated again.
 
         Returns:
-            Logits [B] or [B, P], float32, and the gradient of the sum of their means at `view.images` if
-            compiled; None leaves it to the graph of the logits.
+            Logits [B] or [B, P], float32, what each last layer read them of, and the gradient of the sum of their
+            means at `view.images` if compiled; None leaves it to the graph of the logits.
         """
         options = {**_options(view), "twice_differentiable": True}
         if self._with_gradient is not None:
-            parameters: dict[str, Tensor] = dict(self.network.named_parameters())
-            gradient, logits = self._with_gradient(parameters, view.images, labels, options)
-            return logits, gradient
+            parameters: dict[str, Tensor] = dict(self._judging.named_parameters())
+            gradient, (logits, vectors) = self._with_gradient(
+                parameters, view.images, labels, options
+            )
+            return logits, vectors, gradient
         with self.precision(view.images.device):
-            return self.network(view.images, labels, **options).float(), None
+            logits, vectors = self._judging(view.images, labels, options)
+        return logits.float(), vectors, None
 
     def _forward_and_gradient(
         self,
@@ -125,11 +151,13 @@ class AugmentedDiscriminator:
         images: Tensor,
         labels: Tensor | None,
         options: dict[str, Any],
-    ) -> tuple[Tensor, Tensor]:
-        def total(images: Tensor) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, tuple[Tensor, tuple[Tensor, ...]]]:
+        def total(images: Tensor) -> tuple[Tensor, tuple[Tensor, tuple[Tensor, ...]]]:
             with self.precision(images.device):
-                logits = functional_call(self.network, parameters, (images, labels), options)
-            return per_image(logits.float()).sum(), logits.float()
+                logits, vectors = functional_call(
+                    self._judging, parameters, (images, labels, options)
+                )
+            return per_image(logits.float()).sum(), (logits.float(), vectors)
 
         return grad(total, has_aux=True)(images)
 

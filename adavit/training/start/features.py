@@ -14,6 +14,7 @@ from adavit.errors import UserError
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
 from adavit.features.ground import on_random_ground
+from adavit.models.slicing import slice_last_layers
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
@@ -47,7 +48,12 @@ def find_features(features: FeaturesConfig) -> PretrainedNetwork | None:
 
 
 def build_critic(
-    features: FeaturesConfig, found: PretrainedNetwork | None, *, num_classes: int, seed: int
+    features: FeaturesConfig,
+    found: PretrainedNetwork | None,
+    *,
+    num_classes: int,
+    seed: int,
+    san: bool,
 ) -> FeatureCritic | None:
     """The critic of a resolved configuration, its heads drawn from the run's seed and its maps as they come.
 
@@ -56,6 +62,7 @@ def build_critic(
         found: From `find_features`; without it there is no critic.
         num_classes: Classes that its heads are told, 0 for none.
         seed: Of the run.
+        san: Whether its heads end in the last layer of SAN.
 
     Returns:
         The critic on the CPU, or None.
@@ -74,9 +81,12 @@ def build_critic(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))
-        return FeatureCritic(
+        critic = FeatureCritic(
             network, mixing=features.mixing, width=features.width, num_classes=num_classes
         )
+    if san:
+        slice_last_layers(critic)
+    return critic
 
 
 def start_critic(workload: Workload, found: PretrainedNetwork | None) -> FeatureCritic | None:
@@ -91,7 +101,11 @@ def start_critic(workload: Workload, found: PretrainedNetwork | None) -> Feature
     """
     config = workload.config
     critic = build_critic(
-        config.features, found, num_classes=workload.num_classes, seed=config.run.seed
+        config.features,
+        found,
+        num_classes=workload.num_classes,
+        seed=config.run.seed,
+        san=config.training.san,
     )
     if critic is None:
         return None

@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from adavit.augment import Pipe
 from adavit.models import Generator
+from adavit.models.slicing import SlicedLayer
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, TopK
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
+from adavit.training.objectives.telling import telling_of
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, per_image
 from adavit.training.passes.generated import StyleMixing, draw
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
@@ -131,6 +133,8 @@ class AdversarialStep:
         judges = [discriminator] if features is None else [discriminator, features.critic]
         self.judges = nn.ModuleList(judges)
         self.discriminator_optimizer = self._adam(self.judges, self.rates[1])
+        self.telling = telling_of(discriminator)
+        self.sliced = [part for part in self.judges.modules() if isinstance(part, SlicedLayer)]
         self.warmup_images = warmup_images
         self.regularizers = list(regularizers)
         self.microbatch = microbatch
@@ -216,7 +220,7 @@ class AdversarialStep:
             generated = self._discriminate(drawn.images, labels, streams, "generated" in twice)
             shown = self._discriminate(real, labels, streams, "real" in twice)
         g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
-        d_losses = per_image(self.loss.discriminator(shown.logits, generated.logits))
+        d_losses = per_image(self.telling(self.loss, shown, generated, labels))
         if self.top_k is not None:
             g_losses = self.top_k(g_losses, generated.verdicts, images)
         g_loss, d_loss = g_losses.mean(), d_losses.mean()
@@ -265,9 +269,9 @@ class AdversarialStep:
         view = self.augmented.view(images, streams.augmentation)
         if twice:
             return DiscriminatedImages(
-                images, view, *self.augmented.logits_and_gradient(view, labels)
+                images, view, *self.augmented.judge_with_gradient(view, labels)
             )
-        return DiscriminatedImages(images, view, self.augmented.logits(view, labels))
+        return DiscriminatedImages(images, view, *self.augmented.judge(view, labels))
 
     def logits(self, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """D(T(x)) [B], float32: every image reaches the discriminator through the pipe."""
@@ -309,6 +313,8 @@ class AdversarialStep:
                 group["lr"] = rate(images - batch) * warmth
                 group["betas"] = (self.beta1, self.beta2(images - batch))
             optimizer.step()
+        for layer in self.sliced:
+            layer.normalise()
         self.generator.track_average(styles)
         self.average.update(self.generator, images=images, batch=batch)
 

@@ -28,7 +28,7 @@ def test_logits_are_those_of_convolutions_of_spectral_norm_1() -> None:
         F.conv2d(expected, normed(halving), halving.bias, stride=2, padding=1), 0.2
     )
     expected = F.leaky_relu(F.conv2d(expected, normed(within), within.bias, padding=1), 0.2)
-    expected = F.conv2d(expected, normed(head.readout), head.readout.bias)
+    expected = F.conv2d(expected, normed(head.readout.dense), head.readout.dense.bias)
     assert expected.shape == (3, 1, 4, 4)
     torch.testing.assert_close(head(maps, None), expected.flatten(1), rtol=1e-3, atol=1e-4)
 
@@ -46,8 +46,8 @@ def test_labels_are_seen_by_projection() -> None:
     within = maps
     for layer in head.layers:
         within = F.leaky_relu(layer(within), 0.2)
-    vectors = head.embedding(labels)  # type: ignore[misc]
-    expected = torch.einsum("bchw,bc->bhw", head.readout(within), vectors) / 6**0.5
+    vectors = head.readout.projection.embedding(labels)
+    expected = torch.einsum("bchw,bc->bhw", head.readout.dense(within), vectors) / 6**0.5
     torch.testing.assert_close(head(maps, labels), expected.flatten(1))
 
 

@@ -30,7 +30,7 @@ def make_step(
                 parameter.fill_(0.3)
     discriminator = make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
     with torch.no_grad():
-        discriminator.head.weight.mul_(30)
+        discriminator.head.dense.weight.mul_(30)
     settings: dict = {
         "discriminator": discriminator,
         "generator_lr": 1e-3,

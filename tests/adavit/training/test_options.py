@@ -138,7 +138,7 @@ def test_masked_patches_change_the_trunk_and_fade_out() -> None:
         }
         trunk = "encoder.blocks.0.mlp.0.weight"
         assert torch.allclose(without[trunk], found[trunk], rtol=1e-4, atol=1e-7) == same
-        torch.testing.assert_close(without["head.weight"], found["head.weight"])
+        torch.testing.assert_close(without["head.dense.weight"], found["head.dense.weight"])
         assert bool(found["masked_patches.classes.bias"].any()) != same
 
 

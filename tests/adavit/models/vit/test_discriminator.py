@@ -23,7 +23,7 @@ def test_vit_starts_as_documented() -> None:
     block = discriminator.encoder.blocks[0]
     assert discriminator.encoder.position.table.shape == (1, 65, 192)
     assert discriminator.encoder.position.table.std().item() == pytest.approx(0.02, rel=0.05)
-    assert discriminator.head.weight.std().item() == pytest.approx(0.02, rel=0.2)
+    assert discriminator.head.dense.weight.std().item() == pytest.approx(0.02, rel=0.2)
     torch.testing.assert_close(block.attention_scale.factors, torch.full((192,), 0.1))
     bound = (6 / (192 + 768)) ** 0.5
     assert block.mlp[0].weight.abs().max().item() == pytest.approx(bound, rel=0.01)
@@ -50,9 +50,9 @@ def test_the_logit_of_an_image_is_the_mean_over_its_patches(num_classes: int) ->
     images, labels = pictures(), torch.tensor([0, 1])
     with torch.no_grad():
         tokens = discriminator.encoder(images, twice_differentiable=False)
-        vectors = discriminator.head(discriminator.encoder.norm(tokens))  # [2, 16, .]
+        vectors = discriminator.head.dense(discriminator.encoder.norm(tokens))  # [2, 16, .]
         if num_classes:
-            each = [discriminator.projection(vectors[:, i], labels) for i in range(16)]
+            each = [discriminator.head.projection(vectors[:, i], labels) for i in range(16)]
             expected = torch.stack(each).mean(dim=0)
         else:
             expected = vectors.mean(dim=(1, 2))

@@ -18,17 +18,18 @@ class Quadratic(nn.Module):
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor:
         return torch.randint(1, 5, (batch,), generator=generator)
 
-    def forward(
+    def judge(
         self,
         images: Tensor,
         labels: Tensor | None,
         *,
         kept: Tensor | None = None,
         twice_differentiable: bool = False,
-    ) -> Tensor:
+    ) -> tuple[Tensor, tuple[Tensor]]:
         rows = torch.arange(images.shape[2])
         mask = torch.ones(len(images), len(rows)) if kept is None else rows < kept[:, None]
-        return self.weight * (images.square() * mask[:, None, :, None]).sum(dim=(1, 2, 3))
+        vectors = (images.square() * mask[:, None, :, None]).sum(dim=(1, 2, 3))
+        return self.weight * vectors, (vectors,)
 
 
 def stream() -> torch.Generator:
@@ -82,7 +83,8 @@ def test_the_gradient_can_be_differentiated_again(
     network = Quadratic()
     augmented = AugmentedDiscriminator(network, AugmentPipe(), None, compiled=compiled)
     view = augmented.view(images.requires_grad_(), stream())
-    logits, gradient = augmented.logits_and_gradient(view, None)
+    logits, vectors, gradient = augmented.judge_with_gradient(view, None)
+    torch.testing.assert_close(logits, 1.5 * vectors[0])
     assert (gradient is not None) is compiled
     if gradient is None:
         (gradient,) = torch.autograd.grad(logits.sum(), view.images, create_graph=True)
@@ -96,10 +98,12 @@ def test_networks_run_in_the_type_of_the_run_and_logits_come_in_float32(images: 
     seen = []
 
     class Product(Quadratic):
-        def forward(self, images: Tensor, labels: Tensor | None, **_: object) -> Tensor:
+        def judge(
+            self, images: Tensor, labels: Tensor | None, **_: object
+        ) -> tuple[Tensor, tuple[Tensor]]:
             product = images.flatten(1) @ images.flatten(1).T
             seen.append(product.dtype)
-            return product.sum(1)
+            return product.sum(1), (images,)
 
     for dtype in (None, torch.bfloat16):
         augmented = AugmentedDiscriminator(Product(), AugmentPipe(), dtype, compiled=False)

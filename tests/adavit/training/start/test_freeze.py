@@ -19,7 +19,7 @@ def test_layers_of_a_discriminator_are_counted_from_the_image() -> None:
     judge = {
         name.removeprefix("encoder.") for name, p in vit.named_parameters() if id(p) not in among
     }
-    assert judge == {"norm.weight", "norm.bias", "head.weight", "head.bias"}
+    assert judge == {"norm.weight", "norm.bias", "head.dense.weight", "head.dense.bias"}
 
 
 @pytest.mark.parametrize("channel_max", [8, 16])
