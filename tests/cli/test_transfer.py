@@ -9,10 +9,12 @@ from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.fitting import resized_grid
 from adavit.runtime.console import SilentConsole
+from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.start.transfer import TransferSource, read_source, transfer
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
+from tests.adavit.training.test_options import SMALL, workload
 from tests.checkpoints import save_checkpoint
 from tests.cli.conftest import TINY, Adavit
 
@@ -117,6 +119,33 @@ def test_another_resolution_and_channels_load_what_fits(
     else:
         name = "encoder.blocks.0.mlp.0.weight"
         assert torch.equal(step.discriminator.state_dict()[name], source["discriminator"][name])
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_last_layer_of_san_is_taken_over_as_far_as_it_is_there(before: bool) -> None:
+    source = build_step(workload(SMALL, {"training": {"san": before}, "run": {"seed": 1}}))
+    with torch.no_grad():
+        source.discriminator.get_parameter("head.dense.weight").mul_(1.5 if not before else 1)
+    networks = {
+        "generator": source.generator,
+        "discriminator": source.discriminator,
+        "average": source.average.module,
+    }
+    states = {name: network.state_dict() for name, network in networks.items()}
+    step = build_step(workload(SMALL, {"training": {"san": True}}))
+    notes = transfer(step, TransferSource(states, (), ""))
+    found, given = step.discriminator.state_dict(), states["discriminator"]
+    if before:
+        assert "newly initialised" not in notes[1]
+        torch.testing.assert_close(found, given, rtol=0, atol=0)
+    else:  # its direction
+        assert "newly initialised: head.scale (not there), head.dense.bias [1, 17]" in notes[1]
+        assert torch.equal(found["head.dense.weight"], given["head.dense.weight"])
+    real = torch.rand(4, 3, 8, 8) * 2 - 1
+    assert step(real, None, images=0, streams=StepStreams.at(0, 0)).finite
+    weight = step.discriminator.get_parameter("head.dense.weight")
+    radius = step.discriminator.get_buffer("head.dense.radius")
+    torch.testing.assert_close(weight.norm(), radius)
 
 
 def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Path) -> None:

@@ -9,6 +9,7 @@ from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.models.masked_patches.prediction import HEAD
+from adavit.models.slicing import SlicedLayer
 from tests.networks import make_generator
 
 SMALL = {
@@ -60,6 +61,33 @@ def test_weights_are_drawn_from_the_seed_and_leave_the_global_stream_alone() -> 
         )
         assert torch.equal(first, again)
         assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+@pytest.mark.parametrize("classes", [0, 3])
+def test_san_changes_the_last_layer_alone_and_draws_nothing(kind: str, classes: int) -> None:
+    plain, san = (
+        build_networks(
+            config(discriminator={"kind": kind}, training={"san": on}),
+            image_channels=3,
+            num_classes=classes,
+        )
+        for on in (False, True)
+    )
+    assert isinstance(san[1].get_submodule("head"), SlicedLayer)
+    assert not isinstance(plain[1].get_submodule("head"), SlicedLayer)
+    added = {"head.scale"} if classes else {"head.scale", "head.dense.bias"}
+    for one, other in zip(plain, san, strict=True):
+        found = dict(other.named_parameters())
+        for name, value in one.named_parameters():
+            assert name in added or torch.equal(found[name], value), name
+    with torch.device("meta"):  # as memory is foreseen
+        _, counted = build_networks(
+            config(discriminator={"kind": kind}, training={"san": True}),
+            image_channels=3,
+            num_classes=classes,
+        )
+    assert counted.get_parameter("head.scale").is_meta
 
 
 def test_masked_patches_bring_their_head() -> None:

@@ -25,6 +25,14 @@ from adavit.errors import UserError
             {"lecam": 0.3, "loss": "wasserstein"},
             r"training\.lecam is 0\.3, but training\.loss is wasserstein, .* Use non_saturating or",
         ),
+        (
+            {"san": True, "loss": "relativistic"},
+            r"training\.san is on, .* relativistic, which judges pairs, .* Use non_saturating or",
+        ),
+        (
+            {"san": True, "loss": "wasserstein"},
+            r"training\.san is on, .* wasserstein, by which .* already, .* Use non_saturating or",
+        ),
         ({"masked_patch_weight": 0.1}, r"masked_patch_weight is 0\.1, but discriminator\.kind is"),
         ({"init_discriminator": "t"}, r"init_discriminator is 't', the trunk of a ViT, but"),
         ({"loss": "square"}, r"training\.loss is 'square', expected 'non_saturating', 'hinge'"),
@@ -42,6 +50,6 @@ def test_mistakes_say_what_was_wrong_expected_and_to_do(section: dict, message: 
 
 
 def test_what_goes_together_is_taken() -> None:
-    section = {"batch": 32, "microbatch": 8, "lecam": 0.3, "loss": "hinge"}
+    section = {"batch": 32, "microbatch": 8, "lecam": 0.3, "loss": "hinge", "san": True}
     assert build_config([{"training": section}]).training.microbatch == 8
     assert build_config([{"training": {"microbatch": 7}}]).training.microbatch == 7

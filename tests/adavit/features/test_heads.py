@@ -63,14 +63,15 @@ def test_a_token_is_judged_by_two_dense_layers() -> None:
     vectors = torch.randn(3, 5, 1, 1)
     hidden = vectors[:, :, 0, 0] @ head.hidden.weight.T + head.hidden.bias
     assert hidden.shape == (3, 256)
-    expected = torch.where(hidden > 0, hidden, 0.2 * hidden) @ head.readout.weight.T
-    torch.testing.assert_close(head(vectors, None), expected + head.readout.bias)
+    expected = torch.where(hidden > 0, hidden, 0.2 * hidden) @ head.readout.dense.weight.T
+    torch.testing.assert_close(head(vectors, None), expected + head.readout.dense.bias)
 
 
 def test_a_token_is_judged_by_its_class_too() -> None:
     torch.manual_seed(0)
     head = TokenHead(5, num_classes=3)
     vectors, labels = torch.randn(2, 5, 1, 1), torch.tensor([2, 0])
-    read = head.readout(F.leaky_relu(head.hidden(vectors.flatten(1)), 0.2))
-    expected = torch.einsum("bc,bc->b", read, head.embedding(labels)) / 16  # type: ignore[misc]
+    read = head.readout.dense(F.leaky_relu(head.hidden(vectors.flatten(1)), 0.2))
+    classes = head.readout.projection.embedding(labels)
+    expected = torch.einsum("bc,bc->b", read, classes) / 16
     torch.testing.assert_close(head(vectors, labels), expected[:, None])

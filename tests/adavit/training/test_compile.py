@@ -78,6 +78,15 @@ def test_a_constrained_discriminator_is_compiled_in_reasonable_time() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_the_last_layer_of_san_is_compiled_to_the_same_gradients(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    check_equal({"kind": kind}, {**PENALTIES["exact"], "san": True})
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 def test_every_part_is_traced_to_the_same_gradients(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -40,14 +40,14 @@ EVERYTHING = {
 @pytest.mark.parametrize(
     "layer",
     [
-        {"training": {**EVERYTHING, "lecam": 0.3}},
+        {"training": {**EVERYTHING, "lecam": 0.3, "san": True}},
         {
             "training": {**EVERYTHING, "loss": "relativistic", "penalty": "approximate"},
             "augment": {"mode": "scheduled", "p": 0.5, "schedule_kimg": 0.05},
             "data": {"cond": True},
         },
     ],
-    ids=["lecam", "relativistic"],
+    ids=["lecam and san", "relativistic"],
 )
 def test_all_extras_resume_to_the_same_bits(
     tiny: Callable[..., RunConfig], tmp_path: Path, layer: dict

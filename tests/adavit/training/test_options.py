@@ -75,6 +75,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
     "final_gamma_factor": ({"schedule_kimg": 0.01}, 0.1),
     "final_beta2": ({"schedule_kimg": 0.01}, 0.5),
     "loss": ({}, "hinge"),
+    "san": ({}, True),
     "penalty": ({}, "approximate"),
     "penalty_sigma": ({"penalty": "approximate"}, 0.2),
     "r1_gamma": ({}, 3),

@@ -17,11 +17,13 @@ from tests.adavit.training.small_step import Reference, make_step, reals, run
 WEIGHT = 0.7
 
 
-def make_objective(loss: str = "non_saturating", p: float | None = None) -> FeatureObjective:
+def make_objective(
+    loss: str = "non_saturating", p: float | None = None, num_classes: int = 0
+) -> FeatureObjective:
     taps = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     torch.manual_seed(0)
-    critic = FeatureCritic(network, mixing="none", width=4, num_classes=0)
+    critic = FeatureCritic(network, mixing="none", width=4, num_classes=num_classes)
     critic.calibrate([reals()])
     pipe = None
     if p is not None:

@@ -18,6 +18,7 @@ from adavit.features import torchvision_networks
 from adavit.features.heads import PatchHead, TokenHead
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
+from adavit.models.slicing import SlicedLayer
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import load_workload, prepare
@@ -82,6 +83,20 @@ def test_half_then_resume_equals_one_go_bit_for_bit(
     logs = [figures(tmp_path / run / "stats.jsonl") for run in ("whole", "half")]
     assert logs[0] == logs[1]
     assert ("features_generator" in logs[0][-1]) is (kind == "resnet")
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_san_is_the_last_layer_of_every_head(
+    tiny: Callable[..., RunConfig], features: dict, classes: bool
+) -> None:
+    settings = {"training": {"san": True}, "data": {"cond": classes}}
+    steps = [build_step(prepare(tiny(features, x), SilentConsole())) for x in (settings, {})]
+    heads = [[part for part in step.features.critic.heads] for step in steps]  # type: ignore[union-attr]
+    assert [isinstance(head.readout, SlicedLayer) for head in heads[0]] == [True, True]
+    assert [isinstance(head.readout, SlicedLayer) for head in heads[1]] == [False, False]
+    kept = [part for part in steps[0].judges.modules() if isinstance(part, SlicedLayer)]
+    assert len(kept) == 3  # the discriminator's too
+    assert steps[0].sliced == kept
 
 
 def test_a_run_and_what_comes_of_it_say_what_its_discriminator_saw(
