@@ -28,8 +28,10 @@ class Dropping(ViTDiscriminator):
     def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor:
         return torch.rand(batch, 1, 8, 1, generator=generator) < 0.5
 
-    def forward(self, images: Tensor, *rest: object, kept: Tensor, **options: bool) -> Tensor:
-        return super().forward(images * kept, *rest, **options)  # type: ignore[arg-type]
+    def judge(  # type: ignore[override]
+        self, images: Tensor, *rest: object, kept: Tensor, **options: bool
+    ) -> tuple[Tensor, Tensor]:
+        return super().judge(images * kept, *rest, **options)  # type: ignore[arg-type]
 
 
 def test_the_approximate_penalty_looks_at_the_same_patches_twice() -> None:

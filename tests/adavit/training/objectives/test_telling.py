@@ -251,3 +251,30 @@ def test_every_head_has_the_gradients_of_two_textbook_losses(loss: str, classes:
                     atol=1e-5,
                     msg=lambda text, key=key: f"{key}: {text}",
                 )
+
+
+@pytest.mark.parametrize("name", ["resnet", "tokens"])
+@pytest.mark.parametrize("classes", [0, 3])
+def test_steps_go_on_from_a_saved_state_to_the_same_bits(name: str, classes: int) -> None:
+    def made() -> AdversarialStep:
+        critic = make_objective(num_classes=classes).critic
+        slice_last_layers(critic)
+        objective = FeatureObjective(critic, LOSSES["hinge"], weight=WEIGHT, pipe=None)
+        return make_step(sliced_network(name, classes), "hinge", features=objective)
+
+    def states(step: AdversarialStep) -> dict[str, Any]:
+        return {
+            key: copy.deepcopy(part.state_dict()) for key, part in step.stateful_parts().items()
+        }
+
+    def go_on(step: AdversarialStep, images: int) -> None:
+        step(*batch(classes), images=images, streams=StepStreams.at(0, images))
+
+    whole, resumed = made(), made()
+    for images in (0, BATCH):
+        go_on(whole, images)
+    for key, saved in states(whole).items():
+        resumed.stateful_parts()[key].load_state_dict(saved)
+    for step in (whole, resumed):
+        go_on(step, 2 * BATCH)
+    torch.testing.assert_close(states(resumed), states(whole), rtol=0, atol=0)
