@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.features.heads import PatchHead
+from adavit.features.heads import Head, PatchHead, TokenHead
 from adavit.models.epilogue import LabelProjection
 from adavit.models.last_layer import LastLayer, Projection
 from adavit.models.layers import EqualisedLinear
@@ -31,8 +31,6 @@ def make(shape: tuple[int, ...], classes: int) -> SlicedLayer:
     torch.manual_seed(0)
     outputs = 6 if classes else 1
     dense: nn.Module = nn.Conv2d(5, outputs, 3) if len(shape) == 4 else nn.Linear(5, outputs)
-    if not classes:
-        nn.init.zeros_(dense.bias)  # type: ignore[arg-type]
     layer = sliced(LastLayer(dense, Projection(classes, 6) if classes else None))
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -163,18 +161,22 @@ def test_every_discriminator_starts_as_the_same_function_of_directions_of_norm_1
     assert all(torch.equal(found[name], plain.get_parameter(name)) for name in others)
 
 
+@pytest.mark.parametrize("kind", ["patches", "token"])
 @pytest.mark.parametrize("classes", [0, 3])
-def test_a_head_starts_as_the_same_function(classes: int) -> None:
+def test_a_head_starts_as_the_same_function(kind: str, classes: int) -> None:
     torch.manual_seed(0)
-    head = PatchHead(5, 14, width=6, num_classes=classes).eval()
+    head: Head = TokenHead(5, num_classes=classes)
+    if kind == "patches":
+        head = PatchHead(5, 14, width=6, num_classes=classes).eval()
     maps, labels = torch.randn(4, 5, 14, 14), LABELS if classes else None
+    maps = maps if kind == "patches" else maps[:, :, :1, :1]
     expected = head(maps, labels)
     slice_last_layers(head)
     assert isinstance(head.readout, SlicedLayer)
     torch.testing.assert_close(head(maps, labels), expected, rtol=1e-4, atol=1e-5)
     # Without classes its norm is s alone, which spectral norm would hold at 1.
     bounded = [name for name, _ in head.readout.named_parameters() if "original" in name]
-    assert bool(bounded) is bool(classes)
+    assert bool(bounded) is bool(classes and kind == "patches")
 
 
 def test_a_direction_goes_back_to_its_sphere_and_keeps_its_way() -> None:
@@ -196,6 +198,7 @@ def test_adam_turns_it_as_fast_as_the_layer_it_replaces(std: float) -> None:
     torch.manual_seed(0)
     plain = nn.Linear(200, 1)
     nn.init.normal_(plain.weight, std=std)
+    nn.init.zeros_(plain.bias)
     before = plain.weight.detach().clone()
     direction = sliced(LastLayer(plain)).dense
     signs = torch.randn(1, 200).sign()
