@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from adavit.augment import AugmentPipe
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.last_layer import LastLayer
-from adavit.models.slicing import SlicedDense, slice_last_layers, sliced
+from adavit.models.slicing import SlicedDense, SlicedLayer, slice_last_layers, sliced
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.losses import LOSSES
@@ -39,19 +40,22 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
         )
         for readout in ("cls", "gap", "cls+gap", "tokens")
     },
+    "projected": lambda classes: ProjectedDiscriminator(
+        make_objective(num_classes=classes).critic, image_channels=3
+    ),
 }
 
 
 @dataclass(frozen=True)
 class SomeJudged:
     logits: Tensor
-    vectors: Tensor
+    vectors: tuple[Tensor]
 
 
 def test_a_plain_layer_learns_by_the_loss_of_the_logits() -> None:
     last = LastLayer(nn.Linear(4, 1))
     real, fake = (
-        SomeJudged(last(vectors, None), vectors) for vectors in torch.randn(2, 3, 4).unbind()
+        SomeJudged(last(vectors, None), (vectors,)) for vectors in torch.randn(2, 3, 4).unbind()
     )
     telling = telling_of(last)
     assert isinstance(telling, TellingByLogits)
@@ -70,7 +74,7 @@ def test_a_sliced_layer_learns_by_the_two_losses_of_the_paper(loss: str) -> None
     h_real, h_fake = (h.requires_grad_() for h in torch.randn(2, 5, 4).unbind())
     telling = telling_of(layer)
     assert isinstance(telling, TellingBySlices)
-    judged = (SomeJudged(layer.read(h, None), h) for h in (h_real, h_fake))
+    judged = (SomeJudged(layer.read(h, None), (h,)) for h in (h_real, h_fake))
     found = telling(LOSSES[loss], *judged, None).mean()
     trained = [h_real, h_fake, *layer.parameters()]
     gradients = torch.autograd.grad(found, trained)
@@ -87,9 +91,9 @@ def test_a_sliced_layer_learns_by_the_two_losses_of_the_paper(loss: str) -> None
         torch.testing.assert_close(one, other)
 
 
-def make_step(network: nn.Module, loss: str, **changes: Any) -> AdversarialStep:
+def make_step(network: nn.Module, loss: str, classes: int = 0, **changes: Any) -> AdversarialStep:
     torch.manual_seed(1)
-    generator = make_generator(**SIZES, latent_dim=6, style_dim=6, num_classes=network.num_classes)
+    generator = make_generator(**SIZES, latent_dim=6, style_dim=6, num_classes=classes)
     settings: dict[str, Any] = {
         "generator_lr": 1e-3,
         "discriminator_lr": 1e-3,
@@ -119,12 +123,31 @@ def sliced_network(name: str, classes: int) -> nn.Module:
     network = NETWORKS[name](classes)
     slice_last_layers(network)
     with torch.no_grad():  # logits that a hinge tells from each other
-        network.get_parameter("head.scale").mul_(5)
+        for layer in sliced_layers(network):
+            layer.get_parameter("scale").mul_(5)
     return network
 
 
-def is_of_the_direction(name: str, classes: int) -> bool:
-    return name.startswith("head.projection." if classes else "head.dense.weight")
+def sliced_layers(network: nn.Module) -> list[SlicedLayer]:
+    return [part for part in network.modules() if isinstance(part, SlicedLayer)]
+
+
+def copy_of(network: nn.Module) -> nn.Module:
+    other = copy.deepcopy(network)
+    if isinstance(other, ProjectedDiscriminator):  # see `copied`
+        other.critic.frozen[0].eval()
+    return other
+
+
+def of_directions(network: nn.Module, classes: int) -> set[str]:
+    """Names of the parameters that directions are made of."""
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    found = set()
+    for layer in sliced_layers(network):
+        part: Any = layer.projection if classes else layer.dense
+        trained = part.parameters() if classes else [part.weight]
+        found |= {names[id(parameter)] for parameter in trained}
+    return found
 
 
 @pytest.mark.parametrize("loss", LOSS)
@@ -135,8 +158,10 @@ def test_a_step_has_the_gradients_of_two_textbook_losses_of_the_logits(
 ) -> None:
     """The logits alone say the same: the direction learns by their difference, all else by the loss, both by R1."""
     network = sliced_network(name, classes)
-    step = make_step(network, loss, regularizers=[ExactPenalty("r1", "real", 0.25, 1)])
-    generator, discriminator = copy.deepcopy(step.generator), copy.deepcopy(network)
+    # A projected discriminator has none, as its network may have no second derivative.
+    r1 = [] if name == "projected" else [ExactPenalty("r1", "real", 0.25, 1)]
+    step = make_step(network, loss, classes, regularizers=r1)
+    generator, discriminator = copy.deepcopy(step.generator), copy_of(network)
     real, labels = batch(classes)
     result = step(real, labels, images=0, streams=StepStreams.at(0, 0))
 
@@ -144,20 +169,23 @@ def test_a_step_has_the_gradients_of_two_textbook_losses_of_the_logits(
     latents = torch.randn(BATCH, 6, generator=source)
     fake = generator(latents, labels, noise=source)
     real = real.requires_grad_()
-    shown = discriminator(real, labels, twice_differentiable=True)
     false = discriminator(fake, labels, twice_differentiable=True)
-    (slope,) = torch.autograd.grad(shown.sum(), real, create_graph=True)
-    penalty = 0.25 * slope.square().sum(dim=(1, 2, 3)).mean()
+    shown = discriminator(real, labels, twice_differentiable=True)
+    penalty = torch.zeros(())
+    if r1:
+        (slope,) = torch.autograd.grad(shown.sum(), real, create_graph=True)
+        penalty = 0.25 * slope.square().sum(dim=(1, 2, 3)).mean()
     usual = LOSS[loss](shown, false).mean()
     apart = (false - shown).mean()
     torch.testing.assert_close(result.losses["loss_discriminator"], usual)
+    directions = of_directions(network, classes)
     names, parameters = zip(*discriminator.named_parameters(), strict=True)
     for played, of_direction in ((usual, False), (apart, True)):
         expected = torch.autograd.grad(
             played + penalty, parameters, retain_graph=True, allow_unused=True
         )
         for key, gradient in zip(names, expected, strict=True):
-            if is_of_the_direction(key, classes) is of_direction:
+            if (key in directions) is of_direction:
                 found = network.get_parameter(key).grad
                 torch.testing.assert_close(
                     found,
@@ -198,7 +226,7 @@ def test_a_direction_has_norm_1_after_every_step_and_turns(name: str) -> None:
 def test_microbatches_add_up_to_the_same_gradients(classes: int) -> None:
     networks = [sliced_network("tokens", classes) for _ in range(2)]
     for network, microbatch in zip(networks, (None, 2), strict=True):
-        step = make_step(network, "non_saturating", microbatch=microbatch)
+        step = make_step(network, "non_saturating", classes, microbatch=microbatch)
         step(*batch(classes), images=0, streams=StepStreams.at(0, 0))
     for (name, one), other in zip(
         networks[0].named_parameters(), networks[1].parameters(), strict=True
@@ -209,7 +237,7 @@ def test_microbatches_add_up_to_the_same_gradients(classes: int) -> None:
 def test_a_direction_learns_in_float32_under_autocast() -> None:
     networks = [sliced_network("cls", 3) for _ in range(2)]
     for network, dtype in zip(networks, (None, torch.bfloat16), strict=True):
-        step = make_step(network, "hinge", autocast=dtype)
+        step = make_step(network, "hinge", 3, autocast=dtype)
         assert step(*batch(3), images=0, streams=StepStreams.at(0, 0)).finite
     one, other = (
         network.get_parameter("head.projection.embedding.weight").grad for network in networks
@@ -227,7 +255,7 @@ def test_every_head_has_the_gradients_of_two_textbook_losses(loss: str, classes:
     objective = FeatureObjective(critic, LOSSES[loss], weight=WEIGHT, pipe=None)
     assert [type(telling) for telling in objective.telling] == [TellingBySlices] * 2
     reference = copied(critic)
-    step = make_step(NETWORKS["cls"](classes), loss, features=objective)
+    step = make_step(NETWORKS["cls"](classes), loss, classes, features=objective)
     generator, (real, labels) = copy.deepcopy(step.generator), batch(classes)
     result = step(real, labels, images=0, streams=StepStreams.at(0, 0))
     source = StepStreams.at(0, 0).latents
@@ -260,7 +288,7 @@ def test_steps_go_on_from_a_saved_state_to_the_same_bits(name: str, classes: int
         critic = make_objective(num_classes=classes).critic
         slice_last_layers(critic)
         objective = FeatureObjective(critic, LOSSES["hinge"], weight=WEIGHT, pipe=None)
-        return make_step(sliced_network(name, classes), "hinge", features=objective)
+        return make_step(sliced_network(name, classes), "hinge", classes, features=objective)
 
     def states(step: AdversarialStep) -> dict[str, Any]:
         return {
