@@ -24,7 +24,8 @@ def command(source: str, **given: Any) -> None:
     RUN is a run directory, FILE the checkpoint.pt of one. For a vision transformer it shows
     attention rollout, distance, entropy and largest logit, similarity of the tokens, position and patch
     embedding; for every discriminator the logits of training, held-out and generated images, and input
-    saliency. It warns of collapse.
+    saliency; of a critic on frozen features (--features of adavit train) what each head says, and of which
+    places. It warns of collapse.
 
     Writes pictures and inspection.json.
 

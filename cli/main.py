@@ -59,6 +59,17 @@ class LazyGroup(click.Group):
         """Calls the command; what its errors advise are options that it has."""
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            from adavit.config.short_names import SHORT_NAMES
+
+            name, command_name = error.option_name, ctx.invoked_subcommand
+            if command_name == "train" or name.lstrip("-").replace("-", "_") not in SHORT_NAMES:
+                raise
+            raise click.UsageError(
+                f"{name} is an option of adavit train, which adavit {command_name} does not have."
+                " Leave it out.",
+                error.ctx,
+            ) from None
         except (RunError, UserError) as error:
             command = self.get_command(ctx, ctx.invoked_subcommand or "")
             known = set() if command is None else _options(command)

@@ -114,9 +114,18 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
 
 
 def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
-    network = config["features"]["network"]
+    return {"side": features_side(config["features"]["network"], facts.resolution)}
+
+
+def features_side(network: str | None, resolution: int) -> int:
+    """Side in pixels of the images that a frozen network sees, where none was asked for.
+
+    Args:
+        network: As in `features.network`.
+        resolution: Of the images.
+    """
     patch = 1 if network is None else patch_of(network)
-    return {"side": patch * math.ceil(max(64, min(facts.resolution, 224)) / patch)}
+    return patch * math.ceil(max(64, min(resolution, 224)) / patch)
 
 
 def _channels(facts: RunFacts) -> dict[str, Any]:

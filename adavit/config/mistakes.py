@@ -1,8 +1,8 @@
 """What is wrong with settings, in words: a line for each mistake that validation finds."""
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -98,8 +98,22 @@ def _explain_one(
         )
     expected = item["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     expected = _EXPECTED.get(item["type"], expected)
+    absent = item["type"] == "missing" and isinstance(item["loc"][-1], int)
+    if absent or item["type"] == "too_long":
+        expected = f"a list of {_length(path, model)}"
     origin = origins.get(key, f"--set {key}, the flag or the file")
     return f"{key} is {shown(item['input'])}, expected {expected}. Change {origin}."
+
+
+def _length(path: Sequence[str], model: type[BaseModel]) -> int | str:
+    """How many values a list of fixed length has."""
+    annotation: Any = model
+    for name in path:
+        annotation = annotation.model_fields[name].annotation
+    kinds = [annotation, *get_args(annotation)]  # a tuple, or one and None
+    return next(
+        (len(get_args(kind)) for kind in kinds if get_origin(kind) is tuple), "other length"
+    )
 
 
 def _explain_unknown(key: str, values: Mapping[str, Any], model: type[BaseModel]) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from adavit.config.auto import features_side
+from adavit.config.features import FeaturesConfig
 from adavit.config.run import ResolvedConfig
 
 
@@ -73,4 +75,23 @@ def absurd_settings(config: ResolvedConfig) -> list[str]:
             f"{key} is {value:g}, far outside of {usual.low:g} to {usual.high:g}, beyond which"
             f" {outcome}. Check the number."
         )
-    return found
+    return [*found, *_without_effect(config)]
+
+
+def _without_effect(config: ResolvedConfig) -> list[str]:
+    """A sentence where settings of a critic are given, and no critic."""
+    features = config.features
+    if features.network is not None:
+        return []
+    usual = FeaturesConfig(side=features_side(None, config.data.resolution))
+    given = [
+        f"features.{name}"
+        for name in type(features).model_fields
+        if name != "seen" and getattr(features, name) != getattr(usual, name)
+    ]
+    if not given:
+        return []
+    return [
+        f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, but no critic that it"
+        " could change, expected features.network. Give --features, or leave it out."
+    ]

@@ -21,11 +21,13 @@ class Tap:
         module: Its name in the network.
         channels: Of the output.
         stride: Pixels of the input per pixel of the output. None: one vector of the whole image.
+        lost: Pixels that it lacks at most to the side of the images over the stride, for want of padding.
     """
 
     module: str
     channels: int
     stride: int | None
+    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Architecture:
 
     def maps(self, side: int, *, smallest: int) -> tuple[Tap, ...]:
         """Those of at least `smallest` pixels a side, for images of `side` pixels."""
-        return tuple(tap for tap in self.taps if side >= smallest * (tap.stride or 0))
+        return tuple(tap for tap in self.taps if side >= (smallest + tap.lost) * (tap.stride or 0))
 
     def chosen(self, taps: Sequence[Tap], count: int) -> tuple[Tap, ...]:
         """`count` of some of its maps: the finest, or evenly spread ones to the last where all are of one size."""
@@ -75,18 +77,20 @@ def patch_of(requested: str) -> int:
     return 1 if told is None else int(told[1])
 
 
-def _convolutional(file: str, *rows: tuple[str, int, int]) -> Architecture:
+def _convolutional(
+    file: str, *rows: tuple[str, int, int] | tuple[str, int, int, int]
+) -> Architecture:
     return Architecture(tuple(Tap(*row) for row in rows), file=file)
 
 
 ARCHITECTURES = {
     "squeezenet1_0": _convolutional(
         "squeezenet1_0-b66bff10.pth",
-        *(("features.5", 256, 4), ("features.10", 512, 8), ("features.12", 512, 16)),
+        *(("features.5", 256, 4, 2), ("features.10", 512, 8, 1), ("features.12", 512, 16, 1)),
     ),
     "squeezenet1_1": _convolutional(
         "squeezenet1_1-b8a52dc0.pth",
-        *(("features.4", 128, 4), ("features.7", 256, 8), ("features.12", 512, 16)),
+        *(("features.4", 128, 4, 1), ("features.7", 256, 8, 1), ("features.12", 512, 16, 1)),
     ),
     "mobilenet_v3_small": _convolutional(
         "mobilenet_v3_small-047dcff4.pth",

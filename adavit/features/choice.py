@@ -69,19 +69,45 @@ class PretrainedNetwork:
             UserError: If the file does not hold its weights, or its images do not suit it.
         """
         known = self.architecture
-        taps = self.taps(side, maps)
-        if class_token and known.class_token is not None:
-            taps = (*taps, known.class_token)
-        named, wanted = f"--features {self.requested}", _weights_of(self.library, self.name)
         return FrozenNetwork(
             self.name,
             side=side,
-            taps=taps,
+            taps=self._outputs(side, maps, class_token=class_token),
             mean=known.mean if mean is None else mean,
             std=known.std if std is None else std,
             library=self.library,
-            weights=Weights.read(self.file, named, wanted),
+            weights=self._weights(),
         )
+
+    def check(self) -> None:
+        """Reads the file, and refuses what is not the weights of the network.
+
+        Raises:
+            UserError: If the file holds anything else.
+        """
+        self.library.check(self.name, self._weights())
+
+    def _weights(self) -> Weights:
+        named, wanted = f"--features {self.requested}", _weights_of(self.library, self.name)
+        return Weights.read(self.file, named, wanted)
+
+    def unread(self, *, side: int, maps: int, class_token: bool) -> FrozenNetwork:
+        """The same without reading the file: random weights, or on torch's device "meta" none.
+
+        Args:
+            side: As for `build`.
+            maps: Likewise.
+            class_token: Likewise.
+
+        Raises:
+            UserError: If its images do not suit it.
+        """
+        taps = self._outputs(side, maps, class_token=class_token)
+        return FrozenNetwork(self.name, side=side, taps=taps, library=self.library)
+
+    def _outputs(self, side: int, maps: int, *, class_token: bool) -> tuple[Tap, ...]:
+        token = self.architecture.class_token
+        return (*self.taps(side, maps), *([token] if class_token and token is not None else []))
 
     def taps(self, side: int, maps: int) -> tuple[Tap, ...]:
         """`maps` of its maps, for images of `side` pixels.
@@ -144,10 +170,21 @@ def _split(requested: str) -> tuple[Library, str, str | None]:
     library, _, rest = requested.partition(":")
     name, _, file = rest.partition(":")
     if library not in LIBRARIES or not name:
-        forms = [f"torchvision:{each}" for each in ARCHITECTURES]
         raise UserError(
             f"--features is {requested!r}, expected torchvision:NAME or timm:NAME, and :FILE behind it"
-            f" with weights of your own.{did_you_mean(f'torchvision:{library}', forms)}"
-            f" torchvision's NAME is one of: {', '.join(ARCHITECTURES)}."
+            f" with weights of your own.{_hint(requested)} torchvision's NAME is one of:"
+            f" {', '.join(ARCHITECTURES)}."
         )
     return LIBRARIES[library], name, file or None
+
+
+def _hint(requested: str) -> str:
+    if requested and expand_home(Path(requested)).is_file():
+        return (
+            f" A file does not say of which network it is: name it as torchvision:NAME:{requested}."
+        )
+    for word in requested.lower().split(":"):
+        near = did_you_mean(word, ARCHITECTURES)  # without the library, which would make all alike
+        if near:
+            return near.replace("mean ", "mean torchvision:")
+    return ""

@@ -41,8 +41,8 @@ class FeatureCritic(nn.Module):
             if tap.stride is not None and side < LOGIT_KERNEL:
                 raise ValueError(
                     f"{tap.module} of {network.architecture} has {side}x{side} features of images of"
-                    f" {network.side} px, expected at least {LOGIT_KERNEL}x{LOGIT_KERNEL}. Give the"
-                    " network larger images, or look at another part of it."
+                    f" {network.side} px, expected at least {LOGIT_KERNEL}x{LOGIT_KERNEL}. Give a"
+                    " larger features.side, or fewer features.maps."
                 )
         for index, count in enumerate(channels):
             self.register_buffer(f"mean{index}", torch.zeros(1, count, 1, 1))

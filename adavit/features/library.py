@@ -33,6 +33,13 @@ class Library(Protocol):
             UserError: If there is none to be had.
         """
 
+    def check(self, network: str, weights: Weights) -> None:
+        """Refuses weights that are not those of a network, without memory for it.
+
+        Raises:
+            UserError: As `build`, as far as it can be told before.
+        """
+
     def build(
         self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
     ) -> nn.Module:

@@ -81,6 +81,9 @@ class Timm:
             name=f"{FILE_PREFIX}{settings.architecture}{tag}{Path(url).suffix}",
         )
 
+    def check(self, network: str, weights: Weights) -> None:
+        """See `adavit.features.library.Library`. timm renames tensors as it loads them: only then it can tell."""
+
     def build(
         self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
     ) -> nn.Module:

@@ -14,6 +14,8 @@ from adavit.runtime.wording import did_you_mean
 
 _COUNTER = "num_batches_tracked"
 _POSITIONS = "encoder.pos_embedding"
+USUAL_SIDE = 224
+"""Of the images that published networks were trained on, in pixels."""
 
 
 class Torchvision:
@@ -46,6 +48,12 @@ class Torchvision:
             named_as=f"--features torchvision:{network}:FILE",
             otherwise=OTHERWISE,
         )
+
+    def check(self, network: str, weights: Weights) -> None:
+        """See `adavit.features.library.Library`."""
+        with torch.device("meta"):
+            whole = _whole(network, USUAL_SIDE)
+        weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
 
     def build(
         self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None

@@ -7,13 +7,14 @@ import time
 
 import torch
 
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
 from adavit.runtime.wording import duration
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.footprint import features_bytes
 from adavit.training.start.workload import Workload, prepare, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
@@ -47,7 +48,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         config_text(held),
         f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
-        *_features_lines(step),
+        *_features_lines(held, step),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
             f" {len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)} steps"
@@ -61,7 +62,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     return "\n".join(lines)
 
 
-def _features_lines(step: AdversarialStep) -> list[str]:
+def _features_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
     if step.features is None:
         return []
     critic = step.features.critic
@@ -69,7 +70,8 @@ def _features_lines(step: AdversarialStep) -> list[str]:
     return [
         (
             f"features        {count_parameters(critic) / 1e6:8.2f} M parameters, and"
-            f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture}"
+            f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture};"
+            f" they add about {features_bytes(config) / 2**30:.2f} GiB"
         )
     ]
 

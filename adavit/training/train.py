@@ -25,6 +25,7 @@ from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import Start, build_step, first_step, read_start
 from adavit.training.start.features import find_features
 from adavit.training.start.stored_settings import (
+    changed_settings,
     check_unchanged,
     settings_in_file,
     stored_settings,
@@ -53,6 +54,7 @@ MAY_CHANGE_ON_RESUME = {
     "data.source",
     "data.data_root",
     "data.follow_links",
+    "features.network",
 }
 
 
@@ -212,9 +214,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     layers = [stored, *map(without_auto, layers)]
     config = _with_absolute_paths(build_config(layers))
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
-    changed = [
-        key for key in after if key not in MAY_CHANGE_ON_RESUME and before.get(key) != after[key]
-    ]
+    changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
     if "discriminator.kind" in changed:  # its other keys could not but change with it
         changed = [key for key in changed if not key.startswith("discriminator.")]
         changed.append("discriminator.kind")

@@ -113,11 +113,17 @@ def losing_alarm(r_relative: float) -> list[Alarm]:
     ]
 
 
-def overfitting_alarm(figures: LogitFigures) -> list[Alarm]:
+def overfitting_alarm(
+    figures: LogitFigures,
+    judge: str = "the discriminator",
+    remedy: str = "raise gamma, or use a smaller discriminator",
+) -> list[Alarm]:
     """An alarm if held-out images look as little real as generated ones.
 
     Args:
         figures: Logits of an inspection.
+        judge: Whose they are.
+        remedy: What can be done beside more data and stronger augmentation.
     """
     gap = figures.heldout_gap_in_standard_errors
     if not (figures.r_v > OVERFITTING and gap > STANDARD_ERRORS):
@@ -125,10 +131,9 @@ def overfitting_alarm(figures: LogitFigures) -> list[Alarm]:
     return [
         Alarm(
             "overfitting",
-            "the discriminator knows its training images by heart: the mean logit of held-out images"
+            f"{judge} knows its training images by heart: the mean logit of held-out images"
             f" lies {figures.r_v:.0%} of the way down from training to generated ones, expected at"
-            f" most {OVERFITTING:.0%}. Add data, augment more, raise gamma, or use a smaller"
-            " discriminator.",
+            f" most {OVERFITTING:.0%}. Add data, augment more, {remedy}.",
         )
     ]
 

@@ -68,6 +68,36 @@ class LogitFigures:
         return self.values["r_v"]
 
     @property
+    def real(self) -> str:
+        """The kind of real images that stand against generated ones: "training", or "heldout" without any."""
+        return "training" if "training" in self.by_kind else "heldout"
+
+    def auc(self, kind: str) -> float:
+        """Share of pairs of a real and a generated image in which the real one has the higher logit; ties half.
+
+        Args:
+            kind: Of the real images.
+        """
+        real, generated = self.by_kind[kind], self.by_kind["generated"].sort().values
+        below = torch.searchsorted(generated, real) + torch.searchsorted(
+            generated, real, right=True
+        )
+        return float(below.double().mean()) / (2 * len(generated))
+
+    @property
+    def accuracy(self) -> float:
+        """Mean of the share of real images above 0 and that of generated ones below."""
+        right = (self.by_kind[self.real] > 0).double(), (self.by_kind["generated"] < 0).double()
+        return float(sum(side.mean() for side in right)) / 2
+
+    @property
+    def separation(self) -> float:
+        """Distance of the mean logits of real and generated images, in their root mean square deviation."""
+        sides = [self.by_kind[kind].double() for kind in (self.real, "generated")]
+        spread = (sum(side.var(correction=0) for side in sides) / 2) ** 0.5
+        return float((sides[0].mean() - sides[1].mean()) / spread)
+
+    @property
     def heldout_gap_in_standard_errors(self) -> float:
         """Mean training logit minus mean held-out logit over the standard error of that difference, or nan."""
         sides = [self.by_kind.get(kind) for kind in ("training", "heldout")]
@@ -105,6 +135,9 @@ class LogitFigures:
                 "share_above_0": float((exact > 0).double().mean()),
                 "histogram": shares[kind].tolist(),
             }
+            if kind != "generated":
+                record[kind]["auc"] = self.auc(kind)
         values = {key: self.values[key] for key in ("r_t", "r_v", "r_relative")}
+        values |= {"accuracy": self.accuracy, "separation": self.separation}
         defined = {key: value if math.isfinite(value) else None for key, value in values.items()}
         return {**record, "histogram_edges": edges.tolist(), **defined}

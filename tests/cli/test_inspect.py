@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from torchvision.models import mobilenet_v3_small
 
 from adavit.diagnostics.discriminator import inspection
 from adavit.runs.checkpoint import load_checkpoint
@@ -15,6 +17,14 @@ from tests.cli.conftest import TINY, Adavit
 pytestmark = pytest.mark.usefixtures("few_shown")
 
 ALL = ["attention.png", "images.png", "inspection.json", "logits.png", "patches.png"]
+
+
+@pytest.fixture
+def mobilenet(tmp_path: Path) -> Path:
+    path = tmp_path / "mobile.pth"
+    torch.manual_seed(0)
+    torch.save(mobilenet_v3_small(weights=None).state_dict(), path)
+    return path
 
 
 @pytest.fixture
@@ -112,6 +122,52 @@ def test_a_resnet_gets_what_applies_to_it(adavit: Adavit, pictures: Path) -> Non
     record = json.loads(Path("run/diagnostics/inspection.json").read_text())
     assert "encoder" not in record
     assert record["logits"]["generated"]["images"] == 8
+
+
+def test_a_critic_on_frozen_features_is_asked_head_by_head(
+    adavit: Adavit, pictures: Path, mobilenet: Path
+) -> None:
+    flags = ["--features", f"torchvision:mobilenet_v3_small:{mobilenet}", "--cond"]
+    flags += ["--set", "features.mixing=scales", "--val-fraction", "0.25"]
+    trained = adavit("train", "--data", pictures, "--out", "run", *flags, *TINY)
+    assert trained.code == 0, trained.err
+    seen = adavit("inspect", "run", "--images", "9")
+    assert seen.code == 0, seen.err
+    lines = seen.out.splitlines()
+    title = "Heads on maps of mobilenet_v3_small, which sees images of 64 px:"
+    head, *rows = lines[lines.index(title) + 2 :][:4]
+    assert head.split() == (
+        "mean logit training held-out generated apart AUC training AUC held-out right r_t r_v".split()
+    )
+    assert [row.split()[0] for row in rows] == ["discriminator", "features.1", "features.3"]
+    record = json.loads(Path("run/diagnostics/inspection.json").read_text())
+    features = record["features"]
+    assert (features["network"], features["side"]) == ("mobilenet_v3_small", 64)
+    assert features["heads"]["features.3"]["places"] == [5, 5]
+    shown = f"{features['heads']['features.3']['generated']['mean']:+.2f}"
+    assert rows[2].split()[3] == shown
+    # What the checkpoint holds, not heads that were drawn: another training gives other verdicts.
+    state = load_checkpoint(Path("run/checkpoint.pt"))
+    state["features"]["heads.1.readout.bias"].add_(1.0)
+    save_checkpoint(Path("moved.pt"), state)
+    assert adavit("inspect", "moved.pt", "--images", "9", "--out", "moved").code == 0
+    moved = json.loads(Path("moved/inspection.json").read_text())["features"]["heads"]
+    assert moved["features.1"] == features["heads"]["features.1"]
+    assert moved["features.3"] != features["heads"]["features.3"]
+
+    torch.manual_seed(1)
+    torch.save(mobilenet_v3_small(weights=None).state_dict(), mobilenet)
+    for reason in ("has other weights than the run began with", "names no file"):
+        without = adavit("inspect", "run", "--images", "9", "--out", "without")
+        assert without.code == 0, without.err
+        (line,) = [line for line in without.out.splitlines() if "frozen features" in line]
+        assert line.startswith("Warning: left out is what the heads on frozen features say: ")
+        assert reason in line
+        assert "leave --features out" not in line
+        record = json.loads(Path("without/inspection.json").read_text())
+        assert "features" not in record
+        assert record["logits"]["generated"]["images"] == 9
+        mobilenet.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize(

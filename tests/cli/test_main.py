@@ -45,6 +45,17 @@ def test_every_command_is_there_and_explains_itself(adavit: Adavit, name: str) -
     assert re.search(rf"^  {name} ", listed, flags=re.MULTILINE)
 
 
+@pytest.mark.parametrize("command", ["pretrain", "generate", "inspect run"])
+def test_a_flag_of_training_is_not_taken_for_a_slip_elsewhere(adavit: Adavit, command: str) -> None:
+    outcome = adavit(*command.split(), "--features", "torchvision:resnet18")
+    assert outcome.code == 2
+    told = "--features is an option of adavit train, which adavit"
+    assert f"{told} {command.split()[0]} does not have. Leave it out." in outcome.err
+    assert "Did you mean" not in outcome.err
+    assert "'--features'" in adavit("train", "--featurs", "x").err
+    assert "option of adavit train" not in adavit(*command.split(), "--nothing").err
+
+
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [

@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import mobilenet_v3_small, resnet18
 
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.models.fitting import resized_grid
 from adavit.runtime.console import SilentConsole
 from adavit.training.passes.streams import StepStreams
-from adavit.training.start.build import build_step
+from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.transfer import TransferSource, read_source, transfer
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -197,12 +198,64 @@ def test_what_is_no_run_is_code_2_before_anything_is_made(
     assert not Path("runs").exists()
 
 
+@pytest.fixture
+def networks(tmp_path: Path) -> dict[str, str]:
+    """Two files of weights for one network, and one for another."""
+    kinds = {"own": mobilenet_v3_small, "other weights": mobilenet_v3_small, "other": resnet18}
+    named = {}
+    for seed, (key, make) in enumerate(kinds.items()):
+        torch.manual_seed(seed)
+        torch.save(make(weights=None).state_dict(), tmp_path / f"{seed}.pth")
+        named[key] = f"torchvision:{make.__name__}:{tmp_path / f'{seed}.pth'}"
+    return named
+
+
+def test_heads_on_the_same_frozen_features_are_taken_over(
+    adavit: Adavit, pictures: Path, networks: dict[str, str]
+) -> None:
+    train = ["train", "--data", pictures, *QUIET]
+    flags = ["--features", networks["own"], "--set", "features.side=32"]
+    first = adavit(*train, *flags, "--out", "with")
+    assert first.code == 0, first.err
+    assert adavit(*train, "--out", "without").code == 0
+    trained = checkpoint("with")["features"]
+    count = len(trained)
+
+    def begin(source: str, **features: object) -> tuple[AdversarialStep, list[str]]:
+        stored = read_config_file(Path("with/config.yaml"))
+        changes = {"features": {"seen": [], **features}, "run": {"seed": 7}}
+        config = build_config([stored, changes, {"training": {"transfer": source}}])
+        start = read_start(config)
+        return first_step(prepare(start.noted_in(config), SilentConsole()), start)
+
+    step, notes = begin("with")
+    assert notes[-1] == f"Transferred {count} of {count} tensors of the heads on frozen features."
+    assert step.features is not None
+    torch.testing.assert_close(step.features.critic.state_dict(), trained, rtol=0, atol=0)
+    _, notes = begin("with", width=8)
+    assert "tensors of the heads on frozen features; newly initialised: heads.0" in notes[-1]
+    there = "those to start from look through torchvision:mobilenet_v3_small"
+    for source, changes, reason in (
+        ("with", {"mixing": "channels"}, "those to start from have another features.mixing"),
+        ("with", {"network": networks["other weights"]}, f"{there} with other weights"),
+        ("with", {"network": networks["other"], "maps": 1}, there),
+        ("without", {}, "the run to start from has none"),
+    ):
+        step, notes = begin(source, **changes)
+        assert notes[-1] == f"Newly initialised: the heads on frozen features; {reason}."
+        assert step.features is not None
+        name = "heads.0.readout.parametrizations.weight.original"
+        assert not torch.equal(step.features.critic.state_dict()[name], trained[name])
+    _, notes = begin("with", network=None)
+    assert not [note for note in notes if "heads" in note]
+
+
 def test_a_run_of_which_nothing_fits_is_an_error(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     step = step_of("first")
     networks = {n: {"odd": torch.zeros(3)} for n in ("generator", "discriminator", "average")}
     with pytest.raises(UserError, match="of which nothing fits"):
-        transfer(step, TransferSource(networks, seen=(), warning=""))
+        transfer(step, TransferSource(networks, critic_saw="", seen=(), warning=""))
 
 
 def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> None:

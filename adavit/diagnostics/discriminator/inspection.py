@@ -2,7 +2,7 @@
 
 All images are shown as they are, without augmentation, while in training the discriminator sees them
 augmented. A convolutional discriminator has no attention, positions and patches; of it the logits and the saliency
-are shown.
+are shown. A critic on frozen features beside it is asked head by head.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.diagnostics.discriminator.feature_heads import judge
 from adavit.diagnostics.discriminator.inspected_images import (
     ImagesOfOneKind,
     InspectedImages,
@@ -84,6 +85,19 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
     for kind, side in compared.items():
         norms, looks[kind] = _saliency(run, side, logits.by_kind[kind], device)
         record["saliency"][kind] = {"images": len(norms), "gradient_norm": _moments(norms)}
+
+    if run.critic is not None:
+        inspection.console.activity("asking the heads on frozen features", 1, 2)
+        heads = judge(run.critic.to(device), inspected, device)
+        (network,) = run.critic.frozen
+        record["features"] = {
+            "network": network.architecture,
+            "side": network.side,
+            "heads": heads.as_record(),
+        }
+        alarms_of_logits += heads.alarms()
+        for kind, look in looks.items():
+            looks[kind] = replace(look, places=heads.maps(kind, SHOWN))
 
     pictures = {"logits.png": draw_logits(logits, f"{run.name}: logits without augmentation")}
     discriminator = run.discriminator

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -75,7 +75,11 @@ HIGHEST = 0.99
 """Saliency is shown up to this quantile: single pixels would leave the rest black."""
 
 ROLLOUT_LEGEND = "rollout: blue little attention, yellow much"
+PLACES_LEGEND = "places: blue are taken for real, red for generated; full colour is a logit of"
 SALIENCY_LEGEND = "saliency: black pixels hardly move the logit, white ones most"
+
+TINY = torch.finfo(torch.float64).tiny
+"""Divides maps of zeros instead of their top."""
 
 COLOUR_SHARE = 0.6
 """Of colour in a map over a grey image: the image must still be seen."""
@@ -86,19 +90,21 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True)
 class LookedAt:
-    """Images of one kind with their logits, saliency and attention rollout.
+    """Images of one kind with their logits, saliency, attention rollout and the verdicts on their places.
 
     Attributes:
         images: Images [N, C, H, W] in [-1, 1].
         logits: Their logits [N].
         saliency: Maps [N, H, W], >= 0.
         rollout: Maps [N, rows, columns], >= 0; None without attention.
+        places: Logits [N, rows, columns] of each head of a critic on frozen features, by what it looks at.
     """
 
     images: Tensor
     logits: Tensor
     saliency: Tensor
     rollout: Tensor | None = None
+    places: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
@@ -111,7 +117,11 @@ def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
     Returns:
         The content of a PNG file.
     """
-    panels = {kind: _panels(look) for kind, look in looks.items()}
+    tops = {
+        head: max(float(look.places[head].abs().max()) for look in looks.values())
+        for head in next(iter(looks.values())).places
+    }
+    panels = {kind: _panels(look, tops) for kind, look in looks.items()}
     width = sum(len(side) for side in panels.values())
     rows = max(len(look.images) for look in looks.values())
     figure = new_figure(TILE_INCHES * width + 0.8, (TILE_INCHES + 0.2) * rows + 0.7, title)
@@ -126,17 +136,25 @@ def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
             grid[0, column].set_title(named, fontsize=8)
             for row, tile in enumerate(tiles):
                 grid[row, column].imshow(tile, interpolation="nearest")
-        for row, logit in enumerate(look.logits.tolist()):
-            grid[row, first].set_xlabel(f"logit {logit:+.2f}", fontsize=7, labelpad=1)
+            verdicts = look.places[heading].mean(dim=(1, 2)) if heading in look.places else None
+            _write_logits(list(grid[:, column]), look.logits if column == first else verdicts)
         first += len(side)
     legend = [SALIENCY_LEGEND]
     if any(look.rollout is not None for look in looks.values()):
         legend.insert(0, ROLLOUT_LEGEND)
+    if tops:
+        scales = ", ".join(f"{top:.2g} ({head})" for head, top in tops.items())
+        legend.append(f"{PLACES_LEGEND} {scales}, and below is the mean of the places")
     _explain(figure, *legend)
     return png_of(figure)
 
 
-def _panels(look: LookedAt) -> dict[str, list[np.ndarray]]:
+def _write_logits(column: Sequence[Axes], logits: Tensor | None) -> None:
+    for axis, logit in zip(column, [] if logits is None else logits.tolist(), strict=False):
+        axis.set_xlabel(f"logit {logit:+.2f}", fontsize=7, labelpad=1)
+
+
+def _panels(look: LookedAt, tops: Mapping[str, float]) -> dict[str, list[np.ndarray]]:
     """Columns of RGB tiles by heading."""
     originals = [pixels(image) for image in look.images]
     panels = {"image": originals}
@@ -147,28 +165,44 @@ def _panels(look: LookedAt) -> dict[str, list[np.ndarray]]:
             over_grey(image, to_top(light)) for image, light in zip(originals, maps, strict=True)
         ]
     panels["saliency"] = [_glow(to_top(light)) for light in look.saliency]
+    for head, logits in look.places.items():
+        scaled = (0.5 + logits / (2 * max(tops[head], TINY))).numpy()
+        panels[head] = [
+            over_grey(image, spread(light, image.shape[:2]), "RdBu")
+            for image, light in zip(originals, scaled, strict=True)
+        ]
     return panels
 
 
 def to_top(light: Tensor) -> np.ndarray:
     """Divides a map [H, W] >= 0 by its `HIGHEST` quantile and clamps it at 1; zeros stay zeros."""
-    top = light.double().quantile(HIGHEST).clamp(min=torch.finfo(torch.float64).tiny)
+    top = light.double().quantile(HIGHEST).clamp(min=TINY)
     return np.asarray((light.double() / top).clamp(max=1).numpy())
 
 
-def over_grey(image: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """A map in colours from blue over green to yellow, over its image in grey.
+def spread(light: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """A map [rows, columns] at the size of its image [H, W]: each pixel has the value of the place that it is in."""
+    rows, columns = (
+        np.arange(pixels) * places // pixels
+        for pixels, places in zip(size, light.shape, strict=True)
+    )
+    return light[rows][:, columns]
+
+
+def over_grey(image: np.ndarray, light: np.ndarray, colours: str = "viridis") -> np.ndarray:
+    """A map in colours over its image in grey.
 
     Args:
         image: RGB bytes [H, W, 3].
         light: The map [H, W], in [0, 1].
+        colours: matplotlib's name for them; its own go from blue over green to yellow.
 
     Returns:
         RGB bytes [H, W, 3]: `COLOUR_SHARE` of them colour.
     """
     grey = image.astype(np.float64) @ LUMA  # [H, W]
-    colours = 255 * colormaps["viridis"](light)[:, :, :3]
-    return np.rint(COLOUR_SHARE * colours + (1 - COLOUR_SHARE) * grey[:, :, None]).astype(np.uint8)
+    shades = 255 * colormaps[colours](light)[:, :, :3]
+    return np.rint(COLOUR_SHARE * shades + (1 - COLOUR_SHARE) * grey[:, :, None]).astype(np.uint8)
 
 
 def _glow(light: np.ndarray) -> np.ndarray:

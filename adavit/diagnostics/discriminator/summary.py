@@ -9,6 +9,13 @@ LOGITS_LEGEND = (
     "logits: higher is more real. above 0: the share that is taken for real. |gradient|: how strongly"
     " the logit answers to the pixels."
 )
+HEADS_LEGEND = (
+    "a head's logit of an image is the mean over its places. apart: real and generated ones, in"
+    " standard deviations. AUC: the share of pairs with a generated"
+    " image of which the real one has the higher logit, 50% by chance. right: images on their side of 0. r_t: mean sign"
+    " of training images' logits. r_v: how far held-out images lie on the way from training (0) to"
+    " generated ones (1); it rises as training images are learnt by heart."
+)
 ENCODER_LEGEND = (
     "entropy: 1 where attention is even, 0 where a token looks at one other alone; largest logit:"
     " of the attention, a large one makes it so; distance: how far off it looks; token cosine: 1"
@@ -34,9 +41,27 @@ def summarise_inspection(record: dict[str, Any]) -> str:
         "",
         *aligned(rows, right=range(1, 6)),
     ]
-    lines += ["", LOGITS_LEGEND, "", *_encoder_lines(record)]
+    lines += ["", LOGITS_LEGEND, *_head_lines(record), "", *_encoder_lines(record)]
     alarms = [f"Warning: {alarm}" for alarm in record["alarms"]]
     return "\n".join([*lines, "", *(alarms or ["No alarm."])])
+
+
+def _head_lines(record: dict[str, Any]) -> list[str]:
+    if "features" not in record:
+        return []
+    found = record["features"]
+    judges = {"discriminator": record["logits"], **found["heads"]}
+    rows = [["mean logit", "training", "held-out", "generated"]]
+    rows[0] += ["apart", "AUC training", "AUC held-out", "right", "r_t", "r_v"]
+    for name, figures in judges.items():
+        sides = [figures.get(kind, {}) for kind in NAMES]
+        means = [_shown(side.get("mean"), "+.2f") for side in sides]
+        means.append(_shown(figures["separation"], "+.1f"))
+        pairs = [_shown(side.get("auc"), ".0%") for side in sides[:2]]
+        signs = [_shown(figures["r_t"], "+.2f"), _shown(figures["r_v"], "+.2f")]
+        rows.append([name, *means, *pairs, _shown(figures["accuracy"], ".0%"), *signs])
+    title = f"Heads on maps of {found['network']}, which sees images of {found['side']} px:"
+    return ["", title, "", *aligned(rows, right=range(1, 10)), "", HEADS_LEGEND]
 
 
 def _encoder_lines(record: dict[str, Any]) -> list[str]:
@@ -64,8 +89,8 @@ def _encoder_lines(record: dict[str, Any]) -> list[str]:
     return [*lines, "", ENCODER_LEGEND]
 
 
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+def _shown(value: float | None, form: str = ".3g") -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 def _cells(texts: list[str]) -> list[str]:

@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from adavit.build.augmentation import build_probability
 from adavit.build.networks import build_networks
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError, first_line
+from adavit.features.critic import FeatureCritic
 from adavit.models import Generator
 from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
 from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.training.progress import Progress
+from adavit.training.start.features import build_critic, find_features
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,20 @@ class InspectedRun:
         folder: The run directory, or the folder of the checkpoint.
         config: The complete settings of the run.
         discriminator: In evaluation mode, without gradients of its weights.
+        critic: The critic on frozen features beside it, likewise; None without one, and where its network
+            cannot be had.
         generator: The average of the same moment, likewise.
         images: Real images seen.
         data_fingerprint: Digest of the images it was trained on.
-        warnings: That it is not the newest checkpoint, and what the control of p has to say.
+        warnings: That it is not the newest checkpoint, what the control of p has to say, and why there is
+            no critic where the run has one.
     """
 
     name: str
     folder: Path
     config: ResolvedConfig
     discriminator: nn.Module
+    critic: FeatureCritic | None
     generator: Generator
     images: int
     data_fingerprint: str
@@ -56,10 +62,16 @@ def read_inspected_run(source: str) -> InspectedRun:
     path, state = loaded.path, loaded.state
     try:
         config = ResolvedConfig.model_validate(state.get("config"))
-        generator, discriminator = build_networks(config, **_shape(state))
+        shape = _shape(state)
+        critic, left_out = _critic(config, shape["num_classes"])
+        alone = config.discriminator.kind == "projected"
+        if alone and critic is None:
+            raise UserError(left_out)
+        generator, discriminator = build_networks(config, **shape, critic=critic)
         probability = build_probability(config.augment)
         progress = Progress()
         restore({"discriminator": discriminator, "average": generator}, state)
+        restore({} if critic is None or alone else {"features": critic}, state)
         restore({"probability": probability, "progress": progress}, state)
     except (DoesNotFit, ValidationError) as error:
         raise UserError(
@@ -71,12 +83,41 @@ def read_inspected_run(source: str) -> InspectedRun:
         name=source,
         folder=path.parent,
         config=config,
-        discriminator=discriminator.eval().requires_grad_(False),
+        discriminator=(_PerImage(discriminator) if alone else discriminator)
+        .eval()
+        .requires_grad_(False),
+        critic=None if critic is None else critic.eval().requires_grad_(False),
         generator=generator.eval().requires_grad_(False),
         images=progress.images,
         data_fingerprint=str(state.get("fingerprint")),
-        warnings=[*filter(None, [loaded.warning]), *probability.alarms().values()],
+        warnings=[*filter(None, [loaded.warning, left_out]), *probability.alarms().values()],
     )
+
+
+class _PerImage(nn.Module):
+    """A discriminator of places as one of images: the mean of their logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        verdicts: Tensor = self.network(images, labels)
+        return verdicts.mean(dim=1)
+
+
+def _critic(config: ResolvedConfig, num_classes: int) -> tuple[FeatureCritic | None, str]:
+    """The critic on frozen features, untrained, and why there is none although the run has one."""
+    try:
+        found = find_features(config.features, otherwise="put it back where it was")
+        if found is None:
+            return None, ""
+        seed = config.run.seed
+        return build_critic(
+            config.features, found, num_classes=num_classes, seed=seed, san=config.training.san
+        ), ""
+    except UserError as error:  # the discriminator can be looked at without
+        return None, f"left out is what the heads on frozen features say: {error}"
 
 
 def _load(path: Path) -> LoadedCheckpoint:

@@ -253,6 +253,8 @@ def read_tensors(
     except pickle.UnpicklingError as error:
         fault = "is damaged or holds pickled objects, which are never loaded"
         raise unfit(named, fault, wanted, otherwise) from error
+    except (EOFError, LookupError) as error:  # what pickle says of a stream that is not its own
+        raise unfit(named, "is empty or of another format", wanted, otherwise) from error
     except Exception as error:
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:100]
         raise unfit(named, f"cannot be read ({fault})", wanted, otherwise) from error

@@ -120,12 +120,14 @@ def read_start(config: RunConfig) -> Start:
     Raises:
         UserError: If it cannot be used.
     """
-    training, features = config.training, find_features(config.features)
+    training, resolution = config.training, config.given("data.resolution")
+    features = find_features(config.features, resolution=resolution)
     own = () if features is None else (features.identity,)
     if training.transfer is not None:
         source = read_source(training.transfer)
         seen = dict.fromkeys((*source.seen, *own))
-        return Start(lambda step, config: transfer(step, source), tuple(seen), features)
+        sees = "" if features is None else features.identity
+        return Start(lambda step, config: transfer(step, source, sees), tuple(seen), features)
     if training.init_discriminator is not None:
         trunk = read_trunk(training.init_discriminator)
         return Start(lambda step, config: [start_from(trunk, step, config)], own, features)

@@ -7,13 +7,16 @@ import torch
 from torch import Tensor
 
 from adavit.build.augmentation import build_pipe
+from adavit.config.auto import features_side
 from adavit.config.features import FeaturesConfig
 from adavit.config.run import ResolvedConfig
+from adavit.config.section import AUTO
 from adavit.data import BatchSampler
 from adavit.errors import UserError
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
 from adavit.features.ground import on_random_ground
+from adavit.features.weights import OTHERWISE
 from adavit.models.slicing import slice_last_layers
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.training.objectives.feature_critic import FeatureObjective
@@ -23,11 +26,22 @@ from adavit.training.start.workload import Workload
 CALIBRATION_IMAGES = 512
 """Training images by which the maps are standardised."""
 
-_BATCH = 64
+_NAME_IT_ANEW = "name where it is now with --features LIBRARY:NAME:FILE"
+
+_BATCH = 16
+"""Of them at a time: without gradients so few take less memory than a step, whatever the network."""
 
 
-def find_features(features: FeaturesConfig) -> PretrainedNetwork | None:
+def find_features(
+    features: FeaturesConfig, *, resolution: int | None = None, otherwise: str | None = None
+) -> PretrainedNetwork | None:
     """The network that `features.network` names, with the file of its weights; None where it names none.
+
+    Args:
+        features: Of a run.
+        resolution: Of the images, where it is known before they are.
+        otherwise: What a user can do without the file, for messages. None: leave it out, or once the run has
+            begun name where it is now.
 
     Raises:
         UserError: If it cannot be had, its weights are no longer those that the run began with, or the side that
@@ -35,15 +49,25 @@ def find_features(features: FeaturesConfig) -> PretrainedNetwork | None:
     """
     if features.network is None:
         return None
-    found = find_network(features.network)
-    if isinstance(features.side, int):  # else it is chosen when the images are known
-        found.taps(features.side, features.maps)
+    if otherwise is None:
+        otherwise = _NAME_IT_ANEW if features.seen else OTHERWISE
+    try:
+        found = find_network(features.network)
+    except UserError as error:
+        raise UserError(str(error).replace(OTHERWISE, otherwise)) from None
+    side: object = features.side
+    if side == AUTO and resolution is not None:
+        side = features_side(features.network, resolution)
+    if isinstance(side, int):  # else it is chosen when the images are known
+        found.taps(side, features.maps)
     if features.seen and found.identity not in features.seen:
         raise UserError(
             f"features.network {features.network} has other weights than the run began with (sha256"
             " in features.seen of its config.yaml), expected the same. Restore the file, or start a"
             " new run."
         )
+    if not features.seen:  # no digest vouches for the file
+        found.check()
     return found
 
 
@@ -81,9 +105,12 @@ def build_critic(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))
-        critic = FeatureCritic(
-            network, mixing=features.mixing, width=features.width, num_classes=num_classes
-        )
+        try:
+            critic = FeatureCritic(
+                network, mixing=features.mixing, width=features.width, num_classes=num_classes
+            )
+        except ValueError as error:
+            raise UserError(str(error)) from None
     if san:
         slice_last_layers(critic)
     return critic

@@ -2,7 +2,8 @@
 
 At a glance it is a lower bound, by a formula. Where that comes near to what there is, the passes of a step are
 gone through with tensors that have shapes and no content (torch's device "meta"), and what is alive at
-the same time is counted. Benchmark figures are in `benchmarks/results/step_memory_cpu.md`.
+the same time is counted. Benchmark figures are in `benchmarks/results/step_memory_cpu.md`. A critic on frozen features
+has no formula: it is counted, unless there is room for the largest.
 """
 
 import contextlib
@@ -19,6 +20,8 @@ from adavit.build.networks import build_networks
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
+from adavit.features.choice import find_network
+from adavit.features.critic import FeatureCritic
 from adavit.models import Generator
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.memory import free_bytes
@@ -41,6 +44,13 @@ WEIGHT_COPIES = 5
 NEAR = 16
 """Steps take up to so many times the lower bound: what has more room than that is not counted, which takes half a
 second."""
+
+LARGEST_FROZEN = 3 * 2**29
+"""Bytes of the weights of the largest network that is looked through (ViT-L/14: 1.2 GB), and some."""
+
+PIXEL_SEEN = 16 * 2**10
+"""Bytes that such a network keeps of each pixel that it sees, at the most: counted are 0.4 (MobileNet) to 1.9 kB
+(ResNet-50), and 26 vectors a token make 13 kB of ViT-L/14."""
 
 HOPELESS = 4
 """Where the lower bound is so many times what there is, nothing is counted either: networks may be of any size."""
@@ -93,15 +103,23 @@ def counted_bytes(config: ResolvedConfig) -> int:
     training, side, count = config.training, config.data.resolution, COUNTED_IMAGES
     count = min(count, _microbatch(config))
     with torch.device("meta"):
-        generator, discriminator = build_networks(config, image_channels=3, num_classes=0)
+        critic = _critic(config)
+        generator, discriminator = build_networks(
+            config, image_channels=3, num_classes=0, critic=critic
+        )
         real = torch.empty(count, 3, side, side, requires_grad=True)
         latents = torch.empty(count, config.generator.latent_dim)
-    weights = [sum(p.nbytes for p in net.parameters()) for net in (generator, discriminator)]
-    once = 2 * sum(weights)  # with gradients
-    with LiveBytes([*generator.parameters(), *discriminator.parameters()]) as live:
-        _passes(config, generator, discriminator, real, latents)
+    frozen = [] if critic is None else [*critic.buffers(), *_all_of(critic.frozen[0])]
+    if config.discriminator.kind == "projected":
+        critic = None  # not beside the discriminator, but within it
+    judges = nn.ModuleList([discriminator] if critic is None else [discriminator, critic])
+    weights = [sum(p.nbytes for p in net.parameters()) for net in (generator, judges)]
+    fixed = sum(tensor.nbytes for tensor in frozen)
+    once = 2 * sum(weights) + fixed  # with gradients
+    with LiveBytes([*generator.parameters(), *judges.parameters(), *frozen]) as live:
+        _passes(config, generator, discriminator, critic, real, latents)
     per_microbatch = (live.peak - once) * _microbatch(config) // count
-    copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1]
+    copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1] + fixed
     return per_microbatch + copies + 4 * real[0].numel() * training.batch
 
 
@@ -118,6 +136,21 @@ def expected_bytes(config: ResolvedConfig) -> int:
     return int(OVERHEAD * counted_bytes(config))
 
 
+def features_bytes(config: ResolvedConfig) -> int:
+    """The part of `expected_bytes` that a critic on frozen features adds: weights, activations and heads.
+
+    Args:
+        config: Of the run.
+
+    Raises:
+        RuntimeError: As `counted_bytes`.
+        ValueError: Likewise.
+    """
+    unseen = config.features.model_copy(update={"network": None})
+    plain = config.model_copy(update={"features": unseen})
+    return expected_bytes(config) - expected_bytes(plain)
+
+
 def check_memory(config: ResolvedConfig, device: torch.device) -> None:
     """Refuses a run whose steps cannot fit.
 
@@ -129,7 +162,7 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
         RunError: If a step needs more memory than there is.
     """
     needed, free = least_bytes(config), free_bytes(device)
-    if free is None or NEAR * needed <= free:
+    if free is None or NEAR * needed + _most_for_features(config) <= free:
         return
     certain, qualifier = needed, "at least"
     plain = config.training.precision == "float32" and not config.training.compile
@@ -200,6 +233,7 @@ def _passes(
     config: ResolvedConfig,
     generator: Generator,
     discriminator: nn.Module,
+    critic: FeatureCritic | None,
     real: Tensor,
     latents: Tensor,
 ) -> None:
@@ -212,6 +246,16 @@ def _passes(
     true = discriminator(real, twice_differentiable=r1)
     g_loss = loss.generator(false, true).mean()
     d_loss = loss.discriminator(true, false).mean()
+    heads: list[nn.Parameter] = []
+    if critic is not None:
+        heads = [weight for weight in critic.parameters() if weight.requires_grad]
+        with torch.no_grad():
+            maps = critic.maps(real)
+        pairs = zip(critic(generated), critic.judge(maps, None), strict=True)
+        plays = LOSSES[config.features.loss]
+        for fake, shown in pairs:
+            g_loss = g_loss + plays.generator(fake, shown).mean()
+            d_loss = d_loss + plays.discriminator(shown, fake).mean()
     if training.path_length:
         styles = generator.mapping(latents[: (len(latents) + 1) // 2])
         styles = styles[:, None].repeat(1, generator.synthesis.style_count, 1)
@@ -222,7 +266,30 @@ def _passes(
     for due, logits, images in ((r1, true, real), (r2, false, generated)):
         if due:
             d_loss = d_loss + r1_penalty(logits, images).mean()
-    d_loss.backward(inputs=list(discriminator.parameters()))
+    weights = [weight for weight in discriminator.parameters() if weight.requires_grad]
+    d_loss.backward(inputs=[*weights, *heads])
+
+
+def _critic(config: ResolvedConfig) -> FeatureCritic | None:
+    """The heads on frozen features and their network, without weights."""
+    features = config.features
+    if features.network is None:
+        return None
+    network = find_network(features.network).unread(
+        side=features.side, maps=features.maps, class_token=features.class_token
+    )
+    return FeatureCritic(network, mixing=features.mixing, width=features.width, num_classes=0)
+
+
+def _most_for_features(config: ResolvedConfig) -> int:
+    features = config.features
+    if features.network is None:
+        return 0
+    return LARGEST_FROZEN + PIXEL_SEEN * _microbatch(config) * features.side**2
+
+
+def _all_of(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
 
 
 def _microbatch(config: ResolvedConfig) -> int:

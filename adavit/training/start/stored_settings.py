@@ -11,6 +11,9 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
 
+STAYS = {"features.network"}
+"""Files that a run has or has not; their content is checked where they are read."""
+
 
 def settings_in_file(directory: RunDirectory) -> Values | None:
     """The settings in config.yaml; None if it is lost, empty, or no settings at all."""
@@ -78,9 +81,7 @@ def check_unchanged(
         written = flatten(build_config([found]).as_dict())
     except UserError as error:
         raise UserError(f"{error}\n{remedy}") from None
-    differing = [
-        key for key in trained if key not in may_change and written.get(key) != trained[key]
-    ]
+    differing = changed_settings(written, trained, may_change=may_change)
     if differing:
         lines = [
             f"{key} is {written.get(key)!r} in {str(directory.config)!r}, but the run was trained"
@@ -88,3 +89,21 @@ def check_unchanged(
             for key in differing
         ]
         raise UserError("\n".join([*lines, remedy]))
+
+
+def changed_settings(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, may_change: Collection[str]
+) -> list[str]:
+    """Settings that differ and must not.
+
+    Args:
+        before: Values by key, such as "training.total_kimg".
+        after: Likewise.
+        may_change: Settings that may differ. Of those of `STAYS` what is there may move, but not come or go.
+    """
+    return [
+        key
+        for key, value in after.items()
+        if before.get(key) != value
+        and (key not in may_change or (key in STAYS and None in (before.get(key), value)))
+    ]

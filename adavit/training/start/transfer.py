@@ -6,7 +6,7 @@ counted from 4 pixels up, as those of the generator are.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +34,16 @@ class TransferSource:
     """The networks of a run.
 
     Attributes:
-        networks: States by name: generator, discriminator, average. Learned positions of a ViT come with the
-            grid of patches that they are of, as `GRID` of the discriminator.
+        networks: States by name: generator, discriminator, average, and "features", the heads on frozen
+            features, of a run that has some. Learned positions of a ViT come with the grid of patches that they
+            are of, as `GRID` of the discriminator.
+        critic_saw: Name and digest of the network that these heads are trained on; empty without them.
         seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
         warning: That they are of an older checkpoint, and why; empty if of the newest.
     """
 
     networks: dict[str, dict[str, Tensor]]
+    critic_saw: str
     seen: tuple[str, ...]
     warning: str
 
@@ -57,7 +60,12 @@ def read_source(path: Path) -> TransferSource:
     newest = _checkpoint_of(path)
     state = newest.state
     networks: dict[str, dict[str, Tensor]] = {}
-    for name in ("generator", "discriminator", "average"):
+    for name in (
+        "generator",
+        "discriminator",
+        "average",
+        *(["features"] if "features" in state else []),
+    ):
         tensors = state.get(name)
         if not isinstance(tensors, dict) or not all(
             isinstance(value, Tensor) for value in tensors.values()
@@ -68,8 +76,16 @@ def read_source(path: Path) -> TransferSource:
             )
         networks[name] = tensors
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
-    seen = networks_seen(mapping(state.get("config")))
-    return TransferSource(networks, seen, newest.warning)
+    config = mapping(state.get("config"))
+    seen = networks_seen(config)
+    return TransferSource(networks, _critic_saw(config, seen), seen, newest.warning)
+
+
+def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
+    """Which of the networks that a run has seen is its own; those before are of the runs it started from."""
+    named = str(mapping(config.get("features")).get("network"))
+    name = ":".join(named.split(":")[:2])
+    return next((each for each in reversed(seen) if each.partition(" ")[0] == name), "")
 
 
 def _checkpoint_of(path: Path) -> LoadedCheckpoint:
@@ -94,12 +110,13 @@ def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
     return {GRID: torch.tensor([side // patch] * 2)} if side and patch else {}
 
 
-def transfer(step: AdversarialStep, source: TransferSource) -> list[str]:
+def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "") -> list[str]:
     """Copies the tensors that fit by name and shape into the networks of a run.
 
     Args:
         step: Whose networks are filled.
         source: What `read_source` returned.
+        critic_sees: Name and digest of the network that the heads of the step judge by; empty without heads.
 
     Returns:
         A line for each network: how much was taken over, and what was not; before them the source's warning.
@@ -126,7 +143,30 @@ def transfer(step: AdversarialStep, source: TransferSource) -> list[str]:
             " fits. Use its resolution and sizes (its config.yaml), or leave --freeze-d out."
         )
     warning = [f"Warning: {source.warning}"] if source.warning else []
-    return [*warning, *(text for _, text in loaded.values())]
+    return [*warning, *(text for _, text in loaded.values()), *_heads(step, source, critic_sees)]
+
+
+def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> list[str]:
+    """Takes over heads that were trained on the same maps; a line about it, where the step has some."""
+    if step.features is None:
+        return []
+    critic = step.features.critic
+    offered = source.networks.get("features", {})
+    if not offered:
+        reason = "the run to start from has none"
+    elif source.critic_saw != critic_sees:
+        reason = f"those to start from look through {source.critic_saw.partition(' ')[0]}"
+        if source.critic_saw.partition(" ")[0] == critic_sees.partition(" ")[0]:
+            reason += " with other weights"
+    elif _mixed(offered) != _mixed(critic.state_dict()):
+        reason = "those to start from have another features.mixing"
+    else:
+        return [_load("heads on frozen features", critic, offered)[1]]
+    return [f"Newly initialised: the heads on frozen features; {reason}."]
+
+
+def _mixed(state: Mapping[str, Tensor]) -> set[str]:
+    return {name for name in state if name.startswith("mixing.")}
 
 
 def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[set[str], str]:

@@ -45,6 +45,11 @@ def test_only_slips_are_taken_for_a_setting(key: str, meant: str | None) -> None
             "discriminator.stem is not a setting of the resnet discriminator, but of vit. Leave it out, or set"
             " discriminator.kind to vit.",
         ),
+        ({"features": {"std": [0.2]}}, "features.std is [0.2], expected a list of 3. Change"),
+        (
+            {"features": {"mean": [0, 0, 0, 0]}},
+            "features.mean is [0, 0, 0, 0], expected a list of 3. Change",
+        ),
         (
             {"discriminator": {"kind": "vit", "form": "plain"}},
             "discriminator.form is not a setting of the vit discriminator, but of resnet.",

@@ -50,3 +50,16 @@ def test_the_penalty_of_a_slipped_exponent_is_named() -> None:
         "training.r1_gamma is 1e+38, far outside of 0 to 10000, beyond which the loss is nothing"
         " else, and may overflow. Check the number.",
     ]
+
+
+def test_settings_of_a_critic_that_is_not_there_are_named() -> None:
+    assert absurd_settings(resolved({"features": {"side": 64, "seen": ["some network"]}})) == []
+    critic = {"features": {"p": 0.3, "side": 96, "network": "torchvision:resnet18"}}
+    assert absurd_settings(resolved(critic)) == []
+    for settings, expected in (
+        ({"p": 0.3}, "features.p is given, but no critic that it could change"),
+        ({"side": 96, "maps": 1}, "features.side and features.maps are given, but no critic"),
+    ):
+        (sentence,) = absurd_settings(resolved({"features": settings}))
+        assert sentence.startswith(expected)
+        assert sentence.endswith("Give --features, or leave it out.")

@@ -6,9 +6,9 @@ from adavit.features.architectures import ARCHITECTURES, blocks_of, patch_of
 from adavit.features.network import FrozenNetwork
 
 
+@pytest.mark.parametrize("side", [64, 96])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_channels_and_strides_are_those_of_the_network(name: str) -> None:
-    side = 96
+def test_channels_and_strides_are_those_of_the_network(name: str, side: int) -> None:
     taps, token = ARCHITECTURES[name].taps, ARCHITECTURES[name].class_token
     looked_at = taps if token is None else (*taps, token)
     maps = FrozenNetwork(name, side=side, taps=looked_at)(torch.zeros(1, 3, side, side))
@@ -17,8 +17,7 @@ def test_channels_and_strides_are_those_of_the_network(name: str) -> None:
     for tap, features in zip(taps, maps, strict=True):
         assert features.shape[1] == tap.channels, tap
         assert features.shape[2] == features.shape[3]
-        # Convolutions without padding lose a pixel or two.
-        assert side / tap.stride - 2 <= features.shape[3] <= side / tap.stride, tap
+        assert side / tap.stride - tap.lost <= features.shape[3] <= side / tap.stride, tap
 
 
 def test_taps_go_from_fine_to_coarse() -> None:
@@ -65,3 +64,8 @@ def test_of_maps_of_one_size_evenly_spread_ones_are_chosen() -> None:
     ]
     assert resnet.chosen(resnet.taps, 2) == resnet.taps[:2]
     assert resnet.maps(64, smallest=4) == resnet.taps[:3]
+    squeezenet = ARCHITECTURES[
+        "squeezenet1_1"
+    ]  # 15, 7 and 3 pixels a side of 64; 19, 9 and 4 of 80
+    assert squeezenet.maps(64, smallest=4) == squeezenet.taps[:2]
+    assert squeezenet.maps(80, smallest=4) == squeezenet.taps

@@ -58,12 +58,20 @@ def test_blocks_of_a_transformer_are_taken_evenly(tmp_path: Path) -> None:
             r"one of: squeezenet1_0.* Did you mean squeezenet1_[01]\?",
         ),
         ("torchvision:", "expected torchvision:NAME or timm:NAME, and :FILE behind it"),
-        ("keras:resnet18", "expected torchvision:NAME or timm:NAME"),
+        ("keras:resnet18", r"expected torchvision:NAME .* Did you mean torchvision:resnet18\?"),
+        ("keras:xyz", r"expected torchvision:NAME or timm:NAME, and [^?]*$"),
+        ("Torchvision:ResNet18:x.pth", r"Did you mean torchvision:resnet18\?"),
+        ("", r"is '', expected torchvision:NAME or timm:NAME, and [^?]*$"),
     ],
 )
 def test_what_is_no_network_is_named(requested: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         find_network(requested)
+
+
+def test_a_file_alone_is_answered_with_the_form_that_names_it(weights: Path) -> None:
+    with pytest.raises(UserError, match=f"name it as torchvision:NAME:{weights}"):
+        find_network(str(weights))
 
 
 def test_files_that_do_not_fit_are_refused(weights: Path, tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ def test_overfitting_is_told_from_few_images() -> None:
     sides = {"training": 2 + noise, "heldout": noise - 1, "generated": noise - 2}
     (alarm,) = overfitting_alarm(LogitFigures(sides))
     assert "75%" in alarm.message
+    assert alarm.message.startswith("the discriminator knows its training images by heart")
+    (other,) = overfitting_alarm(LogitFigures(sides), "the head", "or think")
+    assert other.message.startswith("the head knows")
+    assert other.message.endswith("Add data, augment more, or think.")
     assert overfitting_alarm(LogitFigures({**sides, "heldout": 1.5 + noise})) == []
     few = {"training": 2 + noise * 5, "heldout": torch.tensor([-9.0, 7.0]), "generated": noise - 2}
     assert overfitting_alarm(LogitFigures(few)) == []

@@ -37,6 +37,10 @@ def test_figures_of_logits() -> None:
     assert (record["r_t"], record["r_relative"]) == (1.0, 1.0)
     assert sum(record["generated"]["histogram"]) == pytest.approx(1.0)
     assert len(record["histogram_edges"]) == len(record["training"]["histogram"]) + 1
+    assert (record["training"]["auc"], record["heldout"]["auc"]) == (1.0, 1.0)
+    assert record["accuracy"] == 1.0
+    # Variances 0.5 and 0: their root mean is 0.5.
+    assert record["separation"] == pytest.approx((2 + 2) / 0.5)
     # Variances of the means: (2 / 3) / 4 and 2 / 2.
     expected = 2 / math.sqrt(1 / 6 + 1)
     assert figures.heldout_gap_in_standard_errors == pytest.approx(expected)
@@ -47,3 +51,20 @@ def test_figures_without_training_images_are_undefined_not_zero() -> None:
     record = figures.as_record()
     assert (record["r_t"], record["r_v"], record["r_relative"]) == (None, None, None)
     assert math.isnan(figures.heldout_gap_in_standard_errors)
+    assert (record["heldout"]["auc"], record["accuracy"]) == (1.0, 0.5)
+
+
+def test_the_auc_counts_pairs_and_ties_half() -> None:
+    stream = torch.Generator().manual_seed(3)
+    real, generated = (
+        torch.randint(shift, shift + 9, (count,), generator=stream).float()
+        for shift, count in ((2, 41), (0, 29))
+    )
+    differences = real[:, None] - generated
+    expected = ((differences > 0).double() + (differences == 0).double() / 2).mean()
+    figures = LogitFigures({"training": real, "generated": generated})
+    assert 0.5 < figures.auc("training") < 1
+    assert figures.auc("training") == pytest.approx(float(expected), abs=1e-12)
+    assert figures.values["r_relative"] == pytest.approx(2 * figures.auc("training") - 1)
+    right = ((real > 0).double().mean() + (generated < 0).double().mean()) / 2
+    assert figures.accuracy == pytest.approx(float(right))

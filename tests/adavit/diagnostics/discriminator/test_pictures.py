@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from adavit.diagnostics.discriminator.pictures import (
     SALIENCY_LEGEND,
     LookedAt,
     _explain,
+    _panels,
     draw_images,
     new_figure,
     over_grey,
+    spread,
     to_top,
 )
 
@@ -50,6 +53,10 @@ def test_colours_dots_and_dashes_are_explained_within_the_picture() -> None:
 def test_images_of_any_channels_are_drawn(channels: int) -> None:
     images = torch.rand(2, channels, 8, 8) * 2 - 1
     look = LookedAt(images, torch.tensor([1.0, -1.0]), torch.rand(2, 8, 8), torch.rand(2, 2, 2))
+    narrow = opened(draw_images({"heldout": look, "generated": look}, "a $title"))
+    judged = replace(look, places={"fine": torch.randn(2, 4, 4), "coarse": torch.zeros(2, 1, 1)})
+    broad = opened(draw_images({"heldout": judged, "generated": judged}, "a $title"))
+    assert broad.width == pytest.approx(narrow.width * (2 * 5 + 0.8) / (2 * 3 + 0.8), abs=1)
     few = LookedAt(images[:1], torch.tensor([0.0]), torch.zeros(1, 8, 8), torch.zeros(1, 2, 2))
     wide = opened(draw_images({"heldout": look, "generated": few}, "a $title"))
     assert wide.width > 2 * wide.height
@@ -80,3 +87,28 @@ def test_a_rollout_is_colour_over_its_image_in_grey() -> None:
     assert drawn[0, 0].tolist() == np.rint(0.6 * dark).tolist()
     np.testing.assert_allclose(drawn[0, 1], 0.6 * dark + 0.4 * 124.2, atol=1)
     np.testing.assert_allclose(drawn[0, 2], 0.6 * yellow + 0.4 * 124.2, atol=1)
+
+
+def test_a_place_is_as_large_as_its_part_of_the_image() -> None:
+    light = np.array([[0.0, 0.5], [1.0, 0.25]])
+    assert spread(light, (4, 6)).tolist() == [
+        *2 * [[0.0] * 3 + [0.5] * 3],
+        *2 * [[1.0] * 3 + [0.25] * 3],
+    ]
+    assert spread(light, (5, 5))[:, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 1.0]
+
+
+def test_places_taken_for_real_are_blue_and_those_taken_for_generated_red() -> None:
+    look = LookedAt(
+        -torch.ones(1, 3, 4, 4),
+        torch.zeros(1),
+        torch.zeros(1, 4, 4),
+        places={"fine": torch.tensor([[[3.0, -1.5], [0.0, 3.0]]])},
+    )
+    (tile,) = _panels(look, {"fine": 3.0})["fine"]
+    assert tile.shape == (4, 4, 3)
+    blue, white, red = tile[0, 0].tolist(), tile[3, 0].tolist(), tile[0, 3].tolist()
+    # The ends and the middle of RdBu, 60% over black.
+    np.testing.assert_allclose(blue, 0.6 * np.array([5, 48, 97]), atol=1)
+    np.testing.assert_allclose(white, 0.6 * np.array([247, 247, 247]), atol=1)
+    assert red[0] > 1.5 * red[2]

@@ -128,8 +128,9 @@ def test_weights_that_have_changed_or_gone_stop_a_resume_before_data_are_loaded(
     with pytest.raises(UserError, match="has other weights than the run began with"):
         adavit.resume(run, kimg=1)
     file.unlink()
-    with pytest.raises(UserError, match=r"squeeze\.pth names no file"):
+    with pytest.raises(UserError, match=r"squeeze\.pth names no file") as gone:
         adavit.resume(run, kimg=1)
+    assert str(gone.value).endswith("name where it is now with --features LIBRARY:NAME:FILE.")
 
 
 def loaded(*_: object, **__: object) -> None:
@@ -141,7 +142,10 @@ def read_config(run: Path) -> ResolvedConfig:
 
 
 def test_a_network_that_cannot_be_had_is_told_before_data_are_loaded(
-    tiny: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Callable[..., RunConfig],
+    tmp_path: Path,
+    features: dict,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("adavit.training.start.workload.load_images", loaded)
     monkeypatch.setitem(sys.modules, "timm", None)
@@ -152,8 +156,18 @@ def test_a_network_that_cannot_be_had_is_told_before_data_are_loaded(
         ({"network": "timm:any_network"}, r"pip install 'adavit\[timm\]'"),
         ({"network": vit, "side": 72}, "must be a multiple of the 16 px"),
         ({"network": vit, "side": 64, "maps": 5}, r"features\.maps is 5"),
+        # 3x3 pixels are too few, and 64 the side that follows from the resolution.
+        ({**features["features"], "maps": 3}, r"has 2 maps of at least 4x4 places"),
     ]:
         with pytest.raises(UserError, match=message):
+            adavit.train(tiny({"features": section, "data": {"resolution": 16}}))
+    pickled = ("pickled.pth", squeezenet1_1(weights=None), "holds pickled objects")
+    nested = ("nested.pth", {"state": {"a": torch.zeros(1)}}, "does not hold tensors by name")
+    foreign = ("foreign.pth", {"a": torch.zeros(1)}, "lacks 52 tensors")
+    for name, content, message in (pickled, nested, foreign):
+        torch.save(content, tmp_path / name)
+        section = {"network": f"torchvision:squeezenet1_1:{tmp_path / name}"}
+        with pytest.raises(UserError, match=rf"{message}.*, or leave --features out\."):
             adavit.train(tiny({"features": section}))
 
 
@@ -164,7 +178,8 @@ def test_a_start_reads_its_file_once_for_the_digest_and_builds_its_network_once(
 
     def counting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def called(*given: object, **named: object) -> Any:
-            counts[name] += 1
+            # What lies on "meta" has shapes and no weights: it takes no time.
+            counts[name] += torch.get_default_device().type != "meta"
             return function(*given, **named)
 
         return called
@@ -201,3 +216,27 @@ def test_weights_on_the_disk_are_offered_at_the_start_of_a_run_that_sees_through
     adavit.resume(run, kimg=0.016, console=console)
     adavit.train(tiny(features, quiet, {"run": {"out": str(tmp_path / "seeing")}}), console=console)
     assert offers() == 0
+
+
+def test_weights_may_move_between_a_run_and_its_continuation(
+    tiny: Callable[..., RunConfig], features: dict, tmp_path: Path
+) -> None:
+    run = adavit.train(
+        tiny(features, {"metrics": {"names": []}, "training": {"total_kimg": 0.008}})
+    )
+    file = Path(features["features"]["network"].removeprefix("torchvision:squeezenet1_1:"))
+    moved = f"torchvision:squeezenet1_1:{file.rename(tmp_path / 'moved.pth')}"
+    with pytest.raises(UserError, match=r"features\.network is None, but the run in"):
+        adavit.resume(run, features={"network": None})
+    adavit.resume(run, kimg=0.016, features={"network": moved})
+    assert read_config(run).features.network == moved
+    torch.save(squeezenet1_1(weights=None).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(UserError, match="has other weights than the run began with"):
+        adavit.resume(run, features=f"torchvision:squeezenet1_1:{tmp_path / 'other.pth'}")
+    settings = yaml.safe_load((run / "config.yaml").read_text())
+    settings["features"]["network"] = None
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(
+        UserError, match=r"features\.network is None in .*, but the run was trained"
+    ):
+        adavit.resume(run, kimg=0.024)

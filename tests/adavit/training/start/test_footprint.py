@@ -1,4 +1,6 @@
 import itertools
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +13,23 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
+from adavit.features.choice import find_network
+from adavit.features.critic import FeatureCritic
 from adavit.runtime.wording import size
 from adavit.training.objectives.build import build_extras
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.footprint import (
     CERTAIN,
     HOPELESS,
     NEAR,
+    OVERHEAD,
     LiveBytes,
     check_memory,
     counted_bytes,
     expected_bytes,
+    features_bytes,
     least_bytes,
 )
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -130,6 +137,15 @@ def test_what_cannot_be_counted_is_held_to_the_formula(
 def allocated(run: ResolvedConfig) -> int:
     """The most bytes that the allocator of torch has given out in a real step, from weights to moments."""
     side, batch = run.data.resolution, run.training.batch
+    features, objective, there = run.features, None, 0
+    if features.network is not None:  # made before: while it is cut off there is more of it
+        network = find_network(features.network).unread(
+            side=features.side, maps=features.maps, class_token=features.class_token
+        )
+        critic = FeatureCritic(network, mixing=features.mixing, width=features.width, num_classes=0)
+        objective = FeatureObjective(critic, LOSSES[features.loss], weight=1, pipe=None)
+        tensors = itertools.chain(critic.state_dict().values(), network.state_dict().values())
+        there = sum(tensor.nbytes for tensor in tensors)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         generator, discriminator = build_networks(run, image_channels=3, num_classes=0)
         average = GeneratorAverage(generator, half_life_kimg=5, ramp=None)
@@ -146,6 +162,7 @@ def allocated(run: ResolvedConfig) -> int:
             autocast=None,
             compiled=False,
             loss=LOSSES[run.training.loss],
+            features=objective,
             **build_extras(run.training, epoch_images=100, coarse=False),
         )
         for number in range(2):
@@ -156,7 +173,7 @@ def allocated(run: ResolvedConfig) -> int:
         for event in profiler.profiler.kineto_results.events()
         if event.name() == "[memory]"
     ]
-    return max(itertools.accumulate(changes))
+    return there + max(itertools.accumulate(changes))
 
 
 @pytest.mark.parametrize(
@@ -177,6 +194,54 @@ def test_what_is_counted_is_what_a_step_is_given(
 ) -> None:
     run = config({"discriminator": discriminator, "training": training})
     assert 0.7 < counted_bytes(run) / allocated(run) < 1.3
+
+
+@pytest.fixture
+def seeing(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Makes settings of a critic on a network of torchvision; its weights are not read."""
+
+    def make(name: str, **settings: Any) -> dict[str, Any]:
+        (tmp_path / name).touch()
+        return {"features": {"network": f"torchvision:{name}:{tmp_path / name}", **settings}}
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "training"),
+    [
+        ("squeezenet1_1", {"width": 32}, {"batch": 12}),
+        ("mobilenet_v3_small", {"mixing": "scales", "side": 128}, {"batch": 8, "microbatch": 4}),
+    ],
+)
+def test_what_a_frozen_network_and_its_heads_take_is_counted(
+    seeing: Callable[..., dict[str, Any]],
+    name: str,
+    settings: dict[str, Any],
+    training: dict[str, Any],
+) -> None:
+    run = config(seeing(name, **settings), {"training": training})
+    counted, found = counted_bytes(run), allocated(run)
+    assert 0.77 < counted / found < 1.3
+    without = counted_bytes(config({"training": training}))
+    assert without < 0.77 * found  # so much is not the networks that are trained
+    assert features_bytes(run) == pytest.approx(OVERHEAD * (counted - without), abs=2)
+
+
+def test_a_frozen_network_is_counted_where_the_largest_would_not_fit(
+    seeing: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = config(seeing("resnet18", side=224), {"training": {"batch": 8}})
+    expected = expected_bytes(run)
+    assert expected > NEAR * least_bytes(run)  # by the formula for the other networks alone it fits
+    monkeypatch.setattr(FREE, lambda device: int(CERTAIN * expected) - 1)
+    with pytest.raises(RunError, match=f"needs about {size(expected)}"):
+        check_memory(run, CPU)
+    monkeypatch.setattr(FREE, lambda device: expected)
+    check_memory(run, CPU)
+    monkeypatch.setattr("adavit.training.start.footprint.counted_bytes", None)
+    monkeypatch.setattr(FREE, lambda device: 64 * 2**30)
+    check_memory(run, CPU)
 
 
 def test_live_bytes_are_those_of_tensors_that_someone_holds() -> None:

@@ -13,6 +13,7 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import save_newest
 from adavit.training.start.stored_settings import (
+    changed_settings,
     check_unchanged,
     settings_in_file,
     settings_of,
@@ -84,3 +85,14 @@ def test_a_file_that_says_something_else_is_refused_with_each_difference(
     directory.config.write_text(text.replace("batch: 8", "bauch: 8"))  # one bit
     with pytest.raises(UserError, match=r"(?s)training\.bauch is not a setting.*Remove"):
         check_unchanged(directory, state, may_change=())
+
+
+def test_files_may_move_but_not_come_or_go() -> None:
+    def changed(before: object, after: object, key: str = "features.network") -> list[str]:
+        may_change = ("features.network", "data.data_root")
+        return changed_settings({key: before}, {key: after}, may_change=may_change)
+
+    assert changed("a", "b") == changed("a", "a") == changed(None, None) == []
+    assert changed(None, "b") == changed("a", None) == ["features.network"]
+    assert changed(None, "b", "data.data_root") == []
+    assert changed(1, 2, "run.seed") == ["run.seed"]

@@ -1,0 +1,109 @@
+"""What the heads of a critic on frozen features say of images: one verdict a head, and one a place."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.diagnostics.discriminator.inspected_images import ImagesOfOneKind, InspectedImages
+from adavit.diagnostics.discriminator.pictures import NAMES
+from adavit.errors import UserError
+from adavit.features.critic import FeatureCritic
+from adavit.features.ground import on_random_ground
+from adavit.runtime.randomness import generator_for
+from adavit.watch.alarms import Alarm, overfitting_alarm
+from adavit.watch.logits import BATCH, LogitFigures
+
+REMEDY = "or look at fewer maps (features.maps) with narrower heads (features.width)"
+
+
+@dataclass(frozen=True)
+class HeadFigures:
+    """Verdicts of the heads of a critic.
+
+    Attributes:
+        places: Logits [N, rows, columns] by kind of image and by the part of the frozen network that a head looks
+            at, from the finest map on.
+    """
+
+    places: dict[str, dict[str, Tensor]]
+
+    @property
+    def by_head(self) -> dict[str, LogitFigures]:
+        """Logits of images, the mean of those of their places, by head."""
+        kinds = self.places.items()
+        return {
+            head: LogitFigures({kind: maps[head].mean(dim=(1, 2)) for kind, maps in kinds})
+            for head in self.places["generated"]
+        }
+
+    def maps(self, kind: str, count: int) -> dict[str, Tensor]:
+        """The places of the first `count` images of a kind, by head."""
+        return {head: logits[:count] for head, logits in self.places[kind].items()}
+
+    def as_record(self) -> dict[str, Any]:
+        """`adavit.watch.logits.LogitFigures.as_record` of each head, and how many places it judges."""
+        return {
+            head: {"places": list(self.places["generated"][head].shape[1:]), **figures.as_record()}
+            for head, figures in self.by_head.items()
+        }
+
+    def alarms(self) -> list[Alarm]:
+        """Of the heads that know their training images by heart."""
+        return [
+            Alarm(f"{alarm.name} of {head}", alarm.message)
+            for head, figures in self.by_head.items()
+            for alarm in overfitting_alarm(figures, f"the head on {head}", REMEDY)
+        ]
+
+
+@torch.no_grad()
+def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) -> HeadFigures:
+    """Asks every head about all images, as they are: without augmentation.
+
+    Images with alpha lie on grounds of colours drawn for each, as in training.
+
+    Args:
+        critic: In evaluation mode, in float32, on the device.
+        images: By kind.
+        device: Where it is.
+
+    Raises:
+        UserError: If logits are not finite.
+    """
+    seed = images.protocol["seed"]
+    heads = [tap.module for tap in critic.frozen[0].taps]
+    places: dict[str, dict[str, Tensor]] = {}
+    for kind, side in images.kinds.items():
+        stream = generator_for(seed, f"ground of inspected {kind}", 0, device)
+        batches = [_places(critic, part.to(device), stream) for part in _parts(side)]
+        places[kind] = {
+            head: torch.cat(found)
+            for head, found in zip(heads, zip(*batches, strict=True), strict=True)
+        }
+        for head, logits in places[kind].items():
+            if not logits.isfinite().all():
+                raise UserError(
+                    f"the head on {head} gives logits of {NAMES[kind]} that are not finite, expected"
+                    " numbers: its training diverged. Inspect the checkpoint before it"
+                    " (checkpoint-1.pt), or start a new run with a smaller training.discriminator_lr."
+                )
+    return HeadFigures(places)
+
+
+def _parts(side: ImagesOfOneKind) -> list[ImagesOfOneKind]:
+    images = side.images.split(BATCH)
+    labels = [None] * len(images) if side.labels is None else side.labels.split(BATCH)
+    return [ImagesOfOneKind(*pair) for pair in zip(images, labels, strict=True)]
+
+
+def _places(critic: FeatureCritic, part: ImagesOfOneKind, stream: torch.Generator) -> list[Tensor]:
+    """Logits [B, rows, columns] of each head: the maps are square, and so is what is judged of them."""
+    verdicts = critic(on_random_ground(part.images, stream), part.labels)
+    sides = [math.isqrt(logits.shape[1]) for logits in verdicts]
+    return [
+        logits.unflatten(1, (side, side)).cpu()
+        for logits, side in zip(verdicts, sides, strict=True)
+    ]

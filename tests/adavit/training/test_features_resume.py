@@ -1,0 +1,92 @@
+"""Runs with a critic on frozen features: half and then the rest gives the bits of one go, in every combination."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.models import mobilenet_v3_small
+
+import adavit
+from adavit.config.run import RunConfig
+from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+
+Tiny = Callable[..., RunConfig]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "mobile.pth"
+    torch.manual_seed(0)
+    torch.save(mobilenet_v3_small(weights=None).state_dict(), path)
+    return f"torchvision:mobilenet_v3_small:{path}"
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They decide nothing, and take most of the time of so short a run."""
+    for name in ("snapshots.draw_curves", "trainer.draw_film"):
+        monkeypatch.setattr(f"adavit.training.{name}", lambda directory: None)
+
+
+def drawn(folder: Path, mode: str) -> Path:
+    """Twenty-four images of one kind of pixel."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    shape = {"L": (16, 16), "RGBA": (16, 16, 4)}[mode]
+    for index in range(24):
+        pixels = rng.integers(0, 256, shape, np.uint8)
+        Image.fromarray(pixels, mode).save(folder / f"{index:02d}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("features", "others", "mode"),
+    [
+        ({"p": 0.3, "mixing": "scales", "loss": "hinge"}, {"data": {"cond": True}}, None),
+        (
+            {"mixing": "channels", "weight": 0.5},
+            {"training": {"loss": "relativistic", "penalty": "approximate"}},
+            "RGBA",
+        ),
+        (
+            {"p": 0.5, "mixing": "scales"},
+            {"training": {"loss": "hinge", "microbatch": 4, "lecam": 0.3}},
+            "L",
+        ),
+        (
+            {"p": 0.3, "loss": "hinge", "maps": 1},
+            {
+                "training": {"loss": "wasserstein", "gradient_penalty": 1, "r1_gamma": 0},
+                "augment": {"heuristic": "rv"},
+            },
+            "RGBA",
+        ),
+        ({"mixing": "channels", "loss": "hinge"}, {"data": {"mirror": True}}, "L"),
+    ],
+    ids=["classes", "alpha", "grey", "alpha at its own p", "grey without one"],
+)
+def test_half_then_resume_equals_one_go_bit_for_bit(
+    tiny: Tiny,
+    tmp_path: Path,
+    network: str,
+    features: dict[str, Any],
+    others: dict[str, Any],
+    mode: str | None,
+) -> None:
+    layers: list[dict[str, Any]] = [{"features": {"network": network, "side": 32, **features}}]
+    layers += [others, {"metrics": {"names": []}, "run": {"status_every_kimg": 0.008}}]
+    if mode is not None:
+        layers.append({"data": {"source": str(drawn(tmp_path / mode, mode))}})
+    whole = tiny(*layers, {"training": {"total_kimg": 0.04}, "run": {"out": "whole"}})
+    half = tiny(*layers, {"training": {"total_kimg": 0.024}, "run": {"out": "half"}})
+    adavit.train(whole)
+    adavit.train(half)
+    adavit.resume(Path("half"), [{"training": {"total_kimg": 0.04}}])
+    assert_same_bits(final_state(Path("whole")), final_state(Path("half")))
+    records = figures(Path("whole/stats.jsonl"))
+    assert records == figures(Path("half/stats.jsonl"))
+    assert all(record["features_generator"] != 0 for record in records)
