@@ -148,7 +148,7 @@ def test_a_critic_on_frozen_features_is_asked_head_by_head(
     assert rows[2].split()[3] == shown
     # What the checkpoint holds, not heads that were drawn: another training gives other verdicts.
     state = load_checkpoint(Path("run/checkpoint.pt"))
-    state["features"]["heads.1.readout.bias"].add_(1.0)
+    state["features"]["heads.1.readout.dense.bias"].add_(1.0)
     save_checkpoint(Path("moved.pt"), state)
     assert adavit("inspect", "moved.pt", "--images", "9", "--out", "moved").code == 0
     moved = json.loads(Path("moved/inspection.json").read_text())["features"]["heads"]
@@ -168,6 +168,27 @@ def test_a_critic_on_frozen_features_is_asked_head_by_head(
         assert "features" not in record
         assert record["logits"]["generated"]["images"] == 9
         mobilenet.unlink(missing_ok=True)
+
+
+def test_of_a_projected_discriminator_there_is_nothing_but_its_heads(
+    adavit: Adavit, pictures: Path, mobilenet: Path
+) -> None:
+    generator = TINY[: TINY.index("--discriminator")]
+    flags = [*generator, *"--discriminator projected --kimg 0.016 --batch 8 --metrics none".split()]
+    network = ("--features", f"torchvision:mobilenet_v3_small:{mobilenet}")
+    trained = adavit("train", "--data", pictures, "--out", "run", *flags, *network)
+    assert trained.code == 0, trained.err
+    seen = adavit("inspect", "run", "--images", "9")
+    assert seen.code == 0, seen.err
+    record = json.loads(Path("run/diagnostics/inspection.json").read_text())
+    heads = record["features"]["heads"]
+    means = [heads[name]["generated"]["mean"] for name in ("features.1", "features.3")]
+    # Each head has as many places as the other.
+    assert record["logits"]["generated"]["mean"] == pytest.approx(sum(means) / 2, abs=1e-5)
+    mobilenet.unlink()
+    without = adavit("inspect", "run", "--images", "9")
+    assert without.code == 2
+    assert "names no file" in without.err
 
 
 @pytest.mark.parametrize(

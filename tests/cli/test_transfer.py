@@ -134,7 +134,7 @@ def test_the_last_layer_of_san_is_taken_over_as_far_as_it_is_there(before: bool)
     }
     states = {name: network.state_dict() for name, network in networks.items()}
     step = build_step(workload(SMALL, {"training": {"san": True}}))
-    notes = transfer(step, TransferSource(states, (), ""))
+    notes = transfer(step, TransferSource(states, critic_saw="", seen=(), warning=""))
     found, given = step.discriminator.state_dict(), states["discriminator"]
     if before:
         assert "newly initialised" not in notes[1]
@@ -244,7 +244,7 @@ def test_heads_on_the_same_frozen_features_are_taken_over(
         step, notes = begin(source, **changes)
         assert notes[-1] == f"Newly initialised: the heads on frozen features; {reason}."
         assert step.features is not None
-        name = "heads.0.readout.parametrizations.weight.original"
+        name = "heads.0.readout.dense.parametrizations.weight.original"
         assert not torch.equal(step.features.critic.state_dict()[name], trained[name])
     _, notes = begin("with", network=None)
     assert not [note for note in notes if "heads" in note]

@@ -254,8 +254,8 @@ def _passes(
         pairs = zip(critic(generated), critic.judge(maps, None), strict=True)
         plays = LOSSES[config.features.loss]
         for fake, shown in pairs:
-            g_loss = g_loss + plays.generator(fake, shown).mean()
-            d_loss = d_loss + plays.discriminator(shown, fake).mean()
+            g_loss = g_loss + plays.generator(fake, shown.logits).mean()
+            d_loss = d_loss + plays.discriminator(shown.logits, fake).mean()
     if training.path_length:
         styles = generator.mapping(latents[: (len(latents) + 1) // 2])
         styles = styles[:, None].repeat(1, generator.synthesis.style_count, 1)

@@ -74,6 +74,6 @@ def test_a_head_that_knows_its_training_images_by_heart_is_named() -> None:
 
 def test_a_head_that_has_diverged_is_named() -> None:
     critic = make_critic()
-    critic.heads[1].readout.bias.fill_(torch.inf)  # type: ignore[union-attr,operator]
+    critic.heads[1].readout.dense.bias.fill_(torch.inf)  # type: ignore[union-attr,operator]
     with pytest.raises(UserError, match=r"the head on features\.3 gives logits of training images"):
         judge(critic, inspected(), CPU)

@@ -228,6 +228,17 @@ def test_what_a_frozen_network_and_its_heads_take_is_counted(
     assert features_bytes(run) == pytest.approx(OVERHEAD * (counted - without), abs=2)
 
 
+def test_a_projected_discriminator_is_counted_once(seeing: Callable[..., dict[str, Any]]) -> None:
+    critic = seeing("squeezenet1_1", width=32)
+    batch = {"training": {"batch": 8}}
+    alone, beside = (
+        counted_bytes(config(critic, batch, {"discriminator": {"kind": kind}}))
+        for kind in ("projected", "resnet")
+    )
+    without = counted_bytes(config(batch))
+    assert beside - without < alone < beside
+
+
 def test_a_frozen_network_is_counted_where_the_largest_would_not_fit(
     seeing: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
