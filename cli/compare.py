@@ -10,13 +10,16 @@ from adavit.cli import completion
 from adavit.evaluation.compare import (
     ComparedColumn,
     Comparison,
+    compare,
+    figures_apart,
+    nothing_compares,
+)
+from adavit.evaluation.comparison_text import (
     as_csv,
     as_json,
     as_markdown,
     cell,
-    compare,
-    figures_apart,
-    nothing_compares,
+    row_name,
     title,
 )
 from adavit.runtime.streams import for_terminal
@@ -28,6 +31,9 @@ A run stands for its evaluations, the newest under each protocol, or, where it w
 best record of its training. Figures share a column only if they were measured under the same protocol: the
 same number of images on either side, the same real images, the same feature network. In what the columns of
 a metric differ stands below the table.
+
+A discriminator that saw images through a pretrained network (--features) flatters figures in related
+features, fid and kid among them: such runs are marked, and those figures have columns of their own.
 
 \b
 adavit compare runs/00000-small_set-resnet-bgc runs/00001-small_set-vit-bgc
@@ -46,9 +52,14 @@ WRITERS = {"markdown": as_markdown, "csv": as_csv, "json": as_json}
     show_default=True,
     help="How the table is written.",
 )
-def command(records: tuple[str, ...], form: str) -> None:
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Put figures that pretrained features flatter in one column with others, marked.",
+)
+def command(records: tuple[str, ...], form: str, anyway: bool) -> None:
     """Compares and prints."""
-    comparison = compare(records)
+    comparison = compare(records, anyway=anyway)
     if form == "text":
         _print_table(comparison)
     else:
@@ -79,8 +90,9 @@ def _table(comparison: Comparison, columns: list[ComparedColumn]) -> Table:
         protocol = column.protocol.replace(" of ", "\nof ", 1)
         head = Text(f"{for_terminal(title(column))}\n{for_terminal(protocol)}")
         table.add_column(head, justify="right", no_wrap=True)
-    for row, source in enumerate(comparison.sources):
-        table.add_row(Text(for_terminal(source)), *(Text(cell(column, row)) for column in columns))
+    for row in range(len(comparison.sources)):
+        name = Text(for_terminal(row_name(comparison, row)))
+        table.add_row(name, *(Text(cell(column, row)) for column in columns))
     return table
 
 

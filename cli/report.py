@@ -38,16 +38,24 @@ from adavit.runtime.wording import size
 @click.option(
     "--title", help="Heading of the page.  [default: the grid's name, else the number of runs]"
 )
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Put figures that pretrained features flatter in one column with others, marked.",
+)
 def command(
     sources: tuple[Path, ...],
     out: Path,
     merge: tuple[Path, ...],
     baseline: str | None,
     title: str | None,
+    anyway: bool,
 ) -> None:
     """Write runs as one HTML page to look at, and its table as Markdown, CSV and JSON.
 
-    A FOLDER is searched for runs at any depth.
+    A FOLDER is searched for runs at any depth. Runs whose discriminator saw images through a
+    pretrained network (--features) are marked, and figures in related features, fid and kid among
+    them, have columns of their own.
 
     \b
     adavit report runs
@@ -62,6 +70,7 @@ def command(
         merge=merge,
         baseline=baseline,
         title=title,
+        anyway=anyway,
         console=LineConsole(sys.stderr),
     )
     for path in written:

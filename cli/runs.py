@@ -13,6 +13,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from adavit.evaluation.comparison_text import FLATTERED_WORD
+from adavit.metrics.kinship import MARK
+from adavit.metrics.kinship import legend as legend_of_marks
 from adavit.report.listing import list_runs, protocol_legend
 from adavit.runtime.console import LineConsole
 from adavit.runtime.paths import takes_paths
@@ -38,7 +41,10 @@ RIGHT = ("seed", "kimg", "best", "p")
 LONGEST_NAME = 32
 """Characters of data and augmentation where there is not room for all."""
 
-LEFT_OUT_FIRST = ("p", "seed", "discriminator", "augmentation", "data", "best", "kimg")
+MARKED = "discriminator"
+"""The column that says whose discriminator saw a pretrained network."""
+
+LEFT_OUT_FIRST = ("p", "seed", "augmentation", MARKED, "data", "best", "kimg")
 """What a narrow terminal does not show."""
 
 
@@ -73,6 +79,9 @@ def command(folder: Path, as_json: bool) -> None:
     console.print(table)
     if "best" in shown:
         _explain(legend, console)
+    seen = [network for run in runs for network in run["discriminator_saw"]]
+    if seen and MARKED in shown:
+        console.print(Text(_one_line(legend_of_marks(seen))), soft_wrap=True)
     hidden = [name for name in COLUMNS if name not in shown]
     if hidden:
         console.print(
@@ -121,9 +130,14 @@ def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) 
         best += f" at {run['best_kimg']:g}"
     if letter:
         best += f" [{letter}]"
+    if run["flattered"]:
+        best += f" ({FLATTERED_WORD})"
     words = {
-        **{name: run[name] for name in ("data", "discriminator", "augmentation", "seed")},
+        **{name: run[name] for name in ("data", "augmentation", "seed")},
         "run": str(path.relative_to(folder)) if path != folder else str(path),
+        MARKED: " + ".join(
+            filter(None, [run["discriminator"], MARK if run["discriminator_saw"] else ""])
+        ),
         "kimg": kimg or f"{run['kimg']:g} of {total:g}",
         "best": best,
         "p": None if run["p"] is None else f"{run['p']:.3f}",

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from adavit.config.mistakes import explain
 from adavit.config.run import RunConfig
-from adavit.config.section import AUTO
+from adavit.config.section import leaves_open
 from adavit.errors import UserError
 from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
@@ -149,7 +149,7 @@ def without_auto(layer: Mapping[str, Any]) -> Values:
     """A layer without the keys that it leaves open, to be laid over what was chosen for them before."""
     return {
         section: (
-            {key: value for key, value in values.items() if value != AUTO}
+            {key: value for key, value in values.items() if not leaves_open(value)}
             if isinstance(values, Mapping)
             else values
         )

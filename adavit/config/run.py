@@ -82,8 +82,9 @@ class MetricsConfig(ConfigModel):
 
     names: tuple[Literal["fid", "kid"], ...] = Field(("fid", "kid"))
     """What is measured; the first one decides which generator is best. none: nothing."""
-    extractor: Literal["auto", "inception", "random"] = Field("auto")
-    """Feature network. auto: Inception where its weights are to be had; small_set uses random."""
+    extractor: tuple[Literal["auto", "inception", "random"], ...] = Field(("auto",), min_length=1)
+    """Feature networks; the figures of the first decide. auto: Inception where its weights are to be had; small_set
+    uses random. One that is related to what the discriminator sees through never comes first: random does then."""
     inception_weights: UserPath | None = Field(None)
     """Inception's weights as a file. None: torch-fidelity's own download."""
     fakes: int = auto(ge=2, le=10**7)
@@ -95,7 +96,7 @@ class MetricsConfig(ConfigModel):
     patience_kimg: float | None = Field(None, gt=0)
     """Stop when the first metric has not improved for so long. None: never."""
 
-    @field_validator("names", mode="before")
+    @field_validator("names", "extractor", mode="before")
     @classmethod
     def _names_with_commas(cls, names: Any) -> Any:
         if isinstance(names, str):

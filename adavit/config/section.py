@@ -44,6 +44,11 @@ Check = Callable[[Any], None]
 Model = TypeVar("Model", bound="ConfigModel")
 
 
+def leaves_open(value: Any) -> bool:
+    """Whether a plain value is still to be chosen: "auto", or a list with that word in it."""
+    return AUTO in value if isinstance(value, list | tuple) else _is_auto(value)
+
+
 def auto(**bounds: Any) -> Any:
     """A field that a user may leave open; `bounds` are those of `pydantic.Field`."""
     return Field(json_schema_extra=dict(_MAY_BE_OPEN), **bounds)

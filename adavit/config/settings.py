@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from adavit.config.discriminator import DISCRIMINATORS
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import RunConfig
-from adavit.config.section import AUTO, ConfigModel
+from adavit.config.section import AUTO, ConfigModel, leaves_open
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 _TYPES = {int: "INTEGER", float: "NUMBER", bool: "true|false", str: "TEXT", Path: "PATH"}
@@ -93,7 +93,7 @@ def _setting(key: str, whose: str, info: FieldInfo) -> Setting:
     text = " ".join((info.description or "").split())
     default = _plain(info.default)
     open_word = None
-    if info.is_required() or info.default == AUTO:  # required: declared by `auto`
+    if info.is_required() or leaves_open(info.default):  # required: declared by `auto`
         open_word = AUTO
     elif info.default is None:
         open_word = "None"

@@ -6,7 +6,7 @@ from typing import Any
 
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.config.section import AUTO
+from adavit.config.section import leaves_open
 
 WIDTH = 100
 """Characters of a line."""
@@ -32,8 +32,8 @@ def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
     held = resolved.as_dict()
     for section, values in config.as_dict().items():
         for key, value in values.items():
-            if value == AUTO:
-                if held[section][key] != AUTO and f"{section}.{key}" not in _FOLLOW:
+            if leaves_open(value):
+                if not leaves_open(held[section][key]) and f"{section}.{key}" not in _FOLLOW:
                     chosen.setdefault(section, []).append(f"{key} {_shown(held[section][key])}")
             elif value != default[section].get(key):
                 given.setdefault(section, []).append(f"{key} {_shown(value)}")

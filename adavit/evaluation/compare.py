@@ -2,32 +2,40 @@
 
 FID of one model moves by half with the number of images alone. So figures of a metric stand in one
 column only if everything that they depend on is the same; in what its columns differ stands below
-the table. The table is written as Markdown, CSV or JSON.
+the table. Nor do figures that a discriminator with pretrained features flatters stand in a column with
+others (`adavit.metrics.kinship`), unless that is asked for; they are marked then.
 """
 
-import csv
-import io
-import json
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation.protocol import differing_fields
+from adavit.evaluation.protocol import FLATTERED, differing_fields
+from adavit.metrics.kinship import (
+    MARK,
+    UNKNOWN_LEGEND,
+    UNKNOWN_MARK,
+    flattered_by,
+    legend,
+    mark_of,
+    networks_of,
+    short_network,
+)
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import (
     best_record,
     figures,
     is_record,
+    parts,
     read_evaluations,
     read_record,
     read_records,
     recorded_metric,
 )
-from adavit.runtime.cells import csv_cell, markdown_cell
 from adavit.runtime.paths import takes_paths
 
 
@@ -47,9 +55,15 @@ class ComparedFigure:
     value: float
     protocol: dict[str, Any]
 
-    def differs_from(self, other: "ComparedFigure") -> list[str]:
-        """Fields in which the protocols of two figures of one name differ; empty if they compare."""
-        return differing_fields(self.protocol, other.protocol, metric_of(self.name) or self.name)
+    def differs_from(self, other: "ComparedFigure", *, anyway: bool = False) -> list[str]:
+        """Fields in which the protocols of two figures of one name differ; empty if they compare.
+
+        Args:
+            other: Of the same name.
+            anyway: As for `comparison_key`.
+        """
+        metric = metric_of(self.name) or self.name
+        return differing_fields(self.protocol, other.protocol, metric, anyway=anyway)
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,7 @@ class ComparedColumn:
         protocol: What they were measured under, in words.
         higher_is_better: Which way is better.
         values: By source; None where there is none.
+        flattered: By source, whether its discriminator saw a network that flatters the figure.
     """
 
     name: str
@@ -69,6 +84,7 @@ class ComparedColumn:
     protocol: str
     higher_is_better: bool
     values: tuple[float | None, ...]
+    flattered: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -77,23 +93,26 @@ class Comparison:
 
     Attributes:
         sources: Paths that the user named, a row each.
+        marks: What is said of the discriminator of each, see `adavit.metrics.kinship`; may be empty.
         columns: Metrics, a column for each protocol.
-        notes: In what the columns of one metric differ.
+        notes: In what the columns of one metric differ, and what the marks mean.
     """
 
     sources: tuple[str, ...]
+    marks: tuple[str, ...]
     columns: tuple[ComparedColumn, ...]
     notes: tuple[str, ...]
 
 
 @takes_paths("sources")
-def compare(sources: Sequence[str]) -> Comparison:
+def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
     """Puts figures side by side, never two protocols in one column.
 
     Args:
         sources: Runs, or files of `adavit evaluate --out`. Of a run its evaluations.jsonl counts, the
             newest record under each protocol; or the best record of its metrics.jsonl where it was
             never evaluated.
+        anyway: Whether figures that pretrained features flatter stand in one column with others, marked.
 
     Returns:
         The table. A metric has a column for each protocol that it was measured under, the one that most
@@ -108,10 +127,9 @@ def compare(sources: Sequence[str]) -> Comparison:
     found = [figure for source in sources for figure in _figures_of(source)]
     columns: list[ComparedColumn] = []
     notes: dict[str, list[str]] = {}
-    apart: list[str] = []
     for name in dict.fromkeys(figure.name for figure in found):
         of_metric = [figure for figure in found if figure.name == name]
-        groups = _by_protocol(of_metric)
+        groups = _by_protocol(of_metric, anyway=anyway)
         groups.sort(key=len, reverse=True)
         letters = protocol_letters(len(groups))
         columns += [
@@ -119,18 +137,31 @@ def compare(sources: Sequence[str]) -> Comparison:
         ]
         for note in _differences(letters, groups):
             notes.setdefault(note, []).append(name)
-        several_sources = len({figure.source for figure in of_metric}) > 1
-        if several_sources and all(len(group) == 1 for group in groups):
-            apart.append(name)
-    said = [f"{', '.join(names)} {note}" for note, names in notes.items()]
-    said += [f"{', '.join(apart)}: {NOTHING_COMPARES}"] if apart else []
-    return Comparison(tuple(sources), tuple(columns), tuple(said))
+        if len(_by_protocol(of_metric, anyway=True)) < len(groups):
+            notes.setdefault(NOT_RANKED, []).append(name)
+        elif len({figure.source for figure in of_metric}) > 1 and max(map(len, groups)) == 1:
+            notes.setdefault(NOTHING_COMPARES, []).append(name)
+    notes = {note: notes[note] for note in sorted(notes, key=_ENDINGS.__contains__)}
+    said = [
+        f"{', '.join(names)}{':' if note in _ENDINGS else ''} {note}"
+        for note, names in notes.items()
+    ]
+    marks = tuple(_mark(source, found) for source in sources)
+    return Comparison(tuple(sources), marks, tuple(columns), (*said, *_legends(marks, found)))
 
 
 NOTHING_COMPARES = (
     "no protocol in common, so no two figures compare. Evaluate all with the same --protocol, or the same"
     " --fakes and --data."
 )
+
+
+NOT_RANKED = (
+    "figures that pretrained features flatter are not put in one column with others, nor with those that other"
+    " such networks flatter. adavit evaluate --extractor random gives figures that compare; --anyway puts these in"
+    " one column, marked."
+)
+_ENDINGS = (NOT_RANKED, NOTHING_COMPARES)
 
 
 def protocol_letters(count: int) -> list[str]:
@@ -145,7 +176,8 @@ def protocol_letters(count: int) -> list[str]:
 def nothing_compares(comparison: Comparison) -> bool:
     """Whether a table would hold no two figures side by side, and the notes say why."""
     known = [sum(value is not None for value in column.values) for column in comparison.columns]
-    return len(comparison.sources) > 1 and bool(comparison.notes) and max(known, default=0) < 2
+    said = any(ending in note for note in comparison.notes for ending in _ENDINGS)
+    return len(comparison.sources) > 1 and said and max(known, default=0) < 2
 
 
 def figures_apart(comparison: Comparison) -> list[str]:
@@ -165,56 +197,6 @@ def figures_apart(comparison: Comparison) -> list[str]:
     ]
 
 
-def cell(column: ComparedColumn, row: int) -> str:
-    """A figure with four digits; empty where there is none."""
-    value = column.values[row]
-    return "" if value is None else f"{value:.4g}"
-
-
-def title(column: ComparedColumn) -> str:
-    """Name, which way is better, and the letter of the protocol, e.g. "fid ↓ [A]"."""
-    arrow = "↑" if column.higher_is_better else "↓"
-    return f"{column.name} {arrow}{f' [{column.letter}]' if column.letter else ''}"
-
-
-def heading(column: ComparedColumn) -> str:
-    """Title and protocol."""
-    return f"{title(column)} ({column.protocol})"
-
-
-def as_markdown(comparison: Comparison) -> str:
-    """A Markdown table, with the notes below it."""
-    rows = [["", *(markdown_cell(heading(column)) for column in comparison.columns)]]
-    rows += [
-        [markdown_cell(source), *(cell(column, row) for column in comparison.columns)]
-        for row, source in enumerate(comparison.sources)
-    ]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|---|" + "---:|" * len(comparison.columns))
-    if comparison.notes:
-        lines += ["", *(f"- {markdown_cell(note)}" for note in comparison.notes)]
-    return "\n".join(lines) + "\n"
-
-
-def as_csv(comparison: Comparison) -> str:
-    """One line per source, figure and protocol, with all digits."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["source", "metric", "letter", "protocol", "value"])
-    for column in comparison.columns:
-        for row, source in enumerate(comparison.sources):
-            value = column.values[row]
-            if value is not None:
-                words = map(csv_cell, (source, column.name, column.letter, column.protocol))
-                writer.writerow([*words, repr(value)])
-    return buffer.getvalue()
-
-
-def as_json(comparison: Comparison) -> str:
-    """The whole comparison as JSON."""
-    return json.dumps(asdict(comparison), indent=2) + "\n"
-
-
 def _figures_of(source: str) -> Iterator[ComparedFigure]:
     """The figures of a run or a file; of several under one protocol the latest."""
     path = Path(source)
@@ -230,7 +212,7 @@ def _figures_of(source: str) -> Iterator[ComparedFigure]:
                 f" Make one with adavit evaluate {source}."
             )
     latest: list[ComparedFigure] = []
-    for record in records:
+    for record in (part for whole in records for part in parts(whole)):
         for name, value in figures(record).items():
             figure = ComparedFigure(source, name, value, record["protocol"])
             alike = (i for i, other in enumerate(latest) if other.name == name)
@@ -246,11 +228,11 @@ def _best(run: RunDirectory) -> list[dict[str, Any]]:
     return [] if best is None else [best]
 
 
-def _by_protocol(found: Sequence[ComparedFigure]) -> list[list[ComparedFigure]]:
+def _by_protocol(found: Sequence[ComparedFigure], *, anyway: bool) -> list[list[ComparedFigure]]:
     groups: list[list[ComparedFigure]] = []
     for figure in found:
         for group in groups:
-            if not figure.differs_from(group[0]):
+            if not figure.differs_from(group[0], anyway=anyway):
                 group.append(figure)
                 break
         else:
@@ -260,6 +242,7 @@ def _by_protocol(found: Sequence[ComparedFigure]) -> list[list[ComparedFigure]]:
 
 def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]) -> ComparedColumn:
     values = {figure.source: figure.value for figure in group}
+    flattered = {figure.source for figure in group if flattered_by(figure.protocol)}
     first = group[0]
     return ComparedColumn(
         name=first.name,
@@ -267,6 +250,7 @@ def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]
         protocol=describe(first.protocol),
         higher_is_better=metric_of(first.name) in HIGHER_IS_BETTER,
         values=tuple(values.get(source) for source in sources),
+        flattered=tuple(source in flattered for source in sources),
     )
 
 
@@ -282,7 +266,8 @@ def _differences(
         ].protocol.get("reference"):
             fields = ["reference", *fields]  # what people call the images that a digest tells apart
         named = ", ".join(
-            f"{key} {_value(group[0], key)} (not {_value(first, key)})" for key in fields
+            f"{field_words(key)} {_value(group[0], key)} (not {_value(first, key)})"
+            for key in fields
         )
         yield f"[{letter}] differs from [A] in {named}"
 
@@ -299,14 +284,41 @@ def describe(protocol: Mapping[str, Any]) -> str:
 
 
 def _value(figure: ComparedFigure, field: str) -> str:
+    if field == FLATTERED:
+        return value_words(flattered_by(figure.protocol) or "none")
     if field == "setting":
         settings = figure.protocol.get("settings")
-        value = settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
-    else:
-        value = figure.protocol.get(field)
+        return value_words(
+            settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
+        )
+    return value_words(figure.protocol.get(field))
+
+
+def field_words(field: str) -> str:
+    """A field of a comparison key for people."""
+    return "flattering network" if field == FLATTERED else field
+
+
+def value_words(value: object) -> str:
+    """A value of a protocol for people: of a digest the beginning, networks by name."""
+    if isinstance(value, list):
+        return ", ".join(short_network(str(each)) for each in value)
     return short_value(str(value))
 
 
 def short_value(text: str) -> str:
     """A value of a protocol for people: of a digest the beginning."""
     return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def _mark(source: str, found: Sequence[ComparedFigure]) -> str:
+    """What is said of the discriminator of a source."""
+    marks = (mark_of(figure.protocol) for figure in found if figure.source == source)
+    return next(filter(None, marks), "")
+
+
+def _legends(marks: Sequence[str], found: Sequence[ComparedFigure]) -> Iterator[str]:
+    if MARK in marks:
+        yield legend([network for figure in found for network in networks_of(figure.protocol)])
+    if UNKNOWN_MARK in marks:
+        yield UNKNOWN_LEGEND

@@ -1,33 +1,38 @@
 """`evaluate`: the metrics of a run, a generator file, or images, against real images."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from adavit.data import ImageSet, draw_evenly
 from adavit.errors import UserError
-from adavit.evaluation.generator_measures import GENERATOR_MEASURES
+from adavit.evaluation.generator_measures import GENERATOR_MEASURES, generator_figures
 from adavit.evaluation.protocol import fakes_of, find_protocol, protocol_without_real_images
 from adavit.evaluation.reference_set import ReferenceChoice, ReferenceSet
+from adavit.evaluation.requested_metrics import (
+    check_measurable,
+    measurable,
+    refuse_flags_of_generators,
+    with_subsets,
+    with_unbiased,
+)
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, split_name
 from adavit.evaluation.scoring import (
     build_evaluator,
-    choose_network,
+    choose_networks,
     generator_protocol,
-    score_generator,
+    score_with,
 )
 from adavit.evaluation.sources import GeneratorSource, ImageSource, left_out, open_source
-from adavit.metrics import ExtractorName, FeatureExtractor, recorded_name
+from adavit.metrics import ExtractorName, FeatureExtractor
+from adavit.metrics.kinship import NOTHING, UNKNOWN, UNKNOWN_LEGEND
 from adavit.metrics.measures import MEASURES
-from adavit.metrics.names import METRICS, check_names
+from adavit.models import Generator
 from adavit.runs.json_lines import append_record
+from adavit.runs.records import BESIDE
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.paths import takes_paths
-
-FEW_IMAGES = 1000
-"""So many images or fewer on a side, and a Frechet distance is said to be biased, whatever the extractor."""
 
 
 @takes_paths("source", "data", "inception_weights", "data_root")
@@ -74,16 +79,18 @@ def evaluate(
 
     Returns:
         The figures by recorded name; `protocol`, all they were measured under; `source`, what was
-        evaluated; `notes`, what to bear in mind. A run keeps it in its evaluations.jsonl as well.
+        evaluated; `notes`, what to bear in mind. Where the discriminator has seen a network related to the
+        extractor, `beside` has figures of another one; of "auto" those are the related one's. A run keeps it in
+        its evaluations.jsonl as well.
 
     Raises:
         UserError: If something is absent or does not fit.
         RunError: If a figure is not finite.
     """
-    names = _with_subsets(metrics)
+    names = with_subsets(metrics)
     subject = open_source(source, "SOURCE", which=which)
     if isinstance(subject, ImageSource):
-        _refuse_flags_of_generators(subject, names, which, truncation)
+        refuse_flags_of_generators(subject.name, names, which, truncation)
     row = None if protocol is None else find_protocol(protocol)
     evaluation = _Evaluation(
         names,
@@ -134,8 +141,8 @@ class _Evaluation:
         device: str,
         console: Console,
     ) -> None:
+        self.metrics = metrics
         self.image_metrics = [name for name in metrics if name in MEASURES]
-        self.generator_metrics = [name for name in metrics if name in GENERATOR_MEASURES]
         self.console = console
         self.extra: dict[str, Any] = {}
         self._requested = extractor
@@ -153,19 +160,37 @@ class _Evaluation:
     ) -> dict[str, Any]:
         """The record of a generator."""
         stored = subject.stored
-        network = self._network(reference)
+        networks = self._networks(reference, stored.generator.discriminator_saw)
         arguments: dict[str, Any] = {
             "seed": subject.config.run.seed if seed is None else seed,
             "label_counts": stored.label_counts,
             "truncation": 1.0 if truncation is None else truncation,
         }
         generator = stored.generator.to(self._device)
-        record: dict[str, Any] = {"images": stored.images}
+        measured = [
+            self._of_network(each, generator, reference, count, arguments) for each in networks
+        ]
+        (leading, notes), *others = measured
+        record = {"images": stored.images, **leading}
+        if others:
+            record[BESIDE] = [beside for beside, _ in others]
+        notes += [] if reference is None else reference.notes
+        return self._finished(record, subject.describe(), notes)
+
+    def _of_network(
+        self,
+        network: FeatureExtractor,
+        generator: Generator,
+        reference: ReferenceSet | None,
+        count: int,
+        arguments: dict[str, Any],
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The figures of a generator in one feature space with their protocol, and notes on them."""
+        record: dict[str, Any] = {}
         notes: list[str] = []
         if reference is not None:
             evaluator, notes = self._evaluator(network, reference, count)
-            notes += reference.notes
-            record |= score_generator(
+            record = score_with(
                 evaluator,
                 generator,
                 fakes=count,
@@ -182,19 +207,19 @@ class _Evaluation:
             record["protocol"] = described | generator_protocol(
                 generator, seed=arguments["seed"], truncation=arguments["truncation"]
             )
-        for metric in self.generator_metrics:
-            measure = GENERATOR_MEASURES[metric]
-            figures = measure.figures(
-                generator,
-                network,
-                count=count,
-                progress=partial(self._tell, measure.activity, count),
-                **arguments,
-            )
-            name = recorded_name(metric, network.name)
-            record |= {name + ending: figure for ending, figure in figures.items()}
-            record["protocol"]["settings"][metric] = measure.setting
-        return self._finished(record, subject.describe(), notes)
+        of_generators = [name for name in self.metrics if name in GENERATOR_MEASURES]
+        found, settings = generator_figures(
+            measurable(of_generators, network),
+            generator,
+            network,
+            count=count,
+            progress=lambda activity, done: self.console.activity(activity, done, count),
+            **arguments,
+        )
+        record |= found
+        record["protocol"]["settings"] |= settings
+        record["protocol"] |= self.extra
+        return record, notes
 
     def of_images(
         self,
@@ -218,11 +243,14 @@ class _Evaluation:
         pixels = images.images
         if count < len(images):
             pixels = pixels[draw_evenly(images.labels, len(images), count, seed)]
-        evaluator, notes = self._evaluator(self._network(reference), reference, count)
+        (network,) = self._networks(reference, ())
+        evaluator, notes = self._evaluator(network, reference, count)
         drawn_with = seed if count < len(images) else None
+        seen = None if subject.is_known_set else UNKNOWN
+        drawn = {"seed": drawn_with, "truncation": None, "labels": None, "discriminator_saw": seen}
         record = evaluator.evaluate_images(
             pixels,
-            protocol={"seed": drawn_with, "truncation": None, "labels": None},
+            protocol=drawn | self.extra,
             progress=lambda done: self.console.activity("evaluating", done, count),
         )
         described = {
@@ -233,6 +261,8 @@ class _Evaluation:
         }
         if images.skipped:
             notes.append(left_out(images.skipped))
+        if seen and network.learned_from != NOTHING:
+            notes.append(UNKNOWN_LEGEND)
         return self._finished(record, described, notes)
 
     def _load(
@@ -248,47 +278,44 @@ class _Evaluation:
             **self._reading,
         )
 
-    def _network(self, reference: ReferenceSet | None) -> FeatureExtractor:
+    def _networks(
+        self, reference: ReferenceSet | None, seen: Sequence[str]
+    ) -> list[FeatureExtractor]:
+        """What to measure with: what was asked for, and, where that is related to what was seen, what is not.
+
+        A network that was asked for by name comes first.
+        """
         if self._requested == "lpips-vgg16" and self.image_metrics:
             raise UserError(
                 f"--metrics names {','.join(self.image_metrics)}, but --extractor lpips-vgg16"
                 f" compares pairs of images, which {', '.join(GENERATOR_MEASURES)} alone is made of."
                 " Use --metrics ppl, or another --extractor."
             )
-        network = choose_network(
-            self._requested,
+        networks = choose_networks(
+            [self._requested],
+            seen,
             reference_name=None if reference is None else reference.images.name,
             inception_weights=self._weights,
             device=self._device,
             console=self.console,
         )
-        for name in self.generator_metrics:
-            GENERATOR_MEASURES[name].check_extractor(network)
-        for name in self.image_metrics:
-            MEASURES[name].check_extractor(network)
-        return network
+        *others, asked = networks
+        check_measurable(self.metrics, asked)
+        others = [network for network in others if measurable(self.metrics, network)]
+        return [*others, asked] if self._requested == "auto" else [asked, *others]
 
     def _evaluator(
         self, network: FeatureExtractor, reference: ReferenceSet, count: int
     ) -> tuple[Any, list[str]]:
         """The evaluator with the real side done, and notes on the numbers of images."""
         real = len(reference.images.images)
-        compared = list(self.image_metrics)
-        notes = []
-        if "fid" in compared and min(count, real) <= max(FEW_IMAGES, network.features):
-            compared += [metric for metric in ("kid", "kid_subsets") if metric not in compared]
-            notes.append(
-                f"{recorded_name('fid', network.name)} of {count:,} against {real:,} images is"
-                " biased upwards, the more the fewer they are: compare it at equal numbers only,"
-                f" and read {recorded_name('kid', network.name)} beside it, which is unbiased."
-            )
+        compared, notes = with_unbiased(
+            measurable(self.image_metrics, network), network, fakes=count, real=real
+        )
         evaluator = build_evaluator(
             reference.images,
             metrics=compared,
             extractor=network,
-            inception_weights=self._weights,
-            device=self._device,
-            console=self.console,
             trained_on=reference.trained_on,
             split=reference.split,
             data_resize=reference.data_resize,
@@ -299,41 +326,13 @@ class _Evaluation:
         )
         return evaluator, notes
 
-    def _tell(self, activity: str, total: int, done: int) -> None:
-        self.console.activity(activity, done, total)
-
     def _finished(
         self, record: dict[str, Any], source: dict[str, Any], notes: list[str]
     ) -> dict[str, Any]:
         for note in notes:
             self.console.note(note)
-        protocol = record.pop("protocol") | self.extra
+        protocol = record.pop("protocol")
         return {**record, "protocol": protocol, "source": source, "notes": notes}
-
-
-def _with_subsets(metrics: Sequence[str]) -> list[str]:
-    """The metrics, each known and named once; KID in its published form too."""
-    check_names(metrics, METRICS)
-    names = list(metrics)
-    if "kid" in names and "kid_subsets" not in names:
-        names.insert(names.index("kid") + 1, "kid_subsets")
-    return names
-
-
-def _refuse_flags_of_generators(
-    subject: ImageSource,
-    metrics: Sequence[str],
-    which: str | None,
-    truncation: float | None,
-) -> None:
-    flags = {"--which": which, "--truncation": truncation}
-    given = [(flag, value) for flag, value in flags.items() if value is not None]
-    given += [("--metrics", name) for name in metrics if name in GENERATOR_MEASURES]
-    for flag, value in given:
-        raise UserError(
-            f"{flag} is {value}, which takes a generator, but {subject.name!r} is read as images."
-            " Leave it out, or name a run or a .safetensors file."
-        )
 
 
 def _keep(

@@ -256,6 +256,7 @@ class Evaluator:
         return EvaluationProtocol(
             extractor=self.extractor.name,
             weights_digest=self.extractor.weights_digest,
+            extractor_learned_from=self.extractor.learned_from,
             extractor_resize=self.extractor.resize,
             device=self.extractor.device.type,
             n_fake=fakes,

@@ -1,13 +1,15 @@
 """Metrics of a generator itself, which draw images of their own: path length. No real images are compared."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from adavit.generation.sampling import LabelStream
 from adavit.metrics.extractors.extractor import FeatureExtractor, exact_arithmetic
+from adavit.metrics.names import recorded_name
 from adavit.metrics.path_length import EPSILON, SETTING, path_length, smooth
 from adavit.models import Generator
 from adavit.runtime.randomness import generator_for, seed_for
@@ -91,6 +93,33 @@ class PathLength:
 
 GENERATOR_MEASURES: dict[str, GeneratorMeasure] = {"ppl": PathLength()}
 """Metrics by name, beside `adavit.metrics.measures.MEASURES`."""
+
+
+def generator_figures(
+    metrics: Sequence[str],
+    generator: Generator,
+    network: FeatureExtractor,
+    *,
+    progress: Callable[[str, int], None],
+    **arguments: Any,
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Figures of a generator by recorded name, and the setting of each metric.
+
+    Args:
+        metrics: Names in `GENERATOR_MEASURES`, each of which the network can measure.
+        generator: In evaluation mode.
+        network: What they are measured with.
+        progress: Told what is done, and how often it was.
+        arguments: The others of `GeneratorMeasure.figures`.
+    """
+    found: dict[str, float] = {}
+    for metric in metrics:
+        measure = GENERATOR_MEASURES[metric]
+        tell = partial(progress, measure.activity)
+        figures = measure.figures(generator, network, progress=tell, **arguments)
+        name = recorded_name(metric, network.name)
+        found |= {name + ending: figure for ending, figure in figures.items()}
+    return found, {metric: GENERATOR_MEASURES[metric].setting for metric in metrics}
 
 
 def _path_pairs(

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from adavit.errors import UserError
+from adavit.metrics.kinship import flattered_by
 from adavit.metrics.names import WITHOUT_REAL_IMAGES
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class EvaluationProtocol:
     Attributes:
         extractor: Name of the feature extractor.
         weights_digest: sha256 of its weights.
+        extractor_learned_from: What they were trained on, see `adavit.metrics.kinship`.
         extractor_resize: How it resizes what it sees.
         device: "cpu" or "cuda"; the same images score alike on both, but not to the bit.
         n_fake: Generated images.
@@ -49,6 +51,7 @@ class EvaluationProtocol:
 
     extractor: str
     weights_digest: str
+    extractor_learned_from: str
     extractor_resize: str
     device: str
     n_fake: int
@@ -93,6 +96,7 @@ def protocol_without_real_images(
     protocol = EvaluationProtocol(
         extractor=extractor.name,
         weights_digest=extractor.weights_digest,
+        extractor_learned_from=extractor.learned_from,
         extractor_resize=extractor.resize,
         device=extractor.device.type,
         n_fake=fakes,
@@ -116,15 +120,22 @@ def protocol_without_real_images(
 INCIDENTAL = (
     *("seed", "device", "versions", "reference", "name"),
     *("n_heldout", "n_floor_reference", "n_training", "n_half"),
+    *("extractor_learned_from", "discriminator_saw"),
 )
 """What two records may differ in and still be compared: the draw of the images, how far a figure can be off in its last
-digits, what is said about real images beside it, and the names of things that a digest pins."""
+digits, what is said about real images beside it, the names of things that a digest pins, and what the discriminator saw
+where that does not flatter the figure."""
+
+FLATTERED = "flattered_by"
+"""The field of a comparison key that names the networks by which a figure is flattered."""
 
 REAL_SIDE = ("n_real", "split", "reference_fingerprint", "data_resize")
 """Fields that say nothing of a metric that compares with no real images."""
 
 
-def comparison_key(protocol: Mapping[str, Any], metric: str) -> dict[str, Any]:
+def comparison_key(
+    protocol: Mapping[str, Any], metric: str, *, anyway: bool = False
+) -> dict[str, Any]:
     """What two figures of a metric must have in common to stand in one column: equal keys compare.
 
     Labels are among it: a conditional generator is told the class of each image, an unconditional one has to find
@@ -133,20 +144,19 @@ def comparison_key(protocol: Mapping[str, Any], metric: str) -> dict[str, Any]:
     Args:
         protocol: A record's protocol; fields of None may be missing.
         metric: As in `--metrics`.
+        anyway: Whether figures that a discriminator flatters compare with others all the same.
 
     Returns:
-        Those of its fields that matter and are not None, with this metric's setting alone.
+        Those of its fields that matter and are not None, with this metric's setting alone, and with the
+        networks that flatter the figure.
     """
     without_real_side = REAL_SIDE if metric in WITHOUT_REAL_IMAGES else ()
     left_out = (*INCIDENTAL, "settings", *without_real_side)
     settings = protocol.get("settings")
-    if (
-        protocol.get("extractor") == "random"
-    ):  # related to no network that a discriminator sees through
-        left_out = (*left_out, "discriminator_saw")
     fields = {
         **{key: value for key, value in protocol.items() if key not in left_out},
         "setting": settings.get(metric) if isinstance(settings, dict) else None,
+        FLATTERED: None if anyway else flattered_by(protocol) or None,
     }
     return {key: _plain(value) for key, value in fields.items() if value is not None}
 
@@ -162,18 +172,21 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def differing_fields(a: Mapping[str, Any], b: Mapping[str, Any], metric: str) -> list[str]:
+def differing_fields(
+    a: Mapping[str, Any], b: Mapping[str, Any], metric: str, *, anyway: bool = False
+) -> list[str]:
     """Fields in which the keys of two protocols differ.
 
     Args:
         a: A record's protocol.
         b: Another one's.
         metric: As in `--metrics`.
+        anyway: As for `comparison_key`.
 
     Returns:
         Names of fields, sorted; empty if the figures compare.
     """
-    first, second = comparison_key(a, metric), comparison_key(b, metric)
+    first, second = (comparison_key(each, metric, anyway=anyway) for each in (a, b))
     keys = first.keys() | second.keys()
     return sorted(key for key in keys if first.get(key) != second.get(key))
 

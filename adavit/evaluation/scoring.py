@@ -15,7 +15,9 @@ from adavit.metrics import (
     FeatureExtractor,
     choose_extractor,
 )
+from adavit.metrics.kinship import related
 from adavit.models import Generator
+from adavit.runs.records import BESIDE
 from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
@@ -52,14 +54,40 @@ def choose_network(
     return network
 
 
+def choose_networks(
+    extractors: Sequence[ExtractorName], seen: Sequence[str], *, console: Console, **arguments: Any
+) -> list[FeatureExtractor]:
+    """The feature networks that were asked for, and one that the discriminator has not seen, which comes first.
+
+    Args:
+        extractors: See `adavit.metrics.choose_extractor`.
+        seen: Networks that the discriminator has seen through.
+        console: As for `choose_network`.
+        arguments: The others of `choose_network`.
+
+    Returns:
+        Each network once: those related to none that was seen, then the others, each in the order asked
+        for; the random one first where there is none of the former.
+
+    Raises:
+        UserError: If one cannot be had.
+    """
+    asked = [choose_network(name, console=console, **arguments) for name in extractors]
+    networks = list({network.name: network for network in asked}.values())
+    flattered = [network for network in networks if related(seen, network.learned_from)]
+    if not flattered:
+        return networks
+    others = [network for network in networks if network not in flattered]
+    if not others:
+        others = [choose_network("random", console=console, **arguments)]
+    return [*others, *flattered]
+
+
 def build_evaluator(
     reference: ImageSet,
     *,
     metrics: Sequence[str],
-    extractor: ExtractorName | FeatureExtractor,
-    inception_weights: Path | None,
-    device: torch.device,
-    console: Console,
+    extractor: FeatureExtractor,
     trained_on: tuple[ImageSet, Split] | None = None,
     split: str | None = None,
     data_resize: str | None = RESIZE,
@@ -69,25 +97,14 @@ def build_evaluator(
     Args:
         reference: Real images to compare with.
         metrics: Names in `adavit.metrics.measures.MEASURES`.
-        extractor: What was asked for, see `adavit.metrics.choose_extractor`; or the network itself.
-        inception_weights: Inception's weights as a file, or None.
-        device: Where features are computed.
-        console: Told when Inception cannot be had.
+        extractor: From `choose_network`.
         trained_on: The images of the run and their split, for the scores of real images.
         split: Which part of its set the reference is; None finds it out.
         data_resize: How files were brought to their size; None where none were.
 
     Raises:
-        UserError: If the extractor cannot be had, or the images do not allow a distance.
+        UserError: If the images do not allow a distance.
     """
-    if isinstance(extractor, str):
-        extractor = choose_network(
-            extractor,
-            reference_name=reference.name,
-            inception_weights=inception_weights,
-            device=device,
-            console=console,
-        )
     heldout = training = None
     if trained_on is not None:
         images, parts = trained_on
@@ -119,6 +136,26 @@ def generator_protocol(generator: Generator, *, seed: int, truncation: float) ->
 
 
 def score_generator(
+    evaluators: Sequence[Evaluator], generator: Generator, **arguments: Any
+) -> dict[str, Any]:
+    """Scores images of a generator in several feature spaces; the same seed gives the same figures.
+
+    Args:
+        evaluators: The first of them leads.
+        generator: In evaluation mode.
+        arguments: Of `score_with`.
+
+    Returns:
+        The record of the first; those of the others are its list "beside", if there are any.
+
+    Raises:
+        Interrupted: If asked to stop.
+    """
+    leading, *beside = [score_with(each, generator, **arguments) for each in evaluators]
+    return leading | ({BESIDE: beside} if beside else {})
+
+
+def score_with(
     evaluator: Evaluator,
     generator: Generator,
     *,

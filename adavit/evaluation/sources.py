@@ -53,6 +53,11 @@ class ImageSource:
 
     name: str
 
+    @property
+    def is_known_set(self) -> bool:
+        """Whether it is a set that is known by name, of photographs or drawings; a path wins over a name."""
+        return not _exists(Path(self.name)) and self.name.partition(":")[0] in NAMES
+
 
 Source = GeneratorSource | ImageSource
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from adavit.evaluation.comparison_text import FLATTERED_WORD
+from adavit.metrics.kinship import MARK, flattered_by, legend, networks_of
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.runs.reading import number
-from adavit.runs.records import figures
+from adavit.runs.records import figures, parts
 from adavit.runtime.text_table import aligned
 
 REAL_HEADS = {
@@ -25,25 +27,30 @@ def summarise_evaluation(record: Mapping[str, Any]) -> str:
         what the columns of real images mean, each with its numbers of images.
     """
     protocol, source = record["protocol"], record.get("source", {})
-    found = figures(record)
-    beside = [ending for ending in REAL_HEADS if any(name + ending in record for name in found)]
+    found = [(name, value, part) for part in parts(record) for name, value in figures(part).items()]
+    beside = [
+        ending for ending in REAL_HEADS if any(name + ending in part for name, _, part in found)
+    ]
     rows = [["metric", "figure", "against", *(REAL_HEADS[ending] for ending in beside), "note"]]
-    for name, value in found.items():
-        against = "nothing" if _is_alone(name, record) else _count(protocol.get("n_real"))
-        scores = [number(record.get(name + ending)) for ending in beside]
+    for name, value, part in found:
+        against = "nothing" if _is_alone(name, part) else _count(protocol.get("n_real"))
+        scores = [number(part.get(name + ending)) for ending in beside]
         shown = ["" if score is None else f"{score:.4g}" for score in scores]
-        rows.append([name, f"{value:.4g}", against, *shown, _note(name, record)])
+        rows.append([name, f"{value:.4g}", against, *shown, _note(name, part)])
     lines = [_subject(record, source), "", *aligned(rows, right=range(1, 3 + len(beside)))]
     meanings = [_meaning(ending, protocol) for ending in beside]
     if meanings:
         lines += ["", *meanings]
+    if networks_of(protocol):
+        lines += ["", legend(networks_of(protocol))]
     return "\n".join(lines)
 
 
 def _subject(record: Mapping[str, Any], source: Mapping[str, Any]) -> str:
     protocol = record["protocol"]
     name = protocol.get("name")
-    words = f"{source.get('name', 'source')}: {_count(protocol.get('n_fake'))} fakes"
+    marked = f" ({MARK})" if networks_of(protocol) else ""
+    words = f"{source.get('name', 'source')}{marked}: {_count(protocol.get('n_fake'))} fakes"
     if source.get("generator"):
         words += f" of {source['generator']}"
     if number(record.get("images")) is not None:
@@ -66,6 +73,8 @@ def _note(name: str, record: Mapping[str, Any]) -> str:
     spread = number(record.get(f"{name}_std"))
     if spread is not None:
         notes[0] += f", ± {spread:.2g}"
+    if flattered_by(record["protocol"]):
+        notes.append(FLATTERED_WORD)
     if name.endswith("_random"):
         notes.append("random network, so no FID" if metric == "fid" else "random network")
     return "; ".join(notes)

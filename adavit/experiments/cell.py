@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
-from adavit.config.layers import build_config
+from adavit.config.layers import Values, build_config, merge
 from adavit.config.run import RunConfig
 from adavit.data import ImageSet
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.experiments.experiment_file import check_size
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
+from adavit.training.start.build import Start, read_start
 from adavit.training.start.workload import (
     Workload,
     absolute_source,
@@ -86,6 +87,7 @@ class Sources:
         self.absolute = functools.cache(absolute_source)
         self._reference = functools.cache(load_reference)
         self._images: dict[Any, ImageSet] = {}
+        self._starts: dict[str, Start] = {}
 
     def images(self, config: RunConfig, device: torch.device, console: Console) -> ImageSet:
         """As `adavit.training.start.workload.load_run_images`."""
@@ -93,6 +95,13 @@ class Sources:
         if key not in self._images:
             self._images[key] = load_run_images(config, device, console)
         return self._images[key]
+
+    def start(self, config: RunConfig) -> Start:
+        """As `adavit.training.start.build.read_start`."""
+        key = repr((config.features, config.training.transfer, config.training.init_discriminator))
+        if key not in self._starts:
+            self._starts[key] = read_start(config)
+        return self._starts[key]
 
     def reference_fingerprint(self, workload: Workload) -> str | None:
         """Of the images that the metrics compare with; None where those are of the data themselves."""
@@ -126,12 +135,15 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
     console = console or SilentConsole()
     sources, cells = Sources(), dict[str, Cell]()
     told: set[str] = set()
-    for point in grid.points():
+    points = list(grid.points())
+    configs = (build_config([point.settings]) for point in points)
+    marked = any(sources.start(config).seen for config in configs)
+    for point in points:
         # What is found in a data set need be said once.
         data = repr((point.settings.get("data"), point.axes.get(SEED)))
         cell = make_cell(
             grid.name,
-            point.settings,
+            decided_by_unseen(point.settings) if marked else point.settings,
             axes=point.axes,
             varied=point.varied,
             label=point.label,
@@ -145,6 +157,16 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
             console.note(f"{cell.title!r} has the settings of {first.title!r}; it is run once.")
         cells.setdefault(cell.digest, cell)
     return list(cells.values())
+
+
+def decided_by_unseen(settings: Values) -> Values:
+    """Settings of a run among others whose discriminators see through pretrained networks.
+
+    Its figures and theirs are those of random features, which no discriminator has seen; those of the network
+    asked for stand beside them.
+    """
+    asked = build_config([settings]).metrics.extractor
+    return merge(settings, {"metrics": {"extractor": list(dict.fromkeys(["random", *asked]))}})
 
 
 def make_cell(
@@ -176,9 +198,9 @@ def make_cell(
         UserError: If the settings, the data or the device are not there.
     """
     sources = sources or Sources()
-    workload = load_workload(
-        build_config([settings]), console or SilentConsole(), load=sources.images
-    )
+    config = build_config([settings])
+    config = sources.start(config).noted_in(config)
+    workload = load_workload(config, console or SilentConsole(), load=sources.images)
     fingerprint = workload.image_set.fingerprint
     resolved = workload.config.as_dict()
     resolved["data"]["source"] = sources.absolute(resolved["data"]["source"])

@@ -18,7 +18,7 @@ from optuna.exceptions import ExperimentalWarning
 from adavit.config.layers import Values, build_config, merge
 from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
-from adavit.experiments.cell import Cell, make_cell
+from adavit.experiments.cell import Cell, Sources, decided_by_unseen, make_cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.experiment_file import FILES, check_folder, setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
@@ -46,11 +46,13 @@ class SweepPlan:
         sweep: As read, with what was given on the command line.
         seed: Start of the sampler's random stream.
         metric: As in `metrics.names`.
+        marked: Whether the discriminators of some runs see through pretrained networks.
     """
 
     sweep: Sweep
     seed: int
     metric: str
+    marked: bool
 
     @property
     def name(self) -> str:
@@ -95,6 +97,8 @@ class SweepPlan:
             f"{key.partition('.')[2]} {_shown(value)}" for key, value in chosen.items()
         )
         settings = merge(self.sweep.base, *(setting(key, value) for key, value in chosen.items()))
+        if self.marked:
+            settings = decided_by_unseen(settings)
         return make_cell(
             self.sweep.name, settings, axes=chosen, varied=chosen, label=label, job=job
         )
@@ -207,10 +211,12 @@ def _plan(chosen: Sweep) -> SweepPlan:
             f"--metric is {chosen.metric!r}, but metrics.names is {','.join(names) or 'empty'}."
             " Name one that is measured, or add it to metrics.names."
         )
+    sources, marked = Sources(), False
     for key, values in chosen.search.items():
         for end in _ends(values):
-            build_config([chosen.base, setting(key, end)])
-    return SweepPlan(chosen, config.run.seed, chosen.metric or names[0])
+            drawn = build_config([chosen.base, setting(key, end)])
+            marked |= bool(sources.start(drawn).seen)
+    return SweepPlan(chosen, config.run.seed, chosen.metric or names[0], marked)
 
 
 def _at_first_ends(plan: SweepPlan) -> Cell:

@@ -9,6 +9,8 @@ from adavit.experiments.cell import Cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import Grid
 from adavit.experiments.queue import Outcome
+from adavit.metrics.kinship import MARK, legend
+from adavit.runs.reading import networks_seen
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.text_table import aligned
@@ -112,7 +114,9 @@ def summary_rows(
         elsewhere = outcome is not None and outcome.state != "failed" and not directory.begun()
         rows.append(
             {
-                "cell": cell.title + (" (baseline)" if cell.baseline else ""),
+                "cell": cell.title
+                + (" (baseline)" if cell.baseline else "")
+                + (f" ({MARK})" if networks_seen(cell.settings) else ""),
                 "metric": recorded,
                 "best": None if best is None else best[recorded or ""],
                 "last": figures[-1] if figures else None,
@@ -129,7 +133,7 @@ def summary_rows(
 
 
 def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Outcome]) -> str:
-    """The rows as text, figures to the right."""
+    """The rows as text, figures to the right; below them what their marks mean."""
     formats = {
         "best": ".4g",
         "last": ".4g",
@@ -144,7 +148,8 @@ def summary_table(folder: Path, cells: Sequence[Cell], outcomes: Mapping[str, Ou
             ["-" if row[key] is None else format(row[key], formats.get(key, "")) for key in COLUMNS]
         )
     right = [column for column, name in enumerate(COLUMNS) if name in formats]
-    return "\n".join(aligned(lines, right=right))
+    seen = [network for cell in cells for network in networks_seen(cell.settings)]
+    return "\n".join([*aligned(lines, right=right), *([legend(seen)] if seen else [])])
 
 
 def _what_takes_time(cell: Cell) -> str:

@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from adavit.evaluation.comparison_text import FLATTERED_WORD
+from adavit.metrics.kinship import MARK
 from adavit.report.seed_groups import SeedGroup
-from adavit.report.tabulation import gap, metric_columns
+from adavit.report.table import is_flattered
+from adavit.report.tabulation import gap, metric_columns, networks_seen_by
 from adavit.runs.reading import mapping, number
+from adavit.runs.records import parts
 
 POINTS_IN_ALL = 60_000
 """Of one kind of curve, over all runs; keeps the page small however many runs there are."""
@@ -25,12 +29,15 @@ STATE: dict[str, Value] = {
 }
 
 
-def curve_data(groups: Sequence[SeedGroup], letters: Mapping[str, str]) -> dict[str, Any]:
+def curve_data(
+    groups: Sequence[SeedGroup], letters: Mapping[str, str], *, anyway: bool = False
+) -> dict[str, Any]:
     """All curves over images seen.
 
     Args:
         groups: The rows.
         letters: Letter of the protocol by key of the column, where a metric has several.
+        anyway: As for `build_table`.
 
     Returns:
         `rows`: label and mark of the baseline of each group; `runs`: for each run its row, its seed,
@@ -54,10 +61,10 @@ def curve_data(groups: Sequence[SeedGroup], letters: Mapping[str, str]) -> dict[
                     "seed": run.seed,
                     "kimg": [record["images"] / 1000 for record in records],
                     **present,
-                    "metrics": _metrics(run.metrics, most, titles, letters),
+                    "metrics": _metrics(run.metrics, most, titles, letters, anyway),
                 }
             )
-    rows = [{"label": group.label, "baseline": group.baseline} for group in groups]
+    rows = [{"label": _marked(group), "baseline": group.baseline} for group in groups]
     return {"rows": rows, "runs": runs, "metrics": titles}
 
 
@@ -69,20 +76,29 @@ def thinned(records: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]
     return [records[round(index * step)] for index in range(most)]
 
 
+def _marked(group: SeedGroup) -> str:
+    seen = any(networks_seen_by(run) for run in group.runs)
+    return f"{group.label} ({MARK})" if seen else group.label
+
+
 def _metrics(
     records: Sequence[dict[str, Any]],
     most: int,
     titles: dict[str, dict[str, Any]],
     letters: Mapping[str, str],
+    anyway: bool,
 ) -> dict[str, dict[str, list[float]]]:
     curves: dict[str, dict[str, list[float]]] = {}
-    for record in thinned(records, most):
-        for column, value in metric_columns(record, "best", ""):
+    thin = thinned(records, most)
+    for images, record in ((each["images"], part) for each in thin for part in parts(each)):
+        for column, value in metric_columns(record, "best", "", anyway=anyway):
             floor = number(record.get(f"{column.name}_floor"))
             titles.setdefault(
                 column.key,
                 {
-                    "name": column.name,
+                    "name": f"{column.name} ({FLATTERED_WORD})"
+                    if is_flattered(column)
+                    else column.name,
                     "letter": letters.get(column.key, ""),
                     "better": column.better,
                     "floor": floor,
@@ -90,7 +106,7 @@ def _metrics(
                 },
             )
             curve = curves.setdefault(column.key, {"kimg": [], "values": []})
-            curve["kimg"].append(record["images"] / 1000)
+            curve["kimg"].append(images / 1000)
             curve["values"].append(_short(value) or 0.0)
     return curves
 

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation.compare import describe, protocol_letters, short_value
+from adavit.evaluation.compare import describe, field_words, protocol_letters, value_words
 from adavit.evaluation.protocol import comparison_key, key_digest
+from adavit.metrics.kinship import flattered_by
 from adavit.metrics.names import metric_of
 from adavit.report.run import Run, collect_runs, read_soundly
+from adavit.report.tabulation import networks_seen_by
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import best_record, recorded_metric
 from adavit.runtime.console import Console
@@ -26,9 +28,10 @@ def list_runs(folder: Path, console: Console | None = None) -> list[dict[str, An
     Returns:
         For each run `run` (its path), `status`, `data`, `discriminator`, `augmentation`, `seed`,
         `kimg` seen, `total_kimg`, `p` at the end, `metric` (recorded name of the first one) with its
-        `best`, `best_kimg` and `protocol` in words, `protocol_key`, which is equal where two figures
-        compare, `protocol_fields`, all that it stands for, and the `reason` of a failure; None where it
-        is not known.
+        `best`, `best_kimg`, `flattered` (whether pretrained features flatter it) and `protocol` in
+        words, `protocol_key`, which is equal where two figures compare, `protocol_fields`, all that it
+        stands for, `discriminator_saw`, the networks trained on other images that its discriminator saw
+        through, and the `reason` of a failure; None where it is not known.
 
     Raises:
         UserError: If there is no such folder, or no run in it that can be read.
@@ -60,9 +63,11 @@ def describe_run(run: Run) -> dict[str, Any]:
         "metric": None if best is None else name,
         "best": None if best is None else number(best[name or ""]),
         "best_kimg": None if best is None else best["images"] / 1000,
+        "flattered": None if best is None else bool(flattered_by(mapping(best.get("protocol")))),
         "protocol": None if best is None else describe(mapping(best.get("protocol"))),
         "protocol_key": None if fields is None else f"{name}@{key_digest(fields)}",
         "protocol_fields": fields,
+        "discriminator_saw": networks_seen_by(run),
         "reason": run.reason or None,
     }
 
@@ -97,7 +102,7 @@ def _what_differs(run: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> 
     ]
     keys = sorted({key for fields in alike for key in fields})
     differing = [key for key in keys if any(other.get(key) != own.get(key) for other in alike)]
-    words = (f"{key} {short_value(str(own.get(key, 'none')))}" for key in differing)
+    words = (f"{field_words(key)} {value_words(own.get(key, 'none'))}" for key in differing)
     return "".join(f"; {word}" for word in words)
 
 

@@ -35,7 +35,14 @@ DIAGNOSTICS_PART = 0.3
 """Of the room for pictures, what closest pairs may take."""
 
 
-def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table, title: str) -> str:
+def build_page(
+    groups: Sequence[SeedGroup],
+    failed: Sequence[Run],
+    table: Table,
+    title: str,
+    *,
+    anyway: bool = False,
+) -> str:
     """The page of a report, with as many pictures as keep it small.
 
     Args:
@@ -43,6 +50,7 @@ def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table,
         failed: Runs that failed.
         table: Of these runs, and of those merged in.
         title: Its heading.
+        anyway: As for `build_table`.
     """
     values = {
         "title": title,
@@ -54,7 +62,7 @@ def build_page(groups: Sequence[SeedGroup], failed: Sequence[Run], table: Table,
         "distance_heads": DISTANCE_HEADS,
         "settings": _shared_settings(groups),
     }
-    curves = curve_data(groups, Wording(table).letters)
+    curves = curve_data(groups, Wording(table).letters, anyway=anyway)
     data = shortened({"curves": curves, "ranking": ranking_data(table)})
     # What the pictures may take is what all else leaves.
     empty: dict[str, Any] = {"gallery": {"pictures": {}, "runs": []}}

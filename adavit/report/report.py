@@ -27,6 +27,7 @@ def write_report(
     merge: Sequence[Path] = (),
     baseline: str | None = None,
     title: str | None = None,
+    anyway: bool = False,
     console: Console | None = None,
 ) -> list[Path]:
     """Writes the report of runs, and its table beside it.
@@ -39,6 +40,7 @@ def write_report(
         baseline: Label of the row that others are compared with. None: as the grid says, else the
             one row without augmentation.
         title: Heading. None: as `report_title`.
+        anyway: Whether figures that pretrained features flatter share columns with others, marked.
         console: Told of runs that cannot be read, which are left out.
 
     Returns:
@@ -65,20 +67,23 @@ def write_report(
     runs = collect_runs(sources, console)
     suffixes = [path.suffix for path in files]
     try:
-        texts = _texts(runs, earlier, suffixes, baseline=baseline, title=title)
+        texts = _texts(runs, earlier, suffixes, baseline=baseline, title=title, anyway=anyway)
     except UserError:
         raise
     except Exception:  # whatever a run holds, it is not to spoil the report of the others
         written = read_soundly(
             runs,
-            lambda run: (run, _texts([run], {}, suffixes, baseline=None, title=None)),
+            lambda run: (
+                run,
+                _texts([run], {}, suffixes, baseline=None, title=None, anyway=anyway),
+            ),
             lambda run: run.path,
             console,
         )
         if len(written) == len(runs):
             raise  # a mistake of ours
         kept = [run for run, _ in written]
-        texts = _texts(kept, earlier, suffixes, baseline=baseline, title=title)
+        texts = _texts(kept, earlier, suffixes, baseline=baseline, title=title, anyway=anyway)
     make_folder(out.parent)
     for path, content in zip(files, texts, strict=True):
         write_text(path, content)
@@ -92,19 +97,20 @@ def _texts(
     *,
     baseline: str | None,
     title: str | None,
+    anyway: bool,
 ) -> list[str]:
     """The content of each of the report's files."""
     failed = [run for run in runs if run.status == "failed"]
     groups = group_runs([run for run in runs if run.status != "failed"])
     if baseline is not None:
         groups = choose_baseline(groups, baseline)
-    table = merge_tables(build_table(groups, failed), earlier)
+    table = merge_tables(build_table(groups, failed, anyway=anyway), earlier, anyway=anyway)
     heading = title or report_title(groups, failed)
     texts = {
         ".md": lambda: to_markdown(table, heading),
         ".csv": lambda: to_csv(table),
         ".json": table.to_json,
-        ".html": lambda: build_page(groups, failed, table, heading),
+        ".html": lambda: build_page(groups, failed, table, heading, anyway=anyway),
     }
     return [texts[suffix]() for suffix in suffixes]
 

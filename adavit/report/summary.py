@@ -74,15 +74,16 @@ def headline(table: Table) -> str:
 
 
 def _best_of(part: TablePart, wording: Wording) -> str:
-    column = next((c for c in part.columns if c.better), None)
-    measured = [row for row in part.rows if column and column.key in row.figures]
-    if column is None or not measured:
+    column = _deciding(part)
+    if column is None:
         return ""
+    measured = [row for row in part.rows if column.key in row.figures]
     sign = -1 if column.better == "higher" else 1
     best = min(measured, key=lambda row: sign * row.figures[column.key].mean)
     direction = "Highest" if column.better == "higher" else "Lowest"
     figure = best.figures[column.key]
-    shown = f"{wording.figure(figure, column)}{_over_seeds(best)}"
+    flattered = " (flattered by its pretrained features)" if column.name in best.flattered else ""
+    shown = f"{wording.figure(figure, column)}{flattered}{_over_seeds(best)}"
     if len(measured) == 1:
         sentence = f"{column.name} of {best.label}: {shown}"
     else:
@@ -91,6 +92,19 @@ def _best_of(part: TablePart, wording: Wording) -> str:
         )
         sentence = f"{direction} {column.name}{alike}: {best.label} with {shown}"
     return sentence + _against_baseline(best, measured, column, wording) + "."
+
+
+def _deciding(part: TablePart) -> Column | None:
+    """The first metric; where pretrained features flatter some figures, the first that most rows have unflattered."""
+
+    def worth(column: Column) -> tuple[bool, int]:
+        rows = [row for row in part.rows if column.key in row.figures]
+        return not any(column.name in row.flattered for row in rows), len(rows)
+
+    metrics = [column for column in part.columns if column.better]
+    if not any(row.flattered for row in part.rows):
+        return next(iter(metrics), None)
+    return max(metrics, key=worth, default=None)
 
 
 def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wording: Wording) -> str:

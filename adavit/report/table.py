@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from adavit.config.section import ConfigModel
 from adavit.errors import UserError
+from adavit.evaluation.protocol import FLATTERED, key_digest
 
 FORMAT = "adavit-report"
 
@@ -65,6 +66,10 @@ class Row(ConfigModel):
     seeds: int = Field(ge=1)
     state: str = ""
     """What is not finished, e.g. "1 of 3 running"; empty where all is."""
+    seen: list[str] = Field(default_factory=list)
+    """Networks trained on other images that the discriminator saw through; see `adavit.metrics.kinship`."""
+    flattered: list[str] = Field(default_factory=list)
+    """Recorded names of the metrics that such a network flatters."""
     data: str = ""
     """What its runs were trained on: name and first digits of the fingerprint; empty where it is not known."""
     origin: str
@@ -104,6 +109,10 @@ class Table(ConfigModel):
         """The table as indented JSON; the inverse of `parse_table`."""
         return self.model_dump_json(indent=2) + "\n"
 
+    def flatters(self, column: Column) -> list[bool]:
+        """Whether a column's figure is flattered, for each row that has one."""
+        return [column.name in row.flattered for row in self.rows if column.key in row.figures]
+
 
 def parse_table(content: str, where: str) -> Table:
     """Reads what `Table.to_json` has written.
@@ -127,13 +136,27 @@ def parse_table(content: str, where: str) -> Table:
         ) from None
 
 
-def merge_tables(own: Table, others: dict[str, Table]) -> Table:
+def merge_tables(own: Table, others: dict[str, Table], *, anyway: bool = False) -> Table:
     """One table of several; rows keep their differences and say where they are from.
 
     Args:
         own: The table of this report's runs.
         others: Earlier tables by the name of their origin.
+        anyway: Whether figures that pretrained features flatter share columns with others.
+
+    Raises:
+        UserError: If they do in an earlier table, and may not here.
     """
+    for origin, table in others.items():
+        mixed = [c.name for c in table.columns if any(table.flatters(c)) and not is_flattered(c)]
+        if mixed and not anyway:
+            raise UserError(
+                f"--merge {origin} ranks {', '.join(dict.fromkeys(mixed))} of runs with and without pretrained"
+                " features in one column, expected columns of their own. Give --anyway here too, or make"
+                " that report again without it."
+            )
+    if anyway:
+        others = {origin: _in_one_column(table) for origin, table in others.items()}
     columns = {column.key: column for column in own.columns}
     rows, failures = list(own.rows), list(own.failures)
     for origin, table in others.items():
@@ -142,3 +165,27 @@ def merge_tables(own: Table, others: dict[str, Table]) -> Table:
         rows += [row.model_copy(update={"origin": row.origin or origin}) for row in table.rows]
         failures += table.failures
     return Table(columns=list(columns.values()), rows=rows, failures=failures)
+
+
+def is_flattered(column: Column) -> bool:
+    """Whether a column is of figures that pretrained features flatter, and no others."""
+    return bool((column.protocol or {}).get(FLATTERED))
+
+
+def _in_one_column(table: Table) -> Table:
+    """The table with the columns of flattered figures being those of others."""
+    renamed: dict[str, Column] = {}
+    for column in table.columns:
+        protocol = {k: v for k, v in (column.protocol or {}).items() if k != FLATTERED}
+        key = column.key
+        if is_flattered(column):
+            key = f"{key.partition('@')[0]}@{key_digest(protocol)}"
+        renamed[column.key] = column.model_copy(
+            update={"key": key, "protocol": protocol or column.protocol}
+        )
+    rows = [
+        row.model_copy(update={"figures": {renamed[k].key: f for k, f in row.figures.items()}})
+        for row in table.rows
+    ]
+    columns = list({column.key: column for column in renamed.values()}.values())
+    return Table(columns=columns, rows=rows, failures=table.failures)

@@ -5,8 +5,12 @@ import io
 import json
 from typing import Any
 
+from adavit.evaluation.compare import NOT_RANKED, field_words, value_words
+from adavit.evaluation.comparison_text import FLATTERED_WORD
+from adavit.evaluation.protocol import FLATTERED
+from adavit.metrics.kinship import MARK, legend
 from adavit.report.statistics import FEW_PAIRS, VERDICT_PAIRS
-from adavit.report.table import Column, Figure, Row, Table
+from adavit.report.table import Column, Figure, Row, Table, is_flattered
 from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
 from adavit.runtime.cells import csv_cell, markdown_cell
@@ -44,12 +48,14 @@ def _part_lines(part: TablePart, wording: Wording) -> list[str]:
             if row.baseline
             else markdown_cell(row.label)
         ]
+        cells[0] += f" ({MARK})" if row.seen else ""
         cells[0] += f" ({markdown_cell(row.state)})" if row.state else ""
         cells += [markdown_cell(row.grid)] if several_grids else []
         cells.append(str(row.seeds))
         for column in part.columns:
             figure = row.figures.get(column.key)
             text = "" if figure is None else wording.figure(figure, column)
+            text += "" if figure is None else wording.mark(row, column)
             if figure is not None and figure.difference is not None:
                 text += f"<br>{wording.difference(figure.difference, column)}"
             cells.append(text)
@@ -63,7 +69,7 @@ def to_csv(table: Table) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     fields = "grid label baseline origin metric statistic protocol mean sd seeds".split()
-    fields += "compared_with difference low high pairs values".split()
+    fields += "compared_with difference low high pairs values discriminator_saw flattered".split()
     writer.writerow(fields)
     for row in table.rows:
         for column in table.columns:
@@ -78,7 +84,9 @@ def to_csv(table: Table) -> str:
                 known += [row.compared_with, change.mean, change.low, change.high, change.pairs]
             else:
                 known += [None] * 5
-            writer.writerow([csv_cell(value) for value in [*known, json.dumps(figure.by_seed)]])
+            known += [json.dumps(figure.by_seed), ", ".join(row.seen)]
+            known.append(column.name in row.flattered)
+            writer.writerow([csv_cell(value) for value in known])
     return buffer.getvalue()
 
 
@@ -103,14 +111,27 @@ def explanation(table: Table) -> str:
             "With fewer than five pairs that interval is narrower than it should be, and with two"
             " it is merely their range."
         )
+    seen = [network for row in table.rows for network in row.seen]
+    if seen:
+        parts.append(_sentence(legend(seen)))
+    if any(is_flattered(column) for column in table.columns):
+        parts.append(_sentence(NOT_RANKED))
     return " ".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _notes(table: Table, wording: Wording) -> list[str]:
     lines = [explanation(table), ""]
     for fields, columns in wording.protocols:
         measured = ", ".join(wording.title(column) for column in columns)
-        known = [f"{key} {value}" for key, value in fields.items() if value is not None]
+        known = [
+            f"{field_words(key)} {value_words(value) if key == FLATTERED else value}"
+            for key, value in fields.items()
+            if value is not None
+        ]
         lines += [f"Protocol of {markdown_cell(measured)}: {markdown_cell(', '.join(known))}.", ""]
     if table.failures:
         lines += ["## Failed", ""]
@@ -134,7 +155,11 @@ def table_view(table: Table) -> dict[str, Any]:
             {
                 "titles": [wording.title(column) for column in columns],
                 "fields": (
-                    {key: value for key, value in fields.items() if value is not None}
+                    {
+                        field_words(key): value_words(value) if key == FLATTERED else value
+                        for key, value in fields.items()
+                        if value is not None
+                    }
                     | {
                         f"setting of {c.name}": c.protocol["setting"]
                         for c in columns
@@ -155,6 +180,7 @@ def _part_view(part: TablePart, wording: Wording) -> dict[str, Any]:
                 "name": column.name,
                 "statistic": column.statistic,
                 "letter": wording.letter(column),
+                "flattered": FLATTERED_WORD if is_flattered(column) else "",
                 "meaning": column.meaning,
             }
             for column in part.columns
@@ -162,7 +188,14 @@ def _part_view(part: TablePart, wording: Wording) -> dict[str, Any]:
         "rows": [
             {
                 "row": row,
-                "cells": [_cell(row.figures.get(c.key), c, wording) for c in part.columns],
+                "mark": MARK if row.seen else "",
+                "cells": [
+                    {
+                        **_cell(row.figures.get(c.key), c, wording),
+                        "mark": wording.mark(row, c) if c.key in row.figures else "",
+                    }
+                    for c in part.columns
+                ],
             }
             for row in part.rows
         ],
@@ -181,7 +214,7 @@ def ranking_data(table: Table) -> list[dict[str, Any]]:
             continue
         shown = [
             {
-                "label": _full_label(row, table),
+                "label": _full_label(row, table) + (f" ({MARK})" if row.seen else ""),
                 "baseline": row.baseline,
                 "mean": row.figures[column.key].mean,
                 "values": list(row.figures[column.key].by_seed.values()),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adavit.evaluation.protocol import comparison_key, key_digest
+from adavit.metrics.kinship import flattered_by, networks_of
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup, baseline_of
@@ -12,7 +13,7 @@ from adavit.report.statistics import mean_and_spread, paired_difference
 from adavit.report.table import Column, Failure, Figure, Row, Table
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number, text
-from adavit.runs.records import improves
+from adavit.runs.records import figures, improves, parts
 from adavit.runs.shared_names import without_folders
 
 LAST_COLUMNS = ("p", "r_t", "logits gap", "images/s", "kimg")
@@ -22,19 +23,22 @@ LAST_PART = 0.1
 """r_t and the gap are means over this last part of the images seen: one line of a log is noise."""
 
 
-def build_table(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> Table:
+def build_table(
+    groups: Sequence[SeedGroup], failed: Sequence[Run], *, anyway: bool = False
+) -> Table:
     """Every figure of every group, metrics with their difference from the baseline.
 
     Args:
         groups: As `group_runs` made them.
         failed: Runs that failed; listed with their reasons.
+        anyway: Whether figures that pretrained features flatter share columns with others.
     """
     columns: dict[str, Column] = {}
     measured: list[dict[str, dict[str, float]]] = []
     for group in groups:
         by_column: dict[str, dict[str, float]] = {}
         for run in group.runs:
-            for column, value in run_figures(run):
+            for column, value in run_figures(run, anyway=anyway):
                 columns.setdefault(column.key, column)
                 by_column.setdefault(column.key, {})[str(run.seed)] = value
         measured.append(by_column)
@@ -68,6 +72,8 @@ def _row(
         compared_with=baseline.label if baseline else None,
         seeds=len(group.runs),
         state=_unfinished(group),
+        seen=list(dict.fromkeys(name for run in group.runs for name in networks_seen_by(run))),
+        flattered=sorted({name for run in group.runs for name in _flattered(run)}),
         data=_data(group.runs[0]),
         origin="",
         figures=figures,
@@ -95,11 +101,31 @@ def _failure(run: Run) -> Failure:
     )
 
 
-def run_figures(run: Run) -> Iterator[tuple[Column, float]]:
-    """All figures of a run that the table has a column for."""
-    yield from _training_metrics(run)
-    yield from _evaluations(run)
+def run_figures(run: Run, *, anyway: bool = False) -> Iterator[tuple[Column, float]]:
+    """All figures of a run that the table has a column for.
+
+    Args:
+        run: The run.
+        anyway: As for `build_table`.
+    """
+    yield from _training_metrics(run, anyway)
+    yield from _evaluations(run, anyway)
     yield from _training_state(run)
+
+
+def networks_seen_by(run: Run) -> list[str]:
+    """Networks trained on other images that the discriminator of a run saw through, as its records say."""
+    protocols = [mapping(record.get("protocol")) for record in [*run.metrics, *run.evaluations]]
+    noted = run.settings.get("features.seen")
+    seen = [str(name) for name in (noted if isinstance(noted, list) else ())]
+    return list(dict.fromkeys([*seen, *(n for each in protocols for n in networks_of(each))]))
+
+
+def _flattered(run: Run) -> set[str]:
+    """Recorded names of a run's figures that its discriminator flatters."""
+    records = [part for whole in [*run.metrics, *run.evaluations] for part in parts(whole)]
+    flattered = (each for each in records if flattered_by(mapping(each.get("protocol"))))
+    return {name for each in flattered for name in figures(each)}
 
 
 def gap(record: dict[str, object]) -> float | None:
@@ -108,21 +134,23 @@ def gap(record: dict[str, object]) -> float | None:
     return None if train is None or heldout is None else train - heldout
 
 
-def _training_metrics(run: Run) -> Iterator[tuple[Column, float]]:
+def _training_metrics(run: Run, anyway: bool) -> Iterator[tuple[Column, float]]:
     best: dict[str, tuple[Column, float]] = {}
     last: dict[str, tuple[Column, float]] = {}
-    for record in run.metrics:
-        for column, value in metric_columns(record, "best", "best value of the run"):
+    for record in (part for whole in run.metrics for part in parts(whole)):
+        for column, value in metric_columns(record, "best", "best value of the run", anyway=anyway):
             before = best.get(column.key)
             if before is None or improves(column.name, value, before[1]):
                 best[column.key] = (column, value)
-        for column, value in metric_columns(record, "last", "value at the end of the run"):
+        for column, value in metric_columns(
+            record, "last", "value at the end of the run", anyway=anyway
+        ):
             last[column.key] = (column, value)
     for pair in zip(best.values(), last.values(), strict=True):
         yield from pair
 
 
-def _evaluations(run: Run) -> Iterator[tuple[Column, float]]:
+def _evaluations(run: Run, anyway: bool) -> Iterator[tuple[Column, float]]:
     latest: dict[str, tuple[Column, float]] = {}
     for record in run.evaluations:
         ended = (
@@ -131,8 +159,9 @@ def _evaluations(run: Run) -> Iterator[tuple[Column, float]]:
         )
         which = "last" if ended else "best"
         what = f"of the {which} generator, measured by adavit evaluate, latest record"
-        for column, value in metric_columns(record, f"evaluated {which}", what):
-            latest[column.key] = (column, value)
+        for part in parts(record):
+            for column, value in metric_columns(part, f"evaluated {which}", what, anyway=anyway):
+                latest[column.key] = (column, value)
     yield from latest.values()
 
 
@@ -175,7 +204,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def metric_columns(
-    record: Mapping[str, Any], statistic: str, what: str
+    record: Mapping[str, Any], statistic: str, what: str, *, anyway: bool = False
 ) -> Iterator[tuple[Column, float]]:
     """The metrics of a record with the columns they belong to; what it says beside them is left out.
 
@@ -183,13 +212,14 @@ def metric_columns(
         record: A line of `metrics.jsonl`, or a record of `adavit evaluate`.
         statistic: As `Column.statistic`.
         what: The same in words, for the column's meaning.
+        anyway: As for `build_table`.
     """
     recorded = mapping(record.get("protocol"))
     for name, figure in record.items():
         metric, value = metric_of(name), number(figure)
         if metric is None or value is None:
             continue
-        protocol = comparison_key(recorded, metric)
+        protocol = comparison_key(recorded, metric, anyway=anyway)
         direction = "higher" if metric in HIGHER_IS_BETTER else "lower"
         column = Column(
             key=f"{name}.{statistic}@{key_digest(protocol)}"[-200:],

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adavit.evaluation.compare import protocol_letters
-from adavit.report.table import Column, Difference, Figure, Table
+from adavit.evaluation.comparison_text import FLATTERED_WORD
+from adavit.report.table import Column, Difference, Figure, Row, Table, is_flattered
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -25,15 +26,20 @@ class Wording:
         """The distinct protocols, but for the settings of single metrics, with their columns."""
 
     def title(self, column: Column) -> str:
-        """The heading, e.g. "fid best"; with a letter where a metric has several protocols."""
+        """The heading, e.g. "fid best"; with a letter where a metric has several protocols, and a mark."""
         letter = self.letter(column)
-        return " ".join(
-            word for word in (column.name, column.statistic, letter and f"[{letter}]") if word
-        )
+        flattered = FLATTERED_WORD if is_flattered(column) else ""
+        words = (column.name, column.statistic, letter and f"[{letter}]", flattered)
+        return " ".join(word for word in words if word)
 
     def letter(self, column: Column) -> str:
         """The letter that tells the column's protocol from others of its metric; empty where it has but one."""
         return self.letters[column.key]
+
+    def mark(self, row: Row, column: Column) -> str:
+        """What a figure says of itself among others: " (flattered)", or nothing."""
+        alone = is_flattered(column) or column.name not in row.flattered
+        return "" if alone else f" ({FLATTERED_WORD})"
 
     def figure(self, figure: Figure, column: Column) -> str:
         """Mean and spread, e.g. "12.31 ± 0.42"."""

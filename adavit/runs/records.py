@@ -19,6 +19,9 @@ from adavit.runtime.paths import takes_paths
 NAMED = 8
 """So many damaged lines of a log are named."""
 
+BESIDE = "beside"
+"""Entry of a record: the records of the same images in other feature spaces, which decide nothing."""
+
 
 @dataclass(frozen=True)
 class ReadLog:
@@ -177,6 +180,13 @@ def figures(record: Mapping[str, Any]) -> dict[str, float]:
         for name, value in record.items()
         if metric_of(name) is not None and (figure := number(value)) is not None
     }
+
+
+def parts(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A record and those that stand beside it, each with figures under one protocol, the deciding one first."""
+    beside = record.get(BESIDE)
+    others = beside if isinstance(beside, list) else []
+    return [record, *(other for other in others if is_record(other))]
 
 
 def is_record(value: object) -> bool:

@@ -35,12 +35,12 @@ class Snapshots:
         self._average = average
         self._progress = progress
         self._saved: dict[str, Any] = {}
-        self._best = None if workload.evaluator is None else BestGenerator(average)
+        self._best = BestGenerator(average) if workload.evaluators else None
 
     @property
     def _reference_fingerprint(self) -> str | None:
-        evaluator = self._workload.evaluator
-        return None if evaluator is None else evaluator.reference_fingerprint
+        evaluators = self._workload.evaluators
+        return evaluators[0].reference_fingerprint if evaluators else None
 
     @property
     def are_behind(self) -> bool:
@@ -59,7 +59,7 @@ class Snapshots:
         """
         config = self._workload.config
         self._save_last()
-        is_sound = self._workload.evaluator is None or self._progress.is_sane_now
+        is_sound = not self._workload.evaluators or self._progress.is_sane_now
         if not is_sound:
             self.keep_sound()
         state = {

@@ -17,6 +17,7 @@ from adavit.metrics import Interrupted
 from adavit.runs.checkpoint import Stateful
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint
+from adavit.runs.records import parts
 from adavit.runtime.console import Console, Status
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
@@ -25,6 +26,7 @@ from adavit.training.film import draw_film
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
 from adavit.training.samples import SampleSheet
+from adavit.training.score_line import score_line
 from adavit.training.snapshots import Snapshots
 from adavit.training.soundness import ailment
 from adavit.training.start.workload import Workload, total_images
@@ -214,7 +216,7 @@ class Trainer:
         return diverged(what, self.progress, sound)
 
     def _is_due(self, duty: str, every_kimg: float) -> bool:
-        if duty == "metrics" and self.workload.evaluator is None:
+        if duty == "metrics" and not self.workload.evaluators:
             return False
         ended = self.progress.images >= total_images(self.config.training)
         return self.progress.is_due(duty, every_kimg, ended=ended)
@@ -272,13 +274,12 @@ class Trainer:
         self.progress.done("samples")
 
     def _evaluate(self, stop: StopRequest) -> None:
-        evaluator, fakes = self.workload.evaluator, self.config.metrics.fakes
-        assert evaluator is not None
+        evaluators, fakes = self.workload.evaluators, self.config.metrics.fakes
         self._check_weights()
         started = time.perf_counter()
         try:
             figures = score_generator(
-                evaluator,
+                evaluators,
                 self.step.average.module,
                 fakes=fakes,
                 seed=self.config.run.seed,
@@ -293,12 +294,14 @@ class Trainer:
         seconds = round(time.perf_counter() - started, 3)
         record = {"images": self.progress.images, **figures, "seconds": seconds}
         had_collapsed = self.progress.has_collapsed
-        if self.progress.measured(evaluator.names[0], record):
+        if self.progress.measured(evaluators[0].names[0], record):
             self.snapshots.keep_best()
         self.directory.append(self.directory.metrics, record)
-        self.events.write({key: record[key] for key in evaluator.names}, self.progress.images)
+        names = [evaluator.names for evaluator in evaluators]
+        for part, of_part in zip(parts(record), names, strict=True):
+            self.events.write({name: part[name] for name in of_part}, self.progress.images)
         self.progress.done("metrics")
-        self.console.note(score_line(record, evaluator.names))
+        self.console.note(score_line(record, names))
         if self.progress.has_collapsed and not had_collapsed:
             self.snapshots.keep_sound()
             sound = self.snapshots.set_aside
@@ -327,16 +330,3 @@ class Trainer:
             r_relative=relative,
             metric=None if latest is None else figure_words(latest),
         )
-
-
-def score_line(record: dict[str, Any], names: Sequence[str]) -> str:
-    """An evaluation in one line, with the floor to read it against."""
-    figures = "  ".join(f"{name} {record[name]:.4g}" for name in names)
-    floor, same = (record.get(f"{names[0]}_{kind}") for kind in ("floor", "at_floor"))
-    against = ""
-    if floor is not None and same is not None:
-        count = record["protocol"]["n_heldout"]
-        against = (
-            f"  ({count} held-out real images score {floor:.4g}, {count} generated {same:.4g})"
-        )
-    return f"{record['images'] / 1000:g} kimg: {figures}{against}"

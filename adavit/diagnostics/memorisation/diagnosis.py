@@ -239,7 +239,7 @@ def _extractor(
 ) -> FeatureExtractor:
     """What was asked for, else the network of the run's metrics."""
     if requested is None and weights is None and diagnosed.config is not None:
-        requested = diagnosed.config.metrics.extractor
+        requested = diagnosed.config.metrics.extractor[-1]  # the random one knows no objects
         weights = diagnosed.config.metrics.inception_weights
     return choose_network(
         requested or "auto",

@@ -32,6 +32,7 @@ class FeatureExtractor(Protocol):
         name: Short name, for example "inception" or "random"; recorded names
             end with it where a figure has another reference extractor.
         weights_digest: sha256 of the weights, 64 hexadecimal digits.
+        learned_from: What its weights were trained on, one of those in `adavit.metrics.kinship`.
         features: Number of features F per image.
         resize: How images are brought to the size the network sees, for the record.
         device: Where the network is, and where its features are returned.
@@ -40,6 +41,7 @@ class FeatureExtractor(Protocol):
 
     name: str
     weights_digest: str
+    learned_from: str
     features: int
     resize: str
     device: torch.device

@@ -20,6 +20,7 @@ from adavit.errors import UserError, first_line
 from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
 from adavit.metrics.extractors.names import CLIP_NAMES
 from adavit.metrics.extractors.weight_files import WeightFile
+from adavit.metrics.kinship import CLIP, DINOV2, IMAGENET
 
 VGG16_WEIGHTS = WeightFile(
     "VGG16",
@@ -36,6 +37,7 @@ class FidelityFeatures:
         name: As torch-fidelity registers it, for example "vgg16".
         module: The network, from `build_network`.
         weights_digest: sha256 of its weights.
+        learned_from: What they were trained on, see `adavit.metrics.kinship`.
         resize: How it resizes what it sees, for the record.
         device: Where the network runs.
     """
@@ -46,11 +48,13 @@ class FidelityFeatures:
         module: torch.nn.Module,
         weights_digest: str,
         *,
+        learned_from: str,
         resize: str,
         device: torch.device | str = "cpu",
     ) -> None:
         self.name = name
         self.weights_digest = weights_digest
+        self.learned_from = learned_from
         self.resize = resize
         self.device = torch.device(device)
         self.batch = 8 if self.device.type == "cpu" else 128
@@ -88,6 +92,7 @@ def vgg16_features(
         "vgg16",
         module,
         weights_digest,
+        learned_from=IMAGENET,
         resize="bilinear as in TensorFlow 1 to 224 px",
         device=device,
     )
@@ -124,6 +129,7 @@ def downloaded_features(name: str, device: torch.device | str = "cpu") -> Fideli
         name,
         module,
         tensors_digest(module.state_dict()),
+        learned_from=CLIP if name in CLIP_NAMES else DINOV2,
         resize=f"bilinear as in TensorFlow 1 to {side} px",
         device=device,
     )

@@ -17,6 +17,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
 from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic
 from adavit.metrics.extractors.fidelity import build_network, saved
 from adavit.metrics.extractors.weight_files import WeightFile
+from adavit.metrics.kinship import IMAGENET
 
 NETWORK = "inception-v3-compat"
 LAYER = "2048"
@@ -35,6 +36,7 @@ class InceptionFeatures:
     """
 
     name = "inception"
+    learned_from = IMAGENET
     features = 2048
     resize = "bilinear as in TensorFlow 1 to 299 px"
 

@@ -21,6 +21,7 @@ from torch_fidelity.sample_similarity_lpips import (
 
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.metrics.extractors.weight_files import WeightFile
+from adavit.metrics.kinship import IMAGENET
 
 LPIPS_WEIGHTS = WeightFile("LPIPS", URL_VGG16_LPIPS, None, None)
 CHANNELS = (64, 128, 256, 512, 512)
@@ -39,6 +40,7 @@ class LpipsFeatures(FloatExtractor):
     """
 
     name = "lpips-vgg16"
+    learned_from = IMAGENET
     pixel_range = (0.0, 255.0)
     features = sum(channels * (SIDE >> depth) ** 2 for depth, channels in enumerate(CHANNELS))
     resize = f"area (bilinear where smaller) to {SIDE} px"

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
+from adavit.metrics.kinship import NOTHING
 
 SEED = 20_201_006  # part of the definition: another seed is another yardstick
 LEVEL_CHANNELS = (16, 24, 32, 32)  # at 1, 1/2, 1/4 and 1/8 of the size
@@ -63,6 +64,7 @@ class RandomFeatures(FloatExtractor):
     """
 
     name = "random"
+    learned_from = NOTHING
     pixel_range = (-1.0, 1.0)
     features = 2 * sum(LEVEL_CHANNELS) + 3 * LAYOUT_SIDE**2
     resize = f"antialiased bilinear to {SMALL_SIDE} px, or {LARGE_SIDE} px where larger"

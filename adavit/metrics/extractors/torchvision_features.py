@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FloatExtractor
 from adavit.metrics.extractors.weight_files import check_fit
+from adavit.metrics.kinship import IMAGENET
 
 SIDE = 224
 MEAN = (0.485, 0.456, 0.406)
@@ -39,6 +40,9 @@ class TorchvisionFeatures(FloatExtractor):
             its.
     """
 
+    learned_from = (
+        IMAGENET  # as the published networks; a file of other classes began there as a rule
+    )
     pixel_range = (0.0, 1.0)
     resize = f"antialiased bilinear to {SIDE} px"
 

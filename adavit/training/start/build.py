@@ -39,8 +39,8 @@ class Start:
     features: PretrainedNetwork | None = None
 
     def noted_in(self, config: RunConfig) -> RunConfig:
-        """The configuration with `features.seen`."""
-        if not self.seen:
+        """The configuration with `features.seen`, whatever another run's configuration says there."""
+        if self.seen == config.features.seen:
             return config
         values = config.as_dict()
         values["features"]["seen"] = list(self.seen)

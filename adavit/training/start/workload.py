@@ -22,13 +22,13 @@ from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
-from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
-from adavit.evaluation.scoring import build_evaluator
+from adavit.evaluation.run_images import reading_of
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, crowding, keep_freed_memory
 from adavit.runtime.wording import counted
 from adavit.training.start.effort import slow_step
+from adavit.training.start.evaluators import build_evaluators
 from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
@@ -47,14 +47,15 @@ class Workload:
         image_set: All images of `data.source`.
         split: Which of them are trained on and which are held out.
         device: Where the networks run.
-        evaluator: Scores generated images; None before `with_evaluator`, and where `metrics.names` is empty.
+        evaluators: Score generated images, the first of them deciding; none before `with_evaluators`, and where
+            `metrics.names` is empty.
     """
 
     config: ResolvedConfig
     image_set: ImageSet
     split: Split
     device: torch.device
-    evaluator: Evaluator | None = None
+    evaluators: tuple[Evaluator, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -97,7 +98,7 @@ def prepare(config: RunConfig, console: Console) -> Workload:
     Raises:
         UserError: If data, device, weights or settings are not what the configuration asks for.
     """
-    return with_evaluator(load_workload(config, console), console)
+    return with_evaluators(load_workload(config, console), console)
 
 
 def image_arguments(config: RunConfig, device: torch.device) -> dict[str, Any]:
@@ -213,8 +214,8 @@ def _foresee_memory(config: RunConfig, device: torch.device) -> None:
         check_memory(resolve(config, facts), device)
 
 
-def with_evaluator(workload: Workload, console: Console) -> Workload:
-    """Finds the metric's weights; the configuration then names the network that was found.
+def with_evaluators(workload: Workload, console: Console) -> Workload:
+    """Finds the metric's weights; the configuration then names the networks that were found.
 
     Args:
         workload: From `load_workload`.
@@ -223,13 +224,20 @@ def with_evaluator(workload: Workload, console: Console) -> Workload:
     Raises:
         UserError: If the weights or the data to compare with cannot be had.
     """
-    evaluator = _evaluator(workload, console)
-    if evaluator is None:
+    evaluators = build_evaluators(
+        workload.config,
+        workload.image_set,
+        workload.split,
+        device=workload.device,
+        console=console,
+    )
+    if not evaluators:
         return workload
-    # So that a resumed run measures with the same network or not at all.
-    metrics = workload.config.metrics.model_copy(update={"extractor": evaluator.extractor.name})
+    # So that a resumed run measures with the same networks or not at all.
+    names = tuple(evaluator.extractor.name for evaluator in evaluators)
+    metrics = workload.config.metrics.model_copy(update={"extractor": names})
     config = workload.config.model_copy(update={"metrics": metrics})
-    return replace(workload, config=config, evaluator=evaluator)
+    return replace(workload, config=config, evaluators=evaluators)
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
@@ -270,39 +278,6 @@ def describe_data(workload: Workload) -> dict[str, Any]:
         "classes": list(images.classes),
         "skipped": [{"name": item.name, "reason": item.reason} for item in images.skipped],
     }
-
-
-def _evaluator(workload: Workload, console: Console) -> Evaluator | None:
-    images, metrics = workload.image_set, workload.config.metrics
-    if not metrics.names:
-        return None
-    reference = images
-    if metrics.reference is not None:
-        reference = load_reference(
-            metrics.reference,
-            "--metric-data",
-            resolution=images.images.shape[2],
-            channels=CHANNEL_NAMES[images.images.shape[1]],
-            data_root=workload.config.data.data_root,
-            **reading_of(workload.config),
-            progress=_activity(console, "decoding"),
-        )
-        for line in reference.notes:
-            console.note(f"Reference of the metrics: {line}")
-    if len(reference) < 2:
-        raise UserError(
-            f"the metrics compare with {reference.name!r}, which has 1 image, but need at least 2 (and some"
-            " hundreds to mean anything). Name others with --metric-data, or train without: --metrics none."
-        )
-    return build_evaluator(
-        reference,
-        metrics=metrics.names,
-        extractor=metrics.extractor,
-        inception_weights=metrics.inception_weights,
-        device=workload.device,
-        console=console,
-        trained_on=(images, workload.split),
-    )
 
 
 def _activity(console: Console, text: str) -> Callable[[int, int], None]:

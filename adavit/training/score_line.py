@@ -1,0 +1,31 @@
+"""An evaluation while training, as a line of the log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adavit.metrics.kinship import flattered_by
+from adavit.runs.records import parts
+
+
+def score_line(record: dict[str, Any], names: Sequence[Sequence[str]]) -> str:
+    """An evaluation in one line, with the floor to read it against, and figures that decide nothing behind it.
+
+    Args:
+        record: Of `score_generator`.
+        names: Of the figures of each of its `parts`.
+    """
+    leading, *beside = [_named_figures(*each) for each in zip(parts(record), names, strict=True)]
+    floor, same = (record.get(f"{names[0][0]}_{kind}") for kind in ("floor", "at_floor"))
+    against = ""
+    if floor is not None and same is not None:
+        count = record["protocol"]["n_heldout"]
+        against = (
+            f"  ({count} held-out real images score {floor:.4g}, {count} generated {same:.4g})"
+        )
+    words = "".join(f"; beside: {figures}" for figures in beside)
+    return f"{record['images'] / 1000:g} kimg: {leading}{against}{words}"
+
+
+def _named_figures(record: Mapping[str, Any], names: Sequence[str]) -> str:
+    flattered = " (flattered)" if flattered_by(record["protocol"]) else ""
+    return "  ".join(f"{name} {record[name]:.4g}" for name in names) + flattered
