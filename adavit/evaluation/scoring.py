@@ -55,14 +55,18 @@ def choose_network(
 
 
 def choose_networks(
-    extractors: Sequence[ExtractorName], seen: Sequence[str], *, console: Console, **arguments: Any
+    extractors: Sequence[ExtractorName],
+    seen: Sequence[str],
+    *,
+    inception_weights: Path | None,
+    **arguments: Any,
 ) -> list[FeatureExtractor]:
     """The feature networks that were asked for, and one that the discriminator has not seen, which comes first.
 
     Args:
         extractors: See `adavit.metrics.choose_extractor`.
         seen: Networks that the discriminator has seen through.
-        console: As for `choose_network`.
+        inception_weights: Inception's weights as a file, or None.
         arguments: The others of `choose_network`.
 
     Returns:
@@ -72,14 +76,24 @@ def choose_networks(
     Raises:
         UserError: If one cannot be had.
     """
-    asked = [choose_network(name, console=console, **arguments) for name in extractors]
+    alone = (
+        len(extractors) == 1
+    )  # it is a mistake then to give weights to another one than Inception
+    asked = [
+        choose_network(
+            name,
+            inception_weights=inception_weights if alone or name != "random" else None,
+            **arguments,
+        )
+        for name in extractors
+    ]
     networks = list({network.name: network for network in asked}.values())
     flattered = [network for network in networks if related(seen, network.learned_from)]
     if not flattered:
         return networks
     others = [network for network in networks if network not in flattered]
     if not others:
-        others = [choose_network("random", console=console, **arguments)]
+        others = [choose_network("random", inception_weights=None, **arguments)]
     return [*others, *flattered]
 
 

@@ -186,7 +186,7 @@ def parts(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A record and those that stand beside it, each with figures under one protocol, the deciding one first."""
     beside = record.get(BESIDE)
     others = beside if isinstance(beside, list) else []
-    return [record, *(other for other in others if is_record(other))]
+    return [record, *(other for other in others if isinstance(other, dict))]
 
 
 def is_record(value: object) -> bool:

@@ -44,7 +44,11 @@ def test_of_what_has_nothing_in_common_there_is_no_table(adavit: Adavit) -> None
 
 @pytest.mark.parametrize(
     ("form", "start"),
-    [("markdown", "|  | fid"), ("csv", "source,metric,letter,protocol,value\n"), ("json", "{\n")],
+    [
+        ("markdown", "|  | fid"),
+        ("csv", "source,metric,letter,protocol,value,"),
+        ("json", "{\n"),
+    ],
 )
 def test_other_formats_are_printed_alone(adavit: Adavit, form: str, start: str) -> None:
     outcome = adavit("compare", "a.json", "b.json", "--format", form)

@@ -239,7 +239,9 @@ def _extractor(
 ) -> FeatureExtractor:
     """What was asked for, else the network of the run's metrics."""
     if requested is None and weights is None and diagnosed.config is not None:
-        requested = diagnosed.config.metrics.extractor[-1]  # the random one knows no objects
+        networks = diagnosed.config.metrics.extractor
+        # The random one knows no objects.
+        requested = next((name for name in networks if name != "random"), "random")
         weights = diagnosed.config.metrics.inception_weights
     return choose_network(
         requested or "auto",

@@ -1,5 +1,3 @@
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +5,7 @@ from typing import Any
 import pytest
 
 from adavit.errors import UserError
-from adavit.evaluation.compare import NOTHING_COMPARES, as_csv, as_json, as_markdown, compare
+from adavit.evaluation.compare import NOT_RANKED, NOTHING_COMPARES, compare
 from adavit.report.tabulation import metric_columns
 from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json
@@ -22,6 +20,9 @@ PROTOCOL: dict[str, Any] = {
     "settings": {"fid": "all", "kid": "all"},
     "seed": 0,
 }
+
+
+SQUEEZENET = "torchvision:squeezenet1_1 0123456789abcdef"
 
 
 @pytest.fixture(autouse=True)
@@ -233,47 +234,68 @@ def test_records_with_odd_protocols_compare_without_a_crash() -> None:
     assert [column.values for column in found.columns] == [(3.0, None), (None, 5.0)]
 
 
-def test_markdown_csv_and_json_hold_the_same_table() -> None:
-    name = "odd|name, with a comma.json"
-    sources = [
-        write("a.json", record(5.0, 1 / 3)),
-        write(name, record(4.0, n_fake=9)),
+def marked(fid: float, **protocol: Any) -> dict[str, Any]:
+    seen = {"discriminator_saw": [SQUEEZENET], "extractor_learned_from": "ImageNet"}
+    return record(fid, **{**seen, **protocol})
+
+
+def test_flattered_figures_are_not_ranked_with_others_unless_asked_for() -> None:
+    plain = write("plain.json", record(9.0, extractor_learned_from="ImageNet"))
+    sources = [plain, write("features.json", marked(5.0))]
+    apart = compare(sources)
+    assert [(c.letter, c.values, c.flattered) for c in apart.columns] == [
+        ("A", (9.0, None), (False, False)),
+        ("B", (None, 5.0), (False, True)),
     ]
+    assert apart.marks == ("", "pretrained features")
+    assert apart.notes[:2] == (
+        "fid [B] differs from [A] in flattering network torchvision:squeezenet1_1 01234567 (not none)",
+        f"fid: {NOT_RANKED}",
+    )
+    assert apart.notes[2].startswith("pretrained features: ")
+    (ranked,) = compare(sources, anyway=True).columns
+    assert (ranked.values, ranked.flattered) == ((9.0, 5.0), (False, True))
+    assert compare(sources, anyway=True).marks == apart.marks
+
+
+def test_figures_that_other_networks_flatter_are_not_ranked_together_either() -> None:
+    other = marked(4.0, discriminator_saw=["torchvision:resnet18 89ab"])
+    sources = [write("a.json", marked(5.0)), write("b.json", other)]
+    assert len(compare(sources).columns) == 2
+    assert compare([sources[0], write("c.json", marked(6.0))]).columns[0].values == (5.0, 6.0)
+    assert len(compare(sources, anyway=True).columns) == 1
+
+
+def test_figures_of_random_features_stand_side_by_side_marked_or_not() -> None:
+    random = {"extractor": "random", "extractor_learned_from": "nothing"}
+    saw = {"discriminator_saw": [SQUEEZENET]}
+    a = {"fd_random": 2.0, "protocol": PROTOCOL | random}
+    b = {"fd_random": 1.0, "protocol": PROTOCOL | random | saw}
+    found = compare([write("a.json", a), write("b.json", b)])
+    assert [(c.letter, c.values) for c in found.columns] == [("", (2.0, 1.0))]
+    assert found.columns[0].flattered == (False, False)
+    assert found.marks == ("", "pretrained features")
+
+
+def test_figures_that_stand_beside_others_are_compared_too() -> None:
+    saw = {"discriminator_saw": [SQUEEZENET]}
+    random = PROTOCOL | saw | {"extractor": "random", "extractor_learned_from": "nothing"}
+    beside = [marked(5.0)]
+    run = make_run(
+        "R", metrics=[{"images": 8, "fd_random": 2.0, "protocol": random, "beside": beside}]
+    )
+    found = compare([run, write("b.json", marked(6.0))])
+    assert [(c.name, c.values) for c in found.columns] == [
+        ("fd_random", (2.0, None)),
+        ("fid", (5.0, 6.0)),
+    ]
+
+
+def test_images_of_which_nothing_is_known_say_so() -> None:
+    unknown = record(7.0, discriminator_saw="unknown", extractor_learned_from="ImageNet")
+    sources = [write("drawn.json", unknown), write("b.json", record(5.0))]
     found = compare(sources)
-    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
-    assert [(row["source"], row["metric"], float(row["value"]), row["letter"]) for row in rows] == [
-        ("a.json", "fid", 5.0, "A"),
-        (name, "fid", 4.0, "B"),
-        ("a.json", "kid", 1 / 3, ""),
-    ]
-    assert as_markdown(found).splitlines() == [
-        r"|  | fid ↓ \[A\] (5000 vs 2000) | fid ↓ \[B\] (9 vs 2000) | kid ↓ (5000 vs 2000) |",
-        "|---|---:|---:|---:|",
-        "| a.json | 5 |  | 0.3333 |",
-        "| odd\\|name, with a comma.json |  | 4 |  |",
-        "",
-        r"- fid \[B\] differs from \[A\] in n_fake 9 (not 5000)",
-        f"- fid: {NOTHING_COMPARES}",
-    ]
-    loaded = json.loads(as_json(found))
-    assert loaded["sources"] == sources
-    assert loaded["columns"][0]["values"] == [5.0, None]
-
-
-def test_arrows_say_which_way_is_better() -> None:
-    content = record(5.0) | {"precision_random": 0.5}
-    assert "fid ↓" in as_markdown(compare([write("a.json", content)]))
-    assert "precision_random ↑" in as_markdown(compare(["a.json"]))
-
-
-def test_names_are_neither_formulas_nor_markup() -> None:
-    hostile = "=HYPERLINK(1)|<b>"
-    content = record(5.0)
-    content["protocol"] |= {"name": hostile}
-    Path("=a.json").write_text(json.dumps(content))
-    found = compare(["=a.json"])
-    for row in csv.DictReader(io.StringIO(as_csv(found))):
-        assert row["source"] == "'=a.json"
-        assert row["protocol"].startswith("'=HYPERLINK(1)|<b>")
-        assert float(row["value"]) > 0
-    assert r"(=HYPERLINK(1)\|\<b\>: 5000 vs 2000)" in as_markdown(found).splitlines()[0]
+    assert found.columns[0].values == (7.0, 5.0)
+    assert found.marks == ("unknown discriminator", "")
+    assert found.notes[-1].startswith("unknown discriminator: no record says what judged")
+    assert len(compare([sources[0], write("m.json", marked(4.0))]).columns) == 2

@@ -75,6 +75,7 @@ def test_the_record_is_json_and_holds_its_protocol(
     assert protocol == {
         "extractor": "random",
         "weights_digest": extractor.weights_digest,
+        "extractor_learned_from": "nothing",
         "extractor_resize": extractor.resize,
         "device": "cpu",
         "n_fake": 90,

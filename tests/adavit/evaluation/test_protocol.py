@@ -95,6 +95,19 @@ def test_figures_compare_if_their_labels_were_drawn_alike(
     assert (comparison_key(a, "fid") == comparison_key(b, "fid")) is (first == second)
 
 
+SAW = {"discriminator_saw": ["torchvision:resnet18 0123"], "extractor_learned_from": "ImageNet"}
+
+
+def test_what_a_discriminator_saw_moves_figures_in_related_features_alone() -> None:
+    plain = PROTOCOL | {"extractor_learned_from": "ImageNet", "discriminator_saw": None}
+    assert differing_fields(plain, PROTOCOL | SAW, "fid") == ["flattered_by"]
+    assert differing_fields(plain, PROTOCOL | SAW, "fid", anyway=True) == []
+    assert comparison_key(PROTOCOL | SAW, "fid")["flattered_by"] == SAW["discriminator_saw"]
+    for unrelated in ("CLIP", "DINOv2", "nothing"):
+        other = {"extractor_learned_from": unrelated}
+        assert differing_fields(plain | other, PROTOCOL | SAW | other, "fid") == []
+
+
 def test_a_field_of_none_may_be_missing() -> None:
     short = {key: value for key, value in PROTOCOL.items() if value is not None}
     assert comparison_key(short, "fid") == comparison_key(PROTOCOL, "fid")

@@ -11,6 +11,7 @@ from adavit.errors import UserError
 from adavit.evaluation.scoring import (
     build_evaluator,
     choose_network,
+    choose_networks,
     generator_protocol,
     score_generator,
 )
@@ -86,9 +87,6 @@ def evaluator_of(images: np.ndarray, **changes: Any) -> Any:
     arguments: dict[str, Any] = {
         "metrics": ["fid"],
         "extractor": RandomFeatures(),
-        "inception_weights": None,
-        "device": torch.device("cpu"),
-        "console": SilentConsole(),
     }
     return build_evaluator(image_set(images), **{**arguments, **changes})
 
@@ -126,6 +124,65 @@ def test_the_drawn_set_is_measured_with_random_features_unless_another_is_asked_
         chosen("auto", console, reference_name="small_set", inception_weights=Path("no.pth"))
 
 
+class Related(RandomFeatures):
+    """Stands for Inception."""
+
+    name = "inception"
+    learned_from = "ImageNet"
+
+
+@pytest.fixture
+def inception(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path | None]]:
+    """Puts `Related` in the place of Inception; what was chosen, and with which weights."""
+    asked: list[tuple[str, Path | None]] = []
+
+    def choose(requested: str, *, weights: Path | None, device: torch.device) -> Any:
+        asked.append((requested, weights))
+        return (RandomFeatures() if requested == "random" else Related()), None
+
+    monkeypatch.setattr("adavit.evaluation.scoring.choose_extractor", choose)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("extractors", "seen", "expected"),
+    [
+        (["inception"], [], ["inception"]),
+        (["auto"], [], ["inception"]),
+        (["random", "auto"], [], ["random", "inception"]),
+        (["inception", "random", "auto"], [], ["inception", "random"]),
+        (["inception"], ["torchvision:resnet18 0123"], ["random", "inception"]),
+        (["inception", "random"], ["torchvision:resnet18 0123"], ["random", "inception"]),
+        (["random"], ["torchvision:resnet18 0123"], ["random"]),
+    ],
+)
+def test_a_network_that_was_not_seen_comes_first_and_each_once(
+    inception: list, extractors: list[str], seen: list[str], expected: list[str]
+) -> None:
+    found = choose_networks(
+        extractors,
+        seen,
+        reference_name="drawn",
+        inception_weights=Path("w.pth"),
+        device=torch.device("cpu"),
+        console=SilentConsole(),
+    )
+    assert [network.name for network in found] == expected
+    if extractors != ["random"]:  # weights that nothing uses are a mistake there
+        given = {weights for name, weights in inception if name == "random"}
+        assert given <= {None}
+
+
+def test_the_same_images_are_scored_in_each_space(generator: Generator) -> None:
+    reals = drawn_images(40, seed=1, side=16)
+    evaluators = [evaluator_of(reals), evaluator_of(reals, extractor=Related())]
+    record = score_generator(evaluators, generator, fakes=20, seed=3)
+    (beside,) = record["beside"]
+    assert beside["fid"] == record["fd_random"]  # it is the same network by another name
+    assert beside["protocol"]["extractor_learned_from"] == "ImageNet"
+    assert "beside" not in score_generator(evaluators[:1], generator, fakes=20, seed=3)
+
+
 def test_a_record_says_how_images_were_drawn(generator: Generator) -> None:
     found = generator_protocol(generator, seed=7, truncation=0.5)
     plain = {"seed": 7, "truncation": 0.5, "labels": None, "discriminator_saw": None}
@@ -141,7 +198,7 @@ def test_a_score_is_the_distance_of_the_images_of_the_evaluations_own_stream(
     generator: Generator,
 ) -> None:
     reals = drawn_images(40, seed=1, side=16)
-    record = score_generator(evaluator_of(reals), generator, fakes=30, seed=3, truncation=0.7)
+    record = score_generator([evaluator_of(reals)], generator, fakes=30, seed=3, truncation=0.7)
     network = RandomFeatures()
     drawn = generated_batches(generator, 30, seed=seed_for(3, "evaluation", 0), truncation=0.7)
     features = network(torch.cat(list(drawn)))

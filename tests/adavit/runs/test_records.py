@@ -14,6 +14,7 @@ from adavit.runs.records import (
     figures,
     improves,
     is_record,
+    parts,
     read_evaluations,
     read_record,
     read_records,
@@ -208,3 +209,11 @@ def test_a_long_log_is_thinned_evenly_with_both_ends(count: int, tmp_path: Path)
     assert (images[0], images[-1]) == (0, count - 1)
     steps = {after - before for before, after in pairwise(images[:-1])}
     assert len(steps) == 1
+
+
+def test_a_record_has_parts_of_their_own_protocols() -> None:
+    beside = {"fid": 3.0, "protocol": {}}
+    assert parts({"fd_random": 1.0}) == [{"fd_random": 1.0}]
+    whole = {"fd_random": 1.0, "beside": [beside, 7, None]}
+    assert parts(whole) == [whole, beside]
+    assert parts({"beside": "odd"}) == [{"beside": "odd"}]

@@ -18,7 +18,7 @@ from adavit.training.start.workload import (
     load_workload,
     prepare,
     total_images,
-    with_evaluator,
+    with_evaluators,
 )
 
 Tiny = Callable[..., RunConfig]
@@ -37,13 +37,13 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
     notes = Notes()
     workload = load_workload(tiny(absent), notes)
     assert isinstance(workload.config, ResolvedConfig)
-    assert workload.evaluator is None
+    assert workload.evaluators == ()
     assert workload.config.metrics.names == ("fid", "kid")
     assert workload.config.data.resolution == 16
     assert (len(workload.split.train), len(workload.split.heldout)) == (50, 10)
     assert any("Training on 50 images; 10 held out." in line for line in notes.lines)
     with pytest.raises(UserError, match="inception"):
-        with_evaluator(workload, notes)
+        with_evaluators(workload, notes)
 
 
 @pytest.mark.parametrize(("images", "warns"), [(1, True), (99, True), (100, False)])
@@ -61,15 +61,15 @@ def test_few_images_are_warned_of(tiny: Tiny, images: int, warns: bool) -> None:
 
 def test_the_evaluator_names_its_network_in_the_configuration(tiny: Tiny) -> None:
     workload = load_workload(tiny({"metrics": {"extractor": "auto"}}), SilentConsole())
-    ready = with_evaluator(
+    ready = with_evaluators(
         load_workload(tiny({"metrics": {"extractor": "random"}}), SilentConsole()), SilentConsole()
     )
-    assert workload.config.metrics.extractor == "auto"
-    assert ready.evaluator is not None
-    assert ready.config.metrics.extractor == ready.evaluator.extractor.name == "random"
+    assert workload.config.metrics.extractor == ("auto",)
+    (evaluator,) = ready.evaluators
+    assert ready.config.metrics.extractor == (evaluator.extractor.name,) == ("random",)
     unmeasured = prepare(tiny({"metrics": {"names": []}}), SilentConsole())
-    assert unmeasured.evaluator is None
-    assert unmeasured.config.metrics.extractor == "random"
+    assert unmeasured.evaluators == ()
+    assert unmeasured.config.metrics.extractor == ("random",)
 
 
 def test_labels_are_counted_over_training_images_where_networks_are_conditioned(tiny: Tiny) -> None:

@@ -1,0 +1,26 @@
+from typing import Any
+
+from adavit.training.score_line import score_line
+
+RANDOM: dict[str, Any] = {"extractor_learned_from": "nothing", "n_heldout": 7}
+
+
+def test_a_line_has_the_figures_and_what_held_out_images_score() -> None:
+    record = {"images": 1500, "fd_random": 2.5, "kid_random": 0.125, "protocol": RANDOM}
+    assert score_line(record, [("fd_random", "kid_random")]) == (
+        "1.5 kimg: fd_random 2.5  kid_random 0.125"
+    )
+    floor = {"fd_random_floor": 0.5, "fd_random_at_floor": 3.0}
+    assert score_line(record | floor, [("fd_random",)]) == (
+        "1.5 kimg: fd_random 2.5  (7 held-out real images score 0.5, 7 generated 3)"
+    )
+
+
+def test_what_decides_nothing_stands_behind_it_and_says_if_it_is_flattered() -> None:
+    seen = {"discriminator_saw": ["torchvision:resnet18 0123"]}
+    inception = {"fid": 9.0, "protocol": {**seen, "extractor_learned_from": "ImageNet"}}
+    record = {"images": 0, "fd_random": 2.5, "protocol": RANDOM | seen, "beside": [inception]}
+    names = [("fd_random",), ("fid",)]
+    assert score_line(record, names) == "0 kimg: fd_random 2.5; beside: fid 9 (flattered)"
+    del inception["protocol"]["discriminator_saw"]
+    assert score_line(record, names) == "0 kimg: fd_random 2.5; beside: fid 9"
