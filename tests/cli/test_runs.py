@@ -48,9 +48,11 @@ def test_runs_as_json(adavit: Adavit, tmp_path: Path) -> None:
         "metric": "fd_random",
         "best": 4.5,
         "best_kimg": 15.0,
+        "flattered": False,
         "protocol": "100 vs 500 of squares",
         "protocol_key": runs[0]["protocol_key"],
         "protocol_fields": runs[0]["protocol_fields"],
+        "discriminator_saw": [],
         "reason": None,
     }
     assert (runs[1]["status"], runs[1]["reason"], runs[1]["best"]) == (

@@ -57,7 +57,7 @@ def write_run(
         "run": {"out": str(path), "seed": seed, "status_every_kimg": 1.0},
     }
     for section, changed in (settings or {}).items():
-        config[section] |= changed
+        config[section] = config.get(section, {}) | changed
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     _write_json(path / "data.json", {
         "source": "/data/squares.zip", "name": "squares", "fingerprint": "ab" * 32, "images": 500,
@@ -90,6 +90,19 @@ def write_run(
     _write_lines(path / "stats.jsonl", stats)
     write_samples(path / "samples", kimg=kimg, count=len(values), seed=seed)
     return path
+
+
+IMAGENET = {"extractor_learned_from": "ImageNet"}
+SAW = {"discriminator_saw": ["torchvision:resnet18 0123456789ab"]}
+"""Of a protocol: what the extractor learned from, and a network that flatters its figures then."""
+
+
+def write_mixed(folder: Path) -> Path:
+    """A run without and one with pretrained features, measured in related features; the second has lower figures."""
+    write_run(folder / "plain", preset="bg", protocol=IMAGENET)
+    low = (10.0, 5.0, 4.0, 4.5)
+    write_run(folder / "marked", preset="color", values=low, protocol=IMAGENET | SAW)
+    return folder
 
 
 def write_samples(
@@ -156,11 +169,13 @@ def write_grid(folder: Path, seeds: int = 3) -> Path:
     return folder
 
 
-def table_of(folder: Path) -> Table:
-    """The table of the runs below a folder."""
+def table_of(folder: Path, *, anyway: bool = False) -> Table:
+    """The table of the runs below a folder; `anyway` as for `build_table`."""
     runs = collect_runs([folder])
     failed = [run for run in runs if run.status == "failed"]
-    return build_table(group_runs([run for run in runs if run.status != "failed"]), failed)
+    return build_table(
+        group_runs([run for run in runs if run.status != "failed"]), failed, anyway=anyway
+    )
 
 
 FIGURES = {"none": 9.0, "bg": 6.0, "color": 8.0}

@@ -204,7 +204,7 @@ def test_what_nobody_foresaw_in_a_run_spoils_nothing_either(
     for name in ("good", "bad"):
         write_run(tmp_path / "runs" / name, seed=len(name))
 
-    def broken(run: Any) -> Any:
+    def broken(run: Any, **_: object) -> Any:
         if run.name == "bad":
             raise ZeroDivisionError("all is lost\nfor ever")
         return iter(())

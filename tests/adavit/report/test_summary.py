@@ -5,7 +5,14 @@ from adavit.report.run import collect_runs
 from adavit.report.seed_groups import group_runs
 from adavit.report.summary import MOST_SENTENCES, headline, report_title
 from adavit.report.table_parts import table_parts
-from tests.adavit.report.synthetic import table_of, write_grid, write_run
+from tests.adavit.report.synthetic import (
+    PROTOCOL,
+    SAW,
+    table_of,
+    write_grid,
+    write_mixed,
+    write_run,
+)
 
 
 def test_the_headline_names_the_best_row_and_its_baseline(tmp_path: Path) -> None:
@@ -54,3 +61,26 @@ def test_of_many_parts_the_first_are_told_and_the_others_counted(tmp_path: Path)
     sentence = headline(table_of(tmp_path))
     assert sentence.count("fd_random of ") == MOST_SENTENCES
     assert "2 more tables are below." in sentence
+
+
+def test_the_headline_does_not_rank_flattered_figures_and_says_so_where_it_is_told_to(
+    tmp_path: Path,
+) -> None:
+    apart = headline(table_of(write_mixed(tmp_path)))
+    assert "Lowest" not in apart
+    assert "fd_random of color p=0.4: 4.000 (flattered by its pretrained features)." in apart
+    anyway = headline(table_of(tmp_path, anyway=True))
+    assert anyway == (
+        "Lowest fd_random: color p=0.4 with 4.000 (flattered by its pretrained features)."
+    )
+
+
+def test_the_headline_is_of_figures_that_all_have_unflattered(tmp_path: Path) -> None:
+    write_mixed(tmp_path)
+    for name, figure in (("plain", 2.0), ("marked", 3.0)):
+        random = {**PROTOCOL, "extractor_learned_from": "nothing", **SAW}
+        record = {"precision_random": figure, "protocol": random, "source": {}}
+        (tmp_path / name / "evaluations.jsonl").write_text(json.dumps(record) + "\n")
+    for anyway in (False, True):
+        sentence = headline(table_of(tmp_path, anyway=anyway))
+        assert sentence == "Highest precision_random: color p=0.4 with 3.000."

@@ -9,7 +9,15 @@ from adavit.errors import UserError
 from adavit.report import table
 from adavit.report.table import Table, merge_tables, parse_table
 from adavit.report.table_formats import to_markdown
-from tests.adavit.report.synthetic import cell_of, failed_cell, table_of, write_grid, write_run
+from tests.adavit.report.synthetic import (
+    SAW,
+    cell_of,
+    failed_cell,
+    table_of,
+    write_grid,
+    write_mixed,
+    write_run,
+)
 
 
 def test_failed_cells_are_listed_with_their_reason(tmp_path: Path) -> None:
@@ -48,6 +56,40 @@ def test_merged_rows_keep_their_figures_and_say_where_they_are_from(tmp_path: Pa
     assert len(merged.columns) == len(table.columns) + 4
     again = merge_tables(Table(columns=[], rows=[], failures=[]), {"new.json": merged})
     assert [row.origin for row in again.rows] == ["new.json"] * 3 + ["old.json"]
+
+
+def test_flattered_figures_have_columns_of_their_own_unless_asked_for(tmp_path: Path) -> None:
+    apart = table_of(write_mixed(tmp_path))
+    best = [column for column in apart.columns if column.statistic == "best"]
+    assert sorted((column.name, apart.flatters(column)) for column in best) == [
+        ("fd_random", [False]),
+        ("fd_random", [True]),
+        ("kid_random", [False]),
+        ("kid_random", [True]),
+    ]
+    anyway = table_of(tmp_path, anyway=True)
+    best = [column for column in anyway.columns if column.statistic == "best"]
+    assert [(column.name, sorted(anyway.flatters(column))) for column in best] == [
+        ("fd_random", [False, True]),
+        ("kid_random", [False, True]),
+    ]
+    assert [row.seen for row in anyway.rows] == [row.seen for row in apart.rows]
+    assert {row.label: row.seen for row in apart.rows}["color p=0.4"] == SAW["discriminator_saw"]
+
+
+def test_a_table_that_ranks_flattered_figures_is_not_merged_with_one_that_may_not(
+    tmp_path: Path,
+) -> None:
+    apart = table_of(write_mixed(tmp_path))
+    anyway = table_of(tmp_path, anyway=True)
+    nothing = Table(columns=[], rows=[], failures=[])
+    with pytest.raises(UserError, match=r"--merge old\.json ranks fd_random, kid_random of runs"):
+        merge_tables(nothing, {"old.json": anyway})
+    assert merge_tables(nothing, {"old.json": anyway}, anyway=True).columns == anyway.columns
+    assert len(merge_tables(nothing, {"old.json": apart}).columns) == len(apart.columns)
+    ranked = merge_tables(nothing, {"old.json": apart}, anyway=True)
+    assert {column.key for column in ranked.columns} == {column.key for column in anyway.columns}
+    assert [row.figures for row in ranked.rows] == [row.figures for row in anyway.rows]
 
 
 @pytest.mark.parametrize(

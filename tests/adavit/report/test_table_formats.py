@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from adavit.report.summary import headline
-from adavit.report.table_formats import to_csv, to_markdown
-from tests.adavit.report.synthetic import cell_of, table_of, write_grid, write_run
+from adavit.report.table_formats import explanation, ranking_data, table_view, to_csv, to_markdown
+from tests.adavit.report.synthetic import cell_of, table_of, write_grid, write_mixed, write_run
 
 
 def test_csv_has_every_figure_to_the_last_digit(tmp_path: Path) -> None:
@@ -45,3 +45,25 @@ def test_names_cannot_break_markdown_or_be_a_formula(tmp_path: Path) -> None:
     assert row.startswith(r"| =1+1\| \<script\>\`x\` |")
     line, *_ = csv.DictReader(io.StringIO(to_csv(table)))
     assert line["label"] == "'=1+1|\n<script>`x`"
+
+
+def test_marks_of_pretrained_features_are_in_every_format(tmp_path: Path) -> None:
+    apart = table_of(write_mixed(tmp_path))
+    markdown = to_markdown(apart, "t")
+    assert "color p=0.4 (pretrained features)" in markdown
+    heads = [line for line in markdown.splitlines() if "fd_random best" in line and "|" in line]
+    assert [line.count("flattered") for line in heads[:2]] == [0, 4]
+    assert "Pretrained features: the discriminator saw images through a network" in markdown
+    assert "--anyway" in explanation(apart)
+    anyway = table_of(tmp_path, anyway=True)
+    assert "| 4.000 (flattered) |" in to_markdown(anyway, "t")
+    assert "--anyway" not in explanation(anyway)
+    rows = list(csv.DictReader(io.StringIO(to_csv(anyway))))
+    marks = {(row["label"], row["metric"], row["flattered"]) for row in rows}
+    assert ("color p=0.4", "fd_random", "True") in marks
+    assert ("bg p=0.4", "fd_random", "False") in marks
+    (part,) = table_view(anyway)["parts"]
+    assert [item["mark"] for item in part["rows"]] == ["", "pretrained features"]
+    assert part["rows"][1]["cells"][0]["mark"] == " (flattered)"
+    labels = [row["label"] for row in ranking_data(anyway)[0]["rows"]]
+    assert labels == ["bg p=0.4", "color p=0.4 (pretrained features)"]
