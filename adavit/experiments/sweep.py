@@ -52,7 +52,7 @@ class SweepPlan:
     sweep: Sweep
     seed: int
     metric: str
-    marked: bool
+    marked: bool = False
 
     @property
     def name(self) -> str:

@@ -28,6 +28,10 @@ UNKNOWN_MARK = "unknown discriminator"
 """What images are called of which no record says what their discriminator saw."""
 
 
+MOST_NAMED = 3
+"""So many networks are named in a legend."""
+
+
 def related(seen: Sequence[str], learned_from: object) -> list[str]:
     """Those of the networks that are related to a feature extractor.
 
@@ -73,12 +77,14 @@ def legend(seen: Sequence[str]) -> str:
     """What `MARK` means, for people.
 
     Args:
-        seen: Networks of all marked runs; each is named once, with the first digits of its digest.
+        seen: Networks of all marked runs; each is named once, with the first digits of its digest, and of many
+            the first.
     """
-    names = dict.fromkeys(short_network(network) for network in seen)
+    names = list(dict.fromkeys(short_network(network) for network in seen))
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return (
         f"{MARK}: the discriminator saw images through a network trained on other images"
-        f" ({', '.join(names)}). That makes fid, kid and all figures in related features look better"
+        f" ({', '.join(names[:MOST_NAMED])}{more}). That makes fid, kid and all figures in related features look better"
         " than the pictures are (arXiv:2203.06026); judge by fd_random and by eye."
     )
 

@@ -18,7 +18,7 @@ from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.report.summary import headline, report_summary
 from adavit.report.table import Table
-from adavit.report.table_formats import explanation, ranking_data, table_view
+from adavit.report.table_formats import explanation, meanings_of_marks, ranking_data, table_view
 from adavit.report.wording import Wording
 from adavit.runs.shared_names import without_folders
 
@@ -58,6 +58,7 @@ def build_page(
         "summary": report_summary(groups, failed),
         "table": table_view(table),
         "explanation": explanation(table),
+        "marks": meanings_of_marks(table),
         "failures": table.failures,
         "distance_heads": DISTANCE_HEADS,
         "settings": _shared_settings(groups),

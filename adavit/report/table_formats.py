@@ -111,20 +111,21 @@ def explanation(table: Table) -> str:
             "With fewer than five pairs that interval is narrower than it should be, and with two"
             " it is merely their range."
         )
-    seen = [network for row in table.rows for network in row.seen]
-    if seen:
-        parts.append(_sentence(legend(seen)))
-    if any(is_flattered(column) for column in table.columns):
-        parts.append(_sentence(NOT_RANKED))
     return " ".join(parts)
 
 
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
+def meanings_of_marks(table: Table) -> list[str]:
+    """What marks at rows and columns mean, a paragraph each; none where nothing is marked."""
+    seen = [network for row in table.rows for network in row.seen]
+    found = [legend(seen)] if seen else []
+    found += [NOT_RANKED] if any(is_flattered(column) for column in table.columns) else []
+    return [text[0].upper() + text[1:] for text in found]
 
 
 def _notes(table: Table, wording: Wording) -> list[str]:
     lines = [explanation(table), ""]
+    for paragraph in meanings_of_marks(table):
+        lines += [markdown_cell(paragraph), ""]
     for fields, columns in wording.protocols:
         measured = ", ".join(wording.title(column) for column in columns)
         known = [
@@ -214,7 +215,8 @@ def ranking_data(table: Table) -> list[dict[str, Any]]:
             continue
         shown = [
             {
-                "label": _full_label(row, table) + (f" ({MARK})" if row.seen else ""),
+                # In front, where a narrow figure does not cut it off.
+                "label": _mark_in_front(row, column) + _full_label(row, table),
                 "baseline": row.baseline,
                 "mean": row.figures[column.key].mean,
                 "values": list(row.figures[column.key].by_seed.values()),
@@ -223,6 +225,12 @@ def ranking_data(table: Table) -> list[dict[str, Any]]:
         ]
         ranked.append({"title": wording.title(column), "better": column.better, "rows": shown})
     return ranked
+
+
+def _mark_in_front(row: Row, column: Column) -> str:
+    if column.name in row.flattered:
+        return f"{FLATTERED_WORD} · "
+    return f"{MARK} · " if row.seen else ""
 
 
 def _full_label(row: Row, table: Table) -> str:

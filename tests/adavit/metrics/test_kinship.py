@@ -45,6 +45,9 @@ def test_runs_are_marked_whatever_they_are_measured_with_and_unknown_ones_where_
 def test_the_legend_names_each_network_once_by_the_beginning_of_its_digest() -> None:
     text = legend([RESNET, DINOV2, RESNET])
     assert "(torchvision:resnet18 01234567, timm:vit_small_patch14_dinov2 89ab)" in text
+    assert "(torchvision:a 1, torchvision:a 2, torchvision:a 3 and 6 more)" in legend(
+        [f"torchvision:a {digest}" for digest in range(1, 10)]
+    )
 
 
 def test_the_random_network_has_learned_from_nothing() -> None:

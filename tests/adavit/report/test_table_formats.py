@@ -4,7 +4,13 @@ import json
 from pathlib import Path
 
 from adavit.report.summary import headline
-from adavit.report.table_formats import explanation, ranking_data, table_view, to_csv, to_markdown
+from adavit.report.table_formats import (
+    meanings_of_marks,
+    ranking_data,
+    table_view,
+    to_csv,
+    to_markdown,
+)
 from tests.adavit.report.synthetic import cell_of, table_of, write_grid, write_mixed, write_run
 
 
@@ -54,10 +60,11 @@ def test_marks_of_pretrained_features_are_in_every_format(tmp_path: Path) -> Non
     heads = [line for line in markdown.splitlines() if "fd_random best" in line and "|" in line]
     assert [line.count("flattered") for line in heads[:2]] == [0, 4]
     assert "Pretrained features: the discriminator saw images through a network" in markdown
-    assert "--anyway" in explanation(apart)
+    assert meanings_of_marks(apart)[0].startswith("Pretrained features: ")
+    assert "--anyway" in meanings_of_marks(apart)[1]
     anyway = table_of(tmp_path, anyway=True)
     assert "| 4.000 (flattered) |" in to_markdown(anyway, "t")
-    assert "--anyway" not in explanation(anyway)
+    assert len(meanings_of_marks(anyway)) == 1
     rows = list(csv.DictReader(io.StringIO(to_csv(anyway))))
     marks = {(row["label"], row["metric"], row["flattered"]) for row in rows}
     assert ("color p=0.4", "fd_random", "True") in marks
@@ -66,4 +73,4 @@ def test_marks_of_pretrained_features_are_in_every_format(tmp_path: Path) -> Non
     assert [item["mark"] for item in part["rows"]] == ["", "pretrained features"]
     assert part["rows"][1]["cells"][0]["mark"] == " (flattered)"
     labels = [row["label"] for row in ranking_data(anyway)[0]["rows"]]
-    assert labels == ["bg p=0.4", "color p=0.4 (pretrained features)"]
+    assert labels == ["bg p=0.4", "flattered · color p=0.4"]
