@@ -97,10 +97,10 @@ class Sources:
         return self._images[key]
 
     def start(self, config: RunConfig) -> Start:
-        """As `adavit.training.start.build.read_start`."""
+        """As `adavit.training.start.build.read_start`, but for the networks, which would fill the memory."""
         key = repr((config.features, config.training.transfer, config.training.init_discriminator))
         if key not in self._starts:
-            self._starts[key] = read_start(config)
+            self._starts[key] = Start(seen=read_start(config).seen)
         return self._starts[key]
 
     def reference_fingerprint(self, workload: Workload) -> str | None:

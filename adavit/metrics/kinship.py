@@ -2,8 +2,8 @@
 
 Such a discriminator teaches its generator what that network sees. A distance in the features of a related network falls
 then faster than the pictures improve: with ImageNet features in the discriminator FID reaches that of StyleGAN2 while
-people find the pictures worse, and a distance in CLIP's features agrees with them (Kynkaanniemi et al. 2023, "The Role
-of ImageNet Classes in Frechet Inception Distance", arXiv:2203.06026, section 4).
+people find the pictures worse (Kynkaanniemi et al. 2023, "The Role of ImageNet Classes in Frechet Inception Distance",
+arXiv:2203.06026).
 
 What a file of weights was trained on cannot be told from its name, so doubt counts as kinship. No torch, so that
 records are read quickly.

@@ -4,15 +4,18 @@ from typing import Any
 
 import optuna
 import pytest
+import torch
 import yaml
 from optuna.trial import TrialState
+from torchvision.models import squeezenet1_1
 
 from adavit.errors import UserError
 from adavit.experiments import sweep as sweep_module
 from adavit.experiments.queue import Claim
-from adavit.experiments.sweep import SweepPlan, sweep
+from adavit.experiments.sweep import SweepPlan, _plan, sweep
 from adavit.experiments.sweep_file import read_sweep
 from adavit.experiments.worker import Pruned
+from adavit.runs.reading import networks_seen
 from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
 from tests.adavit.experiments.queue_processes import open_queue
@@ -223,6 +226,22 @@ def test_a_list_and_whole_numbers_are_drawn_as_such(write_sweep: Any, tmp_path: 
     assert cell.axes["augment.preset"] in ("bg", "bgc")
     assert isinstance(cell.axes["training.r1_gamma"], float)
     assert cell.settings["training"]["batch"] == cell.axes["training.batch"]
+
+
+def test_a_search_among_pretrained_features_is_judged_by_what_none_of_them_has_seen(
+    write_sweep: Any, tmp_path: Path
+) -> None:
+    torch.save(squeezenet1_1(weights=None).state_dict(), tmp_path / "squeeze.pth")
+    network = f"torchvision:squeezenet1_1:{tmp_path / 'squeeze.pth'}"
+    base = {"metrics": {"extractor": "inception"}}
+    given = read_sweep(write_sweep(base, search={"features.network": [None, network]}))
+    plan = _plan(given)
+    cells = [plan.make_cell("trial 0", {"features.network": each}) for each in (None, network)]
+    for cell in cells:
+        assert cell.settings["metrics"]["extractor"] == ["random", "inception"]
+    assert [len(networks_seen(cell.settings)) for cell in cells] == [0, 1]
+    plain = read_sweep(write_sweep(base))
+    assert not _plan(plain).marked
 
 
 def test_a_sweep_is_not_mixed_into_the_folder_of_a_grid(write_sweep: Any) -> None:
