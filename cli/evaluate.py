@@ -37,6 +37,9 @@ kid and ppl, higher for the others. Published weights are downloaded when missin
 Beside fid and kid the record has what real images score: ..._floor, held-out images; ..._at_floor,
 as few generated ones, against the same; ..._training, the images trained on, as a perfect copy
 would; ..._halves, one half of the real images against the other.
+
+Of a run whose discriminator saw a pretrained network (--features), figures in related features are
+flattered; those of random features are measured beside them, and come first unless --extractor says otherwise.
 """
 
 

@@ -283,8 +283,8 @@ def test_a_collapsed_discriminator_is_told_of_in_the_log(
 ) -> None:
     build_step = build.build_step
 
-    def collapsed(workload: Workload) -> AdversarialStep:
-        step = build_step(workload)
+    def collapsed(workload: Workload, *features: Any) -> AdversarialStep:
+        step = build_step(workload, *features)
         with torch.no_grad():
             score = step.discriminator.get_submodule("encoder.blocks.0.attention.score")
             for gain in score.parameters():
