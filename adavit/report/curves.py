@@ -7,7 +7,7 @@ from adavit.evaluation.comparison_text import FLATTERED_WORD
 from adavit.metrics.kinship import MARK
 from adavit.report.seed_groups import SeedGroup
 from adavit.report.table import is_flattered
-from adavit.report.tabulation import gap, metric_columns, networks_seen_by
+from adavit.report.tabulation import gap, metric_columns
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import parts
 
@@ -77,7 +77,7 @@ def thinned(records: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]
 
 
 def _marked(group: SeedGroup) -> str:
-    seen = any(networks_seen_by(run) for run in group.runs)
+    seen = any(run.networks_seen for run in group.runs)
     return f"{group.label} ({MARK})" if seen else group.label
 
 

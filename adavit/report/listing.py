@@ -10,7 +10,6 @@ from adavit.evaluation.protocol import comparison_key, key_digest
 from adavit.metrics.kinship import flattered_by
 from adavit.metrics.names import metric_of
 from adavit.report.run import Run, collect_runs, read_soundly
-from adavit.report.tabulation import networks_seen_by
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import best_record, recorded_metric
 from adavit.runtime.console import Console
@@ -67,7 +66,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "protocol": None if best is None else describe(mapping(best.get("protocol"))),
         "protocol_key": None if fields is None else f"{name}@{key_digest(fields)}",
         "protocol_fields": fields,
-        "discriminator_saw": networks_seen_by(run),
+        "discriminator_saw": run.networks_seen,
         "reason": run.reason or None,
     }
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from adavit.config.layers import parse_yaml
 from adavit.errors import UserError, first_line
+from adavit.metrics.kinship import networks_of
 from adavit.report.soundness import check_settings, sound
 from adavit.runs.directory import RunDirectory
 from adavit.runs.listing import named_runs
@@ -108,6 +109,15 @@ class Run:
         """The seed of all random streams; a cell that failed at once has no settings to name it."""
         seed = self.settings.get("run.seed", self.cell.seed if self.cell else None)
         return seed if isinstance(seed, int) else 0
+
+    @property
+    def networks_seen(self) -> list[str]:
+        """Networks trained on other images that the discriminator saw through, as settings and records say."""
+        noted = self.settings.get("features.seen")
+        seen = [str(name) for name in (noted if isinstance(noted, list) else ())]
+        for record in (*self.metrics, *self.evaluations):
+            seen += networks_of(mapping(record.get("protocol")))
+        return list(dict.fromkeys(seen))
 
     @property
     def augmentation(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from adavit.evaluation.protocol import comparison_key, key_digest
-from adavit.metrics.kinship import flattered_by, networks_of
+from adavit.metrics.kinship import flattered_by
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup, baseline_of
@@ -72,7 +72,7 @@ def _row(
         compared_with=baseline.label if baseline else None,
         seeds=len(group.runs),
         state=_unfinished(group),
-        seen=list(dict.fromkeys(name for run in group.runs for name in networks_seen_by(run))),
+        seen=list(dict.fromkeys(name for run in group.runs for name in run.networks_seen)),
         flattered=sorted({name for run in group.runs for name in _flattered(run)}),
         data=_data(group.runs[0]),
         origin="",
@@ -111,14 +111,6 @@ def run_figures(run: Run, *, anyway: bool = False) -> Iterator[tuple[Column, flo
     yield from _training_metrics(run, anyway)
     yield from _evaluations(run, anyway)
     yield from _training_state(run)
-
-
-def networks_seen_by(run: Run) -> list[str]:
-    """Networks trained on other images that the discriminator of a run saw through, as its records say."""
-    protocols = [mapping(record.get("protocol")) for record in [*run.metrics, *run.evaluations]]
-    noted = run.settings.get("features.seen")
-    seen = [str(name) for name in (noted if isinstance(noted, list) else ())]
-    return list(dict.fromkeys([*seen, *(n for each in protocols for n in networks_of(each))]))
 
 
 def _flattered(run: Run) -> set[str]:
