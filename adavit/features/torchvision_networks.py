@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES, Architecture, Tap
 from adavit.features.weights import OTHERWISE, Weights
 from adavit.metrics.extractors.weight_files import HashedFile, WeightFile
+from adavit.models.vit.torchvision_weights import current_names
 from adavit.runtime.wording import did_you_mean
 
 _COUNTER = "num_batches_tracked"
@@ -103,6 +105,7 @@ def _whole(name: str, side: int) -> nn.Module:
 
 
 def _load(whole: nn.Module, weights: Weights, side: int, patch: int | None) -> None:
+    weights = replace(weights, tensors=current_names(weights.tensors))
     weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
     state = dict(weights.tensors)
     if patch is not None:

@@ -19,6 +19,7 @@ from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FloatExtractor
 from adavit.metrics.extractors.weight_files import check_fit
 from adavit.metrics.kinship import IMAGENET
+from adavit.models.vit.torchvision_weights import current_names
 
 SIDE = 224
 MEAN = (0.485, 0.456, 0.406)
@@ -94,7 +95,7 @@ def _build(architecture: str, state: dict[str, Tensor]) -> tuple[nn.Module, str]
     if head is not None and head.ndim == 2 and len(head) != _dense(network, dense[-1]).out_features:
         network = _network(architecture, len(head))  # trained on other classes
     wanted = f"a state dict of torchvision's {architecture}"
-    state = {_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}
+    state = {_OLD_NAME.sub(r"\1\2", name): tensor for name, tensor in current_names(state).items()}
     check_fit(_without_counters(state), _without_counters(network.state_dict()), named, wanted)
     network.load_state_dict(state, strict=False)
     return network, dense[-1]

@@ -6,6 +6,7 @@ from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.torchvision_networks import Torchvision
 from adavit.features.weights import Weights
+from tests.published_vit import published_state
 
 TAPS = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
 
@@ -42,6 +43,21 @@ def test_a_file_without_counters_will_do() -> None:
     )
     for name, value in network.network.state_dict().items():  # type: ignore[union-attr]
         assert "num_batches" in name or torch.equal(value, bare[name])
+
+
+def test_a_transformer_takes_the_names_of_its_published_file() -> None:
+    state = published_state(side=64)
+    earlier = {
+        name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."): value
+        for name, value in state.items()
+    }
+    assert earlier.keys() != state.keys()
+    taps = ARCHITECTURES["vit_b_16"].taps[:1]
+    network = Torchvision().build(
+        "vit_b_16", side=64, taps=taps, weights=Weights(earlier, "FILE", "weights")
+    )
+    for name, value in network.network.state_dict().items():  # type: ignore[union-attr]
+        assert torch.equal(value, state[name]), name
 
 
 def test_random_weights_are_always_the_same_and_take_nothing_from_others() -> None:

@@ -9,6 +9,7 @@ from torchvision.transforms import v2
 from adavit.errors import UserError
 from adavit.metrics.extractors.choice import choose_extractor
 from adavit.metrics.extractors.weight_files import file_digest
+from tests.published_vit import published_state
 from tests.references.metrics_images import drawn_images
 
 
@@ -78,6 +79,18 @@ def test_files_without_the_counters_of_batch_normalisation_are_taken(tmp_path: P
     torch.save(old, tmp_path / "old.pth")
     extractor, _ = choose_extractor(f"torchvision:resnet18:{tmp_path / 'old.pth'}")
     assert extractor.features == 512
+
+
+def test_the_names_of_published_transformers_are_translated(tmp_path: Path) -> None:
+    state = published_state(side=224)
+    old = {
+        name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."): value
+        for name, value in state.items()
+    }
+    assert old.keys() != state.keys()
+    torch.save(old, tmp_path / "old.pth")
+    extractor, _ = choose_extractor(f"torchvision:vit_b_16:{tmp_path / 'old.pth'}")
+    assert extractor.features == 768
 
 
 def test_the_names_of_published_densenets_are_translated(tmp_path: Path) -> None:
