@@ -9,6 +9,8 @@ from adavit.config.discriminator import DiscriminatorConfig, ProjectedConfig
 from adavit.config.run import GeneratorConfig, ResolvedConfig
 from adavit.features.critic import FeatureCritic
 from adavit.features.discriminator import ProjectedDiscriminator
+from adavit.features.teachers import transformer_width
+from adavit.models.distillation import add_predictors
 from adavit.models.generator import Generator
 from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
@@ -85,18 +87,26 @@ def build_networks(
         image_channels: Channels of the images.
         num_classes: Number of classes; 0 for unconditional networks.
         critic: On frozen features, which is all of a projected discriminator.
+
+    Raises:
+        UserError: If `training.distill_network` names no transformer.
     """
     shape = {
         "resolution": config.data.resolution,
         "image_channels": image_channels,
         "num_classes": num_classes,
     }
+    training = config.training
+    # Looked up before anything is drawn: its library may draw too.
+    target = transformer_width(training.distill_network) if training.distill_weight else 0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(config.run.seed, "weights", 0))
         generator = build_generator(config.generator, **shape)
         discriminator = build_discriminator(config.discriminator, **shape, critic=critic)
-        if config.training.masked_patch_weight:
+        if training.masked_patch_weight:
             add_head(discriminator)
-        if config.training.san:
+        if target:
+            add_predictors(discriminator, hidden=training.distill_width, target=target)
+        if training.san:
             slice_last_layers(discriminator)
     return generator, discriminator

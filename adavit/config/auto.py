@@ -14,6 +14,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.features.architectures import patch_of
+from adavit.models.published_vit import PARTS, SIZES, is_of_library
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,15 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "heads": heads,
         "mlp_ratio": 2.0 if on_cpu else 4.0,
         "minibatch_std_group": 4 if on_cpu else 0,
+        "stem": "overlap",
+        "attention": "qknorm",
+        **(PARTS | SIZES if _starts_from_published(config) else {}),
     }
+
+
+def _starts_from_published(config: dict[str, Any]) -> bool:
+    start = config["training"]["init_discriminator"]
+    return start is not None and is_of_library(start)
 
 
 def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
@@ -165,6 +174,9 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
             "r1_gamma": 0.05 * relative_area if vit else published,
             "r1_interval": 1 if vit else 16,
         }
+    if _starts_from_published(config):
+        # The rate for an accelerator, by the width of the published network.
+        chosen["discriminator_lr"] = 2e-4 * 384 / SIZES["width"]
     # One bound on the gradient is enough: that of the penalty, or the spectral norm of the heads.
     if config["training"]["gradient_penalty"] or config["discriminator"]["kind"] == "projected":
         chosen["r1_gamma"] = 0.0

@@ -42,26 +42,26 @@ class ViTConfig(ConfigModel):
     """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
     accelerator / 16."""
     width: int = auto(ge=8, le=LARGEST_WIDTH)
-    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192."""
+    """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192; from torchvision's weights 768."""
     depth: int = auto(ge=1, le=MOST_LAYERS)
-    """Encoder blocks. auto: 6, on a CPU 3."""
+    """Encoder blocks. auto: 6, on a CPU 3; from torchvision's weights 12, of which fewer are the lowest."""
     heads: int = auto(ge=1, le=MOST)
-    """Attention heads. auto: width / 64, on a CPU width / 32."""
+    """Attention heads. auto: width / 64, on a CPU width / 32; from torchvision's weights 12."""
     mlp_ratio: float = auto(gt=0, le=64)
-    """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2."""
+    """Hidden width of the MLP per token dimension. auto: 4, on a CPU 2; from torchvision's weights 4."""
     layer_scale: float = Field(0.1, gt=0)
     """Initial factor of each residual branch. CaiT (arXiv:2103.17239) takes 0.1 up to 18 blocks."""
-    stem: Stem = Field("overlap")
+    stem: Stem = auto()
     """Images to tokens. overlap: patches of twice the side (ViTGAN); linear: flattened patches, as in the ViT
     paper; conv: stacked convolutions; hybrid: a small ResNet; spt: shifted copies too. Three of them compared:
-    benchmarks/results/stems_2000_images.md."""
+    benchmarks/results/stems_2000_images.md. auto: overlap, from torchvision's weights linear."""
     position_embedding: PositionEmbedding = Field("learned1d")
     """How a token knows its place. learned1d: as in the ViT paper; learned2d: rows and columns; sincos2d:
     fixed waves; relative: a bias on offsets; rope2d: rotated queries and keys; none."""
-    attention: AttentionKind = Field("qknorm")
+    attention: AttentionKind = auto()
     """How tokens look at each other. qknorm: normalised queries and keys, whose logits are bounded; dot: as
     they are; l2: distances (ViTGAN); lsa: learned temperature, no token sees itself; axial: qknorm along
-    rows, then columns."""
+    rows, then columns. auto: qknorm, from torchvision's weights dot."""
     readout: ReadoutKind = Field("cls")
     """What is judged. cls: the class token, as in the ViT paper; gap: the mean of the patches; cls+gap;
     tokens: each patch, then the mean."""
@@ -83,13 +83,14 @@ class ViTConfig(ConfigModel):
                 f" discriminator.heads ({self.heads}). Change one of them."
             )
 
-    @rule("stem", "position_embedding", "attention", "patch", "width", "heads", "patch_drop")
+    @rule("patch", "width", "heads")
     def _parts_go_together(self) -> None:
         try:
             check_parts(
-                stem=self.stem,
+                # What is chosen where they are open goes with everything, as these do.
+                stem=self.given("stem") or "linear",
                 position_embedding=self.position_embedding,
-                attention=self.attention,
+                attention=self.given("attention") or "dot",
                 patch=self.patch,
                 width=self.width,
                 heads=self.heads,

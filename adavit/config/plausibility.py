@@ -42,6 +42,7 @@ RANGES = {
             "training.zcr_generator",
             "training.lecam",
             "training.masked_patch_weight",
+            "training.distill_weight",
         ),
         _WEIGHT,
     ),

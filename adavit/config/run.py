@@ -25,6 +25,7 @@ from adavit.config.section import (
 )
 from adavit.config.training import TrainingConfig
 from adavit.models.limits import LARGEST_WIDTH, LR_MULTIPLIERS, MOST_LAYERS
+from adavit.models.published_vit import is_of_library, misfits
 
 
 class DataConfig(ConfigModel):
@@ -202,10 +203,28 @@ class _WholeConfig(ConfigModel):
         trunk, kind = self.training.init_discriminator, self.discriminator.kind
         if trunk is not None and kind != "vit":
             raise ValueError(
-                f"training.init_discriminator is {str(trunk)!r}, the"
-                " trunk of a ViT, but discriminator.kind is"
-                f" {kind}. Use --discriminator vit, or leave"
+                f"training.init_discriminator is {trunk!r}, the trunk of a ViT, but"
+                f" discriminator.kind is {kind}. Use --discriminator vit, or leave"
                 " --init-discriminator out."
+            )
+
+    @rule("training.init_discriminator", "discriminator.kind")
+    def _published_weights_fit(self) -> None:
+        trunk, kind = self.training.init_discriminator, self.discriminator.kind
+        if trunk is None or not is_of_library(trunk) or kind != "vit":
+            return
+        wanted = misfits(
+            {key: self.given(f"discriminator.{key}") for key in ViTConfig.model_fields}
+        )
+        if wanted:
+            found = ", ".join(
+                f"discriminator.{key} is {self.given(f'discriminator.{key}')} (there {value})"
+                for key, value in wanted.items()
+            )
+            settings = " ".join(f"--set discriminator.{k}={v}" for k, v in wanted.items())
+            raise ValueError(
+                f"training.init_discriminator is {trunk!r}, whose weights do not fit: {found}. Use"
+                f" {settings}, or leave these out, which chooses them so."
             )
 
     @rule("training.masked_patch_weight", "discriminator.kind")
@@ -254,6 +273,15 @@ class _WholeConfig(ConfigModel):
             raise ValueError(
                 f"training.freeze_d is {self.training.freeze_d}, but discriminator.kind is projected,"
                 " whose network is frozen already. Leave --freeze-d out."
+            )
+
+    @rule("training.distill_weight", "discriminator.kind")
+    def _tokens_are_those_of_a_vit(self) -> None:
+        weight, kind = self.training.distill_weight, self.discriminator.kind
+        if weight and kind != "vit":
+            raise ValueError(
+                f"training.distill_weight is {weight:g}, but discriminator.kind is {kind}, which has"
+                " no tokens. Use --discriminator vit, or leave it out."
             )
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from adavit.config.section import MOST, ConfigModel, UserPath, auto, rule
+from adavit.config.section import MOST, ConfigModel, UserPath, UserSource, auto, rule
+from adavit.models.limits import LARGEST_WIDTH
+from adavit.models.published_vit import PUBLISHED_VIT, check_name, is_of_library
 
 LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
@@ -32,8 +34,9 @@ class TrainingConfig(ConfigModel):
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
     transfer: UserPath | None = Field(None)
     """Run directory, or checkpoint, whose generator, discriminator and average this run starts from."""
-    init_discriminator: UserPath | None = Field(None)
-    """File of `adavit pretrain`, from whose trunk a vit discriminator starts."""
+    init_discriminator: UserSource | None = Field(None)
+    """What a vit discriminator starts from: a file of `adavit pretrain`, or torchvision:vit_b_16 (its download) or
+    torchvision:vit_b_16:FILE, weights of ImageNet. Figures in related features flatter those."""
     freeze_d: int = Field(0, ge=0, le=MOST)
     """Lowest layers of the discriminator that are not trained: 1 is the stem, then block by block
     (FreezeD, arXiv:2002.10964)."""
@@ -41,7 +44,8 @@ class TrainingConfig(ConfigModel):
     """Adam's step of the generator. auto: 0.0025; on a CPU 0.01, for vit 0.006."""
     discriminator_lr: float = auto(gt=0)
     """Adam's step of the discriminator. auto: 0.0025, for vit 0.0002 * 384 / width, for r3gan
-    0.0002; on a CPU 0.005, for vit 0.0015, for r3gan 0.002."""
+    0.0002; on a CPU 0.005, for vit 0.0015, for r3gan 0.002. From torchvision's weights 0.0001, so that
+    they are not forgotten."""
     adam_beta1: float = Field(0.0, ge=0, lt=1)
     """Decay of Adam's first moment."""
     adam_beta2: float = Field(0.99, ge=0, lt=1)
@@ -119,6 +123,14 @@ class TrainingConfig(ConfigModel):
     masked_patch_weight: float = Field(0.0, ge=0)
     """Weight at the start of predicting corrupted patches of real images, as `adavit pretrain` does, for a
     vit; it falls to 0 over schedule_kimg, so that in the end the trunk only judges. 0.1 to 0.5. 0: off."""
+    distill_weight: float = Field(0.0, ge=0)
+    """Weight of predicting a frozen network's tokens of the same augmented real images from those of a vit,
+    by perceptrons beside it (GAT, arXiv:2509.24935); 1 in its code. 0: off."""
+    distill_network: UserSource = Field(PUBLISHED_VIT)
+    """That network: torchvision:vit_b_16, or timm:NAME of a transformer (DINOv2 and its kin; needs adavit[timm]), whose
+    published weights are downloaded, or with :FILE behind it. Figures in related features flatter what it teaches."""
+    distill_width: int = Field(2048, ge=1, le=LARGEST_WIDTH)
+    """Width of these perceptrons, of three layers each; as in its code."""
     ema_half_life_kimg: float = auto(ge=0)
     """Half-life of the generator average. auto: 10 * batch / 32."""
     initial_ema_factor: float = Field(1.0, ge=0, le=1)
@@ -146,6 +158,14 @@ class TrainingConfig(ConfigModel):
                 "training.transfer and training.init_discriminator are both given, expected one of"
                 " them: either holds a discriminator to start from. Leave one out."
             )
+
+    @rule("init_discriminator", "distill_network")
+    def _networks_of_torchvision_are_transformers(self) -> None:
+        if self.init_discriminator is not None and is_of_library(self.init_discriminator):
+            check_name("training.init_discriminator", self.init_discriminator)
+        if not self.distill_network.startswith("timm:"):
+            also = ", or timm:NAME or timm:NAME:FILE"
+            check_name("training.distill_network", self.distill_network, or_else=also)
 
     @rule("lecam", "loss")
     def _lecam_needs_a_level(self) -> None:

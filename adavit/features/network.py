@@ -68,6 +68,11 @@ class FrozenNetwork(nn.Module):
         Returns:
             One map [B, channels, h, w] for each tap; of one pixel for a vector of the whole image.
         """
+        maps: list[Tensor] = self.network(self.normalised(images))
+        return maps
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images [B, C, H, W] as the network itself takes them [B, 3, side, side]."""
         side = self.side
         if images.shape[-2:] != (side, side):
             images = F.interpolate(
@@ -77,6 +82,5 @@ class FrozenNetwork(nn.Module):
                 align_corners=False,
                 antialias=images.shape[-1] > side,
             )
-        normalised = ((images + 1) / 2 - self.mean) / self.std  # [B, 3, side, side], grey repeated
-        maps: list[Tensor] = self.network(normalised)
-        return maps
+        colours: Tensor = ((images + 1) / 2 - self.mean) / self.std  # grey repeated
+        return colours

@@ -140,6 +140,15 @@ class TimmMaps(nn.Module):
         remaining = iter(maps)
         return [class_token if tap.stride is None else next(remaining) for tap in self.taps]
 
+    def tokens(self, normalised: Tensor) -> Tensor:
+        """Tokens of a transformer after its last norm [B, 1 + N, C], for images [B, 3, side, side].
+
+        The class token is the first; registers are left out. Needs its tap.
+        """
+        network: Any = self.network
+        tokens: Tensor = network.forward_features(normalised)
+        return torch.cat([tokens[:, :1], tokens[:, network.num_prefix_tokens :]], dim=1)
+
 
 @cache
 def _architecture(network: str) -> Architecture:

@@ -12,7 +12,7 @@ PATH_SETTINGS = {
     "data": ("source", "data_root"),
     "metrics": ("reference", "inception_weights", "extractor"),
     "features": ("network",),
-    "training": ("transfer", "init_discriminator"),
+    "training": ("transfer", "init_discriminator", "distill_network"),
     "run": ("out",),
 }
 """Settings that are paths, or may hold one."""

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from adavit.errors import UserError, first_line
+from adavit.models.fitting import resize_position_embeddings
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.metadata import Metadata
@@ -39,9 +40,28 @@ class StoredTrunk:
     figures: dict[str, Any]
     path: Path
 
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Networks trained on other images that it is of: none, it has images of the user's."""
+        return ()
+
     def state(self) -> dict[str, Tensor]:
         """The weights, by their names in the encoder."""
         return self.encoder.state_dict()
+
+    def fitted_to(self, encoder: VisionEncoder) -> dict[str, Tensor]:
+        """The weights with learned positions for the grid of another encoder, where it has such too."""
+        layout, state = self.encoder.layout, self.state()
+        if layout.class_tokens != encoder.layout.class_tokens:
+            return state  # a table with an entry more or less fits at no grid
+        for prefix, module in encoder.named_modules():
+            names = [f"{prefix}.{name}" for name, _ in module.named_parameters()]
+            if hasattr(module, "resized") and all(name in state for name in names):
+                tables = {name.removeprefix(f"{prefix}."): state[name] for name in names}
+                grid = (layout.rows, layout.columns)
+                resized = resize_position_embeddings(tables, module, grid=grid)
+                state |= {f"{prefix}.{name}": table for name, table in resized.items()}
+        return state
 
 
 def save_trunk(
@@ -93,8 +113,8 @@ def read_trunk(path: Path) -> StoredTrunk:
     except UNUSABLE as error:
         raise UserError(
             f"trunk file {str(path)!r} cannot be used ({first_line(error)}). Expected a"
-            " .safetensors file that adavit pretrain has written; check --init-discriminator or"
-            " copy the file again."
+            " .safetensors file that adavit pretrain has written; check --init-discriminator (which"
+            " also takes torchvision:vit_b_16) or copy the file again."
         ) from None
     return StoredTrunk(
         encoder=encoder,

@@ -12,6 +12,7 @@ from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
 from adavit.runtime.wording import duration
+from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.footprint import features_bytes
@@ -48,7 +49,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         config_text(held),
         f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
-        *_features_lines(held, step),
+        *_frozen_lines(held, step),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
             f" {len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)} steps"
@@ -62,18 +63,23 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     return "\n".join(lines)
 
 
-def _features_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
-    if step.features is None:
-        return []
-    critic = step.features.critic
-    (network,) = critic.frozen
-    return [
-        (
+def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
+    lines = []
+    if step.features is not None:
+        critic = step.features.critic
+        (network,) = critic.frozen
+        lines.append(
             f"features        {count_parameters(critic) / 1e6:8.2f} M parameters, and"
             f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture};"
             f" they add about {features_bytes(config) / 2**30:.2f} GiB"
         )
-    ]
+    for regularizer in step.regularizers:
+        if isinstance(regularizer, Distillation):
+            count = count_parameters(regularizer.teacher) / 1e6
+            lines.append(
+                f"distillation    {count:8.2f} M frozen parameters, through which no logit goes"
+            )
+    return lines
 
 
 def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) -> float:

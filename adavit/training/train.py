@@ -22,8 +22,8 @@ from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, console_here
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
-from adavit.training.start.build import Start, build_step, first_step, read_start
-from adavit.training.start.features import find_features
+from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
+from adavit.training.start.pretrained_trunk import absolute_trunk
 from adavit.training.start.stored_settings import (
     changed_settings,
     check_unchanged,
@@ -111,6 +111,7 @@ def _train(config: RunConfig, console: Console) -> Path:
     start = read_start(config)  # what it may lack is said before data are loaded
     workload = prepare(start.noted_in(_with_absolute_paths(config)), console)
     step, notes = first_step(workload, start)  # likewise, before a directory is made
+    del start  # the networks have what it read: hundreds of megabytes
     directory = RunDirectory.create(workload.config.run.out, workload.label)
     with directory.claimed():
         write_text(directory.config, config_text(workload.config))
@@ -171,10 +172,10 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
     _check_there(directory, config.data.source)
-    start = read_start(config) if newest is None else Start(features=find_features(config.features))
+    start = read_start(config) if newest is None else frozen_networks(config)
     workload = prepare(config, console)
     if newest is not None:
-        trainer = Trainer(workload, build_step(workload, start.features), directory, console)
+        trainer = Trainer(workload, build_step(workload, start), directory, console)
         trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
@@ -183,6 +184,7 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
             console.note(note)
         trainer = Trainer(workload, step, directory, console)
         trainer.begin_again()
+    del start  # as in `_train`
     write_text(directory.config, config_text(workload.config))
     if trainer.progress.images >= total_images(workload.config.training):
         console.note(
@@ -260,13 +262,15 @@ def _with_absolute_paths(config: RunConfig) -> RunConfig:
     values["data"]["source"] = absolute_source(config.data.source)
     if config.features.network is not None:
         values["features"]["network"] = absolute(config.features.network)
+    values["training"]["distill_network"] = absolute(config.training.distill_network)
+    if (start := config.training.init_discriminator) is not None:
+        values["training"]["init_discriminator"] = absolute_trunk(start)
     if config.metrics.reference is not None:
         values["metrics"]["reference"] = absolute_source(config.metrics.reference)
     paths = (
         ("data", "data_root"),
         ("metrics", "inception_weights"),
         ("training", "transfer"),
-        ("training", "init_discriminator"),
     )
     for section, key in paths:
         if values[section][key] is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from torch import nn
+
 from adavit.augment import AdaptiveProbability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
 from adavit.training.objectives.consistency import (
@@ -10,6 +12,7 @@ from adavit.training.objectives.consistency import (
     LatentConsistency,
     LatentDiversity,
 )
+from adavit.training.objectives.distillation import Distillation
 from adavit.training.objectives.gradient_penalties import (
     ApproximatePenalty,
     Drift,
@@ -26,16 +29,23 @@ from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 
 
-def build_extras(training: TrainingConfig, *, epoch_images: int, coarse: bool) -> dict[str, Any]:
+def build_extras(
+    training: TrainingConfig,
+    *,
+    epoch_images: int,
+    coarse: bool,
+    teacher: nn.Module | None = None,
+) -> dict[str, Any]:
     """Keyword arguments of `AdversarialStep` for its optional parts, each of them off at a weight of 0.
 
     Args:
         training: Resolved.
         epoch_images: Training images of an epoch.
         coarse: Whether the networks' arithmetic rounds to less than float32 (bfloat16, TF32).
+        teacher: Whose tokens are distilled at `training.distill_weight`; None: none.
     """
     return {
-        "regularizers": list(_regularizers(training, coarse)),
+        "regularizers": list(_regularizers(training, coarse, teacher)),
         "mixing": StyleMixing(training.style_mixing) if training.style_mixing else None,
         "top_k": TopK(training.top_k, epoch_images) if training.top_k else None,
         "pseudo": _pseudo_augmentation(training) if training.apa_p_max else None,
@@ -47,7 +57,9 @@ def moving(training: TrainingConfig, start: float, end: float) -> Schedule:
     return Cosine(start, end, 1000 * training.schedule_kimg)
 
 
-def _regularizers(training: TrainingConfig, coarse: bool) -> Iterator[Regularizer]:
+def _regularizers(
+    training: TrainingConfig, coarse: bool, teacher: nn.Module | None
+) -> Iterator[Regularizer]:
     """Those with a weight above 0, in a fixed order."""
     yield from _gradient_penalties(training, coarse)
     if training.gradient_penalty:
@@ -70,6 +82,8 @@ def _regularizers(training: TrainingConfig, coarse: bool) -> Iterator[Regularize
         yield LeCam(training.lecam, training.lecam_decay)
     if training.masked_patch_weight:
         yield MaskedPatches(moving(training, training.masked_patch_weight, 0.0))
+    if teacher is not None:
+        yield Distillation(training.distill_weight, teacher)
 
 
 def _gradient_penalties(training: TrainingConfig, coarse: bool) -> Iterator[Regularizer]:

@@ -1,7 +1,7 @@
 """The first step of a run: networks, optimisers, augmentation and objectives, and what the networks start from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,13 +11,14 @@ from adavit.build.networks import build_networks
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
 from adavit.features.choice import PretrainedNetwork
-from adavit.runs.trunk_file import read_trunk
+from adavit.features.teachers import FoundTeacher
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
 from adavit.training.start.features import build_objective, find_features, start_critic
 from adavit.training.start.freeze import freeze_lower_layers
-from adavit.training.start.pretrained_trunk import start_from
+from adavit.training.start.pretrained_trunk import find_trunk, start_from
+from adavit.training.start.teacher import build_teacher, find_teacher
 from adavit.training.start.transfer import read_source, transfer
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -32,11 +33,13 @@ class Start:
         fill: Fills the networks of a step at image 0, and says with what; None where all is drawn from the seed.
         seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
         features: The one of them that its critic sees through.
+        teacher: The one whose tokens its discriminator learns to predict.
     """
 
     fill: Callable[[AdversarialStep, ResolvedConfig], list[str]] | None = None
     seen: tuple[str, ...] = ()
     features: PretrainedNetwork | None = None
+    teacher: FoundTeacher | None = None
 
     def noted_in(self, config: RunConfig) -> RunConfig:
         """The configuration with `features.seen`, whatever another run's configuration says there."""
@@ -47,16 +50,17 @@ class Start:
         return RunConfig.model_validate(values)
 
 
-def build_step(workload: Workload, features: PretrainedNetwork | None = None) -> AdversarialStep:
+def build_step(workload: Workload, start: Start | None = None) -> AdversarialStep:
     """Networks, optimisers and augmentation of a run, drawn from its seed.
 
     Args:
         workload: Of the run.
-        features: What its critic sees through, where `find_features` has been called already.
+        start: With the frozen networks that it needs; None looks for them.
     """
+    start = start or frozen_networks(workload.config)
     config = workload.config
     training = config.training
-    critic = start_critic(workload, features or find_features(config.features))
+    critic = start_critic(workload, start.features)
     generator, discriminator = build_networks(
         config,
         image_channels=workload.image_set.images.shape[1],
@@ -96,7 +100,12 @@ def build_step(workload: Workload, features: PretrainedNetwork | None = None) ->
         features=None
         if critic is None or alone
         else build_objective(config, critic, workload.device),
-        **build_extras(training, epoch_images=len(workload.split.train), coarse=coarse),
+        **build_extras(
+            training,
+            epoch_images=len(workload.split.train),
+            coarse=coarse,
+            teacher=build_teacher(workload, start.teacher),
+        ),
     )
 
 
@@ -120,18 +129,32 @@ def read_start(config: RunConfig) -> Start:
     Raises:
         UserError: If it cannot be used.
     """
-    training, resolution = config.training, config.given("data.resolution")
-    features = find_features(config.features, resolution=resolution)
-    own = () if features is None else (features.identity,)
+    training, frozen = config.training, frozen_networks(config)
     if training.transfer is not None:
         source = read_source(training.transfer)
-        seen = dict.fromkeys((*source.seen, *own))
-        sees = "" if features is None else features.identity
-        return Start(lambda step, config: transfer(step, source, sees), tuple(seen), features)
+        seen = tuple(dict.fromkeys((*source.seen, *frozen.seen)))
+        sees = "" if frozen.features is None else frozen.features.identity
+        return replace(frozen, fill=lambda step, config: transfer(step, source, sees), seen=seen)
     if training.init_discriminator is not None:
-        trunk = read_trunk(training.init_discriminator)
-        return Start(lambda step, config: [start_from(trunk, step, config)], own, features)
-    return Start(seen=own, features=features)
+        trunk = find_trunk(training.init_discriminator, config.features.seen)
+        seen = tuple(dict.fromkeys((*trunk.seen, *frozen.seen)))
+        return replace(
+            frozen, fill=lambda step, config: [start_from(trunk, step, config)], seen=seen
+        )
+    return frozen
+
+
+def frozen_networks(config: RunConfig | ResolvedConfig) -> Start:
+    """Looks for the frozen networks that a run needs beside its own, from the start or where it goes on.
+
+    Raises:
+        UserError: If one cannot be had, or is no longer the one that the run began with.
+    """
+    resolution = config.given("data.resolution")
+    features = find_features(config.features, resolution=resolution)
+    teacher = find_teacher(config)
+    seen = [network.identity for network in (features, teacher) if network is not None]
+    return Start(seen=tuple(dict.fromkeys(seen)), features=features, teacher=teacher)
 
 
 def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[str]]:
@@ -147,5 +170,5 @@ def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[
     Raises:
         UserError: If the networks cannot be made as asked for, or what to start from does not fit.
     """
-    step = build_step(workload, start.features)
+    step = build_step(workload, start)
     return step, [] if start.fill is None else start.fill(step, workload.config)

@@ -1,6 +1,6 @@
 """The critic on frozen features of a run, from its section `features`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -60,15 +60,29 @@ def find_features(
         side = features_side(features.network, resolution)
     if isinstance(side, int):  # else it is chosen when the images are known
         found.taps(side, features.maps)
-    if features.seen and found.identity not in features.seen:
-        raise UserError(
-            f"features.network {features.network} has other weights than the run began with (sha256"
-            " in features.seen of its config.yaml), expected the same. Restore the file, or start a"
-            " new run."
-        )
+    check_as_begun("features.network", features.network, found.identity, features.seen)
     if not features.seen:  # no digest vouches for the file
         found.check()
     return found
+
+
+def check_as_begun(key: str, requested: str, identity: str, seen: Sequence[str]) -> None:
+    """Checks that a network is the one that its run began with.
+
+    Args:
+        key: Of the setting that names it.
+        requested: How.
+        identity: Its name and digest.
+        seen: Those that the run holds; empty where it is new.
+
+    Raises:
+        UserError: If it is another.
+    """
+    if seen and identity not in seen:
+        raise UserError(
+            f"{key} {requested} has other weights than the run began with (sha256 in features.seen"
+            " of its config.yaml), expected the same. Restore the file, or start a new run."
+        )
 
 
 def build_critic(

@@ -4,6 +4,7 @@ Mo et al. 2020, "Freeze the Discriminator" (arXiv:2002.10964).
 """
 
 import re
+from collections.abc import Collection
 
 from torch import nn
 
@@ -48,3 +49,23 @@ def freeze_lower_layers(discriminator: nn.Module, count: int) -> None:
     for layer in layers[:count]:
         for parameter in layer:
             parameter.requires_grad_(False)
+
+
+def check_frozen(discriminator: nn.Module, taken: Collection[str], source: str) -> None:
+    """Refuses to leave a layer for good as it was drawn from the seed.
+
+    Args:
+        discriminator: After `freeze_lower_layers`.
+        taken: Names of the weights that have been taken over into it.
+        source: From what, for messages.
+
+    Raises:
+        UserError: If a weight that is not trained is not among them.
+    """
+    frozen = [name for name, weight in discriminator.named_parameters() if not weight.requires_grad]
+    drawn = [name for name in frozen if name not in taken]
+    if drawn:
+        raise UserError(
+            f"training.freeze_d leaves {drawn[0]} as it is, but {source} has none that fits. Use its"
+            " resolution and sizes, or leave --freeze-d out."
+        )

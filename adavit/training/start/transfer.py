@@ -21,6 +21,7 @@ from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import mapping, networks_seen
+from adavit.training.start.freeze import check_frozen
 from adavit.training.step.adversarial_step import AdversarialStep
 
 GRID = "grid"
@@ -135,13 +136,7 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
             "training.transfer names a run of which nothing fits these networks. Use the sizes in"
             " its config.yaml, or leave --transfer out."
         )
-    frozen = [n for n, weight in step.discriminator.named_parameters() if not weight.requires_grad]
-    drawn = [name for name in frozen if name not in loaded["discriminator"][0]]
-    if drawn:
-        raise UserError(
-            f"training.freeze_d leaves {drawn[0]} as it is, but the run to start from has none that"
-            " fits. Use its resolution and sizes (its config.yaml), or leave --freeze-d out."
-        )
+    check_frozen(step.discriminator, loaded["discriminator"][0], "the run to start from")
     warning = [f"Warning: {source.warning}"] if source.warning else []
     return [*warning, *(text for _, text in loaded.values()), *_heads(step, source, critic_sees)]
 

@@ -8,6 +8,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
+from adavit.models.distillation import PREDICTORS
 from adavit.models.masked_patches.prediction import HEAD
 from adavit.models.slicing import SlicedLayer
 from tests.networks import make_generator
@@ -95,3 +96,21 @@ def test_masked_patches_bring_their_head() -> None:
         built = config(discriminator={"kind": "vit"}, training={"masked_patch_weight": weight})
         _, discriminator = build_networks(built, image_channels=3, num_classes=0)
         assert any(name == HEAD for name, _ in discriminator.named_children()) is has_head
+
+
+def test_distillation_brings_its_predictors_and_changes_no_other_weight() -> None:
+    networks = [
+        build_networks(
+            config(
+                discriminator={"kind": "vit"}, training={"distill_weight": w, "distill_width": 9}
+            ),
+            image_channels=3,
+            num_classes=0,
+        )[1]
+        for w in (0.0, 0.2)
+    ]
+    without, found = (network.state_dict() for network in networks)
+    added = {name: tensor for name, tensor in found.items() if name not in without}
+    assert {name.partition(".")[0] for name in added} == {PREDICTORS}
+    assert added[f"{PREDICTORS}.of_class.4.weight"].shape == (768, 9)
+    assert all(torch.equal(tensor, found[name]) for name, tensor in without.items())

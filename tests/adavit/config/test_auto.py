@@ -51,6 +51,13 @@ def seeing(network: str) -> dict[str, dict[str, Any]]:
 
 
 DINO = "timm:vit_small_patch14_dinov2.lvd142m"
+
+
+def published(**keys: Any) -> dict[str, dict[str, Any]]:
+    return {**vit(**keys), "training": {"init_discriminator": "torchvision:vit_b_16"}}
+
+
+OWN_TRUNK = {**vit(), "training": {"init_discriminator": "trunk.safetensors"}}
 R3GAN = {"discriminator": {"form": "r3gan"}}
 WIDTHS = [Case(512), cpu(128)]
 CHANNEL_BASE = (
@@ -115,18 +122,61 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
             cpu(16, resolution=128, settings=vit()),
         ],
     ),
-    "vit.width": ("384, on a CPU 192.", [Case(384, settings=vit()), cpu(192, settings=vit())]),
-    "vit.depth": ("6, on a CPU 3.", [Case(6, settings=vit()), cpu(3, settings=vit())]),
-    "vit.heads": (
-        "width / 64, on a CPU width / 32.",
+    "vit.width": (
+        "384, on a CPU 192; from torchvision's weights 768.",
         [
+            Case(384, settings=vit()),
+            cpu(192, settings=vit()),
+            cpu(192, settings=OWN_TRUNK),
+            Case(768, settings=published()),
+            cpu(768, settings=published(depth=2)),
+        ],
+    ),
+    "vit.depth": (
+        "6, on a CPU 3; from torchvision's weights 12, of which fewer are the lowest.",
+        [
+            Case(6, settings=vit()),
+            cpu(3, settings=vit()),
+            cpu(12, settings=published()),
+            cpu(2, settings=published(depth=2)),
+        ],
+    ),
+    "vit.stem": (
+        "overlap, from torchvision's weights linear.",
+        [
+            Case("overlap", settings=vit()),
+            cpu("overlap", settings=OWN_TRUNK),
+            cpu("linear", settings=published()),
+            cpu("conv", settings=vit(stem="conv")),
+        ],
+    ),
+    "vit.attention": (
+        "qknorm, from torchvision's weights dot.",
+        [
+            Case("qknorm", settings=vit()),
+            cpu("qknorm", settings=OWN_TRUNK),
+            cpu("dot", settings=published()),
+        ],
+    ),
+    "vit.heads": (
+        "width / 64, on a CPU width / 32; from torchvision's weights 12.",
+        [
+            Case(12, settings=published()),
+            cpu(12, settings=published()),
             Case(6, settings=vit()),
             cpu(6, settings=vit()),
             Case(4, settings=vit(width=256)),
             cpu(2, settings=vit(width=64)),
         ],
     ),
-    "vit.mlp_ratio": ("4, on a CPU 2.", [Case(4.0, settings=vit()), cpu(2.0, settings=vit())]),
+    "vit.mlp_ratio": (
+        "4, on a CPU 2; from torchvision's weights 4.",
+        [
+            Case(4.0, settings=vit()),
+            cpu(2.0, settings=vit()),
+            cpu(4.0, settings=published()),
+        ],
+    ),
     "vit.minibatch_std_group": (
         "0, on a CPU 4.",
         [Case(0, settings=vit()), cpu(4, settings=vit())],
@@ -149,8 +199,11 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
     ),
     "training.discriminator_lr": (
         "0.0025, for vit 0.0002 * 384 / width, for r3gan 0.0002; on a CPU 0.005, for vit 0.0015,"
-        " for r3gan 0.002.",
+        " for r3gan 0.002. From torchvision's weights 0.0001, so that they are not forgotten.",
         [
+            Case(0.0001, settings=published()),
+            cpu(0.0001, settings=published(depth=2)),
+            cpu(0.0015, settings=OWN_TRUNK),
             Case(0.0025),
             Case(0.0002, settings=vit()),
             Case(0.0004, settings=vit(width=192)),

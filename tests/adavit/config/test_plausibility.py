@@ -31,7 +31,7 @@ def test_what_is_shipped_is_plausible(name: str | None, resolution: int, device:
 def test_each_is_named_with_its_value_where_it_is_absurd(key: str, kind: str) -> None:
     section, name = key.split(".")
     usual = RANGES[key]
-    if (key, kind) == ("training.masked_patch_weight", "resnet"):
+    if kind == "resnet" and key in ("training.masked_patch_weight", "training.distill_weight"):
         return  # refused
     for value in (usual.high * 2, usual.low / 2, usual.low, usual.high):
         layers = [{"discriminator": {"kind": kind}}, {section: {name: value}} if value else {}]

@@ -35,6 +35,18 @@ from adavit.errors import UserError
         ),
         ({"masked_patch_weight": 0.1}, r"masked_patch_weight is 0\.1, but discriminator\.kind is"),
         ({"init_discriminator": "t"}, r"init_discriminator is 't', the trunk of a ViT, but"),
+        (
+            {"distill_weight": 1},
+            r"distill_weight is 1, but discriminator\.kind is resnet, which has no tokens\. Use --d",
+        ),
+        (
+            {"distill_network": "torchvision:resnet18"},
+            r"distill_network is 'torchvision:resnet18', expected torchvision:vit_b_16, .*, or timm:NAME",
+        ),
+        (
+            {"init_discriminator": "torchvision:vit_b_32:f.pth"},
+            r"init_discriminator is 'torchvision:vit_b_32:f\.pth', expected torchvision:vit_b_16,",
+        ),
         ({"loss": "square"}, r"training\.loss is 'square', expected 'non_saturating', 'hinge'"),
         ({"r1_gamma": -1}, r"training\.r1_gamma is -1, expected greater than or equal to 0"),
         ({"total_kimg": 0}, r"training\.total_kimg is 0, expected greater than 0"),
@@ -53,3 +65,34 @@ def test_what_goes_together_is_taken() -> None:
     section = {"batch": 32, "microbatch": 8, "lecam": 0.3, "loss": "hinge", "san": True}
     assert build_config([{"training": section}]).training.microbatch == 8
     assert build_config([{"training": {"microbatch": 7}}]).training.microbatch == 7
+
+
+def test_published_weights_name_all_settings_that_keep_them_out_and_those_that_let_them_in() -> (
+    None
+):
+    vit = {"width": 192, "heads": 6, "stem": "overlap", "depth": 14, "readout": "gap"}
+    layers = [
+        {"discriminator": {"kind": "vit", **vit}},
+        {"training": {"init_discriminator": "torchvision:vit_b_16:weights.pth"}},
+    ]
+    with pytest.raises(UserError) as caught:
+        build_config(layers)
+    for key, found, value in (
+        ("width", "192", "768"),
+        ("heads", "6", "12"),
+        ("stem", "overlap", "linear"),
+        ("depth", "14", "12"),
+        ("readout", "gap", "cls"),
+    ):
+        assert f"discriminator.{key} is {found} (there {value})" in str(caught.value)
+        assert f"--set discriminator.{key}={value}" in str(caught.value)
+    assert "mlp_ratio" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fitting", [{"depth": 2}, {"readout": "cls+gap"}, {"patch": 2}, {}])
+def test_published_weights_fit_what_leaves_the_rest_open(fitting: dict) -> None:
+    layers = [
+        {"discriminator": {"kind": "vit", **fitting}},
+        {"training": {"init_discriminator": "torchvision:vit_b_16"}},
+    ]
+    assert build_config(layers).training.init_discriminator == "torchvision:vit_b_16"

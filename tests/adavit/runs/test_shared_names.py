@@ -67,6 +67,8 @@ def test_all_settings_that_are_paths_are_known() -> None:
         ("features", "network"),
         ("metrics", "reference"),
         ("metrics", "extractor"),
+        ("training", "init_discriminator"),
+        ("training", "distill_network"),
     }
     assert typed <= known
 

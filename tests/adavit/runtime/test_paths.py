@@ -102,7 +102,7 @@ def test_every_path_of_the_configuration_is_expanded(home: Path) -> None:
         if any(kind.get("format") == "path" for kind in field.get("anyOf", [field]))
     }
     assert {key for values in sections.values() for key in values} == PATHS
-    assert typed | {"source", "reference"} == PATHS
+    assert typed | {"source", "reference", "init_discriminator"} == PATHS
     for key in ("transfer", "init_discriminator"):  # one of the two
         chosen = {**sections, "training": {key: f"~/{key}"}, "discriminator": {"kind": "vit"}}
         found = build_config([chosen]).as_dict()

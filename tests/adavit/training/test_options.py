@@ -108,6 +108,9 @@ ELSEWHERE = {
     "transfer",
     "init_discriminator",
     "masked_patch_weight",  # adds weights
+    "distill_weight",
+    "distill_network",
+    "distill_width",
     "apa_target",
     "apa_speed_kimg",
 }

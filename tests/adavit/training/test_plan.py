@@ -16,6 +16,7 @@ from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.plan import TIMED_STEPS, _kinds_of_steps, describe_plan, seconds_per_step
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import load_workload
+from tests.published_vit import write_published
 
 Tiny = Callable[..., RunConfig]
 
@@ -40,6 +41,30 @@ def test_every_timed_step_counts_but_the_one_that_warms_up(
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     assert seconds_per_step(workload, step) == sum(durations[1:]) / TIMED_STEPS
     assert TIMED_STEPS >= 2
+
+
+def test_frozen_networks_are_counted_apart(tiny: Tiny, tmp_path: Path) -> None:
+    named = write_published(tmp_path / "vit.pth")
+    distilled = {"distill_weight": 1, "distill_network": named, "distill_width": 12}
+    layers: list[dict[str, dict[str, Any]]] = [
+        {"discriminator": {"patch": 8}, "metrics": {"names": []}},
+        {"training": distilled},
+    ]
+    lines = describe_plan(tiny(*layers), SilentConsole()).splitlines()
+    without = describe_plan(tiny(layers[0]), SilentConsole()).splitlines()
+
+    def parameters(lines: list[str], name: str) -> list[float]:
+        return [float(line.split()[1]) for line in lines if line.startswith(f"{name} ")]
+
+    (teacher,) = parameters(lines, "distillation")
+    # ViT-B without its classifier, with 4 patches of 8 px and LayerScale.
+    blocks = 12 * (4 * 768 * 768 + 4 * 768 + 8 * 768 * 768 + 5 * 768 + 6 * 768)
+    rest = 3 * 64 * 768 + 768 + 5 * 768 + 768 + 2 * 768
+    assert teacher == pytest.approx((blocks + rest) / 1e6, abs=0.006)
+    predictors = 2 * (16 * 12 + 12 + 12 * 12 + 12 + 12 * 768 + 768)
+    added = parameters(lines, "discriminator")[0] - parameters(without, "discriminator")[0]
+    assert added == pytest.approx(predictors / 1e6, abs=0.011)
+    assert parameters(without, "distillation") == []
 
 
 def test_steps_with_a_penalty_weigh_as_often_as_they_come(

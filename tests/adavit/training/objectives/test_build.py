@@ -1,5 +1,7 @@
 """From the section `training` to regularizers."""
 
+from typing import Any
+
 import pytest
 
 from adavit.config.auto import RunFacts, resolve
@@ -23,6 +25,10 @@ WEIGHTS = {
 OFF = {"r1_gamma": 0, "r2_gamma": 0}
 
 
+class Teacher:
+    """Stands for a frozen network."""
+
+
 def section(**training: object) -> TrainingConfig:
     layers = [{"discriminator": {"kind": "vit"}, "training": {**OFF, **training}}]
     return resolve(build_config(layers), RunFacts(16, 100, "cpu")).training
@@ -39,6 +45,16 @@ def test_all_of_them_stand_in_a_fixed_order() -> None:
     everything = {key: value for layer in WEIGHTS.values() for key, value in layer.items()}
     extras = build_extras(section(**everything), epoch_images=100, coarse=False)
     assert [part.name for part in extras["regularizers"]] == list(WEIGHTS)
+
+
+def test_a_teacher_comes_last() -> None:
+    training = section(masked_patch_weight=0.5, distill_weight=0.7)
+    teacher: Any = Teacher()
+    extras = build_extras(training, epoch_images=100, coarse=False, teacher=teacher)
+    assert [part.name for part in extras["regularizers"]] == ["masked_patches", "distillation"]
+    distillation = extras["regularizers"][1]
+    assert distillation.teacher is teacher
+    assert distillation.factor(10**6) == 0.7
 
 
 def test_gammas_are_halved_and_fall_with_the_schedule() -> None:

@@ -4,13 +4,26 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 
+import adavit
+from adavit.config.run import RunConfig
+from adavit.config.section import AUTO
 from adavit.errors import UserError
+from adavit.features.published_vit import PublishedTeacher
+from adavit.metrics.extractors.weight_files import file_digest
 from adavit.models.fitting import resize_position_embeddings
 from adavit.models.vit.discriminator import ViTDiscriminator
+from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.trunk_file import StoredTrunk
-from adavit.training.start.pretrained_trunk import initialise_trunk
-from tests.adavit.conftest import ARGUMENTS
+from adavit.runtime.console import SilentConsole
+from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.freeze import freeze_lower_layers
+from adavit.training.start.pretrained_trunk import absolute_trunk, find_trunk, initialise_trunk
+from adavit.training.start.workload import load_workload
+from tests.adavit.conftest import ARGUMENTS, Layer
+from tests.adavit.training.test_train import final_state
+from tests.published_vit import published_state, write_published
 
 Make = Callable[..., ViTDiscriminator]
 
@@ -97,3 +110,91 @@ def test_other_sizes_are_refused_with_the_settings_that_differ(discriminator: Ma
     network, stored = discriminator(width=24, patch=8), trunk(discriminator)
     with pytest.raises(UserError, match=r"patch is 8, there 4; width is 24, there 16"):
         initialise(network, stored, width=24, patch=8)
+
+
+SMALL: Layer = {"discriminator": {"patch": 8, "depth": 1, "width": AUTO, "heads": AUTO}}
+QUIET: Layer = {"metrics": {"names": []}, "run": {"status_every_kimg": 0.008}}
+
+
+def published(tmp_path: Path, **training: Any) -> Layer:
+    named = write_published(tmp_path / "vit.pth")
+    return {"training": {"init_discriminator": named, **training}}
+
+
+def test_published_weights_are_the_trunk_of_a_run_at_image_0(
+    tiny: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    config = tiny(SMALL, published(tmp_path, freeze_d=2, total_kimg=0.016), QUIET)
+    workload = load_workload(config, SilentConsole())
+    start = read_start(config)
+    step, (note,) = first_step(workload, start)
+    encoder = step.discriminator.get_submodule("encoder")
+    state = published_state()
+    count = len(encoder.state_dict())
+    assert note.startswith(f"Loaded {count} of {count} tensors of the discriminator's trunk from")
+    assert str(tmp_path / "vit.pth") in note
+    assert "not used: blocks.1." in note
+    assert note.endswith("; depth is 1, there 12.")
+    trunk = find_trunk(str(config.training.init_discriminator), ())
+    network = PublishedTeacher(trunk, resolution=16, image_channels=3, patch=8)  # type: ignore[arg-type]
+    network.encoder.blocks = network.encoder.blocks[:1]
+    images = torch.rand(2, 3, 16, 16) * 2 - 1
+    assert isinstance(encoder, VisionEncoder)
+    with torch.no_grad():
+        tokens = encoder.norm(encoder(images, twice_differentiable=False))
+    torch.testing.assert_close(tokens, network(images), rtol=0, atol=1e-5)
+    assert torch.equal(encoder.norm.bias, state["encoder.ln.bias"])
+    drawn = build_step(workload)
+    assert torch.equal(step.discriminator.head.weight, drawn.discriminator.head.weight)
+    for name, weight in step.generator.state_dict().items():
+        assert torch.equal(weight, drawn.generator.state_dict()[name]), name
+
+
+def test_the_first_layers_of_published_weights_stay_and_the_rest_is_trained(
+    tiny: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    layer = published(tmp_path, freeze_d=1, total_kimg=0.008)
+    config = tiny(SMALL, layer, QUIET)
+    start = read_start(config)
+    step, _ = first_step(load_workload(config, SilentConsole()), start)
+    before = {name: tensor.clone() for name, tensor in step.discriminator.state_dict().items()}
+    run = adavit.train(config)
+    after = final_state(run)["discriminator"]
+    moved = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    stem = {
+        *("encoder.class_token", "encoder.position.table"),
+        *("encoder.stem.projection.weight", "encoder.stem.projection.bias"),
+    }
+    assert not moved & stem
+    assert "encoder.blocks.0.attention.query_key_value.weight" in moved
+    stored = yaml.safe_load((run / "config.yaml").read_text())
+    seen = f"torchvision:vit_b_16 {file_digest(tmp_path / 'vit.pth')}"
+    assert stored["features"]["seen"] == [seen]
+    assert adavit.load_generator(run).discriminator_saw == (seen,)
+    # Of its checkpoint the file is no part; where there is none yet, it must be the same.
+    (tmp_path / "vit.pth").unlink()
+    adavit.resume(run, kimg=0.016)
+    for saved in run.glob("checkpoint*.pt"):
+        saved.unlink()
+    write_published(tmp_path / "vit.pth", seed=2)
+    with pytest.raises(UserError, match=r"init_discriminator .* has other weights than the run"):
+        adavit.resume(run)
+
+
+def test_what_a_frozen_layer_lacks_is_refused(discriminator: Make) -> None:
+    stored = trunk(discriminator, stem="conv")
+    network = discriminator()
+    freeze_lower_layers(network, 1)
+    with pytest.raises(
+        UserError, match=r"freeze_d leaves encoder\.stem.* but the trunk in trunk\.s"
+    ):
+        initialise(network, stored)
+    whole = discriminator()
+    freeze_lower_layers(whole, 2)
+    initialise(whole, trunk(discriminator))
+
+
+def test_names_stay_true_in_other_folders(tmp_path: Path) -> None:
+    assert absolute_trunk("torchvision:vit_b_16") == "torchvision:vit_b_16"
+    for named in ("torchvision:vit_b_16:{}", "{}"):
+        assert absolute_trunk(named.format("a.pth")) == named.format(tmp_path / "a.pth")

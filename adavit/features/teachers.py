@@ -1,0 +1,162 @@
+"""Frozen transformers whose tokens a ViT discriminator learns to predict: torchvision's `vit_b_16`, and timm's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from adavit.errors import UserError
+from adavit.features.architectures import Tap
+from adavit.features.choice import LIBRARIES, PretrainedNetwork, find_network
+from adavit.features.ground import on_ground
+from adavit.features.network import FrozenNetwork
+from adavit.features.published_vit import NamedBy, read_published_trunk
+from adavit.features.timm_networks import TimmMaps
+from adavit.features.weights import OTHERWISE, Weights
+from adavit.models.published_vit import SIZES, is_of_library
+
+SETTING = "training.distill_network"
+NAMED_BY = NamedBy(f"--set {SETTING}=", "leave training.distill_weight out")
+
+
+class FoundTeacher(Protocol):
+    """A transformer trained on other images, whose weights are there."""
+
+    @property
+    def identity(self) -> str:
+        """Name and digest, as records hold them."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Features of its tokens."""
+        ...
+
+    def teacher(self, *, resolution: int, image_channels: int, patch: int) -> nn.Module:
+        """The frozen network: images [B, C, R, R] in [-1, 1] to tokens after its last norm [B, 1 + N, width].
+
+        Args:
+            resolution: Side R of the images in pixels.
+            image_channels: Their channels: 1, 3 or 4; RGBA is seen on grey.
+            patch: Side in pixels of the N patches.
+
+        Raises:
+            UserError: If the file holds other weights.
+        """
+        ...
+
+
+def find_transformer(requested: str) -> FoundTeacher:
+    """Looks for what `training.distill_network` names.
+
+    Args:
+        requested: Its value, "LIBRARY:NAME" or "LIBRARY:NAME:FILE".
+
+    Raises:
+        UserError: If it is no network with a class token, or its weights cannot be had.
+    """
+    if is_of_library(requested):
+        return read_published_trunk(requested, NAMED_BY)
+    class_token = _class_token(requested.split(":")[1])
+    with _in_words_of_the_setting():
+        return TimmTransformer(find_network(requested), class_token)
+
+
+def transformer_width(requested: str) -> int:
+    """Features of the tokens of what `training.distill_network` names; its weights need not be there.
+
+    Raises:
+        UserError: If it is no network with a class token.
+    """
+    if is_of_library(requested):
+        width: int = SIZES["width"]
+        return width
+    return _class_token(requested.split(":")[1]).channels
+
+
+@dataclass(frozen=True)
+class TimmTransformer:
+    """A transformer of timm.
+
+    Attributes:
+        found: Which, and its file.
+        class_token: What is known of its class token.
+    """
+
+    found: PretrainedNetwork
+    class_token: Tap
+
+    @property
+    def identity(self) -> str:
+        """See `FoundTeacher`."""
+        return self.found.identity
+
+    @property
+    def width(self) -> int:
+        """See `FoundTeacher`."""
+        return self.class_token.channels
+
+    def teacher(self, *, resolution: int, image_channels: int, patch: int) -> "TimmTeacher":
+        """See `FoundTeacher`."""
+        known, name = self.found.architecture, self.found.name
+        assert known.patch is not None
+        with _in_words_of_the_setting():
+            weights = Weights.read(
+                self.found.file,
+                f"--features {self.found.requested}",
+                f"the weights of timm's {name}",
+            )
+            network = FrozenNetwork(
+                name,
+                side=known.patch * (resolution // patch),
+                taps=(self.class_token,),
+                mean=known.mean,
+                std=known.std,
+                library=self.found.library,
+                weights=weights,
+            )
+        return TimmTeacher(network)
+
+
+class TimmTeacher(nn.Module):
+    """Tokens of a frozen transformer of timm, which sees images resized to as many of its patches as are asked for.
+
+    Args:
+        network: With the class token as its only tap.
+    """
+
+    def __init__(self, network: FrozenNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Tokens [B, 1 + N, C], the class token first, of images [B, C, H, W] in [-1, 1]."""
+        maps = cast(TimmMaps, self.network.network)
+        return maps.tokens(self.network.normalised(on_ground(images, None)))
+
+
+def _class_token(name: str) -> Tap:
+    with _in_words_of_the_setting():
+        found = LIBRARIES["timm"].architecture(name).class_token
+    if found is None:
+        raise UserError(
+            f"{SETTING} names timm's {name}, which has no class token, expected a transformer with"
+            " one, for example timm:vit_small_patch14_dinov2. Name such a one, or"
+            f" {NAMED_BY.otherwise}."
+        )
+    return found
+
+
+@contextmanager
+def _in_words_of_the_setting() -> Iterator[None]:
+    """Errors of `--features`, with the name and the remedy of the setting that is meant."""
+    try:
+        yield
+    except UserError as error:
+        said = str(error).replace(OTHERWISE, NAMED_BY.otherwise)
+        said = said.replace("--features names ", f"{SETTING} names ")
+        raise UserError(said.replace("--features ", NAMED_BY.setting)) from error

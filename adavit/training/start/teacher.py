@@ -1,0 +1,42 @@
+"""`training.distill_network`: the frozen network whose tokens the discriminator of a run learns to predict."""
+
+from torch import nn
+
+from adavit.config.discriminator import ViTConfig
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.features.teachers import SETTING, FoundTeacher, find_transformer
+from adavit.training.start.features import check_as_begun
+from adavit.training.start.workload import Workload
+
+
+def find_teacher(config: RunConfig | ResolvedConfig) -> FoundTeacher | None:
+    """What `training.distill_network` names; None without `training.distill_weight`.
+
+    Raises:
+        UserError: If its weights cannot be had, or are no longer those that the run began with.
+    """
+    training = config.training
+    if not training.distill_weight:
+        return None
+    found = find_transformer(training.distill_network)
+    check_as_begun(SETTING, training.distill_network, found.identity, config.features.seen)
+    return found
+
+
+def build_teacher(workload: Workload, found: FoundTeacher | None) -> nn.Module | None:
+    """The network, for images of the run and patches of its discriminator.
+
+    Args:
+        workload: Of the run.
+        found: From `find_teacher`; without it there is none.
+    """
+    if found is None:
+        return None
+    discriminator = workload.config.discriminator
+    assert isinstance(discriminator, ViTConfig)
+    teacher = found.teacher(
+        resolution=workload.config.data.resolution,
+        image_channels=workload.image_set.images.shape[1],
+        patch=discriminator.patch,
+    )
+    return teacher.to(workload.device)
