@@ -49,7 +49,7 @@ def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -
 
     def shown(images: Tensor) -> DiscriminatedImages:
         view = augmented.view(images, streams.augmentation)
-        return DiscriminatedImages(images, view, augmented.logits(view, None))
+        return DiscriminatedImages(images, view, *augmented.judge(view, None))
 
     real = torch.rand(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
     return Microbatch(

@@ -145,7 +145,7 @@ def test_published_weights_are_the_trunk_of_a_run_at_image_0(
     torch.testing.assert_close(tokens, network(images), rtol=0, atol=1e-5)
     assert torch.equal(encoder.norm.bias, state["encoder.ln.bias"])
     drawn = build_step(workload)
-    assert torch.equal(step.discriminator.head.weight, drawn.discriminator.head.weight)
+    assert torch.equal(step.discriminator.head.dense.weight, drawn.discriminator.head.dense.weight)
     for name, weight in step.generator.state_dict().items():
         assert torch.equal(weight, drawn.generator.state_dict()[name]), name
 
