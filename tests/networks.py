@@ -22,6 +22,7 @@ RESNET: dict[str, Any] = {
     "channel_base": 16384,
     "channel_max": 512,
     "minibatch_std_group": 4,
+    "normalization": "none",
 }
 PARTS: dict[str, Any] = {
     "position_embedding": "learned1d",

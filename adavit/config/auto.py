@@ -194,6 +194,9 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "r2_gamma": used("r1_gamma") if relativistic else 0.0,
         "r2_interval": used("r1_interval"),
         "penalty_sigma": _penalty_sigma(config, facts),
+        # As published, but so that p moves in a short run too.
+        "chain_start_kimg": min(5.0 * batch, used("total_kimg") / 10),
+        "chain_speed_kimg": 1.0 * batch,
         "ema_half_life_kimg": 10 * batch / 32,
         # The average of a run that starts from another one is good from the first image.
         "ema_ramp": 0.05 if config["training"]["transfer"] is None else None,

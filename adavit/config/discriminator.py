@@ -8,6 +8,7 @@ from adavit.config.section import MOST, ConfigModel, auto, rule
 from adavit.models.limits import LARGEST_WIDTH, MOST_LAYERS
 from adavit.models.names import (
     AttentionKind,
+    Normalization,
     PositionEmbedding,
     ReadoutKind,
     ResNetForm,
@@ -32,6 +33,19 @@ class ResNetConfig(ConfigModel):
     """Most channels at any resolution. auto: 512, on a CPU 64."""
     minibatch_std_group: int = auto(ge=0, le=MOST)
     """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, for r3gan 0."""
+    normalization: Normalization = Field("none")
+    """Of what the convolutions give. chain: CHAIN (arXiv:2404.00521), for images that augmentation would spoil, as
+    pixel art and text: weights of a fixed spectral norm, and channels scaled down with a probability that follows
+    overfitting, see training.chain_weight. It goes with any augmentation, none too."""
+
+    @rule("form", "normalization")
+    def _form_can_be_normalised(self) -> None:
+        if self.normalization == "chain" and self.form == "r3gan":
+            raise ValueError(
+                "discriminator.normalization is chain, but discriminator.form is r3gan, whose blocks start at"
+                " weights of 0, which have no spectral norm to divide by. Use residual or plain, or leave"
+                " discriminator.normalization out."
+            )
 
 
 class ViTConfig(ConfigModel):

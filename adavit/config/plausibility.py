@@ -41,6 +41,7 @@ RANGES = {
             "training.zcr_discriminator",
             "training.zcr_generator",
             "training.lecam",
+            "training.chain_weight",
             "training.masked_patch_weight",
             "training.distill_weight",
         ),

@@ -23,7 +23,7 @@ from adavit.config.section import (
     rule,
     writable,
 )
-from adavit.config.training import TrainingConfig
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
 from adavit.models.limits import LARGEST_WIDTH, LR_MULTIPLIERS, MOST_LAYERS
 from adavit.models.published_vit import is_of_library, misfits
 
@@ -282,6 +282,23 @@ class _WholeConfig(ConfigModel):
             raise ValueError(
                 f"training.distill_weight is {weight:g}, but discriminator.kind is {kind}, which has"
                 " no tokens. Use --discriminator vit, or leave it out."
+            )
+
+    @rule("discriminator.normalization", "training.loss", "training.compile")
+    def _chain_sees_a_threshold(self) -> None:
+        network = self.discriminator
+        if not isinstance(network, ResNetConfig) or network.normalization != "chain":
+            return
+        if self.training.loss in LOSSES_WITHOUT_THRESHOLD:
+            raise ValueError(
+                "discriminator.normalization is chain, which is steered by the sign of the logits, but"
+                f" training.loss is {self.training.loss}, which leaves their level free. Use non_saturating or"
+                " hinge, or leave discriminator.normalization out."
+            )
+        if self.training.compile:
+            raise ValueError(
+                "discriminator.normalization is chain, whose layers note what they see, but training.compile is"
+                " on, and what is compiled cannot. Leave one of the two out."
             )
 
     def as_dict(self) -> dict[str, Any]:

@@ -30,17 +30,27 @@ def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
     given: dict[str, list[str]] = {}
     chosen: dict[str, list[str]] = {}
     held = resolved.as_dict()
+    silent = _FOLLOW | _without_effect(resolved)
     for section, values in config.as_dict().items():
         for key, value in values.items():
             if leaves_open(value):
-                if not leaves_open(held[section][key]) and f"{section}.{key}" not in _FOLLOW:
+                if not leaves_open(held[section][key]) and f"{section}.{key}" not in silent:
                     chosen.setdefault(section, []).append(f"{key} {_shown(held[section][key])}")
             elif value != default[section].get(key):
                 given.setdefault(section, []).append(f"{key} {_shown(value)}")
-    if resolved.features.network is None:  # a section without effect
-        chosen.pop("features", None)
     blocks = [("Settings given:", given), ("Chosen for what was left open:", chosen)]
     return "\n".join(line for title, found in blocks if found for line in (title, *_lines(found)))
+
+
+def _without_effect(resolved: ResolvedConfig) -> set[str]:
+    """Keys of what the run does not have."""
+    silent: set[str] = set()
+    if resolved.features.network is None:
+        silent |= {f"features.{key}" for key in type(resolved.features).model_fields}
+    if resolved.given("discriminator.normalization") != "chain":
+        fields = type(resolved.training).model_fields
+        silent |= {f"training.{key}" for key in fields if key.startswith("chain_")}
+    return silent
 
 
 def _lines(found: Mapping[str, list[str]]) -> list[str]:

@@ -118,6 +118,18 @@ class TrainingConfig(ConfigModel):
     """Value of its heuristic to hold; as in the paper."""
     apa_speed_kimg: float = Field(500.0, gt=0)
     """Thousands of real images for its probability to move from 0 to 1; as in the paper."""
+    chain_weight: float = Field(20.0, ge=0)
+    """With discriminator.normalization chain: weight of the mean features' squares, times p + chain_p0; as in its
+    paper."""
+    chain_p0: float = Field(0.0, ge=0)
+    """Added to p there, so that it acts from the start; 0.1 in its paper's runs on up to 100 images. With a CPU's
+    settings the discriminator then learnt nothing in the first 5 kimg: lower chain_weight with it."""
+    chain_target: float = Field(0.5, ge=-1, le=1)
+    """Mean sign of D at real images that chain's p holds; as in its paper."""
+    chain_start_kimg: float = auto(ge=0)
+    """Thousands of images before chain's p moves. auto: 5000 steps, at most a tenth of total_kimg."""
+    chain_speed_kimg: float = auto(gt=0)
+    """Thousands of images for chain's p to move from 0 to 1. auto: 1000 steps."""
     top_k: float = Field(0.0, ge=0, le=1)
     """Part of the batch that the generator learns from in the end; 0.5 in arXiv:2002.06224. 0: off."""
     masked_patch_weight: float = Field(0.0, ge=0)

@@ -1,10 +1,13 @@
 """A discriminator that sees images through a frozen network only: Projected GAN."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from adavit.features.critic import FeatureCritic
 from adavit.features.ground import draw_ground, on_ground
+from adavit.models.names import Side
 
 
 class ProjectedDiscriminator(nn.Module):
@@ -20,16 +23,16 @@ class ProjectedDiscriminator(nn.Module):
         self.critic = critic
         self.image_channels = image_channels
 
-    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
-        """Colours of the ground of a training pass [B, 3, 1, 1]; None for images without alpha."""
-        return draw_ground(batch, generator) if self.image_channels == 4 else None
+    def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Any]:
+        """Colours of the ground of a training pass [B, 3, 1, 1]; nothing for images without alpha."""
+        return {"ground": draw_ground(batch, generator)} if self.image_channels == 4 else {}
 
     def forward(
         self,
         images: Tensor,
         labels: Tensor | None = None,
         *,
-        kept: Tensor | None = None,
+        ground: Tensor | None = None,
         twice_differentiable: bool = False,
     ) -> Tensor:
         """Computes the logits of images at the places of all heads.
@@ -37,24 +40,26 @@ class ProjectedDiscriminator(nn.Module):
         Args:
             images: Images [B, C, H, W] in [-1, 1]. Not modified.
             labels: Class numbers [B], int64, or None without classes.
-            kept: Colours of the ground, from `draw_kept`; None for a grey one.
+            ground: Its colours, from `draw_pass`; None for a grey one.
             twice_differentiable: Whether gradients of gradients will be taken; it changes nothing here.
 
         Returns:
             Logits [B, places], float32; a mean above 0 means real.
         """
-        return self.judge(images, labels, kept=kept, twice_differentiable=twice_differentiable)[0]
+        return self.judge(images, labels, ground=ground, twice_differentiable=twice_differentiable)[
+            0
+        ]
 
     def judge(
         self,
         images: Tensor,
         labels: Tensor | None = None,
         *,
-        kept: Tensor | None = None,
+        ground: Tensor | None = None,
         twice_differentiable: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The logits of `forward`, and what the last layer of each head has read them of."""
-        maps = self.critic.maps(on_ground(images, kept))
+        maps = self.critic.maps(on_ground(images, ground))
         judged = self.critic.judge(maps, labels)
         logits = torch.cat([each.logits for each in judged], dim=1)
         return logits, tuple(vectors for each in judged for vectors in each.vectors)

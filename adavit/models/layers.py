@@ -103,19 +103,24 @@ class EqualisedConv2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         self.activation = activation
         self.downsample = downsample
-        self.bias_gain = output_gain * (LEAKY_RELU_GAIN if activation else 1.0)
-        self.weight_gain = self.bias_gain / math.sqrt(in_channels * kernel_size**2)
+        self.output_gain = output_gain * (LEAKY_RELU_GAIN if activation else 1.0)
+        self.weight_gain = self.output_gain / math.sqrt(in_channels * kernel_size**2)
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, in_channels, H, W] to [B, out_channels, H, W], or half of H and W if downsampling."""
-        weight = self.weight * self.weight_gain
-        bias = None if self.bias is None else self.bias * self.bias_gain
-        padding = self.weight.shape[-1] // 2
+        bias = None if self.bias is None else self.bias * self.output_gain
+        return self.activate(self.convolve(features, self.weight * self.weight_gain, bias))
+
+    def convolve(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution of `forward` with these weights, before the activation."""
+        padding = weight.shape[-1] // 2
         if not self.downsample:
-            output = F.conv2d(features, weight, bias, padding=padding)
-        elif padding == 0:
+            return F.conv2d(features, weight, bias, padding=padding)
+        if padding == 0:
             # A 1x1 kernel reads every second pixel only, so the filter is evaluated only there.
-            output = F.conv2d(downsample(features), weight, bias)
-        else:
-            output = F.conv2d(smooth(features, padding=1 + padding), weight, bias, stride=2)
+            return F.conv2d(downsample(features), weight, bias)
+        return F.conv2d(smooth(features, padding=1 + padding), weight, bias, stride=2)
+
+    def activate(self, output: Tensor) -> Tensor:
+        """The leaky ReLU, in place and without its gain; where there is none the output itself."""
         return F.leaky_relu_(output, LEAKY_RELU_SLOPE) if self.activation else output

@@ -7,6 +7,8 @@ from typing import Literal
 
 ResNetForm = Literal["residual", "plain", "r3gan"]
 """Blocks and epilogue of the convolutional discriminator."""
+Normalization = Literal["none", "chain"]
+"""What is done to the features of the convolutional discriminator."""
 Stem = Literal["linear", "overlap", "conv", "hybrid", "spt"]
 """From images to tokens."""
 PositionEmbedding = Literal["learned1d", "learned2d", "sincos2d", "relative", "rope2d", "none"]
@@ -17,6 +19,10 @@ ReadoutKind = Literal["cls", "gap", "cls+gap", "tokens"]
 """Which tokens are judged."""
 WeightConstraint = Literal["none", "sn", "isn"]
 """What bounds the weights."""
+
+Side = Literal["real", "generated"]
+"""Whose images a pass of a discriminator is of."""
+SIDES: tuple[Side, ...] = ("real", "generated")
 
 
 def check_parts(

@@ -23,11 +23,12 @@ LABELS = {
     "logits_heldout": "held-out images",
     "logits_fake": "generated images",
     "pseudo_p": "p of generated images as real ones (APA)",
+    "chain_p": "p of the normalisation (CHAIN)",
 }
 LOSSES = ("loss_generator", "loss_discriminator")
 LOGITS = ("logits_train", "logits_heldout", "logits_fake")
 HEURISTICS = ("r_t", "r_v", "r_relative")
-PROBABILITIES = ("p", "pseudo_p")
+PROBABILITIES = ("p", "pseudo_p", "chain_p")
 LEAST_P = 0.05
 """The axis of p reaches as far at least: noise around 0 is not to look like a rise."""
 

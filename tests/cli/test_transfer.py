@@ -149,6 +149,19 @@ def test_the_last_layer_of_san_is_taken_over_as_far_as_it_is_there(before: bool)
     torch.testing.assert_close(weight.norm(), radius)
 
 
+def test_a_normalised_network_starts_from_the_weights_of_one_without(
+    adavit: Adavit, pictures: Path
+) -> None:
+    adavit("train", "--data", pictures, "--out", "first", *RESNET)
+    step, source = step_of("first", discriminator={"normalization": "chain"}), checkpoint("first")
+    note = transfer(step, read_source(Path("first")))[1]
+    assert note.endswith("epilogue.convolution.squares (not there), chain (not there).")
+    assert "weight" not in note
+    weights = dict(step.discriminator.named_parameters())
+    assert weights.keys() == source["discriminator"].keys()
+    assert all(torch.equal(weights[name], source["discriminator"][name]) for name in weights)
+
+
 def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]

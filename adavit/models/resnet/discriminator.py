@@ -1,12 +1,15 @@
 """The frame of the convolutional discriminators: blocks down to 4 pixels, then an epilogue."""
 
-from typing import Protocol
+import contextlib
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.last_layer import LastLayer
+from adavit.models.names import Side
+from adavit.models.resnet.chain import Chain, ChainConv2d, ChainPass
 from adavit.models.resnet.r3gan import R3GANForm
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
 from adavit.models.sizes import (
@@ -42,6 +45,16 @@ FORMS: dict[str, Form] = {
     "r3gan": R3GANForm(),
 }
 
+NORMALIZATIONS: dict[str, dict[str, Form]] = {
+    "none": FORMS,
+    # Not R3GAN's, which is about doing without: its blocks start at a weight of 0, which has no norm to divide by.
+    "chain": {
+        "residual": StyleGAN2Form(ResidualBlock, ChainConv2d),
+        "plain": StyleGAN2Form(PlainBlock, ChainConv2d),
+    },
+}
+"""By normalisation, the forms that it can be had in."""
+
 
 class ResNetDiscriminator(nn.Module):
     """Images to logits: blocks, minibatch standard deviation, an epilogue and a dense layer.
@@ -55,6 +68,7 @@ class ResNetDiscriminator(nn.Module):
         channel_max: See `channel_base`.
         minibatch_std_group: Images compared with each other, see `minibatch_std`; 0 leaves the
             layer out.
+        normalization: Of the features, a name in `NORMALIZATIONS`.
 
     Raises:
         ValueError: If a size is out of range, or there is no such form.
@@ -70,21 +84,23 @@ class ResNetDiscriminator(nn.Module):
         channel_base: int,
         channel_max: int,
         minibatch_std_group: int,
+        normalization: str,
     ) -> None:
         super().__init__()
         doublings = check_resolution(resolution)
         check_at_least("image_channels", image_channels, 1)
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
-        if form not in FORMS:
+        forms = NORMALIZATIONS[normalization]
+        if form not in forms:
             raise ValueError(
-                f"form is {form!r}, but must be one of {', '.join(FORMS)}. Use one of them."
+                f"form is {form!r}, but must be one of {', '.join(forms)}. Use one of them."
             )
         self.resolution = resolution
         self.image_channels = image_channels
         self.num_classes = num_classes
         self.minibatch_std_group = minibatch_std_group
-        parts = FORMS[form]
+        parts = forms[form]
         sides = [BASE_RESOLUTION * 2**k for k in range(doublings, -1, -1)]
         widths = [
             channels_at(side, channel_base=channel_base, channel_max=channel_max) for side in sides
@@ -98,9 +114,20 @@ class ResNetDiscriminator(nn.Module):
             parts.readout(features, features if num_classes else 1),
             LabelProjection(num_classes, features) if num_classes else None,
         )
+        self.chain = Chain(self) if normalization == "chain" else None
 
-    def draw_kept(self, batch: int, generator: torch.Generator) -> None:
-        """Returns None, for all patches: a pass always sees the whole image."""
+    def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Any]:
+        """Draws what is normalised in a training pass; passes that are compared share one draw.
+
+        Args:
+            batch: Number of images B.
+            side: Whose they are.
+            generator: Source of the draw, on the device of the images.
+
+        Returns:
+            Arguments of `forward`.
+        """
+        return {} if self.chain is None else {"chain_pass": self.chain.draw(batch, side, generator)}
 
     def forward(
         self,
@@ -108,7 +135,7 @@ class ResNetDiscriminator(nn.Module):
         labels: Tensor | None = None,
         *,
         twice_differentiable: bool = False,
-        kept: None = None,
+        chain_pass: ChainPass | None = None,
     ) -> Tensor:
         """Computes the logits of images.
 
@@ -118,7 +145,7 @@ class ResNetDiscriminator(nn.Module):
             twice_differentiable: Whether gradients of gradients will be taken; every operation here
                 always allows them, so it changes nothing. The argument is that of all
                 discriminators.
-            kept: None, from `draw_kept`; also an argument of all discriminators.
+            chain_pass: Of a training pass with normalised features, from `draw_pass`.
 
         Returns:
             Logits [B], float32; above 0 means real.
@@ -126,7 +153,9 @@ class ResNetDiscriminator(nn.Module):
         Raises:
             ValueError: If the shapes do not fit, or labels are missing or unexpected.
         """
-        return self.judge(images, labels, twice_differentiable=twice_differentiable, kept=kept)[0]
+        return self.judge(
+            images, labels, twice_differentiable=twice_differentiable, chain_pass=chain_pass
+        )[0]
 
     def judge(
         self,
@@ -134,12 +163,21 @@ class ResNetDiscriminator(nn.Module):
         labels: Tensor | None = None,
         *,
         twice_differentiable: bool = False,
-        kept: None = None,
+        chain_pass: ChainPass | None = None,
     ) -> tuple[Tensor, tuple[Tensor]]:
         """The logits of `forward`, and the vectors of which `head` has read them."""
         side = self.resolution
         check_images(images, size=(side, side), image_channels=self.image_channels)
         check_labels(labels, num_classes=self.num_classes, batch=images.shape[0])
+        idle = contextlib.nullcontext()
+        with idle if self.chain is None else self.chain.during(chain_pass):
+            vectors = self._vectors(images)
+        with without_autocast(images.device):
+            vectors = self.head.prepare(vectors)
+            return self.head.read(vectors, labels), (vectors,)
+
+    def _vectors(self, images: Tensor) -> Tensor:
+        """What is judged of images [B, C, H, W]: vectors [B, F], float32."""
         # With one image channel both memory formats look the same, so the format is set after the
         # first layer too.
         features = self.from_image(images.contiguous(memory_format=torch.channels_last))
@@ -148,7 +186,5 @@ class ResNetDiscriminator(nn.Module):
             deviation = minibatch_std(features, self.minibatch_std_group).to(features.dtype)
             plane = deviation[:, None, None, None].expand(-1, 1, BASE_RESOLUTION, BASE_RESOLUTION)
             features = torch.cat([features, plane], dim=1)
-        vectors = self.epilogue(features)
-        with without_autocast(images.device):
-            vectors = self.head.prepare(vectors)
-            return self.head.read(vectors, labels), (vectors,)
+        vectors: Tensor = self.epilogue(features)
+        return vectors

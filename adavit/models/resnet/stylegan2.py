@@ -9,6 +9,9 @@ from adavit.models.layers import EqualisedConv2d, EqualisedLinear
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.precision import full_precision, without_autocast
 
+Convolution = type[EqualisedConv2d]
+"""A layer, made from the arguments of this one."""
+
 
 class ResidualBlock(nn.Module):
     """Two convolutions and a skip connection, at half the side; (main + skip) / sqrt 2.
@@ -18,16 +21,19 @@ class ResidualBlock(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
+        convolution: Its layers.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, convolution: Convolution = EqualisedConv2d
+    ) -> None:
         super().__init__()
         half = math.sqrt(0.5)
-        self.first = EqualisedConv2d(in_channels, in_channels, 3, activation=True)
-        self.second = EqualisedConv2d(
+        self.first = convolution(in_channels, in_channels, 3, activation=True)
+        self.second = convolution(
             in_channels, out_channels, 3, activation=True, downsample=True, output_gain=half
         )
-        self.skip = EqualisedConv2d(
+        self.skip = convolution(
             in_channels, out_channels, 1, bias=False, downsample=True, output_gain=half
         )
 
@@ -43,14 +49,15 @@ class PlainBlock(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
+        convolution: Its layers.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, convolution: Convolution = EqualisedConv2d
+    ) -> None:
         super().__init__()
-        self.first = EqualisedConv2d(in_channels, in_channels, 3, activation=True)
-        self.second = EqualisedConv2d(
-            in_channels, out_channels, 3, activation=True, downsample=True
-        )
+        self.first = convolution(in_channels, in_channels, 3, activation=True)
+        self.second = convolution(in_channels, out_channels, 3, activation=True, downsample=True)
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, C, H, W] to [B, O, H / 2, W / 2]."""
@@ -64,12 +71,13 @@ class DenseEpilogue(nn.Module):
     Args:
         width: Channels of the features.
         further: Further channels beside these, such as the minibatch standard deviation.
+        convolution: Its first layer.
     """
 
-    def __init__(self, width: int, further: int) -> None:
+    def __init__(self, width: int, further: int, convolution: Convolution) -> None:
         super().__init__()
         self.features = width
-        self.convolution = EqualisedConv2d(width + further, width, 3, activation=True)
+        self.convolution = convolution(width + further, width, 3, activation=True)
         self.dense = EqualisedLinear(width * BASE_RESOLUTION**2, width, activation=True)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -85,22 +93,28 @@ class StyleGAN2Form:
 
     Args:
         block: Maps channels to channels at half the side.
+        convolution: All convolutions of the network.
     """
 
-    def __init__(self, block: type[nn.Module]) -> None:
+    def __init__(
+        self,
+        block: type[ResidualBlock | PlainBlock],
+        convolution: Convolution = EqualisedConv2d,
+    ) -> None:
         self.block = block
+        self.convolution = convolution
 
     def from_image(self, image_channels: int, width: int) -> nn.Module:
         """The first layer."""
-        return EqualisedConv2d(image_channels, width, 1, activation=True)
+        return self.convolution(image_channels, width, 1, activation=True)
 
     def blocks(self, widths: list[int]) -> nn.Sequential:
         """Blocks from the first width to the last, each at half the side of the one before."""
-        return nn.Sequential(*(self.block(*pair) for pair in pairwise(widths)))
+        return nn.Sequential(*(self.block(*pair, self.convolution) for pair in pairwise(widths)))
 
     def epilogue(self, width: int, further: int) -> nn.Module:
         """Features at 4 pixels to vectors."""
-        return DenseEpilogue(width, further)
+        return DenseEpilogue(width, further, self.convolution)
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """The last layer."""

@@ -5,11 +5,14 @@ RMS-normalised, the residual branches start at a tenth (LayerScale), and the las
 start at zero (it would hide the images from the generator and from R1 at the first step).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.last_layer import LastLayer
+from adavit.models.names import Side
 from adavit.models.sizes import check_at_least, check_labels, check_resolution
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
@@ -41,7 +44,7 @@ class ViTDiscriminator(nn.Module):
         readout: Which tokens are judged, a name in `parts.READOUTS`.
         weight_constraint: Bound on the weights' spectral norms, a name in `parts.CONSTRAINTS`.
         registers: Tokens that belong to no patch and are not judged.
-        patch_drop: Part of the patches that a training pass leaves out, see `draw_kept`.
+        patch_drop: Part of the patches that a training pass leaves out, see `draw_pass`.
         minibatch_std_group: Images compared with each other, by one number beside the judged token;
             0 for none, so that the logit of an image does not depend on the others.
 
@@ -106,17 +109,19 @@ class ViTDiscriminator(nn.Module):
             constrain(self.encoder, constraint)
             constrain(self.head, constraint)
 
-    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
-        """Draws which patches a training pass sees, for `kept`; passes that are compared share one draw.
+    def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Any]:
+        """Draws which patches a training pass sees; passes that are compared share one draw.
 
         Args:
             batch: Number of images B.
+            side: Whose they are, which makes no difference here.
             generator: Source of the draw, on the device of the images.
 
         Returns:
-            Numbers of patches [B, K], or None for all of them, if `patch_drop` is 0.
+            Arguments of `forward`: none if `patch_drop` is 0.
         """
-        return self.encoder.draw_kept(batch, generator)
+        kept = self.encoder.draw_kept(batch, generator)
+        return {} if kept is None else {"kept": kept}
 
     def forward(
         self,
@@ -134,7 +139,7 @@ class ViTDiscriminator(nn.Module):
             twice_differentiable: Whether gradients of gradients will be taken, as R1 does. True
                 computes attention exactly; False by a fused kernel, which has a first derivative
                 only.
-            kept: Numbers of the patches that are looked at [B, K], from `draw_kept`; None for all.
+            kept: Numbers of the patches that are looked at [B, K], from `draw_pass`; None for all.
 
         Returns:
             Logits [B], float32; above 0 means real.

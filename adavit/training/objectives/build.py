@@ -7,6 +7,9 @@ from torch import nn
 
 from adavit.augment import AdaptiveProbability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
+from adavit.models.names import Side
+from adavit.models.resnet.chain import Chain
+from adavit.training.objectives.chain import ChainControl
 from adavit.training.objectives.consistency import (
     BalancedConsistency,
     LatentConsistency,
@@ -23,7 +26,7 @@ from adavit.training.objectives.lecam import LeCam
 from adavit.training.objectives.losses import TopK
 from adavit.training.objectives.masked_patches import MaskedPatches
 from adavit.training.objectives.path_length import PathLengthPenalty
-from adavit.training.objectives.regularizer import Regularizer, Side
+from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.objectives.schedules import Cosine, Schedule
 from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
@@ -35,6 +38,7 @@ def build_extras(
     epoch_images: int,
     coarse: bool,
     teacher: nn.Module | None = None,
+    chain: Chain | None = None,
 ) -> dict[str, Any]:
     """Keyword arguments of `AdversarialStep` for its optional parts, each of them off at a weight of 0.
 
@@ -43,9 +47,13 @@ def build_extras(
         epoch_images: Training images of an epoch.
         coarse: Whether the networks' arithmetic rounds to less than float32 (bfloat16, TF32).
         teacher: Whose tokens are distilled at `training.distill_weight`; None: none.
+        chain: Of the discriminator, if it has one.
     """
+    regularizers = list(_regularizers(training, coarse, teacher))
+    if chain is not None:
+        regularizers.append(_chain_control(training, chain))
     return {
-        "regularizers": list(_regularizers(training, coarse, teacher)),
+        "regularizers": regularizers,
         "mixing": StyleMixing(training.style_mixing) if training.style_mixing else None,
         "top_k": TopK(training.top_k, epoch_images) if training.top_k else None,
         "pseudo": _pseudo_augmentation(training) if training.apa_p_max else None,
@@ -101,6 +109,17 @@ def _gradient_penalties(training: TrainingConfig, coarse: bool) -> Iterator[Regu
             yield ApproximatePenalty(
                 name, side, weight, interval, sigma=training.penalty_sigma, central=coarse
             )
+
+
+def _chain_control(training: TrainingConfig, chain: Chain) -> ChainControl:
+    return ChainControl(
+        chain,
+        training.chain_weight,
+        p0=training.chain_p0,
+        target=training.chain_target,
+        start_kimg=training.chain_start_kimg,
+        speed_kimg=training.chain_speed_kimg,
+    )
 
 
 def _pseudo_augmentation(training: TrainingConfig) -> PseudoAugmentation:

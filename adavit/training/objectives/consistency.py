@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe
-from adavit.training.objectives.regularizer import Microbatch, Regularizer, Side
+from adavit.models.names import Side
+from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
 
 

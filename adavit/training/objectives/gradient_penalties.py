@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from adavit.models.names import Side
 from adavit.training.objectives.penalties import (
     finite_difference_penalty,
     unit_gradient_penalty,
@@ -11,7 +12,6 @@ from adavit.training.objectives.regularizer import (
     DiscriminatedImages,
     Microbatch,
     Regularizer,
-    Side,
 )
 from adavit.training.objectives.schedules import Schedule
 from adavit.training.passes.augmented_discriminator import per_image

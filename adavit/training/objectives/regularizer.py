@@ -7,12 +7,11 @@ from typing import Any, Literal
 from torch import Tensor
 
 from adavit.models import Generator
+from adavit.models.names import Side
 from adavit.training.objectives.penalties import r1_penalty, r1_penalty_through_augmentation
 from adavit.training.objectives.schedules import Schedule, as_schedule
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, View, per_image
 from adavit.training.passes.streams import StepStreams
-
-Side = Literal["real", "generated"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,9 @@ class Regularizer:
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
         """Its value 0-d by its name, and other means for the statistics by theirs."""
         raise NotImplementedError
+
+    def begin(self) -> None:
+        """Forgets what a step before has left that was not made."""
 
     def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
         """Takes note of a step that was made.

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from adavit.augment import Pipe
+from adavit.models.names import Side
 from adavit.runtime.precision import forward_precision, without_autocast
 from adavit.training.passes.streams import replay
 
@@ -18,13 +19,15 @@ class View:
 
     Attributes:
         images: T(x) [B, C, H, W], float32.
-        kept: What the discriminator chose at random, such as the patches it looks at, or None.
+        side: Whose images they are.
+        drawn: What was drawn of the pass besides, as arguments of the discriminator, such as the patches it sees.
         stream: The generator that drew both.
         state: Its state before it did.
     """
 
     images: Tensor
-    kept: Tensor | None
+    side: Side
+    drawn: dict[str, Any]
     stream: torch.Generator
     state: Tensor
 
@@ -40,8 +43,8 @@ class Discriminator(Protocol):
         images: Tensor,
         labels: Tensor | None,
         *,
-        kept: Tensor | None = None,
         twice_differentiable: bool = False,
+        **drawn: Any,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """What is seen of images [B, C, H, W] in [-1, 1] and their classes [B].
 
@@ -51,8 +54,8 @@ class Discriminator(Protocol):
         """
         ...
 
-    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor | None:
-        """Random choices of a training pass, to be given as `kept`; None: there are none."""
+    def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Any]:
+        """What is random in a training pass, such as the patches it looks at, to be given as `drawn`."""
         ...
 
 
@@ -103,17 +106,17 @@ class AugmentedDiscriminator:
         self.pipe = pipe
         self.autocast = autocast
 
-    def view(self, images: Tensor, stream: torch.Generator) -> View:
-        """Images through the pipe at its present p, with fresh draws from `stream`."""
+    def view(self, images: Tensor, stream: torch.Generator, side: Side = "real") -> View:
+        """Images of a side through the pipe at its present p, with fresh draws from `stream`."""
         state = stream.get_state()
         with without_autocast(images.device):
             augmented = self.pipe(images.float(), generator=stream)
-        kept = cast(Discriminator, self.network).draw_kept(len(images), stream)
-        return View(augmented, kept, stream, state)
+        drawn = cast(Discriminator, self.network).draw_pass(len(images), side, stream)
+        return View(augmented, side, drawn, stream, state)
 
     def view_alike(self, images: Tensor, view: View) -> View:
-        """Augments other images with exactly the draws of `view`: operations, noise, and patches left out."""
-        return self.view(images, replay(view.stream, view.state))
+        """Augments other images with exactly the draws of `view`: operations, noise, and those of the network."""
+        return self.view(images, replay(view.stream, view.state), view.side)
 
     def logits(self, view: View, labels: Tensor | None) -> Tensor:
         """Logits [B] or [B, P], float32, of augmented images. Their gradient cannot be differentiated again."""
@@ -122,7 +125,7 @@ class AugmentedDiscriminator:
     def judge(self, view: View, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The same, and what each last layer read them of."""
         with self.precision(view.images.device):
-            logits, vectors = self._forward(view.images, labels, _options(view))
+            logits, vectors = self._forward(view.images, labels, view.drawn)
         return logits.float(), vectors
 
     def judge_with_gradient(
@@ -134,7 +137,7 @@ class AugmentedDiscriminator:
             Logits [B] or [B, P], float32, what each last layer read them of, and the gradient of the sum of their
             means at `view.images` if compiled; None leaves it to the graph of the logits.
         """
-        options = {**_options(view), "twice_differentiable": True}
+        options = {**view.drawn, "twice_differentiable": True}
         if self._with_gradient is not None:
             parameters: dict[str, Tensor] = dict(self._judging.named_parameters())
             gradient, (logits, vectors) = self._with_gradient(
@@ -164,7 +167,3 @@ class AugmentedDiscriminator:
     def precision(self, device: torch.device) -> torch.autocast:
         """The context in which the networks run."""
         return forward_precision(device, self.autocast)
-
-
-def _options(view: View) -> dict[str, Any]:
-    return {} if view.kept is None else {"kept": view.kept}

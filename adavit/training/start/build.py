@@ -12,6 +12,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
 from adavit.features.choice import PretrainedNetwork
 from adavit.features.teachers import FoundTeacher
+from adavit.models import ResNetDiscriminator
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
@@ -105,6 +106,7 @@ def build_step(workload: Workload, start: Start | None = None) -> AdversarialSte
             epoch_images=len(workload.split.train),
             coarse=coarse,
             teacher=build_teacher(workload, start.teacher),
+            chain=discriminator.chain if isinstance(discriminator, ResNetDiscriminator) else None,
         ),
     )
 

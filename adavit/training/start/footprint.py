@@ -22,7 +22,8 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.features.choice import find_network
 from adavit.features.critic import FeatureCritic
-from adavit.models import Generator
+from adavit.models import Generator, ResNetDiscriminator
+from adavit.models.names import Side
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.wording import size
@@ -242,8 +243,12 @@ def _passes(
     exact, loss = training.penalty == "exact", LOSSES[training.loss]
     r1, r2 = exact and training.r1_gamma > 0, exact and training.r2_gamma > 0
     generated = generator(latents)
-    false = discriminator(generated, twice_differentiable=r2)
-    true = discriminator(real, twice_differentiable=r1)
+    drawn: dict[Side, dict[str, Any]] = {"real": {}, "generated": {}}
+    if isinstance(discriminator, ResNetDiscriminator):
+        for side in drawn:
+            drawn[side] = discriminator.draw_pass(len(real), side, torch.Generator())
+    false = discriminator(generated, twice_differentiable=r2, **drawn["generated"])
+    true = discriminator(real, twice_differentiable=r1, **drawn["real"])
     g_loss = loss.generator(false, true).mean()
     d_loss = loss.discriminator(true, false).mean()
     heads: list[nn.Parameter] = []

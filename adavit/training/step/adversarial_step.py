@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from adavit.augment import Pipe
 from adavit.models import Generator
+from adavit.models.names import Side
 from adavit.models.slicing import SlicedLayer
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
@@ -166,6 +167,8 @@ class AdversarialStep:
         self.discriminator_optimizer.zero_grad()
         size = self.microbatch or batch
         due = self.due(images // batch)
+        for regularizer in self.regularizers:
+            regularizer.begin()
         parts = []
         for start in range(0, batch, size):
             part = slice(start, start + size)
@@ -217,8 +220,8 @@ class AdversarialStep:
         real = real.detach().requires_grad_("real" in twice)
         with self.forward_precision(real.device):
             drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
-            generated = self._discriminate(drawn.images, labels, streams, "generated" in twice)
-            shown = self._discriminate(real, labels, streams, "real" in twice)
+            generated = self._discriminate(drawn.images, "generated", labels, streams, twice)
+            shown = self._discriminate(real, "real", labels, streams, twice)
         g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
         d_losses = per_image(self.telling(self.loss, shown, generated, labels))
         if self.top_k is not None:
@@ -264,10 +267,15 @@ class AdversarialStep:
         )
 
     def _discriminate(
-        self, images: Tensor, labels: Tensor | None, streams: StepStreams, twice: bool
+        self,
+        images: Tensor,
+        side: Side,
+        labels: Tensor | None,
+        streams: StepStreams,
+        twice: set[Side | None],
     ) -> DiscriminatedImages:
-        view = self.augmented.view(images, streams.augmentation)
-        if twice:
+        view = self.augmented.view(images, streams.augmentation, side)
+        if side in twice:
             return DiscriminatedImages(
                 images, view, *self.augmented.judge_with_gradient(view, labels)
             )

@@ -181,6 +181,19 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         "0, on a CPU 4.",
         [Case(0, settings=vit()), cpu(4, settings=vit())],
     ),
+    "training.chain_start_kimg": (
+        "5000 steps, at most a tenth of total_kimg.",
+        [
+            Case(320.0),
+            cpu(8.0),
+            Case(40.0, settings=training(batch=8)),
+            Case(2.0, settings=training(total_kimg=20)),
+        ],
+    ),
+    "training.chain_speed_kimg": (
+        "1000 steps.",
+        [Case(64.0), cpu(16.0), Case(8.0, settings=training(batch=8))],
+    ),
     "training.total_kimg": (
         "5000, on a CPU 80, for vit 50.",
         [Case(5000.0), cpu(80.0), cpu(50.0, settings=vit()), Case(5000.0, settings=vit())],

@@ -23,8 +23,8 @@ def logits(config: ViTConfig | ResNetConfig) -> torch.Tensor:
         for parameter in discriminator.parameters():
             parameter.mul_(1.3)  # at the start isn changes nothing
     images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    kept = discriminator.draw_kept(4, torch.Generator().manual_seed(0))
-    return discriminator(images, kept=kept)
+    drawn = discriminator.draw_pass(4, "real", torch.Generator().manual_seed(0))
+    return discriminator(images, **drawn)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,14 @@ def test_every_key_reaches_the_transformer(option: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"form": "plain"}, {"form": "r3gan"}, {"minibatch_std_group": 0}], ids=str
+    "option",
+    [
+        {"form": "plain"},
+        {"form": "r3gan"},
+        {"minibatch_std_group": 0},
+        {"normalization": "chain"},
+    ],
+    ids=str,
 )
 def test_every_key_reaches_the_convolutional_network(option: dict[str, Any]) -> None:
     assert (logits(resolved(kind="resnet", **option)) - logits(resolved())).abs().max() > 1e-4
@@ -87,6 +94,14 @@ def test_weights_that_are_not_equalised_get_smaller_steps(
         ({"kind": "vit", "patch_drop": 1}, "discriminator.patch_drop is 1, expected less than 1"),
         ({"kind": "vit", "form": "plain"}, "discriminator.form is not a setting of the vit"),
         ({"stem": "conv"}, "discriminator.stem is not a setting of the resnet discriminator"),
+        (
+            {"kind": "vit", "normalization": "chain"},
+            "discriminator.normalization is not a setting of the vit discriminator, but of resnet. Leave",
+        ),
+        (
+            {"form": "r3gan", "normalization": "chain"},
+            "discriminator.normalization is chain, but discriminator.form is r3gan.* Use residual or",
+        ),
         ({"form": "dense"}, "discriminator.form is 'dense', expected 'residual', 'plain' or"),
     ],
 )

@@ -25,6 +25,7 @@ def test_every_key_of_both_networks_is_there_once() -> None:
         "discriminator.form",
         "discriminator.channel_base",
         "discriminator.channel_max",
+        "discriminator.normalization",
     }
 
 

@@ -44,6 +44,9 @@ def test_what_was_given_and_what_was_chosen_stand_apart_and_defaults_nowhere() -
     assert "seed" not in chosen["run"]
     assert "auto" not in " ".join(chosen.values())
     assert "features" not in chosen
+    assert "chain_" not in chosen["training"]
+    chosen = blocks(summary({"discriminator": {"normalization": "chain"}}))[1]
+    assert ", chain_start_kimg 8, chain_speed_kimg 16, " in chosen["training"]
     given, chosen = blocks(summary({"features": {"network": "torchvision:resnet18"}}))
     assert (given["features"], chosen["features"]) == ("network torchvision:resnet18", "side 64")
 
@@ -56,7 +59,9 @@ def test_every_setting_that_was_left_open_is_said() -> None:
     assert blocks(summary({"metrics": {"names": []}}))[0]["metrics"] == "names none"
     for section in ("generator", "discriminator", "training", "metrics", "run"):
         open_keys = [
-            k for k, v in config.as_dict()[section].items() if v == "auto" and k not in still_open
+            key
+            for key, value in config.as_dict()[section].items()
+            if value == "auto" and key not in still_open and not key.startswith("chain_")
         ]
         assert re.findall(r"(?:^|, )(\w+) ", chosen[section]) == open_keys
 

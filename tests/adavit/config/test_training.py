@@ -61,6 +61,22 @@ def test_mistakes_say_what_was_wrong_expected_and_to_do(section: dict, message: 
         build_config([{"training": section}])
 
 
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"loss": "relativistic"}, r"training\.loss is relativistic, .* Use non_saturating or"),
+        ({"loss": "wasserstein"}, r"training\.loss is wasserstein, .* Use non_saturating or"),
+        ({"compile": True}, r"training\.compile is on, .* Leave one of the two out"),
+    ],
+)
+def test_what_a_normalisation_does_not_go_with_is_refused(section: dict, message: str) -> None:
+    chain = {"normalization": "chain"}
+    with pytest.raises(UserError, match=f"discriminator.normalization is chain.*{message}"):
+        build_config([{"training": section, "discriminator": chain}])
+    build_config([{"training": section}])
+    build_config([{"training": section, "discriminator": {"kind": "vit"}}])
+
+
 def test_what_goes_together_is_taken() -> None:
     section = {"batch": 32, "microbatch": 8, "lecam": 0.3, "loss": "hinge", "san": True}
     assert build_config([{"training": section}]).training.microbatch == 8

@@ -36,13 +36,12 @@ def test_it_gives_the_logits_of_all_places_of_all_heads() -> None:
 def test_alpha_is_judged_on_grounds_that_are_drawn() -> None:
     network = make_projected(image_channels=4)
     images = torch.rand(2, 4, 8, 8) * 2 - 1
-    ground = network.draw_kept(2, torch.Generator().manual_seed(4))
-    assert ground is not None
+    ground = network.draw_pass(2, "real", torch.Generator().manual_seed(4))["ground"]
     alpha = (images[:, 3:] + 1) / 2
     laid = alpha * images[:, :3] + (1 - alpha) * ground
-    torch.testing.assert_close(network(images, kept=ground), network(laid))
+    torch.testing.assert_close(network(images, ground=ground), network(laid))
     torch.testing.assert_close(network(images), network(alpha * images[:, :3]))
-    assert make_projected().draw_kept(2, torch.Generator()) is None
+    assert make_projected().draw_pass(2, "real", torch.Generator()) == {}
 
 
 def judged(step_reference: Reference, network: ProjectedDiscriminator) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@ from typing import Any, get_args
 import pytest
 
 from adavit.models import names
-from adavit.models.resnet.discriminator import FORMS
+from adavit.models.resnet.discriminator import FORMS, NORMALIZATIONS
 from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS, STEMS
 
 
@@ -11,6 +11,8 @@ from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS
     ("listed", "table"),
     [
         (names.ResNetForm, FORMS),
+        (names.Normalization, NORMALIZATIONS),
+        (names.Side, dict.fromkeys(names.SIDES)),
         (names.Stem, STEMS),
         (names.PositionEmbedding, POSITIONS),
         (names.AttentionKind, ATTENTIONS),

@@ -46,8 +46,26 @@ EVERYTHING = {
             "augment": {"mode": "scheduled", "p": 0.5, "schedule_kimg": 0.05},
             "data": {"cond": True},
         },
+        {
+            "training": {
+                **EVERYTHING,
+                "masked_patch_weight": 0,
+                "microbatch": 4,
+                "chain_p0": 0.1,
+                "chain_target": -1,
+                "chain_start_kimg": 0.008,
+                "chain_speed_kimg": 0.1,
+            },
+            "discriminator": {
+                "kind": "resnet",
+                "channel_base": 64,
+                "channel_max": 8,
+                "normalization": "chain",
+            },
+            "data": {"cond": True, "val_fraction": 0.2},
+        },
     ],
-    ids=["lecam and san", "relativistic"],
+    ids=["lecam and san", "relativistic", "chain"],
 )
 def test_all_extras_resume_to_the_same_bits(
     tiny: Callable[..., RunConfig], tmp_path: Path, layer: dict
@@ -67,6 +85,10 @@ def test_all_extras_resume_to_the_same_bits(
     assert_same_bits(first, second)
     stateful = {"path_length_penalty", "pseudo_augmentation"}
     assert first.keys() >= stateful | ({"lecam"} & layer["training"].keys())
+    if "chain_p0" in layer["training"]:
+        assert first["chain"]["images"] == 64
+        # 8 images a step: from the second step on it rises, by 0.08 each time.
+        assert first["discriminator"]["chain.p"].item() == pytest.approx(7 * 0.08)
     assert first["pseudo_augmentation"]["p"] > 0
     records = figures(tmp_path / "whole" / "stats.jsonl")
     assert records == figures(tmp_path / "half" / "stats.jsonl")

@@ -113,6 +113,7 @@ ELSEWHERE = {
     "distill_width",
     "apa_target",
     "apa_speed_kimg",
+    *("chain_weight", "chain_p0", "chain_target", "chain_start_kimg", "chain_speed_kimg"),
 }
 """These have tests of their own."""
 

@@ -59,8 +59,8 @@ def made(**parts: Any) -> ViTDiscriminator:
 def judged(discriminator: ViTDiscriminator, images: Tensor, *, twice: bool) -> Tensor:
     """Logits with labels where there are classes and the same patches kept in every pass."""
     labels = torch.tensor([0, 1]) if discriminator.num_classes else None
-    kept = discriminator.draw_kept(2, torch.Generator().manual_seed(0))
-    return discriminator(images, labels, twice_differentiable=twice, kept=kept)
+    drawn = discriminator.draw_pass(2, "real", torch.Generator().manual_seed(0))
+    return discriminator(images, labels, twice_differentiable=twice, **drawn)
 
 
 def pictures(dtype: torch.dtype = torch.float32) -> Tensor:

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from torch import nn
 
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.training import TrainingConfig
+from adavit.models.resnet.chain import Chain
 from adavit.training.objectives.build import build_extras, moving
 
 WEIGHTS = {
@@ -81,6 +83,18 @@ def test_what_is_no_regularizer_takes_its_settings() -> None:
     assert (extras["top_k"].smallest_part, extras["top_k"].epoch_images) == (0.5, 80)
     control = extras["pseudo"].probability
     assert (control.p_max, control.target, control.speed_kimg) == (0.7, 0.4, 50)
+
+
+def test_the_control_of_a_normalisation_takes_its_settings() -> None:
+    values = {"weight": 7.0, "p0": 0.2, "target": 0.4, "start_kimg": 3.0, "speed_kimg": 5.0}
+    training = section(**{f"chain_{key}": value for key, value in values.items()})
+    chain = Chain(nn.Identity())
+    extras = build_extras(training, epoch_images=100, coarse=False, chain=chain)
+    (control,) = extras["regularizers"]
+    assert control.chain is chain
+    assert values == {"weight": control.factor(0)} | {
+        key: getattr(control, key) for key in values if key != "weight"
+    }
 
 
 def test_a_value_moves_over_the_schedule_of_the_run() -> None:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from adavit.augment import make_pipe
 from adavit.models import ViTDiscriminator
+from adavit.models.names import Side
 from adavit.training.objectives.gradient_penalties import (
     ApproximatePenalty,
     ExactPenalty,
@@ -25,8 +26,8 @@ def test_a_penalty_is_weighted_by_its_interval() -> None:
 class Dropping(ViTDiscriminator):
     """Looks at a part of the rows only, as a discriminator that leaves patches out."""
 
-    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor:
-        return torch.rand(batch, 1, 8, 1, generator=generator) < 0.5
+    def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"kept": torch.rand(batch, 1, 8, 1, generator=generator) < 0.5}
 
     def judge(  # type: ignore[override]
         self, images: Tensor, *rest: object, kept: Tensor, **options: bool

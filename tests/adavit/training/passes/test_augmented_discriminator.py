@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.augment import AugmentPipe
+from adavit.models.names import Side
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 
 
@@ -15,8 +16,8 @@ class Quadratic(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(1.5))
 
-    def draw_kept(self, batch: int, generator: torch.Generator) -> Tensor:
-        return torch.randint(1, 5, (batch,), generator=generator)
+    def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"kept": torch.randint(1, 5, (batch,), generator=generator)}
 
     def judge(
         self,
@@ -47,9 +48,8 @@ def test_a_view_holds_what_the_discriminator_is_shown(images: Tensor) -> None:
     view = augmented.view(images, stream())
     again = stream()
     assert torch.equal(view.images, pipe(images, generator=again))
-    assert view.kept is not None
-    assert torch.equal(view.kept, torch.randint(1, 5, (6,), generator=again))
-    rows = torch.arange(4) < view.kept[:, None]
+    assert torch.equal(view.drawn["kept"], torch.randint(1, 5, (6,), generator=again))
+    rows = torch.arange(4) < view.drawn["kept"][:, None]
     expected = 1.5 * (view.images.square() * rows[:, None, :, None]).sum(dim=(1, 2, 3))
     torch.testing.assert_close(augmented.logits(view, None), expected)
 
@@ -60,7 +60,7 @@ def test_other_images_are_shown_alike(images: Tensor) -> None:
     view = augmented.view(images, stream())
     alike = augmented.view_alike(images + 0.25, view)
     torch.testing.assert_close(alike.images, view.images + 0.25)
-    assert torch.equal(alike.kept, view.kept)
+    assert torch.equal(alike.drawn["kept"], view.drawn["kept"])
     assert not torch.equal(augmented.view(images, view.stream).images, view.images)
 
 
@@ -88,7 +88,7 @@ def test_the_gradient_can_be_differentiated_again(
     assert (gradient is not None) is compiled
     if gradient is None:
         (gradient,) = torch.autograd.grad(logits.sum(), view.images, create_graph=True)
-    rows = (torch.arange(4) < view.kept[:, None])[:, None, :, None]
+    rows = (torch.arange(4) < view.drawn["kept"][:, None])[:, None, :, None]
     torch.testing.assert_close(gradient, 3 * images * rows)
     (of_weight,) = torch.autograd.grad(gradient.square().sum(), network.weight)
     torch.testing.assert_close(of_weight, 2 * 1.5 * (4 * images.square() * rows).sum())

@@ -163,7 +163,12 @@ def allocated(run: ResolvedConfig) -> int:
             compiled=False,
             loss=LOSSES[run.training.loss],
             features=objective,
-            **build_extras(run.training, epoch_images=100, coarse=False),
+            **build_extras(
+                run.training,
+                epoch_images=100,
+                coarse=False,
+                chain=getattr(discriminator, "chain", None),
+            ),
         )
         for number in range(2):
             real = torch.zeros(batch, 3, side, side)
@@ -180,6 +185,7 @@ def allocated(run: ResolvedConfig) -> int:
     ("discriminator", "training"),
     [
         ({"kind": "resnet"}, {"batch": 12}),
+        ({"kind": "resnet", "normalization": "chain"}, {"batch": 12}),
         ({"kind": "resnet", "form": "r3gan"}, {"loss": "relativistic", "batch": 4}),
         ({"kind": "resnet", "form": "plain"}, {"r1_gamma": 0, "batch": 4}),
         ({"kind": "resnet"}, {"path_length": 2, "batch": 4}),
@@ -187,7 +193,7 @@ def allocated(run: ResolvedConfig) -> int:
         ({"kind": "vit"}, {"batch": 4}),
         ({"kind": "vit", "stem": "linear", "attention": "l2"}, {"batch": 4}),
     ],
-    ids=["residual", "r3gan", "without R1", "path length", "microbatch", "vit", "l2"],
+    ids=["residual", "chain", "r3gan", "without R1", "path length", "microbatch", "vit", "l2"],
 )
 def test_what_is_counted_is_what_a_step_is_given(
     discriminator: dict[str, Any], training: dict[str, Any]

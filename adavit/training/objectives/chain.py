@@ -1,0 +1,101 @@
+"""What CHAIN adds to training: the control of its p, and the pull of its features to mean 0.
+
+Ni and Koniusz 2024 (arXiv:2404.00521); the normalisation itself is `adavit.models.resnet.chain`.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.models.names import SIDES, Side
+from adavit.models.resnet.chain import Chain, ChainPass
+from adavit.runs.checkpoint import entry
+from adavit.training.objectives.regularizer import Microbatch, Regularizer
+
+DECAY = 0.9
+"""Part of the moving average of the signs that stays at each step."""
+
+
+class ChainControl(Regularizer):
+    """(p + p0) sum E[x]^2 over passes, normalised layers and channels, and p, which follows the logits of real images.
+
+    At each step the moving average of the mean sign of D(x), 0 at the start, is compared with its target, and p
+    moves by images / (1000 `speed_kimg`) towards or away from 1. The averages that the layers are normalised by move
+    here too, so that a step that is not made leaves none. p itself belongs to the network, whose outputs depend on it.
+
+    Args:
+        chain: Of the discriminator.
+        weight: Factor in the discriminator's loss, 20 in the paper's experiments with few images.
+        p0: Added to p, >= 0, so that means are pulled to 0 while p is 0.
+        target: Of the average sign, in [-1, 1].
+        start_kimg: Thousands of images before p moves.
+        speed_kimg: Thousands of images for p to move from 0 to 1, > 0.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        weight: float,
+        *,
+        p0: float,
+        target: float,
+        start_kimg: float,
+        speed_kimg: float,
+    ) -> None:
+        super().__init__("chain", weight)
+        self.chain = chain
+        self.p0 = p0
+        self.target = target
+        self.start_kimg = start_kimg
+        self.speed_kimg = speed_kimg
+        self.images = 0
+        self.sign = torch.zeros(())
+        self._squares: dict[Side, list[list[Tensor]]] = {}
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """The penalty, and p."""
+        return (self.name, "chain_p")
+
+    def begin(self) -> None:
+        """See `Regularizer`."""
+        self._squares = {side: [] for side in SIDES}
+
+    def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+        """See `Regularizer`."""
+        means = []
+        for side in SIDES:
+            made = batch.at(side).view.drawn["chain_pass"]
+            assert isinstance(made, ChainPass)
+            means += [moments.means for moments in made.moments]
+            self._squares[side].append([moments.squares for moments in made.moments])
+        p = self.chain.p.clone()
+        return {self.name: (p + self.p0) * torch.cat(means).square().sum(), "chain_p": p}
+
+    @torch.no_grad()
+    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+        """See `Regularizer`; a batch without training images (APA may leave none) leaves p as it is."""
+        # Microbatches are of one size, so the mean of their means is that of the batch.
+        whole = {
+            side: [torch.stack(parts).mean(dim=0) for parts in zip(*squares, strict=True)]
+            for side, squares in self._squares.items()
+        }
+        self.chain.remember(whole)
+        seen = len(generated)
+        self.images += seen
+        if not len(train):
+            return
+        self.sign = torch.lerp(train.sign().mean(), self.sign.to(train.device), DECAY)
+        if self.images > 1000 * self.start_kimg:
+            step = seen / (1000 * self.speed_kimg)
+            self.chain.p.add_(step * (self.sign - self.target).sign()).clamp_(0, 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Regularizer`."""
+        return {"images": self.images, "sign": self.sign.cpu().clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Regularizer`."""
+        self.images = entry(state, "images", int)
+        self.sign = entry(state, "sign", Tensor).clone()
