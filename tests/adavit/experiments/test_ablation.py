@@ -68,8 +68,8 @@ def test_cells_see_the_same_images_and_latents(
     built: list[Any] = []
     original = build.build_step
 
-    def build_step(workload: Any) -> Any:
-        step = original(workload)
+    def build_step(workload: Any, start: Any = None) -> Any:
+        step = original(workload, start)
         built.append([])
 
         class Spy:
