@@ -8,6 +8,7 @@ import time
 import torch
 
 from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
@@ -73,6 +74,10 @@ def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
             f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture};"
             f" they add about {features_bytes(config) / 2**30:.2f} GiB"
         )
+    if isinstance(step.discriminator, ProjectedDiscriminator):
+        (network,) = step.discriminator.critic.frozen
+        count = count_parameters(network) / 1e6
+        lines.append(f"features        {count:8.2f} M frozen parameters of {network.architecture}")
     for regularizer in step.regularizers:
         if isinstance(regularizer, Distillation):
             count = count_parameters(regularizer.teacher) / 1e6

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from torchvision.models import squeezenet1_1
 
 from adavit.config.run import RunConfig
 from adavit.config.section import MOST
@@ -65,6 +67,21 @@ def test_frozen_networks_are_counted_apart(tiny: Tiny, tmp_path: Path) -> None:
     added = parameters(lines, "discriminator")[0] - parameters(without, "discriminator")[0]
     assert added == pytest.approx(predictors / 1e6, abs=0.011)
     assert parameters(without, "distillation") == []
+
+
+def test_a_projected_discriminator_is_counted_with_its_frozen_network(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = squeezenet1_1(weights=None)
+    torch.save(network.state_dict(), tmp_path / "squeeze.pth")
+    named = {"network": f"torchvision:squeezenet1_1:{tmp_path / 'squeeze.pth'}"}
+    projected = {"features": named, "discriminator": {"kind": "projected"}}
+    plan = describe_plan(tiny({"metrics": {"names": []}}, projected), SilentConsole())
+    seen = sum(
+        weight.numel() for weight in network.features[:8].parameters()
+    )  # up to the second map
+    assert f"features        {seen / 1e6:8.2f} M frozen parameters of squeezenet1_1" in plan
 
 
 def test_steps_with_a_penalty_weigh_as_often_as_they_come(
