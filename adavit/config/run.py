@@ -73,9 +73,9 @@ class GeneratorConfig(ConfigModel):
     CPU 16 * resolution."""
     channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
-    noise: Literal["none", "learned", "bounded"] = Field("none")
-    """What its convolutions add at each pixel: nothing, StyleGAN2's noise of learned strength, or the same of at most
-    0.1. On few images noise ends as dither: benchmarks/results/noise_inputs.md."""
+    noise: Literal["learned", "bounded", "none"] = Field("learned")
+    """What its convolutions add at each pixel: StyleGAN2's noise of learned strength, the same of at most 0.1, or
+    nothing."""
 
 
 class MetricsConfig(ConfigModel):
