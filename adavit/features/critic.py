@@ -24,6 +24,7 @@ class FeatureCritic(nn.Module):
         network: Frozen.
         mixing: What is done to the maps before, one of `MIXINGS`.
         width: Channels within the heads.
+        minibatch_std_group: Images over which heads on maps take the standard deviation; 0 leaves it out.
         num_classes: Number of classes, 0 for none.
 
     Raises:
@@ -31,7 +32,13 @@ class FeatureCritic(nn.Module):
     """
 
     def __init__(
-        self, network: FrozenNetwork, *, mixing: str, width: int, num_classes: int
+        self,
+        network: FrozenNetwork,
+        *,
+        mixing: str,
+        width: int,
+        minibatch_std_group: int,
+        num_classes: int,
     ) -> None:
         super().__init__()
         self.frozen = (network,)  # in a tuple: its weights are a file's, and no part of the state
@@ -55,7 +62,13 @@ class FeatureCritic(nn.Module):
         self.heads = nn.ModuleList(
             TokenHead(count, num_classes=num_classes)
             if tap.stride is None
-            else PatchHead(count, side, width=width, num_classes=num_classes)
+            else PatchHead(
+                count,
+                side,
+                width=width,
+                minibatch_std_group=minibatch_std_group,
+                num_classes=num_classes,
+            )
             for tap, count, side in zip(network.taps, channels, sides, strict=True)
         )
 

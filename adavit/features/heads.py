@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from adavit.models.epilogue import minibatch_std
 from adavit.models.last_layer import LastLayer, Projection
 
 LEAK = 0.2
@@ -55,18 +56,23 @@ class PatchHead(Head):
     """Convolutions from a map of features to logits of overlapping places (Sauer et al. 2021, arXiv:2111.01007).
 
     A 1x1 convolution to `width` channels, 4x4 ones of stride 2 while the map has 12 or more pixels a side, a 3x3
-    one, and a 4x4 one without padding; all with spectral norm 1, leaky ReLU between them, and no statistics of the
-    batch.
+    one, and a 4x4 one without padding; all with spectral norm 1 and leaky ReLU between them. The last one is also
+    given how much the maps differ within a group of images (Karras et al. 2018, arXiv:1710.10196, section 3): by
+    what is plausible at each place alone, one motif for all images passes.
 
     Args:
         channels: Of the map.
         side: Of the map, >= `LOGIT_KERNEL`.
         width: Channels within.
+        minibatch_std_group: Images of a group; 0 for no such statistics.
         num_classes: Number of classes, seen by projection; 0 for none.
     """
 
-    def __init__(self, channels: int, side: int, *, width: int, num_classes: int) -> None:
+    def __init__(
+        self, channels: int, side: int, *, width: int, minibatch_std_group: int, num_classes: int
+    ) -> None:
         super().__init__()
+        self.minibatch_std_group = minibatch_std_group
         layers = [_convolution(channels, width, 1)]
         while side >= _LARGEST_JUDGED:
             layers.append(_convolution(width, width, 4, stride=2, padding=1))
@@ -74,15 +80,22 @@ class PatchHead(Head):
         layers.append(_convolution(width, width, 3, padding=1))
         self.layers = nn.ModuleList(layers)
         self.readout = LastLayer(
-            _convolution(width, width if num_classes else 1, LOGIT_KERNEL),
+            _convolution(
+                width + int(minibatch_std_group > 0), width if num_classes else 1, LOGIT_KERNEL
+            ),
             Projection(num_classes, width) if num_classes else None,
         )
 
     def within(self, features: Tensor) -> Tensor:
-        """Maps [B, width, h, w], smaller."""
+        """Maps [B, width (+ 1), h, w], smaller."""
+        given = features
         for layer in self.layers:
             features = F.leaky_relu(layer(features), LEAK)
-        return features
+        if not self.minibatch_std_group:
+            return features
+        deviation = minibatch_std(given, self.minibatch_std_group).to(features.dtype)
+        plane = deviation[:, None, None, None].expand(-1, 1, *features.shape[2:])
+        return torch.cat([features, plane], dim=1)
 
 
 class TokenHead(Head):

@@ -121,7 +121,11 @@ def build_critic(
         torch.manual_seed(seed_for(seed, "feature critic", 0))
         try:
             critic = FeatureCritic(
-                network, mixing=features.mixing, width=features.width, num_classes=num_classes
+                network,
+                mixing=features.mixing,
+                width=features.width,
+                minibatch_std_group=features.minibatch_std_group,
+                num_classes=num_classes,
             )
         except ValueError as error:
             raise UserError(str(error)) from None

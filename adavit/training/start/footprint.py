@@ -283,7 +283,13 @@ def _critic(config: ResolvedConfig) -> FeatureCritic | None:
     network = find_network(features.network).unread(
         side=features.side, maps=features.maps, class_token=features.class_token
     )
-    return FeatureCritic(network, mixing=features.mixing, width=features.width, num_classes=0)
+    return FeatureCritic(
+        network,
+        mixing=features.mixing,
+        width=features.width,
+        minibatch_std_group=features.minibatch_std_group,
+        num_classes=0,
+    )
 
 
 def _most_for_features(config: ResolvedConfig) -> int:

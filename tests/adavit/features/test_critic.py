@@ -12,7 +12,9 @@ TAPS = ARCHITECTURES["squeezenet1_1"].taps
 def make_critic(mixing: str = "none", num_classes: int = 0) -> FeatureCritic:
     network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS[:2])
     torch.manual_seed(0)
-    return FeatureCritic(network, mixing=mixing, width=8, num_classes=num_classes)
+    return FeatureCritic(
+        network, mixing=mixing, width=8, minibatch_std_group=0, num_classes=num_classes
+    )
 
 
 def batches() -> list[torch.Tensor]:
@@ -56,7 +58,9 @@ def test_its_state_is_all_but_the_network_which_is_a_file() -> None:
         *("mean0", "mean1", "std0", "std1", "mixing", "heads")
     }
     torch.manual_seed(5)
-    other = FeatureCritic(critic.frozen[0], mixing="scales", width=8, num_classes=0)
+    other = FeatureCritic(
+        critic.frozen[0], mixing="scales", width=8, minibatch_std_group=0, num_classes=0
+    )
     other.load_state_dict(names)
     images = batches()[0]
     for found, wanted in zip(other.eval()(images), critic.eval()(images), strict=True):
@@ -72,7 +76,7 @@ def test_it_moves_with_its_network() -> None:
 def test_a_map_too_small_to_be_judged_is_named() -> None:
     network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS)
     with pytest.raises(ValueError, match=r"features\.12 .* has 3x3 features .* at least 4x4"):
-        FeatureCritic(network, mixing="none", width=8, num_classes=0)
+        FeatureCritic(network, mixing="none", width=8, minibatch_std_group=0, num_classes=0)
 
 
 def test_classes_change_its_verdict() -> None:
@@ -95,7 +99,9 @@ def test_a_class_token_is_judged_beside_the_maps_and_not_mixed(
 ) -> None:
     network = transformer
     torch.manual_seed(0)
-    critic = FeatureCritic(network, mixing=mixing, width=8, num_classes=0).eval()
+    critic = FeatureCritic(
+        network, mixing=mixing, width=8, minibatch_std_group=0, num_classes=0
+    ).eval()
     critic.calibrate(batches())
     images = batches()[0]
     seen = network(images)[1]

@@ -16,7 +16,9 @@ def make_projected(image_channels: int = 3, num_classes: int = 0) -> ProjectedDi
     taps = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     torch.manual_seed(0)
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
-    critic = FeatureCritic(network, mixing="none", width=4, num_classes=num_classes)
+    critic = FeatureCritic(
+        network, mixing="none", width=4, minibatch_std_group=0, num_classes=num_classes
+    )
     critic.calibrate([reals()])
     # Without spectral norm's steps, which differ from pass to pass.
     return ProjectedDiscriminator(critic, image_channels=image_channels).eval()

@@ -17,7 +17,9 @@ def make_critic(num_classes: int = 0) -> FeatureCritic:
     taps = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     torch.manual_seed(0)
-    critic = FeatureCritic(network, mixing="none", width=4, num_classes=num_classes)
+    critic = FeatureCritic(
+        network, mixing="none", width=4, minibatch_std_group=0, num_classes=num_classes
+    )
     return critic.eval().requires_grad_(False)
 
 

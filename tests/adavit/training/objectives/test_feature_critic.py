@@ -23,7 +23,9 @@ def make_objective(
     taps = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     torch.manual_seed(0)
-    critic = FeatureCritic(network, mixing="none", width=4, num_classes=num_classes)
+    critic = FeatureCritic(
+        network, mixing="none", width=4, minibatch_std_group=0, num_classes=num_classes
+    )
     critic.calibrate([reals()])
     pipe = None
     if p is not None:

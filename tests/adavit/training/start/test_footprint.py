@@ -142,7 +142,13 @@ def allocated(run: ResolvedConfig) -> int:
         network = find_network(features.network).unread(
             side=features.side, maps=features.maps, class_token=features.class_token
         )
-        critic = FeatureCritic(network, mixing=features.mixing, width=features.width, num_classes=0)
+        critic = FeatureCritic(
+            network,
+            mixing=features.mixing,
+            width=features.width,
+            minibatch_std_group=features.minibatch_std_group,
+            num_classes=0,
+        )
         objective = FeatureObjective(critic, LOSSES[features.loss], weight=1, pipe=None)
         tensors = itertools.chain(critic.state_dict().values(), network.state_dict().values())
         there = sum(tensor.nbytes for tensor in tensors)
