@@ -17,6 +17,16 @@ BINS = 40
 
 
 @torch.no_grad()
+def full_batches(count: int) -> list[Tensor]:
+    """Numbers of images [`BATCH`] of each batch; the last is filled up with the first ones, from 0 again.
+
+    Args:
+        count: Of images, >= 1.
+    """
+    starts = range(0, count, BATCH)
+    return [torch.arange(start, start + BATCH) % count for start in starts]
+
+
 def logits_of(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
     """Logits of images that are not augmented.
 
@@ -33,8 +43,8 @@ def logits_of(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -
         Logits [N], float32, on the CPU.
     """
     found = []
-    for start in range(0, len(images), BATCH):
-        places = torch.arange(start, start + BATCH, device=images.device) % len(images)
+    for batch in full_batches(len(images)):
+        places = batch.to(images.device)
         chosen = None if labels is None else labels[places]
         found.append(discriminator(images[places], chosen).float().cpu())
     return torch.cat(found)[: len(images)]

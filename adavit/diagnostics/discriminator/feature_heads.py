@@ -1,6 +1,7 @@
 """What the heads of a critic on frozen features say of images: one verdict a head, and one a place."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from adavit.features.critic import FeatureCritic
 from adavit.features.ground import on_random_ground
 from adavit.runtime.randomness import generator_for
 from adavit.watch.alarms import Alarm, overfitting_alarm
-from adavit.watch.logits import BATCH, LogitFigures
+from adavit.watch.logits import LogitFigures, full_batches
 
 REMEDY = "or look at fewer maps (features.maps) with narrower heads (features.width)"
 
@@ -80,7 +81,7 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
         stream = generator_for(seed, f"ground of inspected {kind}", 0, device)
         batches = [_places(critic, part.to(device), stream) for part in _parts(side)]
         places[kind] = {
-            head: torch.cat(found)
+            head: torch.cat(found)[: len(side.images)]
             for head, found in zip(heads, zip(*batches, strict=True), strict=True)
         }
         for head, logits in places[kind].items():
@@ -93,10 +94,11 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
     return HeadFigures(places)
 
 
-def _parts(side: ImagesOfOneKind) -> list[ImagesOfOneKind]:
-    images = side.images.split(BATCH)
-    labels = [None] * len(images) if side.labels is None else side.labels.split(BATCH)
-    return [ImagesOfOneKind(*pair) for pair in zip(images, labels, strict=True)]
+def _parts(side: ImagesOfOneKind) -> Iterator[ImagesOfOneKind]:
+    """Full batches: heads may compare the images of one, in groups of one size."""
+    for places in full_batches(len(side.images)):
+        labels = None if side.labels is None else side.labels[places]
+        yield ImagesOfOneKind(side.images[places], labels)
 
 
 def _places(critic: FeatureCritic, part: ImagesOfOneKind, stream: torch.Generator) -> list[Tensor]:

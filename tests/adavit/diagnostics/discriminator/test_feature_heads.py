@@ -13,12 +13,12 @@ from adavit.runtime.randomness import generator_for
 CPU = torch.device("cpu")
 
 
-def make_critic(num_classes: int = 0) -> FeatureCritic:
+def make_critic(num_classes: int = 0, group: int = 0) -> FeatureCritic:
     taps = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     torch.manual_seed(0)
     critic = FeatureCritic(
-        network, mixing="none", width=4, minibatch_std_group=0, num_classes=num_classes
+        network, mixing="none", width=4, minibatch_std_group=group, num_classes=num_classes
     )
     return critic.eval().requires_grad_(False)
 
@@ -54,6 +54,16 @@ def test_each_head_is_asked_about_every_image_and_place(channels: int, classes: 
     assert record["places"] == [5, 5]
     assert record["training"]["images"] == 67
     assert found.maps("training", 8)["features.3"].shape == (8, 5, 5)
+
+
+def test_heads_that_compare_images_are_given_full_groups() -> None:
+    critic, images = make_critic(group=4), inspected()
+    found = judge(critic, images, CPU)
+    training = images.kinds["training"].images
+    last = critic(torch.cat([training[64:], training[:61]]), None)
+    for places, expected in zip(found.places["training"].values(), last, strict=True):
+        torch.testing.assert_close(places[64:].flatten(1), expected[:3], rtol=1e-4, atol=1e-6)
+    assert (last[0][:3] - critic(training[64:], None)[0]).abs().max() > 1e-3
 
 
 def test_a_head_that_knows_its_training_images_by_heart_is_named() -> None:
