@@ -29,8 +29,8 @@ class FeaturesConfig(ConfigModel):
     width: int = Field(64, ge=1, le=LARGEST_WIDTH)
     """Channels within the heads."""
     minibatch_std_group: int = Field(4, ge=0, le=MOST)
-    """Images over which heads on maps take the standard deviation, which tells when all are alike; 0 leaves it out. What
-    was tried: benchmarks/results/feature_critic.md."""
+    """Images over which heads on maps take the standard deviation, which tells when all are alike; 0 leaves it out.
+    What was tried: benchmarks/results/feature_critic.md."""
     weight: float = Field(0.1, ge=0, le=MOST)
     """Factor on its part of the generator's loss, the mean over its heads."""
     loss: Literal["non_saturating", "hinge"] = Field("non_saturating")
