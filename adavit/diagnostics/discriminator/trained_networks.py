@@ -16,6 +16,7 @@ from adavit.models import Generator
 from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
 from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.generations import LoadedCheckpoint, load_newest
+from adavit.training.passes.augmented_discriminator import per_image
 from adavit.training.progress import Progress
 from adavit.training.start.features import build_critic, find_features
 
@@ -102,8 +103,7 @@ class _PerImage(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        verdicts: Tensor = self.network(images, labels)
-        return verdicts.mean(dim=1)
+        return per_image(self.network(images, labels))
 
 
 def _critic(config: ResolvedConfig, num_classes: int) -> tuple[FeatureCritic | None, str]:

@@ -2,19 +2,33 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from adavit.augment import AugmentPipe, make_pipe
 from adavit.training.objectives.losses import LOSSES
-from adavit.training.objectives.regularizer import Regularizer
+from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
+from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep, StepResult
 from adavit.training.step.average import GeneratorAverage
 from tests.networks import make_generator, make_vit
 
 COUNT = 6
+
+SETTINGS: dict[str, Any] = {
+    "generator_lr": 1e-3,
+    "discriminator_lr": 1e-3,
+    "betas": (0.0, 0.99),
+    "warmup_images": 0,
+    "microbatch": None,
+    "autocast": None,
+    "compiled": False,
+    "loss": LOSSES["non_saturating"],
+}
+"""Of an `AdversarialStep`, beside its networks and its pipe."""
 
 
 def make_step(
@@ -31,18 +45,7 @@ def make_step(
     discriminator = make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
     with torch.no_grad():
         discriminator.head.dense.weight.mul_(30)
-    settings: dict = {
-        "discriminator": discriminator,
-        "generator_lr": 1e-3,
-        "discriminator_lr": 1e-3,
-        "betas": (0.0, 0.99),
-        "warmup_images": 0,
-        "microbatch": None,
-        "autocast": None,
-        "compiled": False,
-        "loss": LOSSES["non_saturating"],
-        "regularizers": regularizers,
-    }
+    settings = {**SETTINGS, "discriminator": discriminator, "regularizers": regularizers}
     return AdversarialStep(
         generator=generator,
         average=GeneratorAverage(generator, half_life_kimg=1, ramp=None),
@@ -51,8 +54,37 @@ def make_step(
     )
 
 
-def reals() -> Tensor:
-    return torch.rand(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
+def reals(count: int = COUNT) -> Tensor:
+    return torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
+
+
+def judged_microbatch(
+    network: nn.Module, count: int = COUNT, autocast: torch.dtype | None = None
+) -> Microbatch:
+    """Real and generated images, augmented at p = 0.7, as a step judges them."""
+    pipe = make_pipe("bgc")
+    pipe.p.fill_(0.7)
+    augmented = AugmentedDiscriminator(network, pipe, autocast, compiled=False)
+    streams = StepStreams.at(0, 0)
+    generator = make_generator(
+        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
+    )
+    latents = torch.randn(count, 6)
+
+    def shown(images: Tensor) -> DiscriminatedImages:
+        view = augmented.view(images, streams.augmentation)
+        return DiscriminatedImages(images, view, *augmented.judge(view, None))
+
+    return Microbatch(
+        generator=generator,
+        discriminator=augmented,
+        labels=None,
+        latents=latents,
+        real=shown(reals(count).requires_grad_(True)),
+        generated=shown(generator(latents)),
+        redraw=generator,
+        streams=streams,
+    )
 
 
 class Reference:

@@ -6,17 +6,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
-from adavit.augment import make_pipe
 from adavit.features.published_vit import PublishedTeacher, PublishedTrunk
 from adavit.models import ViTDiscriminator
 from adavit.models.distillation import PREDICTORS, add_predictors
 from adavit.training.objectives.distillation import Distillation
-from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch
-from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
-from adavit.training.passes.streams import StepStreams
-from tests.networks import make_generator, make_vit
+from tests.adavit.training.small_step import judged_microbatch
+from tests.networks import make_vit
 from tests.published_vit import published_state
 
 COUNT = 3
@@ -36,37 +32,9 @@ def discriminator(**changes: Any) -> ViTDiscriminator:
     return network
 
 
-def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -> Microbatch:
-    """Real and generated images, augmented at p = 0.7, as a step judges them."""
-    pipe = make_pipe("bgc")
-    pipe.p.fill_(0.7)
-    augmented = AugmentedDiscriminator(network, pipe, autocast, compiled=False)
-    streams = StepStreams.at(0, 0)
-    generator = make_generator(
-        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
-    )
-    latents = torch.randn(COUNT, 6)
-
-    def shown(images: Tensor) -> DiscriminatedImages:
-        view = augmented.view(images, streams.augmentation)
-        return DiscriminatedImages(images, view, *augmented.judge(view, None))
-
-    real = torch.rand(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
-    return Microbatch(
-        generator=generator,
-        discriminator=augmented,
-        labels=None,
-        latents=latents,
-        real=shown(real.requires_grad_(True)),
-        generated=shown(generator(latents)),
-        redraw=generator,
-        streams=streams,
-    )
-
-
 def test_it_compares_tokens_of_the_same_augmented_real_images(teacher: PublishedTeacher) -> None:
     network = discriminator()
-    batch = microbatch(network)
+    batch = judged_microbatch(network, COUNT)
     regularizer = Distillation(0.3, teacher)
     found = regularizer(batch)
     assert tuple(found) == regularizer.reports == ("distillation",)
@@ -87,7 +55,7 @@ def test_it_trains_trunk_and_predictors_but_neither_judge_nor_generator_nor_teac
     teacher: PublishedTeacher,
 ) -> None:
     network = discriminator()
-    batch = microbatch(network)
+    batch = judged_microbatch(network, COUNT)
     Distillation(1, teacher)(batch)["distillation"].backward()
     for name, weight in network.named_parameters():
         if name.startswith("head."):
@@ -101,13 +69,17 @@ def test_it_trains_trunk_and_predictors_but_neither_judge_nor_generator_nor_teac
 
 def test_all_patches_count_where_the_judge_leaves_some_out(teacher: PublishedTeacher) -> None:
     network = discriminator(patch_drop=0.5)
-    assert torch.isfinite(Distillation(1, teacher)(microbatch(network))["distillation"])
+    assert torch.isfinite(
+        Distillation(1, teacher)(judged_microbatch(network, COUNT))["distillation"]
+    )
 
 
 def test_it_runs_in_the_precision_of_the_run(teacher: PublishedTeacher) -> None:
     network = discriminator()
-    exact = Distillation(1, teacher)(microbatch(network))["distillation"]
-    coarse = Distillation(1, teacher)(microbatch(network, torch.bfloat16))["distillation"]
+    exact = Distillation(1, teacher)(judged_microbatch(network, COUNT))["distillation"]
+    coarse = Distillation(1, teacher)(judged_microbatch(network, COUNT, torch.bfloat16))[
+        "distillation"
+    ]
     assert coarse.dtype == torch.float32
     assert coarse != exact
     torch.testing.assert_close(coarse.detach(), exact.detach(), rtol=0, atol=0.02)
@@ -115,7 +87,7 @@ def test_it_runs_in_the_precision_of_the_run(teacher: PublishedTeacher) -> None:
 
 def test_a_step_on_it_brings_the_tokens_closer(teacher: PublishedTeacher) -> None:
     network, regularizer = discriminator(), Distillation(1, teacher)
-    batch = microbatch(network)
+    batch = judged_microbatch(network, COUNT)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     values = []
     for _ in range(8):

@@ -3,9 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from adavit.augment import make_pipe
 from adavit.models import ViTDiscriminator
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
@@ -16,12 +14,9 @@ from adavit.models.masked_patches.prediction import (
     predict_corrupted,
 )
 from adavit.training.objectives.masked_patches import MaskedPatches
-from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch
-from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 from adavit.training.passes.streams import StepStreams
-from tests.networks import make_generator, make_vit
-
-COUNT = 6
+from tests.adavit.training.small_step import COUNT, judged_microbatch
+from tests.networks import make_vit
 
 
 def discriminator(**changes: Any) -> ViTDiscriminator:
@@ -32,39 +27,9 @@ def discriminator(**changes: Any) -> ViTDiscriminator:
     return network
 
 
-def microbatch(network: ViTDiscriminator, autocast: torch.dtype | None = None) -> Microbatch:
-    """Real and generated images, augmented at p = 0.7, as a step judges them."""
-    pipe = make_pipe("bgc")
-    pipe.p.fill_(0.7)
-    augmented, streams = (
-        AugmentedDiscriminator(network, pipe, autocast, compiled=False),
-        StepStreams.at(0, 0),
-    )
-    generator = make_generator(
-        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
-    )
-    latents = torch.randn(COUNT, 6)
-
-    def shown(images: Tensor) -> DiscriminatedImages:
-        view = augmented.view(images, streams.augmentation)
-        return DiscriminatedImages(images, view, *augmented.judge(view, None))
-
-    real = torch.rand(COUNT, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
-    return Microbatch(
-        generator=generator,
-        discriminator=augmented,
-        labels=None,
-        latents=latents,
-        real=shown(real.requires_grad_(True)),
-        generated=shown(generator(latents)),
-        redraw=generator,
-        streams=streams,
-    )
-
-
 def test_it_is_the_loss_of_pretraining_at_augmented_real_images() -> None:
     network = discriminator()
-    batch = microbatch(network)
+    batch = judged_microbatch(network)
     regularizer = MaskedPatches(0.3)
     found = regularizer(batch)
     assert tuple(found) == regularizer.reports
@@ -81,7 +46,7 @@ def test_it_is_the_loss_of_pretraining_at_augmented_real_images() -> None:
 
 def test_it_trains_trunk_and_head_but_not_the_judge_nor_the_generator() -> None:
     network = discriminator()
-    batch = microbatch(network)
+    batch = judged_microbatch(network)
     MaskedPatches(1)(batch)["masked_patches"].backward()
     for name, weight in network.named_parameters():
         if name.startswith("head."):
@@ -103,21 +68,21 @@ def test_the_logits_are_those_without_the_head() -> None:
 
 def test_all_patches_count_where_the_judge_leaves_some_out() -> None:
     network = discriminator(patch_drop=0.5)
-    assert torch.isfinite(MaskedPatches(1)(microbatch(network))["masked_patches"])
+    assert torch.isfinite(MaskedPatches(1)(judged_microbatch(network))["masked_patches"])
 
 
 def test_another_step_corrupts_others() -> None:
     network = discriminator()
-    batch = microbatch(network)
+    batch = judged_microbatch(network)
     first, second = (MaskedPatches(1)(batch)["masked_patches"] for _ in range(2))
     assert first != second
 
 
 def test_it_runs_in_the_precision_of_the_run() -> None:
     network = discriminator()
-    exact = MaskedPatches(1)(microbatch(network))["masked_patches"]
+    exact = MaskedPatches(1)(judged_microbatch(network))["masked_patches"]
     torch.manual_seed(1)
-    coarse = MaskedPatches(1)(microbatch(network, torch.bfloat16))["masked_patches"]
+    coarse = MaskedPatches(1)(judged_microbatch(network, autocast=torch.bfloat16))["masked_patches"]
     assert coarse.dtype == torch.float32
     assert coarse != exact
     torch.testing.assert_close(coarse.detach(), exact.detach(), rtol=0, atol=0.02)

@@ -22,6 +22,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
 from tests.adavit.training.objectives.test_feature_critic import copied, make_objective
+from tests.adavit.training.small_step import SETTINGS
 from tests.networks import make_generator, make_resnet, make_vit
 
 LOSS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -94,16 +95,7 @@ def test_a_sliced_layer_learns_by_the_two_losses_of_the_paper(loss: str) -> None
 def make_step(network: nn.Module, loss: str, classes: int = 0, **changes: Any) -> AdversarialStep:
     torch.manual_seed(1)
     generator = make_generator(**SIZES, latent_dim=6, style_dim=6, num_classes=classes)
-    settings: dict[str, Any] = {
-        "generator_lr": 1e-3,
-        "discriminator_lr": 1e-3,
-        "betas": (0.0, 0.99),
-        "warmup_images": 0,
-        "microbatch": None,
-        "autocast": None,
-        "compiled": False,
-        "loss": LOSSES[loss],
-    }
+    settings = {**SETTINGS, "loss": LOSSES[loss]}
     return AdversarialStep(
         generator=generator,
         discriminator=network,

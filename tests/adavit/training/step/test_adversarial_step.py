@@ -8,9 +8,9 @@ from torch.nn.functional import softplus
 from adavit.augment import AugmentPipe, make_pipe
 from adavit.runtime.randomness import generator_for
 from adavit.training.objectives.gradient_penalties import ExactPenalty
-from adavit.training.objectives.losses import LOSSES
 from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
+from tests.adavit.training.small_step import SETTINGS
 from tests.networks import make_generator, make_resnet, make_vit
 
 
@@ -29,17 +29,8 @@ def make_step(
         if resnet
         else make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
     )
-    settings: dict = {
-        "generator_lr": 1e-3,
-        "discriminator_lr": 1e-3,
-        "betas": (0.0, 0.99),
-        "warmup_images": 0,
-        "microbatch": None,
-        "autocast": None,
-        "compiled": False,
-        "loss": LOSSES["non_saturating"],
-        "regularizers": [ExactPenalty("r1", "real", weight=0.25, interval=2)],
-    }
+    penalty = ExactPenalty("r1", "real", weight=0.25, interval=2)
+    settings = {**SETTINGS, "regularizers": [penalty]}
     return AdversarialStep(
         generator=generator,
         discriminator=discriminator,
