@@ -28,6 +28,8 @@ class FeaturesConfig(ConfigModel):
     frozen, within each map, or across them too (Projected GAN, arXiv:2111.01007)."""
     width: int = Field(64, ge=1, le=LARGEST_WIDTH)
     """Channels within the heads."""
+    normalization: Literal["none", "batch"] = Field("none")
+    """Within the heads on maps. batch: each pass by its own mean and variance, as published; a microbatch is one."""
     minibatch_std_group: int = Field(4, ge=0, le=MOST)
     """Images over which heads on maps take the standard deviation, which tells when all are alike; 0 leaves it out.
     What was tried: benchmarks/results/feature_critic.md."""

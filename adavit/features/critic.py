@@ -24,6 +24,7 @@ class FeatureCritic(nn.Module):
         network: Frozen.
         mixing: What is done to the maps before, one of `MIXINGS`.
         width: Channels within the heads.
+        normalization: none or batch, within heads on maps.
         minibatch_std_group: Images over which heads on maps take the standard deviation; 0 leaves it out.
         num_classes: Number of classes, 0 for none.
 
@@ -37,6 +38,7 @@ class FeatureCritic(nn.Module):
         *,
         mixing: str,
         width: int,
+        normalization: str,
         minibatch_std_group: int,
         num_classes: int,
     ) -> None:
@@ -66,6 +68,7 @@ class FeatureCritic(nn.Module):
                 count,
                 side,
                 width=width,
+                normalization=normalization,
                 minibatch_std_group=minibatch_std_group,
                 num_classes=num_classes,
             )

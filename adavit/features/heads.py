@@ -56,20 +56,30 @@ class PatchHead(Head):
     """Convolutions from a map of features to logits of overlapping places (Sauer et al. 2021, arXiv:2111.01007).
 
     A 1x1 convolution to `width` channels, 4x4 ones of stride 2 while the map has 12 or more pixels a side, a 3x3
-    one, and a 4x4 one without padding; all with spectral norm 1 and leaky ReLU between them. The last one is also
-    given how much the maps differ within a group of images (Karras et al. 2018, arXiv:1710.10196, section 3): by
-    what is plausible at each place alone, one motif for all images passes.
+    one, and a 4x4 one without padding; all with spectral norm 1 and leaky ReLU between them. With `normalization`
+    "batch", as published, each channel is brought to mean 0 and variance 1 over the images and places of a pass
+    before its leaky ReLU, but after the first layer, in training as in evaluation. The last one is also given how
+    much the maps differ within a group of images (Karras et al. 2018, arXiv:1710.10196, section 3): by what is
+    plausible at each place alone, one motif for all images passes.
 
     Args:
         channels: Of the map.
         side: Of the map, >= `LOGIT_KERNEL`.
         width: Channels within.
+        normalization: none or batch.
         minibatch_std_group: Images of a group; 0 for no such statistics.
         num_classes: Number of classes, seen by projection; 0 for none.
     """
 
     def __init__(
-        self, channels: int, side: int, *, width: int, minibatch_std_group: int, num_classes: int
+        self,
+        channels: int,
+        side: int,
+        *,
+        width: int,
+        normalization: str,
+        minibatch_std_group: int,
+        num_classes: int,
     ) -> None:
         super().__init__()
         self.minibatch_std_group = minibatch_std_group
@@ -79,6 +89,12 @@ class PatchHead(Head):
             side //= 2
         layers.append(_convolution(width, width, 3, padding=1))
         self.layers = nn.ModuleList(layers)
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(width, track_running_stats=False)
+            if normalization == "batch" and index > 0
+            else nn.Identity()
+            for index in range(len(layers))
+        )
         self.readout = LastLayer(
             _convolution(
                 width + int(minibatch_std_group > 0), width if num_classes else 1, LOGIT_KERNEL
@@ -89,8 +105,8 @@ class PatchHead(Head):
     def within(self, features: Tensor) -> Tensor:
         """Maps [B, width (+ 1), h, w], smaller."""
         given = features
-        for layer in self.layers:
-            features = F.leaky_relu(layer(features), LEAK)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            features = F.leaky_relu(norm(layer(features)), LEAK)
         if not self.minibatch_std_group:
             return features
         deviation = minibatch_std(given, self.minibatch_std_group).to(features.dtype)

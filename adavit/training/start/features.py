@@ -124,6 +124,7 @@ def build_critic(
                 network,
                 mixing=features.mixing,
                 width=features.width,
+                normalization=features.normalization,
                 minibatch_std_group=features.minibatch_std_group,
                 num_classes=num_classes,
             )

@@ -287,6 +287,7 @@ def _critic(config: ResolvedConfig) -> FeatureCritic | None:
         network,
         mixing=features.mixing,
         width=features.width,
+        normalization=features.normalization,
         minibatch_std_group=features.minibatch_std_group,
         num_classes=0,
     )

@@ -13,7 +13,12 @@ def make_critic(mixing: str = "none", num_classes: int = 0) -> FeatureCritic:
     network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS[:2])
     torch.manual_seed(0)
     return FeatureCritic(
-        network, mixing=mixing, width=8, minibatch_std_group=0, num_classes=num_classes
+        network,
+        mixing=mixing,
+        width=8,
+        normalization="none",
+        minibatch_std_group=0,
+        num_classes=num_classes,
     )
 
 
@@ -59,7 +64,12 @@ def test_its_state_is_all_but_the_network_which_is_a_file() -> None:
     }
     torch.manual_seed(5)
     other = FeatureCritic(
-        critic.frozen[0], mixing="scales", width=8, minibatch_std_group=0, num_classes=0
+        critic.frozen[0],
+        mixing="scales",
+        width=8,
+        normalization="none",
+        minibatch_std_group=0,
+        num_classes=0,
     )
     other.load_state_dict(names)
     images = batches()[0]
@@ -76,7 +86,14 @@ def test_it_moves_with_its_network() -> None:
 def test_a_map_too_small_to_be_judged_is_named() -> None:
     network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS)
     with pytest.raises(ValueError, match=r"features\.12 .* has 3x3 features .* at least 4x4"):
-        FeatureCritic(network, mixing="none", width=8, minibatch_std_group=0, num_classes=0)
+        FeatureCritic(
+            network,
+            mixing="none",
+            width=8,
+            normalization="none",
+            minibatch_std_group=0,
+            num_classes=0,
+        )
 
 
 def test_classes_change_its_verdict() -> None:
@@ -100,7 +117,7 @@ def test_a_class_token_is_judged_beside_the_maps_and_not_mixed(
     network = transformer
     torch.manual_seed(0)
     critic = FeatureCritic(
-        network, mixing=mixing, width=8, minibatch_std_group=0, num_classes=0
+        network, mixing=mixing, width=8, normalization="none", minibatch_std_group=0, num_classes=0
     ).eval()
     critic.calibrate(batches())
     images = batches()[0]

@@ -17,7 +17,12 @@ def make_projected(image_channels: int = 3, num_classes: int = 0) -> ProjectedDi
     torch.manual_seed(0)
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     critic = FeatureCritic(
-        network, mixing="none", width=4, minibatch_std_group=0, num_classes=num_classes
+        network,
+        mixing="none",
+        width=4,
+        normalization="none",
+        minibatch_std_group=0,
+        num_classes=num_classes,
     )
     critic.calibrate([reals()])
     # Without spectral norm's steps, which differ from pass to pass.

@@ -19,7 +19,7 @@ def trained_power_iteration(head: PatchHead, channels: int, side: int, **labels:
 
 def test_logits_are_those_of_convolutions_of_spectral_norm_1() -> None:
     torch.manual_seed(0)
-    head = PatchHead(5, 14, width=6, minibatch_std_group=0, num_classes=0)
+    head = PatchHead(5, 14, width=6, normalization="none", minibatch_std_group=0, num_classes=0)
     trained_power_iteration(head, 5, 14, labels=None)
     maps = torch.randn(3, 5, 14, 14)
     first, halving, within = head.layers
@@ -35,13 +35,15 @@ def test_logits_are_those_of_convolutions_of_spectral_norm_1() -> None:
 
 @pytest.mark.parametrize(("side", "places"), [(4, 1), (7, 16), (14, 16), (28, 16), (56, 16)])
 def test_maps_of_any_size_are_judged_at_some_places(side: int, places: int) -> None:
-    head = PatchHead(5, side, width=4, minibatch_std_group=0, num_classes=0)
+    head = PatchHead(5, side, width=4, normalization="none", minibatch_std_group=0, num_classes=0)
     assert head(torch.randn(2, 5, side, side), None).shape == (2, places)
 
 
 def test_labels_are_seen_by_projection() -> None:
     torch.manual_seed(0)
-    head = PatchHead(5, 7, width=6, minibatch_std_group=0, num_classes=3).eval()
+    head = PatchHead(
+        5, 7, width=6, normalization="none", minibatch_std_group=0, num_classes=3
+    ).eval()
     maps, labels = torch.randn(2, 5, 7, 7), torch.tensor([2, 0])
     within = maps
     for layer in head.layers:
@@ -52,14 +54,18 @@ def test_labels_are_seen_by_projection() -> None:
 
 
 def test_an_image_is_judged_whatever_stands_beside_it() -> None:
-    head = PatchHead(5, 7, width=6, minibatch_std_group=0, num_classes=0).eval()
+    head = PatchHead(
+        5, 7, width=6, normalization="none", minibatch_std_group=0, num_classes=0
+    ).eval()
     maps = torch.randn(4, 5, 7, 7)
     torch.testing.assert_close(head(maps, None)[1:2], head(maps[1:2], None))
 
 
 def test_how_much_a_group_differs_is_one_more_channel_of_what_the_last_layer_reads() -> None:
     torch.manual_seed(0)
-    head = PatchHead(5, 7, width=6, minibatch_std_group=2, num_classes=0).eval()
+    head = PatchHead(
+        5, 7, width=6, normalization="none", minibatch_std_group=2, num_classes=0
+    ).eval()
     maps = torch.randn(4, 5, 7, 7)
     maps[2] = maps[0]  # images 0 and 2 are a group, and 1 and 3
     within = maps
@@ -69,6 +75,24 @@ def test_how_much_a_group_differs_is_one_more_channel_of_what_the_last_layer_rea
     planes = torch.stack([torch.full((1, 7, 7), float(d)) for d in (0.0, other, 0.0, other)])
     expected = head.readout.dense(torch.cat([within, planes], dim=1))
     torch.testing.assert_close(head(maps, None), expected.flatten(1), rtol=1e-3, atol=2e-4)
+
+
+def test_batch_normalization_gives_each_channel_of_a_pass_mean_0_and_variance_1() -> None:
+    torch.manual_seed(0)
+    head = PatchHead(
+        5, 14, width=6, normalization="batch", minibatch_std_group=0, num_classes=0
+    ).eval()
+    maps = torch.randn(4, 5, 14, 14)
+    first, halving, widest = head.layers
+    within = F.leaky_relu(first(maps), 0.2)  # as it is
+    for layer in (halving, widest):
+        convolved = layer(within)
+        mean = convolved.mean(dim=(0, 2, 3), keepdim=True)
+        variance = convolved.var(dim=(0, 2, 3), keepdim=True, correction=0)
+        within = F.leaky_relu((convolved - mean) / (variance + 1e-5).sqrt(), 0.2)
+    expected = head.readout.dense(within).flatten(1)
+    torch.testing.assert_close(head(maps, None), expected, rtol=1e-3, atol=1e-4)
+    assert not any("running" in name for name in head.state_dict())
 
 
 def test_a_token_is_judged_by_two_dense_layers() -> None:

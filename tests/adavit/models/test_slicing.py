@@ -167,7 +167,9 @@ def test_a_head_starts_as_the_same_function(kind: str, classes: int) -> None:
     torch.manual_seed(0)
     head: Head = TokenHead(5, num_classes=classes)
     if kind == "patches":
-        head = PatchHead(5, 14, width=6, minibatch_std_group=0, num_classes=classes).eval()
+        head = PatchHead(
+            5, 14, width=6, normalization="none", minibatch_std_group=0, num_classes=classes
+        ).eval()
     maps, labels = torch.randn(4, 5, 14, 14), LABELS if classes else None
     maps = maps if kind == "patches" else maps[:, :, :1, :1]
     expected = head(maps, labels)

@@ -24,7 +24,12 @@ def make_objective(
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     torch.manual_seed(0)
     critic = FeatureCritic(
-        network, mixing="none", width=4, minibatch_std_group=0, num_classes=num_classes
+        network,
+        mixing="none",
+        width=4,
+        normalization="none",
+        minibatch_std_group=0,
+        num_classes=num_classes,
     )
     critic.calibrate([reals()])
     pipe = None

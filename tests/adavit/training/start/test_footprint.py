@@ -146,6 +146,7 @@ def allocated(run: ResolvedConfig) -> int:
             network,
             mixing=features.mixing,
             width=features.width,
+            normalization=features.normalization,
             minibatch_std_group=features.minibatch_std_group,
             num_classes=0,
         )
