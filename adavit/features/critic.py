@@ -10,6 +10,9 @@ from adavit.features.heads import LOGIT_KERNEL, Head, PatchHead, PlacesJudged, T
 from adavit.features.mixing import MIXINGS
 from adavit.features.network import FrozenNetwork
 
+_LEAST_STD = 0.1
+"""Of a channel, as a part of the root mean square over the channels of its map: else one that no training image
+excites is enlarged a thousandfold where a generated image does, and the generator learns of little else."""
 _EPSILON = 1e-6
 
 
@@ -79,6 +82,8 @@ class FeatureCritic(nn.Module):
     def calibrate(self, batches: Iterable[Tensor]) -> None:
         """Measures mean and standard deviation of each channel of each map.
 
+        Channels that hardly vary are taken to vary a tenth as much as those of their map do on average.
+
         Args:
             batches: Of training images [B, C, H, W] in [-1, 1], one or more.
         """
@@ -97,7 +102,8 @@ class FeatureCritic(nn.Module):
             count += len(images)
         for index, (first, second) in enumerate(moments):
             mean, square = first / count, second / count
-            std = (square - mean.square()).clamp_min(_EPSILON).sqrt()
+            std = (square - mean.square()).clamp_min(0).sqrt()
+            std = std.clamp_min(_LEAST_STD * std.square().mean().sqrt()).clamp_min(_EPSILON)
             self.get_buffer(f"mean{index}").copy_(mean.reshape(1, -1, 1, 1))
             self.get_buffer(f"std{index}").copy_(std.reshape(1, -1, 1, 1))
 

@@ -31,13 +31,36 @@ def test_maps_are_standardised_by_the_images_it_was_calibrated_on() -> None:
     critic = make_critic()
     critic.calibrate(batches())
     for features in critic.maps(torch.cat(batches())):
-        alive = features.std(dim=(0, 2, 3)) > 0.01  # units that are never active stay at 0
+        alive = features.std(dim=(0, 2, 3)) > 0.99  # others are hardly ever active
         assert alive.float().mean() > 0.5
         torch.testing.assert_close(
             features.mean(dim=(0, 2, 3)), torch.zeros(len(alive)), rtol=0, atol=1e-3
         )
         deviations = features.std(dim=(0, 2, 3), unbiased=False)[alive]
         torch.testing.assert_close(deviations, torch.ones(len(deviations)), rtol=0.05, atol=0)
+
+
+def test_a_channel_that_no_training_image_excites_is_not_enlarged() -> None:
+    """It was divided by its deviation of 0, made .001: generated images that excite it had 1,000 times its value."""
+    critic = make_critic()
+    network = critic.frozen[0].network
+    count = TAPS[1].channels
+    gains = torch.ones(1, count, 1, 1)
+    gains[:, 0] = 0.0
+    gains[:, 1] = 1e-4
+
+    def excited(_module: object, _inputs: object, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        spread = torch.randn(maps[1].shape, generator=torch.Generator().manual_seed(1))
+        return [maps[0], spread * gains]
+
+    handle = network.register_forward_hook(excited)
+    critic.calibrate(batches())
+    gains = torch.ones(1, count, 1, 1)
+    seen = critic.maps(batches()[0])[1]
+    handle.remove()
+    usual = seen[:, 2:].square().mean().sqrt()
+    assert 0.9 < usual < 1.1
+    assert seen[:, :2].abs().max() < 10 * 5 * usual
 
 
 @pytest.mark.parametrize("mixing", MIXINGS)
