@@ -35,6 +35,13 @@ class FeaturesConfig(ConfigModel):
     What was tried: benchmarks/results/feature_critic.md."""
     weight: float = Field(0.1, ge=0, le=MOST)
     """Factor on its part of the generator's loss, the mean over its heads."""
+    vanishes_at: float | None = Field(None, gt=0, le=1)
+    """Probability of the discriminator's augmentation at which the generator no longer follows it: the weight falls
+    linearly from p = 0 on. None: it stays."""
+    interval: int = Field(1, ge=1, le=MOST)
+    """Steps from one that it takes part in to the next; its losses are multiplied by it, as those of R1."""
+    start_kimg: float = Field(0.0, ge=0, le=1e9)
+    """Thousands of images before it takes part."""
     loss: Literal["non_saturating", "hinge"] = Field("non_saturating")
     """What the heads and the generator play for, at every place of an image."""
     p: float | None = Field(None, ge=0, le=1)

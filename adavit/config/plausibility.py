@@ -81,10 +81,10 @@ def absurd_settings(config: ResolvedConfig) -> list[str]:
 
 
 def _without_effect(config: ResolvedConfig) -> list[str]:
-    """A sentence where settings of a critic are given, and no critic."""
-    features = config.features
+    """A sentence where settings of a critic are given, and no critic, or one that comes too late."""
+    features, end = config.features, config.training.total_kimg
     if features.network is not None:
-        return []
+        return _too_late(features.start_kimg, end)
     usual = FeaturesConfig(side=features_side(None, config.data.resolution))
     given = [
         f"features.{name}"
@@ -96,4 +96,14 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     return [
         f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, but no critic that it"
         " could change, expected features.network. Give --features, or leave it out."
+    ]
+
+
+def _too_late(start_kimg: float, end_kimg: float) -> list[str]:
+    """A sentence where a critic would begin when the run is over."""
+    if start_kimg < end_kimg:
+        return []
+    return [
+        f"features.start_kimg is {start_kimg:g}, but the run ends at {end_kimg:g} kimg, so its critic takes no"
+        " part. Lower it, or leave --features out."
     ]

@@ -262,12 +262,14 @@ class _WholeConfig(ConfigModel):
         if self.discriminator.kind != "projected":
             return
         default = FeaturesConfig.model_fields
-        for name, instead in (("p", "--p"), ("weight", "nothing"), ("loss", "--set training.loss")):
+        instead = {"p": "--p", "loss": "--set training.loss"}
+        for name in ("p", "weight", "loss", "vanishes_at", "interval", "start_kimg"):
             value = getattr(self.features, name)
             if value != default[name].default:
                 raise ValueError(
                     f"features.{name} is {value}, a setting of a critic beside a discriminator, but"
-                    f" discriminator.kind is projected. Leave it out, and use {instead} instead."
+                    " discriminator.kind is projected. Leave it out, and use"
+                    f" {instead.get(name, 'nothing')} instead."
                 )
         if self.training.freeze_d:
             raise ValueError(

@@ -4,7 +4,9 @@ Kumari et al. 2022 (arXiv:2112.09130) add such critics to StyleGAN2, Sauer et al
 discriminator's place.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,19 +22,28 @@ from adavit.training.objectives.telling import telling_of
 
 @dataclass(frozen=True)
 class CriticLosses:
-    """What is added to the losses of a microbatch, 0-d, with the graph of the step.
+    """What is added to the losses of a microbatch, 0-d.
 
     Attributes:
-        generator: Mean over heads and places.
-        discriminator: Sum over heads of the mean over places: each head has weights of its own.
+        generator: Mean over heads and places, weighted, with the graph of the step; at a weight of 0 that of the
+            heads.
+        discriminator: Sum over heads of the mean over places, with the graph of the heads: each has weights of its
+            own.
+        means: For the statistics, by name: both parts as they are where the critic takes part in every step.
     """
 
     generator: Tensor
     discriminator: Tensor
+    means: dict[str, Tensor]
 
 
 class FeatureObjective:
     """The losses of a feature critic and of the generator against it.
+
+    Where they are part of some steps only, they are multiplied by the interval there, as all that is lazy here
+    (`Regularizer.factor`): so the mean gradient of the generator stays what it was (Karras et al. 2020,
+    arXiv:1912.04958, appendix B, for R1). The heads, which learn by nothing else, are stepped in those steps only;
+    to Adam the factor on their loss is nothing.
 
     Args:
         critic: Its heads are trained.
@@ -40,34 +51,73 @@ class FeatureObjective:
         weight: Factor on the generator's part.
         pipe: Augmentation of what the critic sees, at a probability of its own; None: what the discriminator
             sees.
+        interval: Steps from one that the critic takes part in to the next, >= 1; the first one of a run is one.
+        start_images: Images before the critic takes part.
+        vanishes_at: p of the discriminator's augmentation, > 0, from which on the generator's part is left out;
+            from p = 0 on it falls linearly. None: it stays.
     """
 
-    reports = ("features_generator", "features_discriminator")
-    """Names of the two means in the statistics."""
-
     def __init__(
-        self, critic: FeatureCritic, loss: AdversarialLoss, *, weight: float, pipe: Pipe | None
+        self,
+        critic: FeatureCritic,
+        loss: AdversarialLoss,
+        *,
+        weight: float,
+        pipe: Pipe | None,
+        interval: int = 1,
+        start_images: float = 0,
+        vanishes_at: float | None = None,
     ) -> None:
         self.critic = critic
         self.telling = [telling_of(head) for head in critic.heads]
         self.loss = loss
         self.weight = weight
         self.pipe = pipe
+        self.interval = interval
+        self.start_images = start_images
+        self.vanishes_at = vanishes_at
 
-    def __call__(self, batch: Microbatch) -> CriticLosses:
-        """The two losses of a microbatch; the graph of the second ends at the features."""
-        real, generated = batch.real.view.images.detach(), batch.generated.view.images
-        if self.pipe is not None:
-            stream = batch.streams.of("augmentation of what the feature critic sees")
-            with without_autocast(real.device):
-                real = self.pipe(batch.real.images.detach().float(), generator=stream)
-                generated = self.pipe(batch.generated.images.float(), generator=stream)
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Names of the means in the statistics: both parts and, where it moves, the weight in force."""
+        weight = () if self.vanishes_at is None else ("features_weight",)
+        return ("features_generator", "features_discriminator", *weight)
+
+    def in_step(
+        self, images: int, batch: int, p: Tensor
+    ) -> Callable[[Microbatch], CriticLosses] | None:
+        """What it adds to each microbatch of a step, or None where it takes no part.
+
+        Args:
+            images: Real images seen before the step.
+            batch: Of the step.
+            p: Of the discriminator's augmentation in the step, 0-d.
+        """
+        if images < self.start_images or images // batch % self.interval:
+            return None
+        return partial(self.losses, weight=self.weight_at(p))
+
+    def weight_at(self, p: Tensor) -> float:
+        """Factor on the generator's part while the discriminator's images are augmented at `p`, 0-d."""
+        if self.vanishes_at is None:
+            return self.weight
+        return self.weight * max(0.0, 1 - float(p) / self.vanishes_at)
+
+    def losses(self, batch: Microbatch, *, weight: float) -> CriticLosses:
+        """The two losses of a microbatch, with the generator's part at a weight.
+
+        At 0 nothing leads back through the frozen network; the heads go on learning what the generator makes, for
+        when p falls again.
+        """
         ground = batch.streams.of("ground of what the feature critic sees")
-        real, generated = on_random_ground(real, ground), on_random_ground(generated, ground)
+        with torch.set_grad_enabled(weight > 0):
+            real, generated = self._seen(batch)
+            real, generated = on_random_ground(real, ground), on_random_ground(generated, ground)
         with batch.discriminator.precision(real.device):
             with torch.no_grad():
                 shown = self.critic.maps(real)
-            drawn = self.critic.maps(generated)
+            with torch.set_grad_enabled(weight > 0):
+                drawn = self.critic.maps(generated)
             judged_real = self.critic.judge(shown, batch.labels)
             judged_fake = self.critic.judge(drawn, batch.labels)
         pairs = list(zip(judged_real, judged_fake, strict=True))
@@ -76,4 +126,23 @@ class FeatureObjective:
             tell(self.loss, true, fake, batch.labels).mean()
             for tell, (true, fake) in zip(self.telling, pairs, strict=True)
         ]
-        return CriticLosses(self.weight * torch.stack(fooling).mean(), torch.stack(telling).sum())
+        generator, discriminator = weight * torch.stack(fooling).mean(), torch.stack(telling).sum()
+        means = [generator.detach(), discriminator.detach()]
+        if self.vanishes_at is not None:
+            means.append(
+                torch.full_like(means[0], weight)
+            )  # on the device, which is not waited for
+        return CriticLosses(
+            self.interval * generator,
+            self.interval * discriminator,
+            dict(zip(self.reports, means, strict=True)),
+        )
+
+    def _seen(self, batch: Microbatch) -> tuple[Tensor, Tensor]:
+        """Real images, without a graph, and generated ones, augmented."""
+        if self.pipe is None:
+            return batch.real.view.images.detach(), batch.generated.view.images
+        stream = batch.streams.of("augmentation of what the feature critic sees")
+        with without_autocast(batch.real.images.device):
+            real = self.pipe(batch.real.images.detach().float(), generator=stream)
+            return real, self.pipe(batch.generated.images.float(), generator=stream)

@@ -170,7 +170,15 @@ def build_objective(
     if features.p is not None:
         pipe = build_pipe(config.augment).to(device)
         pipe.p.fill_(features.p)
-    return FeatureObjective(critic, LOSSES[features.loss], weight=features.weight, pipe=pipe)
+    return FeatureObjective(
+        critic,
+        LOSSES[features.loss],
+        weight=features.weight,
+        pipe=pipe,
+        interval=features.interval,
+        start_images=1000 * features.start_kimg,
+        vanishes_at=features.vanishes_at,
+    )
 
 
 def _first_images(workload: Workload) -> Iterator[Tensor]:

@@ -6,7 +6,7 @@ generated images serve both losses, and a step whose numbers are not finite leav
 What else the losses consist of is a list of regularizers (`adavit.training.objectives`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,7 +19,7 @@ from adavit.models.names import Side
 from adavit.models.slicing import SlicedLayer
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
-from adavit.training.objectives.feature_critic import FeatureObjective
+from adavit.training.objectives.feature_critic import CriticLosses, FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, TopK
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
@@ -160,6 +160,11 @@ class AdversarialStep:
             The measurements; weights, moments and regularizers are untouched if `finite` is False.
         """
         batch = len(real)
+        criticise = None
+        if (
+            self.features is not None
+        ):  # first, as it may wait for the device, which has nothing to do yet
+            criticise = self.features.in_step(images, batch, self.pipe.p)
         latents = torch.randn(
             batch, self.generator.latent_dim, generator=streams.latents, device=real.device
         )
@@ -176,7 +181,8 @@ class AdversarialStep:
             weight = len(real[part]) / batch
             parts.append(
                 self._accumulate(
-                    real[part], part_labels, latents[part], weight, images, due, streams
+                    *(real[part], part_labels, latents[part], weight),
+                    *(images, due, criticise, streams),
                 )
             )
         sums = MicrobatchSums.total(parts)
@@ -208,6 +214,7 @@ class AdversarialStep:
         weight: float,
         images: int,
         due: list[Regularizer],
+        criticise: Callable[[Microbatch], CriticLosses] | None,
         streams: StepStreams,
     ) -> MicrobatchSums:
         """Adds the gradients of one microbatch, which is `weight` of the batch."""
@@ -239,11 +246,10 @@ class AdversarialStep:
             streams=streams,
         )
 
-        if self.features is not None:
-            seen = self.features(microbatch)
+        if criticise is not None:
+            seen = criticise(microbatch)
             g_loss, d_loss = g_loss + seen.generator, d_loss + seen.discriminator
-            parts = (seen.generator.detach(), seen.discriminator.detach())
-            losses |= dict(zip(self.features.reports, parts, strict=True))
+            losses |= seen.means
 
         def add_regularizers(trains: str, loss: Tensor) -> Tensor:
             for regularizer in due:
@@ -311,7 +317,7 @@ class AdversarialStep:
             if parameter.grad is not None
         ]
         total = nn.utils.get_total_norm(gradients) + sum(losses.values())
-        return bool(torch.isfinite(total))  # the only wait for the device in a step
+        return bool(torch.isfinite(total))  # the wait for the device in a step
 
     def _apply(self, styles: Tensor, *, images: int, batch: int) -> None:
         warmth = min(1.0, images / self.warmup_images) if self.warmup_images else 1.0

@@ -63,3 +63,10 @@ def test_settings_of_a_critic_that_is_not_there_are_named() -> None:
         (sentence,) = absurd_settings(resolved({"features": settings}))
         assert sentence.startswith(expected)
         assert sentence.endswith("Give --features, or leave it out.")
+
+
+def test_a_critic_that_begins_when_the_run_is_over_is_named() -> None:
+    for start, expected in ((39.5, []), (40, ["40, but the run ends at 40 kimg"])):
+        features = {"network": "torchvision:resnet18", "start_kimg": start}
+        found = absurd_settings(resolved({"features": features, "training": {"total_kimg": 40}}))
+        assert [sentence[len("features.start_kimg is ") :][:31] for sentence in found] == expected

@@ -66,8 +66,17 @@ def drawn(folder: Path, mode: str) -> Path:
             "RGBA",
         ),
         ({"mixing": "channels", "loss": "hinge"}, {"data": {"mirror": True}}, "L"),
+        ({"start_kimg": 0.028, "interval": 2}, {}, None),
+        (
+            {"vanishes_at": 1.0},
+            {"augment": {"mode": "scheduled", "p": 0.8, "schedule_kimg": 0.04}},
+            None,
+        ),
     ],
-    ids=["classes", "alpha", "grey", "alpha at its own p", "grey without one"],
+    ids=[
+        *("classes", "alpha", "grey", "alpha at its own p", "grey without one"),
+        *("across its start", "with a weight that moves"),
+    ],
 )
 def test_half_then_resume_equals_one_go_bit_for_bit(
     tiny: Tiny,
@@ -90,3 +99,5 @@ def test_half_then_resume_equals_one_go_bit_for_bit(
     records = figures(Path("whole/stats.jsonl"))
     assert records == figures(Path("half/stats.jsonl"))
     assert all(record["features_generator"] != 0 for record in records)
+    weights = {record.get("features_weight") for record in records}
+    assert (len(weights) > 2) is ("vanishes_at" in features)

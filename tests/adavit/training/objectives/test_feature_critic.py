@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +13,13 @@ from adavit.features.critic import FeatureCritic
 from adavit.features.network import FrozenNetwork
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
-from tests.adavit.training.small_step import Reference, make_step, reals, run
+from tests.adavit.training.small_step import COUNT, Reference, make_step, reals, run
 
 WEIGHT = 0.7
 
 
 def make_objective(
-    loss: str = "non_saturating", p: float | None = None, num_classes: int = 0
+    loss: str = "non_saturating", p: float | None = None, num_classes: int = 0, **when: Any
 ) -> FeatureObjective:
     taps = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
@@ -36,7 +37,7 @@ def make_objective(
     if p is not None:
         pipe = make_pipe("bgc")
         pipe.p.fill_(p)
-    return FeatureObjective(critic, LOSSES[loss], weight=WEIGHT, pipe=pipe)
+    return FeatureObjective(critic, LOSSES[loss], weight=WEIGHT, pipe=pipe, **when)
 
 
 def copied(critic: FeatureCritic) -> FeatureCritic:
@@ -78,8 +79,24 @@ def test_both_losses_are_their_formulas(loss: str, fooling: Fooling, telling: Te
     torch.testing.assert_close(result.losses["features_discriminator"], expected)
 
 
-def test_the_generator_follows_its_part_and_the_discriminator_is_left_alone() -> None:
-    plain, step = make_step(), make_step(features=make_objective())
+@pytest.mark.parametrize(
+    ("when", "p", "factor"),
+    [
+        ({}, 1.0, 1.0),
+        ({"interval": 3}, 1.0, 3.0),
+        ({"vanishes_at": 0.5}, 0.0, 1.0),
+        ({"vanishes_at": 0.5}, 0.2, 0.6),
+        ({"vanishes_at": 0.5, "interval": 2}, 0.4, 0.4),
+        ({"vanishes_at": 0.5}, 0.5, 0.0),
+        ({"vanishes_at": 0.5}, 0.9, 0.0),
+    ],
+)
+def test_the_generator_follows_its_part_and_the_discriminator_is_left_alone(
+    when: dict[str, Any], p: float, factor: float
+) -> None:
+    plain, step = make_step(), make_step(features=make_objective(**when))
+    for each in (plain, step):
+        each.pipe.p.fill_(p)
     reference = Reference(step)
     critic = copied(step.features.critic)  # type: ignore[union-attr]
     for each in (plain, step):
@@ -87,7 +104,7 @@ def test_the_generator_follows_its_part_and_the_discriminator_is_left_alone() ->
     critic(reference.pipe.transform(reals(), reference.t_real))
     fake = critic(reference.pipe.transform(reference.fake, reference.t_fake))
     loss = softplus(-reference.judge(reference.fake, reference.t_fake)).mean()
-    loss = loss + WEIGHT * torch.stack([softplus(-head).mean() for head in fake]).mean()
+    loss = loss + factor * WEIGHT * torch.stack([softplus(-head).mean() for head in fake]).mean()
     loss.backward()
     for found, expected in zip(step.generator.parameters(), reference.g.parameters(), strict=True):
         torch.testing.assert_close(found.grad, expected.grad, rtol=1e-4, atol=1e-6)
@@ -97,8 +114,9 @@ def test_the_generator_follows_its_part_and_the_discriminator_is_left_alone() ->
         assert torch.equal(found, expected)
 
 
-def test_its_heads_are_trained_and_nothing_else_of_it() -> None:
-    step = make_step(features=make_objective())
+@pytest.mark.parametrize("when", [{}, {"vanishes_at": 0.1}], ids=["with", "without the generator"])
+def test_its_heads_are_trained_and_nothing_else_of_it(when: dict[str, Any]) -> None:
+    step = make_step(features=make_objective(**when))
     critic = step.features.critic  # type: ignore[union-attr]
     before = copied(critic)
     run(step)
@@ -124,4 +142,65 @@ def test_microbatches_train_it_too() -> None:
     step = make_step(features=make_objective(), microbatch=2)
     result = run(step)
     assert result.finite
+    assert result.losses["features_discriminator"] > 0
+
+
+@pytest.mark.parametrize(
+    ("when", "taking_part"),
+    [
+        ({"interval": 2}, [0, 2]),
+        ({"start_images": 2.5 * COUNT}, [3]),
+        ({"start_images": COUNT, "interval": 2}, [2]),
+    ],
+)
+def test_steps_without_it_are_those_of_a_run_without_it(
+    when: dict[str, Any], taking_part: list[int]
+) -> None:
+    for number in range(4):
+        plain, step = make_step(), make_step(features=make_objective(**when))
+        critic = step.features.critic  # type: ignore[union-attr]
+        before, passes = copied(critic), []
+        critic.frozen[0].register_forward_hook(lambda *_, passes=passes: passes.append(1))
+        results = [run(each, number * COUNT) for each in (plain, step)]
+        reported = results[1].losses.keys() - results[0].losses.keys()
+        if number in taking_part:
+            assert reported == {"features_generator", "features_discriminator"}
+            assert len(passes) == 2
+            continue
+        assert not reported
+        assert not passes
+        pairs = [(plain.generator, step.generator), (plain.discriminator, step.discriminator)]
+        for first, second in [*pairs, (before, critic)]:
+            for name, value in first.state_dict().items():
+                assert torch.equal(value, second.state_dict()[name]), name
+
+
+def test_the_statistics_say_the_weight_in_force_and_leave_the_interval_out() -> None:
+    found = []
+    for when in ({}, {"vanishes_at": 0.8, "interval": 4}):
+        step = make_step(features=make_objective(**when))  # type: ignore[arg-type]
+        step.pipe.p.fill_(0.2)
+        assert set(step.features.reports) <= set(step.reports)  # type: ignore[union-attr]
+        found.append(run(step).losses)
+    assert "features_weight" not in found[0]
+    torch.testing.assert_close(found[1]["features_weight"], torch.tensor(0.75 * WEIGHT))
+    torch.testing.assert_close(
+        found[1]["features_generator"], 0.75 * found[0]["features_generator"]
+    )
+    assert found[1]["features_discriminator"] == found[0]["features_discriminator"]
+
+
+@pytest.mark.parametrize("p", [None, 1.0])
+def test_where_the_weight_has_vanished_nothing_leads_back_through_the_network(
+    p: float | None,
+) -> None:
+    step = make_step(features=make_objective(p=p, vanishes_at=0.5))
+    graphs = []
+    critic = step.features.critic  # type: ignore[union-attr]
+    critic.frozen[0].register_forward_hook(lambda *_: graphs.append(_[-1][0].requires_grad))
+    for at in (0.4, 0.5):
+        step.pipe.p.fill_(at)
+        result = run(step)
+    assert graphs == [False, True, False, False]  # of real and generated images
+    assert result.losses["features_generator"] == result.losses["features_weight"] == 0
     assert result.losses["features_discriminator"] > 0
