@@ -118,7 +118,7 @@ class Bench:
         work()
         self.synchronise()
         once = time.perf_counter() - started
-        calls = max(1, min(1000, int((0.1 if self.toy else seconds) / max(once, 1e-6))))
+        calls = max(1, min(20_000, int((0.1 if self.toy else seconds) / max(once, 1e-6))))
         started = time.perf_counter()
         for _ in range(calls):
             work()

@@ -39,11 +39,7 @@ def environment(bench: Bench, found: Findings) -> None:
             answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
             found.fact(f"nvidia-smi ({QUERY})", answer.stdout.strip())
     with found.attempt("bytes/s of a copy"):
-        source = torch.empty(2**22 if bench.toy else 2**31, dtype=torch.uint8, device=bench.device)
-        target = torch.empty_like(source)
-        seconds = bench.seconds_each(lambda: target.copy_(source), seconds=1.0)
-        found.fact("copy, TB/s read and written", 2 * source.numel() / seconds / 1e12)
-        del source, target
+        found.fact("copy, TB/s read and written", _copy_rate(bench) / 1e12)
     side = 256 if bench.toy else 8192
     for name, dtype, precision in (
         ("bfloat16", torch.bfloat16, "ieee"),
@@ -61,6 +57,13 @@ def environment(bench: Bench, found: Findings) -> None:
         small = torch.zeros(8, device=bench.device)
         seconds = bench.seconds_each(lambda: [small.add_(1) for _ in range(1000)], seconds=0.5)
         found.fact("launch, microseconds", seconds * 1e3)
+
+
+def _copy_rate(bench: Bench) -> float:
+    """Bytes/s that a large copy reads and writes."""
+    source = torch.empty(2**22 if bench.toy else 2**31, dtype=torch.uint8, device=bench.device)
+    target = torch.empty_like(source)
+    return 2 * source.numel() / bench.seconds_each(lambda: target.copy_(source), seconds=1.0)
 
 
 def fir(bench: Bench, found: Findings) -> None:

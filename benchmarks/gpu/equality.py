@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class DrawnOnCpu(TorchFunctionMode):
-    """While entered, what is drawn from a generator is drawn on the CPU and moved: a seed gives other numbers elsewhere.
+    """While entered, what is drawn from a generator is drawn on the CPU and moved: elsewhere a seed gives other numbers.
 
     Args:
         device: Where the numbers are wanted.
@@ -58,7 +58,9 @@ def equal(bench: Bench, found: Findings) -> None:
             expected, expected_weights = trained(bench, kind, side, steps, cpu)
             got, weights = trained(bench, kind, side, steps, bench.device)
             for name in expected[0]:
-                pairs = [(a[name], b[name]) for a, b in zip(expected, got, strict=True) if name in a]
+                pairs = [
+                    (a[name], b[name]) for a, b in zip(expected, got, strict=True) if name in a
+                ]
                 found.row(
                     f"largest relative difference to the CPU over {steps} steps",
                     network=kind,

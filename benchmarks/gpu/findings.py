@@ -21,6 +21,7 @@ class Findings:
         facts: Figures by name.
         tables: Rows by the name of their table.
         failures: What could not be measured, and why.
+        doing: What is being measured, outermost first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,6 +29,7 @@ class Findings:
         self.facts: dict[str, Any] = {}
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.failures: list[dict[str, str]] = []
+        self.doing: list[str] = []
         self._write()
 
     def fact(self, name: str, value: Any) -> None:
@@ -43,14 +45,23 @@ class Findings:
     @contextmanager
     def attempt(self, what: str) -> Iterator[None]:
         """Notes why something could not be measured, and goes on after it."""
+        self.doing.append(what)
+        self._write()
         try:
             yield
         except Exception as error:  # noqa: BLE001  the next figure is worth having whatever this was
             self.failures.append({"what": what, **explained(error)})
+        finally:
+            self.doing.pop()
             self._write()
 
     def _write(self) -> None:
-        kept = {"facts": self.facts, "tables": self.tables, "failures": self.failures}
+        kept = {
+            "facts": self.facts,
+            "tables": self.tables,
+            "failures": self.failures,
+            "doing": self.doing,
+        }
         write_whole(self.path, json.dumps(kept, indent=1, default=str))
 
 

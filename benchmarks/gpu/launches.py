@@ -24,7 +24,8 @@ ON_DEVICE = ("kernel", "gpu_memcpy", "gpu_memset")
 """Categories of a trace's events that occupy the device."""
 CALLS = ("cuda_runtime", "cuda_driver")
 """Those of the host's calls to it."""
-WAITS = ("StreamSynchronize", "DeviceSynchronize", "EventSynchronize")
+WAITS = ("StreamSynchronize", "EventSynchronize")
+"""Of the calls those that wait; that for the whole device is ours, at the end."""
 SYNCHRONISING = "called a synchronizing"
 """Of torch's warning at an operation that waits."""
 
@@ -150,7 +151,8 @@ def traced(bench: Bench, work: Callable[[], Any]) -> Trace:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "trace.json"
         profiler.export_chrome_trace(str(path))
-        return Trace.of(json.loads(path.read_text(encoding="utf-8"))["traceEvents"])
+        text = path.read_text(encoding="utf-8", errors="replace")
+    return Trace.of(json.loads(text, strict=False)["traceEvents"])
 
 
 def _waits(bench: Bench, found: Findings, label: str, work: Callable[[], Any]) -> None:

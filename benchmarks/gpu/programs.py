@@ -19,7 +19,7 @@ from benchmarks.gpu.bench import Bench, environment_of
 from benchmarks.gpu.findings import Findings
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS_OF_TRAINING = 45.0
+TRAINING_SECONDS = 45.0
 MARGIN_SECONDS = 6.0
 LINES = 30
 
@@ -28,7 +28,7 @@ def tests(bench: Bench, found: Findings) -> None:
     """The tests marked `gpu`: how many passed, and the last lines of those that did not."""
     marked = "gpu" if bench.device.type == "cuda" else "gpu and not gpu"
     command = [sys.executable, "-m", "pytest", "-n", "0", "-m", marked, "-q", "-rfE", "--tb=short"]
-    command += ["-p", "no:cacheprovider", "tests"]
+    command += ["-p", "no:cacheprovider", "--continue-on-collection-errors", "tests"]
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "output.txt"
         with output.open("wb") as stream:
@@ -56,7 +56,7 @@ def tests(bench: Bench, found: Findings) -> None:
 
 
 def train32(bench: Bench, found: Findings) -> None:
-    """A run of the ViT on the drawn set as it is."""
+    """A run with the defaults on the drawn set as it is."""
     _train(bench, found, "train32", 32)
 
 
@@ -69,14 +69,23 @@ def _train(bench: Bench, found: Findings, name: str, side: int) -> None:
     """Trains until the time is over, ends the run as Ctrl-C does, and keeps its last samples."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        command = [sys.executable, "-m", "adavit", "train", "--data", "small_set", "--metrics", "none"]
+        command = [
+            sys.executable,
+            "-m",
+            "adavit",
+            "train",
+            "--data",
+            "small_set",
+            "--metrics",
+            "none",
+        ]
         command += ["--resolution", str(side), "--out", str(run), "--device", bench.device.type]
-        command += ["--set", f"run.samples_every_kimg={0.064 if bench.toy else 2}"]
+        command += ["--set", f"run.samples_every_kimg={0.064 if bench.toy else 4}"]
         command += ["--set", f"run.status_every_kimg={0.064 if bench.toy else 1}"]
         if bench.toy:
             command += ["--preset", "smoke", "--kimg", "0.256"]
         log = Path(folder) / "log.txt"
-        budget = min(STEPS_OF_TRAINING, bench.seconds_left - 4 * MARGIN_SECONDS)
+        budget = min(TRAINING_SECONDS, bench.seconds_left - 4 * MARGIN_SECONDS)
         with log.open("wb") as stream:
             started = time.monotonic()
             process = subprocess.Popen(

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.gpu.findings import as_markdown, read_findings, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 3.0
+PATIENCE = 2.0
 """A part may take so many times its estimate before it is taken to hang."""
 RESERVE_SECONDS = 2.0
 """Kept for the last report."""
@@ -92,7 +92,9 @@ class Suite:
                 found = self._measured(part, min(left, PATIENCE * part.seconds))
             self.report["parts"][part.name] = found
             self._write()
-            print(f"{part.name:12} {found['status']:8} {found.get('seconds', 0):6.1f} s", flush=True)
+            print(
+                f"{part.name:12} {found['status']:8} {found.get('seconds', 0):6.1f} s", flush=True
+            )
         return self.report
 
     def _measured(self, part: Part, limit: float) -> dict[str, Any]:
@@ -112,7 +114,8 @@ class Suite:
         result: dict[str, Any] = {"status": "ok", "seconds": seconds, **found}
         if ended is None:
             result["status"] = "hung"
-            result["reason"] = f"ended after {limit:.0f} s; what it had found by then is kept"
+            at = " in ".join(reversed(found.get("doing", []))) or "its start"
+            result["reason"] = f"ended after {limit:.0f} s, at {at}; what it had found is kept"
         elif ended:
             result["status"] = "failed"
             result["reason"] = f"its process ended with {ended}"
@@ -129,7 +132,14 @@ class Suite:
             "out": str(self.setting.out.resolve()),
             "seconds": limit,
         }
-        return [sys.executable, "-m", "benchmarks.gpu.child", part.target, str(path), json.dumps(told)]
+        return [
+            sys.executable,
+            "-m",
+            "benchmarks.gpu.child",
+            part.target,
+            str(path),
+            json.dumps(told),
+        ]
 
     def _write(self) -> None:
         out = self.setting.out

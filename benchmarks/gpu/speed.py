@@ -14,8 +14,11 @@ from adavit.training.start.footprint import counted_bytes, expected_bytes, least
 from benchmarks.gpu.bench import KINDS, Bench, Stepper, images
 from benchmarks.gpu.equality import relative
 from benchmarks.gpu.findings import Findings
+from benchmarks.work import WorkCount
 
 GIB = 2**30
+COMPILING_SECONDS = 70.0
+"""After these no further network is compiled."""
 
 
 def step(bench: Bench, found: Findings) -> None:
@@ -46,6 +49,8 @@ def _step_row(
         penalised = bench.seconds_each(stepper.penalised)
         memory["with R1 GiB"] = _gib(peak())
     mean = (plain * (stepper.interval - 1) + penalised) / stepper.interval
+    with WorkCount() as work:
+        stepper.plain()
     found.row(
         "a step",
         network=kind,
@@ -55,6 +60,10 @@ def _step_row(
         **{"plain ms": plain * 1e3, "with R1 ms": penalised * 1e3},
         **{"R1 every": stepper.interval, "images/s": batch / mean, "s/kimg": 1000 * mean / batch},
         **memory,
+        operations=work.operations,
+        TFLOP=work.flops / 1e12,
+        **{"GB named": work.bytes / 1e9, "TFLOP/s": work.flops / plain / 1e12},
+        **{"GB named/s": work.bytes / plain / 1e9},
     )
     return mean
 
@@ -63,11 +72,15 @@ def _gib(peak: tuple[int, int] | None) -> float | str:
     return "" if peak is None else peak[0] / GIB
 
 
-def compile(bench: Bench, found: Findings) -> None:
+def eager_and_compiled(bench: Bench, found: Findings) -> None:
     """The same steps as `training.compile` has them: seconds to compile, time and losses against eager."""
     side, batch = bench.sizes[0]
+    started = time.monotonic()
     for precision in ("bf16", "float32"):
         for kind in KINDS:
+            if time.monotonic() - started > COMPILING_SECONDS:
+                found.fact(f"{kind} in {precision}", "left out: the others took their time")
+                continue
             with found.attempt(f"{kind} in {precision}"):
                 _compiled_row(bench, found, kind, side, batch, precision)
 
@@ -185,9 +198,9 @@ def evaluate(bench: Bench, found: Findings) -> None:
                 **{"images/s": count / draw_seconds, "peak GiB": _gib(peak())},
             )
     with found.attempt("random features"):
-        _extractor_rows(bench, found, RandomFeatures(bench.device), count)
+        _extractor_rows(bench, found, RandomFeatures(bench.device))
     with found.attempt("Inception, random weights"):
-        _extractor_rows(bench, found, _unread_inception(bench.device), 16 if bench.toy else count)
+        _extractor_rows(bench, found, _unread_inception(bench.device))
 
 
 def _timed(bench: Bench, work: Any) -> float:
@@ -200,24 +213,16 @@ def _timed(bench: Bench, work: Any) -> float:
     return time.perf_counter() - started
 
 
-def _extractor_rows(
-    bench: Bench, found: Findings, extractor: FeatureExtractor, count: int
-) -> None:
+def _extractor_rows(bench: Bench, found: Findings, extractor: FeatureExtractor) -> None:
     for side, _ in bench.sizes:
         with found.attempt(f"{extractor.name} at {side} px"):
-            size = min(extractor.batch, count)
+            size = 2 if bench.toy else extractor.batch
             shown = (images(size, side, bench.device) * 127.5 + 127.5).to(torch.uint8)
-
-            def work(shown: torch.Tensor = shown) -> None:
-                for _ in range(count // len(shown)):
-                    extractor(shown)
-
-            seconds = _timed(bench, work)
-            done = count // size * size
+            seconds = bench.seconds_each(lambda shown=shown: extractor(shown), seconds=1.0)
             found.row(
                 "extractors",
                 **{"extractor": extractor.name, "px": side, "batch": size},
-                **{"images/s": done / seconds},
+                **{"images/s": size / seconds},
             )
 
 
