@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class DrawnOnCpu(TorchFunctionMode):
-    """While entered, what is drawn from a generator is drawn on the CPU and moved: elsewhere a seed gives other numbers.
+    """While entered, what is drawn from a generator is drawn on the CPU and moved; a seed gives others elsewhere.
 
     Args:
         device: Where the numbers are wanted.
