@@ -56,9 +56,9 @@ def found(tmp_path: Path) -> Findings:
 
 @pytest.fixture
 def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that appears if what a hanging part has started outlives it; parts are in `broken_parts`."""
-    mark = tmp_path / "survived"
-    program = f"import time, pathlib; time.sleep(25); pathlib.Path({str(mark)!r}).touch()"
+    """A file that what a hanging part has started touches for as long as it lives; parts are in `broken_parts`."""
+    mark = tmp_path / "alive"
+    program = f"import time, pathlib\nwhile True:\n  pathlib.Path({str(mark)!r}).touch()\n  time.sleep(0.1)"
     (tmp_path / "broken_parts.py").write_text(f"MARK = {program!r}\n{PARTS}", encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return mark
@@ -66,13 +66,12 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 def test_no_part_stops_the_suite(tmp_path: Path, broken: Path) -> None:
-    parts = [Part(name, f"broken_parts:{name}", 10.0) for name in ("fails", "hangs", "dies")]
+    parts = [Part(name, f"broken_parts:{name}", 1.0) for name in ("fails", "hangs", "dies")]
     parts += [
         Part("endless", "broken_parts:works", 999.0),
         Part("works", "broken_parts:works", 1.0),
     ]
     out = tmp_path / "out"
-    started = time.monotonic()
     report = Suite(parts, Setting("cpu", True, out), minutes=4.0, title="a test").run()["parts"]
     assert {name: part["status"] for name, part in report.items()} == {
         "fails": "failed",
@@ -96,16 +95,17 @@ def test_no_part_stops_the_suite(tmp_path: Path, broken: Path) -> None:
     assert "RuntimeError: of the part" in page
     assert "| endless | no time |" in page
     assert "its last words" in (out / "log.txt").read_text("utf-8")
-    time.sleep(max(0.0, started + 60 - time.monotonic()))
-    assert not broken.exists(), "what a part has started ends with it"
+    touched = broken.stat().st_mtime
+    time.sleep(1)
+    assert broken.stat().st_mtime == touched, "what a part has started ends with it"
 
 
 @pytest.mark.slow
 def test_it_measures_a_cpu_at_toy_size(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "benchmarks/gpu_suite.py", "--device", "cpu", "--toy"]
-    command += ["--minutes", "1.8", "--parts", "environment,launches,nccl", "--out", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=120)
+    command += ["--minutes", "3", "--parts", "environment,launches,nccl", "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=240)
     parts = json.loads((out / "report.json").read_text("utf-8"))["parts"]
     assert {name: part["status"] for name, part in parts.items()} == {
         "environment": "ok",
