@@ -2,21 +2,26 @@
 #   make train                     the demonstration; then look at runs/*/samples
 #   make train DATA=my_images      your own folder or zip; ARGS="--kimg 200" for more flags
 #   make test                      all tests that need neither a GPU nor the internet
+#   make gpu                       measures a GPU in MINUTES=8, and leaves gpu_report/report.md
 #   make lint                      style and types
 
 PYTHON ?= python3
 DATA ?= small_set
 ARGS ?=
+MINUTES ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train test lint
+.PHONY: train test gpu lint
 
 train: $(READY)
 	$(BIN)/adavit train --data "$(DATA)" $(ARGS)
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not gpu and not network" $(ARGS)
+
+gpu: $(READY)
+	$(BIN)/python benchmarks/gpu_suite.py --minutes "$(MINUTES)" $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

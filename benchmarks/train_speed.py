@@ -21,16 +21,16 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
-
-sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
-
+from pathlib import Path
 from typing import Any
+
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from adavit.augment import AugmentPipe, make_pipe
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
@@ -40,6 +40,7 @@ from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.losses import LOSSES, discriminator_loss, generator_loss
 from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
+from benchmarks.work import WorkCount
 
 PROBABILITY = 0.4
 
@@ -129,7 +130,7 @@ def main() -> None:
     print(f"one 3x3 convolution of these channels, float32: {peak:.0f} GFLOP/s")
     work = []
     for step in steps:  # warms up
-        with FlopCount() as count:
+        with WorkCount() as count:
             measure(step, arguments, device)
         work.append(count.flops / (16 * arguments.batch) / 1e9)
     rates: list[list[float]] = [[] for _ in rows]
@@ -209,25 +210,6 @@ def build(
         regularizers=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
     )
     return PassesApart(step, row.interval) if row.apart else step
-
-
-class FlopCount(TorchDispatchMode):
-    """Counts the operations of convolutions and matrix products, by torch's own formulas.
-
-    torch's counter itself follows modules, which second derivatives do not allow.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flops = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        """Calls the operator and adds what it costs."""
-        result = function(*args, **(kwargs or {}))
-        formula = flop_registry.get(function.overloadpacket)
-        if formula is not None:
-            self.flops += formula(*args, **(kwargs or {}), out_val=result)
-        return result
 
 
 def convolution_gflops(arguments: argparse.Namespace, device: torch.device) -> float:

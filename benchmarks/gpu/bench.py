@@ -1,0 +1,204 @@
+"""What the parts of the suite measure with: steps as a run builds them, sizes, and clocks that wait for the device."""
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config, merge
+from adavit.config.run import ResolvedConfig
+from adavit.data import ImageSet, split_images
+from adavit.runtime.devices import keep_freed_memory
+from adavit.training.passes.streams import StepStreams
+from adavit.training.start.build import build_step
+from adavit.training.start.workload import Workload
+from adavit.training.step.adversarial_step import AdversarialStep, StepResult
+
+KINDS = ("resnet", "vit")
+WARM_UP = 3
+SIZES = ((32, 64), (128, 32), (256, 32))
+"""Side in pixels and batch, as an accelerator's settings choose it."""
+TOY_SIZES = ((8, 4), (16, 4), (32, 4))
+TOY: dict[str, dict[str, Any]] = {
+    "generator": {"latent_dim": 16, "style_dim": 16, "channel_base": 512, "channel_max": 16},
+    "resnet": {"channel_base": 512, "channel_max": 16},
+    "vit": {"width": 32, "depth": 1, "heads": 2, "patch": 4},
+}
+"""Networks that a CPU trains in milliseconds."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how large a part measures.
+
+    Attributes:
+        device: Where.
+        toy: Whether networks and images are those of a test.
+        out: Folder of the report, for pictures.
+        ends: When the part has to be done, as `time.monotonic` counts.
+    """
+
+    device: torch.device
+    toy: bool
+    out: Path
+    ends: float
+
+    @classmethod
+    def told(cls, *, device: str, toy: bool, out: str, seconds: float) -> Self:
+        """That of a part which may take so many seconds from now."""
+        if device == "cpu":
+            keep_freed_memory()  # as training does
+        return cls(torch.device(device), toy, Path(out), time.monotonic() + seconds)
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Side and batch of the images."""
+        return TOY_SIZES if self.toy else SIZES
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the part is ended."""
+        return self.ends - time.monotonic()
+
+    def config(
+        self, kind: str, side: int, *layers: dict[str, Any], small: bool = False
+    ) -> ResolvedConfig:
+        """What a run with this discriminator gets on an accelerator, with bgc at p = 0.4 where no layer says else.
+
+        Args:
+            kind: "resnet" or "vit".
+            side: Of the images in pixels.
+            *layers: Over the defaults, weakest first.
+            small: Whether to take networks of a test; they always are on a toy bench.
+        """
+        base: dict[str, Any] = {
+            "data": {"resolution": side},
+            "discriminator": {"kind": kind},
+            "augment": {"mode": "fixed", "p": 0.4, "preset": "bgc"},
+        }
+        if self.toy or small:
+            base = merge(base, {"generator": TOY["generator"], "discriminator": TOY[kind]})
+        return resolve(build_config([base, *layers]), RunFacts(side, 10_000, "cuda"))
+
+    def step(self, config: ResolvedConfig, device: torch.device | None = None) -> AdversarialStep:
+        """A step as a run of this configuration builds it."""
+        workload = Workload(
+            config=config,
+            image_set=noise_images(config.data.resolution),
+            split=split_images(8, subset=None, heldout_fraction=0.0, seed=0),
+            device=device or self.device,
+        )
+        step = build_step(workload)
+        step.pipe.p.fill_(config.augment.p or 0.0)
+        return step
+
+    def synchronise(self) -> None:
+        """Waits until the device has done what it was told."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def seconds_each(self, work: Callable[[], Any], *, seconds: float = 3.0) -> float:
+        """Time of one call in a row of as many as fit into `seconds`, after some that warm up.
+
+        The device is waited for at the end of the row only, as in training.
+        """
+        for _ in range(WARM_UP):
+            work()
+        self.synchronise()
+        started = time.perf_counter()
+        work()
+        self.synchronise()
+        once = time.perf_counter() - started
+        calls = max(1, min(20_000, int((0.1 if self.toy else seconds) / max(once, 1e-6))))
+        started = time.perf_counter()
+        for _ in range(calls):
+            work()
+        self.synchronise()
+        return (time.perf_counter() - started) / calls
+
+    @contextmanager
+    def peak_bytes(self) -> Iterator[Callable[[], tuple[int, int] | None]]:
+        """Gives what asks for the most bytes of tensors, and of the allocator, since; None on a CPU."""
+        cuda = self.device.type == "cuda"
+        gc.collect()
+        if cuda:
+            torch.cuda.synchronize(self.device)
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+        def peak() -> tuple[int, int] | None:
+            if not cuda:
+                return None
+            return (
+                torch.cuda.max_memory_allocated(self.device),
+                torch.cuda.max_memory_reserved(self.device),
+            )
+
+        yield peak
+
+
+class Stepper:
+    """Calls a step on random images.
+
+    Args:
+        step: To call.
+        config: Of it.
+        device: Of its networks.
+    """
+
+    def __init__(self, step: AdversarialStep, config: ResolvedConfig, device: torch.device) -> None:
+        self.step, self.device = step, device
+        self.batch, side = config.training.batch, config.data.resolution
+        self.interval = config.training.r1_interval
+        self.real = images(self.batch, side, device)
+        self.calls = 0
+
+    def plain(self) -> StepResult:
+        """A step in which no regularizer is due."""
+        kept, self.step.regularizers = self.step.regularizers, []
+        try:
+            return self._call(number=1)
+        finally:
+            self.step.regularizers = kept
+
+    def penalised(self) -> StepResult:
+        """A step in which all of them are due."""
+        return self._call(number=0)
+
+    def _call(self, *, number: int) -> StepResult:
+        self.calls += 1
+        streams = StepStreams.at(0, self.calls, self.device)
+        return self.step(self.real, None, images=number * self.batch, streams=streams)
+
+
+def images(batch: int, side: int, device: torch.device) -> Tensor:
+    """Noise [B, 3, S, S] in [-1, 1], the same on every device."""
+    stream = torch.Generator().manual_seed(0)
+    return (torch.rand(batch, 3, side, side, generator=stream) * 2 - 1).to(device)
+
+
+def noise_images(side: int) -> ImageSet:
+    """Eight images of noise that stand for a set."""
+    drawn = np.random.default_rng(0).integers(0, 256, (8, 3, side, side), dtype=np.uint8)
+    return ImageSet("noise", drawn, None, (), "0" * 64, (), "noise", ())
+
+
+def set_float32(precision: str) -> None:
+    """How products and convolutions of float32 are computed on the device: "ieee", or "tf32", which rounds."""
+    backends: Any = torch.backends  # whose types do not know all of the switches
+    backends.cuda.matmul.fp32_precision = precision
+    backends.cudnn.conv.fp32_precision = precision
+
+
+def environment_of(out: Path) -> dict[str, str]:
+    """The surroundings of a program that a part starts: a cache of its own, no questions."""
+    return {**os.environ, "ADAVIT_CACHE": str(out), "PYTHONUNBUFFERED": "1"}

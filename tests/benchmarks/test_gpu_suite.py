@@ -1,0 +1,270 @@
+import importlib
+import json
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.gpu import card, launches, programs
+from benchmarks.gpu.bench import Bench, Stepper
+from benchmarks.gpu.equality import DrawnOnCpu, equal, relative
+from benchmarks.gpu.findings import Findings, as_markdown, read_findings
+from benchmarks.gpu.launches import Trace, covered, place_of
+from benchmarks.gpu.schedule import Part, Setting, Suite
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = """
+import os, subprocess, sys, time
+
+def fails(bench, found):
+    found.fact("before", 1)
+    with found.attempt("the first"):
+        raise ValueError("of the first")
+    raise RuntimeError("of the part")
+
+def hangs(bench, found):
+    found.row("kept", figure=2.5)
+    subprocess.Popen([sys.executable, "-c", MARK])
+    with found.attempt("the long one"):
+        time.sleep(60)
+
+def dies(bench, found):
+    found.fact("before", 3)
+    print("its last words")
+    os._exit(7)
+
+def works(bench, found):
+    found.fact("device", str(bench.device))
+    found.fact("has time", bench.seconds_left > 0)
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(torch.device("cpu"), True, tmp_path, time.monotonic() + 60)
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Findings:
+    return Findings(tmp_path / "found.json")
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that what a hanging part has started touches for as long as it lives; parts are in `broken_parts`."""
+    mark = tmp_path / "alive"
+    program = f"import time, pathlib\nwhile True:\n  pathlib.Path({str(mark)!r}).touch()\n  time.sleep(0.1)"
+    (tmp_path / "broken_parts.py").write_text(f"MARK = {program!r}\n{PARTS}", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return mark
+
+
+@pytest.mark.slow
+def test_no_part_stops_the_suite(tmp_path: Path, broken: Path) -> None:
+    parts = [Part(name, f"broken_parts:{name}", 1.0) for name in ("fails", "hangs", "dies")]
+    parts += [
+        Part("endless", "broken_parts:works", 999.0),
+        Part("works", "broken_parts:works", 1.0),
+    ]
+    out = tmp_path / "out"
+    report = Suite(parts, Setting("cpu", True, out), minutes=4.0, title="a test").run()["parts"]
+    assert {name: part["status"] for name, part in report.items()} == {
+        "fails": "failed",
+        "hangs": "hung",
+        "dies": "failed",
+        "endless": "no time",
+        "works": "ok",
+    }
+    assert report["fails"]["facts"]["before"] == 1
+    assert [each["error"] for each in report["fails"]["failures"]] == [
+        "ValueError: of the first",
+        "RuntimeError: of the part",
+    ]
+    assert report["hangs"]["tables"] == {"kept": [{"figure": 2.5}]}
+    assert "at the long one" in report["hangs"]["reason"]
+    assert report["dies"]["reason"] == "its process ended with 7"
+    assert report["dies"]["output"] == "its last words"
+    assert report["works"]["facts"] == {"device": "cpu", "has time": True}
+    assert json.loads((out / "report.json").read_text("utf-8"))["parts"] == report
+    page = (out / "report.md").read_text("utf-8")
+    assert "RuntimeError: of the part" in page
+    assert "| endless | no time |" in page
+    assert "its last words" in (out / "log.txt").read_text("utf-8")
+    touched = broken.stat().st_mtime
+    time.sleep(1)
+    assert broken.stat().st_mtime == touched, "what a part has started ends with it"
+
+
+@pytest.mark.slow
+def test_it_measures_a_cpu_at_toy_size(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "benchmarks/gpu_suite.py", "--device", "cpu", "--toy"]
+    command += ["--minutes", "3", "--parts", "environment,launches,nccl", "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=240)
+    parts = json.loads((out / "report.json").read_text("utf-8"))["parts"]
+    assert {name: part["status"] for name, part in parts.items()} == {
+        "environment": "ok",
+        "launches": "ok",
+        "nccl": "ok",
+    }
+    assert parts["environment"]["facts"]["torch"] == torch.__version__
+    assert parts["environment"]["facts"]["copy, TB/s read and written"] > 0
+    assert parts["nccl"]["facts"]["largest error of the sum"] == 0
+    steps = parts["launches"]["tables"]["one step"]
+    assert len(steps) == 4
+    assert all(row["operators"] > 1000 for row in steps)
+
+
+def test_an_unknown_part_is_named(tmp_path: Path) -> None:
+    command = [sys.executable, "benchmarks/gpu_suite.py", "--parts", "step,stpe"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "no parts ['stpe'], expected some of environment, equal, step" in ended.stderr
+
+
+def test_every_part_is_there() -> None:
+    from benchmarks.gpu_suite import PARTS as parts
+
+    for part in parts:
+        module, _, function = part.target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function)), part.name
+
+
+def test_what_was_found_is_on_the_disk_while_more_is_measured(found: Findings) -> None:
+    found.row("rates", px=32, rate=1.5)
+    with found.attempt("outer"), found.attempt("inner"):
+        on_disk = read_findings(found.path)
+        assert on_disk["tables"] == {"rates": [{"px": 32, "rate": 1.5}]}
+        assert on_disk["doing"] == ["outer", "inner"]
+        raise ValueError("not this one")
+    (failure,) = read_findings(found.path)["failures"]
+    assert (failure["what"], failure["error"]) == ("inner", "ValueError: not this one")
+
+
+def test_a_page_has_all_columns_of_a_table() -> None:
+    rows: list[dict[str, Any]] = [{"px": 32, "ms": 0.12345}, {"px": 2048, "by": "a|b"}]
+    part = {"status": "ok", "seconds": 2.0, "tables": {"times": rows}, "facts": {"rate": 12345.6}}
+    page = as_markdown({"title": "a card", "parts": {"speed": part}})
+    assert "| px | ms | by |\n|---|---|---|\n| 32 | 0.1235 |  |\n| 2,048 |  | a\\|b |" in page
+    assert "- rate: 12,345.6" in page
+
+
+def test_equal_steps_are_found_equal(bench: Bench, found: Findings) -> None:
+    equal(bench, found)
+    assert found.failures == []
+    (name,) = (name for name in found.tables if name.startswith("largest"))
+    rows = found.tables[name]
+    assert {row["network"] for row in rows} == {"resnet", "vit"}
+    assert {row["statistic"] for row in rows} >= {"loss_generator", "r1", "path_length_penalty"}
+    assert all(row["difference"] == 0 for row in rows)
+    assert all(value for value in found.facts.values())
+
+
+def test_a_difference_is_relative_but_at_zero() -> None:
+    assert relative(2.0, 2.5) == 0.25
+    assert relative(0.0, 1e-9) == pytest.approx(1e-3)
+
+
+def test_drawn_numbers_are_those_of_the_cpu_wherever_they_go() -> None:
+    stream = torch.Generator().manual_seed(3)
+    with DrawnOnCpu(torch.device("meta")):
+        drawn = torch.randn(2, 3, generator=stream, device="meta")
+        plain = torch.zeros(2, device="cpu")
+    assert drawn.device.type == "meta"
+    assert plain.device.type == "cpu"
+    expected = torch.Generator().manual_seed(3)
+    torch.randn(2, 3, generator=expected)
+    assert torch.equal(stream.get_state(), expected.get_state())
+
+
+def test_a_plain_step_has_no_penalty_and_another_has_all(bench: Bench) -> None:
+    config = bench.config("vit", 8, {"training": {"batch": 4}})
+    stepper = Stepper(bench.step(config), config, bench.device)
+    assert "r1" not in stepper.plain().losses
+    assert "r1" in stepper.penalised().losses
+
+
+def test_it_measures_what_a_run_on_an_accelerator_gets(bench: Bench) -> None:
+    full = Bench(bench.device, False, bench.out, bench.ends).config("resnet", 32)
+    assert (full.generator.channel_max, full.training.batch) == (512, 64)
+    assert (full.training.precision, full.augment.p) == ("bf16", 0.4)
+
+
+@pytest.mark.parametrize("ways", [card.UPSAMPLE, card.DOWNSAMPLE, card.SMOOTH])
+def test_all_ways_of_a_filter_agree(ways: card.Ways) -> None:
+    images = torch.randn(2, 3, 8, 8)
+    expected, *others = (way(images) for way in ways.values())
+    for other in others:
+        torch.testing.assert_close(other, expected)
+
+
+def test_a_trace_is_counted() -> None:
+    def event(category: str, name: str, start: float, length: float) -> dict[str, Any]:
+        return {"ph": "X", "cat": category, "name": name, "ts": start, "dur": length}
+
+    trace = Trace.of(
+        [
+            event("kernel", "fast", 0, 10),
+            event("kernel", "slow", 5, 30),
+            event("kernel", "fast", 100, 10),
+            event("gpu_memcpy", "Memcpy DtoH (Device -> Pageable)", 105, 10),
+            event("gpu_user_annotation", "a step", 0, 999),
+            event("cuda_runtime", "cudaLaunchKernel", 0, 1),
+            event("cuda_runtime", "cudaStreamSynchronize", 0, 1),
+            event("cpu_op", "aten::_local_scalar_dense", 0, 1),
+            event("cpu_op", "aten::add", 0, 1),
+            {"ph": "s", "cat": "ac2g", "name": "ac2g", "ts": 0},
+        ]
+    )
+    assert (trace.kernels, trace.operators, trace.reads) == (3, 2, 1)
+    assert trace.copies == {"Memcpy DtoH (Device -> Pageable)": 1}
+    assert trace.calls == {"cudaLaunchKernel": 1, "cudaStreamSynchronize": 1}
+    assert trace.busy_ms == pytest.approx((35 + 15) / 1e3)
+    assert trace.top == [("slow", 1, 0.03), ("fast", 2, 0.02)]
+
+
+def test_overlaps_count_once() -> None:
+    assert covered([(5.0, 7.0), (0.0, 4.0), (1.0, 2.0), (3.0, 6.0)]) == 7.0
+    assert covered([]) == 0.0
+
+
+def test_waits_are_told_with_their_line(
+    bench: Bench, found: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[str] = []
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", modes.append)
+
+    def work() -> None:
+        warnings.warn("called a synchronizing CUDA operation (Triggered internally)", stacklevel=1)
+        warnings.warn("of something else", stacklevel=1)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the calls that warm up
+        launches._waits(bench, found, "a step", work)
+    assert modes == ["warn", "default"]
+    (row,) = found.tables["waits of a step"]
+    assert row["per step"] == 1
+    line = work.__code__.co_firstlineno + 1
+    assert row["place"].endswith(f"tests/benchmarks/test_gpu_suite.py:{line} work")
+
+
+def test_a_place_names_the_line_of_ours_that_called_another() -> None:
+    import traceback
+
+    frames = [
+        traceback.FrameSummary(str(ROOT / "adavit/training/trainer.py"), 5, "run"),
+        traceback.FrameSummary("/lib/torch/optim/adam.py", 7, "step"),
+    ]
+    assert place_of(frames) == "adavit/training/trainer.py:5 run > (torch/optim/adam.py:7 step)"
+    assert place_of(frames[1:]) == "not in a line of ours"
+
+
+def test_a_run_is_asked_to_end() -> None:
+    program = "import signal, sys, time; signal.signal(2, lambda *_: sys.exit(130)); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", program])
+    assert programs._ended(process, 1.0) == 130
