@@ -140,7 +140,9 @@ def weights_of(step: AdversarialStep) -> dict[str, Tensor]:
 
 def whole(values: dict[str, Tensor], network: str) -> Tensor:
     """All values of one network as one vector."""
-    return torch.cat([value.flatten() for name, value in values.items() if name.startswith(network)])
+    return torch.cat(
+        [value.flatten() for name, value in values.items() if name.startswith(network)]
+    )
 
 
 def deviations(found: Trace, expected: Trace) -> dict[str, float]:

@@ -145,4 +145,4 @@ def test_the_published_transformer(
         section: {key: transformer if value == "" else value for key, value in keys.items()}
         for section, keys in PUBLISHED[use].items()
     }
-    check(device, record_property, layer, steps=2)
+    check(device, record_property, layer, steps=1)
