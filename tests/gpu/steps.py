@@ -14,7 +14,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.training.objectives.build import build_extras
 from adavit.training.passes.streams import StepStreams
-from adavit.training.start.build import build_step, first_step, read_start
+from adavit.training.start.build import first_step, read_start
 from adavit.training.step.adversarial_step import AdversarialStep
 
 Layer = dict[str, dict[str, Any]]

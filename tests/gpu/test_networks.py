@@ -1,7 +1,6 @@
 """Training steps of every network: the device learns what the CPU learns."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
