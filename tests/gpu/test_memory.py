@@ -1,0 +1,128 @@
+"""Out of memory on the device: one line, exit code 1, and what was written is good."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adavit.data import BatchSampler
+from adavit.data.image_set import ImageSet
+from tests.adavit.conftest import draw_pictures
+from tests.gpu.commands import run, succeed, within
+
+pytestmark = pytest.mark.gpu
+
+ROOT = Path(__file__).parents[2]
+TINY = "--preset smoke --batch 8 --kimg 0.016 --fakes 20".split()
+LARGE = "--resolution 64 --batch 64 --kimg 1 --extractor random --fakes 20".split()
+WIDE = "--set generator.channel_base=16384 --set generator.channel_max=256".split()
+
+
+@pytest.fixture(autouse=True)
+def cuda(device: torch.device) -> None:
+    if device.type != "cuda":
+        pytest.skip("only CUDA's memory can be limited")
+
+
+@contextmanager
+def limited(megabytes: float) -> Iterator[None]:
+    """Lets this process take no more than that beyond what it holds."""
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    held = torch.cuda.memory_reserved(0)
+    torch.cuda.set_per_process_memory_fraction((held + megabytes * 2**20) / total, 0)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, 0)
+        torch.cuda.empty_cache()
+
+
+@pytest.fixture(scope="module")
+def folder(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, and a run of two steps."""
+    folder = tmp_path_factory.mktemp("memory")
+    draw_pictures(folder / "pictures")
+    with within(folder):
+        succeed(
+            *("train", "--data", "pictures", *TINY, "--device", device.type, "--out", "run"),
+        )
+    return folder
+
+
+def check_line(code: int, text: str) -> None:
+    errors = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert code == 1, text
+    assert len(errors) == 1, text
+    assert "out of memory" in errors[0]
+    assert "Traceback" not in text
+
+
+def test_of_a_program(folder: Path) -> None:
+    script = (
+        "import sys, torch\n"
+        "total = torch.cuda.get_device_properties(0).total_memory\n"
+        "torch.cuda.set_per_process_memory_fraction(400 * 2**20 / total)\n"
+        "from adavit.cli.main import main\n"
+        "main()\n"
+    )
+    words = ["train", "--data", str(folder / "pictures"), "--out", "large", *LARGE, *WIDE]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *words, "--device", "cuda"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    check_line(ended.returncode, ended.stdout + ended.stderr)
+
+
+@pytest.mark.parametrize("megabytes", [4, 300], ids=["of the networks", "of a step"])
+def test_of_training(folder: Path, megabytes: float) -> None:
+    with limited(megabytes):
+        ended = run(
+            *("train", "--data", folder / "pictures", "--out", "large", "--device", "cuda"),
+            *(*LARGE, *WIDE),
+        )
+    check_line(ended.code, ended.text)
+
+
+def test_of_a_run_that_goes_on(folder: Path) -> None:
+    before = (folder / "run/checkpoint.pt").read_bytes()
+    with limited(0):
+        ended = run("train", "--resume", folder / "run", "--kimg", "0.032", "--device", "cuda")
+    check_line(ended.code, ended.text)
+    assert (folder / "run/checkpoint.pt").read_bytes() == before
+    assert "start a new run" not in ended.text
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["generate RUN --seeds 0-3 --out drawn", "evaluate RUN --extractor random --fakes 20"],
+    ids=["generate", "evaluate"],
+)
+def test_of_other_commands(folder: Path, command: str) -> None:
+    words = [str(folder / "run") if word == "RUN" else word for word in command.split()]
+    with limited(0):
+        ended = run(*words, "--device", "cuda")
+    check_line(ended.code, ended.text)
+
+
+def test_images_that_do_not_fit_are_read_from_the_disk(device: torch.device) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 3, 128, 128), np.uint8)
+    image_set = ImageSet("drawn", pixels, None, (), "", (), "", ())
+    with limited(10):
+        sampler, expected = (
+            BatchSampler(image_set, np.arange(400), seed=0, purpose="data", device=where)
+            for where in (device, torch.device("cpu"))
+        )
+        assert sampler._resident is None
+        images, _ = sampler.batch(0, 4)
+    assert images.device.type == device.type
+    assert torch.equal(images.cpu(), expected.batch(0, 4)[0])

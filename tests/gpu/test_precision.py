@@ -1,0 +1,109 @@
+"""Training steps where the device rounds, and twice the same ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tests.gpu.steps import RESNET, Layer, deviations, trained, whole
+from tests.gpu.test_networks import LIMITS
+
+pytestmark = pytest.mark.gpu
+
+CPU = torch.device("cpu")
+NETWORKS: dict[str, dict[str, Any]] = {
+    "vit": {},
+    "axial": {"attention": "axial", "stem": "conv"},
+    "l2": {"attention": "l2", "weight_constraint": "isn"},
+    "resnet": RESNET,
+    "r3gan": {**RESNET, "form": "r3gan", "minibatch_std_group": 0},
+    "chain": {**RESNET, "normalization": "chain"},
+}
+
+
+@pytest.mark.usefixtures("same_draws")
+@pytest.mark.parametrize("discriminator", NETWORKS.values(), ids=NETWORKS)
+def test_gradients_in_bfloat16_point_where_those_in_float32_do(
+    device: torch.device, record_property: Callable[..., None], discriminator: dict[str, Any]
+) -> None:
+    """Lists of what autocast casts differ by device, so the CPU's own bfloat16 is the measure of how near that is."""
+    layer: Layer = {"discriminator": discriminator}
+    exact = trained(CPU, layer, steps=2)
+    rough: Layer = {"training": {"precision": "bf16"}}
+    angles: dict[str, dict[str, float]] = {}
+    for where in (CPU, device):
+        trace = trained(where, layer, rough, steps=2)
+        angles[str(where)] = {
+            network: float(
+                torch.cosine_similarity(
+                    whole(trace.gradients, network), whole(exact.gradients, network), dim=0
+                )
+            )
+            for network in "GD"
+        }
+        for name, value in exact.losses[0].items():
+            if name.startswith(("loss", "logits")):
+                assert trace.losses[0][name] == pytest.approx(value, rel=0.05, abs=0.05), name
+    record_property("cosines", str(angles))
+    for network, cosine in angles[str(device)].items():
+        assert cosine > min(0.98, angles[str(CPU)][network] - 0.05), angles
+
+
+@pytest.mark.usefixtures("same_draws")
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_what_a_device_rounds_unasked_is_little(
+    device: torch.device, record_property: Callable[..., None], kind: str
+) -> None:
+    """TF32 of convolutions, which is torch's default."""
+    layer: Layer = {"discriminator": RESNET if kind == "resnet" else {"stem": "conv"}}
+    apart = deviations(trained(device, layer), trained(CPU, layer))
+    record_property("apart", str(apart))
+    assert apart["first"] < 0.02
+    assert apart["gradient"] < 0.1
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_the_same_steps_again(
+    device: torch.device, record_property: Callable[..., None], kind: str
+) -> None:
+    """With the device's own draws; its sums may come in another order."""
+    layer: Layer = {"discriminator": RESNET} if kind == "resnet" else {}
+    first, second = trained(device, layer), trained(device, layer)
+    same = all(torch.equal(second.weights[name], value) for name, value in first.weights.items())
+    apart = deviations(first, second)
+    record_property("same bits", str(same))
+    record_property("apart", str(apart))
+    assert all(apart[name] <= limit for name, limit in LIMITS.items()), apart
+    if device.type != "cuda":
+        assert same
+
+
+@pytest.mark.usefixtures("float32")
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_steps_with_the_devices_own_draws_are_like_those_of_the_cpu(
+    device: torch.device, record_property: Callable[..., None], kind: str
+) -> None:
+    """Other numbers of the same distributions: losses are alike, to what eight images tell."""
+    layer: Layer = {"discriminator": RESNET} if kind == "resnet" else {}
+    found, expected = (trained(where, layer).losses[0] for where in (device, CPU))
+    record_property("losses", f"{found} {expected}")
+    for name in ("loss_generator", "loss_discriminator"):
+        assert found[name] == pytest.approx(expected[name], rel=0.5), name
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("same_draws")
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_a_compiled_discriminator(
+    device: torch.device, record_property: Callable[..., None], kind: str
+) -> None:
+    torch._dynamo.reset()
+    layer: Layer = {"discriminator": RESNET} if kind == "resnet" else {}
+    compiled = trained(device, layer, {"training": {"compile": True}}, steps=2)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    apart = deviations(compiled, trained(device, layer, steps=2))
+    record_property("apart", str(apart))
+    assert apart["first"] < 0.02
+    assert apart["gradient"] < 0.1
