@@ -1,7 +1,5 @@
 """Frozen transformers whose tokens a ViT discriminator learns to predict: torchvision's `vit_b_16`, and timm's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -10,12 +8,12 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.architectures import Tap
-from adavit.features.choice import LIBRARIES, PretrainedNetwork, find_network
+from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.ground import on_ground
+from adavit.features.names import NamedBy, parted
 from adavit.features.network import FrozenNetwork
-from adavit.features.published_vit import NamedBy, read_published_trunk
-from adavit.features.timm_networks import TimmMaps
-from adavit.features.weights import OTHERWISE, Weights
+from adavit.features.published_vit import read_published_trunk
+from adavit.features.timm_networks import Timm, TimmMaps
 from adavit.models.published_vit import SIZES, is_of_library
 
 SETTING = "training.distill_network"
@@ -49,24 +47,30 @@ class FoundTeacher(Protocol):
         ...
 
 
-def find_transformer(requested: str) -> FoundTeacher:
+def find_transformer(requested: str, named_by: NamedBy = NAMED_BY) -> FoundTeacher:
     """Looks for what `training.distill_network` names.
 
     Args:
-        requested: Its value, "LIBRARY:NAME" or "LIBRARY:NAME:FILE".
+        requested: Its value.
+        named_by: How messages name the setting.
 
     Raises:
         UserError: If it is no network with a class token, or its weights cannot be had.
     """
     if is_of_library(requested):
-        return read_published_trunk(requested, NAMED_BY)
-    class_token = _class_token(requested.split(":")[1])
-    with _in_words_of_the_setting():
-        return TimmTransformer(find_network(requested), class_token)
+        return read_published_trunk(requested, named_by)
+    class_token = _class_token(requested, named_by)
+    found = find_network(requested, named_by)
+    found.check()
+    return TimmTransformer(found, class_token)
 
 
-def transformer_width(requested: str) -> int:
+def transformer_width(requested: str, named_by: NamedBy = NAMED_BY) -> int:
     """Features of the tokens of what `training.distill_network` names; its weights need not be there.
+
+    Args:
+        requested: Its value.
+        named_by: How messages name the setting.
 
     Raises:
         UserError: If it is no network with a class token.
@@ -74,7 +78,7 @@ def transformer_width(requested: str) -> int:
     if is_of_library(requested):
         width: int = SIZES["width"]
         return width
-    return _class_token(requested.split(":")[1]).channels
+    return _class_token(requested, named_by).channels
 
 
 @dataclass(frozen=True)
@@ -103,21 +107,15 @@ class TimmTransformer:
         """See `FoundTeacher`."""
         known, name = self.found.architecture, self.found.name
         assert known.patch is not None
-        with _in_words_of_the_setting():
-            weights = Weights.read(
-                self.found.file,
-                f"--features {self.found.requested}",
-                f"the weights of timm's {name}",
-            )
-            network = FrozenNetwork(
-                name,
-                side=known.patch * (resolution // patch),
-                taps=(self.class_token,),
-                mean=known.mean,
-                std=known.std,
-                library=self.found.library,
-                weights=weights,
-            )
+        network = FrozenNetwork(
+            name,
+            side=known.patch * (resolution // patch),
+            taps=(self.class_token,),
+            mean=known.mean,
+            std=known.std,
+            library=self.found.library,
+            weights=self.found.weights,
+        )
         return TimmTeacher(network)
 
 
@@ -139,24 +137,11 @@ class TimmTeacher(nn.Module):
         return maps.tokens(self.network.normalised(on_ground(images, None)))
 
 
-def _class_token(name: str) -> Tap:
-    with _in_words_of_the_setting():
-        found = LIBRARIES["timm"].architecture(name).class_token
+def _class_token(requested: str, named_by: NamedBy) -> Tap:
+    found = Timm(named_by).architecture(parted(requested).network).class_token
     if found is None:
         raise UserError(
-            f"{SETTING} names timm's {name}, which has no class token, expected a transformer with"
-            " one, for example timm:vit_small_patch14_dinov2. Name such a one, or"
-            f" {NAMED_BY.otherwise}."
+            f"{named_by.setting}{requested} has no class token, expected a transformer with one, for"
+            f" example timm:vit_small_patch14_dinov2. Name such a one, or {named_by.otherwise}."
         )
     return found
-
-
-@contextmanager
-def _in_words_of_the_setting() -> Iterator[None]:
-    """Errors of `--features`, with the name and the remedy of the setting that is meant."""
-    try:
-        yield
-    except UserError as error:
-        said = str(error).replace(OTHERWISE, NAMED_BY.otherwise)
-        said = said.replace("--features names ", f"{SETTING} names ")
-        raise UserError(said.replace("--features ", NAMED_BY.setting)) from error
