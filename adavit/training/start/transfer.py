@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
@@ -28,6 +29,8 @@ GRID = "grid"
 """Not a tensor of the network: rows and columns of the patches."""
 
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
+_WITHIN = "critic."
+"""Begins the names of the heads of a `ProjectedDiscriminator`."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class TransferSource:
 
     Attributes:
         networks: States by name: generator, discriminator, average, and "features", the heads on frozen
-            features, of a run that has some. Learned positions of a ViT come with the grid of patches that they
+            features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a ViT come with the grid of patches that they
             are of, as `GRID` of the discriminator.
         critic_saw: Name and digest of the network that these heads are trained on; empty without them.
         seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
@@ -76,6 +79,13 @@ def read_source(path: Path) -> TransferSource:
                 " one. Name a run that adavit train has made."
             )
         networks[name] = tensors
+    within = {
+        name.removeprefix(_WITHIN): value
+        for name, value in networks["discriminator"].items()
+        if name.startswith(_WITHIN)
+    }
+    if within:
+        networks["features"] = within
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
     config = mapping(state.get("config"))
     seen = networks_seen(config)
@@ -125,9 +135,11 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
     Raises:
         UserError: If nothing fits, or not all that is frozen.
     """
+    discriminator = step.discriminator
+    projected = isinstance(discriminator, ProjectedDiscriminator)
     targets: dict[str, nn.Module] = {
         "generator": step.generator,
-        "discriminator": step.discriminator,
+        **({} if projected else {"discriminator": discriminator}),
         "average": step.average.module,
     }
     loaded = {name: _load(name, target, source.networks[name]) for name, target in targets.items()}
@@ -136,16 +148,20 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
             "training.transfer names a run of which nothing fits these networks. Use the sizes in"
             " its config.yaml, or leave --transfer out."
         )
-    check_frozen(step.discriminator, loaded["discriminator"][0], "the run to start from")
+    if not projected:
+        check_frozen(discriminator, loaded["discriminator"][0], "the run to start from")
     warning = [f"Warning: {source.warning}"] if source.warning else []
     return [*warning, *(text for _, text in loaded.values()), *_heads(step, source, critic_sees)]
 
 
 def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> list[str]:
     """Takes over heads that were trained on the same maps; a line about it, where the step has some."""
-    if step.features is None:
+    if isinstance(step.discriminator, ProjectedDiscriminator):
+        critic = step.discriminator.critic
+    elif step.features is not None:
+        critic = step.features.critic
+    else:
         return []
-    critic = step.features.critic
     offered = source.networks.get("features", {})
     if not offered:
         reason = "the run to start from has none"
