@@ -6,6 +6,7 @@ counted from 4 pixels up, as those of the generator are.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,8 +40,8 @@ class TransferSource:
 
     Attributes:
         networks: States by name: generator, discriminator, average, and "features", the heads on frozen
-            features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a ViT come with the grid of patches that they
-            are of, as `GRID` of the discriminator.
+            features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a
+            ViT come with the grid of patches that they are of, as `GRID` of the discriminator.
         critic_saw: Name and digest of the network that these heads are trained on; empty without them.
         seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
         warning: That they are of an older checkpoint, and why; empty if of the newest.
@@ -193,13 +194,18 @@ def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[
 def _left_out(
     wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], fitting: set[str]
 ) -> list[str]:
-    """What does not fit and why; a layer of which nothing fits is named once."""
+    """What does not fit and why; a layer of which nothing fits is named once, and what all layers of a kind lack."""
     partly = {prefix for key in fitting for prefix in _prefixes(key)}
+    absent = {key for key in wanted if key not in offered and _parent(key) in partly}
+    layers = Counter(key.rpartition(".")[2] for key in absent)
     reasons: dict[str, str] = {}
     for key, value in wanted.items():
         if key not in fitting:
             name = next(prefix for prefix in _prefixes(key) if prefix not in partly)
-            if key not in offered:
+            part = key.rpartition(".")[2]
+            if key in absent and layers[part] > 1:
+                reasons.setdefault(f"*.{part}", f"{part} of {layers[part]} layers (not there)")
+            elif key not in offered:
                 reasons.setdefault(name, f"{name} (not there)")
             elif name == key:
                 shapes = f"{list(value.shape)} (there {list(offered[key].shape)})"
@@ -207,6 +213,10 @@ def _left_out(
             else:
                 reasons.setdefault(name, f"{name} (other shapes)")
     return list(reasons.values())
+
+
+def _parent(key: str) -> str:
+    return key.rpartition(".")[0]
 
 
 def _prefixes(key: str) -> list[str]:
