@@ -96,20 +96,22 @@ class PublishedTeacher(nn.Module):
     It sees them as `fitted_state` says; RGBA on a grey ground.
 
     Args:
-        trunk: Its weights.
+        trunk: Its weights. None: none, on torch's device "meta".
         resolution: Side of the images in pixels.
         image_channels: Their channels: 1, 3 or 4.
         patch: Side of a patch in pixels; divides the resolution.
     """
 
     def __init__(
-        self, trunk: PublishedTrunk, *, resolution: int, image_channels: int, patch: int
+        self, trunk: PublishedTrunk | None, *, resolution: int, image_channels: int, patch: int
     ) -> None:
         super().__init__()
         with torch.device("meta"):  # no weights are drawn that are not kept
             encoder = _encoder(resolution, patch, min(image_channels, 3))
-        self.encoder = encoder.to_empty(device="cpu")
-        load_torchvision_weights(self.encoder, trunk.weights, **_COLOURS)
+        self.encoder = encoder
+        if trunk is not None:
+            self.encoder.to_empty(device="cpu")
+            load_torchvision_weights(self.encoder, trunk.weights, **_COLOURS)
         self.requires_grad_(False)
 
     @torch.no_grad()

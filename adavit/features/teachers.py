@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.features.architectures import Tap
+from adavit.features.architectures import Architecture, Tap
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.ground import on_ground
 from adavit.features.names import NamedBy, parted
 from adavit.features.network import FrozenNetwork
-from adavit.features.published_vit import read_published_trunk
+from adavit.features.published_vit import PublishedTeacher, read_published_trunk
 from adavit.features.timm_networks import Timm, TimmMaps
 from adavit.models.published_vit import SIZES, is_of_library
 
@@ -81,6 +81,28 @@ def transformer_width(requested: str, named_by: NamedBy = NAMED_BY) -> int:
     return _class_token(requested, named_by).channels
 
 
+def unread_teacher(
+    requested: str, *, resolution: int, image_channels: int, patch: int
+) -> nn.Module:
+    """What `FoundTeacher.teacher` returns, without the file of its weights: for torch's device "meta", entered.
+
+    Args:
+        requested: The value of `training.distill_network`.
+        resolution: As for `FoundTeacher.teacher`.
+        image_channels: Likewise.
+        patch: Likewise.
+
+    Raises:
+        UserError: If it is no network with a class token.
+    """
+    if is_of_library(requested):
+        shape = {"resolution": resolution, "image_channels": image_channels, "patch": patch}
+        return PublishedTeacher(None, **shape)
+    token, library, name = _class_token(requested, NAMED_BY), Timm(NAMED_BY), parted(requested)[1]
+    side = _side(library.architecture(name), resolution // patch)
+    return TimmTeacher(FrozenNetwork(name, side=side, taps=(token,), library=library))
+
+
 @dataclass(frozen=True)
 class TimmTransformer:
     """A transformer of timm.
@@ -105,18 +127,11 @@ class TimmTransformer:
 
     def teacher(self, *, resolution: int, image_channels: int, patch: int) -> "TimmTeacher":
         """See `FoundTeacher`."""
-        known, name = self.found.architecture, self.found.name
-        assert known.patch is not None
-        network = FrozenNetwork(
-            name,
-            side=known.patch * (resolution // patch),
-            taps=(self.class_token,),
-            mean=known.mean,
-            std=known.std,
-            library=self.found.library,
-            weights=self.found.weights,
-        )
-        return TimmTeacher(network)
+        found = self.found
+        side = _side(found.architecture, resolution // patch)
+        colours = {"mean": found.architecture.mean, "std": found.architecture.std}
+        taps, given = (self.class_token,), {"library": found.library, "weights": found.weights}
+        return TimmTeacher(FrozenNetwork(found.name, side=side, taps=taps, **colours, **given))
 
 
 class TimmTeacher(nn.Module):
@@ -135,6 +150,12 @@ class TimmTeacher(nn.Module):
         """Tokens [B, 1 + N, C], the class token first, of images [B, C, H, W] in [-1, 1]."""
         maps = cast(TimmMaps, self.network.network)
         return maps.tokens(self.network.normalised(on_ground(images, None)))
+
+
+def _side(known: Architecture, patches: int) -> int:
+    """Side of images, in pixels, that have so many patches a side."""
+    assert known.patch is not None
+    return known.patch * patches
 
 
 def _class_token(requested: str, named_by: NamedBy) -> Tap:
