@@ -3,6 +3,7 @@
     python benchmarks/step_memory.py                     table of discriminators, sizes and batches
     python benchmarks/step_memory.py resnet 128 8 0      one row: discriminator, side, batch, weight of the path length
 
+A discriminator that is taught is a vit that learns the tokens of torchvision's vit_b_16.
 Each row is a fresh process: three steps with everything due (R1, and the path length where it has a weight), after
 one of tiny networks that loads the libraries. Measured is by how much the high-water mark of the resident set rises.
 `formula` is the lower bound that is known at a glance, `said` what check_memory says when that is near.
@@ -19,8 +20,10 @@ import torch
 from adavit.build.augmentation import build_pipe
 from adavit.build.networks import build_networks
 from adavit.config.auto import RunFacts, resolve
+from adavit.config.discriminator import ViTConfig
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
+from adavit.features.teachers import unread_teacher
 from adavit.runtime.devices import keep_freed_memory
 from adavit.training.objectives.build import build_extras
 from adavit.training.objectives.losses import LOSSES
@@ -33,6 +36,7 @@ ROWS = [
     *[(kind, side, batch, 0) for kind in ("resnet", "vit") for side in (32, 64) for batch in (4, 32)],
     *[(kind, side, batch, 0) for kind in ("resnet", "vit") for side, batch in ((128, 4), (128, 16), (256, 4))],
     *[("resnet", 64, 16, 2), ("resnet", 128, 8, 2)],
+    *[("taught", side, batch, 0) for side, batch in ((32, 4), (32, 32), (64, 16))],
 ]  # fmt: skip
 
 
@@ -49,8 +53,12 @@ def configured(
     layer = {
         "generator": generator or {},
         "data": {"resolution": side},
-        "discriminator": {"kind": kind, **(discriminator or {})},
-        "training": {"batch": batch, "path_length": path_length},
+        "discriminator": {"kind": "vit" if kind == "taught" else kind, **(discriminator or {})},
+        "training": {
+            "batch": batch,
+            "path_length": path_length,
+            "distill_weight": kind == "taught",
+        },
         "augment": {"mode": "fixed", "p": 0.5},
     }
     return resolve(build_config([layer]), RunFacts(side, 100, "cpu"))
@@ -61,6 +69,12 @@ def train(config: ResolvedConfig, steps: int) -> None:
     training, side = config.training, config.data.resolution
     networks = build_networks(config, image_channels=3, num_classes=0)
     generator, discriminator = (net.to(memory_format=torch.channels_last) for net in networks)
+    teacher = None
+    if training.distill_weight and isinstance(config.discriminator, ViTConfig):
+        shape = {"resolution": side, "image_channels": 3, "patch": config.discriminator.patch}
+        teacher = unread_teacher(training.distill_network, **shape).to_empty(device="cpu")
+        for weight in teacher.parameters():
+            weight.data.zero_()  # memory that nobody has written to is not there
     step = AdversarialStep(
         generator=generator,
         discriminator=discriminator,
@@ -74,7 +88,7 @@ def train(config: ResolvedConfig, steps: int) -> None:
         autocast=None,
         compiled=False,
         loss=LOSSES[training.loss],
-        **build_extras(training, epoch_images=100, coarse=False),
+        **build_extras(training, epoch_images=100, coarse=False, teacher=teacher),
     )
     step.pipe.p.fill_(0.5)
     for number in range(steps):
@@ -94,10 +108,11 @@ def measure(kind: str, side: int, batch: int, path_length: float) -> str:
     small = {"channel_base": 64, "channel_max": 4, "latent_dim": 8, "style_dim": 8}
     narrow = (
         {"width": 16, "heads": 1, "depth": 1}
-        if kind == "vit"
+        if kind in ("vit", "taught")
         else {"channel_base": 64, "channel_max": 4}
     )
-    train(configured(kind, 16, 2, 2.0, generator=small, discriminator=narrow), 1)
+    first = "vit" if kind == "taught" else kind  # the memory of a teacher would be kept
+    train(configured(first, 16, 2, 2.0, generator=small, discriminator=narrow), 1)
     before, config = megabytes("VmRSS"), configured(kind, side, batch, path_length)
     train(config, 3)
     measured = megabytes("VmHWM") - before

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from adavit.config.section import MOST, ConfigModel, auto, rule
+from adavit.features.names import FEATURES, check_network_name
 from adavit.models.limits import LARGEST_WIDTH
 
 
@@ -54,6 +55,11 @@ class FeaturesConfig(ConfigModel):
     seen: tuple[str, ...] = Field(())
     """Networks trained on other images that the discriminator has seen through, and sha256 of their weights; those
     of the run it started from too. Filled in by the run: figures in related features flatter it."""
+
+    @rule("network")
+    def _network_is_known(self) -> None:
+        if self.network is not None:
+            check_network_name("features.network", self.network, otherwise=FEATURES.otherwise)
 
     @rule("std")
     def _deviations_are_positive(self) -> None:

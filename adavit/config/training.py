@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from adavit.config.section import MOST, ConfigModel, UserPath, UserSource, auto, rule
+from adavit.features.names import check_network_name, parted
 from adavit.models.limits import LARGEST_WIDTH
 from adavit.models.published_vit import PUBLISHED_VIT, check_name, is_of_library
 
@@ -175,9 +176,15 @@ class TrainingConfig(ConfigModel):
     def _networks_of_torchvision_are_transformers(self) -> None:
         if self.init_discriminator is not None and is_of_library(self.init_discriminator):
             check_name("training.init_discriminator", self.init_discriminator)
-        if not self.distill_network.startswith("timm:"):
-            also = ", or timm:NAME or timm:NAME:FILE"
-            check_name("training.distill_network", self.distill_network, or_else=also)
+        key, teacher = "training.distill_network", self.distill_network
+        if parted(teacher).library == "timm":
+            otherwise, networks = (
+                "leave training.distill_weight out",
+                [parted(PUBLISHED_VIT).network],
+            )
+            check_network_name(key, teacher, otherwise=otherwise, networks=networks)
+        else:
+            check_name(key, teacher, or_else=", or timm:NAME or timm:NAME:FILE")
 
     @rule("lecam", "loss")
     def _lecam_needs_a_level(self) -> None:

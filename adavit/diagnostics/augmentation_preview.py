@@ -13,7 +13,7 @@ from torch import Tensor
 from adavit.augment import AugmentPipe, Pipe
 from adavit.augment.diffaug import POLICIES, DiffAugment
 from adavit.augment.pipeline import GROUPS
-from adavit.augment.presets import DIFFAUG
+from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 from adavit.build.augmentation import build_pipe, extra_operation, single_operation
 from adavit.config.augment import AugmentConfig
@@ -94,7 +94,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     rows = preview_rows(augment, p=p)
     labels = [row.label for row in rows]
     sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2], labels=labels)
-    sheet.line(_title(images, augment.preset, len(rows)))
+    sheet.line(_title(images, named_operations(augment), len(rows)))
     sheet.heads(["", "original", *(f"{quantile:.0%}" for quantile in QUANTILES)])
     for index, row in enumerate(rows):
         image = _signed(images, order[index % len(order) : index % len(order) + 1])
@@ -134,10 +134,18 @@ def preview_rows(augment: AugmentConfig, *, p: float) -> list[PreviewRow]:
     ] + extra
 
 
-def _title(images: ImageSet, preset: str, operations: int) -> str:
+def named_operations(augment: AugmentConfig) -> str:
+    """The preset and the operations that are switched on beside it: "bgc + diffusion"."""
+    preset = augment.preset
+    of_preset = OPERATIONS if preset == DIFFAUG else preset_multipliers(preset)
+    added = [name for name in OPERATIONS if getattr(augment, name) and name not in of_preset]
+    return " + ".join([preset, *added])
+
+
+def _title(images: ImageSet, named: str, operations: int) -> str:
     side = images.images.shape[2]
     return (
-        f"{preset}: {operations} operations on {images.name}, {side} x {side} px"
+        f"{named}: {operations} operations on {images.name}, {side} x {side} px"
         f"{'; each alone, at quantiles of its strength' if operations else ''}"
     )
 

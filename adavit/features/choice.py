@@ -1,23 +1,25 @@
-"""`--features`: from a name to a frozen network with its weights, and to what records say of it."""
+"""From a name to a frozen network with its weights, and to what records say of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from adavit.errors import UserError
-from adavit.features.architectures import ARCHITECTURES, Architecture, Tap
+from adavit.features.architectures import Architecture, Tap
 from adavit.features.heads import LOGIT_KERNEL
 from adavit.features.library import Library
+from adavit.features.names import FEATURES, NamedBy, parted
 from adavit.features.network import FrozenNetwork
 from adavit.features.timm_networks import Timm
 from adavit.features.torchvision_networks import Torchvision
-from adavit.features.weights import OTHERWISE, Weights
+from adavit.features.weights import Weights
 from adavit.metrics.extractors.weight_files import HashedFile
 from adavit.runtime.paths import expand_home
-from adavit.runtime.wording import did_you_mean
 
-LIBRARIES: dict[str, Library] = {library.name: library for library in (Torchvision(), Timm())}
+LIBRARIES: dict[str, Callable[[NamedBy], Library]] = {
+    library.name: library for library in (Torchvision, Timm)
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,16 @@ class PretrainedNetwork:
     def architecture(self) -> Architecture:
         """What is known of it before it is built."""
         return self.library.architecture(self.name)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Those of the file, which is read once: let go of the whole when the network is built.
+
+        Raises:
+            UserError: If it holds anything but tensors by name.
+        """
+        wanted = _weights_of(self.library, self.name)
+        return Weights.read(self.file, self.requested, wanted, self.library.named_by)
 
     def build(
         self,
@@ -76,7 +88,7 @@ class PretrainedNetwork:
             mean=known.mean if mean is None else mean,
             std=known.std if std is None else std,
             library=self.library,
-            weights=self._weights(),
+            weights=self.weights,
         )
 
     def check(self) -> None:
@@ -85,11 +97,7 @@ class PretrainedNetwork:
         Raises:
             UserError: If the file holds anything else.
         """
-        self.library.check(self.name, self._weights())
-
-    def _weights(self) -> Weights:
-        named, wanted = f"--features {self.requested}", _weights_of(self.library, self.name)
-        return Weights.read(self.file, named, wanted)
+        self.library.check(self.name, self.weights)
 
     def unread(self, *, side: int, maps: int, class_token: bool) -> FrozenNetwork:
         """The same without reading the file: random weights, or on torch's device "meta" none.
@@ -132,59 +140,37 @@ class PretrainedNetwork:
         return known.chosen(taps, maps)
 
 
-def find_network(requested: str) -> PretrainedNetwork:
-    """The network of `--features`, its weights downloaded where it has no file of its own and they are missing.
+def find_network(requested: str, named_by: NamedBy = FEATURES) -> PretrainedNetwork:
+    """A frozen network, its weights downloaded where it has no file of its own and they are missing.
 
     Args:
-        requested: "LIBRARY:NAME" or "LIBRARY:NAME:FILE".
+        requested: As `adavit.features.names.check_network_name` lets through.
+        named_by: The setting that asks for it.
 
     Raises:
-        UserError: If it names no network that is known, its library is not installed, or there are no weights.
+        UserError: If its library does not know it or is not installed, or there are no weights.
     """
-    library, name, file = _split(requested)
+    prefix, name, file = parted(requested)
+    library = LIBRARIES[prefix](named_by)
     library.architecture(name)  # whether there is such a network
-    if file is None:
+    if not file:
         return PretrainedNetwork(requested, library, name, library.find(name))
     path = expand_home(Path(file))
     if not path.is_file():
         raise UserError(
-            f"--features {requested} names no file, expected {_weights_of(library, name)}. Check the"
-            f" path, or {OTHERWISE}."
+            f"{named_by.setting}{requested} names no file, expected {_weights_of(library, name)}."
+            f" Check the path, or {named_by.otherwise}."
         )
     return PretrainedNetwork(requested, library, name, HashedFile(path))
 
 
 def absolute(requested: str) -> str:
     """The same with the file of its weights, if it names one, as an absolute path."""
-    library, name, file = _split(requested)
-    if file is None:
+    library, name, file = parted(requested)
+    if not file:
         return requested
-    return f"{library.name}:{name}:{expand_home(Path(file)).absolute()}"
+    return f"{library}:{name}:{expand_home(Path(file)).absolute()}"
 
 
 def _weights_of(library: Library, name: str) -> str:
     return f"the weights of {library.name}'s {name}"
-
-
-def _split(requested: str) -> tuple[Library, str, str | None]:
-    library, _, rest = requested.partition(":")
-    name, _, file = rest.partition(":")
-    if library not in LIBRARIES or not name:
-        raise UserError(
-            f"--features is {requested!r}, expected torchvision:NAME or timm:NAME, and :FILE behind it"
-            f" with weights of your own.{_hint(requested)} torchvision's NAME is one of:"
-            f" {', '.join(ARCHITECTURES)}."
-        )
-    return LIBRARIES[library], name, file or None
-
-
-def _hint(requested: str) -> str:
-    if requested and expand_home(Path(requested)).is_file():
-        return (
-            f" A file does not say of which network it is: name it as torchvision:NAME:{requested}."
-        )
-    for word in requested.lower().split(":"):
-        near = did_you_mean(word, ARCHITECTURES)  # without the library, which would make all alike
-        if near:
-            return near.replace("mean ", "mean torchvision:")
-    return ""

@@ -1,11 +1,12 @@
 """What a library of networks is asked for."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import nn
 
 from adavit.features.architectures import Architecture, Tap
+from adavit.features.names import NamedBy
 from adavit.features.weights import Weights
 from adavit.metrics.extractors.weight_files import HashedFile
 
@@ -15,15 +16,20 @@ class Library(Protocol):
 
     Attributes:
         name: As in "torchvision:resnet18".
+        named_by: The setting that asks it, for messages.
     """
 
-    name: str
+    name: ClassVar[str]
+
+    @property
+    def named_by(self) -> NamedBy:
+        """See above."""
 
     def architecture(self, network: str) -> Architecture:
         """What is known of a network.
 
         Raises:
-            UserError: If there is no such network, or the library is not installed.
+            UserError: If the library is not installed, or it alone can tell that there is no such network.
         """
 
     def find(self, network: str) -> HashedFile:

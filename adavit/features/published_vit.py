@@ -1,6 +1,6 @@
 """Published weights of a vision transformer, for a ViT discriminator: to start from, or to learn its tokens."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.ground import on_ground
+from adavit.features.names import NamedBy, parted
 from adavit.features.torchvision_networks import Torchvision
 from adavit.metrics.extractors.weight_files import (
-    WeightFile,
     check_fit,
     file_digest,
     read_tensors,
@@ -28,19 +28,6 @@ from adavit.runtime.precision import full_precision, without_autocast
 
 _WANTED = "the weights of torchvision's vit_b_16"
 _COLOURS = {"mean": MEAN, "std": STD}
-
-
-@dataclass(frozen=True)
-class NamedBy:
-    """How a user names the network, for messages.
-
-    Attributes:
-        setting: What stands before its name, such as "--init-discriminator ".
-        otherwise: What can be done without it.
-    """
-
-    setting: str
-    otherwise: str
 
 
 @dataclass(frozen=True)
@@ -109,20 +96,22 @@ class PublishedTeacher(nn.Module):
     It sees them as `fitted_state` says; RGBA on a grey ground.
 
     Args:
-        trunk: Its weights.
+        trunk: Its weights. None: none, on torch's device "meta".
         resolution: Side of the images in pixels.
         image_channels: Their channels: 1, 3 or 4.
         patch: Side of a patch in pixels; divides the resolution.
     """
 
     def __init__(
-        self, trunk: PublishedTrunk, *, resolution: int, image_channels: int, patch: int
+        self, trunk: PublishedTrunk | None, *, resolution: int, image_channels: int, patch: int
     ) -> None:
         super().__init__()
         with torch.device("meta"):  # no weights are drawn that are not kept
             encoder = _encoder(resolution, patch, min(image_channels, 3))
-        self.encoder = encoder.to_empty(device="cpu")
-        load_torchvision_weights(self.encoder, trunk.weights, **_COLOURS)
+        self.encoder = encoder
+        if trunk is not None:
+            self.encoder.to_empty(device="cpu")
+            load_torchvision_weights(self.encoder, trunk.weights, **_COLOURS)
         self.requires_grad_(False)
 
     @torch.no_grad()
@@ -142,9 +131,9 @@ class PublishedTeacher(nn.Module):
 
 
 def _file(requested: str, named_by: NamedBy) -> Path:
-    _, _, file = requested.removeprefix(PUBLISHED_VIT).partition(":")
+    _, network, file = parted(requested)
     if not file:
-        return _published(named_by).find().path
+        return Torchvision(named_by).find(network).path
     path = expand_home(Path(file))
     if not path.is_file():
         raise UserError(
@@ -152,12 +141,6 @@ def _file(requested: str, named_by: NamedBy) -> Path:
             f" {named_by.otherwise}."
         )
     return path
-
-
-def _published(named_by: NamedBy) -> WeightFile:
-    published = Torchvision().published(PUBLISHED_VIT.partition(":")[2])
-    named_as = f"{named_by.setting}{PUBLISHED_VIT}:FILE"
-    return replace(published, named_as=named_as, otherwise=named_by.otherwise)
 
 
 def _encoder(resolution: int, patch: int, image_channels: int) -> VisionEncoder:

@@ -1,7 +1,5 @@
 """Frozen transformers whose tokens a ViT discriminator learns to predict: torchvision's `vit_b_16`, and timm's."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -9,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.features.architectures import Tap
-from adavit.features.choice import LIBRARIES, PretrainedNetwork, find_network
+from adavit.features.architectures import Architecture, Tap
+from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.ground import on_ground
+from adavit.features.names import NamedBy, parted
 from adavit.features.network import FrozenNetwork
-from adavit.features.published_vit import NamedBy, read_published_trunk
-from adavit.features.timm_networks import TimmMaps
-from adavit.features.weights import OTHERWISE, Weights
+from adavit.features.published_vit import PublishedTeacher, read_published_trunk
+from adavit.features.timm_networks import Timm, TimmMaps
 from adavit.models.published_vit import SIZES, is_of_library
 
 SETTING = "training.distill_network"
@@ -49,24 +47,30 @@ class FoundTeacher(Protocol):
         ...
 
 
-def find_transformer(requested: str) -> FoundTeacher:
+def find_transformer(requested: str, named_by: NamedBy = NAMED_BY) -> FoundTeacher:
     """Looks for what `training.distill_network` names.
 
     Args:
-        requested: Its value, "LIBRARY:NAME" or "LIBRARY:NAME:FILE".
+        requested: Its value.
+        named_by: How messages name the setting.
 
     Raises:
         UserError: If it is no network with a class token, or its weights cannot be had.
     """
     if is_of_library(requested):
-        return read_published_trunk(requested, NAMED_BY)
-    class_token = _class_token(requested.split(":")[1])
-    with _in_words_of_the_setting():
-        return TimmTransformer(find_network(requested), class_token)
+        return read_published_trunk(requested, named_by)
+    class_token = _class_token(requested, named_by)
+    found = find_network(requested, named_by)
+    found.check()
+    return TimmTransformer(found, class_token)
 
 
-def transformer_width(requested: str) -> int:
+def transformer_width(requested: str, named_by: NamedBy = NAMED_BY) -> int:
     """Features of the tokens of what `training.distill_network` names; its weights need not be there.
+
+    Args:
+        requested: Its value.
+        named_by: How messages name the setting.
 
     Raises:
         UserError: If it is no network with a class token.
@@ -74,7 +78,29 @@ def transformer_width(requested: str) -> int:
     if is_of_library(requested):
         width: int = SIZES["width"]
         return width
-    return _class_token(requested.split(":")[1]).channels
+    return _class_token(requested, named_by).channels
+
+
+def unread_teacher(
+    requested: str, *, resolution: int, image_channels: int, patch: int
+) -> nn.Module:
+    """What `FoundTeacher.teacher` returns, without the file of its weights: for torch's device "meta", entered.
+
+    Args:
+        requested: The value of `training.distill_network`.
+        resolution: As for `FoundTeacher.teacher`.
+        image_channels: Likewise.
+        patch: Likewise.
+
+    Raises:
+        UserError: If it is no network with a class token.
+    """
+    if is_of_library(requested):
+        shape = {"resolution": resolution, "image_channels": image_channels, "patch": patch}
+        return PublishedTeacher(None, **shape)
+    token, library, name = _class_token(requested, NAMED_BY), Timm(NAMED_BY), parted(requested)[1]
+    side = _side(library.architecture(name), resolution // patch)
+    return TimmTeacher(FrozenNetwork(name, side=side, taps=(token,), library=library))
 
 
 @dataclass(frozen=True)
@@ -101,24 +127,11 @@ class TimmTransformer:
 
     def teacher(self, *, resolution: int, image_channels: int, patch: int) -> "TimmTeacher":
         """See `FoundTeacher`."""
-        known, name = self.found.architecture, self.found.name
-        assert known.patch is not None
-        with _in_words_of_the_setting():
-            weights = Weights.read(
-                self.found.file,
-                f"--features {self.found.requested}",
-                f"the weights of timm's {name}",
-            )
-            network = FrozenNetwork(
-                name,
-                side=known.patch * (resolution // patch),
-                taps=(self.class_token,),
-                mean=known.mean,
-                std=known.std,
-                library=self.found.library,
-                weights=weights,
-            )
-        return TimmTeacher(network)
+        found = self.found
+        side = _side(found.architecture, resolution // patch)
+        colours = {"mean": found.architecture.mean, "std": found.architecture.std}
+        taps, given = (self.class_token,), {"library": found.library, "weights": found.weights}
+        return TimmTeacher(FrozenNetwork(found.name, side=side, taps=taps, **colours, **given))
 
 
 class TimmTeacher(nn.Module):
@@ -139,24 +152,17 @@ class TimmTeacher(nn.Module):
         return maps.tokens(self.network.normalised(on_ground(images, None)))
 
 
-def _class_token(name: str) -> Tap:
-    with _in_words_of_the_setting():
-        found = LIBRARIES["timm"].architecture(name).class_token
+def _side(known: Architecture, patches: int) -> int:
+    """Side of images, in pixels, that have so many patches a side."""
+    assert known.patch is not None
+    return known.patch * patches
+
+
+def _class_token(requested: str, named_by: NamedBy) -> Tap:
+    found = Timm(named_by).architecture(parted(requested).network).class_token
     if found is None:
         raise UserError(
-            f"{SETTING} names timm's {name}, which has no class token, expected a transformer with"
-            " one, for example timm:vit_small_patch14_dinov2. Name such a one, or"
-            f" {NAMED_BY.otherwise}."
+            f"{named_by.setting}{requested} has no class token, expected a transformer with one, for"
+            f" example timm:vit_small_patch14_dinov2. Name such a one, or {named_by.otherwise}."
         )
     return found
-
-
-@contextmanager
-def _in_words_of_the_setting() -> Iterator[None]:
-    """Errors of `--features`, with the name and the remedy of the setting that is meant."""
-    try:
-        yield
-    except UserError as error:
-        said = str(error).replace(OTHERWISE, NAMED_BY.otherwise)
-        said = said.replace("--features names ", f"{SETTING} names ")
-        raise UserError(said.replace("--features ", NAMED_BY.setting)) from error

@@ -7,9 +7,10 @@ patch tokens after some blocks, and the class token.
 import importlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,8 @@ from adavit.features.architectures import (
     Tap,
     blocks_of,
 )
-from adavit.features.weights import OTHERWISE, Weights
+from adavit.features.names import FEATURES, NamedBy
+from adavit.features.weights import Weights
 from adavit.metrics.extractors.weight_files import HashedFile, WeightFile
 from adavit.runtime.wording import did_you_mean
 
@@ -34,21 +36,27 @@ _HUB_FILE = "model.safetensors"
 _CLASS_TOKEN = "class token"
 
 
+@dataclass(frozen=True)
 class Timm:
-    """The convolutional networks of timm, and its transformers of plain patches."""
+    """The convolutional networks of timm, and its transformers of plain patches.
 
-    name = "timm"
+    Attributes:
+        named_by: See `adavit.features.library.Library`.
+    """
+
+    name: ClassVar[str] = "timm"
+    named_by: NamedBy = FEATURES
 
     def architecture(self, network: str) -> Architecture:
         """See `adavit.features.library.Library`."""
-        return _architecture(network)
+        return _architecture(network, self.named_by)
 
     def find(self, network: str) -> HashedFile:
         """See `adavit.features.library.Library`."""
-        settings = _settings(network)
+        settings = _settings(network, self.named_by)
         if settings.hf_hub_id:
             # Where timm itself would have put it.
-            cached = _module("huggingface_hub").try_to_load_from_cache(
+            cached = _module("huggingface_hub", self.named_by).try_to_load_from_cache(
                 settings.hf_hub_id, _HUB_FILE
             )
             if isinstance(cached, str):
@@ -61,23 +69,26 @@ class Timm:
         Raises:
             UserError: If there are none.
         """
-        settings = _settings(network)
+        setting, otherwise = self.named_by.setting, self.named_by.otherwise
+        settings = _settings(network, self.named_by)
         if settings.hf_hub_id:
-            url = _module("huggingface_hub").hf_hub_url(settings.hf_hub_id, _HUB_FILE)
+            url = _module("huggingface_hub", self.named_by).hf_hub_url(
+                settings.hf_hub_id, _HUB_FILE
+            )
         elif settings.url:
             url = settings.url
         else:
             raise UserError(
-                f"--features timm:{network} names a network without published weights, expected one"
-                f" with such. Give a file with --features timm:{network}:FILE, or {OTHERWISE}."
+                f"{setting}timm:{network} names a network without published weights, expected one"
+                f" with such. Give a file with {setting}timm:{network}:FILE, or {otherwise}."
             )
         tag = f".{settings.tag}" if settings.tag else ""
         return WeightFile(
             network=f"timm {network}",
             url=url,
             digest_prefix=None,
-            named_as=f"--features timm:{network}:FILE",
-            otherwise=OTHERWISE,
+            named_as=f"{setting}timm:{network}:FILE",
+            otherwise=otherwise,
             name=f"{FILE_PREFIX}{settings.architecture}{tag}{Path(url).suffix}",
         )
 
@@ -89,7 +100,7 @@ class Timm:
     ) -> nn.Module:
         """See `adavit.features.library.Library`."""
         arguments: dict[str, Any] = {}
-        if _architecture(network).patch is not None:
+        if self.architecture(network).patch is not None:
             arguments["img_size"] = side
         if weights is not None:
             arguments |= {
@@ -99,7 +110,7 @@ class Timm:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             try:
-                whole: nn.Module = _module("timm").create_model(network, **arguments)
+                whole: nn.Module = _module("timm", self.named_by).create_model(network, **arguments)
             except (RuntimeError, KeyError, ValueError) as error:
                 if weights is None:
                     raise
@@ -151,15 +162,17 @@ class TimmMaps(nn.Module):
 
 
 @cache
-def _architecture(network: str) -> Architecture:
-    settings = _settings(network)
-    whole = _module("timm").create_model(network, device="meta")  # without memory for weights
+def _architecture(network: str, named_by: NamedBy) -> Architecture:
+    settings = _settings(network, named_by)
+    whole = _module("timm", named_by).create_model(
+        network, device="meta"
+    )  # without memory for weights
     if settings.input_size[0] != 3 or not hasattr(whole, "forward_intermediates"):
-        raise _unfit(network)
+        raise _unfit(network, named_by)
     colours: dict[str, Any] = {"mean": tuple(settings.mean), "std": tuple(settings.std)}
     if not hasattr(whole, "num_prefix_tokens"):
         if settings.fixed_input_size:
-            raise _unfit(network)
+            raise _unfit(network, named_by)
         maps = [
             Tap(stage["module"], stage["num_chs"], stage["reduction"])
             for stage in _stages(whole)
@@ -168,7 +181,7 @@ def _architecture(network: str) -> Architecture:
         return Architecture(tuple(maps), **colours)
     patch, width = _stages(whole)[0]["reduction"], whole.embed_dim
     if getattr(whole.patch_embed, "patch_size", None) != (patch, patch):
-        raise _unfit(network)
+        raise _unfit(network, named_by)
     has_token = getattr(whole, "cls_token", None) is not None
     return Architecture(
         tuple(Tap(f"blocks.{k}", width, patch) for k in blocks_of(len(whole.blocks))),
@@ -188,31 +201,31 @@ def _modules(whole: Any) -> list[str]:
     return [stage["module"] for stage in _stages(whole)]
 
 
-def _settings(network: str) -> Any:
+def _settings(network: str, named_by: NamedBy) -> Any:
     """What timm knows of the weights of a name: where they are, and what images they were trained on."""
-    timm = _module("timm")
+    timm = _module("timm", named_by)
     try:
         settings = timm.get_pretrained_cfg(network)
     except RuntimeError:  # no weights by this tag
         settings = None
     if settings is None:
         known = [*timm.list_models(), *timm.list_pretrained()]
-        hint = did_you_mean(network, known) or f" Name one, or {OTHERWISE}."
+        hint = did_you_mean(network, known) or f" Name one, or {named_by.otherwise}."
         raise UserError(
-            f"--features names timm's {network!r}, expected one of its {len(known):,} networks, for"
+            f"{named_by.setting}timm:{network} is unknown to timm, expected one of its {len(known):,} networks, for"
             f" example resnet18 or vit_small_patch14_dinov2.{hint}"
         )
     return settings
 
 
-def _unfit(network: str) -> UserError:
+def _unfit(network: str, named_by: NamedBy) -> UserError:
     return UserError(
-        f"--features timm:{network} gives no maps of images of any side, expected a convolutional"
-        f" network or a transformer of square patches. Name such a network, or {OTHERWISE}."
+        f"{named_by.setting}timm:{network} gives no maps of images of any side, expected a convolutional"
+        f" network or a transformer of square patches. Name such a network, or {named_by.otherwise}."
     )
 
 
-def _module(name: str) -> Any:
+def _module(name: str, named_by: NamedBy) -> Any:
     """timm, or what comes with it.
 
     Raises:
@@ -224,13 +237,13 @@ def _module(name: str) -> Any:
         found = importlib.import_module("timm").__version__
     except ImportError as error:
         raise UserError(
-            f"--features timm:... needs timm {needed} or later, which cannot be imported ({error})."
-            f" Install it with pip install 'adavit[timm]', or {OTHERWISE}."
+            f"{named_by.setting}timm:... needs timm {needed} or later, which cannot be imported ({error})."
+            f" Install it with pip install 'adavit[timm]', or {named_by.otherwise}."
         ) from error
     if tuple(map(int, re.findall(r"\d+", found)[:3])) < OLDEST:
         raise UserError(
-            f"--features timm:... found timm {found}, expected {needed} or later. Upgrade it with"
-            f" pip install --upgrade 'adavit[timm]', or {OTHERWISE}."
+            f"{named_by.setting}timm:... found timm {found}, expected {needed} or later. Upgrade it with"
+            f" pip install --upgrade 'adavit[timm]', or {named_by.otherwise}."
         )
     return module
 

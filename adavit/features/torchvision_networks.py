@@ -2,17 +2,17 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES, Architecture, Tap
-from adavit.features.weights import OTHERWISE, Weights
+from adavit.features.names import FEATURES, NamedBy
+from adavit.features.weights import Weights
 from adavit.metrics.extractors.weight_files import HashedFile, WeightFile
 from adavit.models.vit.torchvision_weights import current_names
-from adavit.runtime.wording import did_you_mean
 
 _COUNTER = "num_batches_tracked"
 _POSITIONS = "encoder.pos_embedding"
@@ -20,18 +20,19 @@ USUAL_SIDE = 224
 """Of the images that published networks were trained on, in pixels."""
 
 
+@dataclass(frozen=True)
 class Torchvision:
-    """The networks of `ARCHITECTURES`."""
+    """The networks of `ARCHITECTURES`.
 
-    name = "torchvision"
+    Attributes:
+        named_by: See `adavit.features.library.Library`.
+    """
+
+    name: ClassVar[str] = "torchvision"
+    named_by: NamedBy = FEATURES
 
     def architecture(self, network: str) -> Architecture:
         """See `adavit.features.library.Library`."""
-        if network not in ARCHITECTURES:
-            raise UserError(
-                f"--features names torchvision's {network!r}, expected one of: {', '.join(ARCHITECTURES)}."
-                f"{did_you_mean(network, ARCHITECTURES) or ' Name one, or leave --features out.'}"
-            )
         return ARCHITECTURES[network]
 
     def find(self, network: str) -> HashedFile:
@@ -47,8 +48,8 @@ class Torchvision:
             network=f"torchvision {network}",
             url=url,
             digest_prefix=url.rsplit("-", 1)[1].partition(".")[0],
-            named_as=f"--features torchvision:{network}:FILE",
-            otherwise=OTHERWISE,
+            named_as=f"{self.named_by.setting}torchvision:{network}:FILE",
+            otherwise=self.named_by.otherwise,
         )
 
     def check(self, network: str, weights: Weights) -> None:

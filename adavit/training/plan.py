@@ -16,7 +16,7 @@ from adavit.runtime.wording import duration
 from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
-from adavit.training.start.footprint import features_bytes
+from adavit.training.start.footprint import distillation_bytes, features_bytes
 from adavit.training.start.workload import Workload, prepare, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
@@ -40,6 +40,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     workload = prepare(start.noted_in(config), console)
     held = workload.config
     step, notes = first_step(workload, start)
+    del start  # as `adavit.training.train` does
     for note in notes:
         console.note(note)
     batch, device = held.training.batch, workload.device
@@ -82,7 +83,8 @@ def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
         if isinstance(regularizer, Distillation):
             count = count_parameters(regularizer.teacher) / 1e6
             lines.append(
-                f"distillation    {count:8.2f} M frozen parameters, through which no logit goes"
+                f"distillation    {count:8.2f} M frozen parameters, through which no logit goes;"
+                f" it adds about {distillation_bytes(config) / 2**30:.2f} GiB"
             )
     return lines
 

@@ -8,8 +8,11 @@ from torchvision.models import mobilenet_v3_small, resnet18
 
 from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
+from adavit.features.critic import FeatureCritic
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import resized_grid
 from adavit.runtime.console import SilentConsole
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.transfer import TransferSource, read_source, transfer
@@ -155,8 +158,10 @@ def test_a_normalised_network_starts_from_the_weights_of_one_without(
     adavit("train", "--data", pictures, "--out", "first", *RESNET)
     step, source = step_of("first", discriminator={"normalization": "chain"}), checkpoint("first")
     note = transfer(step, read_source(Path("first")))[1]
-    assert note.endswith("epilogue.convolution.squares (not there), chain (not there).")
-    assert "weight" not in note
+    count = sum(name.endswith(".squares") for name in step.discriminator.state_dict())
+    assert count > 3
+    lacking = f"squares of {count} layers (not there), chain (not there)."
+    assert note.endswith(f"; newly initialised: {lacking}")
     weights = dict(step.discriminator.named_parameters())
     assert weights.keys() == source["discriminator"].keys()
     assert all(torch.equal(weights[name], source["discriminator"][name]) for name in weights)
@@ -261,6 +266,58 @@ def test_heads_on_the_same_frozen_features_are_taken_over(
         assert not torch.equal(step.features.critic.state_dict()[name], trained[name])
     _, notes = begin("with", network=None)
     assert not [note for note in notes if "heads" in note]
+
+
+def test_heads_of_a_projected_discriminator_are_those_of_its_network(
+    adavit: Adavit, pictures: Path, networks: dict[str, str]
+) -> None:
+    small = QUIET[: QUIET.index("--discriminator")] + QUIET[QUIET.index("--kimg") :]
+    flags = ["--features", networks["own"], "--set", "features.side=32"]
+    kinds = {"projected": small, "beside": QUIET}
+    for kind, sizes in kinds.items():
+        more = ["--discriminator", "projected"] if kind == "projected" else []
+        done = adavit("train", "--data", pictures, *flags, *more, "--out", kind, *sizes)
+        assert done.code == 0, done.err
+    trained = {
+        "projected": {
+            name.removeprefix("critic."): value
+            for name, value in checkpoint("projected")["discriminator"].items()
+        },
+        "beside": checkpoint("beside")["features"],
+    }
+    count = len(trained["beside"])
+    assert trained["projected"].keys() == trained["beside"].keys()
+
+    def begin(kind: str, source: str, **features: object) -> tuple[FeatureCritic, list[str]]:
+        stored = read_config_file(Path(kind, "config.yaml"))
+        changes = {"features": {"seen": [], **features}, "run": {"seed": 7}}
+        config = build_config([stored, changes, {"training": {"transfer": source}}])
+        start = read_start(config)
+        step, notes = first_step(prepare(start.noted_in(config), SilentConsole()), start)
+        holder = step.discriminator if kind == "projected" else step.features
+        assert isinstance(holder, ProjectedDiscriminator | FeatureObjective)
+        return holder.critic, notes
+
+    taken = f"Transferred {count} of {count} tensors of the heads on frozen features."
+    for kind, source in (
+        ("projected", "projected"),
+        ("projected", "beside"),
+        ("beside", "projected"),
+    ):
+        critic, notes = begin(kind, source)
+        assert notes[-1] == taken
+        torch.testing.assert_close(critic.state_dict(), trained[source], rtol=0, atol=0)
+    there = "those to start from look through torchvision:mobilenet_v3_small"
+    for changes, reason in (
+        ({"network": networks["other weights"]}, f"{there} with other weights"),
+        ({"network": networks["other"], "maps": 1}, there),
+        ({"mixing": "channels"}, "those to start from have another features.mixing"),
+    ):
+        critic, notes = begin("projected", "projected", **changes)
+        assert notes[-1] == f"Newly initialised: the heads on frozen features; {reason}."
+        assert [note for note in notes if "heads" in note] == notes[-1:]
+        name = "heads.0.readout.dense.parametrizations.weight.original"
+        assert not torch.equal(critic.state_dict()[name], trained["projected"][name])
 
 
 def test_a_run_of_which_nothing_fits_is_an_error(adavit: Adavit, pictures: Path) -> None:

@@ -44,7 +44,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> None:
         ("own.pth", "", "name it as torchvision:NAME:own.pth"),
         ("mobilenet_v3_small", "", "Did you mean torchvision:mobilenet_v3_small?"),
         ("torchvision:mobilenet", "", "expected one of: squeezenet1_0"),
-        ("", "", "--features is '', expected torchvision:NAME"),
+        ("", "", "features.network is '', expected torchvision:NAME"),
         (OWN, "side=15", "features.side is 15, expected greater than or equal to 16"),
         (OWN, "side=20", "features.maps is 2, but of images of 20 px"),
         (OWN, "maps=4", "of images of 64 px mobilenet_v3_small has 3 maps"),

@@ -12,13 +12,16 @@ from adavit.build.networks import build_networks
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError, first_line
 from adavit.features.critic import FeatureCritic
+from adavit.features.names import NamedBy
 from adavit.models import Generator
 from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
 from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.training.passes.augmented_discriminator import per_image
 from adavit.training.progress import Progress
-from adavit.training.start.features import build_critic, find_features
+from adavit.training.start.features import PUT_BACK, build_critic, find_features
+
+_AS_IT_WAS = NamedBy("features.network ", PUT_BACK)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class _PerImage(nn.Module):
 def _critic(config: ResolvedConfig, num_classes: int) -> tuple[FeatureCritic | None, str]:
     """The critic on frozen features, untrained, and why there is none although the run has one."""
     try:
-        found = find_features(config.features, otherwise="put it back where it was")
+        found = find_features(config.features, named_by=_AS_IT_WAS)
         if found is None:
             return None, ""
         seed = config.run.seed

@@ -1,6 +1,7 @@
 """The critic on frozen features of a run, from its section `features`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from adavit.errors import UserError
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
 from adavit.features.ground import on_random_ground
-from adavit.features.weights import OTHERWISE
+from adavit.features.names import FEATURES, NamedBy
 from adavit.models.slicing import slice_last_layers
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.training.objectives.feature_critic import FeatureObjective
@@ -26,22 +27,26 @@ from adavit.training.start.workload import Workload
 CALIBRATION_IMAGES = 512
 """Training images by which the maps are standardised."""
 
-_NAME_IT_ANEW = "name where it is now with --features LIBRARY:NAME:FILE"
+_MOVED = replace(FEATURES, otherwise="name where it is now with --features LIBRARY:NAME:FILE")
+"""How messages name the network of a run that has begun."""
+
+PUT_BACK = "put the file back where it was"
+"""What can be done where a run has begun with weights that have no other setting to name them."""
 
 _BATCH = 16
 """Of them at a time: without gradients so few take less memory than a step, whatever the network."""
 
 
 def find_features(
-    features: FeaturesConfig, *, resolution: int | None = None, otherwise: str | None = None
+    features: FeaturesConfig, *, resolution: int | None = None, named_by: NamedBy | None = None
 ) -> PretrainedNetwork | None:
     """The network that `features.network` names, with the file of its weights; None where it names none.
 
     Args:
         features: Of a run.
         resolution: Of the images, where it is known before they are.
-        otherwise: What a user can do without the file, for messages. None: leave it out, or once the run has
-            begun name where it is now.
+        named_by: How messages name the setting. None: as --features, which can be left out, or once the run has
+            begun be given anew.
 
     Raises:
         UserError: If it cannot be had, its weights are no longer those that the run began with, or the side that
@@ -49,12 +54,9 @@ def find_features(
     """
     if features.network is None:
         return None
-    if otherwise is None:
-        otherwise = _NAME_IT_ANEW if features.seen else OTHERWISE
-    try:
-        found = find_network(features.network)
-    except UserError as error:
-        raise UserError(str(error).replace(OTHERWISE, otherwise)) from None
+    if named_by is None:
+        named_by = _MOVED if features.seen else FEATURES
+    found = find_network(features.network, named_by)
     side: object = features.side
     if side == AUTO and resolution is not None:
         side = features_side(features.network, resolution)

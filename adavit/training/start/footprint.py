@@ -2,19 +2,15 @@
 
 At a glance it is a lower bound, by a formula. Where that comes near to what there is, the passes of a step are
 gone through with tensors that have shapes and no content (torch's device "meta"), and what is alive at
-the same time is counted. Benchmark figures are in `benchmarks/results/step_memory_cpu.md`. A critic on frozen features
-has no formula: it is counted, unless there is room for the largest.
+the same time is counted. Benchmark figures are in `benchmarks/results/step_memory_cpu.md`. A critic on frozen features,
+and a teacher, have no formula: they are counted, unless there is room for the largest.
 """
 
 import contextlib
-import weakref
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from adavit.build.networks import build_networks
 from adavit.config.discriminator import ResNetConfig, ViTConfig
@@ -22,13 +18,23 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.features.choice import find_network
 from adavit.features.critic import FeatureCritic
+from adavit.features.teachers import unread_teacher
 from adavit.models import Generator, ResNetDiscriminator
+from adavit.models.distillation import (
+    PREDICTORS,
+    TokenPredictors,
+    distillation_loss,
+    predict_tokens,
+)
 from adavit.models.names import Side
+from adavit.models.published_vit import PATCH
 from adavit.models.sizes import BASE_RESOLUTION
+from adavit.models.vit.encoder import VisionEncoder
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.wording import size
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.penalties import path_lengths, r1_penalty
+from adavit.training.start.live_bytes import LiveBytes
 
 GENERATOR_MAPS = 6
 """Feature maps of each resolution that the generator's backward pass keeps, at the least; measured are 6.5."""
@@ -110,7 +116,9 @@ def counted_bytes(config: ResolvedConfig) -> int:
         )
         real = torch.empty(count, 3, side, side, requires_grad=True)
         latents = torch.empty(count, config.generator.latent_dim)
+        teacher = _teacher(config)
     frozen = [] if critic is None else [*critic.buffers(), *_all_of(critic.frozen[0])]
+    frozen += [] if teacher is None else _all_of(teacher)
     if config.discriminator.kind == "projected":
         critic = None  # not beside the discriminator, but within it
     judges = nn.ModuleList([discriminator] if critic is None else [discriminator, critic])
@@ -118,7 +126,7 @@ def counted_bytes(config: ResolvedConfig) -> int:
     fixed = sum(tensor.nbytes for tensor in frozen)
     once = 2 * sum(weights) + fixed  # with gradients
     with LiveBytes([*generator.parameters(), *judges.parameters(), *frozen]) as live:
-        _passes(config, generator, discriminator, critic, real, latents)
+        _passes(config, generator, discriminator, critic, teacher, real, latents)
     per_microbatch = (live.peak - once) * _microbatch(config) // count
     copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1] + fixed
     return per_microbatch + copies + 4 * real[0].numel() * training.batch
@@ -148,8 +156,21 @@ def features_bytes(config: ResolvedConfig) -> int:
         ValueError: Likewise.
     """
     unseen = config.features.model_copy(update={"network": None})
-    plain = config.model_copy(update={"features": unseen})
-    return expected_bytes(config) - expected_bytes(plain)
+    return expected_bytes(config) - expected_bytes(config.model_copy(update={"features": unseen}))
+
+
+def distillation_bytes(config: ResolvedConfig) -> int:
+    """The part that a teacher adds: its weights and tokens, what predicts them, and a pass of the discriminator.
+
+    Args:
+        config: Of the run.
+
+    Raises:
+        RuntimeError: As `counted_bytes`.
+        ValueError: Likewise.
+    """
+    untaught = config.training.model_copy(update={"distill_weight": 0.0})
+    return expected_bytes(config) - expected_bytes(config.model_copy(update={"training": untaught}))
 
 
 def check_memory(config: ResolvedConfig, device: torch.device) -> None:
@@ -163,7 +184,7 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
         RunError: If a step needs more memory than there is.
     """
     needed, free = least_bytes(config), free_bytes(device)
-    if free is None or NEAR * needed + _most_for_features(config) <= free:
+    if free is None or NEAR * needed + _most_for_frozen(config) <= free:
         return
     certain, qualifier = needed, "at least"
     plain = config.training.precision == "float32" and not config.training.compile
@@ -183,58 +204,12 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
     )
 
 
-class LiveBytes(TorchDispatchMode):
-    """While entered, counts the bytes of the tensors that are alive, and the most there were.
-
-    Attributes:
-        now: Bytes alive.
-        peak: The most there were.
-
-    Args:
-        there: Tensors that are there already.
-    """
-
-    def __init__(self, there: Iterable[Tensor] = ()) -> None:
-        super().__init__()
-        self.now = self.peak = 0
-        self._seen: set[int] = set()
-        for tensor in there:
-            self._add(tensor)
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Runs an operation, and counts what it has made."""
-        made = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(made):
-            if isinstance(leaf, Tensor):
-                self._add(leaf)
-        return made
-
-    def _add(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        key, count = storage._cdata, storage.nbytes()
-        if key in self._seen:  # a view, or what was changed in place
-            return
-        self._seen.add(key)
-        self.now += count
-        self.peak = max(self.peak, self.now)
-        weakref.finalize(storage, self._remove, key, count)
-
-    def _remove(self, key: int, count: int) -> None:
-        self._seen.discard(key)
-        self.now -= count
-
-
 def _passes(
     config: ResolvedConfig,
     generator: Generator,
     discriminator: nn.Module,
     critic: FeatureCritic | None,
+    teacher: nn.Module | None,
     real: Tensor,
     latents: Tensor,
 ) -> None:
@@ -271,6 +246,13 @@ def _passes(
     for due, logits, images in ((r1, true, real), (r2, false, generated)):
         if due:
             d_loss = d_loss + r1_penalty(logits, images).mean()
+    if teacher is not None:
+        shown = real.detach()
+        encoder, predictors = map(discriminator.get_submodule, ("encoder", PREDICTORS))
+        assert isinstance(encoder, VisionEncoder)
+        assert isinstance(predictors, TokenPredictors)
+        wanted = teacher(shown)
+        d_loss = d_loss + distillation_loss(predict_tokens(encoder, predictors, shown), wanted)
     weights = [weight for weight in discriminator.parameters() if weight.requires_grad]
     d_loss.backward(inputs=[*weights, *heads])
 
@@ -293,11 +275,25 @@ def _critic(config: ResolvedConfig) -> FeatureCritic | None:
     )
 
 
-def _most_for_features(config: ResolvedConfig) -> int:
-    features = config.features
-    if features.network is None:
-        return 0
-    return LARGEST_FROZEN + PIXEL_SEEN * _microbatch(config) * features.side**2
+def _teacher(config: ResolvedConfig) -> nn.Module | None:
+    """The network whose tokens are distilled, without weights."""
+    training, discriminator = config.training, config.discriminator
+    if not training.distill_weight or not isinstance(discriminator, ViTConfig):
+        return None
+    return unread_teacher(
+        training.distill_network,
+        resolution=config.data.resolution,
+        image_channels=3,
+        patch=discriminator.patch,
+    )
+
+
+def _most_for_frozen(config: ResolvedConfig) -> int:
+    """Of networks trained on other images, at the most."""
+    sides = [] if config.features.network is None else [config.features.side]
+    if config.training.distill_weight and isinstance(config.discriminator, ViTConfig):
+        sides.append(PATCH * (config.data.resolution // config.discriminator.patch))
+    return sum(LARGEST_FROZEN + PIXEL_SEEN * _microbatch(config) * side**2 for side in sides)
 
 
 def _all_of(network: nn.Module) -> list[Tensor]:

@@ -9,14 +9,15 @@ from torch import Tensor
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
 from adavit.features.choice import absolute
-from adavit.features.published_vit import NamedBy, read_published_trunk
+from adavit.features.names import NamedBy
+from adavit.features.published_vit import read_published_trunk
 from adavit.models.fitting import load_fitting
 from adavit.models.published_vit import is_of_library
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.wording import listed
-from adavit.training.start.features import check_as_begun
+from adavit.training.start.features import PUT_BACK, check_as_begun
 from adavit.training.start.freeze import check_frozen
 from adavit.training.step.adversarial_step import AdversarialStep
 
@@ -57,7 +58,8 @@ def find_trunk(named: str, seen: Sequence[str]) -> Trunk:
     if not is_of_library(named):
         return read_trunk(Path(named))
     flag = "--init-discriminator"
-    trunk = read_published_trunk(named, NamedBy(f"{flag} ", f"leave {flag} out"))
+    otherwise = PUT_BACK if seen else f"leave {flag} out"
+    trunk = read_published_trunk(named, NamedBy(f"{flag} ", otherwise))
     check_as_begun("training.init_discriminator", named, trunk.identity, seen)
     return trunk
 

@@ -1,11 +1,13 @@
 """`training.distill_network`: the frozen network whose tokens the discriminator of a run learns to predict."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from adavit.config.discriminator import ViTConfig
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.features.teachers import SETTING, FoundTeacher, find_transformer
-from adavit.training.start.features import check_as_begun
+from adavit.features.teachers import NAMED_BY, SETTING, FoundTeacher, find_transformer
+from adavit.training.start.features import PUT_BACK, check_as_begun
 from adavit.training.start.workload import Workload
 
 
@@ -18,8 +20,10 @@ def find_teacher(config: RunConfig | ResolvedConfig) -> FoundTeacher | None:
     training = config.training
     if not training.distill_weight:
         return None
-    found = find_transformer(training.distill_network)
-    check_as_begun(SETTING, training.distill_network, found.identity, config.features.seen)
+    seen = config.features.seen
+    named_by = replace(NAMED_BY, otherwise=PUT_BACK) if seen else NAMED_BY
+    found = find_transformer(training.distill_network, named_by)
+    check_as_begun(SETTING, training.distill_network, found.identity, seen)
     return found
 
 

@@ -6,6 +6,7 @@ counted from 4 pixels up, as those of the generator are.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import load_fitting, resize_position_embeddings
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
@@ -28,6 +30,8 @@ GRID = "grid"
 """Not a tensor of the network: rows and columns of the patches."""
 
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
+_WITHIN = "critic."
+"""Begins the names of the heads of a `ProjectedDiscriminator`."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class TransferSource:
 
     Attributes:
         networks: States by name: generator, discriminator, average, and "features", the heads on frozen
-            features, of a run that has some. Learned positions of a ViT come with the grid of patches that they
-            are of, as `GRID` of the discriminator.
+            features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a
+            ViT come with the grid of patches that they are of, as `GRID` of the discriminator.
         critic_saw: Name and digest of the network that these heads are trained on; empty without them.
         seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
         warning: That they are of an older checkpoint, and why; empty if of the newest.
@@ -76,6 +80,13 @@ def read_source(path: Path) -> TransferSource:
                 " one. Name a run that adavit train has made."
             )
         networks[name] = tensors
+    within = {
+        name.removeprefix(_WITHIN): value
+        for name, value in networks["discriminator"].items()
+        if name.startswith(_WITHIN)
+    }
+    if within:
+        networks["features"] = within
     networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
     config = mapping(state.get("config"))
     seen = networks_seen(config)
@@ -125,9 +136,11 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
     Raises:
         UserError: If nothing fits, or not all that is frozen.
     """
+    discriminator = step.discriminator
+    projected = isinstance(discriminator, ProjectedDiscriminator)
     targets: dict[str, nn.Module] = {
         "generator": step.generator,
-        "discriminator": step.discriminator,
+        **({} if projected else {"discriminator": discriminator}),
         "average": step.average.module,
     }
     loaded = {name: _load(name, target, source.networks[name]) for name, target in targets.items()}
@@ -136,16 +149,20 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
             "training.transfer names a run of which nothing fits these networks. Use the sizes in"
             " its config.yaml, or leave --transfer out."
         )
-    check_frozen(step.discriminator, loaded["discriminator"][0], "the run to start from")
+    if not projected:
+        check_frozen(discriminator, loaded["discriminator"][0], "the run to start from")
     warning = [f"Warning: {source.warning}"] if source.warning else []
     return [*warning, *(text for _, text in loaded.values()), *_heads(step, source, critic_sees)]
 
 
 def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> list[str]:
     """Takes over heads that were trained on the same maps; a line about it, where the step has some."""
-    if step.features is None:
+    if isinstance(step.discriminator, ProjectedDiscriminator):
+        critic = step.discriminator.critic
+    elif step.features is not None:
+        critic = step.features.critic
+    else:
         return []
-    critic = step.features.critic
     offered = source.networks.get("features", {})
     if not offered:
         reason = "the run to start from has none"
@@ -177,13 +194,18 @@ def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[
 def _left_out(
     wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], fitting: set[str]
 ) -> list[str]:
-    """What does not fit and why; a layer of which nothing fits is named once."""
+    """What does not fit and why; a layer of which nothing fits is named once, and what all layers of a kind lack."""
     partly = {prefix for key in fitting for prefix in _prefixes(key)}
+    absent = {key for key in wanted if key not in offered and _parent(key) in partly}
+    layers = Counter(key.rpartition(".")[2] for key in absent)
     reasons: dict[str, str] = {}
     for key, value in wanted.items():
         if key not in fitting:
             name = next(prefix for prefix in _prefixes(key) if prefix not in partly)
-            if key not in offered:
+            part = key.rpartition(".")[2]
+            if key in absent and layers[part] > 1:
+                reasons.setdefault(f"*.{part}", f"{part} of {layers[part]} layers (not there)")
+            elif key not in offered:
                 reasons.setdefault(name, f"{name} (not there)")
             elif name == key:
                 shapes = f"{list(value.shape)} (there {list(offered[key].shape)})"
@@ -191,6 +213,10 @@ def _left_out(
             else:
                 reasons.setdefault(name, f"{name} (other shapes)")
     return list(reasons.values())
+
+
+def _parent(key: str) -> str:
+    return key.rpartition(".")[0]
 
 
 def _prefixes(key: str) -> list[str]:

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Largest resolution that is chosen unasked, by device; elsewhere 256."""
+
+_PACKAGES = ("adavit", "torch", "torchvision", "kornia", "torch-fidelity", "numpy", "safetensors")
 
 FEW_IMAGES = 100
 """Below it a run is warned of; published few-shot sets begin there."""
@@ -242,15 +245,7 @@ def with_evaluators(workload: Workload, console: Console) -> Workload:
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
     """Versions and machine, for `environment.json`."""
-    packages = (
-        "adavit",
-        "torch",
-        "torchvision",
-        "kornia",
-        "torch-fidelity",
-        "numpy",
-        "safetensors",
-    )
+    packages = [*_PACKAGES, *(["timm"] if find_spec("timm") is not None else [])]
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "python": platform.python_version(),

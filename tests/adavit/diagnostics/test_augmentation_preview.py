@@ -7,7 +7,7 @@ from adavit.augment import AugmentPipe
 from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
-from adavit.diagnostics.augmentation_preview import QUANTILES, preview_rows
+from adavit.diagnostics.augmentation_preview import QUANTILES, named_operations, preview_rows
 
 
 def section(**augment: object) -> AugmentConfig:
@@ -34,6 +34,20 @@ def test_letters_are_those_of_the_presets() -> None:
     letters = [row.label[0] for row in preview_rows(section(preset="bgcfnc", diffusion=1), p=0.5)]
     assert "".join(letters) == "bbb" + "gggg" + "ccccc" + "f" + "n" + "c" + "d"
     assert list(QUANTILES) == sorted(QUANTILES)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"preset": "bgcfnc"}, "bgcfnc"),
+        ({"preset": "bgcfnc", "diffusion": 1}, "bgcfnc + diffusion"),
+        ({"preset": "bg", "rotate": 0, "noise": 0.5, "hue": 1}, "bg + hue + noise"),
+        ({"preset": "diffusion"}, "diffusion"),
+        ({"preset": "diffaug", "mode": "fixed", "p": 1}, "diffaug"),
+    ],
+)
+def test_what_is_added_to_a_preset_is_named_beside_it(settings: dict, named: str) -> None:
+    assert named_operations(section(**settings)) == named
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 1.0])

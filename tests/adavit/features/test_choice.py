@@ -49,31 +49,6 @@ def test_blocks_of_a_transformer_are_taken_evenly(tmp_path: Path) -> None:
     torch.testing.assert_close(found.mean.flatten(), torch.tensor(IMAGENET_MEAN))
 
 
-@pytest.mark.parametrize(
-    ("requested", "message"),
-    [
-        ("squeezenet1_0", r"expected torchvision:NAME.* Did you mean torchvision:squeezenet1_0\?"),
-        (
-            "torchvision:squeezenet1",
-            r"one of: squeezenet1_0.* Did you mean squeezenet1_[01]\?",
-        ),
-        ("torchvision:", "expected torchvision:NAME or timm:NAME, and :FILE behind it"),
-        ("keras:resnet18", r"expected torchvision:NAME .* Did you mean torchvision:resnet18\?"),
-        ("keras:xyz", r"expected torchvision:NAME or timm:NAME, and [^?]*$"),
-        ("Torchvision:ResNet18:x.pth", r"Did you mean torchvision:resnet18\?"),
-        ("", r"is '', expected torchvision:NAME or timm:NAME, and [^?]*$"),
-    ],
-)
-def test_what_is_no_network_is_named(requested: str, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        find_network(requested)
-
-
-def test_a_file_alone_is_answered_with_the_form_that_names_it(weights: Path) -> None:
-    with pytest.raises(UserError, match=f"name it as torchvision:NAME:{weights}"):
-        find_network(str(weights))
-
-
 def test_files_that_do_not_fit_are_refused(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"lacks .* tensors.*or leave --features out"):
         read(f"torchvision:squeezenet1_1:{weights}")

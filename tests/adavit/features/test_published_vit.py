@@ -7,8 +7,8 @@ from torch import Tensor
 from torchvision.models import resnet18, vit_b_16
 
 from adavit.errors import UserError
+from adavit.features.names import NamedBy
 from adavit.features.published_vit import (
-    NamedBy,
     PublishedTeacher,
     PublishedTrunk,
     read_published_trunk,

@@ -78,18 +78,23 @@ def test_tokens_of_timm_are_those_after_the_last_norm_of_as_many_patches(
 def test_what_has_no_class_token_is_refused(name: str) -> None:
     for look in (transformer_width, find_transformer):
         with pytest.raises(
-            UserError, match=rf"^training\.distill_network names timm's {name}, which has no class"
+            UserError, match=rf"^--set training\.distill_network=timm:{name}:.* has no class token"
         ):
             look(f"timm:{name}:weights.safetensors")
 
 
 def test_what_timm_refuses_is_told_in_words_of_the_setting(timm: Any, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^training\.distill_network names timm's 'vit_of_mine'"):
+    with pytest.raises(
+        UserError, match=r"^--set training\.distill_network=timm:vit_of_mine is unknown"
+    ):
         find_transformer("timm:vit_of_mine")
     with pytest.raises(
         UserError, match=r"^--set training\.distill_network=timm:test_vit:none names"
     ):
         find_transformer("timm:test_vit:none")
+    (tmp_path / "text.pth").write_text("hello")
+    with pytest.raises(UserError, match=r"^--set training\.distill_network=.* is empty or of an"):
+        find_transformer(f"timm:test_vit:{tmp_path / 'text.pth'}")
     named, _ = stored(timm, tmp_path, "test_vit")
     other = named.replace("test_vit", "deit_tiny_patch16_224")
     found = find_transformer(other)

@@ -150,8 +150,8 @@ def test_colours_are_those_of_its_own_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet81", r"names timm's 'resnet81', .* Did you mean resnet"),
-        ("resnet18.of_nobody", "names timm's 'resnet18.of_nobody', expected one of"),
+        ("resnet81", r"--features timm:resnet81 is unknown to timm, .* Did you mean resnet"),
+        ("resnet18.of_nobody", "timm:resnet18.of_nobody is unknown to timm, expected one of"),
         ("swin_tiny_patch4_window7_224", "gives no maps of images of any side"),
         ("vit_base_r50_s16_224", "gives no maps of images of any side"),
     ],

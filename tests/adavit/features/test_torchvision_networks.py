@@ -2,20 +2,12 @@ import pytest
 import torch
 from torchvision.models import mobilenet_v3_small
 
-from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.torchvision_networks import Torchvision
 from adavit.features.weights import Weights
 from tests.published_vit import published_state
 
 TAPS = ARCHITECTURES["mobilenet_v3_small"].taps[:2]
-
-
-def test_a_name_that_is_unknown_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match=r"one of: squeezenet1_0, .* Did you mean resnet18\?"):
-        Torchvision().architecture("resnet19")
-    with pytest.raises(UserError, match=r"vit_b_16\. Name one, or leave --features out"):
-        Torchvision().architecture("something_else")
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -59,6 +59,9 @@ def test_frozen_networks_are_counted_apart(tiny: Tiny, tmp_path: Path) -> None:
         return [float(line.split()[1]) for line in lines if line.startswith(f"{name} ")]
 
     (teacher,) = parameters(lines, "distillation")
+    (told,) = [line for line in lines if line.startswith("distillation ")]
+    # Its weights alone are .32 GiB.
+    assert 0.32 < float(told.partition("it adds about ")[2].split()[0]) < 0.6
     # ViT-B without its classifier, with 4 patches of 8 px and LayerScale.
     blocks = 12 * (4 * 768 * 768 + 4 * 768 + 8 * 768 * 768 + 5 * 768 + 6 * 768)
     rest = 3 * 64 * 768 + 768 + 5 * 768 + 768 + 2 * 768

@@ -14,7 +14,7 @@ from torchvision.models import squeezenet1_1
 import adavit
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
-from adavit.features import torchvision_networks
+from adavit.features import torchvision_networks, weights
 from adavit.features.heads import PatchHead, TokenHead
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
@@ -171,7 +171,7 @@ def test_a_network_that_cannot_be_had_is_told_before_data_are_loaded(
             adavit.train(tiny({"features": section}))
 
 
-def test_a_start_reads_its_file_once_for_the_digest_and_builds_its_network_once(
+def test_a_start_hashes_and_reads_its_file_once_and_builds_its_network_once(
     tiny: Callable[..., RunConfig], features: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts = Counter[str]()
@@ -185,10 +185,14 @@ def test_a_start_reads_its_file_once_for_the_digest_and_builds_its_network_once(
         return called
 
     monkeypatch.setattr(weight_files, "file_digest", counting("hashed", weight_files.file_digest))
+    monkeypatch.setattr(weights, "read_tensors", counting("read", weights.read_tensors))
     whole = torchvision_networks._whole
     monkeypatch.setattr(torchvision_networks, "_whole", counting("built", whole))
-    adavit.train(tiny(features, {"metrics": {"names": []}}))
-    assert counts == {"hashed": 1, "built": 1}
+    run = adavit.train(tiny(features, {"metrics": {"names": []}}))
+    assert counts == {"hashed": 1, "read": 1, "built": 1}
+    counts.clear()
+    adavit.resume(run)
+    assert counts == {"hashed": 1, "read": 1, "built": 1}
 
 
 def test_weights_on_the_disk_are_offered_at_the_start_of_a_run_that_sees_through_none(

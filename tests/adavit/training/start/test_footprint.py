@@ -15,6 +15,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.features.choice import find_network
 from adavit.features.critic import FeatureCritic
+from adavit.features.teachers import unread_teacher
 from adavit.runtime.wording import size
 from adavit.training.objectives.build import build_extras
 from adavit.training.objectives.feature_critic import FeatureObjective
@@ -25,9 +26,9 @@ from adavit.training.start.footprint import (
     HOPELESS,
     NEAR,
     OVERHEAD,
-    LiveBytes,
     check_memory,
     counted_bytes,
+    distillation_bytes,
     expected_bytes,
     features_bytes,
     least_bytes,
@@ -153,6 +154,12 @@ def allocated(run: ResolvedConfig) -> int:
         objective = FeatureObjective(critic, LOSSES[features.loss], weight=1, pipe=None)
         tensors = itertools.chain(critic.state_dict().values(), network.state_dict().values())
         there = sum(tensor.nbytes for tensor in tensors)
+    teacher = None
+    if run.training.distill_weight:
+        patch = run.discriminator.patch  # type: ignore[union-attr]
+        shape = {"resolution": side, "image_channels": 3, "patch": patch}
+        teacher = unread_teacher(run.training.distill_network, **shape).to_empty(device="cpu")
+        there += sum(tensor.nbytes for tensor in teacher.state_dict().values())
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         generator, discriminator = build_networks(run, image_channels=3, num_classes=0)
         average = GeneratorAverage(generator, half_life_kimg=5, ramp=None)
@@ -174,6 +181,7 @@ def allocated(run: ResolvedConfig) -> int:
                 run.training,
                 epoch_images=100,
                 coarse=False,
+                teacher=teacher,
                 chain=getattr(discriminator, "chain", None),
             ),
         )
@@ -241,6 +249,55 @@ def test_what_a_frozen_network_and_its_heads_take_is_counted(
     assert features_bytes(run) == pytest.approx(OVERHEAD * (counted - without), abs=2)
 
 
+@pytest.mark.parametrize("batch", [2, 8])
+def test_what_a_teacher_takes_is_counted(batch: int) -> None:
+    taught = {"distill_weight": 1, "distill_width": 512}
+    vit = {"discriminator": {"kind": "vit", "patch": 4}}
+    run = config(vit, {"training": {"batch": batch, **taught}})
+    counted, found = counted_bytes(run), allocated(run)
+    assert 0.77 < counted / found < 1.3
+    without = counted_bytes(config(vit, {"training": {"batch": batch}}))
+    added = counted - without
+    weights = 12 * (12 * 768**2 + 15 * 768) * 4
+    assert weights < added
+    assert distillation_bytes(run) == pytest.approx(OVERHEAD * added, abs=2)
+
+
+def test_a_transformer_of_timm_teaches_at_its_own_price() -> None:
+    pytest.importorskip("timm", reason="timm is not installed")
+    vit = {"discriminator": {"kind": "vit", "patch": 8}}
+    small, large = (
+        counted_bytes(
+            config(vit, {"training": {"distill_weight": 1, "distill_network": f"timm:{name}"}})
+        )
+        for name in ("deit_tiny_patch16_224", "deit_small_patch16_224")
+    )
+    blocks = (12 * 12 * (384**2 - 192**2)) * 4
+    assert blocks < large - small < 1.5 * blocks
+
+
+def test_a_published_trunk_is_counted_as_the_discriminator_that_it_makes() -> None:
+    vit = {"discriminator": {"kind": "vit"}, "training": {"batch": 2}}
+    published = {"training": {"init_discriminator": "torchvision:vit_b_16"}}
+    weights = 12 * 12 * 768**2 * 4
+    assert counted_bytes(config(vit, published)) > 4 * weights  # gradients and two moments too
+    assert counted_bytes(config(vit)) < weights
+
+
+def test_a_teacher_is_counted_where_the_largest_would_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vit = {"discriminator": {"kind": "vit", "patch": 8}}
+    run = config(vit, {"training": {"batch": 2, "distill_weight": 1}})
+    expected = expected_bytes(run)
+    assert expected > NEAR * least_bytes(run)
+    monkeypatch.setattr(FREE, lambda device: int(CERTAIN * expected) - 1)
+    with pytest.raises(RunError, match=f"needs about {size(expected)}"):
+        check_memory(run, CPU)
+    monkeypatch.setattr(FREE, lambda device: expected)
+    check_memory(run, CPU)
+
+
 def test_a_projected_discriminator_is_counted_once(seeing: Callable[..., dict[str, Any]]) -> None:
     critic = seeing("squeezenet1_1", width=32)
     batch = {"training": {"batch": 8}}
@@ -266,21 +323,6 @@ def test_a_frozen_network_is_counted_where_the_largest_would_not_fit(
     monkeypatch.setattr("adavit.training.start.footprint.counted_bytes", None)
     monkeypatch.setattr(FREE, lambda device: 64 * 2**30)
     check_memory(run, CPU)
-
-
-def test_live_bytes_are_those_of_tensors_that_someone_holds() -> None:
-    there = torch.empty(10, device="meta")
-    with LiveBytes([there]) as live:
-        made = torch.ones(100, device="meta")
-        view = made[:50].view(5, 10)
-        made.mul_(2)
-        assert (live.now, live.peak) == (440, 440)
-        doubled = made.double()
-        assert live.now == 440 + 800
-        del doubled, made
-        assert live.now == 440  # the view holds it
-        del view, there
-        assert (live.now, live.peak) == (0, 1240)
 
 
 def test_any_batch_is_reckoned_with() -> None:

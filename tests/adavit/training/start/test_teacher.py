@@ -141,8 +141,10 @@ def test_a_run_says_whose_tokens_its_discriminator_learnt_and_holds_on_to_the_fi
     with pytest.raises(UserError, match=r"distill_network .* has other weights than the run began"):
         adavit.resume(run, kimg=1)
     file.unlink()
-    with pytest.raises(UserError, match=r"vit\.pth names no file"):
+    with pytest.raises(UserError, match=r"vit\.pth names no file") as gone:
         adavit.resume(run, kimg=1)
+    # With the run begun its weight cannot be left out any more.
+    assert str(gone.value).endswith("Check the path, or put the file back where it was.")
 
 
 @pytest.mark.parametrize("key", ["distill_network", "init_discriminator"])

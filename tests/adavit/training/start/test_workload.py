@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
@@ -15,6 +16,7 @@ from adavit.runtime.console import SilentConsole
 from adavit.training.start.workload import (
     absolute_source,
     describe_data,
+    describe_environment,
     load_workload,
     prepare,
     total_images,
@@ -115,3 +117,15 @@ def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
     load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
     (line,) = (line for line in notes.lines if line.startswith("Warning: training"))
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_version_of_timm_is_recorded_where_it_is_installed(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    if not installed:
+        monkeypatch.setattr("adavit.training.start.workload.find_spec", lambda name: None)
+    packages = describe_environment(torch.device("cpu"))["packages"]
+    assert packages["torch"]
+    assert packages.get("timm") == (timm.__version__ if installed else None)
