@@ -169,7 +169,10 @@ def networks(
                 "channel_max": arguments.channels,
             }
             made = ResNetDiscriminator(
-                **{**images, "minibatch_std_group": 4}, form=form, **channels
+                **{**images, "minibatch_std_group": 4},
+                form=form,
+                normalization="none",
+                **channels,
             )
             rows.append((f"resnet form {form}", made))
     return rows

@@ -167,10 +167,11 @@ def build(
         style_dim=128,
         mapping_layers=2,
         mapping_lr_multiplier=0.01,
+        noise="learned",
     )
     if row.discriminator == "resnet":
         discriminator: torch.nn.Module = ResNetDiscriminator(
-            **images, **sizes, form="residual", minibatch_std_group=4
+            **images, **sizes, form="residual", normalization="none", minibatch_std_group=4
         )
     else:
         discriminator = ViTDiscriminator(

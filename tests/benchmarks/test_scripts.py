@@ -1,0 +1,35 @@
+"""The scripts still fit the networks that they measure: one small call of each that builds its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS_OF_TRAIN_SPEED = """
+import argparse, torch
+from benchmarks.train_speed import Row, build, measure
+sizes, device = argparse.Namespace(resolution=8, channels=4, batch=4), torch.device("cpu")
+for kind in ("resnet", "vit"):
+    print(kind, measure(build(Row(kind, "float32", True, 16), sizes, device), sizes, device))
+"""
+TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --heads 1 --channels 4"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-c", STEPS_OF_TRAIN_SPEED], ["resnet", "vit"]),
+        (["benchmarks/discriminators.py", *TINY.split(), "--parts", "readout", "form"], ["r3gan"]),
+        (["benchmarks/step_memory.py", "vit", "16", "4", "0"], ["| vit | 16 | 4 | 0 |"]),
+    ],
+    ids=["train_speed", "discriminators", "step_memory"],
+)
+def test_it_measures(arguments: list[str], words: list[str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert all(word in ended.stdout for word in words)
