@@ -22,7 +22,7 @@ from benchmarks.gpu.schedule import Part, Setting, Suite
 
 PARTS = (
     Part("environment", "benchmarks.gpu.card:environment", 25),
-    Part("equal", "benchmarks.gpu.equality:equal", 45),
+    Part("equal", "benchmarks.gpu.equality:equal", 30),
     Part("step", "benchmarks.gpu.speed:step", 90),
     Part("launches", "benchmarks.gpu.launches:launches", 60),
     Part("compile", "benchmarks.gpu.speed:eager_and_compiled", 100),

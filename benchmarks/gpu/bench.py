@@ -89,17 +89,9 @@ class Bench:
             base = merge(base, {"generator": TOY["generator"], "discriminator": TOY[kind]})
         return resolve(build_config([base, *layers]), RunFacts(side, 10_000, "cuda"))
 
-    def step(self, config: ResolvedConfig, device: torch.device | None = None) -> AdversarialStep:
-        """A step as a run of this configuration builds it."""
-        workload = Workload(
-            config=config,
-            image_set=noise_images(config.data.resolution),
-            split=split_images(8, subset=None, heldout_fraction=0.0, seed=0),
-            device=device or self.device,
-        )
-        step = build_step(workload)
-        step.pipe.p.fill_(config.augment.p or 0.0)
-        return step
+    def step(self, config: ResolvedConfig) -> AdversarialStep:
+        """A step as a run of this configuration builds it, here."""
+        return step_of(config, self.device)
 
     def synchronise(self) -> None:
         """Waits until the device has done what it was told."""
@@ -178,6 +170,19 @@ class Stepper:
         self.calls += 1
         streams = StepStreams.at(0, self.calls, self.device)
         return self.step(self.real, None, images=number * self.batch, streams=streams)
+
+
+def step_of(config: ResolvedConfig, device: torch.device) -> AdversarialStep:
+    """A step as a run of this configuration builds it, with its fixed p."""
+    workload = Workload(
+        config=config,
+        image_set=noise_images(config.data.resolution),
+        split=split_images(8, subset=None, heldout_fraction=0.0, seed=0),
+        device=device,
+    )
+    step = build_step(workload)
+    step.pipe.p.fill_(config.augment.p or 0.0)
+    return step
 
 
 def images(batch: int, side: int, device: torch.device) -> Tensor:

@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
-from benchmarks.gpu.bench import KINDS, Bench, images, set_float32
+from benchmarks.gpu.bench import KINDS, Bench, images, set_float32, step_of
 from benchmarks.gpu.findings import Findings
 
 STEPS = 20
@@ -88,7 +88,7 @@ def trained(
 ) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
     """Statistics of some steps, and how far each network's weights have moved, flat on the CPU."""
     config = bench.config(kind, side, SETTINGS, small=True)
-    step = bench.step(config, device)
+    step = step_of(config, device)
     parts = {"generator": step.generator, "discriminator": step.discriminator}
     before = {name: flat(network) for name, network in parts.items()}
     real = images(config.training.batch, side, device)
