@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from adavit.config.auto import features_side
 from adavit.config.features import FeaturesConfig
+from adavit.config.layers import preset_names, read_preset
 from adavit.config.run import ResolvedConfig
 
 
@@ -86,10 +87,17 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     if features.network is not None:
         return _too_late(features.start_kimg, end)
     usual = FeaturesConfig(side=features_side(None, config.data.resolution))
-    given = [
-        f"features.{name}"
+    differing = [
+        name
         for name in type(features).model_fields
         if name != "seen" and getattr(features, name) != getattr(usual, name)
+    ]
+    # What a preset says of a critic is for those who ask for one.
+    shipped = [read_preset(name).get("features", {}) for name in preset_names() if differing]
+    given = [
+        f"features.{name}"
+        for name in differing
+        if all(preset.get(name) != getattr(features, name) for preset in shipped)
     ]
     if not given:
         return []

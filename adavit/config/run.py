@@ -264,12 +264,12 @@ class _WholeConfig(ConfigModel):
         default = FeaturesConfig.model_fields
         instead = {"p": "--p", "loss": "--set training.loss"}
         for name in ("p", "weight", "loss", "vanishes_at", "interval", "start_kimg"):
-            value = getattr(self.features, name)
-            if value != default[name].default:
+            value, unset = getattr(self.features, name), default[name].default
+            if value != unset:
                 raise ValueError(
                     f"features.{name} is {value}, a setting of a critic beside a discriminator, but"
-                    " discriminator.kind is projected. Leave it out, and use"
-                    f" {instead.get(name, 'nothing')} instead."
+                    " discriminator.kind is projected. Leave it out, or where a preset gives it set it to"
+                    f" {'null' if unset is None else unset}, and use {instead.get(name, 'nothing')} instead."
                 )
         if self.training.freeze_d:
             raise ValueError(

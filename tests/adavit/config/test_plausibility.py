@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from adavit.config.auto import RunFacts, resolve
+from adavit.config.features import FeaturesConfig
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.plausibility import RANGES, absurd_settings
 from adavit.config.run import ResolvedConfig
@@ -63,6 +64,16 @@ def test_settings_of_a_critic_that_is_not_there_are_named() -> None:
         (sentence,) = absurd_settings(resolved({"features": settings}))
         assert sentence.startswith(expected)
         assert sentence.endswith("Give --features, or leave it out.")
+
+
+def test_what_a_preset_says_of_a_critic_counts_where_there_is_one() -> None:
+    preset = read_preset("few-images")
+    assert resolved(preset, {"features": {"network": "torchvision:resnet18"}}).features == (
+        FeaturesConfig(network="torchvision:resnet18", side=64, vanishes_at=0.5)
+    )
+    assert absurd_settings(resolved(preset)) == []
+    (sentence,) = absurd_settings(resolved(preset, {"features": {"vanishes_at": 0.4}}))
+    assert sentence.startswith("features.vanishes_at is given, but no critic that it could change")
 
 
 def test_a_critic_that_begins_when_the_run_is_over_is_named() -> None:

@@ -101,6 +101,7 @@ PROJECTED = {
         ("features", {"interval": 2}, "features.interval is 2, a setting of a critic beside"),
         ("features", {"start_kimg": 2}, "features.start_kimg is 2.0, a setting of a critic beside"),
         ("features", {"vanishes_at": 1}, "features.vanishes_at is 1.0, a setting of a critic"),
+        ("features", {"vanishes_at": 1}, "or where a preset gives it set it to null"),
         ("training", {"freeze_d": 2}, "whose network is frozen already"),
         ("training", {"r1_gamma": 1.0}, "a gradient penalty differentiates it twice"),
         ("training", {"gradient_penalty": 10.0}, "a gradient penalty differentiates it twice"),

@@ -294,6 +294,7 @@ def test_the_presets_name_what_they_take() -> None:
         "transgan",
         "r3gan",
         "diffaug-lowshot",
+        "few-images",
         "stylegan2-ada",
     }
     assert expected <= set(preset_names())
