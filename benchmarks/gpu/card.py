@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.models.resampling import downsample, fir_kernel, smooth, upsample
+from adavit.models.resampling import FIR_TAPS, downsample, fir_kernel, smooth, upsample
 from benchmarks.gpu.bench import Bench, set_float32
 from benchmarks.gpu.findings import Findings
 
@@ -153,16 +153,51 @@ def _separate_up(images: Tensor) -> Tensor:
     return F.conv_transpose2d(filtered, row, stride=(1, 2), padding=(0, 1), groups=channels)
 
 
+def _products(images: Tensor, matrix: Tensor) -> Tensor:
+    """A matrix [out, in] along columns and rows, as two products over channels that lie innermost."""
+    batch, channels, height, width = images.shape
+    rows = images.permute(0, 2, 3, 1).reshape(batch * height, width, channels)
+    wide = (matrix @ rows).reshape(batch, height, len(matrix) * channels)
+    return (matrix @ wide).reshape(batch, len(matrix), len(matrix), channels).permute(0, 3, 1, 2)
+
+
+_MATRICES: dict[tuple[str, int, torch.dtype], Tensor] = {}
+
+
+def _matrix(kind: str, size: int, like: Tensor) -> Tensor:
+    """The filter of squares as a matrix along one side, kept on the device."""
+    key = kind, size, like.dtype
+    if key not in _MATRICES:
+        unit = torch.eye(size)[:, None]
+        taps = torch.tensor([[FIR_TAPS]])
+        rows = {
+            "upsample": lambda: F.conv_transpose1d(unit, 2 * taps, stride=2, padding=1),
+            "downsample": lambda: F.conv1d(unit, taps, stride=2, padding=1),
+            "smooth": lambda: F.conv1d(unit, taps, padding=1),
+        }[kind]()
+        _MATRICES[key] = rows[:, 0].T.contiguous().to(like)
+    return _MATRICES[key]
+
+
 Ways = dict[str, Callable[[Tensor], Tensor]]
-UPSAMPLE: Ways = {"ours": upsample, "three pools": _pooled_up, "two passes": _separate_up}
+UPSAMPLE: Ways = {
+    "ours": upsample,
+    "three pools": _pooled_up,
+    "two passes": _separate_up,
+    "two products": lambda images: _products(images, _matrix("upsample", images.shape[2], images)),
+}
 DOWNSAMPLE: Ways = {
     "ours": downsample,
     "three pools": lambda images: _pool(_pool(_pool(F.pad(images, (1, 1, 1, 1)))), 2),
     "two passes": _separate_down,
+    "two products": lambda images: _products(
+        images, _matrix("downsample", images.shape[2], images)
+    ),
 }
 SMOOTH: Ways = {
     "ours": lambda images: smooth(images, padding=1),
     "three pools": lambda images: _pool(_pool(_pool(F.pad(images, (1, 1, 1, 1))))),
     "two passes": _separate_smooth,
+    "two products": lambda images: _products(images, _matrix("smooth", images.shape[2], images)),
 }
 """Ours first: the others are compared with it."""

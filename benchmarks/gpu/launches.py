@@ -98,19 +98,20 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
 
 
 def launches(bench: Bench, found: Findings) -> None:
-    """Kernels, busy share and waits of steps at the smallest size."""
-    side, batch = bench.sizes[0]
-    for kind in KINDS:
-        with found.attempt(kind):
-            config = bench.config(kind, side, {"training": {"batch": batch, "precision": "bf16"}})
-            stepper = Stepper(bench.step(config), config, bench.device)
-            for name, work in (("plain", stepper.plain), ("with R1", stepper.penalised)):
-                label = f"{kind}, {side} px, batch {batch}, {name}"
-                with found.attempt(f"kernels of {label}"):
-                    _kernels(bench, found, label, work)
-                if bench.device.type == "cuda":
-                    with found.attempt(f"waits of {label}"):
-                        _waits(bench, found, label, work)
+    """Kernels and busy share of steps at the smallest and the largest size, and waits at the smallest."""
+    for side, batch in (bench.sizes[0], bench.sizes[-1]):
+        for kind in KINDS:
+            with found.attempt(f"{kind} at {side} px"):
+                training = {"batch": batch, "precision": "bf16"}
+                config = bench.config(kind, side, {"training": training})
+                stepper = Stepper(bench.step(config), config, bench.device)
+                for name, work in (("plain", stepper.plain), ("with R1", stepper.penalised)):
+                    label = f"{kind}, {side} px, batch {batch}, {name}"
+                    with found.attempt(f"kernels of {label}"):
+                        _kernels(bench, found, label, work)
+                    if bench.device.type == "cuda" and side == bench.sizes[0][0]:
+                        with found.attempt(f"waits of {label}"):
+                            _waits(bench, found, label, work)
 
 
 def _kernels(bench: Bench, found: Findings, label: str, work: Callable[[], Any]) -> None:
