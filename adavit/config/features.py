@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from adavit.config.section import MOST, ConfigModel, auto, rule
-from adavit.features.names import FEATURES, check_network_name
+from adavit.features.architectures import ARCHITECTURES
+from adavit.features.names import FEATURES, check_network_name, parted
 from adavit.models.limits import LARGEST_WIDTH
 
 
@@ -60,6 +61,13 @@ class FeaturesConfig(ConfigModel):
     def _network_is_known(self) -> None:
         if self.network is not None:
             check_network_name("features.network", self.network, otherwise=FEATURES.otherwise)
+
+    @rule("network", "side", "maps")
+    def _network_has_the_maps(self) -> None:
+        library, name, _ = parted(self.network or "")
+        known = ARCHITECTURES.get(name) if library == "torchvision" else None
+        if known is not None:
+            known.wanted(name, self.side, self.maps)
 
     @rule("std")
     def _deviations_are_positive(self) -> None:

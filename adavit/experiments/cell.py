@@ -17,6 +17,7 @@ from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_
 from adavit.experiments.experiment_file import check_size
 from adavit.experiments.grid_file import SEED, Grid
 from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device
 from adavit.training.start.build import Start, read_start
 from adavit.training.start.workload import (
     Workload,
@@ -100,8 +101,18 @@ class Sources:
         """As `adavit.training.start.build.read_start`, but for the networks, which would fill the memory."""
         key = repr((config.features, config.training.transfer, config.training.init_discriminator))
         if key not in self._starts:
-            self._starts[key] = Start(seen=read_start(config).seen)
+            start = read_start(config)
+            self._starts[key] = Start(seen=start.seen, learnt=start.learnt)
         return self._starts[key]
+
+    def marks(self, config: RunConfig, console: Console) -> bool:
+        """Whether the discriminator of a run has seen through a network trained on other images."""
+        start = self.start(config)
+        if start.seen or start.learnt is None:
+            return bool(start.seen)
+        device = choose_device(config.run.device)
+        fingerprint = self.images(config, device, console).fingerprint
+        return not start.learnt.are_those_of(config, fingerprint, device)
 
     def reference_fingerprint(self, workload: Workload) -> str | None:
         """Of the images that the metrics compare with; None where those are of the data themselves."""
@@ -137,7 +148,7 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
     told: set[str] = set()
     points = list(grid.points())
     configs = (build_config([point.settings]) for point in points)
-    marked = any(sources.start(config).seen for config in configs)
+    marked = any(sources.marks(config, console) for config in configs)
     for point in points:
         # What is found in a data set need be said once.
         data = repr((point.settings.get("data"), point.axes.get(SEED)))
@@ -199,8 +210,11 @@ def make_cell(
     """
     sources = sources or Sources()
     config = build_config([settings])
-    config = sources.start(config).noted_in(config)
-    workload = load_workload(config, console or SilentConsole(), load=sources.images)
+    start = sources.start(config)
+    workload = load_workload(
+        start.noted_in(config), console or SilentConsole(), load=sources.images
+    )
+    workload = start.noted_of(workload)
     fingerprint = workload.image_set.fingerprint
     resolved = workload.config.as_dict()
     resolved["data"]["source"] = sources.absolute(resolved["data"]["source"])

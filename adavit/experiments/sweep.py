@@ -215,7 +215,7 @@ def _plan(chosen: Sweep) -> SweepPlan:
     for key, values in chosen.search.items():
         for end in _ends(values):
             drawn = build_config([chosen.base, setting(key, end)])
-            marked |= bool(sources.start(drawn).seen)
+            marked |= sources.marks(drawn, SilentConsole())
     return SweepPlan(chosen, config.run.seed, chosen.metric or names[0], marked)
 
 

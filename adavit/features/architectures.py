@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 FINEST_STRIDE, COARSEST_STRIDE = 4, 32
+LOGIT_KERNEL = 4
+"""Side of the convolution that gives the logits of a head; the smallest map that it can judge."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -60,6 +63,32 @@ class Architecture:
         if self.patch is None:
             return tuple(taps[:count])
         return tuple(taps[-1 :: -(len(taps) // count)][:count][::-1])
+
+    def wanted(self, name: str, side: int, count: int) -> tuple[Tap, ...]:
+        """`count` of its maps that heads can judge, see `chosen`.
+
+        Args:
+            name: Its own, for messages.
+            side: Of the images, in pixels.
+            count: How many.
+
+        Raises:
+            ValueError: If images of this side do not suit it, or are too small for so many maps.
+        """
+        if self.patch is not None and side % self.patch:
+            multiple = self.patch * max(LOGIT_KERNEL, round(side / self.patch))
+            raise ValueError(
+                f"features.side is {side}, but must be a multiple of the {self.patch} px of"
+                f" {name}'s patches. Use {multiple}, or leave it out."
+            )
+        taps = self.maps(side, smallest=LOGIT_KERNEL)
+        if len(taps) < count:
+            raise ValueError(
+                f"features.maps is {count}, but of images of {side} px {name} has {len(taps)} maps"
+                f" of at least {LOGIT_KERNEL}x{LOGIT_KERNEL} places. Give a larger features.side, or"
+                " fewer maps."
+            )
+        return self.chosen(taps, count)
 
 
 def patch_of(requested: str) -> int:

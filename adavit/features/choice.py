@@ -7,7 +7,6 @@ from pathlib import Path
 
 from adavit.errors import UserError
 from adavit.features.architectures import Architecture, Tap
-from adavit.features.heads import LOGIT_KERNEL
 from adavit.features.library import Library
 from adavit.features.names import FEATURES, NamedBy, parted
 from adavit.features.network import FrozenNetwork
@@ -123,21 +122,10 @@ class PretrainedNetwork:
         Raises:
             UserError: If its images do not suit it, or are too small for so many maps.
         """
-        known = self.architecture
-        if known.patch is not None and side % known.patch:
-            multiple = known.patch * max(LOGIT_KERNEL, round(side / known.patch))
-            raise UserError(
-                f"features.side is {side}, but must be a multiple of the {known.patch} px of"
-                f" {self.name}'s patches. Use {multiple}, or leave it out."
-            )
-        taps = known.maps(side, smallest=LOGIT_KERNEL)
-        if len(taps) < maps:
-            raise UserError(
-                f"features.maps is {maps}, but of images of {side} px {self.name} has {len(taps)} maps"
-                f" of at least {LOGIT_KERNEL}x{LOGIT_KERNEL} places. Give a larger features.side, or"
-                " fewer maps."
-            )
-        return known.chosen(taps, maps)
+        try:
+            return self.architecture.wanted(self.name, side, maps)
+        except ValueError as error:
+            raise UserError(str(error)) from None
 
 
 def find_network(requested: str, named_by: NamedBy = FEATURES) -> PretrainedNetwork:

@@ -6,7 +6,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from adavit.features.heads import LOGIT_KERNEL, Head, PatchHead, PlacesJudged, TokenHead
+from adavit.features.architectures import LOGIT_KERNEL
+from adavit.features.heads import Head, PatchHead, PlacesJudged, TokenHead
 from adavit.features.mixing import MIXINGS
 from adavit.features.network import FrozenNetwork
 

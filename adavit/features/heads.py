@@ -7,12 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from adavit.features.architectures import LOGIT_KERNEL
 from adavit.models.epilogue import minibatch_std
 from adavit.models.last_layer import LastLayer, Projection
 
 LEAK = 0.2
-LOGIT_KERNEL = 4
-"""Side of the convolution that gives the logits; the smallest map that a head can judge."""
 TOKEN_WIDTH = 256
 """Channels between the two layers of a head on the class token."""
 _LARGEST_JUDGED = 12

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.features.architectures import Architecture, Tap
+from adavit.features.architectures import Tap
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.ground import on_ground
+from adavit.features.library import Library
 from adavit.features.names import NamedBy, parted
 from adavit.features.network import FrozenNetwork
 from adavit.features.published_vit import PublishedTeacher, read_published_trunk
 from adavit.features.timm_networks import Timm, TimmMaps
+from adavit.features.weights import Weights
 from adavit.models.published_vit import SIZES, is_of_library
 
 SETTING = "training.distill_network"
@@ -96,11 +98,11 @@ def unread_teacher(
         UserError: If it is no network with a class token.
     """
     if is_of_library(requested):
-        shape = {"resolution": resolution, "image_channels": image_channels, "patch": patch}
-        return PublishedTeacher(None, **shape)
-    token, library, name = _class_token(requested, NAMED_BY), Timm(NAMED_BY), parted(requested)[1]
-    side = _side(library.architecture(name), resolution // patch)
-    return TimmTeacher(FrozenNetwork(name, side=side, taps=(token,), library=library))
+        return PublishedTeacher(
+            None, resolution=resolution, image_channels=image_channels, patch=patch
+        )
+    token, name = _class_token(requested, NAMED_BY), parted(requested).network
+    return _teacher(Timm(NAMED_BY), name, token, resolution // patch, None)
 
 
 @dataclass(frozen=True)
@@ -127,11 +129,8 @@ class TimmTransformer:
 
     def teacher(self, *, resolution: int, image_channels: int, patch: int) -> "TimmTeacher":
         """See `FoundTeacher`."""
-        found = self.found
-        side = _side(found.architecture, resolution // patch)
-        colours = {"mean": found.architecture.mean, "std": found.architecture.std}
-        taps, given = (self.class_token,), {"library": found.library, "weights": found.weights}
-        return TimmTeacher(FrozenNetwork(found.name, side=side, taps=taps, **colours, **given))
+        found, patches = self.found, resolution // patch
+        return _teacher(found.library, found.name, self.class_token, patches, found.weights)
 
 
 class TimmTeacher(nn.Module):
@@ -152,10 +151,22 @@ class TimmTeacher(nn.Module):
         return maps.tokens(self.network.normalised(on_ground(images, None)))
 
 
-def _side(known: Architecture, patches: int) -> int:
-    """Side of images, in pixels, that have so many patches a side."""
+def _teacher(
+    library: Library, name: str, class_token: Tap, patches: int, weights: Weights | None
+) -> TimmTeacher:
+    """A network of timm that sees images of so many patches a side."""
+    known = library.architecture(name)
     assert known.patch is not None
-    return known.patch * patches
+    network = FrozenNetwork(
+        name,
+        side=known.patch * patches,
+        taps=(class_token,),
+        mean=known.mean,
+        std=known.std,
+        library=library,
+        weights=weights,
+    )
+    return TimmTeacher(network)
 
 
 def _class_token(requested: str, named_by: NamedBy) -> Tap:

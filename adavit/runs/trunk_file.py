@@ -42,7 +42,7 @@ class StoredTrunk:
 
     @property
     def seen(self) -> tuple[str, ...]:
-        """Networks trained on other images that it is of: none, it has images of the user's."""
+        """Networks trained on other images that it is of: none. What it has learnt is `data_fingerprint`."""
         return ()
 
     def state(self) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.footprint import distillation_bytes, features_bytes
-from adavit.training.start.workload import Workload, prepare, total_images
+from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
 
@@ -37,7 +37,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     """
     RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
     start = read_start(config)
-    workload = prepare(start.noted_in(config), console)
+    workload = start.prepare(config, console)
     held = workload.config
     step, notes = first_step(workload, start)
     del start  # as `adavit.training.train` does

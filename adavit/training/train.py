@@ -109,7 +109,7 @@ def _asked_for(
 def _train(config: RunConfig, console: Console) -> Path:
     RunDirectory.check_free(config.run.out)
     start = read_start(config)  # what it may lack is said before data are loaded
-    workload = prepare(start.noted_in(_with_absolute_paths(config)), console)
+    workload = start.prepare(_with_absolute_paths(config), console)
     step, notes = first_step(workload, start)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes
     directory = RunDirectory.create(workload.config.run.out, workload.label)

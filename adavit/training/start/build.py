@@ -13,15 +13,17 @@ from adavit.config.training import TrainingConfig
 from adavit.features.choice import PretrainedNetwork
 from adavit.features.teachers import FoundTeacher
 from adavit.models import ResNetDiscriminator
+from adavit.runtime.console import Console
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
 from adavit.training.start.features import build_objective, find_features, start_critic
 from adavit.training.start.freeze import freeze_lower_layers
+from adavit.training.start.learnt_images import LearntImages
 from adavit.training.start.pretrained_trunk import find_trunk, start_from
 from adavit.training.start.teacher import build_teacher, find_teacher
 from adavit.training.start.transfer import read_source, transfer
-from adavit.training.start.workload import Workload
+from adavit.training.start.workload import Workload, load_workload, with_evaluators
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
 
@@ -35,20 +37,41 @@ class Start:
         seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
         features: The one of them that its critic sees through.
         teacher: The one whose tokens its discriminator learns to predict.
+        learnt: Images that its discriminator has learnt already; where they are not those of the run, they are
+            among what it has seen.
     """
 
     fill: Callable[[AdversarialStep, ResolvedConfig], list[str]] | None = None
     seen: tuple[str, ...] = ()
     features: PretrainedNetwork | None = None
     teacher: FoundTeacher | None = None
+    learnt: LearntImages | None = None
 
     def noted_in(self, config: RunConfig) -> RunConfig:
-        """The configuration with `features.seen`, whatever another run's configuration says there."""
+        """The configuration with `features.seen`, whatever another run's configuration says there.
+
+        As far as it is known before the images are: see `noted_of`.
+        """
         if self.seen == config.features.seen:
             return config
         values = config.as_dict()
         values["features"]["seen"] = list(self.seen)
         return RunConfig.model_validate(values)
+
+    def noted_of(self, workload: Workload) -> Workload:
+        """The workload of a configuration from `noted_in`, with all that is known once its images are."""
+        config, learnt = workload.config, self.learnt
+        fingerprint, device = workload.image_set.fingerprint, workload.device
+        if learnt is None or learnt.are_those_of(config, fingerprint, device):
+            return workload
+        seen = tuple(dict.fromkeys((learnt.identity, *config.features.seen)))
+        features = config.features.model_copy(update={"seen": seen})
+        return replace(workload, config=config.model_copy(update={"features": features}))
+
+    def prepare(self, config: RunConfig, console: Console) -> Workload:
+        """All that a new run needs, see `adavit.training.start.workload.prepare`, with `features.seen`."""
+        workload = load_workload(self.noted_in(config), console)
+        return with_evaluators(self.noted_of(workload), console)
 
 
 def build_step(workload: Workload, start: Start | None = None) -> AdversarialStep:
@@ -141,7 +164,10 @@ def read_start(config: RunConfig) -> Start:
         trunk = find_trunk(training.init_discriminator, config.features.seen)
         seen = tuple(dict.fromkeys((*trunk.seen, *frozen.seen)))
         return replace(
-            frozen, fill=lambda step, config: [start_from(trunk, step, config)], seen=seen
+            frozen,
+            fill=lambda step, config: [start_from(trunk, step, config)],
+            seen=seen,
+            learnt=LearntImages.of(trunk),
         )
     return frozen
 

@@ -247,12 +247,12 @@ def _passes(
         if due:
             d_loss = d_loss + r1_penalty(logits, images).mean()
     if teacher is not None:
-        shown = real.detach()
+        seen = real.detach()
         encoder, predictors = map(discriminator.get_submodule, ("encoder", PREDICTORS))
         assert isinstance(encoder, VisionEncoder)
         assert isinstance(predictors, TokenPredictors)
-        wanted = teacher(shown)
-        d_loss = d_loss + distillation_loss(predict_tokens(encoder, predictors, shown), wanted)
+        wanted = teacher(seen)
+        d_loss = d_loss + distillation_loss(predict_tokens(encoder, predictors, seen), wanted)
     weights = [weight for weight in discriminator.parameters() if weight.requires_grad]
     d_loss.backward(inputs=[*weights, *heads])
 

@@ -56,6 +56,19 @@ def test_blocks_of_transformers_are_those_that_are_published() -> None:
     assert blocks_of(40) == (9, 19, 29, 39)
 
 
+def test_what_images_do_not_give_is_refused() -> None:
+    vit, resnet = ARCHITECTURES["vit_b_16"], ARCHITECTURES["resnet18"]
+    assert resnet.wanted("resnet18", 64, 3) == resnet.taps[:3]
+    with pytest.raises(
+        ValueError, match=r"maps is 4, .* 64 px resnet18 has 3 maps of at least 4x4"
+    ):
+        resnet.wanted("resnet18", 64, 4)
+    with pytest.raises(ValueError, match=r"side is 72, .* the 16 px of vit_b_16's .* Use 64"):
+        vit.wanted("vit_b_16", 72, 1)
+    with pytest.raises(ValueError, match=r"features\.maps is 1, but of images of 48 px"):
+        vit.wanted("vit_b_16", 48, 1)
+
+
 def test_of_maps_of_one_size_evenly_spread_ones_are_chosen() -> None:
     vit, resnet = ARCHITECTURES["vit_b_16"], ARCHITECTURES["resnet18"]
     blocks = {count: vit.chosen(vit.taps, count) for count in (1, 2, 3, 4)}

@@ -63,20 +63,33 @@ def test_every_library_that_can_be_named_is_there() -> None:
     assert tuple(LIBRARIES) == LIBRARY_NAMES
 
 
-def test_a_wrong_name_is_told_without_torch() -> None:
+def test_a_wrong_name_or_size_is_told_without_torch() -> None:
     code = """
 import sys
 from adavit.config.layers import build_config
 from adavit.errors import UserError
-for section, key in (("features", "network"), ("training", "distill_network")):
+for values in (
+    {"features": {"network": "timm:"}},
+    {"training": {"distill_network": "timm:"}},
+    {"features": {"network": "torchvision:resnet19:w.pth"}},
+    {"features": {"network": "torchvision:vit_b_16", "side": 72}},
+    {"features": {"network": "torchvision:resnet18", "side": 64, "maps": 4}},
+):
     try:
-        build_config([{section: {key: "timm:"}}])
+        build_config([values])
     except UserError as error:
         print(error)
 sys.exit("torch" in sys.modules)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    first, second = ran.stdout.splitlines()
-    assert first.startswith("features.network is 'timm:', expected torchvision:NAME or timm:NAME")
-    assert second.startswith("training.distill_network is 'timm:', expected torchvision:NAME")
+    said = ran.stdout.splitlines()
+    expected = [
+        "features.network is 'timm:', expected torchvision:NAME or timm:NAME",
+        "training.distill_network is 'timm:', expected torchvision:NAME",
+        "features.network is 'torchvision:resnet19:w.pth', but torchvision's 'resnet19' is unknown",
+        "features.side is 72, but must be a multiple of the 16 px of vit_b_16's patches. Use 64",
+        "features.maps is 4, but of images of 64 px resnet18 has 3 maps",
+    ]
+    assert len(said) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(said, expected, strict=True)), said
