@@ -34,7 +34,7 @@ BASE: Layer = {
         "r1_interval": 4,
         "path_length": 2,
         "path_length_interval": 4,
-        "total_kimg": 0.1,
+        "total_kimg": 2,
         "warmup_kimg": 0,
         "generator_lr": 1e-3,
         "discriminator_lr": 1e-3,
