@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 from tests.gpu.steps import RESNET, Layer, Trace, deviations, trained, whole
 from tests.gpu.test_networks import LIMITS
 
@@ -67,6 +68,16 @@ def test_what_a_device_rounds_unasked_is_little(
     record_property("apart", f"{deviations(rough, exact)} {cosines(rough, exact)}")
     assert deviations(rough, exact)["first"] < 0.02
     assert min(cosines(rough, exact).values()) > 0.99
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 32, 32), (2, 3, 70, 66)], ids=str)
+def test_at_p_0_a_pipe_rounds_nothing(device: torch.device, shape: tuple[int, ...]) -> None:
+    """With torch's own settings, in which a CUDA device multiplies in TF32 where it convolves."""
+    pipe = pipe_of(EVERYTHING).to(device)
+    pipe.p.zero_()
+    images = random_images(*shape, dtype=torch.float32).to(device)
+    found = pipe(images, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found, images, rtol=0, atol=1e-6)
 
 
 @pytest.mark.usefixtures("float32")
