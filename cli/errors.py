@@ -26,6 +26,8 @@ TOO_MANY_FILES = (
 )
 _SIGNS_OF_MEMORY = (
     "can't allocate memory",  # torch
+    "CUDA error: out of memory",  # of a driver, where torch's own memory is not concerned
+    "_STATUS_ALLOC_FAILED",  # cuBLAS and cuDNN
     "annot allocate memory",  # the system, in upper case or not
     "failed to map segment",  # the linker, at the import of torch
     "could not create a primitive",  # oneDNN

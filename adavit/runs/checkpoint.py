@@ -68,6 +68,8 @@ def restore(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
             if isinstance(part, torch.optim.Optimizer):
                 check_moments(saved, part, name)
             part.load_state_dict(saved)
+        except torch.OutOfMemoryError:  # a RuntimeError, and no fault of the file
+            raise
         except (KeyError, RuntimeError, ValueError) as error:  # of torch: names, shapes, groups
             raise DoesNotFit(f"{name}: {first_line(error)[:300]}") from error
 

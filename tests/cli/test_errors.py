@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 import pytest
+import torch
 from PIL import Image
 
 from adavit.cli.errors import run_and_exit
@@ -233,6 +234,10 @@ def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
         ),
         (RuntimeError("could not create a primitive"), "out of memory"),
         (RuntimeError("std::bad_alloc"), "out of memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 MiB"), "out of memory"),
+        (torch.AcceleratorError("CUDA error: out of memory\nSearch for it"), "out of memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling f"), "out of memory"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), "out of memory"),
         (RuntimeError("can't start new thread"), "out of memory"),
         (SystemError("error return without exception set"), "out of memory"),
         (SystemError("<f> returned NULL without setting an exception"), "out of memory"),

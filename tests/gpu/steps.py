@@ -19,6 +19,7 @@ from adavit.training.step.adversarial_step import AdversarialStep
 
 Layer = dict[str, dict[str, Any]]
 SIDE, BATCH, IMAGES, CLASSES = 16, 8, 24, 3
+RATE = 1e-3
 START = 20 * 4 * BATCH
 """Images seen before the first step: all that is due every four steps is due then, and some epochs are over."""
 VIT: dict[str, Any] = {"kind": "vit", "patch": 4, "width": 16, "heads": 2, "depth": 2}
@@ -34,10 +35,10 @@ BASE: Layer = {
         "r1_interval": 4,
         "path_length": 2,
         "path_length_interval": 4,
-        "total_kimg": 0.1,
+        "total_kimg": 2,
         "warmup_kimg": 0,
-        "generator_lr": 1e-3,
-        "discriminator_lr": 1e-3,
+        "generator_lr": RATE,
+        "discriminator_lr": RATE,
         "ema_half_life_kimg": 0.05,
     },
 }

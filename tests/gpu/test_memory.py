@@ -1,5 +1,6 @@
 """Out of memory on the device: one line, exit code 1, and what was written is good."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def cuda(device: torch.device) -> None:
 def limited(megabytes: float) -> Iterator[None]:
     """Lets this process take no more than that beyond what it holds."""
     total = torch.cuda.get_device_properties(0).total_memory
+    gc.collect()
     torch.cuda.empty_cache()
     held = torch.cuda.memory_reserved(0)
     torch.cuda.set_per_process_memory_fraction((held + megabytes * 2**20) / total, 0)
@@ -42,6 +44,21 @@ def limited(megabytes: float) -> Iterator[None]:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0, 0)
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def exhausted() -> Iterator[None]:
+    """Leaves nothing: gaps in what torch holds already are taken too."""
+    with limited(0):
+        taken = []
+        for exponent in range(24, 8, -1):
+            try:
+                while True:
+                    taken.append(torch.empty(2**exponent, dtype=torch.uint8, device="cuda"))
+            except torch.OutOfMemoryError:
+                continue
+        yield
+        del taken
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +112,7 @@ def test_of_training(folder: Path, megabytes: float) -> None:
 
 def test_of_a_run_that_goes_on(folder: Path) -> None:
     before = (folder / "run/checkpoint.pt").read_bytes()
-    with limited(0):
+    with exhausted():
         ended = run("train", "--resume", folder / "run", "--kimg", "0.032", "--device", "cuda")
     check_line(ended.code, ended.text)
     assert (folder / "run/checkpoint.pt").read_bytes() == before
@@ -109,7 +126,7 @@ def test_of_a_run_that_goes_on(folder: Path) -> None:
 )
 def test_of_other_commands(folder: Path, command: str) -> None:
     words = [str(folder / "run") if word == "RUN" else word for word in command.split()]
-    with limited(0):
+    with exhausted():
         ended = run(*words, "--device", "cuda")
     check_line(ended.code, ended.text)
 

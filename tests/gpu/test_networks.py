@@ -20,9 +20,10 @@ from tests.published_vit import write_published
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("float32", "same_draws")]
 
-LIMITS = {"first": 1e-3, "gradient": 2e-3, "later": 0.02, "weights": 0.1}
+LIMITS = {"first": 1e-3, "gradient": 5e-3, "later": 5e-3, "weights": 0.1}
 """Of `deviations` in float32. The first step starts from the same weights; from then on the sign of a gradient that is
-all but 0 may differ, and Adam's first steps are as long as the rate whatever the gradient's length."""
+all but 0 may differ, and Adam's first steps are as long as the rate whatever the gradient's length. Weights that were
+off by 2e-6 of themselves, more than sums in another order make, led to at most 3e-5, 4e-4, 8e-5 and 0.011."""
 
 VITS: dict[str, dict[str, Any]] = {
     **{f"stem {stem}": {"stem": stem} for stem in get_args(Stem)},
@@ -32,6 +33,7 @@ VITS: dict[str, dict[str, Any]] = {
     **{f"constraint {kind}": {"weight_constraint": kind} for kind in get_args(WeightConstraint)},
     "registers and groups": {"registers": 2, "minibatch_std_group": 4},
     "dropped patches": {"patch_drop": 0.25},
+    "heads of five features": {"width": 20, "heads": 4},  # of which fused attention takes eight
 }
 
 

@@ -5,7 +5,7 @@ import torch
 
 from adavit.runtime.randomness import generator_for
 from adavit.training.passes.streams import StepStreams, replay
-from tests.gpu.steps import BATCH, SIDE, start
+from tests.gpu.steps import BATCH, RATE, SIDE, start
 
 pytestmark = pytest.mark.gpu
 
@@ -52,4 +52,6 @@ def test_a_step_draws_from_its_streams_alone(device: torch.device) -> None:
         assert torch.equal(torch.rand(4, device=device), before)
         return torch.cat([p.detach().flatten() for p in step.generator.parameters()])
 
-    torch.testing.assert_close(weights(1), weights(2), rtol=0, atol=1e-3)
+    first, second = weights(1), weights(2)
+    moved = RATE * first.numel() ** 0.5  # Adam's first step is as long as the rate in every weight
+    assert float((first - second).norm()) <= 0.1 * moved

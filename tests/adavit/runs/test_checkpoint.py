@@ -72,8 +72,8 @@ def test_the_state_of_another_network_does_not_fit() -> None:
         restore(parts(width=4), state_of(parts()))
 
 
-@pytest.mark.parametrize("error", [AttributeError, TypeError])
-def test_a_mistake_of_ours_is_not_taken_for_a_checkpoint_that_does_not_fit(
+@pytest.mark.parametrize("error", [AttributeError, TypeError, torch.OutOfMemoryError])
+def test_a_mistake_of_ours_or_want_of_memory_is_not_taken_for_a_checkpoint_that_does_not_fit(
     error: type[Exception],
 ) -> None:
     with pytest.raises(error):
