@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.models.convolution import convolve
 from adavit.models.resampling import downsample, smooth
 from adavit.runtime.precision import full_precision
 
@@ -115,11 +116,11 @@ class EqualisedConv2d(nn.Module):
         """The convolution of `forward` with these weights, before the activation."""
         padding = weight.shape[-1] // 2
         if not self.downsample:
-            return F.conv2d(features, weight, bias, padding=padding)
+            return convolve(features, weight, bias, padding=padding)
         if padding == 0:
             # A 1x1 kernel reads every second pixel only, so the filter is evaluated only there.
-            return F.conv2d(downsample(features), weight, bias)
-        return F.conv2d(smooth(features, padding=1 + padding), weight, bias, stride=2)
+            return convolve(downsample(features), weight, bias)
+        return convolve(smooth(features, padding=1 + padding), weight, bias, stride=2)
 
     def activate(self, output: Tensor) -> Tensor:
         """The leaky ReLU, in place and without its gain; where there is none the output itself."""

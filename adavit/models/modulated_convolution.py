@@ -7,9 +7,9 @@ input by s_i and the output by the demodulation factor is exactly the same funct
 set of kernels: an ordinary, fast convolution.
 """
 
-import torch.nn.functional as F
 from torch import Tensor
 
+from adavit.models.convolution import convolve, convolve_transposed
 from adavit.models.resampling import smooth
 from adavit.runtime.precision import without_autocast
 
@@ -53,7 +53,7 @@ def modulated_convolution(
     """
     scaled = features * styles.to(features.dtype)[:, :, None, None]
     if not upsample:
-        return F.conv2d(scaled, weight, padding=1)
+        return convolve(scaled, weight, padding=1)
     # Side 2 H + 1; the filter trims it to 2 H. One 6x6 kernel would do both at four times the work.
-    spread = F.conv_transpose2d(scaled, weight.transpose(0, 1), stride=2)
+    spread = convolve_transposed(scaled, weight.transpose(0, 1), stride=2)
     return smooth(spread, padding=1, gain=4.0)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.models.convolution import convolve
 from adavit.models.layers import LEAKY_RELU_GAIN, LEAKY_RELU_SLOPE, EqualisedLinear
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
 from adavit.models.pixel_noise import NOISES
@@ -85,7 +86,7 @@ class ToImage(nn.Module):
         """Maps features [B, C, H, W] and styles [B, W] to image channels [B, image_channels, H, W], float32."""
         scaled = features * self.affine(style).to(features.dtype)[:, :, None, None]
         kernel = (self.weight * self.weight_gain)[:, :, None, None]
-        output = F.conv2d(scaled, kernel, self.bias)
+        output = convolve(scaled, kernel, self.bias)
         return full_precision(output)
 
 
