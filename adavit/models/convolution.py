@@ -4,9 +4,13 @@ A convolution is linear in the features and in the weight, so each of its deriva
 convolution, its transpose (the gradient at the features) and the gradient at the weight. Written as functions that
 name each other, every order of derivative is one of them. PyTorch's own second derivative takes the gradient at the
 weight as a convolution with kernels as large as the features: that was nine tenths of the time which R1 added to a
-step on an H100 (`benchmarks/results/h100.md`), and a fifth of that of the convolutions on a CPU.
+step on an H100 (`benchmarks/results/h100.md`), and a fifth of that of the convolutions on a CPU. Where no second
+derivative is taken PyTorch's own functions cost less of the host.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -14,6 +18,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.runtime.precision import without_autocast
+
+_TWICE = contextvars.ContextVar("twice differentiable", default=False)
+
+
+@contextlib.contextmanager
+def fast_second_derivatives() -> Iterator[None]:
+    """While entered, convolutions are such that their gradients' gradients are fast."""
+    token = _TWICE.set(True)
+    try:
+        yield
+    finally:
+        _TWICE.reset(token)
 
 
 class _Geometry(NamedTuple):
@@ -41,7 +57,7 @@ def convolve(
     Returns:
         Features [B, O, (H + 2 * padding - K) // stride + 1, ...].
     """
-    if torch.compiler.is_compiling():  # see the head of `adavit.models.resampling`
+    if not _own():
         return F.conv2d(features, weight, bias, stride=stride, padding=padding)
     parts = [None if part is None else _as_autocast(part) for part in (features, weight, bias)]
     result: Tensor = _Convolution.apply(*parts, _Geometry(stride, padding))
@@ -59,11 +75,16 @@ def convolve_transposed(features: Tensor, weight: Tensor, *, stride: int) -> Ten
     Returns:
         Features [B, O, (H - 1) * stride + K, ...].
     """
-    if torch.compiler.is_compiling():
+    if not _own():
         return F.conv_transpose2d(features, weight, stride=stride)
     parts = (_as_autocast(features), _as_autocast(weight))
     result: Tensor = _FeaturesGradient.apply(*parts, None, _Geometry(stride, 0))
     return result
+
+
+def _own() -> bool:
+    # Compiled, such functions are not differentiated rightly: see the head of `adavit.models.resampling`.
+    return not torch.compiler.is_compiling() and _TWICE.get()
 
 
 def _as_autocast(tensor: Tensor) -> Tensor:
@@ -91,6 +112,8 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         features, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad
+        if not torch.is_grad_enabled():  # in one call, if none of them is differentiated
+            return *_gradients(gradient, features, weight, ctx.geometry, wanted[:3]), None
         return (
             _FeaturesGradient.apply(gradient, weight, features.detach(), ctx.geometry)
             if wanted[0]
@@ -111,9 +134,11 @@ class _FeaturesGradient(torch.autograd.Function):
         ctx: Any, gradient: Tensor, weight: Tensor, like: Tensor | None, geometry: _Geometry
     ) -> Tensor:
         ctx.save_for_backward(gradient, weight)
-        ctx.geometry = geometry
+        ctx.geometry, ctx.smallest = geometry, like is None
         if like is not None:
-            return _gradients(gradient, like, weight, geometry, [True, False, False])[0]
+            found = _gradients(gradient, like, weight, geometry, (True, False, False))[0]
+            assert found is not None
+            return found
         with without_autocast(gradient.device):
             return F.conv_transpose2d(
                 gradient, weight, stride=geometry.stride, padding=geometry.padding
@@ -123,6 +148,10 @@ class _FeaturesGradient(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         gradient, weight = ctx.saved_tensors
         wanted = ctx.needs_input_grad
+        if ctx.smallest and not torch.is_grad_enabled():
+            flags = (*wanted[:2], False)
+            found = _gradients(upstream, gradient, weight, ctx.geometry, flags, transposed=True)
+            return *found[:2], None, None
         return (
             _Convolution.apply(upstream, weight, None, ctx.geometry) if wanted[0] else None,
             _WeightGradient.apply(gradient, upstream, weight.detach(), ctx.geometry)
@@ -142,7 +171,9 @@ class _WeightGradient(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(gradient, features)
         ctx.geometry = geometry
-        return _gradients(gradient, features, like, geometry, [False, True, False])[1]
+        found = _gradients(gradient, features, like, geometry, (False, True, False))[1]
+        assert found is not None
+        return found
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -159,12 +190,19 @@ class _WeightGradient(torch.autograd.Function):
 
 
 def _gradients(
-    gradient: Tensor, features: Tensor, weight: Tensor, geometry: _Geometry, wanted: list[bool]
-) -> tuple[Tensor, ...]:
-    """PyTorch's first derivatives of the convolution, at features, weight and bias."""
+    upstream: Tensor,
+    features: Tensor,
+    weight: Tensor,
+    geometry: _Geometry,
+    wanted: Sequence[bool],
+    *,
+    transposed: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """PyTorch's first derivatives of the convolution or its transpose, at features, weight and bias."""
+    outputs = weight.shape[1] if transposed else weight.shape[0]
     sides = 2 * [geometry.stride], 2 * [geometry.padding], [1, 1]
-    with without_autocast(gradient.device):
-        found: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
-            gradient, features, weight, None, *sides, False, [0, 0], 1, wanted
+    with without_autocast(upstream.device):
+        found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
+            upstream, features, weight, [outputs], *sides, transposed, [0, 0], 1, list(wanted)
         )
     return found

@@ -98,7 +98,7 @@ class Bench:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def seconds_each(self, work: Callable[[], Any], *, seconds: float = 3.0) -> float:
+    def seconds_each(self, work: Callable[[], Any], *, seconds: float = 2.0) -> float:
         """Time of one call in a row of as many as fit into `seconds`, after some that warm up.
 
         The device is waited for at the end of the row only, as in training.

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adavit.models.convolution import fast_second_derivatives
 from adavit.runs.checkpoint import entry
 from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.penalties import path_lengths
@@ -44,7 +45,7 @@ class PathLengthPenalty(Regularizer):
         stream = batch.streams.of("path length")
         latents = torch.randn(count, batch.latents.shape[1], generator=stream, device=stream.device)
         labels = None if batch.labels is None else batch.labels[:count]
-        with without_autocast(latents.device):
+        with without_autocast(latents.device), fast_second_derivatives():
             synthesis = batch.generator.synthesis
             styles = batch.generator.mapping(latents, labels)
             styles = styles[:, None].repeat(1, synthesis.style_count, 1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad
 
 from adavit.augment import Pipe
+from adavit.models.convolution import fast_second_derivatives
 from adavit.models.names import Side
 from adavit.runtime.precision import forward_precision, without_autocast
 from adavit.training.passes.streams import replay
@@ -144,7 +145,7 @@ class AugmentedDiscriminator:
                 parameters, view.images, labels, options
             )
             return logits, vectors, gradient
-        with self.precision(view.images.device):
+        with self.precision(view.images.device), fast_second_derivatives():
             logits, vectors = self._judging(view.images, labels, options)
         return logits.float(), vectors, None
 

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -6,7 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from adavit.models.convolution import convolve, convolve_transposed
+from adavit.models.convolution import (
+    convolve,
+    convolve_transposed,
+    fast_second_derivatives,
+)
+
+
+@pytest.fixture(autouse=True)
+def differentiated_twice() -> Iterator[None]:
+    with fast_second_derivatives():
+        yield
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
