@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from adavit.runtime.precision import without_autocast
 
@@ -35,6 +35,7 @@ def fast_second_derivatives() -> Iterator[None]:
 class _Geometry(NamedTuple):
     stride: int
     padding: int
+    groups: int
 
 
 def convolve(
@@ -44,24 +45,41 @@ def convolve(
     *,
     stride: int = 1,
     padding: int = 0,
+    groups: int = 1,
 ) -> Tensor:
     """The convolution of `torch.nn.functional.conv2d`, in the type that autocast names where it is on.
 
     Args:
         features: Features [B, C, H, W].
-        weight: Kernels [O, C, K, K].
+        weight: Kernels [O, C / groups, K, K].
         bias: [O], or None.
         stride: Pixels from one result to the next.
         padding: Zeros on each side in pixels.
+        groups: Of channels, each convolved alone.
 
     Returns:
         Features [B, O, (H + 2 * padding - K) // stride + 1, ...].
     """
     if not _own():
-        return F.conv2d(features, weight, bias, stride=stride, padding=padding)
+        return F.conv2d(features, weight, bias, stride=stride, padding=padding, groups=groups)
     parts = [None if part is None else _as_autocast(part) for part in (features, weight, bias)]
-    result: Tensor = _Convolution.apply(*parts, _Geometry(stride, padding))
+    result: Tensor = _Convolution.apply(*parts, _Geometry(stride, padding, groups))
     return result
+
+
+class Convolution(nn.Conv2d):
+    """The layer of torch, as `convolve`; square, padded with zeros alike on all sides."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Maps features [B, C, H, W] to [B, O, H', W']."""
+        return convolve(
+            features,
+            self.weight,
+            self.bias,
+            stride=self.stride[0],
+            padding=int(self.padding[0]),
+            groups=self.groups,
+        )
 
 
 def convolve_transposed(features: Tensor, weight: Tensor, *, stride: int) -> Tensor:
@@ -78,7 +96,7 @@ def convolve_transposed(features: Tensor, weight: Tensor, *, stride: int) -> Ten
     if not _own():
         return F.conv_transpose2d(features, weight, stride=stride)
     parts = (_as_autocast(features), _as_autocast(weight))
-    result: Tensor = _FeaturesGradient.apply(*parts, None, _Geometry(stride, 0))
+    result: Tensor = _FeaturesGradient.apply(*parts, None, _Geometry(stride, 0, 1))
     return result
 
 
@@ -104,9 +122,7 @@ class _Convolution(torch.autograd.Function):
         ctx.save_for_backward(features, weight)
         ctx.geometry = geometry
         with without_autocast(features.device):
-            return F.conv2d(
-                features, weight, bias, stride=geometry.stride, padding=geometry.padding
-            )
+            return F.conv2d(features, weight, bias, **geometry._asdict())
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -140,9 +156,7 @@ class _FeaturesGradient(torch.autograd.Function):
             assert found is not None
             return found
         with without_autocast(gradient.device):
-            return F.conv_transpose2d(
-                gradient, weight, stride=geometry.stride, padding=geometry.padding
-            )
+            return F.conv_transpose2d(gradient, weight, **geometry._asdict())
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
@@ -199,10 +213,18 @@ def _gradients(
     transposed: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """PyTorch's first derivatives of the convolution or its transpose, at features, weight and bias."""
-    outputs = weight.shape[1] if transposed else weight.shape[0]
+    outputs = weight.shape[1] if transposed else weight.shape[0]  # transposed only in one group
     sides = 2 * [geometry.stride], 2 * [geometry.padding], [1, 1]
     with without_autocast(upstream.device):
         found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
-            upstream, features, weight, [outputs], *sides, transposed, [0, 0], 1, list(wanted)
+            upstream,
+            features,
+            weight,
+            [outputs],
+            *sides,
+            transposed,
+            [0, 0],
+            geometry.groups,
+            list(wanted),
         )
     return found

@@ -11,6 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from adavit.models.convolution import Convolution
 from adavit.models.resampling import downsample
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.precision import full_precision
@@ -135,7 +136,9 @@ def convolution(
     bias: bool = True,
 ) -> nn.Conv2d:
     """A convolution with He's weights (arXiv:1502.01852, section 2.2) times a gain, and a bias of zeros."""
-    layer = nn.Conv2d(in_channels, out_channels, side, padding=side // 2, groups=groups, bias=bias)
+    layer = Convolution(
+        in_channels, out_channels, side, padding=side // 2, groups=groups, bias=bias
+    )
     nn.init.kaiming_normal_(layer.weight, a=LEAKY_RELU_SLOPE)
     with torch.no_grad():
         layer.weight.mul_(gain)
@@ -146,6 +149,6 @@ def convolution(
 
 def linear_convolution(in_channels: int, out_channels: int) -> nn.Conv2d:
     """A 1x1 convolution that keeps the variance, without a bias."""
-    layer = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+    layer = Convolution(in_channels, out_channels, 1, bias=False)
     nn.init.normal_(layer.weight, std=in_channels**-0.5)
     return layer

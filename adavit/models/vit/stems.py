@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.models.convolution import Convolution
+
 # Below this standard deviation of its pixels (of a range of 2) a patch is hardly amplified.
 FLAT_PATCH_STD = 0.1
 
@@ -52,7 +54,7 @@ class OverlappingStem(nn.Module):
         super().__init__()
         before = patch // 2
         self.margins = (before, patch - before, before, patch - before)
-        self.projection = nn.Conv2d(image_channels, width, 2 * patch, stride=patch)
+        self.projection = Convolution(image_channels, width, 2 * patch, stride=patch)
         draw_as_dense(self.projection)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -125,7 +127,7 @@ class ConvolutionalStem(nn.Module):
         for before, after in zip([image_channels, *channels], channels, strict=False):
             self.stages.append(convolution(before, after, stride=2))
             self.stages.append(nn.LeakyReLU(LEAKY_RELU_SLOPE))
-        self.projection = nn.Conv2d(width, width, 1)
+        self.projection = Convolution(width, width, 1)
         draw_as_dense(self.projection)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -156,7 +158,7 @@ class HybridStem(nn.Module):
                 for pair in zip([channels[0], *channels], channels, strict=False)
             )
         )
-        self.projection = nn.Conv2d(width, width, 1)
+        self.projection = Convolution(width, width, 1)
         draw_as_dense(self.projection)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -181,7 +183,7 @@ class ResidualStage(nn.Module):
         super().__init__()
         self.first = convolution(in_channels, in_channels)
         self.second = convolution(in_channels, out_channels)
-        self.skip = nn.Conv2d(in_channels, out_channels, 1)
+        self.skip = Convolution(in_channels, out_channels, 1)
         draw_as_dense(self.skip)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -208,7 +210,7 @@ def stage_channels(*, patch: int, width: int) -> list[int]:
 
 def convolution(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
     """A 3x3 convolution beside a leaky ReLU, with weights of He et al. 2015 (arXiv:1502.01852, section 2.2)."""
-    layer = nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+    layer = Convolution(in_channels, out_channels, 3, stride=stride, padding=1)
     nn.init.kaiming_normal_(layer.weight, a=LEAKY_RELU_SLOPE)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from adavit.models.convolution import (
+    Convolution,
     convolve,
     convolve_transposed,
     fast_second_derivatives,
@@ -67,6 +68,21 @@ def test_the_transpose_and_its_derivatives() -> None:
     def squared(*parts: Tensor) -> Tensor:
         return convolve_transposed(*parts, stride=2).square()
 
+    assert torch.autograd.gradcheck(squared, small)
+    assert torch.autograd.gradgradcheck(squared, small)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_layer_in_groups_and_its_second_derivatives(bias: bool) -> None:
+    layer = Convolution(4, 6, 3, stride=2, padding=1, groups=2, bias=bias).double()
+    features = drawn(2, 4, 5, 6)
+    expected = F.conv2d(features, layer.weight, layer.bias, stride=2, padding=1, groups=2)
+    torch.testing.assert_close(layer(features), expected)
+
+    def squared(features: Tensor, weight: Tensor) -> Tensor:
+        return convolve(features, weight, stride=2, padding=1, groups=2).square()
+
+    small = drawn(1, 4, 4, 3), drawn(2, 2, 3, 3, seed=1)
     assert torch.autograd.gradcheck(squared, small)
     assert torch.autograd.gradgradcheck(squared, small)
 
