@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from adavit.models.convolution import convolve
 from adavit.models.resampling import downsample, smooth
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import full_precision, without_autocast
 
 LEAKY_RELU_SLOPE = 0.2
 LEAKY_RELU_GAIN = math.sqrt(2.0)
@@ -64,11 +64,15 @@ class EqualisedLinear(nn.Module):
         self.bias_gain = lr_multiplier
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Maps vectors [B, in_features] to [B, out_features]."""
+        """Maps vectors [B, in_features] to [B, out_features], in float32 under autocast too.
+
+        Styles and what a discriminator concludes need the precision, and a cast of each weight takes an
+        accelerator longer than the product with so few vectors.
+        """
         gain = LEAKY_RELU_GAIN if self.activation else 1.0
-        output = F.linear(
-            vectors, self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain)
-        )
+        weight, bias = self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain)
+        with without_autocast(vectors.device):
+            output = F.linear(vectors.to(weight.dtype), weight, bias)
         return F.leaky_relu(output, LEAKY_RELU_SLOPE) if self.activation else output
 
 

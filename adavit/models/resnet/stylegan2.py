@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear
 from adavit.models.sizes import BASE_RESOLUTION
-from adavit.runtime.precision import full_precision, without_autocast
 
 Convolution = type[EqualisedConv2d]
 """A layer, made from the arguments of this one."""
@@ -82,9 +81,7 @@ class DenseEpilogue(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, width + further, 4, 4] to vectors [B, width], float32."""
-        vectors = self.convolution(features).flatten(1)
-        with without_autocast(vectors.device):
-            output: Tensor = self.dense(full_precision(vectors))
+        output: Tensor = self.dense(self.convolution(features).flatten(1))
         return output
 
 

@@ -72,3 +72,16 @@ def test_normalised_vectors_have_mean_square_one() -> None:
     vectors = torch.randn(5, 17) * torch.tensor([0.1, 1.0, 3.0, 10.0, 100.0])[:, None]
     squares = normalise_second_moment(vectors).square().mean(dim=1)
     torch.testing.assert_close(squares, torch.ones(5))
+
+
+def test_a_dense_layer_stays_in_float32_under_autocast() -> None:
+    """Styles of bfloat16 would have 8 bits."""
+    torch.manual_seed(0)
+    layer = EqualisedLinear(16, 4, activation=True)
+    vectors = torch.randn(3, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(vectors)
+        narrow = layer(vectors.bfloat16())
+    assert found.dtype == narrow.dtype == torch.float32
+    assert torch.equal(found, layer(vectors))
+    assert torch.equal(narrow, layer(vectors.bfloat16().float()))
