@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from adavit.models.resampling import FIR_TAPS, downsample, fir_kernel, smooth, upsample
+from adavit.models.resampling import downsample, fir_kernel, smooth, upsample
 from benchmarks.gpu.bench import Bench, set_float32
 from benchmarks.gpu.findings import Findings
 
@@ -67,7 +67,7 @@ def _copy_rate(bench: Bench) -> float:
 
 
 def fir(bench: Bench, found: Findings) -> None:
-    """Filtering with (1, 3, 3, 1) as one depthwise convolution in either layout, and by other means."""
+    """Filtering with (1, 3, 3, 1) as it is done here, as one depthwise convolution, and by other means, in either layout."""
     set_float32("ieee")  # for the comparison of their results
     cases = ((4, 8, 16),) if bench.toy else ((32, 512, 64), (32, 128, 256), (32, 64, 256))
     for batch, channels, side in cases:
@@ -153,51 +153,38 @@ def _separate_up(images: Tensor) -> Tensor:
     return F.conv_transpose2d(filtered, row, stride=(1, 2), padding=(0, 1), groups=channels)
 
 
-def _products(images: Tensor, matrix: Tensor) -> Tensor:
-    """A matrix [out, in] along columns and rows, as two products over channels that lie innermost."""
-    batch, channels, height, width = images.shape
-    rows = images.permute(0, 2, 3, 1).reshape(batch * height, width, channels)
-    wide = (matrix @ rows).reshape(batch, height, len(matrix) * channels)
-    return (matrix @ wide).reshape(batch, len(matrix), len(matrix), channels).permute(0, 3, 1, 2)
+def _depthwise_smooth(images: Tensor) -> Tensor:
+    kernel = fir_kernel(images.shape[1], gain=1.0, like=images)
+    return F.conv2d(images, kernel, padding=1, groups=images.shape[1])
 
 
-_MATRICES: dict[tuple[str, int, torch.dtype], Tensor] = {}
+def _depthwise_down(images: Tensor) -> Tensor:
+    kernel = fir_kernel(images.shape[1], gain=1.0, like=images)
+    return F.conv2d(images, kernel, stride=2, padding=1, groups=images.shape[1])
 
 
-def _matrix(kind: str, size: int, like: Tensor) -> Tensor:
-    """The filter of squares as a matrix along one side, kept on the device."""
-    key = kind, size, like.dtype
-    if key not in _MATRICES:
-        unit = torch.eye(size)[:, None]
-        taps = torch.tensor([[FIR_TAPS]])
-        rows = {
-            "upsample": lambda: F.conv_transpose1d(unit, 2 * taps, stride=2, padding=1),
-            "downsample": lambda: F.conv1d(unit, taps, stride=2, padding=1),
-            "smooth": lambda: F.conv1d(unit, taps, padding=1),
-        }[kind]()
-        _MATRICES[key] = rows[:, 0].T.contiguous().to(like)
-    return _MATRICES[key]
+def _depthwise_up(images: Tensor) -> Tensor:
+    kernel = fir_kernel(images.shape[1], gain=4.0, like=images)
+    return F.conv_transpose2d(images, kernel, stride=2, padding=1, groups=images.shape[1])
 
 
 Ways = dict[str, Callable[[Tensor], Tensor]]
 UPSAMPLE: Ways = {
     "ours": upsample,
+    "one convolution": _depthwise_up,
     "three pools": _pooled_up,
     "two passes": _separate_up,
-    "two products": lambda images: _products(images, _matrix("upsample", images.shape[2], images)),
 }
 DOWNSAMPLE: Ways = {
     "ours": downsample,
+    "one convolution": _depthwise_down,
     "three pools": lambda images: _pool(_pool(_pool(F.pad(images, (1, 1, 1, 1)))), 2),
     "two passes": _separate_down,
-    "two products": lambda images: _products(
-        images, _matrix("downsample", images.shape[2], images)
-    ),
 }
 SMOOTH: Ways = {
     "ours": lambda images: smooth(images, padding=1),
+    "one convolution": _depthwise_smooth,
     "three pools": lambda images: _pool(_pool(_pool(F.pad(images, (1, 1, 1, 1))))),
     "two passes": _separate_smooth,
-    "two products": lambda images: _products(images, _matrix("smooth", images.shape[2], images)),
 }
 """Ours first: the others are compared with it."""
