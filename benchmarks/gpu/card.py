@@ -67,7 +67,7 @@ def _copy_rate(bench: Bench) -> float:
 
 
 def fir(bench: Bench, found: Findings) -> None:
-    """Filtering with (1, 3, 3, 1) as it is done here, as one depthwise convolution, and by other means, in either layout."""
+    """Filtering with (1, 3, 3, 1) as it is done here, as one convolution, and by other means, in either layout."""
     set_float32("ieee")  # for the comparison of their results
     cases = ((4, 8, 16),) if bench.toy else ((32, 512, 64), (32, 128, 256), (32, 64, 256))
     for batch, channels, side in cases:
