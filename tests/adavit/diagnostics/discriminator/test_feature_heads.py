@@ -18,7 +18,12 @@ def make_critic(num_classes: int = 0, group: int = 0) -> FeatureCritic:
     network = FrozenNetwork("mobilenet_v3_small", side=64, taps=taps)
     torch.manual_seed(0)
     critic = FeatureCritic(
-        network, mixing="none", width=4, minibatch_std_group=group, num_classes=num_classes
+        network,
+        mixing="none",
+        width=4,
+        normalization="none",
+        minibatch_std_group=group,
+        num_classes=num_classes,
     )
     return critic.eval().requires_grad_(False)
 
