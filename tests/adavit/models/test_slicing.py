@@ -188,7 +188,7 @@ def test_a_direction_goes_back_to_its_sphere_and_keeps_its_way() -> None:
     with torch.no_grad():
         direction.weight.add_(torch.randn(1, 300))
     before, _ = direction()
-    direction.normalise()
+    direction.normalise(torch.tensor(True))
     assert direction.weight.norm().item() == pytest.approx(radius, rel=1e-6)
     torch.testing.assert_close(direction()[0], before)
     torch.testing.assert_close(before.norm(), torch.tensor(1.0))

@@ -28,7 +28,9 @@ def test_the_average_halves_the_distance_in_its_half_life() -> None:
         average = GeneratorAverage(generator, half_life_kimg=1, ramp=None)
         moved = moved_by_one(generator)
         for index in range(steps):
-            average.update(moved, images=1000 * (index + 1) // steps, batch=1000 // steps)
+            average.update(
+                moved, torch.tensor(True), images=1000 * (index + 1) // steps, batch=1000 // steps
+            )
         for mean, old in zip(average.module.parameters(), generator.parameters(), strict=True):
             torch.testing.assert_close(mean - old, torch.full_like(old, 0.5), rtol=1e-4, atol=1e-5)
 
@@ -41,7 +43,7 @@ def test_a_half_life_may_follow_a_schedule() -> None:
     for images, batch in ((500, 100), (1000, 200), (3000, 200)):  # one half-life each
         schedule = Cosine(start=0.0, end=0.2, horizon_images=1000)
         average = GeneratorAverage(generator, half_life_kimg=schedule, ramp=None)
-        average.update(moved, images=images, batch=batch)
+        average.update(moved, torch.tensor(True), images=images, batch=batch)
         for mean, new in zip(average.module.parameters(), moved.parameters(), strict=True):
             torch.testing.assert_close(new - mean, torch.full_like(new, 0.5), rtol=1e-4, atol=1e-5)
 
@@ -52,6 +54,6 @@ def test_the_ramp_shortens_the_half_life_at_first() -> None:
     )
     average = GeneratorAverage(generator, half_life_kimg=100, ramp=0.5)
     moved = moved_by_one(generator)
-    average.update(moved, images=200, batch=100)  # half-life 100 images
+    average.update(moved, torch.tensor(True), images=200, batch=100)  # half-life 100 images
     for mean, new in zip(average.module.parameters(), moved.parameters(), strict=True):
         torch.testing.assert_close(new - mean, torch.full_like(new, 0.5), rtol=1e-4, atol=1e-5)
