@@ -85,7 +85,10 @@ def test_average_follows_the_mean_style_in_place_and_without_gradients() -> None
     generator.track_average(w, MADE, decay=0.9)
     assert generator.w_average is buffer
     assert not buffer.requires_grad
-    torch.testing.assert_close(buffer, (1 - 0.9**2) * w.detach().mean(dim=0))
+    expected = (1 - 0.9**2) * w.detach().mean(dim=0)
+    torch.testing.assert_close(buffer, expected)
+    generator.track_average(w * torch.nan, ~MADE)
+    torch.testing.assert_close(buffer, expected)
 
 
 def test_one_style_for_each_layer_can_be_given() -> None:

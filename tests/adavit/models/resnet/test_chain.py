@@ -181,6 +181,8 @@ def test_outside_of_training_a_pass_is_the_expectation_and_leaves_no_trace() -> 
         seen[side] = [moments.squares for moments in first.moments]
     chain.remember(seen, torch.tensor(True))
     before = copy.deepcopy(network.state_dict())
+    spoilt = {side: [square * torch.nan for square in squares] for side, squares in seen.items()}
+    chain.remember(spoilt, torch.tensor(False))  # of a step that was not made
     assert torch.equal(network(images), network(images))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     # Of one layer: the mean over many draws, before the activation.

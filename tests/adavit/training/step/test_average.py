@@ -2,6 +2,7 @@
 
 import copy
 
+import pytest
 import torch
 
 from adavit.models import Generator
@@ -57,3 +58,17 @@ def test_the_ramp_shortens_the_half_life_at_first() -> None:
     average.update(moved, torch.tensor(True), images=200, batch=100)  # half-life 100 images
     for mean, new in zip(average.module.parameters(), moved.parameters(), strict=True):
         torch.testing.assert_close(new - mean, torch.full_like(new, 0.5), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("half_life_kimg", [1.0, 0.0])
+def test_a_step_that_was_not_made_leaves_the_average(half_life_kimg: float) -> None:
+    generator = make_generator(
+        resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
+    )
+    average = GeneratorAverage(generator, half_life_kimg=half_life_kimg, ramp=None)
+    before = copy.deepcopy(average.module.state_dict())
+    moved = moved_by_one(generator)
+    moved.w_average.fill_(torch.nan)
+    average.update(moved, torch.tensor(False), images=200, batch=100)
+    for name, value in average.module.state_dict().items():
+        assert torch.equal(value, before[name]), name
