@@ -58,12 +58,7 @@ class StatsWindow:
 
     def record(self) -> dict[str, float | None]:
         """Means since the last reset; None where nothing was measured."""
-        counts = self._numbers(self._counts)
-        means = {
-            name: total / counts[name]
-            for name, total in self._numbers(self._sums).items()
-            if counts[name]
-        }
+        means = {name: total / count for name, (total, count) in self._totals().items() if count}
         seen = self.overfitting.values()
         values = {
             "r_t": seen["r_t"],
@@ -84,7 +79,7 @@ class StatsWindow:
 
     def state_dict(self) -> dict[str, Any]:
         """All sums, as tensors and plain values."""
-        counts = {name: int(count) for name, count in self._numbers(self._counts).items() if count}
+        counts = {name: count for name, (_, count) in self._totals().items() if count}
         return {
             "overfitting": self.overfitting.state_dict(),
             "sums": {name: self._sums[name] for name in counts},
@@ -107,13 +102,15 @@ class StatsWindow:
         single = all(total.numel() == 1 for total in self._sums.values())
         if sums.keys() != counts.keys() or not single or min(steps.values(), default=1) < 1:
             raise ValueError("its sums and counts do not belong together")
-        self._counts = {name: torch.tensor(n, device=self._device) for name, n in steps.items()}
+        self._counts = {name: torch.tensor(steps[name], device=self._device) for name in sums}
         self._images, self._seconds = entry(state, "images", int), entry(state, "seconds", float)
 
-    @staticmethod
-    def _numbers(values: dict[str, Tensor]) -> dict[str, float]:
-        """Tensors 0-d as numbers, with one transfer to the host."""
-        if not values:
-            return {}
-        numbers = torch.stack([value.double() for value in values.values()]).tolist()
-        return dict(zip(values, numbers, strict=True))
+    def _totals(self) -> dict[str, tuple[float, int]]:
+        """Sums and counts as numbers, with one transfer to the host."""
+        both = [*self._sums.values(), *self._counts.values()]
+        numbers = torch.stack([value.double() for value in both]).tolist() if both else []
+        sums, counts = numbers[: len(self._sums)], numbers[len(self._sums) :]
+        return {
+            name: (total, int(count))
+            for name, total, count in zip(self._sums, sums, counts, strict=True)
+        }
