@@ -29,7 +29,14 @@ class Probability(Protocol):
         ...
 
     def update(
-        self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None, images: int
+        self,
+        *,
+        train: Tensor,
+        generated: Tensor,
+        heldout: Tensor | None = None,
+        images: int,
+        counted: Tensor | None = None,
+        made: Tensor | None = None,
     ) -> bool:
         """Take note of a minibatch; True when it completed an interval."""
         ...
@@ -85,7 +92,14 @@ class MeasuredProbability:
         return self._p
 
     def update(
-        self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None, images: int
+        self,
+        *,
+        train: Tensor,
+        generated: Tensor,
+        heldout: Tensor | None = None,
+        images: int,
+        counted: Tensor | None = None,
+        made: Tensor | None = None,
     ) -> bool:
         """Take note of a minibatch, and at the end of an interval move p.
 
@@ -96,11 +110,16 @@ class MeasuredProbability:
             generated: Logits of augmented generated images.
             heldout: Logits of augmented held-out images; may be given in some minibatches of an interval only.
             images: Training images in the minibatch, over all processes.
+            counted: See `OverfittingStatistics.observe`.
+            made: Likewise. A minibatch that says nothing is part of its interval all the same: that it says
+                nothing is known on the device only.
 
         Returns:
             Whether the minibatch completed an interval.
         """
-        self.statistics.observe(train=train, generated=generated, heldout=heldout)
+        self.statistics.observe(
+            train=train, generated=generated, heldout=heldout, counted=counted, made=made
+        )
         self._batches += 1
         self._interval_images += images
         self._images += images

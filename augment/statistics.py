@@ -39,27 +39,48 @@ class OverfittingStatistics:
     sums: Tensor
 
     def __init__(self) -> None:
-        self.reset()
+        self.sums = torch.zeros(len(_NAMES), dtype=torch.float64)
 
-    def observe(self, *, train: Tensor, generated: Tensor, heldout: Tensor | None = None) -> None:
+    def observe(
+        self,
+        *,
+        train: Tensor,
+        generated: Tensor,
+        heldout: Tensor | None = None,
+        counted: Tensor | None = None,
+        made: Tensor | None = None,
+    ) -> None:
         """Add the logits of a minibatch.
 
         Args:
             train: Logits of training images, any shape with at least one element, one logit per image.
             generated: Logits of generated images.
             heldout: Logits of images that are not trained on, or None when the minibatch has none.
+            counted: Which of `train` count, bool like them; None: all.
+            made: Whether the minibatch counts, bool 0-d on the device; None: it does.
         """
         train, generated = (logits.detach().double().flatten() for logits in (train, generated))
-        pairs = _sign(train[:, None] - generated)
-        added = [train.sum(), _sign(train).sum(), _count(train)]
+        signs, pairs = _sign(train), _sign(train[:, None] - generated)
+        count, pair_count = _count(train), _count(pairs)
+        if counted is not None:
+            # Not left out by the mask: how many stay would have to be known on the host.
+            left_out = ~counted.flatten()
+            train, signs = train.masked_fill(left_out, 0), signs.masked_fill(left_out, 0)
+            pairs = pairs.masked_fill(left_out[:, None], 0)
+            count = counted.sum().double()
+            pair_count = count * generated.numel()
+        added = [train.sum(), signs.sum(), count]
         added += [generated.sum(), _count(generated)]
         if heldout is None:
             added += [torch.zeros_like(added[0])] * 2
         else:
             heldout = heldout.detach().double().flatten()
             added += [heldout.sum(), _count(heldout)]
-        added += [pairs.sum(), _count(pairs)]
-        self.sums = self.sums.to(train.device) + torch.stack(added)
+        added += [pairs.sum(), pair_count]
+        total = torch.stack(added)
+        if made is not None:
+            total = total.masked_fill(~made, 0)
+        self.sums = self.sums.to(train.device) + total
 
     def merge(self, other: OverfittingStatistics) -> None:
         """Add the sums of another, for example those of another process."""
@@ -67,7 +88,7 @@ class OverfittingStatistics:
 
     def reset(self) -> None:
         """Forget all logits."""
-        self.sums = torch.zeros(len(_NAMES), dtype=torch.float64)
+        self.sums = torch.zeros_like(self.sums)  # where they are: to bring others there would wait
 
     def values(self) -> dict[str, float]:
         """All statistics by name, with one transfer to the host.

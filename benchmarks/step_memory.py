@@ -90,7 +90,7 @@ def train(config: ResolvedConfig, steps: int) -> None:
         loss=LOSSES[training.loss],
         **build_extras(training, epoch_images=100, coarse=False, teacher=teacher),
     )
-    step.pipe.p.fill_(0.5)
+    step.set_p(0.5)
     for number in range(steps):
         real = torch.zeros(training.batch, 3, side, side)
         step(real, None, images=0, streams=StepStreams.at(0, number))

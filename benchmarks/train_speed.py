@@ -93,7 +93,7 @@ class PassesApart:
             (slope,) = torch.autograd.grad(estimate_leak(real).sum(), real, create_graph=True)
             penalty = slope.square().sum(dim=(1, 2, 3)).mean() * 0.005 * self.interval
             update(discriminator, step.discriminator_optimizer, penalty)
-        step.average.update(generator, images=images + batch, batch=batch)
+        step.average.update(generator, torch.tensor(True), images=images + batch, batch=batch)
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ class BatchSampler:
         seed: The run's seed.
         purpose: Name of the random stream, e.g. "data" or "heldout".
         device: Where the batches go.
+        labelled: Whether batches come with the labels that the images may have.
         mirror: Whether each image is there a second time, flipped left to right; an epoch then has
             twice the items.
     """
@@ -40,6 +41,7 @@ class BatchSampler:
         seed: int,
         purpose: str,
         device: torch.device,
+        labelled: bool = True,
         mirror: bool = False,
     ) -> None:
         if len(indices) == 0:
@@ -52,8 +54,10 @@ class BatchSampler:
         self._purpose = purpose
         self._device = torch.device(device)
         self._mirror = mirror
-        self._epochs: dict[int, np.ndarray] = {}
-        self._labels = None if image_set.labels is None else image_set.labels[self._indices]
+        self._epochs: dict[int, Tensor] = {}
+        self._labels = None
+        if labelled and image_set.labels is not None:
+            self._labels = torch.from_numpy(image_set.labels[self._indices]).to(self._device)
         self._resident = self._copy_to_device()
 
     def __len__(self) -> int:
@@ -75,42 +79,44 @@ class BatchSampler:
             RunError: If the file of the images was cut short.
         """
         items = self._items(start, count)
-        rows, flipped = items % len(self._indices), items >= len(self._indices)
+        rows = items % len(self._indices)
         images = images_to_float(self._bytes(rows))
         if self._mirror:
-            flips = torch.from_numpy(flipped).to(self._device)
+            flips = (items >= len(self._indices)).to(self._device)
             images = torch.where(flips[:, None, None, None], images.flip(3), images)
-        if self._labels is None:
-            return images, None
-        return images, torch.from_numpy(self._labels[rows]).to(self._device)
+        return images, None if self._labels is None else self._labels[rows.to(self._device)]
 
-    def _items(self, start: int, count: int) -> np.ndarray:
-        """Item numbers in [0, len(self)) at positions start .. start + count."""
-        items = np.empty(count, dtype=np.int64)
-        filled = 0
+    def _items(self, start: int, count: int) -> Tensor:
+        """Item numbers in [0, len(self)) at positions start .. start + count, where the images are."""
+        parts, filled = [], 0
         while filled < count:
             epoch, offset = divmod(start + filled, len(self))
             taken = min(count - filled, len(self) - offset)
-            items[filled : filled + taken] = self._permutation(epoch)[offset : offset + taken]
+            parts.append(self._permutation(epoch)[offset : offset + taken])
             filled += taken
-        return items
+        return torch.cat(parts)
 
-    def _permutation(self, epoch: int) -> np.ndarray:
+    def _permutation(self, epoch: int) -> Tensor:
         if epoch not in self._epochs:
-            # Drawn on the CPU, so that every kind of device sees the images in the same order.
+            # Drawn on the CPU, so that every kind of device sees the images in the same order. Brought to the images
+            # whole: the numbers of each batch would wait for the device each time.
             generator = generator_for(self._seed, self._purpose, epoch)
-            self._epochs[epoch] = torch.randperm(len(self), generator=generator).numpy()
+            permutation = torch.randperm(len(self), generator=generator)
+            if self._resident is not None:
+                permutation = permutation.to(self._device)
+            self._epochs[epoch] = permutation
             while (
                 len(self._epochs) > 2
             ):  # a batch may span two epochs; those asked for earlier are over
                 del self._epochs[next(iter(self._epochs))]
         return self._epochs[epoch]
 
-    def _bytes(self, rows: np.ndarray) -> Tensor:
+    def _bytes(self, rows: Tensor) -> Tensor:
         if self._resident is not None:
-            return self._resident[torch.from_numpy(rows).to(self._device)]
+            return self._resident[rows]
         _check_whole(self._images)
-        return torch.from_numpy(self._images[self._indices[rows]]).to(self._device)
+        # Images that have no room on the device are brought there batch by batch, which waits.
+        return torch.from_numpy(self._images[self._indices[rows.numpy()]]).to(self._device)
 
     def _copy_to_device(self) -> Tensor | None:
         """The chosen images as bytes on an accelerator; None on a CPU, or where they do not fit."""

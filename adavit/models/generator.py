@@ -78,14 +78,17 @@ class Generator(nn.Module):
         self.register_buffer("w_average", torch.zeros(style_dim))
 
     @torch.no_grad()
-    def track_average(self, w: Tensor, decay: float = 0.995) -> None:
+    def track_average(self, w: Tensor, made: Tensor, decay: float = 0.995) -> None:
         """Moves `w_average` towards the mean of a batch of styles, in place and without gradients.
 
         Args:
             w: Styles [B, W]. Not modified.
+            made: Whether the step that they are of was made, bool 0-d; else the average stays.
             decay: Part of the old average that stays, in [0, 1].
         """
-        self.w_average.lerp_(w.detach().to(self.w_average.dtype).mean(dim=0), 1.0 - decay)
+        mean = w.detach().to(self.w_average.dtype).mean(dim=0)
+        moved = torch.lerp(self.w_average, mean, 1.0 - decay)
+        self.w_average.copy_(torch.where(made, moved, self.w_average))
 
     def forward(
         self,

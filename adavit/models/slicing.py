@@ -65,8 +65,8 @@ class SlicedLayer(LastLayer):
         """Logits [B], of a map [B, h, w], of vectors in float32."""
         raise NotImplementedError
 
-    def normalise(self) -> None:
-        """Brings what is trained of the direction back to its norm, as is done after every step."""
+    def normalise(self, made: Tensor) -> None:
+        """Brings what is trained of the direction back to its norm, after every step that was made, bool 0-d."""
 
 
 class Direction(nn.Module):
@@ -94,9 +94,9 @@ class Direction(nn.Module):
         return self.weight / self.weight.norm(), self.bias * self.bias_gain
 
     @torch.no_grad()
-    def normalise(self) -> None:
-        """Back to the sphere."""
-        self.weight.mul_(self.radius / self.weight.norm())
+    def normalise(self, made: Tensor) -> None:
+        """Back to the sphere, or untouched where `made`, bool 0-d, is False."""
+        self.weight.mul_((self.radius / self.weight.norm()).masked_fill(~made, 1.0))
 
 
 class SlicedDense(SlicedLayer):
@@ -134,10 +134,10 @@ class SlicedDense(SlicedLayer):
         inner = product(vectors, cut.direction) + (cut.direction * cut.offset).sum()
         return cut.scale * over_tokens(inner).squeeze(1)
 
-    def normalise(self) -> None:
+    def normalise(self, made: Tensor) -> None:
         """See `SlicedLayer`."""
         assert isinstance(self.dense, Direction)
-        self.dense.normalise()
+        self.dense.normalise(made)
 
 
 class SlicedProjection(SlicedLayer):

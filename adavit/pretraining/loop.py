@@ -27,11 +27,15 @@ from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
 from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.trunk_file import save_trunk
 from adavit.runtime.console import Console, Status
+from adavit.runtime.flags import LateFlags
 from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.training.start.workload import Workload
+
+LOOKED_AT_STEPS = 50
+"""The host asks after so many whether they were finite, and before anything is measured or kept."""
 
 KEPT = 2
 """Checkpoints: the newest, and the one before it."""
@@ -72,6 +76,7 @@ class PretrainingLoop:
             seed=workload.config.run.seed,
             purpose="pre-training data",
             device=workload.device,
+            labelled=False,
             mirror=workload.config.data.mirror,
         )
         self.measurement = Measurement(
@@ -83,6 +88,7 @@ class PretrainingLoop:
         steps = math.ceil(round(1000 * section.total_kimg) / section.batch)
         self.total = section.batch * max(1, steps)
         self.progress = PretrainingProgress()
+        self.finite = LateFlags()
         self.images_per_s: float | None = None
 
     def stateful_parts(self) -> dict[str, Stateful]:
@@ -183,12 +189,7 @@ class PretrainingLoop:
                 if weight.grad is not None
             ]
         )
-        if not torch.isfinite(loss.detach() + norm):
-            raise RunError(
-                "pre-training diverged: a number is not finite at"
-                f" {self.progress.images / 1000:.1f} kimg. {self.directory.trunk} of the last"
-                " measurement is good; begin anew with a lower pretraining.learning_rate."
-            )
+        finite = torch.isfinite(loss.detach() + norm)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(
                 self.progress.images + self.section.batch,
@@ -196,16 +197,32 @@ class PretrainingLoop:
                 warmup=1000 * self.section.warmup_kimg,
                 total=self.total,
             )
-        self.optimizer.step()
+        self.optimizer.step_if(finite)
         self.progress.stepped(self.section.batch, loss.detach())
+        self.finite.append(finite)
+        if len(self.finite) == LOOKED_AT_STEPS:
+            self._check_finite()
         self.console.status(self._status())
 
+    def _check_finite(self) -> None:
+        """Ends it where one of the last steps was not, which the host waits for here."""
+        steps = self.finite.read()
+        if not all(steps):
+            images = self.progress.images - (len(steps) - steps.index(False)) * self.section.batch
+            raise RunError(
+                f"pre-training diverged: a number is not finite at {images / 1000:.1f} kimg."
+                f" {self.directory.trunk} of the last measurement is good; begin anew with a lower"
+                " pretraining.learning_rate."
+            )
+
     def _measure(self) -> None:
+        self._check_finite()
         self.progress.measured(self.measurement(self.encoder, self.head))
         self.directory.append(self.progress.figures)
         self.console.report(self._status())
 
     def _save(self) -> None:
+        self._check_finite()
         save_trunk(
             self.directory.trunk,
             self.encoder,

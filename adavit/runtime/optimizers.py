@@ -7,6 +7,7 @@ would wait for. They step to the same bits.
 from inspect import unwrap
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 
@@ -20,6 +21,18 @@ class _Uncompiled(Optimizer):
     zero_grad = unwrap(Optimizer.zero_grad)
     # The decorator of this one turns gradients off besides.
     step = torch.no_grad()(unwrap(torch.optim.Adam.step))
+
+    def step_if(self, made: Tensor) -> None:
+        """Takes a step, or leaves weights, moments and counts as they are.
+
+        The device decides, so the host need not wait for it. Needs `fused=True`, whose kernels know of such steps
+        for the sake of scaled gradients (`torch.amp.GradScaler`), on a CPU too.
+
+        Args:
+            made: Whether, bool 0-d.
+        """
+        self.found_inf = (~made).float()
+        self.step()
 
 
 class PlainAdam(_Uncompiled, torch.optim.Adam):

@@ -102,7 +102,7 @@ def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) ->
     side, channels = config.data.resolution, workload.image_set.images.shape[1]
     real = torch.zeros(batch, channels, side, side, device=device)
     labels = torch.zeros(batch, dtype=torch.int64, device=device) if workload.num_classes else None
-    step.pipe.p.fill_(0.5)
+    step.set_p(0.5)
     kinds = _kinds_of_steps(step)
     cycle, total = sum(count for _, count in kinds), 0.0
     for index, count in kinds:

@@ -1,6 +1,7 @@
 """Progress of a run: counts, best figure, and when each periodic duty was last done."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -64,12 +65,23 @@ class Progress:
         every = 1000 * every_kimg
         return (ended and last != self.images) or self.images // every > last // every
 
-    def stepped(self, *, images: int, seconds: float, finite: bool) -> None:
-        """Counts one step; `finite` is False for one that was skipped."""
+    def stepped(self, *, images: int, seconds: float) -> None:
+        """Counts one step; whether it was skipped is told later, by `judged`."""
         self.images += images
         self.seconds += seconds
-        self.skipped += not finite
-        self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
+
+    def judged(self, finite: Iterable[bool]) -> int:
+        """Counts the next steps of those that were not judged: False for one that was skipped.
+
+        Returns:
+            The most that were skipped in a row up to any of them; 0 without any.
+        """
+        most = 0
+        for made in finite:
+            self.skipped += not made
+            self.skipped_in_a_row = 0 if made else self.skipped_in_a_row + 1
+            most = max(most, self.skipped_in_a_row)
+        return most
 
     def measured(self, name: str, record: dict[str, Any]) -> bool:
         """Notes an evaluation, judged by the metric `name`; True if it is the best so far."""

@@ -19,6 +19,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint
 from adavit.runs.records import parts
 from adavit.runtime.console import Console, Status
+from adavit.runtime.flags import LateFlags
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
 from adavit.training.endings import best_words, collapse_warning, diverged, figure_words, stopped
@@ -36,7 +37,10 @@ from adavit.training.window import StatsWindow
 from adavit.watch.alarms import WATCHED_IMAGES, training_alarms
 
 SKIPPED_STEPS_ALLOWED = 50
-"""So many steps in a row without finite numbers, and the run has diverged."""
+"""So many steps in a row without finite numbers, and the run has diverged.
+
+Whether a step was skipped is known on the device; the host asks after as many steps, and before whatever tells of it.
+"""
 
 
 class Trainer:
@@ -71,23 +75,32 @@ class Trainer:
             self.step.reports, relative=not has_threshold, device=workload.device
         )
         seed, device, data = self.config.run.seed, workload.device, workload.image_set
+        # A set may have classes that the networks are not conditioned on.
+        labelled = workload.num_classes > 0
         self.train_batches = BatchSampler(
             data,
             workload.split.train,
             seed=seed,
             purpose="data",
             device=device,
+            labelled=labelled,
             mirror=self.config.data.mirror,
         )
         self.watched, _ = self.train_batches.batch(0, WATCHED_IMAGES)
         self.heldout_batches = None
         if len(workload.split.heldout):
             self.heldout_batches = BatchSampler(
-                data, workload.split.heldout, seed=seed, purpose="held-out", device=device
+                data,
+                workload.split.heldout,
+                seed=seed,
+                purpose="held-out",
+                device=device,
+                labelled=labelled,
             )
         self.samples = SampleSheet(workload, directory)
         self.events = EventLog(directory.tensorboard)
         self.progress = Progress()
+        self.made = LateFlags()
         self.snapshots = Snapshots(workload, directory, step.average.module, self.progress)
         self.last_report: dict[str, Any] = {}
         self.warned: set[str] = set()
@@ -155,22 +168,21 @@ class Trainer:
         started = time.perf_counter()
         batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         device = self.workload.device
-        self.step.pipe.p.fill_(self.probability.p)
+        self.step.set_p(self.probability.p)
         real, labels = self.train_batches.batch(images, batch)
         streams = StepStreams.at(seed, images, device)
-        result = self.step(real, self._used(labels), images=images, streams=streams)
+        result = self.step(real, labels, images=images, streams=streams)
         heldout = self._heldout_logits()
-        if result.finite:
-            self.probability.update(
-                train=result.train_logits,
-                generated=result.generated_logits,
-                heldout=heldout,
-                images=batch,
-            )
+        # Once in each interval these wait for the device: p, which the next step needs, follows what it computed.
+        self.probability.update(**result.verdicts, heldout=heldout, images=batch)
+        if self.step.pseudo is not None:
+            self.step.pseudo.update(result, batch)
         seconds = time.perf_counter() - started
-        self.progress.stepped(images=batch, seconds=seconds, finite=result.finite)
-        self._check_divergence()
+        self.progress.stepped(images=batch, seconds=seconds)
         self.window.observe(result, heldout=heldout, images=batch, seconds=seconds)
+        self.made.append(result.finite)
+        if len(self.made) == SKIPPED_STEPS_ALLOWED:
+            self._count_skipped()
         self.console.status(self._status())
 
     @torch.no_grad()
@@ -186,14 +198,16 @@ class Trainer:
         real, labels = self.heldout_batches.batch(drawn, size)
         stream = generator_for(seed, "held-out augmentation", images, self.workload.device)
         with self.step.forward_precision(self.workload.device):
-            return self.step.logits(real, self._used(labels), stream)
+            return self.step.logits(real, labels, stream)
 
-    def _used(self, labels: Tensor | None) -> Tensor | None:
-        """Labels where the networks are conditioned on them; a set may have classes all the same."""
-        return labels if self.workload.num_classes else None
-
-    def _check_divergence(self) -> None:
-        if self.progress.skipped_in_a_row >= SKIPPED_STEPS_ALLOWED:
+    def _count_skipped(self) -> None:
+        """Counts the skipped ones of the last steps, which the host waits for here."""
+        started = time.perf_counter()
+        flags = self.made.read()
+        waited = time.perf_counter() - started
+        self.progress.seconds += waited
+        self.window.waited(waited)
+        if self.progress.judged(flags) >= SKIPPED_STEPS_ALLOWED:
             raise self._diverged(
                 f"{SKIPPED_STEPS_ALLOWED} steps in a row had losses or gradients that are not"
                 " finite"
@@ -235,6 +249,7 @@ class Trainer:
         return None
 
     def _report(self) -> None:
+        self._count_skipped()
         record = {
             "images": self.progress.images,
             "p": self.probability.p,
@@ -313,6 +328,7 @@ class Trainer:
         While steps are being skipped it waits for one that is not, or for the end of the run: the fiftieth
         in a row would have it go on from there for nothing.
         """
+        self._count_skipped()
         self._check_weights()
         if self.progress.skipped_in_a_row and not ended:
             return

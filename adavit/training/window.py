@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adavit.augment import OverfittingStatistics
 from adavit.runs.checkpoint import entry
-from adavit.training.step.adversarial_step import StepResult
+from adavit.training.passes.step_result import StepResult
 
 
 class StatsWindow:
@@ -35,7 +35,7 @@ class StatsWindow:
         self._names = dict.fromkeys(("loss_generator", "loss_discriminator", "r1", *reports))
         self.overfitting = OverfittingStatistics()
         self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
+        self._counts: dict[str, Tensor] = {}
         self._images = 0
         self._seconds = 0.0
 
@@ -45,26 +45,28 @@ class StatsWindow:
         """Adds one step of `images` real images that took `seconds`; a skipped step adds no figures."""
         self._images += images
         self._seconds += seconds
-        if not result.finite:
-            return
-        self.overfitting.observe(
-            train=result.train_logits, generated=result.generated_logits, heldout=heldout
-        )
+        self.overfitting.observe(**result.verdicts, heldout=heldout)
         for name, value in result.losses.items():
-            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+            added = value.masked_fill(~result.finite, 0)
+            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + added
+            made = result.finite.long()
+            self._counts[name] = self._counts.get(name, torch.zeros_like(made)) + made
+
+    def waited(self, seconds: float) -> None:
+        """Adds what the steps took the device after the host had told it all of them."""
+        self._seconds += seconds
 
     def record(self) -> dict[str, float | None]:
         """Means since the last reset; None where nothing was measured."""
-        means = {name: float(self._sums[name]) / n for name, n in self._counts.items()}
-        seen = self.overfitting
+        means = {name: total / count for name, (total, count) in self._totals().items() if count}
+        seen = self.overfitting.values()
         values = {
-            "r_t": seen.r_t,
-            "r_v": seen.r_v,
-            **({"r_relative": seen.r_relative} if self._relative else {}),
-            "logits_train": seen.mean_train,
-            "logits_heldout": seen.mean_heldout,
-            "logits_fake": seen.mean_generated,
+            "r_t": seen["r_t"],
+            "r_v": seen["r_v"],
+            **({"r_relative": seen["r_relative"]} if self._relative else {}),
+            "logits_train": seen["mean_train"],
+            "logits_heldout": seen["mean_heldout"],
+            "logits_fake": seen["mean_generated"],
             **{name: means.get(name, math.nan) for name in self._names},
             "images_per_s": self._images / self._seconds if self._seconds else math.nan,
         }
@@ -77,10 +79,11 @@ class StatsWindow:
 
     def state_dict(self) -> dict[str, Any]:
         """All sums, as tensors and plain values."""
+        counts = {name: count for name, (_, count) in self._totals().items() if count}
         return {
             "overfitting": self.overfitting.state_dict(),
-            "sums": dict(self._sums),
-            "counts": dict(self._counts),
+            "sums": {name: self._sums[name] for name in counts},
+            "counts": counts,
             "images": self._images,
             "seconds": self._seconds,
         }
@@ -95,8 +98,19 @@ class StatsWindow:
         self.overfitting.load_state_dict(entry(state, "overfitting", dict))
         self._sums = {name: entry(sums, name, Tensor).to(self._device) for name in sums}
         counts = entry(state, "counts", dict)
-        self._counts = {name: entry(counts, name, int) for name in counts}
+        steps = {name: entry(counts, name, int) for name in counts}
         single = all(total.numel() == 1 for total in self._sums.values())
-        if sums.keys() != counts.keys() or not single or min(self._counts.values(), default=1) < 1:
+        if sums.keys() != counts.keys() or not single or min(steps.values(), default=1) < 1:
             raise ValueError("its sums and counts do not belong together")
+        self._counts = {name: torch.tensor(steps[name], device=self._device) for name in sums}
         self._images, self._seconds = entry(state, "images", int), entry(state, "seconds", float)
+
+    def _totals(self) -> dict[str, tuple[float, int]]:
+        """Sums and counts as numbers, with one transfer to the host."""
+        both = [*self._sums.values(), *self._counts.values()]
+        numbers = torch.stack([value.double() for value in both]).tolist() if both else []
+        sums, counts = numbers[: len(self._sums)], numbers[len(self._sums) :]
+        return {
+            name: (total, int(count))
+            for name, total, count in zip(self._sums, sums, counts, strict=True)
+        }

@@ -18,10 +18,11 @@ from adavit.config.layers import build_config, merge
 from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, split_images
 from adavit.runtime.devices import keep_freed_memory
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload
-from adavit.training.step.adversarial_step import AdversarialStep, StepResult
+from adavit.training.step.adversarial_step import AdversarialStep
 
 KINDS = ("resnet", "vit")
 WARM_UP = 3
@@ -181,7 +182,7 @@ def step_of(config: ResolvedConfig, device: torch.device) -> AdversarialStep:
         device=device,
     )
     step = build_step(workload)
-    step.pipe.p.fill_(config.augment.p or 0.0)
+    step.set_p(config.augment.p or 0.0)
     return step
 
 

@@ -102,3 +102,23 @@ def test_logits_that_are_not_finite_leave_their_statistics_undefined(bad: float)
     assert math.isnan(statistics.r_relative)
     assert not math.isfinite(statistics.r_v)
     assert statistics.mean_heldout == -1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_not_counted_is_as_if_it_were_not_there(seed: int) -> None:
+    stream = torch.Generator().manual_seed(seed)
+    train, generated, heldout = torch.randn(3, 9, generator=stream)
+    counted = torch.rand(9, generator=stream) < 0.6
+    found, expected = OverfittingStatistics(), OverfittingStatistics()
+    expected.observe(train=train[counted], generated=generated, heldout=heldout)
+    spoilt = torch.where(counted, train, torch.nan)
+    found.observe(train=spoilt, generated=generated, heldout=heldout, counted=counted)
+    torch.testing.assert_close(found.sums, expected.sums, rtol=1e-12, atol=1e-12)
+    nothing = torch.full((9,), torch.nan)
+    before = found.sums.clone()
+    found.observe(train=nothing, generated=nothing, heldout=nothing, made=torch.tensor(False))
+    assert torch.equal(found.sums, before)
+    found.observe(train=train, generated=generated, counted=counted | True, made=torch.tensor(True))
+    whole = OverfittingStatistics()
+    whole.observe(train=train, generated=generated)
+    assert torch.equal(found.sums, before + whole.sums)  # to the bit where all of it counts

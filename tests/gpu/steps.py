@@ -93,7 +93,7 @@ def start(device: torch.device, *layers: Layer, channels: int = 3) -> tuple[Any,
         for parameter in step.generator.parameters():
             if parameter.ndim == 0:  # strengths of noise, which are 0 at the start
                 parameter.fill_(0.3)
-    step.pipe.p.fill_(0.7)
+    step.set_p(0.7)
     if step.pseudo is not None:  # p rises over thousands of images
         step.pseudo.probability._p = 0.5
     return load, step

@@ -20,7 +20,8 @@ class Corruption:
     """Which patches of a batch are corrupted, and how.
 
     Attributes:
-        corrupted: Whether a patch is predicted [B, N], bool; the same number in each image.
+        corrupted: Which patches are predicted [B, K], int64, rising: as many in each image, so that to pick
+            them takes no mask, whose count the host would have to wait for.
         masked: Whether it becomes the mask token [B, N], bool.
         sources: Whose token it has otherwise [B, N], int64 in [0, B N): its own number, or another.
     """
@@ -45,14 +46,21 @@ def draw_corruption(batch: int, patches: int, generator: torch.Generator) -> Cor
     count, device = batch * patches, generator.device
     order = torch.rand(batch, patches, generator=generator, device=device)
     number = max(1, round(CORRUPTED * patches))
-    corrupted = order.argsort(dim=1).argsort(dim=1) < number
+    chosen = order.argsort(dim=1)[:, :number]
+    corrupted = torch.zeros_like(order, dtype=torch.bool).scatter(1, chosen, True)
     kind = torch.rand(batch, patches, generator=generator, device=device)
     replaced = corrupted & (kind >= MASKED) & (kind < MASKED + REPLACED)
     # Any other: a step of 1 to B N - 1 around the ring of all patches.
     steps = torch.randint(1, max(2, count), (batch, patches), generator=generator, device=device)
     own = torch.arange(count, device=device).view(batch, patches)
     sources = torch.where(replaced, (own + steps) % count, own)
-    return Corruption(corrupted, corrupted & (kind < MASKED), sources)
+    return Corruption(chosen.sort(dim=1).values, corrupted & (kind < MASKED), sources)
+
+
+def picked(values: Tensor, corruption: Corruption) -> Tensor:
+    """Those of `values` [B, N, ...] that belong to the corrupted patches, image by image [B K, ...]."""
+    images = torch.arange(len(values), device=values.device)[:, None]
+    return values[images, corruption.corrupted].flatten(0, 1)
 
 
 def corrupt(tokens: Tensor, mask_token: Tensor, corruption: Corruption) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.models.masked_patches.corruption import Corruption, corrupt
+from adavit.models.masked_patches.corruption import Corruption, corrupt, picked
 from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 from adavit.models.vit.encoder import TOKEN_STD, VisionEncoder
 from adavit.runtime.precision import full_precision, without_autocast
@@ -85,8 +85,8 @@ def predict_corrupted(
     tokens = encoder.encode(patches, twice_differentiable=False)
     tokens = tokens[:, encoder.layout.class_tokens :]  # [B, N, D]
     with without_autocast(images.device):
-        logits = head.classes(encoder.norm(full_precision(tokens[corruption.corrupted])))
-    return Prediction(logits, mean_colour_classes(images, patch)[corruption.corrupted])
+        logits = head.classes(encoder.norm(full_precision(picked(tokens, corruption))))
+    return Prediction(logits, picked(mean_colour_classes(images, patch), corruption))
 
 
 def masked_patch_loss(prediction: Prediction) -> Tensor:

@@ -189,17 +189,19 @@ class Chain(nn.Module):
             self._passing.now = None
 
     @torch.no_grad()
-    def remember(self, squares: Mapping[Side, Sequence[Tensor]]) -> None:
+    def remember(self, squares: Mapping[Side, Sequence[Tensor]], made: Tensor) -> None:
         """Moves the averages after a step.
 
         Args:
             squares: E[x^2] over the batch, for each side and convolution [C].
+            made: Whether the step was made, bool 0-d; else they stay.
         """
         share = self._share()
         for number, side in enumerate(SIDES):
             for layer, square in zip(self._layers, squares[side], strict=True):
-                layer.squares[number].lerp_(square, share)
-        self.updates += 1
+                average = layer.squares[number]
+                average.copy_(torch.where(made, torch.lerp(average, square, share), average))
+        self.updates += made
 
     def _share(self) -> Tensor:
         """The weight of the newest value. The first ones weigh what those before them would have."""

@@ -12,6 +12,7 @@ from adavit.models.names import SIDES, Side
 from adavit.models.resnet.chain import Chain, ChainPass
 from adavit.runs.checkpoint import entry
 from adavit.training.objectives.regularizer import Microbatch, Regularizer
+from adavit.training.passes.step_result import StepResult
 
 DECAY = 0.9
 """Part of the moving average of the signs that stays at each step."""
@@ -49,7 +50,7 @@ class ChainControl(Regularizer):
         self.target = target
         self.start_kimg = start_kimg
         self.speed_kimg = speed_kimg
-        self.images = 0
+        self.images = torch.zeros((), dtype=torch.int64)
         self.sign = torch.zeros(())
         self._squares: dict[Side, list[list[Tensor]]] = {}
 
@@ -74,28 +75,33 @@ class ChainControl(Regularizer):
         return {self.name: (p + self.p0) * torch.cat(means).square().sum(), "chain_p": p}
 
     @torch.no_grad()
-    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+    def update(self, result: StepResult) -> None:
         """See `Regularizer`; a batch without training images (APA may leave none) leaves p as it is."""
         # Microbatches are of one size, so the mean of their means is that of the batch.
         whole = {
             side: [torch.stack(parts).mean(dim=0) for parts in zip(*squares, strict=True)]
             for side, squares in self._squares.items()
         }
-        self.chain.remember(whole)
-        seen = len(generated)
-        self.images += seen
-        if not len(train):
-            return
-        self.sign = torch.lerp(train.sign().mean(), self.sign.to(train.device), DECAY)
-        if self.images > 1000 * self.start_kimg:
-            step = seen / (1000 * self.speed_kimg)
-            self.chain.p.add_(step * (self.sign - self.target).sign()).clamp_(0, 1)
+        self.chain.remember(whole, result.finite)
+        seen, train, counts = (
+            len(result.generated_logits),
+            result.train_logits,
+            result.says_something,
+        )
+        self.images = self.images.to(train.device) + seen * result.finite
+        before = self.sign.to(train.device)
+        moved = torch.lerp(result.training_mean(train.sign()), before, DECAY)
+        self.sign = torch.where(counts, moved, before)
+        step = seen / (1000 * self.speed_kimg)
+        p = (self.chain.p + step * (self.sign - self.target).sign()).clamp(0, 1)
+        moves = counts & (self.images > 1000 * self.start_kimg)
+        self.chain.p.copy_(torch.where(moves, p, self.chain.p))
 
     def state_dict(self) -> dict[str, Any]:
         """See `Regularizer`."""
-        return {"images": self.images, "sign": self.sign.cpu().clone()}
+        return {"images": int(self.images), "sign": self.sign.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer`."""
-        self.images = entry(state, "images", int)
+        self.images = torch.tensor(entry(state, "images", int))
         self.sign = entry(state, "sign", Tensor).clone()

@@ -4,6 +4,7 @@ Zhao et al. 2020, "Improved Consistency Regularization for GANs" (arXiv:2002.047
 images, zCR (algorithm 2) on latents.
 """
 
+import functools
 from dataclasses import replace
 
 import torch
@@ -35,11 +36,17 @@ class BalancedConsistency(Regularizer):
         """See `Regularizer`."""
         judged = batch.at(self.side)
         seen = judged.view.images.detach()
-        # Rounded to whole pixels, less than one would shift nothing.
-        shift = AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / seen.shape[3])).to(seen.device)
+        shift = _shift(seen.shape[3], seen.device)
         shifted = shift(seen, generator=batch.streams.of(self.name))
         logits = batch.discriminator.logits(replace(judged.view, images=shifted), batch.labels)
         return {self.name: (judged.logits - logits).square().mean()}
+
+
+@functools.lru_cache(maxsize=8)
+def _shift(width: int, device: torch.device) -> AugmentPipe:
+    """The shift of images so wide, kept: to bring a pipe to a device waits for it ten times."""
+    # Rounded to whole pixels, less than one would shift nothing.
+    return AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / width)).to(device)
 
 
 class LatentConsistency(Regularizer):

@@ -84,24 +84,24 @@ class FeatureObjective:
         return ("features_generator", "features_discriminator", *weight)
 
     def in_step(
-        self, images: int, batch: int, p: Tensor
+        self, images: int, batch: int, p: float
     ) -> Callable[[Microbatch], CriticLosses] | None:
         """What it adds to each microbatch of a step, or None where it takes no part.
 
         Args:
             images: Real images seen before the step.
             batch: Of the step.
-            p: Of the discriminator's augmentation in the step, 0-d.
+            p: Of the discriminator's augmentation in the step.
         """
         if images < self.start_images or images // batch % self.interval:
             return None
         return partial(self.losses, weight=self.weight_at(p))
 
-    def weight_at(self, p: Tensor) -> float:
-        """Factor on the generator's part while the discriminator's images are augmented at `p`, 0-d."""
+    def weight_at(self, p: float) -> float:
+        """Factor on the generator's part while the discriminator's images are augmented at `p`."""
         if self.vanishes_at is None:
             return self.weight
-        return self.weight * max(0.0, 1 - float(p) / self.vanishes_at)
+        return self.weight * max(0.0, 1 - p / self.vanishes_at)
 
     def losses(self, batch: Microbatch, *, weight: float) -> CriticLosses:
         """The two losses of a microbatch, with the generator's part at a weight.

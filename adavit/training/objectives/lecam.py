@@ -8,6 +8,7 @@ from torch import Tensor
 from adavit.runs.checkpoint import entry
 from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
+from adavit.training.passes.step_result import StepResult
 
 
 class LeCam(Regularizer):
@@ -26,33 +27,40 @@ class LeCam(Regularizer):
     def __init__(self, weight: float | Schedule, decay: float) -> None:
         super().__init__("lecam", weight)
         self.decay = decay
-        self.steps = 0
+        self.steps = torch.zeros((), dtype=torch.int64)
         self.anchors = torch.zeros(2)  # a_R, a_F
 
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
         """See `Regularizer`."""
         real, generated = batch.real.logits, batch.generated.logits
-        if not self.steps:
-            return {self.name: real.new_zeros(())}
-        anchor_real, anchor_generated = self.anchors.to(real.device)
+        self._move_to(real.device)
+        anchor_real, anchor_generated = self.anchors
         away = (real - anchor_generated).square() + (generated - anchor_real).square()
-        return {self.name: away.mean()}
+        return {self.name: away.mean().masked_fill(self.steps == 0, 0)}
 
-    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+    def update(self, result: StepResult) -> None:
         """See `Regularizer`; a batch without training images (APA may leave none) says nothing."""
-        if not len(train):
-            return
-        self.steps += 1
-        means = torch.stack((train.mean(), generated.mean())).detach()
-        # The first values weigh what those before them would have.
-        share = (1 - self.decay) / (1 - self.decay**self.steps)
-        self.anchors = torch.lerp(self.anchors.to(means.device), means, share)
+        train, generated, counts = (
+            result.train_logits,
+            result.generated_logits,
+            result.says_something,
+        )
+        self._move_to(train.device)
+        means = torch.stack((result.training_mean(train), generated.mean()))
+        steps = self.steps + counts
+        # The first values weigh what those before them would have; in float64, since 1 - decay^steps cancels.
+        share = (1 - self.decay) / (1 - self.decay ** steps.double())
+        moved = torch.lerp(self.anchors, means, share.float())
+        self.steps, self.anchors = steps, torch.where(counts, moved, self.anchors)
+
+    def _move_to(self, device: torch.device) -> None:
+        self.steps, self.anchors = self.steps.to(device), self.anchors.to(device)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Regularizer`."""
-        return {"steps": self.steps, "anchors": self.anchors.cpu().clone()}
+        return {"steps": int(self.steps), "anchors": self.anchors.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer`."""
-        self.steps = entry(state, "steps", int)
+        self.steps = torch.tensor(entry(state, "steps", int))
         self.anchors = entry(state, "anchors", Tensor).clone()

@@ -1,5 +1,6 @@
 """The path-length penalty of StyleGAN2 (Karras et al. 2020, arXiv:1912.04958, section 3.2)."""
 
+import math
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.penalties import path_lengths
 from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.objectives.schedules import Schedule
+from adavit.training.passes.step_result import StepResult
 
 
 class PathLengthPenalty(Regularizer):
@@ -32,7 +34,7 @@ class PathLengthPenalty(Regularizer):
     def __init__(self, weight: float | Schedule, interval: int, decay: float) -> None:
         super().__init__("path_length_penalty", weight, interval)
         self.decay = decay
-        self.mean: Tensor | None = None
+        self.mean = torch.tensor(math.nan)  # none yet
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -53,20 +55,25 @@ class PathLengthPenalty(Regularizer):
             noise = torch.randn(images.shape, generator=stream, device=stream.device)
             lengths = path_lengths(images, styles, noise)
         mean = lengths.mean().detach()
-        target = mean if self.mean is None else self.mean.to(mean.device)
+        target = self._mean_or(mean)
         return {self.name: (lengths - target).square().mean(), "path_length": mean}
 
-    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
+    def update(self, result: StepResult) -> None:
         """See `Regularizer`."""
-        seen = losses.get("path_length")
+        seen = result.losses.get("path_length")
         if seen is not None:
-            before = seen if self.mean is None else self.mean.to(seen.device)
-            self.mean = torch.lerp(before, seen, self.decay)
+            moved = torch.lerp(self._mean_or(seen), seen, self.decay)
+            self.mean = torch.where(result.finite, moved, self.mean)
+
+    def _mean_or(self, seen: Tensor) -> Tensor:
+        """The mean, or in the first step, where there is none, what was seen."""
+        self.mean = self.mean.to(seen.device)
+        return torch.where(self.mean.isnan(), seen, self.mean)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Regularizer`."""
-        return {"mean": None if self.mean is None else self.mean.cpu().clone()}
+        return {"mean": self.mean.cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer`."""
-        self.mean = None if state["mean"] is None else entry(state, "mean", Tensor).clone()
+        self.mean = entry(state, "mean", Tensor).clone()

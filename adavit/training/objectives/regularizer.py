@@ -11,6 +11,7 @@ from adavit.models.names import Side
 from adavit.training.objectives.penalties import r1_penalty, r1_penalty_through_augmentation
 from adavit.training.objectives.schedules import Schedule, as_schedule
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, View, per_image
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 
 
@@ -114,13 +115,11 @@ class Regularizer:
     def begin(self) -> None:
         """Forgets what a step before has left that was not made."""
 
-    def update(self, losses: dict[str, Tensor], train: Tensor, generated: Tensor) -> None:
-        """Takes note of a step that was made.
+    def update(self, result: StepResult) -> None:
+        """Takes note of a step, on the device; whatever it keeps stays as it is where the step was not made.
 
         Args:
-            losses: Means over the batch by name, those of this regularizer included.
-            train: D at training images [B].
-            generated: D at generated images [B].
+            result: Of the whole batch, the means of this regularizer included.
         """
 
     def state_dict(self) -> dict[str, Any]:

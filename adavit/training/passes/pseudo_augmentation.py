@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.augment import AdaptiveProbability
 from adavit.models import Generator
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 
 
@@ -49,15 +50,14 @@ class PseudoAugmentation:
         drawn = generator(latents, labels, noise=stream)
         return torch.where(is_real[:, None, None, None], real, drawn.to(real.dtype)), is_real
 
-    def update(self, train: Tensor, generated: Tensor, images: int) -> None:
-        """Moves the probability after a step.
+    def update(self, result: StepResult, images: int) -> None:
+        """Moves the probability after a step; at the end of an interval the host waits for the device.
 
         Args:
-            train: D at the real images that were shown; may be empty.
-            generated: D at generated images [B].
+            result: Of the step.
             images: Real images of the step.
         """
-        self.probability.update(train=train, generated=generated, images=images)
+        self.probability.update(**result.verdicts, images=images)
 
     def state_dict(self) -> dict[str, Any]:
         """That of the probability."""

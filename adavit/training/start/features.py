@@ -191,6 +191,7 @@ def _first_images(workload: Workload) -> Iterator[Tensor]:
         seed=workload.config.run.seed,
         purpose="calibration of the feature critic",
         device=workload.device,
+        labelled=False,
     )
     for start in range(0, len(sampler), _BATCH):
         yield sampler.batch(start, min(_BATCH, len(sampler) - start))[0]

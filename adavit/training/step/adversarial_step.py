@@ -2,7 +2,8 @@
 
 Simultaneous gradient descent, which with R1 converges locally like the alternating form (Mescheder et
 al. 2018, arXiv:1801.04406, section 4). It lets one generator pass and one discriminator pass on the
-generated images serve both losses, and a step whose numbers are not finite leaves nothing half done.
+generated images serve both losses, and a step whose numbers are not finite leaves nothing half done. Which step
+that is, the device decides: the host never waits for it in a step.
 What else the losses consist of is a list of regularizers (`adavit.training.objectives`).
 """
 
@@ -27,6 +28,7 @@ from adavit.training.objectives.telling import telling_of
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, per_image
 from adavit.training.passes.generated import StyleMixing, draw
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
 
@@ -36,45 +38,31 @@ class MicrobatchSums:
     """What one microbatch adds to a step; gradients add up by themselves.
 
     Attributes:
-        train_logits: D at training images [b].
+        train_logits: D at images shown as real [b].
         generated_logits: D at generated images [b].
         losses: Means by name, 0-d, each times the microbatch's part of the batch.
         styles: w of the generated images [b, W].
+        is_training: As in `StepResult` [b], or None.
     """
 
     train_logits: Tensor
     generated_logits: Tensor
     losses: dict[str, Tensor]
     styles: Tensor
+    is_training: Tensor | None
 
     @classmethod
     def total(cls, parts: Sequence[Self]) -> Self:
         """That of the whole batch, in the order of its microbatches."""
         names = parts[0].losses
+        masks = [part.is_training for part in parts if part.is_training is not None]
         return cls(
             torch.cat([part.train_logits for part in parts]),
             torch.cat([part.generated_logits for part in parts]),
             {name: torch.stack([part.losses[name] for part in parts]).sum() for name in names},
             torch.cat([part.styles for part in parts]),
+            torch.cat(masks) if masks else None,
         )
-
-
-@dataclass(frozen=True)
-class StepResult:
-    """What a step measured; tensors stay on the device.
-
-    Attributes:
-        finite: False when the step was skipped whole.
-        train_logits: D at augmented training images [B]; fewer where pseudo images took their place.
-        generated_logits: D at augmented generated images [B].
-        losses: Means by name, 0-d: loss_generator, loss_discriminator, and those of the regularizers that
-            were due, such as r1.
-    """
-
-    finite: bool
-    train_logits: Tensor
-    generated_logits: Tensor
-    losses: dict[str, Tensor]
 
 
 class AdversarialStep:
@@ -127,6 +115,7 @@ class AdversarialStep:
         self.discriminator = discriminator
         self.average = average
         self.pipe = pipe
+        self.p = float(pipe.p)
         self.augmented = AugmentedDiscriminator(discriminator, pipe, autocast, compiled=compiled)
         self.rates = (as_schedule(generator_lr), as_schedule(discriminator_lr))
         self.beta1, self.beta2 = betas[0], as_schedule(betas[1])
@@ -161,10 +150,8 @@ class AdversarialStep:
         """
         batch = len(real)
         criticise = None
-        if (
-            self.features is not None
-        ):  # first, as it may wait for the device, which has nothing to do yet
-            criticise = self.features.in_step(images, batch, self.pipe.p)
+        if self.features is not None:
+            criticise = self.features.in_step(images, batch, self.p)
         latents = torch.randn(
             batch, self.generator.latent_dim, generator=streams.latents, device=real.device
         )
@@ -186,15 +173,22 @@ class AdversarialStep:
                 )
             )
         sums = MicrobatchSums.total(parts)
-        logits = sums.train_logits, sums.generated_logits
-        finite = self._is_finite(sums.losses)
-        if finite:
-            self._apply(sums.styles, images=images + batch, batch=batch)
-            for regularizer in self.regularizers:
-                regularizer.update(sums.losses, *logits)
-            if self.pseudo is not None:
-                self.pseudo.update(*logits, batch)
-        return StepResult(finite, *logits, sums.losses)
+        result = StepResult(
+            self._is_finite(sums.losses),
+            sums.train_logits,
+            sums.generated_logits,
+            sums.losses,
+            sums.is_training,
+        )
+        self._apply(sums.styles, result.finite, images=images + batch, batch=batch)
+        for regularizer in self.regularizers:
+            regularizer.update(result)
+        return result
+
+    def set_p(self, p: float) -> None:
+        """Sets the augmentation's p, on the device and for what the host decides by it (`FeatureObjective`)."""
+        self.pipe.p.fill_(p)
+        self.p = torch.tensor(p).item()  # as the device rounds it
 
     @property
     def reports(self) -> list[str]:
@@ -265,11 +259,12 @@ class AdversarialStep:
         )
         add_regularizers("discriminator", d_loss).backward(inputs=_trainable(self.judges))
         scaled = {name: weight * value for name, value in losses.items()}
-        train_logits = shown.verdicts.detach()
-        if is_real is not None:  # the control of p is about training images
-            train_logits = train_logits[is_real]
         return MicrobatchSums(
-            train_logits, generated.verdicts.detach(), scaled, drawn.styles.detach()
+            shown.verdicts.detach(),
+            generated.verdicts.detach(),
+            scaled,
+            drawn.styles.detach(),
+            is_real,
         )
 
     def _discriminate(
@@ -309,7 +304,7 @@ class AdversarialStep:
             **({} if self.pseudo is None else {"pseudo_augmentation": self.pseudo}),
         }
 
-    def _is_finite(self, losses: dict[str, Tensor]) -> bool:
+    def _is_finite(self, losses: dict[str, Tensor]) -> Tensor:
         gradients = [
             parameter.grad
             for network in (self.generator, self.judges)
@@ -317,20 +312,20 @@ class AdversarialStep:
             if parameter.grad is not None
         ]
         total = nn.utils.get_total_norm(gradients) + sum(losses.values())
-        return bool(torch.isfinite(total))  # the wait for the device in a step
+        return torch.isfinite(total)
 
-    def _apply(self, styles: Tensor, *, images: int, batch: int) -> None:
+    def _apply(self, styles: Tensor, finite: Tensor, *, images: int, batch: int) -> None:
         warmth = min(1.0, images / self.warmup_images) if self.warmup_images else 1.0
         optimizers = (self.generator_optimizer, self.discriminator_optimizer)
         for optimizer, rate in zip(optimizers, self.rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate(images - batch) * warmth
                 group["betas"] = (self.beta1, self.beta2(images - batch))
-            optimizer.step()
+            optimizer.step_if(finite)
         for layer in self.sliced:
-            layer.normalise()
-        self.generator.track_average(styles)
-        self.average.update(self.generator, images=images, batch=batch)
+            layer.normalise(finite)
+        self.generator.track_average(styles, finite)
+        self.average.update(self.generator, finite, images=images, batch=batch)
 
     def _adam(self, network: nn.Module, rate: Schedule) -> PlainAdam:
         # Fused: one kernel for all tensors instead of a dozen for each.

@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from torch import Tensor
 
 from adavit.models import Generator
 from adavit.training.objectives.schedules import Schedule, as_schedule
@@ -29,11 +30,12 @@ class GeneratorAverage:
         self.ramp = ramp
 
     @torch.no_grad()
-    def update(self, generator: Generator, *, images: int, batch: int) -> None:
+    def update(self, generator: Generator, made: Tensor, *, images: int, batch: int) -> None:
         """Moves the average towards `generator`.
 
         Args:
             generator: Its weights after the step.
+            made: Whether the step was made, bool 0-d; else the average stays.
             images: Real images seen, this step included.
             batch: Real images of this step.
         """
@@ -41,7 +43,8 @@ class GeneratorAverage:
         if self.ramp is not None:
             half_life = min(half_life, self.ramp * images)
         keep = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
+        share = made.float() * (1 - keep)
         for mean, value in zip(self.module.parameters(), generator.parameters(), strict=True):
-            mean.lerp_(value, 1 - keep)
+            mean.lerp_(value, share)
         for copied, current in zip(self.module.buffers(), generator.buffers(), strict=True):
-            copied.copy_(current)
+            copied.copy_(torch.where(made, current, copied))

@@ -56,6 +56,40 @@ def test_without_classes_there_are_no_labels() -> None:
     assert batches.batch(0, 3)[1] is None
 
 
+def test_labels_that_nothing_is_conditioned_on_are_left_out() -> None:
+    images, labels = sampler(labelled=False).batch(0, 7)
+    assert labels is None
+    assert torch.equal(images, sampler().batch(0, 7)[0])
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_images_on_the_device_are_told_their_order_once_in_an_epoch(
+    monkeypatch: pytest.MonkeyPatch, mirror: bool
+) -> None:
+    expected = [sampler(mirror=mirror).batch(start, 5) for start in range(0, 120, 5)]
+    resident = torch.from_numpy(numbered_set(20).images.copy())
+    monkeypatch.setattr(BatchSampler, "_copy_to_device", lambda self: resident)
+    batches, uploads, to = sampler(mirror=mirror), [], torch.Tensor.to
+
+    def noted(tensor: torch.Tensor, *where: object) -> torch.Tensor:
+        if where == (CPU,) and tensor.numel() > 5:  # what is there already is no more than a batch
+            uploads.append(tensor.numel())
+        return to(tensor, *where)
+
+    def upload(array: np.ndarray) -> torch.Tensor:
+        raise AssertionError("a batch was brought from the host")
+
+    monkeypatch.setattr(torch.Tensor, "to", noted)
+    monkeypatch.setattr(torch, "from_numpy", upload)
+    for index, (images, labels) in enumerate(expected):
+        found, own = batches.batch(5 * index, 5)
+        assert torch.equal(found, images)
+        assert own is not None
+        assert torch.equal(own, labels)
+    epoch = 40 if mirror else 20
+    assert uploads == [epoch] * (120 // epoch)
+
+
 def test_each_epoch_is_another_permutation_of_the_chosen_images() -> None:
     indices = np.array([3, 5, 8, 13, 1, 19, 0])
     batches = sampler(indices=indices)

@@ -6,6 +6,8 @@ import torch
 from adavit.models import Generator, count_parameters
 from tests.networks import make_generator
 
+MADE = torch.tensor(True)
+
 
 def small(seed: int = 0, **sizes: int) -> Generator:
     arguments = {"resolution": 16, "latent_dim": 24, "style_dim": 20, "channel_max": 8} | sizes
@@ -60,7 +62,7 @@ def test_an_image_does_not_depend_on_the_others_of_its_batch() -> None:
 
 def test_truncation_zero_draws_one_image_for_all_latents() -> None:
     generator = small()
-    generator.track_average(generator.mapping(latents(64)), decay=0.0)
+    generator.track_average(generator.mapping(latents(64)), MADE, decay=0.0)
     images = generator(latents(4), truncation=0.0)
     torch.testing.assert_close(images, images[:1].expand(4, -1, -1, -1))
     average = generator.synthesis(generator.w_average[None])
@@ -69,7 +71,7 @@ def test_truncation_zero_draws_one_image_for_all_latents() -> None:
 
 def test_truncation_moves_styles_towards_the_average() -> None:
     generator = small()
-    generator.track_average(generator.mapping(latents(64)), decay=0.0)
+    generator.track_average(generator.mapping(latents(64)), MADE, decay=0.0)
     w = generator.mapping(latents())
     expected = generator.synthesis(generator.w_average + 0.7 * (w - generator.w_average))
     torch.testing.assert_close(generator(latents(), truncation=0.7), expected)
@@ -79,11 +81,14 @@ def test_average_follows_the_mean_style_in_place_and_without_gradients() -> None
     generator = small()
     buffer = generator.w_average
     w = generator.mapping(latents(5))
-    generator.track_average(w, decay=0.9)
-    generator.track_average(w, decay=0.9)
+    generator.track_average(w, MADE, decay=0.9)
+    generator.track_average(w, MADE, decay=0.9)
     assert generator.w_average is buffer
     assert not buffer.requires_grad
-    torch.testing.assert_close(buffer, (1 - 0.9**2) * w.detach().mean(dim=0))
+    expected = (1 - 0.9**2) * w.detach().mean(dim=0)
+    torch.testing.assert_close(buffer, expected)
+    generator.track_average(w * torch.nan, ~MADE)
+    torch.testing.assert_close(buffer, expected)
 
 
 def test_one_style_for_each_layer_can_be_given() -> None:

@@ -188,7 +188,10 @@ def test_a_direction_goes_back_to_its_sphere_and_keeps_its_way() -> None:
     with torch.no_grad():
         direction.weight.add_(torch.randn(1, 300))
     before, _ = direction()
-    direction.normalise()
+    unchanged = direction.weight.detach().clone()
+    direction.normalise(torch.tensor(False))
+    assert torch.equal(direction.weight, unchanged)
+    direction.normalise(torch.tensor(True))
     assert direction.weight.norm().item() == pytest.approx(radius, rel=1e-6)
     torch.testing.assert_close(direction()[0], before)
     torch.testing.assert_close(before.norm(), torch.tensor(1.0))

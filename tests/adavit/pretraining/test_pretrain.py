@@ -12,6 +12,7 @@ import torch
 
 from adavit.config.pretraining import PretrainConfig, build_pretrain_config
 from adavit.errors import RunError, UserError
+from adavit.models.masked_patches.prediction import Prediction
 from adavit.pretraining import loop
 from adavit.pretraining.pretrain import pretrain, resume_pretraining
 from adavit.runs.trunk_file import read_trunk
@@ -139,6 +140,22 @@ def test_numbers_that_are_not_finite_stop_it_and_leave_the_last_good_file(tiny: 
     assert config.run.out is not None
     state = read_trunk(config.run.out / "trunk.safetensors").state()
     assert all(torch.isfinite(tensor).all() for tensor in state.values())
+
+
+def test_a_number_that_is_not_finite_is_named_where_it_was_and_nothing_is_kept_of_it(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, loss = iter(range(100)), loop.masked_patch_loss
+
+    def poisoned(prediction: Prediction) -> torch.Tensor:
+        return loss(prediction) * (math.nan if next(steps) == 2 else 1.0)
+
+    monkeypatch.setattr(loop, "masked_patch_loss", poisoned)
+    config = tiny()
+    with pytest.raises(RunError, match=r"a number is not finite at 0\.0 kimg"):
+        pretrain(config)
+    assert config.run.out is not None
+    assert read_trunk(config.run.out / "trunk.safetensors").images == 16
 
 
 def test_a_hidden_patch_needs_others(tiny: Tiny) -> None:

@@ -93,3 +93,29 @@ for kind in (PlainAdam, PlainAdamW):
 assert "torch._dynamo" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("plain", [PlainAdam, PlainAdamW])
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_step_that_is_not_made_is_as_if_it_had_never_been(plain: Any, before: int) -> None:
+    networks, optimizers = [], []
+    for _ in range(2):
+        networks.append(network())
+        optimizers.append(plain(networks[-1].parameters(), **GIVEN[0], weight_decay=0.1))
+        weights_after(optimizers[-1], networks[-1], steps=before)
+    spoilt = [torch.full_like(weight, torch.nan) for weight in networks[0].parameters()]
+    for weight, gradient in zip(networks[0].parameters(), spoilt, strict=True):
+        weight.grad = gradient
+    optimizers[0].step_if(torch.tensor(False))
+    for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.equal(one, other)
+    gradients = [torch.randn_like(weight) for weight in networks[0].parameters()]
+    for trained in networks:
+        for weight, gradient in zip(trained.parameters(), gradients, strict=True):
+            weight.grad = gradient.clone()
+    optimizers[0].step_if(torch.tensor(True))
+    optimizers[1].step()
+    for one, other in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.equal(one, other)
+    first, second = (optimizer.state_dict()["state"] for optimizer in optimizers)
+    torch.testing.assert_close(first, second, rtol=0, atol=0)

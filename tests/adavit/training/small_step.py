@@ -11,8 +11,9 @@ from adavit.augment import AugmentPipe, make_pipe
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
-from adavit.training.step.adversarial_step import AdversarialStep, StepResult
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
 from tests.networks import make_generator, make_vit
 

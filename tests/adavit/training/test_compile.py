@@ -44,7 +44,7 @@ def gradients(
     # The weights hardly move, so that the second step is compared at the same point.
     still = {"compile": compiled, "discriminator_lr": 1e-9, "generator_lr": 1e-9}
     step = build_step(workload(small, {"training": {**training, **still}}))
-    step.pipe.p.fill_(0.7)
+    step.set_p(0.7)
     real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     found = []
     for images in (BATCH, 2 * BATCH):

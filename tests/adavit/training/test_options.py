@@ -49,7 +49,7 @@ def outcome(*layers: Layer, steps: int = 3, epochs: int = 0) -> torch.Tensor:
     """All weights after a few steps, some epochs into a run."""
     load = workload(*layers)
     step = build_step(load)
-    step.pipe.p.fill_(0.7)
+    step.set_p(0.7)
     real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     for index in range(steps):
         images = epochs * IMAGES + index * BATCH

@@ -41,14 +41,26 @@ def test_a_duty_is_due_where_a_multiple_of_its_cadence_was_passed() -> None:
 
 def test_progress_comes_back_from_its_state() -> None:
     progress = Progress()
-    progress.stepped(images=8, seconds=0.5, finite=False)
-    progress.stepped(images=8, seconds=0.5, finite=True)
+    for made in (False, True):
+        progress.stepped(images=8, seconds=0.5)
+        progress.judged([made])
     again = Progress()
     again.load_state_dict(progress.state_dict())
     assert again == progress
     assert (again.images, again.skipped, again.skipped_in_a_row) == (16, 1, 0)
     with pytest.raises(ValueError, match="images is '8', expected int"):
         again.load_state_dict({**progress.state_dict(), "images": "8"})
+
+
+def test_skipped_steps_are_counted_when_they_become_known() -> None:
+    progress = Progress()
+    for _ in range(9):
+        progress.stepped(images=8, seconds=0.5)
+    assert (progress.skipped, progress.skipped_in_a_row) == (0, 0)
+    assert progress.judged([True, False, False]) == 2
+    assert progress.judged([]) == 0
+    assert progress.judged([False, True, False, False, True, False]) == 3  # the row goes on
+    assert (progress.skipped, progress.skipped_in_a_row) == (6, 1)
 
 
 def test_the_latest_sane_evaluation_is_remembered() -> None:

@@ -100,6 +100,24 @@ def test_steps_that_are_not_finite_are_skipped_whole_and_fifty_stop_the_run(
     assert state["discriminator_optimizer"]["state"] == {}
 
 
+def test_a_run_that_reports_seldom_is_stopped_when_the_host_next_asks(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps 4 to 53 are the first fifty in a row; the host asks after each fifty steps."""
+    steps, generator_loss = iter(range(200)), losses.generator_loss
+
+    def poisoned(logits: Tensor) -> Tensor:
+        return generator_loss(logits) * (1.0 if next(steps) < 3 else math.nan)
+
+    monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
+    seldom = {"status_every_kimg": 10, "samples_every_kimg": 10, "checkpoint_every_kimg": 10}
+    config = tiny({"training": {"total_kimg": 2}, "metrics": {"names": []}, "run": seldom})
+    with pytest.raises(
+        RunError, match=r"50 steps in a row .* at 0\.8 kimg\. The checkpoint of 0 kimg"
+    ):
+        adavit.train(config)
+
+
 @pytest.mark.parametrize("rate", [1e30, 1e7])
 def test_weights_that_reach_beyond_sense_end_the_run_and_are_never_kept(
     tiny: Tiny, tmp_path: Path, rate: float

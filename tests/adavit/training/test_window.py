@@ -1,11 +1,12 @@
 """Means between two lines of stats.jsonl."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from adavit.training.step.adversarial_step import StepResult
+from adavit.training.passes.step_result import StepResult
 from adavit.training.window import StatsWindow
 
 
@@ -13,7 +14,8 @@ def result(loss: float, *, r1: float | None = None, finite: bool = True) -> Step
     losses = {"loss_generator": torch.tensor(loss), "loss_discriminator": torch.tensor(2 * loss)}
     if r1 is not None:
         losses["r1"] = torch.tensor(r1)
-    return StepResult(finite, torch.tensor([1.0, -1, 3, 1]), torch.tensor([-2.0] * 4), losses)
+    logits = torch.tensor([1.0, -1, 3, 1]), torch.tensor([-2.0] * 4)
+    return StepResult(torch.tensor(finite), *logits, losses)
 
 
 def observed(window: StatsWindow) -> StatsWindow:
@@ -39,11 +41,27 @@ def test_means_are_over_the_steps_in_which_something_was_measured() -> None:
 
 
 def test_a_skipped_step_costs_time_and_adds_no_figures() -> None:
-    window = observed(StatsWindow())
-    window.observe(result(math.nan, finite=False), heldout=None, images=8, seconds=2.0)
+    window, unspoilt = observed(StatsWindow(["lecam"])), observed(StatsWindow(["lecam"]))
+    skipped = result(math.nan, r1=math.inf, finite=False)
+    skipped.losses["lecam"] = torch.tensor(1.0)  # and nowhere else
+    window.observe(skipped, heldout=torch.tensor([math.nan]), images=8, seconds=1.0)
+    window.waited(1.0)
     record = window.record()
-    assert record["loss_generator"] == 2.0
-    assert record["images_per_s"] == 6.0
+    assert record == {**unspoilt.record(), "images_per_s": 6.0}
+    state = window.state_dict()
+    assert state["counts"] == {"loss_generator": 2, "loss_discriminator": 2, "r1": 1}
+    restored = StatsWindow(["lecam"])
+    restored.load_state_dict(state)
+    assert restored.record() == record
+
+
+def test_pseudo_images_are_no_training_images() -> None:
+    window = StatsWindow(relative=True)
+    mixed = replace(result(1.0), is_training=torch.tensor([True, True, True, False]))
+    window.observe(mixed, heldout=None, images=4, seconds=1.0)
+    record = window.record()
+    assert (record["logits_train"], record["r_t"]) == (1.0, pytest.approx(1 / 3))
+    assert record["r_relative"] == 1.0
 
 
 def test_a_new_window_knows_nothing() -> None:

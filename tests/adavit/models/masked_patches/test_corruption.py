@@ -3,11 +3,15 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from adavit.models.masked_patches.corruption import Corruption, corrupt, draw_corruption
+from adavit.models.masked_patches.corruption import Corruption, corrupt, draw_corruption, picked
 
 
 def drawn(batch: int, patches: int, seed: int = 0) -> Corruption:
     return draw_corruption(batch, patches, torch.Generator().manual_seed(seed))
+
+
+def is_corrupted(corruption: Corruption, patches: int) -> torch.Tensor:
+    return (corruption.corrupted[:, :, None] == torch.arange(patches)).any(dim=1)  # [B, N]
 
 
 def inside(hits: int, of: int, rate: float) -> bool:
@@ -18,24 +22,28 @@ def inside(hits: int, of: int, rate: float) -> bool:
 
 @pytest.mark.parametrize(("patches", "number"), [(64, 32), (15, 8), (3, 2), (2, 1), (1, 1)])
 def test_half_of_the_patches_of_each_image_are_corrupted(patches: int, number: int) -> None:
-    assert drawn(50, patches).corrupted.sum(dim=1).tolist() == [number] * 50
+    corrupted = drawn(50, patches).corrupted
+    assert corrupted.shape == (50, number)
+    assert all(row == sorted(set(row)) for row in corrupted.tolist())
+    assert 0 <= int(corrupted.min())
+    assert int(corrupted.max()) < patches
 
 
 def test_of_the_corrupted_80_percent_are_masked_and_10_percent_replaced() -> None:
     corruption = drawn(400, 64)
-    total = int(corruption.corrupted.sum())
+    total, corrupted = corruption.corrupted.numel(), is_corrupted(corruption, 64)
     own = torch.arange(400 * 64).view(400, 64)
     replaced = corruption.sources != own
-    kept = corruption.corrupted & ~corruption.masked & ~replaced
+    kept = corrupted & ~corruption.masked & ~replaced
     assert inside(int(corruption.masked.sum()), total, 0.8)
     assert inside(int(replaced.sum()), total, 0.1)
     assert inside(int(kept.sum()), total, 0.1)
     assert not (corruption.masked & replaced).any()
-    assert not ((corruption.masked | replaced) & ~corruption.corrupted).any()
+    assert not ((corruption.masked | replaced) & ~corrupted).any()
 
 
 def test_every_place_is_corrupted_equally_often() -> None:
-    hits = drawn(4000, 16).corrupted.sum(dim=0).tolist()
+    hits = torch.bincount(drawn(4000, 16).corrupted.flatten(), minlength=16).tolist()
     assert all(inside(count, 4000, 0.5) for count in hits)
 
 
@@ -78,6 +86,13 @@ def test_corrupted_tokens_are_those_of_a_loop() -> None:
     result = corrupt(tokens, mask_token, corruption)
     torch.testing.assert_close(result, expected, rtol=0, atol=0)
     torch.testing.assert_close(tokens, before, rtol=0, atol=0)
-    untouched = ~corruption.corrupted
+    untouched = ~is_corrupted(corruption, patches)
     torch.testing.assert_close(result[untouched], before[untouched], rtol=0, atol=0)
     assert not torch.equal(result, before)
+
+
+def test_what_belongs_to_corrupted_patches_is_picked_image_by_image() -> None:
+    corruption, values = drawn(7, 10), torch.randn(7, 10, 3)
+    expected = values[is_corrupted(corruption, 10)]
+    assert torch.equal(picked(values, corruption), expected)
+    assert torch.equal(picked(values[..., 0], corruption), expected[:, 0])

@@ -49,3 +49,12 @@ def test_grey_has_8_classes_rgb_512_and_rgba_4096() -> None:
     assert [class_count(channels) for channels in (1, 3, 4)] == [8, 512, 4096]
     white = torch.ones(1, 4, 2, 2)
     assert mean_colour_classes(white, 2).tolist() == [[4095]]
+
+
+def test_images_that_are_no_numbers_have_classes() -> None:
+    images = torch.zeros(2, 3, 8, 8)
+    images[0, 1, 0, 0], images[0, 0, 5, 5], images[1, 2, 7, 0] = torch.nan, torch.inf, -torch.inf
+    middle, most, least = 4, 7, 0
+    expected = torch.full((2, 4, 3), middle)
+    expected[0, 3, 0], expected[1, 2, 2] = most, least
+    assert torch.equal(mean_colour_classes(images, 4), (expected * torch.tensor([64, 8, 1])).sum(2))

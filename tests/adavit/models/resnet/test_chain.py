@@ -136,7 +136,7 @@ def test_later_passes_go_by_a_moving_average_of_their_own_side() -> None:
                 logits.double(), written(images, list(made_pass.gates)), rtol=1e-4, atol=1e-4
             )
             expected[side] = averages
-        chain.remember(squares)
+        chain.remember(squares, torch.tensor(True))
     real, generated = (torch.cat(expected[side]) for side in SIDES)
     assert not torch.allclose(real, generated, rtol=0.01)
     kept = [layer.squares for layer in network.modules() if isinstance(layer, ChainConv2d)]
@@ -179,8 +179,10 @@ def test_outside_of_training_a_pass_is_the_expectation_and_leaves_no_trace() -> 
         first = chain.draw(5, side, generator())
         network(images if side == "real" else -images.square(), chain_pass=first)
         seen[side] = [moments.squares for moments in first.moments]
-    chain.remember(seen)
+    chain.remember(seen, torch.tensor(True))
     before = copy.deepcopy(network.state_dict())
+    spoilt = {side: [square * torch.nan for square in squares] for side, squares in seen.items()}
+    chain.remember(spoilt, torch.tensor(False))  # of a step that was not made
     assert torch.equal(network(images), network(images))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     # Of one layer: the mean over many draws, before the activation.

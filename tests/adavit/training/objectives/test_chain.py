@@ -14,10 +14,15 @@ from adavit.runs.checkpoint import restore
 from adavit.training.objectives.chain import ChainControl
 from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.regularizer import Regularizer
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from tests.adavit.training.small_step import COUNT, make_step, reals, run
 from tests.networks import make_resnet
+
+
+def result(train: Tensor, generated: Tensor, is_training: Tensor | None = None) -> StepResult:
+    return StepResult(torch.tensor(True), train, generated, {}, is_training)
 
 
 def control(chain: Chain, weight: float = 20, **changes: float) -> ChainControl:
@@ -67,7 +72,7 @@ def test_p_follows_the_moving_average_of_the_signs() -> None:
     found = []
     for mean in means:
         rule.begin()
-        rule.update({}, signs(mean), torch.zeros(20))
+        rule.update(result(signs(mean), torch.zeros(20)))
         found.append(chain.p.item())
     assert found == pytest.approx(expected, abs=1e-6)
 
@@ -80,7 +85,7 @@ def test_p_goes_from_end_to_end_in_its_time_and_stays_there(share: float, end: f
     path = []
     for _ in range(70):  # 1 kimg is 50 steps of 20 images
         rule.begin()
-        rule.update({}, signs(share), torch.zeros(20))
+        rule.update(result(signs(share), torch.zeros(20)))
         path.append(chain.p.item())
     # The average of all 1 passes one half after 7 steps (1 - .9^7 = .52); 0 is below it at once.
     arrival = 50 + (6 if share else 0)
@@ -92,7 +97,7 @@ def test_a_batch_without_training_images_moves_nothing_but_the_count() -> None:
     chain = Chain(nn.Identity())
     rule = control(chain)
     rule.begin()
-    rule.update({}, torch.zeros(0), torch.zeros(20))
+    rule.update(result(torch.ones(20), torch.zeros(20), torch.zeros(20, dtype=torch.bool)))
     assert (rule.images, rule.sign.item(), chain.p.item()) == (20, 0.0, 0.0)
 
 
@@ -175,7 +180,7 @@ def test_the_averages_are_those_of_the_batch_whatever_the_microbatch(microbatch:
     # Without normalisation the parts of a batch do not see each other.
     steps = [chained(0.0), chained(0.0, microbatch=microbatch)]
     for step in steps:
-        step.pipe.p.fill_(0)
+        step.set_p(0)
         for _ in range(2):
             run(step)
     layers = [
@@ -229,7 +234,7 @@ def test_a_restored_control_goes_on_as_if_it_had_never_stopped() -> None:
         rule.begin()
         squares = [torch.ones(8)] * 5
         rule._squares = {side: [squares] for side in SIDES}
-        rule.update({}, torch.ones(6), torch.zeros(6))
+        rule.update(result(torch.ones(6), torch.zeros(6)))
     assert first.regularizers[0].state_dict()["images"] == 12
     assert second.regularizers[0].state_dict()["images"] == 12
     assert torch.equal(first.regularizers[0].sign, second.regularizers[0].sign)

@@ -8,6 +8,7 @@ import torch
 from adavit.training.objectives.consistency import (
     LatentConsistency,
     LatentDiversity,
+    _shift,
 )
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.passes.generated import StyleMixing
@@ -29,3 +30,10 @@ def test_rounding_is_no_difference_between_nearby_latents(kind: Callable[..., Re
     regularizer = kind(1, 0.0)
     step = make_step(regularizer, autocast=torch.bfloat16)
     assert run(step).losses[regularizer.name] == 0
+
+
+def test_the_shift_is_made_once_for_a_width() -> None:
+    device = torch.device("cpu")
+    assert _shift(8, device) is _shift(8, device)
+    # One pixel at the least, 1/32 of the side from 32 px on.
+    assert [_shift(width, device).blitting.xint_max * width for width in (8, 32, 256)] == [1, 1, 8]

@@ -96,7 +96,7 @@ def test_the_generator_follows_its_part_and_the_discriminator_is_left_alone(
 ) -> None:
     plain, step = make_step(), make_step(features=make_objective(**when))
     for each in (plain, step):
-        each.pipe.p.fill_(p)
+        each.set_p(p)
     reference = Reference(step)
     critic = copied(step.features.critic)  # type: ignore[union-attr]
     for each in (plain, step):
@@ -132,7 +132,7 @@ def test_a_probability_of_its_own_shows_it_other_images() -> None:
     losses = []
     for p in (None, 0.0, 0.0, 1.0):
         step = make_step(features=make_objective(p=p))
-        step.pipe.p.fill_(1.0)
+        step.set_p(1.0)
         losses.append(run(step).losses["features_discriminator"])
     assert losses[1] == losses[2]
     assert losses[0] != losses[1] != losses[3]
@@ -179,7 +179,7 @@ def test_the_statistics_say_the_weight_in_force_and_leave_the_interval_out() -> 
     found = []
     for when in ({}, {"vanishes_at": 0.8, "interval": 4}):
         step = make_step(features=make_objective(**when))  # type: ignore[arg-type]
-        step.pipe.p.fill_(0.2)
+        step.set_p(0.2)
         assert set(step.features.reports) <= set(step.reports)  # type: ignore[union-attr]
         found.append(run(step).losses)
     assert "features_weight" not in found[0]
@@ -199,7 +199,7 @@ def test_where_the_weight_has_vanished_nothing_leads_back_through_the_network(
     critic = step.features.critic  # type: ignore[union-attr]
     critic.frozen[0].register_forward_hook(lambda *_: graphs.append(_[-1][0].requires_grad))
     for at in (0.4, 0.5):
-        step.pipe.p.fill_(at)
+        step.set_p(at)
         result = run(step)
     assert graphs == [False, True, False, False]  # of real and generated images
     assert result.losses["features_generator"] == result.losses["features_weight"] == 0

@@ -5,6 +5,7 @@ import torch
 
 from adavit.augment import AdaptiveProbability
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
+from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from tests.adavit.training.small_step import COUNT, make_step, reals, run
 from tests.networks import make_generator
@@ -32,10 +33,10 @@ def test_pseudo_augmentation_replaces_the_part_that_p_says() -> None:
 def test_pseudo_images_are_judged_as_real_but_do_not_count_as_training_images() -> None:
     step = make_step(pseudo=pseudo(1.0))
     result = run(step)
-    assert len(result.train_logits) == 0
+    assert not result.is_training.any()
     assert result.finite
     step = make_step(pseudo=pseudo(0.5))
-    assert 0 < len(run(step).train_logits) < COUNT
+    assert 0 < run(step).is_training.sum() < COUNT
 
 
 def test_pseudo_images_in_bfloat16_leave_the_gradients_whole() -> None:
@@ -49,5 +50,15 @@ def test_pseudo_images_in_bfloat16_leave_the_gradients_whole() -> None:
 def test_the_part_of_pseudo_images_follows_the_rule_of_ada() -> None:
     apa = pseudo(0.0)
     for _ in range(4):  # one interval of four batches of 5 images: 20 / 100
-        apa.update(torch.ones(5), torch.zeros(5), 5)
+        apa.update(StepResult(torch.tensor(True), torch.ones(5), torch.zeros(5), {}), 5)
     assert apa.probability.p == pytest.approx(0.2)
+
+
+def test_the_part_of_pseudo_images_follows_training_images_of_steps_that_were_made() -> None:
+    apa, logits = pseudo(0.5), torch.tensor([1.0, 1, 1, -1, -1])
+    is_training = torch.tensor([True, True, True, False, False])
+    for finite in (True, False, True, True):
+        judged = logits if finite else logits * torch.nan
+        apa.update(StepResult(torch.tensor(finite), judged, logits, {}, is_training), 5)
+    assert apa.probability.r == 1
+    assert apa.probability.p == pytest.approx(0.7)
