@@ -168,8 +168,14 @@ class AdversarialStep:
             weight = len(real[part]) / batch
             parts.append(
                 self._accumulate(
-                    *(real[part], part_labels, latents[part], weight),
-                    *(images, due, criticise, streams),
+                    real[part],
+                    part_labels,
+                    latents[part],
+                    weight,
+                    images,
+                    due,
+                    criticise,
+                    streams,
                 )
             )
         sums = MicrobatchSums.total(parts)
