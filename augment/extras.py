@@ -39,7 +39,10 @@ def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator
         yield
         return
     seed = torch.randint(2**31, (), generator=generator, device=generator.device)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    devices = (
+        [] if device.type in ("cpu", "meta") else [device]
+    )  # the host's state is kept in any case
+    with torch.random.fork_rng(devices, device_type=device.type):
         torch.manual_seed(int(seed))
         yield
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from adavit.data.image_set import ImageSet
 from adavit.data.pixels import images_to_float
 from adavit.errors import RunError
+from adavit.runtime.devices import is_accelerator
 from adavit.runtime.randomness import generator_for
 
 _COPY_BLOCK = 1024
@@ -120,7 +121,7 @@ class BatchSampler:
 
     def _copy_to_device(self) -> Tensor | None:
         """The chosen images as bytes on an accelerator; None on a CPU, or where they do not fit."""
-        if self._device.type == "cpu":
+        if not is_accelerator(self._device):
             return None
         shape = (len(self._indices), *self._images.shape[1:])
         try:

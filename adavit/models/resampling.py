@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.models.filter_products import filter_matrix, multiply_sides
+from adavit.runtime.devices import is_accelerator
 from adavit.runtime.precision import full_precision, without_autocast
 
 # Binomial filter, normalised to sum 1 in each direction.
@@ -35,11 +36,6 @@ def fir_kernel(channels: int, *, gain: float, like: Tensor) -> Tensor:
     """
     taps = torch.tensor(FIR_TAPS, dtype=like.dtype, device=like.device)
     return (gain * torch.outer(taps, taps)).expand(channels, 1, 4, 4).contiguous()
-
-
-def _multiplies(device: torch.device) -> bool:
-    """Whether filters are products with matrices there."""
-    return device.type not in ("cpu", "meta")
 
 
 def _multiplied(
@@ -100,7 +96,7 @@ def smooth(features: Tensor, *, padding: int, gain: float = 1.0) -> Tensor:
     Returns:
         Features [B, C, H + 2 * padding - 3, W + 2 * padding - 3].
     """
-    if _multiplies(features.device):
+    if is_accelerator(features.device):
         return _multiplied(features, padding=padding, stride=1, gain=gain)
     if torch.compiler.is_compiling():  # see the head of this file
         return _smooth(features, padding, gain)
@@ -128,7 +124,7 @@ class _Upsample(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, gain: float) -> Tensor:
         ctx.gain = gain
         # On a CPU a transposed depthwise convolution in bfloat16 takes 17 times as long as in float32.
-        wide = full_precision(features) if features.device.type == "cpu" else features
+        wide = full_precision(features)
         channels = features.shape[1]
         with without_autocast(features.device):
             kernel = fir_kernel(channels, gain=gain, like=wide)
@@ -149,7 +145,7 @@ def downsample(features: Tensor) -> Tensor:
     Returns:
         Features [B, C, H / 2, W / 2], in the same dtype.
     """
-    if _multiplies(features.device):
+    if is_accelerator(features.device):
         return _multiplied(features, padding=1, stride=2, gain=1.0)
     if torch.compiler.is_compiling():  # see the head of this file
         return _downsample(features, 1.0)
@@ -168,7 +164,7 @@ def upsample(features: Tensor) -> Tensor:
     Returns:
         Features [B, C, 2 H, 2 W], in the same dtype.
     """
-    if _multiplies(features.device):
+    if is_accelerator(features.device):
         return _multiplied(features, padding=1, stride=2, gain=4.0, transposed=True)
     result: Tensor = _Upsample.apply(features, 4.0)
     return result

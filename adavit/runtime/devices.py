@@ -10,6 +10,15 @@ import torch
 from adavit.errors import UserError
 
 
+def is_accelerator(device: torch.device) -> bool:
+    """Whether tensors there lie in a memory of its own, beside the host's, and kernels run apart from it.
+
+    Args:
+        device: Any; "meta", whose tensors lie nowhere, goes the ways of a CPU.
+    """
+    return device.type not in ("cpu", "meta")
+
+
 def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     """The device that `--device` names.
 
@@ -43,7 +52,7 @@ CROWDED = 1.5
 
 def crowding(device: torch.device) -> str:
     """What to say where other programs keep the cores busy; empty where they do not, or it cannot be told."""
-    if device.type != "cpu" or torch.get_num_threads() == 1 or not hasattr(os, "getloadavg"):
+    if is_accelerator(device) or torch.get_num_threads() == 1 or not hasattr(os, "getloadavg"):
         return ""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     with contextlib.suppress(OSError):

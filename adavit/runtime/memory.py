@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from adavit.runtime.devices import is_accelerator
+
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -20,8 +22,9 @@ def free_bytes(device: torch.device) -> int | None:
     Returns:
         Bytes; None where the system does not say.
     """
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+    if is_accelerator(device):
+        free: int = torch.get_device_module(device).mem_get_info(device)[0]
+        return free
     return min(_limits(), default=None)
 
 

@@ -12,6 +12,7 @@ from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
+from adavit.runtime.devices import is_accelerator
 from adavit.runtime.wording import duration
 from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
@@ -110,8 +111,8 @@ def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) ->
         for _ in range(1 + TIMED_STEPS):
             started = time.perf_counter()
             step(real, labels, images=index * batch, streams=StepStreams.at(0, 0, device))
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            if is_accelerator(device):
+                torch.get_device_module(device).synchronize(device)
             seconds.append(time.perf_counter() - started)
         total += count * statistics.mean(seconds[1:])  # the first only warms up
     return total / cycle
@@ -136,8 +137,9 @@ def _kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
 
 
 def _peak_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
+    if is_accelerator(device):
+        most: int = torch.get_device_module(device).max_memory_allocated(device)
+        return most
     import resource  # not on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

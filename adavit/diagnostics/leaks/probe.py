@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from adavit.data import images_to_float
 from adavit.diagnostics.leaks.operations import Operation
 from adavit.metrics import as_rgb
+from adavit.runtime.devices import is_accelerator
 from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.randomness import generator_for, seed_for
 
@@ -104,7 +105,7 @@ def train_probe(
     aside = max(1, round(VALIDATION_SHARE * len(images)))
     validation = _examples(operation, images[order[:aside]], stream)
     training = images[order[aside:]]
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    with torch.random.fork_rng([device] if is_accelerator(device) else [], device_type=device.type):
         torch.manual_seed(seed_for(seed, f"probe weights of {operation.name}", 0))
         placed: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
         network = ProbeNetwork(images.shape[-1]).to(**placed)

@@ -21,6 +21,7 @@ from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensor
 from adavit.metrics.extractors.names import CLIP_NAMES
 from adavit.metrics.extractors.weight_files import WeightFile
 from adavit.metrics.kinship import CLIP, DINOV2, IMAGENET
+from adavit.runtime.devices import is_accelerator
 
 VGG16_WEIGHTS = WeightFile(
     "VGG16",
@@ -57,7 +58,7 @@ class FidelityFeatures:
         self.learned_from = learned_from
         self.resize = resize
         self.device = torch.device(device)
-        self.batch = 8 if self.device.type == "cpu" else 128
+        self.batch = 128 if is_accelerator(self.device) else 8
         self._module = module.to(self.device)
         self.features = self(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape[1]
 

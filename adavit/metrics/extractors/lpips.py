@@ -22,6 +22,7 @@ from torch_fidelity.sample_similarity_lpips import (
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.metrics.extractors.weight_files import WeightFile
 from adavit.metrics.kinship import IMAGENET
+from adavit.runtime.devices import is_accelerator
 
 LPIPS_WEIGHTS = WeightFile("LPIPS", URL_VGG16_LPIPS, None, None)
 CHANNELS = (64, 128, 256, 512, 512)
@@ -52,7 +53,7 @@ class LpipsFeatures(FloatExtractor):
         device: torch.device | str = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.batch = 16 if self.device.type == "cpu" else 128
+        self.batch = 128 if is_accelerator(self.device) else 16
         start = "features."  # the dense layers, nine tenths of the weights, have no part in it
         used = {n.removeprefix(start): t for n, t in vgg16.items() if n.startswith(start)}
         self.weights_digest = tensors_digest({**used, **layer_weights})

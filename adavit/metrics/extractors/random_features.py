@@ -14,6 +14,7 @@ from torch import Tensor
 
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.metrics.kinship import NOTHING
+from adavit.runtime.devices import is_accelerator
 
 SEED = 20_201_006  # part of the definition: another seed is another yardstick
 LEVEL_CHANNELS = (16, 24, 32, 32)  # at 1, 1/2, 1/4 and 1/8 of the size
@@ -71,7 +72,7 @@ class RandomFeatures(FloatExtractor):
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
-        self.batch = 250 if self.device.type == "cpu" else 2000
+        self.batch = 2000 if is_accelerator(self.device) else 250
         filters = random_filters()
         self._opponents = torch.tensor(OPPONENT_COLORS, device=self.device)
         constants = torch.tensor([*LEVEL_GAINS, LAYOUT_GAIN, LAYOUT_SIDE, SMALL_SIDE, LARGE_SIDE])

@@ -20,6 +20,7 @@ from adavit.metrics.extractors.extractor import FloatExtractor
 from adavit.metrics.extractors.weight_files import check_fit
 from adavit.metrics.kinship import IMAGENET
 from adavit.models.vit.torchvision_weights import current_names
+from adavit.runtime.devices import is_accelerator
 
 SIDE = 224
 MEAN = (0.485, 0.456, 0.406)
@@ -57,7 +58,7 @@ class TorchvisionFeatures(FloatExtractor):
         self.name = f"torchvision-{architecture}"
         self.device = torch.device(device)
         self.weights_digest = weights_digest
-        self.batch = 16 if self.device.type == "cpu" else 128
+        self.batch = 128 if is_accelerator(self.device) else 16
         network, last = _build(architecture, state)
         self.features = _dense(network, last).in_features
         network.set_submodule(last, nn.Identity())

@@ -5,6 +5,7 @@ import torch
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.models.sizes import BASE_RESOLUTION, channels_at
+from adavit.runtime.devices import is_accelerator
 
 CONVOLUTIONS = 2
 """Of 3x3 at each resolution of either network, about."""
@@ -41,7 +42,7 @@ def slow_step(config: ResolvedConfig, device: torch.device) -> str | None:
         config: Of the run.
         device: Where it trains.
     """
-    if device.type != "cpu" or step_operations(config) < SLOW_OPERATIONS:
+    if is_accelerator(device) or step_operations(config) < SLOW_OPERATIONS:
         return None
     return (
         f"each step may take a minute or more on a CPU, the first included: {config.training.batch} images go"

@@ -26,7 +26,12 @@ from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
-from adavit.runtime.devices import choose_device, crowding, keep_freed_memory
+from adavit.runtime.devices import (
+    choose_device,
+    crowding,
+    is_accelerator,
+    keep_freed_memory,
+)
 from adavit.runtime.wording import counted
 from adavit.training.start.effort import slow_step
 from adavit.training.start.evaluators import build_evaluators
@@ -153,7 +158,7 @@ def load_workload(
         RunError: If a step of it cannot fit into the memory, or the images nowhere.
     """
     device = choose_device(config.run.device)
-    if device.type == "cpu":
+    if not is_accelerator(device):
         keep_freed_memory()
     if crowded := crowding(device):
         console.note(crowded)
@@ -246,14 +251,14 @@ def with_evaluators(workload: Workload, console: Console) -> Workload:
 def describe_environment(device: torch.device) -> dict[str, Any]:
     """Versions and machine, for `environment.json`."""
     packages = [*_PACKAGES, *(["timm"] if find_spec("timm") is not None else [])]
-    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    module = torch.get_device_module(device) if is_accelerator(device) else None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "device": str(device),
-        "accelerator": accelerator,
+        "accelerator": None if module is None else module.get_device_name(device),
         "packages": {name: version(name) for name in packages},
     }
 

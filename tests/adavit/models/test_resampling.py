@@ -24,7 +24,7 @@ def plane_by_plane(images: Tensor, function) -> Tensor:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """What a CPU does, and what an accelerator does."""
     multiplies = request.param == "products"
-    monkeypatch.setattr(resampling, "_multiplies", lambda _device: multiplies)
+    monkeypatch.setattr(resampling, "is_accelerator", lambda _device: multiplies)
     return request.param
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.runtime.devices import choose_device, crowding
+from adavit.runtime.devices import choose_device, crowding, is_accelerator
 
 
 @pytest.mark.parametrize(("cuda", "expected"), [(True, "cuda"), (False, "cpu")])
@@ -22,6 +22,14 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"--device cuda is not available.*one of: cpu\. Use --d"):
         choose_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "accelerator"),
+    [("cpu", False), ("meta", False), ("cuda", True), ("cuda:1", True), ("xpu", True)],
+)
+def test_what_has_no_memory_of_its_own_is_no_accelerator(device: str, accelerator: bool) -> None:
+    assert is_accelerator(torch.device(device)) is accelerator
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,18 @@ def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert free_bytes(CPU) == 4096
 
 
+def test_an_accelerator_is_asked_by_its_own_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def told(device: torch.device) -> tuple[int, int]:
+        asked.append(device)
+        return 5, 7
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", told)
+    assert free_bytes(torch.device("cuda:1")) == 5
+    assert asked == [torch.device("cuda:1")]
+
+
 def test_a_system_that_says_nothing_is_not_guessed_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
