@@ -18,6 +18,7 @@ from adavit.config.section import SEED_END
 from adavit.config.settings import Setting, settings_of
 from adavit.config.short_names import key_of_flag
 from adavit.data.known_names import NAMES
+from adavit.runtime.device_names import DEVICES, checked_device
 
 WIDEST_METAVAR = 28
 """Characters of a list of choices that still stands beside a flag."""
@@ -176,7 +177,9 @@ data_root = click.option(
 )
 device = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    metavar=f"[{'|'.join(DEVICES)}]",
+    callback=lambda _context, _parameter, name: checked_device(name, "--device"),
+    shell_complete=partial(completion.choices, DEVICES),
     default="auto",
     show_default=True,
     help="What calculates; auto is cuda where there is one, else cpu.",

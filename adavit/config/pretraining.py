@@ -1,7 +1,7 @@
 """The configuration of a pre-training: the one place where its defaults live."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -14,6 +14,7 @@ from adavit.config.section import (
     MOST,
     SEED_END,
     ConfigModel,
+    DeviceName,
     UserPath,
     Writable,
     auto,
@@ -54,7 +55,7 @@ class PretrainingRun(ConfigModel):
     """The directory. None: the next number below runs/."""
     seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream; a run with the same seed holds out the same images."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
+    device: DeviceName = Field("auto")
     """What calculates. auto: cuda where there is one, else cpu."""
 
 
@@ -99,7 +100,7 @@ def resolve_pretraining(section: PretrainingConfig, *, device: str) -> Pretraini
 
     Args:
         section: As given.
-        device: "cpu", "cuda" or "mps".
+        device: "cpu" or "cuda".
     """
     on_cpu = device == "cpu"
     given = {

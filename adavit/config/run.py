@@ -16,6 +16,7 @@ from adavit.config.section import (
     MOST,
     SEED_END,
     ConfigModel,
+    DeviceName,
     UserPath,
     UserSource,
     Writable,
@@ -128,7 +129,7 @@ class RunSettings(ConfigModel):
     """The run directory. None: the next number below runs/."""
     seed: int = Field(0, ge=0, lt=SEED_END)
     """Start of every random stream."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto")
+    device: DeviceName = Field("auto")
     """What calculates. auto: cuda where there is one, else cpu."""
     status_every_kimg: float = auto(gt=0)
     """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""

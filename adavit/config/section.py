@@ -11,7 +11,7 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from adavit.errors import shown
+from adavit.runtime.device_names import refuse_mps
 from adavit.runtime.paths import expand_home
 
 AUTO = "auto"
@@ -42,6 +43,15 @@ _ABSENT = object()
 
 Check = Callable[[Any], None]
 Model = TypeVar("Model", bound="ConfigModel")
+
+
+def _without_mps(value: Any) -> Any:
+    refuse_mps(value, "run.device")
+    return value
+
+
+DeviceName = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_without_mps)]
+"""One of `adavit.runtime.device_names.DEVICES`."""
 
 
 def leaves_open(value: Any) -> bool:

@@ -21,10 +21,12 @@ from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
+from adavit.runtime.device_names import refuse_mps
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_text
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.runtime.streams import for_terminal, lenient_streams
+from adavit.runtime.wording import counted
 
 QUEUE_FILE = "queue.sqlite3"
 
@@ -63,11 +65,12 @@ class WorkerPool:
             )
         for device in self.devices:
             kind, colon, index = device.partition(":")
-            if kind not in ("cpu", "cuda", "mps") or (
+            refuse_mps(kind, "--devices")
+            if kind not in ("cpu", "cuda") or (
                 colon and (kind != "cuda" or not re.fullmatch("[0-9]{1,4}", index))
             ):
                 raise UserError(
-                    f"--devices names {device!r}, expected cpu, mps, cuda or cuda:0, cuda:1, ..."
+                    f"--devices names {device!r}, expected cpu, cuda or cuda:0, cuda:1, ..."
                     " with commas between them. Correct it."
                 )
 
@@ -86,13 +89,20 @@ class WorkerPool:
         return cls(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
 
     def check_devices(self) -> None:
-        """Refuses devices of a kind that this machine has not.
+        """Refuses devices that this machine has not.
 
         Raises:
-            UserError: If it has none.
+            UserError: If one is not there.
         """
         if self.devices:
             choose_device(self.devices[0].partition(":")[0], flag="--devices")
+        for device in self.devices:
+            number = device.partition(":")[2]
+            if number and int(number) >= (there := torch.cuda.device_count()):
+                raise UserError(
+                    f"--devices names {device}, but torch finds {counted(there, 'CUDA device', 'CUDA devices')}"
+                    f" here, expected numbers below {there}. Correct it."
+                )
 
     @property
     def settings(self) -> list[Values]:

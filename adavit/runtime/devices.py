@@ -7,7 +7,8 @@ import sys
 
 import torch
 
-from adavit.errors import UserError
+from adavit.errors import UserError, first_line
+from adavit.runtime.device_names import checked_device
 
 
 def is_accelerator(device: torch.device) -> bool:
@@ -20,30 +21,48 @@ def is_accelerator(device: torch.device) -> bool:
 
 
 def choose_device(name: str, *, flag: str = "--device") -> torch.device:
-    """The device that `--device` names.
+    """The device that `--device` names, ready for use.
 
     Args:
-        name: "auto" (cuda where there is one, else the CPU), "cpu", "cuda" or "mps".
+        name: One of `adavit.runtime.device_names.DEVICES`.
         flag: How the user gave it, for messages.
 
     Raises:
-        UserError: If this machine has no such device.
+        UserError: If there is no such device, or it cannot be used.
     """
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
+    checked_device(name, flag)
     if name == "auto":
-        name = "cuda" if available["cuda"] else "cpu"
-    if not available[name]:
-        found = ", ".join(device for device, there in available.items() if there)
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and (reason := _why_no_cuda()):
         raise UserError(
-            f"{flag} {name} is not available to torch {torch.__version__} on this machine,"
-            f" expected one of: {found}. Use {flag} {found.split(', ')[-1]}, or install a torch"
-            " that knows the device."
+            f"{flag} cuda cannot be used: {reason}. Expected a CUDA device that torch"
+            f" {torch.__version__} can start. Mend that, or use {flag} cpu."
         )
     return torch.device(name)
+
+
+def _why_no_cuda() -> str:
+    """What torch says when CUDA is started, in a clause; empty where it runs."""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:  # the latter without support for CUDA
+        sentence, _, _ = first_line(error).partition(". ")
+        hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+        environment = "" if hidden is None else f" (CUDA_VISIBLE_DEVICES is {hidden!r})"
+        return f"{sentence.rstrip('.')}{environment}"
+    return ""
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device calculates in bfloat16 by itself; Turing and what came before it only emulate that.
+
+    Args:
+        device: Any; False is said of CUDA devices only.
+    """
+    if device.type != "cuda":
+        return True
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 CROWDED = 1.5

@@ -40,7 +40,7 @@ def choose_extractor(
             downloaded, else random.
         weights: Weights file for Inception. None takes torch-fidelity's own, downloaded when
             missing.
-        device: Where it runs; on "mps", which lacks float64, it runs on the CPU.
+        device: Where it runs.
         allow_download: False looks for published weights on the disk only.
 
     Returns:
@@ -51,7 +51,7 @@ def choose_extractor(
             given to another one than Inception.
     """
     check_extractor(requested)
-    chosen = torch.device("cpu" if torch.device(device).type == "mps" else device)
+    chosen = torch.device(device)
     name, _, rest = requested.partition(":")
     if name not in ("auto", "inception") and weights is not None:
         raise UserError(

@@ -61,7 +61,7 @@ class RandomFeatures(FloatExtractor):
     Images may have any size from 1 px on; the features of one do not depend on the others.
 
     Args:
-        device: Where the network runs; "mps" is not used by the metrics.
+        device: Where the network runs.
     """
 
     name = "random"

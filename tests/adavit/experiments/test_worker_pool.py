@@ -3,8 +3,10 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 
 from adavit.errors import UserError
+from adavit.experiments import worker_pool
 from adavit.experiments.ablation import ablate
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runtime.signals import Stopped
@@ -25,6 +27,17 @@ def test_devices_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(UserError, match=message):
         ablate(str(write_grid()), devices=devices)
+
+
+def test_a_number_that_no_device_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "choose_device", lambda *_, **__: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    WorkerPool(tmp_path, devices=("cuda:0",)).check_devices()
+    message = r"names cuda:7, but torch finds 1 CUDA device here, expected numbers below 1\. Corr"
+    with pytest.raises(UserError, match=message):
+        WorkerPool(tmp_path, devices=("cuda:0", "cuda:7")).check_devices()
 
 
 @pytest.mark.slow

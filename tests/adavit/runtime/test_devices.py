@@ -1,10 +1,11 @@
+import contextlib
 import os
 
 import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.runtime.devices import choose_device, crowding, is_accelerator
+from adavit.runtime.devices import choose_device, crowding, has_bf16, is_accelerator
 
 
 @pytest.mark.parametrize(("cuda", "expected"), [(True, "cuda"), (False, "cpu")])
@@ -12,16 +13,60 @@ def test_auto_is_cuda_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, cuda: bool, expected: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
     assert choose_device("auto") == torch.device(expected)
 
 
-def test_a_device_that_is_not_there_is_refused_with_those_that_are(
-    monkeypatch: pytest.MonkeyPatch,
+TOO_OLD = (
+    "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by"
+    " downloading and installing a new version from the URL: http://www.nvidia.com/Download/index.aspx"
+)
+
+
+@pytest.mark.parametrize(
+    ("visible", "error", "said"),
+    [
+        (None, RuntimeError(TOO_OLD), "system is too old (found version 11040). Expected"),
+        (None, AssertionError("Torch not compiled with CUDA enabled"), "not compiled with CUDA"),
+        (None, RuntimeError("No CUDA GPUs are available"), "No CUDA GPUs are available. Exp"),
+        ("", RuntimeError("No CUDA GPUs are available"), "(CUDA_VISIBLE_DEVICES is ''). Exp"),
+        ("7", RuntimeError("No CUDA GPUs are available"), "(CUDA_VISIBLE_DEVICES is '7'). Exp"),
+    ],
+)
+def test_cuda_that_cannot_be_started_is_refused_in_one_line_that_says_why(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, error: Exception, said: str
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(UserError, match=r"--device cuda is not available.*one of: cpu\. Use --d"):
-        choose_device("cuda")
+    def init() -> None:
+        raise error
+
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    for name in ("cuda", "auto"):  # what auto takes must run too
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        with pytest.raises(UserError) as refused:
+            choose_device(name)
+        text = str(refused.value)
+        assert said in text
+        assert text.startswith("--device cuda cannot be used: ")
+        assert text.endswith("use --device cpu.")
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_bf16_that_is_only_emulated_is_none(monkeypatch: pytest.MonkeyPatch, native: bool) -> None:
+    asked = []
+
+    def supported(*, including_emulation: bool) -> bool:
+        asked.append(including_emulation)
+        return native
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
+    assert has_bf16(torch.device("cuda:1")) is native
+    assert asked == [False]
+    assert has_bf16(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,6 @@ def test_an_unknown_extractor_is_an_error() -> None:
         choose_extractor("vgg")
 
 
-def test_mps_is_evaluated_on_the_cpu() -> None:
-    assert choose_extractor("random", device="mps")[0].device == torch.device("cpu")
-
-
 @pytest.mark.parametrize("name", ["vgg16", "lpips-vgg16"])
 def test_absent_weights_of_vgg16_are_an_error_that_names_the_file(name: str) -> None:
     with pytest.raises(WeightsAbsentError, match=r"vgg16-397923af\.pth"):
