@@ -30,7 +30,8 @@ class TrainingConfig(ConfigModel):
     microbatch: int | None = Field(None, ge=1, le=MOST)
     """Images at a time; gradients are accumulated. None: the whole batch."""
     precision: Literal["float32", "bf16"] = auto()
-    """Numbers that the networks calculate with. auto: bf16 on CUDA, float32 elsewhere."""
+    """Numbers that the networks calculate with. auto: bf16 on CUDA from 64 px on, where
+    the device does not only emulate it; float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
     transfer: UserPath | None = Field(None)

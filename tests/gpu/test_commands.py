@@ -79,7 +79,7 @@ def test_a_run_leaves_what_a_run_leaves(trained: Path, device: torch.device) -> 
     assert scores[-1]["images"] == 64
     assert scores[-1]["fd_random"] > 0
     config = yaml.safe_load((whole / "config.yaml").read_text())
-    assert config["training"]["precision"] == ("bf16" if device.type == "cuda" else "float32")
+    assert config["training"]["precision"] == "float32"  # a step of 16 px is faster in it
     environment = record_of(whole / "environment.json")
     assert (environment["accelerator"] is not None) == (device.type == "cuda")
 
@@ -281,7 +281,7 @@ def test_a_grid(trained: Path, device: torch.device, numbered: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
 def test_the_sizes_that_an_accelerator_gets(trained: Path, device: torch.device, kind: str) -> None:
-    """512 channels in bfloat16: what a newcomer's first run is."""
+    """512 channels: what a newcomer's first run is."""
     if device.type != "cuda":
         pytest.skip("takes minutes on a CPU")
     succeed(
@@ -290,7 +290,7 @@ def test_the_sizes_that_an_accelerator_gets(trained: Path, device: torch.device,
         *("--set", "run.status_every_kimg=0.064", "--set", "training.r1_interval=2"),
     )
     config = yaml.safe_load(Path("large/config.yaml").read_text())
-    assert (config["run"]["device"], config["training"]["precision"]) == ("auto", "bf16")
+    assert (config["run"]["device"], config["training"]["precision"]) == ("auto", "float32")
     assert (config["training"]["batch"], config["generator"]["channel_max"]) == (64, 512)
     records = [json.loads(line) for line in Path("large/stats.jsonl").read_text().splitlines()]
     assert [record["skipped_steps"] for record in records] == [0] * len(records)

@@ -15,7 +15,7 @@ import torch
 from pydantic import ValidationError
 
 from adavit.build.networks import generator_arguments
-from adavit.config.auto import RunFacts, resolve
+from adavit.config.auto import RunFacts, resolve, why_float32
 from adavit.config.mistakes import explain
 from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
@@ -29,6 +29,7 @@ from adavit.runtime.console import Console
 from adavit.runtime.devices import (
     choose_device,
     crowding,
+    has_bf16,
     is_accelerator,
     keep_freed_memory,
 )
@@ -191,7 +192,10 @@ def load_workload(
         resolution=images.images.shape[2],
         training_images=len(split.train),
         device=device.type,
+        bf16=has_bf16(device),
     )
+    if config.given("training.precision") is None and (why := why_float32(facts)):
+        console.note(why)
     try:
         resolved = resolve(config, facts)
     except ValidationError as error:
@@ -216,7 +220,7 @@ def _foresee_memory(config: RunConfig, device: torch.device) -> None:
         RunError: As `check_memory`.
     """
     resolution = config.given("data.resolution") or BASE_RESOLUTION
-    facts = RunFacts(resolution=resolution, training_images=1, device=device.type)
+    facts = RunFacts(resolution, training_images=1, device=device.type, bf16=has_bf16(device))
     # Settings that do not go together are named when the images are known too.
     with contextlib.suppress(ValidationError):
         check_memory(resolve(config, facts), device)

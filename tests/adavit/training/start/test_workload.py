@@ -13,6 +13,7 @@ from adavit.data import load_images
 from adavit.data.small_set.images import draw_small_set
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
+from adavit.training.start import workload as start_workload
 from adavit.training.start.workload import (
     absolute_source,
     describe_data,
@@ -117,6 +118,32 @@ def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
     load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
     (line,) = (line for line in notes.lines if line.startswith("Warning: training"))
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
+
+
+@pytest.mark.parametrize(
+    ("native", "given", "said"),
+    [
+        (True, {}, "Calculating in float32, which is faster than bf16 below 64 px on CUDA."),
+        (False, {}, "Calculating in float32, since this device only emulates bf16."),
+        (False, {"training": {"precision": "float32"}}, None),
+        (False, {"training": {"precision": "bf16"}}, None),
+    ],
+)
+def test_the_plan_says_why_a_cuda_device_calculates_in_float32(
+    tiny: Tiny,
+    monkeypatch: pytest.MonkeyPatch,
+    native: bool,
+    given: dict[str, dict[str, str]],
+    said: str | None,
+) -> None:
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(start_workload, "choose_device", lambda _: cuda)
+    monkeypatch.setattr(start_workload, "has_bf16", lambda _: native)
+    monkeypatch.setattr(start_workload, "check_memory", lambda *_: None)
+    images, notes = load_images("small_set", resolution=16), Notes()
+    config = load_workload(tiny(given), notes, load=lambda *_: images).config
+    assert config.training.precision == given.get("training", {}).get("precision", "float32")
+    assert [line for line in notes.lines if "Calculating" in line] == [said] * (said is not None)
 
 
 @pytest.mark.parametrize("installed", [True, False])
