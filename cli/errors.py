@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import click
 
+from adavit.cli.memory_advice import out_of_memory
 from adavit.errors import RunError, UserError
+from adavit.runtime.exhaustion import is_out_of_memory
 from adavit.runtime.files import final_name
 from adavit.runtime.signals import Stopped
 from adavit.runtime.streams import for_terminal
@@ -16,25 +18,9 @@ from adavit.runtime.streams import for_terminal
 MENDABLE = 2
 FAILED = 1
 
-OUT_OF_MEMORY = (
-    "out of memory. Expected room for one step; close other programs. In training, a smaller"
-    " --microbatch or --batch, a lower --resolution or smaller networks need less."
-)
 TOO_MANY_FILES = (
     "too many files are open at once for this system. Expected permission to open a few hundred;"
     " raise the limit with: ulimit -n 1024."
-)
-_SIGNS_OF_MEMORY = (
-    "can't allocate memory",  # torch
-    "CUDA error: out of memory",  # of a driver, where torch's own memory is not concerned
-    "_STATUS_ALLOC_FAILED",  # cuBLAS and cuDNN
-    "annot allocate memory",  # the system, in upper case or not
-    "failed to map segment",  # the linker, at the import of torch
-    "could not create a primitive",  # oneDNN
-    "bad_alloc",  # C++
-    "can't start new thread",  # whose stack finds no room
-    "error return without exception set",  # Python, when it runs out within a library
-    "returned NULL without setting an exception",  # likewise
 )
 
 
@@ -94,7 +80,7 @@ def _fail_by_system(error: OSError) -> None:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         _fail(TOO_MANY_FILES, FAILED)
     if error.errno == errno.ENOMEM:
-        _fail(OUT_OF_MEMORY, FAILED)
+        _fail(out_of_memory(sys.argv[1:]), FAILED)
     if error.errno is None or error.strerror is None:
         _fail_by_machine(error)  # of a library, which means something else by it
     _fail(
@@ -105,18 +91,13 @@ def _fail_by_system(error: OSError) -> None:
 
 
 def _fail_by_machine(error: Exception) -> None:
-    # Torch has classes for both on an accelerator and none on a CPU; the names are compared so that
-    # an error does not have to wait for torch to be imported.
+    # By its name, as in `adavit.runtime.exhaustion`.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     text = str(error)
     misread = "SyntaxError" in kinds and _memory_is_limited()  # Python's parser, when it runs out
-    if (
-        misread
-        or kinds & {"MemoryError", "OutOfMemoryError"}
-        or any(sign in text for sign in _SIGNS_OF_MEMORY)
-    ):
+    if misread or is_out_of_memory(error):
         error.__traceback__ = None  # what its frames hold makes room for the message
-        _fail(OUT_OF_MEMORY, FAILED)
+        _fail(out_of_memory(sys.argv[1:]), FAILED)
     if os.strerror(errno.EMFILE) in text:
         _fail(TOO_MANY_FILES, FAILED)
     if "AcceleratorError" in kinds:

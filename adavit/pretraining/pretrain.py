@@ -13,11 +13,12 @@ from adavit.config.pretraining import (
 )
 from adavit.config.run import MetricsConfig, RunConfig, RunSettings
 from adavit.config.section import writable
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.loop import PretrainingLoop
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runtime.console import Console, SilentConsole
+from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.workload import Workload, absolute_source, prepare
 
 MAY_CHANGE_ON_RESUME = {
@@ -105,7 +106,13 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
         metrics=writable(MetricsConfig)(names=()),
         run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),
     )
-    workload = prepare(run, console)
+    try:
+        workload = prepare(run, console)
+    except StepTooLarge as error:
+        raise RunError(
+            f"{error.what} Begin with a lower --resolution or a smaller network (discriminator.width,"
+            " discriminator.depth), or close other programs."
+        ) from None
     section = resolve_pretraining(config.pretraining, device=workload.device.type)
     patch, side = (
         workload.config.discriminator.model_dump()["patch"],

@@ -16,6 +16,7 @@ from torch import Tensor
 from adavit.errors import UserError, first_line, shown
 from adavit.runs.state_check import check_like, check_moments
 from adavit.runs.weights_file import UnsoundWeights, check_finite
+from adavit.runtime.exhaustion import is_out_of_memory
 from adavit.runtime.inputs import check_regular
 
 FORMAT = 1
@@ -68,9 +69,9 @@ def restore(parts: Mapping[str, Stateful], state: Mapping[str, Any]) -> None:
             if isinstance(part, torch.optim.Optimizer):
                 check_moments(saved, part, name)
             part.load_state_dict(saved)
-        except torch.OutOfMemoryError:  # a RuntimeError, and no fault of the file
-            raise
         except (KeyError, RuntimeError, ValueError) as error:  # of torch: names, shapes, groups
+            if is_out_of_memory(error):  # no fault of the file
+                raise
             raise DoesNotFit(f"{name}: {first_line(error)[:300]}") from error
 
 

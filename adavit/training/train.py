@@ -13,7 +13,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.short_names import layer_of
 from adavit.config.summary import summarise_settings
 from adavit.data.known_names import NAMES
-from adavit.errors import UserError, shown
+from adavit.errors import RunError, UserError, shown
 from adavit.features.choice import absolute
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
@@ -23,6 +23,7 @@ from adavit.runtime.console import Console, console_here
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
+from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.pretrained_trunk import absolute_trunk
 from adavit.training.start.stored_settings import (
     changed_settings,
@@ -173,7 +174,13 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
     config = continued_config(directory, layers)
     _check_there(directory, config.data.source)
     start = read_start(config) if newest is None else frozen_networks(config)
-    workload = prepare(config, console)
+    try:
+        workload = prepare(config, console)
+    except StepTooLarge as error:
+        raise RunError(
+            f"{error.what} A run goes on with the settings that it began with: close other programs, or take a"
+            " device or a machine with more memory (--device)."
+        ) from None
     if newest is not None:
         trainer = Trainer(workload, build_step(workload, start), directory, console)
         trainer.resume(newest)

@@ -36,14 +36,14 @@ from tests.cli.conftest import TINY, Adavit
         ("train --data picture", "Did you mean 'pictures'?"),
         ("train --data ./flad", "Did you mean 'flat'?"),
         ("train --data clip.mp4", "clip.mp4' is a video, "),
-        ("ablate smoke --data pictures --devices cuda:0", "--devices cuda is not available"),
-        ("sweep r1-gamma-cpu --data pictures --devices cuda", "--devices cuda is not available"),
+        ("ablate smoke --data pictures --devices cuda:0", "--devices cuda cannot be used: "),
+        ("sweep r1-gamma-cpu --data pictures --devices cuda", "--devices cuda cannot be used: "),
         ("leaks flat/nothing.safetensors", "there is no 'flat/nothing.safetensors'"),
         ("memorisation flat/nothing.safetensors", "adavit runs lists"),
         ("inspect nothing", "there is no 'nothing'"),
         ("train --data pictures --transfer nothing", "there is no 'nothing'"),
         ("train --data pictures --discriminator cnn", "expected resnet or vit or projected"),
-        ("train --data pictures --device cuda", "--device cuda is not available"),
+        ("train --data pictures --device cuda", "--device cuda cannot be used: "),
         ("train --data pictures --augment bcg", "augment.preset is 'bcg'"),
         ("train --data pictures --set batch=3", "expected SECTION.KEY=VALUE"),
         ("train --data pictures --set run.seed=2001-99-99", "run.seed"),
@@ -296,7 +296,7 @@ def test_a_batch_that_nothing_can_hold_is_refused_before_images_are_decoded(
 ) -> None:
     outcome = adavit("train", "--data", pictures, *TINY, "--batch", str(10**22))
     assert outcome.code == 1
-    assert "use a smaller --microbatch or --batch" in outcome.err
+    assert "Use a smaller --microbatch or --batch" in outcome.err
     assert not Path("cache").exists()
 
 

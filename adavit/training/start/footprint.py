@@ -173,6 +173,26 @@ def distillation_bytes(config: ResolvedConfig) -> int:
     return expected_bytes(config) - expected_bytes(config.model_copy(update={"training": untaught}))
 
 
+class StepTooLarge(RunError):
+    """A step cannot fit into the memory there is.
+
+    Args:
+        what: Sentences that say so, and what was expected.
+        advice: What to do, where it is a new run.
+
+    Attributes:
+        what: The same, for advice where it is none.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        advice: str = "Use a smaller --microbatch or --batch, a lower --resolution, or smaller networks.",
+    ) -> None:
+        super().__init__(f"{what} {advice}")
+        self.what = what
+
+
 def check_memory(config: ResolvedConfig, device: torch.device) -> None:
     """Refuses a run whose steps cannot fit.
 
@@ -181,7 +201,7 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
         device: Where it trains.
 
     Raises:
-        RunError: If a step needs more memory than there is.
+        StepTooLarge: If a step needs more memory than there is.
     """
     needed, free = least_bytes(config), free_bytes(device)
     if free is None or NEAR * needed + _most_for_frozen(config) <= free:
@@ -197,10 +217,9 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
         return
     count = _microbatch(config)
     images = f"a microbatch of {count:,} images" if count > 1 else "one image"
-    raise RunError(
+    raise StepTooLarge(
         f"out of memory: training on {images} of {config.data.resolution} px or more needs"
-        f" {qualifier} {size(needed)}, but {size(free)} are free. Expected room for one microbatch;"
-        " use a smaller --microbatch or --batch, a lower --resolution, or smaller networks."
+        f" {qualifier} {size(needed)}, but {size(free)} are free. Expected room for one microbatch."
     )
 
 

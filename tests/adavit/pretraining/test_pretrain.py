@@ -166,6 +166,15 @@ def test_a_hidden_patch_needs_others(tiny: Tiny) -> None:
     assert not config.run.out.exists()
 
 
+def test_advice_for_want_of_memory_is_what_a_pretraining_takes(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda _: 10)
+    with pytest.raises(RunError, match=r"^out of memory: .* \(discriminator\.width,") as caught:
+        pretrain(tiny())
+    assert "--microbatch" not in str(caught.value)
+
+
 def test_a_full_directory_is_refused_first(tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "pretrained").mkdir()
     (tmp_path / "pretrained" / "file").touch()

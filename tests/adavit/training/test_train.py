@@ -13,7 +13,7 @@ import torch
 
 import adavit
 from adavit.config.run import RunConfig
-from adavit.errors import UserError
+from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 from tests.checkpoints import save_checkpoint
@@ -206,6 +206,23 @@ def test_a_checkpoint_of_another_shape_is_refused(tiny: Tiny, tmp_path: Path) ->
     put(run, state)
     with pytest.raises(UserError, match="does not fit this configuration"):
         adavit.resume(run)
+
+
+def test_what_a_resumed_run_lacks_is_no_smaller_batch(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda _: 10)
+    with pytest.raises(RunError, match="Use a smaller --microbatch or --batch"):
+        adavit.train(tiny())
+    monkeypatch.undo()
+    run = adavit.train(tiny())
+    monkeypatch.setattr("adavit.training.start.footprint.free_bytes", lambda _: 10)
+    with pytest.raises(
+        RunError, match=r"^out of memory: .* take a device .* \(--device\)\.$"
+    ) as caught:
+        adavit.resume(run)
+    assert "--batch" not in str(caught.value)
+    assert "--microbatch" not in str(caught.value)
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from adavit.training.start.footprint import (
     HOPELESS,
     NEAR,
     OVERHEAD,
+    StepTooLarge,
     check_memory,
     counted_bytes,
     distillation_bytes,
@@ -101,6 +102,9 @@ def test_what_does_not_fit_is_refused_with_both_figures(monkeypatch: pytest.Monk
     ) as caught:
         check_memory(run, CPU)
     assert f"needs about {size(expected)}, but {size(certain - 1)} are free" in str(caught.value)
+    assert isinstance(caught.value, StepTooLarge)
+    assert caught.value.what.endswith("Expected room for one microbatch.")
+    assert str(caught.value).startswith(caught.value.what)
 
 
 @pytest.mark.parametrize("times", [1 / HOPELESS, NEAR])
