@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from adavit.generation.sampling import LabelStream
+from adavit.generation.sampling import LabelStream, part_size
 from adavit.metrics.extractors.extractor import FeatureExtractor, exact_arithmetic
 from adavit.metrics.names import recorded_name
 from adavit.metrics.path_length import EPSILON, SETTING, path_length, smooth
@@ -144,5 +144,5 @@ def _path_pairs(
             w = torch.lerp(generator.w_average, w, truncation)
             first, other = w.chunk(2)
             both = torch.cat([first, torch.lerp(first, other, EPSILON)])
-            images = generator.synthesis(both)
+            images = torch.cat([generator.synthesis(w) for w in both.split(part_size(generator))])
         yield images[:size], images[size:]

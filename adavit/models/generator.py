@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models.mapping import MappingNetwork
+from adavit.models.pixel_noise import PixelNoise
 from adavit.models.synthesis import SynthesisNetwork
 
 
@@ -96,7 +97,7 @@ class Generator(nn.Module):
         labels: Tensor | int | str | Sequence[int | str] | None = None,
         *,
         truncation: float = 1.0,
-        noise: torch.Generator | None = None,
+        noise: PixelNoise | None = None,
     ) -> Tensor:
         """Draws images.
 
@@ -106,7 +107,7 @@ class Generator(nn.Module):
                 number or name; None without classes.
             truncation: Psi of Karras et al. 2019 (arXiv:1812.04948, appendix B), w_average + psi (w
                 - w_average): 1 leaves the styles alone, 0 draws the average image for all latents.
-            noise: Generator to draw the noise of each pixel from; None for the fixed noise.
+            noise: Where the noise of each pixel comes from; None for the fixed noise.
 
         Returns:
             Images [B, C, H, W], float32, about [-1, 1] once trained.

@@ -4,8 +4,13 @@ It is meant for detail that no latent has to hold. On few images it mostly ends 
 network leaves in its pictures (`benchmarks/results/noise_inputs.md`).
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
+
+PixelNoise = torch.Generator | Iterator[Tensor]
+"""A stream that layers draw from in their turn, or what they would have drawn: [B, 1, R, R] of each."""
 
 BOUND = 0.1
 """Largest strength of `BoundedNoise`; features have a standard deviation of about 1 before it is added."""
@@ -26,22 +31,26 @@ class LearnedNoise(nn.Module):
         self.strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("fixed", torch.randn(resolution, resolution))
 
-    def forward(self, batch: int, stream: torch.Generator | None) -> Tensor:
+    def forward(self, batch: int, source: PixelNoise | None) -> Tensor:
         """The noise to add.
 
         Args:
             batch: Images B.
-            stream: Where it is drawn from; None for the fixed noise, the same for all images.
+            source: Where it comes from; None for the fixed noise, the same for all images.
 
         Returns:
             [B, 1, R, R], with the fixed noise [1, 1, R, R].
         """
         strength = self.bounded(self.strength)
-        if stream is None:
+        if source is None:
             return self.fixed[None, None] * strength
-        shape = (batch, 1, self.resolution, self.resolution)
-        drawn = torch.randn(shape, generator=stream, device=stream.device)
+        drawn = self.draw(batch, source) if isinstance(source, torch.Generator) else next(source)
         return drawn.to(strength.device) * strength
+
+    def draw(self, batch: int, stream: torch.Generator) -> Tensor:
+        """Standard normals [B, 1, R, R], on the stream's device."""
+        shape = (batch, 1, self.resolution, self.resolution)
+        return torch.randn(shape, generator=stream, device=stream.device)
 
     def bounded(self, strength: Tensor) -> Tensor:
         """The strength that the parameter stands for: here itself."""

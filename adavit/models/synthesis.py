@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from adavit.models.convolution import convolve
 from adavit.models.layers import LEAKY_RELU_GAIN, LEAKY_RELU_SLOPE, EqualisedLinear
 from adavit.models.modulated_convolution import demodulation, modulated_convolution
-from adavit.models.pixel_noise import NOISES
+from adavit.models.pixel_noise import NOISES, LearnedNoise, PixelNoise
 from adavit.models.resampling import upsample
 from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
 from adavit.runtime.precision import full_precision
@@ -47,9 +47,7 @@ class SynthesisLayer(nn.Module):
         kind = NOISES[noise]
         self.noise = None if kind is None else kind(resolution)
 
-    def forward(
-        self, features: Tensor, style: Tensor, noise: torch.Generator | None = None
-    ) -> Tensor:
+    def forward(self, features: Tensor, style: Tensor, noise: PixelNoise | None = None) -> Tensor:
         """Maps features [B, C, H, W] and styles [B, W] to features [B, O, resolution, resolution].
 
         The gain sqrt 2 of the activation is folded into its argument (see `layers`).
@@ -138,7 +136,7 @@ class SynthesisBlock(nn.Module):
         self.to_image = ToImage(out_channels, image_channels, style_dim=style_dim)
 
     def forward(
-        self, features: Tensor, images: Tensor | None, styles: Tensor, noise: torch.Generator | None
+        self, features: Tensor, images: Tensor | None, styles: Tensor, noise: PixelNoise | None
     ) -> tuple[Tensor, Tensor]:
         """Runs the block.
 
@@ -147,7 +145,7 @@ class SynthesisBlock(nn.Module):
             images: Sum of the image branches before [B, image_channels, H, W], or None in the first
                 block.
             styles: One style for each convolution and one for the image branch [B, L, W].
-            noise: Generator of the noise, or None for the fixed noise.
+            noise: Where the noise comes from, or None for the fixed noise.
 
         Returns:
             Features [B, O, resolution, resolution] and images [B, image_channels, resolution,
@@ -216,13 +214,26 @@ class SynthesisNetwork(nn.Module):
             if isinstance(layer, SynthesisLayer):
                 layer.noise = None
 
-    def forward(self, w: Tensor, noise: torch.Generator | None = None) -> Tensor:
+    def draw_noise(self, batch: int, stream: torch.Generator) -> list[Tensor]:
+        """What the layers would draw for a batch, in their order, so that it can be divided.
+
+        Args:
+            batch: Images B.
+            stream: Moves on as if they had drawn.
+
+        Returns:
+            [B, 1, R, R] of each layer with noise.
+        """
+        sources = (module for module in self.modules() if isinstance(module, LearnedNoise))
+        return [source.draw(batch, stream) for source in sources]
+
+    def forward(self, w: Tensor, noise: PixelNoise | None = None) -> Tensor:
         """Draws images from styles.
 
         Args:
             w: Styles [B, W], the same for all layers, or [B, style_count, W].
-            noise: Generator to draw the noise of each pixel from; None for the fixed noise, with
-                which the same styles give the same images.
+            noise: Where the noise of each pixel comes from; None for the fixed noise, with which the same
+                styles give the same images.
 
         Returns:
             Images [B, image_channels, resolution, resolution], float32, about [-1, 1] once trained.

@@ -7,7 +7,7 @@ import torch
 
 from adavit.data import draw_evenly
 from adavit.generation.grid import GRID_COLUMNS, image_grid
-from adavit.generation.sampling import drawn_bytes
+from adavit.generation.sampling import draw_in_parts, drawn_bytes
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
@@ -66,7 +66,7 @@ class SampleSheet:
             previous: Images seen at the grid before, or a negative number.
         """
         whole = float(every_kimg).is_integer() and previous // 1000 != images // 1000
-        generated = drawn_bytes(generator(self._latents, self._labels))
+        generated = drawn_bytes(draw_in_parts(generator, self._latents, self._labels))
         self._save(self._directory.sample_grid(images, decimals=not whole), generated)
 
     def _save(self, path: Path, images: torch.Tensor) -> None:

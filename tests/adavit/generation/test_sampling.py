@@ -8,12 +8,15 @@ import torch
 from adavit.errors import RunError
 from adavit.generation.sampling import (
     ImagesNotFinite,
+    draw_in_parts,
     drawn_bytes,
     generated_batches,
     images_of_seeds,
+    part_size,
 )
 from adavit.models import Generator
 from adavit.models.pixel_noise import LearnedNoise
+from adavit.models.synthesis import SynthesisNetwork
 from tests.networks import make_generator
 
 
@@ -41,6 +44,55 @@ def test_the_same_seed_gives_the_same_images_and_another_gives_others() -> None:
     assert first.dtype == torch.uint8
     assert torch.equal(first, all_images(generator, 70, seed=1))
     assert not torch.equal(first, all_images(generator, 70, seed=2))
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.7])
+def test_images_drawn_in_parts_are_those_drawn_at_once(
+    monkeypatch: pytest.MonkeyPatch, truncation: float
+) -> None:
+    """Bit for bit, with the same numbers for each pixel's noise and the stream moved as far."""
+    generator, counts = small_generator(num_classes=3), [1, 2, 3]
+    for layer in generator.modules():
+        if isinstance(layer, LearnedNoise):
+            layer.strength.data.fill_(0.5)
+    latents, labels = torch.randn(48, 6), torch.arange(48) % 3
+    sizes: list[int] = []
+    forward = SynthesisNetwork.forward
+
+    def spy(self: SynthesisNetwork, w: torch.Tensor, *rest: object) -> torch.Tensor:
+        sizes.append(len(w))
+        return forward(self, w, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SynthesisNetwork, "forward", spy)
+
+    def drawn() -> list[torch.Tensor]:
+        sizes.clear()
+        stream = torch.Generator().manual_seed(1)
+        return [
+            draw_in_parts(generator, latents, labels, truncation=truncation, noise=stream),
+            stream.get_state(),
+            draw_in_parts(generator, latents, labels, truncation=truncation),
+            all_images(generator, 80, seed=2, label_counts=counts, truncation=truncation),
+        ]
+
+    whole = drawn()
+    assert sizes == [48, 48, 64, 16]
+    monkeypatch.setattr("adavit.generation.sampling.PIXELS", 16 * 8**2)
+    parts = drawn()
+    assert sizes == [16] * (3 + 3 + 4 + 1)
+    assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
+    monkeypatch.setattr("adavit.generation.sampling.PIXELS", 5 * 8**2)  # few round otherwise
+    for a, b in zip(whole[:3], drawn()[:3], strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "size"), [(32, 512), (64, 128), (128, 32), (256, 8), (1024, 1)]
+)
+def test_a_part_has_half_a_million_pixels(resolution: int, size: int) -> None:
+    with torch.device("meta"):
+        sizes = {"latent_dim": 4, "style_dim": 4, "channel_base": 1024, "channel_max": 4}
+        assert part_size(make_generator(resolution=resolution, **sizes)) == size
 
 
 def test_labels_are_drawn_from_those_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:

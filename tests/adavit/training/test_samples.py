@@ -5,14 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import adavit
+from adavit.build.networks import build_networks
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
+from adavit.generation import sampling
 from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
-from adavit.training.samples import SampleSheet
+from adavit.training.samples import COUNT, SampleSheet
+from adavit.training.start.footprint import counted_bytes
+from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.workload import load_workload
 
 Tiny = Callable[..., RunConfig]
@@ -89,3 +96,32 @@ def test_real_images_without_classes_are_of_each_folder_its_share(
     SampleSheet(workload, directory).draw_reals()
     shown = np.bincount(np.ravel(classes_of(directory.real_images)))
     assert shown.tolist() == [40, 20, 4]
+
+
+def test_a_sheet_drawn_in_parts_is_the_same_picture(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload = load_workload(tiny(), SilentConsole())
+    torch.manual_seed(0)
+    generator, _ = build_networks(workload.config, image_channels=3, num_classes=0)
+    pictures = []
+    for pixels in (sampling.PIXELS, 24 * 16**2):
+        monkeypatch.setattr(sampling, "PIXELS", pixels)
+        directory = RunDirectory.create(tmp_path / str(pixels), "x")
+        SampleSheet(workload, directory).draw(generator.eval(), 0, every_kimg=1, previous=-1)
+        (picture,) = (directory.path / "samples").glob("*kimg.png")
+        pictures.append(picture.read_bytes())
+    assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize("resolution", [64, 256])
+def test_a_sheet_takes_less_memory_than_a_step_of_one_image(resolution: int) -> None:
+    """So the memory that is measured and foreseen for steps is enough for it."""
+    one = build_config([{"training": {"microbatch": 1}}])
+    config = resolve(one, RunFacts(resolution, training_images=1000, device="cuda"))
+    with torch.device("meta"):
+        generator, _ = build_networks(config, image_channels=3, num_classes=0)
+        latents = torch.empty(COUNT, config.generator.latent_dim)
+    with LiveBytes(generator.parameters()) as live:
+        sampling.draw_in_parts(generator, latents, None)
+    assert live.peak < counted_bytes(config)
