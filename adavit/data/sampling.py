@@ -20,8 +20,8 @@ class BatchSampler:
 
     The images seen so far say where in which epoch a batch starts, so there is no state to save: a
     resumed run draws what an uninterrupted one would have drawn, with whatever batch sizes. On an
-    accelerator the bytes of the chosen images lie in its memory (if they fit) and are indexed
-    there; on a CPU they stay in the memory-mapped file.
+    accelerator the bytes of the chosen images lie in its memory and are indexed there, if they
+    are resident and fit; else, and on a CPU, they stay in the memory-mapped file.
 
     Args:
         image_set: Where the images come from.
@@ -32,6 +32,7 @@ class BatchSampler:
         labelled: Whether batches come with the labels that the images may have.
         mirror: Whether each image is there a second time, flipped left to right; an epoch then has
             twice the items.
+        resident: Whether an accelerator may hold the images.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class BatchSampler:
         device: torch.device,
         labelled: bool = True,
         mirror: bool = False,
+        resident: bool = True,
     ) -> None:
         if len(indices) == 0:
             raise ValueError(
@@ -59,7 +61,7 @@ class BatchSampler:
         self._labels = None
         if labelled and image_set.labels is not None:
             self._labels = torch.from_numpy(image_set.labels[self._indices]).to(self._device)
-        self._resident = self._copy_to_device()
+        self._resident = self._copy_to_device() if resident else None
 
     def __len__(self) -> int:
         """Items in an epoch: the images, twice as many with mirroring."""

@@ -32,6 +32,7 @@ from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.signals import Stopped, StopRequest
+from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload
 
 LOOKED_AT_STEPS = 50
@@ -78,6 +79,7 @@ class PretrainingLoop:
             device=workload.device,
             labelled=False,
             mirror=workload.config.data.mirror,
+            resident=Residence.of(workload).on_device,
         )
         self.measurement = Measurement(
             workload,

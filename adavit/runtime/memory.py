@@ -28,6 +28,16 @@ def free_bytes(device: torch.device) -> int | None:
     return min(_limits(), default=None)
 
 
+def total_bytes(device: torch.device) -> int:
+    """All the memory that an accelerator has, in bytes.
+
+    Args:
+        device: An accelerator.
+    """
+    total: int = torch.get_device_module(device).mem_get_info(device)[1]
+    return total
+
+
 def _limits() -> Iterator[int]:
     meminfo = _kilobytes(_MEMINFO)
     if "MemAvailable" in meminfo:

@@ -18,6 +18,7 @@ from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.footprint import distillation_bytes, features_bytes
+from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
@@ -53,6 +54,7 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
         *_frozen_lines(held, step),
+        *_image_lines(workload),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
             f" {len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)} steps"
@@ -64,6 +66,11 @@ def describe_plan(config: RunConfig, console: Console) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _image_lines(workload: Workload) -> list[str]:
+    told = Residence.of(workload).told()
+    return [f"images          {told}"] if told else []
 
 
 def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:

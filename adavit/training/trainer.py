@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from adavit.training.samples import SampleSheet
 from adavit.training.score_line import score_line
 from adavit.training.snapshots import Snapshots
 from adavit.training.soundness import ailment
+from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.tensorboard import EventLog
@@ -74,29 +76,21 @@ class Trainer:
         self.window = StatsWindow(
             self.step.reports, relative=not has_threshold, device=workload.device
         )
-        seed, device, data = self.config.run.seed, workload.device, workload.image_set
-        # A set may have classes that the networks are not conditioned on.
-        labelled = workload.num_classes > 0
-        self.train_batches = BatchSampler(
-            data,
-            workload.split.train,
-            seed=seed,
-            purpose="data",
-            device=device,
-            labelled=labelled,
-            mirror=self.config.data.mirror,
+        batches = partial(
+            BatchSampler,
+            workload.image_set,
+            seed=self.config.run.seed,
+            device=workload.device,
+            # A set may have classes that the networks are not conditioned on.
+            labelled=workload.num_classes > 0,
+            resident=Residence.of(workload).on_device,
         )
+        split, mirror = workload.split, self.config.data.mirror
+        self.train_batches = batches(split.train, purpose="data", mirror=mirror)
         self.watched, _ = self.train_batches.batch(0, WATCHED_IMAGES)
         self.heldout_batches = None
-        if len(workload.split.heldout):
-            self.heldout_batches = BatchSampler(
-                data,
-                workload.split.heldout,
-                seed=seed,
-                purpose="held-out",
-                device=device,
-                labelled=labelled,
-            )
+        if len(split.heldout):
+            self.heldout_batches = batches(split.heldout, purpose="held-out")
         self.samples = SampleSheet(workload, directory)
         self.events = EventLog(directory.tensorboard)
         self.progress = Progress()

@@ -190,6 +190,16 @@ def test_an_accelerator_draws_the_same_batches_from_its_own_memory() -> None:
     assert torch.equal(labels.cpu(), expected_labels)
 
 
+@pytest.mark.parametrize("resident", [True, False])
+def test_an_accelerator_holds_images_only_where_it_may(
+    monkeypatch: pytest.MonkeyPatch, resident: bool
+) -> None:
+    monkeypatch.setattr("adavit.data.sampling.is_accelerator", lambda _: True)
+    batches = sampler(indices=np.array([4, 2, 9]), resident=resident)
+    assert (batches._resident is not None) is resident
+    assert set(numbers(batches.batch(0, 3)[0])) == {2, 4, 9}
+
+
 def test_a_mapped_file_that_was_cut_short_ends_the_run_not_the_process(tmp_path: Path) -> None:
     """Reading a page beyond the end of a mapped file is SIGBUS."""
     images = np.zeros((64, 3, 64, 64), dtype=np.uint8)

@@ -17,6 +17,7 @@ from adavit.runtime.console import SilentConsole
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.plan import TIMED_STEPS, _kinds_of_steps, describe_plan, seconds_per_step
 from adavit.training.start.build import build_step
+from adavit.training.start.resident import Residence
 from adavit.training.start.workload import load_workload
 from tests.published_vit import write_published
 
@@ -154,6 +155,12 @@ def test_the_time_of_a_step_is_measured_however_long_the_cycle_is(tiny: Tiny) ->
     weights = {"r1_gamma": 1, "r2_gamma": 1, "path_length": 2}
     workload = load_workload(tiny({"training": {**weights, **intervals}}), SilentConsole())
     assert 0 < seconds_per_step(workload) < 60
+
+
+def test_a_plan_tells_where_the_images_are(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adavit.training.plan.Residence.of", lambda _: Residence(13 * 10**9, 10**9))
+    text = describe_plan(tiny(), SilentConsole())
+    assert "\nimages          13 GB, read from the disk batch by batch: 1 GB of" in text
 
 
 def test_a_plan_tells_settings_sizes_and_time(tiny: Tiny, tmp_path: Path) -> None:
