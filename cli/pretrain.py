@@ -25,7 +25,7 @@ from adavit.data.known_names import check_source
     "--resume",
     metavar="RUN",
     type=click.Path(path_type=Path),
-    help="Go on with the pre-training in this directory.",
+    help="Go on with the pre-training in this directory; on a CPU it ends with the bits of one never stopped.",
     shell_complete=completion.runs,
 )
 @amount

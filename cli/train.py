@@ -55,7 +55,7 @@ from adavit.errors import UserError
     "--resume",
     type=click.Path(path_type=Path),
     shell_complete=completion.runs,
-    help="Continue the run in this directory.",
+    help="Continue the run in this directory; on a CPU it ends with the bits of one that was never stopped.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Print settings, parameters, memory and time; train nothing."

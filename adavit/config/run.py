@@ -123,7 +123,7 @@ class MetricsConfig(ConfigModel):
 
 
 class RunSettings(ConfigModel):
-    """Run directory, seed, device and intervals of reports; of these only the seed changes the weights."""
+    """Run directory, seed, device and intervals of reports; of these seed and device alone change the weights."""
 
     out: UserPath | None = Field(None)
     """The run directory. None: the next number below runs/."""

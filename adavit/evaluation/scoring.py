@@ -152,7 +152,7 @@ def generator_protocol(generator: Generator, *, seed: int, truncation: float) ->
 def score_generator(
     evaluators: Sequence[Evaluator], generator: Generator, **arguments: Any
 ) -> dict[str, Any]:
-    """Scores images of a generator in several feature spaces; the same seed gives the same figures.
+    """Scores images of a generator in several feature spaces; the same seed gives the same figures on one device.
 
     Args:
         evaluators: The first of them leads.
@@ -180,7 +180,7 @@ def score_with(
     progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """Scores `fakes` images of a generator; the same seed gives the same figure.
+    """Scores `fakes` images of a generator; the same seed gives the same figure on one device.
 
     Args:
         evaluator: Holds the real side.

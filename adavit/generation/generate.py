@@ -44,7 +44,7 @@ def generate(
 
     Args:
         source: A run directory or a generator file.
-        seeds: Which images; a seed always gives the same one.
+        seeds: Which images; a seed always gives the same one, but for rounding on another device.
         out: Folder to write to; made if missing.
         truncation: 1 is none; smaller is nearer to the average, more alike and cleaner.
         class_name: Class by name or number, for a conditional generator; None draws it by the seed.

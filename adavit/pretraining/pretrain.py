@@ -67,7 +67,7 @@ def pretrain(config: PretrainConfig | None = None, *, console: Console | None = 
 def resume_pretraining(
     path: Path, layers: Sequence[Mapping[str, Any]] = (), *, console: Console | None = None
 ) -> Path:
-    """Goes on with a pre-training, to the same bits as if it had never stopped.
+    """Goes on with a pre-training, on a CPU to the same bits as if it had never stopped.
 
     Args:
         path: Its directory.

@@ -132,7 +132,10 @@ def resume(
     console: Console | None = None,
     **settings: Any,
 ) -> Path:
-    """Continues a run from its checkpoint, as if it had never stopped: its weights are the same to the bit.
+    """Continues a run from its checkpoint, as if it had never stopped.
+
+    On a CPU its weights are the same to the bit. On CUDA the random draws are, but gradients of `grid_sample` and of
+    gathers, fused attention and cuDNN add in no fixed order: they differ as those of one run made twice.
 
     Example:
         >>> adavit.resume("runs/00000-small_set-resnet-bgc", kimg=200)

@@ -145,7 +145,7 @@ WATCHED_IMAGES = 16
 def training_alarms(discriminator: nn.Module, images: Tensor, *, r_relative: float) -> list[Alarm]:
     """The alarms of `adavit inspect` that need no more than a pass over a few images.
 
-    Draws nothing and changes nothing, so a run has the same bits with and without it.
+    Draws nothing and changes nothing, so a run on a CPU has the same bits with and without it.
 
     Args:
         discriminator: In training; one without attention has no attention that could collapse.
