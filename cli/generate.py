@@ -17,7 +17,7 @@ from adavit.generation.seeds import parse_seeds
 @click.option(
     "--seeds",
     required=True,
-    help="Seeds of the images: 0-63, or 1,5,7-9. A seed always gives the same image, but for rounding on another device.",
+    help="Seeds of the images: 0-63, or 1,5,7-9. A seed gives one image, but for rounding on another device.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @options.truncation
