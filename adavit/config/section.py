@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from adavit.errors import shown
-from adavit.runtime.device_names import refuse_mps
+from adavit.runtime.device_names import checked_device
 from adavit.runtime.paths import expand_home
 
 AUTO = "auto"
@@ -45,12 +45,11 @@ Check = Callable[[Any], None]
 Model = TypeVar("Model", bound="ConfigModel")
 
 
-def _without_mps(value: Any) -> Any:
-    refuse_mps(value, "run.device")
-    return value
+def _known_device(value: Any) -> Any:
+    return checked_device(value, "run.device") if isinstance(value, str) else value
 
 
-DeviceName = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_without_mps)]
+DeviceName = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_known_device)]
 """One of `adavit.runtime.device_names.DEVICES`."""
 
 

@@ -42,3 +42,6 @@ def test_a_device_of_another_name_is_refused(name: str, several: bool) -> None:
     text = str(refused.value)
     assert text.startswith(f"--device is {name!r}, expected one of: auto, cpu, cuda. Use one of")
     assert ("CUDA_VISIBLE_DEVICES=1 before the command" in text) is several
+    with pytest.raises(UserError) as refused:
+        build_config([{"run": {"device": name}}])
+    assert str(refused.value) == text.replace("--device", "run.device")
