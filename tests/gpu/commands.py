@@ -43,6 +43,11 @@ def succeed(*arguments: object) -> str:
     return ended.text
 
 
+def named(device: torch.device) -> str:
+    """What `--device` calls it; the stand-in goes by the name of what it stands for."""
+    return "cpu" if device.type == "cpu" else "cuda"
+
+
 @contextlib.contextmanager
 def within(folder: Path) -> Iterator[None]:
     """Runs in a folder with a cache of its own, where fixtures of a module need one."""

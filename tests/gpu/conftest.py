@@ -9,15 +9,20 @@ import pytest
 import torch
 
 from tests.gpu.shared_draws import share_draws
+from tests.standin import device as standin
 
 
 @pytest.fixture(scope="session")
-def device() -> torch.device:
-    """CUDA, or what ADAVIT_TEST_DEVICE names: on `cpu` the tests try themselves."""
+def device(pytestconfig: pytest.Config) -> Iterator[torch.device]:
+    """CUDA, or what ADAVIT_TEST_DEVICE names: on `cpu` the tests try themselves, `standin` is strict like CUDA."""
     name = os.environ.get("ADAVIT_TEST_DEVICE", "cuda")
+    if name == standin.NAME:
+        with standin.as_cuda(standin.folder(pytestconfig)):
+            yield torch.device(name)
+        return
     if name == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device, or one that ADAVIT_TEST_DEVICE names")
-    return torch.device(name)
+    yield torch.device(name)
 
 
 @pytest.fixture(autouse=True)

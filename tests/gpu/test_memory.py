@@ -15,7 +15,7 @@ import torch
 from adavit.data import BatchSampler
 from adavit.data.image_set import ImageSet
 from tests.adavit.conftest import draw_pictures
-from tests.gpu.commands import run, succeed, within
+from tests.gpu.commands import named, run, succeed, within
 
 pytestmark = pytest.mark.gpu
 
@@ -26,35 +26,36 @@ WIDE = "--set generator.channel_base=16384 --set generator.channel_max=256".spli
 
 
 @pytest.fixture(autouse=True)
-def cuda(device: torch.device) -> None:
-    if device.type != "cuda":
-        pytest.skip("only CUDA's memory can be limited")
+def accelerator(device: torch.device) -> None:
+    if device.type == "cpu":
+        pytest.skip("only an accelerator's memory can be limited")
 
 
 @contextmanager
-def limited(megabytes: float) -> Iterator[None]:
+def limited(device: torch.device, megabytes: float) -> Iterator[None]:
     """Lets this process take no more than that beyond what it holds."""
-    total = torch.cuda.get_device_properties(0).total_memory
+    memory = torch.get_device_module(device)
+    total = memory.get_device_properties(0).total_memory
     gc.collect()
-    torch.cuda.empty_cache()
-    held = torch.cuda.memory_reserved(0)
-    torch.cuda.set_per_process_memory_fraction((held + megabytes * 2**20) / total, 0)
+    memory.empty_cache()
+    held = memory.memory_reserved(0)
+    memory.set_per_process_memory_fraction((held + megabytes * 2**20) / total, 0)
     try:
         yield
     finally:
-        torch.cuda.set_per_process_memory_fraction(1.0, 0)
-        torch.cuda.empty_cache()
+        memory.set_per_process_memory_fraction(1.0, 0)
+        memory.empty_cache()
 
 
 @contextmanager
-def exhausted() -> Iterator[None]:
+def exhausted(device: torch.device) -> Iterator[None]:
     """Leaves nothing: gaps in what torch holds already are taken too."""
-    with limited(0):
+    with limited(device, 0):
         taken = []
         for exponent in range(24, 8, -1):
             try:
                 while True:
-                    taken.append(torch.empty(2**exponent, dtype=torch.uint8, device="cuda"))
+                    taken.append(torch.empty(2**exponent, dtype=torch.uint8, device=device))
             except torch.OutOfMemoryError:
                 continue
         yield
@@ -68,7 +69,7 @@ def folder(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> Pa
     draw_pictures(folder / "pictures")
     with within(folder):
         succeed(
-            *("train", "--data", "pictures", *TINY, "--device", device.type, "--out", "run"),
+            *("train", "--data", "pictures", *TINY, "--device", named(device), "--out", "run"),
         )
     return folder
 
@@ -81,7 +82,9 @@ def check_line(code: int, text: str) -> None:
     assert "Traceback" not in text
 
 
-def test_of_a_program(folder: Path) -> None:
+def test_of_a_program(folder: Path, device: torch.device) -> None:
+    if device.type != "cuda":
+        pytest.skip("another process does not have the stand-in")
     script = (
         "import sys, torch\n"
         "total = torch.cuda.get_device_properties(0).total_memory\n"
@@ -101,19 +104,21 @@ def test_of_a_program(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("megabytes", [4, 300], ids=["of the networks", "of a step"])
-def test_of_training(folder: Path, megabytes: float) -> None:
-    with limited(megabytes):
+def test_of_training(folder: Path, device: torch.device, megabytes: float) -> None:
+    with limited(device, megabytes):
         ended = run(
-            *("train", "--data", folder / "pictures", "--out", "large", "--device", "cuda"),
+            *("train", "--data", folder / "pictures", "--out", "large", "--device", named(device)),
             *(*LARGE, *WIDE),
         )
     check_line(ended.code, ended.text)
 
 
-def test_of_a_run_that_goes_on(folder: Path) -> None:
+def test_of_a_run_that_goes_on(folder: Path, device: torch.device) -> None:
     before = (folder / "run/checkpoint.pt").read_bytes()
-    with exhausted():
-        ended = run("train", "--resume", folder / "run", "--kimg", "0.032", "--device", "cuda")
+    with exhausted(device):
+        ended = run(
+            "train", "--resume", folder / "run", "--kimg", "0.032", "--device", named(device)
+        )
     check_line(ended.code, ended.text)
     assert (folder / "run/checkpoint.pt").read_bytes() == before
     assert "start a new run" not in ended.text
@@ -124,17 +129,17 @@ def test_of_a_run_that_goes_on(folder: Path) -> None:
     ["generate RUN --seeds 0-3 --out drawn", "evaluate RUN --extractor random --fakes 20"],
     ids=["generate", "evaluate"],
 )
-def test_of_other_commands(folder: Path, command: str) -> None:
+def test_of_other_commands(folder: Path, device: torch.device, command: str) -> None:
     words = [str(folder / "run") if word == "RUN" else word for word in command.split()]
-    with exhausted():
-        ended = run(*words, "--device", "cuda")
+    with exhausted(device):
+        ended = run(*words, "--device", named(device))
     check_line(ended.code, ended.text)
 
 
 def test_images_that_do_not_fit_are_read_from_the_disk(device: torch.device) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (400, 3, 128, 128), np.uint8)
     image_set = ImageSet("drawn", pixels, None, (), "", (), "", ())
-    with limited(10):
+    with limited(device, 10):
         sampler, expected = (
             BatchSampler(image_set, np.arange(400), seed=0, purpose="data", device=where)
             for where in (device, torch.device("cpu"))
