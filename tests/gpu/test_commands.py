@@ -81,6 +81,7 @@ def test_a_run_leaves_what_a_run_leaves(trained: Path, device: torch.device) -> 
     config = yaml.safe_load((whole / "config.yaml").read_text())
     assert config["training"]["precision"] == "float32"  # a step of 16 px is faster in it
     environment = record_of(whole / "environment.json")
+    assert environment["device"] == str(device)
     if device.type in ("cpu", "cuda"):
         assert (environment["accelerator"] is not None) == (device.type == "cuda")
 

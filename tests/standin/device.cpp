@@ -23,7 +23,6 @@
 #include <vector>
 
 namespace {
-
 constexpr auto kStandIn = c10::DeviceType::PrivateUse1;
 const c10::Device here(kStandIn, 0);
 const c10::Device host(c10::DeviceType::CPU);
@@ -31,7 +30,6 @@ const c10::Device host(c10::DeviceType::CPU);
 bool is_here(const at::Tensor& tensor) { return tensor.device().type() == kStandIn; }
 
 // ---- Waits ----------------------------------------------------------------------------------------------------------
-
 using Listener = void (*)(const char* what);
 std::atomic<Listener> listener{nullptr};
 
@@ -40,7 +38,6 @@ void tell(const std::string& what) {
 }
 
 // ---- Memory ---------------------------------------------------------------------------------------------------------
-
 std::atomic<int64_t> held{0}, peak{0}, limit{INT64_MAX};
 
 // Keeps memory of the host alive that a pointer says to lie elsewhere.
@@ -120,20 +117,12 @@ at::Scalar one_number(const at::Tensor& tensor) {
 }
 
 // ---- Random numbers: a CPU's generator, which poses as one of the CPU while an operator of the CPU draws from it ------
-
 struct Generator final : at::CPUGeneratorImpl {
-  explicit Generator(uint64_t seed = c10::default_rng_seed_val) : at::CPUGeneratorImpl(seed) { pose(here); }
+  Generator() { pose(here); }
 
   void pose(c10::Device device) {
     device_ = device;
     key_set_ = c10::DispatchKeySet(device == here ? c10::DispatchKey::PrivateUse1 : c10::DispatchKey::CPU);
-  }
-
- private:
-  Generator* clone_impl() const override {
-    auto* made = new Generator();
-    made->set_state(*get_state());
-    return made;
   }
 };
 
@@ -155,7 +144,6 @@ class Posing {
 };
 
 // ---- What torch asks of a device --------------------------------------------------------------------------------------
-
 struct Hooks final : at::PrivateUse1HooksInterface {
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
@@ -177,7 +165,6 @@ C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard)
 REGISTER_ALLOCATOR(kStandIn, &allocator)
 
 // ---- Operators --------------------------------------------------------------------------------------------------------
-
 // A CUDA device takes indices from the host; they are copied.
 const std::unordered_set<std::string> kIndexing = {
     "aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"};
@@ -262,8 +249,7 @@ class OnHost {
 
   at::Generator lent(const at::Generator& generator) {
     TORCH_CHECK(
-        generator.device().type() == kStandIn, "Expected a generator of device ", here, " but found one of ",
-        generator.device(), " (", name_, ")");
+        generator.device() == here, "Expected a generator of device ", here, " but found one of ", generator.device());
     posing_.emplace(generator);
     return generator;
   }
@@ -338,10 +324,7 @@ TORCH_LIBRARY(standin, m) {
   });
 }
 
-const bool known = [] {
-  at::RegisterPrivateUse1HooksInterface(new Hooks());
-  return true;
-}();
+const bool known = (at::RegisterPrivateUse1HooksInterface(new Hooks()), true);
 
 }  // namespace
 
@@ -350,9 +333,7 @@ extern "C" void standin_listen(Listener told) { listener = told; }
 // ---- Autocast, with the lists of CUDA ---------------------------------------------------------------------------------
 namespace at::autocast {
 namespace {
-
 TORCH_LIBRARY_IMPL(_, AutocastPrivateUse1, m) { m.fallback(torch::CppFunction::makeFallthrough()); }
-
 TORCH_LIBRARY_IMPL(aten, AutocastPrivateUse1, m) {
 #define IN_LOW_PRECISION(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, lower_precision_fp)
 #define IN_FULL_PRECISION(...) KERNEL_PRIVATEUSEONE(__VA_ARGS__, fp32)
@@ -364,6 +345,5 @@ TORCH_LIBRARY_IMPL(aten, AutocastPrivateUse1, m) {
   AT_FORALL_DIFFERENT_REDISPATCH_SIGNATURE(KERNEL_DIFFERENT_REDISPATCH_SIGNATURE_PRIVATEUSEONE)
   AT_FORALL_PROMOTE(IN_THE_WIDEST)
 }
-
 }  // namespace
 }  // namespace at::autocast

@@ -81,6 +81,9 @@ class _Module(ModuleType):
         super().__init__(f"torch.{NAME}")
         self.listen = ctypes.CDLL(str(library)).standin_listen
 
+    def init(self) -> None:
+        """Is ready once it is registered."""
+
     def is_available(self) -> bool:
         return True
 
@@ -140,7 +143,9 @@ class _Module(ModuleType):
 
 
 def register(library: Path) -> None:
-    """Makes it known to torch, as `torch.device("standin")`."""
+    """Makes it known to torch, as `torch.device("standin")`, where that was not done already."""
+    if hasattr(torch, NAME):
+        return
     torch.ops.load_library(library)
     torch.utils.rename_privateuse1_backend(NAME)
     torch._register_device_module(NAME, _Module(library))
