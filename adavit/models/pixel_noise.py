@@ -44,7 +44,7 @@ class LearnedNoise(nn.Module):
         strength = self.bounded(self.strength)
         if source is None:
             return self.fixed[None, None] * strength
-        drawn = self.draw(batch, source) if isinstance(source, torch.Generator) else next(source)
+        drawn = next(source) if isinstance(source, Iterator) else self.draw(batch, source)
         return drawn.to(strength.device) * strength
 
     def draw(self, batch: int, stream: torch.Generator) -> Tensor:
