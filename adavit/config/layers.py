@@ -129,20 +129,33 @@ def parse_assignment(text: str) -> Values:
 
 
 def merge(*layers: Mapping[str, Any]) -> Values:
-    """Sections of later layers over those of earlier ones, key by key."""
+    """Sections of later layers over those of earlier ones, key by key.
+
+    The keys of one kind of discriminator are no keys of another: a layer that names another kind than the last that
+    does is left out of that section.
+    """
     merged: Values = {}
+    last = dict(pair for layer in layers for pair in _kinds(layer))
     for layer in layers:
+        own = dict(_kinds(layer))
         for section, values in layer.items():
             if values is None:  # a section without keys in YAML
                 continue
             before = merged.get(section)
-            if isinstance(values, Mapping) and isinstance(before, dict):
-                # The keys of one kind of discriminator are no keys of another.
-                another = "kind" in values and before.get("kind", values["kind"]) != values["kind"]
-                merged[section] = {**({} if another else before), **values}
-            else:
-                merged[section] = dict(values) if isinstance(values, Mapping) else values
+            if not isinstance(values, Mapping):
+                merged[section] = values
+            elif section not in own or own[section] == last[section]:
+                merged[section] = {**(before if isinstance(before, dict) else {}), **values}
     return merged
+
+
+def _kinds(layer: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Sections of which there are kinds, with the kind that a layer names."""
+    return [
+        (section, values["kind"])
+        for section, values in layer.items()
+        if isinstance(values, Mapping) and "kind" in values
+    ]
 
 
 def without_auto(layer: Mapping[str, Any]) -> Values:

@@ -7,6 +7,7 @@ from adavit.augment.settings import OPERATIONS
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import (
     build_config,
+    merge,
     parse_assignment,
     preset_names,
     read_config_file,
@@ -253,3 +254,16 @@ def test_a_path_that_is_no_text_is_named() -> None:
 def test_a_name_that_is_no_text_is_named() -> None:
     with pytest.raises(UserError, match=r"data\.source is .*no text in UTF-8.* Rename the file"):
         build_config([{"data": {"source": "caf\udce9"}}])
+
+
+def test_what_is_given_before_the_kind_that_it_is_for_is_not_lost() -> None:
+    """`--preset P --set discriminator.channel_base=64 --discriminator resnet`, P of a ViT: the flag came last, and the
+    setting went without a word."""
+    preset = {"discriminator": {"kind": "vit", "width": 32}}
+    given = {"discriminator": {"channel_base": 64}}
+    merged = merge(preset, given, {"discriminator": {"kind": "resnet"}})
+    assert merged == {"discriminator": {"channel_base": 64, "kind": "resnet"}}
+    with pytest.raises(UserError, match=r"discriminator\.depth"):
+        build_config(
+            [preset, {"discriminator": {"depth": 2}}, {"discriminator": {"kind": "resnet"}}]
+        )
