@@ -118,7 +118,7 @@ def steps_of(layer: Layer) -> tuple[AdversarialStep, Tensor, Tensor | None]:
 
 @pytest.fixture(autouse=True)
 def _filters_of_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resampling, "_multiplies", lambda device: True)
+    monkeypatch.setattr(resampling, "is_accelerator", lambda device: True)
 
 
 def results_of(layer: Layer, watched: AbstractContextManager[None]) -> list[StepResult]:
