@@ -129,9 +129,8 @@ class FeatureObjective:
         generator, discriminator = weight * torch.stack(fooling).mean(), torch.stack(telling).sum()
         means = [generator.detach(), discriminator.detach()]
         if self.vanishes_at is not None:
-            means.append(
-                torch.full_like(means[0], weight)
-            )  # on the device, which is not waited for
+            # On the device, which is not waited for.
+            means.append(torch.full_like(means[0], weight))
         return CriticLosses(
             self.interval * generator,
             self.interval * discriminator,

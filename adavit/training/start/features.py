@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.build.augmentation import build_pipe
+from adavit.build.critic import build_critic_on
 from adavit.config.auto import features_side
 from adavit.config.features import FeaturesConfig
 from adavit.config.run import ResolvedConfig
@@ -122,14 +123,7 @@ def build_critic(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))
         try:
-            critic = FeatureCritic(
-                network,
-                mixing=features.mixing,
-                width=features.width,
-                normalization=features.normalization,
-                minibatch_std_group=features.minibatch_std_group,
-                num_classes=num_classes,
-            )
+            critic = build_critic_on(network, features, num_classes=num_classes)
         except ValueError as error:
             raise UserError(str(error)) from None
     if san:

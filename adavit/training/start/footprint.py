@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adavit.build.critic import build_critic_on
 from adavit.build.networks import build_networks
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
@@ -284,14 +285,7 @@ def _critic(config: ResolvedConfig) -> FeatureCritic | None:
     network = find_network(features.network).unread(
         side=features.side, maps=features.maps, class_token=features.class_token
     )
-    return FeatureCritic(
-        network,
-        mixing=features.mixing,
-        width=features.width,
-        normalization=features.normalization,
-        minibatch_std_group=features.minibatch_std_group,
-        num_classes=0,
-    )
+    return build_critic_on(network, features, num_classes=0)
 
 
 def _teacher(config: ResolvedConfig) -> nn.Module | None:

@@ -8,13 +8,13 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from adavit.build.augmentation import build_pipe
+from adavit.build.critic import build_critic_on
 from adavit.build.networks import build_networks
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.features.choice import find_network
-from adavit.features.critic import FeatureCritic
 from adavit.features.teachers import unread_teacher
 from adavit.runtime.wording import size
 from adavit.training.objectives.build import build_extras
@@ -147,14 +147,7 @@ def allocated(run: ResolvedConfig) -> int:
         network = find_network(features.network).unread(
             side=features.side, maps=features.maps, class_token=features.class_token
         )
-        critic = FeatureCritic(
-            network,
-            mixing=features.mixing,
-            width=features.width,
-            normalization=features.normalization,
-            minibatch_std_group=features.minibatch_std_group,
-            num_classes=0,
-        )
+        critic = build_critic_on(network, features, num_classes=0)
         objective = FeatureObjective(critic, LOSSES[features.loss], weight=1, pipe=None)
         tensors = itertools.chain(critic.state_dict().values(), network.state_dict().values())
         there = sum(tensor.nbytes for tensor in tensors)
