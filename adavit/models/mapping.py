@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from adavit.models.layers import EqualisedLinear, normalise_second_moment
 from adavit.models.limits import LR_MULTIPLIERS
 from adavit.models.sizes import check_at_least, check_labels
-from adavit.runtime.precision import without_autocast
 
 
 class LabelEmbedding(nn.Module):
@@ -100,9 +99,8 @@ class MappingNetwork(nn.Module):
                 f" Draw them with torch.randn(batch, {self.latent_dim})."
             )
         check_labels(labels, num_classes=self.num_classes, batch=latents.shape[0])
-        with without_autocast(latents.device):
-            vectors = normalise_second_moment(latents)
-            if self.embedding is not None and labels is not None:
-                vectors = torch.cat([vectors, self.embedding(labels)], dim=1)
-            styles: Tensor = self.layers(vectors)
-            return styles
+        vectors = normalise_second_moment(latents)
+        if self.embedding is not None and labels is not None:
+            vectors = torch.cat([vectors, self.embedding(labels)], dim=1)
+        styles: Tensor = self.layers(vectors)
+        return styles
