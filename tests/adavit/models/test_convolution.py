@@ -1,11 +1,9 @@
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from adavit.models.convolution import (
     Convolution,
@@ -13,6 +11,7 @@ from adavit.models.convolution import (
     convolve_transposed,
     fast_second_derivatives,
 )
+from tests.kernel_sides import KernelSides
 
 
 @pytest.fixture(autouse=True)
@@ -85,19 +84,6 @@ def test_a_layer_in_groups_and_its_second_derivatives(bias: bool) -> None:
     small = drawn(1, 4, 4, 3), drawn(2, 2, 3, 3, seed=1)
     assert torch.autograd.gradcheck(squared, small)
     assert torch.autograd.gradgradcheck(squared, small)
-
-
-class KernelSides(TorchDispatchMode):
-    """Notes the sides of the kernels of all convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.convolution.default:
-            self.seen.update(args[1].shape[2:])
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(("ours", "sides"), [(True, {3}), (False, {3, 8})])

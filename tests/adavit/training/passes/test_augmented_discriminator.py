@@ -1,16 +1,15 @@
 """D(T(x)): what is shown, and its gradient."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from adavit.augment import AugmentPipe
 from adavit.models.names import Side
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
+from tests.kernel_sides import KernelSides
 from tests.networks import make_resnet, make_vit
 
 
@@ -117,19 +116,6 @@ def test_networks_run_in_the_type_of_the_run_and_logits_come_in_float32(images: 
     assert seen == [torch.float32, torch.bfloat16]
 
 
-class LargestKernel(TorchDispatchMode):
-    """Notes the largest side of the kernels of all convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.side = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.convolution.default:
-            self.side = max(self.side, *args[1].shape[2:])
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize(
     "network",
     [
@@ -148,8 +134,8 @@ def test_r1_convolves_with_no_kernel_as_large_as_the_features(
     """PyTorch's own second derivative does: nine tenths of what R1 took on an accelerator."""
     augmented = AugmentedDiscriminator(network(), AugmentPipe(), None, compiled=False)
     images = torch.rand(2, 3, 32, 32, generator=stream()).requires_grad_()
-    with LargestKernel() as kernels:
+    with KernelSides() as kernels:
         logits, _, _ = augmented.judge_with_gradient(augmented.view(images, stream()), None)
         (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         gradient.square().sum().backward()
-    assert 0 < kernels.side <= 8
+    assert 0 < max(kernels.seen) <= 8
