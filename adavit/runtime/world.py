@@ -1,0 +1,111 @@
+"""The processes that make one run together, and what they tell each other.
+
+Every process makes the same decisions from the same numbers. What one of them computed of its part of a batch reaches
+all of them by `World.gather`, in the order of ranks, so that sums can be taken in one order whatever their number.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class World(Protocol):
+    """Interface of what a process knows of the others.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        size: Number of processes.
+    """
+
+    rank: int
+    size: int
+
+    def gather(self, value: Tensor) -> list[Tensor]:
+        """Tensors of one shape and type, one of each process, in the order of ranks; the same on all of them."""
+        ...
+
+    def add(self, value: Tensor) -> Tensor:
+        """The sum over processes, in whatever order is fastest: the last bits depend on their number."""
+        ...
+
+    def tell(self, value: Any) -> Any:
+        """What rank 0 gives, as JSON holds it, on every process; what others give is not looked at."""
+        ...
+
+    def wait(self) -> None:
+        """Until every process has come here."""
+        ...
+
+
+class Alone:
+    """A world of one process."""
+
+    rank = 0
+    size = 1
+
+    def gather(self, value: Tensor) -> list[Tensor]:
+        """See `World`."""
+        return [value]
+
+    def add(self, value: Tensor) -> Tensor:
+        """See `World`."""
+        return value
+
+    def tell(self, value: Any) -> Any:
+        """See `World`."""
+        return value
+
+    def wait(self) -> None:
+        """See `World`."""
+
+
+class Together:
+    """The processes of torch.distributed's default group, which must be initialised.
+
+    Tensors on a CPU need a backend for CPUs (gloo) in the group, those on CUDA one for that (nccl).
+    """
+
+    def __init__(self) -> None:
+        self.rank = dist.get_rank()
+        self.size = dist.get_world_size()
+
+    def gather(self, value: Tensor) -> list[Tensor]:
+        """See `World`."""
+        value = value.detach().contiguous()
+        # One type and one shape serve both backends: gloo gathers no bool.
+        flat = value.reshape(-1).view(torch.uint8)
+        everyone = [torch.empty_like(flat) for _ in range(self.size)]
+        dist.all_gather(everyone, flat)
+        return [each.view(value.dtype).reshape(value.shape) for each in everyone]
+
+    def add(self, value: Tensor) -> Tensor:
+        """See `World`."""
+        total = value.detach().clone()
+        dist.all_reduce(total)
+        return total
+
+    def tell(self, value: Any) -> Any:
+        """See `World`."""
+        text = torch.frombuffer(
+            bytearray(json.dumps(value).encode() if self.rank == 0 else b" "), dtype=torch.uint8
+        )
+        length = torch.tensor(len(text))
+        dist.broadcast(length, src=0)
+        if self.rank:
+            text = torch.empty(int(length), dtype=torch.uint8)
+        dist.broadcast(text, src=0)
+        return json.loads(bytes(text.tolist()))
+
+    def wait(self) -> None:
+        """See `World`."""
+        dist.barrier()
+
+
+def in_order(world: World, values: Sequence[Tensor]) -> list[Tensor]:
+    """The equally many tensors of every process as one list, rank 0's first: slices of a batch in their order."""
+    gathered = [world.gather(value) for value in values]
+    return [each[rank] for rank in range(world.size) for each in gathered]
