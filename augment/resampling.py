@@ -144,16 +144,43 @@ def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
     )
     grid = _sampling_grid(inverse_map, height, width, images.dtype)
     sampled = planes.unflatten(0, (batch, channels))
-    # The values of the sampled image do not enter its gradient, only its shape: no memory behind it.
-    shape = (batch, channels, upsampled_length(height), upsampled_length(width))
-    shape_only = images.new_zeros(()).expand(shape)
-    planes = torch.ops.aten.grid_sampler_2d_backward(
-        sampled, shape_only, grid, 0, 0, True, (True, False)
-    )[0].flatten(0, 1)
+    spread = _spread_in_order if torch.are_deterministic_algorithms_enabled() else _spread
+    planes = spread(sampled, grid, upsampled_length(height), upsampled_length(width)).flatten(0, 1)
     planes = multiply_columns(
         vertical.up_transposed, multiply_rows(horizontal.up_transposed, planes)
     )
     return planes.unflatten(0, (batch, channels))
+
+
+def _spread(sampled: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
+    """The transpose of sampling images [B, C, height, width] bilinearly at `grid`, of what was sampled."""
+    # The values of the sampled image do not enter its gradient, only its shape: no memory behind it.
+    shape_only = sampled.new_zeros(()).expand(*sampled.shape[:2], height, width)
+    spread: Tensor = torch.ops.aten.grid_sampler_2d_backward(
+        sampled, shape_only, grid, 0, 0, True, (True, False)
+    )[0]
+    return spread
+
+
+def _spread_in_order(sampled: Tensor, grid: Tensor, height: int, width: int) -> Tensor:
+    """The same as sums in a fixed order, by `index_add_`: on CUDA torch's kernel adds as its threads come."""
+    batch, channels = sampled.shape[:2]
+    values = sampled.permute(0, 2, 3, 1).reshape(-1, channels)
+    axes = []
+    for positions, size in zip(grid.unbind(-1), (width, height), strict=True):
+        position = ((positions + 1) / 2 * (size - 1)).reshape(-1)
+        low = position.floor().clamp_(0, size - 1)
+        part = position - low
+        at = low.long()
+        axes.append(((at, 1 - part), ((at + 1).clamp_(max=size - 1), part)))
+    first = torch.arange(batch, device=sampled.device) * (height * width)
+    first = first.repeat_interleave(len(values) // batch)
+    spread = values.new_zeros(batch * height * width, channels)
+    for row, row_weight in axes[1]:
+        for column, column_weight in axes[0]:
+            weight = (row_weight * column_weight)[:, None]
+            spread.index_add_(0, first + row * width + column, values * weight)
+    return spread.unflatten(0, (batch, height, width)).permute(0, 3, 1, 2).contiguous()
 
 
 def _resample_active(

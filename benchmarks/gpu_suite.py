@@ -28,6 +28,7 @@ PARTS = (
     Part("compile", "benchmarks.gpu.speed:eager_and_compiled", 100),
     Part("augment", "benchmarks.gpu.speed:augment", 20),
     Part("fir", "benchmarks.gpu.card:fir", 30),
+    Part("deterministic", "benchmarks.gpu.speed:ordered", 40),
     Part("memory", "benchmarks.gpu.speed:memory", 40),
     Part("evaluate", "benchmarks.gpu.speed:evaluate", 25),
     Part("tests", "benchmarks.gpu.programs:tests", 45),

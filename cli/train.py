@@ -35,6 +35,7 @@ from adavit.errors import UserError
 @options.setting("--microbatch")
 @options.setting("--precision")
 @options.setting("--compile/--no-compile")
+@options.setting("--deterministic/--no-deterministic")
 @options.setting("--metrics")
 @options.setting("--extractor")
 @options.setting("--inception-weights")

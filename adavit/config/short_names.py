@@ -38,6 +38,7 @@ SHORT_NAMES = {
     "microbatch": "training.microbatch",
     "precision": "training.precision",
     "compile": "training.compile",
+    "deterministic": "training.deterministic",
     "metrics": "metrics.names",
     "extractor": "metrics.extractor",
     "inception_weights": "metrics.inception_weights",

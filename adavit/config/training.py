@@ -34,6 +34,8 @@ class TrainingConfig(ConfigModel):
     the device does not only emulate it; float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
+    deterministic: bool = Field(False)
+    """On CUDA: the same bits each time, as on a CPU. Slower: every sum is taken in a fixed order."""
     transfer: UserPath | None = Field(None)
     """Run directory, or checkpoint, whose generator, discriminator and average this run starts from."""
     init_discriminator: UserSource | None = Field(None)

@@ -17,9 +17,10 @@ from adavit.errors import RunError, UserError, shown
 from adavit.features.choice import absolute
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
-from adavit.runs.generations import load_newest
+from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, console_here
+from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
@@ -43,6 +44,7 @@ from adavit.training.trainer import Trainer
 MAY_CHANGE_ON_RESUME = {
     # length, device, cadence; and where things lie, since their content is checked
     "training.total_kimg",
+    "training.deterministic",
     "metrics.patience_kimg",
     "metrics.every_kimg",
     "metrics.inception_weights",
@@ -90,7 +92,10 @@ def train(
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
     asked = _asked_for(config, preset, settings)
-    with console_here() if console is None else contextlib.nullcontext(console) as told:
+    with (
+        console_here() if console is None else contextlib.nullcontext(console) as told,
+        in_fixed_order(asked.training.deterministic),
+    ):
         return _train(asked, told)
 
 
@@ -134,8 +139,9 @@ def resume(
 ) -> Path:
     """Continues a run from its checkpoint, as if it had never stopped.
 
-    On a CPU its weights are the same to the bit. On CUDA the random draws are, but gradients of `grid_sample` and of
-    gathers, fused attention and cuDNN add in no fixed order: they differ as those of one run made twice.
+    On a CPU its weights are the same to the bit, and on CUDA with `training.deterministic`. Without it the random
+    draws are, but gradients of `grid_sample` and of gathers, fused attention and cuDNN add in no fixed order there:
+    weights differ as those of one run made twice.
 
     Example:
         >>> adavit.resume("runs/00000-small_set-resnet-bgc", kimg=200)
@@ -176,6 +182,13 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     config = continued_config(directory, layers)
     _check_there(directory, config.data.source)
+    with in_fixed_order(config.training.deterministic):
+        return _go_on(directory, config, newest, console)
+
+
+def _go_on(
+    directory: RunDirectory, config: RunConfig, newest: LoadedCheckpoint | None, console: Console
+) -> Path:
     start = read_start(config) if newest is None else frozen_networks(config)
     try:
         workload = prepare(config, console)

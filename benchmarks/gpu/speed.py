@@ -10,6 +10,7 @@ from adavit.build.networks import build_networks
 from adavit.generation.sampling import generated_batches
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.extractors.random_features import RandomFeatures
+from adavit.runtime.determinism import in_fixed_order
 from adavit.training.start.footprint import counted_bytes, expected_bytes, least_bytes
 from benchmarks.gpu.bench import KINDS, Bench, Stepper, images
 from benchmarks.gpu.equality import relative
@@ -70,6 +71,25 @@ def _step_row(
 
 def _gib(peak: tuple[int, int] | None) -> float | str:
     return "" if peak is None else peak[0] / GIB
+
+
+def ordered(bench: Bench, found: Findings) -> None:
+    """What `--deterministic` costs: the same steps with every sum in a fixed order, and as fast as can be."""
+    cases = [(*size, kind) for size in bench.sizes for kind in KINDS]
+    taken: dict[tuple[bool, int, str], float] = {}
+    for wanted in (True, False):  # cuBLAS chooses its workspaces once, at the first operation
+        with in_fixed_order(wanted):
+            for side, batch, kind in cases:
+                with found.attempt(f"{kind} at {side} px, in a fixed order: {wanted}"):
+                    config = bench.config(kind, side, {"training": {"batch": batch}})
+                    stepper = Stepper(bench.step(config), config, bench.device)
+                    taken[wanted, side, kind] = bench.seconds_each(stepper.plain, seconds=1.0)
+                    del stepper
+    for side, batch, kind in cases:
+        both = [taken.get((wanted, side, kind)) for wanted in (True, False)]
+        if None not in both:
+            ms = {"ordered ms": 1e3 * both[0], "unordered ms": 1e3 * both[1]}  # type: ignore[operator]
+            found.row("--deterministic", network=kind, px=side, batch=batch, **ms)
 
 
 def eager_and_compiled(bench: Bench, found: Findings) -> None:

@@ -109,6 +109,19 @@ def test_gradient_is_the_transpose(size: tuple[int, int]) -> None:
     torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("size", [(17, 11), (1, 6), (33, 100)])
+def test_in_a_fixed_order_the_gradient_is_the_same(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = random_images(3, 2, *size)
+    inverse = torch.from_numpy(np.stack([turned(0.7, 1.4, 30, -9), np.eye(3), turned(-2.0, 0.6)]))
+    expected = linear_map(images, inverse, transposed=True)
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    monkeypatch.setattr("adavit.augment.resampling._spread", None)
+    found = linear_map(images, inverse, transposed=True)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
 def test_large_batches_are_worked_on_in_parts_with_the_same_result(monkeypatch) -> None:
     images = random_images(5, 2, 13, 9)
     inverse = torch.from_numpy(np.stack([turned(0.3 * i, 1.1) for i in range(5)]))

@@ -54,6 +54,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--device": ("cpu", []),
     "--cond": ("", []),
     "--compile": ("", []),
+    "--deterministic": ("", []),
     "--mirror": ("", []),
 }
 SAME_AS_WITHOUT = {"--extractor", "--device"}

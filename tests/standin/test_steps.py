@@ -6,7 +6,7 @@ from tests.standin.process import run_as_on_a_gpu
 
 pytestmark = pytest.mark.slow
 
-SUBJECTS = ("augmentation", "networks", "objectives", "precision", "streams")
+SUBJECTS = ("augmentation", "determinism", "networks", "objectives", "precision", "streams")
 
 
 def test_the_stand_in_itself_and_waits(pytestconfig: pytest.Config) -> None:

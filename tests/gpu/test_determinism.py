@@ -1,0 +1,95 @@
+"""`--deterministic`: training steps end with the same bits each time, and dispatch nothing that cannot."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from adavit.augment import resampling
+from adavit.runtime.determinism import in_fixed_order
+from tests.gpu.steps import RESNET, Layer, trained
+from tests.gpu.test_networks import CRITICS, convolutional  # noqa: F401
+
+pytestmark = pytest.mark.gpu
+
+UNORDERED = {
+    *("grid_sampler_2d_backward", "upsample_bilinear2d_backward", "upsample_bicubic2d_backward"),
+    *("_upsample_bilinear2d_aa_backward", "_upsample_bicubic2d_aa_backward"),
+    *("reflection_pad1d_backward", "reflection_pad2d_backward", "replication_pad2d_backward"),
+    *("_adaptive_avg_pool2d_backward", "adaptive_max_pool2d_backward", "max_unpool2d"),
+    *("nll_loss2d_forward", "put_", "histc", "bincount", "median"),
+}
+"""What adds in no fixed order on CUDA whatever is asked of torch: the documentation of
+`torch.use_deterministic_algorithms`, of what images and their networks use."""
+
+STEPS: dict[str, Layer] = {
+    "vit, all groups": {"augment": {"preset": "bgcfnc"}},
+    "resnet, diffaug": {"discriminator": RESNET, "augment": {"preset": "diffaug", "p": 1.0}},
+    "consistency": {"training": {"bcr_real": 1, "bcr_generated": 1, "masked_patch_weight": 0.3}},
+    "features": CRITICS["beside"][0],
+}
+
+
+class Dispatched(TorchDispatchMode):
+    """Notes the names of operations, those within the operator of the warp too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Runs an operation."""
+        packet = func.overloadpacket.__name__
+        if packet == "resample":
+            with self:
+                return resampling._resample_active(*args)
+        self.names.add(packet)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def ordered() -> Iterator[None]:
+    """Within a run that was asked for it."""
+    with in_fixed_order(True):
+        yield
+
+
+@pytest.fixture(params=STEPS.values(), ids=STEPS)
+def layer(request: pytest.FixtureRequest, convolutional: str) -> Layer:  # noqa: F811
+    given: Layer = request.param
+    if "features" not in given:
+        return given
+    return {**given, "features": {**given["features"], "network": convolutional, "side": 64}}
+
+
+@pytest.mark.usefixtures("ordered")
+def test_the_same_steps_end_with_the_same_bits(device: torch.device, layer: Layer) -> None:
+    traces = [trained(device, layer, steps=2) for _ in range(2)]
+    torch.testing.assert_close(traces[0].weights, traces[1].weights, rtol=0, atol=0)
+
+
+@pytest.mark.usefixtures("ordered")
+def test_nothing_is_dispatched_that_has_no_order(device: torch.device, layer: Layer) -> None:
+    with Dispatched() as dispatched:
+        trained(device, layer, steps=1)
+    assert {"index_add_", "convolution_backward"} <= dispatched.names or "diffaug" in str(layer)
+    if (
+        device.type != "cpu"
+    ):  # where torch enlarges images otherwise (`torch.nn.functional.interpolate`)
+        assert not dispatched.names & UNORDERED
+    else:
+        assert dispatched.names & UNORDERED <= {"upsample_bilinear2d_backward"}
+
+
+def test_it_would_be_noticed(device: torch.device) -> None:
+    with Dispatched() as dispatched:
+        trained(device, STEPS["vit, all groups"], steps=1)
+    assert "grid_sampler_2d_backward" in dispatched.names
