@@ -84,6 +84,9 @@ class _Module(ModuleType):
     def init(self) -> None:
         """Is ready once it is registered."""
 
+    def is_initialized(self) -> bool:
+        return True
+
     def is_available(self) -> bool:
         return True
 
