@@ -138,7 +138,7 @@ def test_the_memory_that_is_foreseen(device: torch.device, kind: str, side: int)
     with FakeTensorMode():
         step = built(load)
         call(step, load.config, device)  # moments are made here
-        tensors = [*step.generator.parameters(), *step.judges.parameters()]
+        tensors: list[Tensor] = [*step.generator.parameters(), *step.judges.parameters()]
         tensors += step.average.module.parameters()
         tensors += [
             moment
