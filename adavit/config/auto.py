@@ -146,7 +146,23 @@ def _starts_from_published(config: dict[str, Any]) -> bool:
 
 
 def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
-    return {"side": features_side(config["features"]["network"], facts.resolution)}
+    alone = config["discriminator"]["kind"] == "projected"
+    return chosen_features(config["features"]["network"], facts.resolution, alone=alone)
+
+
+def chosen_features(network: str | None, resolution: int, *, alone: bool) -> dict[str, Any]:
+    """What is chosen in the section `features`.
+
+    Args:
+        network: As in `features.network`.
+        resolution: Of the images.
+        alone: Whether no other discriminator sees the images.
+    """
+    return {
+        "side": features_side(network, resolution),
+        "normalization": "batch" if alone else "none",
+        "minibatch_std_group": 0 if alone else 4,
+    }
 
 
 def features_side(network: str | None, resolution: int) -> int:

@@ -30,11 +30,12 @@ class FeaturesConfig(ConfigModel):
     frozen, within each map, or across them too (Projected GAN, arXiv:2111.01007)."""
     width: int = Field(64, ge=1, le=LARGEST_WIDTH)
     """Channels within the heads."""
-    normalization: Literal["none", "batch"] = Field("none")
-    """Within the heads on maps. batch: each pass by its own mean and variance, as published; a microbatch is one."""
-    minibatch_std_group: int = Field(4, ge=0, le=MOST)
+    normalization: Literal["none", "batch"] = auto()
+    """Within the heads on maps. batch: each pass by its own mean and variance; a microbatch is one. auto: batch, as
+    published, for the discriminator projected, which draws one motif without; none beside another one."""
+    minibatch_std_group: int = auto(ge=0, le=MOST)
     """Images over which heads on maps take the standard deviation, which tells when all are alike; 0 leaves it out.
-    What was tried: benchmarks/results/feature_critic.md."""
+    What was tried: benchmarks/results/feature_critic.md. auto: 4, and 0 for projected."""
     weight: float = Field(0.1, ge=0, le=MOST)
     """Factor on its part of the generator's loss, the mean over its heads."""
     vanishes_at: float | None = Field(None, gt=0, le=1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adavit.config.auto import features_side
+from adavit.config.auto import chosen_features
 from adavit.config.features import FeaturesConfig
 from adavit.config.layers import preset_names, read_preset
 from adavit.config.run import ResolvedConfig
@@ -86,7 +86,7 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     features, end = config.features, config.training.total_kimg
     if features.network is not None:
         return _too_late(features.start_kimg, end)
-    usual = FeaturesConfig(side=features_side(None, config.data.resolution))
+    usual = FeaturesConfig(**chosen_features(None, config.data.resolution, alone=False))
     differing = [
         name
         for name in type(features).model_fields

@@ -1,4 +1,4 @@
-"""On CUDA, as on a CPU: the same bits from the same numbers. Its fastest kernels add in the order in which threads come."""
+"""On CUDA, as on a CPU: the same bits from the same numbers. The fastest kernels add as their threads come."""
 
 import contextlib
 import os

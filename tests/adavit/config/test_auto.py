@@ -65,6 +65,7 @@ CHANNEL_BASE = (
     "16384, from 512 px on 32768; on a CPU 16 * resolution.",
     [Case(16384), Case(32768, resolution=512), cpu(1024), cpu(512, resolution=32)],
 )
+PROJECTED = {**seeing("torchvision:squeezenet1_0"), "discriminator": {"kind": "projected"}}
 CADENCE = (
     "as metrics.every_kimg.",
     [Case(200.0), cpu(20.0), Case(7.0, settings={"metrics": {"every_kimg": 7}})],
@@ -292,6 +293,15 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
             *(Case(70, settings=seeing(DINO)), Case(224, resolution=256, settings=seeing(DINO))),
             Case(140, resolution=128, settings=seeing(DINO)),
         ],
+    ),
+    "features.normalization": (
+        "batch, as published, for the discriminator projected, which draws one motif without; none beside another"
+        " one.",
+        [Case("none"), Case("batch", settings=PROJECTED), Case("none", settings=seeing(DINO))],
+    ),
+    "features.minibatch_std_group": (
+        "4, and 0 for projected.",
+        [Case(4), Case(0, settings=PROJECTED)],
     ),
     "metrics.fakes": ("5000, on a CPU 2000.", [Case(5000), cpu(2000)]),
     "metrics.every_kimg": ("200, on a CPU 20.", [Case(200.0), cpu(20.0)]),

@@ -69,7 +69,13 @@ def test_settings_of_a_critic_that_is_not_there_are_named() -> None:
 def test_what_a_preset_says_of_a_critic_counts_where_there_is_one() -> None:
     preset = read_preset("few-images")
     assert resolved(preset, {"features": {"network": "torchvision:resnet18"}}).features == (
-        FeaturesConfig(network="torchvision:resnet18", side=64, vanishes_at=0.5)
+        FeaturesConfig(
+            network="torchvision:resnet18",
+            side=64,
+            normalization="none",
+            minibatch_std_group=4,
+            vanishes_at=0.5,
+        )
     )
     assert absurd_settings(resolved(preset)) == []
     (sentence,) = absurd_settings(resolved(preset, {"features": {"vanishes_at": 0.4}}))
