@@ -28,6 +28,14 @@ class World(Protocol):
         """Tensors of one shape and type, one of each process, in the order of ranks; the same on all of them."""
         ...
 
+    def exchange(self, value: Tensor) -> Tensor:
+        """Sends row r of a tensor [N, ...] to process r.
+
+        Returns:
+            [N, ...], whose row r is what process r has sent here.
+        """
+        ...
+
     def add(self, value: Tensor) -> Tensor:
         """The sum over processes, in whatever order is fastest: the last bits depend on their number."""
         ...
@@ -50,6 +58,10 @@ class Alone:
     def gather(self, value: Tensor) -> list[Tensor]:
         """See `World`."""
         return [value]
+
+    def exchange(self, value: Tensor) -> Tensor:
+        """See `World`."""
+        return value
 
     def add(self, value: Tensor) -> Tensor:
         """See `World`."""
@@ -82,6 +94,13 @@ class Together:
         dist.all_gather(everyone, flat)
         return [each.view(value.dtype).reshape(value.shape) for each in everyone]
 
+    def exchange(self, value: Tensor) -> Tensor:
+        """See `World`."""
+        value = value.detach().contiguous()
+        received = torch.empty_like(value)
+        dist.all_to_all_single(received, value)
+        return received
+
     def add(self, value: Tensor) -> Tensor:
         """See `World`."""
         total = value.detach().clone()
@@ -109,3 +128,28 @@ def in_order(world: World, values: Sequence[Tensor]) -> list[Tensor]:
     """The equally many tensors of every process as one list, rank 0's first: slices of a batch in their order."""
     gathered = [world.gather(value) for value in values]
     return [each[rank] for rank in range(world.size) for each in gathered]
+
+
+def joined(world: World, tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors [n, ...] of every process as one each [N n, ...], rank 0's rows first, all told in one message.
+
+    Args:
+        world: The processes.
+        tensors: Of any types; each has the same type and shape on all processes.
+    """
+    if world.size == 1:
+        return list(tensors)
+    # As bytes, which have one type.
+    rows = [
+        tensor.detach().reshape(len(tensor), -1).contiguous().view(torch.uint8)
+        for tensor in tensors
+    ]
+    told = torch.cat(world.gather(torch.cat(rows, dim=1)))
+    parts = told.split([row.shape[1] for row in rows], dim=1)
+    return [
+        # A copy begins where its type may begin.
+        part.clone(memory_format=torch.contiguous_format)
+        .view(tensor.dtype)
+        .reshape(-1, *tensor.shape[1:])
+        for part, tensor in zip(parts, tensors, strict=True)
+    ]

@@ -23,6 +23,7 @@ from adavit.runtime.console import Console, console_here
 from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.world import Alone
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.pretrained_trunk import absolute_trunk
@@ -126,7 +127,7 @@ def _train(config: RunConfig, console: Console) -> Path:
         offered = offer() if config.features.network is None else None
         for note in (f"{summary}\n{where}", *notes, *([offered] if offered else [])):
             console.note(note)
-        return _run(Trainer(workload, step, directory, console))
+        return _run(Trainer(workload, step, directory, console, Alone()))
 
 
 @takes_paths("path")
@@ -198,14 +199,15 @@ def _go_on(
             " device or a machine with more memory (--device)."
         ) from None
     if newest is not None:
-        trainer = Trainer(workload, build_step(workload, start), directory, console)
+        step = build_step(workload, start)
+        trainer = Trainer(workload, step, directory, console, Alone())
         trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         step, notes = first_step(workload, start)
         for note in notes:
             console.note(note)
-        trainer = Trainer(workload, step, directory, console)
+        trainer = Trainer(workload, step, directory, console, Alone())
         trainer.begin_again()
     del start  # as in `_train`
     write_text(directory.config, config_text(workload.config))

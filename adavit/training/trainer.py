@@ -23,6 +23,7 @@ from adavit.runtime.console import Console, Status
 from adavit.runtime.flags import LateFlags
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
+from adavit.runtime.world import World
 from adavit.training.endings import best_words, collapse_warning, diverged, figure_words, stopped
 from adavit.training.film import draw_film
 from adavit.training.passes.streams import StepStreams
@@ -58,6 +59,7 @@ class Trainer:
         step: Networks, optimisers and augmentation, as `build_step` makes them.
         directory: Where the run leaves its files.
         console: Told how it goes.
+        world: The processes that train it together; the step's own.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class Trainer:
         step: AdversarialStep,
         directory: RunDirectory,
         console: Console,
+        world: World,
     ) -> None:
         self.workload = workload
         self.config = workload.config
         self.directory = directory
         self.console = console
+        self.world = world
         self.step = step
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
@@ -164,7 +168,8 @@ class Trainer:
         batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         device = self.workload.device
         self.step.set_p(self.probability.p)
-        real, labels = self.train_batches.batch(images, batch)
+        own = self.step.slices(batch).images
+        real, labels = self.train_batches.batch(images + own.start, len(own))
         streams = StepStreams.at(seed, images, device)
         result = self.step(real, labels, images=images, streams=streams)
         heldout = self._heldout_logits()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adavit.models.names import SIDES, Side
-from adavit.models.resnet.chain import Chain, ChainPass
+from adavit.models.resnet.chain import Chain, ChainPass, Moments
 from adavit.runs.checkpoint import entry
 from adavit.training.objectives.regularizer import Microbatch, Regularizer
 from adavit.training.passes.step_result import StepResult
@@ -52,36 +52,31 @@ class ChainControl(Regularizer):
         self.speed_kimg = speed_kimg
         self.images = torch.zeros((), dtype=torch.int64)
         self.sign = torch.zeros(())
-        self._squares: dict[Side, list[list[Tensor]]] = {}
 
     @property
     def reports(self) -> tuple[str, ...]:
         """The penalty, and p."""
         return (self.name, "chain_p")
 
-    def begin(self) -> None:
-        """See `Regularizer`."""
-        self._squares = {side: [] for side in SIDES}
-
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
         """See `Regularizer`."""
         means = []
         for side in SIDES:
-            made = batch.at(side).view.drawn["chain_pass"]
-            assert isinstance(made, ChainPass)
-            means += [moments.means for moments in made.moments]
-            self._squares[side].append([moments.squares for moments in made.moments])
+            means += [moments.means for moments in _moments(batch, side)]
         p = self.chain.p.clone()
         return {self.name: (p + self.p0) * torch.cat(means).square().sum(), "chain_p": p}
+
+    def observe(self, batch: Microbatch) -> list[Tensor]:
+        """Mean squares of each convolution [C], for real images and then for generated ones."""
+        return [moments.squares for side in SIDES for moments in _moments(batch, side)]
 
     @torch.no_grad()
     def update(self, result: StepResult) -> None:
         """See `Regularizer`; a batch without training images (APA may leave none) leaves p as it is."""
         # Microbatches are of one size, so the mean of their means is that of the batch.
-        whole = {
-            side: [torch.stack(parts).mean(dim=0) for parts in zip(*squares, strict=True)]
-            for side, squares in self._squares.items()
-        }
+        squares = [parts.mean(dim=0) for parts in result.observed[self.name]]
+        layers = len(squares) // len(SIDES)
+        whole = {side: squares[i * layers : (i + 1) * layers] for i, side in enumerate(SIDES)}
         self.chain.remember(whole, result.finite)
         seen, train, counts = (
             len(result.generated_logits),
@@ -105,3 +100,9 @@ class ChainControl(Regularizer):
         """See `Regularizer`."""
         self.images = torch.tensor(entry(state, "images", int))
         self.sign = entry(state, "sign", Tensor).clone()
+
+
+def _moments(batch: Microbatch, side: Side) -> list[Moments]:
+    made = batch.at(side).view.drawn["chain_pass"]
+    assert isinstance(made, ChainPass)
+    return made.moments

@@ -112,8 +112,9 @@ class Regularizer:
         """Its value 0-d by its name, and other means for the statistics by theirs."""
         raise NotImplementedError
 
-    def begin(self) -> None:
-        """Forgets what a step before has left that was not made."""
+    def observe(self, batch: Microbatch) -> list[Tensor]:
+        """What of a microbatch `update` needs beside means, without graphs: the same of each, of any shapes."""
+        return []
 
     def update(self, result: StepResult) -> None:
         """Takes note of a step, on the device; whatever it keeps stays as it is where the step was not made.

@@ -1,6 +1,6 @@
 """What a step of training measured, as tensors on the device that nothing has waited for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import torch
@@ -31,6 +31,8 @@ class StepResult:
             were due, such as r1.
         is_training: Which of `train_logits` are of training images, bool [B], where pseudo images may have
             taken their place; None: all.
+        observed: What regularizers that were due have observed, by their names: [S, ...], one row of each of S
+            microbatches.
     """
 
     finite: Tensor
@@ -38,6 +40,7 @@ class StepResult:
     generated_logits: Tensor
     losses: dict[str, Tensor]
     is_training: Tensor | None = None
+    observed: dict[str, list[Tensor]] = field(default_factory=dict)
 
     @property
     def verdicts(self) -> Verdicts:

@@ -1,9 +1,9 @@
-"""The random generators of one training step, each keyed by its purpose and the images seen."""
+"""The random generators of a slice of a training step, each keyed by its purpose, the images seen and the slice."""
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import NoReturn, Self
 
 import torch
 
@@ -17,7 +17,7 @@ def replay(stream: torch.Generator, state: torch.Tensor) -> torch.Generator:
     return again
 
 
-def _unknown(purpose: str) -> torch.Generator:
+def _unknown(purpose: object) -> NoReturn:
     raise LookupError(
         f"these streams have none for {purpose!r}, expected those of StepStreams.at. Make them"
         " with it."
@@ -26,26 +26,43 @@ def _unknown(purpose: str) -> torch.Generator:
 
 @dataclass(frozen=True)
 class StepStreams:
-    """The random generators of one step: what one part draws never shifts what another part draws.
+    """The random generators of a slice of a step: what one part draws never shifts what another part draws.
 
     Attributes:
         latents: For z and the noise of each pixel.
         augmentation: For the augmentation of the step's images.
         of: By purpose, for whatever else draws; the same purpose twice continues its stream.
+        of_slice: The streams of a slice of the same step from their start, by its number.
     """
 
     latents: torch.Generator
     augmentation: torch.Generator
     of: Callable[[str], torch.Generator] = _unknown
+    of_slice: Callable[[int], "StepStreams"] = _unknown
 
     @classmethod
-    def at(cls, seed: int, images: int, device: torch.device | str = "cpu") -> Self:
+    def at(
+        cls,
+        seed: int,
+        images: int,
+        device: torch.device | str = "cpu",
+        *,
+        slice_number: int = 0,
+    ) -> Self:
         """The streams of the step after `images` real images.
 
         Args:
             seed: The run's seed.
             images: Real images seen.
             device: Where the numbers are drawn.
+            slice_number: Of the slice that draws them, from 0.
         """
-        of = functools.cache(lambda purpose: generator_for(seed, purpose, images, device))
-        return cls(of("latents"), of("augmentation"), of)
+        of = functools.cache(
+            lambda purpose: generator_for(seed, purpose, images, device, slice_number=slice_number)
+        )
+        return cls(
+            of("latents"),
+            of("augmentation"),
+            of,
+            lambda other: cls.at(seed, images, device, slice_number=other),
+        )

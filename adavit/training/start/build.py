@@ -26,6 +26,7 @@ from adavit.training.start.transfer import read_source, transfer
 from adavit.training.start.workload import Workload, load_workload, with_evaluators
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.reduction import ALONE, Reduction
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,15 @@ class Start:
         return with_evaluators(self.noted_of(workload), console)
 
 
-def build_step(workload: Workload, start: Start | None = None) -> AdversarialStep:
+def build_step(
+    workload: Workload, start: Start | None = None, reduction: Reduction = ALONE
+) -> AdversarialStep:
     """Networks, optimisers and augmentation of a run, drawn from its seed.
 
     Args:
         workload: Of the run.
         start: With the frozen networks that it needs; None looks for them.
+        reduction: How gradients are summed, and over which processes.
     """
     start = start or frozen_networks(workload.config)
     config = workload.config
@@ -124,6 +128,7 @@ def build_step(workload: Workload, start: Start | None = None) -> AdversarialSte
         features=None
         if critic is None or alone
         else build_objective(config, critic, workload.device),
+        reduction=reduction,
         **build_extras(
             training,
             epoch_images=len(workload.split.train),
@@ -185,12 +190,15 @@ def frozen_networks(config: RunConfig | ResolvedConfig) -> Start:
     return Start(seen=tuple(dict.fromkeys(seen)), features=features, teacher=teacher)
 
 
-def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[str]]:
+def first_step(
+    workload: Workload, start: Start, reduction: Reduction = ALONE
+) -> tuple[AdversarialStep, list[str]]:
     """The networks of a run at image 0.
 
     Args:
         workload: Of the run.
         start: From `read_start`.
+        reduction: As in `build_step`.
 
     Returns:
         The step, and what was taken over into it.
@@ -198,5 +206,5 @@ def first_step(workload: Workload, start: Start) -> tuple[AdversarialStep, list[
     Raises:
         UserError: If the networks cannot be made as asked for, or what to start from does not fit.
     """
-    step = build_step(workload, start)
+    step = build_step(workload, start, reduction)
     return step, [] if start.fill is None else start.fill(step, workload.config)

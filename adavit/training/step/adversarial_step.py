@@ -8,8 +8,6 @@ What else the losses consist of is a list of regularizers (`adavit.training.obje
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -31,38 +29,9 @@ from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
-
-
-@dataclass(frozen=True)
-class MicrobatchSums:
-    """What one microbatch adds to a step; gradients add up by themselves.
-
-    Attributes:
-        train_logits: D at images shown as real [b].
-        generated_logits: D at generated images [b].
-        losses: Means by name, 0-d, each times the microbatch's part of the batch.
-        styles: w of the generated images [b, W].
-        is_training: As in `StepResult` [b], or None.
-    """
-
-    train_logits: Tensor
-    generated_logits: Tensor
-    losses: dict[str, Tensor]
-    styles: Tensor
-    is_training: Tensor | None
-
-    @classmethod
-    def total(cls, parts: Sequence[Self]) -> Self:
-        """That of the whole batch, in the order of its microbatches."""
-        names = parts[0].losses
-        masks = [part.is_training for part in parts if part.is_training is not None]
-        return cls(
-            torch.cat([part.train_logits for part in parts]),
-            torch.cat([part.generated_logits for part in parts]),
-            {name: torch.stack([part.losses[name] for part in parts]).sum() for name in names},
-            torch.cat([part.styles for part in parts]),
-            torch.cat(masks) if masks else None,
-        )
+from adavit.training.step.microbatch_sums import MicrobatchSums
+from adavit.training.step.reduction import ALONE, Reduction
+from adavit.training.step.slices import Slices
 
 
 class AdversarialStep:
@@ -88,6 +57,7 @@ class AdversarialStep:
         pseudo: Shows generated images as real ones, or None.
         features: What a critic on frozen features adds to both losses, or None; its heads are trained with
             the discriminator.
+        reduction: How gradients are summed over microbatches, and over the processes that share them.
     """
 
     def __init__(
@@ -110,6 +80,7 @@ class AdversarialStep:
         top_k: TopK | None = None,
         pseudo: PseudoAugmentation | None = None,
         features: FeatureObjective | None = None,
+        reduction: Reduction = ALONE,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator
@@ -133,6 +104,7 @@ class AdversarialStep:
         self.top_k = top_k
         self.pseudo = pseudo
         self.features = features
+        self.reduction = reduction
 
     def __call__(
         self, real: Tensor, labels: Tensor | None, *, images: int, streams: StepStreams
@@ -140,56 +112,57 @@ class AdversarialStep:
         """Trains on one batch.
 
         Args:
-            real: Images [B, C, H, W] in [-1, 1].
+            real: Images [B, C, H, W] in [-1, 1]; of several processes each gives those of `slices`.
             labels: Class of each image [B], given to the generated images too, or None.
             images: Real images seen before this step.
-            streams: Random generators of this step.
+            streams: Random generators of this step, those of its first slice; others follow from them.
 
         Returns:
-            The measurements; weights, moments and regularizers are untouched if `finite` is False.
+            The measurements of the whole batch; weights, moments and regularizers are untouched if `finite` is False.
         """
-        batch = len(real)
+        slices = self.slices(len(real) * self.reduction.world.size)
+        batch = slices.size * slices.count
         criticise = None
         if self.features is not None:
             criticise = self.features.in_step(images, batch, self.p)
-        latents = torch.randn(
-            batch, self.generator.latent_dim, generator=streams.latents, device=real.device
-        )
         self.generator_optimizer.zero_grad()
         self.discriminator_optimizer.zero_grad()
-        size = self.microbatch or batch
+        trained = [*_trainable(self.generator), *_trainable(self.judges)]
+        gradients = self.reduction.begin(slices, trained)
         due = self.due(images // batch)
-        for regularizer in self.regularizers:
-            regularizer.begin()
         parts = []
-        for start in range(0, batch, size):
-            part = slice(start, start + size)
+        for index, number in enumerate(slices.own):
+            part = slice(index * slices.size, (index + 1) * slices.size)
             part_labels = None if labels is None else labels[part]
-            weight = len(real[part]) / batch
+            own = streams if number == 0 else streams.of_slice(number)
             parts.append(
                 self._accumulate(
-                    real[part],
-                    part_labels,
-                    latents[part],
-                    weight,
-                    images,
-                    due,
-                    criticise,
-                    streams,
+                    real[part], part_labels, 1 / slices.count, images, due, criticise, own
                 )
             )
-        sums = MicrobatchSums.total(parts)
+            gradients.add()
+        gradients.finish()
+        sums = MicrobatchSums.total(parts, self.reduction.world)
         result = StepResult(
             self._is_finite(sums.losses),
             sums.train_logits,
             sums.generated_logits,
             sums.losses,
             sums.is_training,
+            sums.observed,
         )
         self._apply(sums.styles, result.finite, images=images + batch, batch=batch)
         for regularizer in self.regularizers:
             regularizer.update(result)
         return result
+
+    def slices(self, batch: int) -> Slices:
+        """The microbatches of a batch of all processes, and those of this one.
+
+        Raises:
+            UserError: If the processes cannot share them evenly.
+        """
+        return Slices.of(batch, self.microbatch, self.reduction.world)
 
     def set_p(self, p: float) -> None:
         """Sets the augmentation's p, on the device and for what the host decides by it (`FeatureObjective`)."""
@@ -210,7 +183,6 @@ class AdversarialStep:
         self,
         real: Tensor,
         labels: Tensor | None,
-        latents: Tensor,
         weight: float,
         images: int,
         due: list[Regularizer],
@@ -219,6 +191,9 @@ class AdversarialStep:
     ) -> MicrobatchSums:
         """Adds the gradients of one microbatch, which is `weight` of the batch."""
         twice = {regularizer.differentiates for regularizer in due}
+        latents = torch.randn(
+            len(real), self.generator.latent_dim, generator=streams.latents, device=real.device
+        )
         is_real = None
         if self.pseudo is not None:
             # A context of its own: weights that it casts without gradients are kept to its end.
@@ -271,6 +246,7 @@ class AdversarialStep:
             scaled,
             drawn.styles.detach(),
             is_real,
+            {part.name: part.observe(microbatch) for part in due},
         )
 
     def _discriminate(
