@@ -120,3 +120,41 @@ def squared_gradient_norm(logits_of: Callable[[Tensor], Tensor], images: Tensor)
     images = images.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(logits_of(images).sum(), images)
     return gradient.square().sum(dim=(1, 2, 3))
+
+
+def assert_mean_of_slices(
+    step: AdversarialStep,
+    result: StepResult,
+    make: Callable[[], AdversarialStep],
+    real: Tensor,
+    labels: Tensor | None,
+) -> None:
+    """A step at image 0 over several slices is the mean of steps over each of them by itself.
+
+    Args:
+        step: After it was made at `StepStreams.at(0, 0)`.
+        result: Of it.
+        make: A new one like it, without microbatches.
+        real: What it was given.
+        labels: Likewise.
+    """
+    parts = real.split(step.microbatch or len(real))
+    classes = [None] * len(parts) if labels is None else labels.split(len(parts[0]))
+    alone, results = [make() for _ in parts], []
+    for number, (each, part, of_part) in enumerate(zip(alone, parts, classes, strict=True)):
+        own = StepStreams.at(0, 0, slice_number=number)
+        results.append(each(part, of_part, images=0, streams=own))
+    assert len(parts) > 1
+    for network in ("generator", "judges"):
+        for name, weight in getattr(step, network).named_parameters():
+            gradients = [getattr(each, network).get_parameter(name).grad for each in alone]
+            if weight.grad is None:
+                assert gradients == [None] * len(parts)
+                continue
+            expected = torch.stack(gradients).mean(dim=0)
+            torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-6, msg=name)
+    for name in ("train_logits", "generated_logits"):
+        assert torch.equal(getattr(result, name), torch.cat([getattr(x, name) for x in results]))
+    for name, value in result.losses.items():
+        expected = torch.stack([each.losses[name] for each in results]).mean()
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)

@@ -1,6 +1,7 @@
 """CHAIN in training: the control of its p, the pull to mean 0, and the averages, over whole steps."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models import ResNetDiscriminator
-from adavit.models.names import SIDES
 from adavit.models.resnet.chain import Chain, ChainConv2d
 from adavit.runs.checkpoint import restore
 from adavit.training.objectives.chain import ChainControl
@@ -21,8 +21,14 @@ from tests.adavit.training.small_step import COUNT, make_step, reals, run
 from tests.networks import make_resnet
 
 
-def result(train: Tensor, generated: Tensor, is_training: Tensor | None = None) -> StepResult:
-    return StepResult(torch.tensor(True), train, generated, {}, is_training)
+def result(
+    train: Tensor,
+    generated: Tensor,
+    is_training: Tensor | None = None,
+    squares: Sequence[Tensor] = (),
+) -> StepResult:
+    seen = {"chain": list(squares)}
+    return StepResult(torch.tensor(True), train, generated, {}, is_training, seen)
 
 
 def control(chain: Chain, weight: float = 20, **changes: float) -> ChainControl:
@@ -71,7 +77,6 @@ def test_p_follows_the_moving_average_of_the_signs() -> None:
         expected.append(p)
     found = []
     for mean in means:
-        rule.begin()
         rule.update(result(signs(mean), torch.zeros(20)))
         found.append(chain.p.item())
     assert found == pytest.approx(expected, abs=1e-6)
@@ -84,7 +89,6 @@ def test_p_goes_from_end_to_end_in_its_time_and_stays_there(share: float, end: f
     rule = control(chain)
     path = []
     for _ in range(70):  # 1 kimg is 50 steps of 20 images
-        rule.begin()
         rule.update(result(signs(share), torch.zeros(20)))
         path.append(chain.p.item())
     # The average of all 1 passes one half after 7 steps (1 - .9^7 = .52); 0 is below it at once.
@@ -96,7 +100,6 @@ def test_p_goes_from_end_to_end_in_its_time_and_stays_there(share: float, end: f
 def test_a_batch_without_training_images_moves_nothing_but_the_count() -> None:
     chain = Chain(nn.Identity())
     rule = control(chain)
-    rule.begin()
     rule.update(result(torch.ones(20), torch.zeros(20), torch.zeros(20, dtype=torch.bool)))
     assert (rule.images, rule.sign.item(), chain.p.item()) == (20, 0.0, 0.0)
 
@@ -231,10 +234,8 @@ def test_a_restored_control_goes_on_as_if_it_had_never_stopped() -> None:
     saved = {"chain": first.regularizers[0], "discriminator": first.discriminator}
     restore(parts, {name: copy.deepcopy(part.state_dict()) for name, part in saved.items()})
     for rule in (first.regularizers[0], second.regularizers[0]):
-        rule.begin()
-        squares = [torch.ones(8)] * 5
-        rule._squares = {side: [squares] for side in SIDES}
-        rule.update(result(torch.ones(6), torch.zeros(6)))
+        squares = [torch.ones(1, 8)] * 10  # of five convolutions for each side
+        rule.update(result(torch.ones(6), torch.zeros(6), squares=squares))
     assert first.regularizers[0].state_dict()["images"] == 12
     assert second.regularizers[0].state_dict()["images"] == 12
     assert torch.equal(first.regularizers[0].sign, second.regularizers[0].sign)

@@ -10,12 +10,12 @@ from adavit.runtime.randomness import generator_for
 from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
-from tests.adavit.training.small_step import SETTINGS
+from tests.adavit.training.small_step import SETTINGS, assert_mean_of_slices
 from tests.networks import make_generator, make_resnet, make_vit
 
 
-def streams(slice_number: int = 0) -> StepStreams:
-    return StepStreams.at(0, 0, slice_number=slice_number)
+def streams() -> StepStreams:
+    return StepStreams.at(0, 0)
 
 
 def make_step(
@@ -81,22 +81,7 @@ def test_microbatches_accumulate_to_the_mean_gradients_of_steps_of_their_own(
 ) -> None:
     step = make_step(microbatch=microbatch)
     result = step(batch(), None, images=0, streams=streams())
-    count = 8 // microbatch
-    alone = [make_step() for _ in range(count)]
-    results = [
-        each(batch()[microbatch * k :][:microbatch], None, images=0, streams=streams(k))
-        for k, each in enumerate(alone)
-    ]
-    for network in ("generator", "discriminator"):
-        found = gradients(getattr(step, network))
-        parts = [gradients(getattr(each, network)) for each in alone]
-        for name in found:
-            expected = torch.stack([part[name] for part in parts]).mean(dim=0)
-            torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-7, msg=name)
-    assert torch.equal(result.train_logits, torch.cat([each.train_logits for each in results]))
-    for name, value in result.losses.items():
-        expected = torch.stack([each.losses[name] for each in results]).mean()
-        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-7)
+    assert_mean_of_slices(step, result, make_step, batch(), None)
 
 
 def test_the_penalty_is_taken_at_its_interval_only() -> None:
