@@ -5,11 +5,11 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from adavit.features.architectures import LOGIT_KERNEL
 from adavit.models.epilogue import minibatch_std
 from adavit.models.last_layer import LastLayer, Projection
+from adavit.models.vit.constraints import SpectralNorm, constrain
 
 LEAK = 0.2
 TOKEN_WIDTH = 256
@@ -142,5 +142,6 @@ def _convolution(
         layer.weight.normal_(0.0, _INITIAL_STD)
         assert layer.bias is not None
         layer.bias.zero_()
-    normed: nn.Module = spectral_norm(layer)
-    return normed
+    # Of the weight alone: steps of a power iteration in each pass would depend on how many passes there were.
+    constrain(layer, SpectralNorm)
+    return layer

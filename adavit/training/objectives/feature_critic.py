@@ -10,6 +10,7 @@ from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from adavit.augment import Pipe
 from adavit.features.critic import FeatureCritic
@@ -118,8 +119,9 @@ class FeatureObjective:
                 shown = self.critic.maps(real)
             with torch.set_grad_enabled(weight > 0):
                 drawn = self.critic.maps(generated)
-            judged_real = self.critic.judge(shown, batch.labels)
-            judged_fake = self.critic.judge(drawn, batch.labels)
+            with parametrize.cached():  # one spectral norm of each weight for both
+                judged_real = self.critic.judge(shown, batch.labels)
+                judged_fake = self.critic.judge(drawn, batch.labels)
         pairs = list(zip(judged_real, judged_fake, strict=True))
         fooling = [self.loss.generator(fake.logits, true.logits).mean() for true, fake in pairs]
         telling = [

@@ -25,8 +25,7 @@ def make_projected(image_channels: int = 3, num_classes: int = 0) -> ProjectedDi
         num_classes=num_classes,
     )
     critic.calibrate([reals()])
-    # Without spectral norm's steps, which differ from pass to pass.
-    return ProjectedDiscriminator(critic, image_channels=image_channels).eval()
+    return ProjectedDiscriminator(critic, image_channels=image_channels)
 
 
 def test_it_gives_the_logits_of_all_places_of_all_heads() -> None:
