@@ -1,0 +1,145 @@
+"""One run over several processes: the bits of one process, whatever takes part in a step."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchvision.models import mobilenet_v3_small
+
+from adavit.config.run import RunConfig
+from adavit.runs.checkpoint import state_of
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.console import SilentConsole
+from adavit.runtime.world import Alone, World
+from adavit.training.start.build import build_step
+from adavit.training.start.workload import Workload, load_workload
+from adavit.training.step.reduction import Fast, InOrder, Reduction
+from adavit.training.trainer import Trainer
+from tests.adavit.training.test_extras_resume import EVERYTHING
+from tests.adavit.training.test_train import assert_same_bits
+from tests.processes import together
+
+Tiny = Callable[..., RunConfig]
+Layer = dict[str, dict[str, Any]]
+
+STEPS = 5
+"""One more than an interval of p's control has."""
+SLICES: Layer = {"training": {"batch": 8, "microbatch": 2, "r1_gamma": 0.1, "r1_interval": 2}}
+CONVOLUTIONS: dict[str, Any] = {
+    "kind": "resnet",
+    "channel_base": 64,
+    "channel_max": 8,
+    "minibatch_std_group": 2,
+}
+WITHOUT_PATCHES = {**EVERYTHING, "masked_patch_weight": 0}
+CASES: dict[str, Layer] = {
+    "resnet, everything, r_t": {
+        "discriminator": CONVOLUTIONS,
+        "training": {**WITHOUT_PATCHES, "lecam": 0.3},
+        "augment": {"heuristic": "rt", "target": -1.0},
+    },
+    "vit, everything, slices, r_v": {
+        "discriminator": {"minibatch_std_group": 2},
+        "training": {**EVERYTHING, "lecam": 0.3, "san": True, "loss": "hinge"},
+        "augment": {"heuristic": "rv", "target": 0.0, "preset": "bgcfnc"},
+    },
+    "vit, labels, relativistic, bfloat16": {
+        "discriminator": {"patch_drop": 0.5, "weight_constraint": "sn"},
+        "training": {
+            **EVERYTHING,
+            "loss": "relativistic",
+            "penalty": "approximate",
+            "precision": "bf16",
+        },
+        "data": {"cond": True},
+    },
+    "resnet, chain, labels, flips": {
+        "discriminator": {**CONVOLUTIONS, "normalization": "chain"},
+        "training": {**WITHOUT_PATCHES, "chain_start_kimg": 0, "chain_speed_kimg": 0.05},
+        "data": {"cond": True, "mirror": True},
+    },
+    "resnet, feature critic": {
+        "discriminator": CONVOLUTIONS,
+        "features": {"minibatch_std_group": 2, "p": 0.3, "interval": 2},
+    },
+    "vit, feature critic by batches, slices": {
+        "training": {"san": True},
+        "features": {"normalization": "batch", "mixing": "scales", "vanishes_at": 1.0},
+        "data": {"cond": True},
+    },
+    "projected": {
+        "discriminator": {"kind": "projected"},
+        "features": {"normalization": "batch", "minibatch_std_group": 2},
+        "training": {"r1_gamma": 0},
+    },
+    "resnet of r3gan": {
+        "discriminator": {**CONVOLUTIONS, "form": "r3gan", "minibatch_std_group": 0},
+        "training": {"loss": "relativistic", "r2_gamma": 0.1},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "mobile.pth"
+    torch.manual_seed(0)
+    torch.save(mobilenet_v3_small(weights=None).state_dict(), path)
+    return f"torchvision:mobilenet_v3_small:{path}"
+
+
+def workload_of(tiny: Tiny, network: str, *layers: Layer) -> Workload:
+    sees = any("features" in layer for layer in layers)
+    critic = [{"features": {"network": network, "side": 32}}] if sees else []
+    config = tiny({"metrics": {"names": []}}, SLICES, *critic, *layers)
+    return load_workload(config, SilentConsole())
+
+
+def trained(
+    workload: Workload, reduction: Reduction, folder: Path, *, poisoned: int | None = None
+) -> dict[str, Any]:
+    """All that a checkpoint holds after some steps, of which one has a pixel of this batch's image spoilt."""
+    world = reduction.world
+    torch.manual_seed(world.rank)  # whatever else draws
+    step = build_step(workload, reduction=reduction)
+    directory = RunDirectory.create(folder / f"{world.size}-{world.rank}", "run")
+    trainer = Trainer(workload, step, directory, SilentConsole(), world)
+    batches = trainer.train_batches.batch
+    batch = workload.config.training.batch
+
+    def spoilt(start: int, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        images, labels = batches(start, count)
+        if poisoned is not None and start <= 2 * batch + poisoned < start + count:
+            images[2 * batch + poisoned - start, 0, 1, 1] = math.nan
+        return images, labels
+
+    trainer.train_batches.batch = spoilt  # type: ignore[method-assign]
+    for _ in range(STEPS):
+        trainer._train_on_one_batch()
+    trainer._count_skipped()
+    state = state_of(trainer.stateful_parts())
+    del state["progress"]["seconds"], state["window"]["seconds"]
+    return state
+
+
+def on_ranks(
+    size: int, workload: Workload, folder: Path, kind: type[Reduction] = InOrder, **how: Any
+) -> list[dict[str, Any]]:
+    return together(size, lambda world: trained(workload, kind(world), folder, **how))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_two_and_four_ranks_have_the_same_bits(
+    name: str, tiny: Tiny, tmp_path: Path, network: str
+) -> None:
+    workload = workload_of(tiny, network, CASES[name])
+    (one,) = on_ranks(1, workload, tmp_path)
+    assert one["progress"]["skipped"] == 0
+    assert one["probability"]["p"] != workload.config.augment.initial_p
+    if "apa_p_max" in CASES[name].get("training", {}):
+        assert one["pseudo_augmentation"]["p"] > 0
+    for size in (2, 4):
+        for state in on_ranks(size, workload, tmp_path):
+            assert_same_bits(state, one)
