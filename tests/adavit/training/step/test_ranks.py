@@ -25,9 +25,13 @@ from tests.processes import together
 Tiny = Callable[..., RunConfig]
 Layer = dict[str, dict[str, Any]]
 
-STEPS = 5
-"""One more than an interval of p's control has."""
-SLICES: Layer = {"training": {"batch": 8, "microbatch": 2, "r1_gamma": 0.1, "r1_interval": 2}}
+STEPS, INTERVAL = 3, 2
+"""The last step follows an interval of p's control."""
+SLICES: Layer = {
+    "data": {"resolution": 8},
+    "training": {"batch": 8, "microbatch": 2, "r1_gamma": 0.1, "r1_interval": 2},
+}
+TOKENS: dict[str, Any] = {"patch": 2, "minibatch_std_group": 2}
 CONVOLUTIONS: dict[str, Any] = {
     "kind": "resnet",
     "channel_base": 64,
@@ -36,18 +40,25 @@ CONVOLUTIONS: dict[str, Any] = {
 }
 WITHOUT_PATCHES = {**EVERYTHING, "masked_patch_weight": 0}
 CASES: dict[str, Layer] = {
-    "resnet, everything, r_t": {
+    "resnet, everything, r_t, feature critic": {
         "discriminator": CONVOLUTIONS,
         "training": {**WITHOUT_PATCHES, "lecam": 0.3},
         "augment": {"heuristic": "rt", "target": -1.0},
+        "features": {"minibatch_std_group": 2, "p": 0.3, "interval": 2},
     },
-    "vit, everything, slices, r_v": {
-        "discriminator": {"minibatch_std_group": 2},
+    "vit, everything, slices, r_v, feature critic by batches": {
+        "discriminator": TOKENS,
         "training": {**EVERYTHING, "lecam": 0.3, "san": True, "loss": "hinge"},
         "augment": {"heuristic": "rv", "target": 0.0, "preset": "bgcfnc"},
+        "features": {
+            "minibatch_std_group": 2,
+            "normalization": "batch",
+            "mixing": "scales",
+            "vanishes_at": 1.0,
+        },
     },
     "vit, labels, relativistic, bfloat16": {
-        "discriminator": {"patch_drop": 0.5, "weight_constraint": "sn"},
+        "discriminator": {**TOKENS, "patch_drop": 0.5, "weight_constraint": "sn"},
         "training": {
             **EVERYTHING,
             "loss": "relativistic",
@@ -61,24 +72,15 @@ CASES: dict[str, Layer] = {
         "training": {**WITHOUT_PATCHES, "chain_start_kimg": 0, "chain_speed_kimg": 0.05},
         "data": {"cond": True, "mirror": True},
     },
-    "resnet, feature critic": {
-        "discriminator": CONVOLUTIONS,
-        "features": {"minibatch_std_group": 2, "p": 0.3, "interval": 2},
-    },
-    "vit, feature critic by batches, slices": {
-        "training": {"san": True},
-        "features": {"normalization": "batch", "mixing": "scales", "vanishes_at": 1.0},
-        "data": {"cond": True},
-    },
     "projected": {
         "discriminator": {"kind": "projected"},
         "features": {"normalization": "batch", "minibatch_std_group": 2},
         "training": {"r1_gamma": 0},
     },
-    "resnet of r3gan": {
-        "discriminator": {**CONVOLUTIONS, "form": "r3gan", "minibatch_std_group": 0},
-        "training": {"loss": "relativistic", "r2_gamma": 0.1},
-    },
+}
+FEW: Layer = {
+    "discriminator": CONVOLUTIONS,
+    "training": {"path_length": 2, "path_length_interval": 1, "lecam": 0.3},
 }
 
 
@@ -98,7 +100,12 @@ def workload_of(tiny: Tiny, network: str, *layers: Layer) -> Workload:
 
 
 def trained(
-    workload: Workload, reduction: Reduction, folder: Path, *, poisoned: int | None = None
+    workload: Workload,
+    reduction: Reduction,
+    folder: Path,
+    *,
+    steps: int = STEPS,
+    poisoned: int | None = None,
 ) -> dict[str, Any]:
     """All that a checkpoint holds after some steps, of which one has a pixel of this batch's image spoilt."""
     world = reduction.world
@@ -106,17 +113,20 @@ def trained(
     step = build_step(workload, reduction=reduction)
     directory = RunDirectory.create(folder / f"{world.size}-{world.rank}", "run")
     trainer = Trainer(workload, step, directory, SilentConsole(), world)
+    trainer.probability.interval_batches = INTERVAL
+    if step.pseudo is not None:
+        step.pseudo.probability.interval_batches = INTERVAL
     batches = trainer.train_batches.batch
     batch = workload.config.training.batch
 
     def spoilt(start: int, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         images, labels = batches(start, count)
-        if poisoned is not None and start <= 2 * batch + poisoned < start + count:
-            images[2 * batch + poisoned - start, 0, 1, 1] = math.nan
+        if poisoned is not None and start <= batch + poisoned < start + count:
+            images[batch + poisoned - start, 0, 1, 1] = math.nan
         return images, labels
 
     trainer.train_batches.batch = spoilt  # type: ignore[method-assign]
-    for _ in range(STEPS):
+    for _ in range(steps):
         trainer._train_on_one_batch()
     trainer._count_skipped()
     state = state_of(trainer.stateful_parts())
@@ -135,7 +145,7 @@ def test_one_two_and_four_ranks_have_the_same_bits(
     name: str, tiny: Tiny, tmp_path: Path, network: str
 ) -> None:
     workload = workload_of(tiny, network, CASES[name])
-    (one,) = on_ranks(1, workload, tmp_path)
+    one = trained(workload, InOrder(Alone()), tmp_path)
     assert one["progress"]["skipped"] == 0
     assert one["probability"]["p"] != workload.config.augment.initial_p
     if "apa_p_max" in CASES[name].get("training", {}):
@@ -143,3 +153,40 @@ def test_one_two_and_four_ranks_have_the_same_bits(
     for size in (2, 4):
         for state in on_ranks(size, workload, tmp_path):
             assert_same_bits(state, one)
+
+
+@pytest.mark.parametrize(("slices", "sizes"), [(3, [3]), (6, [2, 3])])
+def test_the_slices_need_not_be_a_power_of_two(
+    slices: int, sizes: list[int], tiny: Tiny, tmp_path: Path, network: str
+) -> None:
+    workload = workload_of(tiny, network, FEW, {"training": {"batch": 2 * slices}})
+    one = trained(workload, InOrder(Alone()), tmp_path)
+    for size in sizes:
+        for state in on_ranks(size, workload, tmp_path):
+            assert_same_bits(state, one)
+
+
+@pytest.mark.parametrize("kind", [InOrder, Fast])
+def test_a_slice_that_is_not_finite_skips_the_step_on_all_ranks(
+    kind: type[Reduction], tiny: Tiny, tmp_path: Path, network: str
+) -> None:
+    workload = workload_of(tiny, network, FEW)
+    one = trained(workload, kind(Alone()), tmp_path, poisoned=5)
+    assert one["progress"]["skipped"] == 1
+    first, second = on_ranks(2, workload, tmp_path, kind, poisoned=5)
+    assert_same_bits(first, second)
+    if kind is InOrder:
+        assert_same_bits(first, one)
+    assert first["progress"] == one["progress"]
+
+
+def test_the_fast_sum_is_equal_but_for_rounding(tiny: Tiny, tmp_path: Path, network: str) -> None:
+    # One step, whose moments are the gradients: later ones spread what was rounded.
+    workload = workload_of(tiny, network, FEW)
+    one = trained(workload, InOrder(Alone()), tmp_path, steps=1)
+    first, second = on_ranks(2, workload, tmp_path, Fast, steps=1)
+    assert_same_bits(first, second)
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        for key, moments in one[name]["state"].items():
+            found, expected = first[name]["state"][key]["exp_avg"], moments["exp_avg"]
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-6 * expected.abs().max())
