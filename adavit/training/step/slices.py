@@ -48,7 +48,7 @@ class Slices:
             raise UserError(
                 f"training.batch is {batch} and training.microbatch {microbatch}, which makes"
                 f" {counted(count, 'slice', 'slices')}, but {world.size} processes compute equally many each."
-                f" Use {_divisors(count)} processes, or {_microbatches(batch, world.size)}."
+                f" Use {_sharing(count)}, or {_shareable(batch, world.size)}."
             )
         each = count // world.size
         return cls(size, count, range(world.rank * each, (world.rank + 1) * each))
@@ -64,12 +64,14 @@ class Slices:
         return range(self.own.start * self.size, self.own.stop * self.size)
 
 
-def _divisors(count: int) -> str:
-    numbers = [str(number) for number in range(1, count + 1) if count % number == 0]
-    return " or ".join([", ".join(numbers[:-1]), numbers[-1]]) if len(numbers) > 1 else numbers[0]
+def _sharing(count: int) -> str:
+    """Numbers of processes that share so many slices evenly, in words."""
+    *others, last = [number for number in range(1, count + 1) if count % number == 0]
+    listed = f"{', '.join(map(str, others))} or {last}" if others else f"{last}"
+    return f"{listed} {'processes' if others else 'process'}"
 
 
-def _microbatches(batch: int, processes: int) -> str:
+def _shareable(batch: int, processes: int) -> str:
     if batch % processes:
         return f"a training.batch that {processes} divides"
     return f"a training.microbatch that divides {batch // processes}"

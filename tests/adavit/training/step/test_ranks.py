@@ -13,7 +13,7 @@ from adavit.config.run import RunConfig
 from adavit.runs.checkpoint import state_of
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
-from adavit.runtime.world import Alone, World
+from adavit.runtime.world import Alone
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload, load_workload
 from adavit.training.step.reduction import Fast, InOrder, Reduction
