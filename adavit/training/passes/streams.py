@@ -17,11 +17,15 @@ def replay(stream: torch.Generator, state: torch.Tensor) -> torch.Generator:
     return again
 
 
-def _unknown(purpose: object) -> NoReturn:
+def _unknown(purpose: str) -> NoReturn:
     raise LookupError(
         f"these streams have none for {purpose!r}, expected those of StepStreams.at. Make them"
         " with it."
     )
+
+
+def _unknown_slice(number: int) -> NoReturn:
+    _unknown(f"slice {number}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class StepStreams:
     latents: torch.Generator
     augmentation: torch.Generator
     of: Callable[[str], torch.Generator] = _unknown
-    of_slice: Callable[[int], "StepStreams"] = _unknown
+    of_slice: Callable[[int], "StepStreams"] = _unknown_slice
 
     @classmethod
     def at(

@@ -10,6 +10,15 @@ def test_seed_is_the_first_63_bits_of_the_digest() -> None:
     assert seed_for(7, "latents", 4096) == int(digest[:16], 16) >> 1
 
 
+def test_a_part_of_a_batch_has_a_seed_of_its_own_but_the_first() -> None:
+    digest = hashlib.sha256(b"7/latents/4096/3").hexdigest()
+    assert seed_for(7, "latents", 4096, slice_number=3) == int(digest[:16], 16) >> 1
+    assert seed_for(7, "latents", 4096, slice_number=0) == seed_for(7, "latents", 4096)
+    drawn = torch.rand(3, generator=generator_for(7, "latents", 4096, slice_number=3))
+    expected = torch.Generator().manual_seed(seed_for(7, "latents", 4096, 3))
+    assert torch.equal(drawn, torch.rand(3, generator=expected))
+
+
 def test_seed_is_pinned_because_runs_resume_across_versions() -> None:
     assert seed_for(0, "data", 0) == 2740297886984710817
 

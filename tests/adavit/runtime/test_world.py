@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.runtime.world import Alone, World, in_order
+from adavit.runtime.world import Alone, World, in_order, joined
 from tests.processes import together
 
 
@@ -15,6 +15,8 @@ def told_things(world: World) -> dict[str, Any]:
     return {
         "gathered": world.gather(own),
         "flags": world.gather(torch.tensor(world.rank == 0)),
+        "exchanged": world.exchange(torch.arange(4.0).reshape(2, 2) + 10 * world.rank),
+        "joined": joined(world, [own, torch.tensor([world.rank == 0]), torch.ones(1, 2, 2).long()]),
         "sum": world.add(own),
         "told": world.tell({"p": 0.25, "who": world.rank}),
         "slices": in_order(world, [torch.tensor(2 * world.rank), torch.tensor(2 * world.rank + 1)]),
@@ -28,7 +30,8 @@ def heard() -> list[dict[str, Any]]:
 
 
 def test_both_processes_hear_the_same(heard: list[dict[str, Any]]) -> None:
-    torch.testing.assert_close(heard[0], heard[1], rtol=0, atol=0)
+    first, second = ({k: v for k, v in each.items() if k != "exchanged"} for each in heard)
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 def test_tensors_come_in_the_order_of_ranks(heard: list[dict[str, Any]]) -> None:
@@ -36,6 +39,18 @@ def test_tensors_come_in_the_order_of_ranks(heard: list[dict[str, Any]]) -> None
     assert [each.tolist() for each in told["gathered"]] == [[[0.5, -1.0]], [[1.5, -1.0]]]
     assert [bool(flag) for flag in told["flags"]] == [True, False]
     assert [int(number) for number in told["slices"]] == [0, 1, 2, 3]
+
+
+def test_each_process_has_what_the_others_sent_it(heard: list[dict[str, Any]]) -> None:
+    assert heard[0]["exchanged"].tolist() == [[0, 1], [10, 11]]
+    assert heard[1]["exchanged"].tolist() == [[2, 3], [12, 13]]
+
+
+def test_tensors_of_any_type_are_joined_in_one_message(heard: list[dict[str, Any]]) -> None:
+    numbers, flags, blocks = heard[0]["joined"]
+    assert numbers.tolist() == [[0.5, -1.0], [1.5, -1.0]]
+    assert flags.tolist() == [True, False]
+    assert torch.equal(blocks, torch.ones(2, 2, 2, dtype=torch.int64))
 
 
 def test_the_sum_is_over_both(heard: list[dict[str, Any]]) -> None:
@@ -49,5 +64,7 @@ def test_rank_0_decides(heard: list[dict[str, Any]]) -> None:
 def test_a_process_alone_hears_itself() -> None:
     told = told_things(Alone())
     assert told["gathered"][0].tolist() == told["sum"].tolist() == [[0.5, -1.0]]
+    assert told["joined"][0].tolist() == [[0.5, -1.0]]
+    assert told["exchanged"].tolist() == [[0, 1], [2, 3]]
     assert told["told"] == {"p": 0.25, "who": 0}
     assert [int(number) for number in told["slices"]] == [0, 1]

@@ -47,3 +47,16 @@ def test_streams_made_by_hand_have_no_other_purposes() -> None:
     streams = StepStreams(torch.Generator(), torch.Generator())
     with pytest.raises(LookupError, match=r"none for 'noise', expected those of StepStreams\.at"):
         streams.of("noise")
+    with pytest.raises(LookupError, match=r"none for 'slice 2', expected those of StepStreams\.at"):
+        streams.of_slice(2)
+
+
+def test_each_slice_draws_for_itself_whoever_asks_for_it() -> None:
+    streams = StepStreams.at(3, 64)
+    numbers(streams.latents)
+    drawn = [numbers(streams.of_slice(number).latents) for number in range(4)]
+    assert len({tuple(each) for each in drawn}) == 4
+    assert drawn[0] == numbers(StepStreams.at(3, 64).latents)
+    assert drawn[2] == numbers(StepStreams.at(3, 64, slice_number=2).of("latents"))
+    assert drawn[2] == numbers(streams.of_slice(1).of_slice(2).latents)
+    assert drawn[2] != numbers(streams.of_slice(2).of("style mixing"))

@@ -15,7 +15,9 @@ def world_of(size: int, rank: int) -> Any:
     return world
 
 
-@pytest.mark.parametrize(("size", "microbatch"), [(1, None), (1, 4), (2, 4), (3, 4), (4, 6), (6, 2)])
+@pytest.mark.parametrize(
+    ("size", "microbatch"), [(1, None), (1, 4), (2, 4), (3, 4), (4, 6), (6, 2)]
+)
 def test_the_images_of_all_ranks_are_the_batch_in_its_order(
     size: int, microbatch: int | None
 ) -> None:
@@ -60,5 +62,7 @@ def test_what_is_advised_is_accepted(microbatch: int) -> None:
 
 
 def test_slices_of_unequal_size_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match=r"batch is 10, but must be a multiple of the microbatch \(4\)"):
+    with pytest.raises(
+        ValueError, match=r"batch is 10, but must be a multiple of the microbatch \(4\)"
+    ):
         Slices.of(10, 4, world_of(1, 0))
