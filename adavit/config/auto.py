@@ -14,6 +14,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.features.architectures import patch_of
+from adavit.models.epilogue import group_size
 from adavit.models.published_vit import PARTS, SIZES, is_of_library
 
 
@@ -116,7 +117,11 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         return {}
     if config["discriminator"]["kind"] == "resnet":
         # R3GAN has none; its relativistic loss sees variety.
-        group = 0 if config["discriminator"]["form"] == "r3gan" else 4
+        group = (
+            0
+            if config["discriminator"]["form"] == "r3gan"
+            else _usual_group(_at_a_time(config, facts))
+        )
         return {**_channels(facts), "minibatch_std_group": group}
     on_cpu = facts.device == "cpu"
     side = 8 if on_cpu or facts.resolution < 128 else 16
@@ -133,7 +138,7 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "depth": 3 if on_cpu else 6,
         "heads": heads,
         "mlp_ratio": 2.0 if on_cpu else 4.0,
-        "minibatch_std_group": 4 if on_cpu else 0,
+        "minibatch_std_group": _usual_group(_at_a_time(config, facts)) if on_cpu else 0,
         "stem": "overlap",
         "attention": "qknorm",
         **(PARTS | SIZES if _starts_from_published(config) else {}),
@@ -147,21 +152,25 @@ def _starts_from_published(config: dict[str, Any]) -> bool:
 
 def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     alone = config["discriminator"]["kind"] == "projected"
-    return chosen_features(config["features"]["network"], facts.resolution, alone=alone)
+    network, images = config["features"]["network"], _at_a_time(config, facts)
+    return chosen_features(network, facts.resolution, images, alone=alone)
 
 
-def chosen_features(network: str | None, resolution: int, *, alone: bool) -> dict[str, Any]:
+def chosen_features(
+    network: str | None, resolution: int, images: int, *, alone: bool
+) -> dict[str, Any]:
     """What is chosen in the section `features`.
 
     Args:
         network: As in `features.network`.
         resolution: Of the images.
+        images: Those that are computed at a time.
         alone: Whether no other discriminator sees the images.
     """
     return {
         "side": features_side(network, resolution),
         "normalization": "batch" if alone else "none",
-        "minibatch_std_group": 0 if alone else 4,
+        "minibatch_std_group": 0 if alone else _usual_group(images),
     }
 
 
@@ -176,6 +185,23 @@ def features_side(network: str | None, resolution: int) -> int:
     return patch * math.ceil(max(64, min(resolution, 224)) / patch)
 
 
+def _batch(config: dict[str, Any], facts: RunFacts) -> int:
+    given: int | str = config["training"]["batch"]
+    if isinstance(given, int):
+        return given
+    return 16 if facts.device == "cpu" else 32 if facts.resolution >= 128 else 64
+
+
+def _at_a_time(config: dict[str, Any], facts: RunFacts) -> int:
+    images: int = config["training"]["microbatch"] or _batch(config, facts)
+    return images
+
+
+def _usual_group(images: int) -> int:
+    """Images over which the standard deviation is taken: so many that are computed at a time consist of such groups."""
+    return group_size(images, 4)
+
+
 def _channels(facts: RunFacts) -> dict[str, Any]:
     if facts.device == "cpu":
         return {"channel_base": 16 * facts.resolution, "channel_max": 64}
@@ -187,9 +213,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     # Like those of a ViT, these weights are not equalised; the paper's rate (arXiv:2501.05441).
     r3gan = config["discriminator"].get("form") == "r3gan"
     relative_area = (facts.resolution / 32) ** 2
-    given = config["training"]["batch"]
-    usual = 16 if facts.device == "cpu" else 32 if facts.resolution >= 128 else 64
-    batch = usual if given == AUTO else given
+    batch = _batch(config, facts)
     relativistic = config["training"]["loss"] == "relativistic"
     if facts.device == "cpu":
         # A short run of small networks: many small steps, large rates, and a strong penalty against

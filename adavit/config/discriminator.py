@@ -32,7 +32,8 @@ class ResNetConfig(ConfigModel):
     channel_max: int = auto(ge=1, le=LARGEST_WIDTH)
     """Most channels at any resolution. auto: 512, on a CPU 64."""
     minibatch_std_group: int = auto(ge=0, le=MOST)
-    """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, for r3gan 0."""
+    """Images over which the standard deviation is taken; 0 leaves it out. auto: 4, or the most below that
+    divides the microbatch; for r3gan 0."""
     normalization: Normalization = Field("none")
     """Of what the convolutions give. chain: CHAIN (arXiv:2404.00521), for images that augmentation would spoil, as
     pixel art and text: weights of a fixed spectral norm, and channels scaled down with a probability that follows
@@ -87,7 +88,8 @@ class ViTConfig(ConfigModel):
     patch_drop: float = Field(0.0, ge=0, lt=1)
     """Part of the patches that a training pass leaves out. 0: none, as published discriminators do."""
     minibatch_std_group: int = auto(ge=0, le=MOST)
-    """Images over which the standard deviation is taken; 0 leaves it out. auto: 0, on a CPU 4."""
+    """Images over which the standard deviation is taken; 0 leaves it out. auto: 0, on a CPU 4, or the most
+    below that divides the microbatch."""
 
     @rule("width", "heads")
     def _heads_divide_the_width(self) -> None:

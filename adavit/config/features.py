@@ -35,7 +35,8 @@ class FeaturesConfig(ConfigModel):
     published, for the discriminator projected, which draws one motif without; none beside another one."""
     minibatch_std_group: int = auto(ge=0, le=MOST)
     """Images over which heads on maps take the standard deviation, which tells when all are alike; 0 leaves it out.
-    What was tried: benchmarks/results/feature_critic.md. auto: 4, and 0 for projected."""
+    What was tried: benchmarks/results/feature_critic.md. auto: 4, or the most below that divides the
+    microbatch; 0 for projected."""
     weight: float = Field(0.1, ge=0, le=MOST)
     """Factor on its part of the generator's loss, the mean over its heads."""
     vanishes_at: float | None = Field(None, gt=0, le=1)

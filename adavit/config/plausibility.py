@@ -86,7 +86,8 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     features, end = config.features, config.training.total_kimg
     if features.network is not None:
         return _too_late(features.start_kimg, end)
-    usual = FeaturesConfig(**chosen_features(None, config.data.resolution, alone=False))
+    images = config.training.microbatch or config.training.batch
+    usual = FeaturesConfig(**chosen_features(None, config.data.resolution, images, alone=False))
     differing = [
         name
         for name in type(features).model_fields

@@ -228,6 +228,17 @@ class _WholeConfig(ConfigModel):
                 f" {settings}, or leave these out, which chooses them so."
             )
 
+    @rule("discriminator.minibatch_std_group", "training.batch", "training.microbatch")
+    def _groups_of_the_discriminator_divide_a_microbatch(self) -> None:
+        key = "discriminator.minibatch_std_group"
+        self.training.check_group(key, self.given(key))
+
+    @rule("features.minibatch_std_group", "training.batch", "training.microbatch")
+    def _groups_of_the_critic_divide_a_microbatch(self) -> None:
+        if self.features.network is not None:
+            key = "features.minibatch_std_group"
+            self.training.check_group(key, self.features.minibatch_std_group)
+
     @rule("training.masked_patch_weight", "discriminator.kind")
     def _patches_are_those_of_a_vit(self) -> None:
         weight, kind = self.training.masked_patch_weight, self.discriminator.kind

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from adavit.config.section import MOST, ConfigModel, UserPath, UserSource, auto, rule
 from adavit.features.names import check_network_name, parted
+from adavit.models.epilogue import group_size
 from adavit.models.limits import LARGEST_WIDTH
 from adavit.models.published_vit import PUBLISHED_VIT, check_name, is_of_library
 
@@ -165,6 +166,25 @@ class TrainingConfig(ConfigModel):
             raise ValueError(
                 f"training.batch is {self.batch}, but must be a multiple of training.microbatch"
                 f" ({self.microbatch}). {advice}"
+            )
+
+    def check_group(self, key: str, group: int) -> None:
+        """Refuses images over which a standard deviation is taken, if a microbatch does not consist of such groups.
+
+        Args:
+            key: Where they were given.
+            group: How many, 0 for none.
+
+        Raises:
+            ValueError: If that is so.
+        """
+        images = self.microbatch or self.batch
+        if group and images % group:
+            name = "microbatch" if self.microbatch else "batch"
+            raise ValueError(
+                f"{key} is {group}, but must divide training.{name} ({images}), the images that are"
+                f" computed at a time. Use {group_size(images, group)}, or a training.{name} that"
+                f" {group} divides."
             )
 
     @rule("transfer", "init_discriminator")

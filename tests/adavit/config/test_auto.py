@@ -71,6 +71,13 @@ CADENCE = (
     [Case(200.0), cpu(20.0), Case(7.0, settings={"metrics": {"every_kimg": 7}})],
 )
 
+GROUPS = [
+    Case(4),
+    Case(4, settings=training(batch=32, microbatch=8)),
+    Case(3, settings=training(batch=24, microbatch=6)),
+    Case(2, settings=training(batch=10)),
+    Case(1, settings=training(batch=7)),
+]
 WORDS: dict[str, tuple[str, list[Case]]] = {
     "augment.heuristic": (
         "rt; relative for the losses relativistic and wasserstein, whose logits have no threshold.",
@@ -113,8 +120,8 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
     "resnet.channel_base": CHANNEL_BASE,
     "resnet.channel_max": ("512, on a CPU 64.", [Case(512), cpu(64)]),
     "resnet.minibatch_std_group": (
-        "4, for r3gan 0.",
-        [Case(4), cpu(4), Case(0, settings=R3GAN), cpu(0, settings=R3GAN)],
+        "4, or the most below that divides the microbatch; for r3gan 0.",
+        [*GROUPS, cpu(4), Case(0, settings=R3GAN), cpu(0, settings=R3GAN)],
     ),
     "vit.patch": (
         "resolution / 8, from 128 px on an accelerator / 16.",
@@ -180,8 +187,11 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         ],
     ),
     "vit.minibatch_std_group": (
-        "0, on a CPU 4.",
-        [Case(0, settings=vit()), cpu(4, settings=vit())],
+        "0, on a CPU 4, or the most below that divides the microbatch.",
+        [
+            *(Case(0, settings=vit()), cpu(4, settings=vit())),
+            cpu(2, settings={**vit(), **training(microbatch=2)}),
+        ],
     ),
     "training.chain_start_kimg": (
         "5000 steps, at most a tenth of total_kimg.",
@@ -300,8 +310,8 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case("none"), Case("batch", settings=PROJECTED), Case("none", settings=seeing(DINO))],
     ),
     "features.minibatch_std_group": (
-        "4, and 0 for projected.",
-        [Case(4), Case(0, settings=PROJECTED)],
+        "4, or the most below that divides the microbatch; 0 for projected.",
+        [*GROUPS, cpu(4), Case(0, settings=PROJECTED)],
     ),
     "metrics.fakes": ("5000, on a CPU 2000.", [Case(5000), cpu(2000)]),
     "metrics.every_kimg": ("200, on a CPU 20.", [Case(200.0), cpu(20.0)]),

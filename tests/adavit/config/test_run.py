@@ -121,3 +121,46 @@ def test_a_projected_discriminator_has_no_r1_unless_it_is_approximate() -> None:
     assert resolve(RunConfig.model_validate(PROJECTED), facts).training.r1_gamma == 0
     given = {**PROJECTED, "training": {"r1_gamma": 1.0, "penalty": "approximate"}}
     assert resolve(RunConfig.model_validate(given), facts).training.r1_gamma == 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (
+            {
+                "discriminator": {"kind": "resnet", "minibatch_std_group": 4},
+                "training": {"batch": 24, "microbatch": 6},
+            },
+            "discriminator.minibatch_std_group is 4, but must divide training.microbatch (6), the images that"
+            " are computed at a time. Use 3, or a training.microbatch that 4 divides.",
+        ),
+        (
+            {
+                "discriminator": {"kind": "vit", "minibatch_std_group": 8},
+                "training": {"batch": 20},
+            },
+            "discriminator.minibatch_std_group is 8, but must divide training.batch (20), the images that"
+            " are computed at a time. Use 5, or a training.batch that 8 divides.",
+        ),
+        (
+            {
+                "features": {"network": "torchvision:resnet18", "minibatch_std_group": 4},
+                "training": {"microbatch": 2},
+            },
+            "features.minibatch_std_group is 4, but must divide training.microbatch (2), the images that"
+            " are computed at a time. Use 2, or a training.microbatch that 4 divides.",
+        ),
+    ],
+)
+def test_groups_that_do_not_divide_what_is_computed_at_a_time_are_refused(
+    layer: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError) as raised:
+        resolve(RunConfig.model_validate(layer), RunFacts(32, 100, "cpu"))
+    assert message in str(raised.value)
+
+
+def test_groups_of_a_critic_that_is_not_there_are_not_looked_at() -> None:
+    layer = {"features": {"minibatch_std_group": 4}, "training": {"microbatch": 2}}
+    config = resolve(RunConfig.model_validate(layer), RunFacts(32, 100, "cpu"))
+    assert config.discriminator.minibatch_std_group == 2  # chosen, for there is a microbatch

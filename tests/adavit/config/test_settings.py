@@ -72,7 +72,8 @@ def test_every_setting_says_what_it_means_and_what_holds_without_it(key: str) ->
             "",
             "INTEGER",
             ">= 0",
-            "4, for r3gan 0; for vit 0, on a CPU 4",
+            "4, or the most below that divides the microbatch; for r3gan 0; for vit 0, on a CPU 4, or the"
+            " most below that divides the microbatch",
             "Images over which the standard deviation is taken; 0 leaves it out.",
         ),
         Setting(
