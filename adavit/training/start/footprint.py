@@ -130,7 +130,9 @@ def counted_bytes(config: ResolvedConfig) -> int:
         _passes(config, generator, discriminator, critic, teacher, real, latents)
     per_microbatch = (live.peak - once) * _microbatch(config) // count
     copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1] + fixed
-    return per_microbatch + copies + 4 * real[0].numel() * training.batch
+    # While a microbatch is computed, sums over those before it are held; see `adavit.training.step.reduction`.
+    sums = (training.batch // _microbatch(config)).bit_length() - 1
+    return per_microbatch + copies + sums * sum(weights) + 4 * real[0].numel() * training.batch
 
 
 def expected_bytes(config: ResolvedConfig) -> int:

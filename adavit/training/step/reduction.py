@@ -103,7 +103,7 @@ class _AddedSum(_WhereTheyAre):
 
 
 @dataclass
-class Block:
+class SummedSlices:
     """The sum over the slices of a node of the tree.
 
     Attributes:
@@ -125,13 +125,13 @@ class SliceTree:
     """
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[SummedSlices] = []
 
-    def push(self, block: Block) -> None:
+    def push(self, block: SummedSlices) -> None:
         """Takes up the block whose slices follow; its tensors are used from then on."""
         while self.blocks and _are_siblings(self.blocks[-1], block):
             left = self.blocks.pop()
-            block = Block(left.first, 2 * left.count, _added(left.sums, block.sums))
+            block = SummedSlices(left.first, 2 * left.count, _added(left.sums, block.sums))
         self.blocks.append(block)
 
     def total(self) -> list[Tensor]:
@@ -147,7 +147,7 @@ def blocks_within(numbers: range) -> list[tuple[int, int]]:
     """First slice and count of the largest nodes of the tree within some neighbouring slices, in their order."""
     tree = SliceTree()
     for number in numbers:
-        tree.push(Block(number, 1, []))
+        tree.push(SummedSlices(number, 1, []))
     return [(block.first, block.count) for block in tree.blocks]
 
 
@@ -167,7 +167,7 @@ class _TreeSum:
         # Which they are is the same for all slices.
         self.trained = [each for each in self.parameters if each.grad is not None]
         gradients = [each.grad for each in self.trained if each.grad is not None]
-        self.tree.push(Block(next(self.numbers), 1, gradients))
+        self.tree.push(SummedSlices(next(self.numbers), 1, gradients))
         for parameter in self.trained:
             parameter.grad = None
 
@@ -200,12 +200,12 @@ class _TreeSum:
         tree = SliceTree()
         for blocks, sums in zip(layout, received, strict=True):
             for (first, count), numbers in zip(blocks, sums, strict=False):
-                tree.push(Block(first, count, [numbers]))
+                tree.push(SummedSlices(first, count, [numbers]))
         (total,) = tree.total()
         return torch.cat(self.world.gather(total))[:length]
 
 
-def _are_siblings(left: Block, right: Block) -> bool:
+def _are_siblings(left: SummedSlices, right: SummedSlices) -> bool:
     return left.count == right.count and left.first % (2 * left.count) == 0
 
 

@@ -202,10 +202,21 @@ def allocated(run: ResolvedConfig) -> int:
         ({"kind": "resnet", "form": "plain"}, {"r1_gamma": 0, "batch": 4}),
         ({"kind": "resnet"}, {"path_length": 2, "batch": 4}),
         ({"kind": "resnet"}, {"batch": 16, "microbatch": 4}),
+        ({"kind": "resnet"}, {"batch": 8, "microbatch": 1, "r1_gamma": 0}),
         ({"kind": "vit"}, {"batch": 4}),
         ({"kind": "vit", "stem": "linear", "attention": "l2"}, {"batch": 4}),
     ],
-    ids=["residual", "chain", "r3gan", "without R1", "path length", "microbatch", "vit", "l2"],
+    ids=[
+        "residual",
+        "chain",
+        "r3gan",
+        "without R1",
+        "path length",
+        "microbatch",
+        "eight",
+        "vit",
+        "l2",
+    ],
 )
 def test_what_is_counted_is_what_a_step_is_given(
     discriminator: dict[str, Any], training: dict[str, Any]
