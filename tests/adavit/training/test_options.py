@@ -277,10 +277,11 @@ TINY_NETWORKS: dict[str, dict[str, Any]] = {
 def test_a_preset_makes_steps(name: str) -> None:
     preset = read_preset(name)
     kind = preset.get("discriminator", {}).get("kind", "resnet")
+    group = min(preset.get("discriminator", {}).get("minibatch_std_group", BATCH), BATCH)
     small: Layer = {
         "data": {"resolution": 8},
         "generator": SMALL["generator"],
-        "discriminator": {"kind": kind, **TINY_NETWORKS[kind]},
+        "discriminator": {"kind": kind, **TINY_NETWORKS[kind], "minibatch_std_group": group},
         "training": {"batch": BATCH},
     }
     assert torch.isfinite(outcome(preset, small, steps=5)).all()

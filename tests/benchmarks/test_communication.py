@@ -1,0 +1,43 @@
+"""What is counted without content is what a real step tells."""
+
+import pytest
+import torch
+
+from adavit.training.passes.streams import StepStreams
+from adavit.training.start.build import build_step
+from adavit.training.step.reduction import Fast, InOrder
+from benchmarks.communication import LARGE, Kind, Tally, step_seconds, told_in_a_step
+from tests.adavit.training.test_options import BATCH, SMALL, workload
+
+
+@pytest.mark.parametrize(("kind", "messages"), [(InOrder, 3), (Fast, 2)])
+def test_a_real_step_tells_as_much(kind: Kind, messages: int) -> None:
+    load = workload(SMALL, {"training": {"microbatch": 1}})
+    tally = Tally(2)
+    step = build_step(load, reduction=kind(tally))
+    step(torch.zeros(BATCH // 2, 3, 8, 8), None, images=0, streams=StepStreams.at(0, 0))
+    counted = told_in_a_step(load.config, kind, 2)
+    assert (tally.messages, tally.sent) == (counted.messages, counted.sent)
+    assert tally.messages == messages
+    # Half of the gradients and the sum over half of the numbers; and logits, losses and styles of two slices.
+    numbers = sum(
+        weight.numel()
+        for net in (step.generator, step.discriminator)
+        for weight in net.parameters()
+    )
+    small = 2 * 4 * (1 + 1 + 3 + load.config.generator.style_dim)
+    assert tally.sent == pytest.approx(
+        4 * numbers + small, abs=8
+    )  # one number of padding, at the most
+
+
+def test_many_small_slices_are_bound_by_launches_and_few_large_ones_by_the_device() -> None:
+    assert step_seconds("resnet", 8, 64, 8) == pytest.approx(0.074)
+    assert step_seconds("resnet", 8, 128, 8) == pytest.approx(2 * 0.074)
+    assert step_seconds("resnet", 8, 512, 64) == pytest.approx(64 / 309)
+
+
+def test_what_each_sends_hardly_grows_with_their_number() -> None:
+    config = LARGE[1].config(256, 4)
+    eight, many = (told_in_a_step(config, InOrder, size).sent for size in (8, 64))
+    assert eight / (7 / 8) == pytest.approx(many / (63 / 64), rel=0.01)
