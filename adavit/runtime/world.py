@@ -124,12 +124,6 @@ class Together:
         dist.barrier()
 
 
-def in_order(world: World, values: Sequence[Tensor]) -> list[Tensor]:
-    """The equally many tensors of every process as one list, rank 0's first: slices of a batch in their order."""
-    gathered = [world.gather(value) for value in values]
-    return [each[rank] for rank in range(world.size) for each in gathered]
-
-
 def joined(world: World, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Tensors [n, ...] of every process as one each [N n, ...], rank 0's rows first, all told in one message.
 

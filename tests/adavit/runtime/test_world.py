@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.runtime.world import Alone, World, in_order, joined
+from adavit.runtime.world import Alone, World, joined
 from tests.processes import together
 
 
@@ -19,7 +19,6 @@ def told_things(world: World) -> dict[str, Any]:
         "joined": joined(world, [own, torch.tensor([world.rank == 0]), torch.ones(1, 2, 2).long()]),
         "sum": world.add(own),
         "told": world.tell({"p": 0.25, "who": world.rank}),
-        "slices": in_order(world, [torch.tensor(2 * world.rank), torch.tensor(2 * world.rank + 1)]),
     }
 
 
@@ -38,7 +37,6 @@ def test_tensors_come_in_the_order_of_ranks(heard: list[dict[str, Any]]) -> None
     told = heard[1]
     assert [each.tolist() for each in told["gathered"]] == [[[0.5, -1.0]], [[1.5, -1.0]]]
     assert [bool(flag) for flag in told["flags"]] == [True, False]
-    assert [int(number) for number in told["slices"]] == [0, 1, 2, 3]
 
 
 def test_each_process_has_what_the_others_sent_it(heard: list[dict[str, Any]]) -> None:
@@ -67,4 +65,3 @@ def test_a_process_alone_hears_itself() -> None:
     assert told["joined"][0].tolist() == [[0.5, -1.0]]
     assert told["exchanged"].tolist() == [[0, 1], [2, 3]]
     assert told["told"] == {"p": 0.25, "who": 0}
-    assert [int(number) for number in told["slices"]] == [0, 1]
