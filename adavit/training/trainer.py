@@ -187,7 +187,7 @@ class Trainer:
 
     @torch.no_grad()
     def _heldout_logits(self) -> Tensor | None:
-        """D(T(x)) at held-out images, once in each interval of the probability: it costs a pass, the same on all ranks."""
+        """D(T(x)) at held-out images, once in each interval of p's control: it costs a pass, the same on all ranks."""
         batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         interval = self.probability.interval_batches
         if self.heldout_batches is None or (images // batch) % interval != interval - 1:
