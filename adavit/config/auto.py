@@ -14,7 +14,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.features.architectures import patch_of
-from adavit.models.epilogue import group_size
+from adavit.models.groups import group_size
 from adavit.models.published_vit import PARTS, SIZES, is_of_library
 
 

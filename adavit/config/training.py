@@ -6,7 +6,7 @@ from pydantic import Field
 
 from adavit.config.section import MOST, ConfigModel, UserPath, UserSource, auto, rule
 from adavit.features.names import check_network_name, parted
-from adavit.models.epilogue import group_size
+from adavit.models.groups import group_size
 from adavit.models.limits import LARGEST_WIDTH
 from adavit.models.published_vit import PUBLISHED_VIT, check_name, is_of_library
 

@@ -6,23 +6,10 @@ Koyama 2018, arXiv:1802.05637, in StyleGAN2-ADA's form).
 
 from torch import Tensor, nn
 
+from adavit.models.groups import group_size
 from adavit.models.last_layer import Projection
 from adavit.models.layers import EqualisedLinear
 from adavit.runtime.precision import full_precision, without_autocast
-
-
-def group_size(batch: int, largest: int) -> int:
-    """The largest divisor of the batch size that is not above a limit.
-
-    Args:
-        batch: Batch size, >= 1.
-        largest: Wanted group size, >= 1.
-
-    Returns:
-        Group size, >= 1: `largest` where it divides the batch, 1 for one image (and for a prime
-        batch above `largest`).
-    """
-    return max(size for size in range(1, min(batch, largest) + 1) if batch % size == 0)
 
 
 def minibatch_std(features: Tensor, group: int) -> Tensor:

@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.models.epilogue import LabelProjection, group_size, minibatch_std
+from adavit.models.epilogue import LabelProjection, minibatch_std
 from tests.references.models import minibatch_std_by_loops
-
-
-@pytest.mark.parametrize(
-    ("batch", "largest", "size"), [(8, 4, 4), (6, 4, 3), (7, 4, 1), (1, 4, 1), (2, 4, 2), (9, 4, 3)]
-)
-def test_group_is_the_largest_divisor_that_fits(batch: int, largest: int, size: int) -> None:
-    assert group_size(batch, largest) == size
 
 
 @pytest.mark.parametrize(("batch", "group"), [(8, 4), (6, 3), (5, 1)])
