@@ -49,7 +49,7 @@ class Reduction(Protocol):
 
 
 class InOrder:
-    """One order of summation for any number of processes, so that all get the same bits; see the module."""
+    """One order for any number of processes: on a CPU, with equally many threads each, they get the same bits."""
 
     def __init__(self, world: World) -> None:
         self.world = world

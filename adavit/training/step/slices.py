@@ -13,7 +13,7 @@ class Slices:
     """The slices of a batch, and those of them that one process computes.
 
     They are numbered in the order of the batch's images. Each draws its random numbers for itself and is computed by
-    itself, so whatever is computed of it is the same on any process.
+    itself, so whatever is computed of it does not depend on the process (but on a CPU on its number of threads).
 
     Attributes:
         size: Images of a slice.
