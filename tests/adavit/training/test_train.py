@@ -16,6 +16,7 @@ from adavit.config.run import RunConfig
 from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
+from adavit.training import train as train_module
 from tests.checkpoints import save_checkpoint
 
 Tiny = Callable[..., RunConfig]
@@ -351,3 +352,24 @@ def test_other_images_to_compare_with_are_refused_on_resume(
     ):
         adavit.resume(run, kimg=0.08)
     assert (run / "metrics.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_sums_are_in_a_fixed_order_from_the_networks_on_where_that_is_asked_for(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, wanted: bool
+) -> None:
+    seen: list[bool] = []
+
+    def noted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            seen.append(torch.are_deterministic_algorithms_enabled())
+            return function(*arguments, **keywords)
+
+        return call
+
+    for name in ("first_step", "build_step", "_run"):
+        monkeypatch.setattr(train_module, name, noted(getattr(train_module, name)))
+    run = adavit.train(tiny({"training": {"deterministic": wanted}}))
+    adavit.resume(run, training={"deterministic": not wanted, "total_kimg": 0.08})
+    assert seen == [wanted, wanted, not wanted, not wanted]
+    assert not torch.are_deterministic_algorithms_enabled()
