@@ -1,5 +1,9 @@
 """What a step asks of a device, counted from its operators: operations, products and sums, bytes read and written."""
 
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -7,8 +11,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from adavit.augment import resampling
+
 _IDLE = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view")
 """Operators that touch no memory, beside those whose result is a view."""
+_QUESTIONS = ("prim", "profiler")
+"""Namespaces of operators that ask something of a tensor, or note it, and launch nothing."""
+_OUTSIDE = "everything else"
+
+
+@dataclass
+class Work:
+    """What was asked in one part.
+
+    Attributes:
+        operations: Operators that touch memory, which are about as many as kernels, by name.
+        bytes: As in `WorkCount`.
+    """
+
+    operations: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
 
 
 class WorkCount(TorchDispatchMode):
@@ -21,34 +43,55 @@ class WorkCount(TorchDispatchMode):
         bytes: Of the tensors that operators read and write, each as often as it is named: a device moves that many
             where none is kept between two operators.
         operations: Operators that touch memory, which are about as many as kernels.
+        parts: The same by where it was asked, see `within`.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.flops = self.bytes = self.operations = 0
+        self.parts: defaultdict[str, Work] = defaultdict(Work)
+        self._part = _OUTSIDE
+
+    @contextmanager
+    def within(self, part: str) -> Iterator[None]:
+        """What is asked while entered belongs to this part, unless that enters another."""
+        outer, self._part = self._part, part
+        try:
+            yield
+        finally:
+            self._part = outer
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Calls the operator and adds what it costs."""
         kwargs = kwargs or {}
+        if func.name() == resampling._OPERATOR:  # ours, which is written in torch's
+            with self:
+                return resampling._resample_active(*args, **kwargs)
         result = func(*args, **kwargs)
         formula = flop_registry.get(func.overloadpacket)
         if formula is not None:
             self.flops += formula(*args, **kwargs, out_val=result)
         if not _is_idle(func):
-            self.operations += 1
             named = [
                 leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)
             ]
-            self.bytes += sum(_bytes_of(tensor) for tensor in named)
+            touched = sum(_bytes_of(tensor) for tensor in named)
+            self.operations += 1
+            self.bytes += touched
+            self.parts[self._part].operations[func.overloadpacket.__name__] += 1
+            self.parts[self._part].bytes += touched
         return result
 
 
 def _is_idle(func: Any) -> bool:
+    if func.namespace in _QUESTIONS or func.overloadpacket.__name__ in _IDLE:
+        return True
     results = func._schema.returns
-    views = [r.alias_info is not None and not r.alias_info.is_write for r in results]
-    return any(views) or not results or func.overloadpacket.__name__ in _IDLE
+    if not results:  # whatever it is that it changes
+        return not func._schema.is_mutable
+    return any(r.alias_info is not None and not r.alias_info.is_write for r in results)
 
 
 def _bytes_of(tensor: Tensor) -> int:
