@@ -93,7 +93,8 @@ def counted(kind: str, side: int, batch: int, *, toy: bool = False) -> dict[str,
     with FakeTensorMode(allow_non_fake_inputs=True), as_on_an_accelerator():
         take_memory_away(step)
         stepper = Stepper(step, config, CPU)
-        stepper.plain()  # Adam's moments come into being
+        with WorkCount():  # which alone goes into our own operators, and finds all filters made next time
+            stepper.plain()  # Adam's moments come into being
         for name, call in (("plain", stepper.plain), ("with R1", stepper.penalised)):
             with WorkCount() as found[name], by_part(found[name], step):
                 call()
@@ -126,6 +127,7 @@ def as_on_an_accelerator() -> Iterator[None]:
     with (
         patch.object(resampling, "is_accelerator", lambda _device: True),
         patch.object(augment_resampling, "_CHUNK_BYTES", 2**60),
+        patch.dict(augment_resampling._filters, clear=True),  # another mode's cannot be used
     ):
         yield
 

@@ -293,8 +293,8 @@ class AdversarialStep:
             for parameter in network.parameters()
             if parameter.grad is not None
         ]
-        total = nn.utils.get_total_norm(gradients) + sum(losses.values())
-        return torch.isfinite(total)
+        norms = torch._foreach_norm(gradients)
+        return torch.isfinite(torch.stack([*norms, *losses.values()]).sum())
 
     def _apply(self, styles: Tensor, finite: Tensor, *, images: int, batch: int) -> None:
         warmth = min(1.0, images / self.warmup_images) if self.warmup_images else 1.0

@@ -34,8 +34,9 @@ class GeneratorAverage:
         """Moves the average towards `generator`.
 
         Args:
-            generator: Its weights after the step.
-            made: Whether the step was made, bool 0-d; else the average stays.
+            generator: Its weights after the step. Its buffers are copied, so a step that was not made has to have
+                left them (`Generator.track_average`).
+            made: Whether the step was made, bool 0-d; else the averages of the weights stay.
             images: Real images seen, this step included.
             batch: Real images of this step.
         """
@@ -44,7 +45,10 @@ class GeneratorAverage:
             half_life = min(half_life, self.ramp * images)
         keep = 0.5 ** (batch / half_life) if half_life > 0 else 0.0
         share = made.float() * (1 - keep)
-        for mean, value in zip(self.module.parameters(), generator.parameters(), strict=True):
-            mean.lerp_(value, share)
-        for copied, current in zip(self.module.buffers(), generator.buffers(), strict=True):
-            copied.copy_(torch.where(made, current, copied))
+        # All weights in three passes over lists of them; on an accelerator torch has lerp_ for one at a time only,
+        # where its weight is on the device.
+        means, values = list(self.module.parameters()), list(generator.parameters())
+        moves = torch._foreach_sub(values, means)
+        torch._foreach_mul_(moves, share)
+        torch._foreach_add_(means, moves)
+        torch._foreach_copy_(list(self.module.buffers()), list(generator.buffers()))

@@ -68,7 +68,7 @@ def test_a_step_that_was_not_made_leaves_the_average(half_life_kimg: float) -> N
     average = GeneratorAverage(generator, half_life_kimg=half_life_kimg, ramp=None)
     before = copy.deepcopy(average.module.state_dict())
     moved = moved_by_one(generator)
-    moved.w_average.fill_(torch.nan)
+    moved.track_average(torch.full((3, 4), torch.nan), torch.tensor(False))
     average.update(moved, torch.tensor(False), images=200, batch=100)
     for name, value in average.module.state_dict().items():
         assert torch.equal(value, before[name]), name
