@@ -10,14 +10,15 @@ derivative is taken PyTorch's own functions cost less of the host.
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.runtime.precision import without_autocast
+from adavit.models.prepared_weights import Used, prepared
+from adavit.runtime.precision import autocast_dtype, without_autocast
 
 _TWICE = contextvars.ContextVar("twice differentiable", default=False)
 
@@ -70,12 +71,16 @@ def convolve(
 class Convolution(nn.Conv2d):
     """The layer of torch, as `convolve`; square, padded with zeros alike on all sides."""
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        return [Used(parameter, 1.0, autocast=True) for parameter in self.parameters(recurse=False)]
+
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, C, H, W] to [B, O, H', W']."""
         return convolve(
             features,
-            self.weight,
-            self.bias,
+            prepared(self.weight),
+            None if self.bias is None else prepared(self.bias),
             stride=self.stride[0],
             padding=int(self.padding[0]),
             groups=self.groups,
@@ -106,10 +111,7 @@ def _own() -> bool:
 
 
 def _as_autocast(tensor: Tensor) -> Tensor:
-    device = tensor.device.type
-    if device == "meta" or not torch.is_autocast_enabled(device):
-        return tensor
-    return tensor.to(torch.get_autocast_dtype(device))
+    return tensor.to(autocast_dtype(tensor.device) or tensor.dtype)
 
 
 class _Convolution(torch.autograd.Function):

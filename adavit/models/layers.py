@@ -8,12 +8,14 @@ the weight and bias: one pass over the feature map less, same result.
 """
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adavit.models.convolution import convolve
+from adavit.models.prepared_weights import Used, prepared
 from adavit.models.resampling import downsample, smooth
 from adavit.runtime.precision import full_precision, without_autocast
 
@@ -45,6 +47,7 @@ class EqualisedLinear(nn.Module):
         bias_init: Initial value of every bias, as seen by the output.
         lr_multiplier: Factor on the learning rate of weight and bias; the initial function does not
             depend on it.
+        output_gain: Constant > 0 on the output; folded into the weight, so it costs nothing.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class EqualisedLinear(nn.Module):
         activation: bool = False,
         bias_init: float = 0.0,
         lr_multiplier: float = 1.0,
+        output_gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
@@ -62,6 +66,12 @@ class EqualisedLinear(nn.Module):
         self.activation = activation
         self.weight_gain = lr_multiplier / math.sqrt(in_features)
         self.bias_gain = lr_multiplier
+        self.output_gain = output_gain * (LEAKY_RELU_GAIN if activation else 1.0)
+
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.weight, self.weight_gain * self.output_gain, autocast=False)
+        yield Used(self.bias, self.bias_gain * self.output_gain, autocast=False)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Maps vectors [B, in_features] to [B, out_features], in float32 under autocast too.
@@ -69,8 +79,8 @@ class EqualisedLinear(nn.Module):
         Styles and what a discriminator concludes need the precision, and a cast of each weight takes an
         accelerator longer than the product with so few vectors.
         """
-        gain = LEAKY_RELU_GAIN if self.activation else 1.0
-        weight, bias = self.weight * (self.weight_gain * gain), self.bias * (self.bias_gain * gain)
+        weight = prepared(self.weight, self.weight_gain * self.output_gain)
+        bias = prepared(self.bias, self.bias_gain * self.output_gain)
         with without_autocast(vectors.device):
             output = F.linear(vectors.to(weight.dtype), weight, bias)
         return F.leaky_relu(output, LEAKY_RELU_SLOPE) if self.activation else output
@@ -111,10 +121,17 @@ class EqualisedConv2d(nn.Module):
         self.output_gain = output_gain * (LEAKY_RELU_GAIN if activation else 1.0)
         self.weight_gain = self.output_gain / math.sqrt(in_channels * kernel_size**2)
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.weight, self.weight_gain, autocast=True)
+        if self.bias is not None:
+            yield Used(self.bias, self.output_gain, autocast=True)
+
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, in_channels, H, W] to [B, out_channels, H, W], or half of H and W if downsampling."""
-        bias = None if self.bias is None else self.bias * self.output_gain
-        return self.activate(self.convolve(features, self.weight * self.weight_gain, bias))
+        bias = None if self.bias is None else prepared(self.bias, self.output_gain)
+        weight = prepared(self.weight, self.weight_gain)
+        return self.activate(self.convolve(features, weight, bias))
 
     def convolve(self, features: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution of `forward` with these weights, before the activation."""

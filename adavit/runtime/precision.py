@@ -19,6 +19,20 @@ def forward_precision(device: torch.device, dtype: torch.dtype | None) -> torch.
     return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
 
+def autocast_dtype(device: torch.device) -> torch.dtype | None:
+    """The type in which autocast has products and convolutions now, None where it is off.
+
+    Args:
+        device: Of the tensors. The device "meta" has no autocast.
+    """
+    kind = device.type
+    return (
+        None
+        if kind == "meta" or not torch.is_autocast_enabled(kind)
+        else torch.get_autocast_dtype(kind)
+    )
+
+
 def without_autocast(device: torch.device) -> torch.autocast:
     """The context in which a part of a network runs in full precision, whatever the rest of it does.
 

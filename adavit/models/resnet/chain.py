@@ -14,7 +14,7 @@ images serves both losses (`adavit.training.step.adversarial_step`), so the two 
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedConv2d
 from adavit.models.names import SIDES, Side
+from adavit.models.prepared_weights import Used
 from adavit.models.spectral_norm import spectral_norm
 from adavit.runtime.precision import full_precision, without_autocast
 
@@ -135,6 +136,10 @@ class ChainConv2d(EqualisedConv2d):
         )
         self.norm = 1 + math.sqrt(out_channels / (in_channels * kernel_size**2))
         self.register_buffer("squares", torch.zeros(len(SIDES), out_channels))
+
+    def uses(self) -> Iterable[Used]:
+        """Nothing: what becomes of its weight is no constant."""
+        return ()
 
     def forward(self, features: Tensor) -> Tensor:
         """Maps features [B, in_channels, H, W] to [B, out_channels, H, W], or half of H and W if downsampling."""

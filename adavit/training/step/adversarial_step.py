@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from adavit.augment import Pipe
 from adavit.models import Generator
 from adavit.models.names import Side
+from adavit.models.prepared_weights import weights_prepared
 from adavit.models.slicing import SlicedLayer
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
@@ -200,7 +201,8 @@ class AdversarialStep:
             with self.forward_precision(real.device):
                 real, is_real = self.pseudo(real, labels, self.generator, streams)
         real = real.detach().requires_grad_("real" in twice)
-        with self.forward_precision(real.device):
+        networks, device = (self.generator, self.discriminator), real.device
+        with self.forward_precision(device), weights_prepared(networks, device):
             drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
             generated = self._discriminate(drawn.images, "generated", labels, streams, twice)
             shown = self._discriminate(real, "real", labels, streams, twice)
