@@ -62,25 +62,34 @@ def weights_prepared(networks: Iterable[nn.Module], device: torch.device) -> Ite
         networks: Their parameters must not change meanwhile.
         device: Of the networks, which says whether autocast is on.
     """
-    dtype = autocast_dtype(device)
-    layers = (layer for network in networks for layer in network.modules())
-    uses = [use for layer in layers if isinstance(layer, Prepared) for use in layer.uses()]
     ready: dict[Tensor, Tensor] = {}
-    for trained in (True, False):  # apart: one function computes the gradients of all it is given, or of none
-        parameters, gains, dtypes = [], [], []
-        for parameter, gain, autocast in uses:
-            wanted = dtype if autocast and dtype is not None else parameter.dtype
-            if parameter.requires_grad == trained and (gain, wanted) != (1.0, parameter.dtype):
-                parameters.append(parameter)
-                gains.append(gain)
-                dtypes.append(wanted)
-        if parameters:
-            ready.update(zip(parameters, _Preparation.apply(gains, dtypes, *parameters), strict=True))
+    for network in networks:
+        layers = [layer for layer in network.modules() if isinstance(layer, Prepared)]
+        uses = [use for layer in layers for use in layer.uses()]
+        # One function computes the gradients of all it is given, or of none, and the way to it leads through all that
+        # has used any of them: so what is frozen is apart, and each network from the others.
+        for trained in (True, False):
+            ready |= _made([use for use in uses if use.parameter.requires_grad == trained], device)
     token = _READY.set(ready)
     try:
         yield
     finally:
         _READY.reset(token)
+
+
+def _made(uses: Sequence[Used], device: torch.device) -> dict[Tensor, Tensor]:
+    """What is used instead of the parameters, where that is not themselves."""
+    dtype = autocast_dtype(device)
+    parameters, gains, dtypes = [], [], []
+    for parameter, gain, autocast in uses:
+        wanted = dtype if autocast and dtype is not None else parameter.dtype
+        if (gain, wanted) != (1.0, parameter.dtype):
+            parameters.append(parameter)
+            gains.append(gain)
+            dtypes.append(wanted)
+    if not parameters:
+        return {}
+    return dict(zip(parameters, _Preparation.apply(gains, dtypes, *parameters), strict=True))
 
 
 class _Preparation(torch.autograd.Function):
