@@ -73,14 +73,20 @@ class EqualisedLinear(nn.Module):
         yield Used(self.weight, self.weight_gain * self.output_gain, autocast=False)
         yield Used(self.bias, self.bias_gain * self.output_gain, autocast=False)
 
+    def used(self) -> tuple[Tensor, Tensor]:
+        """Weight [out_features, in_features] and bias [out_features] times their gains."""
+        return (
+            prepared(self.weight, self.weight_gain * self.output_gain),
+            prepared(self.bias, self.bias_gain * self.output_gain),
+        )
+
     def forward(self, vectors: Tensor) -> Tensor:
         """Maps vectors [B, in_features] to [B, out_features], in float32 under autocast too.
 
         Styles and what a discriminator concludes need the precision, and a cast of each weight takes an
         accelerator longer than the product with so few vectors.
         """
-        weight = prepared(self.weight, self.weight_gain * self.output_gain)
-        bias = prepared(self.bias, self.bias_gain * self.output_gain)
+        weight, bias = self.used()
         with without_autocast(vectors.device):
             output = F.linear(vectors.to(weight.dtype), weight, bias)
         return F.leaky_relu(output, LEAKY_RELU_SLOPE) if self.activation else output

@@ -4,10 +4,12 @@ It is meant for detail that no latent has to hold. On few images it mostly ends 
 network leaves in its pictures (`benchmarks/results/noise_inputs.md`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
+
+from adavit.models.prepared_weights import Used, prepared
 
 PixelNoise = torch.Generator | Iterator[Tensor]
 """A stream that layers draw from in their turn, or what they would have drawn: [B, 1, R, R] of each."""
@@ -21,13 +23,15 @@ class LearnedNoise(nn.Module):
 
     Args:
         resolution: Side of the features in pixels.
+        gain: Factor on what is added, of the activation that follows.
     """
 
     fixed: Tensor
 
-    def __init__(self, resolution: int) -> None:
+    def __init__(self, resolution: int, gain: float = 1.0) -> None:
         super().__init__()
         self.resolution = resolution
+        self.gain = gain
         self.strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("fixed", torch.randn(resolution, resolution))
 
@@ -41,7 +45,7 @@ class LearnedNoise(nn.Module):
         Returns:
             [B, 1, R, R], with the fixed noise [1, 1, R, R].
         """
-        strength = self.bounded(self.strength)
+        strength = self.used_strength()
         if source is None:
             return self.fixed[None, None] * strength
         drawn = next(source) if isinstance(source, Iterator) else self.draw(batch, source)
@@ -52,17 +56,25 @@ class LearnedNoise(nn.Module):
         shape = (batch, 1, self.resolution, self.resolution)
         return torch.randn(shape, generator=stream, device=stream.device)
 
-    def bounded(self, strength: Tensor) -> Tensor:
-        """The strength that the parameter stands for: here itself."""
-        return strength
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.strength, self.gain, autocast=False)
+
+    def used_strength(self) -> Tensor:
+        """What the noise is multiplied by, 0-d."""
+        return prepared(self.strength, self.gain)
 
 
 class BoundedNoise(LearnedNoise):
     """The same with a strength s = b tanh(w / b), which stays within b = `BOUND`."""
 
-    def bounded(self, strength: Tensor) -> Tensor:
-        """Within (-`BOUND`, `BOUND`), and near 0 the parameter itself."""
-        return BOUND * torch.tanh(strength / BOUND)
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.strength, 1 / BOUND, autocast=False)
+
+    def used_strength(self) -> Tensor:
+        """Within (-`BOUND`, `BOUND`) before the gain, and near 0 the parameter itself."""
+        return torch.tanh(prepared(self.strength, 1 / BOUND)) * (self.gain * BOUND)
 
 
 NOISES: dict[str, type[LearnedNoise] | None] = {

@@ -1,6 +1,9 @@
 """The synthesis network of StyleGAN2: styles to images (arXiv:1912.04958, figure 2c, skip form of section 4.1)."""
 
 import math
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +11,21 @@ from torch import Tensor, nn
 
 from adavit.models.convolution import convolve
 from adavit.models.layers import LEAKY_RELU_GAIN, LEAKY_RELU_SLOPE, EqualisedLinear
-from adavit.models.modulated_convolution import demodulation, modulated_convolution
+from adavit.models.modulated_convolution import (
+    ModulatedLayer,
+    Modulation,
+    modulated_convolution,
+    modulations,
+    scale_and_shift,
+)
 from adavit.models.pixel_noise import NOISES, LearnedNoise, PixelNoise
+from adavit.models.prepared_weights import Used, prepared
 from adavit.models.resampling import upsample
 from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
 from adavit.runtime.precision import full_precision
 
 
-class SynthesisLayer(nn.Module):
+class SynthesisLayer(ModulatedLayer):
     """Modulated 3x3 convolution, noise, bias, leaky ReLU.
 
     Args:
@@ -39,32 +49,39 @@ class SynthesisLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.upsample = upsample
-        self.affine = EqualisedLinear(style_dim, in_channels, bias_init=1.0)
+        self.demodulated = True
+        self.affine = _affine(style_dim, in_channels, taps=9)
         weight = torch.randn(out_channels, in_channels, 3, 3)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
-        self.weight_gain = 1.0 / math.sqrt(in_channels * 9)
         self.bias = nn.Parameter(torch.zeros(out_channels))
         kind = NOISES[noise]
-        self.noise = None if kind is None else kind(resolution)
+        self.noise = None if kind is None else kind(resolution, LEAKY_RELU_GAIN)
 
-    def forward(self, features: Tensor, style: Tensor, noise: PixelNoise | None = None) -> Tensor:
-        """Maps features [B, C, H, W] and styles [B, W] to features [B, O, resolution, resolution].
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.weight, 1.0, autocast=True)
+        yield Used(self.bias, LEAKY_RELU_GAIN, autocast=True)
+
+    def forward(
+        self, features: Tensor, modulation: Modulation, noise: PixelNoise | None = None
+    ) -> Tensor:
+        """Maps features [B, C, H, W] and what their styles make of the layer to [B, O, resolution, resolution].
 
         The gain sqrt 2 of the activation is folded into its argument (see `layers`).
         """
-        weight = self.weight * self.weight_gain
-        styles = self.affine(style)
-        factors = demodulation(weight, styles) * LEAKY_RELU_GAIN
-        output = modulated_convolution(features, weight, styles, upsample=self.upsample)
-        output = output * factors.to(output.dtype)[:, :, None, None]
-        output.add_((self.bias * LEAKY_RELU_GAIN).to(output.dtype)[:, None, None])
+        factors = modulation.factors
+        assert factors is not None
+        output = modulated_convolution(
+            features, prepared(self.weight), modulation.styles, upsample=self.upsample
+        )
+        shifts = prepared(self.bias, LEAKY_RELU_GAIN).to(output.dtype)
+        output = scale_and_shift(output, factors, shifts)
         if self.noise is not None:
-            pixels = self.noise(features.shape[0], noise) * LEAKY_RELU_GAIN
-            output.add_(pixels.to(output.dtype))
+            output.add_(self.noise(features.shape[0], noise).to(output.dtype))
         return F.leaky_relu_(output, LEAKY_RELU_SLOPE)
 
 
-class ToImage(nn.Module):
+class ToImage(ModulatedLayer):
     """Modulated 1x1 convolution to image channels, without demodulation.
 
     Args:
@@ -75,17 +92,27 @@ class ToImage(nn.Module):
 
     def __init__(self, in_channels: int, image_channels: int, *, style_dim: int) -> None:
         super().__init__()
-        self.affine = EqualisedLinear(style_dim, in_channels, bias_init=1.0)
+        self.demodulated = False
+        self.affine = _affine(style_dim, in_channels, taps=1)
         self.weight = nn.Parameter(torch.randn(image_channels, in_channels))
-        self.weight_gain = 1.0 / math.sqrt(in_channels)
         self.bias = nn.Parameter(torch.zeros(image_channels))
 
-    def forward(self, features: Tensor, style: Tensor) -> Tensor:
-        """Maps features [B, C, H, W] and styles [B, W] to image channels [B, image_channels, H, W], float32."""
-        scaled = features * self.affine(style).to(features.dtype)[:, :, None, None]
-        kernel = (self.weight * self.weight_gain)[:, :, None, None]
-        output = convolve(scaled, kernel, self.bias)
-        return full_precision(output)
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.weight, 1.0, autocast=True)
+        yield Used(self.bias, 1.0, autocast=True)
+
+    def forward(self, features: Tensor, modulation: Modulation) -> Tensor:
+        """Maps features [B, C, H, W] to image channels [B, image_channels, H, W], float32."""
+        scaled = features * modulation.styles[:, :, None, None]
+        kernel = prepared(self.weight)[:, :, None, None]
+        return full_precision(convolve(scaled, kernel, prepared(self.bias)))
+
+
+def _affine(style_dim: int, channels: int, *, taps: int) -> EqualisedLinear:
+    """From w to the scales of channels, 1 at first, times the gain of kernels of so many taps."""
+    gain = 1.0 / math.sqrt(channels * taps)
+    return EqualisedLinear(style_dim, channels, bias_init=1.0, output_gain=gain)
 
 
 class SynthesisBlock(nn.Module):
@@ -135,8 +162,17 @@ class SynthesisBlock(nn.Module):
         )
         self.to_image = ToImage(out_channels, image_channels, style_dim=style_dim)
 
+    @property
+    def layers(self) -> list[ModulatedLayer]:
+        """Those that take a style, in their order."""
+        return [*self.convolutions, self.to_image]  # type: ignore[list-item]
+
     def forward(
-        self, features: Tensor, images: Tensor | None, styles: Tensor, noise: PixelNoise | None
+        self,
+        features: Tensor,
+        images: Tensor | None,
+        modulations: Sequence[Modulation],
+        noise: PixelNoise | None,
     ) -> tuple[Tensor, Tensor]:
         """Runs the block.
 
@@ -144,16 +180,16 @@ class SynthesisBlock(nn.Module):
             features: Features of the block before [B, C, H, W].
             images: Sum of the image branches before [B, image_channels, H, W], or None in the first
                 block.
-            styles: One style for each convolution and one for the image branch [B, L, W].
+            modulations: What the styles make of each of `layers`.
             noise: Where the noise comes from, or None for the fixed noise.
 
         Returns:
             Features [B, O, resolution, resolution] and images [B, image_channels, resolution,
             resolution], float32.
         """
-        for index, convolution in enumerate(self.convolutions):
-            features = convolution(features, styles[:, index], noise)
-        branch: Tensor = self.to_image(features, styles[:, len(self.convolutions)])
+        for convolution, modulation in zip(self.convolutions, modulations, strict=False):
+            features = convolution(features, modulation, noise)
+        branch: Tensor = self.to_image(features, modulations[-1])
         return features, branch if images is None else branch + upsample(images)
 
 
@@ -241,20 +277,27 @@ class SynthesisNetwork(nn.Module):
         Raises:
             ValueError: If `w` has another shape.
         """
-        if w.ndim == 2:
-            w = w.unsqueeze(1).expand(-1, self.style_count, -1)
-        if w.ndim != 3 or tuple(w.shape[1:]) != (self.style_count, self.style_dim):
+        shapes = (self.style_dim,), (self.style_count, self.style_dim)
+        if w.ndim not in (2, 3) or tuple(w.shape[1:]) not in shapes:
             raise ValueError(
                 f"w has the shape {list(w.shape)}, but must be [B, {self.style_dim}] or [B,"
                 f" {self.style_count}, {self.style_dim}]. Pass the result of the mapping network."
             )
+        blocks = [cast(SynthesisBlock, block) for block in self.blocks]
+        # Blocks start at styles 0, 1, 3, 5, ...: the first has one convolution, the others two.
+        starts = [max(0, 2 * index - 1) for index in range(len(blocks))]
+        layers = [layer for block in blocks for layer in block.layers]
+        each = w if w.ndim == 2 else w.unbind(dim=1)
+        if not isinstance(each, Tensor):
+            pairs = zip(starts, blocks, strict=True)
+            each = [each[start + k] for start, block in pairs for k in range(len(block.layers))]
+        found = iter(modulations(layers, each))
         features = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(
             memory_format=torch.channels_last
         )
         images: Tensor | None = None
-        # Blocks start at styles 0, 1, 3, 5, ...: the first has one convolution, the others two.
-        for index, block in enumerate(self.blocks):
-            first = max(0, 2 * index - 1)
-            features, images = block(features, images, w[:, first:], noise)
+        for block in blocks:
+            own = list(islice(found, len(block.layers)))
+            features, images = block(features, images, own, noise)
         assert images is not None
         return images

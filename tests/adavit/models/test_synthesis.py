@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from adavit.models.modulated_convolution import modulations
 from adavit.models.synthesis import SynthesisLayer
 from tests.networks import make_generator
 
@@ -19,11 +20,19 @@ def layer() -> SynthesisLayer:
     return made
 
 
+def drawn_by(
+    layer: SynthesisLayer, features: torch.Tensor, w: torch.Tensor, *noise: torch.Generator
+) -> torch.Tensor:
+    """The layer alone, of a style."""
+    (modulation,) = modulations([layer], w)
+    return layer(features, modulation, *noise)
+
+
 def by_hand(layer: SynthesisLayer, features: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """Each image with weights of its own (Karras et al. 2020, arXiv:1912.04958, equations 1 to 3)."""
     images = []
-    for one, style in zip(features, layer.affine(w), strict=True):
-        weight = layer.weight / math.sqrt(3 * 9) * style[None, :, None, None]
+    for one, style in zip(features, layer.affine(w), strict=True):  # with the kernels' gain
+        weight = layer.weight * style[None, :, None, None]
         weight = weight / (weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8).sqrt()
         plain = F.conv2d(one[None], weight, padding=1)
         noisy = plain + layer.noise.strength * layer.noise.fixed + layer.bias[:, None, None]
@@ -34,20 +43,20 @@ def by_hand(layer: SynthesisLayer, features: torch.Tensor, w: torch.Tensor) -> t
 def test_a_layer_is_a_demodulated_convolution_with_noise(layer: SynthesisLayer) -> None:
     features, w = torch.randn(2, 3, 8, 8), torch.randn(2, 5)
     expected = by_hand(layer, features, w)
-    torch.testing.assert_close(layer(features, w), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(drawn_by(layer, features, w), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_drawn_noise_takes_the_place_of_the_fixed_one(layer: SynthesisLayer) -> None:
     features, w = torch.randn(2, 3, 8, 8), torch.randn(2, 5)
-    first, again = (layer(features, w, torch.Generator().manual_seed(1)) for _ in range(2))
+    first, again = (drawn_by(layer, features, w, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(first, again)
-    assert not torch.equal(first, layer(features, w))
+    assert not torch.equal(first, drawn_by(layer, features, w))
 
 
 def test_an_upsampling_layer_doubles_the_side() -> None:
     torch.manual_seed(0)
     layer = SynthesisLayer(3, 4, style_dim=5, resolution=16, noise="none", upsample=True)
-    assert layer(torch.randn(2, 3, 8, 8), torch.randn(2, 5)).shape == (2, 4, 16, 16)
+    assert drawn_by(layer, torch.randn(2, 3, 8, 8), torch.randn(2, 5)).shape == (2, 4, 16, 16)
 
 
 def test_every_layer_takes_its_own_style() -> None:
