@@ -25,12 +25,41 @@ _TWICE = contextvars.ContextVar("twice differentiable", default=False)
 
 @contextlib.contextmanager
 def fast_second_derivatives() -> Iterator[None]:
-    """While entered, convolutions are such that their gradients' gradients are fast."""
+    """While entered, convolutions and layer norms are such that their gradients' gradients are fast."""
     token = _TWICE.set(True)
     try:
         yield
     finally:
         _TWICE.reset(token)
+
+
+class _Weights:
+    """Whether gradients at them are wanted; of the process, as a device has threads of its own for backward passes."""
+
+    wanted = True
+
+
+@contextlib.contextmanager
+def without_weight_gradients() -> Iterator[None]:
+    """While entered, those layers have no gradients at weights and biases, as if these were constants.
+
+    For gradients at images only: PyTorch does not tell a function of ours which of its gradients nobody asks for.
+    """
+    before, _Weights.wanted = _Weights.wanted, False
+    try:
+        yield
+    finally:
+        _Weights.wanted = before
+
+
+def weight_gradients_wanted() -> bool:
+    """Whether they are, outside of `without_weight_gradients`."""
+    return _Weights.wanted
+
+
+def _asked(needed: Sequence[bool]) -> list[bool]:
+    """Of the inputs of a convolution, of which the first are features, those whose gradient is asked for."""
+    return [need and (place == 0 or _Weights.wanted) for place, need in enumerate(needed)]
 
 
 class _Geometry(NamedTuple):
@@ -61,7 +90,7 @@ def convolve(
     Returns:
         Features [B, O, (H + 2 * padding - K) // stride + 1, ...].
     """
-    if not _own():
+    if not is_differentiated_twice():
         return F.conv2d(features, weight, bias, stride=stride, padding=padding, groups=groups)
     parts = [None if part is None else _as_autocast(part) for part in (features, weight, bias)]
     result: Tensor = _Convolution.apply(*parts, _Geometry(stride, padding, groups))
@@ -98,14 +127,15 @@ def convolve_transposed(features: Tensor, weight: Tensor, *, stride: int) -> Ten
     Returns:
         Features [B, O, (H - 1) * stride + K, ...].
     """
-    if not _own():
+    if not is_differentiated_twice():
         return F.conv_transpose2d(features, weight, stride=stride)
     parts = (_as_autocast(features), _as_autocast(weight))
     result: Tensor = _FeaturesGradient.apply(*parts, None, _Geometry(stride, 0, 1))
     return result
 
 
-def _own() -> bool:
+def is_differentiated_twice() -> bool:
+    """Whether layers take functions of ours, within `fast_second_derivatives`."""
     # Compiled, such functions are not differentiated rightly: see the head of `adavit.models.resampling`.
     return not torch.compiler.is_compiling() and _TWICE.get()
 
@@ -129,7 +159,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         features, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
+        wanted = _asked(ctx.needs_input_grad)
         if not torch.is_grad_enabled():  # in one call, if none of them is differentiated
             return *_gradients(gradient, features, weight, ctx.geometry, wanted[:3]), None
         return (
@@ -163,7 +193,7 @@ class _FeaturesGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         gradient, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
+        wanted = _asked(ctx.needs_input_grad)
         if ctx.smallest and not torch.is_grad_enabled():
             flags = (*wanted[:2], False)
             found = _gradients(upstream, gradient, weight, ctx.geometry, flags, transposed=True)

@@ -92,6 +92,25 @@ class EqualisedLinear(nn.Module):
         return F.leaky_relu(output, LEAKY_RELU_SLOPE) if self.activation else output
 
 
+class Dense(nn.Linear):
+    """The layer of torch, whose weights autocast need not cast in each pass (`adavit.models.prepared_weights`)."""
+
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        return [Used(parameter, 1.0, autocast=True) for parameter in self.parameters(recurse=False)]
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Maps vectors [..., in_features] to [..., out_features]."""
+        return F.linear(vectors, *self.used())
+
+    def used(self) -> tuple[Tensor, Tensor]:
+        """Weight [out_features, in_features] and bias [out_features], each looked at once.
+
+        Under a weight constraint every look at the weight computes it anew.
+        """
+        return prepared(self.weight), prepared(self.bias)
+
+
 class EqualisedConv2d(nn.Module):
     """Convolution with equalised learning rate, zero padding, and optional activation and 2x downsampling.
 

@@ -15,10 +15,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.models.layers import Dense
 from adavit.models.sizes import check_at_least
 from adavit.models.vit.layout import TokenLayout
+from adavit.models.vit.norm import RMSNorm, over_root_mean_square
 from adavit.models.vit.position import NoAttentionPosition
 from adavit.runtime.precision import full_precision
+
+
+EPSILON = 1e-6
+"""Added to mean squares of queries and keys."""
 
 
 class DotScore(nn.Module):
@@ -60,15 +66,19 @@ class QKNormScore(DotScore):
 
     def __init__(self, *, heads: int, head_width: int) -> None:
         super().__init__(heads=heads, head_width=head_width)
-        self.query_norm = nn.RMSNorm(head_width, eps=1e-6)
-        self.key_norm = nn.RMSNorm(head_width, eps=1e-6)
+        self.query_norm = RMSNorm(head_width, eps=EPSILON)
+        self.key_norm = RMSNorm(head_width, eps=EPSILON)
 
     def normalise(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Queries and keys of mean square 1, times the gains."""
-        return (
-            self.query_norm(full_precision(queries)).to(queries.dtype),
-            self.key_norm(full_precision(keys)).to(keys.dtype),
-        )
+        if queries.shape != keys.shape:
+            return self.query_norm(queries), self.key_norm(keys)
+        # Both at once: a norm is a dozen small kernels with its gradient.
+        both = full_precision(torch.stack((queries, keys)))
+        gains = torch.stack((self.query_norm.weight, self.key_norm.weight))[:, None, None, None]
+        normalised = over_root_mean_square(both, EPSILON) * gains
+        queries, keys = normalised.to(queries.dtype).unbind(0)
+        return queries, keys
 
 
 class L2Score(DotScore):
@@ -149,11 +159,11 @@ class MultiHeadAttention(nn.Module):
         self.heads = heads
         self.tied = score.tied
         # Tied queries and keys are one projection, which comes first.
-        self.query_key_value = nn.Linear(width, (2 if score.tied else 3) * width)
+        self.query_key_value = Dense(width, (2 if score.tied else 3) * width)
         self.score = score(heads=heads, head_width=width // heads)
         self.position = position(layout, heads=heads, head_width=width // heads)
         self.softmax = nn.Softmax(dim=-1)  # a module, so that a hook on it sees logits and weights
-        self.output = nn.Linear(width, width)
+        self.output = Dense(width, width)
 
     def forward(
         self,
@@ -206,8 +216,7 @@ class MultiHeadAttention(nn.Module):
             queries, keys, values = self._heads(self.query_key_value(tokens), 3)
             return queries, keys, values
         width = tokens.shape[2]
-        # Once into a variable: under a weight constraint each look computes it anew.
-        weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        weight, bias = self.query_key_value.used()
         (queries,) = self._heads(F.linear(tokens[:, :read], weight[:width], bias[:width]), 1)
         keys, values = self._heads(F.linear(tokens, weight[width:], bias[width:]), 2)
         return queries, keys, values

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from adavit.models.layers import Dense
 from adavit.models.vit.attention import DotScore, MultiHeadAttention
 from adavit.models.vit.layout import TokenLayout
+from adavit.models.vit.norm import LayerNorm
 from adavit.models.vit.position import NoAttentionPosition
 
 
@@ -59,13 +61,13 @@ class EncoderBlock(nn.Module):
                 f"mlp_ratio is {mlp_ratio}, but mlp_ratio * width ({width}) must be at least 1. Use"
                 " mlp_ratio=4."
             )
-        self.attention_norm = nn.LayerNorm(width, eps=1e-6)
+        self.attention_norm = LayerNorm(width, eps=1e-6)
         self.attention = MultiHeadAttention(
             layout, width=width, heads=heads, score=score, position=position
         )
         self.attention_scale = LayerScale(width, layer_scale)
-        self.mlp_norm = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.mlp_norm = LayerNorm(width, eps=1e-6)
+        self.mlp = nn.Sequential(Dense(width, hidden), nn.GELU(), Dense(hidden, width))
         self.mlp_scale = LayerScale(width, layer_scale)
 
     def forward(

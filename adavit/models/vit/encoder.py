@@ -8,6 +8,7 @@ from adavit.models.sizes import check_at_least, check_images
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.block import EncoderBlock
 from adavit.models.vit.layout import TokenLayout
+from adavit.models.vit.norm import LayerNorm
 from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS, part
 
 # Standard deviation of the class token and the registers at the start.
@@ -107,7 +108,7 @@ class VisionEncoder(nn.Module):
             AxialBlock(self.layout, block) if kind.axial else block(self.layout)
             for _ in range(depth)
         )
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = LayerNorm(width, eps=1e-6)
 
     def draw_weights(self) -> None:
         """Draws the weights: Xavier for dense layers, a small normal for embeddings.

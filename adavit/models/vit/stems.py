@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adavit.models.convolution import Convolution
+from adavit.models.layers import Dense
+from adavit.models.vit.norm import LayerNorm
 
 # Below this standard deviation of its pixels (of a range of 2) a patch is hardly amplified.
 FLAT_PATCH_STD = 0.1
@@ -29,7 +31,7 @@ class LinearStem(nn.Module):
     def __init__(self, *, image_channels: int, patch: int, width: int) -> None:
         super().__init__()
         self.patch = patch
-        self.projection = nn.Linear(image_channels * patch**2, width)
+        self.projection = Dense(image_channels * patch**2, width)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images [B, C, H, W] to tokens [B, N, D], row by row."""
@@ -82,8 +84,8 @@ class ShiftedPatchStem(nn.Module):
         super().__init__()
         self.patch = patch
         features = 5 * image_channels * patch**2
-        self.norm = nn.LayerNorm(features, eps=FLAT_PATCH_STD**2)
-        self.projection = nn.Linear(features, width)
+        self.norm = LayerNorm(features, eps=FLAT_PATCH_STD**2)
+        self.projection = Dense(features, width)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps images [B, C, H, W] to tokens [B, N, D], row by row."""

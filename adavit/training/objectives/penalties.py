@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from adavit.models.convolution import without_weight_gradients
+
 
 def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     """Squared gradient norm of the discriminator at real images.
@@ -21,7 +23,8 @@ def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     Returns:
         Penalty per image [B], >= 0, in (logit / pixel value) squared, itself differentiable.
     """
-    (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+    with without_weight_gradients():
+        (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
     return _squared_norm(gradient)
 
 
@@ -89,7 +92,8 @@ def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
     """
     height, width = images.shape[2:]
     moved = (images * (noise / math.sqrt(height * width))).sum()
-    (gradient,) = torch.autograd.grad(moved, styles, create_graph=True)
+    with without_weight_gradients():
+        (gradient,) = torch.autograd.grad(moved, styles, create_graph=True)
     # The square root has no derivative at 0.
     return (gradient.float().square().sum(dim=2).mean(dim=1) + 1e-12).sqrt()
 

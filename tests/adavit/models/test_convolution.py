@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,9 @@ from adavit.models.convolution import (
     convolve,
     convolve_transposed,
     fast_second_derivatives,
+    without_weight_gradients,
 )
+from benchmarks.work import WorkCount
 from tests.kernel_sides import KernelSides
 
 
@@ -84,6 +87,23 @@ def test_a_layer_in_groups_and_its_second_derivatives(bias: bool) -> None:
     small = drawn(1, 4, 4, 3), drawn(2, 2, 3, 3, seed=1)
     assert torch.autograd.gradcheck(squared, small)
     assert torch.autograd.gradgradcheck(squared, small)
+
+
+def test_gradients_at_images_only_cost_none_at_weights_and_have_the_same_derivatives() -> None:
+    found, costs = [], []
+    for context in (without_weight_gradients(), contextlib.nullcontext()):
+        features, weight, bias = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3, seed=1), drawn(4, seed=2)
+        result = convolve(features, weight, bias, padding=1)
+        with WorkCount() as work, context:
+            (gradient,) = torch.autograd.grad(
+                result.square().sum(), features, create_graph=True
+            )
+        gradient.square().sum().backward()
+        found.append((gradient, features.grad, weight.grad, bias.grad))
+        costs.append(work.flops)
+    assert costs[0] == costs[1] / 2
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize(("ours", "sides"), [(True, {3}), (False, {3, 8})])
