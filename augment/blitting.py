@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from adavit.augment.banded import reflect
-from adavit.augment.draws import Draws, Parameters, centred, discrete
+from adavit.augment.draws import Draws, Parameters, about_zero, discrete
 from adavit.augment.group import Group, per_image
 from adavit.augment.matrices import (
-    identity,
+    Affine,
+    doubled,
+    product,
     quarter_rotation,
     quarter_turn_cosine_sine,
     scaling,
@@ -58,28 +60,25 @@ class Blitting(Group):
         if "rotate90" in gates:
             parameters["quarter_turns"] = discrete(draws.uniform(1)[0], 4) * gates["rotate90"]
         if "xint" in gates:
-            for axis, number in zip("xy", draws.uniform(2), strict=True):
-                size_px = shape[3] if axis == "x" else shape[2]
-                shift_px = (centred(number) * self.xint_max * size_px).round()
-                parameters[f"shift_{axis}_px"] = shift_px * gates["xint"]
+            shifts = about_zero(draws.uniform(2), self.xint_max) * gates["xint"]
+            parameters["shift_x_px"] = (shifts[0] * shape[3]).round()
+            parameters["shift_y_px"] = (shifts[1] * shape[2]).round()
         return parameters
 
-    def inverse_map(self, parameters: Parameters) -> Tensor:
-        """The operations as one matrix from output to input.
+    def inverse_factors(self, parameters: Parameters) -> list[Affine]:
+        """The operations as matrices from output to input, whose product is theirs; float64, in pixels about the centre.
 
-        Returns:
-            [B, 3, 3], float64, in pixels about the image centre; all entries are whole numbers.
+        All their entries are whole numbers.
         """
-        result = identity(next(iter(parameters.values())).double())
-        if "mirrored" in parameters:
-            flip = 1 - 2 * parameters["mirrored"].double()
-            result = result @ scaling(flip, torch.ones_like(flip))
-        if "quarter_turns" in parameters:
-            result = result @ quarter_rotation(parameters["quarter_turns"].double())
-        if "shift_x_px" in parameters:
-            x, y = parameters["shift_x_px"].double(), parameters["shift_y_px"].double()
-            result = result @ translation(-x, -y)
-        return result
+        value = doubled(parameters)
+        factors = []
+        if "mirrored" in value:
+            factors.append(scaling(1 - 2 * value["mirrored"], 1.0))
+        if "quarter_turns" in value:
+            factors.append(quarter_rotation(value["quarter_turns"]))
+        if "shift_x_px" in value:
+            factors.append(translation(-value["shift_x_px"], -value["shift_y_px"]))
+        return factors
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Move the pixels. See `Group.transform`.
@@ -90,7 +89,7 @@ class Blitting(Group):
         moved = self._copy_pixels(images, parameters)
         height, width = images.shape[2:]
         if "quarter_turns" in parameters and height != width:
-            turned = resample(images, self.inverse_map(parameters))
+            turned = resample(images, product(*self.inverse_factors(parameters)))
             odd = per_image(parameters["quarter_turns"] % 2 == 1)
             moved = torch.where(odd, turned, moved)
         return moved

@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-from adavit.augment.draws import Draws, Parameters, centred, discrete
+from adavit.augment.draws import Draws, Parameters, about_zero, discrete
 from adavit.augment.group import Group, per_image
 from adavit.augment.settings import MAGNITUDES
 
@@ -90,7 +90,7 @@ class Color(Group):
         if "lumaflip" in gates:
             parameters["luma_flipped"] = discrete(draws.uniform(1)[0], 2) * gates["lumaflip"]
         if "hue" in gates:
-            turns = centred(draws.uniform(1)[0]) / 2 * self.hue_max
+            turns = about_zero(draws.uniform(1)[0], self.hue_max / 2)
             parameters["hue_turns"] = turns * gates["hue"]
         if "saturation" in gates:
             gate = gates["saturation"]

@@ -33,7 +33,7 @@ class Cutout(Group):
         It is `centre_x` and `centre_y` [B], fractions of the image, and `size` [B], 0 for no box.
         """
         gate = self._gates(draws)["cutout"]
-        centre_x, centre_y = draws.uniform(2)
+        centre_x, centre_y = draws.uniform(2).unbind(0)
         return {"centre_x": centre_x, "centre_y": centre_y, "size": gate * self.cutout_size}
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:

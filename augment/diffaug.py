@@ -79,7 +79,7 @@ class DiffAugment(Pipe):
         draws = self._draws(shape[0], target, quantile, generator)
         parameters: PipeParameters = {}
         if "color" in self.policies:
-            brightness, saturation, contrast = draws.uniform(3)
+            brightness, saturation, contrast = draws.uniform(3).unbind(0)
             parameters["color"] = {
                 "brightness": (brightness - 0.5) * self.brightness_range,
                 "saturation": saturation * self.saturation_max,

@@ -27,24 +27,24 @@ class Draws(Protocol):
     batch: int
     device: torch.device
 
-    def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
-        """One gate bool [B] per multiplier [K]; open with probability multiplier times p."""
+    def gates(self, multipliers: Tensor) -> Tensor:
+        """One gate for each multiplier [K], bool [K, B]; open with probability multiplier times p."""
         ...
 
-    def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
-        """Two gates bool [B] of which at least one is open with probability `multiplier` [1] times p."""
+    def gates_of_pair(self, multiplier: Tensor) -> Tensor:
+        """Two gates bool [2, B] of which at least one is open with probability `multiplier` [1] times p."""
         ...
 
     def strengths(self, multipliers: Tensor) -> Tensor:
         """Multiplier times p [K], of multipliers [K]: for an operation that p makes stronger, not more frequent."""
         ...
 
-    def uniform(self, count: int) -> tuple[Tensor, ...]:
-        """`count` tensors [B], uniform in [0, 1)."""
+    def uniform(self, count: int) -> Tensor:
+        """Numbers [count, B], uniform in [0, 1)."""
         ...
 
-    def normal(self, count: int) -> tuple[Tensor, ...]:
-        """`count` tensors [B], standard normal."""
+    def normal(self, count: int) -> Tensor:
+        """Numbers [count, B], standard normal."""
         ...
 
     def half_normal(self) -> Tensor:
@@ -90,15 +90,15 @@ class RandomDraws:
             torch.rand(shape, device=self._source, **self._keyword, dtype=torch.float32)
         )
 
-    def _open(self, probability: Tensor, count: int) -> tuple[Tensor, ...]:
+    def _open(self, probability: Tensor, count: int) -> Tensor:
         # torch.rand is below 1, so that a probability of 1 always opens and one of 0 never does.
-        return (self._rand(count, self.batch) < probability[:, None]).unbind(0)
+        return self._rand(count, self.batch) < probability[:, None]
 
-    def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
+    def gates(self, multipliers: Tensor) -> Tensor:
         """See `Draws.gates`."""
         return self._open(self.strengths(multipliers), multipliers.shape[0])
 
-    def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
+    def gates_of_pair(self, multiplier: Tensor) -> Tensor:
         """Each opens with 1 - sqrt(1 - m p), so that P(either) = m p. See `Draws.gates_of_pair`."""
         return self._open(1 - (1 - multiplier * self._p).clamp(min=0).sqrt(), 2)
 
@@ -106,13 +106,13 @@ class RandomDraws:
         """See `Draws.strengths`."""
         return multipliers * self._p
 
-    def uniform(self, count: int) -> tuple[Tensor, ...]:
+    def uniform(self, count: int) -> Tensor:
         """See `Draws.uniform`."""
-        return self._rand(count, self.batch).unbind(0)
+        return self._rand(count, self.batch)
 
-    def normal(self, count: int) -> tuple[Tensor, ...]:
+    def normal(self, count: int) -> Tensor:
         """See `Draws.normal`."""
-        return self.field(torch.Size((count, self.batch))).unbind(0)
+        return self.field(torch.Size((count, self.batch)))
 
     def half_normal(self) -> Tensor:
         """See `Draws.half_normal`."""
@@ -156,30 +156,30 @@ class QuantileDraws:
         zero = torch.zeros((), device=device)
         self._random = RandomDraws(batch, zero, generator=generator)
 
-    def _full(self, value: float) -> Tensor:
-        return torch.full((self.batch,), value, device=self.device, dtype=torch.float32)
+    def _full(self, value: float, *count: int) -> Tensor:
+        shape = (*count, self.batch)
+        return torch.full(shape, value, device=self.device, dtype=torch.float32)
 
-    def gates(self, multipliers: Tensor) -> tuple[Tensor, ...]:
+    def gates(self, multipliers: Tensor) -> Tensor:
         """All open. See `Draws.gates`."""
-        is_open = torch.ones(self.batch, dtype=torch.bool, device=self.device)
-        return (is_open,) * multipliers.shape[0]
+        return torch.ones(len(multipliers), self.batch, dtype=torch.bool, device=self.device)
 
-    def gates_of_pair(self, multiplier: Tensor) -> tuple[Tensor, ...]:
+    def gates_of_pair(self, multiplier: Tensor) -> Tensor:
         """The first open, the second closed. See `Draws.gates_of_pair`."""
         is_open = torch.ones(self.batch, dtype=torch.bool, device=self.device)
-        return is_open, ~is_open
+        return torch.stack((is_open, ~is_open))
 
     def strengths(self, multipliers: Tensor) -> Tensor:
         """Those of p = 1. See `Draws.strengths`."""
         return multipliers
 
-    def uniform(self, count: int) -> tuple[Tensor, ...]:
+    def uniform(self, count: int) -> Tensor:
         """See `Draws.uniform`."""
-        return (self._full(self._quantile),) * count
+        return self._full(self._quantile, count)
 
-    def normal(self, count: int) -> tuple[Tensor, ...]:
+    def normal(self, count: int) -> Tensor:
         """See `Draws.normal`."""
-        return (self._full(inverse_erf(2 * self._quantile - 1)),) * count
+        return self._full(inverse_erf(2 * self._quantile - 1), count)
 
     def half_normal(self) -> Tensor:
         """See `Draws.half_normal`."""
@@ -198,6 +198,11 @@ def discrete(uniform: Tensor, values: int) -> Tensor:
 def centred(uniform: Tensor) -> Tensor:
     """Numbers uniform in [-1, 1), from numbers uniform in [0, 1)."""
     return 2 * uniform - 1
+
+
+def about_zero(uniform: Tensor, largest: float) -> Tensor:
+    """Numbers uniform in [-largest, largest), from numbers uniform in [0, 1)."""
+    return (uniform - 0.5) * (2 * largest)
 
 
 def inverse_erf(value: float) -> float:

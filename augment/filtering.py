@@ -62,8 +62,8 @@ class Filtering(Group):
 
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
         """Draw `gains_log2` [B, 4] of the bands, before `band_gains` normalises them. See `Group.sample`."""
-        gates = torch.stack(draws.gates(self.band_multipliers), dim=1)  # [B, 4]
-        gains_log2 = torch.stack(draws.normal(BANDS), dim=1) * self.imgfilter_std
+        gates = draws.gates(self.band_multipliers).T  # [B, 4]
+        gains_log2 = draws.normal(BANDS).T * self.imgfilter_std
         return {"gains_log2": gains_log2 * gates}
 
     def filters(self, gains_log2: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from adavit.augment.draws import Draws, Parameters, centred
+from adavit.augment.draws import Draws, Parameters, about_zero
 from adavit.augment.group import Group
-from adavit.augment.matrices import identity, rotation, scaling, translation
+from adavit.augment.matrices import Affine, doubled, product, rotation, scaling, translation
 from adavit.augment.resampling import resample
 from adavit.augment.settings import MAGNITUDES
 
@@ -67,46 +67,40 @@ class Geometric(Group):
         if "rotate" in gates:
             index = self.names.index("rotate")
             # The gate drawn above for the pair is replaced by two, of which either is open as often.
-            before, after = draws.gates_of_pair(self.multipliers[index : index + 1])
-            first, second = (centred(number) / 2 * self.rotate_max for number in draws.uniform(2))
-            parameters["turns_before"] = first * before
-            parameters["turns_after"] = second * after
+            pair = draws.gates_of_pair(self.multipliers[index : index + 1])
+            turns = about_zero(draws.uniform(2), self.rotate_max / 2) * pair
+            parameters["turns_before"], parameters["turns_after"] = turns.unbind(0)
         if "scale" in gates:
             parameters["scale_log2"] = draws.normal(1)[0] * self.scale_std * gates["scale"]
         if "aniso" in gates:
             parameters["aniso_log2"] = draws.normal(1)[0] * self.aniso_std * gates["aniso"]
         if "xfrac" in gates:
-            for axis, number in zip("xy", draws.normal(2), strict=True):
-                size_px = shape[3] if axis == "x" else shape[2]
-                parameters[f"shift_{axis}_px"] = (
-                    number * (self.xfrac_std * size_px) * gates["xfrac"]
-                )
+            shifts = draws.normal(2) * gates["xfrac"]
+            parameters["shift_x_px"] = shifts[0] * (self.xfrac_std * shape[3])
+            parameters["shift_y_px"] = shifts[1] * (self.xfrac_std * shape[2])
         return parameters
 
-    def inverse_map(self, parameters: Parameters) -> Tensor:
-        """The operations as one matrix from output to input.
+    def inverse_factors(self, parameters: Parameters) -> list[Affine]:
+        """The operations as matrices from output to input, whose product is theirs; float64, in pixels about the centre.
 
         The inverse factors multiply on the right: scale, rotation before, aniso, rotation after, shift.
-
-        Returns:
-            [B, 3, 3], float64, in pixels about the image centre.
         """
-        value = {name: tensor.double() for name, tensor in parameters.items()}
-        result = identity(next(iter(value.values())))
+        value = doubled(parameters)
+        factors = []
         if "scale_log2" in value:
             shrink = torch.exp2(-value["scale_log2"])
-            result = result @ scaling(shrink, shrink)
+            factors.append(scaling(shrink, shrink))
         if "turns_before" in value:
-            result = result @ rotation(value["turns_before"])
+            factors.append(rotation(value["turns_before"]))
         if "aniso_log2" in value:
             stretch = torch.exp2(value["aniso_log2"])
-            result = result @ scaling(1 / stretch, stretch)
+            factors.append(scaling(1 / stretch, stretch))
         if "turns_after" in value:
-            result = result @ rotation(value["turns_after"])
+            factors.append(rotation(value["turns_after"]))
         if "shift_x_px" in value:
-            result = result @ translation(-value["shift_x_px"], -value["shift_y_px"])
-        return result
+            factors.append(translation(-value["shift_x_px"], -value["shift_y_px"]))
+        return factors
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Resample the images. See `Group.transform`."""
-        return resample(images, self.inverse_map(parameters))
+        return resample(images, product(*self.inverse_factors(parameters)))

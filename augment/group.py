@@ -86,7 +86,7 @@ class Group(nn.Module):
 
     def _gates(self, draws: Draws) -> dict[str, Tensor]:
         """One gate bool [B] for each operation that is switched on."""
-        return dict(zip(self.names, draws.gates(self.multipliers), strict=True))
+        return dict(zip(self.names, draws.gates(self.multipliers).unbind(0), strict=True))
 
     def sample(self, shape: torch.Size, draws: Draws) -> Parameters:
         """Draw the parameters for a batch of images.

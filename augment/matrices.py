@@ -1,23 +1,42 @@
 """Homogeneous 2-D matrices, batched, of which the geometric operations are composed.
 
-A matrix is [B, 3, 3] and acts on column vectors (x, y, 1) with x to the right and y down. The pipeline
-composes inverse maps: from the position of an output pixel to the position in the input it shows. Colour
+A matrix is [B, 3, 3] and acts on column vectors (x, y, 1) with x to the right and y down. It is given by what is not
+always the same in its two upper rows, so that all matrices of a product are made at once. The pipeline composes inverse maps: from the position of an output pixel to the position in the input it shows. Colour
 needs no such vocabulary, because its operations commute (see `adavit.augment.color`).
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 
-def _from_rows(rows: list[list[Tensor]]) -> Tensor:
-    """Stack entries [B] into matrices [B, 3, 3], adding the row (0, 0, 1)."""
-    one, zero = torch.ones_like(rows[0][0]), torch.zeros_like(rows[0][0])
-    entries = [entry for row in (*rows, [zero, zero, one]) for entry in row]
-    return torch.stack(entries, dim=-1).unflatten(-1, (3, 3))
+Entry = Tensor | float
+"""A number of each image [B], or one for all of them: 0 or 1."""
+
+Affine = tuple[tuple[Entry, Entry, Entry], tuple[Entry, Entry, Entry]]
+"""The two upper rows of a matrix whose third is (0, 0, 1)."""
+
+
+def product(*factors: Affine) -> Tensor:
+    """The product of one or more matrices from left to right, [B, 3, 3], in the dtype and on the device of their entries."""
+    rows = [row for factor in factors for row in (*factor, (0.0, 0.0, 1.0))]
+    entries = [entry for row in rows for entry in row]
+    like = next(entry for entry in entries if isinstance(entry, Tensor))
+    constants = {0.0: torch.zeros_like(like), 1.0: torch.ones_like(like)}
+    filled = [entry if isinstance(entry, Tensor) else constants[entry] for entry in entries]
+    matrices = torch.stack(filled, dim=-1).unflatten(-1, (len(factors), 3, 3))
+    return functools.reduce(torch.matmul, matrices.unbind(1))
+
+
+def doubled(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same parameters [B] in float64."""
+    values = torch.stack(list(parameters.values())).double().unbind(0)
+    return dict(zip(parameters, values, strict=True))
 
 
 def identity(like: Tensor) -> Tensor:
@@ -25,26 +44,24 @@ def identity(like: Tensor) -> Tensor:
     return torch.eye(3, device=like.device, dtype=like.dtype).expand(like.shape[0], 3, 3)
 
 
-def translation(x: Tensor, y: Tensor) -> Tensor:
+def translation(x: Tensor, y: Tensor) -> Affine:
     """Translation by (x, y), each [B], in the unit of the coordinates."""
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-    return _from_rows([[one, zero, x], [zero, one, y]])
+    return (1.0, 0.0, x), (0.0, 1.0, y)
 
 
-def scaling(x: Tensor, y: Tensor) -> Tensor:
-    """Scaling by the factors x and y, each [B]."""
-    zero = torch.zeros_like(x)
-    return _from_rows([[x, zero, zero], [zero, y, zero]])
+def scaling(x: Entry, y: Entry) -> Affine:
+    """Scaling by the factors x and y."""
+    return (x, 0.0, 0.0), (0.0, y, 0.0)
 
 
-def rotation(turns: Tensor) -> Tensor:
+def rotation(turns: Tensor) -> Affine:
     """Rotation R(a) = [[cos a, -sin a], [sin a, cos a]] with a = 2 pi `turns`, [B].
 
     With y down, a positive angle turns vectors clockwise as seen on the screen.
     """
     angle = turns * (2 * math.pi)
-    cosine, sine, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    return _from_rows([[cosine, -sine, zero], [sine, cosine, zero]])
+    cosine, sine = angle.cos(), angle.sin()
+    return (cosine, -sine, 0.0), (sine, cosine, 0.0)
 
 
 def quarter_turn_cosine_sine(turns: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,8 +78,7 @@ def quarter_turn_cosine_sine(turns: Tensor) -> tuple[Tensor, Tensor]:
     return cosine, sine
 
 
-def quarter_rotation(turns: Tensor) -> Tensor:
+def quarter_rotation(turns: Tensor) -> Affine:
     """Rotation by whole quarter turns [B], with entries that are exactly -1, 0 or 1."""
     cosine, sine = quarter_turn_cosine_sine(turns)
-    zero = torch.zeros_like(cosine)
-    return _from_rows([[cosine, -sine, zero], [sine, cosine, zero]])
+    return (cosine, -sine, 0.0), (sine, cosine, 0.0)

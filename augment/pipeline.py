@@ -24,6 +24,7 @@ from adavit.augment.extras import Operation
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
 from adavit.augment.group import Group, check_images, working_precision
+from adavit.augment.matrices import product
 from adavit.augment.noise import Noise
 from adavit.augment.pipe import Pipe, PipeParameters, check_batch
 from adavit.augment.resampling import resample
@@ -127,10 +128,10 @@ class AugmentPipe(Pipe):
             if "blitting" not in parameters:
                 return images
             return self.blitting.transform(images, parameters["blitting"])
-        inverse = self.geometric.inverse_map(parameters["geometric"])
+        factors = self.geometric.inverse_factors(parameters["geometric"])
         if "blitting" in parameters:
-            inverse = self.blitting.inverse_map(parameters["blitting"]) @ inverse
-        return resample(images, inverse)
+            factors = [*self.blitting.inverse_factors(parameters["blitting"]), *factors]
+        return resample(images, product(*factors))
 
     def extra_repr(self) -> str:
         """The operations that are switched on."""

@@ -100,23 +100,29 @@ def _sampling_grid(inverse_map: Tensor, height: int, width: int, dtype: torch.dt
     Returns:
         Positions (x, y) [B, H', W', 2] in [-1, 1], the convention of `grid_sample` with align_corners.
     """
-    axes = []
-    for size in (width, height):
-        steps = torch.arange(
-            supersampled_length(size), device=inverse_map.device, dtype=torch.float64
-        )
-        axes.append(steps - (SYM6_PEAK + size - 1))  # upsampled samples from the image centre
+    sizes = (width, height)
+    steps = [_steps(size, inverse_map) for size in sizes]
+    # Where both axes are as long, they go through the same kernels.
+    parts = [(0, 2)] if width == height else [(0, 1), (1, 2)]
     positions = []
-    for axis, size in enumerate((width, height)):
-        half = size - 1 + MARGIN  # of the extended line, in upsampled samples
-        rows = inverse_map[:, axis]  # [B, 3]
-        along_x = (rows[:, 0, None] * axes[0] + 2 * rows[:, 2, None] + half) / half
-        along_y = rows[:, 1, None] * axes[1] / half
-        if axis == 1:  # round the larger part last: see _folded
-            along_x, along_y = along_x - 1, along_y + 1
-        position = along_x.to(dtype)[:, None, :] + along_y.to(dtype)[:, :, None]
-        positions.append(_folded(position, (size - 1) / half))
-    return torch.stack(positions, dim=-1)
+    for first, last in parts:
+        half = sizes[first] - 1 + MARGIN  # of the extended line, in upsampled samples
+        rows = inverse_map[:, first:last]  # [B, 1 or 2, 3]
+        along_x = (rows[:, :, 0, None] * steps[0] + 2 * rows[:, :, 2, None] + half) / half
+        along_y = rows[:, :, 1, None] * steps[1] / half
+        # Of y round the larger part last, see _folded: moved by 1 where the axis is the second.
+        one = torch.arange(first, last, device=rows.device, dtype=rows.dtype)[:, None]
+        along_x, along_y = (along_x - one).to(dtype), (along_y + one).to(dtype)
+        position = along_x[:, :, None, :] + along_y[:, :, :, None]
+        positions.append(_folded(position, (sizes[first] - 1) / half))
+    both = positions[0] if len(parts) == 1 else torch.cat(positions, dim=1)
+    return both.permute(0, 2, 3, 1)
+
+
+def _steps(size: int, like: Tensor) -> Tensor:
+    """Positions of the supersampled line [.] from the image centre, in upsampled samples."""
+    steps = torch.arange(supersampled_length(size), device=like.device, dtype=like.dtype)
+    return steps - (SYM6_PEAK + size - 1)
 
 
 def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
@@ -268,5 +274,5 @@ def resample(images: Tensor, inverse_map: Tensor) -> Tensor:
     inverse_map = inverse_map.detach().double()
     # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want
     # of accuracy in the normalised positions that grid_sample takes.
-    active = (inverse_map != identity(inverse_map[:, 0, 0])).any(2).any(1)
+    active = (inverse_map != identity(inverse_map[:, 0, 0])).flatten(1).any(1)
     return _Resample.apply(images, inverse_map, active, False)
