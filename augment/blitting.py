@@ -66,9 +66,9 @@ class Blitting(Group):
         return parameters
 
     def inverse_factors(self, parameters: Parameters) -> list[Affine]:
-        """The operations as matrices from output to input, whose product is theirs; float64, in pixels about the centre.
+        """The operations as matrices from output to input, whose product is theirs.
 
-        All their entries are whole numbers.
+        In float64 and in pixels about the image centre. All their entries are whole numbers.
         """
         value = doubled(parameters)
         factors = []

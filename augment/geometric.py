@@ -81,9 +81,9 @@ class Geometric(Group):
         return parameters
 
     def inverse_factors(self, parameters: Parameters) -> list[Affine]:
-        """The operations as matrices from output to input, whose product is theirs; float64, in pixels about the centre.
+        """The operations as matrices from output to input, whose product is theirs.
 
-        The inverse factors multiply on the right: scale, rotation before, aniso, rotation after, shift.
+        In float64 and in pixels about the image centre. The inverse factors multiply on the right: scale, rotation before, aniso, rotation after, shift.
         """
         value = doubled(parameters)
         factors = []

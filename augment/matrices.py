@@ -1,8 +1,9 @@
 """Homogeneous 2-D matrices, batched, of which the geometric operations are composed.
 
-A matrix is [B, 3, 3] and acts on column vectors (x, y, 1) with x to the right and y down. It is given by what is not
-always the same in its two upper rows, so that all matrices of a product are made at once. The pipeline composes inverse maps: from the position of an output pixel to the position in the input it shows. Colour
-needs no such vocabulary, because its operations commute (see `adavit.augment.color`).
+A matrix is [B, 3, 3] and acts on column vectors (x, y, 1) with x to the right and y down. It is given by its two upper
+rows, so that all matrices of a product are made at once. The pipeline composes inverse maps: from the position of an
+output pixel to the position in the input it shows. Colour needs no such vocabulary, because its operations commute
+(see `adavit.augment.color`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-
 Entry = Tensor | float
 """A number of each image [B], or one for all of them: 0 or 1."""
 
@@ -23,7 +23,7 @@ Affine = tuple[tuple[Entry, Entry, Entry], tuple[Entry, Entry, Entry]]
 
 
 def product(*factors: Affine) -> Tensor:
-    """The product of one or more matrices from left to right, [B, 3, 3], in the dtype and on the device of their entries."""
+    """The product of matrices from left to right [B, 3, 3], of the dtype and on the device of their entries."""
     rows = [row for factor in factors for row in (*factor, (0.0, 0.0, 1.0))]
     entries = [entry for row in rows for entry in row]
     like = next(entry for entry in entries if isinstance(entry, Tensor))

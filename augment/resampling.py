@@ -7,8 +7,8 @@ of the border pixels, so all shapes are fixed.
 
 For given maps the whole of it is linear in the images, y = D S U x. So one autograd function holds it: its
 gradient is the transpose, whose gradient is the map again. Any number of derivatives exist, none needs the
-second derivative of `grid_sample` (absent from torch 2.11), and nothing of image size is kept for the backward
-pass.
+second derivative of `grid_sample` (absent from torch 2.11), and of the images nothing is kept for the backward
+pass: only where they are sampled, two numbers for each of 4 H W positions.
 """
 
 from __future__ import annotations
@@ -125,13 +125,12 @@ def _steps(size: int, like: Tensor) -> Tensor:
     return steps - (SYM6_PEAK + size - 1)
 
 
-def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
+def _resample(images: Tensor, grid: Tensor) -> Tensor:
     """Compute y = D S U x. See `resample`."""
     batch, channels, height, width = images.shape
     vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
     planes = images.reshape(batch * channels, height, width)
     planes = multiply_rows(horizontal.up, multiply_columns(vertical.up, planes))
-    grid = _sampling_grid(inverse_map, height, width, images.dtype)
     upsampled = planes.unflatten(0, (batch, channels))
     # 0, 0, True: bilinear, zeros outside (never reached), aligned corners.
     sampled = torch.grid_sampler_2d(upsampled, grid, 0, 0, True)
@@ -140,7 +139,7 @@ def _resample(images: Tensor, inverse_map: Tensor) -> Tensor:
     return planes.unflatten(0, (batch, channels))
 
 
-def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
+def _resample_transposed(images: Tensor, grid: Tensor) -> Tensor:
     """Compute x = U^T S^T D^T y, the gradient of `_resample`."""
     batch, channels, height, width = images.shape
     vertical, horizontal = _axis_filters(height, images), _axis_filters(width, images)
@@ -148,7 +147,6 @@ def _resample_transposed(images: Tensor, inverse_map: Tensor) -> Tensor:
     planes = multiply_rows(
         horizontal.down_transposed, multiply_columns(vertical.down_transposed, planes)
     )
-    grid = _sampling_grid(inverse_map, height, width, images.dtype)
     sampled = planes.unflatten(0, (batch, channels))
     spread = _spread_in_order if torch.are_deterministic_algorithms_enabled() else _spread
     planes = spread(sampled, grid, upsampled_length(height), upsampled_length(width)).flatten(0, 1)
@@ -189,9 +187,7 @@ def _spread_in_order(sampled: Tensor, grid: Tensor, height: int, width: int) -> 
     return spread.unflatten(0, (batch, height, width)).permute(0, 3, 1, 2).contiguous()
 
 
-def _resample_active(
-    images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool
-) -> Tensor:
+def _resample_active(images: Tensor, grid: Tensor, active: Tensor, transposed: bool) -> Tensor:
     """Resample the active images, or transpose that; on the CPU a few at a time."""
     work = _resample_transposed if transposed else _resample
     batch, channels, height, width = images.shape
@@ -206,44 +202,54 @@ def _resample_active(
     parts = []
     for start in range(0, batch, size):
         part = slice(start, start + size)
-        resampled = work(images[part], inverse_map[part])
+        resampled = work(images[part], grid[part])
         parts.append(torch.where(active[part, None, None, None], resampled, images[part]))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-# An operator of its own, so that compiled code runs exactly this: the compiler would replace grid_sample by
+# Operators of their own, so that compiled code runs exactly this: the compiler would replace grid_sample by
 # formulas that round positions otherwise, and take a minute over it. Not by torch.library.custom_op, whose
 # operators import the compiler when they are called: more than a second before the first step.
 _OPERATOR = "adavit_augment::resample"
 torch.library.define(_OPERATOR, torch.library.infer_schema(_resample_active, mutates_args=()))
 torch.library.impl(_OPERATOR, "CompositeExplicitAutograd", _resample_active)
+_GRID_OPERATOR = "adavit_augment::sampling_grid"
+torch.library.define(_GRID_OPERATOR, torch.library.infer_schema(_sampling_grid, mutates_args=()))
+torch.library.impl(_GRID_OPERATOR, "CompositeExplicitAutograd", _sampling_grid)
 
 
 @torch.library.register_fake(_OPERATOR)
-def _(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
+def _(images: Tensor, grid: Tensor, active: Tensor, transposed: bool) -> Tensor:
     """What the operator returns, without values."""
     return torch.empty_like(images, memory_format=torch.contiguous_format)
 
 
+@torch.library.register_fake(_GRID_OPERATOR)
+def _(inverse_map: Tensor, height: int, width: int, dtype: torch.dtype) -> Tensor:
+    """Likewise."""
+    rows, columns = supersampled_length(height), supersampled_length(width)
+    return inverse_map.new_empty((len(inverse_map), 2, rows, columns), dtype=dtype).permute(
+        0, 2, 3, 1
+    )
+
+
 class _Resample(torch.autograd.Function):
-    """The map (or its transpose) as a linear function of the images; maps and flags get no gradient."""
+    """The map (or its transpose) as a linear function of the images; positions and flags get no gradient."""
 
     @staticmethod
-    def forward(images: Tensor, inverse_map: Tensor, active: Tensor, transposed: bool) -> Tensor:
-        resampled: Tensor = torch.ops.adavit_augment.resample(
-            images, inverse_map, active, transposed
-        )
+    def forward(images: Tensor, grid: Tensor, active: Tensor, transposed: bool) -> Tensor:
+        resampled: Tensor = torch.ops.adavit_augment.resample(images, grid, active, transposed)
         return resampled
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        _, inverse_map, active, ctx.transposed = inputs
-        ctx.save_for_backward(inverse_map, active)
+        _, grid, active, ctx.transposed = inputs
+        ctx.save_for_backward(grid, active)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
-        inverse_map, active = ctx.saved_tensors
-        return _Resample.apply(grads[0], inverse_map, active, not ctx.transposed), None, None, None
+        grid, active = ctx.saved_tensors
+        return _Resample.apply(grads[0], grid, active, not ctx.transposed), None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Tensor, int]:
@@ -252,8 +258,8 @@ class _Resample(torch.autograd.Function):
             value.expand(info.batch_size, *value.shape) if dim is None else value.movedim(dim, 0)
             for value, dim in zip(inputs[:3], in_dims[:3], strict=True)
         ]
-        images, inverse_map, active = (value.flatten(0, 1) for value in tensors)
-        result = _Resample.apply(images, inverse_map, active, inputs[3])
+        images, grid, active = (value.flatten(0, 1) for value in tensors)
+        result = _Resample.apply(images, grid, active, inputs[3])
         return result.unflatten(0, (info.batch_size, -1)), 0
 
 
@@ -275,4 +281,6 @@ def resample(images: Tensor, inverse_map: Tensor) -> Tensor:
     # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want
     # of accuracy in the normalised positions that grid_sample takes.
     active = (inverse_map != identity(inverse_map[:, 0, 0])).flatten(1).any(1)
-    return _Resample.apply(images, inverse_map, active, False)
+    height, width = images.shape[2:]
+    grid = torch.ops.adavit_augment.sampling_grid(inverse_map, height, width, images.dtype)
+    return _Resample.apply(images, grid, active, False)

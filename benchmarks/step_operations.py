@@ -93,7 +93,9 @@ def counted(kind: str, side: int, batch: int, *, toy: bool = False) -> dict[str,
     with FakeTensorMode(allow_non_fake_inputs=True), as_on_an_accelerator():
         take_memory_away(step)
         stepper = Stepper(step, config, CPU)
-        with WorkCount():  # which alone goes into our own operators, and finds all filters made next time
+        with (
+            WorkCount()
+        ):  # which alone goes into our own operators, and finds all filters made next time
             stepper.plain()  # Adam's moments come into being
         for name, call in (("plain", stepper.plain), ("with R1", stepper.penalised)):
             with WorkCount() as found[name], by_part(found[name], step):

@@ -13,11 +13,19 @@ from torch.utils.flop_counter import flop_registry
 
 from adavit.augment import resampling
 
-_IDLE = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view")
+_IDLE = (
+    *("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"),
+    *("_unsafe_view", "promote_types"),
+)
 """Operators that touch no memory, beside those whose result is a view."""
 _QUESTIONS = ("prim", "profiler")
 """Namespaces of operators that ask something of a tensor, or note it, and launch nothing."""
 _OUTSIDE = "everything else"
+_OURS = {
+    resampling._OPERATOR: resampling._resample_active,
+    resampling._GRID_OPERATOR: resampling._sampling_grid,
+}
+"""Operators that are written in others, which are what counts."""
 
 
 @dataclass
@@ -66,9 +74,9 @@ class WorkCount(TorchDispatchMode):
     ) -> Any:
         """Calls the operator and adds what it costs."""
         kwargs = kwargs or {}
-        if func.name() == resampling._OPERATOR:  # ours, which is written in torch's
+        if func.name() in _OURS:
             with self:
-                return resampling._resample_active(*args, **kwargs)
+                return _OURS[func.name()](*args, **kwargs)
         result = func(*args, **kwargs)
         formula = flop_registry.get(func.overloadpacket)
         if formula is not None:

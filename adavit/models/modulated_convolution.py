@@ -47,9 +47,7 @@ class Modulation(NamedTuple):
     factors: Tensor | None
 
 
-def modulations(
-    layers: Sequence[ModulatedLayer], w: Tensor | Sequence[Tensor]
-) -> list[Modulation]:
+def modulations(layers: Sequence[ModulatedLayer], w: Tensor | Sequence[Tensor]) -> list[Modulation]:
     """What styles make of layers, of all of them at once: of each by itself it is two dozen small kernels.
 
     Args:
@@ -121,7 +119,9 @@ class _SquaredNorms(torch.autograd.Function):
 
 def scale_and_shift(features: Tensor, factors: Tensor, shifts: Tensor) -> Tensor:
     """Features [B, C, H, W] times factors [B, C] plus shifts [C], all of one type: one pass, and so is its gradient."""
-    if torch.compiler.is_compiling():  # see `adavit.models.resampling`; and a compiler makes one pass by itself
+    if (
+        torch.compiler.is_compiling()
+    ):  # see `adavit.models.resampling`; and a compiler makes one pass by itself
         return _scaled_and_shifted(features, factors, shifts)
     result: Tensor = _ScaleAndShift.apply(features, factors, shifts)
     return result

@@ -9,6 +9,7 @@ a tenth of an R1 step. Compiled discriminators take the plain convolution: torch
 derivatives of such a function through `torch.func` to other numbers, without a word.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -29,13 +30,24 @@ def fir_kernel(channels: int, *, gain: float, like: Tensor) -> Tensor:
     Args:
         channels: Number of channels C, each filtered alone.
         gain: Sum of the kernel's entries.
-        like: Tensor whose dtype and device the kernels take.
+        like: Tensor whose dtype and device the kernels take, which are kept there for the next call.
 
     Returns:
-        Kernels [C, 1, 4, 4].
+        Kernels [C, 1, 4, 4]. Not to be modified.
     """
-    taps = torch.tensor(FIR_TAPS, dtype=like.dtype, device=like.device)
+    make = _kernel if torch.compiler.is_compiling() else _kept_kernel
+    return make(channels, gain, like.dtype, like.device)
+
+
+def _kernel(channels: int, gain: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    taps = torch.tensor(FIR_TAPS, dtype=dtype, device=device)
     return (gain * torch.outer(taps, taps)).expand(channels, 1, 4, 4).contiguous()
+
+
+@functools.lru_cache(maxsize=256)
+def _kept_kernel(*of: Any) -> Tensor:
+    with torch.inference_mode(False):  # a tensor of that mode could not be trained with afterwards
+        return _kernel(*of)
 
 
 def _multiplied(

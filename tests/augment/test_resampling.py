@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from adavit.augment.resampling import _Resample, resample
+from adavit.augment.resampling import _Resample, _sampling_grid, resample
 from adavit.augment.wavelets import SYM6
 from tests.augment.helpers import random_images, smooth_images
 from tests.references import augment_reference as reference
@@ -18,7 +18,8 @@ SIZES = [(17, 11), (1, 1), (1, 9), (3, 2), (32, 32), (33, 70), (97, 64)]
 def linear_map(images: Tensor, inverse: Tensor, *, transposed: bool = False) -> Tensor:
     """The resampler, without the way out for identity maps."""
     active = torch.ones(len(images), dtype=torch.bool)
-    return _Resample.apply(images, inverse, active, transposed)
+    grid = _sampling_grid(inverse, *images.shape[2:], images.dtype)
+    return _Resample.apply(images, grid, active, transposed)
 
 
 def identities(batch: int) -> Tensor:

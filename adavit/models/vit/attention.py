@@ -22,7 +22,6 @@ from adavit.models.vit.norm import RMSNorm, over_root_mean_square
 from adavit.models.vit.position import NoAttentionPosition
 from adavit.runtime.precision import full_precision
 
-
 EPSILON = 1e-6
 """Added to mean squares of queries and keys."""
 

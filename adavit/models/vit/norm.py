@@ -137,13 +137,18 @@ def _times_jacobian(given: Tensor, tokens: Tensor, inverse: Tensor, mean: Tensor
 
 
 def _across(given: Tensor, normalised: Tensor) -> Tensor:
-    """u - x^ (x^ u) / D: the part of u across x^, whose mean square is 1."""
+    """U - x^ (x^ u) / D: the part of u across x^, whose mean square is 1."""
     along = (given * normalised).mean(-1, keepdim=True)
     return torch.addcmul(given, along, normalised, value=-1)
 
 
 def _at_tokens(
-    u: Tensor, jacobian_u: Tensor, v: Tensor, jacobian_v: Tensor, normalised: Tensor, inverse: Tensor
+    u: Tensor,
+    jacobian_u: Tensor,
+    v: Tensor,
+    jacobian_v: Tensor,
+    normalised: Tensor,
+    inverse: Tensor,
 ) -> Tensor:
     """The gradient of v J u at the tokens: the formula at the head of this file."""
     total = (v * normalised).sum(-1, keepdim=True) * jacobian_u

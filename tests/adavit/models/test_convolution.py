@@ -95,9 +95,7 @@ def test_gradients_at_images_only_cost_none_at_weights_and_have_the_same_derivat
         features, weight, bias = drawn(2, 3, 8, 8), drawn(4, 3, 3, 3, seed=1), drawn(4, seed=2)
         result = convolve(features, weight, bias, padding=1)
         with WorkCount() as work, context:
-            (gradient,) = torch.autograd.grad(
-                result.square().sum(), features, create_graph=True
-            )
+            (gradient,) = torch.autograd.grad(result.square().sum(), features, create_graph=True)
         gradient.square().sum().backward()
         found.append((gradient, features.grad, weight.grad, bias.grad))
         costs.append(work.flops)

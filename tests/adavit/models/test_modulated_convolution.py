@@ -30,12 +30,16 @@ def test_scaling_features_equals_scaling_the_kernels_of_each_sample(upsample: bo
 def test_demodulated_kernels_have_norm_one() -> None:
     weight, styles = drawn(6, 5, 3, 3), drawn(3, 5, seed=2)
     kernels = weight[None] * styles[:, None, :, None, None]
-    norms = (kernels * demodulation([weight], styles)[:, :, None, None, None]).square().sum((2, 3, 4))
+    norms = (
+        (kernels * demodulation([weight], styles)[:, :, None, None, None]).square().sum((2, 3, 4))
+    )
     torch.testing.assert_close(norms, torch.ones_like(norms))
 
 
 def test_demodulation_of_zero_styles_is_finite() -> None:
-    assert demodulation([drawn(6, 5, 3, 3)], torch.zeros(2, 5, dtype=torch.float64)).isfinite().all()
+    assert (
+        demodulation([drawn(6, 5, 3, 3)], torch.zeros(2, 5, dtype=torch.float64)).isfinite().all()
+    )
 
 
 @pytest.mark.parametrize("drawn_noise", [False, True])

@@ -48,7 +48,9 @@ def test_a_layer_is_a_demodulated_convolution_with_noise(layer: SynthesisLayer) 
 
 def test_drawn_noise_takes_the_place_of_the_fixed_one(layer: SynthesisLayer) -> None:
     features, w = torch.randn(2, 3, 8, 8), torch.randn(2, 5)
-    first, again = (drawn_by(layer, features, w, torch.Generator().manual_seed(1)) for _ in range(2))
+    first, again = (
+        drawn_by(layer, features, w, torch.Generator().manual_seed(1)) for _ in range(2)
+    )
     assert torch.equal(first, again)
     assert not torch.equal(first, drawn_by(layer, features, w))
 
