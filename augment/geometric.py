@@ -83,7 +83,8 @@ class Geometric(Group):
     def inverse_factors(self, parameters: Parameters) -> list[Affine]:
         """The operations as matrices from output to input, whose product is theirs.
 
-        In float64 and in pixels about the image centre. The inverse factors multiply on the right: scale, rotation before, aniso, rotation after, shift.
+        In float64 and in pixels about the image centre. The inverse factors multiply on the right: scale, rotation
+        before, aniso, rotation after, shift.
         """
         value = doubled(parameters)
         factors = []
