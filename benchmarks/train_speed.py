@@ -2,6 +2,7 @@
 
     python benchmarks/train_speed.py                     64 channels, batch 32, 32x32, as the published figure
     python benchmarks/train_speed.py --resolution 64     other sizes
+    python benchmarks/train_speed.py --peer PATH         beside another trainer's code, a checkout of StyleGAN2-ADA
 
 Generator and discriminator, R1 at its interval, and the optimisers are all in the figure; data are random. Each row
 is the best and the median of several rounds, taken in turn so that a slow moment of the machine meets every row.
@@ -13,6 +14,9 @@ one convolution of these channels (printed above the table), and `share` is how 
 The rows `apart` are the same layers in the published order of a step (generator's update, then the discriminator's,
 then R1, each with passes of its own; textbook augmentation is not imitated): what part of a difference between two
 machines is the machine's.
+
+A peer's networks have the same sizes, and its rows are taken in turn with the others; below the table stands by how
+much the rows of the ResNet are faster than the peer's of the same augmentation, the median over rounds.
 """
 
 import argparse
@@ -20,6 +24,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,20 +45,38 @@ from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.losses import LOSSES, discriminator_loss, generator_loss
 from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
+from benchmarks.peer_step import PeerStep, folder
 from benchmarks.work import WorkCount
 
 PROBABILITY = 0.4
+R1_WEIGHT = 0.005
+"""Half of gamma."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One line of the table.
+
+    Attributes:
+        discriminator: Its kind.
+        precision: Of the networks.
+        augmented: Whether images go through the pipe.
+        interval: Steps from one R1 to the next.
+        apart: Whether the parts of the step have passes of their own.
+        peer: Whether it is the peer's.
+    """
 
     discriminator: str
     precision: str
     augmented: bool
     interval: int
     apart: bool = False
+    peer: bool = False
+
+    @property
+    def name(self) -> str:
+        """For the table."""
+        return "peer" if self.peer else self.discriminator + ", apart" * self.apart
 
 
 class PassesApart:
@@ -91,7 +114,7 @@ class PassesApart:
         if images // batch % self.interval == 0:
             real = real.requires_grad_()
             (slope,) = torch.autograd.grad(estimate_leak(real).sum(), real, create_graph=True)
-            penalty = slope.square().sum(dim=(1, 2, 3)).mean() * 0.005 * self.interval
+            penalty = slope.square().sum(dim=(1, 2, 3)).mean() * R1_WEIGHT * self.interval
             update(discriminator, step.discriminator_optimizer, penalty)
         step.average.update(generator, torch.tensor(True), images=images + batch, batch=batch)
 
@@ -105,6 +128,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=64, help="at every resolution")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5, help="of 16 steps each")
+    parser.add_argument("--peer", type=folder, help="checkout of another trainer, see above")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -117,6 +141,8 @@ def main() -> None:
         for augmented in (True, False)
     ]
     rows += [Row("resnet", "float32", augmented, 16, apart=True) for augmented in (True, False)]
+    if arguments.peer:
+        rows += [Row("resnet", "float32", augmented, 16, peer=True) for augmented in (True, False)]
     steps = [build(row, arguments, device) for row in rows]
     print(
         f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, load"
@@ -145,19 +171,47 @@ def main() -> None:
         augmentation = f"bgc p={PROBABILITY}" if row.augmented else "none"
         best, median = max(found), statistics.median(found)
         print(
-            f"{row.discriminator + ', apart' * row.apart:14} {row.precision:10} {augmentation:14}"
+            f"{row.name:14} {row.precision:10} {augmentation:14}"
             f" {row.interval:8d} {best:8.1f} {median:8.1f} {'':8} {gflop:6.2f} {peak / gflop:6.0f}"
             f" {best * gflop / peak:6.0%}"
         )
+    for line in beside_peer(rows, rates):
+        print(line)
     print(f"load {os.getloadavg()[0]:.2f} at the end")
+
+
+def beside_peer(rows: Sequence[Row], rates: Sequence[Sequence[float]]) -> Iterator[str]:
+    """How much faster the ResNet's rows are than the peer's, by the rounds of both.
+
+    Args:
+        rows: Of the table.
+        rates: Images per second of each row, in the order of the rounds.
+    """
+    for peer, theirs in zip(rows, rates, strict=True):
+        for row, ours in zip(rows, rates, strict=True):
+            alike = (row.discriminator, row.augmented) == (peer.discriminator, peer.augmented)
+            if peer.peer and alike and not row.peer and not row.apart:
+                ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+                augmentation = f"bgc p={PROBABILITY}" if row.augmented else "no augmentation"
+                yield f"{row.name}, {row.precision}, {augmentation}: {ratio:.2f} times the peer's"
 
 
 def build(
     row: Row, arguments: argparse.Namespace, device: torch.device
-) -> AdversarialStep | PassesApart:
+) -> AdversarialStep | PassesApart | PeerStep:
     """The step of one row."""
     torch.manual_seed(0)
     resolution = arguments.resolution
+    if row.peer:
+        return PeerStep(
+            arguments.peer,
+            resolution=resolution,
+            channels=arguments.channels,
+            p=PROBABILITY if row.augmented else None,
+            interval=row.interval,
+            r1_gamma=2 * R1_WEIGHT,
+            device=device,
+        )
     images: dict[str, Any] = {"resolution": resolution, "image_channels": 3, "num_classes": 0}
     sizes = {"channel_base": arguments.channels * resolution, "channel_max": arguments.channels}
     generator = Generator(
@@ -208,7 +262,7 @@ def build(
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
         compiled=False,
         loss=LOSSES["non_saturating"],
-        regularizers=[ExactPenalty("r1", "real", weight=0.005, interval=row.interval)],
+        regularizers=[ExactPenalty("r1", "real", weight=R1_WEIGHT, interval=row.interval)],
     )
     return PassesApart(step, row.interval) if row.apart else step
 
@@ -230,7 +284,9 @@ def convolution_gflops(arguments: argparse.Namespace, device: torch.device) -> f
 
 
 def measure(
-    step: AdversarialStep | PassesApart, arguments: argparse.Namespace, device: torch.device
+    step: AdversarialStep | PassesApart | PeerStep,
+    arguments: argparse.Namespace,
+    device: torch.device,
 ) -> float:
     """Images per second over 16 steps, one R1 interval of the published setting."""
     batch, side = arguments.batch, arguments.resolution
