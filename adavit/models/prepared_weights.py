@@ -107,13 +107,15 @@ class _Preparation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        places = [place for place, gradient in enumerate(gradients) if gradient is not None]
+        asked = [place for place, gradient in enumerate(gradients) if gradient is not None]
         given = [gradient for gradient in gradients if gradient is not None]
-        cast = _cast(given, [ctx.dtypes[place] for place in places])
+        gains, dtypes = ([of[place] for place in asked] for of in (ctx.gains, ctx.dtypes))
+        if torch.is_grad_enabled():  # the list kernels below write in place
+            values = [g.to(d) * gain for g, d, gain in zip(given, dtypes, gains, strict=True)]
+        else:
+            values = _multiplied(_cast(given, dtypes), gains)
         found: list[Tensor | None] = [None] * len(gradients)
-        for place, value in zip(
-            places, _multiplied(cast, [ctx.gains[place] for place in places]), strict=True
-        ):
+        for place, value in zip(asked, values, strict=True):
             found[place] = value
         return None, None, *found
 

@@ -2,6 +2,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from adavit.augment import AugmentPipe
 from benchmarks.work import WorkCount
 
 
@@ -40,3 +41,30 @@ def test_products_of_second_derivatives_are_those_of_torchs_counter() -> None:
     with WorkCount() as work:
         second_derivative()
     assert work.flops == reference.get_total_flops() >= 4 * 2 * 2 * 8 * 8 * 4 * 3 * 9
+
+
+def test_operations_on_lists_in_place_and_ours_count_and_questions_do_not() -> None:
+    tensors = [torch.zeros(3), torch.zeros(5)]
+    with WorkCount() as work:
+        torch._foreach_add_(tensors, 1.0)
+        _ = tensors[0].is_contiguous(), torch.promote_types(torch.float32, torch.bfloat16)
+    assert (work.operations, work.bytes) == (1, 4 * (3 + 5))
+    pipe = AugmentPipe(rotate=1)
+    with WorkCount() as work:
+        pipe(torch.zeros(2, 3, 8, 8))
+    names = work.parts["everything else"].operations
+    assert names["grid_sampler_2d"] == 1
+    assert names["resample"] == names["sampling_grid"] == 0
+
+
+def test_work_belongs_to_the_innermost_part() -> None:
+    with WorkCount() as work:
+        torch.zeros(1) + 1
+        with work.within("outer"):
+            torch.zeros(1)
+            with work.within("inner"):
+                torch.zeros(1).add_(1)
+            torch.zeros(1)
+    counts = {name: part.operations.total() for name, part in work.parts.items()}
+    assert counts == {"everything else": 2, "outer": 2, "inner": 2}
+    assert sum(part.bytes for part in work.parts.values()) == work.bytes
