@@ -165,7 +165,7 @@ class SynthesisBlock(nn.Module):
     @property
     def layers(self) -> list[ModulatedLayer]:
         """Those that take a style, in their order."""
-        return [*self.convolutions, self.to_image]  # type: ignore[list-item]
+        return [*self.convolutions, self.to_image]
 
     def forward(
         self,
@@ -287,11 +287,11 @@ class SynthesisNetwork(nn.Module):
         # Blocks start at styles 0, 1, 3, 5, ...: the first has one convolution, the others two.
         starts = [max(0, 2 * index - 1) for index in range(len(blocks))]
         layers = [layer for block in blocks for layer in block.layers]
-        each = w if w.ndim == 2 else w.unbind(dim=1)
-        if not isinstance(each, Tensor):
-            pairs = zip(starts, blocks, strict=True)
-            each = [each[start + k] for start, block in pairs for k in range(len(block.layers))]
-        found = iter(modulations(layers, each))
+        styles: Tensor | list[Tensor] = w
+        if w.ndim == 3:
+            each, pairs = w.unbind(dim=1), zip(starts, blocks, strict=True)
+            styles = [each[start + k] for start, block in pairs for k in range(len(block.layers))]
+        found = iter(modulations(layers, styles))
         features = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(
             memory_format=torch.channels_last
         )

@@ -101,7 +101,7 @@ class _LayerNormGradient(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         given, tokens, inverse, mean, result = ctx.saved_tensors
         other = _times_jacobian(upstream, tokens, inverse, mean)
@@ -119,7 +119,7 @@ class _RootMeanSquareGradient(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         given, vectors, inverse, result = ctx.saved_tensors
         normalised = vectors * inverse

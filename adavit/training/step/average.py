@@ -47,7 +47,8 @@ class GeneratorAverage:
         share = made.float() * (1 - keep)
         # All weights in three passes over lists of them; on an accelerator torch has lerp_ for one at a time only,
         # where its weight is on the device.
-        means, values = list(self.module.parameters()), list(generator.parameters())
+        means: list[Tensor] = [*self.module.parameters()]
+        values: list[Tensor] = [*generator.parameters()]
         moves = torch._foreach_sub(values, means)
         torch._foreach_mul_(moves, share)
         torch._foreach_add_(means, moves)
