@@ -26,6 +26,11 @@ EPSILON = 1e-6
 """Added to mean squares of queries and keys."""
 
 
+EXACT_UP_TO_TOKENS = {torch.bfloat16: 300, torch.float32: 100}
+"""On a CPU, in training. Forward and backward of 16 images, 6 heads of 64 features, one core, fused against exact: in
+bfloat16 28.2 against 4.8 ms with 65 tokens, 74 against 37 with 257, in float32 8.2 against 6.5 and 60 against 69."""
+
+
 class DotScore(nn.Module):
     """Scaled products, q k / sqrt d (Vaswani et al. 2017, arXiv:1706.03762, equation 1).
 
@@ -245,15 +250,23 @@ def softmax_attention(
         scale: Factor on the products.
         bias: Added to the scaled products, [1 or B, heads or 1, R, T], or None.
         softmax: Softmax over the last axis; where the exact form makes the weights [B, heads, R, T].
-        twice_differentiable: Whether gradients of gradients will be taken: True for the exact form.
+        twice_differentiable: Whether gradients of gradients will be taken: True for the exact form, which few tokens
+            on a CPU go through too.
 
     Returns:
         Weighted values [B, heads, R, d].
     """
     bias = None if bias is None else bias.to(queries.dtype)
-    if twice_differentiable:
+    if twice_differentiable or _is_exact_faster(queries, keys):
         return exact_attention(queries, keys, values, scale=scale, bias=bias, softmax=softmax)
     return fused_attention(queries, keys, values, scale=scale, bias=bias)
+
+
+def _is_exact_faster(queries: Tensor, keys: Tensor) -> bool:
+    """Whether the formula and its gradient take less time than the fused kernel and its own."""
+    trained = torch.is_grad_enabled() and queries.requires_grad
+    few = keys.shape[2] <= EXACT_UP_TO_TOKENS.get(queries.dtype, 0)
+    return trained and few and queries.device.type == "cpu"
 
 
 def exact_attention(

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.models.vit.attention import MultiHeadAttention, exact_attention
+from adavit.models.vit import attention as attention_module
+from adavit.models.vit.attention import MultiHeadAttention, exact_attention, softmax_attention
 from adavit.models.vit.block import EncoderBlock
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import ATTENTIONS, POSITIONS
@@ -18,6 +19,14 @@ from tests.references.models import (
 )
 
 SCORES = ["dot", "qknorm", "l2", "lsa"]
+
+
+IN_USE = attention_module.EXACT_UP_TO_TOKENS
+
+
+@pytest.fixture(autouse=True)
+def fused_wherever_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention_module, "EXACT_UP_TO_TOKENS", {})
 
 
 BOTH = pytest.mark.parametrize("twice_differentiable", [False, True], ids=["fused", "exact"])
@@ -252,3 +261,29 @@ def test_heads_that_do_not_divide_the_width_are_refused_with_a_remedy() -> None:
         ValueError, match=r"heads is 5, but must divide width \(12\). Use heads=(4|6)"
     ):
         made(heads=5)
+
+
+@pytest.mark.parametrize(
+    ("trained", "dtype", "tokens", "exact"),
+    [
+        (True, torch.bfloat16, 65, True),
+        (True, torch.bfloat16, 400, False),
+        (True, torch.float32, 65, True),
+        (True, torch.float32, 257, False),
+        (True, torch.float64, 5, False),
+        (False, torch.bfloat16, 65, False),
+    ],
+)
+def test_few_tokens_in_training_go_through_the_formula(
+    trained: bool, dtype: torch.dtype, tokens: int, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention_module, "EXACT_UP_TO_TOKENS", IN_USE)
+    taken = []
+    for name in ("exact", "fused"):
+        monkeypatch.setattr(
+            attention_module, f"{name}_attention", lambda *_, of=name, **__: taken.append(of)
+        )
+    queries, keys, values = torch.zeros(3, 1, 1, tokens, 4, dtype=dtype, requires_grad=trained)
+    options = {"scale": 1.0, "bias": None, "softmax": torch.nn.Softmax(dim=-1)}
+    softmax_attention(queries[:, :, :1], keys, values, **options, twice_differentiable=False)
+    assert taken == ["exact" if exact else "fused"]
