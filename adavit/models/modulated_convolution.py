@@ -107,8 +107,9 @@ class _SquaredNorms(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *weights: Tensor) -> tuple[Tensor, ...]:
         ctx.save_for_backward(*weights)
-        norms = [torch.linalg.vector_norm(weight, dim=(2, 3)) for weight in weights]
-        return tuple(torch._foreach_mul(norms, norms))
+        # Not by the norm of each kernel, whose reduction takes a CPU thirty times as long.
+        squares = torch._foreach_mul(weights, weights)
+        return tuple(square.sum(dim=(2, 3)) for square in squares)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
