@@ -195,11 +195,6 @@ def discrete(uniform: Tensor, values: int) -> Tensor:
     return (uniform * values).floor().clamp(max=values - 1)
 
 
-def centred(uniform: Tensor) -> Tensor:
-    """Numbers uniform in [-1, 1), from numbers uniform in [0, 1)."""
-    return 2 * uniform - 1
-
-
 def about_zero(uniform: Tensor, largest: float) -> Tensor:
     """Numbers uniform in [-largest, largest), from numbers uniform in [0, 1)."""
     return (uniform - 0.5) * (2 * largest)

@@ -5,7 +5,8 @@
 Nothing is computed: the step runs on tensors without memory behind them, the ways of an accelerator. An operation is
 one call of an operator that touches memory, about one kernel; gigabytes are those of the tensors that it names (see
 `benchmarks.work`). Both are the same on every machine. Autocast goes by the CPU's lists, which leave a few
-operations in bfloat16 that CUDA's have in float32; CUDA has one kernel for the RMS norm of queries and keys, a CPU five.
+operations in bfloat16 that CUDA's have in float32; for the RMS norm of queries and keys CUDA has one kernel, a CPU
+five.
 """
 
 import argparse

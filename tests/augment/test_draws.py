@@ -7,7 +7,7 @@ from adavit.augment import AugmentPipe
 from adavit.augment.draws import (
     QuantileDraws,
     RandomDraws,
-    centred,
+    about_zero,
     discrete,
     inverse_erf,
 )
@@ -112,10 +112,11 @@ def test_the_field_of_the_deterministic_mode_is_random_from_the_generator() -> N
     assert fields[0].std().item() == pytest.approx(1, abs=0.1)
 
 
-def test_uniform_numbers_become_discrete_and_centred_ones() -> None:
+def test_uniform_numbers_become_discrete_and_about_zero_ones() -> None:
     uniform = torch.tensor([0.0, 0.249, 0.25, 0.5, 0.999, 1.0])
     assert discrete(uniform, 4).tolist() == [0, 0, 1, 2, 3, 3]
-    assert centred(uniform).tolist() == pytest.approx([-1, -0.502, -0.5, 0, 0.998, 1])
+    expected = [-3, -1.506, -1.5, 0, 2.994, 3]
+    assert about_zero(uniform, 3.0).tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("value", [-0.999, -0.5, 0.0, 1e-6, 0.3, 0.95])

@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from adavit.runtime.precision import forward_precision, full_precision, without_autocast
+from adavit.runtime.precision import (
+    autocast_dtype,
+    forward_precision,
+    full_precision,
+    without_autocast,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,3 +50,13 @@ def test_tensors_without_content_know_no_autocast() -> None:
     weights = torch.empty(2, 2, device="meta")
     with without_autocast(weights.device):
         assert (weights @ weights).dtype == torch.float32
+
+
+def test_the_type_of_autocast_is_known_where_it_is_on() -> None:
+    cpu = torch.device("cpu")
+    assert autocast_dtype(cpu) is None
+    with forward_precision(cpu, torch.bfloat16):
+        assert autocast_dtype(cpu) is torch.bfloat16
+        assert autocast_dtype(torch.device("meta")) is None
+        with without_autocast(cpu):
+            assert autocast_dtype(cpu) is None
