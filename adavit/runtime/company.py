@@ -160,7 +160,6 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
         try:
             company.agree({"adavit": __version__, "torch": str(torch.__version__)})
             yield company
-            peers.farewell()
             company.world.wait()
         except BaseException as error:
             ending = peers.ending(error)

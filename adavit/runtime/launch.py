@@ -3,14 +3,17 @@
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from adavit.errors import RunError
+from adavit.runtime.signals import stopping_signals
 
 QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
 """Before torch is imported: a connection that breaks is no warning with a stack, since who is missing is told."""
@@ -21,6 +24,9 @@ TIME_TO_STOP_S = 600
 
 def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> int:
     """Runs the command line in several processes until all have ended.
+
+    A signal is sent on to them, once; a second Ctrl-C ends this process at once, and them soon after. To be called in
+    the main thread.
 
     Each of them calculates with its share of the cores, unless OMP_NUM_THREADS says otherwise.
 
@@ -40,6 +46,17 @@ def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> in
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+        def ask(number: int, frame: FrameType | None) -> None:
+            asked.append(number)
+            if len(asked) == 1:
+                raise SignalException("asked to stop", sigval=signal.Signals(number))
+            if number == signal.SIGINT:  # the processes end as soon as they miss this one
+                shutil.rmtree(reports, ignore_errors=True)
+                os._exit(128 + number)
+
+        asked: list[int] = []
+        for number in stopping_signals():
+            signal.signal(number, ask)
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -51,6 +68,7 @@ def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> in
             monitor_interval=0.1,
             logs_specs=DefaultLogsSpecs(log_dir=reports),
             shutdown_timeout=TIME_TO_STOP_S,
+            signals_to_handle="",
         )
         start = elastic_launch(config, sys.executable)
         try:
@@ -82,7 +100,7 @@ def _own_ways(processes: int) -> Iterator[None]:
     """What its processes find in their environment; the agent's own log is not for users, who are told by the run."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     given = {"OMP_NUM_THREADS": str(max(1, (cores or 1) // processes)), **QUIET}
-    handlers = {number: signal.getsignal(number) for number in _handled()}
+    handlers = {number: signal.getsignal(number) for number in stopping_signals()}
     before = dict(os.environ)
     os.environ.update({key: os.environ.get(key, value) for key, value in given.items()})
     disabled = logging.root.manager.disable
@@ -95,9 +113,3 @@ def _own_ways(processes: int) -> Iterator[None]:
         os.environ.update(before)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _handled() -> list[signal.Signals]:
-    """The signals that the agent takes over."""
-    names = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
-    return [signal.Signals[name] for name in names if hasattr(signal, name)]

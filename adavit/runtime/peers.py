@@ -115,11 +115,6 @@ class Peers:
             while not store.check([f"left/{r}" for r in known]) and time.monotonic() < end:
                 time.sleep(0.02)
 
-    def farewell(self) -> None:
-        """Tells the others that this process has done all of its work, and may be missed."""
-        with self._asked() as store:
-            store.set(f"done/{self._place.rank}", "")
-
     def ending(self, error: BaseException) -> BaseException:
         """What a process is to end with that cannot go on: one of all tells why, the others end silently.
 
@@ -240,7 +235,6 @@ class Peers:
                         for rank in self._others
                         if store.check([f"beat/{rank}"])
                     }
-                    done = [rank for rank in self._others if store.check([f"done/{rank}"])]
             except RuntimeError:
                 continue  # `_look` sees that nothing comes
             now = time.monotonic()
@@ -248,9 +242,6 @@ class Peers:
             for rank, beat in beats.items():
                 if beat != self._heard[rank][0]:
                     self._heard[rank] = (beat, now)
-            for rank in done:
-                self._heard.pop(rank, None)
-            self._others = [rank for rank in self._others if rank not in done]
 
     def _look(self) -> None:
         """Ends this process where another one is missing and it does not end by itself."""
@@ -259,7 +250,7 @@ class Peers:
             now = time.monotonic()
             if now - looked > self._patience_s / 2:  # this process was frozen itself
                 self._answered = now
-                self._heard = {r: (beat, now) for r, (beat, _) in list(self._heard.items())}
+                self._heard = {r: (beat, now) for r, (beat, _) in self._heard.items()}
             looked = now
             missing = self._missing(now)
             if missing is not None:
@@ -276,7 +267,7 @@ class Peers:
     def _missing(self, now: float) -> tuple[int | None, str] | None:
         if self._is_gone:
             return self._keeper, "has gone"
-        for rank, (_, heard) in list(self._heard.items()):
+        for rank, (_, heard) in self._heard.items():
             if self._known[rank].is_gone() and self._ended() is None:
                 # Where the backend tells, `ending` is quicker.
                 if not self._over.wait(PRECEDENCE_S * 2) and self._ended() is None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,6 +13,9 @@ import pytest
 from adavit.errors import RunError
 from adavit.runtime import launch as module
 from adavit.runtime.launch import launch
+from benchmarks.house import ROOT
+
+REAL_PYTHON = sys.executable
 
 
 @pytest.fixture
@@ -96,6 +100,20 @@ def test_a_signal_reaches_each_process_once(script: Path, number: signal.Signals
     assert launch(2, [], restarts=3) == 128 + number
     assert Path("0").read_text() == Path("1").read_text() == f"{name}\n"
     assert signal.getsignal(number) == handlers
+
+
+def test_a_second_ctrl_c_is_immediate(script: Path) -> None:
+    says(script, "trap '' INT", "touch ready$RANK", "sleep 4")
+    code = f"import sys; from adavit.runtime.launch import launch; sys.executable = {str(script)!r}; launch(2, [])"
+    python = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([REAL_PYTHON, "-c", code], env=python) as process:
+        while not (Path("ready0").exists() and Path("ready1").exists()):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=2) == 130
 
 
 def test_a_step_of_minutes_and_its_checkpoint_are_waited_for() -> None:
