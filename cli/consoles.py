@@ -10,6 +10,7 @@ import click
 from rich.console import Console as RichConsole
 
 from adavit.runtime.console import BarConsole, Console, LineConsole, SilentConsole
+from adavit.runtime.place import Place
 from adavit.runtime.streams import for_terminal
 
 _KEY = "adavit.amount"
@@ -87,13 +88,17 @@ def say_written(folder: Path, names: Sequence[str]) -> None:
 def console_for(*, err: bool = False) -> Iterator[Console]:
     """A progress bar on a terminal, plain lines elsewhere; less or more with --quiet or --verbose.
 
+    Of several processes that train together the first one prints.
+
     Args:
         err: Write to standard error, where standard output is for results.
     """
     stream = sys.stderr if err else sys.stdout
     context = click.get_current_context(silent=True)
     asked = None if context is None else context.meta.get(_KEY)
-    if asked == "quiet":
+    if Place.here().rank:
+        yield SilentConsole()
+    elif asked == "quiet":
         yield WarningConsole(LineConsole(sys.stderr), LineConsole(stream))
     elif asked == "verbose":
         yield TimedConsole(stream)

@@ -12,6 +12,7 @@ from adavit.cli.memory_advice import out_of_memory
 from adavit.errors import RunError, UserError
 from adavit.runtime.exhaustion import is_out_of_memory
 from adavit.runtime.files import final_name
+from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
 from adavit.runtime.streams import for_terminal
 
@@ -35,7 +36,8 @@ def run_and_exit(command: Callable[[], object]) -> None:
         command()
         sys.stdout.flush()  # what is still to be written may not fit on the disk
     except click.ClickException as error:
-        error.show()
+        if not _told_by_another(error):
+            error.show()
         sys.exit(error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
@@ -46,6 +48,8 @@ def run_and_exit(command: Callable[[], object]) -> None:
         written = f"; {stop.left}. Go on with: {stop.go_on}"
         _stop(f"Stopped by {whose}{'.' if stop.go_on is None else written}", stop.signal_number)
     except UserError as error:
+        if _told_by_another(error):
+            sys.exit(MENDABLE)
         _fail(str(error), MENDABLE)
     except RunError as error:
         _fail(str(error), FAILED)
@@ -123,7 +127,16 @@ def _stop(message: str, signal_number: int) -> None:
     sys.exit(128 + signal_number)
 
 
+def _told_by_another(error: Exception) -> bool:
+    """Whether the first process of this machine tells the same: nothing but the command was looked at yet.
+
+    What a process alone has found has its name as a note (`adavit.runtime.peers`).
+    """
+    return Place.here().local_rank > 0 and not getattr(error, "__notes__", ())
+
+
 def _fail(message: str, code: int) -> None:
+    whose = "".join(f"{note}: " for note in getattr(sys.exc_info()[1], "__notes__", ()))
     for line in message.splitlines():
-        click.echo(f"Error: {for_terminal(line)}", err=True)
+        click.echo(f"Error: {for_terminal(whose + line)}", err=True)
     sys.exit(code)

@@ -1,5 +1,7 @@
 """`adavit train`."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import Values, build_config, preset_names
 from adavit.data.known_names import check_source
 from adavit.errors import UserError
+from adavit.runtime.launch import QUIET, launch
+from adavit.runtime.place import Place
 
 
 @click.command(cls=GroupedCommand)
@@ -59,6 +63,17 @@ from adavit.errors import UserError
     help="Continue the run in this directory; on a CPU it ends with the bits of one that was never stopped.",
 )
 @click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Processes of this machine that train together, one for each GPU; of one run as of many: the weights are"
+    " those of one process with the same --microbatch.  [default: 1]",
+)
+@click.option(
+    "--max-restarts",
+    type=click.IntRange(min=0),
+    help="How often all of them start anew from the checkpoint where one fails.  [default: 0]",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Print settings, parameters, memory and time; train nothing."
 )
 @amount
@@ -67,6 +82,8 @@ def command(
     config: Path | None,
     assignments: tuple[str, ...],
     resume: Path | None,
+    processes: int | None,
+    max_restarts: int | None,
     dry_run: bool,
     **settings: Any,
 ) -> None:
@@ -80,8 +97,12 @@ def command(
     adavit train --resume runs/00000-small_set-resnet-bgc
     """
     layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
+    apart = _apart(processes, max_restarts, dry_run=dry_run)
     if resume is not None:
-        _resume(resume, layers, dry_run=dry_run)
+        if apart is None:
+            _resume(resume, layers, dry_run=dry_run)
+        else:
+            _launch(apart, max_restarts)
         return
     if not any("source" in (layer.get("data") or {}) for layer in layers):
         raise click.UsageError(
@@ -91,6 +112,14 @@ def command(
     built = build_config(layers)
     check_source(built.data.source)
     # Torch takes seconds: first comes whatever can be wrong without it.
+    if apart is not None:
+        if max_restarts and built.run.out is None:
+            raise UserError(
+                f"--max-restarts is {max_restarts}, but there is no --out, expected a directory in which the run is"
+                " found again. Give one, such as --out runs/mine."
+            )
+        _launch(apart, max_restarts)
+        return
     from adavit.training.plan import describe_plan
     from adavit.training.train import train
 
@@ -99,6 +128,37 @@ def command(
             click.echo(describe_plan(built, console))
         else:
             train(built, console=console)
+
+
+def _apart(processes: int | None, max_restarts: int | None, *, dry_run: bool) -> int | None:
+    """How many processes are to be started; None where this one trains, alone or among those that were started."""
+    place = Place.here()
+    if dry_run and (place.size > 1 or processes is not None):
+        raise UserError(
+            f"--dry-run looks at the steps of one process, but there are {processes or place.size}. Expected it"
+            " alone: leave --processes out, and give the --microbatch that each of them takes."
+        )
+    if place.launch is not None:
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        if processes not in (None, place.size):
+            raise UserError(
+                f"--processes is {processes}, but torchrun has started {place.size}, expected one of both. Leave"
+                " --processes out."
+            )
+        return None
+    if max_restarts is not None and processes is None:
+        raise UserError(
+            f"--max-restarts is {max_restarts}, but nothing starts processes anew without --processes. Give"
+            " both, or neither."
+        )
+    return processes
+
+
+def _launch(processes: int, max_restarts: int | None) -> None:
+    code = launch(processes, sys.argv[1:], restarts=max_restarts or 0)
+    if code:
+        sys.exit(code)
 
 
 def _resume(run: Path, layers: list[Values], *, dry_run: bool) -> None:

@@ -27,12 +27,14 @@ class RunFacts:
         training_images: How many images are trained on, without flips.
         device: "cpu" or "cuda".
         bf16: False on a CUDA device that only emulates bfloat16.
+        processes: How many share each batch.
     """
 
     resolution: int
     training_images: int
     device: str
     bf16: bool = True
+    processes: int = 1
 
 
 BF16_FROM = 64
@@ -71,6 +73,11 @@ def resolve(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
     """
     # Later sections lean on earlier ones (the learning rate on the width), so they are filled in order.
     filled = config.as_dict()
+    if facts.processes > 1 and filled["training"]["microbatch"] is None:
+        # Stored, so that any number of processes that divides the slices goes on with the run. Where this one does not
+        # divide the batch, whoever makes slices says so.
+        each, rest = divmod(_batch(filled, facts), facts.processes)
+        filled["training"]["microbatch"] = None if rest else each
     for section in _RULES:
         chosen = _RULES[section](filled, facts)
         given = {key: value for key, value in filled[section].items() if value != AUTO}

@@ -33,9 +33,10 @@ def summarise_settings(config: RunConfig, resolved: ResolvedConfig) -> str:
     silent = _FOLLOW | _without_effect(resolved)
     for section, values in config.as_dict().items():
         for key, value in values.items():
-            if leaves_open(value):
-                if not leaves_open(held[section][key]) and f"{section}.{key}" not in silent:
-                    chosen.setdefault(section, []).append(f"{key} {_shown(held[section][key])}")
+            found = held[section][key]
+            if leaves_open(value) or (value is None and found is not None):
+                if not leaves_open(found) and f"{section}.{key}" not in silent:
+                    chosen.setdefault(section, []).append(f"{key} {_shown(found)}")
             elif value != default[section].get(key):
                 given.setdefault(section, []).append(f"{key} {_shown(value)}")
     blocks = [("Settings given:", given), ("Chosen for what was left open:", chosen)]

@@ -30,7 +30,7 @@ class TrainingConfig(ConfigModel):
     """Real images per step. auto: 64 (32 from 128 px on), on a CPU 16."""
     microbatch: int | None = Field(None, ge=1, le=MOST)
     """Images at a time, with random numbers of their own; gradients are accumulated, and several processes share them.
-    None: the whole batch."""
+    None: the whole batch, or each process its share."""
     precision: Literal["float32", "bf16"] = auto()
     """Numbers that the networks calculate with. auto: bf16 on CUDA from 64 px on, where
     the device does not only emulate it; float32 elsewhere."""

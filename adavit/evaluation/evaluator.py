@@ -17,6 +17,7 @@ from torch import Tensor
 
 from adavit.errors import UserError
 from adavit.evaluation.protocol import EvaluationProtocol, versions
+from adavit.evaluation.sharing import decided, features_of_all
 from adavit.metrics.bounded_pairs import bounded_figures, bounded_setting
 from adavit.metrics.distances import TooFewImagesError, check_features
 from adavit.metrics.extractors.extractor import (
@@ -30,6 +31,7 @@ from adavit.metrics.extractors.extractor import (
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import check_names, recorded_name
 from adavit.metrics.reference import RealScore, Reference
+from adavit.runtime.world import ALONE, World
 
 __all__ = ["Evaluator", "Interrupted"]
 
@@ -136,6 +138,7 @@ class Evaluator:
         protocol: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         should_stop: ShouldStop | None = None,
+        world: World = ALONE,
     ) -> dict[str, Any]:
         """Scores generated images.
 
@@ -146,6 +149,7 @@ class Evaluator:
                 record's protocol.
             progress: Called with the number of generated images done so far.
             should_stop: Asked between batches.
+            world: Processes that each have a part of the images, in the order of ranks; rank 0 scores them.
 
         Returns:
             By recorded name `fid` (or `fd_random`, ...): `fid` itself, and so each metric, with its
@@ -166,14 +170,23 @@ class Evaluator:
             raise ValueError(
                 f"protocol has {sorted(taken)}, which the evaluator fills in. Rename them."
             )
-        reference = self.prepare(should_stop=should_stop)
-        features = extract_features(
-            self.extractor,
-            self._checked(generated),
-            batch=self._batch,
-            progress=progress,
-            should_stop=should_stop,
-        )
+
+        def extract() -> Tensor:
+            if world.rank == 0:
+                self.prepare(should_stop=should_stop)
+            return extract_features(
+                self.extractor,
+                self._checked(generated),
+                batch=self._batch,
+                progress=progress,
+                should_stop=should_stop,
+            )
+
+        features = features_of_all(world, extract)
+        return decided(world, lambda: self._record(features, extra))
+
+    def _record(self, features: Tensor, extra: Mapping[str, Any]) -> dict[str, Any]:
+        reference = self.prepare()
         record: dict[str, Any] = self._figures(features, reference)
         for kind, score in reference.scores.items():
             record |= self._named(score.figures, f"_{kind}")
@@ -186,7 +199,7 @@ class Evaluator:
             )
             record |= self._named(matched, "_at_floor")
         own = self._protocol(len(features), reference.scores)
-        record["protocol"] = {f.name: getattr(own, f.name) for f in fields(own)} | extra
+        record["protocol"] = {f.name: getattr(own, f.name) for f in fields(own)} | dict(extra)
         return record
 
     def settings(self, fakes: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ import torch
 from adavit.data import ImageSet, Split
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import RESIZE, split_name
-from adavit.generation.sampling import generated_batches
+from adavit.generation.sampling import generated_batches, share_of_batches
 from adavit.metrics import (
     ExtractorName,
     FeatureExtractor,
@@ -21,6 +21,7 @@ from adavit.runs.records import BESIDE
 from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
+from adavit.runtime.world import ALONE, World
 
 OFFLINE_SETS = ("small_set",)
 """Sets that are measured without downloaded weights unless the user says otherwise."""
@@ -179,6 +180,7 @@ def score_with(
     truncation: float = 1.0,
     progress: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    world: World = ALONE,
 ) -> dict[str, Any]:
     """Scores `fakes` images of a generator; the same seed gives the same figure on one device.
 
@@ -191,20 +193,28 @@ def score_with(
         truncation: Factor on the distance of w from its average; 1 is none.
         progress: Called with the number of images done.
         should_stop: Asked between batches.
+        world: Processes that have the same generator and draw a part of the images each; the figures do not depend
+            on their number.
 
     Returns:
         The record of `Evaluator.evaluate`, with seed, truncation and labels in its protocol.
 
     Raises:
-        Interrupted: If `should_stop` returned True.
+        Interrupted: If `should_stop` returned True in any of them.
     """
     stream = seed_for(seed, "evaluation", 0)
     generated = generated_batches(
-        generator, fakes, seed=stream, label_counts=label_counts, truncation=truncation
+        generator,
+        fakes,
+        seed=stream,
+        label_counts=label_counts,
+        truncation=truncation,
+        chosen=share_of_batches(fakes, rank=world.rank, size=world.size),
     )
     return evaluator.evaluate(
         generated,
         protocol=generator_protocol(generator, seed=seed, truncation=truncation),
         progress=progress,
         should_stop=should_stop,
+        world=world,
     )

@@ -1,7 +1,7 @@
 """Drawing images from a generator: streams of many for the metrics, single ones by seed."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Literal, Self
 
 import numpy as np
@@ -137,6 +137,18 @@ def draw_in_parts(
     return torch.cat(parts)
 
 
+def share_of_batches(count: int, *, rank: int, size: int) -> range:
+    """Numbers of the neighbouring batches that one of several processes draws, about equally many each.
+
+    Args:
+        count: Images of all of them.
+        rank: Number of the process.
+        size: How many there are.
+    """
+    batches = -(-count // BATCH)
+    return range(rank * batches // size, (rank + 1) * batches // size)
+
+
 @torch.no_grad()
 def random_images(
     generator: Generator,
@@ -145,6 +157,7 @@ def random_images(
     stream: torch.Generator,
     labels: LabelStream | None,
     truncation: float = 1.0,
+    chosen: Container[int] | None = None,
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Random images of a generator with their labels, in batches of `BATCH`.
 
@@ -154,16 +167,20 @@ def random_images(
         stream: Of latents and noise, on the generator's device.
         labels: From `LabelStream.of`.
         truncation: Factor on the distance of w from its average; 1 is none.
+        chosen: Numbers of the batches to draw, the same images as among all of them; None for all.
 
     Yields:
         Images [B, C, H, W], float32 in about [-1, 1], on the generator's device, and their classes [B] on the CPU or
         None.
     """
     device = generator.w_average.device
-    for start in range(0, count, BATCH):
+    for number, start in enumerate(range(0, count, BATCH)):
         size = min(BATCH, count - start)
         latents = torch.randn(size, generator.latent_dim, generator=stream, device=device)
         drawn = None if labels is None else labels.draw(size)
+        if chosen is not None and number not in chosen:
+            generator.synthesis.draw_noise(size, stream)  # leaves the stream where the batch would
+            continue
         moved = None if drawn is None else drawn.to(device)
         yield draw_in_parts(generator, latents, moved, truncation=truncation, noise=stream), drawn
 
@@ -175,6 +192,7 @@ def generated_batches(
     seed: int,
     label_counts: Sequence[int] | None = None,
     truncation: float = 1.0,
+    chosen: Container[int] | None = None,
 ) -> Iterator[Tensor]:
     """Random images for the metrics, the same ones for the same seed.
 
@@ -185,13 +203,16 @@ def generated_batches(
         label_counts: Training images of each class, in whose proportion the labels of a conditional
             generator are drawn.
         truncation: Factor on the distance of w from its average; 1 is none.
+        chosen: As for `random_images`.
 
     Yields:
         Images [B, C, H, W], uint8, on the generator's device.
     """
     stream = generator_for(seed, "evaluation", 0, generator.w_average.device)
     labels = LabelStream.of(generator, label_counts, seed)
-    drawn = random_images(generator, count, stream=stream, labels=labels, truncation=truncation)
+    drawn = random_images(
+        generator, count, stream=stream, labels=labels, truncation=truncation, chosen=chosen
+    )
     yield from (drawn_bytes(images) for images, _ in drawn)
 
 

@@ -45,7 +45,7 @@ class StopRequest:
 
     def __enter__(self) -> Self:
         in_main_thread = threading.current_thread() is threading.main_thread()
-        numbers = _stopping_signals() if in_main_thread else []
+        numbers = stopping_signals() if in_main_thread else []
         self._previous = {number: signal.signal(number, self._note) for number in numbers}
         return self
 
@@ -59,7 +59,8 @@ class StopRequest:
         self.signal_number = number
 
 
-def _stopping_signals() -> list[signal.Signals]:
+def stopping_signals() -> list[signal.Signals]:
+    """Those that ask a process to stop."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
     if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:

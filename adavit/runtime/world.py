@@ -4,13 +4,33 @@ Every process makes the same decisions from the same numbers. What one of them c
 all of them by `World.gather`, in the order of ranks, so that sums can be taken in one order whatever their number.
 """
 
+import functools
 import json
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+
+class OutOfReach(Exception):
+    """Another process did not take part in what all do together; `adavit.runtime.peers` finds out why."""
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _with_others(told: Callable[P, T]) -> Callable[P, T]:
+    @functools.wraps(told)
+    def reached(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return told(*arguments, **named)
+        except RuntimeError as error:
+            raise OutOfReach(str(error)) from error
+
+    return reached
 
 
 class World(Protocol):
@@ -75,6 +95,9 @@ class Alone:
         """See `World`."""
 
 
+ALONE: World = Alone()
+
+
 class Together:
     """The processes of torch.distributed's default group, which must be initialised.
 
@@ -85,6 +108,7 @@ class Together:
         self.rank = dist.get_rank()
         self.size = dist.get_world_size()
 
+    @_with_others
     def gather(self, value: Tensor) -> list[Tensor]:
         """See `World`."""
         value = value.detach().contiguous()
@@ -94,6 +118,7 @@ class Together:
         dist.all_gather(everyone, flat)
         return [each.view(value.dtype).reshape(value.shape) for each in everyone]
 
+    @_with_others
     def exchange(self, value: Tensor) -> Tensor:
         """See `World`."""
         value = value.detach().contiguous()
@@ -101,12 +126,14 @@ class Together:
         dist.all_to_all_single(received, value)
         return received
 
+    @_with_others
     def add(self, value: Tensor) -> Tensor:
         """See `World`."""
         total = value.detach().clone()
         dist.all_reduce(total)
         return total
 
+    @_with_others
     def tell(self, value: Any) -> Any:
         """See `World`."""
         text = torch.frombuffer(
@@ -119,9 +146,10 @@ class Together:
         dist.broadcast(text, src=0)
         return json.loads(bytes(text.tolist()))
 
+    @_with_others
     def wait(self) -> None:
         """See `World`."""
-        dist.barrier()
+        dist.all_reduce(torch.zeros(1))  # on the CPU: a barrier would choose a device by itself
 
 
 def joined(world: World, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""How a run ends before its time, or goes wrong, in words: what happened, and which checkpoint is good."""
+"""How a run ends, or goes wrong, in words: what happened, and which checkpoint is good."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +8,25 @@ from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.signals import Stopped
 from adavit.training.progress import Progress
+
+
+def why_over(progress: Progress, total_images: int, patience_kimg: float | None) -> str | None:
+    """Why a run is over, in a clause; None where it is not.
+
+    Args:
+        progress: How far it came.
+        total_images: Real images at its end.
+        patience_kimg: It ends too where the first metric has not improved for so many thousands; None for never.
+    """
+    images, best = progress.images, progress.best
+    figure = "" if best is None else f"; {best_words(best)}"
+    if images >= total_images:
+        return f"Finished at {images / 1000:g} kimg{figure}"
+    if patience_kimg is not None and best is not None:
+        without = (images - best["images"]) / 1000
+        if without >= patience_kimg and progress.done_at["metrics"] == images:
+            return f"Stopped early after {without:g} kimg without improvement{figure}"
+    return None
 
 
 def stopped(

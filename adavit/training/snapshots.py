@@ -109,6 +109,17 @@ class Snapshots:
             UserError: If it is of other networks or other data, or past the length asked for; nothing
                 on the disk is changed then.
         """
+        self._take_over(loaded, parts)
+        notes = self.forget_after(self._progress.images)
+        make_newest(self._directory.checkpoint, loaded.path)
+        self._save_last()
+        if self._progress.best is not None:
+            self._save_best()
+        if self._progress.is_sane_now:
+            self._directory.sound_checkpoint.unlink(missing_ok=True)
+        return notes
+
+    def _take_over(self, loaded: LoadedCheckpoint, parts: Mapping[str, Stateful]) -> None:
         workload, path = self._workload, str(loaded.path)
         present, trained_on = workload.image_set.fingerprint, str(loaded.state.get("fingerprint"))
         if trained_on != present:
@@ -135,14 +146,6 @@ class Snapshots:
             ) from None
         check_total(workload.config.training, self._progress.images)
         self._saved = self._progress.state_dict()
-        notes = self.forget_after(self._progress.images)
-        make_newest(self._directory.checkpoint, loaded.path)
-        self._save_last()
-        if self._progress.best is not None:
-            self._save_best()
-        if self._progress.is_sane_now:
-            self._directory.sound_checkpoint.unlink(missing_ok=True)
-        return notes
 
     def forget_after(self, images: int) -> list[str]:
         """Cuts the logs back, and drops a best generator and a sound checkpoint that they may know nothing of.
@@ -188,3 +191,33 @@ class Snapshots:
             classes=workload.image_set.classes if workload.num_classes else (),
             label_counts=workload.label_counts,
         )
+
+
+class UnwrittenSnapshots(Snapshots):
+    """Those of a process beside the one that writes: it remembers what they would hold, and so decides alike."""
+
+    def save(self, parts: Mapping[str, Stateful]) -> None:
+        """Notes that there is one of this moment."""
+        self._saved = self._progress.state_dict()
+
+    def keep_sound(self) -> None:
+        """Nothing."""
+
+    @property
+    def set_aside(self) -> Path | None:
+        """None."""
+        return None
+
+    def keep_best(self) -> None:
+        """Keeps the weights in memory."""
+        assert self._best is not None
+        self._best.take(self._average)
+
+    def restore(self, loaded: LoadedCheckpoint, parts: Mapping[str, Stateful]) -> list[str]:
+        """As `Snapshots.restore`, the parts alone."""
+        self._take_over(loaded, parts)
+        return []
+
+    def forget_after(self, images: int) -> list[str]:
+        """Nothing."""
+        return []

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,21 @@ from adavit.config.short_names import layer_of
 from adavit.config.summary import summarise_settings
 from adavit.data.known_names import NAMES
 from adavit.errors import RunError, UserError, shown
-from adavit.features.choice import absolute
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
-from adavit.runtime.console import Console, console_here
+from adavit.runtime.company import Company, company_here
+from adavit.runtime.console import Console, SilentConsole, console_here
 from adavit.runtime.determinism import in_fixed_order
+from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
-from adavit.runtime.world import Alone
+from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.footprint import StepTooLarge
-from adavit.training.start.pretrained_trunk import absolute_trunk
+from adavit.training.start.handshake import agreed_reduction, digest_of_state
+from adavit.training.start.launched_directory import is_begun, new_directory
 from adavit.training.start.stored_settings import (
     changed_settings,
     check_unchanged,
@@ -34,7 +37,6 @@ from adavit.training.start.stored_settings import (
     stored_settings,
 )
 from adavit.training.start.workload import (
-    absolute_source,
     describe_data,
     describe_environment,
     prepare,
@@ -94,10 +96,20 @@ def train(
     """
     asked = _asked_for(config, preset, settings)
     with (
-        console_here() if console is None else contextlib.nullcontext(console) as told,
+        company_here() as company,
+        _console(console, company) as told,
         in_fixed_order(asked.training.deterministic),
     ):
-        return _train(asked, told)
+        return _train(asked, told, company)
+
+
+def _console(
+    console: Console | None, company: Company
+) -> contextlib.AbstractContextManager[Console]:
+    """Where this process tells how it goes; None is what `console_here` finds."""
+    if not company.leads:
+        return contextlib.nullcontext(SilentConsole())
+    return console_here() if console is None else contextlib.nullcontext(console)
 
 
 def _asked_for(
@@ -113,21 +125,30 @@ def _asked_for(
     return build_config([*layers, layer_of(settings)])
 
 
-def _train(config: RunConfig, console: Console) -> Path:
-    RunDirectory.check_free(config.run.out)
-    start = read_start(config)  # what it may lack is said before data are loaded
-    workload = start.prepare(_with_absolute_paths(config), console)
-    step, notes = first_step(workload, start)  # likewise, before a directory is made
+def _train(config: RunConfig, console: Console, company: Company) -> Path:
+    if company.world.tell(is_begun(config.run.out, company.place)):
+        assert config.run.out is not None
+        return _resume_claimed(RunDirectory.open(config.run.out), [], console, company)
+    if company.leads:
+        RunDirectory.check_free(config.run.out)
+    company.check_device(choose_device(config.run.device))
+    # What it may lack is said before data are loaded.
+    start = company.in_turn(lambda: read_start(config))
+    placed, size = with_absolute_paths(config), company.world.size
+    workload = company.in_turn(partial(start.prepare, placed, console, processes=size))
+    reduction = agreed_reduction(workload, company)
+    step, notes = first_step(workload, start, reduction)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes
-    directory = RunDirectory.create(workload.config.run.out, workload.label)
-    with directory.claimed():
-        write_text(directory.config, config_text(workload.config))
+    directory = new_directory(workload, company)
+    with directory.claimed() if company.leads else contextlib.nullcontext():
         summary = summarise_settings(config, workload.config)
         where = f"All settings: {directory.config}\nRun directory: {directory.path}"
         offered = offer() if config.features.network is None else None
+        if company.leads:
+            write_text(directory.config, config_text(workload.config))
         for note in (f"{summary}\n{where}", *notes, *([offered] if offered else [])):
             console.note(note)
-        return _run(Trainer(workload, step, directory, console, Alone()))
+        return _run(Trainer(workload, step, directory, console, company.world), company)
 
 
 @takes_paths("path")
@@ -162,15 +183,28 @@ def resume(
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
-    directory = RunDirectory.open(Path(path))
-    with (
-        console_here() if console is None else contextlib.nullcontext(console) as told,
-        directory.claimed(),
-    ):
-        return _resume(directory, [*layers, layer_of(settings)], told)
+    with company_here() as company, _console(console, company) as told:
+        directory = RunDirectory.open(Path(path))
+        return _resume_claimed(directory, [*layers, layer_of(settings)], told, company)
 
 
-def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], console: Console) -> Path:
+def _resume_claimed(
+    directory: RunDirectory,
+    layers: Sequence[Mapping[str, Any]],
+    console: Console,
+    company: Company,
+) -> Path:
+    with directory.claimed() if company.leads else contextlib.nullcontext():
+        company.world.wait()  # nobody reads in it before it is claimed
+        return _resume(directory, layers, console, company)
+
+
+def _resume(
+    directory: RunDirectory,
+    layers: Sequence[Mapping[str, Any]],
+    console: Console,
+    company: Company,
+) -> Path:
     newest = load_newest(directory.checkpoint)
     if newest is not None:
         if newest.warning:
@@ -184,33 +218,44 @@ def _resume(directory: RunDirectory, layers: Sequence[Mapping[str, Any]], consol
     config = continued_config(directory, layers)
     _check_there(directory, config.data.source)
     with in_fixed_order(config.training.deterministic):
-        return _go_on(directory, config, newest, console)
+        return _go_on(directory, config, newest, console, company)
 
 
 def _go_on(
-    directory: RunDirectory, config: RunConfig, newest: LoadedCheckpoint | None, console: Console
+    directory: RunDirectory,
+    config: RunConfig,
+    newest: LoadedCheckpoint | None,
+    console: Console,
+    company: Company,
 ) -> Path:
-    start = read_start(config) if newest is None else frozen_networks(config)
+    company.check_device(choose_device(config.run.device))
+    start = company.in_turn(
+        lambda: read_start(config) if newest is None else frozen_networks(config)
+    )
     try:
-        workload = prepare(config, console)
+        workload = company.in_turn(lambda: prepare(config, console))
     except StepTooLarge as error:
         raise RunError(
             f"{error.what} A run goes on with the settings that it began with: close other programs, or take a"
             " device or a machine with more memory (--device)."
         ) from None
+    reduction = agreed_reduction(workload, company)
     if newest is not None:
-        step = build_step(workload, start)
-        trainer = Trainer(workload, step, directory, console, Alone())
+        step = build_step(workload, start, reduction)
+        trainer = Trainer(workload, step, directory, console, company.world)
+        company.world.wait()  # all have read what rank 0 now brings back to one moment
         trainer.resume(newest)
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
-        step, notes = first_step(workload, start)
+        step, notes = first_step(workload, start, reduction)
         for note in notes:
             console.note(note)
-        trainer = Trainer(workload, step, directory, console, Alone())
+        trainer = Trainer(workload, step, directory, console, company.world)
+        company.world.wait()
         trainer.begin_again()
     del start  # as in `_train`
-    write_text(directory.config, config_text(workload.config))
+    if company.leads:
+        write_text(directory.config, config_text(workload.config))
     if trainer.progress.images >= total_images(workload.config.training):
         console.note(
             f"Run {directory.path} is finished: {trainer.progress.images / 1000:g} of"
@@ -218,7 +263,7 @@ def _go_on(
         )
     else:
         console.note(f"Continuing {directory.path} at {trainer.progress.images / 1000:g} kimg.")
-    return _run(trainer)
+    return _run(trainer, company)
 
 
 def _check_there(directory: RunDirectory, source: str) -> None:
@@ -239,7 +284,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     given = merge(*layers)
     # "auto" asks for what was chosen at the start.
     layers = [stored, *map(without_auto, layers)]
-    config = _with_absolute_paths(build_config(layers))
+    config = with_absolute_paths(build_config(layers))
     before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
     changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
     if "discriminator.kind" in changed:  # its other keys could not but change with it
@@ -266,38 +311,22 @@ def config_text(config: ResolvedConfig) -> str:
     return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 
 
-def _run(trainer: Trainer) -> Path:
+def _run(trainer: Trainer, company: Company) -> Path:
     directory, workload = trainer.directory, trainer.workload
-    # When it began, whatever has interrupted it.
-    started = read_json(directory.environment).get("started") or _now()
-    write_json(directory.environment, {"started": started, **describe_environment(workload.device)})
-    write_json(directory.data, describe_data(workload))
-    trainer.samples.draw_reals()
+    if company.world.size > 1:
+        company.agree({"networks (digest)": digest_of_state(trainer.stateful_parts())})
+        company.can_go_on(f"The last checkpoint is good; go on with: {directory.resume_command}")
+    if company.leads:
+        # When it began, whatever has interrupted it.
+        started = read_json(directory.environment).get("started") or _now()
+        environment = describe_environment(workload.device)
+        written = {"started": started, **environment, **company.place.described()}
+        write_json(directory.environment, written)
+        write_json(directory.data, describe_data(workload))
+    trainer.output.begin()
     trainer.run()
     return directory.path
 
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-
-
-def _with_absolute_paths(config: RunConfig) -> RunConfig:
-    """Paths that still mean the same when the run is continued from another folder."""
-    values = config.as_dict()
-    values["data"]["source"] = absolute_source(config.data.source)
-    if config.features.network is not None:
-        values["features"]["network"] = absolute(config.features.network)
-    values["training"]["distill_network"] = absolute(config.training.distill_network)
-    if (start := config.training.init_discriminator) is not None:
-        values["training"]["init_discriminator"] = absolute_trunk(start)
-    if config.metrics.reference is not None:
-        values["metrics"]["reference"] = absolute_source(config.metrics.reference)
-    paths = (
-        ("data", "data_root"),
-        ("metrics", "inception_weights"),
-        ("training", "transfer"),
-    )
-    for section, key in paths:
-        if values[section][key] is not None:
-            values[section][key] = str(Path(values[section][key]).absolute())
-    return RunConfig.model_validate(values)

@@ -18,24 +18,20 @@ from adavit.metrics import Interrupted
 from adavit.runs.checkpoint import Stateful
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint
-from adavit.runs.records import parts
 from adavit.runtime.console import Console, Status
 from adavit.runtime.flags import LateFlags
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
 from adavit.runtime.world import World
-from adavit.training.endings import best_words, collapse_warning, diverged, figure_words, stopped
-from adavit.training.film import draw_film
+from adavit.training.endings import collapse_warning, diverged, figure_words, stopped, why_over
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
-from adavit.training.samples import SampleSheet
+from adavit.training.run_output import output_of
 from adavit.training.score_line import score_line
-from adavit.training.snapshots import Snapshots
 from adavit.training.soundness import ailment
 from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.tensorboard import EventLog
 from adavit.training.window import StatsWindow
 from adavit.watch.alarms import WATCHED_IMAGES, training_alarms
 
@@ -96,11 +92,10 @@ class Trainer:
         self.heldout_batches = None
         if len(split.heldout):
             self.heldout_batches = batches(split.heldout, purpose="held-out")
-        self.samples = SampleSheet(workload, directory)
-        self.events = EventLog(directory.tensorboard)
         self.progress = Progress()
         self.made = LateFlags()
-        self.snapshots = Snapshots(workload, directory, step.average.module, self.progress)
+        self.output = output_of(world, workload, directory, step.average.module, self.progress)
+        self.snapshots = self.output.snapshots
         self.last_report: dict[str, Any] = {}
         self.warned: set[str] = set()
 
@@ -120,17 +115,18 @@ class Trainer:
                     self._sample(run.samples_every_kimg)
                 if self._is_due("metrics", metrics.every_kimg):
                     self._evaluate(stop)
-                ending = self._ending()
+                ending = why_over(
+                    self.progress, total_images(self.config.training), metrics.patience_kimg
+                )
+                signal_number = self._agree(stop)
                 due = self._is_due("checkpoint", run.checkpoint_every_kimg)
-                if due or ((ending or stop()) and self.snapshots.are_behind):
+                if due or ((ending or signal_number) and self.snapshots.are_behind):
                     self._save(ended=ending is not None)
-                if stop.signal_number is not None:
+                if signal_number:
                     behind = self.snapshots.are_behind
-                    raise stopped(
-                        stop.signal_number, self.progress, self.directory, is_behind=behind
-                    )
+                    raise stopped(signal_number, self.progress, self.directory, is_behind=behind)
                 if ending:
-                    draw_film(self.directory)
+                    self.output.end()
                     self.console.result(f"{ending}. Everything is in {self.directory.path}.")
                     return
                 self._train_on_one_batch()
@@ -142,12 +138,12 @@ class Trainer:
             UserError: If the checkpoint is of other networks or other data.
         """
         self._note(self.snapshots.restore(loaded, self.stateful_parts()))
-        self.events.purge_after(self.progress.images)
+        self.output.forget_after(self.progress.images)
 
     def begin_again(self) -> None:
         """Forgets what a run that was killed before its first checkpoint has logged."""
         self._note(self.snapshots.forget_after(NEVER))
-        self.events.purge_after(NEVER)
+        self.output.forget_after(NEVER)
 
     def _note(self, notes: Sequence[str]) -> None:
         for note in notes:
@@ -163,11 +159,21 @@ class Trainer:
             **self.snapshots.stateful_parts(),
         }
 
+    def _agree(self, stop: StopRequest) -> int:
+        """What all processes do next alike: they stop where one was asked to, and take p as rank 0 has it.
+
+        Returns:
+            Number of the signal that one of them was sent; 0 where none was.
+        """
+        known = torch.tensor([stop.signal_number or 0, self.probability.p], dtype=torch.float64)
+        everyone = torch.stack(self.world.gather(known)).tolist()
+        self.step.set_p(everyone[0][1])
+        return int(max(number for number, _ in everyone))
+
     def _train_on_one_batch(self) -> None:
         started = time.perf_counter()
         batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         device = self.workload.device
-        self.step.set_p(self.probability.p)
         own = self.step.slices(batch).images
         real, labels = self.train_batches.batch(images + own.start, len(own))
         streams = StepStreams.at(seed, images, device)
@@ -235,19 +241,6 @@ class Trainer:
         ended = self.progress.images >= total_images(self.config.training)
         return self.progress.is_due(duty, every_kimg, ended=ended)
 
-    def _ending(self) -> str | None:
-        """Why the run is over, or None."""
-        images, best = self.progress.images, self.progress.best
-        figure = "" if best is None else f"; {best_words(best)}"
-        if images >= total_images(self.config.training):
-            return f"Finished at {images / 1000:g} kimg{figure}"
-        patience = self.config.metrics.patience_kimg
-        if patience is not None and best is not None:
-            without = (images - best["images"]) / 1000
-            if without >= patience and self.progress.done_at["metrics"] == images:
-                return f"Stopped early after {without:g} kimg without improvement{figure}"
-        return None
-
     def _report(self) -> None:
         self._count_skipped()
         record = {
@@ -260,10 +253,9 @@ class Trainer:
         }
         r_relative = self.window.overfitting.r_relative
         self.window.reset()
-        self.directory.append(self.directory.stats, record)
+        self.output.report(record, self.progress.images)
         self.last_report = record
         self.console.report(self._status())
-        self.events.write(record, self.progress.images)
         self.progress.done("stats")
         self._warn(r_relative)
 
@@ -278,7 +270,7 @@ class Trainer:
     def _sample(self, every_kimg: float) -> None:
         self._check_weights()
         try:
-            self.samples.draw(
+            self.output.sample(
                 self.step.average.module,
                 self.progress.images,
                 every_kimg=every_kimg,
@@ -299,8 +291,11 @@ class Trainer:
                 fakes=fakes,
                 seed=self.config.run.seed,
                 label_counts=self.workload.label_counts,
-                progress=lambda done: self.console.activity("evaluating", done, fakes),
+                progress=lambda done: self.console.activity(
+                    "evaluating", min(fakes, done * self.world.size), fakes
+                ),
                 should_stop=stop,
+                world=self.world,
             )
         except Interrupted:
             return  # not done, so a resumed run evaluates here first
@@ -311,10 +306,8 @@ class Trainer:
         had_collapsed = self.progress.has_collapsed
         if self.progress.measured(evaluators[0].names[0], record):
             self.snapshots.keep_best()
-        self.directory.append(self.directory.metrics, record)
         names = [evaluator.names for evaluator in evaluators]
-        for part, of_part in zip(parts(record), names, strict=True):
-            self.events.write({name: part[name] for name in of_part}, self.progress.images)
+        self.output.evaluation(record, names, self.progress.images)
         self.progress.done("metrics")
         self.console.note(score_line(record, names))
         if self.progress.has_collapsed and not had_collapsed:

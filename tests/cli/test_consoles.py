@@ -55,6 +55,16 @@ def said(*flags: str) -> tuple[str, str]:
     return outcome.stdout, outcome.stderr
 
 
+def test_of_several_processes_the_first_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    for rank, said in (("0", "a line\n"), ("1", "")):
+        monkeypatch.setattr(sys, "stdout", io.StringIO())
+        for name, value in {"RANK": rank, "WORLD_SIZE": "2"}.items():
+            monkeypatch.setenv(name, value)
+        with console_for() as console:
+            console.note("a line")
+        assert sys.stdout.getvalue() == said  # type: ignore[attr-defined]
+
+
 def test_quiet_leaves_warnings_and_the_result() -> None:
     assert said("-q") == said("--quiet") == ("Finished.\nresult\n", "Warning: all are black.\n")
 

@@ -16,8 +16,9 @@ from PIL import Image
 
 from adavit.cli.errors import run_and_exit
 from adavit.cli.main import COMMANDS
+from adavit.errors import UserError
 from adavit.runtime.signals import Stopped
-from tests.cli.conftest import TINY, Adavit
+from tests.cli.conftest import TINY, Adavit, Outcome
 
 
 @pytest.mark.parametrize(
@@ -198,6 +199,40 @@ def test_to_be_stopped_is_no_error(
         run_and_exit(command)
     assert ending.value.code == code
     assert capsys.readouterr().err == f"{line}\n"
+
+
+@pytest.mark.parametrize("flags", [["--dato", "x"], ["--data", "nowhere"]])
+def test_of_the_processes_of_a_machine_the_first_tells(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    for name, value in {"RANK": "4", "WORLD_SIZE": "8", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    first = adavit("train", *flags)
+    assert first.code == 2
+    assert "Error: " in first.err
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert adavit("train", *flags) == Outcome(2, "", "")
+
+
+def test_what_a_process_alone_has_found_has_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for error, code, line in (
+        (UserError("there is no x."), 2, "there is no x."),
+        (OSError(errno.ENOSPC, "full", "a"), 1, "the disk is full (while writing a). "),
+    ):
+        error.add_note("rank 1 of 2 (process 5 on here)")
+
+        def command(error: Exception = error) -> None:
+            raise error
+
+        with pytest.raises(SystemExit) as ending:
+            run_and_exit(command)
+        assert ending.value.code == code
+        said = capsys.readouterr().err
+        assert said.startswith(f"Error: rank 1 of 2 (process 5 on here): {line}")
 
 
 def test_messages_do_not_reach_the_terminal_as_sequences(adavit: Adavit) -> None:

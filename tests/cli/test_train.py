@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,8 @@ from torchvision.models import squeezenet1_1
 
 from adavit.cli.train import command
 from adavit.runs.trunk_file import save_trunk
+from benchmarks.house import ROOT
+from tests.adavit.training.test_train import assert_same_bits
 from tests.checkpoints import save_checkpoint
 from tests.cli.conftest import TINY, Adavit, named_settings
 from tests.networks import VIT, make_vit
@@ -174,6 +179,67 @@ def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> N
     assert outcome.code == 0, outcome.err
     for line in ("batch: 6", "r1_gamma: 8.0", "fakes: 30", "channel_base: 128"):
         assert line in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (["--max-restarts", "2"], "--max-restarts is 2, but nothing starts processes anew without"),
+        (["--processes", "2", "--dry-run"], "--dry-run looks at the steps of one process, but"),
+        (["--processes", "2", "--max-restarts", "1"], "--max-restarts is 1, but there is no --out"),
+    ],
+)
+def test_flags_of_processes_that_do_not_go_together_are_refused(
+    adavit: Adavit, pictures: Path, flags: list[str], line: str
+) -> None:
+    outcome = adavit("train", "--data", pictures, *flags)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"Error: {line}")
+    assert not Path("runs").exists()
+
+
+def test_torchrun_has_the_last_word_on_the_number_of_processes(
+    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"RANK": "0", "WORLD_SIZE": "4", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    outcome = adavit("train", "--data", pictures, "--processes", 2)
+    assert outcome.code == 2
+    assert outcome.err.startswith("Error: --processes is 2, but torchrun has started 4, expected")
+
+
+def test_processes_are_launched_with_the_whole_command(
+    adavit: Adavit, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched: list[object] = []
+
+    def launch(processes: int, arguments: list[str], *, restarts: int) -> int:
+        launched.append((processes, arguments, restarts))
+        return 143
+
+    monkeypatch.setattr("adavit.cli.train.launch", launch)
+    command = ["train", "--data", str(pictures), "--out", "a", "--processes", "3"]
+    assert adavit(*command, "--max-restarts", "1").code == 143
+    assert launched == [(3, [*command, "--max-restarts", "1"], 1)]
+    assert adavit("train", "--resume", "a", "--processes", "2").code == 143
+    assert launched[1] == (2, ["train", "--resume", "a", "--processes", "2"], 0)
+    assert adavit("train", "--data", "nowhere", "--processes", "2").code == 2  # told once, here
+    assert len(launched) == 2
+
+
+@pytest.mark.slow
+def test_processes_end_with_the_bits_of_one(adavit: Adavit, pictures: Path) -> None:
+    """By the command line, from the first process to the last."""
+    one = ["--out", "one", "--microbatch", "4"]
+    for flags in (one, ["--out", "two", "--processes", "2"]):
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "adavit", "train", "--data", pictures, *TINY, *flags]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count("Finished at 0.032 kimg") == 1
+    states = [torch.load(f"{run}/checkpoint.pt", weights_only=True) for run in ("one", "two")]
+    for part in ("generator", "discriminator", "average", "generator_optimizer", "probability"):
+        assert_same_bits(states[0][part], states[1][part])
 
 
 def test_an_unreadable_image_is_named_and_not_fatal(adavit: Adavit, pictures: Path) -> None:

@@ -69,9 +69,15 @@ class Start:
         features = config.features.model_copy(update={"seen": seen})
         return replace(workload, config=config.model_copy(update={"features": features}))
 
-    def prepare(self, config: RunConfig, console: Console) -> Workload:
-        """All that a new run needs, see `adavit.training.start.workload.prepare`, with `features.seen`."""
-        workload = load_workload(self.noted_in(config), console)
+    def prepare(self, config: RunConfig, console: Console, *, processes: int = 1) -> Workload:
+        """All that a new run needs, see `adavit.training.start.workload.prepare`, with `features.seen`.
+
+        Args:
+            config: As there.
+            console: As there.
+            processes: How many share each batch.
+        """
+        workload = load_workload(self.noted_in(config), console, processes=processes)
         return with_evaluators(self.noted_of(workload), console)
 
 

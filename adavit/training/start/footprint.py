@@ -31,7 +31,9 @@ from adavit.models.names import Side
 from adavit.models.published_vit import PATCH
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import free_bytes
+from adavit.runtime.place import Place
 from adavit.runtime.wording import size
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.penalties import path_lengths, r1_penalty
@@ -207,6 +209,8 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
         StepTooLarge: If a step needs more memory than there is.
     """
     needed, free = least_bytes(config), free_bytes(device)
+    if free is not None and not is_accelerator(device):
+        free //= Place.here().local_size
     if free is None or NEAR * needed + _most_for_frozen(config) <= free:
         return
     certain, qualifier = needed, "at least"

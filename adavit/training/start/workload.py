@@ -143,6 +143,7 @@ def load_workload(
     console: Console,
     *,
     load: Callable[[RunConfig, torch.device, Console], ImageSet] = load_run_images,
+    processes: int = 1,
 ) -> Workload:
     """Loads the data and chooses what was left open.
 
@@ -150,6 +151,7 @@ def load_workload(
         config: As for `prepare`.
         console: Told what was found.
         load: `load_run_images`, or what stands for it where many runs have the same images.
+        processes: How many share each batch of a new run.
 
     Returns:
         The workload, without an evaluator.
@@ -193,6 +195,7 @@ def load_workload(
         training_images=len(split.train),
         device=device.type,
         bf16=has_bf16(device),
+        processes=processes,
     )
     if config.given("training.precision") is None and (why := why_float32(facts)):
         console.note(why)

@@ -382,3 +382,21 @@ def test_the_words_of_a_pre_training_are_true(device: str, given: dict[str, floa
         assert words(PretrainingConfig, name) == said
         expected = given.get(name, value(device == "cpu", chosen.total_kimg))
         assert getattr(chosen, name) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "processes", "microbatch"),
+    [
+        ({}, 1, None),
+        ({}, 4, 4),  # of the 16 on a CPU
+        ({"batch": 24}, 4, 6),
+        ({"batch": 24, "microbatch": 2}, 4, 2),
+        ({"batch": 24}, 5, None),  # which is refused where slices are made
+    ],
+)
+def test_each_process_has_its_share_of_a_batch(
+    settings: dict[str, Any], processes: int, microbatch: int | None
+) -> None:
+    facts = RunFacts(32, 1000, "cpu", processes=processes)
+    chosen = resolve(build_config([{"training": settings}]), facts).training.microbatch
+    assert chosen == microbatch

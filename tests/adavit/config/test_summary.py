@@ -67,6 +67,17 @@ def test_every_setting_that_was_left_open_is_said() -> None:
         assert re.findall(r"(?:^|, )(\w+) ", chosen[section]) == open_keys
 
 
+def test_a_microbatch_that_follows_from_the_processes_is_said() -> None:
+    config = build_config([{"training": {"batch": 24}}])
+    resolved = resolve(config, RunFacts(32, 100, "cpu", processes=3))
+    assert "microbatch 8, " in blocks(summarise_settings(config, resolved))[1]["training"]
+    given = build_config([{"training": {"batch": 24, "microbatch": 4}}])
+    resolved = resolve(given, RunFacts(32, 100, "cpu", processes=3))
+    said, chosen = blocks(summarise_settings(given, resolved))
+    assert said["training"] == "batch 24, microbatch 4"
+    assert "microbatch" not in chosen["training"]
+
+
 @pytest.mark.parametrize("preset", [None, *preset_names()])
 def test_it_is_short_and_narrow(preset: str | None) -> None:
     layers = [] if preset is None else [read_preset(preset)]

@@ -63,7 +63,7 @@ def test_a_cell_that_fails_is_recorded_and_does_not_stop_the_grid(
 def test_a_mistake_of_ours_is_recorded_with_its_traceback(
     write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def build_step(workload: Any, start: Any = None) -> Any:
+    def build_step(*_: Any) -> Any:
         raise ZeroDivisionError("one\ntwo")
 
     monkeypatch.setattr("adavit.training.start.build.build_step", build_step)

@@ -13,6 +13,7 @@ from adavit.generation.sampling import (
     generated_batches,
     images_of_seeds,
     part_size,
+    share_of_batches,
 )
 from adavit.models import Generator
 from adavit.models.pixel_noise import LearnedNoise
@@ -44,6 +45,34 @@ def test_the_same_seed_gives_the_same_images_and_another_gives_others() -> None:
     assert first.dtype == torch.uint8
     assert torch.equal(first, all_images(generator, 70, seed=1))
     assert not torch.equal(first, all_images(generator, 70, seed=2))
+
+
+@pytest.mark.parametrize("num_classes", [0, 3])
+@pytest.mark.parametrize("noise", ["learned", "none"])
+def test_chosen_batches_hold_the_images_that_all_of_them_do(num_classes: int, noise: str) -> None:
+    generator = small_generator(num_classes)
+    for layer in generator.modules():
+        if isinstance(layer, LearnedNoise):
+            layer.strength.data.fill_(0.5)
+    if noise == "none":
+        generator.synthesis.silence()
+    counts = [1, 2, 3] if num_classes else None
+    whole = all_images(generator, 200, seed=4, label_counts=counts)
+    parts = [
+        all_images(generator, 200, seed=4, label_counts=counts, chosen=chosen)
+        for chosen in ([1], [3], [0, 2])
+    ]
+    assert torch.equal(parts[0], whole[64:128])
+    assert torch.equal(parts[1], whole[192:])
+    assert torch.equal(parts[2], torch.cat([whole[:64], whole[128:192]]))
+
+
+@pytest.mark.parametrize("count", [1, 64, 200, 5000])
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_each_batch_is_drawn_by_one_process(count: int, size: int) -> None:
+    shares = [share_of_batches(count, rank=rank, size=size) for rank in range(size)]
+    assert [number for share in shares for number in share] == list(range(math.ceil(count / 64)))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 @pytest.mark.parametrize("truncation", [1.0, 0.7])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from adavit.runs.directory import RunDirectory
-from adavit.training.endings import best_words, collapse_warning, diverged, stopped
+from adavit.training.endings import best_words, collapse_warning, diverged, stopped, why_over
 from adavit.training.progress import Progress
 
 RUN = RunDirectory(Path("run"))
@@ -72,3 +72,19 @@ def test_a_best_network_that_is_untrained_is_called_so() -> None:
     record = {"name": "fd_random", "fd_random": 97.234, "images": 0}
     assert best_words(record) == "best fd_random 97.23 at 0 kimg (the untrained network)"
     assert best_words({**record, "images": 1500}) == "best fd_random 97.23 at 1.5 kimg"
+
+
+def test_a_run_is_over_at_its_end_and_where_it_no_longer_improves() -> None:
+    progress = Progress(images=4000)
+    assert why_over(progress, 8000, 2.0) is None
+    progress.measured("fid", {"images": 4000, "fid": 30.0})
+    progress.images = 6000
+    assert why_over(progress, 8000, 2.0) is None  # measured at 4 kimg only
+    progress.measured("fid", {"images": 6000, "fid": 31.0})
+    progress.done("metrics")
+    assert why_over(progress, 8000, None) is None
+    assert why_over(progress, 8000, 2.5) is None
+    assert why_over(progress, 8000, 2.0) == (
+        "Stopped early after 2 kimg without improvement; best fid 30 at 4 kimg"
+    )
+    assert why_over(progress, 6000, None) == "Finished at 6 kimg; best fid 30 at 4 kimg"

@@ -28,7 +28,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They decide nothing, and take most of the time of so short a run."""
-    for name in ("snapshots.draw_curves", "trainer.draw_film"):
+    for name in ("snapshots.draw_curves", "run_output.draw_film"):
         monkeypatch.setattr(f"adavit.training.{name}", lambda directory: None)
 
 

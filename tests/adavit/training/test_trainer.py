@@ -25,7 +25,7 @@ from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
-from adavit.training import trainer
+from adavit.training import run_output, trainer
 from adavit.training.objectives import losses
 from adavit.training.snapshots import Snapshots
 from adavit.training.start import build
@@ -209,7 +209,7 @@ def test_images_that_are_no_numbers_are_neither_drawn_nor_measured(
 
     config = tiny({"metrics": {"names": []}} if duty == "samples" else {})
     if duty == "metrics":
-        monkeypatch.setattr(trainer.SampleSheet, "draw", lambda *args, **named: None)
+        monkeypatch.setattr(run_output.SampleSheet, "draw", lambda *args, **named: None)
     monkeypatch.setattr(Generator, "forward", overflowing)
     with pytest.raises(RunError) as caught:
         adavit.train(config)

@@ -107,6 +107,19 @@ def test_what_does_not_fit_is_refused_with_both_figures(monkeypatch: pytest.Monk
     assert str(caught.value).startswith(caught.value.what)
 
 
+def test_the_memory_of_a_machine_is_shared_by_its_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = config({"training": {"batch": 8}})
+    expected = expected_bytes(run)
+    monkeypatch.setattr(FREE, lambda device: 2 * expected)
+    check_memory(run, CPU)
+    for name, value in {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StepTooLarge, match=f"but {size(2 * expected // 4)} are free"):
+        check_memory(run, CPU)
+
+
 @pytest.mark.parametrize("times", [1 / HOPELESS, NEAR])
 def test_nothing_is_counted_where_the_formula_suffices(
     monkeypatch: pytest.MonkeyPatch, times: float

@@ -1,0 +1,176 @@
+"""A process among those that make one run: it joins them, checks that they agree, and leaves them in good order."""
+
+import contextlib
+import datetime
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from adavit.errors import UserError, shown
+from adavit.runtime.peers import PATIENCE_S, Peers
+from adavit.runtime.place import Place
+from adavit.runtime.version import __version__
+from adavit.runtime.wording import counted
+from adavit.runtime.world import Alone, Together, World
+
+T = TypeVar("T")
+
+WAIT = datetime.timedelta(days=7)
+"""What all do together may wait so long for one of them: who is missing is found by `Peers` within a minute."""
+
+MOST_NAMED = 4
+"""Differences that a message names."""
+
+_MEETINGS = itertools.count()
+
+
+class Company:
+    """What a process knows of the run that it is a part of.
+
+    Args:
+        world: The processes.
+        place: Of this one among them.
+        peers: Watches the others; None where there are none.
+    """
+
+    def __init__(self, world: World, place: Place, peers: Peers | None = None) -> None:
+        self.world = world
+        self.place = place
+        self._peers = peers
+
+    def can_go_on(self, remedy: str) -> None:
+        """Notes what is to be said where a process is missing from now on: what is left, and how to go on."""
+        if self._peers is not None:
+            self._peers.remedy = remedy
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes, prints and decides."""
+        return self.world.rank == 0
+
+    def check_device(self, device: torch.device) -> None:
+        """Refuses processes that would have to share a CUDA device.
+
+        Raises:
+            UserError: If this machine has no device for this process.
+        """
+        if device.type != "cuda" or self.place.local_rank < torch.cuda.device_count():
+            return
+        raise UserError(
+            f"this machine has {counted(torch.cuda.device_count(), 'CUDA device', 'CUDA devices')} for"
+            f" {self.place.local_size} processes, expected one for each. Start fewer, or use --device cpu."
+        )
+
+    def in_turn(self, work: Callable[[], T]) -> T:
+        """Does what leaves something on the disk of a machine: one of its processes does it, the others find it done.
+
+        Args:
+            work: Done by all, by the first of each machine before the others.
+        """
+        if self.place.local_rank:
+            self.world.wait()
+        done = work()
+        if not self.place.local_rank:
+            self.world.wait()
+        return done
+
+    def agree(self, facts: Mapping[str, Any]) -> None:
+        """Compares what the processes know; it must be the same for them to make one run.
+
+        Args:
+            facts: Plain values by what they are, such as {"adavit": "1.0"}.
+
+        Raises:
+            UserError: On all of them, if one differs from rank 0; it names the ranks and what differs.
+        """
+        everyone = _told_by_all(self.world, dict(facts))
+        first = everyone[0]
+        differing: dict[tuple[str, str], list[int]] = {}
+        for rank, other in enumerate(everyone):
+            for key in sorted(first.keys() | other.keys()):
+                if other.get(key) != first.get(key):
+                    differing.setdefault((key, shown(other.get(key))), []).append(rank)
+        if not differing:
+            return
+        lines = [
+            f"{_ranks(ranks)} {'has' if len(ranks) == 1 else 'have'} {key} {value}, rank 0"
+            f" {shown(first.get(key))}"
+            for (key, value), ranks in differing.items()
+        ]
+        more = len(lines) - MOST_NAMED
+        rest = f"; and {more} more" if more > 0 else ""
+        raise UserError(
+            f"the {self.world.size} processes of this run are not alike: {'; '.join(lines[:MOST_NAMED])}{rest}."
+            " Expected one version, one configuration and the same images on all machines. Mend that, and"
+            " start again."
+        )
+
+
+def _ranks(ranks: list[int]) -> str:
+    if len(ranks) == 1:
+        return f"rank {ranks[0]}"
+    *others, last = ranks
+    return f"ranks {', '.join(map(str, others))} and {last}"
+
+
+def _told_by_all(world: World, value: Any) -> list[Any]:
+    """What each process gives, as JSON holds it, in the order of ranks; on all of them."""
+    text = json.dumps(value).encode()
+    lengths = [int(length) for length in world.gather(torch.tensor(len(text)))]
+    padded = torch.frombuffer(bytearray(text.ljust(max(lengths))), dtype=torch.uint8)
+    return [json.loads(bytes(each.tolist())) for each in world.gather(padded)]
+
+
+@contextlib.contextmanager
+def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
+    """Joins the processes that torchrun has started beside this one; alone where it has not.
+
+    While entered, errors are told by one process for all: it raises what happened, the others `SystemExit`.
+
+    Args:
+        patience_s: A process that gives no sign of life for so many seconds is given up, and all end.
+
+    Raises:
+        UserError: If they have different versions of adavit or torch.
+        RunError: If another process is missing; it names it.
+    """
+    place = Place.here()
+    if place.size == 1:
+        yield Company(Alone(), place)
+        return
+    with_cuda = torch.cuda.is_available()
+    if with_cuda and place.local_rank < torch.cuda.device_count():
+        torch.cuda.set_device(place.local_rank)
+    store, rank, size = next(dist.rendezvous("env://", timeout=datetime.timedelta(minutes=15)))
+    meeting = dist.PrefixStore(f"adavit/{place.attempt}/{next(_MEETINGS)}", store)
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if with_cuda else "gloo",
+        store=dist.PrefixStore("group", meeting),
+        rank=rank,
+        world_size=size,
+        timeout=WAIT,
+    )
+    own = dist.PrefixStore("peers", meeting.clone())  # a connection that no collective waits on
+    with _left_in_the_end(), Peers(own, place, patience_s=patience_s) as peers:
+        company = Company(Together(), place, peers)
+        try:
+            company.agree({"adavit": __version__, "torch": str(torch.__version__)})
+            yield company
+            company.world.wait()
+        except BaseException as error:
+            ending = peers.ending(error)
+            if ending is error:
+                raise
+            raise ending from None
+
+
+@contextlib.contextmanager
+def _left_in_the_end() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,57 @@
+"""Which of the processes of a run this one is, as torchrun says in the environment; known without torch."""
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Place:
+    """Of a process among those that make one run.
+
+    Attributes:
+        rank: Its number, from 0.
+        size: How many there are.
+        local_rank: Its number among those of its machine; the number of its CUDA device.
+        local_size: How many of them are on its machine.
+        launch: Names the launch that it is of, the same after a restart; None where nobody has launched it.
+        attempt: How often all of them have been started anew.
+        restarts: How often they may be.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    launch: str | None = None
+    attempt: int = 0
+    restarts: int = 0
+
+    @classmethod
+    def here(cls) -> Self:
+        """Of this process; alone where torchrun has not started it."""
+        told = os.environ
+        if "RANK" not in told or "WORLD_SIZE" not in told:
+            return cls()
+        run = told.get("TORCHELASTIC_RUN_ID", "none")
+        # "none" is what torchrun calls every launch that was given no name: its process tells them apart.
+        launch = run if run != "none" else f"{socket.gethostname()} {os.getppid()}"
+        return cls(
+            rank=int(told["RANK"]),
+            size=int(told["WORLD_SIZE"]),
+            local_rank=int(told.get("LOCAL_RANK", "0")),
+            local_size=int(told.get("LOCAL_WORLD_SIZE", "1")),
+            launch=launch,
+            attempt=int(told.get("TORCHELASTIC_RESTART_COUNT", "0")),
+            restarts=int(told.get("TORCHELASTIC_MAX_RESTARTS", "0")),
+        )
+
+    @property
+    def name(self) -> str:
+        """For people: which process it is, and where."""
+        return f"rank {self.rank} of {self.size} (process {os.getpid()} on {socket.gethostname()})"
+
+    def described(self) -> dict[str, Any]:
+        """For `environment.json`: how many processes there are, and which launch of them; nothing of one alone."""
+        return {} if self.launch is None else {"processes": self.size, "launch": self.launch}

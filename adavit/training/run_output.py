@@ -1,0 +1,138 @@
+"""What a run leaves on the disk while it trains, and the process that leaves nothing there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from adavit.models import Generator
+from adavit.runs.directory import RunDirectory
+from adavit.runs.records import parts
+from adavit.runtime.world import World
+from adavit.training.film import draw_film
+from adavit.training.progress import Progress
+from adavit.training.samples import SampleSheet
+from adavit.training.snapshots import Snapshots, UnwrittenSnapshots
+from adavit.training.start.workload import Workload
+from adavit.training.tensorboard import EventLog
+
+
+class RunOutput(Protocol):
+    """Interface of what the training loop leaves its results with.
+
+    Attributes:
+        snapshots: Checkpoints and generators.
+    """
+
+    snapshots: Snapshots
+
+    def begin(self) -> None:
+        """Before the first step."""
+
+    def report(self, record: Mapping[str, Any], images: int) -> None:
+        """A line of `stats.jsonl`."""
+
+    def evaluation(
+        self, record: dict[str, Any], names: Sequence[Sequence[str]], images: int
+    ) -> None:
+        """A line of `metrics.jsonl`; `names` are the metrics in each of its parts."""
+
+    def sample(
+        self, generator: Generator, images: int, *, every_kimg: float, previous: int
+    ) -> None:
+        """A sample grid, as `SampleSheet.draw`."""
+
+    def forget_after(self, images: int) -> None:
+        """What event files hold beyond so many images, which a run that goes on sees again."""
+
+    def end(self) -> None:
+        """After the last step."""
+
+
+class WrittenOutput:
+    """Files in the run directory: logs, event files, sample grids, checkpoints and generators, and the film.
+
+    Args:
+        workload: Settings and data.
+        directory: Where they go.
+        average: The generator that is sampled and measured.
+        progress: How far the run has come; read whenever something is written.
+    """
+
+    def __init__(
+        self, workload: Workload, directory: RunDirectory, average: Generator, progress: Progress
+    ) -> None:
+        self.snapshots = Snapshots(workload, directory, average, progress)
+        self._directory = directory
+        self._samples = SampleSheet(workload, directory)
+        self._events = EventLog(directory.tensorboard)
+
+    def begin(self) -> None:
+        """Draws the real images."""
+        self._samples.draw_reals()
+
+    def report(self, record: Mapping[str, Any], images: int) -> None:
+        """See `RunOutput`."""
+        self._directory.append(self._directory.stats, record)
+        self._events.write(record, images)
+
+    def evaluation(
+        self, record: dict[str, Any], names: Sequence[Sequence[str]], images: int
+    ) -> None:
+        """See `RunOutput`."""
+        self._directory.append(self._directory.metrics, record)
+        for part, of_part in zip(parts(record), names, strict=True):
+            self._events.write({name: part[name] for name in of_part}, images)
+
+    def sample(
+        self, generator: Generator, images: int, *, every_kimg: float, previous: int
+    ) -> None:
+        """See `RunOutput`."""
+        self._samples.draw(generator, images, every_kimg=every_kimg, previous=previous)
+
+    def forget_after(self, images: int) -> None:
+        """See `RunOutput`."""
+        self._events.purge_after(images)
+
+    def end(self) -> None:
+        """Draws the film."""
+        draw_film(self._directory)
+
+
+class NoOutput:
+    """That of the processes beside the one that writes; arguments as of `WrittenOutput`."""
+
+    def __init__(
+        self, workload: Workload, directory: RunDirectory, average: Generator, progress: Progress
+    ) -> None:
+        self.snapshots: Snapshots = UnwrittenSnapshots(workload, directory, average, progress)
+
+    def begin(self) -> None:
+        """Nothing."""
+
+    def report(self, record: Mapping[str, Any], images: int) -> None:
+        """Nothing."""
+
+    def evaluation(
+        self, record: dict[str, Any], names: Sequence[Sequence[str]], images: int
+    ) -> None:
+        """Nothing."""
+
+    def sample(
+        self, generator: Generator, images: int, *, every_kimg: float, previous: int
+    ) -> None:
+        """Nothing."""
+
+    def forget_after(self, images: int) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+def output_of(world: World, *arguments: Any) -> RunOutput:
+    """That of a process: rank 0 writes.
+
+    Args:
+        world: The processes.
+        arguments: Of `WrittenOutput`.
+    """
+    return NoOutput(*arguments) if world.rank else WrittenOutput(*arguments)

@@ -1,0 +1,85 @@
+"""What all processes of a run must have alike before they train together."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from adavit.config.layers import flatten
+from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.runs.checkpoint import Stateful, state_of
+from adavit.runtime.company import Company
+from adavit.training.start.workload import Workload
+from adavit.training.step.reduction import ALONE, Fast, InOrder, Reduction
+from adavit.training.step.slices import Slices
+
+MAY_DIFFER = {
+    # Where things lie on each machine; their content counts instead.
+    "data.source",
+    "data.data_root",
+    "data.follow_links",
+    "features.network",
+    "metrics.inception_weights",
+    "metrics.reference",
+    "run.device",
+    "run.out",
+    "training.distill_network",
+    "training.init_discriminator",
+    "training.transfer",
+}
+"""Keys of the configuration that a machine may have for itself."""
+
+
+def facts_of(workload: Workload) -> dict[str, Any]:
+    """The configuration and the images, as plain values by what they are called in a message."""
+    config = flatten(workload.config.as_dict())
+    evaluators = workload.evaluators
+    return {
+        **{key: value for key, value in config.items() if key not in MAY_DIFFER},
+        "images (fingerprint)": workload.image_set.fingerprint,
+        "images of the metrics (fingerprint)": (
+            evaluators[0].reference_fingerprint if evaluators else None
+        ),
+        "device": workload.device.type,
+    }
+
+
+def digest_of_state(parts: Mapping[str, Stateful]) -> str:
+    """Eight hexadecimal digits of all tensors that training changes.
+
+    Args:
+        parts: By their names in a checkpoint.
+    """
+    digest = hashlib.sha256()
+    for name, state in sorted(state_of(parts).items()):
+        digest.update(f"{name} {tensors_digest(dict(_tensors(state)))}".encode())
+    return digest.hexdigest()[:8]
+
+
+def _tensors(state: Any, name: str = "") -> list[tuple[str, Tensor]]:
+    if isinstance(state, Tensor):
+        return [(name, state)]
+    inner: Any = state.items() if isinstance(state, Mapping) else ()
+    if isinstance(state, list | tuple):
+        inner = enumerate(state)
+    return [found for key, value in inner for found in _tensors(value, f"{name}.{key}")]
+
+
+def agreed_reduction(workload: Workload, company: Company) -> Reduction:
+    """How the processes share a batch, if they agree on all that decides the run.
+
+    Args:
+        workload: Of the run, as this process knows it.
+        company: All that train it.
+
+    Raises:
+        UserError: If they do not, or cannot share it evenly.
+    """
+    if company.world.size == 1:
+        return ALONE
+    company.agree(facts_of(workload))
+    training = workload.config.training
+    Slices.of(training.batch, training.microbatch, company.world)
+    fastest = workload.device.type == "cuda" and not training.deterministic
+    return (Fast if fastest else InOrder)(company.world)

@@ -1,0 +1,120 @@
+"""Processes started by torchrun's agent: scripts that stand for Python, and what becomes of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from adavit.errors import RunError
+from adavit.runtime import launch as module
+from adavit.runtime.launch import launch
+from benchmarks.house import ROOT
+
+REAL_PYTHON = sys.executable
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What runs in place of `python -m adavit`; the folder is where it works."""
+    path = tmp_path / "script"
+    monkeypatch.setattr(sys, "executable", str(path))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def says(script: Path, *lines: str) -> None:
+    script.write_text("\n".join(("#!/bin/sh", *lines, "")))
+    script.chmod(0o755)
+
+
+def test_each_process_has_its_rank_and_its_share_of_the_cores(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(7)))
+    says(script, 'echo "$*, of $WORLD_SIZE, $OMP_NUM_THREADS threads" > $RANK')
+    before = dict(os.environ)
+    assert launch(3, ["train", "--out", "my run"]) == 0
+    told = {Path(str(rank)).read_text() for rank in range(3)}
+    assert told == {"-m adavit train --out my run, of 3, 2 threads\n"}
+    assert dict(os.environ) == before
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert launch(2, []) == 0
+    assert Path("0").read_text() == "-m adavit, of 2, 5 threads\n"
+
+
+def test_the_code_of_the_one_that_failed_is_that_of_all(
+    script: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    says(script, "[ $RANK = 1 ] && exit 2", "sleep 60")
+    assert launch(2, []) == 2
+    assert capfd.readouterr() == ("", "")  # who failed has said why
+
+
+def test_a_process_that_was_killed_is_named_where_none_is_left_to_do_it(script: Path) -> None:
+    says(script, "[ $RANK = 1 ] && kill -9 $$", "sleep 60")
+    with pytest.raises(
+        RunError, match=r"^rank 1 of 2 \(process \d+\) was ended by SIGKILL, expected"
+    ):
+        launch(2, [])
+
+
+def test_nothing_is_said_of_it_where_another_has(script: Path) -> None:
+    says(
+        script,
+        "[ $RANK = 1 ] && kill -9 $$",
+        """echo '{"message": {"message": "told", "extraInfo": {"timestamp": "1"}}}' > $TORCHELASTIC_ERROR_FILE""",
+        "sleep 60",
+    )
+    assert launch(2, []) == 1
+
+
+def test_processes_are_started_anew(script: Path) -> None:
+    says(script, "echo >> $RANK", "[ $TORCHELASTIC_RESTART_COUNT = 2 ] || exit 1")
+    assert launch(2, [], restarts=2) == 0
+    assert Path("0").read_text() == Path("1").read_text() == "\n\n\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_each_process_once(script: Path, number: signal.Signals) -> None:
+    name = number.name.removeprefix("SIG")
+    says(
+        script,
+        f"trap 'echo {name} >> $RANK; sleep 0.5; exit {128 + number}' {name}",
+        "touch ready$RANK",
+        "while true; do sleep 0.05; done",
+    )
+    handlers = signal.getsignal(number)
+
+    def ask() -> None:
+        while not (Path("ready0").exists() and Path("ready1").exists()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert launch(2, [], restarts=3) == 128 + number
+    assert Path("0").read_text() == Path("1").read_text() == f"{name}\n"
+    assert signal.getsignal(number) == handlers
+
+
+def test_a_second_ctrl_c_is_immediate(script: Path) -> None:
+    says(script, "trap '' INT", "touch ready$RANK", "sleep 4")
+    code = f"import sys; from adavit.runtime.launch import launch; sys.executable = {str(script)!r}; launch(2, [])"
+    python = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([REAL_PYTHON, "-c", code], env=python) as process:
+        while not (Path("ready0").exists() and Path("ready1").exists()):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=2) == 130
+
+
+def test_a_step_of_minutes_and_its_checkpoint_are_waited_for() -> None:
+    assert module.TIME_TO_STOP_S >= 300

@@ -1,0 +1,49 @@
+import os
+import socket
+
+import pytest
+
+from adavit.runtime.place import Place
+
+TORCHRUN = {
+    "RANK": "5",
+    "WORLD_SIZE": "8",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "4",
+    "TORCHELASTIC_RUN_ID": "one",
+    "TORCHELASTIC_RESTART_COUNT": "2",
+    "TORCHELASTIC_MAX_RESTARTS": "3",
+}
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_launched_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in TORCHRUN:
+        monkeypatch.delenv(name, raising=False)
+
+
+def torchrun(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    for name, value in {**TORCHRUN, **changes}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_process_that_nobody_launched_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Place.here() == Place(rank=0, size=1, local_rank=0, local_size=1)
+    monkeypatch.setenv("RANK", "3")  # of something else
+    assert Place.here() == Place()
+    assert Place().described() == {}
+
+
+def test_what_torchrun_says_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    torchrun(monkeypatch)
+    place = Place.here()
+    assert place == Place(5, 8, 1, 4, launch="one", attempt=2, restarts=3)
+    assert place.name == f"rank 5 of 8 (process {os.getpid()} on {socket.gethostname()})"
+    assert place.described() == {"processes": 8, "launch": "one"}
+
+
+def test_launches_without_a_name_are_told_apart_by_who_launched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torchrun(monkeypatch, TORCHELASTIC_RUN_ID="none")
+    assert Place.here().launch == f"{socket.gethostname()} {os.getppid()}"

@@ -1,0 +1,65 @@
+"""What processes compare before they train: all that decides the run, and nothing that each machine may have."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.config.layers import flatten
+from adavit.config.run import RunConfig
+from adavit.runtime.console import SilentConsole
+from adavit.training.start.build import build_step
+from adavit.training.start.handshake import MAY_DIFFER, digest_of_state, facts_of
+from adavit.training.start.workload import prepare
+
+Tiny = Callable[..., RunConfig]
+
+
+def facts(config: RunConfig) -> dict[str, Any]:
+    return facts_of(prepare(config, SilentConsole()))
+
+
+def test_all_but_where_things_lie_is_compared(tiny: Tiny) -> None:
+    found = facts(tiny())
+    keys = flatten(prepare(tiny(), SilentConsole()).config.as_dict()).keys()
+    assert keys >= MAY_DIFFER
+    assert keys - found.keys() == MAY_DIFFER
+    assert found["training.batch"] == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "differing"),
+    [
+        ({"training": {"microbatch": 4}}, {"training.microbatch"}),
+        ({"run": {"seed": 1}}, {"run.seed"}),
+        ({"run": {"out": "elsewhere"}}, set()),
+    ],
+)
+def test_a_difference_is_found_under_its_key(
+    tiny: Tiny, change: dict[str, Any], differing: set[str]
+) -> None:
+    first, other = facts(tiny()), facts(tiny(change))
+    assert {key for key in first if first[key] != other[key]} == differing
+
+
+def test_other_images_under_the_same_name_are_found(tiny: Tiny, pictures: Path) -> None:
+    first = facts(tiny())
+    next(pictures.rglob("*.png")).unlink()
+    other = facts(tiny())
+    assert {key for key in first if first[key] != other[key]} == {
+        "images (fingerprint)",
+        "images of the metrics (fingerprint)",
+    }
+
+
+def test_a_weight_that_differs_changes_the_digest(tiny: Tiny) -> None:
+    step = build_step(prepare(tiny(), SilentConsole()))
+    before = digest_of_state(step.stateful_parts())
+    assert digest_of_state(step.stateful_parts()) == before
+    assert len(before) == 8
+    parameter = next(step.generator.parameters())
+    with torch.no_grad():
+        parameter.view(-1)[0].nextafter_(torch.tensor(9.0))
+    assert digest_of_state(step.stateful_parts()) != before
