@@ -40,6 +40,7 @@ from adavit.runtime.place import Place
 @options.setting("--precision")
 @options.setting("--compile/--no-compile")
 @options.setting("--deterministic/--no-deterministic")
+@options.setting("--fast-reduce/--no-fast-reduce")
 @options.setting("--metrics")
 @options.setting("--extractor")
 @options.setting("--inception-weights")

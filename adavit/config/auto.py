@@ -259,6 +259,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         **chosen,
         "batch": batch,
         "precision": "bf16" if facts.device == "cuda" and not why_float32(facts) else "float32",
+        "fast_reduce": facts.device == "cuda" and not config["training"]["deterministic"],
         "warmup_kimg": 2.0 if vit else 0.0,
         "schedule_kimg": used("total_kimg"),
         "r2_gamma": used("r1_gamma") if relativistic else 0.0,

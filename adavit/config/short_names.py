@@ -39,6 +39,7 @@ SHORT_NAMES = {
     "precision": "training.precision",
     "compile": "training.compile",
     "deterministic": "training.deterministic",
+    "fast_reduce": "training.fast_reduce",
     "metrics": "metrics.names",
     "extractor": "metrics.extractor",
     "inception_weights": "metrics.inception_weights",

@@ -38,6 +38,9 @@ class TrainingConfig(ConfigModel):
     """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
     deterministic: bool = Field(False)
     """On CUDA: the same bits each time, as on a CPU. Slower: every sum is taken in a fixed order."""
+    fast_reduce: bool = auto()
+    """Whether several processes sum gradients in whatever order is fastest: equal to 1e-6 only. auto: on CUDA, unless
+    deterministic."""
     transfer: UserPath | None = Field(None)
     """Run directory, or checkpoint, whose generator, discriminator and average this run starts from."""
     init_discriminator: UserSource | None = Field(None)
@@ -156,6 +159,14 @@ class TrainingConfig(ConfigModel):
     ema_ramp: float | None = auto(gt=0)
     """The half-life is at most this part of the images seen. None: no ramp. auto: 0.05, none with
     transfer."""
+
+    @rule("deterministic", "fast_reduce")
+    def _fixed_orders_are_not_the_fastest(self) -> None:
+        if self.deterministic and self.fast_reduce:
+            raise ValueError(
+                "training.fast_reduce is on, but training.deterministic has every sum in a fixed order. Leave one of"
+                " the two out."
+            )
 
     @rule("batch", "microbatch")
     def _microbatch_divides_batch(self) -> None:

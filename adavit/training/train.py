@@ -48,6 +48,7 @@ MAY_CHANGE_ON_RESUME = {
     # length, device, cadence; and where things lie, since their content is checked
     "training.total_kimg",
     "training.deterministic",
+    "training.fast_reduce",
     "metrics.patience_kimg",
     "metrics.every_kimg",
     "metrics.inception_weights",

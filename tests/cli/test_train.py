@@ -60,6 +60,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--cond": ("", []),
     "--compile": ("", []),
     "--deterministic": ("", []),
+    "--fast-reduce": ("", []),
     "--mirror": ("", []),
 }
 SAME_AS_WITHOUT = {"--extractor", "--device"}

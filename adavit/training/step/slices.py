@@ -46,7 +46,7 @@ class Slices:
             )
         if count % world.size:
             raise UserError(
-                f"training.batch is {batch} and training.microbatch {microbatch}, which makes"
+                f"training.batch is {batch} and training.microbatch {size}, which makes"
                 f" {counted(count, 'slice', 'slices')}, but {world.size} processes compute equally many each."
                 f" Use {_sharing(count)}, or {_shareable(batch, world.size)}."
             )

@@ -214,6 +214,10 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         "64 (32 from 128 px on), on a CPU 16.",
         [Case(64), Case(32, resolution=128), cpu(16), cpu(16, resolution=128)],
     ),
+    "training.fast_reduce": (
+        "on CUDA, unless deterministic.",
+        [Case(True), cpu(False), Case(False, settings=training(deterministic=True))],
+    ),
     "training.precision": (
         "bf16 on CUDA from 64 px on, where the device does not only emulate it; float32 elsewhere.",
         [

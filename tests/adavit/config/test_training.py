@@ -33,6 +33,10 @@ from adavit.errors import UserError
             {"san": True, "loss": "wasserstein"},
             r"training\.san is on, .* wasserstein, by which .* already, .* Use non_saturating or",
         ),
+        (
+            {"deterministic": True, "fast_reduce": True},
+            r"training\.fast_reduce is on, but training\.deterministic .* Leave one of the two out",
+        ),
         ({"masked_patch_weight": 0.1}, r"masked_patch_weight is 0\.1, but discriminator\.kind is"),
         ({"init_discriminator": "t"}, r"init_discriminator is 't', the trunk of a ViT, but"),
         (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,14 @@ from adavit.config.layers import flatten
 from adavit.config.run import RunConfig
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
-from adavit.training.start.handshake import MAY_DIFFER, digest_of_state, facts_of
+from adavit.training.start.handshake import (
+    MAY_DIFFER,
+    agreed_reduction,
+    digest_of_state,
+    facts_of,
+)
 from adavit.training.start.workload import prepare
+from adavit.training.step.reduction import Fast, InOrder
 
 Tiny = Callable[..., RunConfig]
 
@@ -63,3 +70,11 @@ def test_a_weight_that_differs_changes_the_digest(tiny: Tiny) -> None:
     with torch.no_grad():
         parameter.view(-1)[0].nextafter_(torch.tensor(9.0))
     assert digest_of_state(step.stateful_parts()) != before
+
+
+@pytest.mark.parametrize(("wanted", "kind"), [(True, Fast), (False, InOrder)])
+def test_gradients_are_summed_as_the_settings_say(tiny: Tiny, wanted: bool, kind: type) -> None:
+    settings = {"microbatch": 4, "fast_reduce": wanted}
+    company: Any = SimpleNamespace(world=SimpleNamespace(rank=0, size=2), agree=lambda _: None)
+    workload = prepare(tiny({"training": settings}), SilentConsole())
+    assert type(agreed_reduction(workload, company)) is kind

@@ -43,7 +43,7 @@ def test_the_images_of_all_ranks_are_the_batch_in_its_order(
             32,
             None,
             4,
-            r"training.batch is 32 and training.microbatch None, which makes 1 slice, but 4 processes"
+            r"training.batch is 32 and training.microbatch 32, which makes 1 slice, but 4 processes"
             r" compute equally many each. Use 1 process, or a training.microbatch that divides 8.",
         ),
     ],
