@@ -92,7 +92,7 @@ def _data(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
 def _augment(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     vit, preset = config["discriminator"]["kind"] == "vit", config["augment"]["preset"]
     adapted, given = config["augment"]["mode"] == "ada", config["augment"]["heuristic"]
-    has_threshold = config["training"]["loss"] not in LOSSES_WITHOUT_THRESHOLD
+    has_threshold = _loss(config) not in LOSSES_WITHOUT_THRESHOLD
     heuristic = given if given != AUTO else "rt" if has_threshold else "relative"
     speed = 200.0 if facts.training_images <= 5000 else 500.0
     return {
@@ -176,6 +176,8 @@ def chosen_features(
     """
     return {
         "side": features_side(network, resolution),
+        # Alone it draws one motif with heads as they are beside another discriminator.
+        "mixing": "channels" if alone else "none",
         "normalization": "batch" if alone else "none",
         "minibatch_std_group": 0 if alone else _usual_group(images),
     }
@@ -209,6 +211,12 @@ def _usual_group(images: int) -> int:
     return group_size(images, 4)
 
 
+def _loss(config: dict[str, Any]) -> str:
+    given: str = config["training"]["loss"]
+    usual = "hinge" if config["discriminator"]["kind"] == "projected" else "non_saturating"
+    return usual if given == AUTO else given
+
+
 def _channels(facts: RunFacts) -> dict[str, Any]:
     if facts.device == "cpu":
         return {"channel_base": 16 * facts.resolution, "channel_max": 64}
@@ -221,7 +229,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     r3gan = config["discriminator"].get("form") == "r3gan"
     relative_area = (facts.resolution / 32) ** 2
     batch = _batch(config, facts)
-    relativistic = config["training"]["loss"] == "relativistic"
+    relativistic = _loss(config) == "relativistic"
     if facts.device == "cpu":
         # A short run of small networks: many small steps, large rates, and a strong penalty against
         # them. Compared on small_set at 20 and 40 kimg; see benchmarks/results/small_set_settings.md.
@@ -258,6 +266,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     return {
         **chosen,
         "batch": batch,
+        "loss": _loss(config),
         "precision": "bf16" if facts.device == "cuda" and not why_float32(facts) else "float32",
         "fast_reduce": facts.device == "cuda" and not config["training"]["deterministic"],
         "warmup_kimg": 2.0 if vit else 0.0,

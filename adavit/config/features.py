@@ -25,14 +25,15 @@ class FeaturesConfig(ConfigModel):
     class_token: bool = Field(True)
     """Whether the class token of a transformer is judged too, by a head of its own (vision-aided GAN,
     arXiv:2112.09130). Other networks have none."""
-    mixing: Literal["none", "channels", "scales"] = Field("none")
+    mixing: Literal["none", "channels", "scales"] = auto()
     """Random mixing of the maps before they are judged. none: the heads' first layer learns it; channels, scales:
-    frozen, within each map, or across them too (Projected GAN, arXiv:2111.01007)."""
+    frozen, within each map, or across them too (Projected GAN, arXiv:2111.01007). auto: none, for projected
+    channels."""
     width: int = Field(64, ge=1, le=LARGEST_WIDTH)
     """Channels within the heads."""
     normalization: Literal["none", "batch"] = auto()
-    """Within the heads on maps. batch: each pass by its own mean and variance; a microbatch is one. auto: batch, as
-    published, for the discriminator projected, which draws one motif without; none beside another one."""
+    """Within the heads on maps. batch: each pass by its own mean and variance; a microbatch is one. auto: none, for
+    projected batch."""
     minibatch_std_group: int = auto(ge=0, le=MOST)
     """Images over which heads on maps take the standard deviation, which tells when all are alike; 0 leaves it out.
     What was tried: benchmarks/results/feature_critic.md. auto: 4, or the most below that divides the

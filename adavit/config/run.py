@@ -298,18 +298,23 @@ class _WholeConfig(ConfigModel):
                 " no tokens. Use --discriminator vit, or leave it out."
             )
 
-    @rule("discriminator.normalization", "training.loss", "training.compile")
-    def _chain_sees_a_threshold(self) -> None:
+    @property
+    def _has_chain(self) -> bool:
         network = self.discriminator
-        if not isinstance(network, ResNetConfig) or network.normalization != "chain":
-            return
-        if self.training.loss in LOSSES_WITHOUT_THRESHOLD:
+        return isinstance(network, ResNetConfig) and network.normalization == "chain"
+
+    @rule("discriminator.normalization", "training.loss")
+    def _chain_sees_a_threshold(self) -> None:
+        if self._has_chain and self.training.loss in LOSSES_WITHOUT_THRESHOLD:
             raise ValueError(
                 "discriminator.normalization is chain, which is steered by the sign of the logits, but"
                 f" training.loss is {self.training.loss}, which leaves their level free. Use non_saturating or"
                 " hinge, or leave discriminator.normalization out."
             )
-        if self.training.compile:
+
+    @rule("discriminator.normalization", "training.compile")
+    def _chain_is_not_compiled(self) -> None:
+        if self._has_chain and self.training.compile:
             raise ValueError(
                 "discriminator.normalization is chain, whose layers note what they see, but training.compile is"
                 " on, and what is compiled cannot. Leave one of the two out."

@@ -69,10 +69,9 @@ class TrainingConfig(ConfigModel):
     """Factor on r1_gamma and r2_gamma at the end of the schedule; 0.1 in R3GAN."""
     final_beta2: float | None = Field(None, ge=0, lt=1)
     """adam_beta2 at the end of the schedule; 0.99 from 0.9 in R3GAN. None: it stays."""
-    loss: Literal["non_saturating", "hinge", "relativistic", "wasserstein"] = Field(
-        "non_saturating"
-    )
-    """What the networks play for; see `adavit.training.objectives.losses`."""
+    loss: Literal["non_saturating", "hinge", "relativistic", "wasserstein"] = auto()
+    """What the networks play for; see `adavit.training.objectives.losses`. auto: non_saturating, for projected
+    hinge."""
     san: bool = Field(False)
     """SAN's last layer (arXiv:2301.12811), in the discriminator and in every head of features.network: its direction
     has norm 1 and learns to part the means of real and generated images, all else plays for the loss."""

@@ -27,6 +27,6 @@ def test_a_critic_is_that_of_its_settings() -> None:
 
 
 def test_maps_that_are_too_small_are_refused() -> None:
-    features = FeaturesConfig(side=32, normalization="none", minibatch_std_group=4)
+    features = FeaturesConfig(side=32, mixing="none", normalization="none", minibatch_std_group=4)
     with pytest.raises(ValueError, match=r"features\.side"):
         build_critic_on(network(side=32), features, num_classes=0)

@@ -308,10 +308,17 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
             Case(140, resolution=128, settings=seeing(DINO)),
         ],
     ),
+    "features.mixing": (
+        "none, for projected channels.",
+        [Case("none"), Case("channels", settings=PROJECTED), Case("none", settings=seeing(DINO))],
+    ),
     "features.normalization": (
-        "batch, as published, for the discriminator projected, which draws one motif without; none beside another"
-        " one.",
-        [Case("none"), Case("batch", settings=PROJECTED), Case("none", settings=seeing(DINO))],
+        "none, for projected batch.",
+        [Case("none"), Case("batch", settings=PROJECTED)],
+    ),
+    "training.loss": (
+        "non_saturating, for projected hinge.",
+        [Case("non_saturating"), Case("hinge", settings=PROJECTED)],
     ),
     "features.minibatch_std_group": (
         "4, or the most below that divides the microbatch; 0 for projected.",

@@ -72,6 +72,7 @@ def test_what_a_preset_says_of_a_critic_counts_where_there_is_one() -> None:
         FeaturesConfig(
             network="torchvision:resnet18",
             side=64,
+            mixing="none",
             normalization="none",
             minibatch_std_group=4,
             vanishes_at=0.5,

@@ -49,7 +49,7 @@ def test_what_was_given_and_what_was_chosen_stand_apart_and_defaults_nowhere() -
     assert ", chain_start_kimg 8, chain_speed_kimg 16, " in chosen["training"]
     given, chosen = blocks(summary({"features": {"network": "torchvision:resnet18"}}))
     assert given["features"] == "network torchvision:resnet18"
-    assert chosen["features"] == "side 64, normalization none, minibatch_std_group 4"
+    assert chosen["features"] == ("side 64, mixing none, normalization none, minibatch_std_group 4")
 
 
 def test_every_setting_that_was_left_open_is_said() -> None:
