@@ -35,7 +35,9 @@ def fir_kernel(channels: int, *, gain: float, like: Tensor) -> Tensor:
     Returns:
         Kernels [C, 1, 4, 4]. Not to be modified.
     """
-    make = _kernel if torch.compiler.is_compiling() else _kept_kernel
+    # What has no content is made anew, so that the memory of a step is counted alike each time.
+    anew = torch.compiler.is_compiling() or like.is_meta
+    make = _kernel if anew else _kept_kernel
     return make(channels, gain, like.dtype, like.device)
 
 

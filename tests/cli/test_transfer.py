@@ -272,7 +272,9 @@ def test_heads_of_a_projected_discriminator_are_those_of_its_network(
     adavit: Adavit, pictures: Path, networks: dict[str, str]
 ) -> None:
     small = QUIET[: QUIET.index("--discriminator")] + QUIET[QUIET.index("--kimg") :]
-    flags = ["--features", networks["own"], "--set", "features.side=32"]
+    alike = ("side=32", "normalization=none", "mixing=none", "minibatch_std_group=0")
+    flags = ["--features", networks["own"]]
+    flags += [word for setting in alike for word in ("--set", f"features.{setting}")]
     kinds = {"projected": small, "beside": QUIET}
     for kind, sizes in kinds.items():
         more = ["--discriminator", "projected"] if kind == "projected" else []

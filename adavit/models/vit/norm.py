@@ -45,7 +45,7 @@ def over_root_mean_square(vectors: Tensor, eps: float) -> Tensor:
         is_accelerator(vectors.device) and not is_differentiated_twice()
     ):  # which has one kernel for each direction
         return F.rms_norm(vectors, vectors.shape[-1:], eps=eps)
-    result: Tensor = _RootMeanSquareNorm.apply(vectors, eps)
+    result: Tensor = _RootMeanSquareNorm.apply(vectors, eps)[0]
     return result
 
 
@@ -77,14 +77,18 @@ class _LayerNorm(torch.autograd.Function):
 
 class _RootMeanSquareNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, vectors: Tensor, eps: float) -> Tensor:
+    def forward(vectors: Tensor, eps: float) -> tuple[Tensor, Tensor]:
         inverse = vectors.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
-        result = vectors * inverse
-        ctx.save_for_backward(vectors, inverse, result)
-        return result
+        return vectors * inverse, inverse
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        result, inverse = output
+        ctx.mark_non_differentiable(inverse)
+        ctx.save_for_backward(inputs[0], inverse, result)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         vectors, inverse, result = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return _across(upstream, result).mul_(inverse), None
@@ -113,10 +117,12 @@ class _RootMeanSquareGradient(torch.autograd.Function):
     """J u of the norm without a mean."""
 
     @staticmethod
-    def forward(ctx: Any, given: Tensor, vectors: Tensor, inverse: Tensor) -> Tensor:
-        result = _across(given, vectors * inverse).mul_(inverse)
-        ctx.save_for_backward(given, vectors, inverse, result)
-        return result
+    def forward(given: Tensor, vectors: Tensor, inverse: Tensor) -> Tensor:
+        return _across(given, vectors * inverse).mul_(inverse)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output)
 
     @staticmethod
     @once_differentiable

@@ -68,8 +68,8 @@ def test_cells_see_the_same_images_and_latents(
     built: list[Any] = []
     original = build.build_step
 
-    def build_step(workload: Any, start: Any = None) -> Any:
-        step = original(workload, start)
+    def build_step(*arguments: Any) -> Any:
+        step = original(*arguments)
         built.append([])
 
         class Spy:
