@@ -80,6 +80,9 @@ class Peers:
         self._known: dict[int, _Peer] = {}
         self._heard = {rank: (b"", time.monotonic()) for rank in self._others}
         self._answered = time.monotonic()
+        self._end: int | None = (
+            None  # exit code of who has ended; `_look` asks the store nothing, which may be frozen
+        )
         self._is_gone = False  # the store, with who kept it
         self._over = threading.Event()
         self._lock = threading.Lock()  # a store serves one thread at a time
@@ -235,6 +238,8 @@ class Peers:
                         for rank in self._others
                         if store.check([f"beat/{rank}"])
                     }
+                    if store.check(["ended"]):
+                        self._end = int(store.get("ended"))
             except RuntimeError:
                 continue  # `_look` sees that nothing comes
             now = time.monotonic()
@@ -261,16 +266,16 @@ class Peers:
                     _say(text)
                     self._end_frozen(rank)
                 self._leave(1)
-            elif (code := self._ended()) is not None and not self._over.wait(PRECEDENCE_S * 2):
-                self._leave(code)  # busy, or waiting on a device for who has ended
+            elif self._end is not None and not self._over.wait(PRECEDENCE_S * 2):
+                self._leave(self._end)  # busy, or waiting on a device for who has ended
 
     def _missing(self, now: float) -> tuple[int | None, str] | None:
         if self._is_gone:
             return self._keeper, "has gone"
         for rank, (_, heard) in self._heard.items():
-            if self._known[rank].is_gone() and self._ended() is None:
+            if self._known[rank].is_gone() and self._end is None:
                 # Where the backend tells, `ending` is quicker.
-                if not self._over.wait(PRECEDENCE_S * 2) and self._ended() is None:
+                if not self._over.wait(PRECEDENCE_S * 2) and self._end is None:
                     return rank, "was killed, perhaps since memory ran out"
                 return None
             if now - heard > self._patience_s and now - self._answered < self._patience_s / 2:

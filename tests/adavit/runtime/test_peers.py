@@ -3,13 +3,17 @@
 import os
 import re
 import signal
+import threading
 import time
+from typing import Any
 
 import pytest
 import torch
 
 from adavit.errors import RunError, UserError
 from adavit.runtime.company import Company
+from adavit.runtime.peers import Peers
+from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
 from tests.processes import Ended, in_company
 
@@ -133,3 +137,32 @@ def test_a_stop_of_all_is_told_by_the_first() -> None:
     ended = in_company(2, work)
     assert [each.code for each in ended] == [143, 143]
     assert told(ended) == ["Stopped by SIGTERM."]
+
+
+class _Store:
+    """A store in this process, which notes the threads that ask it."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {"who/0": b'["elsewhere", 1]'}
+        self.threads: set[int] = set()
+
+    def set(self, key: str, value: str) -> None:
+        self.threads.add(threading.get_ident())
+        self.values[key] = value.encode()
+
+    def get(self, key: str) -> bytes:
+        self.threads.add(threading.get_ident())
+        return self.values[key]
+
+    def check(self, keys: list[str]) -> bool:
+        self.threads.add(threading.get_ident())
+        return all(key in self.values for key in keys)
+
+
+def test_the_thread_that_looks_never_waits_for_a_store_that_may_be_frozen() -> None:
+    store: Any = _Store()
+    with Peers(store, Place(rank=1, size=2), patience_s=IMPATIENT_S) as peers:
+        listener, looker = (thread.ident for thread in peers._threads)
+        time.sleep(IMPATIENT_S / 2)
+    assert listener in store.threads
+    assert looker not in store.threads
