@@ -31,7 +31,10 @@ def in_fixed_order(wanted: bool) -> Iterator[None]:
     torch.use_deterministic_algorithms(True)
     fills.fill_uninitialized_memory = False  # it finds reads of memory that nothing has written
     try:
-        yield
+        # A device's own thread numbers the nodes of second derivatives for itself, and numbers decide in which order
+        # gradients add: it would depend on how many steps the process has made before.
+        with torch.autograd.set_multithreading_enabled(False):
+            yield
     finally:
         torch.use_deterministic_algorithms(before[0])
         fills.fill_uninitialized_memory = before[1]

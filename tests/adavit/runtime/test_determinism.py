@@ -15,8 +15,10 @@ def test_it_is_on_within_and_as_before_afterwards(monkeypatch: pytest.MonkeyPatc
     with in_fixed_order(True):
         assert torch.are_deterministic_algorithms_enabled()
         assert not fills.fill_uninitialized_memory
+        assert not torch._C._is_multithreading_enabled()
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch._C._is_multithreading_enabled()
     assert fills.fill_uninitialized_memory == filled
 
 
