@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.gpu.shared_draws import share_draws
+from tests.small_weights import write_mobilenet
 from tests.standin import device as standin
 
 
@@ -29,6 +30,11 @@ def device(pytestconfig: pytest.Config) -> Iterator[torch.device]:
 def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def convolutional(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_mobilenet(tmp_path_factory.mktemp("weights") / "mobile.pth")
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 """`--deterministic`: training steps end with the same bits each time, and dispatch nothing that cannot."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from adavit.augment import resampling
 from adavit.runtime.determinism import in_fixed_order
+from benchmarks.work import WorkCount
 from tests.gpu.steps import RESNET, Layer, trained
-from tests.gpu.test_networks import CRITICS, convolutional  # noqa: F401
+from tests.gpu.test_networks import CRITICS
 
 pytestmark = pytest.mark.gpu
 
@@ -32,27 +30,9 @@ STEPS: dict[str, Layer] = {
 }
 
 
-class Dispatched(TorchDispatchMode):
-    """Notes the names of operations, those within the operator of the warp too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Runs an operation."""
-        packet = func.overloadpacket.__name__
-        if packet == "resample":
-            with self:
-                return resampling._resample_active(*args)
-        self.names.add(packet)
-        return func(*args, **(kwargs or {}))
+def dispatched(work: WorkCount) -> set[str]:
+    """Names of operators, those within our own too."""
+    return {name for part in work.parts.values() for name in part.operations}
 
 
 @pytest.fixture
@@ -63,7 +43,7 @@ def ordered() -> Iterator[None]:
 
 
 @pytest.fixture(params=STEPS.values(), ids=STEPS)
-def layer(request: pytest.FixtureRequest, convolutional: str) -> Layer:  # noqa: F811
+def layer(request: pytest.FixtureRequest, convolutional: str) -> Layer:
     given: Layer = request.param
     if "features" not in given:
         return given
@@ -78,18 +58,19 @@ def test_the_same_steps_end_with_the_same_bits(device: torch.device, layer: Laye
 
 @pytest.mark.usefixtures("ordered")
 def test_nothing_is_dispatched_that_has_no_order(device: torch.device, layer: Layer) -> None:
-    with Dispatched() as dispatched:
+    with WorkCount() as work:
         trained(device, layer, steps=1)
-    assert {"index_add_", "convolution_backward"} <= dispatched.names or "diffaug" in str(layer)
+    names = dispatched(work)
+    assert {"index_add_", "convolution_backward"} <= names or "diffaug" in str(layer)
     if (
         device.type != "cpu"
     ):  # where torch enlarges images otherwise (`torch.nn.functional.interpolate`)
-        assert not dispatched.names & UNORDERED
+        assert not names & UNORDERED
     else:
-        assert dispatched.names & UNORDERED <= {"upsample_bilinear2d_backward"}
+        assert names & UNORDERED <= {"upsample_bilinear2d_backward"}
 
 
 def test_it_would_be_noticed(device: torch.device) -> None:
-    with Dispatched() as dispatched:
+    with WorkCount() as work:
         trained(device, STEPS["vit, all groups"], steps=1)
-    assert "grid_sampler_2d_backward" in dispatched.names
+    assert "grid_sampler_2d_backward" in dispatched(work)

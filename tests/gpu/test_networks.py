@@ -5,7 +5,6 @@ from typing import Any, get_args
 
 import pytest
 import torch
-from torchvision.models import mobilenet_v3_small
 
 from adavit.models.names import (
     AttentionKind,
@@ -77,14 +76,6 @@ def test_other_images(
     device: torch.device, record_property: Callable[..., None], channels: int, layer: Layer
 ) -> None:
     check(device, record_property, layer, channels=channels)
-
-
-@pytest.fixture(scope="module")
-def convolutional(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "mobile.pth"
-    torch.manual_seed(0)
-    torch.save(mobilenet_v3_small(weights=None).state_dict(), path)
-    return f"torchvision:mobilenet_v3_small:{path}"
 
 
 @pytest.fixture(scope="module")

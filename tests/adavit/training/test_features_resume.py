@@ -6,23 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torchvision.models import mobilenet_v3_small
 
 import adavit
 from adavit.config.run import RunConfig
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "mobile.pth"
-    torch.manual_seed(0)
-    torch.save(mobilenet_v3_small(weights=None).state_dict(), path)
-    return f"torchvision:mobilenet_v3_small:{path}"
+    return write_mobilenet(tmp_path_factory.mktemp("weights") / "mobile.pth")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from torchvision.models import mobilenet_v3_small
 
 from adavit.config.run import RunConfig
 from adavit.runs.checkpoint import state_of
@@ -21,6 +20,7 @@ from adavit.training.trainer import Trainer
 from tests.adavit.training.test_extras_resume import EVERYTHING
 from tests.adavit.training.test_train import assert_same_bits
 from tests.processes import together
+from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
 Layer = dict[str, dict[str, Any]]
@@ -86,10 +86,7 @@ FEW: Layer = {
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("weights") / "mobile.pth"
-    torch.manual_seed(0)
-    torch.save(mobilenet_v3_small(weights=None).state_dict(), path)
-    return f"torchvision:mobilenet_v3_small:{path}"
+    return write_mobilenet(tmp_path_factory.mktemp("weights") / "mobile.pth")
 
 
 def workload_of(tiny: Tiny, network: str, *layers: Layer) -> Workload:
