@@ -1,5 +1,6 @@
 """An evaluation that several processes share: each embeds its part of the images, one of them scores all."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,9 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.metrics.extractors.extractor import Interrupted
-from adavit.runtime.world import World
-
-_INTERRUPTED = -1
+from adavit.runtime.world import World, rows_of_all
 
 
 def features_of_all(world: World, extract: Callable[[], Tensor]) -> Tensor:
@@ -28,19 +27,13 @@ def features_of_all(world: World, extract: Callable[[], Tensor]) -> Tensor:
     """
     if world.size == 1:
         return extract()
-    try:
+    own = None
+    with contextlib.suppress(Interrupted):
         own = extract()
-        length = len(own)
-    except Interrupted:
-        length = _INTERRUPTED
-    lengths = [int(each) for each in world.gather(torch.tensor(length))]
-    if _INTERRUPTED in lengths:
+    was_interrupted = torch.stack(world.gather(torch.tensor(own is None)))
+    if own is None or was_interrupted.any():
         raise Interrupted("stopped by one of the processes")
-    # Messages have one shape.
-    padded = own.new_zeros(max(lengths), own.shape[1])
-    padded[:length] = own
-    parts = zip(world.gather(padded), lengths, strict=True)
-    return torch.cat([features[:count] for features, count in parts])
+    return torch.cat(rows_of_all(world, own))
 
 
 def decided(world: World, decide: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place
 from adavit.runtime.version import __version__
 from adavit.runtime.wording import counted
-from adavit.runtime.world import Alone, Together, World
+from adavit.runtime.world import ALONE, Together, World, rows_of_all
 
 T = TypeVar("T")
 
@@ -119,10 +119,8 @@ def _ranks(ranks: list[int]) -> str:
 
 def _told_by_all(world: World, value: Any) -> list[Any]:
     """What each process gives, as JSON holds it, in the order of ranks; on all of them."""
-    text = json.dumps(value).encode()
-    lengths = [int(length) for length in world.gather(torch.tensor(len(text)))]
-    padded = torch.frombuffer(bytearray(text.ljust(max(lengths))), dtype=torch.uint8)
-    return [json.loads(bytes(each.tolist())) for each in world.gather(padded)]
+    text = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+    return [json.loads(bytes(each.tolist())) for each in rows_of_all(world, text)]
 
 
 @contextlib.contextmanager
@@ -140,7 +138,7 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
     """
     place = Place.here()
     if place.size == 1:
-        yield Company(Alone(), place)
+        yield Company(ALONE, place)
         return
     with_cuda = torch.cuda.is_available()
     if with_cuda and place.local_rank < torch.cuda.device_count():

@@ -152,6 +152,17 @@ class Together:
         dist.all_reduce(torch.zeros(1))  # on the CPU: a barrier would choose a device by itself
 
 
+def rows_of_all(world: World, rows: Tensor) -> list[Tensor]:
+    """Tensors [n, ...] of every process in the order of ranks, on all of them; n may differ."""
+    if world.size == 1:
+        return [rows]
+    lengths = [int(each) for each in world.gather(torch.tensor(len(rows)))]
+    padded = rows.new_zeros(max(lengths), *rows.shape[1:])  # messages have one shape
+    padded[: len(rows)] = rows
+    parts = zip(world.gather(padded), lengths, strict=True)
+    return [told[:length] for told, length in parts]
+
+
 def joined(world: World, tensors: Sequence[Tensor]) -> list[Tensor]:
     """Tensors [n, ...] of every process as one each [N n, ...], rank 0's rows first, all told in one message.
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from adavit.runtime.world import Alone, World, joined
+from adavit.runtime.world import Alone, World, joined, rows_of_all
 from tests.processes import together
 
 
@@ -18,6 +18,7 @@ def told_things(world: World) -> dict[str, Any]:
         "exchanged": world.exchange(torch.arange(4.0).reshape(2, 2) + 10 * world.rank),
         "joined": joined(world, [own, torch.tensor([world.rank == 0]), torch.ones(1, 2, 2).long()]),
         "sum": world.add(own),
+        "rows": rows_of_all(world, torch.full((1 + 2 * world.rank, 2), float(world.rank))),
         "told": world.tell({"p": 0.25, "who": world.rank}),
     }
 
@@ -53,6 +54,10 @@ def test_tensors_of_any_type_are_joined_in_one_message(heard: list[dict[str, Any
 
 def test_the_sum_is_over_both(heard: list[dict[str, Any]]) -> None:
     assert heard[0]["sum"].tolist() == [[2.0, -2.0]]
+
+
+def test_rows_are_as_many_as_each_gave(heard: list[dict[str, Any]]) -> None:
+    assert [rows.tolist() for rows in heard[0]["rows"]] == [[[0.0] * 2], [[1.0] * 2] * 3]
 
 
 def test_rank_0_decides(heard: list[dict[str, Any]]) -> None:
