@@ -122,14 +122,11 @@ def _generator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
 def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     if config["discriminator"]["kind"] == "projected":
         return {}
+    group = _usual_group(_at_a_time(config, facts))
     if config["discriminator"]["kind"] == "resnet":
         # R3GAN has none; its relativistic loss sees variety.
-        group = (
-            0
-            if config["discriminator"]["form"] == "r3gan"
-            else _usual_group(_at_a_time(config, facts))
-        )
-        return {**_channels(facts), "minibatch_std_group": group}
+        is_r3gan = config["discriminator"]["form"] == "r3gan"
+        return {**_channels(facts), "minibatch_std_group": 0 if is_r3gan else group}
     on_cpu = facts.device == "cpu"
     side = 8 if on_cpu or facts.resolution < 128 else 16
     width = 192 if on_cpu else 384
@@ -145,7 +142,7 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "depth": 3 if on_cpu else 6,
         "heads": heads,
         "mlp_ratio": 2.0 if on_cpu else 4.0,
-        "minibatch_std_group": _usual_group(_at_a_time(config, facts)) if on_cpu else 0,
+        "minibatch_std_group": group if on_cpu else 0,
         "stem": "overlap",
         "attention": "qknorm",
         **(PARTS | SIZES if _starts_from_published(config) else {}),
@@ -207,7 +204,7 @@ def _at_a_time(config: dict[str, Any], facts: RunFacts) -> int:
 
 
 def _usual_group(images: int) -> int:
-    """Images over which the standard deviation is taken: so many that are computed at a time consist of such groups."""
+    """Images over which the standard deviation is taken, where `images` are computed at a time."""
     return group_size(images, 4)
 
 

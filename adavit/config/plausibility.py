@@ -86,8 +86,8 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     features, end = config.features, config.training.total_kimg
     if features.network is not None:
         return _too_late(features.start_kimg, end)
-    images = config.training.microbatch or config.training.batch
-    usual = FeaturesConfig(**chosen_features(None, config.data.resolution, images, alone=False))
+    resolution, images = config.data.resolution, config.training.images_at_a_time
+    usual = FeaturesConfig(**chosen_features(None, resolution, images, alone=False))
     differing = [
         name
         for name in type(features).model_fields

@@ -159,6 +159,11 @@ class TrainingConfig(ConfigModel):
     """The half-life is at most this part of the images seen. None: no ramp. auto: 0.05, none with
     transfer."""
 
+    @property
+    def images_at_a_time(self) -> int:
+        """Images of a microbatch, which is the whole batch where none is asked for."""
+        return self.microbatch or self.batch
+
     @rule("deterministic", "fast_reduce")
     def _fixed_orders_are_not_the_fastest(self) -> None:
         if self.deterministic and self.fast_reduce:
@@ -189,7 +194,7 @@ class TrainingConfig(ConfigModel):
         Raises:
             ValueError: If that is so.
         """
-        images = self.microbatch or self.batch
+        images = self.images_at_a_time
         if group and images % group:
             name = "microbatch" if self.microbatch else "batch"
             raise ValueError(

@@ -120,9 +120,8 @@ class _SquaredNorms(torch.autograd.Function):
 
 def scale_and_shift(features: Tensor, factors: Tensor, shifts: Tensor) -> Tensor:
     """Features [B, C, H, W] times factors [B, C] plus shifts [C], all of one type: one pass, and so is its gradient."""
-    if (
-        torch.compiler.is_compiling()
-    ):  # see `adavit.models.resampling`; and a compiler makes one pass by itself
+    # See `adavit.models.resampling`; and a compiler makes one pass by itself.
+    if torch.compiler.is_compiling():
         return _scaled_and_shifted(features, factors, shifts)
     result: Tensor = _ScaleAndShift.apply(features, factors, shifts)
     return result

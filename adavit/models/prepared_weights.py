@@ -47,9 +47,7 @@ _READY: contextvars.ContextVar[Mapping[Tensor, Tensor]] = contextvars.ContextVar
 
 def prepared(parameter: Tensor, gain: float = 1.0) -> Tensor:
     """A parameter times its gain; within `weights_prepared` as that has made it."""
-    if (
-        not torch.compiler.is_compiling()
-    ):  # which differentiates functions like the one below wrongly
+    if not torch.compiler.is_compiling():  # which would differentiate `_Preparation` wrongly
         ready = _READY.get().get(parameter)
         if ready is not None:
             return ready

@@ -80,9 +80,8 @@ class Peers:
         self._known: dict[int, _Peer] = {}
         self._heard = {rank: (b"", time.monotonic()) for rank in self._others}
         self._answered = time.monotonic()
-        self._end: int | None = (
-            None  # exit code of who has ended; `_look` asks the store nothing, which may be frozen
-        )
+        # Exit code of who has ended. `_look` asks the store nothing, which may be frozen.
+        self._end: int | None = None
         self._is_gone = False  # the store, with who kept it
         self._over = threading.Event()
         self._lock = threading.Lock()  # a store serves one thread at a time

@@ -25,12 +25,9 @@ def autocast_dtype(device: torch.device) -> torch.dtype | None:
     Args:
         device: Of the tensors. The device "meta" has no autocast.
     """
-    kind = device.type
-    return (
-        None
-        if kind == "meta" or not torch.is_autocast_enabled(kind)
-        else torch.get_autocast_dtype(kind)
-    )
+    if device.type == "meta" or not torch.is_autocast_enabled(device.type):
+        return None
+    return torch.get_autocast_dtype(device.type)
 
 
 def without_autocast(device: torch.device) -> torch.autocast:

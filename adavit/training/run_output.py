@@ -1,7 +1,7 @@
 """What a run leaves on the disk while it trains, and the process that leaves nothing there."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
@@ -15,14 +15,15 @@ from adavit.training.start.workload import Workload
 from adavit.training.tensorboard import EventLog
 
 
-class RunOutput(Protocol):
-    """Interface of what the training loop leaves its results with.
+class RunOutput:
+    """What the training loop leaves its results with; this one, of processes beside the one that writes, drops them.
 
-    Attributes:
+    Args:
         snapshots: Checkpoints and generators.
     """
 
-    snapshots: Snapshots
+    def __init__(self, snapshots: Snapshots) -> None:
+        self.snapshots = snapshots
 
     def begin(self) -> None:
         """Before the first step."""
@@ -47,20 +48,17 @@ class RunOutput(Protocol):
         """After the last step."""
 
 
-class WrittenOutput:
+class WrittenOutput(RunOutput):
     """Files in the run directory: logs, event files, sample grids, checkpoints and generators, and the film.
 
     Args:
+        snapshots: Written there too.
         workload: Settings and data.
         directory: Where they go.
-        average: The generator that is sampled and measured.
-        progress: How far the run has come; read whenever something is written.
     """
 
-    def __init__(
-        self, workload: Workload, directory: RunDirectory, average: Generator, progress: Progress
-    ) -> None:
-        self.snapshots = Snapshots(workload, directory, average, progress)
+    def __init__(self, snapshots: Snapshots, workload: Workload, directory: RunDirectory) -> None:
+        super().__init__(snapshots)
         self._directory = directory
         self._samples = SampleSheet(workload, directory)
         self._events = EventLog(directory.tensorboard)
@@ -97,42 +95,22 @@ class WrittenOutput:
         draw_film(self._directory)
 
 
-class NoOutput:
-    """That of the processes beside the one that writes; arguments as of `WrittenOutput`."""
-
-    def __init__(
-        self, workload: Workload, directory: RunDirectory, average: Generator, progress: Progress
-    ) -> None:
-        self.snapshots: Snapshots = UnwrittenSnapshots(workload, directory, average, progress)
-
-    def begin(self) -> None:
-        """Nothing."""
-
-    def report(self, record: Mapping[str, Any], images: int) -> None:
-        """Nothing."""
-
-    def evaluation(
-        self, record: dict[str, Any], names: Sequence[Sequence[str]], images: int
-    ) -> None:
-        """Nothing."""
-
-    def sample(
-        self, generator: Generator, images: int, *, every_kimg: float, previous: int
-    ) -> None:
-        """Nothing."""
-
-    def forget_after(self, images: int) -> None:
-        """Nothing."""
-
-    def end(self) -> None:
-        """Nothing."""
-
-
-def output_of(world: World, *arguments: Any) -> RunOutput:
+def output_of(
+    world: World,
+    workload: Workload,
+    directory: RunDirectory,
+    average: Generator,
+    progress: Progress,
+) -> RunOutput:
     """That of a process: rank 0 writes.
 
     Args:
         world: The processes.
-        arguments: Of `WrittenOutput`.
+        workload: Settings and data.
+        directory: Where files go.
+        average: The generator that is sampled and measured.
+        progress: How far the run has come; read whenever something is written.
     """
-    return NoOutput(*arguments) if world.rank else WrittenOutput(*arguments)
+    kind = UnwrittenSnapshots if world.rank else Snapshots
+    snapshots = kind(workload, directory, average, progress)
+    return RunOutput(snapshots) if world.rank else WrittenOutput(snapshots, workload, directory)

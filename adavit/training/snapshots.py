@@ -38,11 +38,6 @@ class Snapshots:
         self._best = BestGenerator(average) if workload.evaluators else None
 
     @property
-    def _reference_fingerprint(self) -> str | None:
-        evaluators = self._workload.evaluators
-        return evaluators[0].reference_fingerprint if evaluators else None
-
-    @property
     def are_behind(self) -> bool:
         """Whether anything has happened since the checkpoint."""
         return self._saved != self._progress.state_dict()
@@ -65,7 +60,7 @@ class Snapshots:
         state = {
             "config": config.as_dict(),
             "fingerprint": self._workload.image_set.fingerprint,
-            "reference_fingerprint": self._reference_fingerprint,
+            "reference_fingerprint": self._workload.reference_fingerprint,
             **state_of(parts),
         }
         save_newest(self._directory.checkpoint, state, keep=config.run.keep_checkpoints)
@@ -129,8 +124,8 @@ class Snapshots:
                 " start a new run."
             )
         measured = loaded.state.get("reference_fingerprint")
-        if None not in (measured, self._reference_fingerprint) and (
-            measured != self._reference_fingerprint
+        if None not in (measured, self._workload.reference_fingerprint) and (
+            measured != self._workload.reference_fingerprint
         ):
             raise UserError(
                 "the images that the metrics compare with are not those of the run's figures so far: they"

@@ -113,6 +113,13 @@ def _console(
     return console_here() if console is None else contextlib.nullcontext(console)
 
 
+def _claimed(
+    directory: RunDirectory, company: Company
+) -> contextlib.AbstractContextManager[object]:
+    """While entered, no other run trains there; the process that writes sees to it."""
+    return directory.claimed() if company.leads else contextlib.nullcontext()
+
+
 def _asked_for(
     config: RunConfig | None, preset: str | None, settings: Mapping[str, Any]
 ) -> RunConfig:
@@ -141,7 +148,7 @@ def _train(config: RunConfig, console: Console, company: Company) -> Path:
     step, notes = first_step(workload, start, reduction)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes
     directory = new_directory(workload, company)
-    with directory.claimed() if company.leads else contextlib.nullcontext():
+    with _claimed(directory, company):
         summary = summarise_settings(config, workload.config)
         where = f"All settings: {directory.config}\nRun directory: {directory.path}"
         offered = offer() if config.features.network is None else None
@@ -149,7 +156,7 @@ def _train(config: RunConfig, console: Console, company: Company) -> Path:
             write_text(directory.config, config_text(workload.config))
         for note in (f"{summary}\n{where}", *notes, *([offered] if offered else [])):
             console.note(note)
-        return _run(Trainer(workload, step, directory, console, company.world), company)
+        return _run(Trainer(workload, step, directory, console), company)
 
 
 @takes_paths("path")
@@ -195,7 +202,7 @@ def _resume_claimed(
     console: Console,
     company: Company,
 ) -> Path:
-    with directory.claimed() if company.leads else contextlib.nullcontext():
+    with _claimed(directory, company):
         company.world.wait()  # nobody reads in it before it is claimed
         return _resume(directory, layers, console, company)
 
@@ -243,7 +250,7 @@ def _go_on(
     reduction = agreed_reduction(workload, company)
     if newest is not None:
         step = build_step(workload, start, reduction)
-        trainer = Trainer(workload, step, directory, console, company.world)
+        trainer = Trainer(workload, step, directory, console)
         company.world.wait()  # all have read what rank 0 now brings back to one moment
         trainer.resume(newest)
     else:  # killed before the first one
@@ -251,7 +258,7 @@ def _go_on(
         step, notes = first_step(workload, start, reduction)
         for note in notes:
             console.note(note)
-        trainer = Trainer(workload, step, directory, console, company.world)
+        trainer = Trainer(workload, step, directory, console)
         company.world.wait()
         trainer.begin_again()
     del start  # as in `_train`

@@ -22,7 +22,6 @@ from adavit.runtime.console import Console, Status
 from adavit.runtime.flags import LateFlags
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
-from adavit.runtime.world import World
 from adavit.training.endings import collapse_warning, diverged, figure_words, stopped, why_over
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
@@ -55,7 +54,6 @@ class Trainer:
         step: Networks, optimisers and augmentation, as `build_step` makes them.
         directory: Where the run leaves its files.
         console: Told how it goes.
-        world: The processes that train it together; the step's own.
     """
 
     def __init__(
@@ -64,13 +62,12 @@ class Trainer:
         step: AdversarialStep,
         directory: RunDirectory,
         console: Console,
-        world: World,
     ) -> None:
         self.workload = workload
         self.config = workload.config
         self.directory = directory
         self.console = console
-        self.world = world
+        self.world = step.reduction.world
         self.step = step
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
@@ -94,7 +91,7 @@ class Trainer:
             self.heldout_batches = batches(split.heldout, purpose="held-out")
         self.progress = Progress()
         self.made = LateFlags()
-        self.output = output_of(world, workload, directory, step.average.module, self.progress)
+        self.output = output_of(self.world, workload, directory, step.average.module, self.progress)
         self.snapshots = self.output.snapshots
         self.last_report: dict[str, Any] = {}
         self.warned: set[str] = set()
@@ -198,7 +195,7 @@ class Trainer:
         interval = self.probability.interval_batches
         if self.heldout_batches is None or (images // batch) % interval != interval - 1:
             return None
-        size = min(self.config.training.microbatch or batch, len(self.workload.split.heldout))
+        size = min(self.config.training.images_at_a_time, len(self.workload.split.heldout))
         # Counted in images drawn here, so that an epoch goes through all held-out images.
         drawn = images // batch // interval * size
         real, labels = self.heldout_batches.batch(drawn, size)

@@ -86,9 +86,9 @@ def ordered(bench: Bench, found: Findings) -> None:
                     taken[wanted, side, kind] = bench.seconds_each(stepper.plain, seconds=1.0)
                     del stepper
     for side, batch, kind in cases:
-        both = [taken.get((wanted, side, kind)) for wanted in (True, False)]
-        if None not in both:
-            ms = {"ordered ms": 1e3 * both[0], "unordered ms": 1e3 * both[1]}  # type: ignore[operator]
+        both = [taken[key] for wanted in (True, False) if (key := (wanted, side, kind)) in taken]
+        if len(both) == 2:
+            ms = {"ordered ms": 1e3 * both[0], "unordered ms": 1e3 * both[1]}
             found.row("--deterministic", network=kind, px=side, batch=batch, **ms)
 
 

@@ -26,7 +26,7 @@ from adavit.training.start.transfer import read_source, transfer
 from adavit.training.start.workload import Workload, load_workload, with_evaluators
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
-from adavit.training.step.reduction import ALONE, Reduction
+from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Start:
 
 
 def build_step(
-    workload: Workload, start: Start | None = None, reduction: Reduction = ALONE
+    workload: Workload, start: Start | None = None, reduction: Reduction = OF_ONE_PROCESS
 ) -> AdversarialStep:
     """Networks, optimisers and augmentation of a run, drawn from its seed.
 
@@ -197,7 +197,7 @@ def frozen_networks(config: RunConfig | ResolvedConfig) -> Start:
 
 
 def first_step(
-    workload: Workload, start: Start, reduction: Reduction = ALONE
+    workload: Workload, start: Start, reduction: Reduction = OF_ONE_PROCESS
 ) -> tuple[AdversarialStep, list[str]]:
     """The networks of a run at image 0.
 

@@ -95,7 +95,7 @@ def least_bytes(config: ResolvedConfig) -> int:
     weights = generator.style_dim * generator.latent_dim
     weights += generator.style_dim**2 * (generator.mapping_layers - 1)
     pixels = training.batch * side**2  # of the real images, in bytes, one channel
-    return number * held * _microbatch(config) + 4 * WEIGHT_COPIES * weights + pixels
+    return number * held * config.training.images_at_a_time + 4 * WEIGHT_COPIES * weights + pixels
 
 
 def counted_bytes(config: ResolvedConfig) -> int:
@@ -111,7 +111,7 @@ def counted_bytes(config: ResolvedConfig) -> int:
         ValueError: If the settings make no network.
     """
     training, side, count = config.training, config.data.resolution, COUNTED_IMAGES
-    count = min(count, _microbatch(config))
+    count = min(count, config.training.images_at_a_time)
     with torch.device("meta"):
         critic = _critic(config)
         generator, discriminator = build_networks(
@@ -130,10 +130,10 @@ def counted_bytes(config: ResolvedConfig) -> int:
     once = 2 * sum(weights) + fixed  # with gradients
     with LiveBytes([*generator.parameters(), *judges.parameters(), *frozen]) as live:
         _passes(config, generator, discriminator, critic, teacher, real, latents)
-    per_microbatch = (live.peak - once) * _microbatch(config) // count
+    per_microbatch = (live.peak - once) * config.training.images_at_a_time // count
     copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1] + fixed
     # While a microbatch is computed, sums over those before it are held; see `adavit.training.step.reduction`.
-    sums = (training.batch // _microbatch(config)).bit_length() - 1
+    sums = (training.batch // config.training.images_at_a_time).bit_length() - 1
     return per_microbatch + copies + sums * sum(weights) + 4 * real[0].numel() * training.batch
 
 
@@ -222,7 +222,7 @@ def check_memory(config: ResolvedConfig, device: torch.device) -> None:
             certain = max(certain, int(CERTAIN * needed))
     if certain <= free:
         return
-    count = _microbatch(config)
+    count = config.training.images_at_a_time
     images = f"a microbatch of {count:,} images" if count > 1 else "one image"
     raise StepTooLarge(
         f"out of memory: training on {images} of {config.data.resolution} px or more needs"
@@ -312,15 +312,13 @@ def _most_for_frozen(config: ResolvedConfig) -> int:
     sides = [] if config.features.network is None else [config.features.side]
     if config.training.distill_weight and isinstance(config.discriminator, ViTConfig):
         sides.append(PATCH * (config.data.resolution // config.discriminator.patch))
-    return sum(LARGEST_FROZEN + PIXEL_SEEN * _microbatch(config) * side**2 for side in sides)
+    return sum(
+        LARGEST_FROZEN + PIXEL_SEEN * config.training.images_at_a_time * side**2 for side in sides
+    )
 
 
 def _all_of(network: nn.Module) -> list[Tensor]:
     return [*network.parameters(), *network.buffers()]
-
-
-def _microbatch(config: ResolvedConfig) -> int:
-    return config.training.microbatch or config.training.batch
 
 
 def _maps(side: int, channel_base: int, channel_max: int) -> int:

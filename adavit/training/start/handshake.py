@@ -11,7 +11,7 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import Stateful, state_of
 from adavit.runtime.company import Company
 from adavit.training.start.workload import Workload
-from adavit.training.step.reduction import ALONE, Fast, InOrder, Reduction
+from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, InOrder, Reduction
 from adavit.training.step.slices import Slices
 
 MAY_DIFFER = {
@@ -34,13 +34,10 @@ MAY_DIFFER = {
 def facts_of(workload: Workload) -> dict[str, Any]:
     """The configuration and the images, as plain values by what they are called in a message."""
     config = flatten(workload.config.as_dict())
-    evaluators = workload.evaluators
     return {
         **{key: value for key, value in config.items() if key not in MAY_DIFFER},
         "images (fingerprint)": workload.image_set.fingerprint,
-        "images of the metrics (fingerprint)": (
-            evaluators[0].reference_fingerprint if evaluators else None
-        ),
+        "images of the metrics (fingerprint)": workload.reference_fingerprint,
         "device": workload.device.type,
     }
 
@@ -77,7 +74,7 @@ def agreed_reduction(workload: Workload, company: Company) -> Reduction:
         UserError: If they do not, or cannot share it evenly.
     """
     if company.world.size == 1:
-        return ALONE
+        return OF_ONE_PROCESS
     company.agree(facts_of(workload))
     training = workload.config.training
     Slices.of(training.batch, training.microbatch, company.world)

@@ -81,6 +81,11 @@ class Workload:
         return [int(count) for count in counts]
 
     @property
+    def reference_fingerprint(self) -> str | None:
+        """Content digest of the images that the metrics compare with; None where nothing is measured."""
+        return self.evaluators[0].reference_fingerprint if self.evaluators else None
+
+    @property
     def label(self) -> str:
         """Name of the run, for its directory."""
         augment = self.config.augment

@@ -31,7 +31,7 @@ from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.microbatch_sums import MicrobatchSums
-from adavit.training.step.reduction import ALONE, Reduction
+from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 from adavit.training.step.slices import Slices
 
 
@@ -81,7 +81,7 @@ class AdversarialStep:
         top_k: TopK | None = None,
         pseudo: PseudoAugmentation | None = None,
         features: FeatureObjective | None = None,
-        reduction: Reduction = ALONE,
+        reduction: Reduction = OF_ONE_PROCESS,
     ) -> None:
         self.generator = generator
         self.discriminator = discriminator

@@ -15,7 +15,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from adavit.runtime.world import Alone, World
+from adavit.runtime.world import ALONE, World
 from adavit.training.step.slices import Slices
 
 BUCKET = 2**24
@@ -74,7 +74,7 @@ class Fast:
         return _AddedSum(self.world, parameters)
 
 
-ALONE = InOrder(Alone())
+OF_ONE_PROCESS = InOrder(ALONE)
 """That of a run of one process."""
 
 

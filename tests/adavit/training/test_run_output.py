@@ -12,7 +12,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.world import Alone, World
-from adavit.training.run_output import NoOutput, RunOutput, WrittenOutput, output_of
+from adavit.training.run_output import RunOutput, WrittenOutput, output_of
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import prepare
 from adavit.training.step.reduction import InOrder
@@ -33,7 +33,7 @@ def trainer_of(config: RunConfig, path: Path, world: World) -> Trainer:
     workload = prepare(config, SilentConsole())
     path.mkdir(exist_ok=True)
     step = build_step(workload, None, InOrder(world))
-    return Trainer(workload, step, RunDirectory(path), SilentConsole(), world)
+    return Trainer(workload, step, RunDirectory(path), SilentConsole())
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_rank_0_writes(tiny: Tiny, tmp_path: Path) -> None:
     trainer = trainer_of(tiny(), tmp_path / "first", Alone())
     arguments = (trainer.workload, trainer.directory, trainer.step.average.module, trainer.progress)
     found: list[RunOutput] = [output_of(Alone(), *arguments), output_of(Second(), *arguments)]
-    assert [type(each) for each in found] == [WrittenOutput, NoOutput]
+    assert [type(each) for each in found] == [WrittenOutput, RunOutput]
 
 
 def test_who_writes_nothing_comes_to_the_same_state(tiny: Tiny, tmp_path: Path) -> None:

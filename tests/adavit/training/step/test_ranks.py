@@ -109,7 +109,7 @@ def trained(
     torch.manual_seed(world.rank)  # whatever else draws
     step = build_step(workload, reduction=reduction)
     directory = RunDirectory.create(folder / f"{world.size}-{world.rank}", "run")
-    trainer = Trainer(workload, step, directory, SilentConsole(), world)
+    trainer = Trainer(workload, step, directory, SilentConsole())
     trainer.probability.interval_batches = INTERVAL
     if step.pseudo is not None:
         step.pseudo.probability.interval_batches = INTERVAL
