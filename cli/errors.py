@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import click
 
-from adavit.cli.memory_advice import out_of_memory
 from adavit.errors import RunError, UserError
 from adavit.runtime.exhaustion import is_out_of_memory
 from adavit.runtime.files import final_name
+from adavit.runtime.memory_advice import out_of_memory
 from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
 from adavit.runtime.streams import for_terminal

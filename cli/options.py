@@ -221,13 +221,19 @@ def experiment(default_out: str) -> Option:
         click.option(
             "--workers",
             type=click.IntRange(min=1),
-            help="Number of processes.  [default: one per device]",
+            help="Runs at a time.  [default: one per device, or one per --processes devices]",
+        ),
+        click.option(
+            "--processes",
+            type=click.IntRange(min=1),
+            help="Processes that train each run together, one for each GPU; they change nothing in it, but share its"
+            " slices (--set training.microbatch).  [default: 1]",
         ),
         click.option(
             "--devices",
             default="",
             callback=words,
-            help="Devices that the processes take in turn: cpu, cuda or cuda:0,cuda:1.",
+            help="Devices that the runs take in turn, each as many as it has processes: cpu, cuda or cuda:0,cuda:1.",
         ),
         click.option(
             "--storage",

@@ -75,6 +75,7 @@ def ablate(
     storage: str | None = None,
     workers: int | None = None,
     devices: Sequence[str] = (),
+    processes: int | None = None,
     retry_failed: bool = False,
     dry_run: bool = False,
     console: Console | None = None,
@@ -87,8 +88,9 @@ def ablate(
         layers: Settings laid over those that all cells share, weakest first.
         seeds: Run each cell with each of these seeds. None: as the grid says.
         storage: URL of the queue's database. None: a file in `out`.
-        workers: Processes at a time. None: one per device.
+        workers: Cells at a time. None: one per device, or group of devices.
         devices: Where they run, in turn. Empty: chosen by each run.
+        processes: That train a cell together, each on a device of its own where they are GPUs. None: one.
         retry_failed: Take up again what has failed before.
         dry_run: Train nothing; describe the cells.
         console: Told how it goes.
@@ -104,11 +106,14 @@ def ablate(
     console = console or SilentConsole()
     grid = read_grid(source)
     folder = out or DEFAULT_PARENT / grid.name
-    pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
+    pool = WorkerPool.asked_for(
+        folder, storage=storage, workers=workers, devices=devices, processes=processes
+    )
     grid = grid.with_overrides([*layers, *pool.settings], seeds)
     check_folder(folder, "grid", grid.name)
     pool.check_devices()  # before the images are looked at with the settings of each cell
     cells = cells_of(grid, console)
+    pool.check_shares(cells)
     if dry_run:
         return describe_cells(grid, cells, folder, workers=pool.workers)
     plan = AblationPlan(grid.name, {cell.digest: cell for cell in cells})

@@ -150,6 +150,7 @@ def sweep(
     storage: str | None = None,
     workers: int | None = None,
     devices: Sequence[str] = (),
+    processes: int | None = None,
     retry_failed: bool = False,
     dry_run: bool = False,
     console: Console | None = None,
@@ -163,8 +164,9 @@ def sweep(
         metric: What is to be lowest, of `metrics.names`. None: the file's, or the first.
         trials: How many runs, those of an earlier start counted. None: as the file says.
         storage: URL of the queue's database. None: a file in `out`.
-        workers: Processes at a time. None: one per device.
+        workers: Runs at a time. None: one per device, or group of devices.
         devices: Where they run, in turn. Empty: chosen by each run.
+        processes: That train a run together, each on a device of its own where they are GPUs. None: one.
         retry_failed: Take up again what has failed before.
         dry_run: Train nothing; describe the search.
         console: Told how it goes.
@@ -180,7 +182,9 @@ def sweep(
     console = console or SilentConsole()
     given = read_sweep(source)
     folder = out or DEFAULT_PARENT / given.name
-    pool = WorkerPool.asked_for(folder, storage=storage, workers=workers, devices=devices)
+    pool = WorkerPool.asked_for(
+        folder, storage=storage, workers=workers, devices=devices, processes=processes
+    )
     chosen = given.with_overrides([*layers, *pool.settings], metric=metric, trials=trials)
     check_folder(folder, "sweep", chosen.name)
     plan = _plan(chosen)
@@ -188,6 +192,7 @@ def sweep(
     example = _at_first_ends(
         plan
     )  # data or a device that are not there fail here, not in every run
+    pool.check_shares([example])
     if dry_run:
         return _describe(plan, example, folder, pool.workers)
     queue, outcomes = pool.carry_out(

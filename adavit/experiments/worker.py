@@ -1,6 +1,5 @@
 """A worker: takes one cell after the other from the queue, until all of them have ended."""
 
-import errno
 import gc
 import multiprocessing
 import os
@@ -12,29 +11,28 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 import torch
 
-from adavit.config.short_names import in_keys
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError
 from adavit.experiments.cell import Cell
+from adavit.experiments.cell_console import CellConsole
 from adavit.experiments.cell_directory import CellDirectory
+from adavit.experiments.cell_training import CellTraining
+from adavit.experiments.failure import DISK_FULL, is_foreseen, reason_of
 from adavit.experiments.liveness import ClaimLost, Heartbeat
 from adavit.experiments.patience import HURRIED_S, UNREACHABLE, Patience, QueueUnreachable
 from adavit.experiments.queue import Claim, Queue
 from adavit.runs.directory import RunTaken
-from adavit.runtime.console import BarConsole, Console, Status
+from adavit.runtime.console import Console
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.training.train import resume, train
 
 DEATHS_ALLOWED = 5
 """A cell that so many workers have died of in a row (out of memory, say), without a new checkpoint, is given up."""
 
 NO_CHECKPOINT = -1
 """Images at the checkpoint where there is none: fewer than at the first one."""
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Pruned(Exception):
@@ -65,70 +63,6 @@ class Plan(Protocol):
         """The figure of a run that is over, for the queue."""
 
 
-class CellConsole:
-    """Passes on what a run tells: in lines that name the cell, and all of it to the cell's own log.
-
-    Args:
-        console: Where people look.
-        title: Of the cell, before each line.
-        log: The cell's own log.
-        told: What earlier cells have told before they trained (of their data, mostly), which is not
-            told again; added to.
-        on_step: Called at every step and while data are read; may raise to end the run.
-        on_report: Called at the cadence of reports; may raise to end the run.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        title: str,
-        log: TextIO,
-        *,
-        told: set[str],
-        on_step: Callable[[], None] = lambda: None,
-        on_report: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._console = console
-        self._title = title
-        self._log = log
-        self._told = told
-        self._begun = False
-        self._on_step = on_step
-        self._on_report = on_report
-
-    def note(self, text: str) -> None:
-        """A line that stays; a whole page (the configuration) goes to the log alone."""
-        print(text, file=self._log, flush=True)
-        again = not self._begun and text in self._told
-        self._told.add(text)
-        if "\n" not in text and not again:
-            self._console.note(f"[{self._title}] {in_keys(text)}")
-
-    def result(self, text: str) -> None:
-        """A line like any other: the result of the experiment is its table."""
-        self.note(text)
-
-    def status(self, status: Status) -> None:
-        """Where training stands, at every step."""
-        self._begun = True
-        self._on_step()
-        self._console.status(status)
-
-    def report(self, status: Status) -> None:
-        """Where training stands, at the cadence of stats.jsonl."""
-        if isinstance(self._console, BarConsole):
-            print(status.fields(), file=self._log, flush=True)
-            self._console.report(status)
-        else:
-            self.note(status.fields())
-        self._on_report()
-
-    def activity(self, text: str, done: int, total: int) -> None:
-        """Something else that takes time."""
-        self._on_step()
-        self._console.activity(f"[{self._title}] {text}", done, total)
-
-
 class Worker:
     """Works through the jobs of an experiment.
 
@@ -138,15 +72,23 @@ class Worker:
         folder: Where the cells' directories lie.
         console: Told what is done.
         patience: With the queue's database.
+        training: How a cell is trained.
     """
 
     def __init__(
-        self, plan: Plan, queue: Queue, folder: Path, console: Console, patience: Patience
+        self,
+        plan: Plan,
+        queue: Queue,
+        folder: Path,
+        console: Console,
+        patience: Patience,
+        training: CellTraining,
     ) -> None:
         self.plan = plan
         self.queue = queue
         self.folder = folder
         self.console = console
+        self.training = training
         self._stop = StopRequest()
         self._patiently = replace(patience, asked_to_stop=self._stop)
         self._told: set[str] = set()
@@ -281,10 +223,7 @@ class Worker:
             note = f"taken over from a dead worker ({claim.last_worker}), {how}"
             console.note(note[0].upper() + note[1:] + ".")
         directory.write_note("running", attempts=claim.attempts, worker_note=note)
-        if directory.begun():
-            resume(directory.path, [directory.layer()], console=console)
-        else:
-            train(directory.cell.config(directory.path), console=console)
+        self.training(directory, console)
 
     def _failed(self, claim: Claim, directory: CellDirectory | None, error: Exception) -> None:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -296,16 +235,12 @@ class Worker:
                 " for the runs' files. Make room, then run the same command again; each cell goes"
                 " on from its last checkpoint."
             )
-        known = isinstance(error, UserError | RunError)
-        text = str(error).strip()
-        reason = (
-            in_keys(text) if known else f"{type(error).__name__}: {(text.splitlines() or [''])[0]}"
-        )
+        reason = reason_of(error)
         title = claim.job if directory is None else directory.cell.title
         self.console.note(f"[{title}] Failed: {reason}")
         try:
             if directory is not None:
-                if not known:
+                if not is_foreseen(error):
                     with directory.log.open("a", encoding="utf-8") as log:
                         log.writelines(traceback.format_exception(error))
                     self.console.note(f"[{title}] The traceback is in {directory.log}.")

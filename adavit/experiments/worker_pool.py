@@ -2,10 +2,9 @@
 
 import multiprocessing
 import os
-import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,14 +15,17 @@ import torch
 
 from adavit.config.layers import Values
 from adavit.errors import RunError, UserError
+from adavit.experiments.cell import Cell
+from adavit.experiments.cell_training import CellTraining, SharedTraining, train_here
 from adavit.experiments.database import open_storage, shown_url, sqlite_url
+from adavit.experiments.device_groups import check_there, device_groups, made_visible
 from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
 from adavit.runtime.console import Console, LineConsole
-from adavit.runtime.device_names import refuse_mps
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_text
+from adavit.runtime.launch import cores
 from adavit.runtime.signals import Stopped, StopRequest
 from adavit.runtime.streams import for_terminal, lenient_streams
 from adavit.runtime.wording import counted
@@ -38,8 +40,9 @@ class WorkerPool:
     Attributes:
         folder: Where cells are written.
         storage: URL of the queue's database; None is an SQLite file in the folder.
-        workers: Number of processes.
+        workers: Number of worker processes, each of which has one cell trained at a time.
         devices: Where they run, e.g. ("cuda:0", "cuda:1"), in turn; empty leaves it to each run.
+        processes: That train a cell together, on a device each.
         heartbeat_s: Seconds between signs of life.
         grace_s: Seconds of silence after which a worker counts as dead. One that died on this machine
             is noticed at once.
@@ -51,42 +54,37 @@ class WorkerPool:
     storage: str | None = None
     workers: int = 1
     devices: tuple[str, ...] = ()
+    processes: int = 1
     heartbeat_s: float = 10
     grace_s: float = 60
     patience_s: float = 300
     opening_s: float = 30
 
     def __post_init__(self) -> None:
-        kinds = {device.partition(":")[0] for device in self.devices}
-        if len(kinds) > 1:
-            raise UserError(
-                f"--devices names {' and '.join(sorted(kinds))}, expected one kind, since settings"
-                " are chosen by it. Run one kind after the other."
-            )
-        for device in self.devices:
-            kind, colon, index = device.partition(":")
-            refuse_mps(kind, "--devices")
-            if kind not in ("cpu", "cuda") or (
-                colon and (kind != "cuda" or not re.fullmatch("[0-9]{1,4}", index))
-            ):
-                raise UserError(
-                    f"--devices names {device!r}, expected cpu, cuda or cuda:0, cuda:1, ..."
-                    " with commas between them. Correct it."
-                )
+        device_groups(self.devices, self.processes)  # if they can be made
 
     @classmethod
     def asked_for(
-        cls, folder: Path, *, storage: str | None, workers: int | None, devices: Sequence[str]
+        cls,
+        folder: Path,
+        *,
+        storage: str | None,
+        workers: int | None,
+        devices: Sequence[str],
+        processes: int | None = None,
     ) -> Self:
         """As the command line asks for it.
 
         Args:
             folder: Where cells are written.
             storage: URL of the queue's database; None is an SQLite file in the folder.
-            workers: Number of processes; None is one per device.
+            workers: Number of cells at a time; None is one per device, or group of devices.
             devices: Where they run; empty leaves it to each run.
+            processes: That train a cell together; None is one.
         """
-        return cls(folder.absolute(), storage, workers or max(1, len(devices)), tuple(devices))
+        each = processes or 1
+        count = workers or max(1, len(device_groups(devices, each)))
+        return cls(folder.absolute(), storage, count, tuple(devices), each)
 
     def check_devices(self) -> None:
         """Refuses devices that this machine has not.
@@ -94,20 +92,54 @@ class WorkerPool:
         Raises:
             UserError: If one is not there.
         """
-        if self.devices:
-            choose_device(self.devices[0].partition(":")[0], flag="--devices")
-        for device in self.devices:
-            number = device.partition(":")[2]
-            if number and int(number) >= (there := torch.cuda.device_count()):
+        check_there(self.devices)
+
+    def check_shares(self, cells: Iterable[Cell]) -> None:
+        """Refuses cells whose processes could not share their batches, or would have to share a GPU.
+
+        Their number is no setting of a cell, so it does not make slices: those that there are must do.
+
+        Args:
+            cells: Those to be trained.
+
+        Raises:
+            UserError: If there is one.
+        """
+        if self.processes == 1:
+            return
+        for cell in cells:
+            training = cell.settings["training"]
+            batch, microbatch = training["batch"], training["microbatch"]
+            count = batch // (microbatch or batch)
+            each, rest = divmod(batch, self.processes)
+            if count % self.processes:
+                remedy = "a training.batch that it divides"
+                if not rest:
+                    remedy = f"--set training.microbatch={each}, which makes cells of {self.processes} slices"
                 raise UserError(
-                    f"--devices names {device}, but torch finds {counted(there, 'CUDA device', 'CUDA devices')}"
-                    f" here, expected numbers below {there}. Correct it."
+                    f"--processes is {self.processes}, but cell {cell.title!r} has"
+                    f" {counted(count, 'slice', 'slices')} (training.batch {batch}, training.microbatch"
+                    f" {'auto' if microbatch is None else microbatch}), expected equally many for each. Use {remedy}."
+                )
+            device = choose_device(cell.settings["run"]["device"])
+            if device.type == "cuda" and torch.cuda.device_count() < self.processes:
+                there = counted(torch.cuda.device_count(), "CUDA device", "CUDA devices")
+                raise UserError(
+                    f"--processes is {self.processes}, but torch finds {there} here, expected one for each process"
+                    f" of a cell. Give fewer, or --devices cpu."
                 )
 
     @property
     def settings(self) -> list[Values]:
         """What the devices lay over the settings of all cells: their kind, if any is named."""
         return [{"run": {"device": self.devices[0].partition(":")[0]}}] if self.devices else []
+
+    @property
+    def training(self) -> CellTraining:
+        """How a worker has its cells trained."""
+        if self.processes == 1:
+            return train_here
+        return SharedTraining(self.processes, self.workers)
 
     @property
     def url(self) -> str:
@@ -199,7 +231,7 @@ class WorkerPool:
         queue = self.open_queue(plan, patience)
         try:
             if self.workers == 1 and not any(":" in device for device in self.devices):
-                Worker(plan, queue, self.folder, console, patience).run()
+                Worker(plan, queue, self.folder, console, patience, self.training).run()
             else:
                 self._run_processes(plan, console)
                 patience = self.patience(console, self.opening_s)  # the workers had the long one
@@ -219,10 +251,12 @@ class WorkerPool:
         context = multiprocessing.get_context("spawn")  # accelerators do not survive a fork
         processes = []
         with StopRequest() as stop:
+            groups = device_groups(self.devices, self.processes) or [()]
             for index in range(self.workers):
-                device = self.devices[index % len(self.devices)] if self.devices else None
                 process = context.Process(
-                    target=_work, args=(self, plan, device), name=f"worker {index + 1}"
+                    target=_work,
+                    args=(self, plan, groups[index % len(groups)]),
+                    name=f"worker {index + 1}",
                 )
                 process.start()
                 processes.append(process)
@@ -263,22 +297,16 @@ def _terminate(processes: Sequence[BaseProcess]) -> None:
             process.terminate()
 
 
-def _work(pool: WorkerPool, plan: Plan, device: str | None) -> None:
+def _work(pool: WorkerPool, plan: Plan, devices: Sequence[str]) -> None:
     """What a worker's process does."""
-    if device is not None and ":" in device:
-        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        index = int(device.partition(":")[2])
-        # Before CUDA starts: this process then sees one device, which is its "cuda".
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible[index] if index < len(visible) else str(index)
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // pool.workers)))
+    os.environ.update(made_visible(devices))
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores() // pool.workers)))
     with lenient_streams():
         try:
             console = LineConsole(sys.stdout)
             patience = pool.patience(console)
-            Worker(plan, pool.open_queue(plan, patience), pool.folder, console, patience).run()
+            queue = pool.open_queue(plan, patience)
+            Worker(plan, queue, pool.folder, console, patience, pool.training).run()
         except Stopped as stop:
             sys.exit(128 + stop.signal_number)
         except (UserError, RunError) as error:

@@ -22,7 +22,9 @@ TIME_TO_STOP_S = 600
 """A step may take minutes, and the checkpoint some more, before processes that were asked to stop are killed."""
 
 
-def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> int:
+def launch(
+    processes: int, arguments: Sequence[str], *, restarts: int = 0, module: str = "adavit"
+) -> int:
     """Runs the command line in several processes until all have ended.
 
     A signal is sent on to them, once; a second Ctrl-C ends this process at once, and them soon after. To be called in
@@ -34,6 +36,7 @@ def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> in
         processes: How many.
         arguments: Of `adavit`, for each of them.
         restarts: How often all are started anew where one has failed.
+        module: What takes the arguments, in place of the command line.
 
     Returns:
         The exit code: that of a process that failed, 128 and the signal's number after a signal, or 0.
@@ -72,7 +75,7 @@ def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> in
         )
         start = elastic_launch(config, sys.executable)
         try:
-            start("-m", "adavit", *arguments)
+            start("-m", module, *arguments)
         except SignalException as asked:
             return 128 + asked.sigval
         except ChildFailedError as failed:
@@ -89,6 +92,13 @@ def launch(processes: int, arguments: Sequence[str], *, restarts: int = 0) -> in
     return 0
 
 
+def cores() -> int:
+    """Those of the machine that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _is_told(reports: Path) -> bool:
     """Whether one of the processes that were started last has told what went wrong: it has left a report."""
     attempts = sorted(reports.glob("**/attempt_*"), key=lambda path: int(path.name[8:]))
@@ -98,8 +108,7 @@ def _is_told(reports: Path) -> bool:
 @contextlib.contextmanager
 def _own_ways(processes: int) -> Iterator[None]:
     """What its processes find in their environment; the agent's own log is not for users, who are told by the run."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    given = {"OMP_NUM_THREADS": str(max(1, (cores or 1) // processes)), **QUIET}
+    given = {"OMP_NUM_THREADS": str(max(1, cores() // processes)), **QUIET}
     handlers = {number: signal.getsignal(number) for number in stopping_signals()}
     before = dict(os.environ)
     os.environ.update({key: os.environ.get(key, value) for key, value in given.items()})

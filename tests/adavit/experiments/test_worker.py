@@ -1,4 +1,3 @@
-import io
 import json
 import shutil
 import signal
@@ -13,9 +12,8 @@ from adavit.errors import RunError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
-from adavit.experiments.worker import CellConsole
 from adavit.runs.directory import RunDirectory
-from adavit.runtime.console import LineConsole, Status
+from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
 from adavit.training.train import train
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
@@ -72,6 +70,20 @@ def test_a_mistake_of_ours_is_recorded_with_its_traceback(
     assert notes(Path("out"))["none"]["reason"] == "ZeroDivisionError: one"
     logs = [path.read_text() for path in Path("out").glob("*/worker.log")]
     assert all("Traceback" in log and 'raise ZeroDivisionError("one' in log for log in logs)
+
+
+def test_want_of_memory_is_told_with_what_helps_a_grid(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_step(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has ...")
+
+    monkeypatch.setattr("adavit.training.start.build.build_step", build_step)
+    with pytest.raises(RunError, match="none: out of memory"):
+        ablate(str(write_grid()), out=Path("out"))
+    reason = notes(Path("out"))["none"]["reason"]
+    assert "Tried" not in reason
+    assert "--set training.microbatch=4" in reason
 
 
 def test_a_run_that_a_living_process_still_trains_is_waited_for(
@@ -135,25 +147,3 @@ def test_a_killed_workers_cell_is_taken_over_to_the_same_bits(
     taken = notes(folder)["none"]
     assert taken["attempts"] == 2
     assert "continued from its checkpoint at 32 images" in taken["worker_note"]
-
-
-def test_a_cell_names_itself_and_repeats_nothing_that_others_have_told() -> None:
-    shown, told = io.StringIO(), {"Found 30 images."}
-    logs, steps = [io.StringIO(), io.StringIO()], []
-    for title, log in zip("ab", logs, strict=True):
-        console = CellConsole(
-            LineConsole(shown), title, log, told=told, on_step=lambda: steps.append(1)
-        )
-        console.note("Found 30 images.")
-        console.note("a whole\npage")
-        console.note("Resolution: 16.")
-        console.status(Status(images=8, total_images=64, images_per_s=None, p=None))
-        console.note("Found 30 images.")  # while it trains, nothing is an echo
-    assert shown.getvalue().splitlines() == [
-        "[a] Resolution: 16.",
-        "[a] Found 30 images.",
-        "[b] Found 30 images.",
-    ]
-    page = "Found 30 images.\na whole\npage\nResolution: 16.\nFound 30 images.\n"
-    assert [log.getvalue() for log in logs] == [page, page]
-    assert len(steps) == 2

@@ -8,36 +8,50 @@ import torch
 from adavit.errors import UserError
 from adavit.experiments import worker_pool
 from adavit.experiments.ablation import ablate
+from adavit.experiments.cell import cells_of
+from adavit.experiments.grid_file import read_grid
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runtime.signals import Stopped
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
 
 
 @pytest.mark.parametrize(
-    ("devices", "message"),
+    ("training", "message"),
     [
-        (["cpu", "cuda"], "cpu and cuda, expected one kind"),
-        (["cuda:x"], "names 'cuda:x'"),
-        (["cuda:²"], "names 'cuda:²'"),
-        (["tpu"], "tpu"),
+        ({}, r"'none' has 1 slice \(training.batch 8, training.microbatch auto\).*microbatch=4, w"),
+        ({"microbatch": 8}, r"'none' has 1 slice \(training.batch 8, training.microbatch 8\)"),
+        ({"batch": 9, "microbatch": 3}, r"has 3 slices .* Use a training.batch that it divides\."),
     ],
 )
-def test_devices_that_do_not_go_together_are_refused(
-    write_grid: WriteGrid, devices: list[str], message: str
+def test_cells_whose_slices_cannot_be_shared_are_refused_before_any_is_trained(
+    write_grid: WriteGrid, training: dict[str, int], message: str
 ) -> None:
-    with pytest.raises(UserError, match=message):
-        ablate(str(write_grid()), devices=devices)
+    with pytest.raises(UserError, match=r"^--processes is 2, but cell .*" + message):
+        ablate(str(write_grid({"training": training})), out=Path("out"), processes=2)
+    assert not Path("out").exists()
 
 
-def test_a_number_that_no_device_has_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_cells_that_have_to_share_a_gpu_are_refused(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "choose_device", lambda *_, **__: torch.device("cuda"))
+    cells = cells_of(read_grid(str(write_grid({"training": {"microbatch": 4}}))))
+    monkeypatch.setattr(worker_pool, "choose_device", lambda *_: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    WorkerPool(tmp_path, devices=("cuda:0",)).check_devices()
-    message = r"names cuda:7, but torch finds 1 CUDA device here, expected numbers below 1\. Corr"
-    with pytest.raises(UserError, match=message):
-        WorkerPool(tmp_path, devices=("cuda:0", "cuda:7")).check_devices()
+    with pytest.raises(UserError, match="torch finds 1 CUDA device here, expected one for each"):
+        WorkerPool(Path("out"), processes=2).check_shares(cells)
+    WorkerPool(Path("out")).check_shares(cells)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_curves")
+def test_cells_of_two_processes_are_those_of_one_to_the_bit(
+    write_grid: WriteGrid, tmp_path: Path
+) -> None:
+    one = {"axes": {"run.seed": [0]}, "baseline": None}
+    path = str(write_grid({"training": {"microbatch": 4}}, **one))
+    ablate(path, out=tmp_path / "one")
+    assert ablate(path, out=tmp_path / "two", processes=2).count("finished") == 1
+    compare_with_uninterrupted(path, tmp_path / "two", tmp_path / "one")
 
 
 @pytest.mark.slow
@@ -63,6 +77,9 @@ def test_as_many_workers_as_devices_unless_told(tmp_path: Path) -> None:
     assert workers(None) == 1
     assert workers(None, "cuda:0", "cuda:1") == 2
     assert workers(3, "cuda:0", "cuda:1") == 3
+    four = [f"cuda:{number}" for number in range(4)]
+    pool = WorkerPool.asked_for(tmp_path, storage=None, workers=None, devices=four, processes=2)
+    assert (pool.workers, pool.processes) == (2, 2)
 
 
 def test_devices_lay_their_kind_over_the_settings_of_all_cells(tmp_path: Path) -> None:

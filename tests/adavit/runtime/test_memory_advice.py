@@ -6,9 +6,9 @@ import re
 import pytest
 
 from adavit.cli.main import COMMANDS, _options
-from adavit.cli.memory_advice import ADVICE, out_of_memory
 from adavit.config.layers import build_config, parse_assignment
 from adavit.config.pretraining import build_pretrain_config
+from adavit.runtime.memory_advice import ADVICE, out_of_memory
 
 
 def options_of(name: str) -> set[str]:
