@@ -14,12 +14,13 @@ from typing import Any
 sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from adavit.build.networks import build_networks
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, read_preset
 from adavit.config.run import ResolvedConfig
+from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.world import World
 from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.reduction import Fast, InOrder, Reduction
@@ -37,50 +38,7 @@ LOSSES = ("loss_generator", "loss_discriminator", "r1")
 Kind = Callable[[World], Reduction]
 
 
-class Tally:
-    """A world of which each process says what this one says; it counts what is told.
-
-    Attributes:
-        messages: How many.
-        sent: Bytes that this process sends; it receives as many.
-
-    Args:
-        size: Number of processes.
-        rank: Of this one.
-    """
-
-    def __init__(self, size: int, rank: int = 0) -> None:
-        self.size, self.rank = size, rank
-        self.messages, self.sent = 0, 0.0
-
-    def _count(self, value: Tensor, times: float) -> None:
-        self.messages += 1
-        self.sent += times * value.nbytes
-
-    def gather(self, value: Tensor) -> list[Tensor]:
-        """See `World`; each is passed on around the ring."""
-        self._count(value, self.size - 1)
-        return [value] * self.size
-
-    def exchange(self, value: Tensor) -> Tensor:
-        """See `World`."""
-        self._count(value, (self.size - 1) / self.size)
-        return value
-
-    def add(self, value: Tensor) -> Tensor:
-        """See `World`; in a ring each part goes around twice."""
-        self._count(value, 2 * (self.size - 1) / self.size)
-        return value * self.size
-
-    def tell(self, value: Any) -> Any:
-        """See `World`."""
-        return value
-
-    def wait(self) -> None:
-        """See `World`."""
-
-
-def told_in_a_step(config: ResolvedConfig, kind: Kind, size: int) -> Tally:
+def told_in_a_step(config: ResolvedConfig, kind: Kind, size: int) -> ImaginedWorld:
     """What the first of so many processes tells the others in a step with R1.
 
     Args:
@@ -88,7 +46,7 @@ def told_in_a_step(config: ResolvedConfig, kind: Kind, size: int) -> Tally:
         kind: `InOrder` or `Fast`.
         size: Number of processes.
     """
-    tally = Tally(size)
+    tally = ImaginedWorld(size)
     training = config.training
     slices = Slices.of(training.batch, training.microbatch, tally)
     with torch.device("meta"):
@@ -189,7 +147,7 @@ def extrapolated_table() -> list[str]:
     ]
     for setup in LARGE:
         for size, batch, microbatch in EXTRAPOLATED:
-            tally = Tally(1)
+            tally = ImaginedWorld(1)
             if size > 1:
                 tally = told_in_a_step(setup.config(batch, microbatch), InOrder, size)
             width = NVLINK if size <= 8 else INFINIBAND

@@ -100,7 +100,7 @@ def command(
     layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
     apart = _apart(processes, max_restarts, dry_run=dry_run)
     if resume is not None:
-        if apart is None:
+        if apart is None or dry_run:
             _resume(resume, layers, dry_run=dry_run)
         else:
             _launch(apart, max_restarts)
@@ -113,7 +113,7 @@ def command(
     built = build_config(layers)
     check_source(built.data.source)
     # Torch takes seconds: first comes whatever can be wrong without it.
-    if apart is not None:
+    if apart is not None and not dry_run:
         if max_restarts and built.run.out is None:
             raise UserError(
                 f"--max-restarts is {max_restarts}, but there is no --out, expected a directory in which the run is"
@@ -126,7 +126,7 @@ def command(
 
     with console_for() as console:
         if dry_run:
-            click.echo(describe_plan(built, console))
+            click.echo(describe_plan(built, console, processes=processes or 1))
         else:
             train(built, console=console)
 
@@ -134,10 +134,10 @@ def command(
 def _apart(processes: int | None, max_restarts: int | None, *, dry_run: bool) -> int | None:
     """How many processes are to be started; None where this one trains, alone or among those that were started."""
     place = Place.here()
-    if dry_run and (place.size > 1 or processes is not None):
+    if dry_run and place.size > 1:
         raise UserError(
-            f"--dry-run looks at the steps of one process, but there are {processes or place.size}. Expected it"
-            " alone: leave --processes out, and give the --microbatch that each of them takes."
+            f"--dry-run foresees the steps of many processes in one, but torchrun has started {place.size}. Leave"
+            f" torchrun out: adavit train --dry-run --processes {place.size}."
         )
     if place.launch is not None:
         for name, value in QUIET.items():

@@ -115,7 +115,7 @@ def ablate(
     cells = cells_of(grid, console)
     pool.check_shares(cells)
     if dry_run:
-        return describe_cells(grid, cells, folder, workers=pool.workers)
+        return describe_cells(grid, cells, folder, workers=pool.workers, processes=pool.processes)
     plan = AblationPlan(grid.name, {cell.digest: cell for cell in cells})
     _, outcomes = pool.carry_out(
         plan,

@@ -194,7 +194,7 @@ def sweep(
     )  # data or a device that are not there fail here, not in every run
     pool.check_shares([example])
     if dry_run:
-        return _describe(plan, example, folder, pool.workers)
+        return _describe(plan, example, folder, pool)
     queue, outcomes = pool.carry_out(
         plan,
         file=FILES["sweep"],
@@ -230,10 +230,10 @@ def _at_first_ends(plan: SweepPlan) -> Cell:
     return plan.make_cell("trial 0", ends)
 
 
-def _describe(plan: SweepPlan, example: Cell, folder: Path, workers: int) -> str:
-    (seconds,) = seconds_left([example], folder)
+def _describe(plan: SweepPlan, example: Cell, folder: Path, pool: WorkerPool) -> str:
+    (seconds,) = seconds_left([example], folder, pool.processes)
     trials = plan.sweep.trials
-    time = total_time(seconds * trials, cells=trials, workers=workers)
+    time = total_time(seconds * trials, cells=trials, workers=pool.workers)
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
     lines += [f"{key}  {_in_words(values)}" for key, values in plan.sweep.search.items()]
     lines.append(f"{trials} runs in {folder}, lowest {plan.metric} wins; at most {time}")

@@ -25,7 +25,9 @@ COLUMNS = ("cell", "metric", "best", "last", "r_t", "p", "gap", "images/s", "sta
 """Of the table at the end."""
 
 
-def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: int) -> str:
+def describe_cells(
+    grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: int, processes: int = 1
+) -> str:
     """One line per cell, and the time of all.
 
     Args:
@@ -33,8 +35,9 @@ def describe_cells(grid: Grid, cells: Sequence[Cell], folder: Path, *, workers: 
         cells: Its cells.
         folder: Where they would lie; what is there already counts.
         workers: Between how many the cells are divided.
+        processes: That train a cell together.
     """
-    seconds = seconds_left(cells, folder)
+    seconds = seconds_left(cells, folder, processes)
     rows = []
     for cell, left in zip(cells, seconds, strict=True):
         sets = ", ".join(f"{key} {_shown(value)}" for key, value in cell.varied.items())
@@ -54,8 +57,8 @@ def total_time(seconds: float, *, cells: int, workers: int) -> str:
     )
 
 
-def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
-    """Time of the training steps that each cell still needs.
+def seconds_left(cells: Sequence[Cell], folder: Path, processes: int = 1) -> list[float]:
+    """Time of the training steps that each cell still needs, trained by so many processes.
 
     It is measured on a few steps of each kind of cell, or of `MEASURED_KINDS` of them; the others are taken
     to need as much for an image as the nearest of those, in the order of the cells.
@@ -63,7 +66,7 @@ def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
     kinds = [_what_takes_time(cell) for cell in cells]
     firsts = dict(zip(reversed(kinds), reversed(cells), strict=True))
     distinct = dict.fromkeys(kinds)
-    measured = _per_image([firsts[kind] for kind in distinct])
+    measured = _per_image([firsts[kind] for kind in distinct], processes)
     per_image = dict(zip(distinct, measured, strict=True))
     times = []
     for cell, kind in zip(cells, kinds, strict=True):
@@ -72,7 +75,7 @@ def seconds_left(cells: Sequence[Cell], folder: Path) -> list[float]:
     return times
 
 
-def _per_image(kinds: Sequence[Cell]) -> list[float]:
+def _per_image(kinds: Sequence[Cell], processes: int) -> list[float]:
     """Seconds for an image of a training step of each of the kinds of cells."""
     count = min(len(kinds), MEASURED_KINDS)
     # In the middle of equal parts, so that an axis is measured over its whole length.
@@ -81,7 +84,8 @@ def _per_image(kinds: Sequence[Cell]) -> list[float]:
     for index in chosen:
         config = kinds[index].config()
         workload = load_workload(config, SilentConsole())
-        seconds.append(seconds_per_step(workload) / workload.config.training.batch)
+        per_step = seconds_per_step(workload, processes=processes)
+        seconds.append(per_step / workload.config.training.batch)
     return [seconds[index * count // len(kinds)] for index in range(len(kinds))]
 
 

@@ -1,9 +1,12 @@
 """The plan of a run, for `--dry-run`: settings, parameters, and memory and time measured on a few real steps."""
 
+import contextlib
 import math
+import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 
 import torch
 
@@ -11,13 +14,18 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
+from adavit.runtime.company import Company
 from adavit.runtime.console import Console
-from adavit.runtime.devices import is_accelerator
-from adavit.runtime.wording import duration
+from adavit.runtime.devices import choose_device, is_accelerator
+from adavit.runtime.imagined_world import ImaginedWorld
+from adavit.runtime.launch import cores
+from adavit.runtime.place import Place
+from adavit.runtime.wording import duration, size
 from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.footprint import distillation_bytes, features_bytes
+from adavit.training.start.handshake import shared_reduction
 from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -27,21 +35,27 @@ TIMED_STEPS = 2
 """Steps of each kind whose time counts, after one that warms up."""
 
 
-def describe_plan(config: RunConfig, console: Console) -> str:
+def describe_plan(config: RunConfig, console: Console, *, processes: int = 1) -> str:
     """Settings, sizes and the time to expect, as text.
+
+    Of several processes this one is the first: it computes its slices, and the others are not there.
 
     Args:
         config: As merged from presets, files and flags.
         console: Told what was found in the data.
+        processes: That are to share each batch, all on this machine.
 
     Raises:
         UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
     RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
     start = read_start(config)
-    workload = start.prepare(config, console)
+    world = ImaginedWorld(processes)
+    last = Place(processes - 1, processes, processes - 1, processes)
+    Company(world, last).check_device(choose_device(config.run.device))
+    workload = start.prepare(config, console, processes=processes)
     held = workload.config
-    step, notes = first_step(workload, start)
+    step, notes = first_step(workload, start, shared_reduction(workload, world))
     del start  # as `adavit.training.train` does
     for note in notes:
         console.note(note)
@@ -49,17 +63,24 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     per_step = seconds_per_step(workload, step)
     steps = total_images(held.training) / batch
     rate = batch / per_step
+    steps_taken = len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)
+    of_each = alone = ""
+    if processes > 1:
+        share = f"{len(step.slices(batch).images)} of the {batch} images"
+        of_each = f", in each of {processes} processes with {share}"
+        alone = " on one of them, while the others stood still and no message took time"
     lines = [
         config_text(held),
         f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
         f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
         *_frozen_lines(held, step),
-        *_image_lines(workload),
+        *_image_lines(workload, processes),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
-            f" {len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)} steps"
+            f" {steps_taken} steps{of_each}"
         ),
-        f"speed           {rate:8.0f} images/s, measured now",
+        *_message_lines(world, steps_taken),
+        f"speed           {rate:8.0f} images/s, measured now{alone}",
         (
             f"time         {duration(steps * per_step):>11} for"
             f" {held.training.total_kimg:g} kimg, and the evaluations"
@@ -68,9 +89,25 @@ def describe_plan(config: RunConfig, console: Console) -> str:
     return "\n".join(lines)
 
 
-def _image_lines(workload: Workload) -> list[str]:
-    told = Residence.of(workload).told()
-    return [f"images          {told}"] if told else []
+def _image_lines(workload: Workload, processes: int) -> list[str]:
+    residence = Residence.of(workload)
+    told = [residence.told()] if residence.told() else []
+    if processes > 1:
+        told.insert(
+            0,
+            f"{size(workload.image_set.images.nbytes)} decoded once for this machine, and mapped by its"
+            f" {processes} processes",
+        )
+    return [f"images          {'; '.join(told)}"] if told else []
+
+
+def _message_lines(world: ImaginedWorld, steps: int) -> list[str]:
+    if world.size == 1:
+        return []
+    return [
+        f"messages        {world.messages / steps:8.0f} a step, in which each process sends"
+        f" {size(world.sent / steps)} and receives as much"
+    ]
 
 
 def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
@@ -97,19 +134,42 @@ def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
     return lines
 
 
-def seconds_per_step(workload: Workload, step: AdversarialStep | None = None) -> float:
+def seconds_per_step(
+    workload: Workload, step: AdversarialStep | None = None, *, processes: int = 1
+) -> float:
     """Time of a training step, penalties' shares included, measured on a few of them.
 
     Args:
         workload: Its data's shape and its settings are used, its images are not.
         step: Of the workload, as `build_step` makes it; changed by the steps. None makes one.
+        processes: That share a step which is made here; what they tell each other takes no time.
     """
-    step = step or build_step(workload)
+    if step is None:
+        shared = shared_reduction(workload, ImaginedWorld(processes))
+        step = build_step(workload, reduction=shared)
+    with _share_of_cores(step.reduction.world.size):
+        return _seconds_per_step(workload, step)
+
+
+@contextlib.contextmanager
+def _share_of_cores(processes: int) -> Iterator[None]:
+    """While entered, this process calculates with as many threads as `launch` leaves to each of several."""
+    before = torch.get_num_threads()
+    if processes > 1 and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, min(before, cores() // processes)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
     config, device = workload.config, workload.device
     batch = config.training.batch
     side, channels = config.data.resolution, workload.image_set.images.shape[1]
-    real = torch.zeros(batch, channels, side, side, device=device)
-    labels = torch.zeros(batch, dtype=torch.int64, device=device) if workload.num_classes else None
+    own = len(step.slices(batch).images)
+    real = torch.zeros(own, channels, side, side, device=device)
+    labels = torch.zeros(own, dtype=torch.int64, device=device) if workload.num_classes else None
     step.set_p(0.5)
     kinds = _kinds_of_steps(step)
     cycle, total = sum(count for _, count in kinds), 0.0

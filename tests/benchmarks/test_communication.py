@@ -3,17 +3,18 @@
 import pytest
 import torch
 
+from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.step.reduction import Fast, InOrder
-from benchmarks.communication import LARGE, Kind, Tally, step_seconds, told_in_a_step
+from benchmarks.communication import LARGE, Kind, step_seconds, told_in_a_step
 from tests.adavit.training.test_options import BATCH, SMALL, workload
 
 
 @pytest.mark.parametrize(("kind", "messages"), [(InOrder, 3), (Fast, 2)])
 def test_a_real_step_tells_as_much(kind: Kind, messages: int) -> None:
     load = workload(SMALL, {"training": {"microbatch": 1}})
-    tally = Tally(2)
+    tally = ImaginedWorld(2)
     step = build_step(load, reduction=kind(tally))
     step(torch.zeros(BATCH // 2, 3, 8, 8), None, images=0, streams=StepStreams.at(0, 0))
     counted = told_in_a_step(load.config, kind, 2)

@@ -186,7 +186,10 @@ def test_precedence_is_preset_file_set_flag(adavit: Adavit, pictures: Path) -> N
     ("flags", "line"),
     [
         (["--max-restarts", "2"], "--max-restarts is 2, but nothing starts processes anew without"),
-        (["--processes", "2", "--dry-run"], "--dry-run looks at the steps of one process, but"),
+        (
+            ["--processes", "2", "--dry-run", "--microbatch", "3", "--batch", "9"],
+            "training.batch is 9 and training.microbatch 3, which makes 3 slices, but 2 processes",
+        ),
         (["--processes", "2", "--max-restarts", "1"], "--max-restarts is 1, but there is no --out"),
     ],
 )

@@ -198,19 +198,21 @@ class StepTooLarge(RunError):
         self.what = what
 
 
-def check_memory(config: ResolvedConfig, device: torch.device) -> None:
+def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 1) -> None:
     """Refuses a run whose steps cannot fit.
 
     Args:
         config: Of the run.
         device: Where it trains.
+        processes: That are to share this machine, where they are not there yet.
 
     Raises:
         StepTooLarge: If a step needs more memory than there is.
     """
     needed, free = least_bytes(config), free_bytes(device)
     if free is not None and not is_accelerator(device):
-        free //= Place.here().local_size
+        here = Place.here()
+        free //= here.local_size if here.size > 1 else processes
     if free is None or NEAR * needed + _most_for_frozen(config) <= free:
         return
     certain, qualifier = needed, "at least"

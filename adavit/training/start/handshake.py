@@ -10,6 +10,7 @@ from adavit.config.layers import flatten
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import Stateful, state_of
 from adavit.runtime.company import Company
+from adavit.runtime.world import World
 from adavit.training.start.workload import Workload
 from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, InOrder, Reduction
 from adavit.training.step.slices import Slices
@@ -73,9 +74,23 @@ def agreed_reduction(workload: Workload, company: Company) -> Reduction:
     Raises:
         UserError: If they do not, or cannot share it evenly.
     """
-    if company.world.size == 1:
+    if company.world.size > 1:
+        company.agree(facts_of(workload))
+    return shared_reduction(workload, company.world)
+
+
+def shared_reduction(workload: Workload, world: World) -> Reduction:
+    """How processes share a batch, however they agreed.
+
+    Args:
+        workload: Of the run.
+        world: They.
+
+    Raises:
+        UserError: If they cannot share it evenly.
+    """
+    if world.size == 1:
         return OF_ONE_PROCESS
-    company.agree(facts_of(workload))
     training = workload.config.training
-    Slices.of(training.batch, training.microbatch, company.world)
-    return (Fast if training.fast_reduce else InOrder)(company.world)
+    Slices.of(training.batch, training.microbatch, world)
+    return (Fast if training.fast_reduce else InOrder)(world)

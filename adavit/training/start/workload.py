@@ -208,7 +208,7 @@ def load_workload(
         resolved = resolve(config, facts)
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
-    check_memory(resolved, device)
+    check_memory(resolved, device, processes)
     slow = slow_step(resolved, device)
     for sentence in [*absurd_settings(resolved), *([] if slow is None else [slow])]:
         console.note(f"Warning: {sentence}")

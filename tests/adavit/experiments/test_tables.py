@@ -53,7 +53,7 @@ def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(
 ) -> None:
     timed = []
 
-    def seconds_per_step(workload: Workload) -> float:
+    def seconds_per_step(workload: Workload, processes: int) -> float:
         timed.append(workload.config.training.batch)
         return 0.25 * workload.config.training.batch  # a quarter of a second for an image
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,15 @@ from torchvision.models import squeezenet1_1
 
 from adavit.config.run import RunConfig
 from adavit.config.section import MOST
+from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
+from adavit.training import plan
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.plan import TIMED_STEPS, _kinds_of_steps, describe_plan, seconds_per_step
 from adavit.training.start.build import build_step
 from adavit.training.start.resident import Residence
 from adavit.training.start.workload import load_workload
+from adavit.training.step.adversarial_step import AdversarialStep
 from tests.published_vit import write_published
 
 Tiny = Callable[..., RunConfig]
@@ -168,3 +172,50 @@ def test_a_plan_tells_settings_sizes_and_time(tiny: Tiny, tmp_path: Path) -> Non
     for word in ("total_kimg: 0.064", "generator ", "discriminator ", "memory", "images/s", "kimg"):
         assert word in text
     assert not (tmp_path / "run").exists()
+
+
+def test_the_share_of_one_of_several_processes_is_foreseen(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[int, int, int]] = set()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(plan, "cores", lambda: 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+
+    def watched(step: AdversarialStep, real: torch.Tensor, *arguments: Any, **named: Any) -> None:
+        networks = (step.generator, step.discriminator)
+        weights = sum(weight.nbytes for network in networks for weight in network.parameters())
+        seen.add((len(real), torch.get_num_threads(), weights))
+        original(step, real, *arguments, **named)
+
+    original = AdversarialStep.__call__
+    monkeypatch.setattr(AdversarialStep, "__call__", watched)
+    try:
+        text = describe_plan(tiny({"training": {"batch": 8}}), SilentConsole(), processes=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    told = dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line.strip())
+    ((images, threads, weights),) = seen
+    assert (images, threads) == (4, 1)
+    assert "in each of 2 processes with 4 of the 8 images" in told["memory"]
+    assert told["images"].endswith("decoded once for this machine, and mapped by its 2 processes")
+    count, amount, unit = itemgetter(0, 8, 9)(told["messages"].split())
+    assert count == "3"
+    # 2 (N - 1) / N of the gradients, and what is small.
+    assert unit == "kB"
+    assert 1000 * float(amount) == pytest.approx(weights, rel=0.1)
+    assert "microbatch: 4\n" in text
+
+
+def test_processes_that_cannot_share_are_refused_as_by_the_run(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tiny({"training": {"batch": 8, "microbatch": 8}})
+    with pytest.raises(UserError, match=r"makes 1 slice, but 2 processes compute equally many"):
+        describe_plan(shared, SilentConsole(), processes=2)
+    monkeypatch.setattr(plan, "choose_device", lambda *_: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="has 1 CUDA device for 2 processes"):
+        describe_plan(shared, SilentConsole(), processes=2)
