@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment.draws import Draws, Parameters, about_zero, discrete
-from adavit.augment.group import Group, per_image
+from adavit.augment.group import Group, is_accelerator, per_image
 from adavit.augment.settings import MAGNITUDES
 
 
@@ -157,7 +157,7 @@ def map_colors(
     same, before, after = along + grey, grey - turn, grey + turn
     rows = [same, before, after, after, same, before, before, after, same]
     matrix = torch.stack(rows, dim=1).unflatten(1, (3, 3))
-    if images.is_cuda:
+    if is_accelerator(images.device):
         # Not a matrix product: with TF32 allowed it would round the images to 10 bits even when p = 0.
         result = torch.addcmul(per_image(offset), matrix[:, :, 0, None, None], images[:, :1])
         result = torch.addcmul(result, matrix[:, :, 1, None, None], images[:, 1:2])

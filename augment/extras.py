@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.augment.draws import RandomDraws
+from adavit.augment.group import is_accelerator
 
 Operation = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] to images of the same shape."""
@@ -39,9 +40,7 @@ def _seeded(generator: torch.Generator | None, device: torch.device) -> Iterator
         yield
         return
     seed = torch.randint(2**31, (), generator=generator, device=generator.device)
-    devices = (
-        [] if device.type in ("cpu", "meta") else [device]
-    )  # the host's state is kept in any case
+    devices = [device] if is_accelerator(device) else []  # the host's state is kept in any case
     with torch.random.fork_rng(devices, device_type=device.type):
         torch.manual_seed(int(seed))
         yield

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from adavit.augment.banded import reflect
 from adavit.augment.draws import Draws, Parameters
-from adavit.augment.group import Group, per_image
+from adavit.augment.group import Group, is_accelerator, per_image
 from adavit.augment.settings import MAGNITUDES
 from adavit.augment.wavelets import BANDS, filter_bank
 
@@ -96,7 +96,9 @@ class Filtering(Group):
         if long:
             filtered = filter_long(filtered, taps, long)
         # TF32, where it is allowed, would round the images to 10 bits even so. lerp is exact at 0 and 1.
-        return torch.lerp(images, filtered, per_image(active)) if images.is_cuda else filtered
+        if is_accelerator(images.device):
+            return torch.lerp(images, filtered, per_image(active))
+        return filtered
 
 
 def _one_sided(bank: Sequence[Sequence[float]]) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 from adavit.augment import PRESETS, Pipe
 from adavit.augment.pipe import PipeParameters
 from adavit.augment.settings import OPERATIONS
+from benchmarks.work import WorkCount
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images, smooth_images
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("float32")]
@@ -46,6 +47,14 @@ def test_images_and_derivatives_are_those_of_the_cpu(device: torch.device, name:
         for ours, theirs in zip(found, expected, strict=True):
             scale = float(theirs.abs().max())
             torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * scale, msg=f"{shape}")
+
+
+def test_colours_are_mapped_without_a_matrix_product(device: torch.device) -> None:
+    pipe, images = pipe_of("hue").to(device), random_images(2, 3, 8, 8).to(device)
+    with WorkCount() as work:
+        pipe(images, quantile=0.5)
+    asked = work.parts["everything else"].operations
+    assert (asked["addcmul"], asked["baddbmm"]) == ((0, 1) if device == CPU else (3, 0))
 
 
 @pytest.mark.parametrize("name", [EVERYTHING, "diffaug"])
