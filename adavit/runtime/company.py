@@ -11,10 +11,12 @@ import torch
 import torch.distributed as dist
 
 from adavit.errors import UserError, shown
+from adavit.runtime.devices import is_accelerator
+from adavit.runtime.memory import total_bytes
 from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place
 from adavit.runtime.version import __version__
-from adavit.runtime.wording import counted
+from adavit.runtime.wording import counted, size
 from adavit.runtime.world import ALONE, Together, World, rows_of_all
 
 T = TypeVar("T")
@@ -52,18 +54,20 @@ class Company:
         """Whether this process writes, prints and decides."""
         return self.world.rank == 0
 
-    def check_device(self, device: torch.device) -> None:
-        """Refuses processes that would have to share a CUDA device.
+    def take_device(self, device: torch.device) -> None:
+        """Notes what is to be said of its device where this process fails: they may be of different sizes.
 
         Raises:
-            UserError: If this machine has no device for this process.
+            UserError: If this machine has no CUDA device for this process, which would have to share one.
         """
-        if device.type != "cuda" or self.place.local_rank < torch.cuda.device_count():
-            return
-        raise UserError(
-            f"this machine has {counted(torch.cuda.device_count(), 'CUDA device', 'CUDA devices')} for"
-            f" {self.place.local_size} processes, expected one for each. Start fewer, or use --device cpu."
-        )
+        number, there = self.place.local_rank, torch.cuda.device_count()
+        if device.type == "cuda" and number >= there:
+            raise UserError(
+                f"this machine has {counted(there, 'CUDA device', 'CUDA devices')} for"
+                f" {self.place.local_size} processes, expected one for each. Start fewer, or use --device cpu."
+            )
+        if self._peers is not None and is_accelerator(device):
+            self._peers.device = f"{device.type}:{number} of {size(total_bytes(device))}"
 
     def in_turn(self, work: Callable[[], T]) -> T:
         """Does what leaves something on the disk of a machine: one of its processes does it, the others find it done.
@@ -143,13 +147,13 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
     with_cuda = torch.cuda.is_available()
     if with_cuda and place.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(place.local_rank)
-    store, rank, size = next(dist.rendezvous("env://", timeout=datetime.timedelta(minutes=15)))
+    store, rank, count = next(dist.rendezvous("env://", timeout=datetime.timedelta(minutes=15)))
     meeting = dist.PrefixStore(f"adavit/{place.attempt}/{next(_MEETINGS)}", store)
     dist.init_process_group(
         "cpu:gloo,cuda:nccl" if with_cuda else "gloo",
         store=dist.PrefixStore("group", meeting),
         rank=rank,
-        world_size=size,
+        world_size=count,
         timeout=WAIT,
     )
     own = dist.PrefixStore("peers", meeting.clone())  # a connection that no collective waits on

@@ -69,10 +69,11 @@ class Peers:
 
     Attributes:
         remedy: What is left and how to go on, in sentences; told with what went wrong.
+        device: Of this process, in words, where it has one of its own; told with what went wrong in it alone.
     """
 
     def __init__(self, store: dist.Store, place: Place, *, patience_s: float = PATIENCE_S) -> None:
-        self.remedy = ""
+        self.remedy = self.device = ""
         self._store = store
         self._place = place
         self._patience_s = patience_s
@@ -143,7 +144,7 @@ class Peers:
         if not self._is_first(code):
             return SystemExit(code)
         if self._place.rank:
-            error.add_note(self._place.name)
+            error.add_note(self._place.name(self.device))
         self._note_in_report(f"{type(error).__name__}: {error}")
         return error
 

@@ -47,10 +47,14 @@ class Place:
             restarts=int(told.get("TORCHELASTIC_MAX_RESTARTS", "0")),
         )
 
-    @property
-    def name(self) -> str:
-        """For people: which process it is, and where."""
-        return f"rank {self.rank} of {self.size} (process {os.getpid()} on {socket.gethostname()})"
+    def name(self, device: str = "") -> str:
+        """For people: which process it is, and where.
+
+        Args:
+            device: That it takes, in words.
+        """
+        where = f"{socket.gethostname()}, {device}" if device else socket.gethostname()
+        return f"rank {self.rank} of {self.size} (process {os.getpid()} on {where})"
 
     def described(self) -> dict[str, Any]:
         """For `environment.json`: how many processes there are, and which launch of them; nothing of one alone."""

@@ -52,7 +52,7 @@ def describe_plan(config: RunConfig, console: Console, *, processes: int = 1) ->
     start = read_start(config)
     world = ImaginedWorld(processes)
     last = Place(processes - 1, processes, processes - 1, processes)
-    Company(world, last).check_device(choose_device(config.run.device))
+    Company(world, last).take_device(choose_device(config.run.device))
     workload = start.prepare(config, console, processes=processes)
     held = workload.config
     step, notes = first_step(workload, start, shared_reduction(workload, world))

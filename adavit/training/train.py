@@ -139,7 +139,7 @@ def _train(config: RunConfig, console: Console, company: Company) -> Path:
         return _resume_claimed(RunDirectory.open(config.run.out), [], console, company)
     if company.leads:
         RunDirectory.check_free(config.run.out)
-    company.check_device(choose_device(config.run.device))
+    company.take_device(choose_device(config.run.device))
     # What it may lack is said before data are loaded.
     start = company.in_turn(lambda: read_start(config))
     placed, size = with_absolute_paths(config), company.world.size
@@ -236,7 +236,7 @@ def _go_on(
     console: Console,
     company: Company,
 ) -> Path:
-    company.check_device(choose_device(config.run.device))
+    company.take_device(choose_device(config.run.device))
     start = company.in_turn(
         lambda: read_start(config) if newest is None else frozen_networks(config)
     )

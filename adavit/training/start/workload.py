@@ -5,6 +5,7 @@ import math
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -127,19 +128,22 @@ def image_arguments(config: RunConfig, device: torch.device) -> dict[str, Any]:
     }
 
 
-def load_run_images(config: RunConfig, device: torch.device, console: Console) -> ImageSet:
+def load_run_images(
+    config: RunConfig, device: torch.device, console: Console, processes: int = 1
+) -> ImageSet:
     """The images of a run, unless its networks cannot fit at any resolution: decoding takes minutes.
 
     Args:
         config: As for `prepare`.
         device: Where it trains.
         console: Told how the decoding goes.
+        processes: How many share each batch of a new run.
 
     Raises:
         UserError: If the data are not what the configuration asks for.
         RunError: If a step of it cannot fit into the memory, or the images nowhere.
     """
-    _foresee_memory(config, device)
+    _foresee_memory(config, device, processes)
     return load_images(**image_arguments(config, device), progress=_activity(console, "decoding"))
 
 
@@ -147,7 +151,7 @@ def load_workload(
     config: RunConfig,
     console: Console,
     *,
-    load: Callable[[RunConfig, torch.device, Console], ImageSet] = load_run_images,
+    load: Callable[[RunConfig, torch.device, Console], ImageSet] | None = None,
     processes: int = 1,
 ) -> Workload:
     """Loads the data and chooses what was left open.
@@ -155,7 +159,7 @@ def load_workload(
     Args:
         config: As for `prepare`.
         console: Told what was found.
-        load: `load_run_images`, or what stands for it where many runs have the same images.
+        load: What stands for `load_run_images` where many runs have the same images.
         processes: How many share each batch of a new run.
 
     Returns:
@@ -171,6 +175,7 @@ def load_workload(
     if crowded := crowding(device):
         console.note(crowded)
     data = config.data
+    load = load or partial(load_run_images, processes=processes)
     images = load(config, device, console)
     for note in images.notes:
         console.note(note)
@@ -221,17 +226,23 @@ def load_workload(
     return Workload(resolved, images, split, device)
 
 
-def _foresee_memory(config: RunConfig, device: torch.device) -> None:
+def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> None:
     """Refuses what cannot fit, from what is known of it before the images are.
 
     Raises:
         RunError: As `check_memory`.
     """
     resolution = config.given("data.resolution") or BASE_RESOLUTION
-    facts = RunFacts(resolution, training_images=1, device=device.type, bf16=has_bf16(device))
+    facts = RunFacts(
+        resolution,
+        training_images=1,
+        device=device.type,
+        bf16=has_bf16(device),
+        processes=processes,
+    )
     # Settings that do not go together are named when the images are known too.
     with contextlib.suppress(ValidationError):
-        check_memory(resolve(config, facts), device)
+        check_memory(resolve(config, facts), device, processes)
 
 
 def with_evaluators(workload: Workload, console: Console) -> Workload:

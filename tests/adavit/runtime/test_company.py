@@ -2,6 +2,8 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -102,7 +104,18 @@ def test_versions_are_compared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_cuda_device_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     company = Company(Alone(), Place(rank=2, size=3, local_rank=2, local_size=3))
-    company.check_device(torch.device("cpu"))
+    company.take_device(torch.device("cpu"))
     with pytest.raises(UserError, match="2 CUDA devices for 3 processes, expected one for each"):
-        company.check_device(torch.device("cuda"))
-    Company(Alone(), Place(1, 3, 1, 3)).check_device(torch.device("cuda"))
+        company.take_device(torch.device("cuda"))
+    Company(Alone(), Place(1, 3, 1, 3)).take_device(torch.device("cuda"))
+
+
+def test_whose_device_it_is_is_noted_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(module, "total_bytes", lambda device: 8 * 10**9)
+    peers: Any = SimpleNamespace(device="")
+    company = Company(Alone(), Place(1, 2, 1, 2), peers)
+    company.take_device(torch.device("cpu"))
+    assert peers.device == ""  # the machine's memory is no process's own
+    company.take_device(torch.device("cuda"))
+    assert peers.device == "cuda:1 of 8 GB"

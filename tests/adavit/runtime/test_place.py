@@ -38,7 +38,9 @@ def test_what_torchrun_says_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     torchrun(monkeypatch)
     place = Place.here()
     assert place == Place(5, 8, 1, 4, launch="one", attempt=2, restarts=3)
-    assert place.name == f"rank 5 of 8 (process {os.getpid()} on {socket.gethostname()})"
+    where = f"process {os.getpid()} on {socket.gethostname()}"
+    assert place.name() == f"rank 5 of 8 ({where})"
+    assert place.name("cuda:1 of 8 GB") == f"rank 5 of 8 ({where}, cuda:1 of 8 GB)"
     assert place.described() == {"processes": 8, "launch": "one"}
 
 

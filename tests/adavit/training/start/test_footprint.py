@@ -120,6 +120,15 @@ def test_the_memory_of_a_machine_is_shared_by_its_processes(
         check_memory(run, CPU)
 
 
+def test_processes_to_come_share_the_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = config({"training": {"batch": 8}})
+    monkeypatch.setattr(FREE, lambda device: 2 * NEAR * least_bytes(run))
+    check_memory(run, CPU, 2)
+    monkeypatch.setattr(FREE, lambda device: 2 * least_bytes(run) // HOPELESS - 2)
+    with pytest.raises(RunError, match=f"but {size(least_bytes(run) // HOPELESS - 1)} are free"):
+        check_memory(run, CPU, 2)
+
+
 @pytest.mark.parametrize("times", [1 / HOPELESS, NEAR])
 def test_nothing_is_counted_where_the_formula_suffices(
     monkeypatch: pytest.MonkeyPatch, times: float

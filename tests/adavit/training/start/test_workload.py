@@ -146,6 +146,20 @@ def test_the_plan_says_why_a_cuda_device_calculates_in_float32(
     assert [line for line in notes.lines if "Calculating" in line] == [said] * (said is not None)
 
 
+def test_memory_is_foreseen_of_the_slices_that_processes_will_take(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def check(config: ResolvedConfig, device: torch.device, processes: int) -> None:
+        asked.append((config.training.images_at_a_time, processes))
+
+    monkeypatch.setattr(start_workload, "check_memory", check)
+    load_workload(tiny({"training": {"batch": 8}}), SilentConsole(), processes=2)
+    # Before the images are read, and when they are known.
+    assert asked == [(4, 2), (4, 2)]
+
+
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_version_of_timm_is_recorded_where_it_is_installed(
     installed: bool, monkeypatch: pytest.MonkeyPatch
