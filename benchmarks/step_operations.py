@@ -22,8 +22,7 @@ sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch import Tensor
 
 from adavit.augment import resampling as augment_resampling
 from adavit.models import resampling
@@ -31,7 +30,8 @@ from adavit.models.vit import attention
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 from adavit.training.step import adversarial_step
 from adavit.training.step.adversarial_step import AdversarialStep
-from benchmarks.gpu.bench import KINDS, Bench, Stepper, step_of
+from benchmarks.fake_steps import fake_step, without_content
+from benchmarks.gpu.bench import KINDS, Bench, Stepper, workload_of
 from benchmarks.work import WorkCount
 
 CPU = torch.device("cpu")
@@ -90,10 +90,10 @@ def counted(kind: str, side: int, batch: int, *, toy: bool = False) -> dict[str,
     """
     bench = Bench(CPU, toy, Path(), 0.0)
     config = bench.config(kind, side, {"training": {"batch": batch, "precision": "bf16"}})
-    step = step_of(config, CPU)
+    workload = workload_of(config, CPU)
     found = {}
-    with FakeTensorMode(allow_non_fake_inputs=True), as_on_an_accelerator():
-        take_memory_away(step)
+    with without_content(), as_on_an_accelerator():
+        step = fake_step(workload)
         stepper = Stepper(step, config, CPU)
         with (
             WorkCount()
@@ -105,26 +105,6 @@ def counted(kind: str, side: int, batch: int, *, toy: bool = False) -> dict[str,
     return found
 
 
-def take_memory_away(step: AdversarialStep) -> None:
-    """Makes all tensors of a step fake ones, within their mode."""
-    fakes: dict[Tensor, Tensor] = {}
-
-    def fake(tensor: Tensor) -> Tensor:
-        if tensor not in fakes:
-            bare = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-            learned = isinstance(tensor, nn.Parameter)
-            fakes[tensor] = nn.Parameter(bare, tensor.requires_grad) if learned else bare
-        return fakes[tensor]
-
-    for network in (step.generator, step.judges, step.average.module, step.pipe):
-        for module in network.modules():
-            for kept in (module._parameters, module._buffers):
-                kept.update({k: None if v is None else fake(v) for k, v in kept.items()})
-    for optimizer in (step.generator_optimizer, step.discriminator_optimizer):
-        for group in optimizer.param_groups:
-            group["params"] = [fake(parameter) for parameter in group["params"]]
-
-
 @contextmanager
 def as_on_an_accelerator() -> Iterator[None]:
     """While entered, filters are products, images are resampled all at once, and attention is fused."""
@@ -132,7 +112,6 @@ def as_on_an_accelerator() -> Iterator[None]:
         patch.object(resampling, "is_accelerator", lambda _device: True),
         patch.object(augment_resampling, "_CHUNK_BYTES", 2**60),
         patch.object(attention, "EXACT_UP_TO_TOKENS", {}),
-        patch.dict(augment_resampling._filters, clear=True),  # another mode's cannot be used
     ):
         yield
 

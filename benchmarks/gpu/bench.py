@@ -173,15 +173,19 @@ class Stepper:
         return self.step(self.real, None, images=number * self.batch, streams=streams)
 
 
-def step_of(config: ResolvedConfig, device: torch.device) -> AdversarialStep:
-    """A step as a run of this configuration builds it, with its fixed p."""
-    workload = Workload(
+def workload_of(config: ResolvedConfig, device: torch.device) -> Workload:
+    """A run of this configuration on a few images of noise."""
+    return Workload(
         config=config,
         image_set=noise_images(config.data.resolution),
         split=split_images(8, subset=None, heldout_fraction=0.0, seed=0),
         device=device,
     )
-    step = build_step(workload)
+
+
+def step_of(config: ResolvedConfig, device: torch.device) -> AdversarialStep:
+    """A step as a run of this configuration builds it, with its fixed p."""
+    step = build_step(workload_of(config, device))
     step.set_p(config.augment.p or 0.0)
     return step
 

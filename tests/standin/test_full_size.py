@@ -1,37 +1,26 @@
 """Steps of networks in full size on tensors without content: nothing lies on the wrong device, nothing is waited for.
 
-A fake tensor has a shape, a type and a device, and no number that could be asked for: whatever would wait for a GPU
-raises. No memory is needed, so the networks may be those of a run at 512 px.
+No memory is needed, so the networks may be those of a run at 512 px.
 """
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch import Tensor
 
-from adavit.augment import resampling
 from adavit.config.run import ResolvedConfig
-from adavit.data import split_images
-from adavit.models import filter_products
 from adavit.models.names import ResNetForm
-from adavit.training.objectives import consistency
 from adavit.training.passes.streams import StepStreams
-from adavit.training.start.build import build_step
 from adavit.training.start.footprint import counted_bytes
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
-from benchmarks.gpu.bench import Bench, noise_images
+from benchmarks.fake_steps import fake_step, without_content
+from benchmarks.gpu.bench import Bench, workload_of
 
-pytestmark = [
-    pytest.mark.gpu,
-    # As copy.deepcopy asks a tensor for its address.
-    pytest.mark.filterwarnings("ignore:Accessing the data pointer of FakeTensor:UserWarning"),
-]
+pytestmark = pytest.mark.gpu
 
 BATCH = 8
 ALL_TERMS: dict[str, Any] = {
@@ -59,55 +48,13 @@ STEPS: dict[str, tuple[str, int, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def _moved(module: nn.Module, move: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-    """As `nn.Module._apply`, which exchanges fake parameters in place and cannot where something else holds them."""
-    for child in module.children() if recurse else ():
-        child._apply(move)
-    for name, parameter in module._parameters.items():
-        if parameter is not None:
-            there = move(parameter.detach())
-            module._parameters[name] = nn.Parameter(there, parameter.requires_grad)
-    for name, buffer in module._buffers.items():
-        if buffer is not None:
-            module._buffers[name] = move(buffer)
-    return module
-
-
-def _forget_what_is_kept() -> None:
-    """Tensors that are made once: those of one test have no content, or belong to another mode, in the next."""
-    resampling._filters.clear()
-    filter_products._kept.cache_clear()
-    consistency._shift.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """All that is made from here on has no content."""
-    monkeypatch.setattr(nn.Module, "_apply", _moved)
-    monkeypatch.setattr(FakeTensorMode, "__deepcopy__", lambda mode, _: mode, raising=False)
-    _forget_what_is_kept()
-    yield
-    _forget_what_is_kept()
-
-
 def workload(device: torch.device, kind: str, side: int, *layers: dict[str, Any]) -> Workload:
     """That of an accelerator's defaults."""
     bench = Bench(device, toy=False, out=Path(), ends=0)
     config = bench.config(
         kind, side, {"training": {"batch": BATCH, "precision": "float32"}}, *layers
     )
-    split = split_images(BATCH, subset=None, heldout_fraction=0.0, seed=0)
-    return Workload(config=config, image_set=noise_images(side), split=split, device=device)
-
-
-def built(load: Workload) -> AdversarialStep:
-    """Its step; at its start the host may ask for p, and whether what was drawn of a normal lies within its bounds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nn.init, "trunc_normal_", nn.init.normal_)
-        patch.setattr(
-            FakeTensor, "__float__", lambda _: load.config.augment.p or 0.0, raising=False
-        )
-        return build_step(load)
+    return workload_of(config, device)
 
 
 def call(step: AdversarialStep, config: ResolvedConfig, device: torch.device) -> None:
@@ -122,8 +69,8 @@ def test_a_step_in_full_size(
     device: torch.device, kind: str, side: int, layer: dict[str, Any]
 ) -> None:
     load = workload(device, kind, side, layer)
-    with FakeTensorMode():
-        step = built(load)
+    with without_content():
+        step = fake_step(load)
         call(step, load.config, device)
         for network in (step.generator, step.judges):
             gradients = [p.grad for p in network.parameters() if p.requires_grad]
@@ -135,8 +82,8 @@ def test_a_step_in_full_size(
 @pytest.mark.parametrize(("kind", "side"), [("resnet", 256), ("vit", 256)])
 def test_the_memory_that_is_foreseen(device: torch.device, kind: str, side: int) -> None:
     load = workload(device, kind, side, {"augment": {"mode": "none", "p": None}})
-    with FakeTensorMode():
-        step = built(load)
+    with without_content():
+        step = fake_step(load)
         call(step, load.config, device)  # moments are made here
         tensors: list[Tensor] = [*step.generator.parameters(), *step.judges.parameters()]
         tensors += step.average.module.parameters()
@@ -153,5 +100,5 @@ def test_the_memory_that_is_foreseen(device: torch.device, kind: str, side: int)
 
 
 def test_what_waits_would_raise(device: torch.device) -> None:
-    with FakeTensorMode(), pytest.raises(Exception, match="_local_scalar_dense"):
+    with without_content(), pytest.raises(Exception, match="_local_scalar_dense"):
         torch.zeros((), device=device).item()
