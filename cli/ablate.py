@@ -7,9 +7,10 @@ import click
 
 from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
+from adavit.config.section import SEED_END
 from adavit.experiments.grid_file import grid_names, read_grid
-from adavit.generation.seeds import parse_seeds
 from adavit.runtime.paths import expand_home
+from adavit.styles.numbers import parse_seeds
 
 
 @click.command(epilog="Shipped grids: " + ", ".join(grid_names()) + ".")
@@ -37,7 +38,7 @@ def command(
     adavit ablate groups-cpu --data my_photos.zip --dry-run
     adavit ablate groups --devices cuda:0,cuda:1 --seeds 0-2
     """
-    numbers = None if seeds is None else parse_seeds(seeds)
+    numbers = None if seeds is None else parse_seeds(seeds, end=SEED_END)
     layers = options.setting_layers({"data__source": data__source}, assignments=assignments)
     read_grid(expand_home(grid)).with_overrides(
         layers, numbers

@@ -9,7 +9,7 @@ from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
 from adavit.errors import UserError
 from adavit.generation.grid_layout import GridLayout
-from adavit.generation.seeds import parse_seeds
+from adavit.styles.numbers import parse_seeds
 
 
 @click.command()

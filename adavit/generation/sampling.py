@@ -13,6 +13,9 @@ from adavit.data import images_to_uint8
 from adavit.errors import RunError
 from adavit.models import Generator
 from adavit.runtime.randomness import generator_for
+from adavit.styles.change import StyleChange
+from adavit.styles.classes import ClassChoice
+from adavit.styles.seeds import latents_of_seed
 
 NoiseOfSeeds = Literal["seed", "fixed", "none"]
 
@@ -221,9 +224,8 @@ def images_of_seeds(
     generator: Generator,
     seeds: Sequence[int],
     *,
-    class_index: int | None = None,
-    class_weights: Sequence[float] | None = None,
-    truncation: float = 1.0,
+    choice: ClassChoice,
+    change: StyleChange | None = None,
     noise: NoiseOfSeeds = "seed",
 ) -> Iterator[tuple[Tensor, int | None]]:
     """One image per seed; a seed gives the same image whichever others are asked for.
@@ -231,9 +233,8 @@ def images_of_seeds(
     Args:
         generator: In evaluation mode; "none" takes its noise away for good.
         seeds: Any integers >= 0.
-        class_index: Class of a conditional generator; None draws it by the seed.
-        class_weights: How often each class is drawn then, in any unit, such as training images.
-        truncation: Factor on the distance of w from its average; 1 is none.
+        choice: Class of a conditional generator, or how it is drawn by the seed.
+        change: What becomes of the styles; None leaves them as they are.
         noise: What is added at each pixel: drawn by the seed, as evaluations draw it anew for each image; the
             fixed noise of the generator, the same for all; or none.
 
@@ -243,23 +244,15 @@ def images_of_seeds(
     Raises:
         ValueError: If the generator is conditional and neither a class nor weights are given.
     """
-    if generator.num_classes and class_index is None and class_weights is None:
-        raise ValueError("The generator is conditional, expected a class or the weights of all.")
     if noise == "none":
         generator.synthesis.silence()
     device = generator.w_average.device
     for seed in seeds:
-        stream = generator_for(seed, "latents", 0)
-        latents = torch.randn(1, generator.latent_dim, generator=stream)
-        index = labels = None
-        if generator.num_classes:
-            index = class_index
-            if index is None:
-                weights = torch.tensor(class_weights, dtype=torch.float64)
-                index = int(torch.multinomial(weights, 1, generator=stream))
-            labels = torch.tensor([index], device=device)
+        latents, index = latents_of_seed(generator, seed, choice)
+        labels = None if index is None else torch.tensor([index], device=device)
+        w = generator.mapping(latents.to(device), labels)
         pixels = generator_for(seed, "noise", 0) if noise == "seed" else None
-        image = generator(latents.to(device), labels, truncation=truncation, noise=pixels)
+        image = generator.synthesis(w if change is None else change(w), pixels)
         yield drawn_bytes(image)[0].cpu(), index
 
 

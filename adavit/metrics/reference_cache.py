@@ -1,5 +1,7 @@
 """Features of real images kept on disk, so that they are extracted once per data set and extractor.
 
+What else is costly and small enough is kept the same way.
+
 The file's name is a digest of everything the features depend on: the pixels, the extractor, its
 weights, the kind of device and the version of this code. So a stale file is never found, and one
 changed pixel is another file.
@@ -63,7 +65,7 @@ def cached_features(cache_dir: Path, key: str, compute: Callable[[], Tensor]) ->
             _write(path, key, features)
             trim(cache_dir, keep=[path])
         except OSError as error:
-            logger.warning("Features of the real images are not cached in %s: %s", cache_dir, error)
+            logger.warning("What was computed is not cached in %s: %s", cache_dir, error)
     return features
 
 

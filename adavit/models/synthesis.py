@@ -244,6 +244,17 @@ class SynthesisNetwork(nn.Module):
             for before, width, side in zip([None, *widths[:-1]], widths, sides, strict=True)
         )
 
+    def styled_layers(self) -> list[tuple[int, ModulatedLayer]]:
+        """The layers in their order, each with the number of the style that it takes, below `style_count`."""
+        blocks = [cast(SynthesisBlock, block) for block in self.blocks]
+        # Blocks start at styles 0, 1, 3, 5, ...: the first has one convolution, the others two.
+        starts = [max(0, 2 * index - 1) for index in range(len(blocks))]
+        return [
+            (start + k, layer)
+            for start, block in zip(starts, blocks, strict=True)
+            for k, layer in enumerate(block.layers)
+        ]
+
     def silence(self) -> None:
         """Takes the noise away for good; a network that learnt to work with it draws worse without."""
         for layer in self.modules():
@@ -284,13 +295,11 @@ class SynthesisNetwork(nn.Module):
                 f" {self.style_count}, {self.style_dim}]. Pass the result of the mapping network."
             )
         blocks = [cast(SynthesisBlock, block) for block in self.blocks]
-        # Blocks start at styles 0, 1, 3, 5, ...: the first has one convolution, the others two.
-        starts = [max(0, 2 * index - 1) for index in range(len(blocks))]
         layers = [layer for block in blocks for layer in block.layers]
         styles: Tensor | list[Tensor] = w
         if w.ndim == 3:
-            each, pairs = w.unbind(dim=1), zip(starts, blocks, strict=True)
-            styles = [each[start + k] for start, block in pairs for k in range(len(block.layers))]
+            each = w.unbind(dim=1)
+            styles = [each[number] for number, _ in self.styled_layers()]
         found = iter(modulations(layers, styles))
         features = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(
             memory_format=torch.channels_last

@@ -43,9 +43,18 @@ def write_weights(path: Path, network: nn.Module, metadata: Mapping[str, str]) -
         network: Not changed.
         metadata: What to know of it.
     """
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
-    }
+    write_tensors(path, network.state_dict(), metadata)
+
+
+def write_tensors(path: Path, given: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """The same of tensors that are no network's.
+
+    Args:
+        path: Ends in .safetensors.
+        given: By name, on any device. Not modified.
+        metadata: What to know of them.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in given.items()}
     said = {"adavit": version("adavit"), **metadata, TENSORS: tensors_digest(tensors)}
     write_bytes(path, _in_order(save(tensors, metadata={**said, METADATA: _digest(said)})))
 

@@ -10,12 +10,13 @@ from PIL import Image
 
 from adavit.data import load_images
 from adavit.errors import UserError
-from adavit.generation.generate import find_class, generate
+from adavit.generation.generate import generate
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.sampling import images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
-from adavit.runtime.console import SilentConsole
+from adavit.styles.classes import ClassChoice, find_class
 from tests.networks import GENERATOR, make_generator
+from tests.telling import Told
 
 ARGUMENTS = {
     **GENERATOR,
@@ -90,7 +91,7 @@ def test_labels_are_refused_where_none_is_drawn(stored: str, tmp_path: Path) -> 
 def test_files_hold_the_images_of_their_seeds(stored: str, tmp_path: Path) -> None:
     written = generate(stored, [5, 12], tmp_path / "out", class_name="dog", grid=GridLayout())
     assert [path.name for path in written] == ["seed0005.png", "seed0012.png", "grid.png"]
-    drawn = images_of_seeds(read_generator(stored).generator, [5, 12], class_index=1)
+    drawn = images_of_seeds(read_generator(stored).generator, [5, 12], choice=ClassChoice(index=1))
     for path, (image, _) in zip(written, drawn, strict=False):
         np.testing.assert_array_equal(np.array(Image.open(path)), image.permute(1, 2, 0).numpy())
     assert [path.name for path in generate(stored, [5], tmp_path / "more")] == ["seed0005.png"]
@@ -133,7 +134,7 @@ def test_classes_are_drawn_in_the_shares_of_the_training_images_or_evenly(
     asked = []
     monkeypatch.setattr(
         "adavit.generation.generate.images_of_seeds",
-        lambda *_, class_weights, **__: asked.append(class_weights) or [],
+        lambda *_, choice, **__: asked.append(choice.weights) or [],
     )
     generate(stored, [], tmp_path / "a")
     generate(stored, [], tmp_path / "b", labels="even")
@@ -144,18 +145,6 @@ def test_a_class_is_found_however_its_letters_are_written(stored: str) -> None:
     opened = dataclasses.replace(read_generator(stored), classes=("caf\u00e9", "th\u0065\u0301"))
     assert find_class(opened, "cafe\u0301") == 0
     assert find_class(opened, "th\u00e9") == 1
-
-
-class Told(SilentConsole):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.results: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def result(self, text: str) -> None:
-        self.results.append(text)
 
 
 @pytest.mark.parametrize("which", ["best", "last"])

@@ -18,6 +18,7 @@ from adavit.generation.sampling import (
 from adavit.models import Generator
 from adavit.models.pixel_noise import LearnedNoise
 from adavit.models.synthesis import SynthesisNetwork
+from adavit.styles.classes import ClassChoice
 from tests.networks import make_generator
 
 
@@ -149,25 +150,30 @@ def test_global_random_state_is_left_alone() -> None:
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002
     all_images(generator, 70, seed=0, label_counts=[1, 1])
-    list(images_of_seeds(generator, [0, 1], class_weights=[1, 1]))
+    list(images_of_seeds(generator, [0, 1], choice=ClassChoice(weights=[1, 1])))
     assert torch.equal(torch.rand(1), expected[0])
     assert np.random.rand() == expected[1]  # noqa: NPY002
 
 
 def test_a_seed_does_not_depend_on_its_company() -> None:
     generator = small_generator()
-    together = list(images_of_seeds(generator, [3, 4, 5]))
-    (alone,) = images_of_seeds(generator, [4])
+    together = list(images_of_seeds(generator, [3, 4, 5], choice=ClassChoice()))
+    (alone,) = images_of_seeds(generator, [4], choice=ClassChoice())
     assert torch.equal(together[1][0], alone[0])
 
 
 def test_classes_of_seeds_come_as_often_as_their_weights_say() -> None:
     generator = small_generator(num_classes=3)
-    drawn = [index for _, index in images_of_seeds(generator, range(2000), class_weights=[3, 0, 1])]
+    drawn = [
+        index
+        for _, index in images_of_seeds(
+            generator, range(2000), choice=ClassChoice(weights=[3, 0, 1])
+        )
+    ]
     assert set(drawn) == {0, 2}
     assert abs(drawn.count(0) / 2000 - 0.75) < 4 * (0.75 * 0.25 / 2000) ** 0.5
     with pytest.raises(ValueError, match="expected a class or the weights"):
-        next(images_of_seeds(generator, [0]))
+        next(images_of_seeds(generator, [0], choice=ClassChoice()))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -189,7 +195,7 @@ def test_a_generator_that_diverged_draws_nothing(way: str) -> None:
     drawn = (
         generated_batches(generator, 3, seed=0)
         if way == "evaluation"
-        else images_of_seeds(generator, [0])
+        else images_of_seeds(generator, [0], choice=ClassChoice())
     )
     with pytest.raises(ImagesNotFinite):
         next(drawn)
@@ -212,7 +218,10 @@ def test_images_of_seeds_are_those_of_an_evaluation_in_distribution() -> None:
     evaluated = mean_image(all_images(noisy_generator(), 500, seed=0))
     of_seeds = {
         noise: mean_image(
-            image for image, _ in images_of_seeds(noisy_generator(), range(500), noise=noise)
+            image
+            for image, _ in images_of_seeds(
+                noisy_generator(), range(500), choice=ClassChoice(), noise=noise
+            )
         )
         for noise in ("seed", "fixed")
     }
@@ -224,12 +233,19 @@ def test_images_of_seeds_are_those_of_an_evaluation_in_distribution() -> None:
 
 
 def test_the_noise_of_an_image_is_kept_with_its_seed() -> None:
-    together = [image for image, _ in images_of_seeds(noisy_generator(), [3, 4])]
-    (alone,) = (image for image, _ in images_of_seeds(noisy_generator(), [4]))
+    together = [
+        image for image, _ in images_of_seeds(noisy_generator(), [3, 4], choice=ClassChoice())
+    ]
+    (alone,) = (image for image, _ in images_of_seeds(noisy_generator(), [4], choice=ClassChoice()))
     assert torch.equal(together[1], alone)
 
 
 def test_without_noise_an_image_is_what_its_latent_gives() -> None:
-    (silent,) = (image for image, _ in images_of_seeds(noisy_generator(), [4], noise="none"))
-    (plain,) = (image for image, _ in images_of_seeds(small_generator(), [4]))  # of strength 0
+    (silent,) = (
+        image
+        for image, _ in images_of_seeds(noisy_generator(), [4], choice=ClassChoice(), noise="none")
+    )
+    (plain,) = (
+        image for image, _ in images_of_seeds(small_generator(), [4], choice=ClassChoice())
+    )  # of strength 0
     assert torch.equal(silent, plain)

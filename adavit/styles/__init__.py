@@ -1,0 +1,1 @@
+"""Styles w of a generator: of seeds, near to centres, along directions."""

@@ -1,0 +1,178 @@
+"""Directions in the styles of a generator along which its images change, found without labels: SeFa and PCA."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from adavit.errors import UserError
+from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.models import Generator
+from adavit.styles.classes import ClassChoice
+from adavit.styles.seeds import random_styles
+
+Method = Literal["sefa", "pca"]
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Directions of one generator, strongest first.
+
+    The unit of steps is the same for both methods: the standard deviation of random styles along the
+    direction, so that from -3 to 3 lies what the generator draws by itself.
+
+    Attributes:
+        vectors: [D, W], each one standard deviation long; the largest of its numbers is positive.
+        strengths: [D]; of SeFa the eigenvalues of A^T A, of PCA the share of the variance of w.
+        method: How they were found.
+        layers: Numbers of the styles that move.
+        style_count: Styles that the generator takes, L.
+        generator: `styles_digest` of it.
+    """
+
+    vectors: Tensor
+    strengths: Tensor
+    method: Method
+    layers: tuple[int, ...]
+    style_count: int
+    generator: str
+
+    def offset(self, number: int, amount: float) -> Tensor:
+        """What a step adds to the styles of an image.
+
+        Args:
+            number: Of the direction, from 0.
+            amount: How far, in standard deviations of w along the direction.
+
+        Returns:
+            [L, W]; 0 but in `layers`.
+
+        Raises:
+            IndexError: If there is no such direction.
+        """
+        if not 0 <= number < len(self.vectors):
+            raise IndexError(f"there are {len(self.vectors)} directions, from 0, and no {number}")
+        offset = torch.zeros(self.style_count, self.vectors.shape[1])
+        offset[list(self.layers)] = amount * self.vectors[number]
+        return offset
+
+
+def styles_digest(generator: Generator) -> str:
+    """The sha256 of all that makes styles and reads them: generators that share it share their directions.
+
+    Args:
+        generator: On any device.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    tensors = {f"mapping.{name}": t for name, t in generator.mapping.state_dict().items()}
+    for number, (style, layer) in enumerate(generator.synthesis.styled_layers()):
+        tensors |= {f"{number}.{style}.{name}": t for name, t in layer.affine.state_dict().items()}
+    return tensors_digest(tensors)
+
+
+def find_directions(
+    generator: Generator,
+    *,
+    method: Method = "sefa",
+    layers: Sequence[int] | None = None,
+    count: int = 8,
+    choice: ClassChoice,
+    seed: int = 0,
+) -> Directions:
+    """The strongest directions of a generator.
+
+    Args:
+        generator: In evaluation mode.
+        method: "sefa" looks at the weights that read the styles, "pca" at how random styles spread.
+        layers: Numbers of the styles that move, for SeFa also those whose weights are looked at; None is all.
+        count: How many, D.
+        choice: Classes of the random styles that the unit is measured on.
+        seed: Of the random styles.
+
+    Raises:
+        UserError: If there is no such layer, or there are not so many directions.
+    """
+    synthesis = generator.synthesis
+    layers = check_layers(range(synthesis.style_count) if layers is None else layers, generator)
+    if not 1 <= count <= synthesis.style_dim:
+        raise UserError(
+            f"--count is {count}, but styles of {synthesis.style_dim} numbers have so many"
+            f" directions. Give --count a number from 1 to {synthesis.style_dim}."
+        )
+    w = random_styles(generator, choice, seed=seed)
+    if method == "pca":
+        units, strengths = principal_components(w, count)
+    else:
+        chosen = [layer for style, layer in synthesis.styled_layers() if style in layers]
+        units, strengths = factorised([layer.affine.weight for layer in chosen], count)
+    spread = (w.double() @ units.T).std(dim=0)
+    return Directions(
+        vectors=(units * spread[:, None]).float(),
+        strengths=strengths.float(),
+        method=method,
+        layers=tuple(layers),
+        style_count=synthesis.style_count,
+        generator=styles_digest(generator),
+    )
+
+
+def factorised(weights: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor]:
+    """The unit vectors that change the scales of layers most: SeFa (Shen and Zhou 2021, arXiv:2007.06600).
+
+    Equation 6 there: eigenvectors of A^T A, A the weights that read the styles, stacked.
+
+    Args:
+        weights: [C, W] of each layer, without their gains, which are the same for all. Not modified.
+        count: How many, D.
+
+    Returns:
+        [D, W], float64, orthonormal, the largest number of each positive; and their eigenvalues [D], falling.
+    """
+    stacked = torch.cat([weight.detach().cpu().double() for weight in weights])
+    return _leading(stacked.T @ stacked, count)
+
+
+def principal_components(w: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The unit vectors along which styles spread most, as in GANSpace (Härkönen et al. 2020, arXiv:2004.02546).
+
+    Args:
+        w: Styles [N, W]. Not modified.
+        count: How many, D.
+
+    Returns:
+        [D, W], float64, orthonormal, the largest number of each positive; and the share of the variance
+        that each has [D], falling.
+    """
+    centred = w.double() - w.double().mean(dim=0)
+    covariance = centred.T @ centred / (len(w) - 1)
+    vectors, variances = _leading(covariance, count)
+    return vectors, variances / covariance.trace().clamp_min(torch.finfo(torch.float64).tiny)
+
+
+def _leading(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Eigenvectors [D, W] and eigenvalues [D] of a symmetric matrix [W, W], the largest first."""
+    values, vectors = torch.linalg.eigh(matrix)  # rising, vectors in columns
+    leading = vectors.T.flip(0)[:count]
+    # The sign of an eigenvector means nothing, and libraries choose it differently.
+    largest = leading.gather(1, leading.abs().argmax(dim=1, keepdim=True))
+    return leading * largest.sign(), values.flip(0)[:count].clamp_min(0.0)
+
+
+def check_layers(layers: Sequence[int], generator: Generator) -> list[int]:
+    """The numbers of layers, if the generator has them.
+
+    Raises:
+        UserError: If it has not.
+    """
+    count = generator.synthesis.style_count
+    wrong = [number for number in layers if not 0 <= number < count]
+    if wrong:
+        raise UserError(
+            f"--layers has {wrong[0]}, but this generator of {generator.resolution} px has layers"
+            f" 0-{count - 1}: the first ones shape the whole, the last ones details. Name some of these."
+        )
+    return list(layers)

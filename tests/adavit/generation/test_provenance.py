@@ -1,0 +1,27 @@
+"""Its words are tested where they are said, in test_generate.py; here what it must not refuse."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from adavit.errors import UserError
+from adavit.generation.provenance import described, refuse_inside_data, untrained
+from tests.stored_generators import stored_generator
+
+
+def test_a_file_is_named_with_its_training(tmp_path: Path) -> None:
+    stored = stored_generator(tmp_path, images=2500)
+    assert described(stored) == f"{tmp_path / 'generator.safetensors'}, of 2.5 kimg"
+    assert untrained(stored) == ""
+
+
+def test_only_folders_inside_the_data_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    stored = dataclasses.replace(
+        stored_generator(tmp_path), config={"data": {"source": str(tmp_path / "photos")}}
+    )
+    refuse_inside_data(tmp_path / "photos2", stored)
+    refuse_inside_data(tmp_path, stored)
+    with pytest.raises(UserError, match="lies in the data"):
+        refuse_inside_data(tmp_path / "photos" / "a", stored)

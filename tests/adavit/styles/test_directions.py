@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from adavit.errors import UserError
+from adavit.styles.classes import ClassChoice
+from adavit.styles.directions import (
+    factorised,
+    find_directions,
+    principal_components,
+    styles_digest,
+)
+from adavit.styles.seeds import random_styles
+from tests.stored_generators import stored_generator
+
+CHOICE = ClassChoice()
+
+
+def test_sefa_is_the_eigenvectors_of_the_stacked_weights() -> None:
+    stream = torch.Generator().manual_seed(0)
+    weights = [torch.randn(rows, 7, generator=stream) for rows in (5, 3, 11)]
+    stacked = np.concatenate([each.numpy() for each in weights]).astype(np.float64)
+    values, vectors = np.linalg.eigh(stacked.T @ stacked)
+    found, strengths = factorised(weights, 4)
+    np.testing.assert_allclose(strengths, values[::-1][:4], rtol=1e-12)
+    for number in range(4):
+        expected = vectors[:, -1 - number]
+        expected = expected * np.sign(expected[np.abs(expected).argmax()])
+        np.testing.assert_allclose(found[number], expected, atol=1e-10)
+
+
+def test_sefa_finds_the_one_number_that_a_layer_reads() -> None:
+    weight = torch.zeros(4, 5)
+    weight[:, 3] = -2.0
+    found, strengths = factorised([weight, 0.1 * torch.eye(5)], 1)
+    torch.testing.assert_close(found[0], torch.eye(5, dtype=torch.float64)[3])
+    torch.testing.assert_close(strengths, torch.tensor([16.01], dtype=torch.float64))
+
+
+def test_pca_recovers_planted_directions_with_their_shares() -> None:
+    stream = torch.Generator().manual_seed(0)
+    axes = torch.linalg.qr(torch.randn(9, 9, generator=stream)).Q.T
+    spread = torch.tensor([5.0, 3.0, *[0.1] * 7])
+    w = 4 + (torch.randn(20_000, 9, generator=stream) * spread) @ axes
+    found, shares = principal_components(w, 2)
+    agreement = (found.float() * axes[:2]).sum(dim=1).abs()
+    torch.testing.assert_close(agreement, torch.ones(2), rtol=0, atol=1e-3)
+    variances = spread.square()
+    torch.testing.assert_close(shares.float(), variances[:2] / variances.sum(), rtol=0.03, atol=0)
+    assert (found.gather(1, found.abs().argmax(dim=1, keepdim=True)) > 0).all()
+
+
+@pytest.mark.parametrize("method", ["sefa", "pca"])
+def test_a_step_of_one_is_a_standard_deviation_of_styles(method: str, tmp_path: Path) -> None:
+    generator = stored_generator(tmp_path).generator
+    found = find_directions(generator, method=method, count=3, choice=CHOICE)
+    w = random_styles(generator, CHOICE)
+    for vector in found.vectors:
+        along = w @ (vector / vector.norm())
+        torch.testing.assert_close(along.std(), vector.norm(), rtol=1e-4, atol=0)
+    directions = found.vectors / found.vectors.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(directions @ directions.T, torch.eye(3), rtol=0, atol=1e-5)
+
+
+def test_only_the_chosen_layers_are_looked_at_and_moved(tmp_path: Path) -> None:
+    generator = stored_generator(tmp_path).generator
+    found = find_directions(generator, layers=[2, 3], count=2, choice=CHOICE)
+    blocks = generator.synthesis.blocks
+    # Style 2 is read at 8 px by the second convolution, style 3 there by the image and at 16 px by the first.
+    reading = [blocks[1].convolutions[1], blocks[1].to_image, blocks[2].convolutions[0]]
+    expected, strengths = factorised([layer.affine.weight for layer in reading], 2)
+    unit = found.vectors / found.vectors.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(unit, expected.float(), rtol=0, atol=1e-5)
+    torch.testing.assert_close(found.strengths, strengths.float())
+    offset = found.offset(1, -2.0)
+    torch.testing.assert_close(offset[2], -2.0 * found.vectors[1])
+    assert torch.equal(offset[3], offset[2])
+    assert torch.equal(offset[[0, 1, 4, 5]], torch.zeros(4, 6))
+    for number in (-1, 2):
+        with pytest.raises(IndexError, match="there are 2 directions"):
+            found.offset(number, 1.0)
+
+
+def test_layers_and_counts_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    generator = stored_generator(tmp_path).generator
+    with pytest.raises(UserError, match=r"--layers has 6, but .* 16 px has layers 0-5: .* Name"):
+        find_directions(generator, layers=[1, 6], choice=CHOICE)
+    for count in (0, 7):
+        with pytest.raises(UserError, match=f"--count is {count}, but styles of 6 numbers"):
+            find_directions(generator, count=count, choice=CHOICE)
+
+
+def test_the_digest_changes_with_what_makes_or_reads_styles(tmp_path: Path) -> None:
+    generator = stored_generator(tmp_path).generator
+    before = styles_digest(generator)
+    generator.synthesis.constant.data += 1
+    generator.synthesis.silence()
+    assert styles_digest(generator) == before
+    generator.synthesis.blocks[1].to_image.affine.bias.data += 1
+    changed = styles_digest(generator)
+    generator.mapping.layers[0].weight.data += 1
+    assert len({before, changed, styles_digest(generator)}) == 3

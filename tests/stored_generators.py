@@ -1,0 +1,48 @@
+"""Files of tiny generators."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from adavit.runs.generator_file import StoredGenerator, read_generator, save_generator
+from tests.networks import GENERATOR, make_generator
+
+TINY: dict[str, Any] = {
+    **GENERATOR,
+    "resolution": 16,
+    "latent_dim": 8,
+    "style_dim": 6,
+    "channel_base": 64,
+    "channel_max": 5,
+}
+CLASSES = ("cat", "dog", "cow")
+
+
+def store_generator(path: Path, *, seed: int = 0, images: int = 1000, **changes: Any) -> Path:
+    """Writes a file of random weights, the noise strong enough to be seen; with three classes if asked for."""
+    arguments = {**TINY, **changes}
+    classes = CLASSES[: arguments["num_classes"]]
+    torch.manual_seed(seed)
+    generator = make_generator(**arguments).eval()
+    for name, parameter in generator.named_parameters():
+        if name.endswith("noise.strength"):
+            torch.nn.init.constant_(parameter, 0.3)
+    torch.nn.init.normal_(generator.w_average, std=0.1)
+    save_generator(
+        path,
+        generator,
+        arguments=arguments,
+        config={},
+        data_fingerprint="",
+        images=images,
+        metric=None,
+        classes=classes,
+        label_counts=[3, 0, 1][: len(classes)] or None,
+    )
+    return path
+
+
+def stored_generator(folder: Path, **changes: Any) -> StoredGenerator:
+    """The same, read again."""
+    return read_generator(store_generator(folder / "generator.safetensors", **changes))
