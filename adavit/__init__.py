@@ -11,11 +11,25 @@ from typing import TYPE_CHECKING
 
 from adavit.runtime.on_demand import on_demand
 
-__all__ = ["RunConfig", "RunError", "UserError", "__version__", "load_generator", "resume", "train"]
+__all__ = [
+    "RunConfig",
+    "RunError",
+    "UserError",
+    "__version__",
+    "directions",
+    "interpolate",
+    "load_generator",
+    "mix",
+    "resume",
+    "train",
+]
 
 if TYPE_CHECKING:
     from adavit.config.run import RunConfig
     from adavit.errors import RunError, UserError
+    from adavit.exploring.directions import directions
+    from adavit.exploring.interpolate import interpolate
+    from adavit.exploring.mix import mix
     from adavit.runs.generator_file import load_generator
     from adavit.runtime.version import __version__
     from adavit.training.train import resume, train
@@ -27,7 +41,10 @@ else:
             "RunError": "adavit.errors",
             "UserError": "adavit.errors",
             "__version__": "adavit.runtime.version",
+            "directions": "adavit.exploring.directions",
+            "interpolate": "adavit.exploring.interpolate",
             "load_generator": "adavit.runs.generator_file",
+            "mix": "adavit.exploring.mix",
             "resume": "adavit.training.train",
             "train": "adavit.training.train",
         },

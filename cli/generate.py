@@ -9,7 +9,7 @@ from adavit.cli import completion, options
 from adavit.cli.consoles import amount, console_for
 from adavit.errors import UserError
 from adavit.generation.grid_layout import GridLayout
-from adavit.styles.numbers import parse_seeds
+from adavit.styles.numbers import MOST_CENTRES, parse_seeds
 
 
 @click.command()
@@ -17,27 +17,20 @@ from adavit.styles.numbers import parse_seeds
 @click.option(
     "--seeds",
     required=True,
-    help="Seeds of the images: 0-63, or 1,5,7-9. A seed gives one image, but for rounding on another device.",
+    help="Seeds of the images: 0-63,100, below 2^64. A seed gives one image, but for rounding on another device.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @options.truncation
 @click.option(
-    "--class",
-    "class_name",
-    help="Class by name or number, for all images.  [default: drawn by the seed]",
+    "--truncation-centres",
+    type=click.IntRange(1, MOST_CENTRES),
+    metavar="K",
+    help="Truncate towards the nearest of K centres of styles, which keeps kinds apart.  [default: one average]",
 )
-@click.option(
-    "--labels",
-    type=click.Choice(["shares", "even"]),
-    help="How classes are drawn: as often as in the training images, or all with equal chance.  [default: shares]",
-)
-@click.option(
-    "--noise",
-    type=click.Choice(["seed", "fixed", "none"]),
-    default="seed",
-    show_default=True,
-    help="Noise at each pixel, where the generator has any: by the seed, the same for all, or none.",
-)
+@options.direction_steps
+@options.class_name
+@options.labels
+@options.noise_of_seeds
 @options.which
 @click.option(
     "--grid",
@@ -46,11 +39,7 @@ from adavit.styles.numbers import parse_seeds
     metavar="[COLUMNSxROWS]",
     help="Also write all images as one, grid.png; for example --grid 8x4.",
 )
-@click.option(
-    "--scale",
-    type=click.IntRange(1, 64),
-    help="Side of a square that each pixel becomes in the grid.  [default: what brings an image to 64 px]",
-)
+@options.scale("the grid", "what brings an image to 64 px")
 @click.option("--captions", is_flag=True, help="Write seed and class below the images of the grid.")
 @options.device
 @amount
@@ -62,6 +51,8 @@ def command(
     \b
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --grid 8x4 --scale 4 --captions
+    adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --truncation 0.6 --truncation-centres 16
+    adavit generate runs/00000-small_set-resnet-bgc --seeds 5 --out drawn --direction shapes/directions.safetensors:2=1.5
     """
     numbers = parse_seeds(seeds)
     if grid is None and (scale is not None or captions):

@@ -19,6 +19,7 @@ from adavit.config.settings import Setting, settings_of
 from adavit.config.short_names import key_of_flag
 from adavit.data.known_names import NAMES
 from adavit.runtime.device_names import DEVICES, checked_device
+from adavit.styles.numbers import DirectionStep
 
 WIDEST_METAVAR = 28
 """Characters of a list of choices that still stands beside a flag."""
@@ -160,6 +161,32 @@ truncation = click.option(
     type=click.FloatRange(0, 2),
     help="1 leaves styles as they are; below 1 images are more alike and cleaner.  [default: 1]",
 )
+class_name = click.option(
+    "--class",
+    "class_name",
+    help="Class by name or number, for all images.  [default: drawn by the seed]",
+)
+labels = click.option(
+    "--labels",
+    type=click.Choice(["shares", "even"]),
+    help="How classes are drawn: as often as in the training images, or all with equal chance.  [default: shares]",
+)
+noise_of_seeds = click.option(
+    "--noise",
+    type=click.Choice(["seed", "fixed", "none"]),
+    default="seed",
+    show_default=True,
+    help="Noise at each pixel, where the generator has any: by the seed, the same for all, or none.",
+)
+direction_steps = click.option(
+    "--direction",
+    "steps",
+    metavar="FILE:NUMBER=AMOUNT",
+    multiple=True,
+    callback=lambda _context, _parameter, given: [DirectionStep.parse(text) for text in given],
+    help="Step along a direction that adavit directions has found, in standard deviations, such as"
+    " directions.safetensors:2=1.5; may be repeated.",
+)
 inception_weights = click.option(
     "--inception-weights",
     type=click.Path(path_type=Path),
@@ -200,6 +227,20 @@ diagnostics_out = click.option(
     help="Folder for what is written.  [default: RUN/diagnostics]",
 )
 diagnostics_place = in_order(seed, diagnostics_out, data_root, device)
+
+
+def scale(what: str, default: str) -> Option:
+    """--scale, with its help.
+
+    Args:
+        what: The picture whose pixels it is about.
+        default: What is done without.
+    """
+    return click.option(
+        "--scale",
+        type=click.IntRange(1, 64),
+        help=f"Side of a square that each pixel becomes in {what}.  [default: {default}]",
+    )
 
 
 def experiment(default_out: str) -> Option:

@@ -39,7 +39,7 @@ def image_grid(
         captions: A few letters below each image, cut where they are wider than it; None has none.
         scale: How many pixels each becomes in both directions; None enlarges up to `SEEN_SIDE`.
     """
-    enlarge = scale or _enlargement(images.shape[-1])
+    enlarge = scale or enlargement(images.shape[-1])
     large = images.cpu().repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
     if captions is not None:
         large = torch.nn.functional.pad(large, (0, 0, 0, CAPTION_HEIGHT))
@@ -80,7 +80,7 @@ def grid_rows(grid: Image.Image, *, resolution: int, columns: int = GRID_COLUMNS
         resolution: Side of one image in pixels, before it was enlarged.
         columns: Images in a row.
     """
-    across = resolution * _enlargement(resolution) + GRID_PADDING
+    across = resolution * enlargement(resolution) + GRID_PADDING
     down = across + _caption_height(grid)
     if grid.width != columns * across + GRID_PADDING or (grid.height - GRID_PADDING) % down:
         return 0
@@ -96,7 +96,7 @@ def grid_tile(grid: Image.Image, row: int, column: int, *, resolution: int) -> I
         column: From the left, from 0.
         resolution: Side of one image in pixels, before it was enlarged.
     """
-    side = resolution * _enlargement(resolution)
+    side = resolution * enlargement(resolution)
     left = GRID_PADDING + column * (side + GRID_PADDING)
     top = GRID_PADDING + row * (side + GRID_PADDING + _caption_height(grid))
     tile = grid.crop((left, top, left + side, top + side))
@@ -113,10 +113,11 @@ def _write(
         row, column = divmod(index, columns)
         left = GRID_PADDING + column * (width + GRID_PADDING)
         bottom = (row + 1) * (height + GRID_PADDING)
-        pen.text((left, bottom - CAPTION_HEIGHT), _fitting(caption, font, width), white, font)
+        pen.text((left, bottom - CAPTION_HEIGHT), fitting(caption, font, width), white, font)
 
 
-def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """A text that is cut to be no wider than so many pixels."""
     text = printable(text[:200])
     if font.getlength(text) <= width:
         return text
@@ -129,5 +130,6 @@ def _caption_height(grid: Image.Image) -> int:
     return CAPTION_HEIGHT if grid.info.get(_CAPTIONED) == str(CAPTION_HEIGHT) else 0
 
 
-def _enlargement(resolution: int) -> int:
+def enlargement(resolution: int) -> int:
+    """How many pixels each becomes in both directions, unless something else is asked for."""
     return max(1, SEEN_SIDE // resolution)

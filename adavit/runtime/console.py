@@ -238,6 +238,11 @@ def console_here() -> Iterator[Console]:
         yield SilentConsole()
 
 
+def console_or_here(console: Console | None) -> contextlib.AbstractContextManager[Console]:
+    """The console that was given, or else `console_here`."""
+    return console_here() if console is None else contextlib.nullcontext(console)
+
+
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -72,6 +72,8 @@ def result_gif(frames: Sequence[Image.Image], *, milliseconds: Sequence[int]) ->
         append_images=others,
         duration=list(milliseconds),
         loop=0,
+        # What is transparent shows the frame before, unless that is cleared.
+        disposal=2 if "transparency" in first.info else 0,
         comment=RESULT_SOFTWARE.encode(),
     )
     return buffer.getvalue()

@@ -17,9 +17,9 @@ from adavit.metrics.reference_cache import cached_features
 from adavit.models import Generator
 from adavit.runtime.randomness import generator_for
 from adavit.styles.classes import ClassChoice
+from adavit.styles.numbers import MOST_CENTRES
 from adavit.styles.seeds import DRAWS, random_styles
 
-MOST_CENTRES = 1000
 STARTS = 3
 """Times that k-means begins anew; the best result is taken."""
 

@@ -13,6 +13,9 @@ from adavit.runtime.paths import expand_home
 IMAGE_SEED_END = 2**64
 """Seeds of images are below it. Those of runs are below `SEED_END`, as databases and other programs hold them."""
 
+MOST_CENTRES = 1000
+"""Of styles, for truncation."""
+
 MOST_IN_RANGE = 1_000_000
 
 
