@@ -52,7 +52,7 @@ def command(
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --grid 8x4 --scale 4 --captions
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --truncation 0.6 --truncation-centres 16
-    adavit generate runs/00000-small_set-resnet-bgc --seeds 5 --out drawn --direction shapes/directions.safetensors:2=1.5
+    adavit generate runs/00000-small_set-resnet-bgc --seeds 5 --out one --direction shapes/directions.safetensors:2=1.5
     """
     numbers = parse_seeds(seeds)
     if grid is None and (scale is not None or captions):

@@ -20,7 +20,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
 from adavit.runtime.company import Company, company_here
-from adavit.runtime.console import Console, SilentConsole, console_here
+from adavit.runtime.console import Console, SilentConsole, console_or_here
 from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
@@ -107,10 +107,10 @@ def train(
 def _console(
     console: Console | None, company: Company
 ) -> contextlib.AbstractContextManager[Console]:
-    """Where this process tells how it goes; None is what `console_here` finds."""
+    """Where this process tells how it goes; None is what `adavit.runtime.console.console_here` finds."""
     if not company.leads:
         return contextlib.nullcontext(SilentConsole())
-    return console_here() if console is None else contextlib.nullcontext(console)
+    return console_or_here(console)
 
 
 def _claimed(
