@@ -34,8 +34,7 @@ class GridLayout:
         match = re.fullmatch(r"(?:([1-9]\d{0,3})x([1-9]\d{0,3}))?", text)
         if match is None:
             raise UserError(
-                f"--grid is {text!r}, expected columns x rows. Write for example --grid 8x4, or --grid"
-                " alone."
+                f"--grid is {text!r}, expected columns x rows. Write for example --grid 8x4."
             )
         columns, rows = (None if part is None else int(part) for part in match.groups())
         return cls(columns, rows, scale, captions)

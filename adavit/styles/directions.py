@@ -100,8 +100,8 @@ def find_directions(
     layers = check_layers(range(synthesis.style_count) if layers is None else layers, generator)
     if not 1 <= count <= synthesis.style_dim:
         raise UserError(
-            f"--count is {count}, but styles of {synthesis.style_dim} numbers have so many"
-            f" directions. Give --count a number from 1 to {synthesis.style_dim}."
+            f"--count is {count}, but styles of {synthesis.style_dim} numbers have no more directions than"
+            f" that. Give --count a number from 1 to {synthesis.style_dim}."
         )
     w = random_styles(generator, choice, seed=seed)
     if method == "pca":

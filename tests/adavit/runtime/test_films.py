@@ -141,7 +141,7 @@ def test_what_cannot_be_written_is_refused_before_it_is_drawn(
     for name in ("a.gif", "folder"):
         with pytest.raises(UserError, match="cannot be made"):
             film_at(blocked / name, 30).check(5, 34, 22)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("adavit.runtime.films.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"needs PyAV, .* pip install 'adavit\[video\]', or write"):
         film_at(tmp_path / "a.mp4", 30)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from adavit.errors import UserError
+from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.weights_file import read_weights, write_tensors
 from adavit.styles.classes import ClassChoice
 from adavit.styles.directions import Directions, find_directions
@@ -14,7 +15,7 @@ from tests.stored_generators import stored_generator
 from tests.telling import Told
 
 
-def found_in(stored: object) -> Directions:
+def found_in(stored: StoredGenerator) -> Directions:
     return find_directions(stored.generator, layers=[1, 4], count=3, choice=ClassChoice())
 
 
