@@ -40,12 +40,12 @@ def great_circles(knots: Tensor) -> Loop:
     Returns:
         Its points are of the knots' type and device.
     """
-    ends = knots.double()
+    ends = knots.cpu().double()  # not every device has numbers of that length
 
     def at(times: Tensor) -> Tensor:
         begin = times.double().floor().long() % len(ends)
         first, second = ends[begin], ends[(begin + 1) % len(ends)]
-        t = (times.double() % 1.0).to(ends.device).view(-1, *[1] * (ends.ndim - 1))
+        t = (times.double() % 1.0).view(-1, *[1] * (ends.ndim - 1))
         cosine = torch.nn.functional.cosine_similarity(first, second, dim=-1)[..., None]
         angle = cosine.clamp(-1.0, 1.0).arccos()
         sine = angle.sin()
@@ -54,6 +54,6 @@ def great_circles(knots: Tensor) -> Loop:
         sine = torch.where(straight, 1.0, sine)
         near = torch.where(straight, 1.0 - t, ((1.0 - t) * angle).sin() / sine)
         far = torch.where(straight, t, (t * angle).sin() / sine)
-        return (near * first + far * second).to(knots.dtype)
+        return (near * first + far * second).to(knots)
 
     return at
