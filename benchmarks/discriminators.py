@@ -172,6 +172,7 @@ def networks(
                 **{**images, "minibatch_std_group": 4},
                 form=form,
                 normalization="none",
+                label_layers=2,
                 **channels,
             )
             rows.append((f"resnet form {form}", made))

@@ -225,7 +225,12 @@ def build(
     )
     if row.discriminator == "resnet":
         discriminator: torch.nn.Module = ResNetDiscriminator(
-            **images, **sizes, form="residual", normalization="none", minibatch_std_group=4
+            **images,
+            **sizes,
+            form="residual",
+            normalization="none",
+            minibatch_std_group=4,
+            label_layers=2,
         )
     else:
         discriminator = ViTDiscriminator(

@@ -23,6 +23,7 @@ RESNET: dict[str, Any] = {
     "channel_max": 512,
     "minibatch_std_group": 4,
     "normalization": "none",
+    "label_layers": 2,
 }
 PARTS: dict[str, Any] = {
     "position_embedding": "learned1d",

@@ -114,6 +114,7 @@ def _generator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     return {
         "latent_dim": dim,
         "style_dim": dim,
+        "mapping_layers": 2,
         "mapping_lr_multiplier": rate,
         **_channels(facts),
     }
@@ -126,7 +127,12 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     if config["discriminator"]["kind"] == "resnet":
         # R3GAN has none; its relativistic loss sees variety.
         is_r3gan = config["discriminator"]["form"] == "r3gan"
-        return {**_channels(facts), "minibatch_std_group": 0 if is_r3gan else group}
+        return {
+            **_channels(facts),
+            "form": "residual",
+            "minibatch_std_group": 0 if is_r3gan else group,
+            "label_layers": 2,
+        }
     on_cpu = facts.device == "cpu"
     side = 8 if on_cpu or facts.resolution < 128 else 16
     width = 192 if on_cpu else 384

@@ -22,10 +22,10 @@ class ResNetConfig(ConfigModel):
     """A convolutional discriminator."""
 
     kind: Literal["resnet"] = "resnet"
-    form: ResNetForm = Field("residual")
+    form: ResNetForm = auto()
     """Which blocks. residual, plain: StyleGAN2's; r3gan: R3GAN's blocks, without equalised learning rate, so auto's
     training.discriminator_lr is its paper's 0.0002, on a CPU that of vit. StyleGAN2 is best with residual, on
-    CIFAR-10 StyleGAN2-ADA takes plain."""
+    CIFAR-10 StyleGAN2-ADA takes plain. auto: residual, or that of a network that training.transfer names as a file."""
     channel_base: int = auto(ge=1, le=MOST)
     """Channels at resolution r are min(channel_base / r, channel_max). auto: 16384, from 512 px on 32768; on a
     CPU 16 * resolution."""
@@ -38,6 +38,9 @@ class ResNetConfig(ConfigModel):
     """Of what the convolutions give. chain: CHAIN (arXiv:2404.00521), for images that augmentation would spoil, as
     pixel art and text: weights of a fixed spectral norm, and channels scaled down with a probability that follows
     overfitting, see training.chain_weight. It goes with any augmentation, none too."""
+    label_layers: int = auto(default=2, ge=0, le=MOST_LAYERS)
+    """Dense layers from the vector of a class to what images are compared with; published networks have 8. Unless
+    given, it is that of a network that training.transfer names as a file."""
 
     @rule("form", "normalization")
     def _form_can_be_normalised(self) -> None:

@@ -65,8 +65,8 @@ class GeneratorConfig(ConfigModel):
     """Dimensions of z. auto: 512, on a CPU 128."""
     style_dim: int = auto(ge=1, le=LARGEST_WIDTH)
     """Dimensions of w. auto: 512, on a CPU 128."""
-    mapping_layers: int = Field(2, ge=1, le=MOST_LAYERS)
-    """Dense layers from z to w."""
+    mapping_layers: int = auto(ge=1, le=MOST_LAYERS)
+    """Dense layers from z to w. auto: 2, or as many as in a network that training.transfer names as a file."""
     mapping_lr_multiplier: float = auto(ge=LR_MULTIPLIERS[0], le=LR_MULTIPLIERS[1])
     """Factor on the learning rate of these layers. auto: 0.01, on a CPU 0.1."""
     channel_base: int = auto(ge=1, le=MOST)

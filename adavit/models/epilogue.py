@@ -33,22 +33,31 @@ def minibatch_std(features: Tensor, group: int) -> Tensor:
     return deviation.repeat(size)
 
 
+LABEL_LR_MULTIPLIER = 0.01
+"""Factor on the learning rate of the layers of `LabelProjection`."""
+
+
 class LabelProjection(Projection):
     """Scores feature vectors against a learned vector of each class, in float32.
 
-    D(x, c) = <h(x), m(c)> / sqrt(M), where m is an embedding normalised to mean square 1 and two
+    D(x, c) = <h(x), m(c)> / sqrt(M), where m is an embedding normalised to mean square 1 and
     dense layers whose learning rate is a hundredth (arXiv:2006.06676, appendix D).
 
     Args:
         num_classes: Number of classes, >= 1.
         features: Length M of the vectors.
+        layers: Dense layers, >= 0; the published networks have 8.
     """
 
-    def __init__(self, num_classes: int, features: int) -> None:
+    def __init__(self, num_classes: int, features: int, layers: int) -> None:
         super().__init__(num_classes, features)
         self.layers = nn.Sequential(
-            EqualisedLinear(features, features, activation=True, lr_multiplier=0.01),
-            EqualisedLinear(features, features, activation=True, lr_multiplier=0.01),
+            *(
+                EqualisedLinear(
+                    features, features, activation=True, lr_multiplier=LABEL_LR_MULTIPLIER
+                )
+                for _ in range(layers)
+            )
         )
 
     def class_vectors(self, labels: Tensor) -> Tensor:

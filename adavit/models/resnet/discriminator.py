@@ -69,6 +69,7 @@ class ResNetDiscriminator(nn.Module):
         minibatch_std_group: Images compared with each other, see `minibatch_std`; 0 leaves the
             layer out.
         normalization: Of the features, a name in `NORMALIZATIONS`.
+        label_layers: Dense layers between a class's vector and what images are compared with, >= 0.
 
     Raises:
         ValueError: If a size is out of range, or there is no such form.
@@ -85,12 +86,14 @@ class ResNetDiscriminator(nn.Module):
         channel_max: int,
         minibatch_std_group: int,
         normalization: str,
+        label_layers: int,
     ) -> None:
         super().__init__()
         doublings = check_resolution(resolution)
         check_at_least("image_channels", image_channels, 1)
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
+        check_at_least("label_layers", label_layers, 0)
         forms = NORMALIZATIONS[normalization]
         if form not in forms:
             raise ValueError(
@@ -112,7 +115,7 @@ class ResNetDiscriminator(nn.Module):
         assert isinstance(features, int)
         self.head = LastLayer(
             parts.readout(features, features if num_classes else 1),
-            LabelProjection(num_classes, features) if num_classes else None,
+            LabelProjection(num_classes, features, label_layers) if num_classes else None,
         )
         self.chain = Chain(self) if normalization == "chain" else None
 

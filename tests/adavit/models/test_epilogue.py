@@ -29,7 +29,7 @@ def test_projection_is_the_product_with_the_vector_of_the_class_over_the_root_of
     None
 ):
     torch.manual_seed(0)
-    projection = LabelProjection(3, 16)
+    projection = LabelProjection(3, 16, layers=2)
     vectors, labels = torch.randn(5, 16), torch.tensor([0, 2, 1, 1, 0])
     classes = projection.layers(projection.embedding(torch.arange(3)))
     expected = [vectors[i].dot(classes[labels[i]]) / 4 for i in range(5)]

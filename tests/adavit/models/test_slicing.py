@@ -236,6 +236,6 @@ def test_an_equalised_layer_has_scale_1_in_the_mean_and_labels_one_each() -> Non
     torch.manual_seed(0)
     layer = sliced(LastLayer(EqualisedLinear(4000, 1)))
     assert layer.get_parameter("scale").item() == pytest.approx(1, rel=0.05)
-    layer = sliced(LastLayer(nn.Linear(5, 512), LabelProjection(7, 512)))
+    layer = sliced(LastLayer(nn.Linear(5, 512), LabelProjection(7, 512, layers=2)))
     assert layer.get_parameter("scale").shape == (7,)
     torch.testing.assert_close(layer.get_parameter("scale"), torch.ones(7), rtol=0, atol=0.2)
