@@ -17,6 +17,7 @@ __all__ = [
     "UserError",
     "__version__",
     "directions",
+    "import_networks",
     "interpolate",
     "load_generator",
     "mix",
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from adavit.exploring.directions import directions
     from adavit.exploring.interpolate import interpolate
     from adavit.exploring.mix import mix
+    from adavit.importing.import_networks import import_networks
     from adavit.runs.generator_file import load_generator
     from adavit.runtime.version import __version__
     from adavit.training.train import resume, train
@@ -42,6 +44,7 @@ else:
             "UserError": "adavit.errors",
             "__version__": "adavit.runtime.version",
             "directions": "adavit.exploring.directions",
+            "import_networks": "adavit.importing.import_networks",
             "interpolate": "adavit.exploring.interpolate",
             "load_generator": "adavit.runs.generator_file",
             "mix": "adavit.exploring.mix",

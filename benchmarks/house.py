@@ -32,6 +32,7 @@ ORDER = (
     "generation",
     "exploring",
     "evaluation",
+    "importing",
     "training/passes",
     "training/objectives",
     "training/step",

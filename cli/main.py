@@ -14,6 +14,7 @@ from adavit.runtime.streams import lenient_streams
 COMMANDS = {
     "train": "Train a GAN on a folder, a zip or a known set; resume a run.",
     "pretrain": "Teach the trunk of a ViT discriminator to predict hidden patches.",
+    "import": "Bring in a network pickle of StyleGAN2 without running it.",
     "generate": "Draw images from a trained generator.",
     "interpolate": "Film a closed loop through the images of seeds.",
     "mix": "Draw images with some layers' styles from other seeds.",

@@ -42,7 +42,9 @@ class TrainingConfig(ConfigModel):
     """Whether several processes sum gradients in whatever order is fastest: equal to 1e-6 only. auto: on CUDA, unless
     deterministic."""
     transfer: UserPath | None = Field(None)
-    """Run directory, or checkpoint, whose generator, discriminator and average this run starts from."""
+    """Run directory, checkpoint, generator file, or network pickle of StyleGAN2 (FILE.pkl, which is not run), whose
+    generator, discriminator and average this run starts from. Of a file sizes and resolution are chosen too, where
+    they are left open."""
     init_discriminator: UserSource | None = Field(None)
     """What a vit discriminator starts from: a file of `adavit pretrain`, or torchvision:vit_b_16 (its download) or
     torchvision:vit_b_16:FILE, weights of ImageNet. Figures in related features flatter those."""

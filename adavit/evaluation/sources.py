@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adavit.config.run import ResolvedConfig
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import NAMES, Skipped
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
+from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.wording import counted, listed
 
 
@@ -76,7 +78,8 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
     path = Path(source)
     if is_run_or_generator(path):
         stored = read_generator(path, which=which)
-        run = RunDirectory.open(path) if path.is_dir() else None
+        of_run = path.is_dir() and not ImportedFolder(path).is_import()
+        run = RunDirectory.open(path) if of_run else None
         return GeneratorSource(source, stored, config_of(stored), run)
     if not _exists(path) and source.partition(":")[0] not in NAMES:
         raise UserError(
@@ -92,20 +95,25 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
 
 
 def is_run_or_generator(path: Path) -> bool:
-    """Whether `path` is to be read as a run directory or a generator file rather than as images."""
+    """Whether `path` is to be read as a run, an import or a generator file rather than as images."""
     try:
-        return RunDirectory(path).is_run() or path.suffix == ".safetensors"
+        is_folder = RunDirectory(path).is_run() or ImportedFolder(path).is_import()
+        return is_folder or path.suffix == ".safetensors"
     except (OSError, ValueError):  # a name too long for a path, or with a null character
         return False
 
 
 def config_of(stored: StoredGenerator) -> ResolvedConfig:
-    """The settings of a generator's run.
+    """The settings of a generator's run; of an imported one its sizes, and what is chosen where nobody asks.
 
     Raises:
         UserError: If they are not those of a complete run.
     """
     try:
+        if stored.origin:
+            # Of a device, as its networks are; nothing that is chosen by it is more than a default here.
+            facts = RunFacts(stored.generator.resolution, training_images=1, device="cuda")
+            return resolve(RunConfig.model_validate(stored.config), facts)
         return ResolvedConfig.model_validate(stored.config)
     except ValidationError as error:
         kinds = {mistake["type"] for mistake in error.errors()}

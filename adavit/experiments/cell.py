@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ class Sources:
         key = repr((config.features, config.training.transfer, config.training.init_discriminator))
         if key not in self._starts:
             start = read_start(config)
-            self._starts[key] = Start(seen=start.seen, learnt=start.learnt)
+            self._starts[key] = replace(start, fill=None, features=None, teacher=None)
         return self._starts[key]
 
     def marks(self, config: RunConfig, console: Console) -> bool:

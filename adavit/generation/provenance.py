@@ -8,18 +8,19 @@ from adavit.runs.generator_file import StoredGenerator
 
 
 def described(stored: StoredGenerator) -> str:
-    """Which generator it is and how long it was trained."""
+    """Which generator it is and how long it was trained; an imported one need not say."""
     run = RunDirectory(stored.path.parent)
     names = {
         run.best_generator: "the best generator of the run",
         run.last_generator: "the last generator of the run",
     }
-    return f"{names.get(stored.path, stored.path)}, of {stored.images / 1000:g} kimg"
+    trained = "" if stored.origin and not stored.images else f", of {stored.images / 1000:g} kimg"
+    return f"{names.get(stored.path, stored.path)}{trained}"
 
 
 def untrained(stored: StoredGenerator) -> str:
     """A warning where a generator draws as it was initialised; else ""."""
-    if stored.images:
+    if stored.images or stored.origin:
         return ""
     run = RunDirectory(stored.path.parent)
     best = stored.path == run.best_generator and run.last_generator.exists()

@@ -9,6 +9,7 @@ from typing import Any
 from adavit.errors import UserError, first_line, shown
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory, check_there
+from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.metadata import MOST_COUNTED, Metadata
 from adavit.runs.reading import networks_seen
 from adavit.runs.shared_names import local_config, shared_config, without_folders
@@ -33,6 +34,9 @@ class StoredGenerator:
         classes: Names of the classes; empty if it is not conditional.
         label_counts: Training images of each class; None if it is not conditional.
         path: The file.
+        arguments: Keyword arguments of `Generator` that built it.
+        origin: Name and digest of the file that it was imported from, of which `config` has no more than its sizes;
+            empty if adavit has trained it.
     """
 
     generator: Generator
@@ -43,6 +47,8 @@ class StoredGenerator:
     classes: tuple[str, ...]
     label_counts: list[int] | None
     path: Path
+    arguments: dict[str, Any]
+    origin: str
 
 
 def save_generator(
@@ -56,6 +62,7 @@ def save_generator(
     metric: Mapping[str, Any] | None,
     classes: tuple[str, ...],
     label_counts: list[int] | None,
+    origin: str = "",
 ) -> None:
     """Writes a generator file, atomically.
 
@@ -69,6 +76,7 @@ def save_generator(
         metric: The evaluation record that belongs to these weights, or None.
         classes: Names of the classes it is conditioned on.
         label_counts: Training images of each of them, or None.
+        origin: As in `StoredGenerator`.
     """
     metadata = {
         "generator": json.dumps(dict(arguments)),
@@ -78,16 +86,17 @@ def save_generator(
         "metric": json.dumps(without_folders(dict(metric or {}))),
         "classes": json.dumps(list(classes)),
         "label_counts": json.dumps(label_counts),
+        **({"origin": origin} if origin else {}),
     }
     write_weights(path, generator, metadata)
 
 
 @takes_paths("path")
 def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
-    """Reads a generator from a run directory or a file.
+    """Reads a generator from a run directory, what `adavit import` has written, or a file.
 
     Args:
-        path: A run directory or a .safetensors file.
+        path: A run directory, an imported one, or a .safetensors file.
         which: "best" or "last", for a run directory; None is the best there is (a run that measured
             nothing has only the last).
 
@@ -108,7 +117,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
     except UNUSABLE as error:
         raise UserError(
             f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
-            " .safetensors file that adavit train has written; check the path or copy the file"
+            " .safetensors file that adavit train or adavit import has written; check the path or copy the file"
             f" again.{_how_to_mend(file)}"
         ) from None
     generator.classes = classes
@@ -122,6 +131,8 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         classes=classes,
         label_counts=label_counts,
         path=file,
+        arguments=arguments,
+        origin=entries.get("origin", ""),
     )
 
 
@@ -175,6 +186,19 @@ def _how_to_mend(file: Path) -> str:
     return f" adavit train --resume {run.path} writes it again from the checkpoint."
 
 
+def _of_import(folder: ImportedFolder, which: str | None) -> Path:
+    if which is not None:
+        raise UserError(
+            f"--which is {which}, but {str(folder.path)!r} was imported and has one generator. Leave --which out."
+        )
+    if not folder.generator.is_file():
+        raise UserError(
+            f"{str(folder.path)!r} holds an imported discriminator alone, expected {folder.generator.name} too. Import"
+            " a file whose generator has a counterpart; adavit train --transfer takes the discriminator."
+        )
+    return folder.generator
+
+
 def _find(path: Path, which: str | None) -> Path:
     if not path.is_dir():
         if which is not None:
@@ -184,6 +208,9 @@ def _find(path: Path, which: str | None) -> Path:
             )
         check_there(path)
         return path
+    imported = ImportedFolder(path)
+    if imported.is_import():
+        return _of_import(imported, which)
     run = RunDirectory.open(path)
     best_first = [run.best_generator, run.last_generator]
     candidates = [run.last_generator] if which == "last" else best_first

@@ -15,7 +15,8 @@ from adavit.runtime.console import SilentConsole
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
-from adavit.training.start.transfer import TransferSource, read_source, transfer
+from adavit.training.start.transfer import transfer
+from adavit.training.start.transfer_source import TransferSource, read_source
 from adavit.training.start.workload import prepare
 from adavit.training.step.adversarial_step import AdversarialStep
 from tests.adavit.training.test_options import SMALL, workload

@@ -1,14 +1,16 @@
 """The first step of a run: networks, optimisers, augmentation and objectives, and what the networks start from."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from adavit.build.augmentation import build_pipe, check_extra_operations
 from adavit.build.networks import build_networks
+from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.section import AUTO
 from adavit.config.training import TrainingConfig
 from adavit.features.choice import PretrainedNetwork
 from adavit.features.teachers import FoundTeacher
@@ -17,12 +19,18 @@ from adavit.runtime.console import Console
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
-from adavit.training.start.features import build_objective, find_features, start_critic
+from adavit.training.start.features import (
+    build_objective,
+    check_as_begun,
+    find_features,
+    start_critic,
+)
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.learnt_images import LearntImages
 from adavit.training.start.pretrained_trunk import find_trunk, start_from
 from adavit.training.start.teacher import build_teacher, find_teacher
-from adavit.training.start.transfer import read_source, transfer
+from adavit.training.start.transfer import transfer
+from adavit.training.start.transfer_source import read_source
 from adavit.training.start.workload import Workload, load_workload, with_evaluators
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
@@ -40,6 +48,7 @@ class Start:
         teacher: The one whose tokens its discriminator learns to predict.
         learnt: Images that its discriminator has learnt already; where they are not those of the run, they are
             among what it has seen.
+        settings: Of the configuration, by section, that what it starts from asks for where the user leaves them open.
     """
 
     fill: Callable[[AdversarialStep, ResolvedConfig], list[str]] | None = None
@@ -47,17 +56,23 @@ class Start:
     features: PretrainedNetwork | None = None
     teacher: FoundTeacher | None = None
     learnt: LearntImages | None = None
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def noted_in(self, config: RunConfig) -> RunConfig:
-        """The configuration with `features.seen`, whatever another run's configuration says there.
+        """The configuration with `features.seen`, whatever another run's configuration says there, and `settings`.
 
         As far as it is known before the images are: see `noted_of`.
+
+        Raises:
+            UserError: If these do not go together with those that the user has given.
         """
-        if self.seen == config.features.seen:
-            return config
         values = config.as_dict()
         values["features"]["seen"] = list(self.seen)
-        return RunConfig.model_validate(values)
+        for section, wanted in self.settings.items():
+            if section == "discriminator" and config.discriminator.kind != "resnet":
+                continue
+            values[section] |= {k: v for k, v in wanted.items() if values[section].get(k) == AUTO}
+        return config if values == config.as_dict() else build_config([values])
 
     def noted_of(self, workload: Workload) -> Workload:
         """The workload of a configuration from `noted_in`, with all that is known once its images are."""
@@ -168,9 +183,17 @@ def read_start(config: RunConfig) -> Start:
     training, frozen = config.training, frozen_networks(config)
     if training.transfer is not None:
         source = read_source(training.transfer)
+        for identity in source.seen if source.settings else ():
+            named = str(training.transfer)
+            check_as_begun("training.transfer", named, identity, config.features.seen)
         seen = tuple(dict.fromkeys((*source.seen, *frozen.seen)))
         sees = "" if frozen.features is None else frozen.features.identity
-        return replace(frozen, fill=lambda step, config: transfer(step, source, sees), seen=seen)
+        return replace(
+            frozen,
+            fill=lambda step, config: transfer(step, source, sees),
+            seen=seen,
+            settings=source.settings,
+        )
     if training.init_discriminator is not None:
         trunk = find_trunk(training.init_discriminator, config.features.seen)
         seen = tuple(dict.fromkeys((*trunk.seen, *frozen.seen)))

@@ -7,119 +7,20 @@ counted from 4 pixels up, as those of the generator are.
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import load_fitting, resize_position_embeddings
-from adavit.runs.checkpoint import load_checkpoint
-from adavit.runs.directory import RunDirectory
-from adavit.runs.generations import LoadedCheckpoint, load_newest
-from adavit.runs.reading import mapping, networks_seen
 from adavit.training.start.freeze import check_frozen
+from adavit.training.start.transfer_source import GRID, TransferSource
 from adavit.training.step.adversarial_step import AdversarialStep
 
-GRID = "grid"
-"""Not a tensor of the network: rows and columns of the patches."""
-
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
-_WITHIN = "critic."
-"""Begins the names of the heads of a `ProjectedDiscriminator`."""
-
-
-@dataclass(frozen=True)
-class TransferSource:
-    """The networks of a run.
-
-    Attributes:
-        networks: States by name: generator, discriminator, average, and "features", the heads on frozen
-            features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a
-            ViT come with the grid of patches that they are of, as `GRID` of the discriminator.
-        critic_saw: Name and digest of the network that these heads are trained on; empty without them.
-        seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
-        warning: That they are of an older checkpoint, and why; empty if of the newest.
-    """
-
-    networks: dict[str, dict[str, Tensor]]
-    critic_saw: str
-    seen: tuple[str, ...]
-    warning: str
-
-
-def read_source(path: Path) -> TransferSource:
-    """The networks of a run.
-
-    Args:
-        path: Its directory, or one of its checkpoints.
-
-    Raises:
-        UserError: If it is no run, has no checkpoint yet, or the checkpoint is damaged.
-    """
-    newest = _checkpoint_of(path)
-    state = newest.state
-    networks: dict[str, dict[str, Tensor]] = {}
-    for name in (
-        "generator",
-        "discriminator",
-        "average",
-        *(["features"] if "features" in state else []),
-    ):
-        tensors = state.get(name)
-        if not isinstance(tensors, dict) or not all(
-            isinstance(value, Tensor) for value in tensors.values()
-        ):
-            raise UserError(
-                f"checkpoint {str(newest.path)!r} holds no {name}, expected the tensors of"
-                " one. Name a run that adavit train has made."
-            )
-        networks[name] = tensors
-    within = {
-        name.removeprefix(_WITHIN): value
-        for name, value in networks["discriminator"].items()
-        if name.startswith(_WITHIN)
-    }
-    if within:
-        networks["features"] = within
-    networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
-    config = mapping(state.get("config"))
-    seen = networks_seen(config)
-    return TransferSource(networks, _critic_saw(config, seen), seen, newest.warning)
-
-
-def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
-    """Which of the networks that a run has seen is its own; those before are of the runs it started from."""
-    named = str(mapping(config.get("features")).get("network"))
-    name = ":".join(named.split(":")[:2])
-    return next((each for each in reversed(seen) if each.partition(" ")[0] == name), "")
-
-
-def _checkpoint_of(path: Path) -> LoadedCheckpoint:
-    if path.is_file():
-        return LoadedCheckpoint(path, load_checkpoint(path), warning="")
-    directory = RunDirectory.open(path)
-    newest = load_newest(directory.checkpoint)
-    if newest is None:
-        raise UserError(
-            f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one to start from."
-            f" Continue it with adavit train --resume {path}, or name another run."
-        )
-    return newest
-
-
-def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Rows and columns of patches of a ViT, from the configuration of its run."""
-    side, patch = (
-        config.get(section, {}).get(key)
-        for section, key in (("data", "resolution"), ("discriminator", "patch"))
-    )
-    return {GRID: torch.tensor([side // patch] * 2)} if side and patch else {}
 
 
 def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "") -> list[str]:
@@ -131,7 +32,7 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
         critic_sees: Name and digest of the network that the heads of the step judge by; empty without heads.
 
     Returns:
-        A line for each network: how much was taken over, and what was not; before them the source's warning.
+        A line for each network: how much was taken over, and what was not; before them the source's warning and notes.
 
     Raises:
         UserError: If nothing fits, or not all that is frozen.
@@ -143,16 +44,26 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
         **({} if projected else {"discriminator": discriminator}),
         "average": step.average.module,
     }
-    loaded = {name: _load(name, target, source.networks[name]) for name, target in targets.items()}
+    loaded = {
+        name: _load(name, target, source.networks[name])
+        if name in source.networks
+        else (set(), f"Newly initialised: the {name}; the {source.kind} to start from has none.")
+        for name, target in targets.items()
+    }
     if not any(taken for taken, _ in loaded.values()):
         raise UserError(
-            "training.transfer names a run of which nothing fits these networks. Use the sizes in"
-            " its config.yaml, or leave --transfer out."
+            f"training.transfer names a {source.kind} of which nothing fits these networks. {source.sizes_from},"
+            " or leave --transfer out."
         )
     if not projected:
-        check_frozen(discriminator, loaded["discriminator"][0], "the run to start from")
+        check_frozen(discriminator, loaded["discriminator"][0], f"the {source.kind} to start from")
     warning = [f"Warning: {source.warning}"] if source.warning else []
-    return [*warning, *(text for _, text in loaded.values()), *_heads(step, source, critic_sees)]
+    return [
+        *warning,
+        *source.notes,
+        *(text for _, text in loaded.values()),
+        *_heads(step, source, critic_sees),
+    ]
 
 
 def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> list[str]:
@@ -165,7 +76,7 @@ def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> l
         return []
     offered = source.networks.get("features", {})
     if not offered:
-        reason = "the run to start from has none"
+        reason = f"the {source.kind} to start from has none"
     elif source.critic_saw != critic_sees:
         reason = f"those to start from look through {source.critic_saw.partition(' ')[0]}"
         if source.critic_saw.partition(" ")[0] == critic_sees.partition(" ")[0]:

@@ -16,7 +16,7 @@ from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
 from adavit.training.snapshots import Snapshots
-from adavit.training.start.transfer import read_source
+from adavit.training.start.transfer_source import read_source
 from tests.adavit.conftest import draw_pictures, tiny_config
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
