@@ -5,12 +5,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from adavit.config.discriminator import DiscriminatorConfig, ProjectedConfig
+from adavit.config.discriminator import DiscriminatorConfig, ProjectedConfig, ViTConfig
 from adavit.config.run import GeneratorConfig, ResolvedConfig
 from adavit.features.critic import FeatureCritic
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.features.teachers import transformer_width
 from adavit.models.distillation import add_predictors
+from adavit.models.epilogue import LABEL_LAYERS
 from adavit.models.generator import Generator
 from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
@@ -62,13 +63,17 @@ def build_discriminator(
     if isinstance(config, ProjectedConfig):
         assert critic is not None
         return ProjectedDiscriminator(critic, image_channels=image_channels)
-    network = {"vit": ViTDiscriminator, "resnet": ResNetDiscriminator}[config.kind]
-    return network(
-        resolution=resolution,
-        image_channels=image_channels,
-        num_classes=num_classes,
+    shape = {
+        "resolution": resolution,
+        "image_channels": image_channels,
+        "num_classes": num_classes,
         **config.model_dump(exclude={"kind"}),
-    )
+    }
+    if isinstance(config, ViTConfig):
+        return ViTDiscriminator(**shape)
+    if config.label_layers is None:
+        shape["label_layers"] = LABEL_LAYERS
+    return ResNetDiscriminator(**shape)
 
 
 def build_networks(

@@ -131,7 +131,6 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
             **_channels(facts),
             "form": "residual",
             "minibatch_std_group": 0 if is_r3gan else group,
-            "label_layers": 2,
         }
     on_cpu = facts.device == "cpu"
     side = 8 if on_cpu or facts.resolution < 128 else 16

@@ -38,9 +38,9 @@ class ResNetConfig(ConfigModel):
     """Of what the convolutions give. chain: CHAIN (arXiv:2404.00521), for images that augmentation would spoil, as
     pixel art and text: weights of a fixed spectral norm, and channels scaled down with a probability that follows
     overfitting, see training.chain_weight. It goes with any augmentation, none too."""
-    label_layers: int = auto(default=2, ge=0, le=MOST_LAYERS)
-    """Dense layers from the vector of a class to what images are compared with; published networks have 8. Unless
-    given, it is that of a network that training.transfer names as a file."""
+    label_layers: int | None = Field(None, ge=0, le=MOST_LAYERS)
+    """Dense layers from the vector of a class to what images are compared with; published networks have 8. None: 2, or
+    as many as in a network that training.transfer names as a file."""
 
     @rule("form", "normalization")
     def _form_can_be_normalised(self) -> None:

@@ -45,7 +45,7 @@ def convert_generator(network: ForeignNetwork) -> Converted[Generator]:
         UnreadablePickle: If its tensors are damaged.
     """
     if is_stylegan3(network):
-        raise NoCounterpart("it is StyleGAN3's, whose layers have no counterpart here")
+        raise NoCounterpart("it is StyleGAN3's, whose layers are others")
     found = [int(match[1]) for match in map(_BLOCK.match, network.values) if match]
     sides = sides_up_to(max(found, default=0))
     _check_architecture(network, sides)

@@ -173,8 +173,7 @@ def _attempt(part: Part, convert: Any, another: bool) -> Any:
             else "Take another file."
         )
         raise _Refused(
-            f"the {part} has no counterpart here: {error}. Expected that of StyleGAN2 or StyleGAN2-ADA as published."
-            f" {remedy}"
+            f"the {part} has no counterpart here ({error}). Expected StyleGAN2's or StyleGAN2-ADA's. {remedy}"
         ) from None
 
 

@@ -33,6 +33,9 @@ def minibatch_std(features: Tensor, group: int) -> Tensor:
     return deviation.repeat(size)
 
 
+LABEL_LAYERS = 2
+"""Layers of `LabelProjection`, where none are asked for."""
+
 LABEL_LR_MULTIPLIER = 0.01
 """Factor on the learning rate of the layers of `LabelProjection`."""
 

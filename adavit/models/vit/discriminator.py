@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adavit.models.epilogue import LabelProjection, minibatch_std
+from adavit.models.epilogue import LABEL_LAYERS, LabelProjection, minibatch_std
 from adavit.models.last_layer import LastLayer
 from adavit.models.names import Side
 from adavit.models.sizes import check_at_least, check_labels, check_resolution
@@ -100,7 +100,7 @@ class ViTDiscriminator(nn.Module):
         compared = min(PROJECTION_MAX, width)
         judged = self.readout.parts * width + (minibatch_std_group > 0)
         dense = nn.Linear(judged, compared if num_classes else 1)
-        projection = LabelProjection(num_classes, compared, layers=2) if num_classes else None
+        projection = LabelProjection(num_classes, compared, LABEL_LAYERS) if num_classes else None
         self.head = LastLayer(dense, projection)
         self.encoder.draw_weights()
         nn.init.normal_(dense.weight, std=HEAD_STD)

@@ -71,7 +71,8 @@ class Start:
         for section, wanted in self.settings.items():
             if section == "discriminator" and config.discriminator.kind != "resnet":
                 continue
-            values[section] |= {k: v for k, v in wanted.items() if values[section].get(k) == AUTO}
+            own = values[section]
+            own |= {key: value for key, value in wanted.items() if own.get(key) in (AUTO, None)}
         return config if values == config.as_dict() else build_config([values])
 
     def noted_of(self, workload: Workload) -> Workload:

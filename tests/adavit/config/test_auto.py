@@ -324,6 +324,14 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         "4, or the most below that divides the microbatch; 0 for projected.",
         [*GROUPS, cpu(4), Case(0, settings=PROJECTED)],
     ),
+    "generator.mapping_layers": (
+        "2, or as many as in a network that training.transfer names as a file.",
+        [Case(2), cpu(2)],
+    ),
+    "resnet.form": (
+        "residual, or that of a network that training.transfer names as a file.",
+        [Case("residual"), cpu("residual")],
+    ),
     "metrics.fakes": ("5000, on a CPU 2000.", [Case(5000), cpu(2000)]),
     "metrics.every_kimg": ("200, on a CPU 20.", [Case(200.0), cpu(20.0)]),
     "run.status_every_kimg": ("4, on a CPU 1.", [Case(4.0), cpu(1.0)]),

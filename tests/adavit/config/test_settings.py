@@ -26,6 +26,7 @@ def test_every_key_of_both_networks_is_there_once() -> None:
         "discriminator.channel_base",
         "discriminator.channel_max",
         "discriminator.normalization",
+        "discriminator.label_layers",
     }
 
 

@@ -1,0 +1,170 @@
+"""A thousand damaged and hostile pickles: no code runs, nothing but a `UserError` comes out, memory is bounded."""
+
+import builtins
+import os
+import pickle
+import random
+import resource
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adavit.errors import UserError
+from adavit.importing.networks import read_networks
+from tests.network_pickles import (
+    discriminator_state,
+    dumped,
+    generator_state,
+    networks,
+    tensorflow_networks,
+)
+
+CASES = 1000
+MOST_KIB = 200 * 1024
+
+TARGETS = [
+    "os\nsystem",
+    "posix\nsystem",
+    "nt\nsystem",
+    "subprocess\nPopen",
+    "builtins\neval",
+    "builtins\nexec",
+    "builtins\ngetattr",
+    "builtins\n__import__",
+    "builtins\nbytearray",
+    "__builtin__\napply",
+    "runpy\n_run_code",
+    "importlib\nimport_module",
+    "torch\nload",
+    "torch.hub\nload",
+    "torch_utils.persistence\n_reconstruct_persistent_obj",
+    "torch.storage\n_load_from_bytes",
+    "torch._utils\n_rebuild_tensor_v2",
+    "numpy.core.multiarray\n_reconstruct",
+    "numpy\nzeros",
+    "dnnlib.tflib.network\nNetwork",
+    "tests.adavit.importing.test_fuzz\nran",
+]
+CALLED: list[object] = []
+
+
+def ran(*arguments: object) -> None:
+    """What a pickle that is run would leave behind."""
+    CALLED.append(arguments)
+
+
+def text(value: str) -> bytes:
+    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+
+
+def gadget(draw: random.Random) -> bytes:
+    """A call of something dangerous, by any opcode that can call."""
+    target = draw.choice(TARGETS)
+    module, _, name = target.partition("\n")
+    named = draw.choice(
+        [f"c{target}\n".encode(), text(module) + text(name) + b"\x93"],
+    )
+    argument = draw.choice(
+        [text("touch ran"), b"J\xff\xff\xff\x7f", b"N", b"\x8a\x05\xff\xff\xff\xff\x7f"]
+    )
+    forms = [
+        named + argument + b"\x85R",
+        named + b"(" + argument + b"tR",
+        named + argument + b"\x85\x81",
+        named + argument + b"\x85}\x92",
+        b"(" + named + argument + b"o",
+        b"(" + argument + f"i{target}\n".encode(),
+        named + b")R" + argument + b"b",
+        named + b")\x81}" + text("__setstate__") + named + b"sb",
+        named + b")R(" + argument + b"e",
+        named + b")R" + text("x") + argument + b"s",
+        named + b")R" + named + b"\x85R",
+    ]
+    return draw.choice(forms)
+
+
+def hostile(draw: random.Random, valid: list[bytes]) -> tuple[str, bytes]:
+    """A kind of attack and a pickle of that kind."""
+    kind = draw.choice(["flip", "cut", "gadget", "within", "swap", "bomb", "noise"])
+    content = bytearray(draw.choice(valid))
+    if kind == "flip":
+        for _ in range(draw.choice([1, 3, 30])):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+    elif kind == "cut":
+        del content[draw.randrange(len(content)) :]
+    elif kind == "gadget":
+        head = draw.choice([b"", b"\x80\x02", b"\x80\x04\x95" + (1000).to_bytes(8, "little")])
+        content = bytearray(head + gadget(draw) + b".")
+    elif kind == "within":  # in the place of a value
+        places = [at for at in range(2, len(content)) if content[at : at + 1] in b"N\x88\x89}"]
+        at = draw.choice(places)
+        content[at : at + 1] = gadget(draw)
+    elif kind == "swap":  # names of the file are exchanged for others of the same length
+        for old, new in (
+            (b"torch.storage", b"torch.torrage"),
+            (b"_rebuild_tensor_v2", b"_rebuild_sparse_te"),
+        ):
+            content = content.replace(old, new) if draw.random() < 0.5 else content
+        start = draw.randrange(len(content))
+        content[start : start + 8] = content[-8:]
+    elif kind == "bomb":
+        length = draw.choice([2**31 - 1, 2**32 - 1])
+        opening = draw.choice([b"B", b"X", b"T", b"\x8b", b"r", b"j"])
+        content = bytearray(b"N" + opening + length.to_bytes(4, "little") + content)
+        if draw.random() < 0.3:
+            content = bytearray(b")q\x00" + b"h\x00h\x00\x86q\x00" * 50 + b"}h\x00Ns.")
+    else:
+        content = bytearray(draw.randbytes(draw.randrange(1, 300)))
+    return kind, bytes(content)
+
+
+def test_a_thousand_hostile_pickles_run_nothing_and_end_in_an_error_or_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"resolution": 8, "channels": 2, "dim": 3}
+    valid = [
+        *(dumped(networks(**small), protocol) for protocol in (2, 3, 4)),
+        dumped(
+            tensorflow_networks(generator_state(**small), discriminator_state(8, channels=2)), 3
+        ),
+    ]
+    monkeypatch.chdir(tmp_path)
+    draw, path, longest = random.Random(0), tmp_path / "file.pkl", 0
+    for content in valid:  # what torch imports late is imported now
+        path.write_bytes(content)
+        assert read_networks(path, "FILE ").average is not None
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise AssertionError("something of a pickle was run")
+
+    for module, name in (
+        *((os, "system"), (subprocess, "Popen"), (builtins, "eval"), (pickle, "loads")),
+        *((pickle, "load"), (pickle, "Unpickler")),
+    ):
+        monkeypatch.setattr(module, name, refuse)
+    outcomes: Counter[tuple[str, str]] = Counter()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    imported = set(sys.modules)
+    for _ in range(CASES):
+        kind, content = hostile(draw, valid)
+        path.write_bytes(content)
+        try:
+            read_networks(path, "FILE ")
+            outcomes[kind, "read"] += 1
+        except UserError as error:
+            outcomes[kind, "refused"] += 1
+            longest = max(longest, len(str(error)))
+    told = ", ".join(f"{kind} {what} {count}" for (kind, what), count in sorted(outcomes.items()))
+    print(told)
+    assert sum(outcomes.values()) == CASES
+    assert longest < 1500
+    assert outcomes["gadget", "read"] == outcomes["bomb", "read"] == outcomes["noise", "read"] == 0
+    assert outcomes["within", "read"] > 0  # a call beside the networks is not looked at
+    assert not CALLED
+    assert not list(tmp_path.glob("ran"))
+    assert {"torch.hub", "torch_utils"} & set(sys.modules) <= imported
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_KIB

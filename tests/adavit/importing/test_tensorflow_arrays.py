@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from adavit.importing.foreign import NoCounterpart
+from adavit.importing.machine import Machine
+from adavit.importing.records import UnreadablePickle
+from adavit.importing.tensorflow_arrays import tensorflow_network
+from tests.network_pickles import (
+    Network,
+    discriminator_state,
+    dumped,
+    generator_state,
+    tensorflow_networks,
+)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("architecture", ["resnet", "orig"])
+def test_arrays_become_the_tensors_of_the_other_form(classes: int, architecture: str) -> None:
+    made = generator_state(classes=classes)
+    judge = discriminator_state(classes=classes, architecture=architecture)
+    written = dumped(tensorflow_networks(made, judge, mbstd_group_size=4), 3)
+    generator, discriminator, average = Machine(memoryview(written)).run()
+    for value, state in ((generator, made), (discriminator, judge), (average, made)):
+        network = tensorflow_network(value)
+        assert network is not None
+        wanted = {name for name in state if not name.endswith("resample_filter")}
+        assert network.values.keys() == wanted
+        for name in wanted:
+            torch.testing.assert_close(network.values[name](), state[name], rtol=0, atol=1e-6)
+    assert tensorflow_network(discriminator).settings["mbstd_group_size"] == 4
+
+
+def test_what_a_discriminator_does_not_say_is_as_tensorflow_has_it() -> None:
+    networks = tensorflow_networks(generator_state(), discriminator_state(), nonlinearity="relu")
+    value = Machine(memoryview(dumped(networks, 3))).run()[1]
+    found = tensorflow_network(value)
+    assert found is not None
+    assert found.settings["mbstd_group_size"] is None
+    assert found.settings["lr_multiplier"] == 0.1
+    assert found.activations == {"settings": "relu"}
+    assert tensorflow_network(7) is None
+
+
+def test_other_arrays_are_refused() -> None:
+    def read(variables: list) -> object:
+        state = {"variables": variables, "static_kwargs": {}, "components": {}}
+        return tensorflow_network(Machine(memoryview(dumped(Network(state), 3))).run())
+
+    with pytest.raises(NoCounterpart, match="it has 8x8/Dense/weight"):
+        read([("8x8/Dense/weight", np.zeros((2, 2), "f4"))])
+    with pytest.raises(UnreadablePickle, match="no pairs of name and array"):
+        read([7])
+    found = read(
+        [("Output/weight", np.zeros((2, 2), "f4")), ("8x8/Conv0/weight", np.zeros(2, "f4"))]
+    )
+    with pytest.raises(UnreadablePickle, match="other axes"):
+        found.values["b8.conv0.weight"]()  # type: ignore[attr-defined]
