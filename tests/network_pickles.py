@@ -234,6 +234,9 @@ def discriminator_state(
         for layer in range(layers):
             state[f"mapping.fc{layer}.weight"] = random(channels, channels) * 100
             state[f"mapping.fc{layer}.bias"] = random(channels) * 10
+    if architecture == "skip":
+        state["b4.fromrgb.weight"] = random(channels, image_channels, 1, 1)
+        state["b4.fromrgb.bias"] = random(channels)
     outputs = channels if classes else 1
     return state | {
         "b4.conv.weight": random(channels, channels + 1, 3, 3),

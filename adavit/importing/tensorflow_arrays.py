@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.importing.foreign import ForeignNetwork, NoCounterpart
+from adavit.importing.foreign import ForeignNetwork
 from adavit.importing.records import Record, UnreadablePickle, entries_of
 from adavit.importing.tensors import number_of, tensor_of
 
@@ -85,7 +85,6 @@ def tensorflow_network(value: Any) -> ForeignNetwork | None:
 
     Raises:
         UnreadablePickle: If it is damaged.
-        NoCounterpart: If it has arrays that neither the generator nor the discriminator has.
     """
     if not isinstance(value, Record) or not entries_of(value.state).keys() >= _KEYS:
         return None
@@ -96,10 +95,8 @@ def tensorflow_network(value: Any) -> ForeignNetwork | None:
     for name, array in arrays.items():
         if _IGNORED.fullmatch(name):
             continue
-        found = rename(name)
-        if found is None:
-            raise NoCounterpart(f"it has {name}, which StyleGAN2's does not have")
-        values[found[0]] = _turned(array, found[1])
+        new, turn = rename(name) or (name, _as_is)  # one of another kind is refused by its own name
+        values[new] = _turned(array, turn)
     # What TensorFlow's discriminator has where nothing is said; its generator has what PyTorch's has.
     facts = (
         settings if is_generator else {"lr_multiplier": 0.1, "mbstd_group_size": None, **settings}

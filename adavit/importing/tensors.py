@@ -1,5 +1,6 @@
 """From what a pickle says of a tensor or an array to a tensor, built here and held against the bytes that it has."""
 
+import contextlib
 import io
 import math
 import warnings
@@ -38,6 +39,9 @@ _ITEM_BYTES = {
     "BFloat16Storage": 2,
 }
 """Kinds of numbers that weights are, with the bytes of one."""
+
+_FLOATS = ("f2", "f4", "f8")
+_COUNTS = ("i4", "i8", "u4", "u8")
 
 _MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first of the pickles of a storage, as torch has always written them."""
@@ -80,8 +84,10 @@ def number_of(value: Any) -> Any:
     """A plain number as it is; NumPy's as a plain one; None for anything else."""
     if isinstance(value, int | float):
         return value
-    if isinstance(value, Record) and value.name in _SCALARS:
-        return tensor_of(value).item()
+    if isinstance(value, Record) and value.name in _SCALARS and len(value.arguments) == 2:
+        dtype, content = value.arguments
+        with contextlib.suppress(UnreadablePickle):
+            return _array(content, dtype, (), "C", kinds=(*_FLOATS, *_COUNTS)).item()
     return None
 
 
@@ -173,12 +179,14 @@ def _storage(content: memoryview) -> Tensor:
             ) from None
 
 
-def _array(content: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+def _array(
+    content: Any, dtype: Any, shape: Any, order: Any, kinds: tuple[str, ...] = _FLOATS
+) -> np.ndarray:
     """An array of numbers on bytes of the file."""
     if not isinstance(dtype, Record) or dtype.name != "numpy.dtype":
         raise UnreadablePickle(f"it has {described(dtype)} where a kind of numbers is expected")
     kind = str(dtype.arguments[0]).lstrip("<=|")
-    if kind not in ("f2", "f4", "f8"):
+    if kind not in kinds:
         raise UnreadablePickle(
             f"it has weights of {described(kind)}, which are no floating-point numbers"
         )
