@@ -171,7 +171,8 @@ class _Evaluation:
             self._of_network(each, generator, reference, count, arguments) for each in networks
         ]
         (leading, notes), *others = measured
-        record = {"images": stored.images, **leading}
+        known = stored.images or not stored.origin  # an imported one need not say
+        record = {**({"images": stored.images} if known else {}), **leading}
         if others:
             record[BESIDE] = [beside for beside, _ in others]
         notes += [] if reference is None else reference.notes

@@ -1,6 +1,7 @@
 """StyleGAN2's generator as one of ours: the same function, under our names."""
 
 import re
+from typing import Any
 
 from torch import Tensor
 
@@ -58,7 +59,7 @@ def convert_generator(network: ForeignNetwork) -> Converted[Generator]:
     style_dim = theirs["synthesis.b4.conv1.affine.weight"].shape[-1]
     first = theirs["mapping.fc0.weight"].shape[-1]
     last = f"synthesis.b{sides[-1]}"
-    arguments = {
+    arguments: dict[str, Any] = {
         "resolution": sides[-1],
         "image_channels": theirs[f"{last}.torgb.bias"].numel(),
         "num_classes": theirs["mapping.embed.weight"].shape[-1] if labels else 0,

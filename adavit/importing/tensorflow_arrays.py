@@ -151,10 +151,12 @@ def _of_generator(name: str) -> tuple[str, Turn] | None:
         layer = "conv0" if number % 2 else "conv1"
         return f"synthesis.b{4 << (number + 1) // 2}.{layer}.noise_const", lambda array: array[0, 0]
     if found := re.fullmatch(r"synthesis/(\d+)x\1/(\w+)/(\w+)", name):
-        layer, part = _SYNTHESIS.get(found[2], ""), _LAYER.get(found[3])
-        if layer and part is not None:
-            turn = _flipped if (found[2], found[3]) == ("Conv0_up", "weight") else part[1]
-            return f"synthesis.b{found[1]}.{layer}.{part[0]}", turn
+        layer = _SYNTHESIS.get(found[2], "")
+        if layer and found[3] in _LAYER:
+            part, turn = _LAYER[found[3]]
+            if (found[2], found[3]) == ("Conv0_up", "weight"):
+                turn = _flipped
+            return f"synthesis.b{found[1]}.{layer}.{part}", turn
     return None
 
 

@@ -151,7 +151,7 @@ def _storage(content: memoryview) -> Tensor:
         parts.append(machine.run())
         at = machine.at
     reference = parts[2]
-    described_as = reference.arguments[0] if isinstance(reference, Record) else ()
+    described_as: Any = reference.arguments[0] if isinstance(reference, Record) else ()
     plain = isinstance(described_as, tuple) and len(described_as) in (5, 6)
     if not plain or reference.function is not Machine.PERSISTENT or described_as[0] != "storage":
         raise UnreadablePickle("it has a storage that holds something else")

@@ -156,24 +156,26 @@ def source_of_files(path: Path) -> TransferSource:
     """The networks of a generator file, and the imported ones that lie beside it.
 
     Args:
-        path: The file, or the folder that `adavit import` has written.
+        path: A file, or the folder that `adavit import` has written. Of its discriminator's file that one is taken
+            alone.
 
     Raises:
         UserError: If one of the files is damaged or not one of ours.
     """
     folder = ImportedFolder(path if path.is_dir() else path.parent)
-    if not path.is_dir() and path != folder.generator:
+    if not path.is_dir() and path not in (folder.generator, folder.discriminator):
         stored = read_generator(path)
         seen = stored.generator.discriminator_saw
         return _of_networks([(stored.generator, stored.arguments)], None, seen=seen)
-    files = [file for file in (folder.unaveraged, folder.generator) if file.is_file()]
+    wanted = () if path == folder.discriminator else (folder.unaveraged, folder.generator)
+    files = [file for file in wanted if file.is_file()]
     generators = [read_generator(file) for file in files]
     judge = read_discriminator(folder.discriminator) if folder.discriminator.is_file() else None
-    seen = [each.origin for each in (*generators, judge) if each is not None and each.origin]
+    origins = [each.origin for each in (*generators, judge) if each is not None and each.origin]
     return _of_networks(
         [(each.generator, each.arguments) for each in generators],
         None if judge is None else (judge.discriminator, judge.arguments),
-        seen=tuple(dict.fromkeys(seen)),
+        seen=tuple(dict.fromkeys(origins)),
     )
 
 

@@ -62,6 +62,8 @@ def test_an_import_starts_a_run_as_its_pickle_does(pickled: Path, tmp_path: Path
         torch.testing.assert_close(source.networks, whole.networks, rtol=0, atol=0)
     alone = read_source(tmp_path / "faces" / "generator-unaveraged.safetensors")
     assert alone.networks.keys() == {"generator", "average"}
+    judge = read_source(tmp_path / "faces" / "discriminator.safetensors")
+    assert (judge.networks.keys(), judge.seen) == ({"discriminator"}, whole.seen)
 
 
 def test_what_the_user_gives_stays(pickled: Path) -> None:
