@@ -89,7 +89,7 @@ class ForeignNetwork:
             wanted = NO_ACTIVATION if layer.endswith(linear) else ACTIVATION
             if found != wanted:
                 raise NoCounterpart(
-                    f"its {layer} has the activation {shown(found)}, expected {wanted!r}"
+                    f"its {layer[:100]} has the activation {shown(found)}, expected {wanted!r}"
                 )
         for taps in self.filters:
             if len(taps) != len(FILTER) or any(
@@ -111,10 +111,10 @@ class ForeignNetwork:
             UnreadablePickle: If one is damaged, or they are too large.
         """
         wanted = dict.fromkeys(names)
-        absent = [name for name in wanted if name not in self.values]
+        absent = [name[:100] for name in wanted if name not in self.values]
         if absent:
             raise NoCounterpart(f"it lacks {listed(absent)}, which StyleGAN2's has")
-        further = [name for name in self.values if name not in wanted]
+        further = [name[:100] for name in self.values if name not in wanted]
         if further:
             raise NoCounterpart(f"it has {listed(further)}, which StyleGAN2's does not have")
         found: dict[str, Tensor] = {}

@@ -36,8 +36,12 @@ class Machine:
         content: The file.
         start: Where the pickle begins.
         most: Opcodes that it may have.
-        persistent: Whether it may refer to what lies outside of it, as the pickles within a storage do. A reference
-            becomes a record of `PERSISTENT`.
+        of_storage: Whether it is one of those that a storage begins with. They may refer to what lies outside of
+            them, which becomes a record of `PERSISTENT`, and call nothing, even in name: torch reads them once more.
+
+    Attributes:
+        at: The byte that is read next.
+        references: How often it has referred to what lies outside.
     """
 
     PERSISTENT = Name("persistent id")
@@ -48,12 +52,13 @@ class Machine:
         start: int = 0,
         *,
         most: int = MOST_OPERATIONS,
-        persistent: bool = False,
+        of_storage: bool = False,
     ) -> None:
         self.at = start
         self._most = most
         self._content = content
-        self._persistent = persistent
+        self.references = 0
+        self._of_storage = of_storage
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
@@ -133,6 +138,8 @@ class Machine:
         return items
 
     def _call(self, function: Any, arguments: Any) -> None:
+        if self._of_storage:
+            raise UnreadablePickle("it has a storage that holds something else")
         if not isinstance(arguments, tuple):
             raise UnreadablePickle("it is damaged: a call without arguments")
         if isinstance(function, Name) and function.text == "numpy.dtype":
@@ -231,7 +238,8 @@ class Machine:
         self._name(module, name)
 
     def _reference(self, identifier: Any) -> None:
-        if not self._persistent:
+        self.references += 1
+        if not self._of_storage:
             raise UnreadablePickle("it refers to what lies outside of it (a persistent id)")
         self._push(Record(self.PERSISTENT, (identifier,)))
 

@@ -15,12 +15,13 @@ from torch import Tensor
 from adavit.importing.foreign import ForeignNetwork
 from adavit.importing.records import Record, UnreadablePickle, entries_of
 from adavit.importing.tensors import number_of, tensor_of
+from adavit.importing.torch_modules import MOST_TAPS
 
 Turn = Callable[[Tensor], Tensor]
 
 _KEYS = {"variables", "static_kwargs", "components"}
-_DEEPEST = 4
-_MOST_ARRAYS = 2000
+MOST_PARTS = 2000
+"""Arrays, settings and components of a network, however often they are named; those of 1024 px have two hundred."""
 
 _SETTINGS = {
     "nonlinearity": "activation",
@@ -105,7 +106,7 @@ def tensorflow_network(value: Any) -> ForeignNetwork | None:
     return ForeignNetwork(
         values,
         {"settings": activation} if isinstance(activation, str) else {},
-        (tuple(float(number_of(tap) or 0) for tap in filters),)
+        (tuple(float(number_of(tap) or 0) for tap in filters[:MOST_TAPS]),)
         if isinstance(filters, list | tuple)
         else (),
         facts,
@@ -116,22 +117,26 @@ def _collected(network: Record) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arrays of a network and of its components, by their names with those of the components before them."""
     arrays: dict[str, Any] = {}
     settings: dict[str, Any] = {}
-    waiting = [("", network)]
+    waiting, count = [("", network)], 0
     while waiting:
         before, part = waiting.pop()
         state = entries_of(part.state)
-        if before.count("/") > _DEEPEST or len(arrays) > _MOST_ARRAYS:
-            raise UnreadablePickle(f"a network has more than {_MOST_ARRAYS} arrays")
-        for name, value in entries_of(state.get("static_kwargs")).items():
-            settings.setdefault(_SETTINGS.get(name, name), value)
+        known = entries_of(state.get("static_kwargs"))
+        components = entries_of(state.get("components"))
         variables = state.get("variables")
-        for pair in variables if isinstance(variables, list) else ():
+        variables = variables if isinstance(variables, list) else []
+        count += 1 + len(known) + len(components) + len(variables)
+        if count > MOST_PARTS:
+            raise UnreadablePickle(f"a network has more than {MOST_PARTS:,} parts")
+        for name, value in known.items():
+            settings.setdefault(_SETTINGS.get(name, name), value)
+        for pair in variables:
             if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
                 raise UnreadablePickle(
                     "a network has variables that are no pairs of name and array"
                 )
             arrays[before + pair[0]] = pair[1]
-        for name, component in entries_of(state.get("components")).items():
+        for name, component in components.items():
             if isinstance(component, Record):
                 waiting.append((f"{before}{name}/", component))
     return arrays, settings

@@ -47,11 +47,12 @@ _MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first of the pickles of a storage, as torch has always written them."""
 
 
-def tensor_of(value: Any) -> Tensor:
+def tensor_of(value: Any, most_bytes: int = LARGEST_STORAGE_BYTES) -> Tensor:
     """A tensor of floating-point numbers, in float32, with memory of its own.
 
     Args:
         value: As `Machine` has read it: of a parameter, a tensor, a NumPy array, or a number.
+        most_bytes: That the storage of a tensor may have.
 
     Raises:
         UnreadablePickle: If it is none of these, or says what its bytes do not hold.
@@ -63,7 +64,7 @@ def tensor_of(value: Any) -> Tensor:
     name = value.name if isinstance(value, Record) else ""
     try:
         if name in _TENSORS:
-            return _view(*value.arguments[:4])
+            return _view(*value.arguments[:4], most_bytes)
         if name in _ARRAYS:
             _, shape, dtype, fortran, content = value.state
             return _from_array(_array(content, dtype, shape, "F" if fortran else "C"))
@@ -113,7 +114,7 @@ def bytes_of(value: Any) -> memoryview:
     return value
 
 
-def _view(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
+def _view(storage: Any, offset: Any, size: Any, stride: Any, most_bytes: int) -> Tensor:
     """A tensor within a storage; nothing but that of what lies within it."""
     sizes, strides = _naturals(size, "size"), _naturals(stride, "stride")
     (first,) = _naturals((offset,), "offset")
@@ -121,7 +122,7 @@ def _view(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
         raise UnreadablePickle(f"a tensor has {len(sizes)} sizes and {len(strides)} strides")
     if not isinstance(storage, Record) or storage.name != _STORAGE:
         raise UnreadablePickle(f"it has {described(storage)} where a storage is expected")
-    flat = _storage(bytes_of(storage.arguments[0]))
+    flat = _storage(bytes_of(storage.arguments[0]), most_bytes)
     count = math.prod(sizes)
     last = first + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
     # Strides of 0 would make much of little.
@@ -133,26 +134,26 @@ def _view(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor:
     return torch.as_strided(flat, sizes, strides, first).to(torch.float32, copy=True).contiguous()
 
 
-def _storage(content: memoryview) -> Tensor:
+def _storage(content: memoryview, most_bytes: int) -> Tensor:
     """The numbers of a storage, as one axis.
 
     What torch reads of such a stream could ask for any amount of memory: nothing but a storage of the announced length
     may be in it.
     """
-    if len(content) > LARGEST_STORAGE_BYTES:
+    if len(content) > most_bytes:
         raise UnreadablePickle(f"it has a storage of {len(content):,} bytes")
     if bytes(content[: len(_MAGIC)]) != _MAGIC:
         raise UnreadablePickle(
             "it has a storage that torch.save has not written as networks have it"
         )
-    at, parts = len(_MAGIC), []
+    at, parts, references = len(_MAGIC), [], 0
     for _ in range(4):  # version, machine, the storage, and its key again
-        machine = Machine(content, at, most=_MOST_OPERATIONS, persistent=True)
+        machine = Machine(content, at, most=_MOST_OPERATIONS, of_storage=True)
         parts.append(machine.run())
-        at = machine.at
+        at, references = machine.at, references + machine.references
     reference = parts[2]
     described_as: Any = reference.arguments[0] if isinstance(reference, Record) else ()
-    plain = isinstance(described_as, tuple) and len(described_as) in (5, 6)
+    plain = isinstance(described_as, tuple) and len(described_as) in (5, 6) and references == 1
     if not plain or reference.function is not Machine.PERSISTENT or described_as[0] != "storage":
         raise UnreadablePickle("it has a storage that holds something else")
     kind, key, count = described_as[1], described_as[2], described_as[4]

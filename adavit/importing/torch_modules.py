@@ -14,8 +14,13 @@ from adavit.importing.foreign import ForeignNetwork
 from adavit.importing.records import Record, UnreadablePickle, entries_of
 from adavit.importing.tensors import is_array, number_of, tensor_of
 
-MOST_MODULES = 2000
-"""Of a network; those of 1024 px have a hundred."""
+MOST_MODULES, MOST_TENSORS = 2000, 20_000
+"""Of a network; those of 1024 px have a hundred, and some hundred tensors."""
+
+MOST_TAPS = 64
+"""Of a filter."""
+
+_FILTER_BYTES = 2**16
 
 _PERSISTENT = "_reconstruct_persistent_obj"
 _DEEPEST_SETTING = 4
@@ -36,12 +41,17 @@ def torch_network(value: Any) -> ForeignNetwork | None:
     activations: dict[str, str] = {}
     filters: list[tuple[float, ...]] = []
     state = _state_of(value)
-    settings = dict(_flat(state.get("_init_kwargs"), depth=0))
+    settings = dict(_flat(state.get("_init_kwargs"), set()))
+    count = 0
     for path, attributes in _modules(value):
         for kind in ("_parameters", "_buffers"):
-            for name, tensor in entries_of(attributes.get(kind)).items():
+            tensors = entries_of(attributes.get(kind))
+            count += len(tensors)  # modules may share them
+            if count > MOST_TENSORS:
+                raise UnreadablePickle(f"a network has more than {MOST_TENSORS:,} tensors")
+            for name, tensor in tensors.items():
                 if name == "resample_filter" and is_array(tensor):
-                    filters.append(_taps(tensor_of(tensor)))
+                    filters.append(_taps(tensor_of(tensor, _FILTER_BYTES)))
                 elif tensor is not None:
                     values[f"{path}{name}"] = partial(tensor_of, tensor)
         found = attributes.get("activation")
@@ -51,7 +61,7 @@ def torch_network(value: Any) -> ForeignNetwork | None:
     if isinstance(given := settings.get("activation"), str):
         activations["settings"] = given
     if isinstance(given := settings.get("resample_filter"), list | tuple):
-        filters.append(tuple(float(number_of(tap) or 0) for tap in given))
+        filters.append(tuple(float(number_of(tap) or 0) for tap in given[:MOST_TAPS]))
     return ForeignNetwork(values, activations, tuple(dict.fromkeys(filters)), settings)
 
 
@@ -74,11 +84,11 @@ def _modules(network: Any) -> Iterator[tuple[str, dict[Any, Any]]]:
     while waiting:
         path, module = waiting.pop()
         count += 1
-        if count > MOST_MODULES or len(path) > 500:
-            raise UnreadablePickle(f"a network has more than {MOST_MODULES} modules")
         attributes = _state_of(module)
-        yield path, attributes
         inner = entries_of(attributes.get("_modules"))
+        if count + len(waiting) + len(inner) > MOST_MODULES or len(path) > 500:
+            raise UnreadablePickle(f"a network has more than {MOST_MODULES:,} modules")
+        yield path, attributes
         waiting += [(f"{path}{name}.", part) for name, part in inner.items() if _is_module(part)]
 
 
@@ -97,20 +107,24 @@ def _settings_of(path: str, attributes: dict[Any, Any]) -> dict[str, Any]:
     return found
 
 
-def _flat(values: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """Arguments within arguments, each by its own name."""
+def _flat(values: Any, met: set[int], depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Arguments within arguments, each by its own name; a dictionary that was met is passed by."""
+    if id(values) in met or depth > _DEEPEST_SETTING:
+        return
+    met.add(id(values))
     for name, value in entries_of(values).items():
         if isinstance(value, dict | Record) and entries_of(value):
-            if depth < _DEEPEST_SETTING:
-                yield from _flat(value, depth + 1)
+            yield from _flat(value, met, depth + 1)
         elif isinstance(name, str):
             yield name, value
 
 
 def _taps(kernel: Tensor) -> tuple[float, ...]:
     """Those whose product with themselves a square filter is, normalised; of another the filter itself."""
-    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or len(kernel) > 64:
-        return tuple(kernel.flatten()[:64].tolist())
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or len(kernel) > MOST_TAPS:
+        return tuple(kernel.flatten()[:MOST_TAPS].tolist())
     taps = kernel.sum(dim=0)
     alike = (taps[:, None] * taps[None, :] - kernel * kernel.sum()).abs().max() <= 1e-6
-    return tuple(round(tap, 6) for tap in (taps if alike else kernel.flatten()[:64]).tolist())
+    return tuple(
+        round(tap, 6) for tap in (taps if alike else kernel.flatten()[:MOST_TAPS]).tolist()
+    )

@@ -152,6 +152,10 @@ def test_little_stays_little() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # KiB
 
 
-def test_a_reference_outside_is_a_record_where_it_is_asked_for() -> None:
-    found = read(b"X\x01\x00\x00\x00aQ.", persistent=True)
-    assert (found.function, found.arguments) == (Machine.PERSISTENT, ("a",))
+def test_pickles_of_a_storage_refer_outside_and_call_nothing() -> None:
+    machine = Machine(memoryview(b"X\x01\x00\x00\x00aQ."), of_storage=True)
+    found = machine.run()
+    assert (found.function, found.arguments, machine.references) == (Machine.PERSISTENT, ("a",), 1)
+    for content in GADGETS.values():
+        with pytest.raises(UnreadablePickle, match="storage that holds something else"):
+            read(content, of_storage=True)

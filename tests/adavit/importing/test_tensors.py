@@ -117,6 +117,17 @@ WITHIN = {
         + pickle.dumps([], 2),
         "holds something else",
     ),
+    "memory of its own in what it says of the machine": (
+        MAGIC.removesuffix(pickle.dumps({}, 2))
+        + b"c__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85R.",
+        "holds something else",
+    ),
+    "two references": (
+        MAGIC
+        + b"NQ(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00aNK\x01NtQ."
+        + pickle.dumps(["a"], 2),
+        "holds something else",
+    ),
     "a call": (MAGIC + b"cos\nsystem\nX\x04\x00\x00\x00exit\x85R." + pickle.dumps([], 2), "holds"),
     "an extension": (MAGIC + b"\x82\x01.", "EXT"),
     "too many parts": (MAGIC + b"]" * 2000 + b".", "more than 1,000 parts"),

@@ -67,8 +67,12 @@ def test_another_filter_is_told_by_its_taps_or_as_it_is() -> None:
 def test_anything_else_is_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch_network({"G": 1}) is None
     assert torch_network(None) is None
-    monkeypatch.setattr(torch_modules, "MOST_MODULES", 2)
-    with pytest.raises(UnreadablePickle, match="more than 2 modules"):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch_modules, "MOST_MODULES", 2)
+        with pytest.raises(UnreadablePickle, match="more than 2 modules"):
+            network(STATE)
+    monkeypatch.setattr(torch_modules, "MOST_TENSORS", 3)
+    with pytest.raises(UnreadablePickle, match="more than 3 tensors"):
         network(STATE)
 
 
@@ -77,5 +81,10 @@ def test_modules_within_themselves_come_to_an_end() -> None:
     value = Machine(memoryview(content)).run()
     state = value.arguments[0]["state"]
     state["_modules"].entries["again"] = value
-    with pytest.raises(UnreadablePickle, match="modules"):
+    with pytest.raises(UnreadablePickle, match=r"modules|tensors"):
         torch_network(value)
+    settings: dict = {}
+    for _ in range(40):  # 2^40 ways to the innermost
+        settings = {"a": settings, "b": settings, "c": 1}
+    state["_modules"], state["_init_kwargs"] = {}, settings
+    assert torch_network(value).settings == {"c": 1}  # type: ignore[union-attr]
