@@ -64,7 +64,7 @@ def tensor_of(value: Any, most_bytes: int = LARGEST_STORAGE_BYTES) -> Tensor:
     name = value.name if isinstance(value, Record) else ""
     try:
         if name in _TENSORS:
-            return _view(*value.arguments[:4], most_bytes)
+            return _view(*value.arguments[:4], most_bytes=most_bytes)
         if name in _ARRAYS:
             _, shape, dtype, fortran, content = value.state
             return _from_array(_array(content, dtype, shape, "F" if fortran else "C"))
@@ -114,7 +114,7 @@ def bytes_of(value: Any) -> memoryview:
     return value
 
 
-def _view(storage: Any, offset: Any, size: Any, stride: Any, most_bytes: int) -> Tensor:
+def _view(storage: Any, offset: Any, size: Any, stride: Any, *, most_bytes: int) -> Tensor:
     """A tensor within a storage; nothing but that of what lies within it."""
     sizes, strides = _naturals(size, "size"), _naturals(stride, "stride")
     (first,) = _naturals((offset,), "offset")
