@@ -4,7 +4,9 @@ from tests.cli.conftest import Adavit
 from tests.network_pickles import write_networks
 
 
-def test_networks_of_others_are_brought_in_and_drawn_with(adavit: Adavit) -> None:
+def test_networks_of_others_are_brought_in_drawn_with_and_scored(
+    adavit: Adavit, pictures: Path
+) -> None:
     write_networks(Path("faces.pkl"), resolution=8)
     outcome = adavit("import", "faces.pkl", "--out", "faces")
     assert outcome.code == 0, outcome.err
@@ -17,6 +19,13 @@ def test_networks_of_others_are_brought_in_and_drawn_with(adavit: Adavit) -> Non
         "seed0000.png",
         "seed0001.png",
     ]
+    asked = ("--fakes", 10, "--extractor", "random", "--metrics", "fid")
+    scored = adavit("evaluate", "faces", "--data", pictures, *asked)
+    assert scored.code == 0, scored.err
+    assert "faces: 10 fakes of generator.safetensors, against" in scored.out  # of no kimg
+    unnamed = adavit("evaluate", "faces", *asked)
+    assert unnamed.code == 2
+    assert "knows its data by the name 'faces.zip' alone" in unnamed.err
 
 
 def test_bad_input_ends_with_one_line_and_code_2(adavit: Adavit) -> None:
