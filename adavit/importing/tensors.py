@@ -162,7 +162,8 @@ def _storage(content: memoryview, most_bytes: int) -> Tensor:
         raise UnreadablePickle(
             f"it has weights of {described(kind)}, which are no floating-point numbers"
         )
-    if parts[3] != [key] or not isinstance(key, str) or described_as[5:] not in ((), (None,)):
+    # The key's kind comes first: tuples that share their parts could be compared for ever.
+    if not isinstance(key, str) or parts[3] != [key] or described_as[5:] not in ((), (None,)):
         raise UnreadablePickle("it has a storage that is a part of another")
     (length,) = _naturals((count,), "length")
     if len(content) - at != 8 + length * item:

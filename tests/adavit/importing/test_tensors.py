@@ -108,6 +108,7 @@ def archive_bomb() -> bytes:
 
 
 MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+DOUBLED = pickle.EMPTY_TUPLE + (pickle.DUP + pickle.TUPLE2) * 60
 WITHIN = {
     "an archive": (archive_bomb(), "has not written as networks have it"),
     "something else": (MAGIC + pickle.dumps([1], 2) + pickle.dumps([], 2), "holds something else"),
@@ -127,6 +128,16 @@ WITHIN = {
         + b"NQ(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00aNK\x01NtQ."
         + pickle.dumps(["a"], 2),
         "holds something else",
+    ),
+    "keys that share their parts": (  # to compare the two takes 2^60 steps
+        MAGIC
+        + b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
+        + DOUBLED
+        + b"X\x03\x00\x00\x00cpuK\x01NtQ."
+        + b"]"
+        + DOUBLED
+        + b"a.",
+        "part of another",
     ),
     "a call": (MAGIC + b"cos\nsystem\nX\x04\x00\x00\x00exit\x85R." + pickle.dumps([], 2), "holds"),
     "an extension": (MAGIC + b"\x82\x01.", "EXT"),
