@@ -21,6 +21,7 @@ __all__ = [
     "interpolate",
     "load_generator",
     "mix",
+    "project",
     "resume",
     "train",
 ]
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from adavit.exploring.interpolate import interpolate
     from adavit.exploring.mix import mix
     from adavit.importing.import_networks import import_networks
+    from adavit.projection.project import project
     from adavit.runs.generator_file import load_generator
     from adavit.runtime.version import __version__
     from adavit.training.train import resume, train
@@ -48,6 +50,7 @@ else:
             "interpolate": "adavit.exploring.interpolate",
             "load_generator": "adavit.runs.generator_file",
             "mix": "adavit.exploring.mix",
+            "project": "adavit.projection.project",
             "resume": "adavit.training.train",
             "train": "adavit.training.train",
         },

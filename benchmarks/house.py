@@ -39,6 +39,7 @@ ORDER = (
     "training/start",
     "training",
     "pretraining",
+    "projection",
     "diagnostics",
     "experiments",
     "report",

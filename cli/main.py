@@ -19,6 +19,7 @@ COMMANDS = {
     "interpolate": "Film a closed loop through the images of seeds.",
     "mix": "Draw images with some layers' styles from other seeds.",
     "directions": "Find directions that change images, and show them.",
+    "project": "Find the styles with which a generator draws your image.",
     "evaluate": "Score a run, a generator or images: FID, KID and others.",
     "compare": "Put the scores of runs side by side, if their protocols agree.",
     "memorisation": "Find the training images that generated ones come closest to.",

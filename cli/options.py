@@ -226,6 +226,17 @@ diagnostics_out = click.option(
     type=click.Path(path_type=Path),
     help="Folder for what is written.  [default: RUN/diagnostics]",
 )
+projection_features = click.option(
+    "--features",
+    metavar="LIBRARY:NAME[:FILE]",
+    help="Network that images are compared in, as for adavit train; pixels count beside it.  [default: the run's"
+    " --features, else its discriminator]",
+)
+projections_out = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for what is written.  [default: RUN/projections]",
+)
 diagnostics_place = in_order(seed, diagnostics_out, data_root, device)
 
 

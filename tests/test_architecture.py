@@ -14,7 +14,7 @@ TESTED_ELSEWHERE = {
     "adavit/data/small_set/objects.py": "tests/adavit/data/small_set/test_images.py",  # by a digest
     "adavit/diagnostics/discriminator/inspection.py": "tests/cli/test_inspect.py",  # whole runs
     "adavit/diagnostics/discriminator/summary.py": "tests/cli/test_inspect.py",  # its words
-    "adavit/diagnostics/discriminator/trained_networks.py": "tests/cli/test_inspect.py",  # bad files
+    "adavit/training/trained_networks.py": "tests/cli/test_inspect.py",  # bad files
     "adavit/features/library.py": "tests/adavit/features/test_timm_networks.py",  # an interface
     "adavit/metrics/measure.py": "tests/adavit/metrics/test_measures.py",  # an interface
     "adavit/training/start/transfer.py": "tests/cli/test_transfer.py",  # between whole runs

@@ -85,6 +85,7 @@ class RunDirectory:
         last_generator: The one at the latest checkpoint.
         tensorboard: Folder of event files.
         diagnostics: Folder of what was found about the run afterwards.
+        projections: Folder of images of one's own that were looked for in its generator.
         cell_note: What the run is part of; `adavit.experiments` writes it before the run begins.
         worker_log: What the worker of an experiment said; likewise.
         lock: Held by the process that trains in the folder.
@@ -109,6 +110,7 @@ class RunDirectory:
         self.last_generator = path / "generator-last.safetensors"
         self.tensorboard = path / "tensorboard"
         self.diagnostics = DiagnosticsFolder(path / "diagnostics")
+        self.projections = path / "projections"
         self.cell_note = path / "cell.json"
         self.worker_log = path / "worker.log"
         self.lock = path / ".lock"

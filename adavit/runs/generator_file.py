@@ -91,6 +91,18 @@ def save_generator(
     write_weights(path, generator, metadata)
 
 
+def save_tuned(path: Path, generator: Generator, *, stored: StoredGenerator) -> None:
+    """Writes a generator that was trained further by itself, with what is said of the one it was made of.
+
+    Args:
+        path: Ends in .safetensors.
+        generator: Of the same arguments.
+        stored: What it was made of; its file is read. What was measured of that one does not count.
+    """
+    _, entries = read_weights(stored.path)
+    write_weights(path, generator, {**entries, "metric": json.dumps({})})
+
+
 @takes_paths("path")
 def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
     """Reads a generator from a run directory, what `adavit import` has written, or a file.

@@ -34,7 +34,7 @@ def make_folder(folder: Path) -> None:
     """Makes what `--out` names, before time is spent on what goes there.
 
     Raises:
-        UserError: If it cannot be made.
+        UserError: If it cannot be made, or may not be written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,11 @@ def make_folder(folder: Path) -> None:
             f"--out {str(folder)!r} cannot be made ({error.strerror}), expected a folder. Choose"
             " another."
         ) from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(
+            f"--out {str(folder)!r} may not be written to, expected a folder for results. Choose"
+            " another, or change its permissions."
+        )
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:
@@ -16,6 +16,15 @@ RESULT_SOFTWARE = "adavit (a picture of results)"
 
 SQUARE, GROUND = 8, (255, 205)
 """Side of a square of a chequered ground in pixels, and the two greys."""
+
+FRAME_MS, LAST_FRAME_MS = 150, 2500
+"""How long frames of a film are shown, and its last one."""
+
+LARGEST_FRAME = 600
+"""Pixels of the longer side of a frame; larger pictures are made smaller."""
+
+CAPTION_HEIGHT = 16
+"""Pixels below a picture in a film, for its caption."""
 
 
 def result_png(picture: Image.Image) -> bytes:
@@ -54,6 +63,24 @@ def figure_png(figure: "Figure", *, dpi: int) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": RESULT_SOFTWARE})
     return buffer.getvalue()
+
+
+def film_frame(picture: Image.Image, caption: str) -> Image.Image:
+    """An RGB picture with its caption on black below, in the 256 colours that a GIF has."""
+    factor = LARGEST_FRAME / max(picture.size)
+    if factor < 1:
+        size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    frame = Image.new("RGB", (picture.width, picture.height + CAPTION_HEIGHT))
+    frame.paste(picture)
+    pen, font = ImageDraw.Draw(frame), ImageFont.load_default(CAPTION_HEIGHT - 4)
+    pen.text((4, picture.height), caption, "white", font)
+    return frame.quantize(256)
+
+
+def result_film(frames: Sequence[Image.Image]) -> bytes:
+    """Frames of `film_frame` as a film that rests at its end, see `result_gif`."""
+    return result_gif(frames, milliseconds=[FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS])
 
 
 def result_gif(frames: Sequence[Image.Image], *, milliseconds: Sequence[int]) -> bytes:

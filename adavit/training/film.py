@@ -3,26 +3,17 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
-from adavit.runtime.pictures import opaque, result_gif
+from adavit.runtime.pictures import film_frame, opaque, result_film
 
 MOST_FRAMES = 48
 """Evenly spread over the grids, the first and the last among them: a film of some megabytes can be mailed."""
 
-LARGEST_SIDE = 600
-"""Pixels of a frame; larger grids are made smaller."""
-
 LARGEST_GRID = 100_000_000
 """Pixels of a grid that is read."""
-
-FRAME_MS = 150
-LAST_FRAME_MS = 2500
-
-CAPTION_HEIGHT = 16
-"""Pixels below the grid, for the images seen."""
 
 
 def draw_film(directory: RunDirectory) -> None:
@@ -37,8 +28,7 @@ def draw_film(directory: RunDirectory) -> None:
     grids = sorted(directory.sample_grids().items())
     frames = list(_frames(_spread(grids)))
     if len(frames) > 1:
-        times = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
-        write_bytes(directory.film, result_gif(frames, milliseconds=times))
+        write_bytes(directory.film, result_film(frames))
 
 
 def _spread(grids: Sequence[tuple[float, Path]]) -> list[tuple[float, Path]]:
@@ -56,7 +46,7 @@ def _frames(grids: Sequence[tuple[float, Path]]) -> Iterator[Image.Image]:
         if grid is None or size not in (None, grid.size):
             continue
         size = grid.size
-        yield _frame(grid, f"{kimg:g} kimg")
+        yield film_frame(grid, f"{kimg:g} kimg")
 
 
 def _read(path: Path) -> Image.Image | None:
@@ -67,16 +57,3 @@ def _read(path: Path) -> Image.Image | None:
             return opaque(image)
     except Exception:  # noqa: BLE001  decoders raise anything on hostile bytes
         return None
-
-
-def _frame(grid: Image.Image, caption: str) -> Image.Image:
-    """An RGB grid with its caption on black, in the 256 colours that a GIF has."""
-    factor = LARGEST_SIDE / max(grid.size)
-    if factor < 1:
-        size = (max(1, round(grid.width * factor)), max(1, round(grid.height * factor)))
-        grid = grid.resize(size, Image.Resampling.LANCZOS)
-    frame = Image.new("RGB", (grid.width, grid.height + CAPTION_HEIGHT))
-    frame.paste(grid)
-    pen, font = ImageDraw.Draw(frame), ImageFont.load_default(CAPTION_HEIGHT - 4)
-    pen.text((4, grid.height), caption, "white", font)
-    return frame.quantize(256)

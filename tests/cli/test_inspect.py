@@ -200,7 +200,7 @@ def test_of_a_projected_discriminator_there_is_nothing_but_its_heads(
         ("drawn.safetensors", "holds a generator"),
         ("broken.pt", "is damaged or not a checkpoint"),
         ("hostile.pt", "is damaged or not a checkpoint"),
-        ("partial.pt", "cannot be inspected"),
+        ("partial.pt", "cannot be used"),
         ("young --images 0", "--images"),
         ("young --device cuda", "--device cuda"),
     ],

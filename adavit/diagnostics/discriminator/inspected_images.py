@@ -10,7 +10,6 @@ from torch import Tensor
 
 from adavit.data import ImageSet, images_to_float
 from adavit.diagnostics.diagnosed_images import choose_folder, draw_indices
-from adavit.diagnostics.discriminator.trained_networks import InspectedRun, read_inspected_run
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_of_run
 from adavit.generation.sampling import LabelStream, random_images
@@ -18,6 +17,7 @@ from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
+from adavit.training.trained_networks import TrainedNetworks, read_trained_networks
 
 IMAGES = 1000
 """Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
@@ -77,7 +77,7 @@ class OpenedInspection:
         console: Told how it goes.
     """
 
-    run: InspectedRun
+    run: TrainedNetworks
     images: InspectedImages
     folder: Path
     device: torch.device
@@ -112,14 +112,14 @@ def open_inspection(
         UserError: If something is absent or does not fit.
     """
     console, chosen = console or SilentConsole(), choose_device(device)
-    run = read_inspected_run(source)
+    run = read_trained_networks(source)
     folder = choose_folder(str(run.folder), out)
     gathered = _gather(run, data, images or IMAGES, seed, data_root, chosen, console)
     return OpenedInspection(run, gathered, folder, chosen, console)
 
 
 def _gather(
-    run: InspectedRun,
+    run: TrainedNetworks,
     data: str | None,
     count: int,
     seed: int | None,
@@ -177,7 +177,7 @@ def _gather(
     )
 
 
-def _labels(run: InspectedRun, real: ImageSet) -> Tensor | None:
+def _labels(run: TrainedNetworks, real: ImageSet) -> Tensor | None:
     classes = run.generator.num_classes
     if not classes:
         return None
@@ -191,7 +191,7 @@ def _labels(run: InspectedRun, real: ImageSet) -> Tensor | None:
 
 @torch.no_grad()
 def _generated(
-    run: InspectedRun,
+    run: TrainedNetworks,
     count: int,
     label_counts: list[int] | None,
     seed: int,

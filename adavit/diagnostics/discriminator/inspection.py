@@ -32,10 +32,10 @@ from adavit.diagnostics.discriminator.positions import (
     view_positions,
 )
 from adavit.diagnostics.discriminator.saliency import gradient_norms, input_gradients, saliency_maps
-from adavit.diagnostics.discriminator.trained_networks import InspectedRun
 from adavit.errors import UserError
 from adavit.models import ViTDiscriminator
 from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.training.trained_networks import TrainedNetworks
 from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.watch.attention_flow import effective_share
 from adavit.watch.figures import EncoderFigures, measure_encoder
@@ -127,7 +127,7 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
 
 
 def _logits(
-    run: InspectedRun, inspected: InspectedImages, device: torch.device
+    run: TrainedNetworks, inspected: InspectedImages, device: torch.device
 ) -> tuple[LogitFigures, list[Alarm]]:
     found = {}
     for kind, side in inspected.kinds.items():
@@ -145,7 +145,7 @@ def _logits(
 
 
 def _saliency(
-    run: InspectedRun, side: ImagesOfOneKind, logits: Tensor, device: torch.device
+    run: TrainedNetworks, side: ImagesOfOneKind, logits: Tensor, device: torch.device
 ) -> tuple[Tensor, LookedAt]:
     """Gradient norms of the images whose attention is measured, and what is shown of the first ones."""
     measured, norms, maps = side.first(ATTENTION_IMAGES), [], []

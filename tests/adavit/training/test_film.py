@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from adavit.runs.directory import RunDirectory
-from adavit.runtime.pictures import is_result
+from adavit.runtime.pictures import CAPTION_HEIGHT, is_result
 from adavit.training import film
-from adavit.training.film import CAPTION_HEIGHT, draw_film
+from adavit.training.film import draw_film
 
 
 @pytest.fixture

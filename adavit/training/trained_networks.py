@@ -1,5 +1,7 @@
-"""The run that is inspected: its discriminator, and the generator it was last trained against, from a checkpoint."""
+"""The networks of a run as its checkpoint has them: the discriminator, and the generator it was trained against."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ _AS_IT_WAS = NamedBy("features.network ", PUT_BACK)
 
 
 @dataclass(frozen=True)
-class InspectedRun:
+class TrainedNetworks:
     """A run as its checkpoint has it.
 
     Attributes:
@@ -53,7 +55,7 @@ class InspectedRun:
     warnings: list[str]
 
 
-def read_inspected_run(source: str) -> InspectedRun:
+def read_trained_networks(source: str) -> TrainedNetworks:
     """Reads a run's checkpoint; nothing in it is executed.
 
     Args:
@@ -64,7 +66,7 @@ def read_inspected_run(source: str) -> InspectedRun:
     """
     loaded = _load(Path(source))
     path, state = loaded.path, loaded.state
-    try:
+    with _explained(path):
         config = ResolvedConfig.model_validate(state.get("config"))
         shape = _shape(state)
         critic, left_out = _critic(config, shape["num_classes"])
@@ -77,13 +79,7 @@ def read_inspected_run(source: str) -> InspectedRun:
         restore({"discriminator": discriminator, "average": generator}, state)
         restore({} if critic is None or alone else {"features": critic}, state)
         restore({"probability": probability, "progress": progress}, state)
-    except (DoesNotFit, ValidationError) as error:
-        raise UserError(
-            f"checkpoint {str(path)!r} cannot be inspected ({first_line(error)}), expected"
-            " the networks and settings that this version of adavit train writes. Use the version"
-            " that wrote it, or start a new run."
-        ) from None
-    return InspectedRun(
+    return TrainedNetworks(
         name=source,
         folder=path.parent,
         config=config,
@@ -96,6 +92,44 @@ def read_inspected_run(source: str) -> InspectedRun:
         data_fingerprint=str(state.get("fingerprint")),
         warnings=[*filter(None, [loaded.warning, left_out]), *probability.alarms().values()],
     )
+
+
+def read_discriminator(source: str) -> nn.Module:
+    """Reads the discriminator of a run's checkpoint alone, one that is a network by itself.
+
+    Args:
+        source: As for `read_trained_networks`.
+
+    Returns:
+        In evaluation mode, without gradients of its weights.
+
+    Raises:
+        UserError: As `read_trained_networks`, or if it is nothing but heads on a frozen network.
+    """
+    loaded = _load(Path(source))
+    with _explained(loaded.path):
+        config = ResolvedConfig.model_validate(loaded.state.get("config"))
+        if config.discriminator.kind == "projected":
+            raise UserError(
+                f"the discriminator of {source!r} is heads on a frozen network, expected one that sees images by"
+                " itself. Name a network."
+            )
+        _, discriminator = build_networks(config, **_shape(loaded.state))
+        restore({"discriminator": discriminator}, loaded.state)
+    return discriminator.eval().requires_grad_(False)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Tells the user of a checkpoint whose content does not fit."""
+    try:
+        yield
+    except (DoesNotFit, ValidationError) as error:
+        raise UserError(
+            f"checkpoint {str(path)!r} cannot be used ({first_line(error)}), expected"
+            " the networks and settings that this version of adavit train writes. Use the version"
+            " that wrote it, or start a new run."
+        ) from None
 
 
 class _PerImage(nn.Module):

@@ -1,0 +1,113 @@
+"""By what images are compared: the network that was asked for, the run's own, its discriminator, or pixels alone."""
+
+import torch
+
+from adavit.config.auto import features_side
+from adavit.errors import UserError
+from adavit.evaluation.sources import config_of
+from adavit.features.architectures import LOGIT_KERNEL
+from adavit.features.choice import PretrainedNetwork, absolute, find_network
+from adavit.features.names import NamedBy, check_network_name
+from adavit.models import ResNetDiscriminator, ViTDiscriminator
+from adavit.projection.distance import DiscriminatorMaps, Distance, Maps, NetworkMaps, PixelMaps
+from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import StoredGenerator
+from adavit.runtime.console import Console
+from adavit.training.start.features import find_features
+from adavit.training.trained_networks import read_discriminator
+
+NAMED_BY = NamedBy("--features ", "leave --features out")
+
+MOST_MAPS = 4
+"""Of a network that was asked for."""
+
+
+def check_features(requested: str) -> None:
+    """Refuses what names no network, before anything is read.
+
+    Raises:
+        UserError: If it does not.
+    """
+    try:
+        check_network_name("--features", requested, otherwise=NAMED_BY.otherwise)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+
+def choose_distance(
+    stored: StoredGenerator, features: str | None, *, device: torch.device, console: Console
+) -> Distance:
+    """What images of a generator are compared by. Pixels are always part of it: networks alone hardly see colour.
+
+    Args:
+        stored: The generator; its discriminator is looked for beside it.
+        features: LIBRARY:NAME or LIBRARY:NAME:FILE, as `adavit train` takes it; None takes the network that the
+            run was trained with, else its discriminator, else pixels alone.
+        device: Where it is computed.
+        console: Told what it became where none was asked for.
+
+    Raises:
+        UserError: If the network that was asked for cannot be had.
+    """
+    if features is not None:
+        check_features(features)
+    own = _own_network(stored, features, device)
+    if own is not None:
+        return Distance([own, PixelMaps()])
+    if features is not None:
+        return Distance([_named_network(features, stored, device), PixelMaps()])
+    try:
+        beside = _discriminator(stored, device)
+    except UserError as error:
+        console.note(
+            f"Warning: images are compared by their pixels alone, since the discriminator cannot be had: {error}"
+            " A network named with --features sees more."
+        )
+        return Distance([PixelMaps()])
+    return Distance([beside, PixelMaps()])
+
+
+def _own_network(
+    stored: StoredGenerator, features: str | None, device: torch.device
+) -> Maps | None:
+    """The network of the run as its critic sees through it; None where it has none, or another one is wanted."""
+    try:
+        own = config_of(stored).features
+        if features is not None and absolute(features) != absolute(own.network or ""):
+            return None
+        found = find_features(own, named_by=NAMED_BY)
+    except UserError:
+        if features is not None:
+            raise
+        return None
+    if found is None:
+        return None
+    network = found.build(
+        side=own.side, maps=own.maps, class_token=False, mean=own.mean, std=own.std
+    )
+    return NetworkMaps(network.to(device), found.identity)
+
+
+def _named_network(features: str, stored: StoredGenerator, device: torch.device) -> Maps:
+    found = find_network(features, NAMED_BY)
+    side = features_side(features, stored.generator.resolution)
+    maps = _maps_at(found, side)
+    network = found.build(side=side, maps=maps, class_token=False, mean=None, std=None)
+    return NetworkMaps(network.to(device), found.identity)
+
+
+def _maps_at(found: PretrainedNetwork, side: int) -> int:
+    fitting = found.architecture.maps(side, smallest=LOGIT_KERNEL)
+    return max(1, min(MOST_MAPS, len(fitting)))
+
+
+def _discriminator(stored: StoredGenerator, device: torch.device) -> Maps:
+    run = RunDirectory(stored.path.parent)
+    if not run.checkpoints():
+        raise UserError(
+            f"{str(run.path)!r} has no checkpoint, expected one with the discriminator. Name the run, or a network"
+            " with --features."
+        )
+    network = read_discriminator(str(run.path)).to(device)
+    assert isinstance(network, ResNetDiscriminator | ViTDiscriminator)
+    return DiscriminatorMaps(network)

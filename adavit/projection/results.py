@@ -1,0 +1,141 @@
+"""What was found for an image, and the files that are made of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from adavit.data import images_to_float
+from adavit.generation.sampling import drawn_bytes, image_from_tensor, png_bytes
+from adavit.models import Generator
+from adavit.projection.distance import Distance
+from adavit.projection.pictures import WayFilm, side_by_side
+from adavit.projection.search import FoundStyles
+from adavit.projection.targets import Targets
+from adavit.projection.tuning import tuned_generator
+from adavit.runs.generator_file import StoredGenerator, save_tuned
+from adavit.runtime.console import Console
+from adavit.runtime.files import make_folder, write_bytes
+from adavit.runtime.pictures import result_png
+
+DIGITS = 6
+LATENT, IMAGE, COMPARED, FILM = "w.safetensors", "image.png", "compared.png", "way.gif"
+TUNED = "generator-tuned.safetensors"
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What was found for one image.
+
+    Attributes:
+        target: Its name.
+        w: Styles of each layer [L, W], for `generator.synthesis(w[None])`.
+        image: What the generator draws of them, uint8 [C, R, R]; the tuned one, if it was tuned.
+        start: Distance of the image of the mean style to the target.
+        end: Distance of the image of `w`.
+        tuned: Distance after tuning; None without.
+        pixel_rms: Root mean square difference of `image` to the target, in grey levels.
+        folder: Where its files are.
+    """
+
+    target: str
+    w: Tensor
+    image: Tensor
+    start: float
+    end: float
+    tuned: float | None
+    pixel_rms: float
+    folder: Path
+
+    def described(self) -> dict[str, Any]:
+        """Its figures, for a record."""
+        return {
+            "target": self.target,
+            "folder": self.folder.name,
+            "distance_start": round(self.start, DIGITS),
+            "distance_end": round(self.end, DIGITS),
+            "distance_tuned": None if self.tuned is None else round(self.tuned, DIGITS),
+            "pixel_rms": round(self.pixel_rms, DIGITS),
+        }
+
+
+class ProjectionWriter:
+    """Tunes, if that is asked for, and writes the files of each target into a folder of its own.
+
+    Args:
+        folder: Where those are made.
+        stored: The generator, on its device.
+        targets: All of them.
+        distance: By which tuning goes.
+        tuning_steps: 0 tunes nothing.
+        console: Told how tuning goes.
+
+    Attributes:
+        done: Those that are written, in their order.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stored: StoredGenerator,
+        targets: Targets,
+        distance: Distance,
+        *,
+        tuning_steps: int,
+        console: Console,
+    ) -> None:
+        self.done: list[Projection] = []
+        self._folder, self._stored, self._targets = folder, stored, targets
+        self._distance, self._tuning_steps, self._console = distance, tuning_steps, console
+
+    def write(self, part: slice, found: FoundStyles, film: WayFilm) -> None:
+        """Writes the files of a part of the targets."""
+        for index, number in enumerate(range(part.start, part.stop)):
+            w, target = found.w[index : index + 1], self._targets.images[number]
+            image = _draw(self._stored.generator, w)
+            pictures, tuned = {"target": target, f"w {found.end[index]:.3f}": image}, None
+            folder = self._folder / self._targets.stems[number]
+            make_folder(folder)
+            if self._tuning_steps:
+                network, tuned = self._tune(w, target)
+                save_tuned(folder / TUNED, network, stored=self._stored)
+                image = _draw(network, w)
+                pictures[f"tuned {tuned:.3f}"] = image
+            said = {"target": self._targets.names[number], "generator": self._stored.path.name}
+            write_bytes(folder / LATENT, save({"w": w[0].cpu()}, metadata=said))
+            write_bytes(folder / IMAGE, png_bytes(image_from_tensor(image)))
+            compared = side_by_side(list(pictures.values()), list(pictures))
+            write_bytes(folder / COMPARED, result_png(compared))
+            write_bytes(folder / FILM, film.gif(index))
+            self.done.append(
+                Projection(
+                    target=self._targets.names[number],
+                    w=w[0].cpu(),
+                    image=image,
+                    start=float(found.start[index]),
+                    end=float(found.end[index]),
+                    tuned=tuned,
+                    pixel_rms=float((image.float() - target.float()).square().mean().sqrt()),
+                    folder=folder,
+                )
+            )
+
+    def _tune(self, w: Tensor, target: Tensor) -> tuple[Generator, float]:
+        steps = self._tuning_steps
+        return tuned_generator(
+            self._stored.generator,
+            w,
+            images_to_float(target[None].to(w.device)),
+            self._distance,
+            steps=steps,
+            progress=lambda done: self._console.activity("tuning: step", done, steps),
+        )
+
+
+def _draw(generator: Generator, w: Tensor) -> Tensor:
+    """Image uint8 [C, R, R] of styles [1, L, W], on the CPU."""
+    with torch.no_grad():
+        return drawn_bytes(generator.synthesis(w))[0].cpu()

@@ -1,0 +1,106 @@
+"""The images that are looked for in a generator, read as its run read its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adavit.data.channels import convert_channels
+from adavit.data.dataset import safe_name
+from adavit.data.files.collection import open_image_file
+from adavit.data.files.decode import decode
+from adavit.data.files.deep import FULL_WHITE
+from adavit.data.files.formats import READ_FORMATS, Unreadable
+from adavit.data.files.members import printable
+from adavit.errors import UserError
+from adavit.evaluation.run_images import images_like, reading_of
+from adavit.evaluation.sources import config_of
+from adavit.models import Generator
+from adavit.runs.generator_file import StoredGenerator
+from adavit.runtime.console import Console
+from adavit.runtime.wording import counted, listed
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Images in the size and the channels that a generator draws.
+
+    Attributes:
+        images: uint8 [N, C, R, R], on the CPU.
+        names: Of each: its file, or a number where there is none.
+        stems: What the files for each begin with: letters and digits of its name, no two alike.
+    """
+
+    images: Tensor
+    names: tuple[str, ...]
+    stems: tuple[str, ...]
+
+
+def read_targets(source: str, stored: StoredGenerator, console: Console) -> Targets:
+    """Reads the image of a file, or those of a folder, a zip or a set known by name.
+
+    Args:
+        source: As the user named it.
+        stored: Decides size, channels, and how files are read.
+        console: Told what takes time and which files are left out.
+
+    Raises:
+        UserError: If there is no image that can be read.
+    """
+    reading = _reading(stored)
+    path = Path(source)
+    if path.is_file() and path.suffix.lower() != ".zip":
+        pixels, names = _read_file(path, stored.generator, reading), (path.name,)
+        return Targets(pixels[None], names, _stems(names))
+    images = images_like(
+        stored.generator,
+        source,
+        "--target",
+        data_root=None,
+        activity=console.activity,
+        **reading,
+    )
+    if images.skipped:
+        files = counted(len(images.skipped), "file is", "files are")
+        names = listed(f"{each.name} ({each.reason})" for each in images.skipped)
+        console.note(f"Warning: {files} left out of --target: {names}.")
+    names = images.names or tuple(f"{index:05d}" for index in range(len(images)))
+    return Targets(torch.from_numpy(images.images.copy()), names, _stems(names))
+
+
+def _reading(stored: StoredGenerator) -> dict[str, Any]:
+    try:
+        return reading_of(config_of(stored))
+    except UserError:  # without settings of a whole run nothing says how its images were read
+        return {}
+
+
+def _read_file(path: Path, generator: Generator, reading: dict[str, Any]) -> Tensor:
+    white = FULL_WHITE if reading.get("scale_16bit") == "full" else None
+    try:
+        with open_image_file(path) as opened:
+            planes = decode(opened, generator.resolution, white).planes
+    except Unreadable as error:
+        raise UserError(
+            f"--target {printable(str(path))!r} {error}, but must be an image ({READ_FORMATS}), or a folder or zip"
+            " of them. Name another file, or save this one anew."
+        ) from None
+    return torch.from_numpy(convert_channels(planes[None], generator.image_channels)[0].copy())
+
+
+def _stems(names: Sequence[str]) -> tuple[str, ...]:
+    """Names as parts of file names; those that would be the same file, on disks without capitals too, are numbered."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        plain = safe_name(str(Path(name).with_suffix("")).replace("/", "-"))
+        stem, number = plain, 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f"{plain}-{number}"
+        taken.add(stem.casefold())
+        found.append(stem)
+    return tuple(found)
