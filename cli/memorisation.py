@@ -22,11 +22,23 @@ from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName, check_ext
     shell_complete=partial(completion.choices, EXTRACTORS),
 )
 @options.inception_weights
+@click.option(
+    "--project",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Also search N training and N held-out images in the generator: whether it holds the former.",
+)
+@options.projection_features
 @options.which
 @options.diagnostics_place
 @amount
 def command(
-    source: str, extractor: ExtractorName | None, inception_weights: Path | None, **given: Any
+    source: str,
+    extractor: ExtractorName | None,
+    inception_weights: Path | None,
+    project: int | None,
+    features: str | None,
+    **given: Any,
 ) -> None:
     """Find the training images that generated ones come closest to.
 
@@ -38,6 +50,7 @@ def command(
 
     \b
     adavit memorisation runs/00000-small_set-resnet-bgc
+    adavit memorisation runs/00000-small_set-resnet-bgc --project 50
     adavit memorisation my_fakes.zip --data my_photos.zip --out diagnosis
     """
     if extractor is not None:
@@ -49,7 +62,13 @@ def command(
 
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
-        record = memorisation(diagnosis, extractor=extractor, inception_weights=inception_weights)
+        record = memorisation(
+            diagnosis,
+            extractor=extractor,
+            inception_weights=inception_weights,
+            project=project,
+            features=features,
+        )
     click.echo(summarise_memorisation(record))
     files = DiagnosticsFolder(diagnosis.folder)
     say_written(files.path, [files.memorisation.name, files.closest_pairs.name])

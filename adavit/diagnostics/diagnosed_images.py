@@ -15,6 +15,7 @@ from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_refe
 from adavit.evaluation.sources import GeneratorSource, open_source
 from adavit.generation.sampling import generated_batches
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.reading import number
 from adavit.runs.records import read_records
 from adavit.runtime.console import Console, SilentConsole
@@ -37,6 +38,7 @@ class DiagnosedImages:
         config: Settings of the run; None where the source is images.
         highest_p: The largest p that the generator was trained with; None where no log of a run tells it.
         protocol: What decides the figures, for the record.
+        stored: The generator; None where the source is images.
     """
 
     fakes: Tensor
@@ -48,6 +50,7 @@ class DiagnosedImages:
     config: ResolvedConfig | None
     highest_p: float | None
     protocol: dict[str, Any]
+    stored: StoredGenerator | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ def _of_generator(
             "truncation": 1.0,
             "labels": "training images" if generator.num_classes else None,
         },
+        stored=stored,
     )
 
 

@@ -16,7 +16,7 @@ from adavit.features.network import FrozenNetwork
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
 
-PIXEL_SIDES = 4
+SMALLEST_SIDE = 4
 """Side in pixels of the smallest images that pixels are compared in."""
 
 _EPSILON = 1e-10
@@ -118,23 +118,29 @@ class DiscriminatorMaps:
 class PixelMaps:
     """Colours times alpha, and alpha, of the images and of their means over 2x2, 4x4, ... pixels.
 
-    The distance is the mean square of the differences, mean over the sizes down to `PIXEL_SIDES`.
+    The distance is the mean square of the differences, mean over the sizes down to `SMALLEST_SIDE`.
+
+    Args:
+        weight: Factor on it.
     """
 
     name = "pixels"
 
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = weight
+
     def of(self, images: Tensor) -> list[Tensor]:
         """See `Maps`."""
         colours = on_ground(images, None)
-        level = torch.cat([colours, images[:, 3:]], dim=1) / images.shape[1] ** 0.5
+        level = torch.cat([colours, images[:, 3:]], dim=1) * (self.weight / images.shape[1]) ** 0.5
         levels = [level]
-        while levels[-1].shape[-1] > PIXEL_SIDES:
+        while levels[-1].shape[-1] > SMALLEST_SIDE:
             levels.append(F.avg_pool2d(levels[-1], 2))
         return [level / len(levels) ** 0.5 for level in levels]
 
     def described(self) -> dict[str, Any]:
         """See `Maps`."""
-        return {"network": None, "maps": [self.name]}
+        return {"network": None, "maps": [self.name], "weight": self.weight}
 
 
 class Distance:

@@ -139,7 +139,8 @@ def project(
 
 def _told(done: Sequence[Projection], distance: Distance) -> str:
     """How near the images were come to, in a sentence."""
-    start, end = (sum(values) / len(done) for values in zip(*((p.start, p.end) for p in done)))
+    start = sum(each.start for each in done) / len(done)
+    end = sum(each.end for each in done) / len(done)
     tuned = [each.tuned for each in done if each.tuned is not None]
     then = f", {sum(tuned) / len(tuned):.3f} once tuned" if tuned else ""
     mean = f" (mean of {len(done)})" if len(done) > 1 else ""

@@ -155,7 +155,11 @@ def search_in_parts(
     size = max(1, PIXELS // generator.resolution**2)
     parts = [slice(at, min(at + size, len(targets))) for at in range(0, len(targets), size)]
     for number, part in enumerate(parts):
-        film = WayFilm(targets[part])
+        film, before = WayFilm(targets[part]), number * steps
+
+        def tell(done: int, before: int = before) -> None:
+            console.activity("projecting: step", before + done, len(parts) * steps)
+
         found = search_styles(
             generator,
             images_to_float(targets[part].to(cloud.mean.device)),
@@ -165,9 +169,7 @@ def search_in_parts(
             space=space,
             seed=seed,
             watch=film.watch,
-            progress=lambda done, before=number * steps: console.activity(
-                "projecting: step", before + done, len(parts) * steps
-            ),
+            progress=tell,
         )
         yield part, found, film
 

@@ -53,8 +53,8 @@ def read_targets(source: str, stored: StoredGenerator, console: Console) -> Targ
     reading = _reading(stored)
     path = Path(source)
     if path.is_file() and path.suffix.lower() != ".zip":
-        pixels, names = _read_file(path, stored.generator, reading), (path.name,)
-        return Targets(pixels[None], names, _stems(names))
+        pixels = _read_file(path, stored.generator, reading)
+        return Targets(pixels[None], (path.name,), _stems([path.name]))
     images = images_like(
         stored.generator,
         source,
@@ -65,8 +65,8 @@ def read_targets(source: str, stored: StoredGenerator, console: Console) -> Targ
     )
     if images.skipped:
         files = counted(len(images.skipped), "file is", "files are")
-        names = listed(f"{each.name} ({each.reason})" for each in images.skipped)
-        console.note(f"Warning: {files} left out of --target: {names}.")
+        which = listed(f"{each.name} ({each.reason})" for each in images.skipped)
+        console.note(f"Warning: {files} left out of --target: {which}.")
     names = images.names or tuple(f"{index:05d}" for index in range(len(images)))
     return Targets(torch.from_numpy(images.images.copy()), names, _stems(names))
 

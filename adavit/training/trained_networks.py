@@ -114,7 +114,7 @@ def read_discriminator(source: str) -> nn.Module:
                 f"the discriminator of {source!r} is heads on a frozen network, expected one that sees images by"
                 " itself. Name a network."
             )
-        _, discriminator = build_networks(config, **_shape(loaded.state))
+        _, discriminator = build_networks(config, **_shape(loaded.state), critic=None)
         restore({"discriminator": discriminator}, loaded.state)
     return discriminator.eval().requires_grad_(False)
 

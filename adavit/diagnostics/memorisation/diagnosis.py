@@ -20,6 +20,7 @@ from adavit.diagnostics.diagnosed_images import (
 )
 from adavit.diagnostics.memorisation.duplicates import Duplicates, find_duplicates
 from adavit.diagnostics.memorisation.pairs_picture import Pair, draw_pairs
+from adavit.diagnostics.memorisation.reach import Reach
 from adavit.diagnostics.memorisation.training_distances import (
     DIGITS,
     PERCENTILE,
@@ -58,6 +59,8 @@ def memorisation(
     *,
     extractor: ExtractorName | None = None,
     inception_weights: Path | None = None,
+    project: int | None = None,
+    features: str | None = None,
 ) -> dict[str, Any]:
     """Compares generated images with their nearest training images.
 
@@ -65,20 +68,34 @@ def memorisation(
     is held against two others: that of each training image to the nearest other one (leave one out), and that
     of real images never trained on. Close means nearer than the 1st percentile of the former.
 
+    With `project`, as many training and held-out images are searched for in the generator besides
+    (`adavit.diagnostics.memorisation.reach`).
+
     Writes `memorisation.json` and `closest_pairs.png`.
 
     Args:
         diagnosis: Generated and real images, opened.
         extractor: As `adavit.metrics.choose_extractor`; None takes the one of the run's metrics.
         inception_weights: Inception's weights as a file.
+        project: Training images to search for, and held-out ones, at most; None searches none.
+        features: Network by which those are compared with what is drawn; None takes the run's.
 
     Returns:
         What is written to `memorisation.json`.
 
     Raises:
-        UserError: If the extractor has no weights, or fewer than two different images were trained on.
+        UserError: If the extractor has no weights, fewer than two different images were trained on, or nothing can
+            be searched for.
     """
     diagnosed, console = diagnosis.images, diagnosis.console
+    if features is not None and project is None:
+        raise UserError(
+            f"--features is {features!r}, by which --project compares images, but that is not given. Add --project,"
+            " or leave --features out."
+        )
+    reach = None
+    if project is not None:
+        reach = Reach(diagnosed, project, features, device=diagnosis.device, console=console)
     make_folder(diagnosis.folder)
     network = _extractor(diagnosed, extractor, inception_weights, diagnosis.device, console)
     duplicates = find_duplicates(
@@ -114,6 +131,8 @@ def memorisation(
         record["spaces"][space.name] = {**figures, "closest_pairs": listed}
         limit = f"close: below {figures['threshold']:.4g}"
         drawn[f"{space.name}: {space.unit}; {limit}"] = pairs
+    if reach is not None:
+        record["projection"] = reach.compare()
     files = DiagnosticsFolder(diagnosis.folder)
     write_bytes(files.closest_pairs, draw_pairs(drawn, _title(diagnosed)))
     write_json(files.memorisation, record)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from adavit.diagnostics.memorisation.reach import summarise_reach
+
 
 def summarise_memorisation(record: dict[str, Any]) -> str:
     """A record of `memorisation` as text."""
@@ -27,6 +29,8 @@ def summarise_memorisation(record: dict[str, Any]) -> str:
             f"  training images   median to the nearest other {space['leave_one_out_median']:.4g}"
         )
         lines.append(f"  {_verdict(space)}")
+    if "projection" in record:
+        lines += ["", *summarise_reach(record["projection"])]
     duplicates = record["duplicates"]
     lines += ["", f"In the data ({duplicates['images']:,} images): {_copies(duplicates)}."]
     return "\n".join([*lines, "", record["caution"]])

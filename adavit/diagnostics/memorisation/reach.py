@@ -1,0 +1,174 @@
+"""How well training images can be reached by the generator, and how well images that it has never seen.
+
+A generator that holds its training images draws them at some styles; others it can only come near to (Webster et al.
+2019, "Detecting overfitting of deep generative networks via latent recovery", arXiv:1901.03396).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from adavit.diagnostics.diagnosed_images import DiagnosedImages, draw_indices
+from adavit.diagnostics.memorisation.training_distances import DIGITS
+from adavit.errors import UserError
+from adavit.projection.choice import choose_distance
+from adavit.projection.search import Space, search_in_parts
+from adavit.projection.styles import style_cloud
+from adavit.runs.generator_file import StoredGenerator
+from adavit.runtime.console import Console
+from adavit.runtime.randomness import seed_for
+
+STEPS = 300
+"""Of the search: after so many most of the way is done, and both sides have the same."""
+
+SPACE: Space = "w"
+"""Of the search; one style for each layer comes near to any image."""
+
+REPLICATES, LEVEL = 10_000, 0.95
+"""Of the bootstrap."""
+
+
+class Reach:
+    """Searches training and held-out images in a generator, and compares how near it comes.
+
+    Args:
+        diagnosed: Images of a generator's run.
+        count: Images of each kind, at most.
+        features: Network by which images are compared; see `adavit.projection.choice.choose_distance`.
+        device: Where it runs.
+        console: Told how it goes.
+
+    Raises:
+        UserError: If the source has no generator, there is no held-out image, or the network cannot be had.
+    """
+
+    def __init__(
+        self,
+        diagnosed: DiagnosedImages,
+        count: int,
+        features: str | None,
+        *,
+        device: torch.device,
+        console: Console,
+    ) -> None:
+        self._stored = _generator_of(diagnosed, count)
+        seed = diagnosed.protocol["seed"]
+        self._train = draw_indices(diagnosed.train, count, seed, "projected training images")
+        self._unseen = draw_indices(diagnosed.unseen, count, seed, "projected held-out images")
+        self._seed, self._device, self._console = seed, device, console
+        self._distance = choose_distance(self._stored, features, device=device, console=console)
+        self._real = diagnosed.real
+
+    def compare(self) -> dict[str, Any]:
+        """What is recorded: mean distances, their difference with its interval, and how they were found."""
+        # Both kinds together: what differs between parts would be taken for a difference of the kinds.
+        both = np.concatenate([self._train, self._unseen])
+        order = np.random.default_rng(seed_for(self._seed, "order of projections", 0)).permutation(
+            len(both)
+        )
+        found = np.empty(len(both))
+        found[order] = self._distances(torch.from_numpy(self._real.images[both[order]].copy()))
+        train, unseen = found[: len(self._train)], found[len(self._train) :]
+        low, high = difference_interval(unseen, train, self._seed)
+        return {
+            "distance": self._distance.described(),
+            "compared_by": [kind.name for kind in self._distance.kinds],
+            "space": SPACE,
+            "steps": STEPS,
+            "training": _side(train),
+            "heldout": _side(unseen),
+            "difference": round(float(unseen.mean() - train.mean()), DIGITS),
+            "interval": [round(low, DIGITS), round(high, DIGITS)],
+            "interval_kind": f"{LEVEL:.0%} percentile bootstrap, {REPLICATES} replicates",
+        }
+
+    def _distances(self, images: Tensor) -> np.ndarray:
+        generator = self._stored.generator.to(self._device)
+        cloud = style_cloud(
+            generator, class_index=None, label_counts=self._stored.label_counts, seed=self._seed
+        )
+        parts = search_in_parts(
+            generator,
+            images,
+            self._distance,
+            cloud,
+            steps=STEPS,
+            space=SPACE,
+            seed=self._seed,
+            console=self._console,
+        )
+        return torch.cat([found.end.cpu() for _, found, _ in parts]).double().numpy()
+
+
+def difference_interval(
+    first: np.ndarray, second: np.ndarray, seed: int, *, replicates: int = REPLICATES
+) -> tuple[float, float]:
+    """Bootstrap interval (Efron 1979) of the difference of the means of two samples that share nothing.
+
+    Args:
+        first: Numbers [N].
+        second: Numbers [M], whose mean is taken away.
+        seed: Of the replicates.
+        replicates: How often both are drawn anew.
+
+    Returns:
+        The percentiles between which `LEVEL` of the replicates lie.
+    """
+    random = np.random.default_rng(seed_for(seed, "bootstrap of reach", 0))
+    means = [
+        sample[random.integers(len(sample), size=(replicates, len(sample)))].mean(axis=1)
+        for sample in (first, second)
+    ]
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(means[0] - means[1], (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def summarise_reach(record: dict[str, Any]) -> list[str]:
+    """A record of `Reach.compare` as lines for a person."""
+    low, high = record["interval"]
+    if low > 0:
+        verdict = (
+            "Training images are reached better than others: the generator holds something of them."
+        )
+    elif high < 0:
+        verdict = "Training images are not reached better than others, but worse."
+    else:
+        verdict = "Whether training images are reached better than others cannot be told."
+    return [
+        f"projection ({' and '.join(record['compared_by'])}; {record['steps']} steps in {record['space']})",
+        *(
+            f"  {name:<16}  mean distance {side['mean']:.4g} ({side['images']:,} images)"
+            for name, side in (
+                ("training images", record["training"]),
+                ("held-out images", record["heldout"]),
+            )
+        ),
+        f"  difference        {record['difference']:+.4g} ({low:+.4g} to {high:+.4g})",
+        f"  {verdict}",
+    ]
+
+
+def _side(distances: np.ndarray) -> dict[str, Any]:
+    return {
+        "images": len(distances),
+        "mean": round(float(distances.mean()), DIGITS),
+        "distances": [round(float(value), DIGITS) for value in distances],
+    }
+
+
+def _generator_of(diagnosed: DiagnosedImages, count: int) -> StoredGenerator:
+    if diagnosed.stored is None:
+        raise UserError(
+            f"--project is {count}, but SOURCE is read as images, expected a run or a generator file, in which"
+            " images can be searched. Leave --project out, or name the run."
+        )
+    for what, indices in (("training", diagnosed.train), ("held-out", diagnosed.unseen)):
+        if len(indices) < 2:
+            raise UserError(
+                f"--project is {count}, but there are {len(indices)} {what} images, expected at least 2 of"
+                " training and of held-out ones. Leave --project out, or train with --val-fraction or --subset."
+            )
+    return diagnosed.stored

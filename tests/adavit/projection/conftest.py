@@ -1,0 +1,70 @@
+"""A generator in which images are looked for, and what they are compared by."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.models import Generator
+from adavit.projection.distance import Distance, PixelMaps
+from adavit.projection.styles import StyleCloud, style_cloud
+from adavit.runs.generator_file import save_generator
+from tests.networks import GENERATOR, make_generator
+
+ARGUMENTS: dict[str, Any] = {
+    **GENERATOR,
+    "resolution": 8,
+    "latent_dim": 6,
+    "style_dim": 6,
+    "channel_base": 64,
+    "channel_max": 8,
+    "mapping_lr_multiplier": 1.0,
+}
+
+
+def small_generator(**changes: Any) -> Generator:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make_generator(**{**ARGUMENTS, **changes}).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def generator() -> Generator:
+    return small_generator()
+
+
+@pytest.fixture
+def cloud(generator: Generator) -> StyleCloud:
+    return style_cloud(generator, class_index=None, label_counts=None, seed=0)
+
+
+@pytest.fixture
+def pixels() -> Distance:
+    return Distance([PixelMaps()])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a small generator by itself, without a run."""
+
+    def write(**changes: Any) -> Path:
+        network = small_generator(**changes)
+        classes = tuple(f"c{index}" for index in range(network.num_classes))
+        path = tmp_path / "stored" / "generator.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        save_generator(
+            path,
+            network,
+            arguments={**ARGUMENTS, **changes},
+            config={},
+            data_fingerprint="",
+            images=1000,
+            metric={"fid": 1.0},
+            classes=classes,
+            label_counts=[1] * len(classes) or None,
+        )
+        return path
+
+    return write

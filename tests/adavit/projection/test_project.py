@@ -1,0 +1,82 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import adavit
+from adavit.data import images_to_uint8
+from adavit.errors import UserError
+from adavit.generation.sampling import image_from_tensor
+from adavit.runs.generator_file import load_generator
+
+Store = Callable[..., Path]
+
+
+def draw(stored: Path, folder: Path, count: int = 2) -> Path:
+    """Images of the generator itself, as targets."""
+    folder.mkdir()
+    generator = load_generator(stored)
+    latents = torch.randn(count, 6, generator=torch.Generator().manual_seed(1))
+    labels = [0] * count if generator.num_classes else None
+    for index, image in enumerate(images_to_uint8(generator(latents, labels))):
+        image_from_tensor(image).save(folder / f"{index}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"image_channels": 1}, {"image_channels": 4, "num_classes": 2, "noise": "none"}],
+    ids=["rgb", "grey", "rgba with classes"],
+)
+def test_a_folder_of_images_is_projected_recorded_and_the_same_again(
+    store: Store, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    stored = store(**changes)
+    targets = draw(stored, tmp_path / "targets")
+
+    def run(out: str) -> list[adavit.projection.results.Projection]:
+        return adavit.project(
+            str(stored),
+            str(targets),
+            out=tmp_path / out,
+            steps=15,
+            class_name="c0" if changes.get("num_classes") else None,
+        )
+
+    found = run("out")
+    record = json.loads((tmp_path / "out" / "projections.json").read_text())
+    assert [each["target"] for each in record["projections"]] == ["0.png", "1.png"]
+    assert (record["steps"], record["space"], record["device"]) == (15, "w", "cpu")
+    assert record["distance"] == [{"network": None, "maps": ["pixels"], "weight": 3.0}]
+    for each, projection in zip(record["projections"], found, strict=True):
+        assert each["distance_end"] < 0.6 * each["distance_start"]
+        assert Image.open(tmp_path / "out" / each["folder"] / "way.gif").n_frames == 16
+        saved = load_file(tmp_path / "out" / each["folder"] / "w.safetensors")["w"]
+        assert torch.equal(saved, projection.w)
+    assert (tmp_path / "out" / "projections.png").is_file()
+    for first, second in zip(found, run("again"), strict=True):
+        assert torch.equal(first.w, second.w)
+
+
+def test_mistakes_are_told_before_anything_is_written(store: Store, tmp_path: Path) -> None:
+    stored = str(store())
+    targets = draw(store(), tmp_path / "targets", count=1)
+
+    def refused(message: str, **given: object) -> None:
+        arguments: dict[str, object] = {"target": str(targets), "out": tmp_path / "out", **given}
+        with pytest.raises(UserError, match=message):
+            adavit.project(stored, **arguments)
+        assert not (tmp_path / "out").exists()
+
+    refused("--target 'gone.png'", target="gone.png")
+    refused("--features is 'vgg'", features="vgg")
+    refused("--class is 'cat', but .* was trained without classes", class_name="cat")
+    refused("--steps is 0", steps=0)
+    refused("--out .* lies in --target", out=targets / "below")
+    refused("not a run directory.* Give --out", out=None)
+    (tmp_path / "file").write_text("")
+    refused("--out .* cannot be made", out=tmp_path / "file" / "below")

@@ -1,0 +1,51 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from adavit.data import images_to_uint8
+from adavit.projection.distance import Distance
+from adavit.projection.pictures import WayFilm
+from adavit.projection.results import ProjectionWriter
+from adavit.projection.search import FoundStyles
+from adavit.projection.targets import Targets
+from adavit.runs.generator_file import load_generator, read_generator
+from adavit.runtime.console import SilentConsole
+
+
+def test_the_files_of_an_image_give_it_again(
+    store: Callable[..., Path], pixels: Distance, tmp_path: Path
+) -> None:
+    stored = read_generator(store())
+    layers = stored.generator.synthesis.style_count
+    w = torch.randn(2, layers, 6, generator=torch.Generator().manual_seed(1))
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    targets = Targets(images, ("a.jpg", "b.jpg"), ("a", "b"))
+    film = WayFilm(images)
+    for step in (0, 1):
+        film.watch(step, torch.zeros(2, 3, 8, 8), torch.ones(2))
+    writer = ProjectionWriter(
+        tmp_path, stored, targets, pixels, tuning_steps=2, console=SilentConsole()
+    )
+    writer.write(slice(0, 2), FoundStyles(w, torch.ones(2), torch.tensor([0.5, 0.25])), film)
+    folder = tmp_path / "b"
+    names = ["compared.png", "generator-tuned.safetensors", "image.png", "w.safetensors", "way.gif"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    again = load_file(folder / "w.safetensors")["w"]
+    assert torch.equal(again, w[1])
+
+    tuned = load_generator(folder / "generator-tuned.safetensors")
+    drawn = images_to_uint8(tuned.synthesis(again[None]))[0]
+    assert np.array_equal(np.asarray(Image.open(folder / "image.png")), drawn.permute(1, 2, 0))
+    assert read_generator(folder / "generator-tuned.safetensors").metric == {}
+
+    found = writer.done[1]
+    assert (found.target, found.end) == ("b.jpg", 0.25)
+    assert torch.equal(found.image, drawn)
+    rms = (drawn.double() - images[1].double()).square().mean().sqrt()
+    assert found.described()["pixel_rms"] == pytest.approx(float(rms), rel=1e-6)
+    assert found.described()["distance_tuned"] == round(found.tuned or 0, 6) > 0
