@@ -12,7 +12,7 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.projection.choice import check_features, choose_distance
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import sheet
-from adavit.projection.results import DIGITS, Projection, ProjectionWriter
+from adavit.projection.results import DIGITS, ProjectedImage, ProjectionWriter
 from adavit.projection.search import Space, search_in_parts
 from adavit.projection.styles import DRAWN, style_cloud
 from adavit.projection.targets import read_targets
@@ -44,7 +44,7 @@ def project(
     seed: int = 0,
     device: str = "auto",
     console: Console | None = None,
-) -> list[Projection]:
+) -> list[ProjectedImage]:
     """Finds the styles with which a generator comes nearest to images, and writes what it draws of them.
 
     For each image a folder with w.safetensors (styles `w` of each layer), image.png, compared.png and way.gif, and
@@ -137,7 +137,7 @@ def project(
     return writer.done
 
 
-def _told(done: Sequence[Projection], distance: Distance) -> str:
+def _told(done: Sequence[ProjectedImage], distance: Distance) -> str:
     """How near the images were come to, in a sentence."""
     start = sum(each.start for each in done) / len(done)
     end = sum(each.end for each in done) / len(done)

@@ -27,7 +27,7 @@ TUNED = "generator-tuned.safetensors"
 
 
 @dataclass(frozen=True)
-class Projection:
+class ProjectedImage:
     """What was found for one image.
 
     Attributes:
@@ -87,7 +87,7 @@ class ProjectionWriter:
         tuning_steps: int,
         console: Console,
     ) -> None:
-        self.done: list[Projection] = []
+        self.done: list[ProjectedImage] = []
         self._folder, self._stored, self._targets = folder, stored, targets
         self._distance, self._tuning_steps, self._console = distance, tuning_steps, console
 
@@ -111,7 +111,7 @@ class ProjectionWriter:
             write_bytes(folder / COMPARED, result_png(compared))
             write_bytes(folder / FILM, film.gif(index))
             self.done.append(
-                Projection(
+                ProjectedImage(
                     target=self._targets.names[number],
                     w=w[0].cpu(),
                     image=image,

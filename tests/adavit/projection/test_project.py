@@ -38,7 +38,7 @@ def test_a_folder_of_images_is_projected_recorded_and_the_same_again(
     stored = store(**changes)
     targets = draw(stored, tmp_path / "targets")
 
-    def run(out: str) -> list[adavit.projection.results.Projection]:
+    def run(out: str) -> list[adavit.projection.results.ProjectedImage]:
         return adavit.project(
             str(stored),
             str(targets),

@@ -3,7 +3,18 @@ import io
 from matplotlib.figure import Figure
 from PIL import Image
 
-from adavit.runtime.pictures import figure_png, is_result, opaque, result_gif, result_png
+from adavit.runtime.pictures import (
+    CAPTION_HEIGHT,
+    FRAME_MS,
+    LAST_FRAME_MS,
+    figure_png,
+    film_frame,
+    is_result,
+    opaque,
+    result_film,
+    result_gif,
+    result_png,
+)
 
 
 def opened(content: bytes) -> Image.Image:
@@ -52,3 +63,20 @@ def test_other_images_do_not() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "PNG")
     assert not is_result(opened(buffer.getvalue()))
+
+
+def test_a_frame_has_a_caption_below_and_is_made_no_larger_than_can_be_mailed() -> None:
+    frame = film_frame(Image.new("RGB", (1200, 300), "red"), "step 3").convert("RGB")
+    assert frame.size == (600, 150 + CAPTION_HEIGHT)
+    assert frame.getpixel((300, 75)) == (255, 0, 0)
+    assert max(frame.crop((0, 150, 600, 150 + CAPTION_HEIGHT)).getdata()) > (100, 100, 100)
+
+
+def test_a_film_rests_at_its_end() -> None:
+    frames = [film_frame(Image.new("RGB", (8, 8), colour), "") for colour in ("red", "blue", "red")]
+    film = Image.open(io.BytesIO(result_film(frames)))
+    times = []
+    for number in range(film.n_frames):
+        film.seek(number)
+        times.append(film.info["duration"])
+    assert times == [FRAME_MS, FRAME_MS, LAST_FRAME_MS]

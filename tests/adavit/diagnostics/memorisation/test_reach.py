@@ -1,0 +1,84 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adavit.diagnostics.diagnosed_images import open_diagnosis
+from adavit.diagnostics.memorisation import reach
+from adavit.diagnostics.memorisation.diagnosis import memorisation
+from adavit.diagnostics.memorisation.reach import difference_interval, summarise_reach
+from adavit.diagnostics.memorisation.summary import summarise_memorisation
+from adavit.errors import UserError
+from tests.adavit.diagnostics.conftest import random_images, write_images
+
+
+def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    trials = 200
+    covered = 0
+    for trial in range(trials):
+        first, second = rng.normal(1.0, 1.0, 40), rng.normal(0.4, 2.0, 60)
+        low, high = difference_interval(first, second, trial, replicates=400)
+        covered += low < 0.6 < high
+    assert 0.9 < covered / trials < 0.99
+    width = 2 * 1.96 * (1 / 40 + 4 / 60) ** 0.5
+    assert high - low == pytest.approx(width, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        ([0.1, 0.3], "are reached better than others: the generator holds"),
+        ([-0.3, -0.1], "not reached better than others, but worse"),
+        ([-0.1, 0.3], "cannot be told"),
+    ],
+)
+def test_the_verdict_is_that_of_the_interval(interval: list[float], words: str) -> None:
+    record = {
+        "compared_by": ["the run's discriminator", "pixels"],
+        "space": "w",
+        "steps": 300,
+        "training": {"mean": 1.25, "images": 10},
+        "heldout": {"mean": 1.35, "images": 9},
+        "difference": 0.1,
+        "interval": interval,
+    }
+    text = "\n".join(summarise_reach(record))
+    assert words in text
+    assert "the run's discriminator and pixels; 300 steps in w" in text
+    assert "training images   mean distance 1.25 (10 images)" in text
+    assert f"+0.1 ({interval[0]:+.4g} to {interval[1]:+.4g})" in text
+
+
+def test_images_of_a_run_are_searched_for_and_others_refused(
+    run_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "STEPS", 4)
+    data = write_images(tmp_path / "data", random_images(40))
+    run = run_of(data, tmp_path / "run", {"metrics": {"names": []}})
+
+    def diagnose(source: Path, **given: Any) -> dict[str, Any]:
+        opened = open_diagnosis(str(source), data=str(data), out=tmp_path / "out", fakes=8)
+        return memorisation(opened, extractor="random", **given)
+
+    record = diagnose(run, project=6)
+    found = record["projection"]
+    assert found["compared_by"] == ["the run's discriminator", "pixels"]
+    train, heldout = found["training"]["distances"], found["heldout"]["distances"]
+    assert (len(train), len(heldout)) == (6, 6)
+    assert found["difference"] == pytest.approx(np.mean(heldout) - np.mean(train), abs=1e-5)
+    assert found["interval"][0] < found["difference"] < found["interval"][1]
+    assert diagnose(run, project=6) == record
+    assert "projection (the run's discriminator and pixels; 4 steps" in summarise_memorisation(
+        record
+    )
+
+    with pytest.raises(UserError, match=r"--features is .* Add --project"):
+        diagnose(run, features="torchvision:resnet18")
+    with pytest.raises(UserError, match="--project is 6, but SOURCE is read as images"):
+        diagnose(data, project=6)
+    whole = run_of(data, tmp_path / "whole", {"data": {"val_fraction": 0.0}})
+    with pytest.raises(UserError, match=r"--project is 6, but there are 0 held-out images"):
+        diagnose(whole, project=6)
