@@ -229,8 +229,8 @@ diagnostics_out = click.option(
 projection_features = click.option(
     "--features",
     metavar="LIBRARY:NAME[:FILE]",
-    help="Network that images are compared in, as for adavit train; pixels count beside it.  [default: the run's"
-    " --features, else its discriminator]",
+    help="Network that images are compared in, as for adavit train, or lpips-vgg16; pixels count beside it."
+    "  [default: LPIPS if its weights are there, else the run's --features, else its discriminator]",
 )
 projections_out = click.option(
     "--out",

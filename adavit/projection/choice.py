@@ -1,4 +1,4 @@
-"""By what images are compared: the network that was asked for, the run's own, its discriminator, or pixels alone."""
+"""By what images are compared: the network that was asked for, else the best that is to be had without a download."""
 
 import torch
 
@@ -8,8 +8,18 @@ from adavit.evaluation.sources import config_of
 from adavit.features.architectures import LOGIT_KERNEL
 from adavit.features.choice import PretrainedNetwork, absolute, find_network
 from adavit.features.names import NamedBy, check_network_name
+from adavit.metrics import choose_extractor
+from adavit.metrics.extractors.extractor import FloatExtractor
+from adavit.metrics.extractors.weight_files import WeightsAbsentError
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
-from adavit.projection.distance import DiscriminatorMaps, Distance, Maps, NetworkMaps, PixelMaps
+from adavit.projection.distance import (
+    DiscriminatorMaps,
+    Distance,
+    LpipsMaps,
+    Maps,
+    NetworkMaps,
+    PixelMaps,
+)
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runtime.console import Console
@@ -32,6 +42,8 @@ def check_features(requested: str) -> None:
     Raises:
         UserError: If it does not.
     """
+    if requested == LpipsMaps.NAME:
+        return
     try:
         check_network_name("--features", requested, otherwise=NAMED_BY.otherwise)
     except ValueError as error:
@@ -45,8 +57,9 @@ def choose_distance(
 
     Args:
         stored: The generator; its discriminator is looked for beside it.
-        features: LIBRARY:NAME or LIBRARY:NAME:FILE, as `adavit train` takes it; None takes the network that the
-            run was trained with, else its discriminator, else pixels alone.
+        features: LIBRARY:NAME or LIBRARY:NAME:FILE, as `adavit train` takes it, or lpips-vgg16. None takes LPIPS where
+            its weights lie on the disk, else the network that the run was trained with, else its discriminator, else
+            pixels alone.
         device: Where it is computed.
         console: Told what it became where none was asked for.
 
@@ -56,11 +69,11 @@ def choose_distance(
     if features is not None:
         check_features(features)
     pixels = PixelMaps(PIXEL_WEIGHT)
-    own = _own_network(stored, features, device)
-    if own is not None:
-        return Distance([own, pixels])
-    if features is not None:
-        return Distance([_named_network(features, stored, device), pixels])
+    found = _lpips(features, device) or _own_network(stored, features, device)
+    if found is None and features is not None:
+        found = _named_network(features, stored, device)
+    if found is not None:
+        return Distance([found, pixels])
     try:
         beside = _discriminator(stored, device)
     except UserError as error:
@@ -70,6 +83,22 @@ def choose_distance(
         )
         return Distance([pixels])
     return Distance([beside, pixels])
+
+
+def _lpips(features: str | None, device: torch.device) -> Maps | None:
+    """LPIPS, if it was asked for, or nothing was and its weights are there."""
+    if features not in (None, LpipsMaps.NAME):
+        return None
+    try:
+        extractor, _ = choose_extractor(
+            LpipsMaps.NAME, device=device, allow_download=features is not None
+        )
+    except WeightsAbsentError:
+        if features is not None:
+            raise
+        return None
+    assert isinstance(extractor, FloatExtractor)
+    return LpipsMaps(extractor)
 
 
 def _own_network(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from adavit.features.ground import on_ground
 from adavit.features.network import FrozenNetwork
-from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
 
 SMALLEST_SIDE = 4
@@ -62,6 +62,29 @@ class NetworkMaps:
         """See `Maps`."""
         taps = [tap.module for tap in self.network.taps]
         return {"network": self.identity, "side": self.network.side, "maps": taps}
+
+
+class LpipsMaps:
+    """Features whose squared distance is LPIPS, its learned weights among them; transparent images are seen on grey.
+
+    Args:
+        extractor: The one called `NAME`.
+    """
+
+    NAME = "lpips-vgg16"
+    name = NAME
+
+    def __init__(self, extractor: FloatExtractor) -> None:
+        self._extractor = extractor
+        self._digest = extractor.weights_digest
+
+    def of(self, images: Tensor) -> list[Tensor]:
+        """See `Maps`."""
+        return [self._extractor.with_gradients(on_ground(images, None))[:, :, None, None]]
+
+    def described(self) -> dict[str, Any]:
+        """See `Maps`."""
+        return {"network": f"{self.NAME} {self._digest}", "maps": ["LPIPS"]}
 
 
 class DiscriminatorMaps:

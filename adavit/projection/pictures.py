@@ -11,7 +11,7 @@ from adavit.generation.sampling import drawn_bytes
 from adavit.runtime.pictures import film_frame, opaque, result_film
 
 SIDE, FILM_SIDE = 256, 128
-"""Pixels up to which an image of a picture is enlarged, and one of a film."""
+"""Pixels up to which an image of a picture is enlarged, and one of a film or a sheet."""
 
 PAIRS_IN_A_ROW = 4
 """Of a sheet."""
@@ -65,4 +65,5 @@ def side_by_side(
 def sheet(targets: Tensor, images: Tensor) -> Image.Image:
     """Pairs of a target and its image, uint8 [N, C, R, R] each, of the first `MOST_PAIRS`."""
     pairs = torch.stack([targets[:MOST_PAIRS], images[:MOST_PAIRS]], dim=1).flatten(0, 1)
-    return image_grid(pairs, columns=2 * PAIRS_IN_A_ROW)
+    scale = max(1, FILM_SIDE // pairs.shape[-1])
+    return image_grid(pairs, columns=2 * PAIRS_IN_A_ROW, scale=scale)

@@ -178,12 +178,16 @@ class FloatExtractor(ABC):
         Returns:
             Features [B, F], float32, on `device`.
         """
-        black, white = self.pixel_range
         with exact_arithmetic():
-            pixels = images.to(self.device).expand(-1, 3, -1, -1)
-            if self.pixel_range != (-1, 1):
-                pixels = (pixels + 1) * ((white - black) / 2) + black
-            return self._extract(pixels)
+            return self.with_gradients(images)
+
+    def with_gradients(self, images: Tensor) -> Tensor:
+        """The same features, through which gradients flow, in whatever arithmetic is set."""
+        black, white = self.pixel_range
+        pixels = images.to(self.device).expand(-1, 3, -1, -1)
+        if self.pixel_range != (-1, 1):
+            pixels = (pixels + 1) * ((white - black) / 2) + black
+        return self._extract(pixels)
 
     @abstractmethod
     def _extract(self, images: Tensor) -> Tensor:

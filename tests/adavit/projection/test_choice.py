@@ -7,6 +7,8 @@ import torch
 
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
+from adavit.metrics.extractors.random_features import RandomFeatures
+from adavit.projection import choice
 from adavit.projection.choice import check_features, choose_distance
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import LineConsole, SilentConsole
@@ -20,6 +22,22 @@ CPU = torch.device("cpu")
 def test_what_names_no_network_is_refused(requested: str) -> None:
     with pytest.raises(UserError, match=r"--features is .*leave --features out"):
         check_features(requested)
+
+
+def test_lpips_is_taken_where_its_weights_lie_and_fetched_where_it_is_named(
+    store: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, asked = read_generator(store()), []
+
+    def choose(name: str, *, device: torch.device, allow_download: bool) -> tuple[object, None]:
+        asked.append((name, allow_download))
+        return RandomFeatures(device), None
+
+    monkeypatch.setattr(choice, "choose_extractor", choose)
+    for features in (None, "lpips-vgg16"):
+        distance = choose_distance(stored, features, device=CPU, console=SilentConsole())
+        assert [kind.name for kind in distance.kinds] == ["lpips-vgg16", "pixels"]
+    assert asked == [("lpips-vgg16", False), ("lpips-vgg16", True)]
 
 
 def test_a_generator_without_a_run_is_compared_by_pixels_unless_a_network_is_named(

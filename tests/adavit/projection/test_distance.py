@@ -8,8 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adavit.features.choice import find_network
+from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
-from adavit.projection.distance import DiscriminatorMaps, Distance, Maps, NetworkMaps, PixelMaps
+from adavit.projection.distance import (
+    DiscriminatorMaps,
+    Distance,
+    LpipsMaps,
+    Maps,
+    NetworkMaps,
+    PixelMaps,
+)
 from tests.networks import make_resnet, make_vit
 from tests.small_weights import write_mobilenet
 
@@ -41,6 +49,18 @@ def test_colour_under_transparency_makes_no_difference_and_alpha_does() -> None:
     opaque = torch.cat([clear[:, :3], torch.ones(1, 1, 16, 16)], dim=1)
     assert distances(PixelMaps(), clear, recoloured) == 0
     assert distances(PixelMaps(), clear, opaque) > 0.5
+
+
+def test_lpips_is_the_squared_distance_of_its_features_and_gradients_flow() -> None:
+    extractor = RandomFeatures("cpu")  # takes unrounded images too, and VGG16 takes a second
+    maps = LpipsMaps(extractor)
+    first, second = images(2).requires_grad_(), images(2, seed=1)
+    found = distances(maps, first, second)
+    features = [extractor.of_unrounded(each) for each in (first, second)]
+    torch.testing.assert_close(found, (features[0] - features[1]).square().sum(dim=1))
+    (gradient,) = torch.autograd.grad(found.sum(), first)
+    assert gradient.abs().max() > 0
+    assert maps.described()["network"] == f"lpips-vgg16 {extractor.weights_digest}"
 
 
 @pytest.fixture

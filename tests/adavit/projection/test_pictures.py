@@ -40,6 +40,6 @@ def test_a_sheet_pairs_each_target_with_its_image() -> None:
     images[:, 1] = 99
     shown = np.asarray(sheet(targets, images).convert("RGB"))
     assert shown[30, 30, 1] == 0
-    assert shown[30, 100, 1] == 99
+    assert shown[30, 190, 1] == 99
     many = targets[:1].expand(MOST_PAIRS + 9, -1, -1, -1)
     assert sheet(many, many).size == sheet(many[:MOST_PAIRS], many[:MOST_PAIRS]).size
