@@ -98,7 +98,7 @@ def _lpips(features: str | None, device: torch.device) -> Maps | None:
             raise
         return None
     assert isinstance(extractor, FloatExtractor)
-    return LpipsMaps(extractor)
+    return LpipsMaps(extractor, extractor.weights_digest)
 
 
 def _own_network(

@@ -69,14 +69,14 @@ class LpipsMaps:
 
     Args:
         extractor: The one called `NAME`.
+        digest: Of its weights.
     """
 
     NAME = "lpips-vgg16"
     name = NAME
 
-    def __init__(self, extractor: FloatExtractor) -> None:
-        self._extractor = extractor
-        self._digest = extractor.weights_digest
+    def __init__(self, extractor: FloatExtractor, digest: str | None) -> None:
+        self._extractor, self._digest = extractor, digest
 
     def of(self, images: Tensor) -> list[Tensor]:
         """See `Maps`."""
@@ -94,9 +94,10 @@ class DiscriminatorMaps:
         discriminator: In evaluation mode, without gradients, on the device of the images.
     """
 
+    name = "the run's discriminator"
+
     def __init__(self, discriminator: ResNetDiscriminator | ViTDiscriminator) -> None:
         self.discriminator = discriminator
-        self.name = "the run's discriminator"
         self.digest = tensors_digest(discriminator.state_dict())
 
     def of(self, images: Tensor) -> list[Tensor]:

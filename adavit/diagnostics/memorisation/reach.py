@@ -14,6 +14,7 @@ from adavit.diagnostics.diagnosed_images import DiagnosedImages, draw_indices
 from adavit.diagnostics.memorisation.training_distances import DIGITS
 from adavit.errors import UserError
 from adavit.projection.choice import choose_distance
+from adavit.projection.distance import DiscriminatorMaps
 from adavit.projection.search import Space, search_in_parts
 from adavit.projection.styles import style_cloud
 from adavit.runs.generator_file import StoredGenerator
@@ -63,13 +64,8 @@ class Reach:
 
     def compare(self) -> dict[str, Any]:
         """What is recorded: mean distances, their difference with its interval, and how they were found."""
-        # Both kinds together: what differs between parts would be taken for a difference of the kinds.
         both = np.concatenate([self._train, self._unseen])
-        order = np.random.default_rng(seed_for(self._seed, "order of projections", 0)).permutation(
-            len(both)
-        )
-        found = np.empty(len(both))
-        found[order] = self._distances(torch.from_numpy(self._real.images[both[order]].copy()))
+        found = self._distances(torch.from_numpy(self._real.images[both].copy()))
         train, unseen = found[: len(self._train)], found[len(self._train) :]
         low, high = difference_interval(unseen, train, self._seed)
         return {
@@ -137,6 +133,7 @@ def summarise_reach(record: dict[str, Any]) -> list[str]:
         verdict = "Training images are not reached better than others, but worse."
     else:
         verdict = "Whether training images are reached better than others cannot be told."
+    biased = DiscriminatorMaps.name in record["compared_by"]
     return [
         f"projection ({' and '.join(record['compared_by'])}; {record['steps']} steps in {record['space']})",
         *(
@@ -148,6 +145,12 @@ def summarise_reach(record: dict[str, Any]) -> list[str]:
         ),
         f"  difference        {record['difference']:+.4g} ({low:+.4g} to {high:+.4g})",
         f"  {verdict}",
+        *(
+            [
+                "  The discriminator has seen the training images itself: --features compares without it."
+            ]
+            * biased
+        ),
     ]
 
 

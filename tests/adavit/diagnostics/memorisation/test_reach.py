@@ -49,6 +49,8 @@ def test_the_verdict_is_that_of_the_interval(interval: list[float], words: str) 
     assert words in text
     assert "the run's discriminator and pixels; 300 steps in w" in text
     assert "training images   mean distance 1.25 (10 images)" in text
+    assert "The discriminator has seen the training images itself" in text
+    assert "discriminator" not in "\n".join(summarise_reach({**record, "compared_by": ["pixels"]}))
     assert f"+0.1 ({interval[0]:+.4g} to {interval[1]:+.4g})" in text
 
 
