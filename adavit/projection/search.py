@@ -1,7 +1,9 @@
 """The search for styles that draw given images: StyleGAN2's projector (Karras et al. 2020, arXiv:1912.04958, app. D).
 
-It differs in two ways. The noise of each pixel stays the generator's fixed one, so that the styles alone give the image
-again; and what is compared is of the caller's choice.
+It differs in two ways. What is compared is of the caller's choice; and the noise of each pixel stays the generator's
+fixed one, so that the styles alone give the image again. Searching it too, regularised as in the paper, brought ten
+images of CIFAR-10 no nearer after 300 steps: 0.69 instead of 0.69 in a network's features, 0.91 instead of 0.87 in
+another's, and 0.74 and 0.92 where it was then left out.
 """
 
 from collections.abc import Callable, Iterator, Sequence
