@@ -1,16 +1,19 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from adavit.diagnostics.diagnosed_images import open_diagnosis
 from adavit.diagnostics.memorisation import reach
 from adavit.diagnostics.memorisation.diagnosis import memorisation
-from adavit.diagnostics.memorisation.reach import difference_interval, summarise_reach
+from adavit.diagnostics.memorisation.reach import Reach, difference_interval, summarise_reach
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
 from tests.adavit.diagnostics.conftest import random_images, write_images
 
 
@@ -72,7 +75,6 @@ def test_images_of_a_run_are_searched_for_and_others_refused(
     assert (len(train), len(heldout)) == (6, 6)
     assert found["difference"] == pytest.approx(np.mean(heldout) - np.mean(train), abs=1e-5)
     assert found["interval"][0] < found["difference"] < found["interval"][1]
-    assert diagnose(run, project=6) == record
     assert "projection (the run's discriminator and pixels; 4 steps" in summarise_memorisation(
         record
     )
@@ -81,6 +83,12 @@ def test_images_of_a_run_are_searched_for_and_others_refused(
         diagnose(run, features="torchvision:resnet18")
     with pytest.raises(UserError, match="--project is 6, but SOURCE is read as images"):
         diagnose(data, project=6)
-    whole = run_of(data, tmp_path / "whole", {"data": {"val_fraction": 0.0}})
+    images = open_diagnosis(str(run), data=str(data), out=tmp_path / "out", fakes=2).images
     with pytest.raises(UserError, match=r"--project is 6, but there are 0 held-out images"):
-        diagnose(whole, project=6)
+        Reach(
+            replace(images, unseen=np.arange(0)),
+            6,
+            None,
+            device=torch.device("cpu"),
+            console=SilentConsole(),
+        )
