@@ -1,5 +1,6 @@
 """A generator in which images are looked for, and what they are compared by."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,23 +49,24 @@ def pixels() -> Distance:
 @pytest.fixture
 def store(tmp_path: Path) -> Callable[..., Path]:
     """Writes a small generator by itself, without a run."""
+    return functools.partial(store_small, tmp_path / "stored")
 
-    def write(**changes: Any) -> Path:
-        network = small_generator(**changes)
-        classes = tuple(f"c{index}" for index in range(network.num_classes))
-        path = tmp_path / "stored" / "generator.safetensors"
-        path.parent.mkdir(exist_ok=True)
-        save_generator(
-            path,
-            network,
-            arguments={**ARGUMENTS, **changes},
-            config={},
-            data_fingerprint="",
-            images=1000,
-            metric={"fid": 1.0},
-            classes=classes,
-            label_counts=[1] * len(classes) or None,
-        )
-        return path
 
-    return write
+def store_small(folder: Path, **changes: Any) -> Path:
+    """What `store` does."""
+    network = small_generator(**changes)
+    classes = tuple(f"c{index}" for index in range(network.num_classes))
+    folder.mkdir(exist_ok=True)
+    path = folder / "generator.safetensors"
+    save_generator(
+        path,
+        network,
+        arguments={**ARGUMENTS, **changes},
+        config={},
+        data_fingerprint="",
+        images=1000,
+        metric={"fid": 1.0},
+        classes=classes,
+        label_counts=[1] * len(classes) or None,
+    )
+    return path

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from adavit.diagnostics.diagnosed_images import open_diagnosis
+from adavit.data import images_to_uint8
+from adavit.diagnostics.diagnosed_images import DiagnosedImages, open_diagnosis
 from adavit.diagnostics.memorisation import reach
 from adavit.diagnostics.memorisation.diagnosis import memorisation
 from adavit.diagnostics.memorisation.reach import Reach, difference_interval, summarise_reach
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
+from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
-from tests.adavit.diagnostics.conftest import random_images, write_images
+from tests.adavit.diagnostics.conftest import image_set, random_images, write_images
+from tests.adavit.projection.conftest import store_small
 
 
 def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
@@ -55,6 +58,32 @@ def test_the_verdict_is_that_of_the_interval(interval: list[float], words: str) 
     assert "The discriminator has seen the training images itself" in text
     assert "discriminator" not in "\n".join(summarise_reach({**record, "compared_by": ["pixels"]}))
     assert f"+0.1 ({interval[0]:+.4g} to {interval[1]:+.4g})" in text
+
+
+def test_images_that_the_generator_holds_are_reached_better(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "STEPS", 40)
+    stored = read_generator(store_small(tmp_path))
+    latents = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    held = images_to_uint8(stored.generator(latents))
+    real = image_set(torch.cat([random_images(4, side=8), held]))
+    images = DiagnosedImages(
+        fakes=held,
+        fake_names=None,
+        real=real,
+        train=np.arange(4, 9),
+        unseen=np.arange(4),
+        mirror=False,
+        config=None,
+        highest_p=None,
+        protocol={"seed": 0},
+        stored=stored,
+    )
+    compared = Reach(images, 9, None, device=torch.device("cpu"), console=SilentConsole()).compare()
+    assert compared["interval"][0] > 0
+    assert compared["training"]["mean"] < 0.5 * compared["heldout"]["mean"]
+    assert (compared["training"]["images"], compared["heldout"]["images"]) == (5, 4)
 
 
 def test_images_of_a_run_are_searched_for_and_others_refused(
