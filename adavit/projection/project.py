@@ -14,7 +14,7 @@ from adavit.projection.distance import Distance
 from adavit.projection.pictures import sheet
 from adavit.projection.results import DIGITS, ProjectedImage, ProjectionWriter
 from adavit.projection.search import Space, search_in_parts
-from adavit.projection.styles import DRAWN, style_cloud
+from adavit.projection.styles import style_cloud
 from adavit.projection.targets import read_targets
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
@@ -24,7 +24,8 @@ from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.runtime.wording import counted
-from adavit.styles.classes import find_class
+from adavit.styles.classes import choose_class
+from adavit.styles.seeds import DRAWS
 
 RECORD, SHEET = "projections.json", "projections.png"
 
@@ -84,7 +85,7 @@ def project(
             f"--steps is {steps} and --tune {tune}, expected at least 1 step, and 0 or more to tune. Correct them."
         )
     stored = read_generator(source, which=which)
-    class_index = None if class_name is None else find_class(stored, class_name)
+    choice = choose_class(stored, class_name)
     folder = _folder(source, out)
     _refuse_beside_targets(folder, target)
     refuse_inside_data(folder, stored)
@@ -94,9 +95,7 @@ def project(
     make_folder(folder)
     begun = time.monotonic()
     generator = stored.generator.to(chosen)
-    cloud = style_cloud(
-        generator, class_index=class_index, label_counts=stored.label_counts, seed=seed
-    )
+    cloud = style_cloud(generator, choice, seed=seed)
     writer = ProjectionWriter(folder, stored, targets, distance, tuning_steps=tune, console=console)
     for part, found, film in search_in_parts(
         generator,
@@ -119,7 +118,7 @@ def project(
         "distance": distance.described(),
         "space": space,
         "steps": steps,
-        "styles_drawn": DRAWN,
+        "styles_drawn": DRAWS,
         "style_spread": round(cloud.spread, DIGITS),
         "tuning_steps": tune,
         "seed": seed,

@@ -20,6 +20,7 @@ from adavit.projection.styles import style_cloud
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
+from adavit.styles.classes import choose_class
 
 STEPS = 300
 """Of the search: after so many most of the way is done, and both sides have the same."""
@@ -82,9 +83,7 @@ class Reach:
 
     def _distances(self, images: Tensor) -> np.ndarray:
         generator = self._stored.generator.to(self._device)
-        cloud = style_cloud(
-            generator, class_index=None, label_counts=self._stored.label_counts, seed=self._seed
-        )
+        cloud = style_cloud(generator, choose_class(self._stored, None), seed=self._seed)
         parts = search_in_parts(
             generator,
             images,

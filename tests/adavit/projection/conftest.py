@@ -12,6 +12,7 @@ from adavit.models import Generator
 from adavit.projection.distance import Distance, PixelMaps
 from adavit.projection.styles import StyleCloud, style_cloud
 from adavit.runs.generator_file import save_generator
+from adavit.styles.classes import ClassChoice
 from tests.networks import GENERATOR, make_generator
 
 ARGUMENTS: dict[str, Any] = {
@@ -38,7 +39,7 @@ def generator() -> Generator:
 
 @pytest.fixture
 def cloud(generator: Generator) -> StyleCloud:
-    return style_cloud(generator, class_index=None, label_counts=None, seed=0)
+    return style_cloud(generator, ClassChoice(), seed=0)
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@ import pytest
 import torch
 
 from adavit.projection.styles import style_cloud
+from adavit.styles.classes import ClassChoice
 from tests.adavit.projection.conftest import small_generator
 
 
 def test_the_cloud_is_that_of_styles_drawn_by_another_stream() -> None:
     generator = small_generator()
-    cloud = style_cloud(generator, class_index=None, label_counts=None, seed=0)
+    cloud = style_cloud(generator, ClassChoice(), seed=0)
     stream = torch.Generator().manual_seed(5)
     styles = generator.mapping(torch.randn(40_000, 6, generator=stream))
     mean = styles.mean(dim=0)
@@ -20,11 +21,11 @@ def test_the_cloud_is_that_of_styles_drawn_by_another_stream() -> None:
 def test_a_class_has_a_cloud_of_its_own_and_all_of_them_the_mean_by_their_images() -> None:
     generator = small_generator(num_classes=2)
 
-    def mean(class_index: int | None, counts: list[int] | None) -> torch.Tensor:
-        return style_cloud(generator, class_index=class_index, label_counts=counts, seed=0).mean
+    def mean(**given: object) -> torch.Tensor:
+        return style_cloud(generator, ClassChoice(**given), seed=0).mean
 
-    first, second = mean(0, [1, 1]), mean(1, [1, 1])
+    first, second = mean(index=0), mean(index=1)
     assert (first - second).abs().max() > 0.05
-    torch.testing.assert_close(mean(None, [3, 1]), 0.75 * first + 0.25 * second, rtol=0, atol=0.05)
-    torch.testing.assert_close(mean(None, [1, 0]), first, rtol=0, atol=1e-6)
-    torch.testing.assert_close(mean(None, None), (first + second) / 2, rtol=0, atol=0.05)
+    mixed = 0.75 * first + 0.25 * second
+    torch.testing.assert_close(mean(weights=[3, 1]), mixed, rtol=0, atol=0.05)
+    torch.testing.assert_close(mean(weights=[1, 0]), first, rtol=0, atol=1e-6)
