@@ -11,9 +11,9 @@ import torch
 from adavit.models import Generator
 from adavit.projection.distance import Distance, PixelMaps
 from adavit.projection.styles import StyleCloud, style_cloud
-from adavit.runs.generator_file import save_generator
 from adavit.styles.classes import ClassChoice
 from tests.networks import GENERATOR, make_generator
+from tests.stored_generators import store_generator
 
 ARGUMENTS: dict[str, Any] = {
     **GENERATOR,
@@ -50,24 +50,4 @@ def pixels() -> Distance:
 @pytest.fixture
 def store(tmp_path: Path) -> Callable[..., Path]:
     """Writes a small generator by itself, without a run."""
-    return functools.partial(store_small, tmp_path / "stored")
-
-
-def store_small(folder: Path, **changes: Any) -> Path:
-    """What `store` does."""
-    network = small_generator(**changes)
-    classes = tuple(f"c{index}" for index in range(network.num_classes))
-    folder.mkdir(exist_ok=True)
-    path = folder / "generator.safetensors"
-    save_generator(
-        path,
-        network,
-        arguments={**ARGUMENTS, **changes},
-        config={},
-        data_fingerprint="",
-        images=1000,
-        metric={"fid": 1.0},
-        classes=classes,
-        label_counts=[1] * len(classes) or None,
-    )
-    return path
+    return functools.partial(store_generator, tmp_path / "stored.safetensors")

@@ -21,7 +21,7 @@ def draw(stored: Path, folder: Path, count: int = 2) -> Path:
     """Images of the generator itself, as targets."""
     folder.mkdir()
     generator = load_generator(stored)
-    latents = torch.randn(count, 6, generator=torch.Generator().manual_seed(1))
+    latents = torch.randn(count, generator.latent_dim, generator=torch.Generator().manual_seed(1))
     labels = [0] * count if generator.num_classes else None
     for index, image in enumerate(images_to_uint8(generator(latents, labels))):
         image_from_tensor(image).save(folder / f"{index}.png")
@@ -45,7 +45,7 @@ def test_a_folder_of_images_is_projected_and_recorded_the_same_each_time(
             str(targets),
             out=tmp_path / out,
             steps=15,
-            class_name="c0" if changes.get("num_classes") else None,
+            class_name="cat" if changes.get("num_classes") else None,
         )
 
     found = run("out")

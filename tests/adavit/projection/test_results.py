@@ -23,11 +23,11 @@ def test_the_files_of_an_image_give_it_again(
     stored = read_generator(store())
     layers = stored.generator.synthesis.style_count
     w = torch.randn(2, layers, 6, generator=torch.Generator().manual_seed(1))
-    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
     targets = Targets(images, ("a.jpg", "b.jpg"), ("a", "b"))
     film = WayFilm(images)
     for step in (0, 1):
-        film.watch(step, torch.zeros(2, 3, 8, 8), torch.ones(2))
+        film.watch(step, torch.zeros(2, 3, 16, 16), torch.ones(2))
     writer = ProjectionWriter(
         tmp_path, stored, targets, pixels, tuning_steps=2, console=SilentConsole()
     )

@@ -15,7 +15,7 @@ from adavit.runtime.console import LineConsole, SilentConsole
 Store = Callable[..., Path]
 
 
-def photo(path: Path, mode: str = "RGB", size: tuple[int, int] = (23, 17)) -> Path:
+def photo(path: Path, mode: str = "RGB", size: tuple[int, int] = (29, 21)) -> Path:
     """A picture of a few colours that is no square."""
     rng = np.random.default_rng(len(path.name))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,12 +32,12 @@ def test_a_file_is_read_as_the_same_file_in_a_folder(
     path = photo(tmp_path / "photos" / "a.png", mode)
     alone = read_targets(str(path), stored, SilentConsole())
     folder = read_targets(str(path.parent), stored, SilentConsole())
-    assert alone.images.shape == (1, channels, 8, 8)
+    assert alone.images.shape == (1, channels, 16, 16)
     assert torch.equal(alone.images, folder.images)
     assert alone.names == folder.names == ("a.png",)
     assert alone.stems == ("a",)
     named = {1: "grey", 3: "rgb", 4: "rgba"}[channels]
-    direct = load_images(str(path.parent), resolution=8, channels=named)
+    direct = load_images(str(path.parent), resolution=16, channels=named)
     assert np.array_equal(alone.images.numpy(), direct.images)
 
 

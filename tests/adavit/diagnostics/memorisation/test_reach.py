@@ -14,10 +14,9 @@ from adavit.diagnostics.memorisation.diagnosis import memorisation
 from adavit.diagnostics.memorisation.reach import Reach, difference_interval, summarise_reach
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
-from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
 from tests.adavit.diagnostics.conftest import image_set, random_images, write_images
-from tests.adavit.projection.conftest import store_small
+from tests.stored_generators import stored_generator
 
 
 def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
@@ -64,10 +63,10 @@ def test_images_that_the_generator_holds_are_reached_better(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reach, "STEPS", 40)
-    stored = read_generator(store_small(tmp_path))
-    latents = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    stored = stored_generator(tmp_path)
+    latents = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
     held = images_to_uint8(stored.generator(latents))
-    real = image_set(torch.cat([random_images(4, side=8), held]))
+    real = image_set(torch.cat([random_images(4), held]))
     images = DiagnosedImages(
         fakes=held,
         fake_names=None,
