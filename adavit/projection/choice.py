@@ -1,6 +1,7 @@
 """By what images are compared: the network that was asked for, else the best that is to be had without a download."""
 
 import torch
+from torch import nn
 
 from adavit.config.auto import features_side
 from adavit.errors import UserError
@@ -21,10 +22,12 @@ from adavit.projection.distance import (
     PixelMaps,
 )
 from adavit.runs.directory import RunDirectory
+from adavit.runs.discriminator_file import read_discriminator
 from adavit.runs.generator_file import StoredGenerator
+from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import Console
 from adavit.training.start.features import find_features
-from adavit.training.trained_networks import read_discriminator
+from adavit.training.trained_networks import read_run_discriminator
 
 NAMED_BY = NamedBy("--features ", "leave --features out")
 
@@ -139,12 +142,16 @@ def _maps_at(found: PretrainedNetwork, side: int) -> int:
 
 
 def _discriminator(stored: StoredGenerator, device: torch.device) -> Maps:
-    run = RunDirectory(stored.path.parent)
-    if not run.checkpoints():
+    run, imported = RunDirectory(stored.path.parent), ImportedFolder(stored.path.parent)
+    network: nn.Module
+    if stored.path == imported.generator and imported.discriminator.is_file():
+        network = read_discriminator(imported.discriminator).discriminator
+    elif run.checkpoints():
+        network = read_run_discriminator(str(run.path))
+    else:
         raise UserError(
             f"{str(run.path)!r} has no checkpoint, expected one with the discriminator. Name the run, or a network"
             " with --features."
         )
-    network = read_discriminator(str(run.path)).to(device)
     assert isinstance(network, ResNetDiscriminator | ViTDiscriminator)
-    return DiscriminatorMaps(network)
+    return DiscriminatorMaps(network.to(device))

@@ -94,7 +94,7 @@ class DiscriminatorMaps:
         discriminator: In evaluation mode, without gradients, on the device of the images.
     """
 
-    name = "the run's discriminator"
+    name = "the discriminator"
 
     def __init__(self, discriminator: ResNetDiscriminator | ViTDiscriminator) -> None:
         self.discriminator = discriminator

@@ -94,7 +94,7 @@ def read_trained_networks(source: str) -> TrainedNetworks:
     )
 
 
-def read_discriminator(source: str) -> nn.Module:
+def read_run_discriminator(source: str) -> nn.Module:
     """Reads the discriminator of a run's checkpoint alone, one that is a network by itself.
 
     Args:

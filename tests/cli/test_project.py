@@ -17,7 +17,7 @@ def test_project_searches_a_photo_in_a_run_and_tells_mistakes(
     assert found.code == 0, found.err
     *_, figures, written = found.out.splitlines()
     assert figures.startswith("Distance ")
-    assert figures.endswith("once tuned; by the run's discriminator and pixels.")
+    assert figures.endswith("once tuned; by the discriminator and pixels.")
     assert written == (
         "Wrote projections.json, and a folder for each of 1 image, to run/projections."
     )

@@ -10,10 +10,14 @@ from adavit.errors import UserError
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.projection import choice
 from adavit.projection.choice import check_features, choose_distance
+from adavit.runs.discriminator_file import save_discriminator
 from adavit.runs.generator_file import read_generator
+from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import LineConsole, SilentConsole
 from adavit.training.train import train
+from tests.networks import RESNET, make_resnet
 from tests.small_weights import write_mobilenet
+from tests.stored_generators import store_generator
 
 CPU = torch.device("cpu")
 
@@ -62,6 +66,20 @@ def test_a_generator_without_a_run_is_compared_by_pixels_unless_a_network_is_nam
         )
 
 
+def test_an_imported_generator_is_compared_by_the_discriminator_beside_it(tmp_path: Path) -> None:
+    folder = ImportedFolder(tmp_path)
+    store_generator(folder.generator)
+    arguments = {**RESNET, "resolution": 16, "channel_base": 64, "channel_max": 8}
+    save_discriminator(
+        folder.discriminator, make_resnet(**arguments), arguments=arguments, origin="net.pkl 0123"
+    )
+    distance = choose_distance(read_generator(tmp_path), None, device=CPU, console=SilentConsole())
+    assert [kind.name for kind in distance.kinds] == ["the discriminator", "pixels"]
+    assert distance.between(
+        torch.zeros(2, 3, 16, 16), distance.of(torch.ones(2, 3, 16, 16))
+    ).shape == (2,)
+
+
 def test_a_run_is_compared_by_the_network_it_was_trained_with_else_by_its_discriminator(
     tiny: Callable[..., RunConfig], tmp_path: Path
 ) -> None:
@@ -84,5 +102,5 @@ def test_a_run_is_compared_by_the_network_it_was_trained_with_else_by_its_discri
     )
     assert same.described()[0] == own
     shutil.move(weights, tmp_path / "away.pth")
-    assert names() == ["the run's discriminator", "pixels"]
+    assert names() == ["the discriminator", "pixels"]
     assert names(f"torchvision:mobilenet_v3_small:{tmp_path / 'away.pth'}")[0] != names()[0]

@@ -42,7 +42,7 @@ def test_the_interval_covers_the_true_difference_as_often_as_it_says() -> None:
 )
 def test_the_verdict_is_that_of_the_interval(interval: list[float], words: str) -> None:
     record = {
-        "compared_by": ["the run's discriminator", "pixels"],
+        "compared_by": ["the discriminator", "pixels"],
         "space": "w",
         "steps": 300,
         "training": {"mean": 1.25, "images": 10},
@@ -52,7 +52,7 @@ def test_the_verdict_is_that_of_the_interval(interval: list[float], words: str) 
     }
     text = "\n".join(summarise_reach(record))
     assert words in text
-    assert "the run's discriminator and pixels; 300 steps in w" in text
+    assert "the discriminator and pixels; 300 steps in w" in text
     assert "training images   mean distance 1.25 (10 images)" in text
     assert "The discriminator has seen the training images itself" in text
     assert "discriminator" not in "\n".join(summarise_reach({**record, "compared_by": ["pixels"]}))
@@ -98,14 +98,12 @@ def test_images_of_a_run_are_searched_for_and_others_refused(
 
     record = diagnose(run, project=6)
     found = record["projection"]
-    assert found["compared_by"] == ["the run's discriminator", "pixels"]
+    assert found["compared_by"] == ["the discriminator", "pixels"]
     train, heldout = found["training"]["distances"], found["heldout"]["distances"]
     assert (len(train), len(heldout)) == (6, 6)
     assert found["difference"] == pytest.approx(np.mean(heldout) - np.mean(train), abs=1e-5)
     assert found["interval"][0] < found["difference"] < found["interval"][1]
-    assert "projection (the run's discriminator and pixels; 4 steps" in summarise_memorisation(
-        record
-    )
+    assert "projection (the discriminator and pixels; 4 steps" in summarise_memorisation(record)
 
     with pytest.raises(UserError, match=r"--features is .* Add --project"):
         diagnose(run, features="torchvision:resnet18")
