@@ -17,6 +17,7 @@ __all__ = [
     "UserError",
     "__version__",
     "directions",
+    "generate",
     "import_networks",
     "interpolate",
     "load_generator",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from adavit.exploring.directions import directions
     from adavit.exploring.interpolate import interpolate
     from adavit.exploring.mix import mix
+    from adavit.generation.generate import generate
     from adavit.importing.import_networks import import_networks
     from adavit.projection.project import project
     from adavit.runs.generator_file import load_generator
@@ -46,6 +48,7 @@ else:
             "UserError": "adavit.errors",
             "__version__": "adavit.runtime.version",
             "directions": "adavit.exploring.directions",
+            "generate": "adavit.generation.generate",
             "import_networks": "adavit.importing.import_networks",
             "interpolate": "adavit.exploring.interpolate",
             "load_generator": "adavit.runs.generator_file",

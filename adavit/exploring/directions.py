@@ -23,7 +23,7 @@ FILE_NAME, STRIPS_NAME = "directions.safetensors", "strips.png"
 
 @takes_paths("source", "out")
 def directions(
-    source: str,
+    source: Path | str,
     out: Path | str = "directions",
     *,
     method: Method = "sefa",

@@ -31,7 +31,7 @@ SEEN_SIDE = 256
 
 @takes_paths("source", "out")
 def interpolate(
-    source: str,
+    source: Path | str,
     seeds: Sequence[int],
     out: Path | str,
     *,

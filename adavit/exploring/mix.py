@@ -20,7 +20,7 @@ from adavit.styles.directions import check_layers
 
 @takes_paths("source", "out")
 def mix(
-    source: str,
+    source: Path | str,
     rows: Sequence[int],
     columns: Sequence[int],
     layers: Sequence[int],

@@ -26,9 +26,9 @@ GRID_NAME = "grid.png"
 
 @takes_paths("source", "out")
 def generate(
-    source: str,
+    source: Path | str,
     seeds: Sequence[int],
-    out: Path,
+    out: Path | str,
     *,
     truncation: float = 1.0,
     truncation_centres: int | None = None,
@@ -72,7 +72,7 @@ def generate(
     stored = read_generator(source, which=which)
     choice = choose_class(stored, class_name, labels)
     columns = None if grid is None else grid.columns_of(len(seeds))
-    refuse_inside_data(out, stored)
+    refuse_inside_data(Path(out), stored)
     generator = stored.generator.to(choose_device(device))
     change = asked_change(
         stored,
@@ -82,7 +82,7 @@ def generate(
         steps=steps,
         console=console,
     )
-    folder = OutputFolder(out)
+    folder = OutputFolder(Path(out))
     images, captions = [], []
     drawn = images_of_seeds(generator, seeds, choice=choice, change=change, noise=noise)
     for seed, (image, index) in zip(seeds, drawn, strict=True):
@@ -102,7 +102,7 @@ def generate(
         folder.write(GRID_NAME, result_png(laid_out))
         what += f" and {GRID_NAME}"
     elif folder.remove_result(GRID_NAME):
-        told.append(f"Removed {out / GRID_NAME}, which showed images of an earlier call.")
+        told.append(f"Removed {folder.path / GRID_NAME}, which showed images of an earlier call.")
     for line in [*told, untrained(stored)]:
         if line:
             console.note(line)

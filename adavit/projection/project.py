@@ -32,10 +32,10 @@ RECORD, SHEET = "projections.json", "projections.png"
 
 @takes_paths("source", "target", "out")
 def project(
-    source: str,
-    target: str,
+    source: Path | str,
+    target: Path | str,
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     steps: int = 1000,
     space: Space = "w",
     tune: int = 0,
@@ -78,6 +78,7 @@ def project(
             written or lies among the images.
     """
     console = console or SilentConsole()
+    source, target = str(source), str(target)
     if features is not None:
         check_features(features)
     if steps < 1 or tune < 0:
@@ -149,9 +150,9 @@ def _told(done: Sequence[ProjectedImage], distance: Distance) -> str:
     )
 
 
-def _folder(source: str, out: Path | None) -> Path:
+def _folder(source: str, out: Path | str | None) -> Path:
     if out is not None:
-        return out
+        return Path(out)
     run = RunDirectory(Path(source))
     if not run.is_run():
         raise UserError(

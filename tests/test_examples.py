@@ -1,0 +1,50 @@
+"""The notebooks run from top to bottom, and the second one takes what the first one leaves."""
+
+import copy
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from PIL import Image
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def executed(name: str, folder: Path, parameters: str, *, times: int = 1) -> list[str]:
+    """Runs a notebook with other parameters, and returns the kinds of what it shows."""
+    notebook = nbformat.read(EXAMPLES / name, as_version=4)
+    (given,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", ())]
+    given.source += f"\n{parameters}"
+    cells = [copy.deepcopy(cell) for _ in range(times) for cell in notebook.cells]
+    for index, cell in enumerate(cells):
+        cell["id"] = str(index)
+    notebook.cells = cells
+    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=300).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return [kind for output in shown for kind in output.get("data", ())]
+
+
+@pytest.mark.slow
+def test_the_notebooks_train_and_then_explore(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    small = 'KIMG, SETTINGS = 1, {"preset": "smoke"}'
+    # Twice, as after a disconnect: the second time goes on from what lies there.
+    shown = executed("train_on_your_images.ipynb", tmp_path, small, times=2)
+    assert shown.count("image/png") == 2 * 5
+    assert Image.open(tmp_path / "my_run_drawn" / "grid.png").width > 500
+
+    photo = tmp_path / "my_run_drawn" / "seed0003.png"
+    shown = executed("explore_a_generator.ipynb", tmp_path, f"PHOTO, STEPS = {str(photo)!r}, 2")
+    assert shown.count("image/png") == 5
+    assert shown.count("image/webp") == 1
+    assert Image.open(tmp_path / "explored" / "loop.webp").n_frames == 160
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
+def test_a_notebook_is_kept_without_what_it_showed(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
