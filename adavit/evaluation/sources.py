@@ -14,6 +14,7 @@ from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
+from adavit.runs.hub import is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.wording import counted, listed
 
@@ -95,7 +96,9 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
 
 
 def is_run_or_generator(path: Path) -> bool:
-    """Whether `path` is to be read as a run, an import or a generator file rather than as images."""
+    """Whether `path` is to be read as a run, an import or a generator, of a file or a hub, rather than as images."""
+    if is_hub(str(path)):
+        return True
     try:
         is_folder = RunDirectory(path).is_run() or ImportedFolder(path).is_import()
         return is_folder or path.suffix == ".safetensors"

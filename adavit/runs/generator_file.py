@@ -9,6 +9,7 @@ from typing import Any
 from adavit.errors import UserError, first_line, shown
 from adavit.models import Generator
 from adavit.runs.directory import RunDirectory, check_there
+from adavit.runs.hub import fetch_generator, is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.metadata import MOST_COUNTED, Metadata
 from adavit.runs.reading import networks_seen
@@ -105,17 +106,17 @@ def save_tuned(path: Path, generator: Generator, *, stored: StoredGenerator) -> 
 
 @takes_paths("path")
 def read_generator(path: Path | str, *, which: str | None = None) -> StoredGenerator:
-    """Reads a generator from a run directory, what `adavit import` has written, or a file.
+    """Reads a generator from a run directory, what `adavit import` has written, a file, or a hub of models.
 
     Args:
-        path: A run directory, an imported one, or a .safetensors file.
+        path: A run directory, an imported one, a .safetensors file, or `hub:USER/NAME`.
         which: "best" or "last", for a run directory; None is the best there is (a run that measured
             nothing has only the last).
 
     Raises:
-        UserError: If there is none, or the file is damaged or not one of ours.
+        UserError: If there is none, the hub cannot be reached, or the file is damaged or not one of ours.
     """
-    file = _find(Path(path), which)
+    file = _find(path, which)
     try:
         tensors, entries = read_weights(file)
         metadata = Metadata(entries)
@@ -149,7 +150,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
 
 
 def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
-    """The generator of a run or a file, ready to be called.
+    """The generator of a run, a file or a repository of a hub, ready to be called.
 
     Example:
         >>> generator = adavit.load_generator("runs/00000-small_set-resnet-bgc")
@@ -159,7 +160,7 @@ def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
     "daisy")`; `generator.classes` are their names.
 
     Args:
-        path: A run directory or a .safetensors file.
+        path: A run directory, a .safetensors file, or `hub:USER/NAME`, of which only a safetensors file is loaded.
         which: "best" or "last", for a run directory; None is the best there is.
 
     Raises:
@@ -211,7 +212,8 @@ def _of_import(folder: ImportedFolder, which: str | None) -> Path:
     return folder.generator
 
 
-def _find(path: Path, which: str | None) -> Path:
+def _find(source: Path | str, which: str | None) -> Path:
+    path = fetch_generator(str(source)) if is_hub(str(source)) else Path(source)
     if not path.is_dir():
         if which is not None:
             raise UserError(

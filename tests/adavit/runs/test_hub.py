@@ -1,0 +1,86 @@
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import adavit
+from adavit.errors import UserError
+from adavit.runs.generator_file import read_generator
+from adavit.runs.hub import is_hub, repository_of
+from tests.hub_stub import HubStub, hub_for_tests
+from tests.small_weights import write_small_generator
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
+    with hub_for_tests(tmp_path / "hf", monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def published(tmp_path: Path, hub: HubStub) -> HubStub:
+    file = tmp_path / "g.safetensors"
+    write_small_generator(file, config={})
+    others = {"pytorch_model.bin": b"a pickle", "config.json": json.dumps({}).encode()}
+    hub.repositories["me/x"] = {"generator.safetensors": file.read_bytes(), **others}
+    hub.repositories["me/empty"] = others
+    return hub
+
+
+def test_of_a_repository_only_the_safetensors_file_is_asked_for(published: HubStub) -> None:
+    assert read_generator("hub:me/x").images == 1234
+    assert adavit.load_generator("hub:me/x").latent_dim == 6
+    asked = {request.partition(" ")[2] for request in published.asked}
+    assert asked == {"/me/x/resolve/main/generator.safetensors"}
+    # The second time the file has not changed.
+    assert [request.partition(" ")[0] for request in published.asked].count("GET") == 1
+
+
+def test_a_damaged_file_is_refused(published: HubStub) -> None:
+    files = published.repositories["me/x"]
+    files["generator.safetensors"] = files["generator.safetensors"][:-3]
+    with pytest.raises(UserError, match="cannot be used"):
+        adavit.load_generator("hub:me/x")
+
+
+def test_what_is_not_there_is_told_apart(published: HubStub) -> None:
+    with pytest.raises(UserError, match=r"'hub:me/empty' has no generator\.safetensors, expected"):
+        adavit.load_generator("hub:me/empty")
+    with pytest.raises(UserError, match=r"refuses 'hub:me/nothing' \(HTTP 404\)"):
+        adavit.load_generator("hub:me/nothing")
+    with pytest.raises(UserError, match=r"--which is last, but .* is not a run directory"):
+        adavit.load_generator("hub:me/x", which="last")
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(
+    hub: HubStub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import huggingface_hub
+
+    def unreachable(*_: object, **__: object) -> str:
+        logging.getLogger("huggingface_hub.utils").warning("Retrying in 8s")
+        raise huggingface_hub.errors.LocalEntryNotFoundError("no connection, and not in the cache")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
+    with pytest.raises(UserError, match=rf"{hub.address} cannot be reached, .* cache") as error:
+        adavit.load_generator("hub:me/x")
+    assert "\n" not in str(error.value)
+    assert not caplog.records
+
+
+def test_without_huggingface_hub_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(UserError, match=r"not installed.* pip install 'adavit\[hub\]'"):
+        adavit.load_generator("hub:me/x")
+
+
+def test_names_of_repositories() -> None:
+    assert is_hub("hub:me/x")
+    assert not is_hub("runs/hub")
+    assert repository_of("hub:me-1/small.things_2") == "me-1/small.things_2"
+    for wrong in ("hub:me", "hub:me/x/y", "hub:../x", "hub:me/..", "hub:me/a b", "hub:mé/x"):
+        with pytest.raises(UserError, match="expected hub:USER/NAME"):
+            repository_of(wrong)
