@@ -16,13 +16,16 @@ __all__ = [
     "RunError",
     "UserError",
     "__version__",
+    "card",
     "directions",
+    "export",
     "generate",
     "import_networks",
     "interpolate",
     "load_generator",
     "mix",
     "project",
+    "publish",
     "resume",
     "train",
 ]
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     from adavit.generation.generate import generate
     from adavit.importing.import_networks import import_networks
     from adavit.projection.project import project
+    from adavit.publishing.card import card
+    from adavit.publishing.export import export
+    from adavit.publishing.publish import publish
     from adavit.runs.generator_file import load_generator
     from adavit.runtime.version import __version__
     from adavit.training.train import resume, train
@@ -47,13 +53,16 @@ else:
             "RunError": "adavit.errors",
             "UserError": "adavit.errors",
             "__version__": "adavit.runtime.version",
+            "card": "adavit.publishing.card",
             "directions": "adavit.exploring.directions",
+            "export": "adavit.publishing.export",
             "generate": "adavit.generation.generate",
             "import_networks": "adavit.importing.import_networks",
             "interpolate": "adavit.exploring.interpolate",
             "load_generator": "adavit.runs.generator_file",
             "mix": "adavit.exploring.mix",
             "project": "adavit.projection.project",
+            "publish": "adavit.publishing.publish",
             "resume": "adavit.training.train",
             "train": "adavit.training.train",
         },

@@ -43,6 +43,7 @@ ORDER = (
     "diagnostics",
     "experiments",
     "report",
+    "publishing",
     "__init__",
     "cli",
     "__main__",

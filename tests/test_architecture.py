@@ -17,6 +17,7 @@ TESTED_ELSEWHERE = {
     "adavit/training/trained_networks.py": "tests/cli/test_inspect.py",  # bad files
     "adavit/features/library.py": "tests/adavit/features/test_timm_networks.py",  # an interface
     "adavit/metrics/measure.py": "tests/adavit/metrics/test_measures.py",  # an interface
+    "adavit/publishing/file_names.py": "tests/adavit/publishing/test_publish.py",  # names of files
     "adavit/training/start/transfer.py": "tests/cli/test_transfer.py",  # between whole runs
 }
 """Source files without a test file of their own, with the one that holds them."""

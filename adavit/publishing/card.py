@@ -1,0 +1,105 @@
+"""`card`: the page of a generator for a hub of models, from the records of its run."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from adavit.errors import UserError
+from adavit.generation.grid import image_grid
+from adavit.generation.sampling import images_of_seeds
+from adavit.publishing.card_facts import CardFacts, card_facts
+from adavit.publishing.card_text import card_text
+from adavit.publishing.file_names import CARD, CARD_FOLDER, DIGEST, FACTS, SAMPLES
+from adavit.runs.generator_file import StoredGenerator, read_generator
+from adavit.runs.hub import is_hub
+from adavit.runtime.files import make_folder, write_bytes, write_json, write_text
+from adavit.runtime.paths import takes_paths
+from adavit.runtime.pictures import opaque, result_png
+
+SAMPLE_SEEDS = range(32)
+"""Of the images that a card shows, four rows of eight."""
+
+
+@takes_paths("source", "out")
+def card(
+    source: str,
+    out: Path | str | None = None,
+    *,
+    which: str | None = None,
+    license: str | None = None,
+) -> list[Path]:
+    """Writes what is to be known of a generator: README.md with front matter, samples.png, and adavit.json.
+
+    Figures stand with their protocol, and only those of these very weights; of the images counts and fingerprint, no
+    names of files; then settings, source weights with their licences, the copy check where `adavit memorisation` was
+    run, and how to load the generator with adavit, or with torch and safetensors alone.
+
+    Example:
+        >>> adavit.card("runs/00000-small_set-resnet-bgc", license="cc-by-4.0")
+        [PosixPath('runs/00000-small_set-resnet-bgc/card/README.md'), ...]
+
+    Args:
+        source: A run directory or a generator file.
+        out: Folder to write to; made if missing. None is `card` beside the generator file.
+        which: "best" or "last" generator of a run; None is the best.
+        license: Of the generator, as hubs call it, such as "apache-2.0"; None states none.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: If there is no such generator, or the folder cannot be made.
+    """
+    if is_hub(source) and out is None:
+        raise UserError(
+            f"{source!r} lies on a hub, where no card can be written. Name a folder of yours with --out."
+        )
+    stored = read_generator(source, which=which)
+    return write_card(stored, card_folder(stored) if out is None else Path(out), license=license)
+
+
+def card_folder(stored: StoredGenerator) -> Path:
+    """Where the card of a generator lies unless it is told otherwise."""
+    return stored.path.parent / CARD_FOLDER
+
+
+def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) -> list[Path]:
+    """As `card`, of a generator that was read."""
+    facts = card_facts(stored)
+    text = card_text(facts, license_id=license)
+    picture = result_png(_samples(stored))
+    make_folder(folder)
+    write_text(folder / CARD, text)
+    write_bytes(folder / SAMPLES, picture)
+    write_json(folder / FACTS, _for_programs(facts, license))
+    return [folder / name for name in (CARD, SAMPLES, FACTS)]
+
+
+def _samples(stored: StoredGenerator) -> Image.Image:
+    drawn = images_of_seeds(stored.generator, SAMPLE_SEEDS, class_weights=stored.label_counts)
+    return opaque(image_grid(torch.stack([image for image, _ in drawn])))
+
+
+def _for_programs(facts: CardFacts, license: str | None) -> dict[str, Any]:
+    """The facts as JSON."""
+    return {
+        "generator": facts.sizes,
+        DIGEST: facts.digest,
+        "license": license,
+        "images_seen": facts.stored.images,
+        "classes": list(facts.stored.classes),
+        "data": {
+            "name": facts.data_name or None,
+            "fingerprint": facts.stored.data_fingerprint,
+            **facts.data,
+        },
+        "figures": [asdict(figure) for figure in facts.figures],
+        "copies": facts.copies or None,
+        "networks_seen": list(facts.seen),
+        "transferred": facts.transferred,
+        "environment": facts.environment,
+        "settings": facts.settings,
+    }

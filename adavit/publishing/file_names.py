@@ -1,0 +1,14 @@
+"""What the files of a published generator are called."""
+
+from adavit.runs.hub import HUB_GENERATOR
+
+GENERATOR = HUB_GENERATOR
+CARD, SAMPLES, FACTS = "README.md", "samples.png", "adavit.json"
+DIGEST = "weights_digest"
+"""Entry of `FACTS` that says which weights a card is of."""
+
+CARD_FOLDER = "card"
+"""Beside the generator file, unless another one is named."""
+
+HUB_NAME = "hub:USER/NAME"
+"""Stands in a card for the name that it is published under."""

@@ -1,0 +1,142 @@
+"""`publish`: a generator and its card to a hub of models, and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adavit.errors import UserError
+from adavit.metrics.extractors.extractor import tensors_digest
+from adavit.publishing.card import card_folder, write_card
+from adavit.publishing.file_names import CARD, DIGEST, FACTS, GENERATOR, HUB_NAME, SAMPLES
+from adavit.runs.generator_file import StoredGenerator, read_generator
+from adavit.runs.hub import (
+    HUB,
+    endpoint,
+    hub_errors,
+    hub_library,
+    hub_refusal,
+    is_hub,
+    repository_of,
+    without_chatter,
+)
+from adavit.runs.reading import mapping, read_json, text
+from adavit.runs.shared_names import HERE
+from adavit.runtime.paths import takes_paths
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """One file of a publication.
+
+    Attributes:
+        name: In the repository.
+        path: It is made of.
+        content: Its bytes.
+    """
+
+    name: str
+    path: Path
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What `publish` has sent, or would.
+
+    Attributes:
+        repository: USER/NAME.
+        files: All that goes there.
+        card: The folder of the card.
+        data_named: The name of the images that the generator file holds; "" if it holds none of a file.
+        url: Of the repository; None where nothing was sent.
+    """
+
+    repository: str
+    files: tuple[SentFile, ...]
+    card: Path
+    data_named: str
+    url: str | None
+
+
+@takes_paths("source")
+def publish(
+    source: str,
+    to: str,
+    *,
+    yes: bool = False,
+    private: bool = False,
+    which: str | None = None,
+) -> Publication:
+    """Sends a generator file, its card, the picture of samples and what programs read, in one commit.
+
+    The card is the one in `card` beside the generator file, which `adavit.card` writes and you may have edited; it is
+    written first where there is none. Its `hub:USER/NAME` becomes the name of the repository.
+
+    Example:
+        >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things").url  # nothing is sent
+        >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things", yes=True).url
+        'https://huggingface.co/me/small-things'
+
+    Args:
+        source: A run directory or a generator file.
+        to: `hub:USER/NAME`; the repository is made if it is not there.
+        yes: Send; otherwise only what would be sent is returned, and the card written if there is none.
+        private: Whether a repository that is made is for you alone.
+        which: "best" or "last" generator of a run; None is the best.
+
+    Returns:
+        The files, and where they went.
+
+    Raises:
+        UserError: If there is no such generator, the card is of other weights, huggingface_hub is absent, or the hub
+            cannot be reached or refuses.
+    """
+    repository = repository_of(to, "--to")
+    if is_hub(source):
+        raise UserError(
+            f"{source!r} is on a hub already, expected a run or a generator file. Name one of yours."
+        )
+    stored = read_generator(source, which=which)
+    folder = card_folder(stored)
+    if not (folder / CARD).exists():
+        write_card(stored, folder, license=None)
+    files = _files(stored, folder, repository)
+    url = _send(repository, files, private=private) if yes else None
+    named = text(mapping(stored.config.get("data")).get("source"))
+    is_file = named.startswith(HERE) or Path(named).is_absolute()
+    return Publication(repository, files, folder, Path(named).name if is_file else "", url)
+
+
+def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[SentFile, ...]:
+    """All that is sent.
+
+    Raises:
+        UserError: If the card is not whole, or of another generator.
+    """
+    digest = tensors_digest(stored.generator.state_dict())
+    if read_json(folder / FACTS).get(DIGEST) != digest:
+        raise UserError(
+            f"the card in {str(folder)!r} is of other weights than {str(stored.path)!r}, expected the card of these."
+            f" Write it anew: adavit card {stored.path}."
+        )
+    paths = {name: folder / name for name in (CARD, SAMPLES, FACTS)}
+    paths[GENERATOR] = stored.path
+    files = [SentFile(name, path, path.read_bytes()) for name, path in paths.items()]
+    page = files[0].content.replace(HUB_NAME.encode(), f"{HUB}{repository}".encode())
+    return (SentFile(CARD, paths[CARD], page), *files[1:])
+
+
+def _send(repository: str, files: tuple[SentFile, ...], *, private: bool) -> str:
+    name = f"{HUB}{repository}"
+    hub = hub_library(name)
+    try:
+        with without_chatter():
+            api = hub.HfApi(endpoint=endpoint(), library_name="adavit")
+            url = api.create_repo(repository, private=private, exist_ok=True)
+            api.create_commit(
+                repository,
+                [hub.CommitOperationAdd(file.name, file.content) for file in files],
+                commit_message="A generator of adavit with its card",
+            )
+    except hub_errors(hub) as error:
+        raise hub_refusal(name, error) from None
+    return str(url)

@@ -1,0 +1,94 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import adavit
+from adavit.errors import UserError
+from adavit.publishing.card import SAMPLE_SEEDS
+from adavit.runs.directory import RunDirectory
+from adavit.runtime.pictures import is_result
+from tests.adavit.publishing.conftest import WriteGenerator
+
+SECRETS = ("secret", "alice", "home", "laptop", "generator-last")
+ALONE = """
+import sys
+class Refuses:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("adavit", "torchvision", "kornia", "pydantic", "yaml", "PIL"):
+            raise ImportError(f"{name} is not there")
+sys.meta_path.insert(0, Refuses())
+"""
+
+
+def test_nothing_in_a_card_names_a_file_or_a_folder(run: RunDirectory) -> None:
+    page, picture, facts = adavit.card(str(run.path), license="mit")
+    assert [path.relative_to(run.path) for path in (page, picture, facts)] == [
+        Path("card/README.md"),
+        Path("card/samples.png"),
+        Path("card/adavit.json"),
+    ]
+    for text in (page.read_text(), facts.read_text()):
+        found = [secret for secret in SECRETS if secret in text]
+        assert not found, f"{found} in a card"
+    values = json.loads(facts.read_text())
+    assert values["license"] == "mit"
+    assert values["data"] == {
+        "name": None,
+        "fingerprint": "ab" * 32,
+        "images": 200,
+        "training_images": 180,
+        "heldout_images": 20,
+    }
+    assert [figure["value"] for figure in values["figures"]] == [12.5]
+    with Image.open(picture) as opened:
+        assert is_result(opened)
+        assert opened.size == (8 * 66 + 2, len(SAMPLE_SEEDS) // 8 * 66 + 2)
+
+
+def test_a_card_of_rgba_shows_what_is_transparent_on_a_ground(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    adavit.card(str(write_generator(image_channels=4, num_classes=2)), tmp_path / "c")
+    with Image.open(tmp_path / "c" / "samples.png") as opened:
+        assert opened.mode == "RGB"
+
+
+def test_the_code_in_a_card_draws_the_same_without_adavit(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = write_generator(num_classes=3)
+    adavit.card(str(file), tmp_path)
+    (code,) = re.findall(
+        r'```python\n(""".*?)\n```', (tmp_path / "README.md").read_text(), flags=re.DOTALL
+    )
+    save = '\ntorch.save({"latents": latents, "images": images, "pixels": pixels}, "drawn.pt")\n'
+    (tmp_path / "alone.py").write_text(ALONE + code + save)
+    done = subprocess.run(
+        [sys.executable, "-I", "alone.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    drawn = torch.load(tmp_path / "drawn.pt", weights_only=True)
+    expected = adavit.load_generator(file)(drawn["latents"], "a", truncation=0.7)
+    torch.testing.assert_close(drawn["images"], expected, rtol=1e-4, atol=1e-5)
+    assert drawn["pixels"].dtype == torch.uint8
+    assert drawn["pixels"].shape == (4, 3, 8, 8)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_nothing_written(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UserError, match=r"--out .*taken' cannot be made"):
+        adavit.card(str(write_generator()), tmp_path / "taken")
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_a_generator_on_a_hub_has_its_card_written_elsewhere() -> None:
+    with pytest.raises(UserError, match="Name a folder of yours with --out"):
+        adavit.card("hub:me/x")

@@ -1,0 +1,156 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import adavit
+from adavit.errors import RunError, UserError
+from adavit.publishing.export import export
+from adavit.publishing.formats import FORMATS, OPSET, Run
+from tests.adavit.publishing.conftest import WriteGenerator
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def run_onnx(path: Path, *inputs: Tensor) -> Tensor:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    arrays = {name: each.numpy() for name, each in zip(names, inputs, strict=True)}
+    return torch.from_numpy(session.run(None, arrays)[0])
+
+
+def check_onnx(file: Path, out: Path) -> None:
+    """Largest difference from torch at most 1e-4, for one image and three, truncated and not."""
+    generator = adavit.load_generator(file)
+    for batch, truncation in ((1, 1.0), (3, 0.5)):
+        latents = torch.randn(batch, generator.latent_dim)
+        labels = [torch.arange(batch) % 3] if generator.num_classes else []
+        drawn = run_onnx(out, latents, *labels, torch.tensor(truncation))
+        expected = generator(latents, *labels, truncation=truncation)
+        torch.testing.assert_close(drawn, expected, rtol=0, atol=1e-4)
+
+
+def test_onnxruntime_draws_what_torch_draws(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file, out = write_generator(image_channels=4, num_classes=3), tmp_path / "a.onnx"
+    (made,) = export(str(file), out, to="onnx").files
+    assert made.difference is not None
+    assert made.difference.largest <= 1e-4
+    assert made.bytes == out.stat().st_size
+    assert made.inputs == {
+        "latents": "float32 [batch, 6]",
+        "labels": "int64 [batch]",
+        "truncation": "float32 []",
+    }
+    assert made.output == "images float32 [batch, 4, 8, 8]"
+    check_onnx(file, out)
+    model = onnx.load(out)
+    onnx.checker.check_model(model, full_check=True)
+    noted = {each.key: each.value for each in model.metadata_props}
+    assert [each.version for each in model.opset_import if not each.domain] == [OPSET]
+    assert noted["opset"] == str(OPSET)
+    assert noted["data_fingerprint"] == "ab" * 32
+    assert not any(node.metadata_props for node in model.graph.node)
+    first_axes = [each.type.tensor_type.shape.dim[0].dim_param for each in model.graph.input[:2]]
+    assert first_axes == ["batch", "batch"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resolution", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("kind", ["grey", "rgb", "rgba", "conditional"])
+def test_every_kind_of_generator_goes_to_onnx(
+    write_generator: WriteGenerator, tmp_path: Path, resolution: int, kind: str
+) -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "grey": {"image_channels": 1, "noise": "none"},
+        "rgb": {},
+        "rgba": {"image_channels": 4, "noise": "bounded"},
+        "conditional": {"num_classes": 3},
+    }
+    file = write_generator(resolution=resolution, **changes[kind])
+    export(str(file), tmp_path / "a.onnx", to="onnx")
+    check_onnx(file, tmp_path / "a.onnx")
+
+
+@pytest.mark.slow
+def test_mapping_and_synthesis_go_to_onnx_too(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = write_generator(num_classes=3, noise="bounded")
+    export(str(file), tmp_path / "a.onnx", to="onnx", parts=True)
+    latents, labels = torch.randn(3, 6), torch.tensor([0, 2, 1])
+    w = run_onnx(tmp_path / "a-mapping.onnx", latents, labels, torch.tensor(0.7))
+    drawn = run_onnx(tmp_path / "a-synthesis.onnx", w)
+    expected = adavit.load_generator(file)(latents, labels, truncation=0.7)
+    torch.testing.assert_close(drawn, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_half_of_onnx_holds_its_weights_in_float16(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = str(write_generator(channel_base=512, channel_max=64))
+    (full,) = export(file, tmp_path / "a.onnx", to="onnx").files
+    (half,) = export(file, tmp_path / "b.onnx", to="onnx", half=True).files
+    assert half.bytes < 0.6 * full.bytes
+    assert half.difference is not None
+    assert 1e-4 < half.difference.largest < 0.1 * half.difference.scale
+
+
+def test_the_error_of_half_is_what_a_user_would_measure(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file, out = write_generator(), tmp_path / "a.pt"
+    whole, mapping, synthesis = export(
+        str(file), out, to="torchscript", parts=True, half=True
+    ).files
+    assert [each.path.name for each in (whole, mapping, synthesis)] == [
+        "a.pt",
+        "a-mapping.pt",
+        "a-synthesis.pt",
+    ]
+    assert synthesis.inputs == {"w": "float32 [batch, 4, 7]"}
+    parts = [FORMATS["torchscript"].open(each.path.read_bytes()) for each in (mapping, synthesis)]
+    latents = torch.randn(200, 6)
+    assert parts[0] is not None
+    assert parts[1] is not None
+    drawn = parts[1]([parts[0]([latents, torch.tensor(1.0)])])
+    off = (drawn - adavit.load_generator(file)(latents)).square().mean().sqrt()
+    assert whole.difference is not None
+    assert whole.difference.largest > 1e-4
+    # Of 200 images, while the file was measured on four.
+    assert 0.2 < whole.difference.root_mean_square / float(off) < 5
+
+
+def test_a_file_that_computes_something_else_is_not_written(
+    write_generator: WriteGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.pt"
+    out.write_bytes(b"before")
+
+    form, opened = FORMATS["torchscript"], []
+
+    def off_by_a_little(content: bytes) -> Run | None:
+        opened.append(form_open(content))
+        last = opened[-1]
+        return (lambda inputs: last(inputs) + 0.01) if len(opened) == 3 else last
+
+    form_open = form.open
+    monkeypatch.setattr(form, "open", off_by_a_little)
+    with pytest.raises(RunError, match=r"a-synthesis\.pt computes something else .* 0\.01"):
+        export(str(write_generator()), out, to="torchscript", parts=True)
+    assert out.read_bytes() == b"before"
+    assert {path.name for path in tmp_path.glob("*.p*")} == {"a.pt"}
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = str(write_generator())
+    with pytest.raises(UserError, match=r"--out .*absent/a\.onnx' cannot be written"):
+        export(file, tmp_path / "absent" / "a.onnx", to="onnx")
+    assert not (tmp_path / "absent").exists()

@@ -1,0 +1,81 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import adavit
+from adavit.errors import UserError
+from adavit.publishing.publish import publish
+from adavit.runs.directory import RunDirectory
+from tests.adavit.publishing.conftest import WriteGenerator
+from tests.hub_stub import HubStub, hub_for_tests
+
+FILES = ["README.md", "adavit.json", "generator.safetensors", "samples.png"]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
+    with hub_for_tests(tmp_path / "hf", monkeypatch) as running:
+        yield running
+
+
+def test_nothing_is_sent_before_yes(run: RunDirectory, hub: HubStub) -> None:
+    made = publish(str(run.path), "hub:me/small")
+    assert made.url is None
+    assert hub.asked == []
+    assert sorted(file.name for file in made.files) == FILES
+    assert {file.name: file.path for file in made.files}[
+        "generator.safetensors"
+    ] == run.last_generator
+    assert made.data_named == "secret_photos.zip"
+    assert (run.path / "card" / "README.md").is_file()
+
+
+def test_generator_and_card_are_sent_and_come_back(run: RunDirectory, hub: HubStub) -> None:
+    page = adavit.card(str(run.path))[0]
+    page.write_text(page.read_text() + "\nWritten by hand.\n")
+    hub.token = "hf_mine"
+    made = publish(str(run.path), "hub:me/small", yes=True, private=True)
+    assert made.url == f"{hub.address}/me/small"
+    assert hub.private == {"me/small": True}
+    sent = hub.repositories["me/small"]
+    assert sorted(sent) == FILES
+    assert sent["generator.safetensors"] == run.last_generator.read_bytes()
+    text = sent["README.md"].decode()
+    assert text.endswith("Written by hand.\n")
+    assert 'load_generator("hub:me/small")' in text
+    assert "USER/NAME" not in text
+    assert sum("/commit/" in asked for asked in hub.asked) == 1
+    assert adavit.load_generator("hub:me/small").resolution == 8
+
+
+def test_a_card_of_other_weights_is_not_sent(
+    run: RunDirectory, hub: HubStub, write_generator: WriteGenerator
+) -> None:
+    adavit.card(str(run.path))
+    write_generator(run.last_generator, resolution=4)
+    with pytest.raises(UserError, match=r"of other weights .* Write it anew: adavit card "):
+        publish(str(run.path), "hub:me/small", yes=True)
+    assert hub.asked == []
+
+
+def test_a_refusal_and_a_wrong_name_are_one_line(run: RunDirectory, hub: HubStub) -> None:
+    hub.token = "hf_of_someone_else"
+    with pytest.raises(UserError, match=r"HTTP 401.* log in with hf auth login, or set HF_TOKEN"):
+        publish(str(run.path), "hub:me/small", yes=True)
+    for name in ("me/small", "hub:small", "hub:me/../etc", "hub:"):
+        with pytest.raises(UserError, match=r"--to .* expected hub:USER/NAME"):
+            publish(str(run.path), name, yes=True)
+    with pytest.raises(UserError, match="on a hub already"):
+        publish("hub:me/small", "hub:me/other", yes=True)
+    assert hub.repositories == {}
+
+
+def test_without_huggingface_hub_the_extra_is_named(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    publish(str(run.path), "hub:me/small")
+    with pytest.raises(UserError, match=r"huggingface_hub, .* pip install 'adavit\[hub\]'"):
+        publish(str(run.path), "hub:me/small", yes=True)
