@@ -71,7 +71,8 @@ def test_every_kind_of_generator_goes_to_onnx(
         "rgba": {"image_channels": 4, "noise": "bounded"},
         "conditional": {"num_classes": 3},
     }
-    file = write_generator(resolution=resolution, **changes[kind])
+    # Of one channel alone demodulation divides a style by its own size: near 0 little but rounding is left.
+    file = write_generator(resolution=resolution, channel_base=4 * resolution, **changes[kind])
     export(str(file), tmp_path / "a.onnx", to="onnx")
     check_onnx(file, tmp_path / "a.onnx")
 
