@@ -18,6 +18,7 @@ from adavit.runs.hub import is_hub
 from adavit.runtime.files import make_folder, write_bytes, write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import opaque, result_png
+from adavit.styles.classes import choose_class
 
 SAMPLE_SEEDS = range(32)
 """Of the images that a card shows, four rows of eight."""
@@ -79,7 +80,7 @@ def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) ->
 
 
 def _samples(stored: StoredGenerator) -> Image.Image:
-    drawn = images_of_seeds(stored.generator, SAMPLE_SEEDS, class_weights=stored.label_counts)
+    drawn = images_of_seeds(stored.generator, SAMPLE_SEEDS, choice=choose_class(stored, None))
     return opaque(image_grid(torch.stack([image for image, _ in drawn])))
 
 

@@ -8,11 +8,10 @@ from typing import Any
 from adavit.data.known_names import NAMES
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.metrics.kinship import flattered_by
-from adavit.publishing import plain_generator
 from adavit.publishing.plain_generator import Sizes
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
-from adavit.runs.reading import mapping, read_json, read_weights_metadata, text
+from adavit.runs.reading import mapping, read_json, text
 from adavit.runs.records import figures, is_record, parts, read_evaluations
 from adavit.runs.shared_names import HERE, PATH_SETTINGS
 
@@ -98,7 +97,7 @@ def card_facts(stored: StoredGenerator) -> CardFacts:
         ]
     return CardFacts(
         stored=stored,
-        sizes=plain_generator.read(str(stored.path))[1],
+        sizes=stored.arguments,
         digest=digest,
         data_name=_known_name(text(mapping(stored.config.get("data")).get("source"))),
         data=_picked(read_json(run.data), DATA_FIELDS) if of_run else {},
@@ -106,7 +105,7 @@ def card_facts(stored: StoredGenerator) -> CardFacts:
         settings=_without_paths(stored.config),
         seen=tuple(map(_public, stored.generator.discriminator_saw)),
         transferred=bool(mapping(stored.config.get("training")).get("transfer")),
-        origin=read_weights_metadata(stored.path).get("origin", ""),
+        origin=stored.origin,
         figures=tuple(_figures(records)),
         copies=_copies(run, stored) if of_run else {},
     )

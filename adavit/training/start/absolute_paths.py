@@ -4,6 +4,7 @@ from pathlib import Path
 
 from adavit.config.run import RunConfig
 from adavit.features.choice import absolute
+from adavit.runs.hub import is_hub
 from adavit.training.start.pretrained_trunk import absolute_trunk
 from adavit.training.start.workload import absolute_source
 
@@ -25,6 +26,7 @@ def with_absolute_paths(config: RunConfig) -> RunConfig:
         ("training", "transfer"),
     )
     for section, key in paths:
-        if values[section][key] is not None:
-            values[section][key] = str(Path(values[section][key]).absolute())
+        value = values[section][key]
+        if value is not None and not is_hub(value):
+            values[section][key] = str(Path(value).absolute())
     return RunConfig.model_validate(values)

@@ -17,6 +17,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.discriminator_file import read_discriminator
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.generator_file import read_generator
+from adavit.runs.hub import is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.reading import mapping, networks_seen
 
@@ -65,12 +66,14 @@ def read_source(path: Path) -> TransferSource:
     """The networks that `training.transfer` names.
 
     Args:
-        path: A run's directory, one of its checkpoints, a generator file, what `adavit import` has written, or a
-            network pickle, of which nothing is run.
+        path: A run's directory, one of its checkpoints, a generator file or `hub:USER/NAME`, what `adavit import` has
+            written, or a network pickle, of which nothing is run.
 
     Raises:
         UserError: If it is none of these, has no checkpoint yet, or is damaged.
     """
+    if is_hub(str(path)):
+        return _of_generator(path)
     if path.suffix.lower() in SUFFIXES:
         return source_of_pickle(path)
     if path.suffix == ".safetensors" or (path.is_dir() and ImportedFolder(path).is_import()):
@@ -152,6 +155,13 @@ def source_of_pickle(path: Path) -> TransferSource:
     )
 
 
+def _of_generator(path: Path) -> TransferSource:
+    """A generator alone, of a file or a hub."""
+    stored = read_generator(path)
+    seen = stored.generator.discriminator_saw
+    return _of_networks([(stored.generator, stored.arguments)], None, seen=seen)
+
+
 def source_of_files(path: Path) -> TransferSource:
     """The networks of a generator file, and the imported ones that lie beside it.
 
@@ -164,9 +174,7 @@ def source_of_files(path: Path) -> TransferSource:
     """
     folder = ImportedFolder(path if path.is_dir() else path.parent)
     if not path.is_dir() and path not in (folder.generator, folder.discriminator):
-        stored = read_generator(path)
-        seen = stored.generator.discriminator_saw
-        return _of_networks([(stored.generator, stored.arguments)], None, seen=seen)
+        return _of_generator(path)
     wanted = () if path == folder.discriminator else (folder.unaveraged, folder.generator)
     files = [file for file in wanted if file.is_file()]
     generators = [read_generator(file) for file in files]

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import adavit
 from adavit.errors import UserError
 from adavit.runs.generator_file import read_generator
 from adavit.runs.hub import is_hub, repository_of
+from adavit.training.start.transfer_source import read_source
 from tests.hub_stub import HubStub, hub_for_tests
 from tests.small_weights import write_small_generator
 
@@ -37,6 +39,13 @@ def test_of_a_repository_only_the_safetensors_file_is_asked_for(published: HubSt
     assert asked == {"/me/x/resolve/main/generator.safetensors"}
     # The second time the file has not changed.
     assert [request.partition(" ")[0] for request in published.asked].count("GET") == 1
+
+
+def test_a_run_can_start_from_a_repository(published: HubStub) -> None:
+    source = read_source(Path("hub:me/x"))
+    for name, tensor in adavit.load_generator("hub:me/x").state_dict().items():
+        assert torch.equal(source.networks["generator"][name], tensor)
+    assert "discriminator" not in source.networks
 
 
 def test_a_damaged_file_is_refused(published: HubStub) -> None:

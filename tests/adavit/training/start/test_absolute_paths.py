@@ -31,3 +31,8 @@ def test_what_lies_somewhere_is_named_from_the_root(
 def test_names_of_known_sets_stay_names() -> None:
     config = build_config([{"data": {"source": "small_set"}}])
     assert with_absolute_paths(config) == config
+
+
+def test_the_name_of_a_repository_of_a_hub_stays_a_name(tiny: Tiny) -> None:
+    config = tiny({"training": {"transfer": "hub:me/x"}})
+    assert str(with_absolute_paths(config).training.transfer) == "hub:me/x"
