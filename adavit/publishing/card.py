@@ -26,7 +26,7 @@ SAMPLE_SEEDS = range(32)
 
 @takes_paths("source", "out")
 def card(
-    source: str,
+    source: Path | str,
     out: Path | str | None = None,
     *,
     which: str | None = None,

@@ -92,7 +92,7 @@ class Export:
 
 @takes_paths("source", "out")
 def export(
-    source: str,
+    source: Path | str,
     out: Path | str,
     *,
     to: str,

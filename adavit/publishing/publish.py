@@ -59,7 +59,7 @@ class Publication:
 
 @takes_paths("source")
 def publish(
-    source: str,
+    source: Path | str,
     to: str,
     *,
     yes: bool = False,
