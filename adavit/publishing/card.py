@@ -54,9 +54,9 @@ def card(
     Raises:
         UserError: If there is no such generator, or the folder cannot be made.
     """
-    if is_hub(source) and out is None:
+    if is_hub(str(source)) and out is None:
         raise UserError(
-            f"{source!r} lies on a hub, where no card can be written. Name a folder of yours with --out."
+            f"{str(source)!r} lies on a hub, where no card can be written. Name a folder of yours with --out."
         )
     stored = read_generator(source, which=which)
     return write_card(stored, card_folder(stored) if out is None else Path(out), license=license)

@@ -91,9 +91,9 @@ def publish(
             cannot be reached or refuses.
     """
     repository = repository_of(to, "--to")
-    if is_hub(source):
+    if is_hub(str(source)):
         raise UserError(
-            f"{source!r} is on a hub already, expected a run or a generator file. Name one of yours."
+            f"{str(source)!r} is on a hub already, expected a run or a generator file. Name one of yours."
         )
     stored = read_generator(source, which=which)
     folder = card_folder(stored)
