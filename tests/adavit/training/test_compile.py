@@ -1,96 +1,99 @@
-"""A compiled discriminator learns what the other one does, penalties included."""
+"""Compiled slices: the same gradients and the same training as operation by operation, whatever the step consists of."""
 
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
+from adavit.training.step.adversarial_step import AdversarialStep
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
 
-PENALTIES: dict[str, dict[str, Any]] = {
-    "exact": {"r1_gamma": 1, "r1_interval": 2, "r2_gamma": 1, "r2_interval": 2},
-    "interpolated": {"r1_gamma": 0, "gradient_penalty": 1},
-    "approximate": {"r1_gamma": 1, "r2_gamma": 1, "penalty": "approximate", "penalty_sigma": 0.1},
+LAZY: dict[str, Any] = {"r1_gamma": 1, "r1_interval": 2, "path_length": 2, "path_length_interval": 2}
+"""In the second and the fourth step, so there are two kinds of steps."""
+
+PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **{
+        f"{key} {value}": ({"kind": "vit", key: value}, {})
+        for key, values in {
+            "attention": ("lsa", "l2", "axial"),
+            "stem": ("conv", "hybrid", "spt"),
+            "position_embedding": ("relative", "rope2d"),
+            "weight_constraint": ("sn", "isn"),
+            "readout": ("tokens",),
+            "patch_drop": (0.25,),
+        }.items()
+        for value in values
+    },
+    "plain": ({"kind": "resnet", "form": "plain"}, {}),
+    "r3gan": (
+        {"kind": "resnet", "form": "r3gan", "minibatch_std_group": 0},
+        {"loss": "relativistic", "r2_gamma": 1, "r2_interval": 2},
+    ),
+    "chain": ({"kind": "resnet", "normalization": "chain"}, {"chain_start_kimg": 0}),
+    "hinge": ({"kind": "resnet"}, {"loss": "hinge", "lecam": 1, "style_mixing": 0.9}),
+    "wasserstein": (
+        {"kind": "vit"},
+        {"loss": "wasserstein", "r1_gamma": 0, "gradient_penalty": 1, "drift": 1},
+    ),
+    "consistency": (
+        {"kind": "resnet"},
+        {"bcr_real": 1, "bcr_generated": 1, "zcr_discriminator": 1, "zcr_generator": 1},
+    ),
+    "approximate": ({"kind": "vit"}, {"penalty": "approximate", "penalty_sigma": 0.1, "r2_gamma": 1}),
+    "san": ({"kind": "vit"}, {"san": True, "schedule_kimg": 0.03, "final_gamma_factor": 0.1}),
+    "pseudo": ({"kind": "resnet"}, {"apa_p_max": 0.5, "microbatch": 2}),
+    "masked patches": ({"kind": "vit"}, {"masked_patch_weight": 0.5}),
+    "bf16": ({"kind": "resnet"}, {"precision": "bf16"}),
 }
+"""Of the discriminator, and of the section training."""
 
 
-PARTS: dict[str, dict[str, Any]] = {
-    "lsa": {"attention": "lsa"},
-    "l2": {"attention": "l2"},
-    "axial": {"attention": "axial"},
-    "sn": {"weight_constraint": "sn"},
-    "isn": {"weight_constraint": "isn"},
-    "patch drop": {"patch_drop": 0.25},
-    "relative": {"position_embedding": "relative"},
-    "rope2d": {"position_embedding": "rope2d"},
-    "conv": {"stem": "conv"},
-    "hybrid": {"stem": "hybrid"},
-    "spt": {"stem": "spt"},
-    "tokens": {"readout": "tokens"},
-    "plain": {"kind": "resnet", "form": "plain"},
-    "r3gan": {"kind": "resnet", "form": "r3gan", "minibatch_std_group": 0},
-}
-
-
-def gradients(
-    parts: dict[str, Any], training: dict[str, Any], compiled: bool
-) -> list[torch.Tensor]:
-    """Of all weights, in a step without second derivatives and in one with them."""
+def trained(
+    parts: dict[str, Any], training: dict[str, Any], *, compiled: bool, steps: int = 4
+) -> tuple[AdversarialStep, list[Tensor]]:
+    """A step that was made a few times, and the gradients and losses of each time."""
     kind = parts.get("kind", "vit")
-    small: Layer = {**SMALL, "discriminator": {"kind": kind, **TINY_NETWORKS[kind], **parts}}
-    # The weights hardly move, so that the second step is compared at the same point.
-    still = {"compile": compiled, "discriminator_lr": 1e-9, "generator_lr": 1e-9}
-    step = build_step(workload(small, {"training": {**training, **still}}))
-    step.set_p(0.7)
-    real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    small: Layer = {**SMALL, "discriminator": {**TINY_NETWORKS[kind], **parts}}
+    step = build_step(workload(small, {"training": {**LAZY, **training, "compile": compiled}}))
     found = []
-    for images in (BATCH, 2 * BATCH):
-        assert step(real, None, images=images, streams=StepStreams.at(0, images)).finite
-        for module in (step.generator, step.discriminator):
+    for number in range(1, steps + 1):
+        step.set_p(0.2 * number)
+        if step.pseudo is not None:
+            step.pseudo.probability._p = 0.0 if number == 1 else 0.1 + 0.1 * number
+        images = number * BATCH
+        real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(number)) * 2 - 1
+        result = step(real, None, images=images, streams=StepStreams.at(0, images))
+        assert result.finite
+        found += list(result.losses.values())
+        for module in (step.generator, step.judges):
             found += [p.grad.clone() for p in module.parameters() if p.grad is not None]
-    return found
+    return step, found
 
 
-def check_equal(parts: dict[str, Any], training: dict[str, Any]) -> None:
-    torch._dynamo.reset()
-    plain = gradients(parts, training, compiled=False)
-    compiled = gradients(parts, training, compiled=True)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0  # something was compiled
-    for one, other in zip(plain, compiled, strict=True):
-        # Sums in another order; differences of logits are divided by sigma.
-        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-4 * float(one.abs().max()) + 1e-7)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["vit", "resnet"])
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_a_compiled_discriminator_has_the_same_gradients(kind: str, penalty: str) -> None:
-    check_equal({"kind": kind}, PENALTIES[penalty])
-
-
-@pytest.mark.slow
-def test_a_constrained_discriminator_is_compiled_in_reasonable_time() -> None:
-    # The norm of the head's single row, written out as powers of a 1 x 1 matrix, kept the compiler busy for ever.
-    check_equal(PARTS["isn"], PENALTIES["exact"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["vit", "resnet"])
-def test_the_last_layer_of_san_is_compiled_to_the_same_gradients(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    check_equal({"kind": kind}, {**PENALTIES["exact"], "san": True})
+def check_equal(parts: dict[str, Any], training: dict[str, Any], tolerance: float) -> None:
+    step, found = trained(parts, training, compiled=True)
+    assert step.compute._programs  # something was compiled
+    _, expected = trained(parts, training, compiled=False)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(
+            one, other, rtol=tolerance, atol=tolerance * float(other.abs().max())
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_traced_to_the_same_gradients(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # All of torch.compile but the C++ compiler, which takes most of a minute for each of these.
+def test_the_graph_of_a_step_is_the_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The graphs as they are: what torch.compile makes of their operations does not depend on the networks.
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    check_equal(*PARTS[name], tolerance=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vit", "resnet"])
+def test_torch_compile_takes_the_graph(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    check_equal(PARTS[name], PENALTIES["exact"])
+    check_equal({"kind": kind}, {}, tolerance=1e-5)
