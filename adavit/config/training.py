@@ -232,8 +232,8 @@ class TrainingConfig(ConfigModel):
     def _compiled_code_keeps_its_shapes(self) -> None:
         if self.top_k and self.compile:
             raise ValueError(
-                f"training.top_k is {self.top_k:g}, by which fewer images count with each epoch, but training.compile is"
-                " on, and would compile for minutes each time. Leave one of the two out."
+                f"training.top_k is {self.top_k:g}, by which fewer images count with each epoch, but training.compile"
+                " is on, and would compile for minutes each time. Leave one of the two out."
             )
 
     @rule("lecam", "loss")

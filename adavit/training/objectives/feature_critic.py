@@ -118,8 +118,8 @@ class FeatureObjective:
     def losses(self, batch: Microbatch, term: CriticTerm) -> CriticLosses:
         """The two losses of a microbatch.
 
-        At a weight of 0 nothing leads back through the frozen network; the heads go on learning what the generator makes, for
-        when p falls again.
+        At a weight of 0 nothing leads back through the frozen network; the heads go on learning what the generator
+        makes, for when p falls again.
         """
         ground = batch.streams.of("ground of what the feature critic sees")
         with torch.set_grad_enabled(term.teaches_generator):

@@ -89,7 +89,9 @@ def test_what_a_normalisation_does_not_go_with_is_refused(section: dict, message
 )
 def test_what_is_not_compiled_is_refused(layer: dict, message: str) -> None:
     compiled = {"training": {"compile": True}}
-    with pytest.raises(UserError, match=f"{message} training.compile is on.* Leave one of the two out"):
+    with pytest.raises(
+        UserError, match=f"{message} training.compile is on.* Leave one of the two out"
+    ):
         build_config([compiled, layer])
     build_config([layer])
     build_config([compiled])

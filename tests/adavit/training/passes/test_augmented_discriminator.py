@@ -72,9 +72,7 @@ def test_nothing_is_changed_at_probability_zero(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, rotate=1, noise=1)
     pipe.p.fill_(0)
     assert torch.equal(
-        AugmentedDiscriminator(Quadratic(), pipe, None)
-        .view(images, stream())
-        .images,
+        AugmentedDiscriminator(Quadratic(), pipe, None).view(images, stream()).images,
         images,
     )
 
