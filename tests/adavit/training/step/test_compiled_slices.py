@@ -10,7 +10,8 @@ from adavit.augment import AugmentPipe
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.compiled_slices import CompiledSlices
-from tests.adavit.training.small_step import COUNT, make_step, reals
+from tests.adavit.training.objectives.test_feature_critic import make_objective
+from tests.adavit.training.small_step import COUNT, make_step, reals, run
 
 
 @pytest.fixture
@@ -47,6 +48,19 @@ def test_a_kind_is_compiled_once_and_slices_add_up(
     terms = replace(terms, share=0.5)
     compiled.compute(reals(), None, StepStreams.at(0, 0), terms)
     assert len(compilations) == 2
+
+
+def test_numbers_that_move_are_inputs(compilations: list[torch.fx.GraphModule]) -> None:
+    losses = []
+    for compiled in (False, True):
+        step = make_step(features=make_objective(vanishes_at=0.8), compiled=compiled)
+        for p in (0.2, 0.4):
+            step.set_p(p)
+            losses.append(run(step).losses)
+    for one, other in zip(losses[2:], losses[:2], strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len(compilations) == 1
 
 
 def test_a_graph_waits_for_nothing_and_holds_nothing(
