@@ -217,6 +217,9 @@ def load_workload(
     check_memory(resolved, device, processes)
     if (note := compilation_note(resolved.training)) is not None:
         console.note(note)
+    compiling = compilation_note(resolved.training)
+    if compiling is not None:
+        console.note(compiling)
     slow = slow_step(resolved, device)
     for sentence in [*absurd_settings(resolved), *([] if slow is None else [slow])]:
         console.note(f"Warning: {sentence}")

@@ -97,12 +97,13 @@ class SliceProgram:
         moving = terms.with_numbers(numbers)
         recorder = DrawRecorder(streams, disable_proxy_modes_tracing)
         parameters = [*trainable(written.generator), *trainable(written.judges)]
-        trained, sums = [], []
+        trained: list[nn.Parameter] = []
+        sums: list[MicrobatchSums] = []
 
-        def calculation(*given: Tensor) -> list[Tensor]:
-            real, labels = (*given, None)[:2]
+        def calculation(real: Tensor, *classes: Tensor) -> list[Tensor]:
+            given = classes[0] if classes else None
             with recorder:
-                sums.append(written(real, labels, recorder.streams, moving))
+                sums.append(written(real, given, recorder.streams, moving))
             trained.extend(each for each in parameters if each.grad is not None)
             gradients = [each.grad for each in trained if each.grad is not None]
             return [*sums[0].tensors, *gradients]
