@@ -8,7 +8,8 @@ augmentation's p and the numbers of `StepTerms`. No shape depends on a value and
 graph is also what a CUDA graph could be captured of.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+import contextlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -108,14 +109,11 @@ class SliceProgram:
             gradients = [each.grad for each in trained if each.grad is not None]
             return [*sums[0].tensors, *gradients]
 
-        before = [parameter.grad for parameter in parameters]
-        for parameter in parameters:
-            parameter.grad = None
-        try:
+        with _without_gradients(parameters):
+            # What is made once and kept, such as the kernels of filters, is not made anew by the graph in each step.
+            written(real, labels, streams.twin(), moving)
+        with _without_gradients(parameters):
             graph = make_fx(calculation)(*_given(real, labels))
-        finally:
-            for parameter, gradient in zip(parameters, before, strict=True):
-                parameter.grad = gradient
         held = _with_inputs(graph, [*recorder.tensors, *numbers])
         function = torch.compile(graph, fullgraph=True, dynamic=False)
         return cls(function, recorder.draws, numbers, held, trained, sums[0]), recorder.tensors
@@ -135,6 +133,19 @@ class SliceProgram:
         for parameter, gradient in zip(self.trained, found[count:], strict=True):
             parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
         return self.sums.like(found[:count])
+
+
+@contextlib.contextmanager
+def _without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """While entered, they have none; what they come to have is dropped."""
+    before = [parameter.grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.grad = None
+        yield
+    finally:
+        for parameter, gradient in zip(parameters, before, strict=True):
+            parameter.grad = gradient
 
 
 def _given(real: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
