@@ -4,20 +4,22 @@ import os
 import shutil
 import sys
 
-from adavit.config.training import TrainingConfig
 from adavit.errors import UserError
 
 COMPILERS = {"darwin": "clang++", "win32": "cl"}
 """That torch calls by itself, by platform; elsewhere it is g++. The environment variable CXX names another."""
 
 
-def compilation_note(training: TrainingConfig) -> str | None:
+def compilation_note(wanted: bool) -> str | None:
     """What to say of the first steps; None where nothing is compiled.
+
+    Args:
+        wanted: `training.compile`.
 
     Raises:
         UserError: If there is no compiler.
     """
-    if not training.compile:
+    if not wanted:
         return None
     name = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
     if shutil.which(name) is None:

@@ -218,6 +218,7 @@ def load_workload(
     if (note := compilation_note(resolved.training)) is not None:
         console.note(note)
     compiling = compilation_note(resolved.training)
+    compiling = compilation_note(resolved.training.compile)
     if compiling is not None:
         console.note(compiling)
     slow = slow_step(resolved, device)

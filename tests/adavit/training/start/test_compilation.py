@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from adavit.config.training import TrainingConfig
 from adavit.errors import UserError
 from adavit.training.start.compilation import compilation_note
 
@@ -15,8 +14,8 @@ def test_first_steps_are_announced_where_there_is_a_compiler(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CXX", sys.executable)
-    assert compilation_note(TrainingConfig()) is None
-    assert "takes minutes" in str(compilation_note(TrainingConfig(compile=True)))
+    assert compilation_note(wanted=False) is None
+    assert "takes minutes" in str(compilation_note(wanted=True))
 
 
 def test_without_a_compiler_a_run_is_refused(
@@ -28,6 +27,6 @@ def test_without_a_compiler_a_run_is_refused(
         if variable:
             monkeypatch.setenv("CXX", variable)
         monkeypatch.setattr(sys, "platform", "linux")
-        assert compilation_note(TrainingConfig()) is None
+        assert compilation_note(wanted=False) is None
         with pytest.raises(UserError, match=re.escape(f"no C++ compiler {name!r}")):
-            compilation_note(TrainingConfig(compile=True))
+            compilation_note(wanted=True)
