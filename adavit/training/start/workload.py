@@ -215,9 +215,6 @@ def load_workload(
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
     check_memory(resolved, device, processes)
-    if (note := compilation_note(resolved.training)) is not None:
-        console.note(note)
-    compiling = compilation_note(resolved.training)
     compiling = compilation_note(resolved.training.compile)
     if compiling is not None:
         console.note(compiling)
