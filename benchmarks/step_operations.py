@@ -28,7 +28,7 @@ from adavit.augment import resampling as augment_resampling
 from adavit.models import resampling
 from adavit.models.vit import attention
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
-from adavit.training.step import adversarial_step
+from adavit.training.step import slice_pass
 from adavit.training.step.adversarial_step import AdversarialStep
 from benchmarks.fake_steps import fake_step, without_content
 from benchmarks.gpu.bench import KINDS, Bench, Stepper, workload_of
@@ -134,10 +134,9 @@ def by_part(work: WorkCount, step: AdversarialStep) -> Iterator[None]:
 
     plain_backward = Tensor.backward
     places: list[tuple[Any, str, str]] = [
-        (adversarial_step, "draw", "draw images"),
+        (slice_pass, "draw", "draw images"),
         (AugmentedDiscriminator, "view", "augmentation"),
         (AugmentedDiscriminator, "judge", "judge images"),
-        (AugmentedDiscriminator, "judge_with_gradient", "judge images"),
         (AdversarialStep, "_is_finite", "finite flag"),
         (step.average, "update", "averages"),
         (step.generator, "track_average", "averages"),

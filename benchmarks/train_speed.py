@@ -3,6 +3,7 @@
     python benchmarks/train_speed.py                     64 channels, batch 32, 32x32, as the published figure
     python benchmarks/train_speed.py --resolution 64     other sizes
     python benchmarks/train_speed.py --peer PATH         beside another trainer's code, a checkout of StyleGAN2-ADA
+    python benchmarks/train_speed.py --compile           beside the same steps compiled, which takes minutes for each
 
 Generator and discriminator, R1 at its interval, and the optimisers are all in the figure; data are random. Each row
 is the best and the median of several rounds, taken in turn so that a slow moment of the machine meets every row.
@@ -16,7 +17,8 @@ then R1, each with passes of its own; textbook augmentation is not imitated): wh
 machines is the machine's.
 
 A peer's networks have the same sizes, and its rows are taken in turn with the others; below the table stands by how
-much the rows of the ResNet are faster than the peer's of the same augmentation, the median over rounds.
+much the rows of the ResNet are faster than the peer's of the same augmentation, the median over rounds, and by how much
+compiled rows are faster than others.
 """
 
 import argparse
@@ -25,7 +27,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,7 @@ class Row:
         interval: Steps from one R1 to the next.
         apart: Whether the parts of the step have passes of their own.
         peer: Whether it is the peer's.
+        compiled: Whether the step is compiled.
     """
 
     discriminator: str
@@ -72,11 +75,14 @@ class Row:
     interval: int
     apart: bool = False
     peer: bool = False
+    compiled: bool = False
 
     @property
     def name(self) -> str:
         """For the table."""
-        return "peer" if self.peer else self.discriminator + ", apart" * self.apart
+        if self.peer:
+            return "peer"
+        return self.discriminator + ", apart" * self.apart + ", compiled" * self.compiled
 
 
 class PassesApart:
@@ -129,6 +135,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5, help="of 16 steps each")
     parser.add_argument("--peer", type=folder, help="checkout of another trainer, see above")
+    parser.add_argument("--compile", action="store_true", help="compiled steps too")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
@@ -140,6 +147,8 @@ def main() -> None:
         for precision in ("float32", "bf16")
         for augmented in (True, False)
     ]
+    if arguments.compile:
+        rows += [replace(row, compiled=True) for row in rows]
     rows += [Row("resnet", "float32", augmented, 16, apart=True) for augmented in (True, False)]
     if arguments.peer:
         rows += [Row("resnet", "float32", augmented, 16, peer=True) for augmented in (True, False)]
@@ -155,7 +164,11 @@ def main() -> None:
     peak = convolution_gflops(arguments, device)
     print(f"one 3x3 convolution of these channels, float32: {peak:.0f} GFLOP/s")
     work = []
-    for step in steps:  # warms up
+    for row, step in zip(rows, steps, strict=True):  # warms up
+        if row.compiled:  # whose operations are not seen
+            measure(step, arguments, device)
+            work.append(work[rows.index(replace(row, compiled=False))])
+            continue
         with WorkCount() as count:
             measure(step, arguments, device)
         work.append(count.flops / (16 * arguments.batch) / 1e9)
@@ -164,18 +177,18 @@ def main() -> None:
         for index, step in enumerate(steps):
             rates[index].append(measure(step, arguments, device))
     print(
-        f"{'discriminator':14} {'precision':10} {'augmentation':14} {'R1 every':>8} {'best':>8}"
+        f"{'discriminator':16} {'precision':10} {'augmentation':14} {'R1 every':>8} {'best':>8}"
         f" {'median':>8} images/s {'GFLOP':>6} {'limit':>6} {'share':>6}"
     )
     for row, found, gflop in zip(rows, rates, work, strict=True):
         augmentation = f"bgc p={PROBABILITY}" if row.augmented else "none"
         best, median = max(found), statistics.median(found)
         print(
-            f"{row.name:14} {row.precision:10} {augmentation:14}"
+            f"{row.name:16} {row.precision:10} {augmentation:14}"
             f" {row.interval:8d} {best:8.1f} {median:8.1f} {'':8} {gflop:6.2f} {peak / gflop:6.0f}"
             f" {best * gflop / peak:6.0%}"
         )
-    for line in beside_peer(rows, rates):
+    for line in [*beside_peer(rows, rates), *beside_eager(rows, rates)]:
         print(line)
     print(f"load {os.getloadavg()[0]:.2f} at the end")
 
@@ -190,10 +203,26 @@ def beside_peer(rows: Sequence[Row], rates: Sequence[Sequence[float]]) -> Iterat
     for peer, theirs in zip(rows, rates, strict=True):
         for row, ours in zip(rows, rates, strict=True):
             alike = (row.discriminator, row.augmented) == (peer.discriminator, peer.augmented)
-            if peer.peer and alike and not row.peer and not row.apart:
+            if peer.peer and alike and not (row.peer or row.apart or row.compiled):
                 ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
                 augmentation = f"bgc p={PROBABILITY}" if row.augmented else "no augmentation"
                 yield f"{row.name}, {row.precision}, {augmentation}: {ratio:.2f} times the peer's"
+
+
+def beside_eager(rows: Sequence[Row], rates: Sequence[Sequence[float]]) -> Iterator[str]:
+    """How much faster compiled rows are than the same ones as they are written.
+
+    Args:
+        rows: Of the table.
+        rates: As in `beside_peer`.
+    """
+    of = dict(zip(rows, rates, strict=True))
+    for row in rows:
+        if row.compiled:
+            pairs = zip(of[row], of[replace(row, compiled=False)], strict=True)
+            ratio = statistics.median(a / b for a, b in pairs)
+            augmentation = f"bgc p={PROBABILITY}" if row.augmented else "no augmentation"
+            yield f"{row.name}, {row.precision}, {augmentation}: {ratio:.2f} times as written"
 
 
 def build(
@@ -265,7 +294,7 @@ def build(
         warmup_images=0,
         microbatch=None,
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
-        compiled=False,
+        compiled=row.compiled,
         loss=LOSSES["non_saturating"],
         regularizers=[ExactPenalty("r1", "real", weight=R1_WEIGHT, interval=row.interval)],
     )

@@ -312,12 +312,12 @@ class _WholeConfig(ConfigModel):
                 " hinge, or leave discriminator.normalization out."
             )
 
-    @rule("discriminator.normalization", "training.compile")
-    def _chain_is_not_compiled(self) -> None:
-        if self._has_chain and self.training.compile:
+    @rule("augment.extra", "training.compile")
+    def _operations_of_others_are_not_compiled(self) -> None:
+        if self.augment.extra and self.training.compile:
             raise ValueError(
-                "discriminator.normalization is chain, whose layers note what they see, but training.compile is"
-                " on, and what is compiled cannot. Leave one of the two out."
+                f"augment.extra names {self.augment.extra[0].operation}, which draws numbers of its own in each step,"
+                " but training.compile is on, and what is compiled draws none. Leave one of the two out."
             )
 
     def as_dict(self) -> dict[str, Any]:

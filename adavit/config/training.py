@@ -35,7 +35,8 @@ class TrainingConfig(ConfigModel):
     """Numbers that the networks calculate with. auto: bf16 on CUDA from 64 px on, where
     the device does not only emulate it; float32 elsewhere."""
     compile: bool = Field(False)
-    """Compile the discriminator and its penalties; equal but for rounding. The first steps take minutes."""
+    """Compile the passes of a step, penalties included; equal but for rounding. The first steps take minutes, and need
+    a C++ compiler."""
     deterministic: bool = Field(False)
     """On CUDA: the same bits each time, as on a CPU. Slower: every sum is taken in a fixed order."""
     fast_reduce: bool = auto()
@@ -226,6 +227,14 @@ class TrainingConfig(ConfigModel):
             check_network_name(key, teacher, otherwise=otherwise, networks=networks)
         else:
             check_name(key, teacher, or_else=", or timm:NAME or timm:NAME:FILE")
+
+    @rule("top_k", "compile")
+    def _compiled_code_keeps_its_shapes(self) -> None:
+        if self.top_k and self.compile:
+            raise ValueError(
+                f"training.top_k is {self.top_k:g}, by which fewer images count with each epoch, but training.compile"
+                " is on, and would compile for minutes each time. Leave one of the two out."
+            )
 
     @rule("lecam", "loss")
     def _lecam_needs_a_level(self) -> None:

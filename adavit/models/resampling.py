@@ -5,8 +5,8 @@ On an accelerator everything is two products with matrices. On a CPU it is one d
 the filter is the filter again, because it is symmetric: with the complementary padding at stride 1, and
 down- for upsampling at stride 2. Written so, every order of derivative is one fast forward kernel;
 PyTorch's own second derivative of a depthwise convolution runs over the channels one by one, which took
-a tenth of an R1 step. Compiled discriminators take the plain convolution: torch 2.15 compiles second
-derivatives of such a function through `torch.func` to other numbers, without a word.
+a tenth of an R1 step. What `torch.compile` or `torch.export` traces takes the plain convolution:
+torch 2.15 traces second derivatives of such a function through `torch.func` to other numbers, without a word.
 """
 
 import functools

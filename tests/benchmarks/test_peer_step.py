@@ -3,6 +3,7 @@
 import sys
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from adavit.training.passes.streams import StepStreams
 from benchmarks.peer_step import PeerStep, folder
-from benchmarks.train_speed import Row, beside_peer
+from benchmarks.train_speed import Row, beside_eager, beside_peer
 
 NETWORKS = """
     import torch
@@ -129,4 +130,12 @@ def test_rows_are_compared_with_the_peers_of_their_augmentation_by_rounds() -> N
     assert list(beside_peer(rows, rates)) == [
         "resnet, float32, bgc p=0.4: 3.00 times the peer's",
         "resnet, bf16, no augmentation: 5.00 times the peer's",
+    ]
+
+
+def test_compiled_rows_are_compared_with_the_same_as_they_are_written() -> None:
+    row = Row("vit", "bf16", augmented=True, interval=4)
+    rows = [Row("resnet", "float32", augmented=True, interval=16), row, replace(row, compiled=True)]
+    assert list(beside_eager(rows, [[1, 1, 1], [10, 4, 10], [30, 8, 90]])) == [
+        "vit, compiled, bf16, bgc p=0.4: 3.00 times as written"
     ]

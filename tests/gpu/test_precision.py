@@ -111,9 +111,8 @@ def test_steps_with_the_devices_own_draws_are_like_those_of_the_cpu(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("same_draws")
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
-def test_a_compiled_discriminator(
+def test_a_compiled_step(
     device: torch.device, record_property: Callable[..., None], kind: str
 ) -> None:
     torch._dynamo.reset()

@@ -83,14 +83,17 @@ class ChainControl(Regularizer):
             result.train_logits,
             result.says_something,
         )
-        self.images = self.images.to(train.device) + seen * result.finite
-        before = self.sign.to(train.device)
-        moved = torch.lerp(result.training_mean(train.sign()), before, DECAY)
-        self.sign = torch.where(counts, moved, before)
+        self.images.add_(seen * result.finite)
+        moved = torch.lerp(result.training_mean(train.sign()), self.sign, DECAY)
+        self.sign.copy_(torch.where(counts, moved, self.sign))
         step = seen / (1000 * self.speed_kimg)
         p = (self.chain.p + step * (self.sign - self.target).sign()).clamp(0, 1)
         moves = counts & (self.images > 1000 * self.start_kimg)
         self.chain.p.copy_(torch.where(moves, p, self.chain.p))
+
+    def to(self, device: torch.device) -> None:
+        """See `Regularizer`."""
+        self.images, self.sign = self.images.to(device), self.sign.to(device)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Regularizer`."""
@@ -98,8 +101,8 @@ class ChainControl(Regularizer):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer`."""
-        self.images = torch.tensor(entry(state, "images", int))
-        self.sign = entry(state, "sign", Tensor).clone()
+        self.images.fill_(entry(state, "images", int))
+        self.sign.copy_(entry(state, "sign", Tensor))
 
 
 def _moments(batch: Microbatch, side: Side) -> list[Moments]:

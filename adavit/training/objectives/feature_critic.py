@@ -4,9 +4,7 @@ Kumari et al. 2022 (arXiv:2112.09130) add such critics to StyleGAN2, Sauer et al
 discriminator's place.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,7 +16,21 @@ from adavit.features.ground import on_random_ground
 from adavit.runtime.precision import without_autocast
 from adavit.training.objectives.losses import AdversarialLoss
 from adavit.training.objectives.regularizer import Microbatch
+from adavit.training.objectives.schedules import Number
 from adavit.training.objectives.telling import telling_of
+
+
+@dataclass(frozen=True)
+class CriticTerm:
+    """How it takes part in a step.
+
+    Attributes:
+        weight: Factor on the generator's part, >= 0.
+        teaches_generator: Whether it is above 0.
+    """
+
+    weight: Number
+    teaches_generator: bool
 
 
 @dataclass(frozen=True)
@@ -84,10 +96,8 @@ class FeatureObjective:
         weight = () if self.vanishes_at is None else ("features_weight",)
         return ("features_generator", "features_discriminator", *weight)
 
-    def in_step(
-        self, images: int, batch: int, p: float
-    ) -> Callable[[Microbatch], CriticLosses] | None:
-        """What it adds to each microbatch of a step, or None where it takes no part.
+    def in_step(self, images: int, batch: int, p: float) -> CriticTerm | None:
+        """How it takes part in a step, or None where it takes none.
 
         Args:
             images: Real images seen before the step.
@@ -96,7 +106,8 @@ class FeatureObjective:
         """
         if images < self.start_images or images // batch % self.interval:
             return None
-        return partial(self.losses, weight=self.weight_at(p))
+        weight = self.weight_at(p)
+        return CriticTerm(weight, weight > 0)
 
     def weight_at(self, p: float) -> float:
         """Factor on the generator's part while the discriminator's images are augmented at `p`."""
@@ -104,20 +115,20 @@ class FeatureObjective:
             return self.weight
         return self.weight * max(0.0, 1 - p / self.vanishes_at)
 
-    def losses(self, batch: Microbatch, *, weight: float) -> CriticLosses:
-        """The two losses of a microbatch, with the generator's part at a weight.
+    def losses(self, batch: Microbatch, term: CriticTerm) -> CriticLosses:
+        """The two losses of a microbatch.
 
-        At 0 nothing leads back through the frozen network; the heads go on learning what the generator makes, for
-        when p falls again.
+        At a weight of 0 nothing leads back through the frozen network; the heads go on learning what the generator
+        makes, for when p falls again.
         """
         ground = batch.streams.of("ground of what the feature critic sees")
-        with torch.set_grad_enabled(weight > 0):
+        with torch.set_grad_enabled(term.teaches_generator):
             real, generated = self._seen(batch)
             real, generated = on_random_ground(real, ground), on_random_ground(generated, ground)
         with batch.discriminator.precision(real.device):
             with torch.no_grad():
                 shown = self.critic.maps(real)
-            with torch.set_grad_enabled(weight > 0):
+            with torch.set_grad_enabled(term.teaches_generator):
                 drawn = self.critic.maps(generated)
             with parametrize.cached():  # one spectral norm of each weight for both
                 judged_real = self.critic.judge(shown, batch.labels)
@@ -128,11 +139,14 @@ class FeatureObjective:
             tell(self.loss, true, fake, batch.labels).mean()
             for tell, (true, fake) in zip(self.telling, pairs, strict=True)
         ]
-        generator, discriminator = weight * torch.stack(fooling).mean(), torch.stack(telling).sum()
+        generator, discriminator = (
+            term.weight * torch.stack(fooling).mean(),
+            torch.stack(telling).sum(),
+        )
         means = [generator.detach(), discriminator.detach()]
         if self.vanishes_at is not None:
             # On the device, which is not waited for.
-            means.append(torch.full_like(means[0], weight))
+            means.append(torch.zeros_like(means[0]) + term.weight)
         return CriticLosses(
             self.interval * generator,
             self.interval * discriminator,

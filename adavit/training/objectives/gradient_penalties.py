@@ -105,10 +105,9 @@ class InterpolatedPenalty(Regularizer):
         share = torch.rand(len(real), 1, 1, 1, generator=stream, device=stream.device)
         between = torch.lerp(generated, real, share).requires_grad_(True)
         view = batch.discriminator.view(between, stream)
-        judged = DiscriminatedImages(
-            between, view, *batch.discriminator.judge_with_gradient(view, batch.labels)
-        )
-        return {self.name: unit_gradient_penalty(judged.squared_gradient_norms()).mean()}
+        judged = batch.discriminator.judge(view, batch.labels, twice_differentiable=True)
+        norms = DiscriminatedImages(between, view, *judged).squared_gradient_norms()
+        return {self.name: unit_gradient_penalty(norms).mean()}
 
 
 class Drift(Regularizer):

@@ -33,7 +33,6 @@ class LeCam(Regularizer):
     def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
         """See `Regularizer`."""
         real, generated = batch.real.logits, batch.generated.logits
-        self._move_to(real.device)
         anchor_real, anchor_generated = self.anchors
         away = (real - anchor_generated).square() + (generated - anchor_real).square()
         return {self.name: away.mean().masked_fill(self.steps == 0, 0)}
@@ -45,15 +44,16 @@ class LeCam(Regularizer):
             result.generated_logits,
             result.says_something,
         )
-        self._move_to(train.device)
         means = torch.stack((result.training_mean(train), generated.mean()))
         steps = self.steps + counts
         # The first values weigh what those before them would have; in float64, since 1 - decay^steps cancels.
         share = (1 - self.decay) / (1 - self.decay ** steps.double())
         moved = torch.lerp(self.anchors, means, share.float())
-        self.steps, self.anchors = steps, torch.where(counts, moved, self.anchors)
+        self.steps.copy_(steps)
+        self.anchors.copy_(torch.where(counts, moved, self.anchors))
 
-    def _move_to(self, device: torch.device) -> None:
+    def to(self, device: torch.device) -> None:
+        """See `Regularizer`."""
         self.steps, self.anchors = self.steps.to(device), self.anchors.to(device)
 
     def state_dict(self) -> dict[str, Any]:
@@ -62,5 +62,5 @@ class LeCam(Regularizer):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer`."""
-        self.steps = torch.tensor(entry(state, "steps", int))
-        self.anchors = entry(state, "anchors", Tensor).clone()
+        self.steps.fill_(entry(state, "steps", int))
+        self.anchors.copy_(entry(state, "anchors", Tensor))

@@ -144,7 +144,7 @@ DECAY_PER_EPOCH = 0.99
 
 
 class TopK:
-    """Keeps the losses of the k images that the discriminator holds for the most real.
+    """How many images the generator learns from: those that the discriminator holds for the most real.
 
     Top-k training of Sinha et al. 2020 (arXiv:2002.06224, section 3): the generator learns from its better images only.
 
@@ -165,6 +165,7 @@ class TopK:
         part = max(self.smallest_part, DECAY_PER_EPOCH ** (images // self.epoch_images))
         return max(1, math.ceil(part * batch))
 
-    def __call__(self, losses: Tensor, logits: Tensor, images: int) -> Tensor:
-        """Those of the generator's losses [B] that belong to the k largest logits [B]: [k]."""
-        return losses[logits.detach().topk(self.count(len(logits), images)).indices]
+
+def largest_logits(logits: Tensor, count: int) -> Tensor:
+    """Which images have the `count` largest logits of [B], the largest first: their places [count]."""
+    return logits.detach().topk(count).indices

@@ -63,12 +63,15 @@ class PathLengthPenalty(Regularizer):
         seen = result.losses.get("path_length")
         if seen is not None:
             moved = torch.lerp(self._mean_or(seen), seen, self.decay)
-            self.mean = torch.where(result.finite, moved, self.mean)
+            self.mean.copy_(torch.where(result.finite, moved, self.mean))
 
     def _mean_or(self, seen: Tensor) -> Tensor:
         """The mean, or in the first step, where there is none, what was seen."""
-        self.mean = self.mean.to(seen.device)
         return torch.where(self.mean.isnan(), seen, self.mean)
+
+    def to(self, device: torch.device) -> None:
+        """See `Regularizer`."""
+        self.mean = self.mean.to(device)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Regularizer`."""
@@ -76,4 +79,4 @@ class PathLengthPenalty(Regularizer):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer`."""
-        self.mean = entry(state, "mean", Tensor).clone()
+        self.mean.copy_(entry(state, "mean", Tensor))

@@ -25,22 +25,7 @@ def r1_penalty(real_logits: Tensor, real: Tensor) -> Tensor:
     """
     with without_weight_gradients():
         (gradient,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
-    return _squared_norm(gradient)
-
-
-def r1_penalty_through_augmentation(augmented: Tensor, real: Tensor, gradient: Tensor) -> Tensor:
-    """`r1_penalty` where the gradient of D is known already, but at what D is shown.
-
-    Args:
-        augmented: T(x) [B, C, H, W], with the graph that leads back to `real`.
-        real: Images x [B, C, H, W] that require a gradient.
-        gradient: Of the sum of the logits at T(x) [B, C, H, W], itself differentiable.
-
-    Returns:
-        Penalty per image [B], >= 0, in (logit / pixel value) squared, itself differentiable.
-    """
-    (gradient_of_real,) = torch.autograd.grad(augmented, real, gradient, create_graph=True)
-    return _squared_norm(gradient_of_real)
+    return gradient.float().square().sum(dim=(1, 2, 3))
 
 
 def unit_gradient_penalty(squared_gradient_norms: Tensor) -> Tensor:
@@ -96,7 +81,3 @@ def path_lengths(images: Tensor, styles: Tensor, noise: Tensor) -> Tensor:
         (gradient,) = torch.autograd.grad(moved, styles, create_graph=True)
     # The square root has no derivative at 0.
     return (gradient.float().square().sum(dim=2).mean(dim=1) + 1e-12).sqrt()
-
-
-def _squared_norm(gradient: Tensor) -> Tensor:
-    return gradient.float().square().sum(dim=(1, 2, 3))

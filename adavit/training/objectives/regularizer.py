@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from adavit.models import Generator
 from adavit.models.names import Side
-from adavit.training.objectives.penalties import r1_penalty, r1_penalty_through_augmentation
+from adavit.training.objectives.penalties import r1_penalty
 from adavit.training.objectives.schedules import Schedule, as_schedule
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, View, per_image
 from adavit.training.passes.step_result import StepResult
@@ -17,21 +18,19 @@ from adavit.training.passes.streams import StepStreams
 
 @dataclass(frozen=True)
 class DiscriminatedImages:
-    """Images with their logits, what these were read of and, where it was computed, their gradient.
+    """Images with their logits and what these were read of.
 
     Attributes:
         images: Before augmentation [B, C, H, W], in [-1, 1].
         view: The same, augmented.
         logits: D(T(x)) [B], or at places [B, P], float32, with the graph of the step.
         vectors: What each last layer of D read them of, likewise.
-        gradient: Of the sum of the verdicts at T(x) [B, C, H, W], where the pass has computed it, else None.
     """
 
     images: Tensor
     view: View
     logits: Tensor
     vectors: tuple[Tensor, ...]
-    gradient: Tensor | None = None
 
     @property
     def verdicts(self) -> Tensor:
@@ -40,9 +39,7 @@ class DiscriminatedImages:
 
     def squared_gradient_norms(self) -> Tensor:
         """Squared norm of the gradient of D(T(x)) by x [B], of a pass that was made for it."""
-        if self.gradient is None:
-            return r1_penalty(self.verdicts, self.images)
-        return r1_penalty_through_augmentation(self.view.images, self.images, self.gradient)
+        return r1_penalty(self.verdicts, self.images)
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,9 @@ class Regularizer:
     def reports(self) -> tuple[str, ...]:
         """Names of the means it returns."""
         return (self.name,)
+
+    def to(self, device: torch.device) -> None:
+        """Brings what it keeps, if anything, to the device of the networks; from then on it stays in its place."""
 
     def is_due(self, step: int) -> bool:
         """Whether it takes part in the step of this number, from 0."""

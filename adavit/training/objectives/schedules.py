@@ -4,6 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from torch import Tensor
+
+Number = float | Tensor
+"""A value at one moment: as the host knows it, or 0-d on the device, where the calculation is one that stays."""
+
 Schedule = Callable[[int], float]
 """From real images seen to a value."""
 

@@ -1,11 +1,11 @@
 """The augmented discriminator D(T(x)): every image passes the augmentation, in the precision of the run."""
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad
 
 from adavit.augment import Pipe
 from adavit.models.convolution import fast_second_derivatives
@@ -65,19 +65,6 @@ def per_image(values: Tensor) -> Tensor:
     return values if values.ndim == 1 else values.mean(dim=1)
 
 
-class _Judging(nn.Module):
-    """A discriminator, whose pass is its judgement."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, images: Tensor, labels: Tensor | None, options: dict[str, Any]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return cast(Discriminator, self.network).judge(images, labels, **options)
-
-
 class AugmentedDiscriminator:
     """D(T(x)): every image reaches the discriminator through the pipe.
 
@@ -88,22 +75,10 @@ class AugmentedDiscriminator:
         network: A `Discriminator`.
         pipe: Augmentation of everything the discriminator sees.
         autocast: Type of the networks' arithmetic, or None for float32.
-        compiled: Whether to compile the discriminator. torch cannot differentiate what it compiled twice
-            (pytorch issue 91469), so passes whose gradient is asked for compute it inside, by `torch.func`.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        pipe: Pipe,
-        autocast: torch.dtype | None,
-        *,
-        compiled: bool,
-    ) -> None:
+    def __init__(self, network: nn.Module, pipe: Pipe, autocast: torch.dtype | None) -> None:
         self.network = network
-        self._judging = _Judging(network)
-        self._forward = torch.compile(self._judging) if compiled else self._judging
-        self._with_gradient = torch.compile(self._forward_and_gradient) if compiled else None
         self.pipe = pipe
         self.autocast = autocast
 
@@ -123,47 +98,22 @@ class AugmentedDiscriminator:
         """Logits [B] or [B, P], float32, of augmented images. Their gradient cannot be differentiated again."""
         return self.judge(view, labels)[0]
 
-    def judge(self, view: View, labels: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The same, and what each last layer read them of."""
-        with self.precision(view.images.device):
-            logits, vectors = self._forward(view.images, labels, view.drawn)
-        return logits.float(), vectors
+    def judge(
+        self, view: View, labels: Tensor | None, *, twice_differentiable: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The same, and what each last layer read them of.
 
-    def judge_with_gradient(
-        self, view: View, labels: Tensor | None
-    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor | None]:
-        """Logits of augmented images, whose gradient can be differentiated again.
-
-        Returns:
-            Logits [B] or [B, P], float32, what each last layer read them of, and the gradient of the sum of their
-            means at `view.images` if compiled; None leaves it to the graph of the logits.
+        Args:
+            view: The images.
+            labels: Their classes [B], or None.
+            twice_differentiable: Whether the gradient can be differentiated again, and fast.
         """
-        options = {**view.drawn, "twice_differentiable": True}
-        if self._with_gradient is not None:
-            parameters: dict[str, Tensor] = dict(self._judging.named_parameters())
-            gradient, (logits, vectors) = self._with_gradient(
-                parameters, view.images, labels, options
-            )
-            return logits, vectors, gradient
-        with self.precision(view.images.device), fast_second_derivatives():
-            logits, vectors = self._judging(view.images, labels, options)
-        return logits.float(), vectors, None
-
-    def _forward_and_gradient(
-        self,
-        parameters: dict[str, Tensor],
-        images: Tensor,
-        labels: Tensor | None,
-        options: dict[str, Any],
-    ) -> tuple[Tensor, tuple[Tensor, tuple[Tensor, ...]]]:
-        def total(images: Tensor) -> tuple[Tensor, tuple[Tensor, tuple[Tensor, ...]]]:
-            with self.precision(images.device):
-                logits, vectors = functional_call(
-                    self._judging, parameters, (images, labels, options)
-                )
-            return per_image(logits.float()).sum(), (logits.float(), vectors)
-
-        return grad(total, has_aux=True)(images)
+        options = {"twice_differentiable": True} if twice_differentiable else {}
+        fast = fast_second_derivatives() if twice_differentiable else contextlib.nullcontext()
+        judge = cast(Discriminator, self.network).judge
+        with self.precision(view.images.device), fast:
+            logits, vectors = judge(view.images, labels, **view.drawn, **options)
+        return logits.float(), vectors
 
     def precision(self, device: torch.device) -> torch.autocast:
         """The context in which the networks run."""

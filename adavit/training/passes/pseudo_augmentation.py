@@ -26,9 +26,18 @@ class PseudoAugmentation:
     def __init__(self, probability: AdaptiveProbability) -> None:
         self.probability = probability
 
+    def in_step(self) -> float | None:
+        """Its probability in the next step, None for 0."""
+        return self.probability.p or None
+
     @torch.no_grad()
     def __call__(
-        self, real: Tensor, labels: Tensor | None, generator: Generator, streams: StepStreams
+        self,
+        real: Tensor,
+        labels: Tensor | None,
+        generator: Generator,
+        streams: StepStreams,
+        p: float | Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """Mixes generated images in.
 
@@ -37,14 +46,15 @@ class PseudoAugmentation:
             labels: Class of each image [B], given to its replacement too, or None.
             generator: Draws the replacements, of latents of their own.
             streams: Random generators of the step.
+            p: Probability of a replacement, from `in_step`.
 
         Returns:
             The images to be shown as real [B, C, H, W], and which of them are, bool [B].
         """
         stream, batch = streams.of("pseudo images"), len(real)
         gates = torch.rand(batch, generator=stream, device=stream.device)
-        is_real = gates >= self.probability.p
-        if self.probability.p == 0:
+        is_real = gates >= (0.0 if p is None else p)
+        if p is None:
             return real, is_real
         latents = torch.randn(batch, generator.latent_dim, generator=stream, device=stream.device)
         drawn = generator(latents, labels, noise=stream)

@@ -44,6 +44,18 @@ class StepStreams:
     of: Callable[[str], torch.Generator] = _unknown
     of_slice: Callable[[int], "StepStreams"] = _unknown_slice
 
+    def twin(self) -> "StepStreams":
+        """Streams that draw what these would draw now; these stay as they are."""
+
+        def ahead(stream: torch.Generator) -> torch.Generator:
+            return replay(stream, stream.get_state())
+
+        return StepStreams(
+            ahead(self.latents),
+            ahead(self.augmentation),
+            functools.cache(lambda purpose: ahead(self.of(purpose))),
+        )
+
     @classmethod
     def at(
         cls,

@@ -35,6 +35,7 @@ from adavit.runtime.devices import (
     keep_freed_memory,
 )
 from adavit.runtime.wording import counted
+from adavit.training.start.compilation import compilation_note
 from adavit.training.start.effort import slow_step
 from adavit.training.start.evaluators import build_evaluators
 from adavit.training.start.footprint import check_memory
@@ -214,6 +215,9 @@ def load_workload(
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
     check_memory(resolved, device, processes)
+    compiling = compilation_note(resolved.training.compile)
+    if compiling is not None:
+        console.note(compiling)
     slow = slow_step(resolved, device)
     for sentence in [*absurd_settings(resolved), *([] if slow is None else [slow])]:
         console.note(f"Warning: {sentence}")

@@ -7,32 +7,33 @@ that is, the device decides: the host never waits for it in a step.
 What else the losses consist of is a list of regularizers (`adavit.training.objectives`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from adavit.augment import Pipe
 from adavit.models import Generator
-from adavit.models.names import Side
-from adavit.models.prepared_weights import weights_prepared
 from adavit.models.slicing import SlicedLayer
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
-from adavit.training.objectives.feature_critic import CriticLosses, FeatureObjective
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, TopK
-from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
+from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
 from adavit.training.objectives.telling import telling_of
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, per_image
-from adavit.training.passes.generated import StyleMixing, draw
+from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.compiled_slices import CompiledSlices
 from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
+from adavit.training.step.slice_pass import SliceComputation, SlicePass, trainable
 from adavit.training.step.slices import Slices
+from adavit.training.step.terms import StepTerms
 
 
 class AdversarialStep:
@@ -50,7 +51,7 @@ class AdversarialStep:
         warmup_images: Images over which both rates rise linearly from 0.
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
-        compiled: Whether to compile the discriminator for the passes without second derivatives.
+        compiled: Whether slices are computed by compiled code, equal but for rounding.
         loss: The adversarial loss of both networks.
         regularizers: Weighted terms that are added to the loss of either network.
         mixing: Mixes styles, or None.
@@ -88,24 +89,34 @@ class AdversarialStep:
         self.average = average
         self.pipe = pipe
         self.p = float(pipe.p)
-        self.augmented = AugmentedDiscriminator(discriminator, pipe, autocast, compiled=compiled)
+        self.augmented = AugmentedDiscriminator(discriminator, pipe, autocast)
         self.rates = (as_schedule(generator_lr), as_schedule(discriminator_lr))
         self.beta1, self.beta2 = betas[0], as_schedule(betas[1])
         self.generator_optimizer = self._adam(generator, self.rates[0])
         judges = [discriminator] if features is None else [discriminator, features.critic]
         self.judges = nn.ModuleList(judges)
         self.discriminator_optimizer = self._adam(self.judges, self.rates[1])
-        self.telling = telling_of(discriminator)
         self.sliced = [part for part in self.judges.modules() if isinstance(part, SlicedLayer)]
         self.warmup_images = warmup_images
         self.regularizers = list(regularizers)
         self.microbatch = microbatch
-        self.loss = loss
-        self.mixing = mixing
         self.top_k = top_k
         self.pseudo = pseudo
         self.features = features
         self.reduction = reduction
+        for regularizer in self.regularizers:
+            regularizer.to(pipe.p.device)
+        written = SlicePass(
+            generator=generator,
+            judges=self.judges,
+            augmented=self.augmented,
+            loss=loss,
+            telling=telling_of(discriminator),
+            mixing=mixing,
+            pseudo=pseudo,
+            features=features,
+        )
+        self.compute: SliceComputation = CompiledSlices(written) if compiled else written
 
     def __call__(
         self, real: Tensor, labels: Tensor | None, *, images: int, streams: StepStreams
@@ -123,24 +134,17 @@ class AdversarialStep:
         """
         slices = self.slices(len(real) * self.reduction.world.size)
         batch = slices.size * slices.count
-        criticise = None
-        if self.features is not None:
-            criticise = self.features.in_step(images, batch, self.p)
         self.generator_optimizer.zero_grad()
         self.discriminator_optimizer.zero_grad()
-        trained = [*_trainable(self.generator), *_trainable(self.judges)]
+        trained = [*trainable(self.generator), *trainable(self.judges)]
         gradients = self.reduction.begin(slices, trained)
-        due = self.due(images // batch)
+        terms = self.terms(images, slices)
         parts = []
         for index, number in enumerate(slices.own):
             part = slice(index * slices.size, (index + 1) * slices.size)
             part_labels = None if labels is None else labels[part]
             own = streams if number == 0 else streams.of_slice(number)
-            parts.append(
-                self._accumulate(
-                    real[part], part_labels, 1 / slices.count, images, due, criticise, own
-                )
-            )
+            parts.append(self.compute(real[part], part_labels, own, terms))
             gradients.add()
         gradients.finish()
         sums = MicrobatchSums.total(parts, self.reduction.world)
@@ -180,91 +184,18 @@ class AdversarialStep:
         """The regularizers that take part in the step of this number, from 0."""
         return [regularizer for regularizer in self.regularizers if regularizer.is_due(step)]
 
-    def _accumulate(
-        self,
-        real: Tensor,
-        labels: Tensor | None,
-        weight: float,
-        images: int,
-        due: list[Regularizer],
-        criticise: Callable[[Microbatch], CriticLosses] | None,
-        streams: StepStreams,
-    ) -> MicrobatchSums:
-        """Adds the gradients of one microbatch, which is `weight` of the batch."""
-        twice = {regularizer.differentiates for regularizer in due}
-        latents = torch.randn(
-            len(real), self.generator.latent_dim, generator=streams.latents, device=real.device
+    def terms(self, images: int, slices: Slices) -> StepTerms:
+        """What is decided of the step after so many real images before its slices are computed."""
+        batch = slices.size * slices.count
+        due, features = self.due(images // batch), self.features
+        return StepTerms(
+            share=1 / slices.count,
+            due=tuple(due),
+            factors=tuple(regularizer.factor(images) for regularizer in due),
+            kept=None if self.top_k is None else self.top_k.count(slices.size, images),
+            pseudo_p=None if self.pseudo is None else self.pseudo.in_step(),
+            critic=None if features is None else features.in_step(images, batch, self.p),
         )
-        is_real = None
-        if self.pseudo is not None:
-            # A context of its own: weights that it casts without gradients are kept to its end.
-            with self.forward_precision(real.device):
-                real, is_real = self.pseudo(real, labels, self.generator, streams)
-        real = real.detach().requires_grad_("real" in twice)
-        networks, device = (self.generator, self.discriminator), real.device
-        with self.forward_precision(device), weights_prepared(networks, device):
-            drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
-            generated = self._discriminate(drawn.images, "generated", labels, streams, twice)
-            shown = self._discriminate(real, "real", labels, streams, twice)
-        g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
-        d_losses = per_image(self.telling(self.loss, shown, generated, labels))
-        if self.top_k is not None:
-            g_losses = self.top_k(g_losses, generated.verdicts, images)
-        g_loss, d_loss = g_losses.mean(), d_losses.mean()
-        losses = {"loss_generator": g_loss.detach(), "loss_discriminator": d_loss.detach()}
-        microbatch = Microbatch(
-            generator=self.generator,
-            discriminator=self.augmented,
-            labels=labels,
-            latents=latents,
-            real=shown,
-            generated=generated,
-            redraw=drawn.redraw,
-            streams=streams,
-        )
-
-        if criticise is not None:
-            seen = criticise(microbatch)
-            g_loss, d_loss = g_loss + seen.generator, d_loss + seen.discriminator
-            losses |= seen.means
-
-        def add_regularizers(trains: str, loss: Tensor) -> Tensor:
-            for regularizer in due:
-                if regularizer.trains == trains:
-                    values = regularizer(microbatch)
-                    losses.update({name: value.detach() for name, value in values.items()})
-                    loss = loss + regularizer.factor(images) * values[regularizer.name]
-            return weight * loss
-
-        # The same graph serves both: each pass computes only the gradients of its own parameters.
-        add_regularizers("generator", g_loss).backward(
-            retain_graph=True, inputs=_trainable(self.generator)
-        )
-        add_regularizers("discriminator", d_loss).backward(inputs=_trainable(self.judges))
-        scaled = {name: weight * value for name, value in losses.items()}
-        return MicrobatchSums(
-            shown.verdicts.detach(),
-            generated.verdicts.detach(),
-            scaled,
-            drawn.styles.detach(),
-            is_real,
-            {part.name: part.observe(microbatch) for part in due},
-        )
-
-    def _discriminate(
-        self,
-        images: Tensor,
-        side: Side,
-        labels: Tensor | None,
-        streams: StepStreams,
-        twice: set[Side | None],
-    ) -> DiscriminatedImages:
-        view = self.augmented.view(images, streams.augmentation, side)
-        if side in twice:
-            return DiscriminatedImages(
-                images, view, *self.augmented.judge_with_gradient(view, labels)
-            )
-        return DiscriminatedImages(images, view, *self.augmented.judge(view, labels))
 
     def logits(self, images: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
         """D(T(x)) [B], float32: every image reaches the discriminator through the pipe."""
@@ -314,8 +245,4 @@ class AdversarialStep:
     def _adam(self, network: nn.Module, rate: Schedule) -> PlainAdam:
         # Fused: one kernel for all tensors instead of a dozen for each.
         betas = (self.beta1, self.beta2(0))
-        return PlainAdam(_trainable(network), lr=rate(0), betas=betas, eps=1e-8, fused=True)
-
-
-def _trainable(network: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+        return PlainAdam(trainable(network), lr=rate(0), betas=betas, eps=1e-8, fused=True)

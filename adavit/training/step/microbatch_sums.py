@@ -1,7 +1,7 @@
 """What the microbatches of a step add to it beside gradients, brought together from all processes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -39,22 +39,34 @@ class MicrobatchSums:
             parts: Of the microbatches of this process, all with the same parts.
             world: The processes, told in one message.
         """
-        stacked = [torch.stack(each) for each in zip(*map(cls._tensors, parts), strict=True)]
+        stacked = [
+            torch.stack(each) for each in zip(*(part.tensors for part in parts), strict=True)
+        ]
         train, generated, losses, styles, *others = joined(world, stacked)
         first = parts[0]
-        mask = None if first.is_training is None else others.pop(0).flatten()
-        rest = iter(others)
-        return cls(
-            train.flatten(),
-            generated.flatten(),
-            dict(zip(first.losses, losses.sum(dim=0).unbind(), strict=True)),
-            styles.flatten(0, 1),
-            mask,
-            {name: [next(rest) for _ in seen] for name, seen in first.observed.items()},
-        )
+        mask = [] if first.is_training is None else [others.pop(0).flatten()]
+        whole = train.flatten(), generated.flatten(), losses.sum(dim=0), styles.flatten(0, 1)
+        return first.like([*whole, *mask, *others])
 
-    def _tensors(self) -> list[Tensor]:
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of it, the losses as one."""
         losses = torch.stack(list(self.losses.values()))
         mask = [] if self.is_training is None else [self.is_training]
         observed = [tensor for seen in self.observed.values() for tensor in seen]
         return [self.train_logits, self.generated_logits, losses, self.styles, *mask, *observed]
+
+    def like(self, tensors: Sequence[Tensor]) -> Self:
+        """Other `tensors` by the names of this one."""
+        train, generated, losses, styles, *others = tensors
+        mask = None if self.is_training is None else others.pop(0)
+        rest = iter(others)
+        return replace(
+            self,
+            train_logits=train,
+            generated_logits=generated,
+            losses=dict(zip(self.losses, losses.unbind(), strict=True)),
+            styles=styles,
+            is_training=mask,
+            observed={name: [next(rest) for _ in seen] for name, seen in self.observed.items()},
+        )

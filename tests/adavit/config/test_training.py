@@ -70,7 +70,6 @@ def test_mistakes_say_what_was_wrong_expected_and_to_do(section: dict, message: 
     [
         ({"loss": "relativistic"}, r"training\.loss is relativistic, .* Use non_saturating or"),
         ({"loss": "wasserstein"}, r"training\.loss is wasserstein, .* Use non_saturating or"),
-        ({"compile": True}, r"training\.compile is on, .* Leave one of the two out"),
     ],
 )
 def test_what_a_normalisation_does_not_go_with_is_refused(section: dict, message: str) -> None:
@@ -79,6 +78,23 @@ def test_what_a_normalisation_does_not_go_with_is_refused(section: dict, message
         build_config([{"training": section, "discriminator": chain}])
     build_config([{"training": section}])
     build_config([{"training": section, "discriminator": {"kind": "vit"}}])
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ({"training": {"top_k": 0.5}}, r"training\.top_k is 0\.5, .*"),
+        ({"augment": {"extra": "RandomGrayscale"}}, r"augment\.extra names RandomGrayscale, .*"),
+    ],
+)
+def test_what_is_not_compiled_is_refused(layer: dict, message: str) -> None:
+    compiled = {"training": {"compile": True}}
+    with pytest.raises(
+        UserError, match=f"{message} training.compile is on.* Leave one of the two out"
+    ):
+        build_config([compiled, layer])
+    build_config([layer])
+    build_config([compiled])
 
 
 def test_what_goes_together_is_taken() -> None:

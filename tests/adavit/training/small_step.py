@@ -65,7 +65,7 @@ def judged_microbatch(
     """Real and generated images, augmented at p = 0.7, as a step judges them."""
     pipe = make_pipe("bgc")
     pipe.p.fill_(0.7)
-    augmented = AugmentedDiscriminator(network, pipe, autocast, compiled=False)
+    augmented = AugmentedDiscriminator(network, pipe, autocast)
     streams = StepStreams.at(0, 0)
     generator = make_generator(
         resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8

@@ -1,96 +1,127 @@
-"""A compiled discriminator learns what the other one does, penalties included."""
+"""Compiled slices have the gradients of slices computed operation by operation, whatever the step consists of."""
 
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
+from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.compiled_slices import CompiledSlices
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
 
-PENALTIES: dict[str, dict[str, Any]] = {
-    "exact": {"r1_gamma": 1, "r1_interval": 2, "r2_gamma": 1, "r2_interval": 2},
-    "interpolated": {"r1_gamma": 0, "gradient_penalty": 1},
-    "approximate": {"r1_gamma": 1, "r2_gamma": 1, "penalty": "approximate", "penalty_sigma": 0.1},
+PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "lsa, conv, rope2d": (
+        {"kind": "vit", "attention": "lsa", "stem": "conv", "position_embedding": "rope2d"},
+        {"masked_patch_weight": 0.5},
+    ),
+    "l2, hybrid, sn, relative": (
+        {
+            **{"kind": "vit", "attention": "l2", "stem": "hybrid", "weight_constraint": "sn"},
+            **{"position_embedding": "relative", "patch_drop": 0.25},
+        },
+        {"loss": "wasserstein", "r1_gamma": 0, "gradient_penalty": 1, "drift": 1},
+    ),
+    "axial, spt, tokens": (
+        {"kind": "vit", "attention": "axial", "stem": "spt", "readout": "tokens"},
+        {"san": True, "schedule_kimg": 0.03, "final_gamma_factor": 0.1},
+    ),
+    "isn": (
+        {"kind": "vit", "weight_constraint": "isn"},
+        {"penalty": "approximate", "penalty_sigma": 0.1, "r2_gamma": 1},
+    ),
+    "plain": (
+        {"kind": "resnet", "form": "plain"},
+        {
+            **{"loss": "hinge", "lecam": 1, "style_mixing": 0.9},
+            **{"path_length": 2, "path_length_interval": 1},
+        },
+    ),
+    "r3gan": (
+        {"kind": "resnet", "form": "r3gan", "minibatch_std_group": 0},
+        {"loss": "relativistic", "r2_gamma": 1},
+    ),
+    "chain": ({"kind": "resnet", "normalization": "chain"}, {"chain_start_kimg": 0}),
+    "consistency": (
+        {"kind": "resnet"},
+        {"bcr_real": 1, "bcr_generated": 1, "zcr_discriminator": 1, "zcr_generator": 1},
+    ),
+    "pseudo": ({"kind": "resnet"}, {"apa_p_max": 0.5, "microbatch": 2, "r1_gamma": 0}),
+    "bf16": ({"kind": "resnet"}, {"precision": "bf16"}),
 }
+"""Of the discriminator, and of the section training: what is differentiated twice in all of them, and numbers that
+move from step to step."""
+
+LAZY = {"r1_interval": 2, "path_length": 2, "path_length_interval": 2}
+"""In every second step, so there are two kinds of steps."""
 
 
-PARTS: dict[str, dict[str, Any]] = {
-    "lsa": {"attention": "lsa"},
-    "l2": {"attention": "l2"},
-    "axial": {"attention": "axial"},
-    "sn": {"weight_constraint": "sn"},
-    "isn": {"weight_constraint": "isn"},
-    "patch drop": {"patch_drop": 0.25},
-    "relative": {"position_embedding": "relative"},
-    "rope2d": {"position_embedding": "rope2d"},
-    "conv": {"stem": "conv"},
-    "hybrid": {"stem": "hybrid"},
-    "spt": {"stem": "spt"},
-    "tokens": {"readout": "tokens"},
-    "plain": {"kind": "resnet", "form": "plain"},
-    "r3gan": {"kind": "resnet", "form": "r3gan", "minibatch_std_group": 0},
-}
-
-
-def gradients(
-    parts: dict[str, Any], training: dict[str, Any], compiled: bool
-) -> list[torch.Tensor]:
-    """Of all weights, in a step without second derivatives and in one with them."""
+def trained(
+    parts: dict[str, Any],
+    training: dict[str, Any],
+    *,
+    compiled: bool,
+    steps: int = 3,
+    classes: int = 0,
+) -> tuple[AdversarialStep, list[Tensor]]:
+    """A step that was made a few times, and the gradients and losses of each time."""
     kind = parts.get("kind", "vit")
-    small: Layer = {**SMALL, "discriminator": {"kind": kind, **TINY_NETWORKS[kind], **parts}}
-    # The weights hardly move, so that the second step is compared at the same point.
-    still = {"compile": compiled, "discriminator_lr": 1e-9, "generator_lr": 1e-9}
-    step = build_step(workload(small, {"training": {**training, **still}}))
-    step.set_p(0.7)
-    real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    small: Layer = {**SMALL, "discriminator": {**TINY_NETWORKS[kind], **parts}}
+    load = workload(small, {"training": {**training, "compile": compiled}})
+    load.num_classes = classes
+    step = build_step(load)
+    labels = torch.arange(BATCH) % classes if classes else None
     found = []
-    for images in (BATCH, 2 * BATCH):
-        assert step(real, None, images=images, streams=StepStreams.at(0, images)).finite
-        for module in (step.generator, step.discriminator):
+    for number in range(1, steps + 1):
+        step.set_p(0.2 * number)
+        if step.pseudo is not None:
+            step.pseudo.probability._p = 0.0 if number == 1 else 0.1 + 0.1 * number
+        images = number * BATCH
+        real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(number)) * 2 - 1
+        result = step(real, labels, images=images, streams=StepStreams.at(0, images))
+        assert result.finite
+        found += list(result.losses.values())
+        for module in (step.generator, step.judges):
             found += [p.grad.clone() for p in module.parameters() if p.grad is not None]
-    return found
+    return step, found
 
 
-def check_equal(parts: dict[str, Any], training: dict[str, Any]) -> None:
-    torch._dynamo.reset()
-    plain = gradients(parts, training, compiled=False)
-    compiled = gradients(parts, training, compiled=True)
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0  # something was compiled
-    for one, other in zip(plain, compiled, strict=True):
-        # Sums in another order; differences of logits are divided by sigma.
-        torch.testing.assert_close(other, one, rtol=1e-3, atol=1e-4 * float(one.abs().max()) + 1e-7)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["vit", "resnet"])
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_a_compiled_discriminator_has_the_same_gradients(kind: str, penalty: str) -> None:
-    check_equal({"kind": kind}, PENALTIES[penalty])
-
-
-@pytest.mark.slow
-def test_a_constrained_discriminator_is_compiled_in_reasonable_time() -> None:
-    # The norm of the head's single row, written out as powers of a 1 x 1 matrix, kept the compiler busy for ever.
-    check_equal(PARTS["isn"], PENALTIES["exact"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["vit", "resnet"])
-def test_the_last_layer_of_san_is_compiled_to_the_same_gradients(
-    kind: str, monkeypatch: pytest.MonkeyPatch
+def check_equal(
+    parts: dict[str, Any], training: dict[str, Any], tolerance: float, *, classes: int = 0
 ) -> None:
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    check_equal({"kind": kind}, {**PENALTIES["exact"], "san": True})
+    step, found = trained(parts, training, compiled=True, classes=classes)
+    assert isinstance(step.compute, CompiledSlices)
+    _, expected = trained(parts, training, compiled=False, classes=classes)
+    for one, other in zip(found, expected, strict=True):
+        largest = float(other.abs().max())
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance * largest)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_is_traced_to_the_same_gradients(
-    name: str, monkeypatch: pytest.MonkeyPatch
+def test_the_graph_of_a_step_is_the_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The graphs as they are: what torch.compile makes of their operations does not depend on the networks.
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    check_equal(*PARTS[name], tolerance=0, classes=3 if name == "plain" else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "training"), [("vit", {}), ("resnet", LAZY)])
+def test_torch_compile_takes_the_graph(
+    kind: str, training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All of torch.compile but the C++ compiler, which takes most of a minute for each of these.
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
-    check_equal(PARTS[name], PENALTIES["exact"])
+    check_equal({"kind": kind}, training, tolerance=1e-5)
+
+
+@pytest.mark.slow
+def test_compiled_code_has_the_same_gradients() -> None:
+    def gradient(compiled: bool) -> Tensor:
+        _, found = trained({"kind": "resnet"}, {}, compiled=compiled, steps=1)
+        return torch.cat([tensor.flatten() for tensor in found])
+
+    expected = gradient(compiled=False)
+    assert (gradient(compiled=True) - expected).norm() < 1e-5 * expected.norm()

@@ -310,7 +310,7 @@ def test_the_presets_name_what_they_take() -> None:
     assert step.beta2(20_000_000) == pytest.approx(0.99)
     step = build_step(workload(read_preset("stylegan2-ada"), SMALL))
     assert [regularizer.name for regularizer in step.regularizers] == ["r1", "path_length_penalty"]
-    assert step.mixing.probability == 0.9
+    assert step.compute.mixing.probability == 0.9
 
 
 def test_masked_patches_need_a_vit() -> None:

@@ -2,7 +2,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.training.objectives.losses import LOSSES, TopK, discriminator_loss, generator_loss
+from adavit.training.objectives.losses import (
+    LOSSES,
+    TopK,
+    discriminator_loss,
+    generator_loss,
+    largest_logits,
+)
 
 REAL = torch.tensor([-3.0, 0.0, 0.4, 2.5], dtype=torch.float64)
 
@@ -54,9 +60,12 @@ def test_only_the_hinge_has_a_threshold(name: str, changes: bool) -> None:
 
 def test_top_k_keeps_the_best_and_fewer_with_each_epoch() -> None:
     top = TopK(0.5, epoch_images=100)
-    logits, losses = torch.tensor([3.0, -1, 2, 0]), torch.tensor([10.0, 11, 12, 13])
-    assert top(losses, logits, 0).tolist() == [10, 12, 13, 11]
-    assert top(losses, logits, 100 * 69).sum() == 10 + 12  # 0.99^69 is just below 0.5
+    logits = torch.tensor([3.0, -1, 2, 0])
+    assert largest_logits(logits, top.count(4, 0)).tolist() == [0, 2, 3, 1]
+    assert largest_logits(logits, top.count(4, 100 * 69)).tolist() == [
+        0,
+        2,
+    ]  # 0.99^69 is just below 0.5
     counts = [top.count(100, 100 * epoch) for epoch in (0, 1, 2, 20, 68, 69, 1000)]
     assert counts == [100, 99, 99, 82, 51, 50, 50]
     assert TopK(0.01, 1).count(4, 10**6) == 1

@@ -48,7 +48,7 @@ def images() -> Tensor:
 
 def test_a_view_holds_what_the_discriminator_is_shown(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, noise=1)
-    augmented = AugmentedDiscriminator(Quadratic(), pipe, None, compiled=False)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
     view = augmented.view(images, stream())
     again = stream()
     assert torch.equal(view.images, pipe(images, generator=again))
@@ -60,7 +60,7 @@ def test_a_view_holds_what_the_discriminator_is_shown(images: Tensor) -> None:
 
 def test_other_images_are_shown_alike(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, brightness=1)
-    augmented = AugmentedDiscriminator(Quadratic(), pipe, None, compiled=False)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
     view = augmented.view(images, stream())
     alike = augmented.view_alike(images + 0.25, view)
     torch.testing.assert_close(alike.images, view.images + 0.25)
@@ -72,26 +72,18 @@ def test_nothing_is_changed_at_probability_zero(images: Tensor) -> None:
     pipe = AugmentPipe(xflip=1, rotate=1, noise=1)
     pipe.p.fill_(0)
     assert torch.equal(
-        AugmentedDiscriminator(Quadratic(), pipe, None, compiled=False)
-        .view(images, stream())
-        .images,
+        AugmentedDiscriminator(Quadratic(), pipe, None).view(images, stream()).images,
         images,
     )
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_the_gradient_can_be_differentiated_again(
-    images: Tensor, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+def test_the_gradient_can_be_differentiated_again(images: Tensor) -> None:
     network = Quadratic()
-    augmented = AugmentedDiscriminator(network, AugmentPipe(), None, compiled=compiled)
+    augmented = AugmentedDiscriminator(network, AugmentPipe(), None)
     view = augmented.view(images.requires_grad_(), stream())
-    logits, vectors, gradient = augmented.judge_with_gradient(view, None)
+    logits, vectors = augmented.judge(view, None, twice_differentiable=True)
     torch.testing.assert_close(logits, 1.5 * vectors[0])
-    assert (gradient is not None) is compiled
-    if gradient is None:
-        (gradient,) = torch.autograd.grad(logits.sum(), view.images, create_graph=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), view.images, create_graph=True)
     rows = (torch.arange(4) < view.drawn["kept"][:, None])[:, None, :, None]
     torch.testing.assert_close(gradient, 3 * images * rows)
     (of_weight,) = torch.autograd.grad(gradient.square().sum(), network.weight)
@@ -110,7 +102,7 @@ def test_networks_run_in_the_type_of_the_run_and_logits_come_in_float32(images: 
             return product.sum(1), (images,)
 
     for dtype in (None, torch.bfloat16):
-        augmented = AugmentedDiscriminator(Product(), AugmentPipe(), dtype, compiled=False)
+        augmented = AugmentedDiscriminator(Product(), AugmentPipe(), dtype)
         logits = augmented.logits(augmented.view(images, stream()), None)
         assert logits.dtype == torch.float32
     assert seen == [torch.float32, torch.bfloat16]
@@ -132,10 +124,11 @@ def test_r1_convolves_with_no_kernel_as_large_as_the_features(
     network: Callable[[], nn.Module],
 ) -> None:
     """PyTorch's own second derivative does: nine tenths of what R1 took on an accelerator."""
-    augmented = AugmentedDiscriminator(network(), AugmentPipe(), None, compiled=False)
+    augmented = AugmentedDiscriminator(network(), AugmentPipe(), None)
     images = torch.rand(2, 3, 32, 32, generator=stream()).requires_grad_()
     with KernelSides() as kernels:
-        logits, _, _ = augmented.judge_with_gradient(augmented.view(images, stream()), None)
+        view = augmented.view(images, stream())
+        logits, _ = augmented.judge(view, None, twice_differentiable=True)
         (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
         gradient.square().sum().backward()
     assert 0 < max(kernels.seen) <= 8

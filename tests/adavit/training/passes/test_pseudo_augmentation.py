@@ -20,12 +20,13 @@ def test_pseudo_augmentation_replaces_the_part_that_p_says() -> None:
         resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
     )
     real = reals().repeat(100, 1, 1, 1)
-    mixed, is_real = pseudo(0.3)(real, None, generator, StepStreams.at(0, 0))
+    mixed, is_real = pseudo(0.3)(real, None, generator, StepStreams.at(0, 0), 0.3)
     assert not mixed.requires_grad
     assert torch.equal(mixed[is_real], real[is_real])
     assert (mixed[~is_real] != real[~is_real]).flatten(1).any(dim=1).all()
     assert abs(is_real.float().mean() - 0.7) < 0.08  # 4 standard deviations of 600 draws
-    untouched, is_real = pseudo(0.0)(real, None, generator, StepStreams.at(0, 0))
+    none = pseudo(0.0)
+    untouched, is_real = none(real, None, generator, StepStreams.at(0, 0), none.in_step())
     assert untouched is real
     assert is_real.all()
 

@@ -60,3 +60,15 @@ def test_each_slice_draws_for_itself_whoever_asks_for_it() -> None:
     assert drawn[2] == numbers(StepStreams.at(3, 64, slice_number=2).of("latents"))
     assert drawn[2] == numbers(streams.of_slice(1).of_slice(2).latents)
     assert drawn[2] != numbers(streams.of_slice(2).of("style mixing"))
+
+
+def test_a_twin_draws_what_they_would_draw_now() -> None:
+    streams, expected = StepStreams.at(0, 0), StepStreams.at(0, 0)
+    for each in (streams, expected):
+        numbers(each.latents)
+        numbers(each.of("a"))
+    twin = streams.twin()
+    for purpose in ("latents", "augmentation", "a", "a", "b"):
+        assert numbers(twin.of(purpose)) == numbers(expected.of(purpose))
+    ahead = numbers(streams.twin().of("a"))
+    assert numbers(streams.of("a")) == ahead

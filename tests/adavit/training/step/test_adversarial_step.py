@@ -112,10 +112,10 @@ def test_a_step_that_is_not_finite_touches_nothing(
         result = step(poisoned, None, images=8, streams=streams())
     else:
         steep = replace(
-            step.loss,
+            step.compute.loss,
             discriminator=lambda real, fake: (real - real.detach()).sqrt() + 1,  # slope 1 / 0
         )
-        monkeypatch.setattr(step, "loss", steep)
+        monkeypatch.setattr(step, "compute", replace(step.compute, loss=steep))
         result = step(batch(), None, images=8, streams=streams())
     assert not result.finite
     after = [

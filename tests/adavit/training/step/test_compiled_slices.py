@@ -1,0 +1,84 @@
+"""Graphs of slices; that they are the step whatever it consists of is in `tests/adavit/training/test_compile.py`."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from adavit.augment import AugmentPipe
+from adavit.training.passes.streams import StepStreams
+from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.compiled_slices import CompiledSlices
+from tests.adavit.training.objectives.test_feature_critic import make_objective
+from tests.adavit.training.small_step import COUNT, make_step, reals, run
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
+    """The graphs that were given to torch.compile, which leaves them as they are."""
+    graphs: list[torch.fx.GraphModule] = []
+
+    def compiled(graph: torch.fx.GraphModule, **_: object) -> torch.fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    return graphs
+
+
+def gradients(step: AdversarialStep) -> list[Tensor]:
+    networks = (step.generator, step.judges)
+    return [p.grad for net in networks for p in net.parameters() if p.grad is not None]
+
+
+def test_a_kind_is_compiled_once_and_slices_add_up(
+    compilations: list[torch.fx.GraphModule],
+) -> None:
+    eager, compiled = make_step(), make_step(compiled=True)
+    for index in range(3):
+        for step in (eager, compiled):
+            step.set_p(0.3 * index)
+            terms = step.terms(0, step.slices(COUNT))
+            # Gradients stay from slice to slice.
+            step.compute(reals() / (1 + index), None, StepStreams.at(index, 0), terms)
+    for one, other in zip(gradients(compiled), gradients(eager), strict=True):
+        assert torch.equal(one, other)
+    assert len(compilations) == 1
+    terms = replace(terms, share=0.5)
+    compiled.compute(reals(), None, StepStreams.at(0, 0), terms)
+    assert len(compilations) == 2
+
+
+def test_numbers_that_move_are_inputs(compilations: list[torch.fx.GraphModule]) -> None:
+    losses = []
+    for compiled in (False, True):
+        step = make_step(features=make_objective(vanishes_at=0.8), compiled=compiled)
+        for p in (0.2, 0.4):
+            step.set_p(p)
+            losses.append(run(step).losses)
+    for one, other in zip(losses[2:], losses[:2], strict=True):
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len(compilations) == 1
+
+
+def test_a_graph_waits_for_nothing_and_holds_nothing(
+    compilations: list[torch.fx.GraphModule],
+) -> None:
+    step = make_step(compiled=True)
+    step.compute(reals(), None, StepStreams.at(0, 0), step.terms(0, step.slices(COUNT)))
+    nodes = list(compilations[0].graph.nodes)
+    assert {node.op for node in nodes} == {"placeholder", "call_function", "output"}
+    assert not any("_local_scalar_dense" in str(node.target) for node in nodes)
+
+
+def test_what_draws_by_itself_is_refused() -> None:
+    def unkeyed(images: Tensor) -> Tensor:
+        return images + torch.rand(len(images), 1, 1, 1)
+
+    step = make_step(pipe=AugmentPipe(extra=[(unkeyed, 1.0)]), compiled=True)
+    assert isinstance(step.compute, CompiledSlices)
+    with pytest.raises((LookupError, RuntimeError)):
+        step.compute(reals(), None, StepStreams.at(0, 0), step.terms(0, step.slices(COUNT)))
+    assert not gradients(step)
