@@ -38,7 +38,7 @@ HEADERS = {
 class _Handler(BaseHTTPRequestHandler):
     server: "StudioServer"
     timeout = PATIENCE_SECONDS
-    server_version, sys_version = "adavit", ""
+    default_request_version = "HTTP/1.0"  # what is no request is refused with all headers, too
 
     def do_GET(self) -> None:
         try:
@@ -56,6 +56,10 @@ class _Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.METHOD_NOT_ALLOWED
         self.close_connection = True
         self._send(Reply.refusal(status, f"{status.phrase}."))
+
+    def version_string(self) -> str:
+        """Of the header Server: not which Python it is."""
+        return "adavit"
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a line per picture would drown the address."""
@@ -89,6 +93,7 @@ class StudioServer(ThreadingHTTPServer):
     """
 
     allow_reuse_address = os.name == "posix"  # elsewhere two programs would share the port
+    request_queue_size = MOST_CONNECTIONS
     timeout = LOOK_SECONDS
 
     def __init__(self, port: int) -> None:

@@ -73,4 +73,6 @@ def studio(
 
 def _open(address: str, console: Console) -> None:
     if not webbrowser.open(address):
-        console.note("Warning: no browser can be opened from here. Open the address in one yourself.")
+        console.note(
+            "Warning: no browser can be opened from here. Open the address in one yourself."
+        )

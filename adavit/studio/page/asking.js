@@ -24,9 +24,11 @@ async function next() {
   waiting.delete(place);
   busy = true;
   const slow = setTimeout(() => { if (place === "picture") say("drawing …"); }, 300);
+  const reply = await fetch(wish.address, { cache: "no-store" }).catch(() => null);
   try {
-    const reply = await fetch(wish.address, { cache: "no-store" });
-    if (reply.status === 503) {
+    if (reply === null) {
+      say("No answer: adavit studio has ended. Start it again and open the address that it prints.", true);
+    } else if (reply.status === 503) {
       say("The server is busy; trying again …");
       await new Promise((go) => setTimeout(go, PATIENCE_MS));
       if (!waiting.has(place)) waiting.set(place, wish);
@@ -36,9 +38,6 @@ async function next() {
     } else {
       say(await reply.text(), true);
     }
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // of ours
-    say("No answer: adavit studio has ended. Start it again and open the address that it prints.", true);
   } finally {
     clearTimeout(slow);
     busy = false;

@@ -112,11 +112,10 @@ function draw() {
 
 // The tiles that are chosen now.
 function mark() {
-  const seed = seedIn(by("seed")), other = seedIn(by("other"));
+  const seed = String(seedIn(by("seed"))), other = String(seedIn(by("other")));
   for (const tile of by("tiles").children) {
-    const own = BigInt(tile.dataset.seed);
-    tile.classList.toggle("mixed-in", own === other);
-    if (own === seed) tile.setAttribute("aria-current", "true");
+    tile.classList.toggle("mixed-in", tile.dataset.seed === other);
+    if (tile.dataset.seed === seed) tile.setAttribute("aria-current", "true");
     else tile.removeAttribute("aria-current");
   }
 }
