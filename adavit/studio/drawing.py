@@ -25,7 +25,7 @@ FOUND, MOST_SHOWN = 6, 16
 
 
 @dataclass(frozen=True)
-class Drawing:
+class RecipeDrawer:
     """A generator with directions to step along.
 
     Attributes:

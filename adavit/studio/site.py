@@ -8,7 +8,7 @@ from http import HTTPStatus
 from importlib import resources
 
 from adavit.errors import RunError, UserError
-from adavit.studio.drawing import Drawing
+from adavit.studio.drawing import RecipeDrawer
 from adavit.studio.recipe import Recipe
 from adavit.studio.turns import DrawingTurns, NoTurn
 
@@ -52,22 +52,22 @@ class Site:
     """The addresses below /TOKEN/: nothing is read from a disk by what a request says.
 
     Args:
-        drawing: Makes pictures and latents.
+        drawer: Makes pictures and latents.
         turns: When they are made.
         token: What every address begins with.
     """
 
-    def __init__(self, drawing: Drawing, turns: DrawingTurns, token: str) -> None:
+    def __init__(self, drawer: RecipeDrawer, turns: DrawingTurns, token: str) -> None:
         folder = resources.files("adavit.studio") / "page"
         self._ready = {
             end: Reply((folder / name).read_bytes(), kind) for end, (name, kind) in FILES.items()
         }
-        self._ready["about"] = Reply(json.dumps(drawing.about()).encode(), JSON)
+        self._ready["about"] = Reply(json.dumps(drawer.about()).encode(), JSON)
         self._made: dict[str, tuple[Callable[[Recipe], bytes], str]] = {
-            "picture": (drawing.picture, PNG),
-            "latent": (drawing.latent, SAFETENSORS),
+            "picture": (drawer.picture, PNG),
+            "latent": (drawer.latent, SAFETENSORS),
         }
-        self._turns, self._token, self._offer = turns, token, drawing.offer
+        self._turns, self._token, self._offer = turns, token, drawer.offer
 
     def reply(self, target: str) -> Reply:
         """The answer to a GET of an address.

@@ -9,7 +9,7 @@ from pathlib import Path
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.studio.drawing import Drawing
+from adavit.studio.drawing import RecipeDrawer
 from adavit.studio.server import LOOPBACK, StudioServer
 from adavit.studio.site import Site
 from adavit.studio.turns import DrawingTurns
@@ -52,10 +52,12 @@ def studio(
         DrawingTurns() as turns,
     ):
         file = None if directions is None else Path(directions)
-        drawing = Drawing.open(source, directions=file, which=which, device=device, console=console)
+        drawer = RecipeDrawer.open(
+            source, directions=file, which=which, device=device, console=console
+        )
         token = secrets.token_urlsafe(TOKEN_BYTES)
         address = f"http://{LOOPBACK}:{server.port}/{token}/"
-        about = drawing.about()
+        about = drawer.about()
         if about["warning"]:
             console.note(about["warning"])
         console.note(f"The studio draws from {source}: {about['described']}. Ctrl-C ends it.")
@@ -64,7 +66,7 @@ def studio(
             # A browser in the terminal stays until it is left, and needs the server meanwhile.
             threading.Thread(target=_open, args=(address, console), daemon=True).start()
         with StopRequest() as stop:
-            server.serve(Site(drawing, turns, token), stop)
+            server.serve(Site(drawer, turns, token), stop)
         console.note("The studio is closed.")
     number = stop.signal_number
     if number is not None and number != signal.SIGINT:

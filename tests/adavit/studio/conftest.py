@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.studio.drawing import Drawing
+from adavit.studio.drawing import RecipeDrawer
 from tests.stored_generators import store_generator
 from tests.telling import Told
 
@@ -16,5 +16,5 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drawing(source: Path) -> Drawing:
-    return Drawing.open(source, device="cpu", console=Told())
+def drawer(source: Path) -> RecipeDrawer:
+    return RecipeDrawer.open(source, device="cpu", console=Told())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adavit.runs.weights_file import read_weights
-from adavit.studio.drawing import Drawing
+from adavit.studio.drawing import RecipeDrawer
 from adavit.studio.recipe import Recipe
 from adavit.studio.site import Reply, Site
 from adavit.studio.turns import DrawingTurns
@@ -47,8 +47,8 @@ def chromium(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def address(drawing: Drawing) -> Iterator[str]:
-    with DrawingTurns() as turns, serving(Site(drawing, turns, TOKEN)) as server:
+def address(drawer: RecipeDrawer) -> Iterator[str]:
+    with DrawingTurns() as turns, serving(Site(drawer, turns, TOKEN)) as server:
         yield f"http://127.0.0.1:{server.port}/{TOKEN}/"
 
 
@@ -71,7 +71,7 @@ def downloaded(driver: Any, button: str, path: Path) -> bytes:
 
 
 def test_one_explores_and_takes_along_what_is_found(
-    chromium: Any, address: str, drawing: Drawing, downloads: Path, tmp_path: Path
+    chromium: Any, address: str, drawer: RecipeDrawer, downloads: Path, tmp_path: Path
 ) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -80,7 +80,7 @@ def test_one_explores_and_takes_along_what_is_found(
     chromium.get(address)
     wait(chromium, IDLE)
     png = downloaded(chromium, "#download-png", downloads / "seed0000.png")
-    assert png == drawing.picture(Recipe(0))
+    assert png == drawer.picture(Recipe(0))
     before = find(chromium, "#picture").get_attribute("src")
     find(chromium, "#truncation").send_keys(Keys.ARROW_LEFT * 4)
     wait(chromium, RECIPE, "seed=0&truncation=0.8")
@@ -90,7 +90,7 @@ def test_one_explores_and_takes_along_what_is_found(
     wait(chromium, RECIPE, "seed=5&truncation=0.8")
     assert find(chromium, ".tile[aria-current]").get_attribute("aria-label") == "Seed 5"
     png = downloaded(chromium, "#download-png", downloads / "seed0005.png")
-    assert png == drawing.picture(Recipe(5, truncation=0.8))
+    assert png == drawer.picture(Recipe(5, truncation=0.8))
 
     find(chromium, "#later").click()
     find(chromium, "#picks [value=other]").click()
@@ -108,9 +108,9 @@ def test_one_explores_and_takes_along_what_is_found(
     assert find(chromium, "#picture").get_attribute("alt") == told
     recipe = Recipe(5, 2, 0.8, other=25, layers=(0, 2), amounts=((2, 0.3),))
     png = downloaded(chromium, "#download-png", downloads / "seed0005-mix25.png")
-    assert png == drawing.picture(recipe)
+    assert png == drawer.picture(recipe)
     name = "seed0005-mix25-w.safetensors"
-    assert downloaded(chromium, "#download-latent", downloads / name) == drawing.latent(recipe)
+    assert downloaded(chromium, "#download-latent", downloads / name) == drawer.latent(recipe)
     tensors, said = read_weights(downloads / name)
     assert (tensors["w"].shape, json.loads(said["made"])["other"]) == ((6, 6), 25)
 
@@ -161,11 +161,11 @@ def test_it_fits_phones_and_desktops(chromium: Any, address: str, width: int, sc
 
 
 def test_it_waits_for_a_busy_server_and_says_when_it_has_ended(
-    chromium: Any, drawing: Drawing
+    chromium: Any, drawer: RecipeDrawer
 ) -> None:
     status = "return document.getElementById('status').textContent.split(/[;:]/)[0]"
     with DrawingTurns() as turns:
-        site = Busy(drawing, turns, TOKEN)
+        site = Busy(drawer, turns, TOKEN)
         with serving(site) as server:
             chromium.get(f"http://localhost:{server.port}/{TOKEN}/")
             wait(chromium, status, "The server is busy")

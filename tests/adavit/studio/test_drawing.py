@@ -10,7 +10,7 @@ from PIL import Image
 from adavit.exploring.explorer import Explorer, mixed
 from adavit.generation.generate import generate
 from adavit.runs.weights_file import read_weights
-from adavit.studio.drawing import FOUND, MOST_SHOWN, Drawing
+from adavit.studio.drawing import FOUND, MOST_SHOWN, RecipeDrawer
 from adavit.studio.recipe import Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.directions import find_directions
@@ -26,29 +26,29 @@ def pixels(png: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize(("class_name", "index"), [(None, None), ("cow", 2)])
 def test_a_picture_is_the_one_that_generate_writes(
-    class_name: str | None, index: int | None, drawing: Drawing, source: Path, tmp_path: Path
+    class_name: str | None, index: int | None, drawer: RecipeDrawer, source: Path, tmp_path: Path
 ) -> None:
     given = {"class_name": class_name, "device": "cpu"}
     for truncation in (1.0, 0.7):
         (path,) = generate(source, [2**64 - 1], tmp_path, truncation=truncation, **given)
         recipe = Recipe(2**64 - 1, index, truncation)
-        assert drawing.picture(recipe) == path.read_bytes()
+        assert drawer.picture(recipe) == path.read_bytes()
     file = tmp_path / "directions.safetensors"
-    save_directions(file, drawing.directions)
+    save_directions(file, drawer.directions)
     steps = [DirectionStep(file, 1, 1.5), DirectionStep(file, 4, -2.0)]
     (path,) = generate(source, [8], tmp_path, steps=steps, truncation=0.7, **given)
     recipe = Recipe(8, index, 0.7, amounts=((1, 1.5), (4, -2.0)))
-    assert drawing.picture(recipe) == path.read_bytes()
+    assert drawer.picture(recipe) == path.read_bytes()
 
 
-def test_styles_are_truncated_then_mixed_then_moved(drawing: Drawing) -> None:
+def test_styles_are_truncated_then_mixed_then_moved(drawer: RecipeDrawer) -> None:
     recipe = Recipe(3, truncation=0.5, other=9, layers=(0, 4), amounts=((2, 1.5),))
-    change = StyleChange(drawing.explorer.generator, truncation=0.5)
-    first, second = drawing.explorer.styles([3], change), drawing.explorer.styles([9], change)
-    expected = mixed(first, second, [0, 4]) + 1.5 * drawing.directions.vectors[2]
-    torch.testing.assert_close(drawing.styles(recipe), expected)
+    change = StyleChange(drawer.explorer.generator, truncation=0.5)
+    first, second = drawer.explorer.styles([3], change), drawer.explorer.styles([9], change)
+    expected = mixed(first, second, [0, 4]) + 1.5 * drawer.directions.vectors[2]
+    torch.testing.assert_close(drawer.styles(recipe), expected)
     plain = Recipe(3, truncation=0.5, other=9)
-    torch.testing.assert_close(drawing.styles(plain), first)
+    torch.testing.assert_close(drawer.styles(plain), first)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_styles_are_truncated_then_mixed_then_moved(drawing: Drawing) -> None:
     ids=["plain", "all"],
 )
 def test_a_latent_read_back_draws_the_picture(
-    recipe: Recipe, drawing: Drawing, source: Path, tmp_path: Path
+    recipe: Recipe, drawer: RecipeDrawer, source: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "w.safetensors").write_bytes(drawing.latent(recipe))
+    (tmp_path / "w.safetensors").write_bytes(drawer.latent(recipe))
     tensors, said = read_weights(tmp_path / "w.safetensors")
     assert list(tensors) == ["w"]
     explorer, made = Explorer.open(source, device="cpu"), json.loads(said["made"])
@@ -67,16 +67,16 @@ def test_a_latent_read_back_draws_the_picture(
     assert made["class_of_seed"] in (0, 2)
     assert (made["class_of_other"] is None) == (recipe.other is None)
     assert said["generator"] == source.name
-    assert said["generator_styles_sha256"] == drawing.directions.generator
+    assert said["generator_styles_sha256"] == drawer.directions.generator
     image = explorer.images(tensors["w"][None], noise_seeds=[made["seed"]])[0]
     # The same style for every layer is rounded otherwise than one style.
-    difference = pixels(drawing.picture(recipe)) - image.permute(1, 2, 0).int().numpy()
+    difference = pixels(drawer.picture(recipe)) - image.permute(1, 2, 0).int().numpy()
     assert np.abs(difference).max() <= 1
 
 
-def test_it_says_what_there_is(drawing: Drawing, source: Path) -> None:
-    assert drawing.offer == Offer(layers=6, classes=(0, 2), directions=FOUND)
-    about = drawing.about()
+def test_it_says_what_there_is(drawer: RecipeDrawer, source: Path) -> None:
+    assert drawer.offer == Offer(layers=6, classes=(0, 2), directions=FOUND)
+    about = drawer.about()
     assert (about["title"], about["resolution"]) == (source.parent.name, 16)
     assert about["classes"] == [{"number": 0, "name": "cat"}, {"number": 2, "name": "cow"}]
     # As the layers of the network have them; the last style is of the last image branch.
@@ -92,7 +92,7 @@ def test_directions_of_a_file_are_taken(tmp_path: Path) -> None:
         stored.generator, method="pca", layers=[0], count=18, choice=stored.choice
     )
     save_directions(file, found)
-    drawing = Drawing.open(path, directions=file, device="cpu", console=told)
-    assert torch.equal(drawing.directions.vectors, found.vectors)
-    assert drawing.offer.directions == MOST_SHOWN
+    drawer = RecipeDrawer.open(path, directions=file, device="cpu", console=told)
+    assert torch.equal(drawer.directions.vectors, found.vectors)
+    assert drawer.offer.directions == MOST_SHOWN
     assert told.notes == [f"{file} has 18 directions; the page shows the first 16."]

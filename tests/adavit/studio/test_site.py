@@ -4,7 +4,7 @@ from http import HTTPStatus
 import pytest
 
 from adavit.generation.sampling import ImagesNotFinite
-from adavit.studio.drawing import Drawing
+from adavit.studio.drawing import RecipeDrawer
 from adavit.studio.recipe import Recipe
 from adavit.studio.site import FILES, LONGEST, Site
 from adavit.studio.turns import DrawingTurns, NoTurn
@@ -13,9 +13,9 @@ TOKEN = "a-token_of-tests"
 
 
 @pytest.fixture
-def site(drawing: Drawing):
+def site(drawer: RecipeDrawer):
     with DrawingTurns() as turns:
-        yield Site(drawing, turns, TOKEN)
+        yield Site(drawer, turns, TOKEN)
 
 
 def test_the_files_of_the_page_are_there_and_what_they_refer_to(site: Site) -> None:
@@ -30,12 +30,12 @@ def test_the_files_of_the_page_are_there_and_what_they_refer_to(site: Site) -> N
     assert about["directions"] == 6
 
 
-def test_pictures_and_latents_are_drawn(site: Site, drawing: Drawing) -> None:
+def test_pictures_and_latents_are_drawn(site: Site, drawer: RecipeDrawer) -> None:
     picture = site.reply(f"/{TOKEN}/picture?seed=4&truncation=0.5")
     assert (picture.status, picture.kind) == (HTTPStatus.OK, "image/png")
-    assert picture.content == drawing.picture(Recipe(4, truncation=0.5))
+    assert picture.content == drawer.picture(Recipe(4, truncation=0.5))
     latent = site.reply(f"/{TOKEN}/latent?seed=4&other=5&layers=0")
-    assert latent.content == drawing.latent(Recipe(4, other=5, layers=(0,)))
+    assert latent.content == drawer.latent(Recipe(4, other=5, layers=(0,)))
 
 
 @pytest.mark.parametrize(
@@ -71,22 +71,22 @@ def test_nothing_else_is_replied(target: str, status: int, site: Site) -> None:
     assert TOKEN.encode() not in reply.content
 
 
-def test_a_generator_that_diverged_says_so(drawing: Drawing, monkeypatch) -> None:
-    def diverged(self: Drawing, recipe: Recipe) -> bytes:
+def test_a_generator_that_diverged_says_so(drawer: RecipeDrawer, monkeypatch) -> None:
+    def diverged(self: RecipeDrawer, recipe: Recipe) -> bytes:
         raise ImagesNotFinite("1 of 1 images that the generator draws are not finite")
 
-    monkeypatch.setattr(Drawing, "picture", diverged)
+    monkeypatch.setattr(RecipeDrawer, "picture", diverged)
     with DrawingTurns() as turns:
-        reply = Site(drawing, turns, TOKEN).reply(f"/{TOKEN}/picture?seed=1")
+        reply = Site(drawer, turns, TOKEN).reply(f"/{TOKEN}/picture?seed=1")
     assert reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
     assert b"are not finite, expected numbers" in reply.content
 
 
-def test_without_room_it_asks_for_patience(drawing: Drawing) -> None:
+def test_without_room_it_asks_for_patience(drawer: RecipeDrawer) -> None:
     class Full(DrawingTurns):
         def take(self, draw):
             raise NoTurn
 
-    reply = Site(drawing, Full(), TOKEN).reply(f"/{TOKEN}/picture?seed=1")
+    reply = Site(drawer, Full(), TOKEN).reply(f"/{TOKEN}/picture?seed=1")
     assert reply.status == HTTPStatus.SERVICE_UNAVAILABLE
     assert b"Try again in a moment" in reply.content

@@ -12,7 +12,7 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.runtime.signals import Stopped
-from adavit.studio.drawing import Drawing
+from adavit.studio.drawing import RecipeDrawer
 from adavit.studio.recipe import Recipe
 from adavit.studio.studio import studio
 from tests.adavit.studio.serving import serving
@@ -37,12 +37,12 @@ class Visited(Told):
         signal.raise_signal(self.number)
 
 
-def test_it_draws_until_ctrl_c_ends_it(source: Path, drawing: Drawing) -> None:
+def test_it_draws_until_ctrl_c_ends_it(source: Path, drawer: RecipeDrawer) -> None:
     addresses = []
     for _ in range(2):
         told = Visited("picture?seed=7")
         assert studio(str(source), device="cpu", console=told) is None
-        assert told.reply == drawing.picture(Recipe(7))
+        assert told.reply == drawer.picture(Recipe(7))
         assert told.notes[-1] == "The studio is closed."
         addresses += told.results
     form = re.compile(r"http://127\.0\.0\.1:\d+/([\w-]{32})/")
