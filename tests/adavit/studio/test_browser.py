@@ -24,7 +24,7 @@ RECIPE = "return document.getElementById('picture').dataset.recipe"
 
 
 class Busy(Site):
-    """Has no room for the first picture."""
+    """Has no room for the first picture, and cannot draw one seed."""
 
     asked = 0
 
@@ -32,6 +32,8 @@ class Busy(Site):
         self.asked += "picture" in target
         if "picture" in target and self.asked == 1:
             return Reply.refusal(503, "full")
+        if "seed=77" in target:
+            return Reply.refusal(500, "not finite: because")
         return super().reply(target)
 
 
@@ -171,5 +173,17 @@ def test_it_waits_for_a_busy_server_and_says_when_it_has_ended(
             wait(chromium, status, "The server is busy")
             wait(chromium, IDLE)
             assert chromium.execute_script(RECIPE) == "seed=0&truncation=1"
+            find(chromium, "#seed").send_keys("\ue003" + "77")  # backspace
+            wait(chromium, status, "not finite")
+            find(chromium, "#later").click()
+            wait(
+                chromium,
+                "return document.querySelector('.tile img').dataset.recipe.slice(0, 8)",
+                "seed=24&",
+            )
+            assert (
+                chromium.execute_script(status) == "not finite"
+            )  # that tiles are drawn hides nothing
+            assert chromium.execute_script(RECIPE) == "seed=7&truncation=1"  # the one that is shown
         find(chromium, "#controls [data-step='1']").click()
         wait(chromium, status, "No answer")
