@@ -12,6 +12,7 @@ from adavit.exploring.explorer import Explorer, mixed
 from adavit.generation.provenance import described, untrained
 from adavit.generation.sampling import image_from_tensor, png_bytes
 from adavit.models.sizes import BASE_RESOLUTION
+from adavit.runs.hub import is_hub
 from adavit.runs.weights_file import tensors_content
 from adavit.runtime.console import Console
 from adavit.studio.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
@@ -31,10 +32,12 @@ class RecipeDrawer:
     Attributes:
         explorer: Draws the class by the seed.
         directions: Of this generator; of many the page shows the first `MOST_SHOWN`.
+        title: What the page calls it.
     """
 
     explorer: Explorer
     directions: Directions
+    title: str
 
     @classmethod
     def open(
@@ -49,7 +52,7 @@ class RecipeDrawer:
         """Reads a generator, and reads or finds its directions.
 
         Args:
-            source: A run directory or a generator file.
+            source: A run directory, a generator file, or `hub:USER/NAME`.
             directions: A file of `adavit directions`; None finds the first `FOUND` by SeFa.
             which: "best" or "last" generator of a run; None is the best.
             device: As `adavit.runtime.devices.choose_device`.
@@ -68,12 +71,13 @@ class RecipeDrawer:
                 console.note(
                     f"{directions} has {len(found.vectors)} directions; the page shows the first {MOST_SHOWN}."
                 )
-        return cls(explorer, found)
+        folder = explorer.stored.path.parent.resolve().name
+        return cls(explorer, found, title=str(source) if is_hub(str(source)) else folder)
 
     @property
     def offer(self) -> Offer:
         """What recipes may ask for: a class without training images is not among it."""
-        counts = self.explorer.stored.label_counts or []
+        counts = self.explorer.stored.label_counts or [1] * self.explorer.generator.num_classes
         trained = tuple(number for number, count in enumerate(counts) if count)
         shown = min(MOST_SHOWN, len(self.directions.vectors))
         return Offer(layers=self.explorer.layers, classes=trained, directions=shown)
@@ -81,9 +85,8 @@ class RecipeDrawer:
     def about(self) -> dict[str, Any]:
         """What the page says and shows of the generator, for JSON."""
         stored, offer, side = self.explorer.stored, self.offer, self.explorer.generator.resolution
-        run = stored.path.parent.resolve()
         return {
-            "title": run.name,
+            "title": self.title,
             "described": f"{described(stored)}, {side} px",
             "warning": untrained(stored),
             "resolution": side,

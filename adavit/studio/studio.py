@@ -19,7 +19,7 @@ TOKEN_BYTES = 24
 
 @takes_paths("source", "directions")
 def studio(
-    source: str,
+    source: Path | str,
     *,
     port: int = 0,
     directions: Path | str | None = None,
@@ -34,7 +34,7 @@ def studio(
     part of it. Nothing is written, and nothing is fetched from elsewhere.
 
     Args:
-        source: A run directory or a generator file.
+        source: A run directory, a generator file, or `hub:USER/NAME`.
         port: Of 127.0.0.1; 0 takes any free one.
         directions: A file of `adavit directions`; None finds some by SeFa.
         open_page: Whether the page is opened in the browser of this machine.

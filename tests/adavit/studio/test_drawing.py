@@ -1,5 +1,6 @@
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,14 @@ def test_it_says_what_there_is(drawer: RecipeDrawer, source: Path) -> None:
     # As the layers of the network have them; the last style is of the last image branch.
     assert about["layers"] == [4, 8, 8, 16, 16, 16]
     assert about["transparent"]
+
+
+def test_of_an_imported_generator_all_classes_are_offered(drawer: RecipeDrawer) -> None:
+    stored = replace(
+        drawer.explorer.stored, label_counts=None
+    )  # nobody says what it was trained on
+    imported = replace(drawer, explorer=replace(drawer.explorer, stored=stored))
+    assert imported.offer.classes == (0, 1, 2)
 
 
 def test_directions_of_a_file_are_taken(tmp_path: Path) -> None:
