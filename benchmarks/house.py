@@ -44,6 +44,7 @@ ORDER = (
     "experiments",
     "report",
     "publishing",
+    "studio",
     "__init__",
     "cli",
     "__main__",

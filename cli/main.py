@@ -20,6 +20,7 @@ COMMANDS = {
     "mix": "Draw images with some layers' styles from other seeds.",
     "directions": "Find directions that change images, and show them.",
     "project": "Find the styles with which a generator draws your image.",
+    "studio": "Explore a generator in a browser, on this machine alone.",
     "export": "Write a generator as ONNX, TorchScript or a program of torch.export.",
     "card": "Write the page of a generator for a hub of models.",
     "publish": "Send a generator and its page to a hub of models.",

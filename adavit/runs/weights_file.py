@@ -54,9 +54,14 @@ def write_tensors(path: Path, given: Mapping[str, Tensor], metadata: Mapping[str
         given: By name, on any device. Not modified.
         metadata: What to know of them.
     """
+    write_bytes(path, tensors_content(given, metadata))
+
+
+def tensors_content(given: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """What `write_tensors` writes, for what is not kept in a file here."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in given.items()}
     said = {"adavit": version("adavit"), **metadata, TENSORS: tensors_digest(tensors)}
-    write_bytes(path, _in_order(save(tensors, metadata={**said, METADATA: _digest(said)})))
+    return _in_order(save(tensors, metadata={**said, METADATA: _digest(said)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

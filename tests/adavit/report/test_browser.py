@@ -1,7 +1,6 @@
 """The page in headless Chromium."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,26 +9,10 @@ import pytest
 
 from adavit.report.report import write_report
 from tests.adavit.report.synthetic import cell_of, failed_cell, write_grid, write_run
+from tests.browser import MARKS, opened_browser, requested
 
-webdriver = pytest.importorskip(
-    "selenium.webdriver", reason="selenium is not installed (extra dev)"
-)
-CHROMIUM = shutil.which("chromium")
-DRIVER = shutil.which("chromedriver")
+pytestmark = MARKS
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER),
-        reason="Debian's chromium and chromium-driver are not installed: apt install them",
-    ),
-]
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run"
-    " --disable-background-networking --disable-component-update --disable-sync"
-    " --disable-dev-shm-usage --window-size=1280,1000"
-)
 EVIL = "<script>document.title='evil'</script><img src=x onerror=\"document.title='evil'\">"
 
 
@@ -49,20 +32,8 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium(downloads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(executable_path=DRIVER)
-    driver = webdriver.Chrome(options=options, service=service)
-    try:
-        driver.execute_cdp_cmd("Network.enable", {})
-        allowed = {"behavior": "allow", "downloadPath": str(downloads)}
-        driver.execute_cdp_cmd("Browser.setDownloadBehavior", allowed)
+    with opened_browser(tmp_path_factory.mktemp("profile"), downloads) as driver:
         yield driver
-    finally:
-        driver.quit()
 
 
 @pytest.fixture
@@ -86,12 +57,7 @@ def texts(browser: Any, selector: str) -> list[str]:
 
 def test_it_opens_without_errors_and_asks_the_network_for_nothing(browser: Any, page: Path) -> None:
     assert browser.get_log("browser") == []
-    events = "".join(entry["message"] for entry in browser.get_log("performance"))
-    requested = events.split('"method":"Network.requestWillBeSent"')[1:]
-    urls = [
-        part.partition('"request":{')[2].partition('"url":"')[2].partition('"')[0]
-        for part in requested
-    ]
+    urls = requested(browser)
     assert page.as_uri() in urls
     assert not [url for url in urls if not url.startswith(("file:", "data:", "blob:"))]
     assert browser.title == "groups · adavit report"  # no script of a label has run
