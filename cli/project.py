@@ -30,7 +30,7 @@ from adavit.cli.consoles import amount, console_for
     type=click.Choice(["w", "w+"]),
     default="w",
     show_default=True,
-    help="w searches one style for all layers; w+ one for each, which comes nearer to the image and further"
+    help="One style for all layers; or with w+ one for each, which comes nearer to the image and further"
     " from what the generator has learnt.",
 )
 @click.option(

@@ -70,7 +70,7 @@ class SharedTraining:
             RunError: If the run failed, as the first of them told it.
         """
         with tempfile.TemporaryDirectory(prefix="adavit-") as folder:
-            asked = Path(folder, "cell.json")
+            asked = Path(folder, "asked.json")
             asked.write_text(
                 json.dumps({"folder": str(directory.path.parent), "cell": asdict(directory.cell)}),
                 encoding="utf-8",

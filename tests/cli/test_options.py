@@ -96,6 +96,7 @@ def test_options_of_many_runs_reach_their_command() -> None:
         "assignments": ("a.b=1",),
         "out": None,
         "workers": None,
+        "processes": None,
         "devices": ["cuda:0", "cuda:1"],
         "storage": None,
         "retry_failed": False,

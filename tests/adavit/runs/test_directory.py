@@ -24,7 +24,7 @@ Tiny = Callable[..., RunConfig]
 ROOT = Path(__file__).resolve().parents[3]
 
 
-WORDS = {'"samples"', '"diagnostics"', '"tensorboard"', '".adavit-results"'}
+WORDS = {'"samples"', '"projections"', '"diagnostics"', '"tensorboard"', '".adavit-results"'}
 
 
 def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
