@@ -58,6 +58,6 @@ def test_no_default_is_written_another_way(adavit: Adavit) -> None:
         odd = [
             text
             for text in bracketed
-            if not re.match(r"default: |required|[\d.]*<?=?x|[\w.|-]+$|:P$|RUN\||SECTION", text)
+            if not re.match(r"default: |required|[\d.]*<?=?x|[\w.|+-]+$|:P$|RUN\||SECTION", text)
         ]
         assert not odd, f"adavit {name}: {odd}"
