@@ -1,12 +1,17 @@
-"""The notebooks run from top to bottom, and the second one takes what the first one leaves."""
+"""Notebooks run from top to bottom, the second one on what the first one leaves; examples of docstrings do too."""
 
 import copy
+import doctest
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from nbclient import NotebookClient
 from PIL import Image
+
+import adavit
+from tests.network_pickles import write_networks
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -48,3 +53,45 @@ def test_a_notebook_is_kept_without_what_it_showed(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what examples speak of."""
+    folder = tmp_path_factory.mktemp("home")
+    Image.effect_noise((16, 16), 90).save(folder / "photo.jpg")
+    (folder / "photos").mkdir()
+    for index in range(8):
+        Image.effect_noise((16, 16), 90).convert("RGB").save(folder / "photos" / f"{index}.png")
+    run = folder / "runs" / "00000-small_set-resnet-bgc"
+    adavit.train(
+        data=str(folder / "photos"),
+        preset="smoke",
+        kimg=0.016,
+        out=run,
+        metrics={"names": []},
+    )
+    write_networks(folder / "ffhq.pkl")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("card", "directions", "export", "generate", "import_networks", "interpolate"),
+        *("load_generator", "mix", "project"),
+    ],
+)
+def test_the_example_of_a_docstring_does_what_it_says(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    names = {"adavit": adavit, "torch": torch}
+    (example,) = doctest.DocTestFinder(recurse=False).find(
+        getattr(adavit, name), name, module=False, globs=names
+    )
+    assert example.examples
+    told: list[str] = []
+    failed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=told.append)
+    assert not failed.failed, "".join(told)

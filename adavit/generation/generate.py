@@ -43,6 +43,10 @@ def generate(
 ) -> list[Path]:
     """Writes `seed0000.png`, ... and, if asked, `grid.png`.
 
+    Example:
+        >>> adavit.generate("runs/00000-small_set-resnet-bgc", [3, 14], "drawn", truncation=0.8)
+        [PosixPath('drawn/seed0003.png'), PosixPath('drawn/seed0014.png')]
+
     Args:
         source: A run directory or a generator file.
         seeds: Which images; a seed always gives the same one, but for rounding on another device.

@@ -26,7 +26,7 @@ def import_networks(
     """Writes the networks of a pickle of StyleGAN2 or StyleGAN2-ADA as files of ours; nothing of it is run.
 
     Example:
-        >>> adavit.import_networks("ffhq.pkl", "ffhq")
+        >>> written = adavit.import_networks("ffhq.pkl", "ffhq")
         >>> generator = adavit.load_generator("ffhq")
 
     Args:

@@ -107,8 +107,8 @@ def export(
 
     Example:
         >>> made = adavit.export("runs/00000-small_set-resnet-bgc", "generator.onnx", to="onnx")
-        >>> made.files[0].difference.largest
-        1.9e-06
+        >>> made.files[0].difference.largest < 1e-4
+        True
 
     Args:
         source: A run directory, a generator file, or `hub:USER/NAME`.

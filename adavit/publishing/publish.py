@@ -72,7 +72,7 @@ def publish(
     written first where there is none. Its `hub:USER/NAME` becomes the name of the repository.
 
     Example:
-        >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things").url  # nothing is sent
+        >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things").url  # nothing was sent: None
         >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things", yes=True).url
         'https://huggingface.co/me/small-things'
 
