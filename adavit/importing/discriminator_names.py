@@ -12,12 +12,11 @@ from adavit.importing.foreign import (
     ForeignNetwork,
     NoCounterpart,
     channels_of,
-    differences,
+    converted,
     sides_up_to,
 )
 from adavit.models import ResNetDiscriminator
 from adavit.models.epilogue import LABEL_LR_MULTIPLIER
-from adavit.runs.stored_network import build_stored
 
 GROUP = 4
 """Images over which the standard deviation is taken, where the file does not say."""
@@ -66,13 +65,7 @@ def convert_discriminator(network: ForeignNetwork) -> Converted[ResNetDiscrimina
     # Ours has one rate for all; weights times the rate are the same.
     rate = network.rate(LABEL_LR_MULTIPLIER)
     state = {ours: _turned(theirs[name], ours, rate) for name, ours in names.items()}
-    try:
-        discriminator = build_stored(lambda: ResNetDiscriminator(**arguments), state)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise NoCounterpart(f"it has other sizes than StyleGAN2's: {error}") from None
-    half = bool(network.settings.get("num_fp16_res"))
-    notes = differences(network.clamp, half)
-    return Converted(discriminator.eval().requires_grad_(False), arguments, notes)
+    return converted(network, ResNetDiscriminator, arguments, state)
 
 
 def _form(network: ForeignNetwork, sides: list[int]) -> str:

@@ -11,6 +11,7 @@ from adavit.errors import shown
 from adavit.importing.records import UnreadablePickle
 from adavit.importing.tensors import number_of
 from adavit.models.limits import LR_MULTIPLIERS
+from adavit.runs.stored_network import build_stored
 from adavit.runtime.wording import listed
 
 LARGEST_NETWORK_BYTES = 2**30
@@ -142,6 +143,31 @@ class Converted(Generic[Module]):
     network: Module
     arguments: dict[str, Any]
     notes: tuple[str, ...]
+
+
+def converted(
+    network: ForeignNetwork,
+    kind: Callable[..., Module],
+    arguments: dict[str, Any],
+    state: dict[str, Tensor],
+) -> Converted[Module]:
+    """A network of ours with weights by our names.
+
+    Args:
+        network: Whose weights they were.
+        kind: Class of ours.
+        arguments: Of its constructor, by name.
+        state: Of the network that this makes.
+
+    Raises:
+        NoCounterpart: If the weights are not of these sizes.
+    """
+    try:
+        made = build_stored(lambda: kind(**arguments), state)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise NoCounterpart(f"it has other sizes than StyleGAN2's: {error}") from None
+    notes = differences(network.clamp, bool(network.settings.get("num_fp16_res")))
+    return Converted(made.eval().requires_grad_(False), arguments, notes)
 
 
 def channels_of(widths: Mapping[int, int]) -> dict[str, int]:

@@ -10,12 +10,11 @@ from adavit.importing.foreign import (
     ForeignNetwork,
     NoCounterpart,
     channels_of,
-    differences,
+    converted,
     sides_up_to,
 )
 from adavit.models import Generator
 from adavit.runs.generator_file import IMAGE_CHANNELS
-from adavit.runs.stored_network import build_stored
 
 RATE = 0.01
 """Factor on the learning rate of the mapping network, where the file does not say."""
@@ -75,13 +74,7 @@ def convert_generator(network: ForeignNetwork) -> Converted[Generator]:
             f"it draws images of {arguments['image_channels']} channels, expected 1, 3 or 4"
         )
     state = {ours: _turned(theirs[name], ours) for name, ours in names.items()}
-    try:
-        generator = build_stored(lambda: Generator(**arguments), state)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise NoCounterpart(f"it has other sizes than StyleGAN2's: {error}") from None
-    half = bool(network.settings.get("num_fp16_res"))
-    notes = differences(network.clamp, half)
-    return Converted(generator.eval().requires_grad_(False), arguments, notes)
+    return converted(network, Generator, arguments, state)
 
 
 def _check_architecture(network: ForeignNetwork, sides: list[int]) -> None:
