@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ from benchmarks.gpu.equality import DrawnOnCpu, equal, relative
 from benchmarks.gpu.findings import Findings, as_markdown, read_findings
 from benchmarks.gpu.launches import Trace, covered, place_of
 from benchmarks.gpu.schedule import Part, Setting, Suite
+
+
+@pytest.fixture(autouse=True)
+def float32_as_before() -> Iterator[None]:
+    """Parts of the suite choose between TF32 and whole float32 for their process, which is that of other tests here.
+
+    Where cuDNN's convolutions differ from the rest of it torch.export fails.
+    """
+    kinds: tuple[Any, ...] = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    before = [kind.fp32_precision for kind in kinds]
+    yield
+    for kind, value in zip(kinds, before, strict=True):
+        kind.fp32_precision = value
+    assert isinstance(torch.backends.cudnn.allow_tf32, bool)
+
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = """
