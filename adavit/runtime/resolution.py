@@ -1,0 +1,143 @@
+"""Height and width of images: sides a * 2^k and b * 2^k, as networks double them.
+
+Networks that double and halve need sides with a common power of two. Halved together until both are at most 7 they give
+the smallest grid: 32 -> 4x4 (as in StyleGAN2, arXiv:1912.04958), 96x64 -> 6x4, 24x40 -> 3x5.
+"""
+
+import math
+import re
+from typing import NamedTuple
+
+LARGEST_FACTOR = 7
+"""The most that a side of the smallest grid may have."""
+
+SMALLEST_SIDE = 4
+"""The least that a side of an image may have; sides are multiples of it."""
+
+
+class Resolution(NamedTuple):
+    """Height and width in pixels.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+    """
+
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, value: object) -> "Resolution":
+        """Reads what people and files write.
+
+        Args:
+            value: A `Resolution`, a pair (height, width), a side of a square, or text such as "32" or "96x64", height
+                first.
+
+        Raises:
+            ValueError: If it is none of these, or no network can have such sides.
+        """
+        sides = _sides(value)
+        if sides is None:
+            raise ValueError(
+                f"resolution is {value!r}, but must be a side in pixels or height x width. Use 64, or"
+                " 96x64."
+            )
+        found = cls(*sides)
+        if not found.is_possible:
+            raise ValueError(
+                f"resolution is {found.plain}, but sides must be a * 2^k and b * 2^k with a and b from 1 to"
+                f" {LARGEST_FACTOR} and k from 2, as in 32, 48, 96x64, 24x40. Use {found.nearest.plain}, the nearest one."
+            )
+        return found
+
+    @property
+    def is_square(self) -> bool:
+        """Whether both sides are the same."""
+        return self.height == self.width
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether networks can have it."""
+        if min(self) < SMALLEST_SIDE or self.height % SMALLEST_SIDE or self.width % SMALLEST_SIDE:
+            return False
+        return max(self) >> _common_doublings(self) <= LARGEST_FACTOR
+
+    @property
+    def doublings(self) -> int:
+        """How many times the sides halve until both are at most 7; k of 4 * 2^k for a square of that side."""
+        halvings = 0
+        while max(self) >> halvings > LARGEST_FACTOR:
+            halvings += 1
+        return halvings
+
+    @property
+    def smallest(self) -> "Resolution":
+        """The grid that doubles to it: 4x4 for squares of 4 * 2^k, 6x4 for 96x64."""
+        return Resolution(self.height >> self.doublings, self.width >> self.doublings)
+
+    @property
+    def grids(self) -> list["Resolution"]:
+        """From the smallest grid to the images, each twice the one before."""
+        height, width = self.smallest
+        return [Resolution(height << k, width << k) for k in range(self.doublings + 1)]
+
+    @property
+    def nominal_side(self) -> int:
+        """4 * 2^doublings, by which widths of networks are chosen; the side of a square of 4 * 2^k."""
+        return SMALLEST_SIDE << self.doublings
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return self.height * self.width
+
+    @property
+    def plain(self) -> int | str:
+        """As it is written into files: a number for squares, else "96x64"."""
+        return self.height if self.is_square else str(self)
+
+    @property
+    def nearest(self) -> "Resolution":
+        """The possible one whose sides are nearest in proportion."""
+        return min(_candidates(max(self)), key=lambda other: (_distance(self, other), other))
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+def _sides(value: object) -> tuple[int, int] | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value, value
+    if isinstance(value, str):
+        found = re.fullmatch(
+            r"\s*(\d{1,9})(?:\s*[x×]\s*(\d{1,9}))?\s*", value, flags=re.ASCII | re.I
+        )
+        return (int(found[1]), int(found[2] or found[1])) if found else None
+    if isinstance(value, tuple | list) and len(value) == 2:
+        height, width = value
+        if all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width)):
+            return height, width
+    return None
+
+
+def _common_doublings(sides: tuple[int, int]) -> int:
+    """The largest k such that 2^k divides both."""
+    both = sides[0] | sides[1]
+    return (both & -both).bit_length() - 1
+
+
+def _candidates(largest: int) -> list[Resolution]:
+    """All possible ones with sides up to about `largest`."""
+    powers = range(2, max(3, largest.bit_length() + 1))
+    factors = range(1, LARGEST_FACTOR + 1)
+    return [Resolution(a << k, b << k) for k in powers for a in factors for b in factors]
+
+
+def _distance(one: tuple[int, int], other: tuple[int, int]) -> float:
+    return math.hypot(*(math.log2(max(a, 1) / b) for a, b in zip(one, other, strict=True)))
