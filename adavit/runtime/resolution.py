@@ -47,7 +47,8 @@ class Resolution(NamedTuple):
         if not found.is_possible:
             raise ValueError(
                 f"resolution is {found.plain}, but sides must be a * 2^k and b * 2^k with a and b from 1 to"
-                f" {LARGEST_FACTOR} and k from 2, as in 32, 48, 96x64, 24x40. Use {found.nearest.plain}, the nearest one."
+                f" {LARGEST_FACTOR} and k from 2, as in 32, 48, 96x64, 24x40. Use {found.nearest.plain}, the"
+                " nearest one."
             )
         return found
 
