@@ -16,9 +16,9 @@ from adavit.styles.numbers import MOST_CENTRES, parse_seeds
 @click.argument("source", shell_complete=completion.runs)
 @click.option(
     "--seeds",
-    required=True,
     help="Seeds of the images: 0-63,100, below 2^64. A seed gives one image, but for rounding on another device.",
 )
+@options.styles
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @options.truncation
 @click.option(
@@ -44,7 +44,12 @@ from adavit.styles.numbers import MOST_CENTRES, parse_seeds
 @options.device
 @amount
 def command(
-    seeds: str, source: str, grid: str | None, scale: int | None, captions: bool, **given: Any
+    seeds: str | None,
+    source: str,
+    grid: str | None,
+    scale: int | None,
+    captions: bool,
+    **given: Any,
 ) -> None:
     """Draw images from SOURCE: a run or a generator file.
 
@@ -52,9 +57,10 @@ def command(
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --grid 8x4 --scale 4 --captions
     adavit generate runs/00000-small_set-resnet-bgc --seeds 0-31 --out drawn --truncation 0.6 --truncation-centres 16
+    adavit generate runs/00000-small_set-resnet-bgc --styles projected --out mine --direction f.safetensors:0=2
     adavit generate runs/00000-small_set-resnet-bgc --seeds 5 --out one --direction shapes/directions.safetensors:2=1.5
     """
-    numbers = parse_seeds(seeds)
+    numbers = [] if seeds is None else parse_seeds(seeds)
     if grid is None and (scale is not None or captions):
         raise UserError(
             "--scale and --captions change the grid, but --grid is not given. Add --grid."

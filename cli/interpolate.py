@@ -16,9 +16,9 @@ from adavit.styles.numbers import parse_seeds
 @click.argument("source", shell_complete=completion.runs)
 @click.option(
     "--seeds",
-    required=True,
-    help="Seeds that the film leads through in their order, at least two: 3,14,15 or 0-7.",
+    help="Seeds that the film leads through in their order, with --styles at least two: 3,14,15 or 0-7.",
 )
+@options.styles
 @click.option(
     "--out",
     required=True,
@@ -28,7 +28,7 @@ from adavit.styles.numbers import parse_seeds
 @click.option(
     "--seconds",
     type=click.FloatRange(0.1, 3600),
-    help="Length of the film.  [default: 2 for each seed of a loop]",
+    help="Length of the film.  [default: 2 for each seed or style of a loop]",
 )
 @click.option(
     "--fps",
@@ -57,7 +57,9 @@ from adavit.styles.numbers import parse_seeds
 @options.which
 @options.device
 @amount
-def command(source: str, seeds: str, out: Path, fps: int, grid: str | None, **given: Any) -> None:
+def command(
+    source: str, seeds: str | None, out: Path, fps: int, grid: str | None, **given: Any
+) -> None:
     """Film a closed loop through the images of seeds of SOURCE: a run or a generator file.
 
     The noise at each pixel stays the same. What is transparent stays so in WebP and PNG, is so or not
@@ -66,8 +68,9 @@ def command(source: str, seeds: str, out: Path, fps: int, grid: str | None, **gi
     \b
     adavit interpolate runs/00000-small_set-resnet-bgc --seeds 3,14,15 --out loop.mp4
     adavit interpolate runs/00000-small_set-resnet-bgc --seeds 0-17 --grid 3x2 --seconds 4 --out loops.webp
+    adavit interpolate runs/00000-small_set-resnet-bgc --seeds 3 --styles projected/photo --out to-my-photo.gif
     """
-    numbers = parse_seeds(seeds)
+    numbers = [] if seeds is None else parse_seeds(seeds)
     film_at(out, fps)  # mistakes first: torch takes seconds
     if grid is not None:
         layout = GridLayout.parse(grid, scale=None, captions=False)

@@ -187,6 +187,15 @@ direction_steps = click.option(
     help="Step along a direction that adavit directions has found, in standard deviations, such as"
     " directions.safetensors:2=1.5; may be repeated.",
 )
+styles = click.option(
+    "--styles",
+    metavar="FILE|FOLDER",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    shell_complete=completion.files,
+    help="Styles that adavit project or the studio has written, drawn after those of the seeds with the fixed noise; a"
+    " folder gives all below it; may be repeated.",
+)
 inception_weights = click.option(
     "--inception-weights",
     type=click.Path(path_type=Path),

@@ -108,7 +108,19 @@ class Explorer:
         """
         device = self.generator.w_average.device
         labels = None if index is None else torch.full((len(latents),), index, device=device)
-        w: Tensor = self.generator.mapping(latents.to(device), labels)
+        return self.changed(self.generator.mapping(latents.to(device), labels), change)
+
+    def changed(self, w: Tensor, change: StyleChange | None) -> Tensor:
+        """Styles of each layer after a change.
+
+        Args:
+            w: Styles [N, W] or [N, L, W], on any device. Not modified.
+            change: As for `styles`.
+
+        Returns:
+            w [N, L, W], on the generator's device.
+        """
+        w = w.to(self.generator.w_average.device)
         w = w if change is None else change(w)
         return w if w.ndim == 3 else w[:, None].expand(-1, self.layers, -1)
 

@@ -1,4 +1,4 @@
-"""`interpolate`: a film that leads through the images of seeds and ends where it began."""
+"""`interpolate`: a film that leads through the images of seeds, or of styles, and ends where it began."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +21,7 @@ from adavit.styles.asked import asked_change
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import LabelsOfSeeds
 from adavit.styles.numbers import DirectionStep
+from adavit.styles.styles_file import read_styles
 
 Space = Literal["w", "z"]
 
@@ -29,12 +30,13 @@ SEEN_SIDE = 256
 """Pixels up to which the images of a film are enlarged."""
 
 
-@takes_paths("source", "out")
+@takes_paths("source", "out", "styles")
 def interpolate(
     source: Path | str,
     seeds: Sequence[int],
     out: Path | str,
     *,
+    styles: Sequence[Path | str] = (),
     seconds: float | None = None,
     fps: int = 30,
     space: Space = "w",
@@ -56,10 +58,12 @@ def interpolate(
 
     Args:
         source: A run directory or a generator file.
-        seeds: At least two, the knots of the loop; of several loops those of the first one come first.
+        seeds: The knots of the loop, of several loops those of the first one first; with those of `styles`, which
+            come after them, at least two for each loop.
         out: A name in .mp4 (needs the extra `video`), .gif or .webp, or a folder for PNG files. What is
             transparent stays so in WebP and PNG, is so or not in GIF, and lies on a chequered ground in MP4.
-        seconds: Length of the film; None is `SECONDS_PER_SEED` for each seed of a loop.
+        styles: Files of styles, or folders of them, as `adavit project` writes them.
+        seconds: Length of the film; None is `SECONDS_PER_SEED` for each knot of a loop.
         fps: Frames per second.
         space: "w" leads through styles along a closed cubic spline, "z" through latents along great circles.
         truncation: 1 is none; smaller is nearer to the average.
@@ -77,23 +81,37 @@ def interpolate(
         What was written.
 
     Raises:
-        UserError: If there is no such generator, class or direction, the seeds do not share out among the
-            loops, or the film cannot be written as `out` asks for.
+        UserError: If there is no such generator, class, direction or file of styles, seeds and styles do not share
+            out among the loops, or the film cannot be written as `out` asks for.
     """
     film = film_at(Path(out), fps)
     columns, rows = grid
-    knots = _knots_of_each(len(seeds), columns, rows)
-    frames = max(2, round((SECONDS_PER_SEED * knots if seconds is None else seconds) * fps))
+    if not styles:
+        _knots_of_each(len(seeds), columns, rows)  # before a generator is read
+    elif space == "z":
+        raise UserError(
+            "--space z leads through latents, but --styles names styles, which have none. Leave one of them out."
+        )
     with console_or_here(console) as console:
         explorer = Explorer.open(
             source, which=which, class_name=class_name, labels=labels, device=device
         )
         stored = explorer.stored
+        named = read_styles([Path(path) for path in styles], stored)
+        knots = _knots_of_each(len(seeds) + len(named), columns, rows)
+        frames = max(2, round((SECONDS_PER_SEED * knots if seconds is None else seconds) * fps))
         refuse_inside_data(film.path, stored)
         change = asked_change(
             stored, explorer.choice, truncation=truncation, steps=steps, console=console
         )
-        loop = _loop(explorer, list(seeds), knots, space, change)
+        if space == "w":
+            w = [explorer.styles(seeds, change)] if seeds else []
+            if named:
+                w.append(explorer.changed(torch.stack([each.w for each in named]), change))
+            cells = columns * rows
+            loop = closed_spline(torch.cat(w).unflatten(0, (cells, knots)).transpose(0, 1))
+        else:
+            loop = _circles(explorer, list(seeds), knots, change)
         enlarged = scale or max(1, SEEN_SIDE // explorer.generator.resolution)
         side = explorer.generator.resolution
         blank = torch.zeros(columns * rows, 3, side, side, dtype=torch.uint8)
@@ -121,20 +139,15 @@ def _knots_of_each(count: int, columns: int, rows: int) -> int:
     if count % loops or count < 2 * loops:
         need = f"a multiple of {loops} for --grid {columns}x{rows}, at least {2 * loops}"
         raise UserError(
-            f"--seeds names {count}, expected {need if loops > 1 else 'at least 2'}. Name for example --seeds"
-            f" 0-{3 * loops - 1}."
+            f"--seeds and --styles name {count}, expected {need if loops > 1 else 'at least 2'}. Name for example"
+            f" --seeds 0-{3 * loops - 1}."
         )
     return count // loops
 
 
-def _loop(
-    explorer: Explorer, seeds: list[int], knots: int, space: Space, change: StyleChange
-) -> Loop:
-    """Styles [F, cells, L, W] of all loops at times [F]."""
+def _circles(explorer: Explorer, seeds: list[int], knots: int, change: StyleChange) -> Loop:
+    """Styles [F, cells, L, W] of all loops at times [F], by way of latents."""
     cells = len(seeds) // knots
-    if space == "w":
-        w = explorer.styles(seeds, change)
-        return closed_spline(w.unflatten(0, (cells, knots)).transpose(0, 1))
     classes = set(explorer.classes(seeds))
     if len(classes) > 1:
         raise UserError(

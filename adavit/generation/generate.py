@@ -1,15 +1,24 @@
 """`generate`: images of a trained generator, one file per seed."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from adavit.errors import UserError
 from adavit.generation.grid import image_grid
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.output_folder import OutputFolder
 from adavit.generation.provenance import described, refuse_inside_data, untrained
-from adavit.generation.sampling import NoiseOfSeeds, image_from_tensor, images_of_seeds, png_bytes
+from adavit.generation.sampling import (
+    NoiseOfSeeds,
+    image_from_tensor,
+    images_of_seeds,
+    images_of_styles,
+    png_bytes,
+)
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
@@ -19,17 +28,19 @@ from adavit.runtime.wording import counted
 from adavit.styles.asked import asked_change
 from adavit.styles.classes import LabelsOfSeeds, choose_class, class_label
 from adavit.styles.numbers import DirectionStep
+from adavit.styles.styles_file import NamedStyles, read_styles
 
 GRID_NAME = "grid.png"
 """Of the picture of all images side by side."""
 
 
-@takes_paths("source", "out")
+@takes_paths("source", "out", "styles")
 def generate(
     source: Path | str,
     seeds: Sequence[int],
     out: Path | str,
     *,
+    styles: Sequence[Path | str] = (),
     truncation: float = 1.0,
     truncation_centres: int | None = None,
     steps: Sequence[DirectionStep] = (),
@@ -41,7 +52,7 @@ def generate(
     device: str = "auto",
     console: Console | None = None,
 ) -> list[Path]:
-    """Writes `seed0000.png`, ... and, if asked, `grid.png`.
+    """Writes `seed0000.png`, ..., images of styles and, if asked, `grid.png`.
 
     Example:
         >>> adavit.generate("runs/00000-small_set-resnet-bgc", [3, 14], "drawn", truncation=0.8)
@@ -49,8 +60,11 @@ def generate(
 
     Args:
         source: A run directory or a generator file.
-        seeds: Which images; a seed always gives the same one, but for rounding on another device.
+        seeds: Which images; a seed always gives the same one, but for rounding on another device. None for those of
+            `styles` alone.
         out: Folder to write to; made if missing.
+        styles: Files of styles, or folders of them, as `adavit project` writes them: an image of each comes after those
+            of the seeds, as `NAME.png`, with the fixed noise.
         truncation: 1 is none; smaller is nearer to the average, more alike and cleaner.
         truncation_centres: Truncate towards the nearest of so many centres of styles
             (`adavit.styles.centres`); None towards the one average.
@@ -68,14 +82,17 @@ def generate(
         The files written.
 
     Raises:
-        UserError: If there is no such generator, class or direction, the class had no training image, `labels`
-            or `truncation_centres` says nothing here, or the folder cannot be written or lies among the images that
-            the generator was trained on.
+        UserError: If neither seeds nor styles are given; there is no such generator, class, direction or file of
+            styles; the class had no training image; `labels` or `truncation_centres` says nothing here; or the folder
+            cannot be written or lies among the images that the generator was trained on.
     """
     console = SilentConsole() if console is None else console
     stored = read_generator(source, which=which)
     choice = choose_class(stored, class_name, labels)
-    columns = None if grid is None else grid.columns_of(len(seeds))
+    named = read_styles([Path(path) for path in styles], stored)
+    if not seeds and not named:
+        raise UserError("neither --seeds nor --styles is given. Name images, such as --seeds 0-31.")
+    columns = None if grid is None else grid.columns_of(len(seeds) + len(named))
     refuse_inside_data(Path(out), stored)
     generator = stored.generator.to(choose_device(device))
     change = asked_change(
@@ -88,12 +105,21 @@ def generate(
     )
     folder = OutputFolder(Path(out))
     images, captions = [], []
-    drawn = images_of_seeds(generator, seeds, choice=choice, change=change, noise=noise)
-    for seed, (image, index) in zip(seeds, drawn, strict=True):
-        folder.write(f"seed{seed:04d}.png", png_bytes(image_from_tensor(image)))
+
+    def keep(name: str, image: Tensor, caption: str) -> None:
+        folder.write(f"{name}.png", png_bytes(image_from_tensor(image)))
         if grid is not None:
             images.append(image)
-            captions.append(str(seed) if index is None else f"{seed} {class_label(stored, index)}")
+            captions.append(caption)
+
+    drawn = images_of_seeds(generator, seeds, choice=choice, change=change, noise=noise)
+    for seed, (image, index) in zip(seeds, drawn, strict=True):
+        kind = "" if index is None else f" {class_label(stored, index)}"
+        keep(f"seed{seed:04d}", image, f"{seed}{kind}")
+    w = [each.w for each in named]
+    styled = images_of_styles(generator, w, change=change)
+    for name, image in zip(_file_names(named), styled, strict=True):
+        keep(name, image, name)
     told = [folder.told()]
     what = counted(len(folder.written), "image", "images")
     if grid is not None and columns is not None and images:
@@ -112,3 +138,12 @@ def generate(
             console.note(line)
     console.result(f"Wrote {what} to {out}: {described(stored)}.")
     return folder.written
+
+
+def _file_names(named: Sequence[NamedStyles]) -> Iterator[str]:
+    """Of the images, numbered where several have one name."""
+    seen = Counter[str]()
+    for each in named:
+        seen[each.name] += 1
+        number = seen[each.name]
+        yield each.name if number == 1 else f"{each.name}-{number}"

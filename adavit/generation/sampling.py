@@ -256,6 +256,26 @@ def images_of_seeds(
         yield drawn_bytes(image)[0].cpu(), index
 
 
+@torch.no_grad()
+def images_of_styles(
+    generator: Generator, w: Sequence[Tensor], *, change: StyleChange | None = None
+) -> Iterator[Tensor]:
+    """One image for the styles of each, with the fixed noise of the generator.
+
+    Args:
+        generator: In evaluation mode.
+        w: Styles [style_count, W] of each image, on any device. Not modified.
+        change: What becomes of them; None leaves them as they are.
+
+    Yields:
+        Image [C, H, W], uint8, on the CPU.
+    """
+    for each in w:
+        styles = each[None].to(generator.w_average.device)
+        drawn = generator.synthesis(styles if change is None else change(styles))
+        yield drawn_bytes(drawn)[0].cpu()
+
+
 def image_from_tensor(image: Tensor) -> Image.Image:
     """A picture from uint8 [C, H, W], C in {1, 3, 4}."""
     array = image.permute(1, 2, 0).cpu().numpy()

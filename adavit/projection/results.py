@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from adavit.data import images_to_float
@@ -20,9 +19,10 @@ from adavit.runs.generator_file import StoredGenerator, save_tuned
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.pictures import result_png
+from adavit.styles.styles_file import ENDING, styles_content
 
 DIGITS = 6
-LATENT, IMAGE, COMPARED, FILM = "w.safetensors", "image.png", "compared.png", "way.gif"
+LATENT, IMAGE, COMPARED, FILM = ENDING, "image.png", "compared.png", "way.gif"
 TUNED = "generator-tuned.safetensors"
 
 
@@ -105,7 +105,7 @@ class ProjectionWriter:
                 image = _draw(network, w)
                 pictures[f"tuned {tuned:.3f}"] = image
             said = {"target": self._targets.names[number], "generator": self._stored.path.name}
-            write_bytes(folder / LATENT, save({"w": w[0].cpu()}, metadata=said))
+            write_bytes(folder / LATENT, styles_content(w[0], said))
             write_bytes(folder / IMAGE, png_bytes(image_from_tensor(image)))
             compared = side_by_side(list(pictures.values()), list(pictures))
             write_bytes(folder / COMPARED, result_png(compared))

@@ -13,13 +13,13 @@ from adavit.generation.provenance import described, untrained
 from adavit.generation.sampling import image_from_tensor, png_bytes
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runs.hub import is_hub
-from adavit.runs.weights_file import tensors_content
 from adavit.runtime.console import Console
 from adavit.studio.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import ClassChoice, class_label
 from adavit.styles.directions import Directions, find_directions, styles_digest
 from adavit.styles.directions_file import fitting_directions
+from adavit.styles.styles_file import styles_content
 
 FOUND, MOST_SHOWN = 6, 16
 """Directions that are looked for where no file is given, and the most that the page has sliders for."""
@@ -145,7 +145,7 @@ class RecipeDrawer:
             "generator_styles_sha256": styles_digest(self.explorer.generator),
             "made": json.dumps(made),
         }
-        return tensors_content({"w": self.styles(recipe)[0]}, metadata)
+        return styles_content(self.styles(recipe)[0], metadata)
 
     def _of_class(self, index: int | None) -> Explorer:
         if index is None:

@@ -36,14 +36,20 @@ class StyleChange:
         """The changed styles.
 
         Args:
-            w: Styles [B, W], on the generator's device. Not modified.
+            w: Styles [B, W], or of each layer [B, style_count, W], on the generator's device. Not modified.
 
         Returns:
-            [B, W], or with an offset [B, style_count, W].
+            Of the shape of `w`; with an offset [B, style_count, W].
         """
         if self._truncation != 1.0:
-            w = torch.lerp(self.centres_of(w), w, self._truncation)
-        return w if self._offset is None else w[:, None] + self._offset
+            w = torch.lerp(self._centres_like(w), w, self._truncation)
+        if self._offset is None:
+            return w
+        return (w if w.ndim == 3 else w[:, None]) + self._offset
+
+    def _centres_like(self, w: Tensor) -> Tensor:
+        """What each style is drawn to: that of an image's mean style for all of its layers."""
+        return self.centres_of(w) if w.ndim == 2 else self.centres_of(w.mean(dim=1))[:, None]
 
     def centres_of(self, w: Tensor) -> Tensor:
         """The centre [B, W] that each of the styles [B, W] is drawn to, or [1, W] of all."""

@@ -16,6 +16,7 @@ from adavit.styles.classes import ClassChoice
 from adavit.styles.directions import find_directions
 from adavit.styles.directions_file import save_directions
 from adavit.styles.numbers import DirectionStep
+from adavit.styles.styles_file import styles_content
 from tests.stored_generators import store_generator
 from tests.telling import Told
 
@@ -99,9 +100,13 @@ def test_it_is_said_what_was_written_and_how_far_it_is(stored: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("seeds", "grid", "words"),
     [
-        ([1], (1, 1), r"--seeds names 1, expected at least 2\. Name for example --seeds 0-2"),
-        ([1, 2, 3], (2, 1), r"names 3, expected a multiple of 2 for --grid 2x1, at least 4"),
-        ([1, 2], (2, 1), r"names 2, .* at least 4\. Name for example --seeds 0-5"),
+        (
+            [1],
+            (1, 1),
+            r"--seeds and --styles name 1, expected at least 2\. Name for example --seeds 0-2",
+        ),
+        ([1, 2, 3], (2, 1), r"name 3, expected a multiple of 2 for --grid 2x1, at least 4"),
+        ([1, 2], (2, 1), r"name 2, .* at least 4\. Name for example --seeds 0-5"),
     ],
 )
 def test_seeds_that_do_not_share_out_are_refused(
@@ -121,3 +126,21 @@ def test_a_generator_that_diverged_leaves_no_film(stored: Path, tmp_path: Path) 
         with pytest.raises(adavit.RunError, match="not finite"):
             film(stored, [1, 2], tmp_path / "f.gif")
     assert not (tmp_path / "f.gif").exists()
+
+
+def test_a_loop_leads_from_seeds_to_styles(stored: Path, tmp_path: Path) -> None:
+    explorer = Explorer.open(stored, device="cpu")
+    w = explorer.styles([5, 9])
+    w[1, 3:] = 0.5
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(styles_content(w[1], {}))
+    seen = film(stored, [5], tmp_path / "f", styles=[path], seconds=1)
+    expected = explorer.images(w).permute(0, 2, 3, 1).int().numpy()
+    assert len(seen) == 4
+    for frame, image in zip(seen[::2], expected, strict=True):
+        assert np.abs(frame - image).max() <= 1
+
+
+def test_styles_have_no_latents(stored: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--space z leads through latents"):
+        film(stored, [1], tmp_path / "f", styles=[tmp_path / "w.safetensors"], space="z")

@@ -12,9 +12,10 @@ from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.generation.generate import generate
 from adavit.generation.grid_layout import GridLayout
-from adavit.generation.sampling import images_of_seeds
+from adavit.generation.sampling import drawn_bytes, image_from_tensor, images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
 from adavit.styles.classes import ClassChoice, find_class
+from adavit.styles.styles_file import styles_content
 from tests.networks import GENERATOR, make_generator
 from tests.telling import Told
 
@@ -134,10 +135,10 @@ def test_classes_are_drawn_in_the_shares_of_the_training_images_or_evenly(
     asked = []
     monkeypatch.setattr(
         "adavit.generation.generate.images_of_seeds",
-        lambda *_, choice, **__: asked.append(choice.weights) or [],
+        lambda *_, choice, **__: asked.append(choice.weights) or [(torch.zeros(3, 8, 8).byte(), 0)],
     )
-    generate(stored, [], tmp_path / "a")
-    generate(stored, [], tmp_path / "b", labels="even")
+    generate(stored, [1], tmp_path / "a")
+    generate(stored, [1], tmp_path / "b", labels="even")
     assert asked == [[3.0, 1.0], [1.0, 1.0]]
 
 
@@ -173,3 +174,32 @@ def test_it_is_said_which_generator_drew_and_what_lay_in_the_folder(
     warned = [note for note in told.notes if note.startswith("Warning")]
     assert len(warned) == (which == "best")
     assert all(line.endswith("--which last draws the last one of the run.") for line in warned)
+
+
+def test_styles_are_drawn_after_the_seeds_under_their_names(stored: str, tmp_path: Path) -> None:
+    generator = read_generator(stored).generator
+    w = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    for folder in ("a/photo", "b/photo"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "w.safetensors").write_bytes(styles_content(w, {}))
+    written = generate(
+        stored,
+        [3],
+        tmp_path / "out",
+        styles=[tmp_path / "a", tmp_path / "b"],
+        truncation=0.5,
+        grid=GridLayout(),
+    )
+    names = ["seed0003.png", "photo.png", "photo-2.png", "grid.png"]
+    assert [path.name for path in written] == names
+    average = generator.w_average
+    drawn = generator.synthesis(torch.lerp(average, w, 0.5)[None])
+    expected = image_from_tensor(drawn_bytes(drawn)[0])
+    for path in written[1:3]:
+        np.testing.assert_array_equal(np.array(Image.open(path)), np.array(expected))
+
+
+def test_something_to_draw_is_expected(stored: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="neither --seeds nor --styles is given"):
+        generate(stored, [], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
