@@ -27,6 +27,7 @@ __all__ = [
     "project",
     "publish",
     "resume",
+    "studio",
     "train",
 ]
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from adavit.publishing.publish import publish
     from adavit.runs.generator_file import load_generator
     from adavit.runtime.version import __version__
+    from adavit.serving.studio import studio
     from adavit.training.train import resume, train
 else:
     __getattr__, __dir__ = on_demand(
@@ -64,6 +66,7 @@ else:
             "project": "adavit.projection.project",
             "publish": "adavit.publishing.publish",
             "resume": "adavit.training.train",
+            "studio": "adavit.serving.studio",
             "train": "adavit.training.train",
         },
     )

@@ -44,7 +44,7 @@ ORDER = (
     "experiments",
     "report",
     "publishing",
-    "studio",
+    "serving",
     "__init__",
     "cli",
     "__main__",

@@ -42,7 +42,7 @@ def command(source: str, **given: Any) -> None:
     adavit studio runs/00000-small_set-resnet-bgc --open
     adavit studio runs/00000-small_set-resnet-bgc --directions directions/directions.safetensors --port 8000
     """
-    from adavit.studio.studio import studio
+    from adavit.serving.studio import studio
 
     given = {key: value for key, value in given.items() if value is not None}
     with console_for() as console:

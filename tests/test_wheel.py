@@ -83,9 +83,9 @@ def test_the_wheel_holds_what_the_program_reads_and_nothing_of_its_tests(wheel: 
         "adavit/report/templates/report.js",
         "adavit/report/templates/sortable_table.js",
         "adavit/report/templates/report.html.j2",
-        "adavit/studio/page/index.html",
-        "adavit/studio/page/studio.css",
-        "adavit/studio/page/studio.js",
+        "adavit/serving/page/index.html",
+        "adavit/serving/page/studio.css",
+        "adavit/serving/page/studio.js",
         "adavit/py.typed",
     ):
         assert needed in members

@@ -1,4 +1,4 @@
-"""The command; the studio itself is tested in tests/adavit/studio/."""
+"""The command; the studio itself is tested in tests/adavit/serving/."""
 
 import re
 import socket
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from adavit.studio.server import StudioServer
-from adavit.studio.site import Site
+from adavit.serving.server import StudioServer
+from adavit.serving.site import Site
 from tests.cli.conftest import Adavit
 from tests.stored_generators import store_generator
 

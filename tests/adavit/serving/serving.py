@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from adavit.studio.server import StudioServer
+from adavit.serving.server import StudioServer
 
 
 @contextlib.contextmanager

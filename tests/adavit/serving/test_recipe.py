@@ -1,7 +1,7 @@
 import pytest
 
 from adavit.errors import UserError
-from adavit.studio.recipe import Offer, Recipe
+from adavit.serving.recipe import Offer, Recipe
 
 OFFER = Offer(layers=6, classes=(0, 2), directions=3)
 

@@ -12,10 +12,10 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.runtime.signals import Stopped
-from adavit.studio.drawing import RecipeDrawer
-from adavit.studio.recipe import Recipe
-from adavit.studio.studio import studio
-from tests.adavit.studio.serving import serving
+from adavit.serving.drawing import RecipeDrawer
+from adavit.serving.recipe import Recipe
+from adavit.serving.studio import studio
+from tests.adavit.serving.serving import serving
 from tests.telling import Told
 
 

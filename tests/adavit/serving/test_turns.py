@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from adavit.studio.turns import DrawingTurns, NoTurn
+from adavit.serving.turns import DrawingTurns, NoTurn
 
 
 def until(happened) -> None:

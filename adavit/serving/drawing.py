@@ -14,7 +14,7 @@ from adavit.generation.sampling import image_from_tensor, png_bytes
 from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runs.hub import is_hub
 from adavit.runtime.console import Console
-from adavit.studio.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
+from adavit.serving.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import ClassChoice, class_label
 from adavit.styles.directions import Directions, find_directions, styles_digest

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from adavit.runs.weights_file import read_weights
-from adavit.studio.drawing import RecipeDrawer
-from adavit.studio.recipe import Recipe
-from adavit.studio.site import Reply, Site
-from adavit.studio.turns import DrawingTurns
-from tests.adavit.studio.serving import serving
+from adavit.serving.drawing import RecipeDrawer
+from adavit.serving.recipe import Recipe
+from adavit.serving.site import Reply, Site
+from adavit.serving.turns import DrawingTurns
+from tests.adavit.serving.serving import serving
 from tests.browser import MARKS, opened_browser, requested
 
 pytestmark = MARKS

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from adavit.errors import UserError
-from adavit.studio.server import HEADERS, StudioServer
-from adavit.studio.site import Reply
-from tests.adavit.studio.serving import serving
+from adavit.serving.server import HEADERS, StudioServer
+from adavit.serving.site import Reply
+from tests.adavit.serving.serving import serving
 
 
 class Echo:

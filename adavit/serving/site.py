@@ -8,9 +8,9 @@ from http import HTTPStatus
 from importlib import resources
 
 from adavit.errors import RunError, UserError
-from adavit.studio.drawing import RecipeDrawer
-from adavit.studio.recipe import Recipe
-from adavit.studio.turns import DrawingTurns, NoTurn
+from adavit.serving.drawing import RecipeDrawer
+from adavit.serving.recipe import Recipe
+from adavit.serving.turns import DrawingTurns, NoTurn
 
 LONGEST = 2000
 """Letters of an address: the longest recipe has some 500."""
@@ -58,7 +58,7 @@ class Site:
     """
 
     def __init__(self, drawer: RecipeDrawer, turns: DrawingTurns, token: str) -> None:
-        folder = resources.files("adavit.studio") / "page"
+        folder = resources.files("adavit.serving") / "page"
         self._ready = {
             end: Reply((folder / name).read_bytes(), kind) for end, (name, kind) in FILES.items()
         }

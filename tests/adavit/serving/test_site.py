@@ -4,10 +4,10 @@ from http import HTTPStatus
 import pytest
 
 from adavit.generation.sampling import ImagesNotFinite
-from adavit.studio.drawing import RecipeDrawer
-from adavit.studio.recipe import Recipe
-from adavit.studio.site import FILES, LONGEST, Site
-from adavit.studio.turns import DrawingTurns, NoTurn
+from adavit.serving.drawing import RecipeDrawer
+from adavit.serving.recipe import Recipe
+from adavit.serving.site import FILES, LONGEST, Site
+from adavit.serving.turns import DrawingTurns, NoTurn
 
 TOKEN = "a-token_of-tests"
 

@@ -11,8 +11,8 @@ from PIL import Image
 from adavit.exploring.explorer import Explorer, mixed
 from adavit.generation.generate import generate
 from adavit.runs.weights_file import read_weights
-from adavit.studio.drawing import FOUND, MOST_SHOWN, RecipeDrawer
-from adavit.studio.recipe import Offer, Recipe
+from adavit.serving.drawing import FOUND, MOST_SHOWN, RecipeDrawer
+from adavit.serving.recipe import Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.directions import find_directions
 from adavit.styles.directions_file import save_directions

@@ -9,10 +9,10 @@ from pathlib import Path
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.signals import Stopped, StopRequest
-from adavit.studio.drawing import RecipeDrawer
-from adavit.studio.server import LOOPBACK, StudioServer
-from adavit.studio.site import Site
-from adavit.studio.turns import DrawingTurns
+from adavit.serving.drawing import RecipeDrawer
+from adavit.serving.server import LOOPBACK, StudioServer
+from adavit.serving.site import Site
+from adavit.serving.turns import DrawingTurns
 
 TOKEN_BYTES = 24
 

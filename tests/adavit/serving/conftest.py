@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adavit.studio.drawing import RecipeDrawer
+from adavit.serving.drawing import RecipeDrawer
 from tests.stored_generators import store_generator
 from tests.telling import Told
 

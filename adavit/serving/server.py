@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.studio.site import Reply, Site
+from adavit.serving.site import Reply, Site
 
 LOOPBACK = "127.0.0.1"
 NAMES = (LOOPBACK, "localhost")
