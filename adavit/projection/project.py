@@ -18,7 +18,7 @@ from adavit.projection.styles import style_cloud
 from adavit.projection.targets import read_targets
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
-from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.paths import takes_paths
@@ -68,7 +68,7 @@ def project(
         which: "best" or "last" generator of a run; None is the best.
         seed: Start of the random streams.
         device: As `adavit.runtime.devices.choose_device`.
-        console: Told how it goes; None says nothing.
+        console: Told how it goes; None shows a bar at a terminal or in a notebook.
 
     Returns:
         What was found, in the order of the images.
@@ -77,7 +77,6 @@ def project(
         UserError: If there is no such generator, class or network, no image can be read, or the folder cannot be
             written or lies among the images.
     """
-    console = console or SilentConsole()
     source, target = str(source), str(target)
     if features is not None:
         check_features(features)
@@ -85,56 +84,59 @@ def project(
         raise UserError(
             f"--steps is {steps} and --tune {tune}, expected at least 1 step, and 0 or more to tune. Correct them."
         )
-    stored = read_generator(source, which=which)
-    choice = choose_class(stored, class_name)
-    folder = _folder(source, out)
-    _refuse_beside_targets(folder, target)
-    refuse_inside_data(folder, stored)
-    targets = read_targets(target, stored, console)
-    chosen = choose_device(device)
-    distance = choose_distance(stored, features, device=chosen, console=console)
-    make_folder(folder)
-    begun = time.monotonic()
-    generator = stored.generator.to(chosen)
-    cloud = style_cloud(generator, choice, seed=seed)
-    writer = ProjectionWriter(folder, stored, targets, distance, tuning_steps=tune, console=console)
-    for part, found, film in search_in_parts(
-        generator,
-        targets.images,
-        distance,
-        cloud,
-        steps=steps,
-        space=space,
-        seed=seed,
-        console=console,
-    ):
-        writer.write(part, found, film)
-    record = {
-        "source": source,
-        "generator": stored.path.name,
-        "fingerprint": tensors_digest(stored.generator.state_dict()),
-        "images_seen": stored.images,
-        "target": target,
-        "class": class_name,
-        "distance": distance.described(),
-        "space": space,
-        "steps": steps,
-        "styles_drawn": DRAWS,
-        "style_spread": round(cloud.spread, DIGITS),
-        "tuning_steps": tune,
-        "seed": seed,
-        "device": chosen.type,
-        "seconds": round(time.monotonic() - begun, 1),
-        "projections": [each.described() for each in writer.done],
-    }
-    if len(writer.done) > 1:
-        drawn = torch.stack([each.image for each in writer.done])
-        write_bytes(folder / SHEET, result_png(sheet(targets.images, drawn)))
-    write_json(folder / RECORD, record)
-    console.result(_told(writer.done, distance))
-    images = counted(len(writer.done), "image", "images")
-    console.result(f"Wrote {RECORD}, and a folder for each of {images}, to {folder}.")
-    return writer.done
+    with console_or_here(console) as console:
+        stored = read_generator(source, which=which)
+        choice = choose_class(stored, class_name)
+        folder = _folder(source, out)
+        _refuse_beside_targets(folder, target)
+        refuse_inside_data(folder, stored)
+        targets = read_targets(target, stored, console)
+        chosen = choose_device(device)
+        distance = choose_distance(stored, features, device=chosen, console=console)
+        make_folder(folder)
+        begun = time.monotonic()
+        generator = stored.generator.to(chosen)
+        cloud = style_cloud(generator, choice, seed=seed)
+        writer = ProjectionWriter(
+            folder, stored, targets, distance, tuning_steps=tune, console=console
+        )
+        for part, found, film in search_in_parts(
+            generator,
+            targets.images,
+            distance,
+            cloud,
+            steps=steps,
+            space=space,
+            seed=seed,
+            console=console,
+        ):
+            writer.write(part, found, film)
+        record = {
+            "source": source,
+            "generator": stored.path.name,
+            "fingerprint": tensors_digest(stored.generator.state_dict()),
+            "images_seen": stored.images,
+            "target": target,
+            "class": class_name,
+            "distance": distance.described(),
+            "space": space,
+            "steps": steps,
+            "styles_drawn": DRAWS,
+            "style_spread": round(cloud.spread, DIGITS),
+            "tuning_steps": tune,
+            "seed": seed,
+            "device": chosen.type,
+            "seconds": round(time.monotonic() - begun, 1),
+            "projections": [each.described() for each in writer.done],
+        }
+        if len(writer.done) > 1:
+            drawn = torch.stack([each.image for each in writer.done])
+            write_bytes(folder / SHEET, result_png(sheet(targets.images, drawn)))
+        write_json(folder / RECORD, record)
+        console.result(_told(writer.done, distance))
+        images = counted(len(writer.done), "image", "images")
+        console.result(f"Wrote {RECORD}, and a folder for each of {images}, to {folder}.")
+        return writer.done
 
 
 def _told(done: Sequence[ProjectedImage], distance: Distance) -> str:

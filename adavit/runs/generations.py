@@ -9,6 +9,7 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.runs.checkpoint import checkpoint_bytes, load_checkpoint
+from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.generation_names import generation, generations
 from adavit.runtime.files import give_second_name, unfinished_file
 
@@ -72,6 +73,28 @@ def load_newest(newest: Path) -> LoadedCheckpoint | None:
     if first is not None:
         raise first
     return None
+
+
+def checkpoint_of(path: Path) -> LoadedCheckpoint:
+    """The newest checkpoint of a run, or one by itself.
+
+    Args:
+        path: A run directory, or a checkpoint.pt.
+
+    Raises:
+        UserError: If there is nothing, no checkpoint yet, or none that can be read.
+    """
+    check_there(path)
+    if not path.is_dir():
+        return LoadedCheckpoint(path, load_checkpoint(path), warning="")
+    directory = RunDirectory.open(path)
+    newest = load_newest(directory.checkpoint)
+    if newest is None:
+        raise UserError(
+            f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one with its networks. Continue it"
+            f" with adavit train --resume {path}, or name another run."
+        )
+    return newest
 
 
 def make_newest(newest: Path, path: Path) -> None:

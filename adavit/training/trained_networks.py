@@ -16,9 +16,8 @@ from adavit.errors import UserError, first_line
 from adavit.features.critic import FeatureCritic
 from adavit.features.names import NamedBy
 from adavit.models import Generator
-from adavit.runs.checkpoint import DoesNotFit, load_checkpoint, restore
-from adavit.runs.directory import RunDirectory, check_there
-from adavit.runs.generations import LoadedCheckpoint, load_newest
+from adavit.runs.checkpoint import DoesNotFit, restore
+from adavit.runs.generations import LoadedCheckpoint, checkpoint_of
 from adavit.training.passes.augmented_discriminator import per_image
 from adavit.training.progress import Progress
 from adavit.training.start.features import PUT_BACK, build_critic, find_features
@@ -64,7 +63,7 @@ def read_trained_networks(source: str) -> TrainedNetworks:
     Raises:
         UserError: If there is none, or it is damaged or does not fit.
     """
-    loaded = _load(Path(source))
+    loaded = _checkpoint(Path(source))
     path, state = loaded.path, loaded.state
     with _explained(path):
         config = ResolvedConfig.model_validate(state.get("config"))
@@ -106,7 +105,7 @@ def read_run_discriminator(source: str) -> nn.Module:
     Raises:
         UserError: As `read_trained_networks`, or if it is nothing but heads on a frozen network.
     """
-    loaded = _load(Path(source))
+    loaded = _checkpoint(Path(source))
     with _explained(loaded.path):
         config = ResolvedConfig.model_validate(loaded.state.get("config"))
         if config.discriminator.kind == "projected":
@@ -157,22 +156,13 @@ def _critic(config: ResolvedConfig, num_classes: int) -> tuple[FeatureCritic | N
         return None, f"left out is what the heads on frozen features say: {error}"
 
 
-def _load(path: Path) -> LoadedCheckpoint:
+def _checkpoint(path: Path) -> LoadedCheckpoint:
     if path.suffix == ".safetensors":
         raise UserError(
             f"{str(path)!r} holds a generator, expected a run directory or its checkpoint.pt, which"
             " hold the discriminator. Name one of these."
         )
-    check_there(path)
-    if not path.is_dir():
-        return LoadedCheckpoint(path, load_checkpoint(path), warning="")
-    newest = load_newest(RunDirectory.open(path).checkpoint)
-    if newest is None:
-        raise UserError(
-            f"run {str(path)!r} has no checkpoint.pt, expected one with its discriminator. Continue"
-            f" the run with adavit train --resume {path}."
-        )
-    return newest
+    return checkpoint_of(path)
 
 
 def _shape(state: dict[str, Any]) -> dict[str, int]:

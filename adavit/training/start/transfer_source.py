@@ -12,10 +12,8 @@ from adavit.errors import UserError
 from adavit.importing.import_networks import notes_of
 from adavit.importing.networks import SUFFIXES, read_networks
 from adavit.models import Generator, ResNetDiscriminator
-from adavit.runs.checkpoint import load_checkpoint
-from adavit.runs.directory import RunDirectory
 from adavit.runs.discriminator_file import read_discriminator
-from adavit.runs.generations import LoadedCheckpoint, load_newest
+from adavit.runs.generations import checkpoint_of
 from adavit.runs.generator_file import read_generator
 from adavit.runs.hub import is_hub
 from adavit.runs.imported_folder import ImportedFolder
@@ -78,7 +76,7 @@ def read_source(path: Path) -> TransferSource:
         return source_of_pickle(path)
     if path.suffix == ".safetensors" or (path.is_dir() and ImportedFolder(path).is_import()):
         return source_of_files(path)
-    newest = _checkpoint_of(path)
+    newest = checkpoint_of(path)
     state = newest.state
     networks: dict[str, dict[str, Tensor]] = {}
     for name in (
@@ -114,19 +112,6 @@ def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
     named = str(mapping(config.get("features")).get("network"))
     name = ":".join(named.split(":")[:2])
     return next((each for each in reversed(seen) if each.partition(" ")[0] == name), "")
-
-
-def _checkpoint_of(path: Path) -> LoadedCheckpoint:
-    if path.is_file():
-        return LoadedCheckpoint(path, load_checkpoint(path), warning="")
-    directory = RunDirectory.open(path)
-    newest = load_newest(directory.checkpoint)
-    if newest is None:
-        raise UserError(
-            f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one to start from."
-            f" Continue it with adavit train --resume {path}, or name another run."
-        )
-    return newest
 
 
 def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
