@@ -137,8 +137,10 @@ config = click.option(
 data = setting("--data", meaning=f"A folder, a zip, or a name: {', '.join(NAMES)}.")
 follow_links = setting("--follow-links/--no-follow-links")
 frames, scale_16bit = setting("--frames"), setting("--scale-16bit")
+fit = setting("--fit")
 image_settings = in_order(
     setting("--resolution"),
+    fit,
     setting("--channels"),
     frames,
     scale_16bit,

@@ -18,14 +18,15 @@ from adavit.models.resnet.discriminator import ResNetDiscriminator
 from adavit.models.slicing import slice_last_layers
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.runtime.randomness import seed_for
+from adavit.runtime.resolution import Resolution
 
 
 def generator_arguments(
-    config: GeneratorConfig, *, resolution: int, image_channels: int, num_classes: int
+    config: GeneratorConfig, *, resolution: Resolution, image_channels: int, num_classes: int
 ) -> dict[str, Any]:
     """Keyword arguments of `Generator`; plain values, as kept in the metadata of a generator file."""
     return {
-        "resolution": resolution,
+        "resolution": resolution.plain,
         "image_channels": image_channels,
         "num_classes": num_classes,
         **config.model_dump(),
@@ -33,7 +34,7 @@ def generator_arguments(
 
 
 def build_generator(
-    config: GeneratorConfig, *, resolution: int, image_channels: int, num_classes: int
+    config: GeneratorConfig, *, resolution: Resolution, image_channels: int, num_classes: int
 ) -> Generator:
     """The generator of a resolved configuration."""
     return Generator(
@@ -46,7 +47,7 @@ def build_generator(
 def build_discriminator(
     config: DiscriminatorConfig,
     *,
-    resolution: int,
+    resolution: Resolution,
     image_channels: int,
     num_classes: int,
     critic: FeatureCritic | None = None,
@@ -55,7 +56,7 @@ def build_discriminator(
 
     Args:
         config: Which kind, and its sizes.
-        resolution: Of the images, in pixels.
+        resolution: Of the images.
         image_channels: Of the images.
         num_classes: Number of classes; 0 for unconditional networks.
         critic: What a projected one consists of.
@@ -96,7 +97,7 @@ def build_networks(
     Raises:
         UserError: If `training.distill_network` names no transformer.
     """
-    shape = {
+    shape: dict[str, Any] = {
         "resolution": config.data.resolution,
         "image_channels": image_channels,
         "num_classes": num_classes,

@@ -16,6 +16,7 @@ from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
 from adavit.features.architectures import patch_of
 from adavit.models.groups import group_size
 from adavit.models.published_vit import PARTS, SIZES, is_of_library
+from adavit.runtime.resolution import Resolution
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,14 @@ class RunFacts:
     """What "auto" settings are chosen from.
 
     Attributes:
-        resolution: Side of the training images in pixels.
+        resolution: Of the training images.
         training_images: How many images are trained on, without flips.
         device: "cpu" or "cuda".
         bf16: False on a CUDA device that only emulates bfloat16.
         processes: How many share each batch.
     """
 
-    resolution: int
+    resolution: Resolution
     training_images: int
     device: str
     bf16: bool = True
@@ -53,7 +54,7 @@ def why_float32(facts: RunFacts) -> str:
         return ""
     if not facts.bf16:
         return "Calculating in float32, since this device only emulates bf16."
-    if facts.resolution < BF16_FROM:
+    if facts.resolution.nominal_side < BF16_FROM:
         return f"Calculating in float32, which is faster than bf16 below {BF16_FROM} px on CUDA."
     return ""
 
@@ -86,7 +87,7 @@ def resolve(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
 
 
 def _data(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
-    return {"resolution": facts.resolution}
+    return {"resolution": facts.resolution.plain}
 
 
 def _augment(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
@@ -104,6 +105,8 @@ def _augment(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "speed_kimg": speed if config["training"]["transfer"] is None else 100.0,
         **dict.fromkeys(OPERATIONS, 0.0),
         **({} if preset == DIFFAUG else preset_multipliers(preset)),
+        # A quarter turn of an image that is no square shows reflections beside a part of it.
+        **({} if facts.resolution.is_square else {"rotate90": 0.0}),
         **MAGNITUDES,
     }
 
@@ -133,7 +136,7 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
             "minibatch_std_group": 0 if is_r3gan else group,
         }
     on_cpu = facts.device == "cpu"
-    side = 8 if on_cpu or facts.resolution < 128 else 16
+    side = 8 if on_cpu or facts.resolution.nominal_side < 128 else 16
     width = 192 if on_cpu else 384
     given = config["discriminator"]["width"]
     width_used = width if given == AUTO else given
@@ -142,7 +145,7 @@ def _discriminator(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     while width_used % heads:
         heads -= 1
     return {
-        "patch": max(1, facts.resolution // side),
+        "patch": max(1, facts.resolution.nominal_side // side),
         "width": width,
         "depth": 3 if on_cpu else 6,
         "heads": heads,
@@ -166,7 +169,7 @@ def _features(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
 
 
 def chosen_features(
-    network: str | None, resolution: int, images: int, *, alone: bool
+    network: str | None, resolution: Resolution, images: int, *, alone: bool
 ) -> dict[str, Any]:
     """What is chosen in the section `features`.
 
@@ -185,7 +188,7 @@ def chosen_features(
     }
 
 
-def features_side(network: str | None, resolution: int) -> int:
+def features_side(network: str | None, resolution: Resolution) -> int:
     """Side in pixels of the images that a frozen network sees, where none was asked for.
 
     Args:
@@ -193,14 +196,14 @@ def features_side(network: str | None, resolution: int) -> int:
         resolution: Of the images.
     """
     patch = 1 if network is None else patch_of(network)
-    return patch * math.ceil(max(64, min(resolution, 224)) / patch)
+    return patch * math.ceil(max(64, min(resolution.nominal_side, 224)) / patch)
 
 
 def _batch(config: dict[str, Any], facts: RunFacts) -> int:
     given: int | str = config["training"]["batch"]
     if isinstance(given, int):
         return given
-    return 16 if facts.device == "cpu" else 32 if facts.resolution >= 128 else 64
+    return 16 if facts.device == "cpu" else 32 if facts.resolution.nominal_side >= 128 else 64
 
 
 def _at_a_time(config: dict[str, Any], facts: RunFacts) -> int:
@@ -221,15 +224,18 @@ def _loss(config: dict[str, Any]) -> str:
 
 def _channels(facts: RunFacts) -> dict[str, Any]:
     if facts.device == "cpu":
-        return {"channel_base": 16 * facts.resolution, "channel_max": 64}
-    return {"channel_base": 16384 if facts.resolution < 512 else 32768, "channel_max": 512}
+        return {"channel_base": 16 * facts.resolution.nominal_side, "channel_max": 64}
+    return {
+        "channel_base": 16384 if facts.resolution.nominal_side < 512 else 32768,
+        "channel_max": 512,
+    }
 
 
 def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     vit = config["discriminator"]["kind"] == "vit"
     # Like those of a ViT, these weights are not equalised; the paper's rate (arXiv:2501.05441).
     r3gan = config["discriminator"].get("form") == "r3gan"
-    relative_area = (facts.resolution / 32) ** 2
+    relative_area = facts.resolution.area / 32**2
     batch = _batch(config, facts)
     relativistic = _loss(config) == "relativistic"
     if facts.device == "cpu":
@@ -243,7 +249,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
             "r1_interval": 4 if vit else 16,
         }
     else:
-        published = 0.0002 * facts.resolution**2 / batch
+        published = 0.0002 * facts.resolution.area / batch
         convolutional_lr = 2e-4 if r3gan else 0.0025
         chosen = {
             "total_kimg": 5000.0,

@@ -17,6 +17,7 @@ from adavit.config.section import (
     SEED_END,
     ConfigModel,
     DeviceName,
+    ImageResolution,
     UserPath,
     UserSource,
     Writable,
@@ -34,8 +35,12 @@ class DataConfig(ConfigModel):
 
     source: UserSource = Field("small_set", min_length=1)
     """A folder, a zip file, or the name of a known set; a path wins over a name."""
-    resolution: int = auto(ge=4, le=1024)
-    """Side in pixels, 4 * 2^k. auto: what fits most images, up to 256 (accelerator) or 32 (CPU)."""
+    resolution: ImageResolution = auto()
+    """Side of squares in pixels, or height x width as 96x64; sides a * 2^k and b * 2^k with a and b up to 7. auto: what
+    fits most images, up to the area of a square of 256 (accelerator) or 32 (CPU)."""
+    fit: Literal["crop", "pad", "stretch"] = Field("crop")
+    """Images of another shape. crop: their middle. pad: whole, the rest reflected, or transparent where they are.
+    stretch: whole, as wide or high as needed."""
     channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
     """Colours of the images. auto: detected over the whole set."""
     frames: Literal["first", "all"] = Field("first")
@@ -163,16 +168,6 @@ class _WholeConfig(ConfigModel):
             values = {**values, "discriminator": {"kind": "resnet", **section}}
         return values
 
-    @rule("data.resolution")
-    def _resolution_is_a_doubling_of_four(self) -> None:
-        resolution = self.data.resolution
-        if resolution & (resolution - 1):
-            below = 1 << (resolution.bit_length() - 1)
-            raise ValueError(
-                f"data.resolution is {resolution}, but must be 4, 8, 16, 32, ... Use {below} or"
-                f" {below * 2}."
-            )
-
     @rule("generator.channel_base", "data.resolution")
     def _generator_has_a_channel(self) -> None:
         self._a_channel_is_left("generator", self.generator.channel_base)
@@ -183,20 +178,20 @@ class _WholeConfig(ConfigModel):
             self._a_channel_is_left("discriminator", self.discriminator.channel_base)
 
     def _a_channel_is_left(self, section: str, channel_base: int) -> None:
-        resolution = self.data.resolution
-        if channel_base < resolution:
+        side = self.data.resolution.nominal_side
+        if channel_base < side:
             raise ValueError(
-                f"{section}.channel_base is {channel_base}, but must be at least data.resolution"
-                f" ({resolution}), so that one channel is left there. Use {16 * resolution}."
+                f"{section}.channel_base is {channel_base}, but must be at least {side}, so that one channel is left at"
+                f" data.resolution ({self.data.resolution.plain}). Use {16 * side}."
             )
 
     @rule("discriminator.patch", "data.resolution")
     def _patch_divides_resolution(self) -> None:
         vit, resolution = self.discriminator, self.data.resolution
-        if isinstance(vit, ViTConfig) and resolution % vit.patch:
+        if isinstance(vit, ViTConfig) and any(side % vit.patch for side in resolution):
             raise ValueError(
                 f"discriminator.patch is {vit.patch}, but must divide data.resolution"
-                f" ({resolution}). Use {max(1, resolution // 8)}."
+                f" ({resolution.plain}). Use {max(1, resolution.nominal_side // 8)}."
             )
 
     @rule("training.init_discriminator", "discriminator.kind")

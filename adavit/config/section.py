@@ -20,6 +20,8 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
     create_model,
     model_validator,
 )
@@ -28,6 +30,7 @@ from pydantic_core import CoreSchema
 from adavit.errors import shown
 from adavit.runtime.device_names import checked_device
 from adavit.runtime.paths import expand_home
+from adavit.runtime.resolution import Resolution
 
 AUTO = "auto"
 """Stands for a value that is still to be chosen; also the word a user may write for it."""
@@ -51,6 +54,26 @@ def _known_device(value: Any) -> Any:
 
 DeviceName = Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_known_device)]
 """One of `adavit.runtime.device_names.DEVICES`."""
+
+
+LARGEST_RESOLUTION = 1024
+"""Pixels of a side."""
+
+
+def _resolution(value: Any) -> Resolution:
+    return Resolution.of(value, named="data.resolution", largest=LARGEST_RESOLUTION)
+
+
+def _written(value: Resolution | str) -> int | str:
+    return value.plain if isinstance(value, Resolution) else value  # else it is "auto"
+
+
+ImageResolution = Annotated[
+    Resolution,
+    PlainValidator(_resolution, json_schema_input_type=int | str),
+    PlainSerializer(_written),
+]
+"""A `Resolution`, written as a number or "96x64"."""
 
 
 def leaves_open(value: Any) -> bool:

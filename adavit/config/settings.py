@@ -16,9 +16,17 @@ from adavit.config.discriminator import DISCRIMINATORS
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import RunConfig
 from adavit.config.section import AUTO, ConfigModel, leaves_open
+from adavit.runtime.resolution import Resolution
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-_TYPES = {int: "INTEGER", float: "NUMBER", bool: "true|false", str: "TEXT", Path: "PATH"}
+_TYPES = {
+    int: "INTEGER",
+    float: "NUMBER",
+    bool: "true|false",
+    str: "TEXT",
+    Path: "PATH",
+    Resolution: "SIDE|HEIGHTxWIDTH",
+}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ SHORT_NAMES = {
     "channels": "data.channels",
     "frames": "data.frames",
     "scale_16bit": "data.scale_16bit",
+    "fit": "data.fit",
     "subset": "data.subset",
     "val_fraction": "data.val_fraction",
     "data_root": "data.data_root",

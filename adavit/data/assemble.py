@@ -1,4 +1,4 @@
-"""Images of a source -> one array: choose the resolution, decode each once, choose the channels."""
+"""Images of a source -> one array: look at their sizes, decode each once, choose the channels."""
 
 import math
 import os
@@ -13,69 +13,25 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.channels import convert_channels
+from adavit.data.default_resolution import Size
 from adavit.data.files.collection import SourceImage
-from adavit.data.files.decode import Decoded, decode, largest_sample
+from adavit.data.files.decode import Decoded, decode, largest_sample, seen_size
+from adavit.data.files.fit import FITS, Fit
 from adavit.data.files.formats import OpenedImage, Unavailable, Unreadable
 from adavit.data.files.frames import Frames, frame_name, list_frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.survey import Survey
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError
+from adavit.runtime.resolution import Resolution
 
 Progress = Callable[[int, int], None]
-# Sides of the images in pixels: 4 * 2^k.
-SMALLEST = 4
-LARGEST = 1 << 13
 # Images in flight: enough to keep the threads busy, few enough not to pile up decoded images.
 _CHUNK = 64
+_CROP = FITS["crop"]
 _READ_BLOCK_BYTES = 16 << 20
 # Images of more pixels are decoded one at a time: 100 megapixels take up to 1 GB, 250 up to 3 GB.
 _LARGE_PIXELS = 16_000_000
-
-
-def check_resolution(resolution: int, key: str = "data.resolution") -> None:
-    """Refuse a resolution that the networks cannot have.
-
-    Args:
-        resolution: Side in pixels.
-        key: The configuration key to name in the message.
-
-    Raises:
-        UserError: If it is not 4 * 2^k between 4 and 8192.
-    """
-    is_power_of_two = resolution > 0 and resolution & (resolution - 1) == 0
-    if is_power_of_two and SMALLEST <= resolution <= LARGEST:
-        return
-    below = SMALLEST
-    while below * 2 <= min(resolution, LARGEST):
-        below *= 2
-    nearest = (
-        str(below)
-        if below in (LARGEST, resolution) or resolution < below
-        else f"{below} or {below * 2}"
-    )
-    raise UserError(
-        f"{key} is {resolution}, but must be 4 * 2^k (4, 8, 16, 32, ... {LARGEST}). Use --resolution {nearest}."
-    )
-
-
-def default_resolution(sides: Sequence[int], cap: int) -> int:
-    """The largest power of two that fits the smaller side of more than half of the images.
-
-    Args:
-        sides: The smaller side of each image in pixels; at least one.
-        cap: Upper limit in pixels.
-
-    Returns:
-        The resolution, at least 4.
-    """
-    # Of the sides from the largest down, the one in the middle is reached by more than half of
-    # them.
-    fitting = sorted(sides, reverse=True)[len(sides) // 2]
-    resolution = SMALLEST
-    while resolution * 2 <= min(fitting, cap):
-        resolution *= 2
-    return resolution
 
 
 @contextmanager
@@ -96,24 +52,26 @@ def decoding_threads() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def choose_resolution(
-    sources: Sequence[SourceImage], cap: int, threads: ThreadPoolExecutor
-) -> int | None:
-    """The default resolution from the headers of all sources; None if no header can be read."""
-    sides = [side for side in threads.map(_smaller_side, sources) if side is not None]
-    return default_resolution(sides, cap) if sides else None
+def sizes_of(sources: Sequence[SourceImage], threads: ThreadPoolExecutor) -> list[Size]:
+    """Width and height of each image, as it is seen, from the headers; those that cannot be read are left out."""
+    return [size for size in threads.map(_size, sources) if size is not None]
 
 
-def _smaller_side(source: SourceImage) -> int | None:
+def _size(source: SourceImage) -> Size | None:
     try:
-        with source.open() as image:
-            return min(image.size)
+        with source.open() as opened:
+            return seen_size(opened)
     except Unreadable:
         return None
 
 
 def common_white(
-    sources: Sequence[SourceImage], frames: Frames, threads: ThreadPoolExecutor
+    sources: Sequence[SourceImage],
+    frames: Frames,
+    threads: ThreadPoolExecutor,
+    *,
+    resolution: Resolution,
+    fit: Fit,
 ) -> int | None:
     """The white that a whole set of more than 8 bits can share, from a look at every sample of it.
 
@@ -121,6 +79,8 @@ def common_white(
         sources: What will be decoded.
         frames: Which frames of a file are images.
         threads: Where to decode.
+        resolution: Of what will be decoded.
+        fit: How it will be.
 
     Returns:
         The smallest 2^bits - 1 that no sample of grey or colour exceeds; None if no image has more than 8 bits.
@@ -137,7 +97,7 @@ def common_white(
                 for number in list_frames(opened) if frames == "all" else [0]:
                     opened.seek(number)
                     with _alone_if_large(opened, large):
-                        found = largest_sample(opened)
+                        found = largest_sample(opened, resolution, fit)
                     largest = largest if found is None else max(largest, found)
         except Unreadable:  # is named when it is decoded
             pass
@@ -157,16 +117,18 @@ def decode_all(
     *,
     frames: Frames = "first",
     white: int | None = None,
+    fit: Fit = _CROP,
 ) -> Survey:
     """Decode every image into the buffer, in order.
 
     Args:
         sources: What to decode.
-        buffer: Receives uint8 [4, R, R] for each image that can be read.
+        buffer: Receives uint8 [4, H, W] for each image that can be read.
         threads: Where to decode.
         progress: Called with the number of sources done and the number of all.
         frames: Which frames of a file are images.
         white: As for `decode`.
+        fit: Likewise.
 
     Returns:
         What was seen.
@@ -175,17 +137,20 @@ def decode_all(
         RunError: If the memory does not suffice for one image alone.
     """
     survey = Survey()
-    resolution = buffer.shape[-1]
+
+    def read(opened: OpenedImage) -> Decoded:
+        return decode(opened, Resolution(*buffer.shape[1:]), white, fit)
+
     large = threading.Lock()
 
     def attempt(source: SourceImage) -> "_Image | _Frames | Unreadable | MemoryError":
         try:
             with source.open() as opened:
-                numbers = list_frames(opened)
+                numbers, seen = list_frames(opened), seen_size(opened)
                 if frames == "all" and len(numbers) > 1:
                     return _Frames(numbers)
                 with _alone_if_large(opened, large):
-                    return _Image(decode(opened, resolution, white), opened.size, len(numbers))
+                    return _Image(read(opened), seen, len(numbers))
         except (Unreadable, MemoryError) as error:
             return error
 
@@ -212,7 +177,7 @@ def decode_all(
                 keep(index, name, outcome)
                 continue
             survey.frames.append(len(outcome.numbers))
-            for number, frame in _decode_frames(source, outcome.numbers, resolution, white):
+            for number, frame in _decode_frames(source, outcome.numbers, read):
                 keep(index, frame_name(name, number), frame)
         if progress is not None:
             progress(start + len(chunk), len(sources))
@@ -221,7 +186,7 @@ def decode_all(
 
 @dataclass(frozen=True)
 class _Image:
-    """A decoded image, its size as stored, and the number of images in its file."""
+    """A decoded image, its size as it is seen, and the number of images in its file."""
 
     decoded: Decoded
     size: tuple[int, int]
@@ -236,7 +201,7 @@ class _Frames:
 
 
 def _decode_frames(
-    source: SourceImage, numbers: Sequence[int], resolution: int, white: int | None
+    source: SourceImage, numbers: Sequence[int], read: Callable[[OpenedImage], Decoded]
 ) -> Iterator[tuple[int, _Image | Unreadable | MemoryError]]:
     done = -1
     try:
@@ -244,8 +209,8 @@ def _decode_frames(
             for number in numbers:
                 try:
                     opened.seek(number)
-                    image = decode(opened, resolution, white)
-                    yield number, _Image(image, opened.size, len(numbers))
+                    seen = seen_size(opened)
+                    yield number, _Image(read(opened), seen, len(numbers))
                 except (Unreadable, MemoryError) as error:
                     yield number, error
                 done = number
@@ -265,7 +230,7 @@ def _too_large(name: str) -> RunError:
 
 
 def converted_blocks(buffer: ImageBuffer, channels: int) -> Iterator[np.ndarray]:
-    """The buffered RGBA images with their final channels, uint8 [n, channels, R, R] at a time."""
+    """The buffered RGBA images with their final channels, uint8 [n, channels, H, W] at a time."""
     step = max(1, _READ_BLOCK_BYTES // math.prod(buffer.shape))
     for start in range(0, len(buffer), step):
         yield convert_channels(buffer.read(start, start + step), channels)

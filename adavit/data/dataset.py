@@ -12,17 +12,18 @@ import numpy as np
 from adavit.data import cache
 from adavit.data.assemble import (
     Progress,
-    check_resolution,
-    choose_resolution,
     common_white,
     converted_blocks,
     decode_all,
     decoding_threads,
+    sizes_of,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
+from adavit.data.default_resolution import default_resolution, describe_resolution
 from adavit.data.digests import set_fingerprint
 from adavit.data.files.collection import Collection, SourceImage, identify, open_files
 from adavit.data.files.deep import FULL_WHITE
+from adavit.data.files.fit import FITS, FitName
 from adavit.data.files.formats import READ_FORMATS
 from adavit.data.files.frames import Frames
 from adavit.data.files.members import Skipped, printable
@@ -36,6 +37,7 @@ from adavit.data.survey import Survey, describe_pixels
 from adavit.errors import UserError
 from adavit.runtime.cache_folder import default_cache_dir
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.resolution import AnyResolution, Resolution
 from adavit.runtime.wording import counted
 
 
@@ -43,11 +45,12 @@ from adavit.runtime.wording import counted
 def load_images(
     source: str,
     *,
-    resolution: int | None = None,
+    resolution: AnyResolution | None = None,
     default_resolution_cap: int = 256,
     channels: Channels = "auto",
     frames: Frames = "first",
     scale_16bit: Scale16Bit = "auto",
+    fit: FitName = "crop",
     data_root: Path | None = None,
     follow_links: bool = False,
     cache_dir: Path | None = None,
@@ -58,12 +61,13 @@ def load_images(
     Args:
         source: A folder, a zip, or a name such as "small_set" or "cifar10:test"; an existing path
             wins over a name.
-        resolution: Side of the images in pixels, 4 * 2^k. None for the largest power of two that
-            fits the smaller side of most images, at most `default_resolution_cap`.
-        default_resolution_cap: Upper limit of that default in pixels.
+        resolution: Height and width of the images, as `Resolution.of` takes them. None for what most images have, see
+            `adavit.data.default_resolution`.
+        default_resolution_cap: Side of the largest square that is chosen so, in pixels; 4 * 2^k.
         channels: "auto" finds the channels over the whole set.
         frames: Which frames of a file are images; see `Reading`.
         scale_16bit: Which sample of more than 8 bits is white; see `Reading`.
+        fit: What is done with images of another shape; see `adavit.data.files.fit`.
         data_root: Where named sets are downloaded to; None for a folder in the cache.
         follow_links: Also follow links that lead out of a folder.
         cache_dir: Where decoded sets are kept; None for `default_cache_dir()`.
@@ -78,15 +82,14 @@ def load_images(
             needs a download that fails; or if a setting is out of its range.
         RunError: If the decoded images fit neither on the disk nor into the memory.
     """
-    if resolution is not None:
-        check_resolution(resolution)
-    check_resolution(default_resolution_cap, "default_resolution_cap")
+    asked = None if resolution is None else Resolution.of(resolution, named="data.resolution")
+    Resolution.of(default_resolution_cap, named="default_resolution_cap")
     check_channels(channels)
-    reading = Reading(frames, scale_16bit)
+    reading = Reading(frames, scale_16bit, fit)
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
     with _open(source, data_root, follow_links) as collection:
-        size = f"at most {default_resolution_cap}" if resolution is None else str(resolution)
+        size = f"at most {default_resolution_cap}" if asked is None else str(asked)
         key = identify(
             [f"version {cache.FORMAT_VERSION}", collection.source, size, channels, reading.key()]
         )
@@ -97,7 +100,7 @@ def load_images(
             collection,
             cache_dir,
             key,
-            resolution=resolution,
+            resolution=asked,
             cap=default_resolution_cap,
             channels=channels,
             reading=reading,
@@ -123,7 +126,7 @@ def _decode(
     cache_dir: Path,
     key: str,
     *,
-    resolution: int | None,
+    resolution: Resolution | None,
     cap: int,
     channels: Channels,
     reading: Reading,
@@ -132,13 +135,19 @@ def _decode(
     """Decode a collection and keep it in the cache; see `load_images`."""
     sources = collection.images()
     with decoding_threads() as threads:
-        side = resolution or choose_resolution(sources, cap, threads) or cap
+        chosen = resolution or _default(sources, cap, threads)
         folder = _writable(cache_dir)
-        check_room(len(sources), side, folder)
-        with ImageBuffer((4, side, side), folder) as buffer:
-            white = _white(reading, sources, threads)
+        check_room(len(sources), chosen, folder)
+        with ImageBuffer((4, *chosen), folder) as buffer:
+            white = _white(reading, sources, threads, chosen)
             survey = decode_all(
-                sources, buffer, threads, progress, frames=reading.frames, white=white
+                sources,
+                buffer,
+                threads,
+                progress,
+                frames=reading.frames,
+                white=white,
+                fit=FITS[reading.fit],
             )
             skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
             if not survey.kept:
@@ -150,7 +159,9 @@ def _decode(
             images, fingerprint, error = _keep_pixels(cache_dir, buffer, count, labels.indices)
     notes = [
         _describe_sizes(printable(collection.source), survey),
-        _describe_resolution(survey, side, resolution is None, cap),
+        describe_resolution(
+            survey.sizes, chosen, cap=cap if resolution is None else None, fit=reading.fit
+        ),
         *channel_notes,
         *describe_pixels(survey, reading),
         labels.note,
@@ -182,11 +193,20 @@ def _decode(
     return dataclasses.replace(image_set, notes=(*notes, note))
 
 
+def _default(sources: Sequence[SourceImage], cap: int, threads: ThreadPoolExecutor) -> Resolution:
+    sizes = sizes_of(sources, threads)
+    return default_resolution(sizes, cap) if sizes else Resolution(cap, cap)
+
+
 def _white(
-    reading: Reading, sources: Sequence[SourceImage], threads: ThreadPoolExecutor
+    reading: Reading,
+    sources: Sequence[SourceImage],
+    threads: ThreadPoolExecutor,
+    resolution: Resolution,
 ) -> int | None:
     if reading.scale_16bit == "set":
-        return common_white(sources, reading.frames, threads)
+        fit = FITS[reading.fit]
+        return common_white(sources, reading.frames, threads, resolution=resolution, fit=fit)
     return FULL_WHITE if reading.scale_16bit == "full" else None
 
 
@@ -240,29 +260,6 @@ def _describe_sizes(source: str, survey: Survey) -> str:
         f"Found {total:,} images in {source}, smaller sides from {min(sides)} to {max(sides)} px, "
         f"most often {width}x{height} px."
     )
-
-
-def _describe_resolution(survey: Survey, resolution: int, is_default: bool, cap: int) -> str:
-    total = len(survey.kept)
-    fitting = sum(count for size, count in survey.sizes.items() if min(size) >= resolution)
-    larger = sum(count for size, count in survey.sizes.items() if min(size) >= 2 * resolution)
-    reasons = []
-    if is_default and larger * 2 > total:
-        reasons.append(
-            f"the default's limit here is {cap}, most images are larger; --resolution {2 * resolution}"
-            " shows more of them at about four times the time and memory of a step"
-        )
-    elif is_default:
-        reasons.append(f"the largest power of two that fits {fitting} of {total:,} images")
-    if fitting < total:
-        smaller = counted(total - fitting, "smaller one is", "smaller ones are")
-        reasons.append(f"{smaller} enlarged")
-    why = f" ({'; '.join(reasons)})" if reasons else ""
-    unequal = any(width != height for width, height in survey.sizes)
-    crop = "centre squares, " if unequal else ""
-    resized = any(min(size) != resolution for size in survey.sizes)
-    how = f"{crop}resized with Lanczos" if resized else f"{crop}not resized"
-    return f"Resolution: {resolution}x{resolution}{why}; {how}."
 
 
 def _describe_skipped(skipped: Sequence[Skipped]) -> str:

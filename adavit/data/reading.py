@@ -1,8 +1,9 @@
-"""Choices in how image files are read: which frames are images, and which sample of 16 bits is white."""
+"""Choices in how image files are read: which frames are images, what is white in 16 bits, what becomes of shapes."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from adavit.data.files.fit import FitName
 from adavit.data.files.frames import Frames
 from adavit.errors import UserError
 
@@ -20,6 +21,7 @@ class Reading:
             each file declares, 2^BitsPerSample - 1 in a TIFF and 65535 in a PNG (its sBIT chunk
             counts from the top). "full": 65535 in all files. "set": one for the whole set, the
             smallest 2^b - 1 that no sample exceeds.
+        fit: What is done with images of another shape; see `adavit.data.files.fit`.
 
     Raises:
         UserError: If a value is none of these.
@@ -27,6 +29,7 @@ class Reading:
 
     frames: Frames = "first"
     scale_16bit: Scale16Bit = "auto"
+    fit: FitName = "crop"
 
     def __post_init__(self) -> None:
         _check(
@@ -38,10 +41,11 @@ class Reading:
             get_args(Scale16Bit),
             "--scale-16bit auto takes what each file declares",
         )
+        _check("data.fit", self.fit, get_args(FitName), "--fit crop takes the middle of each image")
 
     def key(self) -> str:
         """What distinguishes sets that were read in different ways."""
-        return f"frames {self.frames}, 16 bits {self.scale_16bit}"
+        return f"frames {self.frames}, 16 bits {self.scale_16bit}, fit {self.fit}"
 
 
 def _check(key: str, value: str, known: tuple[str, ...], remedy: str) -> None:

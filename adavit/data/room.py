@@ -7,24 +7,25 @@ import torch
 
 from adavit.errors import RunError
 from adavit.runtime.memory import free_bytes
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 
 _DECODED_CHANNELS = 4
 """Images are RGBA until all of them are known."""
 
 
-def check_room(images: int, side: int, cache_dir: Path | None) -> None:
+def check_room(images: int, resolution: Resolution, cache_dir: Path | None) -> None:
     """Refuses images that fit neither on the disk of the cache nor into the memory.
 
     Args:
         images: How many there are.
-        side: Of each in pixels, once decoded.
+        resolution: Of each, once decoded.
         cache_dir: Where they are to be kept; None if it cannot be written.
 
     Raises:
         RunError: If they fit nowhere.
     """
-    needed = images * side**2  # with one channel; more are found only while decoding
+    needed = images * resolution.area  # with one channel; more are found only while decoding
     memory = free_bytes(torch.device("cpu"))
     if memory is None or _DECODED_CHANNELS * needed <= memory:
         return
@@ -32,7 +33,7 @@ def check_room(images: int, side: int, cache_dir: Path | None) -> None:
     if needed <= disk:
         return
     raise RunError(
-        f"{images:,} images of {side} px take at least {size(needed)}, but the disk of the cache"
+        f"{images:,} images of {resolution} px take at least {size(needed)}, but the disk of the cache"
         f" {str(cache_dir)!r} has {size(disk)} and the memory {size(memory)} free. Expected"
         " room on the disk; make some, or name another folder with ADAVIT_CACHE; in training a lower"
         " --resolution needs less."

@@ -202,7 +202,7 @@ class _Evaluation:
             described = protocol_without_real_images(
                 network,
                 fakes=count,
-                resolution=generator.resolution,
+                resolution=generator.resolution.plain,
                 channels=generator.image_channels,
             )
             record["protocol"] = described | generator_protocol(

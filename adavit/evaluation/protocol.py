@@ -80,14 +80,14 @@ def versions() -> dict[str, str]:
 
 
 def protocol_without_real_images(
-    extractor: "FeatureExtractor", *, fakes: int, resolution: int, channels: int
+    extractor: "FeatureExtractor", *, fakes: int, resolution: int | str, channels: int
 ) -> dict[str, Any]:
     """The protocol of metrics that look at a generator alone.
 
     Args:
         extractor: What they are measured with.
         fakes: Generated images, or pairs of them.
-        resolution: RealFeatures of the images in pixels.
+        resolution: Side of the images in pixels, or "height x width" as "96x64".
         channels: Channels of the images.
 
     Returns:

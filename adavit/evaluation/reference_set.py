@@ -25,6 +25,7 @@ from adavit.evaluation.run_images import (
 from adavit.evaluation.sources import GeneratorSource, Source, open_source
 from adavit.generation.sampling import generated_batches
 from adavit.runtime.randomness import seed_for
+from adavit.runtime.resolution import Resolution
 
 
 @dataclass(frozen=True)
@@ -190,14 +191,14 @@ class ReferenceChoice:
 
     def _generated(self, opened: GeneratorSource, size: dict[str, Any]) -> ReferenceSet:
         generator = opened.stored.generator
-        side = generator.resolution
-        if size.get("resolution", side) != side:
+        drawn = generator.resolution
+        if size.get("resolution", drawn) != drawn:
             raise UserError(
-                f"--data {opened.name!r} draws images of {side} px, but {self._subject.name!r} of"
-                f" {size['resolution']} px. Compare generators of one resolution."
+                f"--data {opened.name!r} draws images of {drawn.plain} px, but {self._subject.name!r} of"
+                f" {Resolution.of(size['resolution']).plain} px. Compare generators of one resolution."
             )
         count = self._count or opened.config.metrics.fakes
-        images = np.empty((count, generator.image_channels, side, side), dtype=np.uint8)
+        images = np.empty((count, generator.image_channels, *drawn), dtype=np.uint8)
         # Another stream than that of the generator that is evaluated: the same latents on both
         # sides would make the images alike for no merit of theirs.
         seed = opened.config.run.seed if self._seed is None else self._seed

@@ -31,6 +31,7 @@ def reading_of(config: RunConfig | ResolvedConfig) -> dict[str, Any]:
         "follow_links": data.follow_links,
         "frames": data.frames,
         "scale_16bit": data.scale_16bit,
+        "fit": data.fit,
     }
 
 

@@ -112,9 +112,9 @@ def interpolate(
             loop = closed_spline(torch.cat(w).unflatten(0, (cells, knots)).transpose(0, 1))
         else:
             loop = _circles(explorer, list(seeds), knots, change)
-        enlarged = scale or max(1, SEEN_SIDE // explorer.generator.resolution)
-        side = explorer.generator.resolution
-        blank = torch.zeros(columns * rows, 3, side, side, dtype=torch.uint8)
+        resolution = explorer.generator.resolution
+        enlarged = scale or max(1, SEEN_SIDE // max(resolution))
+        blank = torch.zeros(columns * rows, 3, *resolution, dtype=torch.uint8)
         width, height = image_grid(blank, columns=columns, scale=enlarged).size
         film.check(frames, width, height)
         film.write(_frames(explorer, loop, knots, frames, console, columns=columns, scale=enlarged))

@@ -13,6 +13,7 @@ from adavit.generation.grid import (
     fitting,
     image_grid,
 )
+from adavit.runtime.resolution import Resolution
 
 GAP = 4
 """Pixels between a name and what it names."""
@@ -24,20 +25,21 @@ LARGEST = 100_000_000
 """Pixels of a sheet: as a picture they take 0.3 to 0.4 GB of memory."""
 
 
-def check_size(rows: int, columns: int, resolution: int, scale: int | None) -> None:
+def check_size(rows: int, columns: int, resolution: Resolution, scale: int | None) -> None:
     """Refuses a sheet that is too large, before it is drawn.
 
     Args:
         rows: Of images.
         columns: Likewise.
-        resolution: Side of an image in pixels.
+        resolution: Of an image.
         scale: As for `labelled_sheet`.
 
     Raises:
         UserError: If it has more than `LARGEST` pixels.
     """
-    side = resolution * (scale or enlargement(resolution)) + GRID_PADDING
-    pixels = rows * columns * side**2
+    enlarged = scale or enlargement(resolution.width)
+    height, width = (side * enlarged + GRID_PADDING for side in resolution)
+    pixels = rows * columns * height * width
     if pixels > LARGEST:
         raise UserError(
             f"the sheet has {rows} x {columns} images, {pixels / 1e6:,.0f} megapixels, expected at most"

@@ -25,6 +25,7 @@ from adavit.models.vit.torchvision_weights import (
 )
 from adavit.runtime.paths import expand_home
 from adavit.runtime.precision import full_precision, without_autocast
+from adavit.runtime.resolution import Resolution
 
 _WANTED = "the weights of torchvision's vit_b_16"
 _COLOURS = {"mean": MEAN, "std": STD}
@@ -60,7 +61,9 @@ class PublishedTrunk:
         width: int = SIZES["width"]
         return width
 
-    def teacher(self, *, resolution: int, image_channels: int, patch: int) -> "PublishedTeacher":
+    def teacher(
+        self, *, resolution: Resolution, image_channels: int, patch: int
+    ) -> "PublishedTeacher":
         """The network that gives its tokens, see `adavit.features.teachers.FoundTeacher`."""
         return PublishedTeacher(
             self, resolution=resolution, image_channels=image_channels, patch=patch
@@ -97,13 +100,18 @@ class PublishedTeacher(nn.Module):
 
     Args:
         trunk: Its weights. None: none, on torch's device "meta".
-        resolution: Side of the images in pixels.
+        resolution: Of the images.
         image_channels: Their channels: 1, 3 or 4.
         patch: Side of a patch in pixels; divides the resolution.
     """
 
     def __init__(
-        self, trunk: PublishedTrunk | None, *, resolution: int, image_channels: int, patch: int
+        self,
+        trunk: PublishedTrunk | None,
+        *,
+        resolution: Resolution,
+        image_channels: int,
+        patch: int,
     ) -> None:
         super().__init__()
         with torch.device("meta"):  # no weights are drawn that are not kept
@@ -143,9 +151,9 @@ def _file(requested: str, named_by: NamedBy) -> Path:
     return path
 
 
-def _encoder(resolution: int, patch: int, image_channels: int) -> VisionEncoder:
+def _encoder(resolution: Resolution, patch: int, image_channels: int) -> VisionEncoder:
     return VisionEncoder(
-        image_size=(resolution, resolution),
+        image_size=resolution,
         image_channels=image_channels,
         patch=patch,
         **PARTS,
@@ -160,7 +168,7 @@ def _encoder(resolution: int, patch: int, image_channels: int) -> VisionEncoder:
 def _expected(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """What a file must hold, without values: it may have been trained at any side."""
     with torch.device("meta"):
-        expected = _encoder(224, PATCH, 3).state_dict()
+        expected = _encoder(Resolution(224, 224), PATCH, 3).state_dict()
     positions = found.get("position.table")
     if positions is not None and positions.ndim == 3 and _is_of_a_square(positions.shape[1] - 1):
         expected["position.table"] = torch.empty(1, *positions.shape[1:2], 768, device="meta")

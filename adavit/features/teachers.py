@@ -17,6 +17,7 @@ from adavit.features.published_vit import PublishedTeacher, read_published_trunk
 from adavit.features.timm_networks import Timm, TimmMaps
 from adavit.features.weights import Weights
 from adavit.models.published_vit import SIZES, is_of_library
+from adavit.runtime.resolution import Resolution
 
 SETTING = "training.distill_network"
 NAMED_BY = NamedBy(f"--set {SETTING}=", "leave training.distill_weight out")
@@ -35,16 +36,16 @@ class FoundTeacher(Protocol):
         """Features of its tokens."""
         ...
 
-    def teacher(self, *, resolution: int, image_channels: int, patch: int) -> nn.Module:
-        """The frozen network: images [B, C, R, R] in [-1, 1] to tokens after its last norm [B, 1 + N, width].
+    def teacher(self, *, resolution: Resolution, image_channels: int, patch: int) -> nn.Module:
+        """The frozen network: images [B, C, H, W] in [-1, 1] to tokens after its last norm [B, 1 + N, width].
 
         Args:
-            resolution: Side R of the images in pixels.
+            resolution: Of the images.
             image_channels: Their channels: 1, 3 or 4; RGBA is seen on grey.
             patch: Side in pixels of the N patches.
 
         Raises:
-            UserError: If the file holds other weights.
+            UserError: If the file holds other weights, or the network sees no such images.
         """
         ...
 
@@ -84,7 +85,7 @@ def transformer_width(requested: str, named_by: NamedBy = NAMED_BY) -> int:
 
 
 def unread_teacher(
-    requested: str, *, resolution: int, image_channels: int, patch: int
+    requested: str, *, resolution: Resolution, image_channels: int, patch: int
 ) -> nn.Module:
     """What `FoundTeacher.teacher` returns, without the file of its weights: for torch's device "meta", entered.
 
@@ -102,7 +103,7 @@ def unread_teacher(
             None, resolution=resolution, image_channels=image_channels, patch=patch
         )
     token, name = _class_token(requested, NAMED_BY), parted(requested).network
-    return _teacher(Timm(NAMED_BY), name, token, resolution // patch, None)
+    return _teacher(Timm(NAMED_BY), name, token, _patches(resolution, patch), None)
 
 
 @dataclass(frozen=True)
@@ -127,9 +128,9 @@ class TimmTransformer:
         """See `FoundTeacher`."""
         return self.class_token.channels
 
-    def teacher(self, *, resolution: int, image_channels: int, patch: int) -> "TimmTeacher":
+    def teacher(self, *, resolution: Resolution, image_channels: int, patch: int) -> "TimmTeacher":
         """See `FoundTeacher`."""
-        found, patches = self.found, resolution // patch
+        found, patches = self.found, _patches(resolution, patch)
         return _teacher(found.library, found.name, self.class_token, patches, found.weights)
 
 
@@ -167,6 +168,15 @@ def _teacher(
         weights=weights,
     )
     return TimmTeacher(network)
+
+
+def _patches(resolution: Resolution, patch: int) -> int:
+    if not resolution.is_square:
+        raise UserError(
+            f"{SETTING} is one of timm's, which see squares here, but the images are {resolution}. Use"
+            " torchvision:vit_b_16, or leave training.distill_weight out."
+        )
+    return resolution.height // patch
 
 
 def _class_token(requested: str, named_by: NamedBy) -> Tap:

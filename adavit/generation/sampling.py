@@ -102,7 +102,7 @@ class LabelStream:
 
 def part_size(generator: Generator) -> int:
     """Images that have `PIXELS` pixels together, at least one."""
-    return max(1, PIXELS // generator.resolution**2)
+    return max(1, PIXELS // generator.resolution.area)
 
 
 @torch.no_grad()

@@ -13,20 +13,21 @@ from torch import Tensor, nn
 from adavit.models.mapping import MappingNetwork
 from adavit.models.pixel_noise import PixelNoise
 from adavit.models.synthesis import SynthesisNetwork
+from adavit.runtime.resolution import AnyResolution, Resolution
 
 
 class Generator(nn.Module):
     """Latents, and labels if there are classes, to images.
 
     Args:
-        resolution: Side of the images in pixels, 4 * 2^k.
+        resolution: Height and width of the images, as `Resolution.of` takes them: 64, (96, 64), "96x64".
         image_channels: Channels of the images, >= 1.
         num_classes: Number of classes; 0 for an unconditional generator.
         latent_dim: Length Z of the latents.
         style_dim: Length W of the styles.
         mapping_layers: Dense layers of the mapping network.
         mapping_lr_multiplier: Factor on the learning rate of the mapping network.
-        channel_base: Channels at resolution r are min(channel_base // r, channel_max).
+        channel_base: Channels at side r are min(channel_base // r, channel_max), r = 4 * 2^k at the kth doubling.
         channel_max: See `channel_base`.
         noise: What the convolutions add at each pixel, of `pixel_noise.NOISES`.
 
@@ -45,7 +46,7 @@ class Generator(nn.Module):
     def __init__(
         self,
         *,
-        resolution: int,
+        resolution: AnyResolution,
         image_channels: int,
         num_classes: int,
         latent_dim: int,
@@ -57,7 +58,7 @@ class Generator(nn.Module):
         noise: str,
     ) -> None:
         super().__init__()
-        self.resolution = resolution
+        self.resolution = Resolution.of(resolution)
         self.image_channels = image_channels
         self.num_classes = num_classes
         self.latent_dim = latent_dim
@@ -69,7 +70,7 @@ class Generator(nn.Module):
             lr_multiplier=mapping_lr_multiplier,
         )
         self.synthesis = SynthesisNetwork(
-            resolution=resolution,
+            resolution=self.resolution,
             image_channels=image_channels,
             style_dim=style_dim,
             channel_base=channel_base,

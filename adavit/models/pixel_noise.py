@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from adavit.models.prepared_weights import Used, prepared
+from adavit.runtime.resolution import Resolution
 
 PixelNoise = torch.Generator | Iterator[Tensor]
-"""A stream that layers draw from in their turn, or what they would have drawn: [B, 1, R, R] of each."""
+"""A stream that layers draw from in their turn, or what they would have drawn: [B, 1, H, W] of each."""
 
 BOUND = 0.1
 """Largest strength of `BoundedNoise`; features have a standard deviation of about 1 before it is added."""
@@ -22,18 +23,18 @@ class LearnedNoise(nn.Module):
     """One image of noise for all channels, times a learned strength that begins at 0.
 
     Args:
-        resolution: Side of the features in pixels.
+        resolution: Of the features.
         gain: Factor on what is added, of the activation that follows.
     """
 
     fixed: Tensor
 
-    def __init__(self, resolution: int, gain: float = 1.0) -> None:
+    def __init__(self, resolution: Resolution, gain: float = 1.0) -> None:
         super().__init__()
         self.resolution = resolution
         self.gain = gain
         self.strength = nn.Parameter(torch.zeros(()))
-        self.register_buffer("fixed", torch.randn(resolution, resolution))
+        self.register_buffer("fixed", torch.randn(*resolution))
 
     def forward(self, batch: int, source: PixelNoise | None) -> Tensor:
         """The noise to add.
@@ -43,7 +44,7 @@ class LearnedNoise(nn.Module):
             source: Where it comes from; None for the fixed noise, the same for all images.
 
         Returns:
-            [B, 1, R, R], with the fixed noise [1, 1, R, R].
+            [B, 1, H, W], with the fixed noise [1, 1, H, W].
         """
         strength = self.used_strength()
         if source is None:
@@ -52,8 +53,8 @@ class LearnedNoise(nn.Module):
         return drawn.to(strength.device) * strength
 
     def draw(self, batch: int, stream: torch.Generator) -> Tensor:
-        """Standard normals [B, 1, R, R], on the stream's device."""
-        shape = (batch, 1, self.resolution, self.resolution)
+        """Standard normals [B, 1, H, W], on the stream's device."""
+        shape = (batch, 1, *self.resolution)
         return torch.randn(shape, generator=stream, device=stream.device)
 
     def uses(self) -> Iterable[Used]:

@@ -1,36 +1,12 @@
-"""Channels by resolution, and checks of sizes, images and labels, that the networks share.
+"""Channels by side, and checks of sizes, images and labels, that the networks share.
 
 Every message has three parts: what was wrong (with the value), what was expected, what to do. The
 checks read shapes and dtypes only, never values, so they cost no wait for the device.
 """
 
-import math
-
 from torch import Tensor
 
-# The resolution at which the generator starts and the discriminator ends.
-BASE_RESOLUTION = 4
-
-
-def check_resolution(resolution: int) -> int:
-    """Checks a side length and counts the doublings from 4 pixels to it.
-
-    Args:
-        resolution: Side of the square images, in pixels.
-
-    Returns:
-        k of resolution = 4 * 2^k, >= 0.
-
-    Raises:
-        ValueError: If `resolution` is not 4 * 2^k.
-    """
-    if resolution < BASE_RESOLUTION or resolution & (resolution - 1):
-        exponent = max(2, round(math.log2(max(resolution, 1))))
-        raise ValueError(
-            f"resolution is {resolution}, but must be 4 times a power of two (4, 8, 16, 32, ...). "
-            f"Use {2**exponent}, the nearest one."
-        )
-    return int(resolution).bit_length() - 3
+from adavit.runtime.resolution import Resolution
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:
@@ -50,11 +26,11 @@ def check_at_least(name: str, value: int, minimum: int) -> None:
         )
 
 
-def channels_at(resolution: int, *, channel_base: int, channel_max: int) -> int:
-    """Number of feature channels at a resolution, min(channel_base // resolution, channel_max).
+def channels_at(side: int, *, channel_base: int, channel_max: int) -> int:
+    """Number of feature channels of maps of a side, min(channel_base // side, channel_max).
 
     Args:
-        resolution: Side of the feature map in pixels.
+        side: Of the feature map in pixels; of one that is no square its nominal side.
         channel_base: Channels times pixels of side; halving it halves the width of the high
             resolutions.
         channel_max: Upper bound of the number of channels.
@@ -66,11 +42,11 @@ def channels_at(resolution: int, *, channel_base: int, channel_max: int) -> int:
         ValueError: If no channel is left.
     """
     check_at_least("channel_max", channel_max, 1)
-    channels = min(channel_base // resolution, channel_max)
+    channels = min(channel_base // side, channel_max)
     if channels < 1:
         raise ValueError(
-            f"channel_base is {channel_base}, but must be at least the resolution ({resolution}),"
-            f" so that one channel is left there. Use channel_base={resolution * 64} for 64"
+            f"channel_base is {channel_base}, but must be at least the resolution ({side}),"
+            f" so that one channel is left there. Use channel_base={side * 64} for 64"
             " channels."
         )
     return channels
@@ -126,3 +102,18 @@ def check_labels(labels: Tensor | None, *, num_classes: int, batch: int) -> None
             f" int64 of shape [{batch}]. Pass one class number for each sample (not one-hot"
             " vectors)."
         )
+
+
+def widths_of(resolution: Resolution, *, channel_base: int, channel_max: int) -> list[int]:
+    """Channels of each of `resolution.grids`.
+
+    Args:
+        resolution: Of the images.
+        channel_base: See `channels_at`.
+        channel_max: Likewise.
+
+    Raises:
+        ValueError: If no channel is left at one of them.
+    """
+    sides = [grid.nominal_side for grid in resolution.grids]
+    return [channels_at(side, channel_base=channel_base, channel_max=channel_max) for side in sides]

@@ -21,8 +21,9 @@ from adavit.models.modulated_convolution import (
 from adavit.models.pixel_noise import NOISES, LearnedNoise, PixelNoise
 from adavit.models.prepared_weights import Used, prepared
 from adavit.models.resampling import upsample
-from adavit.models.sizes import BASE_RESOLUTION, channels_at, check_at_least, check_resolution
+from adavit.models.sizes import check_at_least, widths_of
 from adavit.runtime.precision import full_precision
+from adavit.runtime.resolution import Resolution
 
 
 class SynthesisLayer(ModulatedLayer):
@@ -32,7 +33,7 @@ class SynthesisLayer(ModulatedLayer):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         style_dim: Length W of the styles.
-        resolution: Side of the output in pixels.
+        resolution: Of the output.
         noise: What is added at each pixel, of `pixel_noise.NOISES`.
         upsample: Whether the input has half that side.
     """
@@ -43,7 +44,7 @@ class SynthesisLayer(ModulatedLayer):
         out_channels: int,
         *,
         style_dim: int,
-        resolution: int,
+        resolution: Resolution,
         noise: str,
         upsample: bool = False,
     ) -> None:
@@ -65,7 +66,7 @@ class SynthesisLayer(ModulatedLayer):
     def forward(
         self, features: Tensor, modulation: Modulation, noise: PixelNoise | None = None
     ) -> Tensor:
-        """Maps features [B, C, H, W] and what their styles make of the layer to [B, O, resolution, resolution].
+        """Maps features [B, C, H, W] and what their styles make of the layer to [B, O, *resolution].
 
         The gain sqrt 2 of the activation is folded into its argument (see `layers`).
         """
@@ -116,14 +117,14 @@ def _affine(style_dim: int, channels: int, *, taps: int) -> EqualisedLinear:
 
 
 class SynthesisBlock(nn.Module):
-    """The layers of one resolution: two convolutions (one at 4 pixels) and the image branch.
+    """The layers of one resolution: two convolutions (one at the smallest) and the image branch.
 
     Args:
         in_channels: Channels of the features of half the side; None for the first block, which
             starts from a learned constant.
         out_channels: Channels of the features.
         style_dim: Length W of the styles.
-        resolution: Side of the output in pixels.
+        resolution: Of the output.
         image_channels: Channels of the images.
         noise: Of the convolutions, one of `pixel_noise.NOISES`.
     """
@@ -134,7 +135,7 @@ class SynthesisBlock(nn.Module):
         out_channels: int,
         *,
         style_dim: int,
-        resolution: int,
+        resolution: Resolution,
         image_channels: int,
         noise: str,
     ) -> None:
@@ -184,8 +185,7 @@ class SynthesisBlock(nn.Module):
             noise: Where the noise comes from, or None for the fixed noise.
 
         Returns:
-            Features [B, O, resolution, resolution] and images [B, image_channels, resolution,
-            resolution], float32.
+            Features [B, O, *resolution] and images [B, image_channels, *resolution], float32.
         """
         for convolution, modulation in zip(self.convolutions, modulations, strict=False):
             features = convolution(features, modulation, noise)
@@ -196,14 +196,14 @@ class SynthesisBlock(nn.Module):
 class SynthesisNetwork(nn.Module):
     """Styles to images.
 
-    The image branch of a block and the first convolution of the next take the same style, so there
-    are 2 (k + 1) styles at resolution 4 * 2^k: `style_count`.
+    A learned constant of the smallest grid (4x4 for squares of 4 * 2^k) is doubled k times. The image branch of a
+    block and the first convolution of the next take the same style, so there are 2 (k + 1) styles: `style_count`.
 
     Args:
-        resolution: Side of the images in pixels, 4 * 2^k.
+        resolution: Of the images.
         image_channels: Channels of the images.
         style_dim: Length W of the styles.
-        channel_base: Channels at resolution r are min(channel_base // r, channel_max).
+        channel_base: Channels at side r are min(channel_base // r, channel_max); see `widths_of`.
         channel_max: See `channel_base`.
         noise: What the convolutions add at each pixel, of `pixel_noise.NOISES`.
 
@@ -214,7 +214,7 @@ class SynthesisNetwork(nn.Module):
     def __init__(
         self,
         *,
-        resolution: int,
+        resolution: Resolution,
         image_channels: int,
         style_dim: int,
         channel_base: int,
@@ -222,26 +222,24 @@ class SynthesisNetwork(nn.Module):
         noise: str,
     ) -> None:
         super().__init__()
-        doublings = check_resolution(resolution)
         check_at_least("image_channels", image_channels, 1)
         self.style_dim = style_dim
-        self.style_count = 2 * (doublings + 1)
-        sides = [BASE_RESOLUTION * 2**k for k in range(doublings + 1)]
-        widths = [
-            channels_at(side, channel_base=channel_base, channel_max=channel_max) for side in sides
-        ]
-        constant = torch.randn(1, widths[0], BASE_RESOLUTION, BASE_RESOLUTION)
+        widths = widths_of(resolution, channel_base=channel_base, channel_max=channel_max)
+        self.style_count = 2 * len(widths)
+        constant = torch.randn(1, widths[0], *resolution.smallest)
         self.constant = nn.Parameter(constant.contiguous(memory_format=torch.channels_last))
         self.blocks = nn.ModuleList(
             SynthesisBlock(
                 before,
                 width,
                 style_dim=style_dim,
-                resolution=side,
+                resolution=grid,
                 image_channels=image_channels,
                 noise=noise,
             )
-            for before, width, side in zip([None, *widths[:-1]], widths, sides, strict=True)
+            for before, width, grid in zip(
+                [None, *widths[:-1]], widths, resolution.grids, strict=True
+            )
         )
 
     def styled_layers(self) -> list[tuple[int, ModulatedLayer]]:
@@ -269,7 +267,7 @@ class SynthesisNetwork(nn.Module):
             stream: Moves on as if they had drawn.
 
         Returns:
-            [B, 1, R, R] of each layer with noise.
+            [B, 1, H, W] of each layer with noise.
         """
         sources = (module for module in self.modules() if isinstance(module, LearnedNoise))
         return [source.draw(batch, stream) for source in sources]
@@ -283,7 +281,7 @@ class SynthesisNetwork(nn.Module):
                 styles give the same images.
 
         Returns:
-            Images [B, image_channels, resolution, resolution], float32, about [-1, 1] once trained.
+            Images [B, image_channels, *resolution], float32, about [-1, 1] once trained.
 
         Raises:
             ValueError: If `w` has another shape.

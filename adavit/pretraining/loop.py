@@ -83,7 +83,7 @@ class PretrainingLoop:
         )
         self.measurement = Measurement(
             workload,
-            patch=workload.config.data.resolution // self.encoder.layout.rows,
+            patch=self.encoder.patch,
             batch=section.batch,
             autocast=self.autocast,
         )
@@ -264,7 +264,7 @@ def learning_rate(images: float, *, peak: float, warmup: float, total: float) ->
 def discriminator_arguments(workload: Workload) -> dict[str, Any]:
     """Keyword arguments of the `ViTDiscriminator`, without classes: a trunk knows of none."""
     return {
-        "resolution": workload.config.data.resolution,
+        "resolution": workload.config.data.resolution.plain,
         "image_channels": workload.image_set.images.shape[1],
         "num_classes": 0,
         **workload.config.discriminator.model_dump(exclude={"kind"}),

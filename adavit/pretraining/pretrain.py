@@ -114,13 +114,11 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             " discriminator.depth), or close other programs."
         ) from None
     section = resolve_pretraining(config.pretraining, device=workload.device.type)
-    patch, side = (
-        workload.config.discriminator.model_dump()["patch"],
-        workload.config.data.resolution,
-    )
-    if patch == side:
+    patch = workload.config.discriminator.model_dump()["patch"]
+    side = workload.config.data.resolution
+    if tuple(side) == (patch, patch):
         raise UserError(
-            f"discriminator.patch is {patch}, which makes one patch of an image of {side} px, but a"
+            f"discriminator.patch is {patch}, which makes one patch of an image of {side.plain} px, but a"
             " hidden patch is predicted from others. Use a smaller patch."
         )
     return workload, section

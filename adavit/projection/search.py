@@ -154,7 +154,7 @@ def search_in_parts(
     Yields:
         Which of the images, what was found for them, and the way there.
     """
-    size = max(1, PIXELS // generator.resolution**2)
+    size = max(1, PIXELS // generator.resolution.area)
     parts = [slice(at, min(at + size, len(targets))) for at in range(0, len(targets), size)]
     for number, part in enumerate(parts):
         film, before = WayFilm(targets[part]), number * steps

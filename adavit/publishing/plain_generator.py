@@ -118,5 +118,6 @@ def activated(x: Tensor) -> Tensor:
 
 
 def blocks(sizes: Sizes) -> int:
-    """One for each resolution from 4 pixels up."""
-    return int(sizes["resolution"]).bit_length() - 2
+    """One for each grid, from the one whose sides are at most 7 up."""
+    larger = max(int(side) for side in str(sizes["resolution"]).split("x"))
+    return next(k for k in range(1, 99) if larger >> k - 1 <= 7)

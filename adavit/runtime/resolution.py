@@ -8,11 +8,16 @@ import math
 import re
 from typing import NamedTuple
 
+from adavit.errors import UserError, shown
+
 LARGEST_FACTOR = 7
 """The most that a side of the smallest grid may have."""
 
 SMALLEST_SIDE = 4
 """The least that a side of an image may have; sides are multiples of it."""
+
+LARGEST_SIDE = 1 << 13
+"""The most, in pixels."""
 
 
 class Resolution(NamedTuple):
@@ -27,28 +32,31 @@ class Resolution(NamedTuple):
     width: int
 
     @classmethod
-    def of(cls, value: object) -> "Resolution":
+    def of(
+        cls, value: object, *, named: str = "resolution", largest: int = LARGEST_SIDE
+    ) -> "Resolution":
         """Reads what people and files write.
 
         Args:
             value: A `Resolution`, a pair (height, width), a side of a square, or text such as "32" or "96x64", height
                 first.
+            named: What it is, for the message.
+            largest: The most that a side may have.
 
         Raises:
-            ValueError: If it is none of these, or no network can have such sides.
+            UserError: If it is none of these, or no network can have such sides.
         """
         sides = _sides(value)
         if sides is None:
-            raise ValueError(
-                f"resolution is {value!r}, but must be a side in pixels or height x width. Use 64, or"
-                " 96x64."
+            raise UserError(
+                f"{named} is {shown(value)}, but must be a side in pixels or height x width. Use 64, or 96x64."
             )
         found = cls(*sides)
-        if not found.is_possible:
-            raise ValueError(
-                f"resolution is {found.plain}, but sides must be a * 2^k and b * 2^k with a and b from 1 to"
-                f" {LARGEST_FACTOR} and k from 2, as in 32, 48, 96x64, 24x40. Use {found.nearest.plain}, the"
-                " nearest one."
+        if not found.is_possible or max(found) > largest:
+            raise UserError(
+                f"{named} is {found.plain}, but sides must be a * 2^k and b * 2^k with a and b from 1 to"
+                f" {LARGEST_FACTOR} and k from 2, as in 32, 48, 96x64 (height x width), at most {largest}. Use"
+                f" {found.nearest(largest).plain}, the nearest one."
             )
         return found
 
@@ -98,16 +106,19 @@ class Resolution(NamedTuple):
         """As it is written into files: a number for squares, else "96x64"."""
         return self.height if self.is_square else str(self)
 
-    @property
-    def nearest(self) -> "Resolution":
-        """The possible one whose sides are nearest in proportion."""
-        return min(_candidates(max(self)), key=lambda other: (_distance(self, other), other))
+    def nearest(self, largest: int) -> "Resolution":
+        """The possible one of sides up to `largest` whose sides are nearest in proportion."""
+        return min(_possible(largest), key=lambda other: (_distance(self, other), other))
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}"
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+AnyResolution = Resolution | tuple[int, int] | int | str
+"""What `Resolution.of` takes."""
 
 
 def _sides(value: object) -> tuple[int, int] | None:
@@ -133,11 +144,12 @@ def _common_doublings(sides: tuple[int, int]) -> int:
     return (both & -both).bit_length() - 1
 
 
-def _candidates(largest: int) -> list[Resolution]:
-    """All possible ones with sides up to about `largest`."""
-    powers = range(2, max(3, largest.bit_length() + 1))
+def _possible(largest: int) -> list[Resolution]:
+    """All of sides up to `largest`."""
+    powers = range(2, largest.bit_length())
     factors = range(1, LARGEST_FACTOR + 1)
-    return [Resolution(a << k, b << k) for k in powers for a in factors for b in factors]
+    found = (Resolution(a << k, b << k) for k in powers for a in factors for b in factors)
+    return [each for each in found if max(each) <= largest]
 
 
 def _distance(one: tuple[int, int], other: tuple[int, int]) -> float:

@@ -11,7 +11,6 @@ from torch import Tensor
 from adavit.exploring.explorer import Explorer, mixed
 from adavit.generation.provenance import described, untrained
 from adavit.generation.sampling import image_from_tensor, png_bytes
-from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runs.hub import is_hub
 from adavit.runtime.console import Console
 from adavit.serving.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
@@ -84,17 +83,21 @@ class RecipeDrawer:
 
     def about(self) -> dict[str, Any]:
         """What the page says and shows of the generator, for JSON."""
-        stored, offer, side = self.explorer.stored, self.offer, self.explorer.generator.resolution
+        stored, offer, resolution = (
+            self.explorer.stored,
+            self.offer,
+            self.explorer.generator.resolution,
+        )
+        sides = [grid.height for grid in resolution.grids]
         return {
             "title": self.title,
-            "described": f"{described(stored)}, {side} px",
+            "described": f"{described(stored)}, {resolution.plain} px",
             "warning": untrained(stored),
-            "resolution": side,
+            "height": resolution.height,
+            "width": resolution.width,
             "transparent": self.explorer.generator.image_channels == 4,
-            # Styles 1 and 2 are of 8 px, 3 and 4 of 16 px; the image of the last side takes one more.
-            "layers": [
-                min(side, BASE_RESOLUTION * 2 ** ((n + 1) // 2)) for n in range(offer.layers)
-            ],
+            # Styles 1 and 2 are of the second grid, 3 and 4 of the third; the image of the last takes one more.
+            "layers": [sides[min(len(sides) - 1, (n + 1) // 2)] for n in range(offer.layers)],
             "classes": [
                 {"number": number, "name": class_label(stored, number)} for number in offer.classes
             ],

@@ -172,7 +172,7 @@ def check_layers(layers: Sequence[int], generator: Generator) -> list[int]:
     wrong = [number for number in layers if not 0 <= number < count]
     if wrong:
         raise UserError(
-            f"--layers has {wrong[0]}, but this generator of {generator.resolution} px has layers"
+            f"--layers has {wrong[0]}, but this generator of {generator.resolution.plain} px has layers"
             f" 0-{count - 1}: the first ones shape the whole, the last ones details. Name some of these."
         )
     return list(layers)

@@ -166,9 +166,9 @@ def _share_of_cores(processes: int) -> Iterator[None]:
 def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
     config, device = workload.config, workload.device
     batch = config.training.batch
-    side, channels = config.data.resolution, workload.image_set.images.shape[1]
+    channels = workload.image_set.images.shape[1]
     own = len(step.slices(batch).images)
-    real = torch.zeros(own, channels, side, side, device=device)
+    real = torch.zeros(own, channels, *config.data.resolution, device=device)
     labels = torch.zeros(own, dtype=torch.int64, device=device) if workload.num_classes else None
     step.set_p(0.5)
     kinds = _kinds_of_steps(step)

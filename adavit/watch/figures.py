@@ -155,7 +155,7 @@ class GeometryObserver:
 
     def __init__(self, discriminator: ViTDiscriminator) -> None:
         self._layout = discriminator.encoder.layout
-        self._patch = discriminator.encoder.image_size[0] // self._layout.rows
+        self._patch = discriminator.encoder.patch
         self._readout = discriminator.readout
         self._distances = defaultdict[str, list[Tensor]](list)
         self._flow: Tensor | None = None

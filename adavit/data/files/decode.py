@@ -1,6 +1,6 @@
-"""One image file -> uint8 [4, R, R]: a centre square, antialiased, colour not multiplied by alpha.
+"""One image file -> uint8 [4, H, W]: cropped or otherwise fitted, antialiased, colour not multiplied by alpha.
 
-Turned as EXIF says, cropped, resized (`resize.py`), brought to sRGB where the file has a colour
+Turned as EXIF says, fitted (`fit.py`), resized (`resize.py`), brought to sRGB where the file has a colour
 profile (`profiles.py`). Images with transparency are multiplied by their alpha for the resizing, in
 float32, and divided afterwards; colour under alpha 0 is stored as 0. Samples of more than 8 bits are
 resized in float32 and rounded once (`deep.py`).
@@ -14,12 +14,15 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from adavit.data.files.deep import deep_samples, raw_mode
+from adavit.data.files.deep import DeepSamples, deep_samples, raw_mode
+from adavit.data.files.fit import FITS, Fit, Placement
 from adavit.data.files.formats import OpenedImage, Unreadable, unreadable
 from adavit.data.files.profiles import ToSrgb, to_srgb
-from adavit.data.files.resize import centre_square, resize_strips, resize_with_alpha
+from adavit.data.files.resize import resize_strips, resize_with_alpha
+from adavit.runtime.resolution import Resolution
 
 _Found = TypeVar("_Found")
+_CROP = FITS["crop"]
 _EXIF_ORIENTATION = 0x0112
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -30,6 +33,7 @@ _ORIENTATIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_FIRST_ON_ITS_SIDE = 5
 # A JPEG of more pixels is decoded at half its size where that is still twice what is asked for.
 _DRAFT_PIXELS = 100_000_000
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -43,7 +47,7 @@ class Decoded:
     """A decoded image.
 
     Attributes:
-        planes: uint8 [4, R, R]: red, green, blue, alpha. Grey has three equal planes, opaque has alpha 255.
+        planes: uint8 [4, H, W]: red, green, blue, alpha. Grey has three equal planes, opaque has alpha 255.
         profile: Name of the colour profile it was converted from; None where nothing was converted.
         broken_profile: Whether it has a profile that cannot be used; its values are taken as sRGB.
         largest: Largest sample of grey or colour of an image of more than 8 bits, before scaling; None for others.
@@ -57,14 +61,17 @@ class Decoded:
     white: int | None = None
 
 
-def decode(opened: OpenedImage, resolution: int, white: int | None = None) -> Decoded:
-    """Decode, orient, crop and resize one image.
+def decode(
+    opened: OpenedImage, resolution: Resolution, white: int | None = None, fit: Fit = _CROP
+) -> Decoded:
+    """Decode, orient, fit and resize one image.
 
     Args:
         opened: The image; what it holds cannot be decoded a second time.
-        resolution: Side of the result in pixels.
+        resolution: Of the result.
         white: Sample that becomes 255 in images of more than 8 bits, from 1 up. None for what the file declares:
             65535 in a PNG, 2^bits - 1 in a TIFF. Larger samples become 255 too.
+        fit: What is done with another shape.
 
     Returns:
         The image and what was found in it.
@@ -74,11 +81,16 @@ def decode(opened: OpenedImage, resolution: int, white: int | None = None) -> De
             floating point).
         MemoryError: If memory ran out.
     """
-    return _guarded(opened, lambda it: _decode(it, resolution, white))
+    return _guarded(opened, lambda it: _decode(it, resolution, white, fit))
 
 
-def largest_sample(opened: OpenedImage) -> int | None:
-    """The largest sample of grey or colour in the centre square of an image of more than 8 bits; None for others.
+def largest_sample(opened: OpenedImage, resolution: Resolution, fit: Fit = _CROP) -> int | None:
+    """The largest sample of grey or colour in the used part of an image of more than 8 bits; None for others.
+
+    Args:
+        opened: The image.
+        resolution: As for `decode`.
+        fit: Likewise.
 
     Raises:
         Unreadable: As `decode`.
@@ -86,7 +98,10 @@ def largest_sample(opened: OpenedImage) -> int | None:
 
     def look(it: OpenedImage) -> int | None:
         deep = deep_samples(it)
-        return None if deep is None else deep.largest(centre_square(deep.upper.size))
+        if deep is None:
+            return None
+        deep = _turned(it, deep)
+        return deep.largest(fit.place(deep.upper.size, resolution).part)
 
     return _guarded(opened, look)
 
@@ -111,45 +126,45 @@ def _guarded(opened: OpenedImage, read: Callable[[OpenedImage], _Found]) -> _Fou
         raise unreadable(error) from error
 
 
-def _decode(opened: OpenedImage, resolution: int, white: int | None) -> Decoded:
+def _decode(opened: OpenedImage, resolution: Resolution, white: int | None, fit: Fit) -> Decoded:
     _draft(opened.image, resolution)
     deep = deep_samples(opened)
     if deep is None:
-        return _from_eight_bits(opened, resolution)
-    turn = _turn(opened.image)
-    upper, lower = turn(deep.upper), None if deep.lower is None else turn(deep.lower)
-    deep = dataclasses.replace(deep, upper=upper, lower=lower)
-    square = centre_square(upper.size)
+        return _from_eight_bits(opened, resolution, fit)
+    deep = _turned(opened, deep)
+    place = fit.place(deep.upper.size, resolution)
     white = white or deep.white
-    colour, alpha = resize_with_alpha(square, lambda box: deep.strip(box, white), resolution)
-    finished = _finish(opened, _to_image(colour), alpha)
-    return dataclasses.replace(finished, largest=deep.largest(square), white=white)
+    colour, alpha = resize_with_alpha(place.part, lambda box: deep.strip(box, white), place.size)
+    finished = _finish(opened, _to_image(colour), alpha, place)
+    return dataclasses.replace(finished, largest=deep.largest(place.part), white=white)
 
 
-def _draft(image: Image.Image, resolution: int) -> None:
+def _draft(image: Image.Image, resolution: Resolution) -> None:
     """Have a JPEG decoded at half its size where it is large enough for that."""
     width, height = image.size
     is_jpeg = image.format in ("JPEG", "MPO")
-    if is_jpeg and width * height > _DRAFT_PIXELS and min(width, height) >= 4 * resolution:
+    if is_jpeg and width * height > _DRAFT_PIXELS and min(width, height) >= 4 * max(resolution):
         image.draft(None, (width // 2, height // 2))
 
 
-def _from_eight_bits(opened: OpenedImage, resolution: int) -> Decoded:
+def _from_eight_bits(opened: OpenedImage, resolution: Resolution, fit: Fit) -> Decoded:
     image = opened.image
     key = _transparent_key(image)
     image.load()
     # After load(), because a PNG may hold its EXIF behind the pixels and Pillow turns a TIFF by
     # itself while loading.
     turned = _turn(image)(image)
-    square = centre_square(turned.size)
+    place = fit.place(turned.size, resolution)
     if key is not None or image.mode in _ALPHA_MODES or image.has_transparency_data:
         strip = functools.partial(_straight, turned, key)
-        if any((strip(box)[1] < 255).any() for box in square.strips()):
-            colour, alpha = resize_with_alpha(square, lambda box: _floats(*strip(box)), resolution)
-            return _finish(opened, _to_image(colour), alpha)
+        if any((strip(box)[1] < 255).any() for box in place.part.strips()):
+            colour, alpha = resize_with_alpha(
+                place.part, lambda box: _floats(*strip(box)), place.size
+            )
+            return _finish(opened, _to_image(colour), alpha, place)
     mode = _mode_to_resize(opened)
-    (small,) = resize_strips(square, lambda box: [turned.crop(box).convert(mode)], resolution)
-    return _finish(opened, small, None)
+    (small,) = resize_strips(place.part, lambda box: [turned.crop(box).convert(mode)], place.size)
+    return _finish(opened, small, None, place)
 
 
 def _transparent_key(image: Image.Image) -> np.ndarray | None:
@@ -210,8 +225,10 @@ def _to_image(colour: np.ndarray) -> Image.Image:
     return Image.fromarray(colour[0] if len(colour) == 1 else colour.transpose(1, 2, 0).copy())
 
 
-def _finish(opened: OpenedImage, small: Image.Image, alpha: np.ndarray | None) -> Decoded:
-    """Bring a resized image, grey, RGB, CMYK or Lab, to sRGB and put its planes together."""
+def _finish(
+    opened: OpenedImage, small: Image.Image, alpha: np.ndarray | None, place: Placement
+) -> Decoded:
+    """Bring a resized image, grey, RGB, CMYK or Lab, to sRGB, put its planes together and fill them up."""
     stored = opened.image.mode
     # CMYK that became RGB on the way has no profile that could be used.
     conversion, broken = _profile_of(opened, stored if stored == "CMYK" else small.mode)
@@ -224,14 +241,33 @@ def _finish(opened: OpenedImage, small: Image.Image, alpha: np.ndarray | None) -
     if alpha is not None:
         planes[:3, alpha == 0] = 0
         planes[3] = alpha
-    return Decoded(planes, profile=name, broken_profile=broken)
+    return Decoded(place.fill(planes), profile=name, broken_profile=broken)
+
+
+def _turned(opened: OpenedImage, deep: DeepSamples) -> DeepSamples:
+    turn = _turn(opened.image)
+    upper, lower = turn(deep.upper), None if deep.lower is None else turn(deep.lower)
+    return dataclasses.replace(deep, upper=upper, lower=lower)
+
+
+def seen_size(opened: OpenedImage) -> tuple[int, int]:
+    """Width and height of an image as it is seen, in pixels: EXIF may turn it on its side."""
+    width, height = opened.size
+    # Of a TIFF Pillow has turned the size already.
+    on_its_side = opened.image.format != "TIFF" and _orientation(opened.image) >= _FIRST_ON_ITS_SIDE
+    return (height, width) if on_its_side else (width, height)
 
 
 def _turn(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """What a loaded image's EXIF says about its orientation, to be done to it."""
+    transposition = _ORIENTATIONS.get(_orientation(image))
+    return lambda it: it if transposition is None else it.transpose(transposition)
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF numbers them, 1 for upright."""
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - broken EXIF raises anything, and is no reason to lose an image that decodes
-        orientation = 1
-    transposition = _ORIENTATIONS.get(orientation) if isinstance(orientation, int) else None
-    return lambda it: it if transposition is None else it.transpose(transposition)
+        return 1
+    return orientation if isinstance(orientation, int) and orientation in _ORIENTATIONS else 1

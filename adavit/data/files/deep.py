@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.files.formats import OpenedImage, Unreadable
-from adavit.data.files.resize import Square
+from adavit.data.files.resize import Box
 
 FULL_WHITE = 65535
 _TIFF_BITS_PER_SAMPLE = 258
@@ -54,10 +54,10 @@ class DeepSamples:
             samples = upper.astype(np.uint16)
         return samples.reshape(*upper.shape[:2], -1)[..., : self.channels]
 
-    def largest(self, square: Square) -> int:
+    def largest(self, part: Box) -> int:
         """The largest sample of grey or colour in a part."""
         colours = self.channels - (self.channels in (2, 4))
-        return max(int(self.rows(box)[..., :colours].max()) for box in square.strips())
+        return max(int(self.rows(box)[..., :colours].max()) for box in part.strips())
 
     def strip(
         self, box: tuple[int, int, int, int], white: int

@@ -1,8 +1,8 @@
-"""Squares of any size -> R x R, strip by strip, so that a large photograph is never in memory a second time.
+"""Parts of images of any size -> H x W, strip by strip, so that a large photograph is never in memory a second time.
 
 The filter is Pillow's Lanczos (a = 3, its support widened by the scale when an image shrinks).
 Pillow resizes the rows first and the columns of the result afterwards; the rows of a strip do not
-depend on other strips, so the pixels are those of the whole square resized at once.
+depend on other strips, so the pixels are those of the whole part resized at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,58 +16,54 @@ STRIP_PIXELS = 1 << 19
 
 
 @dataclass(frozen=True)
-class Square:
-    """A square part of an image, in pixels.
+class Box:
+    """A part of an image, in pixels.
 
     Attributes:
         left: First column.
         top: First row.
-        side: Columns and rows.
+        width: Columns.
+        height: Rows.
     """
 
     left: int
     top: int
-    side: int
+    width: int
+    height: int
 
     def strips(self) -> Iterator[tuple[int, int, int, int]]:
         """Boxes (left, top, right, bottom) of at most half a megapixel, from the top down."""
-        rows = max(1, STRIP_PIXELS // self.side)
-        for start in range(self.top, self.top + self.side, rows):
-            bottom = min(start + rows, self.top + self.side)
-            yield self.left, start, self.left + self.side, bottom
-
-
-def centre_square(size: tuple[int, int]) -> Square:
-    """The largest square in the middle of a width and a height; odd margins are one smaller at left and top."""
-    width, height = size
-    side = min(width, height)
-    return Square((width - side) // 2, (height - side) // 2, side)
+        rows = max(1, STRIP_PIXELS // self.width)
+        for start in range(self.top, self.top + self.height, rows):
+            bottom = min(start + rows, self.top + self.height)
+            yield self.left, start, self.left + self.width, bottom
 
 
 def resize_strips(
-    square: Square,
+    part: Box,
     strip: Callable[[tuple[int, int, int, int]], Sequence[Image.Image]],
-    resolution: int,
+    size: tuple[int, int],
 ) -> list[Image.Image]:
     """Resize what `strip` gives.
 
     Args:
-        square: The part to resize.
+        part: The part to resize.
         strip: Gives one or more images of a box, each time as many and in the same modes.
-        resolution: Side of the results, R.
+        size: Height H and width W of the results.
 
     Returns:
-        As many images of R x R, in the modes that `strip` gave.
+        As many images of H x W, in the modes that `strip` gave.
     """
+    height, width = size
     tall: list[Image.Image] = []
-    for box in square.strips():
-        parts = strip(box)
-        for index, part in enumerate(parts):
-            narrow = part if square.side == resolution else _resize(part, resolution, part.height)
-            if len(tall) < len(parts):
-                tall.append(Image.new(part.mode, (resolution, square.side)))
-            tall[index].paste(narrow, (0, box[1] - square.top))
-    return [_resize(image, resolution, resolution) for image in tall]
+    for box in part.strips():
+        given = strip(box)
+        for index, each in enumerate(given):
+            narrow = _resize(each, width, each.height)
+            if len(tall) < len(given):
+                tall.append(Image.new(each.mode, (width, part.height)))
+            tall[index].paste(narrow, (0, box[1] - part.top))
+    return [_resize(image, width, height) for image in tall]
 
 
 def _resize(image: Image.Image, width: int, height: int) -> Image.Image:
@@ -75,20 +71,20 @@ def _resize(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def resize_with_alpha(
-    square: Square,
+    part: Box,
     strip: Callable[[tuple[int, int, int, int]], tuple[np.ndarray, np.ndarray | None]],
-    resolution: int,
+    size: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Multiply by alpha, resize in float32, divide.
 
     Args:
-        square: The part to resize.
+        part: The part to resize.
         strip: Gives of a box its colour, float32 [h, w, C] in 0..255, not multiplied by alpha, and its alpha, float32
             [h, w] in 0..1, or None where all is opaque.
-        resolution: Side of the result, R.
+        size: Height H and width W of the result.
 
     Returns:
-        uint8 [C, R, R], colour not multiplied by alpha, 0 where alpha is 0; and alpha, uint8 [R, R].
+        uint8 [C, H, W], colour not multiplied by alpha, 0 where alpha is 0; and alpha, uint8 [H, W].
     """
 
     def premultiplied(box: tuple[int, int, int, int]) -> list[Image.Image]:
@@ -98,9 +94,7 @@ def resize_with_alpha(
         planes = [colour[..., channel] * alpha for channel in range(colour.shape[2])]
         return [Image.fromarray(plane) for plane in (alpha, *planes)]
 
-    coverage, *planes = (
-        np.asarray(image) for image in resize_strips(square, premultiplied, resolution)
-    )
+    coverage, *planes = (np.asarray(image) for image in resize_strips(part, premultiplied, size))
     alpha = np.rint(coverage * 255.0).clip(0.0, 255.0).astype(np.uint8)
     # Divided by the alpha that the filter gave, also where that overshoots 1: colour and alpha
     # overshoot together, and their quotient stays the colour. Where the stored alpha is 0 the

@@ -166,7 +166,7 @@ def _gather(
             "images_seen": run.images,
             "data": real.name,
             "data_fingerprint": real.fingerprint,
-            "resolution": generator.resolution,
+            "resolution": generator.resolution.plain,
             "channels": generator.image_channels,
             "generator": "average",
             "labels": "real images" if generator.num_classes else None,

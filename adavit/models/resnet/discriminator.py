@@ -1,4 +1,4 @@
-"""The frame of the convolutional discriminators: blocks down to 4 pixels, then an epilogue."""
+"""The frame of the convolutional discriminators: blocks down to the smallest grid, then an epilogue."""
 
 import contextlib
 from typing import Any, Protocol
@@ -12,15 +12,9 @@ from adavit.models.names import Side
 from adavit.models.resnet.chain import Chain, ChainConv2d, ChainPass
 from adavit.models.resnet.r3gan import R3GANForm
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
-from adavit.models.sizes import (
-    BASE_RESOLUTION,
-    channels_at,
-    check_at_least,
-    check_images,
-    check_labels,
-    check_resolution,
-)
+from adavit.models.sizes import check_at_least, check_images, check_labels, widths_of
 from adavit.runtime.precision import without_autocast
+from adavit.runtime.resolution import AnyResolution, Resolution
 
 
 class Form(Protocol):
@@ -30,10 +24,10 @@ class Form(Protocol):
         """Images to features of the same side."""
 
     def blocks(self, widths: list[int]) -> nn.Sequential:
-        """Features of widths[0] channels to widths[-1] at 4 pixels, halving the side at each width."""
+        """Features of widths[0] channels to widths[-1] at the smallest grid, halving the side at each width."""
 
-    def epilogue(self, width: int, further: int) -> nn.Module:
-        """Features [B, width + further, 4, 4] to vectors [B, epilogue.features], float32."""
+    def epilogue(self, width: int, further: int, grid: Resolution) -> nn.Module:
+        """Features [B, width + further, *grid] to vectors [B, epilogue.features], float32."""
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """Vectors to logits, or to what labels are compared with."""
@@ -60,11 +54,11 @@ class ResNetDiscriminator(nn.Module):
     """Images to logits: blocks, minibatch standard deviation, an epilogue and a dense layer.
 
     Args:
-        resolution: Side of the images in pixels, 4 * 2^k.
+        resolution: Height and width of the images, as `Resolution.of` takes them.
         image_channels: Channels of the images, >= 1.
         num_classes: Number of classes, seen by projection; 0 for none.
         form: Which blocks and epilogue, a name in `FORMS`.
-        channel_base: Channels at resolution r are min(channel_base // r, channel_max).
+        channel_base: Channels at side r are min(channel_base // r, channel_max), r = 4 * 2^k at the kth doubling.
         channel_max: See `channel_base`.
         minibatch_std_group: Images compared with each other, see `minibatch_std`; 0 leaves the
             layer out.
@@ -78,7 +72,7 @@ class ResNetDiscriminator(nn.Module):
     def __init__(
         self,
         *,
-        resolution: int,
+        resolution: AnyResolution,
         image_channels: int,
         num_classes: int,
         form: str,
@@ -89,7 +83,6 @@ class ResNetDiscriminator(nn.Module):
         label_layers: int,
     ) -> None:
         super().__init__()
-        doublings = check_resolution(resolution)
         check_at_least("image_channels", image_channels, 1)
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
@@ -99,18 +92,19 @@ class ResNetDiscriminator(nn.Module):
             raise ValueError(
                 f"form is {form!r}, but must be one of {', '.join(forms)}. Use one of them."
             )
-        self.resolution = resolution
+        self.resolution = Resolution.of(resolution)
         self.image_channels = image_channels
         self.num_classes = num_classes
         self.minibatch_std_group = minibatch_std_group
         parts = forms[form]
-        sides = [BASE_RESOLUTION * 2**k for k in range(doublings, -1, -1)]
-        widths = [
-            channels_at(side, channel_base=channel_base, channel_max=channel_max) for side in sides
+        widths = widths_of(self.resolution, channel_base=channel_base, channel_max=channel_max)[
+            ::-1
         ]
         self.from_image = parts.from_image(image_channels, widths[0])
         self.blocks = parts.blocks(widths)
-        self.epilogue = parts.epilogue(widths[-1], int(minibatch_std_group > 0))
+        self.epilogue = parts.epilogue(
+            widths[-1], int(minibatch_std_group > 0), self.resolution.smallest
+        )
         features = self.epilogue.features
         assert isinstance(features, int)
         self.head = LastLayer(
@@ -169,8 +163,7 @@ class ResNetDiscriminator(nn.Module):
         chain_pass: ChainPass | None = None,
     ) -> tuple[Tensor, tuple[Tensor]]:
         """The logits of `forward`, and the vectors of which `head` has read them."""
-        side = self.resolution
-        check_images(images, size=(side, side), image_channels=self.image_channels)
+        check_images(images, size=self.resolution, image_channels=self.image_channels)
         check_labels(labels, num_classes=self.num_classes, batch=images.shape[0])
         idle = contextlib.nullcontext()
         with idle if self.chain is None else self.chain.during(chain_pass):
@@ -187,7 +180,7 @@ class ResNetDiscriminator(nn.Module):
         features = self.blocks(features.contiguous(memory_format=torch.channels_last))
         if self.minibatch_std_group:
             deviation = minibatch_std(features, self.minibatch_std_group).to(features.dtype)
-            plane = deviation[:, None, None, None].expand(-1, 1, BASE_RESOLUTION, BASE_RESOLUTION)
+            plane = deviation[:, None, None, None].expand(-1, 1, *features.shape[2:])
             features = torch.cat([features, plane], dim=1)
         vectors: Tensor = self.epilogue(features)
         return vectors

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from adavit.models.convolution import Convolution
 from adavit.models.resampling import downsample
-from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.precision import full_precision
+from adavit.runtime.resolution import Resolution
 
 LEAKY_RELU_SLOPE = 0.2
 # Channels between the 1x1 convolutions over those outside, blocks at each resolution, and channels
@@ -75,7 +75,7 @@ class Transition(nn.Module):
 
 
 class BasisEpilogue(nn.Module):
-    """One learned 4x4 pattern a channel, against which its map is measured.
+    """One learned pattern a channel, against which its map is measured.
 
     A depthwise convolution that covers the whole map, written as a product: the second derivative
     of PyTorch's runs over the channels one by one.
@@ -83,17 +83,16 @@ class BasisEpilogue(nn.Module):
     Args:
         width: Channels of the features.
         further: Further channels beside these, such as the minibatch standard deviation.
+        grid: Of the features.
     """
 
-    def __init__(self, width: int, further: int) -> None:
+    def __init__(self, width: int, further: int, grid: Resolution) -> None:
         super().__init__()
         self.features = width + further
-        self.weight = nn.Parameter(
-            torch.randn(self.features, BASE_RESOLUTION, BASE_RESOLUTION) / BASE_RESOLUTION
-        )
+        self.weight = nn.Parameter(torch.randn(self.features, *grid) / math.sqrt(grid.area))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Maps features [B, width + further, 4, 4] to vectors [B, width + further], float32."""
+        """Maps features [B, width + further, *grid] to vectors [B, width + further], float32."""
         return (full_precision(features) * self.weight).sum(dim=(2, 3))
 
 
@@ -114,9 +113,9 @@ class R3GANForm:
             layers.extend(R3GANBlock(after, blocks=total) for _ in range(BLOCKS_A_STAGE))
         return layers
 
-    def epilogue(self, width: int, further: int) -> nn.Module:
-        """Features at 4 pixels to vectors."""
-        return BasisEpilogue(width, further)
+    def epilogue(self, width: int, further: int, grid: Resolution) -> nn.Module:
+        """Features of the smallest grid to vectors."""
+        return BasisEpilogue(width, further, grid)
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """The last layer."""

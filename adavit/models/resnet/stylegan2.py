@@ -6,7 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear
-from adavit.models.sizes import BASE_RESOLUTION
+from adavit.runtime.resolution import Resolution
 
 Convolution = type[EqualisedConv2d]
 """A layer, made from the arguments of this one."""
@@ -70,17 +70,20 @@ class DenseEpilogue(nn.Module):
     Args:
         width: Channels of the features.
         further: Further channels beside these, such as the minibatch standard deviation.
+        grid: Of the features.
         convolution: Its first layer.
     """
 
-    def __init__(self, width: int, further: int, convolution: Convolution) -> None:
+    def __init__(
+        self, width: int, further: int, grid: Resolution, convolution: Convolution
+    ) -> None:
         super().__init__()
         self.features = width
         self.convolution = convolution(width + further, width, 3, activation=True)
-        self.dense = EqualisedLinear(width * BASE_RESOLUTION**2, width, activation=True)
+        self.dense = EqualisedLinear(width * grid.area, width, activation=True)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Maps features [B, width + further, 4, 4] to vectors [B, width], float32."""
+        """Maps features [B, width + further, *grid] to vectors [B, width], float32."""
         output: Tensor = self.dense(self.convolution(features).flatten(1))
         return output
 
@@ -109,9 +112,9 @@ class StyleGAN2Form:
         """Blocks from the first width to the last, each at half the side of the one before."""
         return nn.Sequential(*(self.block(*pair, self.convolution) for pair in pairwise(widths)))
 
-    def epilogue(self, width: int, further: int) -> nn.Module:
-        """Features at 4 pixels to vectors."""
-        return DenseEpilogue(width, further, self.convolution)
+    def epilogue(self, width: int, further: int, grid: Resolution) -> nn.Module:
+        """Features of the smallest grid to vectors."""
+        return DenseEpilogue(width, further, grid, self.convolution)
 
     def readout(self, features: int, outputs: int) -> nn.Module:
         """The last layer."""

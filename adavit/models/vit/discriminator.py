@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from adavit.models.epilogue import LABEL_LAYERS, LabelProjection, minibatch_std
 from adavit.models.last_layer import LastLayer
 from adavit.models.names import Side
-from adavit.models.sizes import check_at_least, check_labels, check_resolution
+from adavit.models.sizes import check_at_least, check_labels
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.parts import CONSTRAINTS, READOUTS, part
 from adavit.runtime.precision import full_precision, without_autocast
+from adavit.runtime.resolution import AnyResolution, Resolution
 
 # Standard deviation of the last layer at the start.
 HEAD_STD = 0.02
@@ -29,10 +30,10 @@ class ViTDiscriminator(nn.Module):
     """Images to logits: an encoder, of whose tokens a readout makes vectors, and a dense layer.
 
     Args:
-        resolution: Side of the images in pixels, 4 * 2^k.
+        resolution: Height and width of the images, as `Resolution.of` takes them.
         image_channels: Channels of the images, >= 1.
         num_classes: Number of classes, seen by projection; 0 for none.
-        patch: Side of a patch in pixels; must divide the resolution.
+        patch: Side of a patch in pixels; must divide height and width.
         width: Features D of a token.
         depth: Encoder blocks, >= 1.
         heads: Heads of the attention; must divide the width.
@@ -55,7 +56,7 @@ class ViTDiscriminator(nn.Module):
     def __init__(
         self,
         *,
-        resolution: int,
+        resolution: AnyResolution,
         image_channels: int,
         num_classes: int,
         patch: int,
@@ -74,15 +75,15 @@ class ViTDiscriminator(nn.Module):
         minibatch_std_group: int,
     ) -> None:
         super().__init__()
-        check_resolution(resolution)
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
+        self.resolution = Resolution.of(resolution)
         self.num_classes = num_classes
         self.minibatch_std_group = minibatch_std_group
         self.readout = part(READOUTS, "readout", readout)()
         constraint = part(CONSTRAINTS, "weight_constraint", weight_constraint)
         self.encoder = VisionEncoder(
-            image_size=(resolution, resolution),
+            image_size=self.resolution,
             image_channels=image_channels,
             patch=patch,
             width=width,

@@ -82,6 +82,7 @@ class VisionEncoder(nn.Module):
             patch_drop=patch_drop,
         )
         self.image_size = image_size
+        self.patch = patch
         self.image_channels = image_channels
         self.patch_drop = patch_drop
         height, breadth = image_size

@@ -4,8 +4,9 @@ import torch
 
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
-from adavit.models.sizes import BASE_RESOLUTION, channels_at
+from adavit.models.sizes import widths_of
 from adavit.runtime.devices import is_accelerator
+from adavit.runtime.resolution import Resolution
 
 CONVOLUTIONS = 2
 """Of 3x3 at each resolution of either network, about."""
@@ -23,15 +24,16 @@ def step_operations(config: ResolvedConfig) -> float:
     Args:
         config: Of the run.
     """
-    side, generator, discriminator = config.data.resolution, config.generator, config.discriminator
+    resolution, generator = config.data.resolution, config.generator
+    discriminator = config.discriminator
     judging = 0.0  # of a network for other images, of a size that is not the user's to choose
-    drawing = _convolutions(side, generator.channel_base, generator.channel_max)
+    drawing = _convolutions(resolution, generator.channel_base, generator.channel_max)
     if isinstance(discriminator, ViTConfig):
-        tokens = (side // discriminator.patch) ** 2
+        tokens = resolution.area // discriminator.patch**2
         weights = discriminator.width**2 * (4 + 2 * discriminator.mlp_ratio)
         judging = 2 * tokens * discriminator.depth * (weights + 2 * tokens * discriminator.width)
     elif isinstance(discriminator, ResNetConfig):
-        judging = _convolutions(side, discriminator.channel_base, discriminator.channel_max)
+        judging = _convolutions(resolution, discriminator.channel_base, discriminator.channel_max)
     return PASSES / 2 * (drawing + judging) * config.training.batch
 
 
@@ -52,11 +54,10 @@ def slow_step(config: ResolvedConfig, device: torch.device) -> str | None:
     )
 
 
-def _convolutions(side: int, channel_base: int, channel_max: int) -> float:
+def _convolutions(resolution: Resolution, channel_base: int, channel_max: int) -> float:
     """Operations of one forward pass of a convolutional network, for one image."""
-    total = 0
-    while side >= BASE_RESOLUTION:
-        channels = channels_at(side, channel_base=channel_base, channel_max=channel_max)
-        total += CONVOLUTIONS * 2 * 9 * channels**2 * side**2
-        side //= 2
-    return total
+    widths = widths_of(resolution, channel_base=channel_base, channel_max=channel_max)
+    return sum(
+        CONVOLUTIONS * 2 * 9 * channels**2 * grid.area
+        for grid, channels in zip(resolution.grids, widths, strict=True)
+    )

@@ -21,6 +21,7 @@ from adavit.features.ground import on_random_ground
 from adavit.features.names import FEATURES, NamedBy
 from adavit.models.slicing import slice_last_layers
 from adavit.runtime.randomness import generator_for, seed_for
+from adavit.runtime.resolution import Resolution
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.start.workload import Workload
@@ -39,7 +40,10 @@ _BATCH = 16
 
 
 def find_features(
-    features: FeaturesConfig, *, resolution: int | None = None, named_by: NamedBy | None = None
+    features: FeaturesConfig,
+    *,
+    resolution: Resolution | None = None,
+    named_by: NamedBy | None = None,
 ) -> PretrainedNetwork | None:
     """The network that `features.network` names, with the file of its weights; None where it names none.
 

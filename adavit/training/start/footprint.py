@@ -29,11 +29,11 @@ from adavit.models.distillation import (
 )
 from adavit.models.names import Side
 from adavit.models.published_vit import PATCH
-from adavit.models.sizes import BASE_RESOLUTION
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.place import Place
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.penalties import path_lengths, r1_penalty
@@ -83,18 +83,18 @@ def least_bytes(config: ResolvedConfig) -> int:
         config: Of the run.
     """
     training, generator, discriminator = config.training, config.generator, config.discriminator
-    side = config.data.resolution
+    resolution = config.data.resolution
     number = 2 if training.precision == "bf16" else 4
-    held = GENERATOR_MAPS * _maps(side, generator.channel_base, generator.channel_max)
+    held = GENERATOR_MAPS * _maps(resolution, generator.channel_base, generator.channel_max)
     if isinstance(discriminator, ViTConfig):
-        tokens = (side // discriminator.patch) ** 2
+        tokens = resolution.area // discriminator.patch**2
         held += TOKEN_VECTORS * tokens * discriminator.width * discriminator.depth
     elif isinstance(discriminator, ResNetConfig):
         base, most = discriminator.channel_base, discriminator.channel_max
-        held += DISCRIMINATOR_MAPS * _maps(side, base, most)
+        held += DISCRIMINATOR_MAPS * _maps(resolution, base, most)
     weights = generator.style_dim * generator.latent_dim
     weights += generator.style_dim**2 * (generator.mapping_layers - 1)
-    pixels = training.batch * side**2  # of the real images, in bytes, one channel
+    pixels = training.batch * resolution.area  # of the real images, in bytes, one channel
     return number * held * config.training.images_at_a_time + 4 * WEIGHT_COPIES * weights + pixels
 
 
@@ -110,14 +110,14 @@ def counted_bytes(config: ResolvedConfig) -> int:
         RuntimeError: If the networks are larger than torch can name.
         ValueError: If the settings make no network.
     """
-    training, side, count = config.training, config.data.resolution, COUNTED_IMAGES
+    training, count = config.training, COUNTED_IMAGES
     count = min(count, config.training.images_at_a_time)
     with torch.device("meta"):
         critic = _critic(config)
         generator, discriminator = build_networks(
             config, image_channels=3, num_classes=0, critic=critic
         )
-        real = torch.empty(count, 3, side, side, requires_grad=True)
+        real = torch.empty(count, 3, *config.data.resolution, requires_grad=True)
         latents = torch.empty(count, config.generator.latent_dim)
         teacher = _teacher(config)
     frozen = [] if critic is None else [*critic.buffers(), *_all_of(critic.frozen[0])]
@@ -227,7 +227,7 @@ def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 
     count = config.training.images_at_a_time
     images = f"a microbatch of {count:,} images" if count > 1 else "one image"
     raise StepTooLarge(
-        f"out of memory: training on {images} of {config.data.resolution} px or more needs"
+        f"out of memory: training on {images} of {config.data.resolution.plain} px or more needs"
         f" {qualifier} {size(needed)}, but {size(free)} are free. Expected room for one microbatch."
     )
 
@@ -311,11 +311,11 @@ def _teacher(config: ResolvedConfig) -> nn.Module | None:
 
 def _most_for_frozen(config: ResolvedConfig) -> int:
     """Of networks trained on other images, at the most."""
-    sides = [] if config.features.network is None else [config.features.side]
+    areas = [] if config.features.network is None else [config.features.side**2]
     if config.training.distill_weight and isinstance(config.discriminator, ViTConfig):
-        sides.append(PATCH * (config.data.resolution // config.discriminator.patch))
+        areas.append(PATCH**2 * config.data.resolution.area // config.discriminator.patch**2)
     return sum(
-        LARGEST_FROZEN + PIXEL_SEEN * config.training.images_at_a_time * side**2 for side in sides
+        LARGEST_FROZEN + PIXEL_SEEN * config.training.images_at_a_time * area for area in areas
     )
 
 
@@ -323,10 +323,9 @@ def _all_of(network: nn.Module) -> list[Tensor]:
     return [*network.parameters(), *network.buffers()]
 
 
-def _maps(side: int, channel_base: int, channel_max: int) -> int:
+def _maps(resolution: Resolution, channel_base: int, channel_max: int) -> int:
     """Numbers in one feature map of each resolution of a convolutional network, for one image."""
-    total = 0
-    while side >= BASE_RESOLUTION:
-        total += max(1, min(channel_base // side, channel_max)) * side**2
-        side //= 2
-    return total
+    return sum(
+        max(1, min(channel_base // grid.nominal_side, channel_max)) * grid.area
+        for grid in resolution.grids
+    )

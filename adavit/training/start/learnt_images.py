@@ -15,7 +15,7 @@ from adavit.runs.shared_names import HERE
 from adavit.runs.trunk_file import StoredTrunk
 from adavit.training.start.workload import image_arguments
 
-READ_AS = ("resolution", "channels", "frames", "scale_16bit")
+READ_AS = ("resolution", "fit", "channels", "frames", "scale_16bit")
 """Settings of the section `data` that make other pixels of the same files."""
 
 

@@ -85,7 +85,7 @@ def start_from(trunk: Trunk, step: AdversarialStep, config: ResolvedConfig) -> s
     """
     discriminator = cast(ViTDiscriminator, step.discriminator)
     settings = {
-        "resolution": config.data.resolution,
+        "resolution": config.data.resolution.plain,
         "image_channels": discriminator.encoder.image_channels,
         **config.discriminator.model_dump(exclude={"kind"}),
     }

@@ -18,6 +18,7 @@ from adavit.runs.generator_file import read_generator
 from adavit.runs.hub import is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.reading import mapping, networks_seen
+from adavit.runtime.resolution import Resolution
 
 GRID = "grid"
 """Not a tensor of the network: rows and columns of the patches."""
@@ -116,11 +117,13 @@ def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
 
 def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
     """Rows and columns of patches of a ViT, from the configuration of its run."""
-    side, patch = (
+    resolution, patch = (
         config.get(section, {}).get(key)
         for section, key in (("data", "resolution"), ("discriminator", "patch"))
     )
-    return {GRID: torch.tensor([side // patch] * 2)} if side and patch else {}
+    if not resolution or not patch:
+        return {}
+    return {GRID: torch.tensor([side // patch for side in Resolution.of(resolution)])}
 
 
 def source_of_pickle(path: Path) -> TransferSource:

@@ -25,7 +25,6 @@ from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
-from adavit.models.sizes import BASE_RESOLUTION
 from adavit.runtime.console import Console
 from adavit.runtime.devices import (
     choose_device,
@@ -34,6 +33,7 @@ from adavit.runtime.devices import (
     is_accelerator,
     keep_freed_memory,
 )
+from adavit.runtime.resolution import SMALLEST_SIDE, Resolution
 from adavit.runtime.wording import counted
 from adavit.training.start.compilation import compilation_note
 from adavit.training.start.effort import slow_step
@@ -41,9 +41,11 @@ from adavit.training.start.evaluators import build_evaluators
 from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
-"""Largest resolution that is chosen unasked, by device; elsewhere 256."""
+"""Side of the largest square that is chosen unasked, by device; elsewhere 256."""
 
 _PACKAGES = ("adavit", "torch", "torchvision", "kornia", "torch-fidelity", "numpy", "safetensors")
+
+_LEAST = Resolution(SMALLEST_SIDE, SMALLEST_SIDE)
 
 FEW_IMAGES = 100
 """Below it a run is warned of; published few-shot sets begin there."""
@@ -202,7 +204,7 @@ def load_workload(
             f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
         )
     facts = RunFacts(
-        resolution=images.images.shape[2],
+        resolution=Resolution(*images.images.shape[2:]),
         training_images=len(split.train),
         device=device.type,
         bf16=has_bf16(device),
@@ -236,7 +238,7 @@ def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> 
     Raises:
         RunError: As `check_memory`.
     """
-    resolution = config.given("data.resolution") or BASE_RESOLUTION
+    resolution = config.given("data.resolution") or _LEAST
     facts = RunFacts(
         resolution,
         training_images=1,
@@ -300,7 +302,7 @@ def describe_data(workload: Workload) -> dict[str, Any]:
         "images": len(images.images),
         "training_images": len(workload.split.train),
         "heldout_images": len(workload.split.heldout),
-        "resolution": images.images.shape[2],
+        "resolution": Resolution(*images.images.shape[2:]).plain,
         "channels": images.images.shape[1],
         "classes": list(images.classes),
         "skipped": [{"name": item.name, "reason": item.reason} for item in images.skipped],

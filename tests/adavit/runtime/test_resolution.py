@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
 
 POSSIBLE = {(a << k, b << k) for a, b, k in product(range(1, 8), range(1, 8), range(2, 9))}
@@ -68,7 +69,7 @@ def test_what_people_write_is_read(written: object, read: tuple[int, int]) -> No
     "written", [None, True, 3.5, "", "x64", "64x", "6 4", "64x64x64", "-4", (1,), (4.0, 4), "٣٢"]
 )
 def test_what_is_no_resolution_is_refused(written: object) -> None:
-    with pytest.raises(ValueError, match=r"height x width. Use 64, or 96x64\."):
+    with pytest.raises(UserError, match=r"height x width. Use 64, or 96x64\."):
         Resolution.of(written)
 
 
@@ -77,5 +78,14 @@ def test_what_is_no_resolution_is_refused(written: object) -> None:
     [(33, "32"), (36, "40"), ("100x64", "96x64"), (2, "4"), (0, "4"), ("25x40", "24x40")],
 )
 def test_an_impossible_one_is_refused_with_the_nearest(written: object, nearest: str) -> None:
-    with pytest.raises(ValueError, match=f"Use {nearest}, the nearest one"):
+    with pytest.raises(UserError, match=f"Use {nearest}, the nearest one"):
         Resolution.of(written)
+
+
+def test_sides_have_an_upper_bound() -> None:
+    with pytest.raises(UserError, match=r"at most 1024\. Use 1024, the nearest one"):
+        Resolution.of(2048, named="data.resolution", largest=1024)
+    with pytest.raises(UserError, match=r"^data\.resolution is 4096x64, .* Use 1024x64, the"):
+        Resolution.of("4096x64", named="data.resolution", largest=1024)
+    with pytest.raises(UserError, match=r"Use 8192, the nearest one"):
+        Resolution.of(10**40)
