@@ -21,6 +21,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, read_preset
 from adavit.config.run import ResolvedConfig
 from adavit.runtime.imagined_world import ImaginedWorld
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.world import World
 from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.reduction import Fast, InOrder, Reduction
@@ -93,7 +94,7 @@ class Setup:
         layers: list[Any] = [{"discriminator": {"kind": self.kind}}]
         layers += [] if self.preset is None else [read_preset(self.preset)]
         layers.append({"training": {"batch": batch, "microbatch": microbatch}})
-        facts = RunFacts(self.side, training_images=10_000, device=self.device)
+        facts = RunFacts(Resolution.of(self.side), training_images=10_000, device=self.device)
         return resolve(build_config(layers), facts)
 
 

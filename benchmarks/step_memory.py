@@ -25,6 +25,7 @@ from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.features.teachers import unread_teacher
 from adavit.runtime.devices import keep_freed_memory
+from adavit.runtime.resolution import Resolution
 from adavit.training.objectives.build import build_extras
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.passes.streams import StepStreams
@@ -61,7 +62,7 @@ def configured(
         },
         "augment": {"mode": "fixed", "p": 0.5},
     }
-    return resolve(build_config([layer]), RunFacts(side, 100, "cpu"))
+    return resolve(build_config([layer]), RunFacts(Resolution.of(side), 100, "cpu"))
 
 
 def train(config: ResolvedConfig, steps: int) -> None:

@@ -33,7 +33,7 @@ def check_room(images: int, resolution: Resolution, cache_dir: Path | None) -> N
     if needed <= disk:
         return
     raise RunError(
-        f"{images:,} images of {resolution} px take at least {size(needed)}, but the disk of the cache"
+        f"{images:,} images of {resolution.plain} px take at least {size(needed)}, but the disk of the cache"
         f" {str(cache_dir)!r} has {size(disk)} and the memory {size(memory)} free. Expected"
         " room on the disk; make some, or name another folder with ADAVIT_CACHE; in training a lower"
         " --resolution needs less."

@@ -18,6 +18,7 @@ from adavit.config.layers import build_config, merge
 from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, split_images
 from adavit.runtime.devices import keep_freed_memory
+from adavit.runtime.resolution import Resolution
 from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
@@ -88,7 +89,7 @@ class Bench:
         }
         if self.toy or small:
             base = merge(base, {"generator": TOY["generator"], "discriminator": TOY[kind]})
-        return resolve(build_config([base, *layers]), RunFacts(side, 10_000, "cuda"))
+        return resolve(build_config([base, *layers]), RunFacts(Resolution.of(side), 10_000, "cuda"))
 
     def step(self, config: ResolvedConfig) -> AdversarialStep:
         """A step as a run of this configuration builds it, here."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
+from adavit.runtime.resolution import Resolution
 from adavit.training.objectives.build import build_extras
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import first_step, read_start
@@ -63,7 +64,7 @@ class Trace:
 
 def workload(device: torch.device, channels: int, *layers: Layer) -> Any:
     """What `build_step` asks a workload; the settings are those of a CPU, whatever the device."""
-    facts = RunFacts(resolution=SIDE, training_images=IMAGES, device="cpu")
+    facts = RunFacts(resolution=Resolution.of(SIDE), training_images=IMAGES, device="cpu")
     config = resolve(build_config([BASE, *layers]), facts)
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, channels, SIDE, SIDE), np.uint8)
     return SimpleNamespace(

@@ -14,6 +14,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from tests.adavit.training.test_train import assert_same_bits, final_state
 
 Tiny = Callable[..., RunConfig]
@@ -21,7 +22,7 @@ ELASTIC = {"operation": "RandomElasticTransform", "p": 0.5, "alpha": [0.5, 0.5]}
 
 
 def section(**augment: Any) -> AugmentConfig:
-    facts = RunFacts(resolution=16, training_images=100, device="cpu")
+    facts = RunFacts(resolution=Resolution.of(16), training_images=100, device="cpu")
     return resolve(build_config([{"augment": augment}]), facts).augment
 
 

@@ -11,6 +11,7 @@ from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.models.distillation import PREDICTORS
 from adavit.models.masked_patches.prediction import HEAD
 from adavit.models.slicing import SlicedLayer
+from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator
 
 SMALL = {
@@ -20,7 +21,7 @@ SMALL = {
 
 
 def config(**sections: dict) -> ResolvedConfig:
-    return resolve(build_config([SMALL, sections]), RunFacts(16, 100, "cpu"))
+    return resolve(build_config([SMALL, sections]), RunFacts(Resolution.of(16), 100, "cpu"))
 
 
 def test_the_generator_has_the_sizes_of_the_configuration() -> None:

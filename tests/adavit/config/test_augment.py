@@ -9,8 +9,9 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 
-FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
+FACTS = RunFacts(resolution=Resolution.of(32), training_images=2000, device="cpu")
 
 
 def test_every_operation_and_magnitude_of_the_pipe_is_a_key_in_its_order() -> None:

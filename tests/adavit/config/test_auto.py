@@ -16,6 +16,7 @@ from adavit.config.layers import build_config, flatten
 from adavit.config.pretraining import PretrainingConfig, resolve_pretraining
 from adavit.config.run import ResolvedConfig
 from adavit.config.section import ConfigModel, writable
+from adavit.runtime.resolution import Resolution
 from tests.adavit.config.test_run import sections
 
 
@@ -31,7 +32,7 @@ class Case:
     bf16: bool = True
 
     def chosen(self, key: str) -> Any:
-        facts = RunFacts(self.resolution, self.images, self.device, self.bf16)
+        facts = RunFacts(Resolution.of(self.resolution), self.images, self.device, self.bf16)
         return flatten(resolve(build_config([self.settings]), facts).as_dict())[key]
 
 
@@ -416,6 +417,6 @@ def test_the_words_of_a_pre_training_are_true(device: str, given: dict[str, floa
 def test_each_process_has_its_share_of_a_batch(
     settings: dict[str, Any], processes: int, microbatch: int | None
 ) -> None:
-    facts = RunFacts(32, 1000, "cpu", processes=processes)
+    facts = RunFacts(Resolution.of(32), 1000, "cpu", processes=processes)
     chosen = resolve(build_config([{"training": settings}]), facts).training.microbatch
     assert chosen == microbatch

@@ -8,12 +8,13 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResNetConfig, ViTConfig
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from tests.adavit.models.vit.test_parts import OTHERS
 
 
 def resolved(resolution: int = 16, **section: Any) -> ViTConfig | ResNetConfig:
     config = build_config([{"discriminator": section}])
-    return resolve(config, RunFacts(resolution, 1000, "cpu")).discriminator
+    return resolve(config, RunFacts(Resolution.of(resolution), 1000, "cpu")).discriminator
 
 
 def logits(config: ViTConfig | ResNetConfig) -> torch.Tensor:
@@ -63,7 +64,10 @@ def test_weights_that_are_not_equalised_get_smaller_steps(
 ) -> None:
     for form, rate in zip(("residual", "r3gan"), rates, strict=True):
         config = build_config([{"discriminator": {"form": form}}])
-        assert resolve(config, RunFacts(32, 1000, device)).training.discriminator_lr == rate
+        assert (
+            resolve(config, RunFacts(Resolution.of(32), 1000, device)).training.discriminator_lr
+            == rate
+        )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.sweep_file import read_sweep
+from adavit.runtime.resolution import Resolution
 from adavit.training.start.footprint import least_bytes
 from adavit.training.start.workload import total_images
 from tests.references.odd_values import ODD_VALUES, changed, outcome
@@ -48,7 +49,9 @@ def test_settings_are_resolved_or_refused(tmp_path: Path) -> None:
     chance, resolved, path = random.Random(0), 0, tmp_path / "config.yaml"
     for _ in range(1000):
         path.write_text(yaml.safe_dump(one_setting(chance)))
-        facts = RunFacts(chance.choice([4, 32, 256]), 200, chance.choice(["cpu", "cuda"]))
+        facts = RunFacts(
+            Resolution.of(chance.choice([4, 32, 256])), 200, chance.choice(["cpu", "cuda"])
+        )
         run, refusal = outcome(partial(resolved_run, path, facts))
         if refusal:
             continue

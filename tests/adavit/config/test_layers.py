@@ -16,9 +16,10 @@ from adavit.config.layers import (
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 
-CPU_FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
-GPU_FACTS = RunFacts(resolution=256, training_images=20000, device="cuda")
+CPU_FACTS = RunFacts(resolution=Resolution.of(32), training_images=2000, device="cpu")
+GPU_FACTS = RunFacts(resolution=Resolution.of(256), training_images=20000, device="cuda")
 
 
 def test_later_layers_win_key_by_key() -> None:
@@ -58,7 +59,7 @@ def test_later_layers_win_key_by_key() -> None:
         ),
         (
             {"data": {"resolution": 16}, "generator": {"channel_base": 8}},
-            r"generator.channel_base is 8, but must be at least data.resolution \(16\).*Use 256",
+            r"generator.channel_base is 8, but must be at least 16.*data.resolution \(16\).*Use 256",
         ),
         (
             {"data": {"resolution": 16}, "discriminator": {"channel_base": 15}},
@@ -69,7 +70,7 @@ def test_later_layers_win_key_by_key() -> None:
             "generator.mapping_layers is 1000000000, expected",
         ),
         ({"generator": {"mapping_lr_multiplier": 1e33}}, "generator.mapping_lr_multiplier is 1e"),
-        ({"data": {"resolution": 33}}, "data.resolution is 33.*Use 32 or 64"),
+        ({"data": {"resolution": 33}}, "data.resolution is 33.*Use 32, the nearest"),
         ({"augment": {"p": 0.4}}, "augment.mode is ada. Use --aug fixed"),
         ({"augment": {"mode": "fixed"}}, "augment.p is not given. Give --p"),
         ({"augment": {"preset": "diffaug"}}, "always on, but augment.mode is ada"),

@@ -9,10 +9,11 @@ from adavit.config.features import FeaturesConfig
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.plausibility import RANGES, absurd_settings
 from adavit.config.run import ResolvedConfig
+from adavit.runtime.resolution import Resolution
 
 
 def resolved(*layers: dict[str, Any], resolution: int = 32, device: str = "cpu") -> ResolvedConfig:
-    facts = RunFacts(resolution=resolution, training_images=2000, device=device)
+    facts = RunFacts(resolution=Resolution.of(resolution), training_images=2000, device=device)
     return resolve(build_config(layers), facts)
 
 

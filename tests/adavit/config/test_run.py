@@ -10,8 +10,9 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO, ConfigModel
+from adavit.runtime.resolution import Resolution
 
-FACTS = RunFacts(resolution=32, training_images=2000, device="cpu")
+FACTS = RunFacts(resolution=Resolution.of(32), training_images=2000, device="cpu")
 
 
 def sections(config: type[ConfigModel]) -> Iterator[tuple[str, type[ConfigModel]]]:
@@ -113,11 +114,11 @@ def test_what_a_projected_discriminator_cannot_do_is_told(
 ) -> None:
     given: dict[str, Any] = {**PROJECTED, section: {**PROJECTED.get(section, {}), **values}}
     with pytest.raises(ValidationError, match=message):
-        resolve(RunConfig.model_validate(given), RunFacts(32, 100, "cpu"))
+        resolve(RunConfig.model_validate(given), RunFacts(Resolution.of(32), 100, "cpu"))
 
 
 def test_a_projected_discriminator_has_no_r1_unless_it_is_approximate() -> None:
-    facts = RunFacts(32, 100, "cpu")
+    facts = RunFacts(Resolution.of(32), 100, "cpu")
     assert resolve(RunConfig.model_validate(PROJECTED), facts).training.r1_gamma == 0
     given = {**PROJECTED, "training": {"r1_gamma": 1.0, "penalty": "approximate"}}
     assert resolve(RunConfig.model_validate(given), facts).training.r1_gamma == 1
@@ -156,11 +157,11 @@ def test_groups_that_do_not_divide_what_is_computed_at_a_time_are_refused(
     layer: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValidationError) as raised:
-        resolve(RunConfig.model_validate(layer), RunFacts(32, 100, "cpu"))
+        resolve(RunConfig.model_validate(layer), RunFacts(Resolution.of(32), 100, "cpu"))
     assert message in str(raised.value)
 
 
 def test_groups_of_a_critic_that_is_not_there_are_not_looked_at() -> None:
     layer = {"features": {"minibatch_std_group": 4}, "training": {"microbatch": 2}}
-    config = resolve(RunConfig.model_validate(layer), RunFacts(32, 100, "cpu"))
+    config = resolve(RunConfig.model_validate(layer), RunFacts(Resolution.of(32), 100, "cpu"))
     assert config.discriminator.minibatch_std_group == 2  # chosen, for there is a microbatch

@@ -6,11 +6,12 @@ import pytest
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.summary import WIDTH, summarise_settings
+from adavit.runtime.resolution import Resolution
 
 
 def summary(*layers: Any) -> str:
     config = build_config(layers)
-    return summarise_settings(config, resolve(config, RunFacts(32, 100, "cpu")))
+    return summarise_settings(config, resolve(config, RunFacts(Resolution.of(32), 100, "cpu")))
 
 
 def blocks(text: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -69,10 +70,10 @@ def test_every_setting_that_was_left_open_is_said() -> None:
 
 def test_a_microbatch_that_follows_from_the_processes_is_said() -> None:
     config = build_config([{"training": {"batch": 24}}])
-    resolved = resolve(config, RunFacts(32, 100, "cpu", processes=3))
+    resolved = resolve(config, RunFacts(Resolution.of(32), 100, "cpu", processes=3))
     assert "microbatch 8, " in blocks(summarise_settings(config, resolved))[1]["training"]
     given = build_config([{"training": {"batch": 24, "microbatch": 4}}])
-    resolved = resolve(given, RunFacts(32, 100, "cpu", processes=3))
+    resolved = resolve(given, RunFacts(Resolution.of(32), 100, "cpu", processes=3))
     said, chosen = blocks(summarise_settings(given, resolved))
     assert said["training"] == "batch 24, microbatch 4"
     assert "microbatch" not in chosen["training"]

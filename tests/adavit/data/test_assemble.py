@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -5,71 +6,25 @@ import pytest
 from PIL import Image
 
 from adavit.data.assemble import (
-    check_resolution,
-    choose_resolution,
     common_white,
     converted_blocks,
     decode_all,
     decoding_threads,
-    default_resolution,
+    sizes_of,
 )
 from adavit.data.files.collection import images_in_memory, open_files
+from adavit.data.files.fit import FITS
 from adavit.data.files.frames import Frames
 from adavit.data.image_buffer import ImageBuffer
-from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels, png, write_folder
-
-
-@pytest.mark.parametrize("resolution", [4, 8, 16, 32, 64, 1024, 8192])
-def test_four_times_a_power_of_two_is_accepted(resolution: int) -> None:
-    check_resolution(resolution)
-
-
-@pytest.mark.parametrize(
-    ("resolution", "remedy"),
-    [
-        (0, "4"),
-        (-32, "4"),
-        (2, "4"),
-        (5, "4 or 8"),
-        (48, "32 or 64"),
-        (100, "64 or 128"),
-        (16_384, "8192"),
-    ],
-)
-def test_other_resolutions_are_refused_with_the_nearest(resolution: int, remedy: str) -> None:
-    match = (
-        rf"data\.resolution is {resolution}, but must be 4 \* 2\^k .* Use --resolution {remedy}\.$"
-    )
-    with pytest.raises(UserError, match=match):
-        check_resolution(resolution)
-
-
-@pytest.mark.parametrize(
-    ("sides", "cap", "expected"),
-    [
-        ([64], 256, 64),
-        ([63], 256, 32),
-        ([100, 100, 20], 256, 64),  # two of three
-        ([100, 20], 256, 16),  # half is not most
-        ([100, 100, 20, 20], 256, 16),
-        ([5000], 256, 256),
-        ([5000], 32, 32),
-        ([3], 256, 4),
-        ([1, 1, 500], 256, 4),
-    ],
-)
-def test_default_fits_the_smaller_side_of_most_images(
-    sides: list[int], cap: int, expected: int
-) -> None:
-    assert default_resolution(sides, cap) == expected
 
 
 def test_images_are_decoded_in_order_and_surveyed() -> None:
     given, progress = pixels(70, 8, 8, 3), list[tuple[int, int]]()
     with decoding_threads() as threads, ImageBuffer((4, 8, 8), None) as buffer:
         images = images_in_memory(given)
-        assert choose_resolution(images, 256, threads) == 8
+        assert sizes_of(images, threads) == [(8, 8)] * 70
         survey = decode_all(images, buffer, threads, lambda *done: progress.append(done))
         blocks = np.concatenate(list(converted_blocks(buffer, 3)))
     np.testing.assert_array_equal(blocks, given.transpose(0, 3, 1, 2))
@@ -77,6 +32,9 @@ def test_images_are_decoded_in_order_and_surveyed() -> None:
     assert survey.sizes == {(8, 8): 70}
     assert (survey.coloured, survey.transparent) == (70, 0)
     assert progress == [(64, 70), (70, 70)]
+
+
+white_of = partial(common_white, resolution=Resolution(8, 8), fit=FITS["crop"])
 
 
 def frames_of(*levels: int) -> bytes:
@@ -140,6 +98,6 @@ def test_the_common_white_holds_the_largest_sample_of_all_pages(
         decoding_threads() as threads,
     ):
         images = collection.images()
-        assert common_white(images, "all", threads) == white
-        assert common_white(images, "first", threads) == 1
-        assert common_white(images[:1], "all", threads) is None
+        assert white_of(images, "all", threads) == white
+        assert white_of(images, "first", threads) == 1
+        assert white_of(images[:1], "all", threads) is None

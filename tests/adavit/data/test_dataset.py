@@ -176,7 +176,14 @@ def test_default_resolution_fits_most_images_up_to_the_limit(tmp_path: Path) -> 
 
 def test_notes_tell_of_cropping(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "a", {"1.png": encode(pixels(8, 12, 3))})
-    assert load_images(str(folder)).notes[1].endswith("centre squares, not resized.")
+    assert load_images(str(folder)).images.shape[2:] == (8, 12)
+    assert load_images(str(folder)).notes[1].endswith("fits 1 of 1 images); not resized.")
+    square = load_images(str(folder), resolution=8)
+    assert "centre squares (1 of 1 lose over a quarter), resized" in square.notes[1]
+    for fit, words in (("pad", "filled up at the borders, "), ("stretch", "stretched (half of")):
+        fitted = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
+        assert fitted.images.shape[2:] == (8, 8)
+        assert words in fitted.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -445,8 +452,8 @@ def test_a_single_image_is_not_a_source(tmp_path: Path) -> None:
 
 
 def test_settings_are_checked_before_anything_is_read() -> None:
-    with pytest.raises(UserError, match=r"data\.resolution is 48"):
-        load_images("nowhere", resolution=48)
+    with pytest.raises(UserError, match=r"data\.resolution is 49"):
+        load_images("nowhere", resolution=49)
     with pytest.raises(UserError, match=r"data\.channels is 'gray'"):
         load_images("nowhere", channels="gray")  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ from PIL import Image
 from adavit.data import load_images
 from adavit.data.room import check_room
 from adavit.errors import RunError
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import pixels
 
 Usage = namedtuple("Usage", "total used free")
@@ -25,7 +26,7 @@ def test_one_place_with_room_is_enough(
     disk: int, memory: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     have(monkeypatch, disk=disk, memory=memory)
-    check_room(1000, 8, tmp_path)
+    check_room(1000, Resolution(8, 8), tmp_path)
 
 
 def test_no_room_anywhere_is_told_before_anything_is_decoded(
@@ -33,7 +34,7 @@ def test_no_room_anywhere_is_told_before_anything_is_decoded(
 ) -> None:
     have(monkeypatch, disk=1000 * 64 - 1, memory=4 * 1000 * 64 - 1)
     with pytest.raises(RunError, match=r"1,000 images of 8 px take at least 64 kB.*ADAVIT_CACHE"):
-        check_room(1000, 8, tmp_path)
+        check_room(1000, Resolution(8, 8), tmp_path)
     (tmp_path / "set").mkdir()
     for number in range(3):
         Image.fromarray(pixels(1, 8, 8, 3)[0]).save(tmp_path / "set" / f"{number}.png")

@@ -8,10 +8,13 @@ from adavit.config.augment import AugmentConfig
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.diagnostics.augmentation_preview import QUANTILES, named_operations, preview_rows
+from adavit.runtime.resolution import Resolution
 
 
 def section(**augment: object) -> AugmentConfig:
-    return resolve(build_config([{"augment": augment}]), RunFacts(16, 100, "cpu")).augment
+    return resolve(
+        build_config([{"augment": augment}]), RunFacts(Resolution.of(16), 100, "cpu")
+    ).augment
 
 
 def test_a_row_applies_its_operation_alone_with_the_magnitudes_of_the_run() -> None:

@@ -12,6 +12,7 @@ from adavit.config.run import RunConfig
 from adavit.data import load_images
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.runs.generator_file import save_generator
+from adavit.runtime.resolution import Resolution
 from adavit.training.train import config_text
 from tests.networks import GENERATOR, make_generator
 
@@ -41,7 +42,7 @@ def make_run(
                 "metrics": {"extractor": "random", "fakes": 30},
             }
         ),
-        RunFacts(resolution=side, training_images=20, device="cpu"),
+        RunFacts(resolution=Resolution.of(side), training_images=20, device="cpu"),
     )
     arguments = {"resolution": side, "image_channels": 3, "num_classes": 2 if cond else 0}
     arguments |= {"latent_dim": 6, "style_dim": 6, "channel_base": 64, "channel_max": 8}

@@ -8,20 +8,9 @@ from adavit.models.sizes import (
     check_at_least,
     check_images,
     check_labels,
-    check_resolution,
+    widths_of,
 )
-
-
-def test_doublings_are_counted_from_four_pixels() -> None:
-    assert [check_resolution(4 * 2**k) for k in range(9)] == list(range(9))
-
-
-@pytest.mark.parametrize(
-    ("resolution", "nearest"), [(0, 4), (2, 4), (5, 4), (24, 32), (33, 32), (100, 128)]
-)
-def test_other_sides_are_refused_with_the_nearest(resolution: int, nearest: int) -> None:
-    with pytest.raises(ValueError, match=rf"resolution is {resolution}, .* Use {nearest}, the"):
-        check_resolution(resolution)
+from adavit.runtime.resolution import Resolution
 
 
 def test_channels_halve_with_the_resolution_below_their_bound() -> None:
@@ -32,6 +21,12 @@ def test_channels_halve_with_the_resolution_below_their_bound() -> None:
         channels_at(1024, channel_base=512, channel_max=40)
     with pytest.raises(ValueError, match=r"channel_max is 0, .* Use channel_max=1"):
         channels_at(8, channel_base=512, channel_max=0)
+
+
+def test_widths_follow_doublings_whatever_the_shape() -> None:
+    for resolution in (Resolution(32, 32), Resolution(24, 40), Resolution(48, 32)):
+        found = widths_of(resolution, channel_base=512, channel_max=40)
+        assert found == [40, 40, 32, 16], resolution
 
 
 def test_a_size_below_its_least_is_refused() -> None:

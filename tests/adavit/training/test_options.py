@@ -12,6 +12,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.training import TrainingConfig
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 
@@ -32,7 +33,7 @@ SMALL: Layer = {
         "discriminator_lr": 0.01,
     },
 }
-FACTS = RunFacts(resolution=8, training_images=IMAGES, device="cpu")
+FACTS = RunFacts(resolution=Resolution.of(8), training_images=IMAGES, device="cpu")
 
 
 def workload(*layers: Layer) -> Any:
@@ -225,7 +226,7 @@ def test_both_gammas_go_with_the_relativistic_loss_and_one_bound_is_enough() -> 
 def test_the_noise_of_approximate_penalties_follows_the_rounding(
     device: str, precision: str
 ) -> None:
-    facts = RunFacts(resolution=8, training_images=IMAGES, device=device)
+    facts = RunFacts(resolution=Resolution.of(8), training_images=IMAGES, device=device)
     chosen = resolve(build_config([SMALL, {"training": {"precision": precision}}]), facts)
     fine = (device, precision) == ("cpu", "float32")
     assert chosen.training.penalty_sigma == (0.01 if fine else 0.1)

@@ -17,6 +17,7 @@ from adavit.generation import sampling
 from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.resolution import Resolution
 from adavit.training.samples import COUNT, SampleSheet
 from adavit.training.start.footprint import counted_bytes
 from adavit.training.start.live_bytes import LiveBytes
@@ -118,7 +119,7 @@ def test_a_sheet_drawn_in_parts_is_the_same_picture(
 def test_a_sheet_takes_less_memory_than_a_step_of_one_image(resolution: int) -> None:
     """So the memory that is measured and foreseen for steps is enough for it."""
     one = build_config([{"training": {"microbatch": 1}}])
-    config = resolve(one, RunFacts(resolution, training_images=1000, device="cuda"))
+    config = resolve(one, RunFacts(Resolution.of(resolution), training_images=1000, device="cuda"))
     with torch.device("meta"):
         generator, _ = build_networks(config, image_channels=3, num_classes=0)
         latents = torch.empty(COUNT, config.generator.latent_dim)

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from adavit.data.files.decode import decode
+from adavit.data.files.decode import decode, seen_size
+from adavit.data.files.fit import FITS, FitName
 from adavit.data.files.formats import OpenedImage, Unreadable, open_image
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
 from tests.references.data_lanczos import lanczos, lanczos_rgba
 from tests.references.image_writers import chunk, pack
 
 
 def decode_file(data: bytes, resolution: int) -> np.ndarray:
-    return decode(open_image(io.BytesIO(data)), resolution).planes
+    return decode(open_image(io.BytesIO(data)), Resolution(resolution, resolution)).planes
 
 
 def planes_of(image: np.ndarray) -> np.ndarray:
@@ -260,7 +262,7 @@ def test_the_centre_square_is_cropped(height: int, width: int) -> None:
 def test_decoding_an_array_leaves_it_unchanged() -> None:
     image = pixels(16, 16, 3)
     before = image.copy()
-    decode(OpenedImage(Image.fromarray(image)), 4)
+    decode(OpenedImage(Image.fromarray(image)), Resolution(4, 4))
     np.testing.assert_array_equal(image, before)
 
 
@@ -302,20 +304,21 @@ def test_a_large_jpeg_is_decoded_at_half_its_size(
     whole = decode_file(data, 16)
     monkeypatch.setattr("adavit.data.files.decode._DRAFT_PIXELS", 80 * 96 - 1)
     opened = open_image(io.BytesIO(data))
-    drafted = decode(opened, 16).planes
+    drafted = decode(opened, Resolution(16, 16)).planes
     assert opened.image.size == (40, 48)
     assert opened.size == (80, 96)  # as stored, for the log
     np.testing.assert_allclose(drafted.astype(int), whole, atol=12)  # another filter at the edges
     assert np.abs(drafted.astype(int) - whole).mean() < 2
     full = open_image(io.BytesIO(data))
-    decode(full, 32)  # half of 80 is less than twice 32
+    decode(full, Resolution(32, 32))  # half of 80 is less than twice 32
     assert full.image.size == (80, 96)
 
 
 MEASURE = """
 import re, sys
 from pathlib import Path
-from adavit.data.files.decode import decode
+from adavit.data.files.decode import decode, seen_size
+from adavit.data.files.fit import FITS, FitName
 from adavit.data.files.formats import open_image
 
 def peak_kib():
@@ -324,7 +327,7 @@ def peak_kib():
 before = peak_kib()
 for path in sys.argv[1:]:
     with open(path, "rb") as stream:
-        planes = decode(open_image(stream), 64).planes
+        planes = decode(open_image(stream), Resolution(64, 64)).planes
     assert (planes[3] < 255).any()
     print(peak_kib() - before)
 """
@@ -354,3 +357,49 @@ def test_memory_is_that_of_the_stored_pixels_and_little_more(tmp_path: Path) -> 
     eight, sixteen = (int(line) / 1024 for line in done.stdout.split())
     assert eight < 130
     assert sixteen < 200
+
+
+def on_its_side(image: np.ndarray, orientation: int, kind: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, kind, exif=exif)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_the_size_is_that_of_the_image_as_it_is_seen(kind: str) -> None:
+    image = pixels(8, 12, 3)
+    for orientation in range(1, 9):
+        opened = open_image(io.BytesIO(on_its_side(image, orientation, kind)))
+        seen = seen_size(opened)
+        assert seen == ((12, 8) if orientation < 5 else (8, 12))
+        planes = decode(opened, Resolution(seen[1], seen[0])).planes[:3]
+        assert sorted(planes.ravel()) == sorted(image.ravel())  # nothing is cut, and none resized
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_another_shape_is_fitted(fit: FitName, channels: int) -> None:
+    image = pixels(16, 40, channels) if channels > 1 else pixels(16, 40)
+    opened = open_image(io.BytesIO(encode(image)))
+    planes = decode(opened, Resolution(16, 24), fit=FITS[fit]).planes
+    assert planes.shape == (4, 16, 24)
+    whole = planes_of(image)
+    if fit == "crop":
+        middle = whole[:, :, 8:32].copy()
+        middle[:3, middle[3] == 0] = 0
+        np.testing.assert_array_equal(planes, middle)
+        return
+    size = (16, 24) if fit == "stretch" else (10, 24)
+    shown = planes if fit == "stretch" else planes[:, 3:13]
+    if channels < 4:
+        resized = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
+        np.testing.assert_array_equal(shown, planes_of(resized))
+    if fit == "pad" and channels < 4:
+        np.testing.assert_array_equal(planes[:, :3], shown[:, 3:0:-1])
+        np.testing.assert_array_equal(planes[:, 13:], shown[:, -2:-5:-1])
+    elif fit == "pad":
+        assert not planes[:, :3].any()
+        assert not planes[:, 13:].any()
+        assert shown[3].any()

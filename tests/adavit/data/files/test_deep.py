@@ -8,7 +8,8 @@ from adavit.data.files import resize
 from adavit.data.files.decode import decode, largest_sample
 from adavit.data.files.deep import deep_samples
 from adavit.data.files.formats import OpenedImage, Unreadable, open_image
-from adavit.data.files.resize import Square
+from adavit.data.files.resize import Box
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
 from tests.references.data_lanczos import lanczos
 from tests.references.image_writers import PNG_CHANNELS, write_png, write_tiff
@@ -54,20 +55,20 @@ def test_the_largest_sample_is_of_the_square_and_not_of_alpha(
     samples[..., 3] = 60_000
     samples[0, 0, 0] = 50_000  # cropped away
     samples[5, 7, 2] = 4_000
-    assert largest_sample(opened(write_png(samples, 6, 16))) == 4_000
+    assert largest_sample(opened(write_png(samples, 6, 16)), Resolution(8, 8)) == 4_000
     deep = deep_samples(opened(write_png(samples, 6, 16)))
     assert deep is not None
-    assert deep.largest(Square(0, 0, 6)) == 50_000
+    assert deep.largest(Box(0, 0, 6, 6)) == 50_000
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG", "WEBP"])
 def test_images_of_8_bits_have_no_such_samples(kind: str) -> None:
-    assert largest_sample(opened(encode(pixels(8, 8, 3), kind))) is None
+    assert largest_sample(opened(encode(pixels(8, 8, 3), kind)), Resolution(8, 8)) is None
 
 
 def test_16_bit_colour_is_rounded_once_after_resizing() -> None:
     samples = samples_of(3, side=16)
-    planes = decode(opened(write_png(samples, 2, 16)), 4).planes
+    planes = decode(opened(write_png(samples, 2, 16)), Resolution(4, 4)).planes
     for channel in range(3):
         expected = lanczos(samples[..., channel] / 257.0, 4).clip(0, 255)
         np.testing.assert_allclose(planes[channel], expected, atol=0.5 + 1e-3)  # float32
@@ -83,12 +84,12 @@ def test_both_bytes_are_turned(kind: int, orientation: int) -> None:
     data = write_png(samples, kind, 16, before=[(b"eXIf", exif.tobytes()[6:])])
     turns = {3: 2, 6: -1}[orientation]
     expected = np.rot90(np.rint(samples[..., :3] / 257.0), turns).transpose(2, 0, 1)
-    np.testing.assert_array_equal(decode(opened(data), 9).planes[:3], expected)
+    np.testing.assert_array_equal(decode(opened(data), Resolution(9, 9)).planes[:3], expected)
 
 
 def test_samples_above_white_are_white() -> None:
     samples = np.array([[[0], [50]], [[100], [65535]]])
-    planes = decode(opened(write_png(samples, 0, 16)), 2, white=100).planes
+    planes = decode(opened(write_png(samples, 0, 16)), Resolution(2, 2), white=100).planes
     assert planes[0].tolist() == [[0, 128], [255, 255]]
 
 

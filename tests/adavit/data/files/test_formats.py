@@ -17,6 +17,7 @@ from adavit.data.files.formats import (
     unreadable,
 )
 from adavit.runtime.pictures import result_gif, result_png
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels, png_header
 
 AVIF = b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B"
@@ -25,7 +26,7 @@ LIVE_PHOTO = b"\0\0\0\x1cftypmif1\0\0\0\0mif1heixmiaf"
 
 
 def decode_file(data: bytes, resolution: int) -> np.ndarray:
-    return decode(open_image(io.BytesIO(data)), resolution).planes
+    return decode(open_image(io.BytesIO(data)), Resolution(resolution, resolution)).planes
 
 
 @pytest.mark.parametrize("size", [(25_001, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])

@@ -9,6 +9,7 @@ from PIL import Image, TiffImagePlugin, features
 from adavit.data.files.decode import decode
 from adavit.data.files.formats import Unreadable, open_image
 from adavit.data.files.frames import frame_name, has_frames, list_frames
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
 from tests.references.image_writers import PNG_CHANNELS, write_png
 
@@ -31,7 +32,7 @@ def test_every_frame_can_be_decoded_in_turn(kind: str) -> None:
     found = []
     for number in numbers:
         opened.seek(number)
-        found.append(int(decode(opened, 8).planes[0, 4, 4]))
+        found.append(int(decode(opened, Resolution(8, 8)).planes[0, 4, 4]))
     np.testing.assert_allclose(found, LEVELS, atol=2 if kind == "AVIF" else 0)
 
 
@@ -39,7 +40,7 @@ def test_every_frame_can_be_decoded_in_turn(kind: str) -> None:
 def test_the_first_frame_is_decoded_after_counting(kind: str) -> None:
     opened = open_image(io.BytesIO(animation(kind)))
     list_frames(opened)
-    assert abs(int(decode(opened, 8).planes[0, 4, 4]) - 10) <= 2 * (kind == "AVIF")
+    assert abs(int(decode(opened, Resolution(8, 8)).planes[0, 4, 4]) - 10) <= 2 * (kind == "AVIF")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "JPEG", "BMP"])
@@ -68,7 +69,7 @@ def test_pages_of_16_bits_are_read_in_full() -> None:
     data = encode(pages[0], "TIFF", save_all=True, append_images=[Image.fromarray(pages[1])])
     opened = open_image(io.BytesIO(data))
     opened.seek(1)
-    decoded = decode(opened, 4)
+    decoded = decode(opened, Resolution(4, 4))
     assert (decoded.planes[0, 0, 0], decoded.largest) == (99, 257 * 99)
 
 
@@ -80,7 +81,7 @@ def test_a_truncated_animation_keeps_what_is_whole() -> None:
     numbers = list_frames(opened)
     assert numbers
     assert numbers[0] == 0
-    assert int(decode(opened, 8).planes[0, 0, 0]) == 10
+    assert int(decode(opened, Resolution(8, 8)).planes[0, 0, 0]) == 10
 
 
 @pytest.mark.parametrize("whole", [1, 2, 3])
@@ -95,7 +96,7 @@ def test_frames_before_the_damage_of_a_gif_are_kept(whole: int) -> None:
     levels = []
     for number in numbers[:whole]:
         opened.seek(number)
-        levels.append(int(decode(opened, 8).planes[0, 4, 4]))
+        levels.append(int(decode(opened, Resolution(8, 8)).planes[0, 4, 4]))
     assert levels == LEVELS[:whole]
 
 
@@ -122,7 +123,7 @@ def test_frames_of_16_bits_in_a_png_are_read_by_their_upper_bytes(colour_type: i
     for number in range(3):
         opened.seek(number)
         expected = (frames[number] >> 8)[..., : 1 if colour_type == 4 else 3].transpose(2, 0, 1)
-        found = decode(opened, 8).planes[:3]
+        found = decode(opened, Resolution(8, 8)).planes[:3]
         np.testing.assert_array_equal(found, np.broadcast_to(expected, found.shape))
 
 

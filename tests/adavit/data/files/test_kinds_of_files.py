@@ -12,6 +12,7 @@ from PIL import Image
 
 from adavit.data.files.decode import decode
 from adavit.data.files.formats import Unreadable, open_image
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode
 from tests.references.image_writers import PNG_CHANNELS, to_eight_bits, write_png, write_tiff
 
@@ -24,7 +25,7 @@ KINDS = [(colour_type, bits) for colour_type, depths in DEPTHS.items() for bits 
 
 
 def decoded(data: bytes) -> np.ndarray:
-    return decode(open_image(io.BytesIO(data)), SIDE).planes
+    return decode(open_image(io.BytesIO(data)), Resolution(SIDE, SIDE)).planes
 
 
 def samples_of(bits: int, channels: int) -> np.ndarray:
@@ -198,7 +199,7 @@ def test_torchvision_reads_the_same_jpeg(mode: str, options: dict[str, object]) 
     read = torchvision.io.decode_jpeg(
         torch.frombuffer(bytearray(data), dtype=torch.uint8), torchvision.io.ImageReadMode.RGB
     ).numpy()
-    found = decode(open_image(io.BytesIO(data)), 64).planes
+    found = decode(open_image(io.BytesIO(data)), Resolution(64, 64)).planes
     # Two libraries, two inverse transforms; both formulas for ink round.
     np.testing.assert_allclose(found[:3].astype(int), read.astype(int), atol=3)
     assert (found[3] == 255).all()
@@ -214,5 +215,5 @@ def test_torchvision_turns_the_same_jpeg_in_the_same_way(orientation: int) -> No
         torchvision.io.ImageReadMode.RGB,
         apply_exif_orientation=True,
     ).numpy()
-    found = decode(open_image(io.BytesIO(data)), 64).planes
+    found = decode(open_image(io.BytesIO(data)), Resolution(64, 64)).planes
     np.testing.assert_allclose(found[:3].astype(int), read.astype(int), atol=3)

@@ -8,6 +8,7 @@ from PIL import Image
 from adavit.data.files.decode import decode
 from adavit.data.files.formats import open_image
 from adavit.data.files.png_chunks import without_ancillary_chunks
+from adavit.runtime.resolution import Resolution
 from tests.references.image_writers import SRGB, chunk, write_png, write_profile
 
 SIDE = 8
@@ -26,7 +27,7 @@ HARMFUL = {
 
 
 def planes(data: bytes) -> np.ndarray:
-    return decode(open_image(io.BytesIO(data)), SIDE).planes[:3]
+    return decode(open_image(io.BytesIO(data)), Resolution(SIDE, SIDE)).planes[:3]
 
 
 def refused_by_pillow(data: bytes) -> bool:
@@ -69,7 +70,9 @@ def test_transparency_and_orientation_outlive_a_damaged_text() -> None:
     exif = Image.Exif()
     exif[0x0112] = 3
     before = [(b"tRNS", key), (b"eXIf", exif.tobytes()[6:]), HARMFUL["long text"]]
-    found = decode(open_image(io.BytesIO(write_png(SAMPLES, 2, 8, before=before))), SIDE).planes
+    found = decode(
+        open_image(io.BytesIO(write_png(SAMPLES, 2, 8, before=before))), Resolution(SIDE, SIDE)
+    ).planes
     assert found[3, SIDE - 1, SIDE - 1] == 0
     np.testing.assert_array_equal(found[:3, 0, 0], SAMPLES[-1, -1])
 
@@ -83,7 +86,7 @@ def test_samples_of_16_bits_outlive_a_damaged_text() -> None:
 
 def test_a_profile_that_is_left_out_is_said() -> None:
     data = write_png(SAMPLES, 2, 8, before=[HARMFUL["a profile that unpacks to 3 MB"]])
-    assert decode(open_image(io.BytesIO(data)), SIDE).broken_profile
+    assert decode(open_image(io.BytesIO(data)), Resolution(SIDE, SIDE)).broken_profile
 
 
 def test_the_copy_holds_the_needed_chunks_in_their_order() -> None:

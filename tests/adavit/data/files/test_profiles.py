@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 from adavit.data.files.decode import Decoded, decode
 from adavit.data.files.formats import open_image
 from adavit.data.files.profiles import LAB, to_srgb
+from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
 from tests.references.image_writers import (
     ADOBE_RGB,
@@ -27,7 +28,7 @@ TOLERANCE = 2
 
 
 def decoded(data: bytes, side: int = SIDE) -> Decoded:
-    return decode(open_image(io.BytesIO(data)), side)
+    return decode(open_image(io.BytesIO(data)), Resolution(side, side))
 
 
 def rows(decoded: Decoded) -> np.ndarray:

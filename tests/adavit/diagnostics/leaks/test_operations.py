@@ -14,9 +14,10 @@ from adavit.diagnostics.leaks.operations import (
     operations_of_preset,
 )
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from tests.adavit.diagnostics.conftest import random_images
 
-FACTS = RunFacts(resolution=16, training_images=100, device="cpu")
+FACTS = RunFacts(resolution=Resolution.of(16), training_images=100, device="cpu")
 
 
 def operation(name: str) -> Operation:

@@ -9,6 +9,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.training import TrainingConfig
 from adavit.models.resnet.chain import Chain
+from adavit.runtime.resolution import Resolution
 from adavit.training.objectives.build import build_extras, moving
 
 WEIGHTS = {
@@ -33,7 +34,7 @@ class Teacher:
 
 def section(**training: object) -> TrainingConfig:
     layers = [{"discriminator": {"kind": "vit"}, "training": {**OFF, **training}}]
-    return resolve(build_config(layers), RunFacts(16, 100, "cpu")).training
+    return resolve(build_config(layers), RunFacts(Resolution.of(16), 100, "cpu")).training
 
 
 @pytest.mark.parametrize("name", WEIGHTS)

@@ -8,13 +8,14 @@ from adavit.build.networks import build_networks
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, read_preset
 from adavit.config.run import ResolvedConfig
+from adavit.runtime.resolution import Resolution
 from adavit.training.start.effort import PASSES, slow_step, step_operations
 
 CPU = torch.device("cpu")
 
 
 def config(*layers: Any, resolution: int = 32) -> ResolvedConfig:
-    return resolve(build_config(layers), RunFacts(resolution, 100, "cpu"))
+    return resolve(build_config(layers), RunFacts(Resolution.of(resolution), 100, "cpu"))
 
 
 @pytest.mark.parametrize("resolution", [16, 64])

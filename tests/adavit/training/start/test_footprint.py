@@ -16,6 +16,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.features.choice import find_network
 from adavit.features.teachers import unread_teacher
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 from adavit.training.objectives.build import build_extras
 from adavit.training.objectives.feature_critic import FeatureObjective
@@ -41,7 +42,7 @@ CPU = torch.device("cpu")
 
 
 def config(*layers: dict[str, Any], resolution: int = 32) -> ResolvedConfig:
-    return resolve(build_config(layers), RunFacts(resolution, 100, "cpu"))
+    return resolve(build_config(layers), RunFacts(Resolution.of(resolution), 100, "cpu"))
 
 
 def kept_for_backward(run: ResolvedConfig) -> int:

@@ -10,6 +10,7 @@ import torch
 
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
+from adavit.runtime.resolution import Resolution
 from adavit.training.start import resident
 from adavit.training.start.footprint import expected_bytes
 from adavit.training.start.resident import Residence
@@ -17,7 +18,7 @@ from adavit.training.start.resident import Residence
 GB = 10**9
 CONFIG = resolve(
     build_config([{"generator": {"channel_max": 8}, "discriminator": {"channel_max": 8}}]),
-    RunFacts(resolution=16, training_images=10, device="cuda"),
+    RunFacts(resolution=Resolution.of(16), training_images=10, device="cuda"),
 )
 STEP = expected_bytes(CONFIG)
 

@@ -12,6 +12,7 @@ from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import save_newest
+from adavit.runtime.resolution import Resolution
 from adavit.training.start.stored_settings import (
     changed_settings,
     check_unchanged,
@@ -25,7 +26,7 @@ Tiny = Callable[..., RunConfig]
 
 @pytest.fixture
 def settings(tiny: Tiny) -> dict[str, Any]:
-    facts = RunFacts(resolution=16, training_images=48, device="cpu")
+    facts = RunFacts(resolution=Resolution.of(16), training_images=48, device="cpu")
     return resolve(tiny(), facts).as_dict()
 
 

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from adavit.data.files.fit import FITS, Placement
+from adavit.data.files.resize import Box
+from adavit.runtime.resolution import Resolution
+
+SQUARE, OBLONG = Resolution(8, 8), Resolution(16, 24)
+
+
+@pytest.mark.parametrize(
+    ("size", "target", "expected"),
+    [
+        ((8, 8), SQUARE, (0, 0, 8, 8)),
+        ((13, 8), SQUARE, (2, 0, 8, 8)),
+        ((8, 13), SQUARE, (0, 2, 8, 8)),
+        ((1, 1), SQUARE, (0, 0, 1, 1)),
+        ((60, 40), OBLONG, (0, 0, 60, 40)),
+        ((60, 60), OBLONG, (0, 10, 60, 40)),
+        ((90, 40), OBLONG, (15, 0, 60, 40)),
+        ((1, 40), OBLONG, (0, 19, 1, 1)),
+    ],
+)
+def test_a_crop_is_the_largest_part_in_the_middle(
+    size: tuple[int, int], target: Resolution, expected: tuple[int, int, int, int]
+) -> None:
+    assert FITS["crop"].place(size, target) == Placement(Box(*expected), target, target)
+
+
+@pytest.mark.parametrize(
+    ("size", "fitted"), [((60, 40), (16, 24)), ((40, 60), (16, 11)), ((1000, 1), (1, 24))]
+)
+def test_padding_shows_the_whole_image_undistorted(
+    size: tuple[int, int], fitted: tuple[int, int]
+) -> None:
+    place = FITS["pad"].place(size, OBLONG)
+    assert place == Placement(Box(0, 0, *size), fitted, OBLONG)
+    assert place.fill(np.full((4, *fitted), 255, dtype=np.uint8)).shape == (4, 16, 24)
+
+
+def test_stretching_shows_the_whole_image() -> None:
+    assert FITS["stretch"].place((7, 90), OBLONG) == Placement(Box(0, 0, 7, 90), OBLONG, OBLONG)

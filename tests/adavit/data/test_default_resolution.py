@@ -1,0 +1,80 @@
+import pytest
+
+from adavit.data.default_resolution import (
+    default_resolution,
+    describe_resolution,
+    part_left,
+    stretch_factor,
+)
+from adavit.runtime.resolution import Resolution
+
+
+@pytest.mark.parametrize(
+    ("sides", "cap", "expected"),
+    [
+        ([64], 256, 64),
+        ([63], 256, 32),
+        ([100, 100, 20], 256, 64),  # two of three
+        ([100, 20], 256, 16),  # half is not most
+        ([100, 100, 20, 20], 256, 16),
+        ([5000], 256, 256),
+        ([5000], 32, 32),
+        ([3], 256, 4),
+        ([1, 1, 500], 256, 4),
+    ],
+)
+def test_squares_are_powers_of_two_that_fit_most_images(
+    sides: list[int], cap: int, expected: int
+) -> None:
+    assert default_resolution([(side, side) for side in sides], cap) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cap", "expected"),
+    [
+        ([(640, 480)], 256, (192, 256)),  # 4:3 is there exactly
+        ([(480, 640)], 256, (256, 192)),
+        ([(640, 480)], 32, (24, 32)),
+        ([(6000, 4000)], 32, (24, 40)),  # 3:2 as 5:3 has twice the pixels that 3:2 would have
+        ([(1920, 1080)], 256, (192, 320)),
+        ([(125, 100)], 256, (64, 64)),  # a square leaves 80% of 5:4
+        ([(56, 24)], 256, (24, 56)),
+        ([(640, 480), (480, 640)], 256, (256, 256)),  # as many upright ones
+        ([(640, 480)] * 3 + [(480, 640)], 256, (192, 256)),
+        ([(3, 9)], 256, (4, 4)),
+        ([(4, 100)], 256, (28, 4)),
+    ],
+)
+def test_other_shapes_follow_the_middle_image(
+    sizes: list[tuple[int, int]], cap: int, expected: tuple[int, int]
+) -> None:
+    found = default_resolution(sizes, cap)
+    assert found == expected
+    assert found.area <= cap**2
+
+
+def test_a_crop_leaves_what_both_shapes_share() -> None:
+    assert part_left((640, 480), Resolution(32, 32)) == pytest.approx(0.75)
+    assert part_left((480, 640), Resolution(32, 32)) == pytest.approx(0.75)
+    assert part_left((640, 480), Resolution(24, 32)) == pytest.approx(1)
+    assert part_left((600, 400), Resolution(24, 40)) == pytest.approx(0.9)
+
+
+def test_the_stretch_is_that_of_the_image_in_the_middle() -> None:
+    sizes = {(640, 480): 2, (480, 640): 1}
+    assert stretch_factor(sizes, Resolution(32, 32)) == pytest.approx(4 / 3)
+    assert stretch_factor(sizes, Resolution(24, 32)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("fit", "words"),
+    [
+        ("crop", "; cut to 3:5 (1 of 4 lose over a quarter), resized with Lanczos."),
+        ("pad", "; filled up at the borders, resized with Lanczos."),
+        ("stretch", "; stretched (half of them were over 0.90 times as wide), resized with"),
+    ],
+)
+def test_the_sentence_names_shape_and_loss(fit: str, words: str) -> None:
+    sizes = {(600, 400): 3, (400, 600): 1}
+    said = describe_resolution(sizes, Resolution(24, 40), cap=None, fit=fit)  # type: ignore[arg-type]
+    assert said.startswith(f"Resolution: 24x40 (height x width){words}")
