@@ -34,6 +34,9 @@ COMMANDS = {
     "report": "Write runs as one HTML page to look at.",
     "runs": "List runs with their best figures.",
     "augment": "Look at augmentations.",
+    "presets": "List the presets, or show one.",
+    "metrics": "List the metrics.",
+    "grids": "List the grids and sweeps.",
     "settings": "Print every setting with its range, its default and its meaning.",
     "cache": "See and empty the folder of decoded images, features and downloads.",
 }

@@ -25,7 +25,7 @@ def plain(items: list[CompletionItem]) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "incomplete", "expected"),
     [
-        ((), "me", ["memorisation"]),
+        ((), "me", ["memorisation", "metrics"]),
         (("train", "--data"), "cifar", ["cifar10", "cifar100"]),
         (("train", "--preset"), "stylegan2", ["stylegan2-ada", "stylegan2-ada-cifar"]),
         (("train", "--aug"), "", ["ada", "fixed", "scheduled", "none"]),
@@ -34,6 +34,7 @@ def plain(items: list[CompletionItem]) -> list[str]:
         (("evaluate", "x", "--extractor"), "in", ["inception"]),
         (("evaluate", "x", "--protocol"), "quick", ["quick5k"]),
         (("ablate",), "smo", ["smoke"]),
+        (("presets",), "sm", ["smoke"]),
         (("leaks", "x", "--operations"), "rot", ["rotate90", "rotate"]),
         (("settings",), "training.r1", ["training.r1_gamma", "training.r1_interval"]),
     ],
