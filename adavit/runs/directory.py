@@ -22,6 +22,7 @@ from adavit.runtime.files import (
 from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_KEPT = re.compile(r"generator-(\d{6,9}(?:\.\d{3})?)\.safetensors")
 _NAMES_OF_SECTIONS = re.compile(rb"^(\w[\w-]*):", re.MULTILINE)
 _SECTIONS = {
     b"augment",
@@ -227,8 +228,23 @@ class RunDirectory:
             images: Real images seen.
             decimals: Whether the name tells single images, where thousands would not do.
         """
-        kimg = f"{images / 1000:010.3f}" if decimals else f"{images // 1000:06d}"
-        return self.samples / f"{kimg}kimg.png"
+        return self.samples / f"{_kimg(images, decimals=decimals)}kimg.png"
+
+    def kept_generator(self, images: int, *, decimals: bool) -> Path:
+        """Where the generator goes that stays, e.g. `generator-000200.safetensors`; arguments as above."""
+        return self.path / f"generator-{_kimg(images, decimals=decimals)}.safetensors"
+
+    def kept_generators(self) -> dict[float, Path]:
+        """Those there are, by thousands of real images seen."""
+        if not self.path.is_dir():
+            return {}
+        matches = ((_KEPT.fullmatch(path.name), path) for path in sorted(self.path.iterdir()))
+        return {float(match[1]): path for match, path in matches if match}
+
+    def is_generator(self, path: Path) -> bool:
+        """Whether a path is that of a generator of this run, whether or not it is there."""
+        fixed = (self.best_generator, self.last_generator)
+        return path in fixed or (path.parent == self.path and bool(_KEPT.fullmatch(path.name)))
 
     def sample_grids(self) -> dict[float, Path]:
         """The sample grids there are, by thousands of real images seen."""
@@ -282,6 +298,10 @@ def check_there(path: Path) -> None:
             f"there is no {str(path)!r}, expected a run of adavit train or a file of one. Check the path:"
             " adavit runs lists the runs there are."
         ) from None
+
+
+def _kimg(images: int, *, decimals: bool) -> str:
+    return f"{images / 1000:010.3f}" if decimals else f"{images // 1000:06d}"
 
 
 def _is_foreign(config: Path) -> bool:

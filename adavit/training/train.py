@@ -58,6 +58,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.samples_every_kimg",
     "run.checkpoint_every_kimg",
     "run.keep_checkpoints",
+    "run.keep_every_kimg",
     "data.source",
     "data.data_root",
     "data.follow_links",
