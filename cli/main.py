@@ -32,7 +32,7 @@ COMMANDS = {
     "ablate": "Train every cell of a grid of settings.",
     "sweep": "Search settings for the best score.",
     "report": "Write runs as one HTML page to look at.",
-    "runs": "List runs with their best figures.",
+    "runs": "List runs with states and best figures; prune them.",
     "augment": "Look at augmentations.",
     "presets": "List the presets, or show one.",
     "metrics": "List the metrics.",

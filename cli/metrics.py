@@ -28,6 +28,6 @@ def command(as_json: bool) -> None:
         return
     print_list([(metric.name, facts(metric)) for metric in metrics])
     click.echo(
-        "\nadavit evaluate RUN --metrics fid,kid measures any of them. With another --extractor than"
-        "\nthe one named here a figure has its name too, such as fd_random."
+        "\nadavit evaluate RUN --metrics fid,kid measures any of them. With another --extractor than the one named"
+        " here a figure has its name too, such as fd_random."
     )

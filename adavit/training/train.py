@@ -25,6 +25,7 @@ from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
+from adavit.training.ending_note import ending_noted
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.footprint import StepTooLarge
@@ -332,8 +333,9 @@ def _run(trainer: Trainer, company: Company) -> Path:
         written = {"started": started, **environment, **company.place.described()}
         write_json(directory.environment, written)
         write_json(directory.data, describe_data(workload))
-    trainer.output.begin()
-    trainer.run()
+    with ending_noted(directory) if company.leads else contextlib.nullcontext():
+        trainer.output.begin()
+        trainer.run()
     return directory.path
 
 

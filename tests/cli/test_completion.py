@@ -57,6 +57,20 @@ def test_runs_are_offered_where_a_run_is_asked_for(
         assert plain(offered(*command, incomplete="runs/00001")) == ["runs/00001-b"]
 
 
+def test_folders_are_offered_beside_the_commands_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "00000-a").mkdir(parents=True)
+    assert plain(offered("runs")) == ["list", "prune", "runs/00000-a"]
+    assert plain(offered("runs", incomplete="pr")) == ["prune"]
+    assert plain(offered("runs", incomplete="runs/")) == ["runs/00000-a"]
+    assert plain(offered("runs", "list")) == plain(offered("runs", "prune")) == ["runs/00000-a"]
+    assert plain(offered("runs", incomplete="--j")) == ["--json"]
+    assert plain(offered("runs", "x", incomplete="--j")) == ["--json"]
+    assert plain(offered("runs", "prune", incomplete="--dry")) == ["--dry-run"]
+
+
 @pytest.mark.parametrize("flag", ["--data", "--config", "--resume", "--out"])
 def test_paths_are_left_to_the_shell(flag: str) -> None:
     kinds = {item.type for item in offered("train", flag, incomplete="./")}
