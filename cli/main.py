@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "Write runs as one HTML page to look at.",
     "runs": "List runs with states and best figures; prune them.",
     "augment": "Look at augmentations.",
+    "doctor": "Look whether this machine can train, and what holds it back.",
     "presets": "List the presets, or show one.",
     "metrics": "List the metrics.",
     "grids": "List the grids and sweeps.",
