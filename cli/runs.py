@@ -73,9 +73,10 @@ class RunsGroup(click.Group):
         if incomplete.startswith("-"):
             return listing.shell_complete(ctx, incomplete)
         (folder,) = (each for each in listing.params if isinstance(each, click.Argument))
+        # Bash forgets what stands before paths that it is to list itself.
         return [
-            *super().shell_complete(ctx, incomplete),
             *completion.runs(ctx, folder, incomplete),
+            *super().shell_complete(ctx, incomplete),
         ]
 
 

@@ -38,7 +38,7 @@ def examine_space() -> Iterator[Finding]:
         cache_limit_bytes()
         cache = default_cache_dir()
     except UserError as error:
-        yield Finding("cache", "problem", str(error), "Set the variable as it says, or unset it.")
+        yield Finding("cache", "problem", str(error))
     else:
         what = "Images are decoded anew at each start then. Set ADAVIT_CACHE to a folder that may be written."
         yield _folder("cache", cache, "note", what)

@@ -62,7 +62,8 @@ def test_folders_are_offered_beside_the_commands_of_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "00000-a").mkdir(parents=True)
-    assert plain(offered("runs")) == ["list", "prune", "runs/00000-a"]
+    assert plain(offered("runs")) == ["runs/00000-a", "list", "prune"]
+    assert offered("runs")[0].type == "file"  # bash forgets what stands before it
     assert plain(offered("runs", incomplete="pr")) == ["prune"]
     assert plain(offered("runs", incomplete="runs/")) == ["runs/00000-a"]
     assert plain(offered("runs", "list")) == plain(offered("runs", "prune")) == ["runs/00000-a"]
