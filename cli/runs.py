@@ -43,8 +43,8 @@ COLUMNS = (
     "status",
 )
 RIGHT = ("seed", "kimg", "best", "p", "disk")
-LONGEST_NAME = 32
-"""Characters of data and augmentation where there is not room for all."""
+LONGEST = (1000, 32, 16)
+"""Characters of data and augmentation, and of the reason of a failure, one after the other until there is room."""
 
 MARKED = "discriminator"
 """The column that says whose discriminator saw a pretrained network."""
@@ -124,11 +124,10 @@ def list_below(folder: Path, as_json: bool) -> None:
     ends = {run["protocol"] for run in runs if not legend and run["protocol"]}
     letters = [legend.get(run["protocol_key"], ("", ""))[0] for run in runs]
     named = list(zip(runs, letters, strict=True))
-    rows = [_cells(run, folder, letter) for run, letter in named]
-    if (
-        _width(_table(rows, COLUMNS)) > console.width
-    ):  # rather a name cut short than a figure left out
-        rows = [_cells(run, folder, letter, longest=LONGEST_NAME) for run, letter in named]
+    for longest in LONGEST:  # rather a name or a reason cut short than a figure left out
+        rows = [_cells(run, folder, letter, longest=longest) for run, letter in named]
+        if _width(_table(rows, COLUMNS)) <= console.width:
+            break
     shown = _columns_that_fit(rows, console.width)
     table = _table(rows, shown)
     console.width = max(console.width, _width(table))  # rather wrapped by the terminal than cut
@@ -180,7 +179,7 @@ def _table(rows: Sequence[dict[str, Text]], columns: Sequence[str]) -> Table:
     return table
 
 
-def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) -> dict[str, Text]:
+def _cells(run: dict[str, Any], folder: Path, letter: str, *, longest: int) -> dict[str, Text]:
     """Text objects, in which brackets of a name are no markup; by column. Names but the run's are cut to `longest`."""
     path = Path(run["run"])
     total = run["total_kimg"]
@@ -211,7 +210,9 @@ def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) 
         cells[name] = Text(with_middle_left_out(cells[name].plain, longest))
     cells["status"].stylize(COLOURS.get(run["status"], "yellow"))
     if run["reason"]:
-        cells["status"].append(f": {_one_line(run['reason'].splitlines()[0])}")
+        reason = _one_line(run["reason"].splitlines()[0])
+        cut = reason if len(reason) <= longest else f"{reason[: longest - 1]}…"
+        cells["status"].append(f": {cut}")
     return cells
 
 

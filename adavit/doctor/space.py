@@ -41,9 +41,9 @@ def examine_space() -> Iterator[Finding]:
         yield Finding("cache", "problem", str(error))
     else:
         what = "Images are decoded anew at each start then. Set ADAVIT_CACHE to a folder that may be written."
-        yield _folder("cache", cache, "note", what)
+        yield _folder("cache", cache, "note", what, "ADAVIT_CACHE")
     what = "Weights cannot be downloaded then. Set TORCH_HOME to a folder that may be written."
-    yield _folder("weights folder", weights_folder(), "note", what)
+    yield _folder("weights folder", weights_folder(), "note", what, "TORCH_HOME")
 
 
 def _memory() -> Finding:
@@ -87,10 +87,11 @@ def _state(there: float, least: float, little: float) -> State:
     return "problem" if there < least else "note" if there < little else "ok"
 
 
-def _folder(name: str, folder: Path, otherwise: State, remedy: str) -> Finding:
+def _folder(name: str, folder: Path, otherwise: State, remedy: str, moved_by: str = "") -> Finding:
     """Whether a folder, or the one that it would be made in, takes a file."""
     place, facts = _nearest(folder), {"path": str(folder)}
     made = "" if place == folder else ", which is made when it is needed"
+    made += f" ({moved_by} moves it)" if moved_by else ""
     try:
         with tempfile.TemporaryFile(dir=place):
             pass

@@ -13,6 +13,7 @@ from adavit.runs.listing import named_runs
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.disk_use import freed_bytes, is_plain_file
 from adavit.runtime.paths import takes_paths
+from adavit.training.ending_note import note_pruned
 
 DEFAULT_KEEP = ("best", "last")
 
@@ -111,6 +112,11 @@ def prune(spared: Spared, kept: Kept, console: Console | None = None) -> int:
         with directory.claimed():
             files = [path for path in _to_spare(directory, kept)[0] if path in spared.files]
             freed = freed_bytes(files)
+            had = directory.checkpoints()
+            if had and not set(had) - set(files):
+                note_pruned(
+                    directory
+                )  # before they are gone: a kill leaves nothing that begins again at 0
             for path in files:
                 path.unlink()
             return freed

@@ -66,7 +66,8 @@ class Run:
     Attributes:
         path: The directory.
         status: "finished", "running" (a process trains in the directory at this moment), "stopped" (it was asked to),
-            "failed", "lost" (it ended without a word: killed, or the machine went down), or "pruned" by an experiment.
+            "failed", "lost" (it ended without a word: killed, or the machine went down), or "pruned"
+            (ended by an experiment, or without checkpoints now).
         reason: Why it failed.
         settings: The configuration, flat: `{"run.seed": 0}`; empty where it failed before there was one.
         data: `data.json`.
@@ -330,7 +331,8 @@ def _status(
         return "finished"
     if _has_lost_patience(settings, metrics, images):
         return "finished"
-    return str(ending["status"]) if ending.get("status") in ("stopped", "failed") else "lost"
+    told = ending.get("status")
+    return str(told) if told in ("stopped", "failed", "pruned") else "lost"
 
 
 def _has_lost_patience(

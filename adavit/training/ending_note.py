@@ -4,8 +4,9 @@ import contextlib
 import datetime
 from collections.abc import Iterator
 
-from adavit.errors import first_line
+from adavit.errors import UserError, first_line
 from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import read_json
 from adavit.runtime.files import write_json
 from adavit.runtime.signals import Stopped
 
@@ -28,7 +29,33 @@ def ending_noted(directory: RunDirectory) -> Iterator[None]:
         raise
 
 
+def note_pruned(directory: RunDirectory) -> None:
+    """Says of a run that it has no checkpoint any more, so that nobody takes it for one that never had one.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    _write(directory, "pruned", "its checkpoints were removed")
+
+
+def check_not_pruned(directory: RunDirectory) -> None:
+    """Refuses to begin a run again at 0 whose checkpoints were removed on purpose: its results would go too.
+
+    Raises:
+        UserError: If they were.
+    """
+    if read_json(directory.ending).get("status") == "pruned":
+        raise UserError(
+            f"the run in {str(directory.path)!r} has no checkpoint any more, since adavit runs prune has removed them;"
+            " expected one to go on from. Start a new run; --transfer with its generator file starts from that."
+        )
+
+
 def _note(directory: RunDirectory, status: str, reason: str) -> None:
-    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     with contextlib.suppress(OSError):  # what has failed may be the disk
-        write_json(directory.ending, {"status": status, "reason": reason, "at": at})
+        _write(directory, status, reason)
+
+
+def _write(directory: RunDirectory, status: str, reason: str) -> None:
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    write_json(directory.ending, {"status": status, "reason": reason, "at": at})

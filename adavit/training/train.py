@@ -25,7 +25,7 @@ from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
-from adavit.training.ending_note import ending_noted
+from adavit.training.ending_note import check_not_pruned, ending_noted
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.footprint import StepTooLarge
@@ -216,7 +216,9 @@ def _resume(
     company: Company,
 ) -> Path:
     newest = load_newest(directory.checkpoint)
-    if newest is not None:
+    if newest is None:
+        check_not_pruned(directory)
+    else:
         if newest.warning:
             console.note(f"Warning: {newest.warning}")
         if settings_in_file(directory) is None:

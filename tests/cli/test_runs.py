@@ -188,3 +188,19 @@ def test_the_list_has_a_name_too(adavit: Adavit, tmp_path: Path) -> None:
     shown = adavit("runs", "-h").out
     assert "prune" in shown
     assert shown == adavit("runs", "--help").out
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_long_reason_pushes_nothing_out(
+    adavit: Adavit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    path = write_run(tmp_path / "runs" / "a", settings={"training": {"total_kimg": 100}})
+    reason = "training diverged: " + "word " * 40 + "end"
+    (path / "ending.json").write_text(json.dumps({"status": "failed", "reason": reason}))
+    monkeypatch.setattr("adavit.cli.runs.PIPE_WIDTH", width)
+    out = adavit("runs").out
+    assert "failed: training diverg" in out
+    assert "30 of 100" in out
+    assert "fd_random 8 at 20" in out or width < 80
+    (told,) = json.loads(adavit("runs", "--json").out)
+    assert told["reason"] == reason

@@ -6,10 +6,12 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.report.pruning import Kept, Spared, find_spared, prune
+from adavit.report.run import read_run
 from adavit.runs.checkpoint import checkpoint_bytes
 from adavit.runs.directory import RunDirectory
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import SilentConsole
+from adavit.training.train import resume
 from tests.adavit.report.synthetic import cell_of, write_run
 
 BEST_LAST = Kept(best=True, last=True, every_kimg=None)
@@ -83,6 +85,17 @@ def test_without_last_it_cannot_go_on_and_says_so(run: Path) -> None:
     (spared,) = find_spared([run], Kept(best=True, last=False, every_kimg=None))
     assert names(spared) == set(OWN) - {"generator-best.safetensors"}
     assert "cannot go on any more" in spared.note
+    prune(spared, Kept(best=True, last=False, every_kimg=None))
+    with pytest.raises(UserError, match=r"has no checkpoint any more.* --transfer"):
+        resume(run)  # rather than begin again at 0, which would cost it its results
+    assert (run / "generator-best.safetensors").exists()
+    assert read_run(run).status == "finished"
+
+
+def test_a_run_that_can_go_on_is_not_called_pruned(run: Path) -> None:
+    (spared,) = find_spared([run], BEST_LAST)
+    prune(spared, BEST_LAST)
+    assert not RunDirectory(run).ending.exists()
 
 
 def test_one_generator_stays_whatever_is_asked_for(run: Path) -> None:

@@ -52,6 +52,7 @@ def test_what_a_run_has_noted_of_its_ending_counts_before_its_end(tmp_path: Path
         ({"status": "stopped", "reason": "SIGINT"}, ("stopped", "")),
         ({"status": "failed", "reason": "no room"}, ("failed", "no room")),
         ({"status": "failed", "reason": 7}, ("failed", "no reason was recorded")),
+        ({"status": "pruned", "reason": "x"}, ("pruned", "")),
         ({"status": ["odd"]}, ("lost", "")),
     ):
         for path in (finished, early):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from adavit.errors import RunError
+from adavit.errors import RunError, UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.signals import Stopped
-from adavit.training.ending_note import ending_noted
+from adavit.training.ending_note import check_not_pruned, ending_noted, note_pruned
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,13 @@ def test_a_full_disk_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("adavit.training.ending_note.write_json", full)
     with pytest.raises(RunError, match="first"), ending_noted(RunDirectory(tmp_path)):
         raise RunError("first")
+
+
+def test_only_a_run_whose_checkpoints_were_removed_is_refused(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    check_not_pruned(directory)
+    directory.ending.write_text('{"status": "stopped"}')
+    check_not_pruned(directory)
+    note_pruned(directory)
+    with pytest.raises(UserError, match="adavit runs prune has removed them"):
+        check_not_pruned(directory)
