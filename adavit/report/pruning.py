@@ -9,11 +9,11 @@ from pathlib import Path
 from adavit.config.keep import every_kimg
 from adavit.errors import UserError, first_line, shown
 from adavit.runs.directory import RunDirectory, RunTaken
+from adavit.runs.ending_note import note_pruned
 from adavit.runs.listing import named_runs
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.disk_use import freed_bytes, is_plain_file
 from adavit.runtime.paths import takes_paths
-from adavit.training.ending_note import note_pruned
 
 DEFAULT_KEEP = ("best", "last")
 

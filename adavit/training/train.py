@@ -17,6 +17,7 @@ from adavit.data.known_names import NAMES
 from adavit.errors import RunError, UserError, shown
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
+from adavit.runs.ending_note import check_not_pruned, ending_noted
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
 from adavit.runtime.company import Company, company_here
@@ -25,7 +26,6 @@ from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
-from adavit.training.ending_note import check_not_pruned, ending_noted
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.footprint import StepTooLarge

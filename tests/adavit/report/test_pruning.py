@@ -9,6 +9,7 @@ from adavit.report.pruning import Kept, Spared, find_spared, prune
 from adavit.report.run import read_run
 from adavit.runs.checkpoint import checkpoint_bytes
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generations import checkpoint_of
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import SilentConsole
 from adavit.training.train import resume
@@ -88,6 +89,8 @@ def test_without_last_it_cannot_go_on_and_says_so(run: Path) -> None:
     prune(spared, Kept(best=True, last=False, every_kimg=None))
     with pytest.raises(UserError, match=r"has no checkpoint any more.* --transfer"):
         resume(run)  # rather than begin again at 0, which would cost it its results
+    with pytest.raises(UserError, match="adavit runs prune has removed them"):
+        checkpoint_of(run)
     assert (run / "generator-best.safetensors").exists()
     assert read_run(run).status == "finished"
 

@@ -7,8 +7,8 @@ import pytest
 
 from adavit.errors import RunError, UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runs.ending_note import check_not_pruned, ending_noted, note_pruned
 from adavit.runtime.signals import Stopped
-from adavit.training.ending_note import check_not_pruned, ending_noted, note_pruned
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_full_disk_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("adavit.training.ending_note.write_json", full)
+    monkeypatch.setattr("adavit.runs.ending_note.write_json", full)
     with pytest.raises(RunError, match="first"), ending_noted(RunDirectory(tmp_path)):
         raise RunError("first")
 

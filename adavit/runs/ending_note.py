@@ -39,7 +39,7 @@ def note_pruned(directory: RunDirectory) -> None:
 
 
 def check_not_pruned(directory: RunDirectory) -> None:
-    """Refuses to begin a run again at 0 whose checkpoints were removed on purpose: its results would go too.
+    """Refuses a run whose checkpoints were removed on purpose: begun again at 0 it would lose its results.
 
     Raises:
         UserError: If they were.
@@ -47,7 +47,8 @@ def check_not_pruned(directory: RunDirectory) -> None:
     if read_json(directory.ending).get("status") == "pruned":
         raise UserError(
             f"the run in {str(directory.path)!r} has no checkpoint any more, since adavit runs prune has removed them;"
-            " expected one to go on from. Start a new run; --transfer with its generator file starts from that."
+            " expected one with its networks. Take another run; a new one starts from its generator with --transfer and"
+            " the generator's file."
         )
 
 
