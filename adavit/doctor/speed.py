@@ -11,7 +11,8 @@ from adavit.config.run import RunConfig
 from adavit.doctor.finding import Finding
 from adavit.errors import RunError, UserError, first_line
 from adavit.runtime.console import SilentConsole
-from adavit.runtime.wording import duration
+from adavit.runtime.devices import choose_device, crowding
+from adavit.runtime.wording import counted, duration
 from adavit.training.plan import seconds_per_step
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import load_workload
@@ -21,6 +22,12 @@ SECONDS = 8.0
 
 SLOW = 0.5
 """Of the figure elsewhere: below it something is in the way."""
+
+BUSY = "Train with OMP_NUM_THREADS=1 before the command: with more threads it can be many times slower while they run."
+SLOW_CORES = "See whether other programs or a limit of a container take the cores; try fewer threads (OMP_NUM_THREADS)."
+SLOW_CARD = (
+    "See whether other programs use the card (nvidia-smi), and whether the CPU beside it is busy."
+)
 
 
 @dataclass(frozen=True)
@@ -54,13 +61,15 @@ ELSEWHERE = (
 
 
 def examine_speed() -> Iterator[Finding]:
-    """Measures some seconds of training steps; nothing is trained."""
+    """Measures some seconds of training steps; nothing is trained.
+
+    Where others keep the cores busy it calculates with one thread, as the remedy says: with more a step takes seconds.
+    """
+    threads, device = torch.get_num_threads(), choose_device("auto")
+    busy = bool(crowding(device))
     try:
-        workload = load_workload(RunConfig(), SilentConsole())
-        step = build_step(workload)
-        training, rates, began = workload.config.training, list[float](), time.monotonic()
-        while not rates or time.monotonic() - began < SECONDS:
-            rates.append(training.batch / seconds_per_step(workload, step))
+        torch.set_num_threads(1 if busy else threads)
+        yield _measured(busy=busy)
     except (RunError, UserError, RuntimeError, OSError) as error:
         yield Finding(
             "speed",
@@ -68,20 +77,30 @@ def examine_speed() -> Iterator[Finding]:
             f"A training step fails: {first_line(error)}",
             "adavit train --data small_set --dry-run does the same; the findings above may say why.",
         )
-        return
-    yield _compared(statistics.median(rates), workload.device, training.total_kimg)
+    finally:
+        torch.set_num_threads(threads)
 
 
-def _compared(rate: float, device: torch.device, total_kimg: float) -> Finding:
+def _measured(*, busy: bool) -> Finding:
+    workload = load_workload(RunConfig(), SilentConsole())
+    step = build_step(workload)
+    training, rates, began = workload.config.training, list[float](), time.monotonic()
+    while not rates or time.monotonic() - began < SECONDS:
+        rates.append(training.batch / seconds_per_step(workload, step))
+    return _compared(statistics.median(rates), workload.device, training.total_kimg, busy=busy)
+
+
+def _compared(rate: float, device: torch.device, total_kimg: float, *, busy: bool) -> Finding:
     threads = torch.get_num_threads()
     other = nearest(device.type, threads)
     ratio = rate / other.images_per_s
-    where = f"with {threads} threads" if device.type == "cpu" else "on the first card"
-    if threads == 1:
-        where = where.removesuffix("s")
+    where, remedy = "on the first card", SLOW_CARD
+    if device.type == "cpu":
+        where, remedy = f"with {counted(threads, 'thread', 'threads')}", SLOW_CORES
+    where += ", as other programs keep the cores busy" if busy else ""
     took = duration(1000 * total_kimg / rate)
     found = (
-        f"{rate:.0f} images/s of adavit train --data small_set {where}, so {took} and the evaluations for its"
+        f"{rate:.0f} images/s of adavit train --data small_set {where}: {took} and the evaluations for its"
         f" {total_kimg:g} kimg. That is {ratio:.2f} of the {other.images_per_s:g} of {other.machine} ({other.file})."
     )
     facts = {
@@ -91,12 +110,11 @@ def _compared(rate: float, device: torch.device, total_kimg: float) -> Finding:
         "ratio": round(ratio, 3),
         "elsewhere": vars(other).copy(),
     }
-    if ratio >= SLOW:
-        return Finding("speed", "ok", found, facts=facts)
-    remedy = "End other programs, or try OMP_NUM_THREADS=1 adavit doctor: with busy cores it can be many times as fast."
-    if device.type == "cuda":
-        remedy = "See whether other programs use the card (nvidia-smi), and whether the CPU beside it is busy."
-    return Finding("speed", "note", found, remedy, facts)
+    if busy:
+        return Finding("speed", "note", found, BUSY, facts)
+    if ratio < SLOW:
+        return Finding("speed", "note", found, remedy, facts)
+    return Finding("speed", "ok", found, facts=facts)
 
 
 def nearest(device: str, threads: int) -> MeasuredElsewhere:
