@@ -45,6 +45,7 @@ ORDER = (
     "report",
     "publishing",
     "serving",
+    "doctor",
     "__init__",
     "cli",
     "__main__",

@@ -32,8 +32,12 @@ COMMANDS = {
     "ablate": "Train every cell of a grid of settings.",
     "sweep": "Search settings for the best score.",
     "report": "Write runs as one HTML page to look at.",
-    "runs": "List runs with their best figures.",
+    "runs": "List runs with states and best figures; prune them.",
     "augment": "Look at augmentations.",
+    "doctor": "Look whether this machine can train, and what holds it back.",
+    "presets": "List the presets, or show one.",
+    "metrics": "List the metrics.",
+    "grids": "List the grids and sweeps.",
     "settings": "Print every setting with its range, its default and its meaning.",
     "cache": "See and empty the folder of decoded images, features and downloads.",
 }

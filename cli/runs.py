@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from adavit.cli import completion
+from adavit.cli.listed import as_json
+from adavit.cli.prune import prune
 from adavit.evaluation.comparison_text import FLATTERED_WORD
 from adavit.metrics.kinship import MARK
 from adavit.metrics.kinship import legend as legend_of_marks
@@ -20,9 +24,9 @@ from adavit.report.listing import list_runs, protocol_legend
 from adavit.runtime.console import LineConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.streams import for_terminal
-from adavit.runtime.wording import with_middle_left_out
+from adavit.runtime.wording import size, with_middle_left_out
 
-COLOURS = {"finished": "green", "running": "cyan", "failed": "red"}
+COLOURS = {"finished": "green", "running": "cyan", "failed": "red", "lost": "red"}
 PIPE_WIDTH = 200
 """Columns where there is no terminal to ask."""
 
@@ -35,25 +39,76 @@ COLUMNS = (
     "kimg",
     "best",
     "p",
+    "disk",
     "status",
 )
-RIGHT = ("seed", "kimg", "best", "p")
-LONGEST_NAME = 32
-"""Characters of data and augmentation where there is not room for all."""
+RIGHT = ("seed", "kimg", "best", "p", "disk")
+LONGEST = (1000, 32, 16)
+"""Characters of data and augmentation, and of the reason of a failure, one after the other until there is room."""
 
 MARKED = "discriminator"
 """The column that says whose discriminator saw a pretrained network."""
 
-LEFT_OUT_FIRST = ("p", "seed", "augmentation", MARKED, "data", "best", "kimg")
+LEFT_OUT_FIRST = ("p", "seed", "augmentation", MARKED, "data", "disk", "best", "kimg")
 """What a narrow terminal does not show."""
 
+LOST = (
+    "lost: it ended without a word, killed or with its machine; adavit train --resume RUN goes on."
+)
 
-@click.command()
-@click.argument("folder", default="runs", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+class RunsGroup(click.Group):
+    """`adavit runs` alone, or with a folder, lists."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As `adavit runs list` where no other command is named."""
+        named = args[:1] and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        if not named and (args or not ctx.resilient_parsing):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Its commands, options of the list, and folders."""
+        listing = self.commands["list"]
+        if incomplete.startswith("-"):
+            return listing.shell_complete(ctx, incomplete)
+        (folder,) = (each for each in listing.params if isinstance(each, click.Argument))
+        # Bash forgets what stands before paths that it is to list itself.
+        return [
+            *completion.runs(ctx, folder, incomplete),
+            *super().shell_complete(ctx, incomplete),
+        ]
+
+
+@click.group(cls=RunsGroup)
+def command() -> None:
+    """List runs with their states and best figures; make room on the disk.
+
+    adavit runs [FOLDER] is short for adavit runs list [FOLDER].
+
+    \b
+    adavit runs
+    adavit runs runs/ablations --json
+    adavit runs prune --all --dry-run
+    """
+
+
+command.add_command(prune)
+
+
+@command.command("list", short_help="List runs; may be left out.")
+@click.argument(
+    "folder",
+    default="runs",
+    type=click.Path(path_type=Path),
+    shell_complete=completion.runs,
+)
+@as_json
 @takes_paths("folder")
-def command(folder: Path, as_json: bool) -> None:
+def list_below(folder: Path, as_json: bool) -> None:
     """List the runs below FOLDER with their best figures, the newest last. FOLDER is runs by default.
+
+    A run is running, finished, stopped (it was asked to), failed, or lost (killed, or its machine went down).
 
     \b
     adavit runs
@@ -66,19 +121,23 @@ def command(folder: Path, as_json: bool) -> None:
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     console = Console(file=sys.stdout, width=width, highlight=False)
     legend = protocol_legend(runs)
+    ends = {run["protocol"] for run in runs if not legend and run["protocol"]}
     letters = [legend.get(run["protocol_key"], ("", ""))[0] for run in runs]
     named = list(zip(runs, letters, strict=True))
-    rows = [_cells(run, folder, letter) for run, letter in named]
-    if (
-        _width(_table(rows, COLUMNS)) > console.width
-    ):  # rather a name cut short than a figure left out
-        rows = [_cells(run, folder, letter, longest=LONGEST_NAME) for run, letter in named]
+    for longest in LONGEST:  # rather a name or a reason cut short than a figure left out
+        rows = [_cells(run, folder, letter, longest=longest) for run, letter in named]
+        if _width(_table(rows, COLUMNS)) <= console.width:
+            break
     shown = _columns_that_fit(rows, console.width)
     table = _table(rows, shown)
     console.width = max(console.width, _width(table))  # rather wrapped by the terminal than cut
     console.print(table)
     if "best" in shown:
+        for protocol in ends:
+            console.print(Text(_one_line(f"best: {protocol}")), soft_wrap=True)
         _explain(legend, console)
+    if any(run["status"] == "lost" for run in runs):
+        console.print(LOST, soft_wrap=True)
     seen = [network for run in runs for network in run["discriminator_saw"]]
     if seen and MARKED in shown:
         console.print(Text(_one_line(legend_of_marks(seen))), soft_wrap=True)
@@ -120,11 +179,11 @@ def _table(rows: Sequence[dict[str, Text]], columns: Sequence[str]) -> Table:
     return table
 
 
-def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) -> dict[str, Text]:
+def _cells(run: dict[str, Any], folder: Path, letter: str, *, longest: int) -> dict[str, Text]:
     """Text objects, in which brackets of a name are no markup; by column. Names but the run's are cut to `longest`."""
     path = Path(run["run"])
     total = run["total_kimg"]
-    kimg = f"{run['kimg']:g}" if run["status"] == "finished" or total is None else ""
+    kimg = f"{run['kimg']:g}" if total is None or run["kimg"] >= total else ""
     best = "" if run["best"] is None else f"{run['metric']} {run['best']:.4g}"
     if run["best_kimg"] is not None:
         best += f" at {run['best_kimg']:g}"
@@ -141,6 +200,7 @@ def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) 
         "kimg": kimg or f"{run['kimg']:g} of {total:g}",
         "best": best,
         "p": None if run["p"] is None else f"{run['p']:.3f}",
+        "disk": size(run["disk_bytes"]),
         "status": run["status"],
     }
     cells = {
@@ -150,7 +210,9 @@ def _cells(run: dict[str, Any], folder: Path, letter: str, longest: int = 1000) 
         cells[name] = Text(with_middle_left_out(cells[name].plain, longest))
     cells["status"].stylize(COLOURS.get(run["status"], "yellow"))
     if run["reason"]:
-        cells["status"].append(f": {_one_line(run['reason'].splitlines()[0])}")
+        reason = _one_line(run["reason"].splitlines()[0])
+        cut = reason if len(reason) <= longest else f"{reason[: longest - 1]}…"
+        cells["status"].append(f": {cut}")
     return cells
 
 

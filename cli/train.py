@@ -48,7 +48,7 @@ from adavit.runtime.place import Place
 @options.setting("--metric-data")
 @options.setting("--patience")
 @options.run_settings
-@options.setting("--keep")
+@options.setting("--keep", metavar="N[,every:KIMG]")
 @click.option(
     "--preset",
     metavar="NAME",

@@ -125,6 +125,21 @@ def test_files_of_the_users_that_bear_our_folders_names_are_left_alone(
 
 
 @pytest.mark.slow
+def test_the_package_runs_as_a_module_and_under_torchrun(environment: Path, beside: Path) -> None:
+    listed = run_in(environment, beside, "python", "-m", "adavit", "presets")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert listed.stdout.startswith("auto ")
+    trained = run_in(
+        environment,
+        beside,
+        *"python -m torch.distributed.run --standalone --nproc-per-node 2 -m adavit train".split(),
+        *"--data small_set --preset smoke --subset 40 --kimg 0.032 --metrics none --device cpu --out run".split(),
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout.count("Everything is in run.") == 1
+
+
+@pytest.mark.slow
 def test_an_editable_installation_adds_one_name(tmp_path: Path) -> None:
     build = f"import setuptools.build_meta as b; print(b.build_editable({str(tmp_path)!r}))"
     subprocess.run([sys.executable, "-c", build], cwd=ROOT, check=True, capture_output=True)

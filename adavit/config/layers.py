@@ -47,21 +47,28 @@ def preset_names() -> list[str]:
     )
 
 
-def read_preset(name: str) -> Values:
-    """The settings of a shipped preset.
+def preset_text(name: str) -> str:
+    """The file of a shipped preset.
 
     Raises:
         UserError: If there is no such preset.
     """
     if name not in preset_names():
         raise UserError(
-            f"--preset {name!r} is unknown, expected one of: {', '.join(preset_names())}."
+            f"preset {name!r} is unknown, expected one of: {', '.join(preset_names())}."
             f"{did_you_mean(name, preset_names())}"
         )
-    text = (resources.files("adavit.configs") / "presets" / f"{name}.yaml").read_text(
-        encoding="utf-8"
-    )
-    return parse_yaml(text, f"preset {name}")
+    file = resources.files("adavit.configs") / "presets" / f"{name}.yaml"
+    return file.read_text(encoding="utf-8")
+
+
+def read_preset(name: str) -> Values:
+    """The settings of a shipped preset.
+
+    Raises:
+        UserError: If there is no such preset.
+    """
+    return parse_yaml(preset_text(name), f"preset {name}")
 
 
 @takes_paths("path")

@@ -12,11 +12,10 @@ from pydantic import Field, field_validator, model_validator
 from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ProjectedConfig, ResNetConfig, ViTConfig
 from adavit.config.features import FeaturesConfig
+from adavit.config.run_settings import RunSettings
 from adavit.config.section import (
     MOST,
-    SEED_END,
     ConfigModel,
-    DeviceName,
     ImageResolution,
     UserPath,
     UserSource,
@@ -125,25 +124,6 @@ class MetricsConfig(ConfigModel):
                 "metrics.patience_kimg is given, but metrics.names is empty. Name a metric, or"
                 " leave --patience out."
             )
-
-
-class RunSettings(ConfigModel):
-    """Run directory, seed, device and intervals of reports; of these seed and device alone change the weights."""
-
-    out: UserPath | None = Field(None)
-    """The run directory. None: the next number below runs/."""
-    seed: int = Field(0, ge=0, lt=SEED_END)
-    """Start of every random stream."""
-    device: DeviceName = Field("auto")
-    """What calculates. auto: cuda where there is one, else cpu."""
-    status_every_kimg: float = auto(gt=0)
-    """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
-    samples_every_kimg: float = auto(gt=0)
-    """Thousands of images between sample grids. auto: as metrics.every_kimg."""
-    checkpoint_every_kimg: float = auto(gt=0)
-    """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
-    keep_checkpoints: int = Field(2, ge=1, le=1000)
-    """Checkpoints to keep: the newest and those before it, which are taken where it is damaged."""
 
 
 class _WholeConfig(ConfigModel):

@@ -41,6 +41,7 @@ CHANGES_NO_RESULT = {
         "samples_every_kimg",
         "checkpoint_every_kimg",
         "keep_checkpoints",
+        "keep_every_kimg",
     },
 }
 """Keys that are no part of a digest."""

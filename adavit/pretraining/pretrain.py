@@ -11,7 +11,8 @@ from adavit.config.pretraining import (
     build_pretrain_config,
     resolve_pretraining,
 )
-from adavit.config.run import MetricsConfig, RunConfig, RunSettings
+from adavit.config.run import MetricsConfig, RunConfig
+from adavit.config.run_settings import RunSettings
 from adavit.config.section import writable
 from adavit.errors import RunError, UserError
 from adavit.pretraining.directory import PretrainingDirectory

@@ -13,6 +13,7 @@ from adavit.report.run import Run, collect_runs, read_soundly
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import best_record, recorded_metric
 from adavit.runtime.console import Console
+from adavit.runtime.disk_use import bytes_below
 from adavit.runtime.paths import takes_paths
 
 
@@ -30,7 +31,7 @@ def list_runs(folder: Path, console: Console | None = None) -> list[dict[str, An
         `best`, `best_kimg`, `flattered` (whether pretrained features flatter it) and `protocol` in
         words, `protocol_key`, which is equal where two figures compare, `protocol_fields`, all that it
         stands for, `discriminator_saw`, the networks trained on other images that its discriminator saw
-        through, and the `reason` of a failure; None where it is not known.
+        through, the `reason` of a failure, and `disk_bytes`, what its folder takes; None where it is not known.
 
     Raises:
         UserError: If there is no such folder, or no run in it that can be read.
@@ -68,6 +69,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "protocol_fields": fields,
         "discriminator_saw": run.networks_seen,
         "reason": run.reason or None,
+        "disk_bytes": bytes_below(run.path),
     }
 
 

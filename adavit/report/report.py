@@ -100,8 +100,9 @@ def _texts(
     anyway: bool,
 ) -> list[str]:
     """The content of each of the report's files."""
-    failed = [run for run in runs if run.status == "failed"]
-    groups = group_runs([run for run in runs if run.status != "failed"])
+    # What a run by itself has measured before it failed counts; of a cell it is tried again.
+    failed = [run for run in runs if run.status == "failed" and run.cell]
+    groups = group_runs([run for run in runs if run.status != "failed" or not run.cell])
     if baseline is not None:
         groups = choose_baseline(groups, baseline)
     table = merge_tables(build_table(groups, failed, anyway=anyway), earlier, anyway=anyway)

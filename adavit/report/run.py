@@ -65,8 +65,9 @@ class Run:
 
     Attributes:
         path: The directory.
-        status: "finished", "running" (a process trains in the directory at this moment), "stopped", or
-            "failed" or "pruned" by an experiment.
+        status: "finished", "running" (a process trains in the directory at this moment), "stopped" (it was asked to),
+            "failed", "lost" (it ended without a word: killed, or the machine went down), or "pruned"
+            (ended by an experiment, or without checkpoints now).
         reason: Why it failed.
         settings: The configuration, flat: `{"run.seed": 0}`; empty where it failed before there was one.
         data: `data.json`.
@@ -232,11 +233,13 @@ def read_run(path: Path) -> Run:
     )
     running = directory.is_claimed()
     images = _images_seen(directory, [*stats, *metrics], running=running)
-    failed = cell.get("status") == "failed" and not running
+    ending = sound(read_json(directory.ending), directory.ending.name)
+    status = _status(settings, metrics, cell, ending, images, running=running)
+    told = text(cell.get("reason")) or text(ending.get("reason")) or "no reason was recorded"
     return Run(
         path=path,
-        status="failed" if failed else _status(settings, metrics, cell, images, running=running),
-        reason=(text(cell.get("reason")) or "no reason was recorded") if failed else "",
+        status=status,
+        reason=told if status == "failed" else "",
         settings=settings,
         data=data,
         environment=environment,
@@ -314,18 +317,22 @@ def _status(
     settings: Mapping[str, Any],
     metrics: list[dict[str, Any]],
     cell: Mapping[str, Any],
+    ending: Mapping[str, Any],
     images: int,
     *,
     running: bool,
 ) -> str:
     if running:
         return "running"
-    if cell.get("status") in ("finished", "pruned"):
+    if cell.get("status") in ("finished", "pruned", "failed"):
         return str(cell["status"])
     total_kimg = number(settings.get("training.total_kimg"))
     if total_kimg and images >= round(1000 * total_kimg):
         return "finished"
-    return "finished" if _has_lost_patience(settings, metrics, images) else "stopped"
+    if _has_lost_patience(settings, metrics, images):
+        return "finished"
+    told = ending.get("status")
+    return str(told) if told in ("stopped", "failed", "pruned") else "lost"
 
 
 def _has_lost_patience(

@@ -13,6 +13,9 @@ from adavit.report.wording import Wording
 from adavit.runs.reading import mapping, number
 from adavit.runs.shared_names import without_folders
 
+UNFINISHED = ("running", "stopped", "failed", "lost")
+"""States of a run that may still go on."""
+
 MOST_SENTENCES = 3
 """So many parts of a table have a sentence at the head of the page."""
 
@@ -67,7 +70,7 @@ def headline(table: Table) -> str:
     ]
     if len(told) > MOST_SENTENCES:
         sentences.append(f"{len(told) - MOST_SENTENCES} more tables are below.")
-    unfinished = any(word in row.state for row in table.rows for word in ("running", "stopped"))
+    unfinished = any(word in row.state for row in table.rows for word in UNFINISHED)
     if sentences and unfinished:
         sentences.append("Not all runs are finished, so this may change.")
     return " ".join(sentences)

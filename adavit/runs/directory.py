@@ -22,6 +22,8 @@ from adavit.runtime.files import (
 from adavit.runtime.locks import is_locked, locked
 
 _GRID = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)kimg\.png")
+_KEPT = re.compile(r"generator-(\d{6,9}(?:\.\d{3})?)\.safetensors")
+_DAMAGED = re.compile(r"checkpoint(-[0-9]{1,6})?-damaged\.pt")
 _NAMES_OF_SECTIONS = re.compile(rb"^(\w[\w-]*):", re.MULTILINE)
 _SECTIONS = {
     b"augment",
@@ -72,6 +74,7 @@ class RunDirectory:
         config: The resolved configuration.
         environment: Versions and machine.
         data: What was trained on.
+        ending: Why it has ended before its end; not there where it was killed, is running, or has come to its end.
         stats: A line per report of training.
         metrics: A line per evaluation while training.
         evaluations: A line per record of `adavit evaluate`.
@@ -97,6 +100,7 @@ class RunDirectory:
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
         self.data = path / "data.json"
+        self.ending = path / "ending.json"
         self.stats = path / "stats.jsonl"
         self.metrics = path / "metrics.jsonl"
         self.evaluations = path / "evaluations.jsonl"
@@ -209,6 +213,10 @@ class RunDirectory:
         """The checkpoints there are, the newest first."""
         return generations(self.checkpoint)
 
+    def damaged_checkpoints(self) -> list[Path]:
+        """Those that were put aside as below."""
+        return [path for path, _ in _named(self.path, _DAMAGED)]
+
     def damaged(self, checkpoint: Path) -> Path:
         """Where a checkpoint is put that could not be gone on from, where the run begins again."""
         return checkpoint.with_name(f"{checkpoint.stem}-damaged{checkpoint.suffix}")
@@ -227,15 +235,24 @@ class RunDirectory:
             images: Real images seen.
             decimals: Whether the name tells single images, where thousands would not do.
         """
-        kimg = f"{images / 1000:010.3f}" if decimals else f"{images // 1000:06d}"
-        return self.samples / f"{kimg}kimg.png"
+        return self.samples / f"{_kimg(images, decimals=decimals)}kimg.png"
+
+    def kept_generator(self, images: int, *, decimals: bool) -> Path:
+        """Where the generator goes that stays, e.g. `generator-000200.safetensors`; arguments as above."""
+        return self.path / f"generator-{_kimg(images, decimals=decimals)}.safetensors"
+
+    def kept_generators(self) -> dict[float, Path]:
+        """Those there are, by thousands of real images seen."""
+        return {float(kimg): path for path, kimg in _named(self.path, _KEPT)}
+
+    def is_generator(self, path: Path) -> bool:
+        """Whether a path is that of a generator of this run, whether or not it is there."""
+        fixed = (self.best_generator, self.last_generator)
+        return path in fixed or (path.parent == self.path and bool(_KEPT.fullmatch(path.name)))
 
     def sample_grids(self) -> dict[float, Path]:
         """The sample grids there are, by thousands of real images seen."""
-        if not self.samples.is_dir():
-            return {}
-        matches = ((_GRID.fullmatch(path.name), path) for path in sorted(self.samples.iterdir()))
-        return {float(match[1]): path for match, path in matches if match}
+        return {float(kimg): path for path, kimg in _named(self.samples, _GRID)}
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
@@ -282,6 +299,16 @@ def check_there(path: Path) -> None:
             f"there is no {str(path)!r}, expected a run of adavit train or a file of one. Check the path:"
             " adavit runs lists the runs there are."
         ) from None
+
+
+def _named(folder: Path, name: re.Pattern[str]) -> list[tuple[Path, str]]:
+    """Paths in a folder whose names match, sorted, each with the group of its name; none where there is no folder."""
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [(path, match[1]) for path in paths if (match := name.fullmatch(path.name))]
+
+
+def _kimg(images: int, *, decimals: bool) -> str:
+    return f"{images / 1000:010.3f}" if decimals else f"{images // 1000:06d}"
 
 
 def _is_foreign(config: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.runs.checkpoint import checkpoint_bytes, load_checkpoint
 from adavit.runs.directory import RunDirectory, check_there
+from adavit.runs.ending_note import check_not_pruned
 from adavit.runs.generation_names import generation, generations
 from adavit.runtime.files import give_second_name, unfinished_file
 
@@ -90,6 +91,7 @@ def checkpoint_of(path: Path) -> LoadedCheckpoint:
     directory = RunDirectory.open(path)
     newest = load_newest(directory.checkpoint)
     if newest is None:
+        check_not_pruned(directory)
         raise UserError(
             f"run {str(path)!r} has no {directory.checkpoint.name} yet, expected one with its networks. Continue it"
             f" with adavit train --resume {path}, or name another run."

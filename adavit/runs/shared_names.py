@@ -57,7 +57,7 @@ def local_config(config: Mapping[str, Any], file: Path) -> dict[str, Any]:
         The same where the file does not lie in its run.
     """
     run = RunDirectory(file.parent)
-    if file not in (run.best_generator, run.last_generator):
+    if not run.is_generator(file):
         return dict(config)
     stored = read_yaml(run.config)
     known = {section: dict(mapping(values)) for section, values in config.items()}

@@ -33,7 +33,7 @@ def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     checked_device(name, flag)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and (reason := _why_no_cuda()):
+    if name == "cuda" and (reason := why_no_cuda()):
         raise UserError(
             f"{flag} cuda cannot be used: {reason}. Expected a CUDA device that torch"
             f" {torch.__version__} can start. Mend that, or use {flag} cpu."
@@ -41,7 +41,7 @@ def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     return torch.device(name)
 
 
-def _why_no_cuda() -> str:
+def why_no_cuda() -> str:
     """What torch says when CUDA is started, in a clause; empty where it runs."""
     try:
         torch.cuda.init()

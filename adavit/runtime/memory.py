@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from adavit.runtime.control_groups import memory_limit
 from adavit.runtime.devices import is_accelerator
 
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -42,8 +42,9 @@ def _limits() -> Iterator[int]:
     meminfo = _kilobytes(_MEMINFO)
     if "MemAvailable" in meminfo:
         yield 1024 * (meminfo["MemAvailable"] + meminfo.get("SwapFree", 0))
-    with contextlib.suppress(OSError, ValueError):
-        yield int(_CGROUP.read_text())  # "max" without a limit
+    limited = memory_limit()
+    if limited is not None:
+        yield limited
     with contextlib.suppress(ImportError):  # not on Windows
         import resource
 

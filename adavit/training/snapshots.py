@@ -70,6 +70,25 @@ class Snapshots:
         if self._progress.images:  # before, half a second for a picture of one point
             draw_curves(self._directory)
 
+    @property
+    def is_one_to_keep(self) -> bool:
+        """Whether the last step has passed a multiple of `run.keep_every_kimg`.
+
+        It is a function of the images seen alone, so that a run that goes on from anywhere keeps the same ones.
+        """
+        kimg = self._workload.config.run.keep_every_kimg
+        if kimg is None:
+            return False
+        images, batch = self._progress.images, self._workload.config.training.batch
+        return images // (1000 * kimg) > max(0, images - batch) // (1000 * kimg)
+
+    def keep_generator(self) -> None:
+        """Writes the generator of this moment under a name that nothing replaces."""
+        kimg, images = self._workload.config.run.keep_every_kimg, self._progress.images
+        assert kimg is not None
+        path = self._directory.kept_generator(images, decimals=not float(kimg).is_integer())
+        self._save_generator(path, self._average, images, self._measured_now)
+
     def keep_sound(self) -> None:
         """Sets the checkpoint aside that was written at the last evaluation whose figure had not collapsed.
 
@@ -143,7 +162,7 @@ class Snapshots:
         self._saved = self._progress.state_dict()
 
     def forget_after(self, images: int) -> list[str]:
-        """Cuts the logs back, and drops a best generator and a sound checkpoint that they may know nothing of.
+        """Cuts the logs back, and drops generators and a sound checkpoint that they may know nothing of.
 
         Args:
             images: Real images seen.
@@ -156,12 +175,20 @@ class Snapshots:
         if self._progress.best is None:
             self._directory.best_generator.unlink(missing_ok=True)
             self._directory.sound_checkpoint.unlink(missing_ok=True)
+        for kimg, path in self._directory.kept_generators().items():
+            if 1000 * kimg > images:
+                path.unlink(missing_ok=True)
         return notes
 
+    @property
+    def _measured_now(self) -> dict[str, Any] | None:
+        """The evaluation of this moment, if there was one."""
+        latest = self._progress.latest
+        return latest if latest is not None and latest["images"] == self._progress.images else None
+
     def _save_last(self) -> None:
-        latest, images = self._progress.latest, self._progress.images
-        of_now = latest if latest is not None and latest["images"] == images else None
-        self._save_generator(self._directory.last_generator, self._average, images, of_now)
+        path, images = self._directory.last_generator, self._progress.images
+        self._save_generator(path, self._average, images, self._measured_now)
 
     def _save_best(self) -> None:
         best = self._progress.best
@@ -194,6 +221,9 @@ class UnwrittenSnapshots(Snapshots):
     def save(self, parts: Mapping[str, Stateful]) -> None:
         """Notes that there is one of this moment."""
         self._saved = self._progress.state_dict()
+
+    def keep_generator(self) -> None:
+        """Nothing."""
 
     def keep_sound(self) -> None:
         """Nothing."""

@@ -17,6 +17,7 @@ from adavit.data.known_names import NAMES
 from adavit.errors import RunError, UserError, shown
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
+from adavit.runs.ending_note import check_not_pruned, ending_noted
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
 from adavit.runtime.company import Company, company_here
@@ -58,6 +59,7 @@ MAY_CHANGE_ON_RESUME = {
     "run.samples_every_kimg",
     "run.checkpoint_every_kimg",
     "run.keep_checkpoints",
+    "run.keep_every_kimg",
     "data.source",
     "data.data_root",
     "data.follow_links",
@@ -214,7 +216,9 @@ def _resume(
     company: Company,
 ) -> Path:
     newest = load_newest(directory.checkpoint)
-    if newest is not None:
+    if newest is None:
+        check_not_pruned(directory)
+    else:
         if newest.warning:
             console.note(f"Warning: {newest.warning}")
         if settings_in_file(directory) is None:
@@ -331,8 +335,9 @@ def _run(trainer: Trainer, company: Company) -> Path:
         written = {"started": started, **environment, **company.place.described()}
         write_json(directory.environment, written)
         write_json(directory.data, describe_data(workload))
-    trainer.output.begin()
-    trainer.run()
+    with ending_noted(directory) if company.leads else contextlib.nullcontext():
+        trainer.output.begin()
+        trainer.run()
     return directory.path
 
 

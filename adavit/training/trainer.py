@@ -112,6 +112,9 @@ class Trainer:
                     self._sample(run.samples_every_kimg)
                 if self._is_due("metrics", metrics.every_kimg):
                     self._evaluate(stop)
+                if self.snapshots.is_one_to_keep:
+                    self._check_weights()
+                    self.snapshots.keep_generator()
                 ending = why_over(
                     self.progress, total_images(self.config.training), metrics.patience_kimg
                 )

@@ -25,7 +25,7 @@ def plain(items: list[CompletionItem]) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "incomplete", "expected"),
     [
-        ((), "me", ["memorisation"]),
+        ((), "me", ["memorisation", "metrics"]),
         (("train", "--data"), "cifar", ["cifar10", "cifar100"]),
         (("train", "--preset"), "stylegan2", ["stylegan2-ada", "stylegan2-ada-cifar"]),
         (("train", "--aug"), "", ["ada", "fixed", "scheduled", "none"]),
@@ -34,6 +34,7 @@ def plain(items: list[CompletionItem]) -> list[str]:
         (("evaluate", "x", "--extractor"), "in", ["inception"]),
         (("evaluate", "x", "--protocol"), "quick", ["quick5k"]),
         (("ablate",), "smo", ["smoke"]),
+        (("presets",), "sm", ["smoke"]),
         (("leaks", "x", "--operations"), "rot", ["rotate90", "rotate"]),
         (("settings",), "training.r1", ["training.r1_gamma", "training.r1_interval"]),
     ],
@@ -54,6 +55,21 @@ def test_runs_are_offered_where_a_run_is_asked_for(
     for command in (("train", "--resume"), ("generate",), ("compare",), ("inspect",)):
         assert plain(offered(*command)) == ["runs/00000-a", "runs/00001-b"]
         assert plain(offered(*command, incomplete="runs/00001")) == ["runs/00001-b"]
+
+
+def test_folders_are_offered_beside_the_commands_of_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "00000-a").mkdir(parents=True)
+    assert plain(offered("runs")) == ["runs/00000-a", "list", "prune"]
+    assert offered("runs")[0].type == "file"  # bash forgets what stands before it
+    assert plain(offered("runs", incomplete="pr")) == ["prune"]
+    assert plain(offered("runs", incomplete="runs/")) == ["runs/00000-a"]
+    assert plain(offered("runs", "list")) == plain(offered("runs", "prune")) == ["runs/00000-a"]
+    assert plain(offered("runs", incomplete="--j")) == ["--json"]
+    assert plain(offered("runs", "x", incomplete="--j")) == ["--json"]
+    assert plain(offered("runs", "prune", incomplete="--dry")) == ["--dry-run"]
 
 
 @pytest.mark.parametrize("flag", ["--data", "--config", "--resume", "--out"])

@@ -55,7 +55,7 @@ from tests.cli.conftest import TINY, Adavit, Outcome
         ),
         ("evaluate pictures --data pictures --truncation 0.5", "Leave it out"),
         ("train --data pictures --set training.bacth=3", "Did you mean training.batch"),
-        ("train --data pictures --preset nothing", "--preset 'nothing' is unknown"),
+        ("train --data pictures --preset nothing", "preset 'nothing' is unknown"),
         ("train --data pictures --config nothing.yaml", "nothing.yaml"),
         ("train --data pictures --subset 900", "900"),
         ("train --data pictures --heuristic rv", "no images are held out"),

@@ -23,7 +23,7 @@ def test_runs_are_listed_newest_last(adavit: Adavit, tmp_path: Path) -> None:
     write_runs(tmp_path / "runs")
     outcome = adavit("runs")
     assert outcome.code == 0, outcome.err
-    lines = [line for line in outcome.out.splitlines() if "squares" in line or "failed" in line]
+    lines = [line for line in outcome.out.splitlines() if "squares  " in line or "failed" in line]
     assert [line.split("  ")[0].strip() for line in lines] == ["old [red]", "grid/bad", "new"]
     assert "fd_random 4.5 at 15" in lines[2]
     assert "failed: no such data" in lines[1]
@@ -54,6 +54,7 @@ def test_runs_as_json(adavit: Adavit, tmp_path: Path) -> None:
         "protocol_fields": runs[0]["protocol_fields"],
         "discriminator_saw": [],
         "reason": None,
+        "disk_bytes": sum(p.lstat().st_size for p in Path("mine/new").rglob("*") if p.is_file()),
     }
     assert (runs[1]["status"], runs[1]["reason"], runs[1]["best"]) == (
         "failed",
@@ -84,6 +85,7 @@ def test_figures_that_do_not_compare_have_letters_and_a_legend(
     outcome = adavit("runs")
     assert "[A]" not in outcome.out  # all compare
     assert "compare" not in outcome.out
+    assert outcome.out.splitlines()[-1] == "best: 100 vs 500 of squares"
     other = {"reference": "cats", "reference_fingerprint": "9" * 64}
     write_run(folder / "c", values=(9.0, 2.5), protocol=other)
     lines = adavit("runs").out.splitlines()
@@ -124,11 +126,12 @@ def test_a_long_name_is_cut_before_a_figure_is_left_out(
     described = json.loads((path / "data.json").read_text())
     (path / "data.json").write_text(json.dumps({**described, "name": config["data"]["source"]}))
     assert "middle" in adavit("runs").out
-    monkeypatch.setattr("adavit.cli.runs.PIPE_WIDTH", 130)
+    monkeypatch.setattr("adavit.cli.runs.PIPE_WIDTH", 145)
     out = adavit("runs").out
     assert f" {'x' * 16}…{'y' * 15} " in out
     assert "0.400" in out
     assert "Too narrow" not in out
+    assert " kB " in out
 
 
 def test_a_bad_run_is_named_beside_the_others(adavit: Adavit, tmp_path: Path) -> None:
@@ -154,3 +157,50 @@ def test_names_do_not_reach_the_terminal_as_sequences(adavit: Adavit, tmp_path: 
     for text in (out, raw):
         assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(text)
     assert json.loads(raw)[0]["run"] == "runs/a\x1b]0;owned\x07"
+
+
+def test_a_run_that_was_killed_is_lost_and_one_that_was_asked_to_is_stopped(
+    adavit: Adavit, tmp_path: Path
+) -> None:
+    for name in ("killed", "asked", "failed"):
+        write_run(tmp_path / "runs" / name, settings={"training": {"total_kimg": 100}})
+    for name, status in (("asked", "stopped"), ("failed", "failed")):
+        note = {"status": status, "reason": "the disk\x1b[2J is full"}
+        (tmp_path / "runs" / name / "ending.json").write_text(json.dumps(note))
+    lines = adavit("runs").out.splitlines()
+    rows = {line.split()[0]: line for line in lines if "squares" in line}
+    assert rows["killed"].split()[-1] == "lost"
+    assert rows["asked"].split()[-1] == "stopped"
+    assert r"failed: the disk\x1b[2J is full" in rows["failed"]
+    assert "30 of 100" in rows["killed"]
+    assert lines[-1].startswith("lost: it ended without a word")
+    told = {
+        Path(run["run"]).name: run["status"] for run in json.loads(adavit("runs", "--json").out)
+    }
+    assert told == {"killed": "lost", "asked": "stopped", "failed": "failed"}
+
+
+def test_the_list_has_a_name_too(adavit: Adavit, tmp_path: Path) -> None:
+    write_runs(tmp_path / "mine")
+    assert adavit("runs", "list", "mine").out == adavit("runs", "mine").out
+    assert adavit("runs", "list", "mine", "--json").out == adavit("runs", "--json", "mine").out
+    assert adavit("runs", "nothing").code == adavit("runs", "list", "nothing").code == 2
+    shown = adavit("runs", "-h").out
+    assert "prune" in shown
+    assert shown == adavit("runs", "--help").out
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_a_long_reason_pushes_nothing_out(
+    adavit: Adavit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    path = write_run(tmp_path / "runs" / "a", settings={"training": {"total_kimg": 100}})
+    reason = "training diverged: " + "word " * 40 + "end"
+    (path / "ending.json").write_text(json.dumps({"status": "failed", "reason": reason}))
+    monkeypatch.setattr("adavit.cli.runs.PIPE_WIDTH", width)
+    out = adavit("runs").out
+    assert "failed: training diverg" in out
+    assert "30 of 100" in out
+    assert "fd_random 8 at 20" in out or width < 80
+    (told,) = json.loads(adavit("runs", "--json").out)
+    assert told["reason"] == reason

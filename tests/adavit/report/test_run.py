@@ -38,11 +38,30 @@ def test_a_run_is_running_while_a_process_holds_its_lock_and_no_longer(tmp_path:
     finished, early = (write_run(tmp_path / name) for name in ("finished", "early"))
     _cut(early, 12)
     assert read_run(finished).status == "finished"
-    assert read_run(early).status == "stopped"  # a moment after its last line
+    assert read_run(early).status == "lost"  # a moment after its last line
     assert not RunDirectory(early).lock.exists()
     with RunDirectory(early).claimed():
         assert read_run(early).status == "running"
-    assert read_run(early).status == "stopped"
+    assert read_run(early).status == "lost"
+
+
+def test_what_a_run_has_noted_of_its_ending_counts_before_its_end(tmp_path: Path) -> None:
+    finished, early = (write_run(tmp_path / name) for name in ("finished", "early"))
+    _cut(early, 12)
+    for note, expected in (
+        ({"status": "stopped", "reason": "SIGINT"}, ("stopped", "")),
+        ({"status": "failed", "reason": "no room"}, ("failed", "no room")),
+        ({"status": "failed", "reason": 7}, ("failed", "no reason was recorded")),
+        ({"status": "pruned", "reason": "x"}, ("pruned", "")),
+        ({"status": ["odd"]}, ("lost", "")),
+    ):
+        for path in (finished, early):
+            (path / "ending.json").write_text(json.dumps(note))
+        run = read_run(early)
+        assert (run.status, run.reason) == expected
+        assert read_run(finished).status == "finished"
+        with RunDirectory(early).claimed():
+            assert read_run(early).status == "running"
 
 
 def test_a_cell_that_is_tried_again_is_running(tmp_path: Path) -> None:
@@ -83,7 +102,7 @@ def test_a_run_has_begun_when_it_says_so(tmp_path: Path) -> None:
 
 
 def test_a_run_that_lost_its_patience_is_finished(tmp_path: Path) -> None:
-    for patience, status in ((15, "finished"), (25, "stopped")):
+    for patience, status in ((15, "finished"), (25, "lost")):
         path = write_run(
             tmp_path / str(patience),
             values=(20.0, 5.0, 6.0, 7.0),

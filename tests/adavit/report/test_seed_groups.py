@@ -104,6 +104,7 @@ MAY_DIFFER = {
     "run.samples_every_kimg": "cadence of pictures",
     "run.checkpoint_every_kimg": "cadence of what is kept",
     "run.keep_checkpoints": "how much of it",
+    "run.keep_every_kimg": "likewise",
     "data.source": "where the images lie; their fingerprint counts",
     "data.data_root": "where downloads lie",
     "data.channels": "decides what is loaded, and so the fingerprint",

@@ -290,3 +290,24 @@ def test_the_remedy_for_a_taken_place_fits_what_is_there(tmp_path: Path) -> None
     ):
         with pytest.raises(UserError, match=message):
             RunDirectory.check_free(path)
+
+
+def test_kept_generators_are_found_by_the_names_they_are_given(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    assert directory.kept_generators() == {}
+    directory.path.mkdir()
+    given = {
+        200.0: directory.kept_generator(200_031, decimals=False),
+        0.208: directory.kept_generator(208, decimals=True),
+        1234567.0: directory.kept_generator(1_234_567_000, decimals=False),
+    }
+    assert given[200.0].name == "generator-000200.safetensors"
+    assert given[0.208].name == "generator-000000.208.safetensors"
+    others = ("generator-20.safetensors", "generator-000200.pt", "generator-000200.safetensors~")
+    for path in (*given.values(), directory.best_generator, *map(directory.path.joinpath, others)):
+        path.touch()
+    assert directory.kept_generators() == given
+    generators = {path for path in directory.path.iterdir() if directory.is_generator(path)}
+    assert generators == {*given.values(), directory.best_generator}
+    assert directory.is_generator(directory.last_generator)  # whether or not it is there
+    assert not directory.is_generator(tmp_path / given[200.0].name)

@@ -24,9 +24,9 @@ def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "MemTotal: 9000 kB\nMemAvailable:   700 kB\nSwapFree: 50 kB\n"
     )
     (tmp_path / "status").write_text("Name:\tx\nVmSize:\t  100 kB\n")
-    (tmp_path / "max").write_text("max\n")
-    for name, file in (("_MEMINFO", "meminfo"), ("_STATUS", "status"), ("_CGROUP", "max")):
+    for name, file in (("_MEMINFO", "meminfo"), ("_STATUS", "status")):
         monkeypatch.setattr(memory, name, tmp_path / file)
+    monkeypatch.setattr(memory, "memory_limit", lambda: None)
     limit = [resource.RLIM_INFINITY]
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit[0], limit[0]))
     assert free_bytes(CPU) == 750 * 1024
@@ -35,7 +35,7 @@ def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     limit[0] = 50 * 1024
     assert free_bytes(CPU) == 0
     limit[0] = resource.RLIM_INFINITY
-    (tmp_path / "max").write_text("4096\n")
+    monkeypatch.setattr(memory, "memory_limit", lambda: 4096)
     assert free_bytes(CPU) == 4096
 
 
@@ -54,8 +54,9 @@ def test_an_accelerator_is_asked_by_its_own_module(monkeypatch: pytest.MonkeyPat
 def test_a_system_that_says_nothing_is_not_guessed_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("_MEMINFO", "_STATUS", "_CGROUP"):
+    for name in ("_MEMINFO", "_STATUS"):
         monkeypatch.setattr(memory, name, tmp_path / "absent")
+    monkeypatch.setattr(memory, "memory_limit", lambda: None)
     infinite = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (infinite, infinite))
     assert free_bytes(CPU) is None

@@ -12,7 +12,9 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import RunError, UserError
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
 from adavit.training.snapshots import Snapshots
@@ -307,3 +309,48 @@ def test_a_run_starts_from_a_checkpoint_that_was_set_aside(run: Path, tiny: Tiny
             assert torch.equal(networks[name][key], value)
     started = {"transfer": str(run / "checkpoint-sound.pt"), "total_kimg": 0.008}
     adavit.train(tiny({"training": started, "run": {"out": "other"}, "metrics": {"names": []}}))
+
+
+KEPT = {"run": {"checkpoint_every_kimg": 0.016, "keep_checkpoints": "1,every:0.02"}}
+
+
+def kept(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in RunDirectory(run).kept_generators().values()}
+
+
+def test_generators_stay_at_the_first_step_past_each_multiple(tiny: Tiny) -> None:
+    run = adavit.train(tiny(KEPT))
+    # Of 8 images a step: 20, 40 and 60 are passed at 24, 40 and 64.
+    names = [f"generator-000000.{images:03d}.safetensors" for images in (24, 40, 64)]
+    assert sorted(kept(run)) == names
+    for name, images in zip(names, (24, 40, 64), strict=True):
+        assert read_generator(run / name).images == images
+    last, final = read_generator(run, which="last"), read_generator(run / names[-1])
+    assert tensors_digest(last.generator.state_dict()) == tensors_digest(
+        final.generator.state_dict()
+    )
+    assert final.config["data"]["source"] == last.config["data"]["source"]  # its run still knows
+    assert kept(run)[names[0]] != kept(run)[names[1]]
+
+
+def test_a_run_that_goes_on_keeps_the_same_generators(tiny: Tiny, tmp_path: Path) -> None:
+    whole = kept(adavit.train(tiny(KEPT)))
+    out = {"run": {"out": str(tmp_path / "parts")}}
+    part = adavit.train(tiny(KEPT, out, {"training": {"total_kimg": 0.04, "schedule_kimg": 0.064}}))
+    assert len(kept(part)) == 2
+    # Of what came after the checkpoint, which a kill has lost, nothing stays.
+    stale = RunDirectory(part).kept_generator(48, decimals=True)
+    shutil.copy(part / "generator-last.safetensors", stale)
+    adavit.resume(part, [{"training": {"total_kimg": 0.048}}])
+    assert not stale.exists()
+    adavit.resume(part, [{"training": {"total_kimg": 0.064}}])
+    assert kept(part).keys() == whole.keys()
+    for name in whole:
+        ours, theirs = read_generator(part / name), read_generator(tmp_path / "run" / name)
+        assert tensors_digest(ours.generator.state_dict()) == tensors_digest(
+            theirs.generator.state_dict()
+        )
+    adavit.resume(
+        part, [{"run": {"keep_checkpoints": "every:0.04"}, "training": {"total_kimg": 0.08}}]
+    )
+    assert sorted(kept(part))[-1] == "generator-000000.080.safetensors"

@@ -1,0 +1,41 @@
+"""The section `run` of a run's configuration: where it lies, its seed and device, what it writes and how often."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from adavit.config.keep import keep_of
+from adavit.config.section import SEED_END, ConfigModel, DeviceName, UserPath, auto
+
+
+class RunSettings(ConfigModel):
+    """Run directory, seed, device and intervals of reports; of these seed and device alone change the weights."""
+
+    out: UserPath | None = Field(None)
+    """The run directory. None: the next number below runs/."""
+    seed: int = Field(0, ge=0, lt=SEED_END)
+    """Start of every random stream."""
+    device: DeviceName = Field("auto")
+    """What calculates. auto: cuda where there is one, else cpu."""
+    status_every_kimg: float = auto(gt=0)
+    """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
+    samples_every_kimg: float = auto(gt=0)
+    """Thousands of images between sample grids. auto: as metrics.every_kimg."""
+    checkpoint_every_kimg: float = auto(gt=0)
+    """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
+    keep_checkpoints: int = Field(2, ge=1, le=1000)
+    """Checkpoints to keep: the newest and those before it, which are taken where it is damaged. every:200, or
+    3,every:200, sets keep_every_kimg too."""
+    keep_every_kimg: float | None = Field(None, gt=0)
+    """Thousands of images between generators that stay beside the best and the last one, as
+    generator-000200.safetensors. None: none stays."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kept_with_commas(cls, values: Any) -> Any:
+        given = values.get("keep_checkpoints") if isinstance(values, dict) else None
+        if not isinstance(given, str) or given.strip().lstrip("+-").isdecimal():
+            return values
+        words = [word.strip() for word in given.split(",") if word.strip()]
+        others = {key: value for key, value in values.items() if key != "keep_checkpoints"}
+        return {**others, **keep_of(words)}

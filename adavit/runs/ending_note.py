@@ -1,0 +1,62 @@
+"""Why a run has ended before its end, as its directory says; one that was killed has no time to say it."""
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+
+from adavit.errors import UserError, first_line
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import read_json
+from adavit.runtime.files import write_json
+from adavit.runtime.signals import Stopped
+
+
+@contextlib.contextmanager
+def ending_noted(directory: RunDirectory) -> Iterator[None]:
+    """While entered, a run trains; leaves `ending.json` where it is stopped or fails, none where it comes to its end.
+
+    Args:
+        directory: Of the run; claimed by this process.
+    """
+    directory.ending.unlink(missing_ok=True)
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt) as stop:
+        _note(directory, "stopped", str(stop) or "SIGINT")
+        raise
+    except BaseException as error:
+        _note(directory, "failed", first_line(error))
+        raise
+
+
+def note_pruned(directory: RunDirectory) -> None:
+    """Says of a run that it has no checkpoint any more, so that nobody takes it for one that never had one.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    _write(directory, "pruned", "its checkpoints were removed")
+
+
+def check_not_pruned(directory: RunDirectory) -> None:
+    """Refuses a run whose checkpoints were removed on purpose: begun again at 0 it would lose its results.
+
+    Raises:
+        UserError: If they were.
+    """
+    if read_json(directory.ending).get("status") == "pruned":
+        raise UserError(
+            f"the run in {str(directory.path)!r} has no checkpoint any more, since adavit runs prune has removed them;"
+            " expected one with its networks. Take another run; a new one starts from its generator with --transfer and"
+            " the generator's file."
+        )
+
+
+def _note(directory: RunDirectory, status: str, reason: str) -> None:
+    with contextlib.suppress(OSError):  # what has failed may be the disk
+        _write(directory, status, reason)
+
+
+def _write(directory: RunDirectory, status: str, reason: str) -> None:
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    write_json(directory.ending, {"status": status, "reason": reason, "at": at})

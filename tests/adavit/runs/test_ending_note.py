@@ -1,0 +1,57 @@
+import errno
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from adavit.errors import RunError, UserError
+from adavit.runs.directory import RunDirectory
+from adavit.runs.ending_note import check_not_pruned, ending_noted, note_pruned
+from adavit.runtime.signals import Stopped
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (Stopped(signal.SIGTERM), "stopped", "SIGTERM"),
+        (KeyboardInterrupt(), "stopped", "SIGINT"),
+        (RunError("training diverged: x\nmore"), "failed", "training diverged: x"),
+        (ZeroDivisionError(), "failed", "ZeroDivisionError"),
+    ],
+)
+def test_why_a_run_ended_is_noted(
+    tmp_path: Path, error: BaseException, status: str, reason: str
+) -> None:
+    directory = RunDirectory(tmp_path)
+    with pytest.raises(type(error)), ending_noted(directory):
+        raise error
+    note = json.loads(directory.ending.read_text())
+    assert (note["status"], note["reason"]) == (status, reason)
+
+
+def test_one_that_is_trained_again_has_no_ending_any_more(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.ending.write_text("{}")
+    with ending_noted(directory):
+        assert not directory.ending.exists()
+    assert not directory.ending.exists()
+
+
+def test_a_full_disk_hides_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("adavit.runs.ending_note.write_json", full)
+    with pytest.raises(RunError, match="first"), ending_noted(RunDirectory(tmp_path)):
+        raise RunError("first")
+
+
+def test_only_a_run_whose_checkpoints_were_removed_is_refused(tmp_path: Path) -> None:
+    directory = RunDirectory(tmp_path)
+    check_not_pruned(directory)
+    directory.ending.write_text('{"status": "stopped"}')
+    check_not_pruned(directory)
+    note_pruned(directory)
+    with pytest.raises(UserError, match="adavit runs prune has removed them"):
+        check_not_pruned(directory)
