@@ -22,6 +22,8 @@ class FeatureCritic(nn.Module):
 
     Maps are standardised for each channel by what `calibrate` has seen, mixed, and judged by one head each; a class
     token is one place, and is not mixed.
+    The network sees images as squares of its side, stretched where they are none; so places are as many along both
+    sides, and each covers the same part of an image, of its proportions.
     Only the heads are trained; what is random and frozen, and the standardisation, are part of its state.
 
     Args:
@@ -135,5 +137,5 @@ class FeatureCritic(nn.Module):
 
 @torch.no_grad()
 def _maps_of_nothing(network: FrozenNetwork) -> list[Tensor]:
-    maps: list[Tensor] = network(torch.zeros(1, 3, network.side, network.side))
+    maps: list[Tensor] = network(torch.zeros(1, 3, *network.size))
     return maps

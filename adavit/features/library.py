@@ -47,13 +47,18 @@ class Library(Protocol):
         """
 
     def build(
-        self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
+        self,
+        network: str,
+        *,
+        side: int | tuple[int, int],
+        taps: Sequence[Tap],
+        weights: Weights | None,
     ) -> nn.Module:
         """A network from normalised images [B, 3, side, side] to a list of outputs [B, C, h, w], one for each tap.
 
         Args:
             network: Its name.
-            side: Of the images, in pixels.
+            side: Of the images, in pixels; a pair is height and width, which torchvision's transformers do not take.
             taps: What is looked at; a vector of the whole image is an output of one pixel.
             weights: None: random ones, from a stream of their own.
 

@@ -15,12 +15,13 @@ from adavit.features.weights import Weights
 class FrozenNetwork(nn.Module):
     """Maps of features of a network that is never trained: in evaluation mode, without gradients to its weights.
 
-    Images are brought to the network's side bilinearly (antialiased where they are larger), grey is
-    repeated, and each channel is normalised as the network was trained to see it.
+    Images are brought to the size that the network sees bilinearly (antialiased where they are larger), grey is
+    repeated, and each channel is normalised as the network was trained to see it. Images of another shape are
+    stretched, as metrics stretch them: nothing of them is left out, and a map has as many places either way.
 
     Args:
         architecture: Its name in the library.
-        side: Of the images that the network sees, in pixels.
+        side: Of the images that the network sees, in pixels; a pair is height and width.
         taps: Which of its outputs.
         mean: Of its red, green and blue, for pixels in [0, 1].
         std: Their standard deviations.
@@ -38,7 +39,7 @@ class FrozenNetwork(nn.Module):
         self,
         architecture: str,
         *,
-        side: int,
+        side: int | tuple[int, int],
         taps: Sequence[Tap],
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
@@ -48,6 +49,7 @@ class FrozenNetwork(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.side = side
+        self.size = (side, side) if isinstance(side, int) else side
         self.taps = tuple(taps)
         self.register_buffer("mean", torch.tensor(mean).reshape(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).reshape(1, 3, 1, 1))
@@ -72,15 +74,15 @@ class FrozenNetwork(nn.Module):
         return maps
 
     def normalised(self, images: Tensor) -> Tensor:
-        """Images [B, C, H, W] as the network itself takes them [B, 3, side, side]."""
-        side = self.side
-        if images.shape[-2:] != (side, side):
+        """Images [B, C, H, W] as the network itself takes them: [B, 3, *size]."""
+        given = tuple(images.shape[-2:])
+        if given != self.size:
             images = F.interpolate(
                 images,
-                size=(side, side),
+                size=self.size,
                 mode="bilinear",
                 align_corners=False,
-                antialias=images.shape[-1] > side,
+                antialias=any(now > then for now, then in zip(given, self.size, strict=True)),
             )
         colours: Tensor = ((images + 1) / 2 - self.mean) / self.std  # grey repeated
         return colours

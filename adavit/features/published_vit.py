@@ -25,7 +25,7 @@ from adavit.models.vit.torchvision_weights import (
 )
 from adavit.runtime.paths import expand_home
 from adavit.runtime.precision import full_precision, without_autocast
-from adavit.runtime.resolution import Resolution
+from adavit.runtime.resolution import AnyResolution, Resolution
 
 _WANTED = "the weights of torchvision's vit_b_16"
 _COLOURS = {"mean": MEAN, "std": STD}
@@ -62,7 +62,7 @@ class PublishedTrunk:
         return width
 
     def teacher(
-        self, *, resolution: Resolution, image_channels: int, patch: int
+        self, *, resolution: AnyResolution, image_channels: int, patch: int
     ) -> "PublishedTeacher":
         """The network that gives its tokens, see `adavit.features.teachers.FoundTeacher`."""
         return PublishedTeacher(
@@ -109,7 +109,7 @@ class PublishedTeacher(nn.Module):
         self,
         trunk: PublishedTrunk | None,
         *,
-        resolution: Resolution,
+        resolution: AnyResolution,
         image_channels: int,
         patch: int,
     ) -> None:
@@ -151,9 +151,9 @@ def _file(requested: str, named_by: NamedBy) -> Path:
     return path
 
 
-def _encoder(resolution: Resolution, patch: int, image_channels: int) -> VisionEncoder:
+def _encoder(resolution: AnyResolution, patch: int, image_channels: int) -> VisionEncoder:
     return VisionEncoder(
-        image_size=resolution,
+        image_size=Resolution.of(resolution),
         image_channels=image_channels,
         patch=patch,
         **PARTS,
@@ -168,7 +168,7 @@ def _encoder(resolution: Resolution, patch: int, image_channels: int) -> VisionE
 def _expected(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """What a file must hold, without values: it may have been trained at any side."""
     with torch.device("meta"):
-        expected = _encoder(Resolution(224, 224), PATCH, 3).state_dict()
+        expected = _encoder(224, PATCH, 3).state_dict()
     positions = found.get("position.table")
     if positions is not None and positions.ndim == 3 and _is_of_a_square(positions.shape[1] - 1):
         expected["position.table"] = torch.empty(1, *positions.shape[1:2], 768, device="meta")

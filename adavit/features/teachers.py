@@ -17,7 +17,7 @@ from adavit.features.published_vit import PublishedTeacher, read_published_trunk
 from adavit.features.timm_networks import Timm, TimmMaps
 from adavit.features.weights import Weights
 from adavit.models.published_vit import SIZES, is_of_library
-from adavit.runtime.resolution import Resolution
+from adavit.runtime.resolution import AnyResolution, Resolution
 
 SETTING = "training.distill_network"
 NAMED_BY = NamedBy(f"--set {SETTING}=", "leave training.distill_weight out")
@@ -36,7 +36,7 @@ class FoundTeacher(Protocol):
         """Features of its tokens."""
         ...
 
-    def teacher(self, *, resolution: Resolution, image_channels: int, patch: int) -> nn.Module:
+    def teacher(self, *, resolution: AnyResolution, image_channels: int, patch: int) -> nn.Module:
         """The frozen network: images [B, C, H, W] in [-1, 1] to tokens after its last norm [B, 1 + N, width].
 
         Args:
@@ -45,7 +45,7 @@ class FoundTeacher(Protocol):
             patch: Side in pixels of the N patches.
 
         Raises:
-            UserError: If the file holds other weights, or the network sees no such images.
+            UserError: If the file holds other weights.
         """
         ...
 
@@ -85,7 +85,7 @@ def transformer_width(requested: str, named_by: NamedBy = NAMED_BY) -> int:
 
 
 def unread_teacher(
-    requested: str, *, resolution: Resolution, image_channels: int, patch: int
+    requested: str, *, resolution: AnyResolution, image_channels: int, patch: int
 ) -> nn.Module:
     """What `FoundTeacher.teacher` returns, without the file of its weights: for torch's device "meta", entered.
 
@@ -128,7 +128,9 @@ class TimmTransformer:
         """See `FoundTeacher`."""
         return self.class_token.channels
 
-    def teacher(self, *, resolution: Resolution, image_channels: int, patch: int) -> "TimmTeacher":
+    def teacher(
+        self, *, resolution: AnyResolution, image_channels: int, patch: int
+    ) -> "TimmTeacher":
         """See `FoundTeacher`."""
         found, patches = self.found, _patches(resolution, patch)
         return _teacher(found.library, found.name, self.class_token, patches, found.weights)
@@ -136,6 +138,9 @@ class TimmTransformer:
 
 class TimmTeacher(nn.Module):
     """Tokens of a frozen transformer of timm, which sees images resized to as many of its patches as are asked for.
+
+    Rows and columns of patches are those of the discriminator, so that images keep their shape: of 24x40 pixels in
+    patches of 4 a network of patches of 14 sees 84x140.
 
     Args:
         network: With the class token as its only tap.
@@ -153,14 +158,18 @@ class TimmTeacher(nn.Module):
 
 
 def _teacher(
-    library: Library, name: str, class_token: Tap, patches: int, weights: Weights | None
+    library: Library,
+    name: str,
+    class_token: Tap,
+    patches: tuple[int, int],
+    weights: Weights | None,
 ) -> TimmTeacher:
-    """A network of timm that sees images of so many patches a side."""
+    """A network of timm that sees images of so many rows and columns of patches."""
     known = library.architecture(name)
     assert known.patch is not None
     network = FrozenNetwork(
         name,
-        side=known.patch * patches,
+        side=(known.patch * patches[0], known.patch * patches[1]),
         taps=(class_token,),
         mean=known.mean,
         std=known.std,
@@ -170,13 +179,9 @@ def _teacher(
     return TimmTeacher(network)
 
 
-def _patches(resolution: Resolution, patch: int) -> int:
-    if not resolution.is_square:
-        raise UserError(
-            f"{SETTING} is one of timm's, which see squares here, but the images are {resolution}. Use"
-            " torchvision:vit_b_16, or leave training.distill_weight out."
-        )
-    return resolution.height // patch
+def _patches(resolution: AnyResolution, patch: int) -> tuple[int, int]:
+    height, width = Resolution.of(resolution)
+    return height // patch, width // patch
 
 
 def _class_token(requested: str, named_by: NamedBy) -> Tap:

@@ -96,7 +96,12 @@ class Timm:
         """See `adavit.features.library.Library`. timm renames tensors as it loads them: only then it can tell."""
 
     def build(
-        self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
+        self,
+        network: str,
+        *,
+        side: int | tuple[int, int],
+        taps: Sequence[Tap],
+        weights: Weights | None,
     ) -> nn.Module:
         """See `adavit.features.library.Library`."""
         arguments: dict[str, Any] = {}
@@ -141,7 +146,7 @@ class TimmMaps(nn.Module):
         self.network = whole
 
     def forward(self, normalised: Tensor) -> list[Tensor]:
-        """Outputs [B, C, h, w] of the taps, for images [B, 3, side, side]."""
+        """Outputs [B, C, h, w] of the taps, for images of its size [B, 3, H, W]."""
         look: Any = self.network.forward_intermediates
         if not self.to_the_end:
             maps: list[Tensor] = look(normalised, indices=self.indices, intermediates_only=True)
@@ -152,7 +157,7 @@ class TimmMaps(nn.Module):
         return [class_token if tap.stride is None else next(remaining) for tap in self.taps]
 
     def tokens(self, normalised: Tensor) -> Tensor:
-        """Tokens of a transformer after its last norm [B, 1 + N, C], for images [B, 3, side, side].
+        """Tokens of a transformer after its last norm [B, 1 + N, C], for images [B, 3, H, W].
 
         The class token is the first; registers are left out. Needs its tap.
         """

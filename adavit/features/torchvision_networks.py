@@ -59,7 +59,12 @@ class Torchvision:
         weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
 
     def build(
-        self, network: str, *, side: int, taps: Sequence[Tap], weights: Weights | None
+        self,
+        network: str,
+        *,
+        side: int | tuple[int, int],
+        taps: Sequence[Tap],
+        weights: Weights | None,
     ) -> nn.Module:
         """See `adavit.features.library.Library`."""
         whole = _whole(network, side)
@@ -86,7 +91,7 @@ class TorchvisionMaps(nn.Module):
         self.network = create_feature_extractor(whole, names)
 
     def forward(self, normalised: Tensor) -> list[Tensor]:
-        """Outputs [B, C, h, w] of the taps, for images [B, 3, side, side]."""
+        """Outputs [B, C, h, w] of the taps, for images of its size [B, 3, H, W]."""
         outputs = self.network(normalised)
         return [
             _class_token(outputs[str(index)]) if tap.stride is None else _map(outputs[str(index)])
@@ -94,7 +99,7 @@ class TorchvisionMaps(nn.Module):
         ]
 
 
-def _whole(name: str, side: int) -> nn.Module:
+def _whole(name: str, side: int | tuple[int, int]) -> nn.Module:
     from torchvision.models import get_model_builder
 
     arguments = {} if ARCHITECTURES[name].patch is None else {"image_size": side}
@@ -105,7 +110,9 @@ def _whole(name: str, side: int) -> nn.Module:
     return network.eval()
 
 
-def _load(whole: nn.Module, weights: Weights, side: int, patch: int | None) -> None:
+def _load(
+    whole: nn.Module, weights: Weights, side: int | tuple[int, int], patch: int | None
+) -> None:
     weights = replace(weights, tensors=current_names(weights.tensors))
     weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
     state = dict(weights.tensors)

@@ -28,8 +28,12 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["benchmarks/step_operations.py", "--toy", "--sizes", "16x4", "--top", "2"],
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
         ),
+        (
+            ["benchmarks/shape_speed.py", "--shapes", "12x20", "--rounds", "2"],
+            ["| resnet | 12x20 | ", "| vit | 12x20 | "],
+        ),
     ],
-    ids=["train_speed", "discriminators", "step_memory", "step_operations"],
+    ids=["train_speed", "discriminators", "step_memory", "step_operations", "shape_speed"],
 )
 def test_it_measures(arguments: list[str], words: list[str]) -> None:
     ended = subprocess.run(

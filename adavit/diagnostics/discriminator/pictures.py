@@ -71,6 +71,7 @@ def bare(axis: Axes) -> None:
 
 
 TILE_INCHES = 1.0
+"""Width of an image."""
 HIGHEST = 0.99
 """Saliency is shown up to this quantile: single pixels would leave the rest black."""
 
@@ -124,7 +125,9 @@ def draw_images(looks: Mapping[str, LookedAt], title: str) -> bytes:
     panels = {kind: _panels(look, tops) for kind, look in looks.items()}
     width = sum(len(side) for side in panels.values())
     rows = max(len(look.images) for look in looks.values())
-    figure = new_figure(TILE_INCHES * width + 0.8, (TILE_INCHES + 0.2) * rows + 0.7, title)
+    shape = next(iter(looks.values())).images.shape
+    tall = TILE_INCHES * shape[2] / shape[3]
+    figure = new_figure(TILE_INCHES * width + 0.8, (tall + 0.2) * rows + 0.7, title)
     grid = figure.subplots(rows, width, squeeze=False)
     for axis in grid.flat:
         bare(axis)

@@ -132,7 +132,8 @@ def draw_positions(view: PositionView, title: str) -> bytes:
 
 def _draw_similarity(similarity: Tensor, title: str) -> bytes:
     rows, columns = (_spaced(count) for count in similarity.shape[:2])
-    figure = new_figure(0.55 * len(columns) + 1.4, max(2.0, 0.55 * len(rows) + 0.7), title)
+    tall = 0.55 * similarity.shape[0] / similarity.shape[1]  # of a tile as wide as 0.55
+    figure = new_figure(0.55 * len(columns) + 1.4, max(2.0, tall * len(rows) + 0.7), title)
     axis = figure.subplots()
     # From the least similarity there is: sines have a mean cosine far above 0.
     least = float(similarity.min())

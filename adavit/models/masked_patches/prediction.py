@@ -80,13 +80,12 @@ def predict_corrupted(
     Returns:
         Logits and classes of all corrupted patches, image by image.
     """
-    patch = encoder.image_size[0] // encoder.layout.rows
     patches = corrupt(encoder.embed(images), head.mask_token, corruption)
     tokens = encoder.encode(patches, twice_differentiable=False)
     tokens = tokens[:, encoder.layout.class_tokens :]  # [B, N, D]
     with without_autocast(images.device):
         logits = head.classes(encoder.norm(full_precision(picked(tokens, corruption))))
-    return Prediction(logits, picked(mean_colour_classes(images, patch), corruption))
+    return Prediction(logits, picked(mean_colour_classes(images, encoder.patch), corruption))
 
 
 def masked_patch_loss(prediction: Prediction) -> Tensor:

@@ -27,7 +27,7 @@ def config(**sections: dict) -> ResolvedConfig:
 def test_the_generator_has_the_sizes_of_the_configuration() -> None:
     generator, _ = build_networks(config(), image_channels=1, num_classes=3)
     arguments = generator_arguments(
-        config().generator, resolution=16, image_channels=1, num_classes=3
+        config().generator, resolution=Resolution(16, 16), image_channels=1, num_classes=3
     )
     assert isinstance(generator, Generator)
     assert (arguments["latent_dim"], arguments["style_dim"]) == (6, 5)
@@ -39,12 +39,33 @@ def test_the_generator_has_the_sizes_of_the_configuration() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+@pytest.mark.parametrize(("size", "channels"), [("24x40", 1), ("48x32", 4)])
+def test_both_networks_have_the_shape_of_the_configuration(
+    kind: str, size: str, channels: int
+) -> None:
+    sections = {"discriminator": {"kind": kind}, "data": {"resolution": size}}
+    shape = Resolution.of(size)
+    chosen = resolve(build_config([SMALL, sections]), RunFacts(shape, 100, "cpu"))
+    generator, discriminator = build_networks(chosen, image_channels=channels, num_classes=0)
+    images = generator(torch.zeros(4, 6))
+    assert images.shape == (4, channels, *shape)
+    assert discriminator(images).shape == (4,)
+    arguments = generator_arguments(
+        chosen.generator, resolution=shape, image_channels=channels, num_classes=0
+    )
+    assert arguments["resolution"] == size
+    make_generator(**arguments).load_state_dict(generator.state_dict())
+
+
 @pytest.mark.parametrize(
     ("kind", "network"), [("resnet", ResNetDiscriminator), ("vit", ViTDiscriminator)]
 )
 def test_the_kind_decides_the_discriminator(kind: str, network: type) -> None:
     section = config(discriminator={"kind": kind}).discriminator
-    made = build_discriminator(section, resolution=16, image_channels=3, num_classes=0)
+    made = build_discriminator(
+        section, resolution=Resolution(16, 16), image_channels=3, num_classes=0
+    )
     assert isinstance(made, network)
     assert made(torch.zeros(4, 3, 16, 16), None).shape == (4,)
 

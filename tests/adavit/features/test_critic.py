@@ -27,6 +27,19 @@ def batches() -> list[torch.Tensor]:
     return [torch.rand(count, 3, 32, 32, generator=stream) * 2 - 1 for count in (6, 3)]
 
 
+@pytest.mark.parametrize("size", [(24, 40), (48, 32)])
+def test_images_of_another_shape_are_judged_at_as_many_places(size: tuple[int, int]) -> None:
+    critic = make_critic()
+    critic.calibrate([torch.rand(4, 1, *size) * 2 - 1])
+    images = (torch.rand(2, 1, *size) * 2 - 1).requires_grad_()
+    logits = critic(images)
+    squares = critic(torch.zeros(2, 1, 64, 64))
+    assert [each.shape for each in logits] == [each.shape for each in squares]
+    sum(each.square().sum() for each in logits).backward()
+    assert images.grad is not None
+    assert (images.grad.abs().amax(dim=(0, 1)) > 0).all()  # nothing of them is left out
+
+
 def test_maps_are_standardised_by_the_images_it_was_calibrated_on() -> None:
     critic = make_critic()
     critic.calibrate(batches())

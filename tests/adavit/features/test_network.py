@@ -65,6 +65,25 @@ def test_images_are_brought_to_its_side(
     torch.testing.assert_close(frozen(whole)(images), by_hand(whole, resized))
 
 
+@pytest.mark.parametrize(
+    ("given", "antialias"), [((24, 40), False), ((96, 48), True), ((48, 96), True)]
+)
+def test_images_of_another_shape_are_stretched_without_aliases(
+    whole: torch.nn.Module, given: tuple[int, int], antialias: bool
+) -> None:
+    images = torch.rand(2, 3, *given) * 2 - 1
+    seen = F.interpolate(
+        images, (64, 64), mode="bilinear", align_corners=False, antialias=antialias
+    )
+    torch.testing.assert_close(frozen(whole)(images), by_hand(whole, seen), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_without_patches_may_see_other_shapes(whole: torch.nn.Module) -> None:
+    images = torch.rand(2, 3, 96, 64) * 2 - 1
+    maps = frozen(whole, (96, 64))(images)  # type: ignore[arg-type]
+    torch.testing.assert_close(maps, by_hand(whole, images), rtol=1e-4, atol=1e-5)
+
+
 def test_colours_are_as_the_network_was_trained(whole: torch.nn.Module) -> None:
     images = torch.rand(1, 3, 64, 64) * 2 - 1
     bytes_network = frozen(whole, mean=(0.4, 0.5, 0.6), std=(1 / 255,) * 3)

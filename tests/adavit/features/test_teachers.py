@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from adavit.errors import UserError
 from adavit.features.published_vit import PublishedTrunk
@@ -71,6 +71,38 @@ def test_tokens_of_timm_are_those_after_the_last_norm_of_as_many_patches(
     assert tokens.shape == (2, 17, whole.embed_dim)
     torch.testing.assert_close(tokens, expected, rtol=0, atol=2e-5)
     assert not any(weight.requires_grad for weight in teacher.parameters())
+
+
+def test_timm_sees_other_shapes_in_as_many_rows_and_columns_of_patches(
+    timm: Any, tmp_path: Path
+) -> None:
+    named, _ = stored(timm, tmp_path, "test_vit")
+    weights = {"state_dict": load_file(tmp_path / "weights.safetensors")}
+    whole = timm.create_model(
+        "test_vit", img_size=(96, 160), pretrained=True, pretrained_cfg_overlay=weights
+    ).eval()
+    teacher = find_transformer(named).teacher(resolution="24x40", image_channels=3, patch=4)
+    images = torch.rand(2, 3, 24, 40) * 2 - 1
+    tokens = teacher(images)
+    assert tokens.shape == (2, 1 + 6 * 10, whole.embed_dim)
+    large = F.interpolate(images / 2 + 0.5, (96, 160), mode="bilinear", align_corners=False)
+    mean, std = (torch.tensor(whole.pretrained_cfg[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
+    with torch.no_grad():
+        expected = whole.forward_features((large - mean) / std)
+    expected = torch.cat([expected[:, :1], expected[:, whole.num_prefix_tokens :]], dim=1)
+    torch.testing.assert_close(tokens, expected, rtol=0, atol=2e-5)
+
+
+def test_torchvisions_network_sees_other_shapes_in_the_discriminators_patches(
+    tmp_path: Path,
+) -> None:
+    found = find_transformer(write_published(tmp_path / "vit.pth"))
+    teacher = found.teacher(resolution="48x32", image_channels=4, patch=16)
+    images = torch.rand(1, 4, 48, 32) * 2 - 1
+    tokens = teacher(images)
+    assert tokens.shape == (1, 1 + 3 * 2, 768)
+    mirrored = teacher(images.flip(3))  # swaps the columns, and with them where a token is
+    assert (tokens - mirrored).abs().max() > 1e-3
 
 
 @pytest.mark.usefixtures("timm")

@@ -230,7 +230,7 @@ def test_same_seed_gives_the_same_weights(kind: str) -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"resolution": 20}, "resolution is 20, but must be 4 times a power of two.*Use 16"),
+        ({"resolution": 36}, r"resolution is 36, but sides must be a \* 2\^k.* Use 40"),
         ({"image_channels": 0}, "image_channels is 0, but must be at least 1"),
         ({"num_classes": -2}, "num_classes is -2, but must be at least 0"),
         ({"minibatch_std_group": -1}, "minibatch_std_group is -1"),

@@ -177,8 +177,8 @@ def test_parameters_are_counted_without_buffers() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"resolution": 24}, r"resolution is 24, but must be 4 times a power of two.*Use (16|32)"),
-        ({"resolution": 2}, "resolution is 2, but must be .* Use 4"),
+        ({"resolution": 36}, r"resolution is 36, but sides must be a \* 2\^k.* Use 40"),
+        ({"resolution": 2}, "resolution is 2, but sides must be .* Use 4"),
         ({"image_channels": 0}, "image_channels is 0, but must be at least 1"),
         ({"latent_dim": 0}, "latent_dim is 0"),
         ({"mapping_layers": 0}, "mapping_layers is 0"),

@@ -9,6 +9,7 @@ from adavit.models.modulated_convolution import (
     scale_and_shift,
 )
 from adavit.models.synthesis import SynthesisLayer, ToImage
+from adavit.runtime.resolution import Resolution
 from tests.references.models import modulated_sample_by_sample
 
 
@@ -45,7 +46,7 @@ def test_demodulation_of_zero_styles_is_finite() -> None:
 @pytest.mark.parametrize("drawn_noise", [False, True])
 def test_synthesis_layer_equals_its_formula(drawn_noise: bool) -> None:
     torch.manual_seed(0)
-    layer = SynthesisLayer(5, 6, style_dim=4, resolution=7, noise="learned")
+    layer = SynthesisLayer(5, 6, style_dim=4, resolution=Resolution(7, 7), noise="learned")
     torch.nn.init.normal_(layer.bias)
     torch.nn.init.constant_(layer.noise.strength, 0.7)
     features, style = torch.randn(3, 5, 7, 7), torch.randn(3, 4)
@@ -116,9 +117,9 @@ def test_scale_and_shift_is_its_formula_with_derivatives_of_both_orders() -> Non
 def test_layers_with_styles_of_their_own_are_modulated_as_each_is_alone() -> None:
     torch.manual_seed(0)
     layers = [
-        SynthesisLayer(5, 6, style_dim=4, resolution=7, noise="none"),
+        SynthesisLayer(5, 6, style_dim=4, resolution=Resolution(7, 7), noise="none"),
         ToImage(6, 3, style_dim=4),
-        SynthesisLayer(6, 2, style_dim=4, resolution=7, noise="none"),
+        SynthesisLayer(6, 2, style_dim=4, resolution=Resolution(7, 7), noise="none"),
     ]
     styles = list(torch.randn(3, 2, 4))
     alone = [modulations([layer], style)[0] for layer, style in zip(layers, styles, strict=True)]

@@ -5,6 +5,7 @@ import torch
 
 from adavit.config.run import GeneratorConfig
 from adavit.models.pixel_noise import BOUND, NOISES, BoundedNoise, LearnedNoise
+from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator
 
 SIZES = {
@@ -14,7 +15,7 @@ SIZES = {
 
 
 def test_learned_noise_is_its_strength_times_what_is_drawn() -> None:
-    noise = LearnedNoise(4)
+    noise = LearnedNoise(Resolution(4, 4))
     torch.nn.init.constant_(noise.strength, 0.7)
     expected = 0.7 * torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
     assert torch.equal(noise(3, torch.Generator().manual_seed(1)), expected)
@@ -23,7 +24,7 @@ def test_learned_noise_is_its_strength_times_what_is_drawn() -> None:
 
 @pytest.mark.parametrize("strength", [1e-3, -0.05, 0.1, 30.0])
 def test_bounded_noise_stays_within_its_bound(strength: float) -> None:
-    noise = BoundedNoise(64)
+    noise = BoundedNoise(Resolution(64, 64))
     torch.nn.init.constant_(noise.strength, strength)
     deviation = noise(8, torch.Generator().manual_seed(1)).std().item()
     expected = BOUND * torch.tensor(strength / BOUND).tanh().abs().item()
@@ -35,7 +36,7 @@ def test_bounded_noise_begins_to_learn_as_the_other_does() -> None:
     gradients = []
     for kind in (LearnedNoise, BoundedNoise):
         torch.manual_seed(0)
-        noise = kind(4)
+        noise = kind(Resolution(4, 4))
         noise(1, None).sum().backward()
         gradients.append(noise.strength.grad)
     assert torch.equal(*gradients)

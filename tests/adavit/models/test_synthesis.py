@@ -8,13 +8,14 @@ import torch.nn.functional as F
 
 from adavit.models.modulated_convolution import modulations
 from adavit.models.synthesis import SynthesisLayer
+from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator
 
 
 @pytest.fixture
 def layer() -> SynthesisLayer:
     torch.manual_seed(0)
-    made = SynthesisLayer(3, 4, style_dim=5, resolution=8, noise="learned")
+    made = SynthesisLayer(3, 4, style_dim=5, resolution=Resolution(8, 8), noise="learned")
     torch.nn.init.normal_(made.bias)
     torch.nn.init.constant_(made.noise.strength, 0.3)
     return made
@@ -57,7 +58,9 @@ def test_drawn_noise_takes_the_place_of_the_fixed_one(layer: SynthesisLayer) -> 
 
 def test_an_upsampling_layer_doubles_the_side() -> None:
     torch.manual_seed(0)
-    layer = SynthesisLayer(3, 4, style_dim=5, resolution=16, noise="none", upsample=True)
+    layer = SynthesisLayer(
+        3, 4, style_dim=5, resolution=Resolution(16, 16), noise="none", upsample=True
+    )
     assert drawn_by(layer, torch.randn(2, 3, 8, 8), torch.randn(2, 5)).shape == (2, 4, 16, 16)
 
 

@@ -16,6 +16,9 @@ from tests.adavit.publishing.conftest import WriteGenerator
         {"resolution": 16, "image_channels": 1, "noise": "bounded", "mapping_layers": 5},
         {"resolution": 32, "image_channels": 4, "num_classes": 3, "mapping_lr_multiplier": 1.0},
         {"resolution": 256, "num_classes": 1},
+        {"resolution": "24x40", "image_channels": 1},
+        {"resolution": "48x32", "image_channels": 4, "num_classes": 2},
+        {"resolution": 28},
     ],
 )
 def test_it_draws_what_the_generator_draws(

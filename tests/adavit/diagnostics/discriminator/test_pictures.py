@@ -112,3 +112,14 @@ def test_places_taken_for_real_are_blue_and_those_taken_for_generated_red() -> N
     np.testing.assert_allclose(blue, 0.6 * np.array([5, 48, 97]), atol=1)
     np.testing.assert_allclose(white, 0.6 * np.array([247, 247, 247]), atol=1)
     assert red[0] > 1.5 * red[2]
+
+
+@pytest.mark.parametrize(("size", "inches"), [((8, 8), 1.0), ((4, 8), 0.5), ((12, 8), 1.5)])
+def test_rows_are_as_tall_as_images_of_one_inch(size: tuple[int, int], inches: float) -> None:
+    def drawn(count: int) -> Image.Image:
+        logits, light = torch.zeros(count), torch.zeros(count, *size)
+        look = LookedAt(torch.zeros(count, 3, *size), logits, light, torch.zeros(count, 2, 2))
+        return opened(draw_images({"heldout": look, "generated": look}, "title"))
+
+    taller = drawn(3).height - drawn(1).height
+    assert taller == pytest.approx(2 * 110 * (inches + 0.2), abs=2)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from adavit.models import ResNetDiscriminator
 from adavit.models.resnet.r3gan import BasisEpilogue, R3GANBlock, Transition
+from adavit.runtime.resolution import Resolution
 from tests.networks import make_resnet
 
 
@@ -43,8 +44,8 @@ def test_a_r3gan_block_is_a_grouped_inverted_bottleneck() -> None:
 
 
 def test_the_basis_is_a_depthwise_convolution_over_the_whole_map() -> None:
-    epilogue = BasisEpilogue(5, 1)
-    features = torch.randn(2, 6, 4, 4)
+    epilogue = BasisEpilogue(5, 1, Resolution(3, 5))
+    features = torch.randn(2, 6, 3, 5)
     expected = F.conv2d(features, epilogue.weight[:, None], groups=6).flatten(1)
     torch.testing.assert_close(epilogue(features), expected)
 
