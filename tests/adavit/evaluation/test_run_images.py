@@ -18,6 +18,7 @@ from adavit.evaluation.run_images import (
     split_of,
 )
 from adavit.evaluation.sources import GeneratorSource, open_source
+from adavit.runtime.resolution import Resolution
 from tests.adavit.evaluation.runs import SIDE, make_run
 
 
@@ -109,7 +110,7 @@ def test_images_come_in_the_size_and_channels_that_a_generator_draws(
 ) -> None:
     generator = opened(run).stored.generator
     monkeypatch.setattr(generator, "image_channels", channels)
-    monkeypatch.setattr(generator, "resolution", 8)
+    monkeypatch.setattr(generator, "resolution", Resolution(8, 12))
     told: list[tuple[str, int, int]] = []
     found = images_like(
         generator,
@@ -118,7 +119,7 @@ def test_images_come_in_the_size_and_channels_that_a_generator_draws(
         data_root=None,
         activity=lambda *told_of: told.append(told_of),
     )
-    assert found.images.shape == (25, channels, 8, 8)
+    assert found.images.shape == (25, channels, 8, 12)
     assert told[-1] == ("decoding", 25, 25)
 
 
