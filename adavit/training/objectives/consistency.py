@@ -44,7 +44,7 @@ class BalancedConsistency(Regularizer):
 
 @functools.lru_cache(maxsize=8)
 def _shift(shorter: int, device: torch.device) -> AugmentPipe:
-    """The shift of images whose shorter side has so many pixels, kept: to bring a pipe to a device waits for it ten times."""
+    """The shift of images of such a shorter side, kept: to bring a pipe to a device waits for it ten times."""
     # Rounded to whole pixels, less than one would shift nothing.
     return AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / shorter)).to(device)
 

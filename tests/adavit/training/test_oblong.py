@@ -18,6 +18,7 @@ from adavit.runtime.resolution import Resolution
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
 RESNET = {"kind": "resnet", "channel_base": 64, "channel_max": 8}
+VIT = {"patch": 8}
 
 
 def write(folder: Path, resolution: Resolution, mode: str) -> Path:
@@ -31,8 +32,12 @@ def write(folder: Path, resolution: Resolution, mode: str) -> Path:
 
 @pytest.mark.parametrize(
     ("shape", "given", "mode", "discriminator"),
-    [("24x40", "auto", "L", RESNET), ("48x32", [48, 32], "RGBA", {"patch": 8})],
-    ids=["24x40, grey, resnet", "48x32, rgba, vit"],
+    [
+        ("24x40", "auto", "L", RESNET),
+        ("48x32", [48, 32], "RGBA", VIT),
+        pytest.param("24x40", "24x40", "L", VIT, marks=pytest.mark.slow),
+        pytest.param("48x32", "48x32", "RGBA", RESNET, marks=pytest.mark.slow),
+    ],
 )
 def test_oblong_runs_resume_to_the_same_bits(
     tiny: Callable[..., RunConfig],
@@ -49,15 +54,17 @@ def test_oblong_runs_resume_to_the_same_bits(
     }
     layer = {"data": data, "discriminator": discriminator}
     quiet = {"metrics": {"names": []}, "run": {"status_every_kimg": 0.008}}
-    whole = tiny(layer, quiet, {"run": {"out": str(tmp_path / "whole")}})
+    end = {"training": {"total_kimg": 0.032, "schedule_kimg": 0.032}}
+    whole = tiny(layer, quiet, end, {"run": {"out": str(tmp_path / "whole")}})
     half = tiny(
         layer,
         quiet,
-        {"run": {"out": str(tmp_path / "half")}, "training": {"total_kimg": 0.024}},
+        end,
+        {"run": {"out": str(tmp_path / "half")}, "training": {"total_kimg": 0.016}},
     )
     adavit.train(whole)
     adavit.train(half)
-    adavit.resume(tmp_path / "half", [{"training": {"total_kimg": 0.064}}])
+    adavit.resume(tmp_path / "half", [{"training": {"total_kimg": 0.032}}])
     assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "half"))
     run = RunDirectory.open(tmp_path / "whole")
     assert figures(run.stats) == figures(tmp_path / "half" / "stats.jsonl")
