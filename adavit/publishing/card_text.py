@@ -85,7 +85,8 @@ def _head(facts: CardFacts, license_id: str | None) -> str:
 
 def _kind(facts: CardFacts) -> str:
     resolution = Resolution.of(facts.sizes["resolution"])
-    return f"{CHANNELS[facts.sizes['image_channels']]} images of {resolution} pixels"
+    order = "" if resolution.is_square else " (height x width)"
+    return f"{CHANNELS[facts.sizes['image_channels']]} images of {resolution} pixels{order}"
 
 
 def _introduction(facts: CardFacts) -> str:

@@ -115,8 +115,8 @@ def find_duplicates(
             groups.setdefault(_digest(image, mirror), []).append(start + offset)
         pixels = seen.float()
         # Blocks of equal sizes, without which the bound would not hold.
-        shape = [math.gcd(THUMBNAIL_SIDE, side) for side in pixels.shape[2:]]
-        thumbnails.append(F.adaptive_avg_pool2d(pixels, shape))
+        rows, columns = (math.gcd(THUMBNAIL_SIDE, side) for side in pixels.shape[2:])
+        thumbnails.append(F.adaptive_avg_pool2d(pixels, (rows, columns)))
         contrasts.append(pixels.var((2, 3), correction=0).mean(1))
     unique = torch.tensor([group[0] for group in groups.values()])
     thumbnail, contrast = torch.cat(thumbnails)[unique], torch.cat(contrasts)[unique]
