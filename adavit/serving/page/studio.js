@@ -204,7 +204,7 @@ function build() {
   }
   by("frame").className += ground;
   document.body.classList.toggle("pixelated", Math.max(about.height, about.width) < PIXELATED_BELOW);
-  document.body.style.setProperty("--shape", `${about.width} / ${about.height}`);
+  document.body.style.setProperty("--shape", String(about.width / about.height));
 }
 
 function listen() {
