@@ -41,7 +41,7 @@ from adavit.training.step.average import GeneratorAverage
 CPU = torch.device("cpu")
 
 
-def config(*layers: dict[str, Any], resolution: int = 32) -> ResolvedConfig:
+def config(*layers: dict[str, Any], resolution: int | str = 32) -> ResolvedConfig:
     return resolve(build_config(layers), RunFacts(Resolution.of(resolution), 100, "cpu"))
 
 
@@ -61,7 +61,7 @@ def kept_for_backward(run: ResolvedConfig) -> int:
     return sum(kept.values())
 
 
-@pytest.mark.parametrize("resolution", [16, 64])
+@pytest.mark.parametrize("resolution", [16, 64, "24x40", "48x32"])
 @pytest.mark.parametrize(
     "discriminator",
     [
@@ -73,7 +73,7 @@ def kept_for_backward(run: ResolvedConfig) -> int:
     ids=["residual", "plain", "vit", "l2"],
 )
 def test_the_bound_is_below_what_passes_keep_and_near_it(
-    discriminator: dict[str, Any], resolution: int
+    discriminator: dict[str, Any], resolution: int | str
 ) -> None:
     run = config({"discriminator": discriminator, "training": {"batch": 6}}, resolution=resolution)
     counted = kept_for_backward(run)
