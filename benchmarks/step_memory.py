@@ -67,12 +67,12 @@ def configured(
 
 def train(config: ResolvedConfig, steps: int) -> None:
     """Some steps in which everything is due."""
-    training, side = config.training, config.data.resolution
+    training, resolution = config.training, config.data.resolution
     networks = build_networks(config, image_channels=3, num_classes=0)
     generator, discriminator = (net.to(memory_format=torch.channels_last) for net in networks)
     teacher = None
     if training.distill_weight and isinstance(config.discriminator, ViTConfig):
-        shape = {"resolution": side, "image_channels": 3, "patch": config.discriminator.patch}
+        shape = {"resolution": resolution, "image_channels": 3, "patch": config.discriminator.patch}
         teacher = unread_teacher(training.distill_network, **shape).to_empty(device="cpu")
         for weight in teacher.parameters():
             weight.data.zero_()  # memory that nobody has written to is not there
@@ -93,7 +93,7 @@ def train(config: ResolvedConfig, steps: int) -> None:
     )
     step.set_p(0.5)
     for number in range(steps):
-        real = torch.zeros(training.batch, 3, side, side)
+        real = torch.zeros(training.batch, 3, *resolution)
         step(real, None, images=0, streams=StepStreams.at(0, number))
 
 

@@ -38,6 +38,7 @@ def command() -> None:
 )
 @options.assignments("One setting, for example --set augment.rotate90=0; may be repeated.")
 @options.setting("--resolution")
+@options.fit
 @options.setting("--seed", type=click.IntRange(min=0))
 @options.setting("--data-root")
 @options.reading

@@ -40,6 +40,11 @@ from adavit.styles.numbers import MOST_CENTRES, parse_seeds
     help="Also write all images as one, grid.png; for example --grid 8x4.",
 )
 @options.scale("the grid", "what brings an image to 64 px")
+@click.option(
+    "--unstretch",
+    is_flag=True,
+    help="Resize to the shape that the images of the training had before --fit stretch.",
+)
 @click.option("--captions", is_flag=True, help="Write seed and class below the images of the grid.")
 @options.device
 @amount

@@ -19,7 +19,14 @@ TINY: dict[str, Any] = {
 CLASSES = ("cat", "dog", "cow")
 
 
-def store_generator(path: Path, *, seed: int = 0, images: int = 1000, **changes: Any) -> Path:
+def store_generator(
+    path: Path,
+    *,
+    seed: int = 0,
+    images: int = 1000,
+    stretch: float | None = None,
+    **changes: Any,
+) -> Path:
     """Writes a file of random weights, the noise strong enough to be seen; with three classes if asked for."""
     arguments = {**TINY, **changes}
     classes = CLASSES[: arguments["num_classes"]]
@@ -39,6 +46,7 @@ def store_generator(path: Path, *, seed: int = 0, images: int = 1000, **changes:
         metric=None,
         classes=classes,
         label_counts=[3, 0, 1][: len(classes)] or None,
+        stretch=stretch,
     )
     return path
 

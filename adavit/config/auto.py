@@ -59,6 +59,24 @@ def why_float32(facts: RunFacts) -> str:
     return ""
 
 
+def why_no_quarter_turns(config: RunConfig, facts: RunFacts) -> str:
+    """Why images that are no squares are not turned by quarters, as those of the preset are; empty elsewhere.
+
+    Args:
+        config: As merged from presets, files and flags.
+        facts: Of the data.
+    """
+    augment = config.augment
+    turned = augment.preset != DIFFAUG and "rotate90" in preset_multipliers(augment.preset)
+    is_chosen = augment.mode != "none" and config.given("augment.rotate90") is None
+    if facts.resolution.is_square or not turned or not is_chosen:
+        return ""
+    return (
+        "Quarter turns are left out of the augmentation: images that are no squares would be reflections in part."
+        " --set augment.rotate90=1 takes them."
+    )
+
+
 def resolve(config: RunConfig, facts: RunFacts) -> ResolvedConfig:
     """Chooses every setting that holds "auto", and validates the whole.
 

@@ -45,7 +45,7 @@ class CachedSet:
 
     Attributes:
         source: The folder, zip or name.
-        shape: [N, C, R, R].
+        shape: [N, C, H, W].
         fingerprint: Digest of pixels and labels; equal where two choices of settings came to the same images.
         size_bytes: Of its pixels on disk; sets of equal content share them.
         last_used: When it was loaded last, in seconds since 1970.
@@ -101,6 +101,7 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
             source=str(stored["source"]),
             notes=tuple(str(note) for note in stored["notes"]),
             names=tuple(str(name) for name in stored["names"]),
+            stretch=None if "stretch" not in stored else float(stored["stretch"]),
         )
     except _DAMAGE:
         return None
@@ -131,6 +132,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         "skipped": [[each.name, each.reason] for each in image_set.skipped],
         "notes": list(image_set.notes),
         "names": list(image_set.names),
+        **({} if image_set.stretch is None else {"stretch": image_set.stretch}),
     }
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps({**stored, "digest": _digest_of(stored)}).encode())
@@ -146,7 +148,7 @@ def store_pixels(
 
     Args:
         cache_dir: The cache; made if it is missing.
-        shape: [N, C, R, R].
+        shape: [N, C, H, W].
         blocks: The pixels in order, uint8 [n, C, R, R] each.
         labels: int64 [N] or None; part of the fingerprint, not of the file.
 

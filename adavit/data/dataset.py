@@ -19,7 +19,11 @@ from adavit.data.assemble import (
     sizes_of,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
-from adavit.data.default_resolution import default_resolution, describe_resolution
+from adavit.data.default_resolution import (
+    default_resolution,
+    describe_resolution,
+    stretch_factor,
+)
 from adavit.data.digests import set_fingerprint
 from adavit.data.files.collection import Collection, SourceImage, identify, open_files
 from adavit.data.files.deep import FULL_WHITE
@@ -89,7 +93,8 @@ def load_images(
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
     with _open(source, data_root, follow_links) as collection:
-        size = f"at most {default_resolution_cap}" if asked is None else str(asked)
+        limit = f"an area of at most {default_resolution_cap} squared"
+        size = limit if asked is None else str(asked.plain)
         key = identify(
             [f"version {cache.FORMAT_VERSION}", collection.source, size, channels, reading.key()]
         )
@@ -177,6 +182,7 @@ def _decode(
         source=collection.source,
         notes=tuple(notes),
         names=tuple(survey.names) if collection.has_files else (),
+        stretch=stretch_factor(survey.sizes, chosen) if reading.fit == "stretch" else None,
     )
     # What the system refused now is no fact about the files: then the next run looks again.
     if error is None and not survey.unavailable:

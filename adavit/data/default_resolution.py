@@ -11,6 +11,9 @@ from adavit.runtime.wording import counted
 KEPT_BY_SQUARES = 0.8
 """Part of the middle image that a square must leave, or else another shape is looked for."""
 
+ALIKE = 0.75
+"""Part of the images that must be wider than high, or higher than wide, or else squares are taken."""
+
 MOST_CUT = 0.75
 """Images of which a crop leaves less are counted."""
 
@@ -21,9 +24,10 @@ Size = tuple[int, int]
 def default_resolution(sizes: Sequence[Size], cap: int) -> Resolution:
     """The resolution for images of such sizes.
 
-    Where a square leaves most of the middle image (the medians of height and width), it is the largest square of
-    4 * 2^k that fits the smaller side of more than half of the images. Else it is, of all that fit the middle image,
-    the one that shows most: pixels times the square of the part that is left of that image.
+    Where a square leaves most of the middle image (the medians of height and width), or where many images lie and
+    many stand, it is the largest square of 4 * 2^k that fits the smaller side of more than half of the images. Else it
+    is, of all that fit the middle image, the one that shows most: pixels times the square of the part that is left of
+    that image.
 
     Args:
         sizes: Of each image; at least one.
@@ -35,7 +39,9 @@ def default_resolution(sizes: Sequence[Size], cap: int) -> Resolution:
     width = statistics.median(width for width, _ in sizes)
     height = statistics.median(height for _, height in sizes)
     fitting = [each for each in _oblong(cap**2) if each.height <= height and each.width <= width]
-    if not fitting or part_left((width, height), Resolution(1, 1)) >= KEPT_BY_SQUARES:
+    alike = max(sum(w > h for w, h in sizes), sum(w < h for w, h in sizes)) >= ALIKE * len(sizes)
+    square_left = part_left((width, height), Resolution(1, 1))
+    if not fitting or not alike or square_left >= KEPT_BY_SQUARES:
         return _square([min(size) for size in sizes], cap)
     return max(fitting, key=lambda each: (each.area * part_left((width, height), each) ** 2, each))
 

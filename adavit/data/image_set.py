@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adavit.data.files.members import Skipped
+from adavit.runtime.resolution import Resolution
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class ImageSet:
 
     Attributes:
         name: Short and safe as part of a file name, e.g. "small_set" or the stem of a zip.
-        images: uint8 [N, C, R, R], usually a read-only memory map; C is 1 (grey), 3 (RGB) or 4
+        images: uint8 [N, C, H, W], usually a read-only memory map; C is 1 (grey), 3 (RGB) or 4
             (RGBA, colour not multiplied by alpha).
         labels: int64 [N] into `classes`, or None when no classes were found.
         classes: Names of the classes; empty without labels.
@@ -23,6 +24,8 @@ class ImageSet:
         notes: Sentences for the log: what was found and what was done to it.
         names: Path of each image inside the folder or zip, unprintable characters escaped, a frame of a
             file as "a.gif#003"; empty for a set that has no files.
+        stretch: How many times as wide, over their height, the images were at the median as they are now; None where
+            they were not stretched.
     """
 
     name: str
@@ -34,6 +37,12 @@ class ImageSet:
     source: str
     notes: tuple[str, ...]
     names: tuple[str, ...] = ()
+    stretch: float | None = None
+
+    @property
+    def resolution(self) -> Resolution:
+        """Height and width of the images."""
+        return Resolution(*self.images.shape[2:])
 
     def __len__(self) -> int:
         return len(self.images)

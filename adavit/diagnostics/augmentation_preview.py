@@ -25,6 +25,7 @@ from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device
 from adavit.runtime.pictures import opaque
 from adavit.runtime.randomness import generator_for
+from adavit.runtime.resolution import Resolution
 from adavit.training.start.workload import image_arguments
 
 QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
@@ -85,7 +86,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     )
     for note in images.notes:
         console.note(note)
-    facts = RunFacts(images.images.shape[2], len(images.images), "cpu")
+    facts = RunFacts(images.resolution, len(images.images), "cpu")
     augment = resolve(config, facts).augment
     stream = generator_for(config.run.seed, "augmentation", 0)
     order = torch.randperm(len(images.images), generator=stream).numpy()
@@ -93,7 +94,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     pipe.p.fill_(p)
     rows = preview_rows(augment, p=p)
     labels = [row.label for row in rows]
-    sheet = _Sheet(columns=1 + len(QUANTILES), side=images.images.shape[2], labels=labels)
+    sheet = _Sheet(columns=1 + len(QUANTILES), resolution=images.resolution, labels=labels)
     sheet.line(_title(images, named_operations(augment), len(rows)))
     sheet.heads(["", "original", *(f"{quantile:.0%}" for quantile in QUANTILES)])
     for index, row in enumerate(rows):
@@ -143,9 +144,9 @@ def named_operations(augment: AugmentConfig) -> str:
 
 
 def _title(images: ImageSet, named: str, operations: int) -> str:
-    side = images.images.shape[2]
+    height, width = images.resolution
     return (
-        f"{named}: {operations} operations on {images.name}, {side} x {side} px"
+        f"{named}: {operations} operations on {images.name}, {height} x {width} px"
         f"{'; each alone, at quantiles of its strength' if operations else ''}"
     )
 
@@ -158,18 +159,20 @@ def _signed(images: ImageSet, chosen: Sequence[int] | np.ndarray) -> Tensor:
 class _Sheet:
     """Lines of text and rows of images, from top to bottom."""
 
-    def __init__(self, *, columns: int, side: int, labels: Sequence[str]) -> None:
+    def __init__(self, *, columns: int, resolution: Resolution, labels: Sequence[str]) -> None:
         self.columns = columns
         least, most = CELL_RANGE
-        self._cell = most if side > most else side * max(1, -(-least // side))
+        longest_side = max(resolution)
+        times = most / longest_side if longest_side > most else max(1, -(-least // longest_side))
+        self._height, self._width = (max(1, round(side * times)) for side in resolution)
         self._strips: list[Image.Image] = []
         self._font = ImageFont.load_default(15)
         longest = max((math.ceil(self._font.getlength(label)) for label in labels), default=0)
         self._left = max(_LABEL_WIDTH, 2 * _LABEL_GAP + longest)
 
     @property
-    def _width(self) -> int:
-        return self._left + self.columns * (self._cell + _GAP) + _GAP
+    def _whole_width(self) -> int:
+        return self._left + self.columns * (self._width + _GAP) + _GAP
 
     def line(self, text: str) -> None:
         """A line of text over the whole width."""
@@ -181,22 +184,22 @@ class _Sheet:
         strip = self._strip(_LINE)
         draw = ImageDraw.Draw(strip)
         for index, text in enumerate(texts[1:]):
-            left = self._left + index * (self._cell + _GAP)
-            middle = left + self._cell / 2
+            left = self._left + index * (self._width + _GAP)
+            middle = left + self._width / 2
             draw.text((middle, _LINE - 6), text, fill=_PALE, font=self._font, anchor="ms")
 
     def cells(self, label: str, images: Tensor) -> None:
         """A row of images [N, C, H, W] in [-1, 1], with a label before it."""
-        strip = self._strip(self._cell + _GAP)
-        place = (_LABEL_GAP, self._cell / 2)
+        strip = self._strip(self._height + _GAP)
+        place = (_LABEL_GAP, self._height / 2)
         ImageDraw.Draw(strip).text(place, label, fill=_INK, font=self._font, anchor="lm")
         for index, image in enumerate(images_to_uint8(images)):
-            strip.paste(self._shown(image), (self._left + index * (self._cell + _GAP), 0))
+            strip.paste(self._shown(image), (self._left + index * (self._width + _GAP), 0))
 
     def picture(self) -> Image.Image:
         """All of it."""
         height = sum(strip.height for strip in self._strips) + _GAP
-        picture = Image.new("RGB", (self._width, height), _PAPER)
+        picture = Image.new("RGB", (self._whole_width, height), _PAPER)
         top = 0
         for strip in self._strips:
             picture.paste(strip, (0, top))
@@ -204,13 +207,13 @@ class _Sheet:
         return picture
 
     def _strip(self, height: int) -> Image.Image:
-        strip = Image.new("RGB", (self._width, height), _PAPER)
+        strip = Image.new("RGB", (self._whole_width, height), _PAPER)
         self._strips.append(strip)
         return strip
 
     def _shown(self, image: Tensor) -> Image.Image:
         """An image [C, H, W], uint8, at the size of a cell; what is transparent on a chequered ground."""
         shown = image_from_tensor(image)
-        enlarges = shown.height <= self._cell
+        enlarges = shown.height <= self._height
         method = Image.Resampling.NEAREST if enlarges else Image.Resampling.LANCZOS
-        return opaque(shown.resize((self._cell, self._cell), method))
+        return opaque(shown.resize((self._width, self._height), method))

@@ -207,8 +207,8 @@ def _of_images(
         data_root=data_root,
         progress=lambda done, total: console.activity("decoding", done, total),
     )
-    _, channels, resolution, _ = real.images.shape
-    drawn = load_images(source, resolution=resolution, channels=CHANNEL_NAMES[channels])
+    channels = CHANNEL_NAMES[real.images.shape[1]]
+    drawn = load_images(source, resolution=real.resolution, channels=channels)
     if fakes is not None and fakes > len(drawn):
         raise UserError(
             f"--fakes is {fakes}, but {source!r} has {len(drawn)} images. Lower --fakes or leave it"
@@ -259,7 +259,7 @@ def _protocol(source: str, real: ImageSet, fakes: int, train: int, seed: int) ->
         "data_fingerprint": real.fingerprint,
         "n_fake": fakes,
         "n_train": train,
-        "resolution": real.images.shape[2],
+        "resolution": real.resolution.plain,
         "channels": real.images.shape[1],
         "seed": seed,
     }

@@ -231,8 +231,7 @@ class _Evaluation:
         data_root: Path | None,
     ) -> dict[str, Any]:
         """The record of images."""
-        shape = reference.images.images.shape
-        images = self._load(subject, shape, data_root)
+        images = self._load(subject, reference.images, data_root)
         for note in images.notes:
             self.console.note(f"SOURCE: {note}")
         if count is not None and count > len(images):
@@ -266,14 +265,12 @@ class _Evaluation:
             notes.append(UNKNOWN_LEGEND)
         return self._finished(record, described, notes)
 
-    def _load(
-        self, subject: ImageSource, shape: tuple[int, ...], data_root: Path | None
-    ) -> ImageSet:
+    def _load(self, subject: ImageSource, real: ImageSet, data_root: Path | None) -> ImageSet:
         return load_reference(
             subject.name,
             "SOURCE",
-            resolution=shape[2],
-            channels=CHANNEL_NAMES[shape[1]],
+            resolution=real.resolution,
+            channels=CHANNEL_NAMES[real.images.shape[1]],
             data_root=data_root,
             progress=lambda done, total: self.console.activity("decoding", done, total),
             **self._reading,

@@ -31,6 +31,7 @@ from adavit.metrics.extractors.extractor import (
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import check_names, recorded_name
 from adavit.metrics.reference import RealScore, Reference
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.world import ALONE, World
 
 __all__ = ["Evaluator", "Interrupted"]
@@ -281,7 +282,7 @@ class Evaluator:
             reference=self._name,
             split=self._split,
             reference_fingerprint=self.reference_fingerprint,
-            resolution=int(height) if height == width else f"{height} x {width}",
+            resolution=Resolution(height, width).plain,
             data_resize=self._data_resize,
             channels=int(self._images.shape[1]),
             settings=self.settings(fakes),

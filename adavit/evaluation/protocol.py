@@ -42,7 +42,7 @@ class EvaluationProtocol:
         split: Which part of it: "train", "test", ... of a named set, "all", "trained on",
             "generated"; None where none is needed.
         reference_fingerprint: Content digest of the reference set, as the caller knows it.
-        resolution: RealFeatures of the images in pixels, or "height x width".
+        resolution: Side of the images in pixels, or height and width as "96x64".
         data_resize: How files were brought to it; None where none were.
         channels: Channels of the reference images.
         settings: How each metric was set, by its name.
@@ -87,7 +87,7 @@ def protocol_without_real_images(
     Args:
         extractor: What they are measured with.
         fakes: Generated images, or pairs of them.
-        resolution: Side of the images in pixels, or "height x width" as "96x64".
+        resolution: Side of the images in pixels, or height and width as "96x64".
         channels: Channels of the images.
 
     Returns:

@@ -14,11 +14,11 @@ from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
 from adavit.evaluation.run_images import (
     CHANNEL_NAMES,
-    RESIZE,
     Activity,
     known_source,
     load_reference,
     reading_of,
+    resize_of,
     split_name,
     split_of,
 )
@@ -187,7 +187,8 @@ class ReferenceChoice:
             progress=lambda done, total: self._activity("decoding", done, total),
             **size,
         )
-        return ReferenceSet(images, split_name(images), RESIZE)
+        resize = resize_of(images.resolution, size.get("fit", "crop"))
+        return ReferenceSet(images, split_name(images), resize)
 
     def _generated(self, opened: GeneratorSource, size: dict[str, Any]) -> ReferenceSet:
         generator = opened.stored.generator

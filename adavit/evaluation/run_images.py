@@ -9,10 +9,12 @@ import numpy as np
 
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
+from adavit.data.files.fit import FitName
 from adavit.data.known_names import NAMES, TORCHVISION_SETS
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.shared_names import HERE
+from adavit.runtime.resolution import Resolution
 
 Activity = Callable[[str, int, int], None]
 """Told what takes time: a word, how much of it is done, and of how much."""
@@ -20,8 +22,16 @@ Activity = Callable[[str, int, int], None]
 CHANNEL_NAMES: dict[int, Channels] = {1: "grey", 3: "rgb", 4: "rgba"}
 """Value of `data.channels` by number of channels."""
 
-RESIZE = "centre square, Lanczos"
-"""How `load_images` brings files to their resolution, for the record."""
+_RESIZES: dict[FitName, str] = {
+    "crop": "centre part, Lanczos",
+    "pad": "padded, Lanczos",
+    "stretch": "stretched, Lanczos",
+}
+
+
+def resize_of(resolution: Resolution, fit: FitName = "crop") -> str:
+    """How `load_images` brings files to a resolution, for the record."""
+    return "centre square, Lanczos" if resolution.is_square and fit == "crop" else _RESIZES[fit]
 
 
 def reading_of(config: RunConfig | ResolvedConfig) -> dict[str, Any]:

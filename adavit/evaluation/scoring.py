@@ -8,7 +8,7 @@ import torch
 
 from adavit.data import ImageSet, Split
 from adavit.evaluation.evaluator import Evaluator
-from adavit.evaluation.run_images import RESIZE, split_name
+from adavit.evaluation.run_images import split_name
 from adavit.generation.sampling import generated_batches, share_of_batches
 from adavit.metrics import (
     ExtractorName,
@@ -105,7 +105,7 @@ def build_evaluator(
     extractor: FeatureExtractor,
     trained_on: tuple[ImageSet, Split] | None = None,
     split: str | None = None,
-    data_resize: str | None = RESIZE,
+    data_resize: str | None = None,
 ) -> Evaluator:
     """The evaluator of a reference set.
 

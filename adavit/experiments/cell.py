@@ -123,7 +123,7 @@ class Sources:
         return self._reference(
             config.metrics.reference,
             "--metric-data",
-            resolution=images.images.shape[2],
+            resolution=images.resolution,
             channels=CHANNEL_NAMES[images.images.shape[1]],
             data_root=config.data.data_root,
             **reading_of(config),

@@ -37,7 +37,7 @@ def check_size(rows: int, columns: int, resolution: Resolution, scale: int | Non
     Raises:
         UserError: If it has more than `LARGEST` pixels.
     """
-    enlarged = scale or enlargement(resolution.width)
+    enlarged = scale or enlargement(resolution)
     height, width = (side * enlarged + GRID_PADDING for side in resolution)
     pixels = rows * columns * height * width
     if pixels > LARGEST:

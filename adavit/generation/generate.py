@@ -19,6 +19,7 @@ from adavit.generation.sampling import (
     images_of_styles,
     png_bytes,
 )
+from adavit.generation.unstretching import Unstretching, as_drawn
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
@@ -49,6 +50,7 @@ def generate(
     noise: NoiseOfSeeds = "seed",
     which: str | None = None,
     grid: GridLayout | None = None,
+    unstretch: bool = False,
     device: str = "auto",
     console: Console | None = None,
 ) -> list[Path]:
@@ -75,6 +77,7 @@ def generate(
         noise: What the generator adds at each pixel: drawn by the seed, the fixed noise of its file, or none.
         which: "best" or "last" generator of a run; None is the best.
         grid: Also write all images side by side, laid out so; None writes no grid.
+        unstretch: Resize the images to the shape that those of the training had before `--fit stretch`.
         device: As `adavit.runtime.devices.choose_device`.
         console: Told what was written, of which generator, and what else lies there; None says nothing.
 
@@ -83,7 +86,8 @@ def generate(
 
     Raises:
         UserError: If neither seeds nor styles are given; there is no such generator, class, direction or file of
-            styles; the class had no training image; `labels` or `truncation_centres` says nothing here; or the folder
+            styles; the class had no training image; `unstretch` is asked of a generator whose images were not
+            stretched; `labels` or `truncation_centres` says nothing here; or the folder
             cannot be written or lies among the images that the generator was trained on.
     """
     console = SilentConsole() if console is None else console
@@ -94,6 +98,7 @@ def generate(
         raise UserError("neither --seeds nor --styles is given. Name images, such as --seeds 0-31.")
     columns = None if grid is None else grid.columns_of(len(seeds) + len(named))
     refuse_inside_data(Path(out), stored)
+    reshape = Unstretching.of(stored) if unstretch else as_drawn
     generator = stored.generator.to(choose_device(device))
     change = asked_change(
         stored,
@@ -106,7 +111,8 @@ def generate(
     folder = OutputFolder(Path(out))
     images, captions = [], []
 
-    def keep(name: str, image: Tensor, caption: str) -> None:
+    def keep(name: str, drawn: Tensor, caption: str) -> None:
+        image = reshape(drawn)
         folder.write(f"{name}.png", png_bytes(image_from_tensor(image)))
         if grid is not None:
             images.append(image)

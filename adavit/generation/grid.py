@@ -8,6 +8,7 @@ from torch import Tensor
 
 from adavit.data.files.members import printable
 from adavit.generation.sampling import image_from_tensor
+from adavit.runtime.resolution import Resolution
 
 GRID_COLUMNS = 8
 """Images in a row of a grid, unless something else is asked for."""
@@ -39,7 +40,7 @@ def image_grid(
         captions: A few letters below each image, cut where they are wider than it; None has none.
         scale: How many pixels each becomes in both directions; None enlarges up to `SEEN_SIDE`.
     """
-    enlarge = scale or enlargement(images.shape[-1])
+    enlarge = scale or enlargement(Resolution(*images.shape[-2:]))
     large = images.cpu().repeat_interleave(enlarge, -1).repeat_interleave(enlarge, -2)
     if captions is not None:
         large = torch.nn.functional.pad(large, (0, 0, 0, CAPTION_HEIGHT))
@@ -72,35 +73,35 @@ def _tiled(images: Tensor, columns: int) -> Tensor:
     return tiled
 
 
-def grid_rows(grid: Image.Image, *, resolution: int, columns: int = GRID_COLUMNS) -> int:
+def grid_rows(grid: Image.Image, *, resolution: Resolution, columns: int = GRID_COLUMNS) -> int:
     """Rows of a picture that `image_grid` has laid out; 0 for any other picture.
 
     Args:
         grid: The picture.
-        resolution: Side of one image in pixels, before it was enlarged.
+        resolution: Of one image, before it was enlarged.
         columns: Images in a row.
     """
-    across = resolution * enlargement(resolution) + GRID_PADDING
-    down = across + _caption_height(grid)
+    height, width = _enlarged(resolution)
+    across, down = width + GRID_PADDING, height + GRID_PADDING + _caption_height(grid)
     if grid.width != columns * across + GRID_PADDING or (grid.height - GRID_PADDING) % down:
         return 0
     return (grid.height - GRID_PADDING) // down
 
 
-def grid_tile(grid: Image.Image, row: int, column: int, *, resolution: int) -> Image.Image:
+def grid_tile(grid: Image.Image, row: int, column: int, *, resolution: Resolution) -> Image.Image:
     """One image out of a grid, at its own size and without its caption.
 
     Args:
         grid: As `image_grid` has laid it out.
         row: From the top, from 0.
         column: From the left, from 0.
-        resolution: Side of one image in pixels, before it was enlarged.
+        resolution: Of one image, before it was enlarged.
     """
-    side = resolution * enlargement(resolution)
-    left = GRID_PADDING + column * (side + GRID_PADDING)
-    top = GRID_PADDING + row * (side + GRID_PADDING + _caption_height(grid))
-    tile = grid.crop((left, top, left + side, top + side))
-    return tile.resize((resolution, resolution), Image.Resampling.NEAREST)
+    height, width = _enlarged(resolution)
+    left = GRID_PADDING + column * (width + GRID_PADDING)
+    top = GRID_PADDING + row * (height + GRID_PADDING + _caption_height(grid))
+    tile = grid.crop((left, top, left + width, top + height))
+    return tile.resize((resolution.width, resolution.height), Image.Resampling.NEAREST)
 
 
 def _write(
@@ -130,6 +131,12 @@ def _caption_height(grid: Image.Image) -> int:
     return CAPTION_HEIGHT if grid.info.get(_CAPTIONED) == str(CAPTION_HEIGHT) else 0
 
 
-def enlargement(resolution: int) -> int:
+def enlargement(resolution: Resolution) -> int:
     """How many pixels each becomes in both directions, unless something else is asked for."""
-    return max(1, SEEN_SIDE // resolution)
+    return max(1, SEEN_SIDE // max(resolution))
+
+
+def _enlarged(resolution: Resolution) -> tuple[int, int]:
+    """Height and width of an image in a grid."""
+    times = enlargement(resolution)
+    return resolution.height * times, resolution.width * times

@@ -15,9 +15,7 @@ from adavit.features.ground import on_ground
 from adavit.features.network import FrozenNetwork
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
-
-SMALLEST_SIDE = 4
-"""Side in pixels of the smallest images that pixels are compared in."""
+from adavit.runtime.resolution import Resolution
 
 _EPSILON = 1e-10
 """As in LPIPS: under the length of the features at a place."""
@@ -142,7 +140,7 @@ class DiscriminatorMaps:
 class PixelMaps:
     """Colours times alpha, and alpha, of the images and of their means over 2x2, 4x4, ... pixels.
 
-    The distance is the mean square of the differences, mean over the sizes down to `SMALLEST_SIDE`.
+    The distance is the mean square of the differences, mean over the sizes down to the smallest grid of the resolution.
 
     Args:
         weight: Factor on it.
@@ -158,7 +156,7 @@ class PixelMaps:
         colours = on_ground(images, None)
         level = torch.cat([colours, images[:, 3:]], dim=1) * (self.weight / images.shape[1]) ** 0.5
         levels = [level]
-        while levels[-1].shape[-1] > SMALLEST_SIDE:
+        for _ in range(Resolution(*images.shape[-2:]).doublings):
             levels.append(F.avg_pool2d(levels[-1], 2))
         return [level / len(levels) ** 0.5 for level in levels]
 

@@ -55,15 +55,15 @@ class WayFilm:
 def side_by_side(
     images: Sequence[Tensor], captions: Sequence[str] | None = None, *, side: int = SIDE
 ) -> Image.Image:
-    """Images, uint8 [C, R, R], in a row, enlarged up to a side."""
-    scale = max(1, side // images[0].shape[-1])
+    """Images, uint8 [C, H, W], in a row, enlarged up to a side."""
+    scale = max(1, side // max(images[0].shape[-2:]))
     return image_grid(
         torch.stack(list(images)), columns=len(images), captions=captions, scale=scale
     )
 
 
 def sheet(targets: Tensor, images: Tensor) -> Image.Image:
-    """Pairs of a target and its image, uint8 [N, C, R, R] each, of the first `MOST_PAIRS`."""
+    """Pairs of a target and its image, uint8 [N, C, H, W] each, of the first `MOST_PAIRS`."""
     pairs = torch.stack([targets[:MOST_PAIRS], images[:MOST_PAIRS]], dim=1).flatten(0, 1)
-    scale = max(1, FILM_SIDE // pairs.shape[-1])
+    scale = max(1, FILM_SIDE // max(pairs.shape[-2:]))
     return image_grid(pairs, columns=2 * PAIRS_IN_A_ROW, scale=scale)

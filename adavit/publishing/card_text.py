@@ -14,6 +14,7 @@ from adavit.publishing.card_facts import CardFacts, CardFigure
 from adavit.publishing.file_names import GENERATOR, HUB_NAME, SAMPLES
 from adavit.runs.reading import flat_settings, mapping, number, text
 from adavit.runtime.cells import markdown_cell
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import counted, size
 
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA"}
@@ -83,8 +84,9 @@ def _head(facts: CardFacts, license_id: str | None) -> str:
 
 
 def _kind(facts: CardFacts) -> str:
-    side, channels = facts.sizes["resolution"], facts.sizes["image_channels"]
-    return f"{CHANNELS[channels]} images of {side}x{side} pixels"
+    resolution = Resolution.of(facts.sizes["resolution"])
+    order = "" if resolution.is_square else " (height x width)"
+    return f"{CHANNELS[facts.sizes['image_channels']]} images of {resolution} pixels{order}"
 
 
 def _introduction(facts: CardFacts) -> str:

@@ -9,7 +9,7 @@ from adavit.report.pictures import EmbeddedPicture, digest_of, encoded_sheet
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import number
+from adavit.runs.reading import resolution_of
 from adavit.runs.shared_names import without_folders
 
 
@@ -122,10 +122,8 @@ def _add(gallery: Gallery, path: Path, run: Run, tier: Tier) -> str | None:
     if key is None:
         return None
     if key not in gallery.pictures:
-        resolution = number(run.data.get("resolution"))
-        picture = encoded_sheet(
-            path, resolution=int(resolution) if resolution else None, side=tier.side
-        )
+        resolution = resolution_of(run.data.get("resolution"))
+        picture = encoded_sheet(path, resolution=resolution, side=tier.side)
         if picture is None:
             return None
         gallery.pictures[key] = picture

@@ -11,6 +11,7 @@ from PIL import Image
 from adavit.generation.grid import GRID_COLUMNS, grid_rows, grid_tile
 from adavit.runs.reading import read_bytes
 from adavit.runtime.pictures import opaque
+from adavit.runtime.resolution import Resolution
 
 MAXIMUM_PIXELS = 100_000_000
 """A larger picture is not decoded."""
@@ -59,12 +60,14 @@ def read_picture(path: Path) -> Image.Image | None:
         return None
 
 
-def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> EmbeddedPicture | None:
+def encoded_sheet(
+    path: Path, *, resolution: Resolution | None, side: int
+) -> EmbeddedPicture | None:
     """A grid of samples, as many tiles of it as can be seen at `side` pixels.
 
     Args:
         path: A file of a run's `samples`.
-        resolution: Side of one image in pixels, or None if it is not known.
+        resolution: Of one image, or None if it is not known.
         side: Pixels of the result, at most.
 
     Returns:
@@ -80,7 +83,7 @@ def encoded_sheet(path: Path, *, resolution: int | None, side: int) -> EmbeddedP
         pixelated=native
         and small.size == sheet.size
         and resolution is not None
-        and resolution <= PIXELATED_SIDE,
+        and max(resolution) <= PIXELATED_SIDE,
     )
 
 
@@ -90,20 +93,21 @@ def encoded_picture(path: Path, *, side: int) -> EmbeddedPicture | None:
     return None if image is None else _encoded(_fitted(image, side), pixelated=False)
 
 
-def _cut(image: Image.Image, resolution: int | None, side: int) -> tuple[Image.Image, bool]:
+def _cut(image: Image.Image, resolution: Resolution | None, side: int) -> tuple[Image.Image, bool]:
     """The upper left tiles at their own size; as it is where it is no grid of such tiles."""
-    if not resolution or resolution < 1:
+    if resolution is None:
         return image, False
     rows = grid_rows(image, resolution=resolution)
     if not rows:
         return image, False
-    shown = max(3, min(GRID_COLUMNS, side // resolution))
+    height, width = resolution
+    shown = max(3, min(GRID_COLUMNS, side // max(resolution)))
     across, down = shown, min(shown, rows)
-    sheet = Image.new("RGB", (across * resolution, down * resolution))
+    sheet = Image.new("RGB", (across * width, down * height))
     for row in range(down):
         for column in range(across):
             tile = grid_tile(image, row, column, resolution=resolution)
-            sheet.paste(tile, (column * resolution, row * resolution))
+            sheet.paste(tile, (column * width, row * height))
     return sheet, True
 
 

@@ -10,7 +10,7 @@ from adavit.report.statistics import VERDICT_PAIRS
 from adavit.report.table import Column, Row, Table
 from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
-from adavit.runs.reading import mapping, number
+from adavit.runs.reading import mapping, number, resolution_of
 from adavit.runs.shared_names import without_folders
 
 UNFINISHED = ("running", "stopped", "failed", "lost")
@@ -138,11 +138,10 @@ def _data(run: Run) -> str:
     if not data.get("name"):
         return ""
     words = str(without_folders(data["name"]))
-    side, trained, heldout = (
-        number(data.get(key)) for key in ("resolution", "training_images", "heldout_images")
-    )
-    if side is not None:
-        words += f" at {side:g} px"
+    resolution = resolution_of(data.get("resolution"))
+    trained, heldout = (number(data.get(key)) for key in ("training_images", "heldout_images"))
+    if resolution is not None:
+        words += f" at {resolution.plain} px"
     if trained is not None:
         words += f", trained on {trained:,.0f} images"
     if heldout is not None:

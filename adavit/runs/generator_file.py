@@ -12,7 +12,7 @@ from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.hub import fetch_generator, is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.metadata import MOST_COUNTED, Metadata
-from adavit.runs.reading import networks_seen
+from adavit.runs.reading import networks_seen, number
 from adavit.runs.shared_names import local_config, shared_config, without_folders
 from adavit.runs.stored_network import build_stored
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
@@ -20,6 +20,9 @@ from adavit.runtime.paths import takes_paths
 
 IMAGE_CHANNELS = (1, 3, 4)
 """Of the images that a generator of ours draws: grey, rgb, rgba."""
+
+MOST_STRETCHED = 100.0
+"""Images of which one side is so many times too long are resized by no more."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class StoredGenerator:
         arguments: Keyword arguments of `Generator` that built it.
         origin: Name and digest of the file that it was imported from, of which `config` has no more than its sizes;
             empty if adavit has trained it.
+        stretch: How many times as wide its images, over their height, were before training; 1 where they were not
+            stretched.
     """
 
     generator: Generator
@@ -50,6 +55,7 @@ class StoredGenerator:
     path: Path
     arguments: dict[str, Any]
     origin: str
+    stretch: float = 1.0
 
 
 def save_generator(
@@ -64,6 +70,7 @@ def save_generator(
     classes: tuple[str, ...],
     label_counts: list[int] | None,
     origin: str = "",
+    stretch: float | None = None,
 ) -> None:
     """Writes a generator file, atomically.
 
@@ -78,6 +85,7 @@ def save_generator(
         classes: Names of the classes it is conditioned on.
         label_counts: Training images of each of them, or None.
         origin: As in `StoredGenerator`.
+        stretch: Likewise; None where they were not stretched.
     """
     metadata = {
         "generator": json.dumps(dict(arguments)),
@@ -88,6 +96,7 @@ def save_generator(
         "classes": json.dumps(list(classes)),
         "label_counts": json.dumps(label_counts),
         **({"origin": origin} if origin else {}),
+        **({"stretch": json.dumps(stretch)} if stretch is not None else {}),
     }
     write_weights(path, generator, metadata)
 
@@ -127,6 +136,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         if generator.image_channels not in IMAGE_CHANNELS:
             raise ValueError(f"it draws images of {generator.image_channels} channels")
         classes, label_counts = _classes(metadata, generator.num_classes)
+        stretch = _stretch(metadata) if "stretch" in entries else 1.0
     except UNUSABLE as error:
         raise UserError(
             f"generator file {str(file)!r} cannot be used ({first_line(error)}). Expected a"
@@ -146,6 +156,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         path=file,
         arguments=arguments,
         origin=entries.get("origin", ""),
+        stretch=stretch,
     )
 
 
@@ -190,6 +201,19 @@ def _classes(metadata: Metadata, count: int) -> tuple[tuple[str, ...], list[int]
     if not any(counts):
         raise ValueError("its label_counts are all 0")
     return tuple(names), counts
+
+
+def _stretch(metadata: Metadata) -> float:
+    """How many times as wide its images were.
+
+    Raises:
+        ValueError: If it is nothing that images can be resized by.
+    """
+    value = metadata.value("stretch")
+    found = number(value)
+    if found is None or not 1 / MOST_STRETCHED <= found <= MOST_STRETCHED:
+        raise ValueError(f"its stretch is {shown(value)}, which images cannot be resized by")
+    return found
 
 
 def _how_to_mend(file: Path) -> str:

@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
+
 MAXIMUM_BYTES = 64 * 2**20
 """No description of a run comes near it; what is larger is not read. A log may be longer."""
 
@@ -113,6 +116,14 @@ def number(value: Any) -> float | None:
     except OverflowError:
         return None
     return value if math.isfinite(value) else None
+
+
+def resolution_of(value: Any) -> Resolution | None:
+    """Height and width as `Resolution.plain` writes them, or None for anything else."""
+    try:
+        return Resolution.of(value)
+    except UserError:
+        return None
 
 
 def text(value: Any) -> str:

@@ -212,6 +212,7 @@ class Snapshots:
             metric={key: value for key, value in (metric or {}).items() if key != "seconds"},
             classes=workload.image_set.classes if workload.num_classes else (),
             label_counts=workload.label_counts,
+            stretch=workload.image_set.stretch,
         )
 
 

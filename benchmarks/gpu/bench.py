@@ -151,7 +151,7 @@ class Stepper:
 
     def __init__(self, step: AdversarialStep, config: ResolvedConfig, device: torch.device) -> None:
         self.step, self.device = step, device
-        self.batch, side = config.training.batch, config.data.resolution
+        self.batch, side = config.training.batch, config.data.resolution.height
         self.interval = config.training.r1_interval
         self.real = images(self.batch, side, device)
         self.calls = 0
@@ -178,7 +178,7 @@ def workload_of(config: ResolvedConfig, device: torch.device) -> Workload:
     """A run of this configuration on a few images of noise."""
     return Workload(
         config=config,
-        image_set=noise_images(config.data.resolution),
+        image_set=noise_images(config.data.resolution.height),
         split=split_images(8, subset=None, heldout_fraction=0.0, seed=0),
         device=device,
     )

@@ -86,13 +86,16 @@ from tests.cli.conftest import TINY, Adavit, Outcome
         ("memorisation nowhere", "SOURCE 'nowhere' does not exist"),
         ("leaks nowhere", "SOURCE 'nowhere' does not exist"),
         ("evaluate flat/checkpoint.pt --data pictures", "Name the run: 'flat'"),
-        ("ablate smoke --data pictures --set data.resolution=17", "Use 16 or 32."),
+        ("ablate smoke --data pictures --set data.resolution=17", "Use 16, the nearest one."),
         ("ablate smoke --data pictures --set data.subset=900", "Lower data.subset"),
         ("ablate smoke --data flat --set data.cond=true", "Leave data.cond out"),
         ("sweep r1-gamma-cpu --data pictures --set data.val_fraction=2", "--set data.val_fraction"),
         ("sweep r1-gamma-cpu --data pictures --set data.subset=900", "Lower data.subset"),
         ("pretrain --data pictures --set data.subset=900 --out x", "Lower --subset"),
-        ("augment preview --data pictures --set data.resolution=17 -o p.png", "Use 16 or 32."),
+        (
+            "augment preview --data pictures --set data.resolution=17 -o p.png",
+            "Use 16, the nearest one.",
+        ),
     ],
 )
 def test_what_the_user_can_mend_is_one_clear_line_and_code_2(

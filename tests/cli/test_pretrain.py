@@ -35,6 +35,7 @@ def test_a_flag_arrives_at_its_setting(adavit: Adavit, pictures: Path) -> None:
         "--out": "there",
         "--kimg": "0.016",
         "--resolution": "8",
+        "--fit": "stretch",
         "--channels": "grey",
         "--frames": "all",
         "--scale-16bit": "set",

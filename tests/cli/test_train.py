@@ -32,6 +32,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--features": ("torchvision:squeezenet1_1:squeeze.pth", []),
     "--init-discriminator": ("trunk.safetensors", []),
     "--resolution": ("8", []),
+    "--fit": ("pad", []),
     "--channels": ("rgba", []),
     "--frames": ("all", []),
     "--scale-16bit": ("set", []),

@@ -346,6 +346,20 @@ def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> N
     torch.testing.assert_close(step.discriminator.state_dict()[name], expected, rtol=0, atol=0)
 
 
+def test_oblong_images_start_from_a_run_on_squares(adavit: Adavit, pictures: Path) -> None:
+    flags = ["train", "--data", pictures, *QUIET, "--set", "discriminator.patch=4"]
+    adavit(*flags, "--out", "first")
+    outcome = adavit(*flags, "--out", "second", "--resolution", "24x40", "--transfer", "first")
+    assert outcome.code == 0, outcome.err
+    (note,) = (line for line in outcome.out.splitlines() if "of the generator" in line)
+    assert "synthesis.constant resized from 4x4 to 3x5" in note
+    step = step_of("second")
+    transfer(step, read_source(Path("first")))
+    constant = checkpoint("first")["generator"]["synthesis.constant"]
+    found = step.generator.state_dict()["synthesis.constant"]
+    torch.testing.assert_close(found, resized_grid(constant, (3, 5)), rtol=0, atol=0)
+
+
 def test_what_is_frozen_must_come_from_the_source(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *RESNET)
     flags = ["train", "--data", pictures, "--transfer", "first", *RESNET, "--resolution", 8]

@@ -59,8 +59,7 @@ def workload(device: torch.device, kind: str, side: int, *layers: dict[str, Any]
 
 def call(step: AdversarialStep, config: ResolvedConfig, device: torch.device) -> None:
     """One step, in which all that is due at times is due."""
-    side = config.data.resolution
-    real = torch.empty(config.training.batch, 3, side, side, device=device)
+    real = torch.empty(config.training.batch, 3, *config.data.resolution, device=device)
     step(real, None, images=0, streams=StepStreams.at(0, 0, device))
 
 

@@ -34,6 +34,8 @@ _ORIENTATIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _FIRST_ON_ITS_SIDE = 5
+# What Pillow calls the EXIF that it has read in a PNG.
+_PNG_EXIF = frozenset({"exif", "Raw profile type exif"})
 # A JPEG of more pixels is decoded at half its size where that is still twice what is asked for.
 _DRAFT_PIXELS = 100_000_000
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -253,8 +255,12 @@ def _turned(opened: OpenedImage, deep: DeepSamples) -> DeepSamples:
 def seen_size(opened: OpenedImage) -> tuple[int, int]:
     """Width and height of an image as it is seen, in pixels: EXIF may turn it on its side."""
     width, height = opened.size
-    # Of a TIFF Pillow has turned the size already.
-    on_its_side = opened.image.format != "TIFF" and _orientation(opened.image) >= _FIRST_ON_ITS_SIDE
+    image = opened.image
+    # Of a TIFF Pillow has turned the size already; a PNG it would decode to look for EXIF behind the pixels.
+    upright = image.format == "TIFF" or (
+        image.format == "PNG" and _PNG_EXIF.isdisjoint(map(str, image.info))
+    )
+    on_its_side = not upright and _orientation(image) >= _FIRST_ON_ITS_SIDE
     return (height, width) if on_its_side else (width, height)
 
 

@@ -14,6 +14,7 @@ from adavit.metrics import as_rgb
 from adavit.runtime.devices import is_accelerator
 from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.randomness import generator_for, seed_for
+from adavit.runtime.resolution import Resolution
 
 STEPS = 400
 BATCH = 48  # images; each is seen as it is and operated
@@ -24,32 +25,32 @@ DROPOUT = 0.2
 NOISE_STD = 0.02  # in pixel values of [-1, 1]; hides what no person sees
 VALIDATION_SHARE = 0.15
 CHANNELS = (32, 64, 96, 128)
-LAST_SIDE = 4
 PIXELS_PER_CALL = 1 << 21
 
 
 class ProbeNetwork(nn.Module):
-    """Strided convolutions down to 4 x 4 px, then a linear layer.
+    """Strided convolutions down to the smallest grid, of squares of 4 * 2^k 4 x 4 px, then a linear layer.
 
     Args:
-        resolution: Side of the images in pixels, 4 * 2^k.
+        resolution: Of the images.
     """
 
-    def __init__(self, resolution: int) -> None:
+    def __init__(self, resolution: Resolution) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        inputs, side, kernel = 3, resolution, 5
-        for outputs in (*CHANNELS, *[CHANNELS[-1]] * 16):
-            if side <= LAST_SIDE:
-                break
+        inputs, kernel = 3, 5
+        for halving in range(resolution.doublings):
+            outputs = CHANNELS[min(halving, len(CHANNELS) - 1)]
             layers.append(nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2))
             layers += [nn.GroupNorm(8, outputs), nn.ReLU(inplace=True)]
-            inputs, side, kernel = outputs, side // 2, 3
+            inputs, kernel = outputs, 3
         self.body = nn.Sequential(*layers)
-        self.head = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(inputs * side * side, 1))
+        self.head = nn.Sequential(
+            nn.Dropout(DROPOUT), nn.Linear(inputs * resolution.smallest.area, 1)
+        )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [B] of images float32 [B, 3, R, R] in [-1, 1]; above 0 means operated."""
+        """Logits [B] of images float32 [B, 3, H, W] in [-1, 1]; above 0 means operated."""
         logits: Tensor = self.head(self.body(images).flatten(1))[:, 0]
         return logits
 
@@ -68,8 +69,8 @@ class Probe:
 
     @torch.no_grad()
     def alarms(self, images: Tensor) -> Tensor:
-        """Whether images, uint8 [N, C, R, R], look operated; bool [N] on the CPU."""
-        rows = max(1, PIXELS_PER_CALL // (images.shape[-1] ** 2))
+        """Whether images, uint8 [N, C, H, W], look operated; bool [N] on the CPU."""
+        rows = max(1, PIXELS_PER_CALL // images[0, 0].numel()) if len(images) else 1
         parts = [
             self._network(images_to_float(as_rgb(part.to(self._device)))).cpu() > 0
             for part in images.split(rows)
@@ -92,7 +93,7 @@ def train_probe(
 
     Args:
         operation: What to learn; must change some of the images.
-        images: uint8 [N, C, R, R], N >= 2; on the CPU.
+        images: uint8 [N, C, H, W], N >= 2; on the CPU.
         seed: Of weights, batches and draws.
         device: Where it is trained.
         progress: Called with the steps done and all of them.
@@ -108,7 +109,7 @@ def train_probe(
     with torch.random.fork_rng([device] if is_accelerator(device) else [], device_type=device.type):
         torch.manual_seed(seed_for(seed, f"probe weights of {operation.name}", 0))
         placed: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
-        network = ProbeNetwork(images.shape[-1]).to(**placed)
+        network = ProbeNetwork(Resolution(*images.shape[2:])).to(**placed)
         optimiser = PlainAdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, LEARNING_RATE, total_steps=STEPS, pct_start=0.15

@@ -3,6 +3,7 @@
 A copy weighs double in training, and one on either side of the split makes held-out images look memorised.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,7 @@ def find_duplicates(
     averages over blocks of pixels do: thumbnails rule out nearly all pairs without any being missed.
 
     Args:
-        images: uint8 [N, C, R, R]; RGBA is seen on black.
+        images: uint8 [N, C, H, W]; RGBA is seen on black.
         mirror: Also compare with flipped images, as where training flips.
         progress: Called with the number of images done.
 
@@ -113,7 +114,9 @@ def find_duplicates(
         for offset, image in enumerate(seen):
             groups.setdefault(_digest(image, mirror), []).append(start + offset)
         pixels = seen.float()
-        thumbnails.append(F.adaptive_avg_pool2d(pixels, min(THUMBNAIL_SIDE, pixels.shape[-1])))
+        # Blocks of equal sizes, without which the bound would not hold.
+        rows, columns = (math.gcd(THUMBNAIL_SIDE, side) for side in pixels.shape[2:])
+        thumbnails.append(F.adaptive_avg_pool2d(pixels, (rows, columns)))
         contrasts.append(pixels.var((2, 3), correction=0).mean(1))
     unique = torch.tensor([group[0] for group in groups.values()])
     thumbnail, contrast = torch.cat(thumbnails)[unique], torch.cat(contrasts)[unique]
@@ -128,7 +131,7 @@ def find_duplicates(
 
 
 def visible(images: np.ndarray) -> Tensor:
-    """Pixels as they are compared: uint8 [B, C, R, R], C in 1, 3; RGBA on black."""
+    """Pixels as they are compared: uint8 [B, C, H, W], C in 1, 3; RGBA on black."""
     pixels = torch.from_numpy(np.array(images))
     return as_rgb(pixels) if pixels.shape[1] == 4 else pixels
 

@@ -203,7 +203,8 @@ function build() {
     by("tiles").append(element("button", { type: "button", class: "tile", tabindex }, face, element("b")));
   }
   by("frame").className += ground;
-  document.body.classList.toggle("pixelated", about.resolution < PIXELATED_BELOW);
+  document.body.classList.toggle("pixelated", Math.max(about.height, about.width) < PIXELATED_BELOW);
+  document.body.style.setProperty("--shape", String(about.width / about.height));
 }
 
 function listen() {

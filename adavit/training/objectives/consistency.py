@@ -36,17 +36,17 @@ class BalancedConsistency(Regularizer):
         """See `Regularizer`."""
         judged = batch.at(self.side)
         seen = judged.view.images.detach()
-        shift = _shift(seen.shape[3], seen.device)
+        shift = _shift(min(seen.shape[2:]), seen.device)
         shifted = shift(seen, generator=batch.streams.of(self.name))
         logits = batch.discriminator.logits(replace(judged.view, images=shifted), batch.labels)
         return {self.name: (judged.logits - logits).square().mean()}
 
 
 @functools.lru_cache(maxsize=8)
-def _shift(width: int, device: torch.device) -> AugmentPipe:
-    """The shift of images so wide, kept: to bring a pipe to a device waits for it ten times."""
+def _shift(shorter: int, device: torch.device) -> AugmentPipe:
+    """The shift of images of such a shorter side, kept: to bring a pipe to a device waits for it ten times."""
     # Rounded to whole pixels, less than one would shift nothing.
-    return AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / width)).to(device)
+    return AugmentPipe(xint=1, xint_max=max(1 / 32, 1 / shorter)).to(device)
 
 
 class LatentConsistency(Regularizer):

@@ -8,7 +8,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.data import ImageSet, Split
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
-from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
+from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of, resize_of
 from adavit.evaluation.scoring import build_evaluator, choose_networks
 from adavit.metrics.kinship import related
 from adavit.runtime.console import Console
@@ -42,7 +42,7 @@ def build_evaluators(
         reference = load_reference(
             metrics.reference,
             "--metric-data",
-            resolution=images.images.shape[2],
+            resolution=images.resolution,
             channels=CHANNEL_NAMES[images.images.shape[1]],
             data_root=config.data.data_root,
             **reading_of(config),
@@ -69,5 +69,9 @@ def build_evaluators(
             f"Figures in features of {', '.join(flattered)} are flattered, as the discriminator has seen through"
             f" a network related to them: those of {networks[0].name} decide which generator is best."
         )
-    shared: dict[str, Any] = {"metrics": metrics.names, "trained_on": (images, split)}
+    shared: dict[str, Any] = {
+        "metrics": metrics.names,
+        "trained_on": (images, split),
+        "data_resize": resize_of(reference.resolution, config.data.fit),
+    }
     return tuple(build_evaluator(reference, extractor=each, **shared) for each in networks)

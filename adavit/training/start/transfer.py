@@ -2,7 +2,7 @@
 
 Its optimisers, counts and augmentation probability are left behind. What was learnt at another
 resolution fits where layers agree by name and shape; the blocks of a convolutional discriminator are
-counted from 4 pixels up, as those of the generator are.
+counted from the smallest grid up, as those of the generator are, whose constant is interpolated to that grid.
 """
 
 import re
@@ -15,10 +15,13 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.discriminator import ProjectedDiscriminator
-from adavit.models.fitting import load_fitting, resize_position_embeddings
+from adavit.models.fitting import load_fitting, resize_position_embeddings, resized_grid
 from adavit.training.start.freeze import check_frozen
 from adavit.training.start.transfer_source import GRID, TransferSource
 from adavit.training.step.adversarial_step import AdversarialStep
+
+CONSTANT = "synthesis.constant"
+"""Of a generator: what its images grow from."""
 
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
 
@@ -94,10 +97,13 @@ def _mixed(state: Mapping[str, Tensor]) -> set[str]:
 
 def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[set[str], str]:
     """Names of what was taken over, and a line about it."""
-    offered = _aligned(source, network) if name == "discriminator" else dict(source)
-    wanted = network.state_dict()
+    aligned = _aligned if name == "discriminator" else _grown
+    offered, wanted = aligned(source, network), network.state_dict()
     fitting = load_fitting(network, offered)
     text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
+    if CONSTANT in fitting and offered[CONSTANT].shape != source[CONSTANT].shape:
+        before, now = ("x".join(map(str, of[CONSTANT].shape[2:])) for of in (source, offered))
+        text += f", {CONSTANT} resized from {before} to {now}"
     left = _left_out(wanted, offered, fitting)
     return fitting, f"{text}; newly initialised: {', '.join(left)}." if left else f"{text}."
 
@@ -152,6 +158,15 @@ def _aligned(source: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tens
         return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
 
     return {renamed(key): value for key, value in source.items()}
+
+
+def _grown(source: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a generator with its constant interpolated to the grid that images of another shape start from."""
+    wanted, found = network.state_dict().get(CONSTANT), source.get(CONSTANT)
+    if wanted is None or found is None or found.shape[:2] != wanted.shape[:2] or found.ndim != 4:
+        return dict(source)
+    height, width = wanted.shape[2:]
+    return {**source, CONSTANT: resized_grid(found, (height, width))}
 
 
 def _blocks(state: Mapping[str, Any]) -> int:

@@ -16,7 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from adavit.build.networks import generator_arguments
-from adavit.config.auto import RunFacts, resolve, why_float32
+from adavit.config.auto import RunFacts, resolve, why_float32, why_no_quarter_turns
 from adavit.config.mistakes import explain
 from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
@@ -204,13 +204,15 @@ def load_workload(
             f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
         )
     facts = RunFacts(
-        resolution=Resolution(*images.images.shape[2:]),
+        resolution=images.resolution,
         training_images=len(split.train),
         device=device.type,
         bf16=has_bf16(device),
         processes=processes,
     )
     if config.given("training.precision") is None and (why := why_float32(facts)):
+        console.note(why)
+    if why := why_no_quarter_turns(config, facts):
         console.note(why)
     try:
         resolved = resolve(config, facts)
@@ -302,7 +304,8 @@ def describe_data(workload: Workload) -> dict[str, Any]:
         "images": len(images.images),
         "training_images": len(workload.split.train),
         "heldout_images": len(workload.split.heldout),
-        "resolution": Resolution(*images.images.shape[2:]).plain,
+        "resolution": images.resolution.plain,
+        "stretch": images.stretch,
         "channels": images.images.shape[1],
         "classes": list(images.classes),
         "skipped": [{"name": item.name, "reason": item.reason} for item in images.skipped],

@@ -5,13 +5,13 @@ changes without its words, or words without the rule, fails here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
-from adavit.config.auto import RunFacts, resolve
+from adavit.config.auto import RunFacts, resolve, why_no_quarter_turns
 from adavit.config.layers import build_config, flatten
 from adavit.config.pretraining import PretrainingConfig, resolve_pretraining
 from adavit.config.run import ResolvedConfig
@@ -420,3 +420,21 @@ def test_each_process_has_its_share_of_a_batch(
     facts = RunFacts(Resolution.of(32), 1000, "cpu", processes=processes)
     chosen = resolve(build_config([{"training": settings}]), facts).training.microbatch
     assert chosen == microbatch
+
+
+@pytest.mark.parametrize("shape", ["24x40", "48x32"])
+def test_images_that_are_no_squares_are_not_turned_by_quarters_unless_asked(shape: str) -> None:
+    facts = RunFacts(Resolution.of(shape), 100, "cpu")
+    turned = {"augment": {"rotate90": 1}}
+    for layers, strength, told in (
+        ([], 0, True),
+        ([{"augment": {"preset": "color"}}], 0, False),
+        ([{"augment": {"mode": "none"}}], 0, False),
+        ([turned], 1, False),
+    ):
+        config = build_config(layers)
+        assert resolve(config, facts).augment.rotate90 == strength
+        assert ("--set augment.rotate90=1" in why_no_quarter_turns(config, facts)) is told
+    square = replace(facts, resolution=Resolution.of(32))
+    assert resolve(build_config([]), square).augment.rotate90 == 1
+    assert why_no_quarter_turns(build_config([]), square) == ""

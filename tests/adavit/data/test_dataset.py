@@ -184,6 +184,9 @@ def test_notes_tell_of_cropping(tmp_path: Path) -> None:
         fitted = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
         assert fitted.images.shape[2:] == (8, 8)
         assert words in fitted.notes[1]
+        again = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
+        assert fitted.stretch == again.stretch == (1.5 if fit == "stretch" else None)
+    assert square.stretch is None
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from adavit.data import load_images, split_images
+from adavit.data.files.fit import FitName
 from adavit.errors import UserError
 from adavit.evaluation.run_images import (
     RunImages,
@@ -14,10 +15,12 @@ from adavit.evaluation.run_images import (
     images_of_run,
     load_reference,
     reading_of,
+    resize_of,
     split_name,
     split_of,
 )
 from adavit.evaluation.sources import GeneratorSource, open_source
+from adavit.runtime.resolution import Resolution
 from tests.adavit.evaluation.runs import SIDE, make_run
 
 
@@ -109,7 +112,7 @@ def test_images_come_in_the_size_and_channels_that_a_generator_draws(
 ) -> None:
     generator = opened(run).stored.generator
     monkeypatch.setattr(generator, "image_channels", channels)
-    monkeypatch.setattr(generator, "resolution", 8)
+    monkeypatch.setattr(generator, "resolution", Resolution(8, 12))
     told: list[tuple[str, int, int]] = []
     found = images_like(
         generator,
@@ -118,7 +121,7 @@ def test_images_come_in_the_size_and_channels_that_a_generator_draws(
         data_root=None,
         activity=lambda *told_of: told.append(told_of),
     )
-    assert found.images.shape == (25, channels, 8, 8)
+    assert found.images.shape == (25, channels, 8, 12)
     assert told[-1] == ("decoding", 25, 25)
 
 
@@ -130,7 +133,7 @@ def test_the_files_of_a_run_are_read_as_they_were_for_its_training(tmp_path: Pat
     pages[0].save(folder / "stack.tif", save_all=True, append_images=pages[1:])
     reading = {"frames": "all", "scale_16bit": "set"}
     run = make_run(Path("run"), folder, **reading)
-    assert reading_of(opened(run).config) == {"follow_links": False, **reading}
+    assert reading_of(opened(run).config) == {"follow_links": False, "fit": "crop", **reading}
     trained = load_images(
         str(folder), resolution=SIDE, channels="rgb", frames="all", scale_16bit="set"
     )
@@ -138,3 +141,11 @@ def test_the_files_of_a_run_are_read_as_they_were_for_its_training(tmp_path: Pat
     np.testing.assert_array_equal(found.everything.images, trained.images)
     assert len(found.train) == 40
     assert trained.images.max() > 250
+
+
+def test_the_record_says_how_files_came_to_their_shape() -> None:
+    square, oblong = Resolution(8, 8), Resolution(8, 12)
+    assert resize_of(square) == "centre square, Lanczos"
+    told = [resize_of(shape, fit) for shape in (square, oblong) for fit in get_args(FitName)]
+    assert told[3:] == ["centre part, Lanczos", "padded, Lanczos", "stretched, Lanczos"]
+    assert told[1:3] == told[4:]

@@ -106,7 +106,7 @@ def test_data_are_looked_at_once_however_many_cells_are_made_of_them(
     opened = []
 
     def load(source: str, **settings: Any) -> ImageSet:
-        opened.append((Path(source).name, settings["resolution"]))
+        opened.append((Path(source).name, settings["resolution"].plain))
         return load_images(source, **settings)
 
     monkeypatch.setattr("adavit.training.start.workload.load_images", load)

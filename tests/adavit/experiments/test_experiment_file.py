@@ -22,7 +22,7 @@ def test_a_preset_lies_below_the_base_and_the_axes_above(write_grid: WriteGrid) 
     config = build_config([point.settings])
     assert config.training.batch == 4
     assert config.training.total_kimg == 0.064
-    assert config.data.resolution == 16, "only the preset sets it"
+    assert config.data.resolution.plain == 16, "only the preset sets it"
 
 
 def test_a_tag_that_would_build_an_object_is_refused(tmp_path: Path) -> None:

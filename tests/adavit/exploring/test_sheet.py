@@ -6,6 +6,7 @@ from PIL import Image
 from adavit.errors import UserError
 from adavit.exploring.sheet import check_size, labelled_sheet
 from adavit.generation.grid import image_grid
+from adavit.runtime.resolution import Resolution
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -37,8 +38,11 @@ def test_long_names_are_cut() -> None:
 
 
 def test_a_sheet_that_no_memory_holds_is_refused() -> None:
-    check_size(100, 100, 64, None)
+    square = Resolution(64, 64)
+    check_size(100, 100, square, None)
     with pytest.raises(UserError, match=r"has 1000 x 1000 images, 4,356 megapixels, expected at"):
-        check_size(1000, 1000, 64, None)
+        check_size(1000, 1000, square, None)
     with pytest.raises(UserError, match="Name fewer seeds, or lower --scale"):
-        check_size(20, 20, 64, 64)
+        check_size(20, 20, square, 64)
+    with pytest.raises(UserError, match=r"has 1000 x 1000 images, 1,092 megapixels, expected at"):
+        check_size(1000, 1000, Resolution(24, 40), None)

@@ -17,6 +17,7 @@ from adavit.runs.generator_file import read_generator, save_generator
 from adavit.styles.classes import ClassChoice, find_class
 from adavit.styles.styles_file import styles_content
 from tests.networks import GENERATOR, make_generator
+from tests.stored_generators import store_generator
 from tests.telling import Told
 
 ARGUMENTS = {
@@ -203,3 +204,14 @@ def test_something_to_draw_is_expected(stored: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither --seeds nor --styles is given"):
         generate(stored, [], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_images_of_a_stretched_set_get_their_shape_back(tmp_path: Path) -> None:
+    file = store_generator(tmp_path / "a.safetensors", resolution="24x40", stretch=1.5)
+    drawn, stretched = (
+        generate(file, [0, 1], tmp_path / str(flag), unstretch=flag, grid=GridLayout(2))
+        for flag in (False, True)
+    )
+    assert [Image.open(path).size for path in drawn[:2]] == [(40, 24)] * 2
+    assert [Image.open(path).size for path in stretched[:2]] == [(60, 24)] * 2
+    assert Image.open(stretched[2]).size == (2 * 62 + 2, 26 + 2)

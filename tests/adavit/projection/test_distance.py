@@ -42,6 +42,16 @@ def test_pixels_are_compared_by_their_mean_square_at_each_size() -> None:
     torch.testing.assert_close(distances(PixelMaps(3.0), first, second), 3 * expected)
 
 
+def test_oblong_images_are_compared_down_to_their_smallest_grid() -> None:
+    first, second = (images(2, side=40, seed=seed)[:, :, :24] for seed in (0, 1))
+    sizes = [
+        F.adaptive_avg_pool2d(first - second, shape)
+        for shape in ((24, 40), (12, 20), (6, 10), (3, 5))
+    ]
+    expected = sum(each.square().mean(dim=(1, 2, 3)) for each in sizes) / 4
+    torch.testing.assert_close(distances(PixelMaps(), first, second), expected)
+
+
 def test_colour_under_transparency_makes_no_difference_and_alpha_does() -> None:
     clear = images(1, channels=4)
     clear[:, 3] = -1

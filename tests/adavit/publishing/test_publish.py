@@ -47,7 +47,7 @@ def test_generator_and_card_are_sent_and_come_back(run: RunDirectory, hub: HubSt
     assert 'load_generator("hub:me/small")' in text
     assert "USER/NAME" not in text
     assert sum("/commit/" in asked for asked in hub.asked) == 1
-    assert adavit.load_generator("hub:me/small").resolution == 8
+    assert adavit.load_generator("hub:me/small").resolution == (8, 8)
 
 
 def test_a_card_of_other_weights_is_not_sent(

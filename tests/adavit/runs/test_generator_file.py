@@ -64,6 +64,17 @@ def test_a_generator_comes_back_with_all_that_was_said_of_it(
     assert not loaded.generator.training
 
 
+def test_it_tells_how_its_images_were_stretched(generator: Generator, stored: Path) -> None:
+    assert read_generator(stored).stretch == 1
+    _, metadata = read_weights(stored)
+    write_weights(stored, generator, {**metadata, "stretch": "1.25"})
+    assert read_generator(stored).stretch == 1.25
+    for wrong in ("0", "-1", "1e9", "null", "NaN", '"2"', "true", "["):
+        write_weights(stored, generator, {**metadata, "stretch": wrong})
+        with pytest.raises(UserError, match=r"cannot be used.*stretch"):
+            read_generator(stored)
+
+
 def test_load_generator_returns_the_module(stored: Path) -> None:
     assert adavit.load_generator(str(stored)).image_channels == 4
 

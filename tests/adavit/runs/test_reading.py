@@ -20,6 +20,7 @@ from adavit.runs.reading import (
     read_text,
     read_weights_metadata,
     read_yaml,
+    resolution_of,
     text,
 )
 
@@ -122,3 +123,10 @@ def test_nested_settings_are_one_line_each_and_differ_where_they_do() -> None:
 )
 def test_settings_that_would_be_endless_are_not_printed(content: str) -> None:
     assert flat_settings(yaml.safe_load(content)) == {"a.b": "(too large to show)"}
+
+
+def test_a_resolution_is_one_that_networks_can_have() -> None:
+    assert resolution_of("24x40") == (24, 40)
+    assert resolution_of(64) == (64, 64)
+    for other in (None, 0, -8, 7, True, 1e3, "", "x", "24x41", "9" * 99, [24], {}, float("nan")):
+        assert resolution_of(other) is None

@@ -78,7 +78,7 @@ def test_a_latent_read_back_draws_the_picture(
 def test_it_says_what_there_is(drawer: RecipeDrawer, source: Path) -> None:
     assert drawer.offer == Offer(layers=6, classes=(0, 2), directions=FOUND)
     about = drawer.about()
-    assert (about["title"], about["resolution"]) == (source.parent.name, 16)
+    assert (about["title"], about["height"], about["width"]) == (source.parent.name, 16, 16)
     assert about["classes"] == [{"number": 0, "name": "cat"}, {"number": 2, "name": "cow"}]
     # As the layers of the network have them; the last style is of the last image branch.
     assert about["layers"] == [4, 8, 8, 16, 16, 16]

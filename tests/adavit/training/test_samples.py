@@ -61,10 +61,13 @@ def classes_of(path: Path) -> list[list[int]]:
     """The class that each tile of a grid of `tones` shows, by row."""
     with Image.open(path) as grid:
         grid.load()
-    rows = grid_rows(grid, resolution=16)
+    rows = grid_rows(grid, resolution=Resolution(16, 16))
     return [
         [
-            round(np.asarray(grid_tile(grid, row, column, resolution=16))[0, 0, 0] / 20)
+            round(
+                np.asarray(grid_tile(grid, row, column, resolution=Resolution(16, 16)))[0, 0, 0]
+                / 20
+            )
             for column in range(GRID_COLUMNS)
         ]
         for row in range(rows)

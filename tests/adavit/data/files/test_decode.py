@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, PngImagePlugin
 
 from adavit.data.files.decode import decode, seen_size
 from adavit.data.files.fit import FITS, FitName
@@ -403,3 +403,16 @@ def test_another_shape_is_fitted(fit: FitName, channels: int) -> None:
         assert not planes[:, :3].any()
         assert not planes[:, 13:].any()
         assert shown[3].any()
+
+
+def test_the_size_of_a_png_is_told_without_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, exif = Image.new("RGB", (12, 8)), Image.Exif()
+    exif[0x0112] = 6
+    loaded = []
+    load = PngImagePlugin.PngImageFile.load
+    monkeypatch.setattr(
+        PngImagePlugin.PngImageFile, "load", lambda it: (loaded.append(it), load(it))[1]
+    )
+    assert seen_size(open_image(io.BytesIO(encode(image)))) == (12, 8)
+    assert seen_size(open_image(io.BytesIO(encode(image, exif=exif)))) == (8, 12)
+    assert not loaded

@@ -7,6 +7,7 @@ import torch
 from adavit.diagnostics.leaks import probe
 from adavit.diagnostics.leaks.calibration import Parts, calibrate
 from adavit.diagnostics.leaks.operations import operations_by_name
+from adavit.runtime.resolution import Resolution
 from tests.adavit.diagnostics.conftest import random_images
 
 CPU = torch.device("cpu")
@@ -18,6 +19,20 @@ def half_dark(count: int, seed: int) -> torch.Tensor:
     images = torch.randint(100, 200, (count, 1, 8, 8), generator=generator)
     images[..., :4] -= 100
     return images.to(torch.uint8)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (24, 40), (48, 32)])
+def test_it_looks_at_images_of_any_shape_down_to_their_smallest_grid(
+    shape: tuple[int, int],
+) -> None:
+    resolution = Resolution(*shape)
+    network = probe.ProbeNetwork(resolution).eval()
+    images = torch.randn(2, 3, *resolution)
+    assert network.body(images).shape[2:] == resolution.smallest
+    assert network(images).shape == (2,)
+    alarms = probe.Probe(network, CPU).alarms
+    assert alarms(torch.zeros(3, 1, *resolution, dtype=torch.uint8)).shape == (3,)
+    assert alarms(torch.zeros(0, 1, *resolution, dtype=torch.uint8)).shape == (0,)
 
 
 def test_the_same_seed_gives_the_same_probe_and_no_global_number_is_drawn(

@@ -29,12 +29,14 @@ def noisy(images: Tensor, std: float, seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-@pytest.mark.parametrize("rows", [7, 4096])
+@pytest.mark.parametrize(
+    ("rows", "shape"), [(7, (16, 16)), (4096, (16, 16)), (7, (24, 40)), (7, (20, 28))]
+)
 def test_near_pairs_are_those_of_all_comparisons(
-    monkeypatch: pytest.MonkeyPatch, rows: int, mirror: bool
+    monkeypatch: pytest.MonkeyPatch, rows: int, mirror: bool, shape: tuple[int, int]
 ) -> None:
     monkeypatch.setattr(module, "BLOCK_ROWS", rows)
-    images = random_images(12)
+    images = random_images(12, side=shape[1])[:, :, : shape[0]]
     # Around the threshold of 0.2 x 74 levels, on both sides of it; some are flipped.
     copies = torch.cat([noisy(images[:4], 8, 1), noisy(images[4:8], 17, 2)])
     copies[::2] = copies[::2].flip(-1)

@@ -14,17 +14,17 @@ from adavit.training.start.effort import PASSES, slow_step, step_operations
 CPU = torch.device("cpu")
 
 
-def config(*layers: Any, resolution: int = 32) -> ResolvedConfig:
+def config(*layers: Any, resolution: int | str = 32) -> ResolvedConfig:
     return resolve(build_config(layers), RunFacts(Resolution.of(resolution), 100, "cpu"))
 
 
-@pytest.mark.parametrize("resolution", [16, 64])
+@pytest.mark.parametrize("resolution", [16, 64, "24x40", "48x32"])
 @pytest.mark.parametrize(
     "discriminator",
     [{"kind": "resnet"}, {"kind": "resnet", "form": "r3gan"}, {"kind": "vit"}],
 )
 def test_operations_are_those_that_torch_counts(
-    discriminator: dict[str, Any], resolution: int
+    discriminator: dict[str, Any], resolution: int | str
 ) -> None:
     run = config({"discriminator": discriminator}, resolution=resolution)
     with torch.device("meta"), FlopCounterMode(display=False) as counter:

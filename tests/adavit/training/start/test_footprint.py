@@ -41,7 +41,7 @@ from adavit.training.step.average import GeneratorAverage
 CPU = torch.device("cpu")
 
 
-def config(*layers: dict[str, Any], resolution: int = 32) -> ResolvedConfig:
+def config(*layers: dict[str, Any], resolution: int | str = 32) -> ResolvedConfig:
     return resolve(build_config(layers), RunFacts(Resolution.of(resolution), 100, "cpu"))
 
 
@@ -61,7 +61,7 @@ def kept_for_backward(run: ResolvedConfig) -> int:
     return sum(kept.values())
 
 
-@pytest.mark.parametrize("resolution", [16, 64])
+@pytest.mark.parametrize("resolution", [16, 64, "24x40", "48x32"])
 @pytest.mark.parametrize(
     "discriminator",
     [
@@ -73,7 +73,7 @@ def kept_for_backward(run: ResolvedConfig) -> int:
     ids=["residual", "plain", "vit", "l2"],
 )
 def test_the_bound_is_below_what_passes_keep_and_near_it(
-    discriminator: dict[str, Any], resolution: int
+    discriminator: dict[str, Any], resolution: int | str
 ) -> None:
     run = config({"discriminator": discriminator, "training": {"batch": 6}}, resolution=resolution)
     counted = kept_for_backward(run)
@@ -164,7 +164,7 @@ def test_what_cannot_be_counted_is_held_to_the_formula(
 
 def allocated(run: ResolvedConfig) -> int:
     """The most bytes that the allocator of torch has given out in a real step, from weights to moments."""
-    side, batch = run.data.resolution, run.training.batch
+    resolution, batch = run.data.resolution, run.training.batch
     features, objective, there = run.features, None, 0
     if features.network is not None:  # made before: while it is cut off there is more of it
         network = find_network(features.network).unread(
@@ -177,7 +177,7 @@ def allocated(run: ResolvedConfig) -> int:
     teacher = None
     if run.training.distill_weight:
         patch = run.discriminator.patch  # type: ignore[union-attr]
-        shape = {"resolution": side, "image_channels": 3, "patch": patch}
+        shape = {"resolution": resolution, "image_channels": 3, "patch": patch}
         teacher = unread_teacher(run.training.distill_network, **shape).to_empty(device="cpu")
         there += sum(tensor.nbytes for tensor in teacher.state_dict().values())
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
@@ -206,7 +206,7 @@ def allocated(run: ResolvedConfig) -> int:
             ),
         )
         for number in range(2):
-            real = torch.zeros(batch, 3, side, side)
+            real = torch.zeros(batch, 3, *resolution)
             step(real, None, images=0, streams=StepStreams.at(0, number))
     changes = [
         event.nbytes()

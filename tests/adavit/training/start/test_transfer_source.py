@@ -41,7 +41,7 @@ def test_a_run_has_the_sizes_and_the_weights_of_a_pickle(pickled: Path) -> None:
     step, notes, config = started(pickled)
     assert config.generator.mapping_layers == 3
     assert (config.generator.latent_dim, config.generator.channel_max) == (16, 8)
-    assert (config.discriminator.form, config.data.resolution) == ("plain", 8)
+    assert (config.discriminator.form, config.data.resolution.plain) == ("plain", 8)
     assert not any("newly initialised" in note for note in notes), notes
     made = {"generator": step.generator, "average": step.average.module}
     for seed, network in enumerate(made.values()):
