@@ -27,6 +27,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--data": ("other", []),
     "--out": ("elsewhere", []),
     "--kimg": ("0.064", []),
+    "--budget": ("90s", ["--set", "training.total_kimg=auto"]),
     "--keep": ("3", []),
     "--discriminator": ("resnet", []),
     "--features": ("torchvision:squeezenet1_1:squeeze.pth", []),

@@ -203,13 +203,7 @@ def load_workload(
             f"Warning: {counted(len(split.train), 'image is', 'images are')} little to learn from:"
             f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
         )
-    facts = RunFacts(
-        resolution=Resolution(*images.images.shape[2:]),
-        training_images=len(split.train),
-        device=device.type,
-        bf16=has_bf16(device),
-        processes=processes,
-    )
+    facts = _facts(images, split, device, processes)
     if config.given("training.precision") is None and (why := why_float32(facts)):
         console.note(why)
     try:
@@ -230,6 +224,21 @@ def load_workload(
             " --val-fraction, for example 0.1, or use --heuristic rt."
         )
     return Workload(resolved, images, split, device)
+
+
+def facts_of(workload: Workload) -> RunFacts:
+    """What was left open in the configuration of a workload is chosen from, its microbatch apart."""
+    return _facts(workload.image_set, workload.split, workload.device, 1)
+
+
+def _facts(images: ImageSet, split: Split, device: torch.device, processes: int) -> RunFacts:
+    return RunFacts(
+        resolution=Resolution(*images.images.shape[2:]),
+        training_images=len(split.train),
+        device=device.type,
+        bf16=has_bf16(device),
+        processes=processes,
+    )
 
 
 def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> None:
