@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from adavit.runtime.files import write_json
-from adavit.runtime.time_spans import seconds_in
+from adavit.runtime.time_spans import seconds_in, span
 from adavit.runtime.wording import duration
 from adavit.training.progress import Progress
-from adavit.training.time_plan import EXIT_S, Costs
+from adavit.training.time_plan import Costs
 
 LATEST = 1.02
 """Part of the budget at which nothing that takes time is begun, or gone on with, any more."""
@@ -140,7 +140,7 @@ class BudgetClock(Clock):
     def stopped(self) -> str:
         """See `Clock`."""
         self.keep()
-        return f"; {duration(self.used)} of {self._budget} used"
+        return f"; {span(self.used)} of {self._budget} used"
 
     def _cost(self, duty: str) -> float:
         """Seconds that a duty takes at the present pace; what was seen counts for more than what was foreseen."""
@@ -151,9 +151,9 @@ class BudgetClock(Clock):
     def _end_s(self) -> float:
         """Seconds from the last step to the end of the process."""
         costs = self._costs
-        others = costs.save_s + (self._grids + 1) * costs.frame_s + EXIT_S
+        others = costs.save_s + (self._grids + 1) * costs.frame_s
         slower = max(1.0, self._pace / costs.step_s)
-        return self._cost("metrics") + self._cost("samples") + slower * others
+        return self._cost("metrics") + self._cost("samples") + slower * (others + costs.exit_s)
 
 
 class Stopwatch(Clock):

@@ -4,6 +4,7 @@ A trainer of its own, in a folder that is deleted, does each part as the run wil
 function of its seed and the images seen, so networks made anew afterwards are those of a run that was not rehearsed.
 """
 
+import contextlib
 import itertools
 import math
 import statistics
@@ -17,13 +18,14 @@ import torch
 
 from adavit.augment import AdaptiveProbability
 from adavit.evaluation.scoring import score_generator
+from adavit.metrics import Interrupted
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.devices import is_accelerator
 from adavit.training.film import draw_film
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.time_plan import Costs
+from adavit.training.time_plan import EXIT_S, Costs
 from adavit.training.trainer import Trainer
 
 LIKELY_P = 0.4
@@ -32,44 +34,62 @@ LIKELY_P = 0.4
 LONGEST_CYCLE = 512
 """Steps after which penalties come again as they came, at most; of longer cycles so many are looked at."""
 
+MOST_CROWDED = 5.0
+"""Factor by which an end is foreseen to be slower on busy cores, at most."""
+
 FEW_FAKES, MORE_FAKES = 64, 128
 """Images of two evaluations, whose difference tells what each image takes."""
 
 
-def rehearse(workload: Workload, step: AdversarialStep, *, seconds: float, build_s: float) -> Costs:
+class TookTooLong(Exception):
+    """A rehearsal was broken off."""
+
+
+def rehearse(
+    workload: Workload, step: AdversarialStep, *, seconds: float, limit_s: float, build_s: float
+) -> Costs:
     """Measures the parts of a run; all its processes do it together, and have the figures of the first.
 
     Args:
         workload: Of the run.
         step: Of the workload; it is changed, and of no use afterwards.
         seconds: To spend on steps, if one of each kind takes no longer.
+        limit_s: Seconds after which it is given up.
         build_s: What making the step took.
+
+    Raises:
+        TookTooLong: Then, on all processes alike.
     """
     # Event files may still be open in it.
     with tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True) as folder:
         directory = RunDirectory(Path(folder))
         trainer = Trainer(workload, step, directory, SilentConsole())
-        return _Rehearsal(trainer).costs(seconds, build_s)
+        return _Rehearsal(trainer, limit_s).costs(seconds, build_s)
 
 
 class _Rehearsal:
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer, limit_s: float) -> None:
         self._trainer = trainer
+        self._ends = time.perf_counter() + limit_s
         self._world, self._device = trainer.world, trainer.workload.device
 
     def costs(self, seconds: float, build_s: float) -> Costs:
         trainer = self._trainer
+        started, worked = time.perf_counter(), time.process_time()
         step_s = self._step(seconds)
         trainer.report()
-        trainer.sample(1.0)  # the first one imports and warms up
+        self._timed(lambda: trainer.sample(1.0))  # the first one imports and warms up
         trainer.progress.images += 1000 * trainer.config.training.batch
         sheet_s = self._timed(lambda: trainer.sample(1.0))
         trainer.report()
-        trainer.save(ended=True)
+        self._timed(lambda: trainer.save(ended=True))
         save_s = self._timed(lambda: trainer.save(ended=True))
         frame_s = self._timed(self._film) / 2
         evaluation_s, fake_s = self._evaluation() if trainer.workload.evaluators else (0.0, 0.0)
-        return Costs(step_s, evaluation_s, fake_s, sheet_s, save_s, frame_s, build_s)
+        # On cores that others use too the process takes longer to end, like all that it does.
+        share = (time.perf_counter() - started) / max(1e-9, time.process_time() - worked)
+        exit_s = EXIT_S * float(self._world.tell(min(MOST_CROWDED, max(1.0, share))))
+        return Costs(step_s, evaluation_s, fake_s, sheet_s, save_s, frame_s, build_s, exit_s)
 
     def _film(self) -> None:
         if not self._world.rank:
@@ -81,7 +101,11 @@ class _Rehearsal:
         work()
         if is_accelerator(self._device):
             torch.get_device_module(self._device).synchronize(self._device)
-        return float(self._world.tell(time.perf_counter() - started))
+        now = time.perf_counter()
+        seconds, is_late = self._world.tell([now - started, now > self._ends])
+        if is_late:
+            raise TookTooLong
+        return float(seconds)
 
     def _step(self, seconds: float) -> float:
         """Mean time of a step over a cycle of penalties, from some of each kind."""
@@ -91,12 +115,12 @@ class _Rehearsal:
         else:
             trainer.step.set_p(trainer.probability.p)
         kinds = [self._kind(index) for index in range(self._cycle())]
-        first = {kind: index for index, kind in reversed(list(enumerate(kinds)))}
+        first = sorted({kind: index for index, kind in reversed(list(enumerate(kinds)))}.values())
         taken: dict[Hashable, list[float]] = defaultdict(list)
-        for index in first.values():
+        for index in first:
             self._at(index)
         spent = 0.0
-        for number, index in enumerate(self._order(list(first.values()), len(kinds))):
+        for number, index in enumerate(self._order(first, len(kinds))):
             if number >= len(first) and spent >= seconds:
                 break
             taken[kinds[index]].append(self._at(index))
@@ -130,7 +154,7 @@ class _Rehearsal:
         """Seconds of an evaluation, and of each generated image in it."""
         fakes = self._trainer.config.metrics.fakes
         few, more = min(FEW_FAKES, fakes), min(MORE_FAKES, fakes)
-        self._score(min(few, 16))  # looks at the real images too
+        self._timed(lambda: self._score(min(few, 16)))  # looks at the real images too
         few_s = self._timed(lambda: self._score(few))
         if more == few:
             return few_s, few_s / few
@@ -140,11 +164,13 @@ class _Rehearsal:
     def _score(self, fakes: int) -> None:
         trainer = self._trainer
         workload = trainer.workload
-        score_generator(
-            workload.evaluators,
-            trainer.step.average.module,
-            fakes=fakes,
-            seed=trainer.config.run.seed,
-            label_counts=workload.label_counts,
-            world=self._world,
-        )
+        with contextlib.suppress(Interrupted):  # for being late, which is found out afterwards
+            score_generator(
+                workload.evaluators,
+                trainer.step.average.module,
+                fakes=fakes,
+                seed=trainer.config.run.seed,
+                label_counts=workload.label_counts,
+                should_stop=lambda: time.perf_counter() > self._ends,
+                world=self._world,
+            )

@@ -14,7 +14,7 @@ AIM = 0.985
 """Part of the budget that is planned for: a run as fast as was measured ends by itself, and a little slower one too."""
 
 EXIT_S = 0.6
-"""Seconds from the last line of a command to the end of its process."""
+"""Seconds from the last line of a command to the end of its process, where it has a core to itself."""
 
 EVALUATING = 0.2
 """Largest part of the time that is spent on evaluations where their number was left open."""
@@ -47,6 +47,7 @@ class Costs:
         save_s: A checkpoint, with generators and curves.
         frame_s: A sample grid in the film at the end.
         build_s: Making networks and optimisers.
+        exit_s: From the last line of the command to the end of its process.
     """
 
     step_s: float
@@ -56,6 +57,7 @@ class Costs:
     save_s: float
     frame_s: float
     build_s: float
+    exit_s: float = EXIT_S
 
     def of_fakes(self, before: int, fakes: int) -> "Costs":
         """Those with another number of generated images in an evaluation than `before`."""
@@ -105,7 +107,7 @@ def plan_time(
     """
     assert config.run.budget is not None
     seconds, batch, metrics = seconds_in(config.run.budget), config.training.batch, config.metrics
-    room = AIM * seconds - used - costs.build_s - EXIT_S
+    room = AIM * seconds - used - costs.build_s - costs.exit_s
     every = None if is_open["metrics.every_kimg"] else metrics.every_kimg
     count, fakes = 0, metrics.fakes
     if metrics.names:
@@ -176,11 +178,11 @@ def _evaluations(room: float, costs: Costs, fakes: int, *, may_shrink: bool) -> 
 def _too_short(
     budget: str, used: float, costs: Costs, fixed: float, *, has_evaluation: bool
 ) -> UserError:
-    needed = (used + costs.build_s + fixed + costs.step_s + EXIT_S) / (AIM - LEAST_TRAINING)
+    needed = (used + costs.build_s + fixed + costs.step_s + costs.exit_s) / (AIM - LEAST_TRAINING)
     evaluations = " with its evaluation" if has_evaluation else ""
     return UserError(
         f"run.budget is {budget}, but the start took {duration(used)} and sample grids, checkpoints and the end"
-        f"{evaluations} take about {duration(fixed + EXIT_S)}, expected time for steps as well. Use --budget"
+        f"{evaluations} take about {duration(fixed + costs.exit_s)}, expected time for steps as well. Use --budget"
         f" {span(math.ceil(1.2 * needed))}."
     )
 

@@ -1,9 +1,11 @@
 """A run that must end in a given time: rehearsed, planned, and then no other than one whose length was given."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import torch
 
 from adavit.config.auto import resolve
 from adavit.config.layers import build_config, merge
@@ -14,16 +16,21 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number, read_json
 from adavit.runtime.console import Console
 from adavit.runtime.time_spans import seconds_in
+from adavit.runtime.wording import duration
 from adavit.runtime.world import World
 from adavit.training.clock import BudgetClock, Clock, Stopwatch
-from adavit.training.rehearsal import rehearse
+from adavit.training.rehearsal import TookTooLong, rehearse
 from adavit.training.start.build import Start, build_step, first_step
 from adavit.training.start.workload import Workload, facts_of, total_images
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.reduction import Reduction
 from adavit.training.time_plan import Costs, TimePlan, plan_time
 
 REHEARSED = 0.03
 """Part of the budget that is spent on measuring steps, if one of each kind takes no longer."""
+
+LARGEST_REHEARSAL = 0.5
+"""Part of the budget after which measuring is given up."""
 
 LONGEST_REHEARSAL_S = 20.0
 """So many seconds of steps tell as much as more of them would."""
@@ -81,21 +88,47 @@ def fit_budget(
     Raises:
         UserError: If the time is too short.
     """
-    seconds = _budget_s(asked)
-    costs = _measured(workload, start, reduction, seconds)
+    world = reduction.world
     # The first process decides for all: theirs began at other moments.
-    used = reduction.world.tell(time.monotonic() - began)
+    left = max(0.0, _budget_s(asked) - world.tell(time.monotonic() - began))
+    costs = _measured(workload, lambda: first_step(workload, start, reduction)[0], world, left)
+    used = world.tell(time.monotonic() - began)
     is_open = {key: not asked.is_known(key) for key in PLANNED}
     plan = plan_time(used, costs, workload.config, is_open=is_open)
     return BudgetedStart(_with_length(workload, asked, plan.settings), plan)
 
 
-def _measured(workload: Workload, start: Start, reduction: Reduction, seconds: float) -> Costs:
+def _measured(
+    workload: Workload, make: Callable[[], AdversarialStep], world: World, left: float
+) -> Costs:
+    """What a run takes, of which `left` seconds may be used; its networks are made once more.
+
+    Raises:
+        UserError: If measuring it takes too much of them.
+    """
     started = time.perf_counter()
-    step, _ = first_step(workload, start, reduction)
-    build_s = reduction.world.tell(time.perf_counter() - started)
-    steps_s = min(REHEARSED * seconds, LONGEST_REHEARSAL_S)
-    return rehearse(workload, step, seconds=steps_s, build_s=build_s)
+    step = make()
+    build_s = world.tell(time.perf_counter() - started)
+    limit_s = LARGEST_REHEARSAL * left
+    try:
+        return rehearse(
+            workload,
+            step,
+            seconds=min(REHEARSED * left, LONGEST_REHEARSAL_S),
+            limit_s=limit_s,
+            build_s=build_s,
+        )
+    except TookTooLong:
+        threads = torch.get_num_threads()
+        crowded = (
+            f" With OMP_NUM_THREADS=1 before the command steps may be many times as fast: {threads} threads wait for"
+            " each other where other programs keep the cores busy."
+        )
+        raise UserError(
+            f"run.budget is {workload.config.run.budget}, but one step of each kind, a sample grid, a checkpoint and a"
+            f" small evaluation took longer than the {duration(limit_s)} that measuring them may take, expected a run"
+            f" of many of them. Give a larger --budget, or smaller networks.{crowded if threads > 1 else ''}"
+        ) from None
 
 
 def _with_length(
@@ -204,13 +237,12 @@ class ContinuedBudget:
         if budget is None:
             return stopwatch(workload)
         used = world.tell(self.used_s(directory))
-        step = build_step(workload, start, reduction)
-        left = max(0.0, seconds_in(budget) - used)
-        steps_s = min(REHEARSED * left, LONGEST_REHEARSAL_S)
+        left = max(0.0, seconds_in(budget) - used - world.tell(time.monotonic() - began))
+        costs = _measured(workload, lambda: build_step(workload, start, reduction), world, left)
         clock = BudgetClock(
             budget=budget,
             began=began,
-            costs=rehearse(workload, step, seconds=steps_s, build_s=0.0),
+            costs=costs,
             batch=workload.config.training.batch,
             file=None if world.rank else directory.budget,
             used_before=used,

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,16 +14,17 @@ import yaml
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.runtime.console import SilentConsole
+from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 from adavit.training import within_budget
+from adavit.training.clock import BudgetClock
 from adavit.training.time_plan import Costs
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
 
 Tiny = Callable[..., RunConfig]
 OPEN = {"training": {"total_kimg": "auto"}, "metrics": {"every_kimg": "auto"}}
 COSTS = Costs(
-    step_s=0.2, evaluation_s=2.0, fake_s=0.0, sheet_s=0.1, save_s=0.1, frame_s=0.1, build_s=0.1
+    step_s=2.0, evaluation_s=2.0, fake_s=0.0, sheet_s=0.1, save_s=0.1, frame_s=0.1, build_s=0.1
 )
 
 
@@ -36,10 +39,33 @@ class Notes(SilentConsole):
         self.lines.append(text)
 
 
+class Hand(Notes):
+    """A clock that a run turns: each step moves it on."""
+
+    def __init__(self, step_s: float) -> None:
+        super().__init__()
+        self.step_s, self.now = step_s, 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def status(self, status: Status) -> None:
+        self.now += self.step_s
+
+
 @pytest.fixture
-def rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured is the same on every machine."""
-    monkeypatch.setattr(within_budget, "rehearse", lambda *_, **__: COSTS)
+def turned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hand]:
+    """Puts a clock that is turned by hand in the place of the machine's, with costs that are the same on all."""
+
+    def turn(step_s: float = COSTS.step_s, costs: Costs = COSTS) -> Hand:
+        hand = Hand(step_s)
+        monkeypatch.setattr(within_budget, "rehearse", lambda *_, **__: costs)
+        monkeypatch.setattr(within_budget, "BudgetClock", partial(BudgetClock, now=hand))
+        times = SimpleNamespace(monotonic=hand, perf_counter=hand)
+        monkeypatch.setattr(within_budget, "time", times)
+        return hand
+
+    return turn
 
 
 def settings(run: Path) -> dict[str, dict[str, Any]]:
@@ -52,6 +78,7 @@ def test_a_run_with_a_budget_has_the_bits_of_one_of_its_length(
     tiny: Tiny, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(within_budget, "plan_time", planned_short)
+    monkeypatch.setattr(within_budget, "LONGEST_REHEARSAL_S", 0.0)
     network: dict[str, Any] = {"discriminator": {"kind": kind}}
     if kind == "resnet":
         network["discriminator"] |= {"channel_base": 64, "channel_max": 8}
@@ -93,95 +120,111 @@ def test_a_rehearsal_leaves_nothing_behind(tiny: Tiny, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("rehearsed")
-def test_what_was_measured_is_written_before_the_first_step(tiny: Tiny, tmp_path: Path) -> None:
-    run = tmp_path / "run"
+def test_what_was_measured_is_written_before_the_first_step(
+    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
+) -> None:
+    turned()
 
     class Look(SilentConsole):
-        def status(self, status: Any) -> None:
-            assert json.loads((run / "budget.json").read_text())["measured"]["step_s"] == 0.2
+        def status(self, status: Status) -> None:
+            found = json.loads((tmp_path / "run" / "budget.json").read_text())
+            assert found["measured"]["step_s"] == COSTS.step_s
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        adavit.train(tiny(OPEN, {"run": {"budget": "40s"}}), console=Look())
+        adavit.train(tiny(OPEN, {"run": {"budget": "40s"}}), console=Look(), began=0.0)
 
 
-@pytest.mark.usefixtures("rehearsed")
-def test_where_the_time_ends_first_the_run_ends_in_good_order(tiny: Tiny) -> None:
-    console = Notes()
-    now = within_budget.time.monotonic()
-    run = adavit.train(
-        tiny(OPEN, {"run": {"budget": "60s"}}), console=console, began=now - 20, **{}
-    )
-    # Far faster than was measured: it comes to its own end.
-    assert console.lines[-1].startswith("Finished at ")
-    assert " seconds of 60s used. Everything is in" in console.lines[-1]
-    assert settings(run)["run"]["budget"] == "60s"
-
-
-def test_a_budget_that_ends_before_the_length_stops_with_everything_written(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+def test_a_run_as_fast_as_was_measured_comes_to_its_own_end(
+    tiny: Tiny, turned: Callable[..., Hand]
 ) -> None:
-    fast = Costs(1e-5, 0.01, 0.0, 0.01, 0.01, 0.01, 0.01)
-    monkeypatch.setattr(within_budget, "rehearse", lambda *_, **__: fast)
-    console = Notes()
-    run = adavit.train(tiny(OPEN, {"run": {"budget": "6s"}}), console=console)
-    ending = console.lines[-1]
+    hand = turned()
+    run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=hand, began=-2.0)
+    assert hand.lines[-1].startswith("Finished at ")
+    assert "s of 30s used. Everything is in" in hand.lines[-1]
+    held = settings(run)
+    assert held["run"]["budget"] == "30s"
+    assert final_state(run)["progress"]["images"] == 1000 * held["training"]["total_kimg"]
+    # Two for the start; the clock stands while it evaluates, which is 4 to 6.
+    assert 20 <= hand.now + 2 <= 26
+
+
+def test_where_time_is_out_before_the_last_step_all_is_written(
+    tiny: Tiny, turned: Callable[..., Hand]
+) -> None:
+    hand = turned(step_s=4.0)
+    run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=hand, began=0.0)
+    ending = hand.lines[-1]
     assert ending.startswith("Stopped at ")
-    assert "where its budget of 6s ends; best fd_random" in ending
+    assert "where its budget of 30s ends; best fd_random" in ending
+    assert hand.now <= 30
     images = final_state(run)["progress"]["images"]
     assert images < 1000 * settings(run)["training"]["total_kimg"]
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert records[-1]["images"] == images
     assert (run / "samples" / "training.gif").is_file()
-    assert json.loads((run / "budget.json").read_text())["used_s"] >= 4
 
-    again = Notes()
     budget = json.loads((run / "budget.json").read_text())
-    (run / "budget.json").write_text(json.dumps({**budget, "used_s": 6.5}))
-    assert adavit.resume(run, console=again) == run
-    assert (
-        "has used its 6s. Give it more time with --budget, or a length with --kimg."
-        in (again.lines[-1])
-    )
+    assert budget["used_s"] == hand.now
+    (run / "budget.json").write_text(json.dumps({**budget, "used_s": 30.5}))
+    console = Notes()
+    assert adavit.resume(run, console=console) == run
+    assert "has used its 30s. Give it more time with --budget, or a length" in console.lines[-1]
     assert final_state(run)["progress"]["images"] == images
 
 
-@pytest.mark.usefixtures("rehearsed")
 def test_a_run_that_goes_on_has_its_length_its_bits_and_the_time_that_is_left(
-    tiny: Tiny, tmp_path: Path
+    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
 ) -> None:
-    layers = [OPEN, {"run": {"budget": "25s"}}]
-    adavit.train(tiny(*layers, {"run": {"out": str(tmp_path / "whole")}}))
+    layers = [OPEN, {"run": {"budget": "30s"}}]
+    whole = tiny(*layers, {"run": {"out": str(tmp_path / "whole")}})
+    adavit.train(whole, console=turned(), began=0.0)
+    turned()
     with pytest.raises(Stopped):
-        adavit.train(tiny(*layers), console=StopAt(64))
+        adavit.train(tiny(*layers), console=StopAt(64), began=0.0)
     file = tmp_path / "run" / "budget.json"
     before = json.loads(file.read_text())
-    file.write_text(json.dumps({**before, "used_s": 10.0}))
-    length = settings(tmp_path / "run")["training"]["total_kimg"]
-    adavit.resume(tmp_path / "run")
-    assert settings(tmp_path / "run")["training"]["total_kimg"] == length
-    assert json.loads(file.read_text())["used_s"] > 10.0
-    if length == settings(tmp_path / "whole")["training"]["total_kimg"]:
-        assert_same_bits(
-            final_state(tmp_path / "whole")["generator"], final_state(tmp_path / "run")["generator"]
-        )
+    file.write_text(json.dumps({**before, "used_s": 8.0}))
+    hand = turned()
+    adavit.resume(tmp_path / "run", console=hand, began=0.0)
+    assert settings(tmp_path / "run") == {
+        **settings(tmp_path / "whole"),
+        "run": {**settings(tmp_path / "whole")["run"], "out": str(tmp_path / "run")},
+    }
+    assert json.loads(file.read_text())["used_s"] == 8.0 + hand.now
+    first, second = final_state(tmp_path / "whole"), final_state(tmp_path / "run")
+    assert_same_bits(first, second)
 
 
-@pytest.mark.usefixtures("rehearsed")
-def test_given_anew_the_clock_begins_anew_and_a_length_in_images_ends_it(
-    tiny: Tiny, tmp_path: Path
+def test_time_that_was_used_before_is_not_there_again(
+    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
 ) -> None:
-    run = adavit.train(tiny())
+    turned()
+    with pytest.raises(Stopped):
+        adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=StopAt(16), began=0.0)
+    file = tmp_path / "run" / "budget.json"
+    file.write_text(json.dumps({"used_s": 22.0}))
+    hand = turned()
+    adavit.resume(tmp_path / "run", console=hand, began=0.0)
+    assert hand.lines[-1].startswith("Stopped at ")
+    assert hand.now <= 8
+
+
+def test_given_anew_the_clock_begins_anew_and_a_length_in_images_ends_it(
+    tiny: Tiny, turned: Callable[..., Hand]
+) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.16}, "metrics": {"patience_kimg": 0.01}}))
     assert not (run / "budget.json").exists()
-    adavit.resume(run, budget="50s")
+    seen = final_state(run)["progress"]["images"]
+    assert seen < 160
+    hand = turned()
+    adavit.resume(run, console=hand, began=0.0, budget="14s", patience=9)
     found = json.loads((run / "budget.json").read_text())
-    assert found["budget"] == "50s"
-    assert found["used_s"] < 40
-    (run / "budget.json").write_text(json.dumps({**found, "used_s": 49.9}))
-    adavit.resume(run, kimg=0.08)
+    assert (found["budget"], found["used_s"]) == ("14s", hand.now)
+    assert settings(run)["training"]["total_kimg"] == 0.16
+    adavit.resume(run, console=SilentConsole(), kimg=0.168)
     assert settings(run)["run"]["budget"] is None
-    assert final_state(run)["progress"]["images"] == 80
+    assert final_state(run)["progress"]["images"] == 168
 
 
 @pytest.mark.parametrize("resumed", [False, True])
@@ -196,13 +239,11 @@ def test_two_lengths_are_refused(tiny: Tiny, resumed: bool) -> None:
             adavit.train(tiny({"run": {"budget": "2h"}}))
 
 
-@pytest.mark.usefixtures("rehearsed")
-def test_without_time_to_evaluate_the_untrained_networks_the_end_alone_is(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+def test_without_time_for_the_untrained_networks_the_end_alone_is_evaluated(
+    tiny: Tiny, turned: Callable[..., Hand]
 ) -> None:
-    slow = Costs(0.2, 7.0, 0.0035, 0.1, 0.1, 0.1, 0.1)
-    monkeypatch.setattr(within_budget, "rehearse", lambda *_, **__: slow)
-    one = {"metrics": {"fakes": 20}, "run": {"budget": "50s"}}
-    run = adavit.train(tiny(OPEN, one))
+    hand = turned(costs=Costs(2.0, 5.0, 0.0, 0.1, 0.1, 0.1, 0.1))
+    run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=hand, began=0.0)
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [each["images"] for each in records] == [final_state(run)["progress"]["images"]]
+    assert any("one evaluation at the end of 20 images" in line for line in hand.lines)
