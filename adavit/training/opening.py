@@ -53,7 +53,7 @@ def opening(
 
 
 def _networks(asked: RunConfig, config: ResolvedConfig, step: AdversarialStep) -> str:
-    kind, side = config.discriminator.kind, config.data.resolution
+    kind, side = config.discriminator.kind, config.data.resolution.plain
     sizes = f"generator of {_millions(step.generator)}, {kind} discriminator of {_millions(step.discriminator)}"
     through = ""
     if config.features.network is not None:

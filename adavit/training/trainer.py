@@ -68,6 +68,7 @@ class Trainer:
         self.clock = clock or Clock()
         self.workload = workload
         self.config = workload.config
+        self.total_images = total_images(self.config.training)
         self.directory = directory
         self.console = console
         self.world = step.reduction.world
@@ -172,11 +173,6 @@ class Trainer:
         self.step.set_p(everyone[0][1])
         self.out_of_time = bool(everyone[0][2])
         return int(max(number for number, _, _ in everyone))
-
-    @property
-    def total_images(self) -> int:
-        """Real images at the end of the run."""
-        return total_images(self.config.training)
 
     def train_on_one_batch(self) -> None:
         """The next step."""
