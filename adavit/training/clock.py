@@ -14,8 +14,12 @@ from adavit.runtime.wording import duration
 from adavit.training.progress import Progress
 from adavit.training.time_plan import Costs
 
-LATEST = 1.02
-"""Part of the budget at which nothing that takes time is begun, or gone on with, any more."""
+LATEST = 1.01
+"""Part of the budget at which all must be over where the end takes longer than was foreseen: an evaluation is broken
+off in time for what must follow it."""
+
+SPARE = 1.2
+"""Factor on the time that the end is foreseen to take."""
 
 REMEMBERED_STEPS = 50
 """Over about so many steps the pace is averaged: more than there are from one penalty to the next."""
@@ -114,7 +118,8 @@ class BudgetClock(Clock):
 
     def is_out(self, images_left: int) -> bool:
         """See `Clock`; once out it stays so."""
-        self._is_out = self._is_out or self.used + self._pace + self._end_s() > self._seconds
+        until = self.used + self._pace + SPARE * self._end_s()
+        self._is_out = self._is_out or until > self._seconds
         return self._is_out and images_left > 0
 
     def has_room(self, duty: str, images_left: int) -> bool:
@@ -125,13 +130,13 @@ class BudgetClock(Clock):
         """
         cost = self._cost(duty)
         if images_left <= 0:
-            return self.used + cost <= LATEST * self._seconds
+            return self.used + cost + self._closing_s() <= LATEST * self._seconds
         without = self.used + images_left / self._batch * self._pace + self._end_s()
         return not without <= self._seconds < without + cost
 
     def has_struck(self) -> bool:
         """See `Clock`."""
-        return self.used > LATEST * self._seconds
+        return self.used + self._closing_s() > LATEST * self._seconds
 
     def ending(self) -> str:
         """See `Clock`."""
@@ -150,10 +155,13 @@ class BudgetClock(Clock):
 
     def _end_s(self) -> float:
         """Seconds from the last step to the end of the process."""
+        return self._cost("metrics") + self._cost("samples") + self._closing_s()
+
+    def _closing_s(self) -> float:
+        """Seconds of what no run ends without: the checkpoint, the film, the end of the process."""
         costs = self._costs
-        others = costs.save_s + (self._grids + 1) * costs.frame_s
         slower = max(1.0, self._pace / costs.step_s)
-        return self._cost("metrics") + self._cost("samples") + slower * (others + costs.exit_s)
+        return slower * (costs.save_s + (self._grids + 1) * costs.frame_s + costs.exit_s)
 
 
 class Stopwatch(Clock):

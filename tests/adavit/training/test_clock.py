@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from adavit.training.clock import LATEST, BudgetClock, Clock, Stopwatch
+from adavit.training.clock import LATEST, SPARE, BudgetClock, Clock, Stopwatch
 from adavit.training.progress import Progress
 from adavit.training.time_plan import EXIT_S, Costs
 
 COSTS = Costs(
     step_s=0.1, evaluation_s=5.0, fake_s=0.0, sheet_s=1.0, save_s=0.5, frame_s=0.2, build_s=0.0
 )
-END_S = 5.0 + 1.0 + 0.5 + 0.2 + EXIT_S
+CLOSING_S = 0.5 + 0.2 + EXIT_S
+END_S = 5.0 + 1.0 + CLOSING_S
 
 
 class Hand:
@@ -48,20 +49,20 @@ def test_the_end_begins_so_that_it_is_over_in_time(hand: Hand) -> None:
     clock = make(hand)
     left = run(clock, hand, 100_000, 0.1)
     assert left > 0
-    assert 100 - 0.3 <= clock.used + END_S <= 100
+    assert 100 - 0.3 <= clock.used + SPARE * END_S <= 100
 
 
 def test_a_machine_that_slows_down_begins_the_end_sooner(hand: Hand) -> None:
     clock = make(hand)
     run(clock, hand, 100_000, 0.3)
-    assert 95 <= clock.used + 3 * END_S <= 100
+    assert 95 <= clock.used + 3 * SPARE * END_S <= 100.5  # the pace is a moving average
 
 
 def test_a_slow_evaluation_that_was_seen_is_reckoned_with(hand: Hand) -> None:
     clock = make(hand)
     clock.took("metrics", 20.0)
     run(clock, hand, 100_000, 0.1)
-    assert 99 <= clock.used + END_S + 15 <= 100
+    assert 99 <= clock.used + SPARE * (END_S + 15) <= 100
 
 
 def test_once_out_it_stays_out(hand: Hand) -> None:
@@ -96,18 +97,18 @@ def test_an_evaluation_is_left_out_where_it_costs_the_last_step(
 
 def test_at_the_end_there_is_room_until_it_would_be_late(hand: Hand) -> None:
     clock = make(hand)
-    hand.now += 100 * LATEST - 5.0 - 0.01
+    hand.now += 100 * LATEST - CLOSING_S - 5.0 - 0.01
     assert clock.has_room("metrics", 0)
     hand.now += 0.02
     assert not clock.has_room("metrics", 0)
     assert clock.has_room("samples", 0)
 
 
-def test_it_strikes_when_the_budget_is_a_little_over(hand: Hand) -> None:
+def test_it_strikes_in_time_for_what_must_follow(hand: Hand) -> None:
     clock = make(hand)
-    hand.now += 101
+    hand.now += 100 * LATEST - CLOSING_S - 0.01
     assert not clock.has_struck()
-    hand.now += 2
+    hand.now += 0.02
     assert clock.has_struck()
 
 

@@ -6,6 +6,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, flatten, merge
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.time_spans import seconds_in
 from adavit.training.start.workload import total_images
 from adavit.training.time_plan import AIM, EVALUATING, EXIT_S, Costs, TimePlan, plan_time
@@ -28,7 +29,7 @@ def planned(
     budget: str, *layers: Layer, costs: Costs = COSTS, used: float = USED
 ) -> tuple[TimePlan, ResolvedConfig]:
     asked = build_config([{"run": {"budget": budget}}, *layers])
-    config = resolve(asked, RunFacts(32, 1000, "cpu"))
+    config = resolve(asked, RunFacts(Resolution(32, 32), 1000, "cpu"))
     plan = plan_time(used, costs, config, is_open={key: not asked.is_known(key) for key in PLANNED})
     return plan, ResolvedConfig.model_validate(merge(config.as_dict(), plan.settings))
 

@@ -9,6 +9,7 @@ from adavit.config.layers import flatten
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
+from adavit.runtime.resolution import Resolution
 from adavit.training.start.continued import MAY_CHANGE_ON_RESUME, check_there, continued_config
 
 Tiny = Callable[..., RunConfig]
@@ -18,7 +19,7 @@ Tiny = Callable[..., RunConfig]
 def directory(tiny: Tiny, tmp_path: Path) -> RunDirectory:
     run = RunDirectory(tmp_path / "run")
     run.path.mkdir()
-    config = resolve(tiny(), RunFacts(resolution=16, training_images=48, device="cpu"))
+    config = resolve(tiny(), RunFacts(Resolution(16, 16), training_images=48, device="cpu"))
     run.config.write_text(yaml.safe_dump(config.as_dict()))
     return run
 
