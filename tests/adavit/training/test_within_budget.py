@@ -110,13 +110,27 @@ def planned_short(used: float, costs: Costs, config: Any, *, is_open: Any) -> An
     return within_budget.TimePlan(chosen, costs, 3, True, "an hour")
 
 
-def test_a_rehearsal_leaves_nothing_behind(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_rehearsal_leaves_nothing_behind(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(within_budget, "LARGEST_REHEARSAL", 1e6)
     torch.manual_seed(5)
     with pytest.raises(UserError, match=r"^run.budget is 0.2s, but the start took"):
         adavit.train(tiny(OPEN, {"run": {"budget": "0.2s"}}))
     drawn = torch.rand(3)
     torch.manual_seed(5)
     assert torch.equal(drawn, torch.rand(3))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_rehearsal_that_does_not_end_is_given_up_with_what_to_do(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(within_budget, "LARGEST_REHEARSAL", 0.0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    words = r"^run.budget is 1h, but one step .*Give a larger --budget.*OMP_NUM_THREADS=1"
+    with pytest.raises(UserError, match=words):
+        adavit.train(tiny(OPEN, {"run": {"budget": "1h"}}))
     assert not (tmp_path / "run").exists()
 
 
