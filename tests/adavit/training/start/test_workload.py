@@ -40,7 +40,7 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
     assert isinstance(workload.config, ResolvedConfig)
     assert workload.evaluators == ()
     assert workload.config.metrics.names == ("fid", "kid")
-    assert workload.config.data.resolution == 16
+    assert workload.config.data.resolution == (16, 16)
     assert (len(workload.split.train), len(workload.split.heldout)) == (50, 10)
     assert any("Training on 50 images; 10 held out." in line for line in notes.lines)
     with pytest.raises(UserError, match="inception"):
