@@ -15,12 +15,17 @@ from adavit.data.known_names import check_source
 from adavit.errors import UserError
 from adavit.runtime.launch import QUIET, launch
 from adavit.runtime.place import Place
+from adavit.runtime.time_spans import process_began
+
+_BEGAN = "ADAVIT_BEGAN"
+"""Environment variable by which the processes of a run know when the command was typed."""
 
 
 @click.command(cls=GroupedCommand)
 @options.data
 @options.setting("--out")
 @options.setting("--kimg")
+@options.setting("--budget")
 @options.setting("--discriminator")
 @options.setting("--features")
 @options.setting("--init-discriminator")
@@ -126,9 +131,15 @@ def command(
 
     with console_for() as console:
         if dry_run:
-            click.echo(describe_plan(built, console, processes=processes or 1))
+            click.echo(describe_plan(built, console, processes=processes or 1, began=_began()))
         else:
-            train(built, console=console)
+            train(built, console=console, began=_began())
+
+
+def _began() -> float:
+    """When the command was typed: of processes that were started by another, when that one was."""
+    place, told = Place.here(), os.environ.get(_BEGAN)
+    return float(told) if told and not place.attempt else process_began()
 
 
 def _apart(processes: int | None, max_restarts: int | None, *, dry_run: bool) -> int | None:
@@ -157,6 +168,7 @@ def _apart(processes: int | None, max_restarts: int | None, *, dry_run: bool) ->
 
 
 def _launch(processes: int, max_restarts: int | None) -> None:
+    os.environ[_BEGAN] = str(process_began())
     code = launch(processes, sys.argv[1:], restarts=max_restarts or 0)
     if code:
         sys.exit(code)
@@ -170,4 +182,4 @@ def _resume(run: Path, layers: list[Values], *, dry_run: bool) -> None:
     from adavit.training.train import resume
 
     with console_for() as console:
-        resume(run, layers, console=console)
+        resume(run, layers, console=console, began=_began())

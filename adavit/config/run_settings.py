@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from adavit.config.keep import keep_of
-from adavit.config.section import SEED_END, ConfigModel, DeviceName, UserPath, auto
+from adavit.config.section import SEED_END, Budget, ConfigModel, DeviceName, UserPath, auto
 
 
 class RunSettings(ConfigModel):
@@ -23,6 +23,10 @@ class RunSettings(ConfigModel):
     """Thousands of images between sample grids. auto: as metrics.every_kimg."""
     checkpoint_every_kimg: float = auto(gt=0)
     """Thousands of images between checkpoints. auto: as metrics.every_kimg."""
+    budget: Budget | None = Field(None)
+    """Time that the run may take, such as 2h, 30m, 90s or 1h30m, in place of training.total_kimg, which is then chosen,
+    and the cadence of what is left open. A run that goes on has what is left; given anew, the clock begins anew.
+    None: as long as it takes."""
     keep_checkpoints: int = Field(2, ge=1, le=1000)
     """Checkpoints to keep: the newest and those before it, which are taken where it is damaged. every:200, or
     3,every:200, sets keep_every_kimg too."""

@@ -31,6 +31,7 @@ from adavit.errors import shown
 from adavit.runtime.device_names import checked_device
 from adavit.runtime.paths import expand_home
 from adavit.runtime.resolution import Resolution
+from adavit.runtime.time_spans import seconds_in
 
 AUTO = "auto"
 """Stands for a value that is still to be chosen; also the word a user may write for it."""
@@ -190,6 +191,18 @@ UserSource = Annotated[
     AfterValidator(expand_home),
 ]
 """A path as a user writes it, or a name that stands for data."""
+
+
+def _readable_budget(text: str) -> str:
+    try:
+        seconds_in(text)
+    except ValueError as error:
+        raise ValueError(f"run.budget: {error}") from None
+    return text
+
+
+Budget = Annotated[str, AfterValidator(_readable_budget)]
+"""A span of time as `adavit.runtime.time_spans.seconds_in` reads it."""
 
 Writable = Annotated[Model, _AsWritten()]
 """`Writable[Section]`: the type of a section in what a user writes. Read no open field of it: `resolve` it first."""

@@ -13,6 +13,7 @@ SHORT_NAMES = {
     "data": "data.source",
     "out": "run.out",
     "kimg": "training.total_kimg",
+    "budget": "run.budget",
     "discriminator": "discriminator.kind",
     "features": "features.network",
     "init_discriminator": "training.init_discriminator",

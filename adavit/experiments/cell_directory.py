@@ -11,8 +11,8 @@ from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
 from adavit.runs.records import figures, read_records
 from adavit.runtime.files import make_folder, write_json
+from adavit.training.start.continued import continued_config
 from adavit.training.start.workload import total_images
-from adavit.training.train import continued_config
 
 
 class CellDirectory:

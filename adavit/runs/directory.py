@@ -73,6 +73,7 @@ class RunDirectory:
     Attributes:
         config: The resolved configuration.
         environment: Versions and machine.
+        budget: Of a run with a budget of time: what was measured, and how much of it is used.
         data: What was trained on.
         ending: Why it has ended before its end; not there where it was killed, is running, or has come to its end.
         stats: A line per report of training.
@@ -99,6 +100,7 @@ class RunDirectory:
         self.path = path
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"
+        self.budget = path / "budget.json"
         self.data = path / "data.json"
         self.ending = path / "ending.json"
         self.stats = path / "stats.jsonl"

@@ -10,18 +10,28 @@ from adavit.runtime.signals import Stopped
 from adavit.training.progress import Progress
 
 
-def why_over(progress: Progress, total_images: int, patience_kimg: float | None) -> str | None:
+def why_over(
+    progress: Progress,
+    total_images: int,
+    patience_kimg: float | None,
+    out_of_time: str | None = None,
+) -> str | None:
     """Why a run is over, in a clause; None where it is not.
 
     Args:
         progress: How far it came.
         total_images: Real images at its end.
         patience_kimg: It ends too where the first metric has not improved for so many thousands; None for never.
+        out_of_time: A clause about the time that is used up; None while there is some.
     """
     images, best = progress.images, progress.best
     figure = "" if best is None else f"; {best_words(best)}"
     if images >= total_images:
         return f"Finished at {images / 1000:g} kimg{figure}"
+    if out_of_time is not None:
+        return (
+            f"Stopped at {images / 1000:g} of {total_images / 1000:g} kimg, {out_of_time}{figure}"
+        )
     if patience_kimg is not None and best is not None:
         without = (images - best["images"]) / 1000
         if without >= patience_kimg and progress.done_at["metrics"] == images:

@@ -30,12 +30,15 @@ from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import config_text
+from adavit.training.within_budget import check_one_length, fit_budget
 
 TIMED_STEPS = 2
 """Steps of each kind whose time counts, after one that warms up."""
 
 
-def describe_plan(config: RunConfig, console: Console, *, processes: int = 1) -> str:
+def describe_plan(
+    config: RunConfig, console: Console, *, processes: int = 1, began: float | None = None
+) -> str:
     """Settings, sizes and the time to expect, as text.
 
     Of several processes this one is the first: it computes its slices, and the others are not there.
@@ -44,18 +47,25 @@ def describe_plan(config: RunConfig, console: Console, *, processes: int = 1) ->
         config: As merged from presets, files and flags.
         console: Told what was found in the data.
         processes: That are to share each batch, all on this machine.
+        began: As for `adavit.training.train.train`.
 
     Raises:
         UserError: As `adavit.training.start.workload.prepare`, and if what to start from does not fit.
     """
+    began = time.monotonic() if began is None else began
+    check_one_length(config)
     RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
     start = read_start(config)
     world = ImaginedWorld(processes)
     last = Place(processes - 1, processes, processes - 1, processes)
     Company(world, last).take_device(choose_device(config.run.device))
     workload = start.prepare(config, console, processes=processes)
+    reduction, budget = shared_reduction(workload, world), []
+    if config.run.budget is not None:
+        fitted = fit_budget(start.noted_in(config), workload, start, reduction, began)
+        workload, budget = fitted.workload, [f"budget          {fitted.plan.told}"]
     held = workload.config
-    step, notes = first_step(workload, start, shared_reduction(workload, world))
+    step, notes = first_step(workload, start, reduction)
     del start  # as `adavit.training.train` does
     for note in notes:
         console.note(note)
@@ -85,6 +95,7 @@ def describe_plan(config: RunConfig, console: Console, *, processes: int = 1) ->
             f"time         {duration(steps * per_step):>11} for"
             f" {held.training.total_kimg:g} kimg, and the evaluations"
         ),
+        *budget,
     ]
     return "\n".join(lines)
 

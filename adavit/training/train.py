@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,11 +10,9 @@ from typing import Any
 
 import yaml
 
-from adavit.config.layers import build_config, flatten, merge, read_preset, without_auto
+from adavit.config.layers import build_config, read_preset
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.short_names import layer_of
-from adavit.config.summary import summarise_settings
-from adavit.data.known_names import NAMES
 from adavit.errors import RunError, UserError, shown
 from adavit.features.on_disk import offer
 from adavit.runs.directory import RunDirectory
@@ -26,45 +25,30 @@ from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
+from adavit.training.opening import opening
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
+from adavit.training.start.continued import (
+    MAY_CHANGE_ON_RESUME,
+    check_there,
+    continued_config,
+)
+from adavit.training.start.described import describe_data, describe_environment
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.handshake import agreed_reduction, digest_of_state
 from adavit.training.start.launched_directory import is_begun, new_directory
-from adavit.training.start.stored_settings import (
-    changed_settings,
-    check_unchanged,
-    settings_in_file,
-    stored_settings,
-)
+from adavit.training.start.stored_settings import check_unchanged, settings_in_file
 from adavit.training.start.workload import (
-    describe_data,
-    describe_environment,
     prepare,
     total_images,
 )
 from adavit.training.trainer import Trainer
-
-MAY_CHANGE_ON_RESUME = {
-    # length, device, cadence; and where things lie, since their content is checked
-    "training.total_kimg",
-    "training.deterministic",
-    "training.fast_reduce",
-    "metrics.patience_kimg",
-    "metrics.every_kimg",
-    "metrics.inception_weights",
-    "run.device",
-    "run.out",
-    "run.status_every_kimg",
-    "run.samples_every_kimg",
-    "run.checkpoint_every_kimg",
-    "run.keep_checkpoints",
-    "run.keep_every_kimg",
-    "data.source",
-    "data.data_root",
-    "data.follow_links",
-    "features.network",
-}
+from adavit.training.within_budget import (
+    ContinuedBudget,
+    check_one_length,
+    clock_of,
+    fit_budget,
+)
 
 
 def train(
@@ -72,6 +56,7 @@ def train(
     *,
     preset: str | None = None,
     console: Console | None = None,
+    began: float | None = None,
     **settings: Any,
 ) -> Path:
     """Trains from the start.
@@ -86,6 +71,7 @@ def train(
         preset: Name of settings that are shipped, laid over these.
         console: Told how it goes. None shows a progress bar on a terminal or in a notebook, and says
             nothing elsewhere; `adavit.runtime.console.LineConsole()` prints lines.
+        began: `time.monotonic` when the clock of `run.budget` began; None is now.
         settings: Laid over both: the flags of `adavit train` by their names, such as kimg=20 or
             freeze_d=2, or whole sections, such as training={"r1_gamma": 1}.
 
@@ -97,13 +83,15 @@ def train(
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
+    began = time.monotonic() if began is None else began
     asked = _asked_for(config, preset, settings)
+    check_one_length(asked)
     with (
         company_here() as company,
         _console(console, company) as told,
         in_fixed_order(asked.training.deterministic),
     ):
-        return _train(asked, told, company)
+        return _train(asked, told, company, began)
 
 
 def _console(
@@ -135,10 +123,10 @@ def _asked_for(
     return build_config([*layers, layer_of(settings)])
 
 
-def _train(config: RunConfig, console: Console, company: Company) -> Path:
+def _train(config: RunConfig, console: Console, company: Company, began: float) -> Path:
     if company.world.tell(is_begun(config.run.out, company.place)):
         assert config.run.out is not None
-        return _resume_claimed(RunDirectory.open(config.run.out), [], console, company)
+        return _resume_claimed(RunDirectory.open(config.run.out), [], console, company, began)
     if company.leads:
         RunDirectory.check_free(config.run.out)
     company.take_device(choose_device(config.run.device))
@@ -147,18 +135,29 @@ def _train(config: RunConfig, console: Console, company: Company) -> Path:
     placed, size = with_absolute_paths(config), company.world.size
     workload = company.in_turn(partial(start.prepare, placed, console, processes=size))
     reduction = agreed_reduction(workload, company)
+    fitted = None
+    if config.run.budget is not None:
+        asked = start.noted_in(placed)
+        fitted = fit_budget(asked, workload, start, reduction, began)
+        workload = fitted.workload
     step, notes = first_step(workload, start, reduction)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes
     directory = new_directory(workload, company)
     with _claimed(directory, company):
-        summary = summarise_settings(config, workload.config)
-        where = f"All settings: {directory.config}\nRun directory: {directory.path}"
+        plan = None if fitted is None else fitted.plan
+        first_lines = opening(
+            config, workload, step, directory, None if plan is None else plan.told
+        )
         offered = offer() if config.features.network is None else None
         if company.leads:
             write_text(directory.config, config_text(workload.config))
-        for note in (f"{summary}\n{where}", *notes, *([offered] if offered else [])):
+        for note in (first_lines, *notes, *([offered] if offered else [])):
             console.note(note)
-        return _run(Trainer(workload, step, directory, console), company)
+        clock = clock_of(fitted, workload, directory if company.leads else None, began)
+        trainer = Trainer(workload, step, directory, console, clock)
+        if plan is not None and not plan.at_start:
+            trainer.progress.done("metrics")
+        return _run(trainer, company)
 
 
 @takes_paths("path")
@@ -167,6 +166,7 @@ def resume(
     layers: Sequence[Mapping[str, Any]] = (),
     *,
     console: Console | None = None,
+    began: float | None = None,
     **settings: Any,
 ) -> Path:
     """Continues a run from its checkpoint, as if it had never stopped.
@@ -182,6 +182,7 @@ def resume(
         path: The run directory.
         layers: Settings given again or anew, by section; only length, device and cadence may differ.
         console: As for `train`.
+        began: As for `train`.
         settings: As for `train`, laid over the layers.
 
     Returns:
@@ -195,7 +196,8 @@ def resume(
     """
     with company_here() as company, _console(console, company) as told:
         directory = RunDirectory.open(Path(path))
-        return _resume_claimed(directory, [*layers, layer_of(settings)], told, company)
+        began = time.monotonic() if began is None else began
+        return _resume_claimed(directory, [*layers, layer_of(settings)], told, company, began)
 
 
 def _resume_claimed(
@@ -203,10 +205,11 @@ def _resume_claimed(
     layers: Sequence[Mapping[str, Any]],
     console: Console,
     company: Company,
+    began: float,
 ) -> Path:
     with _claimed(directory, company):
         company.world.wait()  # nobody reads in it before it is claimed
-        return _resume(directory, layers, console, company)
+        return _resume(directory, layers, console, company, began)
 
 
 def _resume(
@@ -214,6 +217,7 @@ def _resume(
     layers: Sequence[Mapping[str, Any]],
     console: Console,
     company: Company,
+    began: float,
 ) -> Path:
     newest = load_newest(directory.checkpoint)
     if newest is None:
@@ -227,18 +231,23 @@ def _resume(
                 f" {newest.path.name}, which holds the settings too."
             )
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
-    config = continued_config(directory, layers)
-    _check_there(directory, config.data.source)
+    budget = ContinuedBudget.of(layers)
+    config = continued_config(directory, budget.layers)
+    if budget.is_used_up(config, directory, console, company.world):
+        return directory.path
+    check_there(directory, config.data.source)
     with in_fixed_order(config.training.deterministic):
-        return _go_on(directory, config, newest, console, company)
+        return _go_on(directory, config, newest, budget, console, company, began)
 
 
 def _go_on(
     directory: RunDirectory,
     config: RunConfig,
     newest: LoadedCheckpoint | None,
+    budget: ContinuedBudget,
     console: Console,
     company: Company,
+    began: float,
 ) -> Path:
     company.take_device(choose_device(config.run.device))
     start = company.in_turn(
@@ -252,9 +261,10 @@ def _go_on(
             " device or a machine with more memory (--device)."
         ) from None
     reduction = agreed_reduction(workload, company)
+    clock = budget.clock(workload, start, reduction, directory, began)
     if newest is not None:
         step = build_step(workload, start, reduction)
-        trainer = Trainer(workload, step, directory, console)
+        trainer = Trainer(workload, step, directory, console, clock)
         company.world.wait()  # all have read what rank 0 now brings back to one moment
         trainer.resume(newest)
     else:  # killed before the first one
@@ -262,7 +272,7 @@ def _go_on(
         step, notes = first_step(workload, start, reduction)
         for note in notes:
             console.note(note)
-        trainer = Trainer(workload, step, directory, console)
+        trainer = Trainer(workload, step, directory, console, clock)
         company.world.wait()
         trainer.begin_again()
     del start  # as in `_train`
@@ -276,46 +286,6 @@ def _go_on(
     else:
         console.note(f"Continuing {directory.path} at {trainer.progress.images / 1000:g} kimg.")
     return _run(trainer, company)
-
-
-def _check_there(directory: RunDirectory, source: str) -> None:
-    if source.partition(":")[0] not in NAMES and not Path(source).exists():
-        raise UserError(
-            f"the images of the run are not at {source!r}, expected those it was trained on. Name where they"
-            f" are now: {directory.resume_command} --data FOLDER."
-        )
-
-
-def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
-    """The stored configuration with what may change replaced.
-
-    Raises:
-        UserError: Naming every setting that must not change.
-    """
-    stored = stored_settings(directory)
-    given = merge(*layers)
-    # "auto" asks for what was chosen at the start.
-    layers = [stored, *map(without_auto, layers)]
-    config = with_absolute_paths(build_config(layers))
-    before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
-    changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
-    if "discriminator.kind" in changed:  # its other keys could not but change with it
-        changed = [key for key in changed if not key.startswith("discriminator.")]
-        changed.append("discriminator.kind")
-    if changed:
-        lines = [
-            f"{key} is {after[key]!r}, but the run in {str(directory.path)!r} was started with"
-            f" {before.get(key)!r}. Leave it out, or start a new run."
-            for key in changed
-        ]
-        raise UserError("\n".join(lines))
-    out = given.get("run", {}).get("out")
-    if out is not None and Path(out).resolve() != directory.path.resolve():
-        raise UserError(
-            f"--out {str(out)!r} is not the run being continued ({str(directory.path)!r}), expected"
-            " none. Leave --out out; the run goes on in its own directory."
-        )
-    return config
 
 
 def config_text(config: ResolvedConfig) -> str:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor
 
 from adavit.build.augmentation import build_probability
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
-from adavit.data import BatchSampler
 from adavit.errors import RunError
 from adavit.evaluation.scoring import score_generator
 from adavit.generation.sampling import ImagesNotFinite
@@ -19,20 +17,22 @@ from adavit.runs.checkpoint import Stateful
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import LoadedCheckpoint
 from adavit.runtime.console import Console, Status
+from adavit.runtime.core_share import CoreShare
 from adavit.runtime.flags import LateFlags
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
+from adavit.training.batches import RunBatches
+from adavit.training.clock import Clock
 from adavit.training.endings import collapse_warning, diverged, figure_words, stopped, why_over
 from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
+from adavit.training.remarks import Remarks
 from adavit.training.run_output import output_of
 from adavit.training.score_line import score_line
 from adavit.training.soundness import ailment
-from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.window import StatsWindow
-from adavit.watch.alarms import WATCHED_IMAGES, training_alarms
 
 SKIPPED_STEPS_ALLOWED = 50
 """So many steps in a row without finite numbers, and the run has diverged.
@@ -54,6 +54,7 @@ class Trainer:
         step: Networks, optimisers and augmentation, as `build_step` makes them.
         directory: Where the run leaves its files.
         console: Told how it goes.
+        clock: May end the run sooner, or leave an evaluation out, and never changes a step; None lets it take its time.
     """
 
     def __init__(
@@ -62,9 +63,12 @@ class Trainer:
         step: AdversarialStep,
         directory: RunDirectory,
         console: Console,
+        clock: Clock | None = None,
     ) -> None:
+        self.clock = clock or Clock()
         self.workload = workload
         self.config = workload.config
+        self.total_images = total_images(self.config.training)
         self.directory = directory
         self.console = console
         self.world = step.reduction.world
@@ -74,27 +78,17 @@ class Trainer:
         self.window = StatsWindow(
             self.step.reports, relative=not has_threshold, device=workload.device
         )
-        batches = partial(
-            BatchSampler,
-            workload.image_set,
-            seed=self.config.run.seed,
-            device=workload.device,
-            # A set may have classes that the networks are not conditioned on.
-            labelled=workload.num_classes > 0,
-            resident=Residence.of(workload).on_device,
+        self.batches = RunBatches(workload)
+        self.cores = CoreShare(workload.device)
+        self.remarks = Remarks(
+            step.discriminator, self.batches.watched, self.probability, self.cores
         )
-        split, mirror = workload.split, self.config.data.mirror
-        self.train_batches = batches(split.train, purpose="data", mirror=mirror)
-        self.watched, _ = self.train_batches.batch(0, WATCHED_IMAGES)
-        self.heldout_batches = None
-        if len(split.heldout):
-            self.heldout_batches = batches(split.heldout, purpose="held-out")
         self.progress = Progress()
         self.made = LateFlags()
         self.output = output_of(self.world, workload, directory, step.average.module, self.progress)
         self.snapshots = self.output.snapshots
         self.last_report: dict[str, Any] = {}
-        self.warned: set[str] = set()
+        self.out_of_time = False
 
     def run(self) -> None:
         """Trains until the end, a lack of improvement, or a signal.
@@ -107,29 +101,34 @@ class Trainer:
         with StopRequest() as stop:
             while True:
                 if self._is_due("stats", run.status_every_kimg):
-                    self._report()
+                    self.report()
                 if self._is_due("samples", run.samples_every_kimg):
-                    self._sample(run.samples_every_kimg)
+                    self.sample(run.samples_every_kimg)
                 if self._is_due("metrics", metrics.every_kimg):
-                    self._evaluate(stop)
+                    self.evaluate(stop)
                 if self.snapshots.is_one_to_keep:
                     self._check_weights()
                     self.snapshots.keep_generator()
                 ending = why_over(
-                    self.progress, total_images(self.config.training), metrics.patience_kimg
+                    self.progress,
+                    self.total_images,
+                    metrics.patience_kimg,
+                    self.clock.ending() if self.out_of_time else None,
                 )
                 signal_number = self._agree(stop)
                 due = self._is_due("checkpoint", run.checkpoint_every_kimg)
                 if due or ((ending or signal_number) and self.snapshots.are_behind):
-                    self._save(ended=ending is not None)
+                    self.save(ended=ending is not None)
                 if signal_number:
                     behind = self.snapshots.are_behind
                     raise stopped(signal_number, self.progress, self.directory, is_behind=behind)
                 if ending:
                     self.output.end()
-                    self.console.result(f"{ending}. Everything is in {self.directory.path}.")
+                    used = self.clock.stopped()
+                    self.console.result(f"{ending}{used}. Everything is in {self.directory.path}.")
                     return
-                self._train_on_one_batch()
+                if not self.out_of_time:  # else the duties of the end come first
+                    self.train_on_one_batch()
 
     def resume(self, loaded: LoadedCheckpoint) -> None:
         """Continues from a checkpoint, with logs and generators brought back to it.
@@ -165,17 +164,22 @@ class Trainer:
         Returns:
             Number of the signal that one of them was sent; 0 where none was.
         """
-        known = torch.tensor([stop.signal_number or 0, self.probability.p], dtype=torch.float64)
+        left = self.total_images - self.progress.images
+        is_out = self.clock.is_out(left)
+        known = torch.tensor(
+            [stop.signal_number or 0, self.probability.p, is_out], dtype=torch.float64
+        )
         everyone = torch.stack(self.world.gather(known)).tolist()
         self.step.set_p(everyone[0][1])
-        return int(max(number for number, _ in everyone))
+        self.out_of_time = bool(everyone[0][2])
+        return int(max(number for number, _, _ in everyone))
 
-    def _train_on_one_batch(self) -> None:
-        started = time.perf_counter()
+    def train_on_one_batch(self) -> None:
+        """The next step."""
+        started, worked = time.perf_counter(), time.thread_time()
         batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
         device = self.workload.device
-        own = self.step.slices(batch).images
-        real, labels = self.train_batches.batch(images + own.start, len(own))
+        real, labels = self.batches.training(images, self.step.slices(batch).images)
         streams = StepStreams.at(seed, images, device)
         result = self.step(real, labels, images=images, streams=streams)
         heldout = self._heldout_logits()
@@ -185,6 +189,8 @@ class Trainer:
             self.step.pseudo.update(result, batch)
         seconds = time.perf_counter() - started
         self.progress.stepped(images=batch, seconds=seconds)
+        self.clock.stepped(seconds)
+        self.cores.stepped(seconds, time.thread_time() - worked)
         self.window.observe(result, heldout=heldout, images=batch, seconds=seconds)
         self.made.append(result.finite)
         if len(self.made) == SKIPPED_STEPS_ALLOWED:
@@ -194,17 +200,13 @@ class Trainer:
     @torch.no_grad()
     def _heldout_logits(self) -> Tensor | None:
         """D(T(x)) at held-out images, once in each interval of p's control: it costs a pass, the same on all ranks."""
-        batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
-        interval = self.probability.interval_batches
-        if self.heldout_batches is None or (images // batch) % interval != interval - 1:
+        seed, images = self.config.run.seed, self.progress.images
+        heldout = self.batches.heldout(images, self.probability.interval_batches)
+        if heldout is None:
             return None
-        size = min(self.config.training.images_at_a_time, len(self.workload.split.heldout))
-        # Counted in images drawn here, so that an epoch goes through all held-out images.
-        drawn = images // batch // interval * size
-        real, labels = self.heldout_batches.batch(drawn, size)
         stream = generator_for(seed, "held-out augmentation", images, self.workload.device)
         with self.step.forward_precision(self.workload.device):
-            return self.step.logits(real, labels, stream)
+            return self.step.logits(*heldout, stream)
 
     def _count_skipped(self) -> None:
         """Counts the skipped ones of the last steps, which the host waits for here."""
@@ -238,10 +240,17 @@ class Trainer:
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and not self.workload.evaluators:
             return False
-        ended = self.progress.images >= total_images(self.config.training)
-        return self.progress.is_due(duty, every_kimg, ended=ended)
+        left = self.total_images - self.progress.images
+        if not self.progress.is_due(duty, every_kimg, ended=left <= 0 or self.out_of_time):
+            return False
+        # What takes time is left out where there is none, by all processes alike.
+        timed = duty in ("metrics", "samples")
+        return not timed or bool(
+            self.world.tell(self.clock.has_room(duty, 0 if self.out_of_time else left))
+        )
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """A line of what the steps since the last one have measured."""
         self._count_skipped()
         record = {
             "images": self.progress.images,
@@ -257,17 +266,12 @@ class Trainer:
         self.last_report = record
         self.console.report(self._status())
         self.progress.done("stats")
-        self._warn(r_relative)
+        self._note(self.remarks.at_report(r_relative))
+        self._note(self.clock.reported(self.progress))
 
-    def _warn(self, r_relative: float) -> None:
-        alarms = training_alarms(self.step.discriminator, self.watched, r_relative=r_relative)
-        found = self.probability.alarms() | {alarm.name: alarm.message for alarm in alarms}
-        for name, warning in found.items():
-            if name not in self.warned:  # once is advice, at every report it is noise
-                self.warned.add(name)
-                self.console.note(f"Warning: {warning}")
-
-    def _sample(self, every_kimg: float) -> None:
+    def sample(self, every_kimg: float) -> None:
+        """A grid of generated images."""
+        started = time.perf_counter()
         self._check_weights()
         try:
             self.output.sample(
@@ -279,8 +283,10 @@ class Trainer:
         except ImagesNotFinite as error:
             raise self._diverged(error.what) from None
         self.progress.done("samples")
+        self.clock.took("samples", time.perf_counter() - started)
 
-    def _evaluate(self, stop: StopRequest) -> None:
+    def evaluate(self, stop: StopRequest) -> None:
+        """Scores generated images, unless it is asked to stop or time is up."""
         evaluators, fakes = self.workload.evaluators, self.config.metrics.fakes
         self._check_weights()
         started = time.perf_counter()
@@ -294,7 +300,7 @@ class Trainer:
                 progress=lambda done: self.console.activity(
                     "evaluating", min(fakes, done * self.world.size), fakes
                 ),
-                should_stop=stop,
+                should_stop=lambda: stop() or self.clock.has_struck(),
                 world=self.world,
             )
         except Interrupted:
@@ -302,6 +308,7 @@ class Trainer:
         except ImagesNotFinite as error:
             raise self._diverged(error.what) from None
         seconds = round(time.perf_counter() - started, 3)
+        self.clock.took("metrics", seconds)
         record = {"images": self.progress.images, **figures, "seconds": seconds}
         had_collapsed = self.progress.has_collapsed
         if self.progress.measured(evaluators[0].names[0], record):
@@ -315,7 +322,7 @@ class Trainer:
             sound = self.snapshots.set_aside
             self.console.note(collapse_warning(self.progress, self.directory, sound))
 
-    def _save(self, *, ended: bool) -> None:
+    def save(self, *, ended: bool) -> None:
         """Writes the checkpoint, so that what it holds is good.
 
         While steps are being skipped it waits for one that is not, or for the end of the run: the fiftieth
@@ -332,7 +339,7 @@ class Trainer:
         latest, relative = self.progress.latest, self.last_report.get("r_relative")
         return Status(
             images=self.progress.images,
-            total_images=total_images(self.config.training),
+            total_images=self.total_images,
             images_per_s=self.last_report.get("images_per_s"),
             p=self.probability.p,
             r_t=self.last_report.get("r_t") if relative is None else None,

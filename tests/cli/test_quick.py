@@ -160,12 +160,12 @@ WATCHED_STEP = """
 import sys
 from adavit.training import trainer
 from adavit.training.train import train
-step = trainer.Trainer._train_on_one_batch
+step = trainer.Trainer.train_on_one_batch
 def look(self):
     step(self)
     found = set(sys.modules) & set(LATE)
     assert not found, f"imported before the end of the first step: {found}"
-trainer.Trainer._train_on_one_batch = look
+trainer.Trainer.train_on_one_batch = look
 train(data="small_set", subset=64, extractor="random", fakes=50, kimg=0.016, batch=16, out=OUT)
 """
 

@@ -27,6 +27,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--data": ("other", []),
     "--out": ("elsewhere", []),
     "--kimg": ("0.064", []),
+    "--budget": ("90s", []),
     "--keep": ("3", []),
     "--discriminator": ("resnet", []),
     "--features": ("torchvision:squeezenet1_1:squeeze.pth", []),
@@ -128,6 +129,9 @@ def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
     """The resolved settings that a dry run prints."""
     tiny = [f for f in TINY if f not in ("--extractor", "random")]
     options = ["--set", "metrics.extractor=random", *tiny]
+    if "--budget" in flags:  # a length in images beside it is refused
+        start = options.index("--kimg")
+        del options[start : start + 2]
     if "resnet" in flags:  # the keys of the small ViT are no keys of a resnet
         start = options.index("--discriminator")
         del options[start : start + 8]

@@ -40,7 +40,7 @@ ALLOWED: dict[str, tuple[float, str]] = {
 def waits_of_steps() -> Iterator[Counter[Wait]]:
     """Fills itself with those of the steps after the first `BEFORE` of the runs in its context."""
     found: Counter[Wait] = Counter()
-    step, made = Trainer._train_on_one_batch, iter(range(BEFORE + COUNTED))
+    step, made = Trainer.train_on_one_batch, iter(range(BEFORE + COUNTED))
 
     def counted(trainer: Trainer) -> None:
         with Waits() as waits:
@@ -49,7 +49,7 @@ def waits_of_steps() -> Iterator[Counter[Wait]]:
             found.update(waits.places)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "_train_on_one_batch", counted)
+        patch.setattr(Trainer, "train_on_one_batch", counted)
         yield found
     assert next(made, None) is None  # the run was as long as that
 

@@ -2,12 +2,9 @@
 
 import contextlib
 import math
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +39,6 @@ from adavit.training.start.footprint import check_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Side of the largest square that is chosen unasked, by device; elsewhere 256."""
-
-_PACKAGES = ("adavit", "torch", "torchvision", "kornia", "torch-fidelity", "numpy", "safetensors")
 
 _LEAST = Resolution(SMALLEST_SIDE, SMALLEST_SIDE)
 
@@ -203,13 +198,7 @@ def load_workload(
             f"Warning: {counted(len(split.train), 'image is', 'images are')} little to learn from:"
             f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
         )
-    facts = RunFacts(
-        resolution=images.resolution,
-        training_images=len(split.train),
-        device=device.type,
-        bf16=has_bf16(device),
-        processes=processes,
-    )
+    facts = _facts(images, split, device, processes)
     if config.given("training.precision") is None and (why := why_float32(facts)):
         console.note(why)
     if why := why_no_quarter_turns(config, facts):
@@ -232,6 +221,21 @@ def load_workload(
             " --val-fraction, for example 0.1, or use --heuristic rt."
         )
     return Workload(resolved, images, split, device)
+
+
+def facts_of(workload: Workload) -> RunFacts:
+    """What was left open in the configuration of a workload is chosen from, its microbatch apart."""
+    return _facts(workload.image_set, workload.split, workload.device, 1)
+
+
+def _facts(images: ImageSet, split: Split, device: torch.device, processes: int) -> RunFacts:
+    return RunFacts(
+        resolution=images.resolution,
+        training_images=len(split.train),
+        device=device.type,
+        bf16=has_bf16(device),
+        processes=processes,
+    )
 
 
 def _foresee_memory(config: RunConfig, device: torch.device, processes: int) -> None:
@@ -277,39 +281,6 @@ def with_evaluators(workload: Workload, console: Console) -> Workload:
     metrics = workload.config.metrics.model_copy(update={"extractor": names})
     config = workload.config.model_copy(update={"metrics": metrics})
     return replace(workload, config=config, evaluators=evaluators)
-
-
-def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Versions and machine, for `environment.json`."""
-    packages = [*_PACKAGES, *(["timm"] if find_spec("timm") is not None else [])]
-    module = torch.get_device_module(device) if is_accelerator(device) else None
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "device": str(device),
-        "accelerator": None if module is None else module.get_device_name(device),
-        "packages": {name: version(name) for name in packages},
-    }
-
-
-def describe_data(workload: Workload) -> dict[str, Any]:
-    """What was trained on, for `data.json`."""
-    images = workload.image_set
-    return {
-        "source": images.source,
-        "name": images.name,
-        "fingerprint": images.fingerprint,
-        "images": len(images.images),
-        "training_images": len(workload.split.train),
-        "heldout_images": len(workload.split.heldout),
-        "resolution": images.resolution.plain,
-        "stretch": images.stretch,
-        "channels": images.images.shape[1],
-        "classes": list(images.classes),
-        "skipped": [{"name": item.name, "reason": item.reason} for item in images.skipped],
-    }
 
 
 def _activity(console: Console, text: str) -> Callable[[int, int], None]:

@@ -25,7 +25,7 @@ from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
-from adavit.training import run_output, trainer
+from adavit.training import remarks, run_output
 from adavit.training.objectives import losses
 from adavit.training.snapshots import Snapshots
 from adavit.training.start import build
@@ -259,7 +259,7 @@ def test_watching_does_not_change_a_bit(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(make("watched"))
-    monkeypatch.setattr(trainer, "training_alarms", lambda *args, **named: [])
+    monkeypatch.setattr(remarks, "training_alarms", lambda *args, **named: [])
     train(make("unwatched"))
     states = [
         load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("watched", "unwatched")
@@ -278,7 +278,7 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
         seen.append((len(images), r_relative))
         return [Alarm("entropy of block 1", f"entropy {len(seen)}")]
 
-    monkeypatch.setattr(trainer, "training_alarms", alarms)
+    monkeypatch.setattr(remarks, "training_alarms", alarms)
     kimg = iter(range(100))
     monkeypatch.setattr(
         AdaptiveProbability,

@@ -113,18 +113,19 @@ def trained(
     trainer.probability.interval_batches = INTERVAL
     if step.pseudo is not None:
         step.pseudo.probability.interval_batches = INTERVAL
-    batches = trainer.train_batches.batch
+    batches = trainer.batches.training
     batch = workload.config.training.batch
 
-    def spoilt(start: int, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        images, labels = batches(start, count)
+    def spoilt(seen: int, own: range) -> tuple[torch.Tensor, torch.Tensor | None]:
+        images, labels = batches(seen, own)
+        start, count = seen + own.start, len(own)
         if poisoned is not None and start <= batch + poisoned < start + count:
             images[batch + poisoned - start, 0, 1, 1] = math.nan
         return images, labels
 
-    trainer.train_batches.batch = spoilt  # type: ignore[method-assign]
+    trainer.batches.training = spoilt  # type: ignore[method-assign]
     for _ in range(steps):
-        trainer._train_on_one_batch()
+        trainer.train_on_one_batch()
     trainer._count_skipped()
     state = state_of(trainer.stateful_parts())
     del state["progress"]["seconds"], state["window"]["seconds"]

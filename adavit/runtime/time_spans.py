@@ -1,0 +1,54 @@
+"""Spans of time as a person writes them: 90s, 30m, 2h, 1h30m; and when this process began."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+from adavit.errors import shown
+
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_SPAN = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?")
+
+LONGEST_START_S = 60.0
+"""A process that is older is no command that has just been typed, but a notebook or a server."""
+
+
+def seconds_in(text: str) -> float:
+    """Seconds of a span such as "90s", "30m", "2h", "1h30m" or "1.5d", > 0.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    found = _SPAN.fullmatch(text.strip().lower())
+    numbers = [] if found is None else list(zip(found.groups(), _UNITS.values(), strict=True))
+    seconds = sum(float(number) * unit for number, unit in numbers if number)
+    if not seconds:
+        raise ValueError(
+            f"{shown(text)} is no span of time, expected numbers with d, h, m or s, the longest unit first. Write"
+            " for example 2h, 30m, 90s or 1h30m."
+        )
+    return seconds
+
+
+def span(seconds: float) -> str:
+    """A span as `seconds_in` reads it, in whole seconds and at most two units: "1h30m", "90s" is "1m30s"."""
+    rest, parts = max(1, round(seconds)), []
+    for unit, size in _UNITS.items():
+        count, rest = divmod(rest, int(size))
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
+def process_began() -> float:
+    """`time.monotonic` of the moment when this process was started; now, where that cannot be known or is long ago."""
+    now = time.monotonic()
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        ticks = os.sysconf("SC_CLK_TCK")
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / ticks
+    except (OSError, AttributeError, ValueError, IndexError):  # not Linux
+        return now
+    return now - age if 0 <= age <= LONGEST_START_S else now

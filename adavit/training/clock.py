@@ -1,0 +1,194 @@
+"""The clock of a run: how much of its budget is used, and when the end must begin to be over in time.
+
+It decides when a run ends and which evaluations and sample grids it leaves out, never what a step computes.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from adavit.runtime.files import write_json
+from adavit.runtime.time_spans import seconds_in, span
+from adavit.runtime.wording import duration
+from adavit.training.progress import Progress
+from adavit.training.time_plan import Costs
+
+LATEST = 1.01
+"""Part of the budget at which all must be over where the end takes longer than was foreseen: an evaluation is broken
+off in time for what must follow it."""
+
+SPARE = 1.2
+"""Factor on the time that the end is foreseen to take."""
+
+REMEMBERED_STEPS = 50
+"""Over about so many steps the pace is averaged: more than there are from one penalty to the next."""
+
+
+class Clock:
+    """What a run asks about its time; this one is of a run that takes the time it takes."""
+
+    def stepped(self, seconds: float) -> None:
+        """Notes a training step."""
+
+    def took(self, duty: str, seconds: float) -> None:
+        """Notes an evaluation ("metrics") or a sample grid ("samples")."""
+
+    def reported(self, progress: Progress) -> list[str]:
+        """At each report; lines about the time that the run takes."""
+        return []
+
+    def is_out(self, images_left: int) -> bool:
+        """Whether the end must begin now, with so many real images to see."""
+        return False
+
+    def has_room(self, duty: str, images_left: int) -> bool:
+        """Whether there is time for a duty now; `images_left` is 0 at the end of the run."""
+        return True
+
+    def has_struck(self) -> bool:
+        """Whether what takes time must be broken off."""
+        return False
+
+    def ending(self) -> str:
+        """Why a run is over for which time is out, in a clause."""
+        raise AssertionError("time is never out")
+
+    def stopped(self) -> str:
+        """At the end: how much of the time was used, to end a sentence."""
+        return ""
+
+
+class BudgetClock(Clock):
+    """Of a run with a budget.
+
+    Args:
+        budget: As the user wrote it, such as "2h".
+        began: `time.monotonic` when this command began.
+        costs: What was measured before the first step.
+        batch: Real images per step.
+        file: Where the time used is kept, so that a run that goes on has what is left.
+        used_before: Seconds that commands before this one have used of it.
+        now: Of seconds, as `began`.
+    """
+
+    def __init__(
+        self,
+        *,
+        budget: str,
+        began: float,
+        costs: Costs,
+        batch: int,
+        file: Path | None,
+        used_before: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._budget, self._seconds = budget, seconds_in(budget)
+        self._costs, self._batch, self._file = costs, batch, file
+        self._began, self._now = began - used_before, now
+        self._pace = costs.step_s
+        self._taken: dict[str, tuple[float, float]] = {}
+        self._grids = 0
+        self._is_out = False
+
+    @property
+    def used(self) -> float:
+        """Seconds of the budget that are used."""
+        return self._now() - self._began
+
+    def keep(self) -> None:
+        """Writes down what is used."""
+        if self._file is not None:
+            known = {"budget": self._budget, "used_s": round(self.used, 3)}
+            write_json(self._file, {**known, "measured": asdict(self._costs)})
+
+    def stepped(self, seconds: float) -> None:
+        """See `Clock`."""
+        self._pace += (seconds - self._pace) / REMEMBERED_STEPS
+
+    def took(self, duty: str, seconds: float) -> None:
+        """See `Clock`."""
+        self._taken[duty] = (seconds, self._pace)
+        self._grids += duty == "samples"
+
+    def reported(self, progress: Progress) -> list[str]:
+        """See `Clock`."""
+        self.keep()
+        return []
+
+    def is_out(self, images_left: int) -> bool:
+        """See `Clock`; once out it stays so."""
+        until = self.used + self._pace + SPARE * self._end_s()
+        self._is_out = self._is_out or until > self._seconds
+        return self._is_out and images_left > 0
+
+    def has_room(self, duty: str, images_left: int) -> bool:
+        """See `Clock`.
+
+        In a run that is behind, what would keep it from its last step in time is left out; where that cannot be
+        reached anyway, evaluations are worth more than the few steps they cost.
+        """
+        cost = self._cost(duty)
+        if images_left <= 0:
+            return self.used + cost + self._closing_s() <= LATEST * self._seconds
+        without = self.used + images_left / self._batch * self._pace + self._end_s()
+        return not without <= self._seconds < without + cost
+
+    def has_struck(self) -> bool:
+        """See `Clock`."""
+        return self.used + self._closing_s() > LATEST * self._seconds
+
+    def ending(self) -> str:
+        """See `Clock`."""
+        return f"where its budget of {self._budget} ends"
+
+    def stopped(self) -> str:
+        """See `Clock`."""
+        self.keep()
+        return f"; {span(self.used)} of {self._budget} used"
+
+    def _cost(self, duty: str) -> float:
+        """Seconds that a duty takes at the present pace; what was seen counts for more than what was foreseen."""
+        foreseen = {"metrics": self._costs.evaluation_s, "samples": self._costs.sheet_s}
+        seconds, pace = self._taken.get(duty, (foreseen[duty], self._costs.step_s))
+        return seconds * max(1.0, self._pace / pace)
+
+    def _end_s(self) -> float:
+        """Seconds from the last step to the end of the process."""
+        return self._cost("metrics") + self._cost("samples") + self._closing_s()
+
+    def _closing_s(self) -> float:
+        """Seconds of what no run ends without: the checkpoint, the film, the end of the process."""
+        costs = self._costs
+        slower = max(1.0, self._pace / costs.step_s)
+        return slower * (costs.save_s + (self._grids + 1) * costs.frame_s + costs.exit_s)
+
+
+class Stopwatch(Clock):
+    """Of a run without a budget: tells once how long it will take, when there has been a report.
+
+    Args:
+        total_images: Real images at its end.
+        every_images: Real images between evaluations; None where there are none.
+    """
+
+    def __init__(self, total_images: int, every_images: float | None) -> None:
+        self._total, self._every = total_images, every_images
+        self._evaluation_s = 0.0
+        self._is_told = False
+
+    def took(self, duty: str, seconds: float) -> None:
+        """See `Clock`."""
+        if duty == "metrics":
+            self._evaluation_s = seconds
+
+    def reported(self, progress: Progress) -> list[str]:
+        """See `Clock`."""
+        if self._is_told or not progress.seconds or progress.images >= self._total:
+            return []
+        self._is_told = True
+        left = self._total - progress.images
+        steps_s = left / progress.images * progress.seconds
+        evaluations = 0 if self._every is None else 1 + int(left / self._every)
+        seconds = steps_s + evaluations * self._evaluation_s
+        return [f"About {duration(float(f'{seconds:.2g}'))} to go, evaluations included."]

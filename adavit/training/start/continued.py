@@ -1,0 +1,80 @@
+"""The configuration of a run that goes on: its own, with what may differ given anew."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adavit.config.layers import build_config, flatten, merge, without_auto
+from adavit.config.run import RunConfig
+from adavit.data.known_names import NAMES
+from adavit.errors import UserError
+from adavit.runs.directory import RunDirectory
+from adavit.training.start.absolute_paths import with_absolute_paths
+from adavit.training.start.stored_settings import changed_settings, stored_settings
+
+MAY_CHANGE_ON_RESUME = {
+    # length, device, cadence; and where things lie, since their content is checked
+    "training.total_kimg",
+    "training.deterministic",
+    "training.fast_reduce",
+    "metrics.patience_kimg",
+    "metrics.every_kimg",
+    "metrics.inception_weights",
+    "run.device",
+    "run.out",
+    "run.budget",
+    "run.status_every_kimg",
+    "run.samples_every_kimg",
+    "run.checkpoint_every_kimg",
+    "run.keep_checkpoints",
+    "run.keep_every_kimg",
+    "data.source",
+    "data.data_root",
+    "data.follow_links",
+    "features.network",
+}
+
+
+def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]]) -> RunConfig:
+    """The stored configuration with what may change replaced.
+
+    Raises:
+        UserError: Naming every setting that must not change.
+    """
+    stored = stored_settings(directory)
+    given = merge(*layers)
+    # "auto" asks for what was chosen at the start.
+    layers = [stored, *map(without_auto, layers)]
+    config = with_absolute_paths(build_config(layers))
+    before, after = flatten(build_config([stored]).as_dict()), flatten(config.as_dict())
+    changed = changed_settings(before, after, may_change=MAY_CHANGE_ON_RESUME)
+    if "discriminator.kind" in changed:  # its other keys could not but change with it
+        changed = [key for key in changed if not key.startswith("discriminator.")]
+        changed.append("discriminator.kind")
+    if changed:
+        lines = [
+            f"{key} is {after[key]!r}, but the run in {str(directory.path)!r} was started with"
+            f" {before.get(key)!r}. Leave it out, or start a new run."
+            for key in changed
+        ]
+        raise UserError("\n".join(lines))
+    out = given.get("run", {}).get("out")
+    if out is not None and Path(out).resolve() != directory.path.resolve():
+        raise UserError(
+            f"--out {str(out)!r} is not the run being continued ({str(directory.path)!r}), expected"
+            " none. Leave --out out; the run goes on in its own directory."
+        )
+    return config
+
+
+def check_there(directory: RunDirectory, source: str) -> None:
+    """Refuses to go on with images that have moved, before they are looked for.
+
+    Raises:
+        UserError: If there is nothing at `source`.
+    """
+    if source.partition(":")[0] not in NAMES and not Path(source).exists():
+        raise UserError(
+            f"the images of the run are not at {source!r}, expected those it was trained on. Name where they"
+            f" are now: {directory.resume_command} --data FOLDER."
+        )

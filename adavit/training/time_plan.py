@@ -1,0 +1,193 @@
+"""How long a run can be in a given time, and how often it evaluates: from what its parts were measured to take."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from adavit.config.run import ResolvedConfig
+from adavit.errors import UserError
+from adavit.runtime.time_spans import seconds_in, span
+from adavit.runtime.wording import duration
+
+AIM = 0.985
+"""Part of the budget that is planned for: a run as fast as was measured ends by itself, and a little slower one too."""
+
+EXIT_S = 0.6
+"""Seconds from the last line of a command to the end of its process, where it has a core to itself."""
+
+EVALUATING = 0.2
+"""Largest part of the time that is spent on evaluations where their number was left open."""
+
+MOST_EVALUATIONS = 11
+"""A curve of so many points shows what there is to see."""
+
+FEWEST_FAKES = 500
+"""Of an evaluation at the end alone, and half as many as each of two has: of fewer images the figures say little."""
+
+DRAWING = 0.05
+"""Largest part of the time that is spent on sample grids and checkpoints where their number was left open."""
+
+MOST_REPORTS, REPORT_S = 100, 3.0
+"""Lines of statistics in a run at most, and the seconds between them at least."""
+
+LEAST_TRAINING = 0.1
+"""Of the budget; with less left for steps it is too short."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the parts of a run take, in seconds.
+
+    Attributes:
+        step_s: A training step, with the shares of penalties that are not part of all of them.
+        evaluation_s: An evaluation.
+        fake_s: Of it, each generated image.
+        sheet_s: A sample grid.
+        save_s: A checkpoint, with generators and curves.
+        frame_s: A sample grid in the film at the end.
+        build_s: Making networks and optimisers.
+        exit_s: From the last line of the command to the end of its process.
+    """
+
+    step_s: float
+    evaluation_s: float
+    fake_s: float
+    sheet_s: float
+    save_s: float
+    frame_s: float
+    build_s: float
+    exit_s: float = EXIT_S
+
+    def of_fakes(self, before: int, fakes: int) -> "Costs":
+        """Those with another number of generated images in an evaluation than `before`."""
+        return replace(self, evaluation_s=self.evaluation_s + (fakes - before) * self.fake_s)
+
+    @property
+    def grid_s(self) -> float:
+        """Seconds of a sample grid, its place in the film, and the checkpoint beside it."""
+        return self.sheet_s + self.frame_s + self.save_s
+
+
+@dataclass(frozen=True)
+class TimePlan:
+    """What is chosen for a budget.
+
+    Attributes:
+        settings: By section, of what was left open.
+        costs: Those that were measured, with evaluations as they will be.
+        evaluations: How many there will be, that of the untrained networks among them; 0 for none.
+        at_start: Whether the untrained networks are evaluated.
+        told: In a line.
+    """
+
+    settings: Mapping[str, Mapping[str, Any]]
+    costs: Costs
+    evaluations: int
+    at_start: bool
+    told: str
+
+
+def plan_time(
+    used: float, costs: Costs, config: ResolvedConfig, *, is_open: Mapping[str, bool]
+) -> TimePlan:
+    """The longest run that ends in time.
+
+    Evaluations have at most `EVALUATING` of it: up to `MOST_EVALUATIONS` where there is time for two, else two or
+    one of fewer images, else none. Fakes and cadence that were given stay as they are.
+
+    Args:
+        used: Seconds of the budget that are used when the run's own networks begin to be made.
+        costs: Of this run on this machine, at this moment.
+        config: With `run.budget`, as resolved without it.
+        is_open: Whether the user has left a setting open, by its key.
+
+    Raises:
+        UserError: If the time does not do for the start, an evaluation that was asked for, and some steps.
+    """
+    assert config.run.budget is not None
+    seconds, batch, metrics = seconds_in(config.run.budget), config.training.batch, config.metrics
+    room = AIM * seconds - used - costs.build_s - costs.exit_s
+    every = None if is_open["metrics.every_kimg"] else metrics.every_kimg
+    count, fakes = 0, metrics.fakes
+    if metrics.names:
+        count, fakes = _evaluations(room, costs, fakes, may_shrink=is_open["metrics.fakes"])
+        asked_for = not is_open["metrics.fakes"] or metrics.patience_kimg is not None
+        if not count and asked_for:
+            count = 1
+    costs = costs.of_fakes(metrics.fakes, fakes) if count else replace(costs, evaluation_s=0.0)
+    grids = count
+    if count < 2:
+        grids = max(2, min(MOST_EVALUATIONS, int(DRAWING * room / max(costs.grid_s, 1e-9))))
+    fixed, per_image = grids * costs.grid_s + count * costs.evaluation_s, costs.step_s / batch
+    at_start = count > 1
+    if every is not None and count:
+        at_start, fixed = True, fixed + (2 - count) * costs.evaluation_s
+        per_image += costs.evaluation_s / (1000 * every)
+    steps = math.floor((room - fixed) / per_image / batch)
+    if steps < 1 or room - fixed < LEAST_TRAINING * seconds:
+        raise _too_short(config.run.budget, used, costs, fixed, has_evaluation=count > 0)
+    total = batch * steps / 1000
+    apart = _rounded_up(total / (grids - 1))
+    reports = max(1, min(MOST_REPORTS, int(seconds / REPORT_S)))
+    chosen: dict[str, Any] = {
+        "training.total_kimg": total,
+        "metrics.every_kimg": apart if count > 1 else _rounded_up(total),
+        "metrics.fakes": fakes,
+        "run.status_every_kimg": max(batch / 1000, _rounded_up(total / reports)),
+        "run.samples_every_kimg": apart,
+        "run.checkpoint_every_kimg": apart,
+    }
+    settings: dict[str, dict[str, Any]] = {}
+    for key, value in chosen.items():
+        if is_open[key]:
+            section, _, name = key.partition(".")
+            settings.setdefault(section, {})[name] = value
+    if metrics.names and not count:
+        settings.setdefault("metrics", {})["names"] = []
+    if every is not None and count:
+        count = 2 + int(total / every)
+    measured = "nothing is evaluated, for which it is too short"
+    if count:
+        times = {1: "one evaluation at the end"}.get(count, f"{count} evaluations")
+        measured = f"{times} of {fakes:,} images, about {duration(costs.evaluation_s)} each"
+    elif not metrics.names:
+        measured = "nothing is evaluated"
+    told = (
+        f"{config.run.budget}, of which the start took {duration(used)}: {total:g} kimg at"
+        f" {batch / costs.step_s:.0f} images/s; {measured}"
+    )
+    return TimePlan(settings, costs, count, at_start, told)
+
+
+def _evaluations(room: float, costs: Costs, fakes: int, *, may_shrink: bool) -> tuple[int, int]:
+    """How many evaluations there is time for, and of how many images."""
+    allowed = EVALUATING * room
+    if 2 * costs.evaluation_s <= allowed:
+        return min(MOST_EVALUATIONS, int(allowed / max(costs.evaluation_s, 1e-9))), fakes
+    if may_shrink:
+        for count in (2, 1):
+            spare = allowed / count - costs.of_fakes(fakes, 0).evaluation_s
+            fewer = min(fakes, int(spare / max(costs.fake_s, 1e-9)) // 100 * 100)
+            if fewer >= count * FEWEST_FAKES:
+                return count, fewer
+        return 0, fakes
+    return int(costs.evaluation_s <= allowed), fakes
+
+
+def _too_short(
+    budget: str, used: float, costs: Costs, fixed: float, *, has_evaluation: bool
+) -> UserError:
+    needed = (used + costs.build_s + fixed + costs.step_s + costs.exit_s) / (AIM - LEAST_TRAINING)
+    evaluations = " with its evaluation" if has_evaluation else ""
+    return UserError(
+        f"run.budget is {budget}, but the start took {duration(used)} and sample grids, checkpoints and the end"
+        f"{evaluations} take about {duration(fixed + costs.exit_s)}, expected time for steps as well. Use --budget"
+        f" {span(math.ceil(1.2 * needed))}."
+    )
+
+
+def _rounded_up(kimg: float) -> float:
+    """To two digits, so that names and records are short."""
+    size = 10.0 ** (math.floor(math.log10(kimg)) - 1)
+    return float(f"{math.ceil(kimg / size - 1e-9) * size:.6g}")

@@ -1,0 +1,54 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from adavit.config.run import RunConfig
+from adavit.runtime.console import SilentConsole
+from adavit.training.batches import RunBatches
+from adavit.training.start.workload import Workload, load_workload
+
+Tiny = Callable[..., RunConfig]
+
+
+@pytest.fixture
+def workload(tiny: Tiny) -> Workload:
+    return load_workload(tiny(), SilentConsole())
+
+
+def drawn(workload: Workload, part: str) -> set[bytes]:
+    """The images of a part of the split, each as its bytes."""
+    chosen = workload.image_set.images[getattr(workload.split, part)]
+    return {image.tobytes() for image in chosen}
+
+
+def as_bytes(images: torch.Tensor) -> list[bytes]:
+    return [each.numpy().tobytes() for each in ((images + 1) * 127.5).round().to(torch.uint8)]
+
+
+def test_slices_of_several_processes_are_the_batch_of_one(workload: Workload) -> None:
+    batches = RunBatches(workload)
+    whole, _ = batches.training(16, range(8))
+    first, second = (batches.training(16, range(*ends))[0] for ends in ((0, 4), (4, 8)))
+    assert torch.equal(whole, torch.cat([first, second]))
+    assert set(as_bytes(whole)) <= drawn(workload, "train")
+
+
+def test_held_out_images_come_once_in_an_interval_and_all_of_them_in_an_epoch(
+    workload: Workload,
+) -> None:
+    batches = RunBatches(workload)
+    seen: list[bytes] = []
+    for step in range(12):
+        found = batches.heldout(8 * step, 4)
+        assert (found is None) == (step % 4 != 3)
+        seen += [] if found is None else as_bytes(found[0])
+    heldout = drawn(workload, "heldout")
+    assert len(heldout) <= 3 * 8
+    assert set(seen) == heldout
+
+
+def test_where_nothing_is_held_out_nothing_comes(tiny: Tiny) -> None:
+    config = tiny({"data": {"val_fraction": 0.0}, "augment": {"heuristic": "rt"}})
+    batches = RunBatches(load_workload(config, SilentConsole()))
+    assert batches.heldout(24, 4) is None

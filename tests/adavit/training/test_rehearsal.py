@@ -1,0 +1,109 @@
+"""What a rehearsal measures, with a clock that is turned by what it does."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from adavit.config.run import RunConfig
+from adavit.metrics import Interrupted
+from adavit.runtime.console import SilentConsole
+from adavit.training import rehearsal
+from adavit.training.rehearsal import FEW_FAKES, TookTooLong, rehearse
+from adavit.training.start.build import build_step
+from adavit.training.start.workload import Workload, load_workload
+from adavit.training.time_plan import Costs
+from adavit.training.trainer import Trainer
+
+Tiny = Callable[..., RunConfig]
+
+
+class Turned:
+    """Time that passes by what is done alone."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.steps: list[int] = []
+        self.fakes: list[int] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def turned(monkeypatch: pytest.MonkeyPatch) -> Turned:
+    """A step takes 1 s, with R1 5 and with a look at held-out images 2; a sheet 3; a checkpoint 4; a film 6."""
+    clock = Turned()
+
+    def step(trainer: Trainer) -> None:
+        index = trainer.progress.images // trainer.config.training.batch
+        clock.steps.append(index)
+        clock.now += 5 if index % 8 == 0 else 2 if index % 4 == 3 else 1
+        trainer.progress.stepped(images=trainer.config.training.batch, seconds=1)
+
+    def takes(seconds: float) -> Callable[..., None]:
+        def work(*_: Any, **__: Any) -> None:
+            clock.now += seconds
+
+        return work
+
+    def score(evaluators: Any, generator: Any, *, fakes: int, **arguments: Any) -> None:
+        clock.fakes.append(fakes)
+        clock.now += 10 + fakes / 8
+        if arguments["should_stop"]():
+            raise Interrupted
+
+    monkeypatch.setattr(Trainer, "train_on_one_batch", step)
+    monkeypatch.setattr(Trainer, "sample", takes(3))
+    monkeypatch.setattr(Trainer, "save", takes(4))
+    monkeypatch.setattr(Trainer, "report", takes(0))
+    monkeypatch.setattr(rehearsal, "draw_film", takes(6))
+    monkeypatch.setattr(rehearsal, "score_generator", score)
+    monkeypatch.setattr(time, "perf_counter", clock)
+    return clock
+
+
+def measured(workload: Workload, *, seconds: float = 0.0, limit_s: float = 1e6) -> Costs:
+    step = build_step(workload)
+    return rehearse(workload, step, seconds=seconds, limit_s=limit_s, build_s=0.5)
+
+
+@pytest.fixture
+def workload(tiny: Tiny) -> Workload:
+    penalty = {"training": {"r1_gamma": 1, "r1_interval": 8}, "metrics": {"fakes": 1000}}
+    found = load_workload(tiny(penalty), SilentConsole())
+    object.__setattr__(found, "evaluators", ("one",))
+    return found
+
+
+@pytest.mark.parametrize("seconds", [0.0, 100.0])
+def test_the_parts_of_a_run_are_what_they_take(
+    workload: Workload, turned: Turned, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.training.snapshots.BestGenerator", lambda _: None)
+    costs = measured(workload, seconds=seconds)
+    assert costs.step_s == pytest.approx((5 + 2 * 2 + 5 * 1) / 8)  # of a cycle of eight
+    assert costs.evaluation_s == pytest.approx(10 + 1000 / 8)
+    assert costs.fake_s == pytest.approx(1 / 8)
+    assert (costs.sheet_s, costs.save_s, costs.frame_s, costs.build_s) == (3, 4, 3, 0.5)
+    assert max(turned.fakes) <= 2 * FEW_FAKES
+    # One of each kind to warm up and one that counts, and then whole cycles while there is time.
+    assert turned.steps[:6] == [0, 1, 3, 0, 1, 3]
+    assert turned.steps[6:14] == ([] if not seconds else list(range(8)))
+
+
+@pytest.mark.parametrize("limit_s", [1.0, 40.0])
+def test_a_rehearsal_that_takes_too_long_is_given_up(
+    workload: Workload, turned: Turned, limit_s: float
+) -> None:
+    before = turned.now
+    with pytest.raises(TookTooLong):
+        measured(workload, limit_s=limit_s)
+    assert turned.now - before < limit_s + 20
+
+
+def test_what_is_not_evaluated_takes_no_time(tiny: Tiny, turned: Turned) -> None:
+    costs = measured(load_workload(tiny({"metrics": {"names": []}}), SilentConsole()))
+    assert (costs.evaluation_s, costs.fake_s) == (0, 0)
+    assert turned.fakes == []

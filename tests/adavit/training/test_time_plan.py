@@ -1,0 +1,139 @@
+"""Plans, against a walk through the run that they describe."""
+
+import pytest
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config, flatten, merge
+from adavit.config.run import ResolvedConfig
+from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
+from adavit.runtime.time_spans import seconds_in
+from adavit.training.start.workload import total_images
+from adavit.training.time_plan import AIM, EVALUATING, EXIT_S, Costs, TimePlan, plan_time
+from adavit.training.within_budget import PLANNED
+
+COSTS = Costs(
+    step_s=0.05,
+    evaluation_s=4.0,
+    fake_s=0.001,
+    sheet_s=0.1,
+    save_s=0.2,
+    frame_s=0.03,
+    build_s=0.4,
+)
+USED = 6.0
+Layer = dict[str, dict[str, object]]
+
+
+def planned(
+    budget: str, *layers: Layer, costs: Costs = COSTS, used: float = USED
+) -> tuple[TimePlan, ResolvedConfig]:
+    asked = build_config([{"run": {"budget": budget}}, *layers])
+    config = resolve(asked, RunFacts(Resolution(32, 32), 1000, "cpu"))
+    plan = plan_time(used, costs, config, is_open={key: not asked.is_known(key) for key in PLANNED})
+    return plan, ResolvedConfig.model_validate(merge(config.as_dict(), plan.settings))
+
+
+def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
+    """Seconds of the run, step by step and duty by duty."""
+    costs, end = plan.costs, total_images(config.training)
+    seconds, grids = used + costs.build_s + EXIT_S, 0
+    cadences = [
+        (config.run.samples_every_kimg, costs.sheet_s + costs.frame_s, True),
+        (config.run.checkpoint_every_kimg, costs.save_s, True),
+    ]
+    if config.metrics.names:
+        cadences.append((config.metrics.every_kimg, costs.evaluation_s, plan.at_start))
+    for images in range(0, end + 1, config.training.batch):
+        seconds += costs.step_s if images else 0
+        for every, cost, at_start in cadences:
+            passed = images // (1000 * every) > (images - config.training.batch) // (1000 * every)
+            if at_start if not images else passed or images == end:
+                seconds += cost
+                grids += 1
+    return seconds
+
+
+@pytest.mark.parametrize("budget", ["30s", "60s", "90s", "4m", "10m", "1h"])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {},
+        {"metrics": {"fakes": 2500}},
+        {"metrics": {"every_kimg": 3}},
+        {"metrics": {"names": []}},
+        {"training": {"batch": 48}},
+    ],
+    ids=["open", "fakes", "cadence", "unmeasured", "batch"],
+)
+def test_a_run_as_fast_as_measured_uses_its_time_and_no_more(budget: str, layer: Layer) -> None:
+    plan, config = planned(budget, layer)
+    part = walked(plan, config) / seconds_in(budget)
+    assert 0.95 <= part <= AIM + 0.001
+
+
+def test_evaluations_have_their_part_and_are_as_many_as_are_told() -> None:
+    plan, config = planned("4m")
+    assert plan.at_start
+    assert plan.evaluations * COSTS.evaluation_s <= EVALUATING * 240
+    assert f"{plan.evaluations} evaluations of 2,000 images" in plan.told
+    assert (plan.evaluations - 1) * config.metrics.every_kimg >= config.training.total_kimg
+
+
+def test_of_a_long_run_there_are_no_more_than_make_a_curve() -> None:
+    plan, _ = planned("10h")
+    assert plan.evaluations == 11
+
+
+def test_what_hangs_on_the_length_follows_it() -> None:
+    _, config = planned("4m")
+    assert config.run.samples_every_kimg == config.metrics.every_kimg
+    assert config.run.status_every_kimg < config.training.total_kimg / 50
+
+
+@pytest.mark.parametrize(
+    ("evaluation_s", "fake_s", "fakes", "count"),
+    [(4.0, 0.001, 2000, 2), (7.0, 0.003, 1300, 2), (12.0, 0.005, 1600, 1), (30.0, 0.002, None, 0)],
+)
+def test_a_short_run_has_fewer_images_or_fewer_evaluations_or_none(
+    evaluation_s: float, fake_s: float, fakes: int | None, count: int
+) -> None:
+    costs = Costs(0.05, evaluation_s, fake_s, 0.1, 0.2, 0.03, 0.4)
+    plan, config = planned("60s", costs=costs)
+    assert plan.evaluations == count
+    if fakes is None:
+        assert config.metrics.names == ()
+        assert "nothing is evaluated, for which it is too short" in plan.told
+    else:
+        assert abs(config.metrics.fakes - fakes) <= 100
+        assert plan.at_start == (count == 2)
+        assert f"{config.metrics.fakes:,} images" in plan.told
+
+
+def test_only_what_was_left_open_is_chosen() -> None:
+    given = {
+        "metrics": {"every_kimg": 2.5, "fakes": 300},
+        "run": {"status_every_kimg": 1.5, "samples_every_kimg": 4, "checkpoint_every_kimg": 9},
+    }
+    plan, config = planned("4m", given)
+    assert flatten(plan.settings).keys() == {"training.total_kimg"}
+    held = flatten(config.as_dict())
+    assert all(held[key] == value for key, value in flatten(given).items())
+
+
+@pytest.mark.parametrize(
+    ("budget", "layer", "used"),
+    [("5s", {}, 6.0), ("8s", {}, 6.0), ("12s", {"metrics": {"fakes": 2000}}, 6.0)],
+)
+def test_a_time_that_does_not_do_names_one_that_does(
+    budget: str, layer: Layer, used: float
+) -> None:
+    with pytest.raises(UserError, match=rf"^run.budget is {budget}, but the start took") as error:
+        planned(budget, layer, used=used)
+    enough = str(error.value).rpartition("--budget ")[2].rstrip(".")
+    planned(enough, layer, used=used)
+
+
+def test_an_unreadable_budget_is_named() -> None:
+    with pytest.raises(UserError, match=r"run.budget: 'soon' is no span of time, expected"):
+        build_config([{"run": {"budget": "soon"}}])
