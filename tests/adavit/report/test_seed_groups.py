@@ -110,6 +110,7 @@ MAY_DIFFER = {
     "data.channels": "decides what is loaded, and so the fingerprint",
     "data.follow_links": "likewise",
     "data.frames": "decides what is loaded, and so the fingerprint",
+    "data.fit": "decides what is loaded, and so the fingerprint",
     "data.scale_16bit": "decides what is loaded, and so the fingerprint",
     "metrics.inception_weights": "where they lie; their digest is in each figure's protocol",
     "metrics.reference": "where it lies; its fingerprint is in each figure's protocol",
