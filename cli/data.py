@@ -56,6 +56,7 @@ def command() -> None:
 @options.setting(
     "--resolution", meaning="Side in pixels at which images are compared.  [default: at most 64]"
 )
+@options.fit
 @options.setting("--seed", type=click.IntRange(min=0))
 @options.setting("--data-root")
 @options.reading
@@ -91,6 +92,7 @@ def check(
             "resolution": config.given("data.resolution"),
             "default_resolution_cap": 64,
             "data_root": config.data.data_root,
+            "fit": config.data.fit,
             "frames": config.data.frames,
             "scale_16bit": config.data.scale_16bit,
             "follow_links": config.data.follow_links,

@@ -73,7 +73,7 @@ def may_be_framed(images: np.ndarray) -> np.ndarray:
 
 
 def _may_end_at_once(values: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Whether the first lines of [B, C, H, W] have the colours [B, C], and the first other line differs in many places."""
+    """Whether the first lines of [B, C, H, W] have the colours [B, C], and the next one differs in many places."""
     distance = np.abs(values - colours[:, :, None, None]).max(axis=1)  # [B, H, W]
     plain = (distance <= SAME_LEVELS).all(axis=2)  # [B, H]
     depths = plain.argmin(axis=1)  # 0 where all lines are

@@ -27,14 +27,17 @@ CORRELATION = 0.92
 MEAN_LEVELS, CONTRAST_FACTOR = 20.0, 1.5
 """Means differ by no more levels in any channel, and contrasts by no larger factor."""
 
-LOCAL, CONCENTRATION, CELL = 0.5, 2.0, 4
-"""Nowhere do means over cells of so many pixels differ by more than this part of the contrast, nor by more than this
-multiple of the difference elsewhere: the hand of a clock is a small difference, but it stands in one place."""
+LOCAL, CELL = 0.5, 4
+"""Nowhere do means over cells of so many pixels differ by more than this part of the contrast."""
+
+SPREAD, PLACES, SLIGHT = 0.62, 0.05, 0.1
+"""Of the squared difference at most so much stands in so many of the places, unless the difference is slight altogether
+(root mean square, of the contrast): what another JPEG does is spread, the hand of a clock stands in one place."""
 
 THRESHOLD = (
     f"perceptual hashes that differ in at most {CLOSE_BITS} of {BITS} bits, and pixels at {SIDE} px with a"
     f" correlation of at least {CORRELATION}, means within {MEAN_LEVELS:g} levels, contrasts within a"
-    f" factor of {CONTRAST_FACTOR:g} and no place that differs far more than the rest"
+    f" factor of {CONTRAST_FACTOR:g} and no places that differ far more than the rest"
 )
 _ROWS = 1024
 
@@ -186,7 +189,9 @@ def alike(first: Tensor, second: Tensor) -> float:
     one, other = one / contrasts[0], other / contrasts[1]
     difference = one - other
     local = float(F.avg_pool2d(difference[None], CELL).abs().max())
-    overall = float(difference.square().mean().sqrt())
-    if local > min(LOCAL, max(0.1, CONCENTRATION * overall)):
+    places = difference.square().sum(0).flatten().sort(descending=True).values
+    slight = float(places.mean() / len(first)) <= SLIGHT**2
+    concentrated = float(places[: int(PLACES * len(places))].sum() / places.sum().clamp(min=1e-9))
+    if local > LOCAL or (concentrated > SPREAD and not slight):
         return -1.0
     return float((one * other).mean())
