@@ -1,5 +1,6 @@
 """What a check found as sentences, and as a record for JSON."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -155,7 +156,7 @@ def _pixels(check: DataCheck) -> list[str]:
         images = counted(len(seen.frames), "image has", "images have")
         lines.append(
             f"{images} a frame of one colour, which would be learnt: {listed(names_of(check, list(seen.frames)))}."
-            f" adavit data crop {check.given} --trim --out TRIMMED cuts frames away."
+            f" adavit data crop {shlex.quote(check.given)} --trim --out TRIMMED cuts frames away."
         )
     return lines or [
         "No near-constant or very dark images, and no frames of one colour (text is not looked for)."

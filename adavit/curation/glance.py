@@ -12,7 +12,6 @@ import numpy as np
 
 from adavit.curation.borders import Frame, find_frame, may_be_framed
 from adavit.data.digests import image_digest
-from adavit.data.files.members import printable
 from adavit.runtime.wording import counted
 
 READ_ROWS = 512
@@ -156,9 +155,7 @@ def advice(seen: Glance, source: str, *, conditional: bool) -> list[str]:
     check = f"adavit data check {source}"
     if conditional and seen.across:
         pictures = counted(len(seen.across), "picture stands", "pictures stand")
-        lines.append(
-            f"{pictures} in more than one class, such as {_classes(seen)}; {check} names them."
-        )
+        lines.append(f"{pictures} in more than one class; {check} names them.")
     if _many(seen.copies, seen.count):
         copies = counted(seen.copies, "image is an exact copy", "images are exact copies")
         lines.append(
@@ -179,10 +176,6 @@ def advice(seen: Glance, source: str, *, conditional: bool) -> list[str]:
             f" drawn worst; adavit data subset {source} --count N --balanced evens them out."
         )
     return [f"Warning: {line}" for line in lines[:3]]
-
-
-def _classes(seen: Glance) -> str:
-    return " and ".join(printable(name) for name in list(seen.class_counts)[:2])
 
 
 def _many(found: int, of: int) -> bool:
