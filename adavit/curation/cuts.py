@@ -147,7 +147,7 @@ class Boxes:
             raise UserError(
                 f"--faces-like {str(self.path)!r} names files that the set does not have"
                 f" ({printable(listed(unknown))}), expected paths inside it such as {printable(files[0])!r}."
-                " Correct the column file."
+                " Correct the column 'file'."
             )
 
     def parts(self, name: str, image: np.ndarray) -> Iterator[Part]:
