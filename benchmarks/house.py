@@ -23,6 +23,7 @@ ORDER = (
     "models",
     "data",
     "metrics",
+    "curation",
     "features",
     "runs",
     "config",

@@ -33,6 +33,7 @@ COMMANDS = {
     "sweep": "Search settings for the best score.",
     "report": "Write runs as one HTML page to look at.",
     "runs": "List runs with states and best figures; prune them.",
+    "data": "Check images before training; clean, crop and draw from them.",
     "augment": "Look at augmentations.",
     "doctor": "Look whether this machine can train, and what holds it back.",
     "presets": "List the presets, or show one.",

@@ -92,7 +92,7 @@ def load_images(
     reading = Reading(frames, scale_16bit, fit)
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
-    with _open(source, data_root, follow_links) as collection:
+    with open_source(source, data_root, follow_links=follow_links) as collection:
         limit = f"an area of at most {default_resolution_cap} squared"
         size = limit if asked is None else str(asked.plain)
         key = identify(
@@ -113,12 +113,15 @@ def load_images(
         )
 
 
-def _open(source: str, data_root: Path, follow_links: bool) -> AbstractContextManager[Collection]:
+def open_source(
+    source: str, data_root: Path | None = None, *, follow_links: bool = False
+) -> AbstractContextManager[Collection]:
+    """A folder, a zip or a name as a collection, before anything of it is decoded; arguments as for `load_images`."""
     path = Path(source)
     if is_there(source):
         stem = path.resolve().name if path.is_dir() else path.resolve().stem
         return open_files(path, safe_name(stem), follow_links=follow_links)
-    return open_name(source, data_root)
+    return open_name(source, data_root or default_cache_dir() / "downloads")
 
 
 def safe_name(text: str) -> str:

@@ -55,6 +55,7 @@ class Collection:
         labels: Class labels of those images that could be read, given their indices.
         skipped: What was left out before opening it.
         has_files: Whether the names of its images are those of files that the user has.
+        label_file: Its dataset.json, if it has one that counts.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Collection:
     labels: Callable[[Sequence[int]], Labels]
     skipped: tuple[Skipped, ...] = ()
     has_files: bool = False
+    label_file: Member | None = None
 
 
 @contextmanager
@@ -146,7 +148,14 @@ def _from_files(files: Sequence[Member | Skipped], path: Path, name: str) -> Col
         parts.append(f"{member.name}\0{member.size_bytes}\0{member.stamp}")
     parts.extend(f"{each.name}\0{each.reason}" for each in skipped)
     return Collection(
-        name, str(path), identify(parts), images, labels, tuple(skipped), has_files=True
+        name,
+        str(path),
+        identify(parts),
+        images,
+        labels,
+        tuple(skipped),
+        has_files=True,
+        label_file=label_file,
     )
 
 

@@ -111,6 +111,13 @@ class OpenedImage:
             image.seek(self.image.tell())
         return image
 
+    def content(self) -> bytes | None:
+        """The file as it is, byte by byte; None for an image in memory."""
+        if self._stream is None:
+            return None
+        self._stream.seek(0)
+        return self._stream.read()
+
     def without_extras(self) -> "OpenedImage | None":
         """The same file without what its pixels do not need, such as text; None where that changes nothing.
 

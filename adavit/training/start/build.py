@@ -19,6 +19,7 @@ from adavit.runtime.console import Console
 from adavit.training.objectives.build import build_extras, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
+from adavit.training.start.data_advice import advice_on
 from adavit.training.start.features import (
     build_objective,
     check_as_begun,
@@ -94,6 +95,8 @@ class Start:
             processes: How many share each batch.
         """
         workload = load_workload(self.noted_in(config), console, processes=processes)
+        for line in advice_on(workload):
+            console.note(line)
         return with_evaluators(self.noted_of(workload), console)
 
 

@@ -35,6 +35,8 @@ def test_members_are_sorted_and_the_topmost_label_file_is_no_image(tmp_path: Pat
     with open_files(write_folder(tmp_path / "set", files), "set") as collection:
         assert [image.name for image in collection.images()] == ["a.png", "b.png"]
         assert collection.labels([0, 1]).classes == ("7", "9")
+        assert collection.label_file is not None
+        assert collection.label_file.name == "dataset.json"
         assert [each.name for each in collection.skipped] == ["sub/dataset.json"]
 
 

@@ -164,3 +164,11 @@ def test_pictures_and_films_of_results_are_no_images_of_a_set(kind: str) -> None
     written = {"PNG": result_png(frames[0]), "GIF": result_gif(frames, milliseconds=(90, 90))}
     with pytest.raises(Unreadable, match="a picture of results"):
         open_image(io.BytesIO(written[kind]))
+
+
+def test_the_content_of_a_file_is_its_bytes_whatever_was_read_of_it() -> None:
+    data = encode(pixels(8, 8, 3), "PNG")
+    opened = open_image(io.BytesIO(data))
+    opened.image.load()
+    assert opened.content() == data
+    assert OpenedImage(Image.new("RGB", (4, 4))).content() is None

@@ -1,0 +1,99 @@
+"""A cleaned set: the files of a set without copies, blank images and broken files; the set itself stays as it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adavit.curation.check import DataCheck
+from adavit.curation.source_set import SourceSet
+from adavit.curation.written_set import written_set
+from adavit.data.files.collection import SourceImage
+from adavit.data.files.members import printable
+from adavit.errors import RunError, UserError
+
+LOSSLESS = 101
+"""Stands for the quality of what is no JPEG."""
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What was written.
+
+    Attributes:
+        files: How many.
+        copies: Images left out because another one shows the same.
+        doubtful: Images left out because they show the same in different classes, of which one must be wrong.
+        blank: Near-constant images left out.
+    """
+
+    files: int
+    copies: int
+    doubtful: int
+    blank: int
+
+
+def check_cleanable(opened: SourceSet, given: str) -> None:
+    """Refuses sets that have no files.
+
+    Raises:
+        UserError: If it has none.
+    """
+    if not opened.has_files:
+        raise UserError(
+            f"--write was given for {given!r}, which has no files, expected a folder or a zip. adavit data subset"
+            " writes the images of a named set as files."
+        )
+
+
+def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
+    """Writes what is worth training on: links to the files of a folder where the disk has them, else copies.
+
+    Of a cluster of copies the file with most pixels is kept, then the one of the best JPEG quality, then the first;
+    of one that stands in several classes none, as nobody knows which of them is right.
+
+    Args:
+        check: Of the set.
+        opened: The set.
+        out: A new or empty folder, or a zip.
+
+    Raises:
+        UserError: As `written_set`, and if nothing would be left.
+        RunError: If it cannot be written.
+    """
+    facts = {each.name: each for each in check.files}
+
+    def worth(index: int) -> tuple[int, int, int]:
+        known = facts.get(printable(opened.file_of(index).name))
+        pixels = 0 if known is None else known.size[0] * known.size[1]
+        quality = LOSSLESS if known is None or known.quality is None else known.quality
+        return pixels, quality, -index
+
+    doubtful = {index for group in check.across for index in group}
+    copies: set[int] = set()
+    for group in check.clusters:
+        if not doubtful & set(group):
+            copies |= set(group) - {max(group, key=worth)}
+    blank = set(check.seen.blank) - copies - doubtful
+    kept = [at for at in range(len(check.images)) if at not in copies | doubtful | blank]
+    # Frames of one file share it, and it stays while one of them does.
+    files = {file.name: file for file in map(opened.file_of, kept)}
+    if not files:
+        raise UserError(
+            f"no image of {check.given!r} would be left, expected at least one that is neither a copy nor blank."
+            " Look at what the check says of it."
+        )
+    with written_set(out, "--write", check.given) as writer:
+        for name, file in files.items():
+            if opened.folder is not None:
+                writer.link(name, opened.folder / name)
+            else:
+                writer.add(name, _content(file))
+        writer.add_labels(opened.labels_of({name: name for name in files}))
+    return Cleaned(len(files), len(copies), len(doubtful), len(blank))
+
+
+def _content(file: SourceImage) -> bytes:
+    with file.open() as image:
+        content = image.content()
+    if content is None:
+        raise RunError(f"{printable(file.name)} is no file any more. Run the check again.")
+    return content

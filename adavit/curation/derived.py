@@ -1,0 +1,194 @@
+"""New sets made of a set: images cut, or some of them drawn, written as PNG under their names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from adavit.curation.cuts import Cut
+from adavit.curation.source_set import SourceSet, open_set, told_of_the_set
+from adavit.curation.whole import decode_whole
+from adavit.curation.written_set import SetWriter, written_set
+from adavit.data.dataset import open_source
+from adavit.data.files.collection import SourceImage
+from adavit.data.files.formats import Unreadable
+from adavit.data.files.members import Skipped, normal, printable
+from adavit.data.labels import read_label_file
+from adavit.data.split import draw_evenly
+from adavit.errors import RunError, UserError
+from adavit.runtime.console import Console
+from adavit.runtime.randomness import seed_for
+from adavit.runtime.wording import listed
+
+RESOLUTION = 64
+"""Side in pixels at which images are looked at for whether they can be read."""
+
+
+@dataclass
+class Derived:
+    """What was made.
+
+    Attributes:
+        written: Number of images.
+        skipped: Files that could not be read, or gave nothing.
+    """
+
+    written: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def crop(
+    source: str, cut: Cut, out: Path, *, console: Console, follow_links: bool = False
+) -> Derived:
+    """Cuts every image of a set.
+
+    Args:
+        source: A folder, a zip or a name.
+        cut: How.
+        out: Folder or zip for the parts; classes by folder or dataset.json are kept.
+        console: Told how it goes.
+        follow_links: Also follow links that lead out of the folder.
+
+    Raises:
+        UserError: If source, cut or folder are not what they should be, or nothing is left.
+        RunError: If it cannot be written.
+    """
+    with told_of_the_set(lambda: open_source(source, follow_links=follow_links)) as collection:
+        made = Derived(skipped=list(collection.skipped))
+        files = list(collection.images())
+        if not files:
+            raise UserError(
+                f"{source!r} has no images, expected a folder of images or a zip of them. Check the path."
+            )
+        cut.check([file.name for file in files])
+        labels = {} if collection.label_file is None else read_label_file(collection.label_file)
+        origins: dict[str, str] = {}
+        with written_set(out, "--out", source) as writer:
+            for done, file in enumerate(files, start=1):
+                for name in _cut_file(file, cut, writer, made):
+                    origins[name] = file.name
+                console.activity("cutting", done, len(files))
+            if not origins:
+                raise UserError(
+                    f"{source!r} gave no part of an image, expected at least one. Ask for smaller tiles, or"
+                    " more boxes."
+                )
+            if not isinstance(labels, str):
+                found = {name: labels.get(normal(file)) for name, file in origins.items()}
+                writer.add_labels({name: at for name, at in found.items() if at is not None})
+    made.written = len(origins)
+    return made
+
+
+def _cut_file(file: SourceImage, cut: Cut, writer: SetWriter, made: Derived) -> Iterator[str]:
+    try:
+        image = _whole(file)
+    except Unreadable as error:
+        made.skipped.append(Skipped(printable(file.name), str(error)))
+        return
+    path, count = PurePosixPath(file.name), 0
+    for ending, part in cut.parts(file.name, image):
+        count += 1
+        yield writer.add_image(str(path.with_name(f"{path.stem}{ending}{path.suffix}")), part)
+    if not count:
+        made.skipped.append(Skipped(printable(file.name), "gave no part"))
+
+
+def _whole(file: SourceImage) -> np.ndarray:
+    try:
+        with file.open() as opened:
+            return decode_whole(opened)
+    except MemoryError as error:
+        raise RunError(
+            f"there is not enough memory to decode {printable(file.name)}. Free some, or leave the image out."
+        ) from error
+
+
+def subset(
+    source: str,
+    count: int,
+    out: Path,
+    *,
+    seed: int,
+    balanced: bool,
+    console: Console,
+    **reading: Any,
+) -> Derived:
+    """Draws some images of a set.
+
+    Args:
+        source: A folder, a zip or a name.
+        count: How many.
+        out: Folder or zip for them; classes by folder or dataset.json are kept.
+        seed: Of the draw.
+        balanced: As many of each class, to one; otherwise each class has its share.
+        console: Told how it goes.
+        reading: Arguments of `open_set`.
+
+    Raises:
+        UserError: If there are not so many, or source or folder are not what they should be.
+        RunError: If it cannot be written.
+    """
+
+    def progress(done: int, of: int) -> None:
+        console.activity("decoding", done, of)
+
+    with open_set(
+        source, progress=progress, default_resolution_cap=RESOLUTION, **reading
+    ) as opened:
+        chosen = _drawn(opened, count, seed, balanced)
+        made = Derived(skipped=list(opened.images.skipped))
+        with written_set(out, "--out", source) as writer:
+            origins: dict[str, str] = {}
+            for done, index in enumerate(chosen.tolist(), start=1):
+                file = opened.file_of(index)
+                name = file.name if opened.has_files else _name_in_class(opened, index)
+                origins[writer.add_image(name, _whole(file))] = file.name
+                console.activity("writing", done, len(chosen))
+            writer.add_labels(opened.labels_of(origins))
+    made.written = len(origins)
+    return made
+
+
+def _name_in_class(opened: SourceSet, index: int) -> str:
+    """Of an image that is no file: its class as a folder, and its number."""
+    name, kind = opened.files[index].name, opened.class_of(index)
+    return f"{name}.png" if kind is None else f"{kind.replace('/', '-')}/{name}.png"
+
+
+def _drawn(opened: SourceSet, count: int, seed: int, balanced: bool) -> np.ndarray:
+    images = opened.images
+    total, labels = len(images), images.labels
+    if count > total:
+        raise UserError(
+            f"--count asks for {count:,} images, but the set has {total:,} that can be read, expected at most so"
+            " many. Lower --count."
+        )
+    if not balanced:
+        return draw_evenly(labels, total, count, seed)
+    if labels is None:
+        raise UserError(
+            "--balanced was given, but the set has no classes, expected sub-folders or a dataset.json with labels."
+            " Leave --balanced out."
+        )
+    classes = len(images.classes)
+    each, more = divmod(count, classes)
+    sizes = np.bincount(labels, minlength=classes)
+    # What is over goes to the largest classes, one each.
+    wanted = np.full(classes, each)
+    wanted[np.argsort(-sizes, kind="stable")[:more]] += 1
+    short = [printable(images.classes[at]) for at in np.flatnonzero(sizes < wanted)]
+    if short:
+        raise UserError(
+            f"--count {count} --balanced asks for {each:,} images of each of {classes} classes, but fewer are in"
+            f" {listed(short)} (at least {sizes.min():,} in each), expected at most {classes * sizes.min():,} in"
+            " all. Lower --count, or leave --balanced out."
+        )
+    parts = []
+    for at in range(classes):
+        members = np.flatnonzero(labels == at)
+        stream = seed_for(seed, "balanced subset", at)
+        parts.append(members[draw_evenly(None, len(members), int(wanted[at]), stream)])
+    return np.sort(np.concatenate(parts))

@@ -1,0 +1,182 @@
+"""The cheap half of a check, as every training begins with it: equal images, blank and dark ones, frames, classes.
+
+One pass over decoded pixels; no files are opened.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adavit.curation.borders import Frame, find_frame, may_be_framed
+from adavit.data.digests import image_digest
+from adavit.runtime.wording import counted
+
+READ_ROWS = 512
+"""Images that are looked at together."""
+
+BLANK_LEVELS = 3.0
+"""An image whose values deviate by less (standard deviation, in every channel) is near-constant."""
+
+LARGEST_SPREAD = 64
+"""Between the lightest and the darkest value of one: a few wrong pixels do not make a picture."""
+
+DARK_LEVEL, DARK_SHARE = 40, 0.98
+"""An image is very dark if this share of its values lies below this level."""
+
+FEWEST, SHARE = 3, 0.01
+"""So many images, and this share of the set, are worth a line of advice."""
+
+SAMPLED_SIDE = 32
+"""Of large images so many rows and columns are looked at, at least."""
+
+UNEQUAL = 10.0
+"""How many times the smallest class the largest may have."""
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What was seen in decoded images.
+
+    Attributes:
+        count: Images looked at.
+        equal: Groups of indices whose pixels are equal, each ascending.
+        across: Those of the groups that stand in more than one class.
+        blank: Indices of near-constant images.
+        dark: Indices of very dark ones that are not blank.
+        frames: Frames by the index of their image.
+        class_counts: Images of each class by its name; empty without classes.
+    """
+
+    count: int
+    equal: list[list[int]] = field(default_factory=list)
+    across: list[list[int]] = field(default_factory=list)
+    blank: list[int] = field(default_factory=list)
+    dark: list[int] = field(default_factory=list)
+    frames: dict[int, Frame] = field(default_factory=dict)
+    class_counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def copies(self) -> int:
+        """Images that equal an earlier one."""
+        return sum(len(group) - 1 for group in self.equal)
+
+    @property
+    def imbalance(self) -> float:
+        """Images of the largest class for each one of the smallest; 1 without classes."""
+        counts = self.class_counts.values()
+        return max(counts) / min(counts) if counts else 1.0
+
+
+def glance(
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+    *,
+    chosen: np.ndarray | None = None,
+) -> Glance:
+    """Looks at each image once.
+
+    Args:
+        images: uint8 [N, C, H, W]; may be memory-mapped.
+        labels: int64 [N] into `classes`, or None.
+        classes: Names of the classes.
+        chosen: Indices to look at, ascending; None for all.
+    """
+    images = np.asarray(images)  # a memory map is slow to take parts of
+    indices = np.arange(len(images)) if chosen is None else chosen
+    height, width = (max(1, side // SAMPLED_SIDE) for side in images.shape[2:])
+    groups: dict[int, list[int]] = {}
+    blank, dark, frames = [], [], {}
+    for start in range(0, len(indices), READ_ROWS):
+        part = indices[start : start + READ_ROWS]
+        # Only some pixels are read of all images; all pixels of those that agree in them, or may have a frame.
+        sampled = np.stack([images[index][:, ::height, ::width] for index in part])
+        for index, image in zip(part, sampled, strict=True):
+            groups.setdefault(zlib.crc32(image), []).append(int(index))
+        is_blank = _blank(sampled)
+        is_dark = _dark(sampled) & ~is_blank
+        blank += [int(index) for index in part[is_blank]]
+        dark += [int(index) for index in part[is_dark]]
+        for index in part[may_be_framed(sampled) & ~is_blank]:
+            frame = find_frame(np.asarray(images[index]))
+            if frame is not None:
+                frames[int(index)] = frame
+    equal = _equal(images, groups.values())
+    across, counts = [], {}
+    if labels is not None:
+        across = [group for group in equal if len({int(labels[index]) for index in group}) > 1]
+        found = Counter(labels[indices].tolist())
+        counts = {classes[label]: found[label] for label in sorted(found)}
+    return Glance(len(indices), equal, across, blank, dark, frames, counts)
+
+
+def _equal(images: np.ndarray, agreeing: Iterable[list[int]]) -> list[list[int]]:
+    """Groups of images whose pixels are all equal, of such as agree in some."""
+    found = []
+    for group in agreeing:
+        if len(group) > 1:
+            whole: dict[bytes, list[int]] = {}
+            for index in group:
+                whole.setdefault(image_digest(images[index]), []).append(index)
+            found += [same for same in whole.values() if len(same) > 1]
+    return sorted(found)
+
+
+def _blank(block: np.ndarray) -> np.ndarray:
+    # Few images spread over so few levels that a deviation is worth calculating.
+    spread = (block.max(axis=(2, 3)) - block.min(axis=(2, 3))).max(axis=1)
+    maybe = spread < LARGEST_SPREAD
+    found = np.zeros(len(block), dtype=bool)
+    found[maybe] = (block[maybe].std(axis=(2, 3)) < BLANK_LEVELS).all(axis=1)
+    return found
+
+
+def _dark(block: np.ndarray) -> np.ndarray:
+    is_low = block[:, :3] < DARK_LEVEL
+    if block.shape[1] < 4:
+        return np.asarray(is_low.mean(axis=(1, 2, 3)) >= DARK_SHARE)
+    seen = np.broadcast_to(block[:, 3:] > 0, is_low.shape)
+    total = seen.sum(axis=(1, 2, 3))
+    return np.asarray((is_low & seen).sum(axis=(1, 2, 3)) >= np.maximum(1, DARK_SHARE * total))
+
+
+def advice(seen: Glance, source: str, *, conditional: bool) -> list[str]:
+    """At most three sentences on what would spoil a training, the worst first, each with what to do.
+
+    Args:
+        seen: Of the images to train on.
+        source: What they are called in a command.
+        conditional: Whether classes are learnt.
+    """
+    lines = []
+    check = f"adavit data check {source}"
+    if conditional and seen.across:
+        pictures = counted(len(seen.across), "picture stands", "pictures stand")
+        lines.append(f"{pictures} in more than one class; {check} names them.")
+    if _many(seen.copies, seen.count):
+        copies = counted(seen.copies, "image is an exact copy", "images are exact copies")
+        lines.append(
+            f"{copies} of another one, which so counts double; {check} --write CLEANED leaves such out."
+        )
+    if _many(len(seen.blank), seen.count):
+        blank = counted(len(seen.blank), "image is", "images are")
+        lines.append(f"{blank} of one colour, or nearly; {check} --write CLEANED leaves such out.")
+    if _many(len(seen.frames), seen.count):
+        framed = counted(len(seen.frames), "image has", "images have")
+        lines.append(
+            f"{framed} a frame of one colour, which would be learnt;"
+            f" adavit data crop {source} --trim --out TRIMMED cuts it away."
+        )
+    if conditional and seen.imbalance >= UNEQUAL:
+        lines.append(
+            f"the largest class has {seen.imbalance:.0f} times the images of the smallest, which will be"
+            f" drawn worst; adavit data subset {source} --count N --balanced evens them out."
+        )
+    return [f"Warning: {line}" for line in lines[:3]]
+
+
+def _many(found: int, of: int) -> bool:
+    return found >= max(FEWEST, SHARE * of)

@@ -1,0 +1,114 @@
+"""A set with its files at hand: what is read of each image, and what is needed to write it somewhere else."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from adavit.data.assemble import Progress
+from adavit.data.dataset import load_images, open_source
+from adavit.data.files.collection import SourceImage
+from adavit.data.files.members import normal, printable
+from adavit.data.image_set import ImageSet
+from adavit.data.labels import read_label_file
+from adavit.errors import UserError
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SourceSet:
+    """A set and its files.
+
+    Attributes:
+        images: Decoded as for training.
+        files: All files in the order of the set, those that cannot be read among them.
+        labels: Those of a dataset.json by the normal form of the name; empty without one.
+        folder: Where the files lie; None for a zip or a set that has none.
+        has_files: Whether there are files at all.
+    """
+
+    images: ImageSet
+    files: list[SourceImage]
+    labels: dict[str, int]
+    folder: Path | None
+    has_files: bool
+
+    def file_of(self, index: int) -> SourceImage:
+        """The file of an image; frames of one file share it."""
+        if not self.images.names:
+            return self.files[index]
+        name = self.images.names[index]
+        known = self._by_name
+        return known[name] if name in known else known[name.rpartition("#")[0]]
+
+    def name_of(self, index: int) -> str:
+        """What an image is called in messages."""
+        return self.images.names[index] if self.images.names else self.files[index].name
+
+    def class_of(self, index: int) -> str | None:
+        """The class of an image, printable; None without classes."""
+        labels = self.images.labels
+        return None if labels is None else printable(self.images.classes[int(labels[index])])
+
+    def labels_of(self, names: dict[str, str]) -> dict[str, int]:
+        """Labels of a dataset.json for what was made of files.
+
+        Args:
+            names: Of the file by the name of what was made of it.
+        """
+        found = {made: self.labels.get(normal(file)) for made, file in names.items()}
+        return {made: label for made, label in found.items() if label is not None}
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, SourceImage]:
+        return {printable(file.name): file for file in self.files}
+
+
+@contextlib.contextmanager
+def open_set(
+    source: str,
+    *,
+    progress: Progress | None = None,
+    data_root: Path | None = None,
+    follow_links: bool = False,
+    **reading: Any,
+) -> Iterator[SourceSet]:
+    """A set with its files, which can be read until the block ends.
+
+    Args:
+        source: A folder, a zip or a name.
+        progress: As for `load_images`.
+        data_root: Likewise.
+        follow_links: Likewise.
+        reading: Its other arguments.
+
+    Raises:
+        UserError: As `load_images`; the message names the set alone.
+    """
+    images = told_of_the_set(
+        lambda: load_images(
+            source, progress=progress, data_root=data_root, follow_links=follow_links, **reading
+        )
+    )
+    with open_source(source, data_root, follow_links=follow_links) as collection:
+        label_file = collection.label_file
+        labels = {} if label_file is None else read_label_file(label_file)
+        path = Path(source)
+        yield SourceSet(
+            images,
+            list(collection.images()),
+            {} if isinstance(labels, str) else labels,
+            path.resolve() if path.is_dir() else None,
+            collection.has_files,
+        )
+
+
+def told_of_the_set(call: Callable[[], Result]) -> Result:
+    """What a call gives; its errors name the set by itself, not as the setting that it is in training."""
+    try:
+        return call()
+    except UserError as error:
+        raise UserError(str(error).replace("data.source ", "")) from None

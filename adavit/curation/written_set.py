@@ -1,0 +1,202 @@
+"""A set that is being written, into a folder or a zip: it appears once it is complete, and not at all otherwise."""
+
+import contextlib
+import io
+import json
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from adavit.data.channels import is_coloured, is_transparent
+from adavit.data.files.members import LABEL_FILE
+from adavit.errors import RunError, UserError
+from adavit.runtime.files import unfinished_file
+
+_PERMISSIONS = 0o644 << 16
+
+
+class SetWriter:
+    """Takes the files of a set.
+
+    Attributes:
+        names: Of what was written, in order.
+    """
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._taken: set[str] = set()
+
+    def add(self, name: str, content: bytes) -> None:
+        """Writes a file.
+
+        Args:
+            name: Path inside the set, with "/" between its parts; must not lead out of it.
+            content: All of it.
+        """
+        self._keep(name)
+        self._write(name, content)
+
+    def link(self, name: str, path: Path) -> None:
+        """Writes a file as a second name of another one, or as its copy where that cannot be."""
+        self.add(name, path.read_bytes())
+
+    def add_image(self, name: str, planes: np.ndarray) -> str:
+        """Writes an image as PNG, grey or opaque where it is.
+
+        Args:
+            name: Of the image that it was made from; the suffix becomes .png, and stays before it where two would
+                have one name.
+            planes: uint8 [4, H, W], red, green, blue, alpha.
+
+        Returns:
+            The name it has got.
+        """
+        path = PurePosixPath(name)
+        chosen = str(path.with_suffix(".png"))
+        if chosen in self._taken:
+            chosen = f"{name}.png"
+        self.add(chosen, png_of(planes))
+        return chosen
+
+    def add_labels(self, labels: Mapping[str, int]) -> None:
+        """Writes StyleGAN's dataset.json of labels by name, if there are any."""
+        if labels:
+            entries = {"labels": [[name, label] for name, label in labels.items()]}
+            content = f"{json.dumps(entries)}\n".encode(errors="backslashreplace")
+            self.add(LABEL_FILE, content)
+
+    def _keep(self, name: str) -> None:
+        parts = name.split("/")
+        assert name not in self._taken, f"{name} was written before"
+        assert not name.startswith("/"), f"{name} leads out of the set"
+        assert not {"", ".", ".."} & set(parts), f"{name} leads out of the set"
+        self._taken.add(name)
+        self.names.append(name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        raise NotImplementedError
+
+
+class _FolderWriter(SetWriter):
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def link(self, name: str, path: Path) -> None:
+        self._keep(name)
+        target = self._target(name)
+        try:
+            os.link(path.resolve(), target)
+        except OSError:  # another disk, or one that knows no links
+            shutil.copyfile(path, target)
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._target(name).write_bytes(content)
+
+    def _target(self, name: str) -> Path:
+        target = self._folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+
+class _ZipWriter(SetWriter):
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        super().__init__()
+        self._archive = archive
+
+    def _write(self, name: str, content: bytes) -> None:
+        info = zipfile.ZipInfo(name)  # with a date of 1980, so that equal sets are equal files
+        info.external_attr = _PERMISSIONS
+        self._archive.writestr(info, content)
+
+
+@contextlib.contextmanager
+def written_set(target: Path, flag: str, source: str) -> Iterator[SetWriter]:
+    """A set to be written, which gets its name when the block ends without an error.
+
+    Args:
+        target: A folder that is not there or is empty; or, by its suffix, a zip that is not there.
+        flag: What the user named it by, for messages.
+        source: The set that it is made from; it is never written to.
+
+    Yields:
+        What takes its files.
+
+    Raises:
+        UserError: If it cannot be written there.
+        RunError: If the disk is full, or fails.
+    """
+    check_target(target, flag, source)
+    try:
+        if target.suffix.lower() == ".zip":
+            with (
+                unfinished_file(target.parent, f".{target.name}.") as (file, finish),
+                zipfile.ZipFile(file, "w") as archive,
+            ):
+                yield _ZipWriter(archive)
+                archive.close()
+                finish(target)
+            return
+        unfinished = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial"
+        try:
+            unfinished.mkdir()
+            yield _FolderWriter(unfinished)
+            os.replace(unfinished, target)  # an empty folder of that name gives way
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise RunError(
+            f"{flag} {str(target)!r} could not be written ({error.strerror}), and nothing is left there."
+            " Free some space, or choose another disk."
+        ) from error
+
+
+def check_target(target: Path, flag: str, source: str) -> None:
+    """Refuses a place that a set cannot be written to, before time is spent on it; arguments as for `written_set`.
+
+    Raises:
+        UserError: If it is inside the source, taken, or may not be written.
+    """
+    resolved, of_source = target.resolve(), Path(source).resolve()
+    if resolved == of_source or (of_source.is_dir() and of_source in resolved.parents):
+        raise UserError(
+            f"{flag} {str(target)!r} lies inside the images {source!r}, expected a place outside, as it"
+            " would become a part of them. Choose another."
+        )
+    is_zip = target.suffix.lower() == ".zip"
+    try:
+        if target.exists() and (is_zip or not target.is_dir() or any(target.iterdir())):
+            expected = "a zip that is not there yet" if is_zip else "a new or an empty folder"
+            raise UserError(
+                f"{flag} {str(target)!r} is there already, expected {expected}. Choose another, or remove it."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{flag} {str(target)!r} cannot be made ({error.strerror}), expected a place for images."
+            " Choose another."
+        ) from None
+    if not os.access(target.parent, os.W_OK):
+        raise UserError(
+            f"{flag} {str(target)!r} cannot be made (its folder may not be written to), expected a place"
+            " for images. Choose another, or change the permissions."
+        )
+
+
+def png_of(planes: np.ndarray) -> bytes:
+    """A PNG of uint8 [4, H, W], with as many channels as the image needs."""
+    if is_transparent(planes):
+        image = Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+    elif is_coloured(planes):
+        image = Image.fromarray(np.ascontiguousarray(planes[:3].transpose(1, 2, 0)))
+    else:
+        image = Image.fromarray(np.ascontiguousarray(planes[0]))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adavit.curation.check import DataCheck, check_data
+from adavit.curation.source_set import open_set
+from adavit.runtime.console import SilentConsole
+
+
+def checked(source: Path) -> DataCheck:
+    with open_set(str(source), default_resolution_cap=32) as opened:
+        return check_data(opened, source.name, seed=0, console=SilentConsole())
+
+
+def test_what_was_planted_is_found(spoilt: Path) -> None:
+    found = checked(spoilt)
+
+    def named(groups: list[list[int]]) -> list[set[str]]:
+        return [{found.name(index) for index in group} for group in groups]
+
+    assert [each.name for each in found.images.skipped] == ["a/broken.png"]
+    assert named(found.seen.equal) == [
+        {"a/00.png", "b/leaked_00.png"},
+        {"a/02.png", "a/equal_02.png"},
+    ]
+    assert named(found.across) == [{"a/00.png", "b/leaked_00.png"}]
+    pairs = {(found.name(p.first), found.name(p.second), p.mirrored) for p in found.alike}
+    assert pairs == {
+        ("a/04.png", "a/mirrored_04.png", True),
+        ("a/06.png", "a/near_06.jpg", False),
+    }
+    assert named([found.seen.blank]) == [{"a/blank.png"}]
+    assert len(found.images) == 21
+    assert found.effective == 17
+    assert found.mirrored == 1
+    assert found.formats() == {"PNG RGB": 20, "JPEG RGB": 1}
+    assert found.sizes() == {"40x40": 21}
+    assert found.qualities() == [40]
+    assert [each.name for each in found.low_quality] == ["a/near_06.jpg"]
+    assert found.floor is not None
+    assert found.floor.half == 8
+
+
+def test_a_named_set_is_checked_without_files(
+    drawn_set: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adavit.curation import symmetry
+
+    monkeypatch.setattr(symmetry, "MOST_IMAGES", 40)
+    with open_set(drawn_set, resolution=16) as opened:
+        found = check_data(opened, drawn_set, seed=0, console=SilentConsole())
+    assert found.name(7) == "00007"
+    assert found.seen.imbalance == 1.0
+    assert [each.images for each in found.symmetries] == [40] * 5
+    assert np.isfinite(found.floor.fd_random if found.floor else np.nan)

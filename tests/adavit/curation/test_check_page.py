@@ -1,0 +1,50 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adavit.curation.check import DataCheck
+from adavit.curation.check_page import build_page
+from tests.adavit.curation.test_check import checked
+from tests.browser import MARKS, opened_browser, requested
+
+
+@pytest.fixture
+def check(spoilt: Path) -> DataCheck:
+    found = checked(spoilt)
+    hostile = replace(found.images, name="<script>alert(1)</script>")
+    return replace(found, images=hostile)
+
+
+def test_the_page_shows_what_was_found_and_asks_for_nothing(check: DataCheck) -> None:
+    page = build_page(check)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert "default-src 'none'" in page
+    for words in ("a/mirrored_04.png", "a/broken.png", "in more than one class", "a/blank.png"):
+        assert words in page
+    if check.symmetries:
+        assert page.count('class="card test"') == len(check.symmetries)
+    assert page.count("data:image/png;base64,") > 20
+
+
+def browser_marks(test: Any) -> Any:
+    for mark in MARKS:
+        test = mark(test)
+    return test
+
+
+@browser_marks
+def test_it_fits_a_phone_and_a_desktop(check: DataCheck, tmp_path: Path) -> None:
+    (tmp_path / "check.html").write_text(build_page(check))
+    with opened_browser(tmp_path / "profile", tmp_path) as driver:
+        for width in (390, 1280):
+            metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            driver.get((tmp_path / "check.html").as_uri())
+            assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+        assert not [address for address in requested(driver) if address.startswith("http")]
+        assert driver.get_log("browser") == []

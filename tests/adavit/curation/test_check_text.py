@@ -1,0 +1,62 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adavit.curation.check import DataCheck
+from adavit.curation.check_text import as_record, as_text, sections
+from adavit.curation.symmetry import SymmetryTest
+from tests.adavit.curation.test_check import checked
+
+
+@pytest.fixture
+def check(spoilt: Path) -> DataCheck:
+    return checked(spoilt)
+
+
+def test_every_finding_has_its_sentence(check: DataCheck) -> None:
+    text = as_text(check)
+    for words in (
+        "21 images, 17 without copies; 1 file left out.",
+        "a/broken.png is damaged",
+        "Formats and modes: PNG RGB 20, JPEG RGB 1.",
+        "JPEG: 1 file, quality 40 to 40",
+        "2 images equal an earlier one: a/00.png = b/leaked_00.png; a/02.png = a/equal_02.png.",
+        "1 pair looks the same: a/06.png = a/near_06.jpg.",
+        "1 pair is mirrored copies: a/04.png = a/mirrored_04.png.",
+        "1 picture stands in more than one class: a/00.png = b/leaked_00.png.",
+        "1 image is of one colour, or nearly: a/blank.png.",
+        "2 classes, from 9 images (b) to 12 (a), 1.3 times as many",
+        "Floor: 8 real images score fd_random",
+    ):
+        assert words in text
+
+
+def test_the_symmetries_say_what_to_switch_off(check: DataCheck) -> None:
+    tests = [
+        SymmetryTest("xflip", "mirrored left to right", 500, 0.51, 0.46, 0.56),
+        SymmetryTest("rotate90", "turned by quarters", 500, 0.8, 0.75, 0.85),
+        SymmetryTest("hue", "with their hues rotated", 500, 0.62, 0.57, 0.67),
+    ]
+    lines = dict(sections(replace(check, symmetries=tests)))["Symmetries"]
+    assert "rotate90  turned by quarters" in lines[2]
+    assert "told apart" in lines[2]
+    assert "Nothing to leak: xflip." in lines[5]
+    assert lines[-1] == "All of it off: --set augment.rotate90=0"
+    assert sections(replace(check, symmetries=[]))[-2] == (
+        "Symmetries",
+        ["Too few images to tell."],
+    )
+
+
+def test_the_record_names_everything_and_is_json(check: DataCheck) -> None:
+    record = json.loads(json.dumps(as_record(check)))
+    assert record["images"] == 21
+    assert record["effective_images"] == 17
+    assert list(record["broken"]) == ["a/broken.png"]
+    assert record["near_constant"] == ["a/blank.png"]
+    assert record["jpeg_quality"] == {"a/near_06.jpg": 40}
+    assert record["clusters_across_classes"] == [["a/00.png", "b/leaked_00.png"]]
+    assert record["classes"] == {"a": 12, "b": 9}
+    assert {pair["mirrored"] for pair in record["alike"]} == {True, False}

@@ -1,0 +1,98 @@
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from adavit.curation.check import check_data
+from adavit.curation.cleaning import Cleaned, check_cleanable, write_cleaned
+from adavit.curation.source_set import open_set
+from adavit.data import load_images
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
+from tests.adavit.curation.conftest import textured
+
+
+def cleaned(source: Path, out: Path) -> Cleaned:
+    with open_set(str(source), default_resolution_cap=32) as opened:
+        found = check_data(opened, str(source), seed=0, console=SilentConsole())
+        return write_cleaned(found, opened, out)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+LEFT_OUT = {
+    "a/00.png",
+    "b/leaked_00.png",
+    "a/equal_02.png",
+    "a/mirrored_04.png",
+    "a/near_06.jpg",
+    "a/blank.png",
+    "a/broken.png",
+}
+
+
+def test_a_cleaned_folder_lacks_what_is_wrong_and_nothing_else(
+    spoilt: Path, tmp_path: Path
+) -> None:
+    before = files_of(spoilt)
+    made = cleaned(spoilt, tmp_path / "out")
+    assert made == Cleaned(files=15, copies=3, doubtful=2, blank=1)
+    kept = files_of(tmp_path / "out")
+    assert kept == {name: content for name, content in before.items() if name not in LEFT_OUT}
+    assert files_of(spoilt) == before
+    assert load_images(str(tmp_path / "out")).classes == ("a", "b")
+
+
+def test_a_cleaned_zip_has_the_bytes_of_its_files(spoilt: Path, tmp_path: Path) -> None:
+    before = files_of(spoilt)
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for name, content in before.items():
+            archive.writestr(name, content)
+    cleaned(tmp_path / "in.zip", tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    assert kept == {name: content for name, content in before.items() if name not in LEFT_OUT}
+
+
+def test_the_larger_of_two_is_kept_and_labels_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    large = Image.fromarray(textured(1)).resize((80, 80))
+    for index in range(2, 5):
+        Image.fromarray(textured(index)).save(folder / f"{index}.png")
+    large.resize((40, 40)).save(folder / "1_small.png")
+    large.save(folder / "9_large.png")
+    names = [path.name for path in sorted(folder.iterdir())]
+    labels = {"labels": [[name, int(name == "4.png")] for name in names]}
+    (folder / "dataset.json").write_text(json.dumps(labels))
+    cleaned(folder, tmp_path / "out")
+    kept = files_of(tmp_path / "out")
+    assert set(kept) == {"2.png", "3.png", "4.png", "9_large.png", "dataset.json"}
+    assert load_images(str(tmp_path / "out")).classes == ("0", "1")
+    assert json.loads(kept["dataset.json"])["labels"] == [
+        *(["2.png", 0], ["3.png", 0], ["4.png", 1], ["9_large.png", 0])
+    ]
+
+
+def test_a_set_without_files_cannot_be_written(drawn_set: str) -> None:
+    with (
+        open_set(drawn_set, resolution=16) as opened,
+        pytest.raises(UserError, match=r"has no files, expected a folder or a zip"),
+    ):
+        check_cleanable(opened, "small_set")
+
+
+def test_a_set_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "set/1.png")
+    with pytest.raises(UserError, match=r"no image of .* would be left"):
+        cleaned(tmp_path / "set", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,117 @@
+import io
+import json
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adavit.curation.cuts import Boxes, Centre, Tiles
+from adavit.curation.derived import crop, subset
+from adavit.data import load_images
+from adavit.errors import UserError
+from adavit.runtime.console import SilentConsole
+from tests.adavit.curation.conftest import textured
+
+CONSOLE = SilentConsole()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+def test_cut_images_are_png_under_their_names_and_classes(spoilt: Path, tmp_path: Path) -> None:
+    made = crop(str(spoilt), Centre(), tmp_path / "out", console=CONSOLE)
+    assert made.written == 21
+    assert [each.name for each in made.skipped] == ["a/broken.png"]
+    assert {"a/02.png", "a/near_06.png", "b/leaked_00.png"} <= set(names(tmp_path / "out"))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/a/02.png")), textured(2))
+    assert load_images(str(tmp_path / "out")).classes == ("a", "b")
+
+
+def test_a_photograph_is_cut_as_it_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    pixels = textured(0, 24, 40)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by a quarter clockwise
+    Image.fromarray(pixels).save(tmp_path / "in/a.png", exif=turned)
+    boxes = Boxes(Path("boxes.csv"), {"a.png": [(2, 30, 20, 9)]})
+    crop(str(tmp_path / "in"), boxes, tmp_path / "out", console=CONSOLE)
+    seen = np.rot90(pixels, -1)  # 24 px wide, 40 px high
+    found = np.asarray(Image.open(tmp_path / "out/a.png"))
+    np.testing.assert_array_equal(found, seen[30:39, 2:22])
+
+
+def test_labels_of_a_file_are_kept(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for index in range(4):
+            buffer = io.BytesIO()
+            Image.fromarray(textured(index)).save(buffer, format="PNG")
+            archive.writestr(f"set/{index}.png", buffer.getvalue())
+        labels = {"labels": [[f"{index}.png", index % 2] for index in range(4)]}
+        archive.writestr("set/dataset.json", json.dumps(labels))
+    source = str(tmp_path / "in.zip")
+    crop(source, Tiles(20), tmp_path / "tiles", console=CONSOLE)
+    tiles = load_images(str(tmp_path / "tiles"))
+    assert len(tiles) == 16
+    assert tiles.classes == ("0", "1")
+    assert tiles.labels is not None
+    assert tiles.labels.tolist() == [0] * 4 + [1] * 4 + [0] * 4 + [1] * 4
+    subset(source, 3, tmp_path / "few", seed=0, balanced=False, console=CONSOLE)
+    few = load_images(str(tmp_path / "few"))
+    assert few.labels is not None
+    kept = [int(Path(name).stem) % 2 for name in few.names]
+    assert few.labels.tolist() == kept
+
+
+def test_what_leaves_nothing_is_refused(spoilt: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="gave no part of an image"):
+        crop(str(spoilt), Tiles(64), tmp_path / "out", console=CONSOLE)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="has no images"):
+        crop(str(tmp_path / "none"), Centre(), tmp_path / "out", console=CONSOLE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_subset_is_drawn_by_its_seed(spoilt: Path, tmp_path: Path) -> None:
+    def drawn(out: str, seed: int, balanced: bool = False) -> list[str]:
+        subset(str(spoilt), 8, tmp_path / out, seed=seed, balanced=balanced, console=CONSOLE)
+        return names(tmp_path / out)
+
+    first = drawn("first", 0)
+    assert len(first) == 8
+    assert drawn("again", 0) == first
+    assert drawn("other", 1) != first
+    even = drawn("even", 0, balanced=True)
+    assert Counter(name[0] for name in even) == {"a": 4, "b": 4}
+    name = first[0]
+    original = np.asarray(Image.open(spoilt / name).convert("RGB"))
+    kept = np.asarray(Image.open(tmp_path / "first" / name).convert("RGB"))
+    np.testing.assert_array_equal(kept, original)
+
+
+def test_a_drawn_set_becomes_files_in_folders(drawn_set: str, tmp_path: Path) -> None:
+    made = subset(drawn_set, 20, tmp_path / "few.zip", seed=0, balanced=True, console=CONSOLE)
+    assert made.written == 20
+    images = load_images(str(tmp_path / "few.zip"))
+    assert images.labels is not None
+    assert np.bincount(images.labels).tolist() == [2] * 10
+
+
+@pytest.mark.parametrize(
+    ("count", "balanced", "words"),
+    [(99, False, "--count asks for 99"), (21, True, "expected at most 18 in all")],
+)
+def test_more_than_there_is_is_refused(
+    spoilt: Path, tmp_path: Path, count: int, balanced: bool, words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        subset(str(spoilt), count, tmp_path / "out", seed=0, balanced=balanced, console=CONSOLE)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_classes_cannot_be_balanced(spoilt: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no classes"):
+        subset(str(spoilt / "a"), 2, tmp_path / "out", seed=0, balanced=True, console=CONSOLE)

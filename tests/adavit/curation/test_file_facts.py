@@ -1,0 +1,42 @@
+import io
+
+import pytest
+from PIL import Image
+
+from adavit.curation.file_facts import FileFacts, jpeg_quality, read_facts
+from adavit.data.files.collection import open_files
+from adavit.data.files.formats import open_image
+from tests.adavit.curation.conftest import textured
+
+
+@pytest.mark.parametrize("quality", [1, 5, 20, 30, 49, 50, 75, 90, 95])
+def test_the_quality_of_a_jpeg_is_the_one_it_was_saved_with(quality: int) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(textured(0)).save(buffer, format="JPEG", quality=quality)
+    buffer.seek(0)
+    found = jpeg_quality(open_image(buffer))
+    assert found is not None
+    # At 1 and 2 nearly all of the table is at its largest value.
+    assert abs(found - quality) <= (1 if quality < 3 else 0)
+
+
+def test_other_formats_have_no_quality() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(textured(0)).save(buffer, format="PNG")
+    buffer.seek(0)
+    assert jpeg_quality(open_image(buffer)) is None
+
+
+def test_headers_say_format_mode_and_size_and_broken_files_say_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    Image.fromarray(textured(0, 20, 50)).save(tmp_path / "long.png")
+    Image.fromarray(textured(1)).convert("L").save(tmp_path / "really.jpg", format="PNG")
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    with open_files(tmp_path, "set") as collection:
+        facts = read_facts(collection.images(), map)
+    assert [(each.name, each.format, each.mode, each.size) for each in facts] == [
+        ("long.png", "PNG", "RGB", (50, 20)),
+        ("really.jpg", "PNG", "L", (40, 40)),
+    ]
+    assert "50x20" in facts[0].suspicion
+    assert "is a PNG" in facts[1].suspicion
+    assert FileFacts("a.JPG", "JPEG", "RGB", (30, 20), False, 90).suspicion == ""

@@ -1,0 +1,74 @@
+import numpy as np
+
+from adavit.curation.glance import Glance, advice, glance
+from tests.adavit.curation.conftest import blobs
+
+
+def test_equal_blank_dark_and_framed_images_are_found_by_index() -> None:
+    images = blobs(12)
+    images[5] = images[2]
+    images[9] = images[2]
+    images[3] = 77
+    images[4] = images[4] // 16
+    images[7][:, :3] = images[7][:, -3:] = 0
+    labels = np.array([0, 1] * 6)
+    seen = glance(images, labels, ["cat", "dog"])
+    assert seen.count == 12
+    assert seen.equal == [[2, 5, 9]]
+    assert seen.across == [[2, 5, 9]]
+    assert seen.copies == 2
+    assert seen.blank == [3]
+    assert seen.dark == [4]
+    assert list(seen.frames) == [7]
+    assert seen.class_counts == {"cat": 6, "dog": 6}
+
+
+def test_only_chosen_images_count() -> None:
+    images = blobs(8)
+    images[6] = images[1]
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    chosen = np.array([0, 1, 2, 3, 4, 5])
+    seen = glance(images, labels, ["a", "b"], chosen=chosen)
+    assert (seen.count, seen.equal, seen.class_counts) == (6, [], {"a": 6})
+    assert glance(images, labels, ["a", "b"]).across == [[1, 6]]
+
+
+def test_large_images_that_differ_where_nobody_looked_are_not_equal() -> None:
+    images = np.repeat(blobs(1, side=16), 3, axis=0).repeat(8, axis=2).repeat(8, axis=3)
+    images[1, 0, 5, 7] += 1
+    assert glance(images).equal == [[0, 2]]
+    images[:, :, :6] = images[:, :, -6:] = 250
+    assert sorted(glance(images).frames) == [0, 1, 2]
+    assert glance(images).frames[0].box == (0, 6, 128, 122)
+
+
+def test_transparent_pixels_do_not_make_an_image_dark() -> None:
+    images = np.concatenate([blobs(2), np.full((2, 1, 24, 24), 255, np.uint8)], axis=1)
+    images[:, :, 4:] = 0
+    assert glance(images).dark == []
+
+
+def test_advice_is_three_lines_at_most_with_what_to_do() -> None:
+    assert advice(Glance(300), "mine", conditional=True) == []
+    frames = dict.fromkeys(range(60), None)
+    worst = Glance(
+        300,
+        equal=[[0, 1], [2, 3, 4]],
+        across=[[0, 1]],
+        blank=list(range(9)),
+        frames=frames,  # type: ignore[arg-type]
+        class_counts={"cat": 290, "dog": 10},
+    )
+    lines = advice(worst, "mine", conditional=True)
+    assert len(lines) == 3
+    assert all(line.startswith("Warning: ") and "adavit data check mine" in line for line in lines)
+    unconditional = advice(worst, "mine", conditional=False)
+    assert "adavit data crop mine --trim" in unconditional[-1]
+    assert not any("class" in line for line in unconditional)
+    unequal = Glance(300, class_counts={"cat": 290, "dog": 10})
+    assert "29 times" in advice(unequal, "mine", conditional=True)[0]
+
+
+def test_few_flaws_in_a_large_set_are_not_worth_a_line() -> None:
+    assert advice(Glance(5000, blank=[1, 2, 3, 4]), "mine", conditional=False) == []
+    assert advice(Glance(20, blank=[1, 2]), "mine", conditional=False) == []

@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from adavit.curation.source_set import open_set
+from adavit.errors import UserError
+from tests.adavit.curation.conftest import textured
+
+
+def test_images_have_their_files_classes_and_labels(spoilt: Path) -> None:
+    labels = [[path.relative_to(spoilt).as_posix(), 7] for path in sorted(spoilt.rglob("0*.png"))]
+    (spoilt / "dataset.json").write_text(json.dumps({"labels": labels}))
+    with open_set(str(spoilt), resolution=16) as opened:
+        names = [opened.name_of(index) for index in range(len(opened.images))]
+        assert "a/broken.png" not in names
+        assert [opened.file_of(index).name for index in range(len(names))] == names
+        assert opened.folder == spoilt.resolve()
+        assert opened.labels_of({"x.png": "a/02.png", "y.png": "a/blank.png"}) == {"x.png": 7}
+        assert opened.class_of(0) is None  # as not all have a label
+
+
+def test_frames_of_a_file_share_it(tmp_path: Path) -> None:
+    frames = [Image.fromarray(textured(index)) for index in range(3)]
+    (tmp_path / "set").mkdir()
+    frames[0].save(tmp_path / "set/film.gif", save_all=True, append_images=frames[1:])
+    with open_set(str(tmp_path / "set"), resolution=16, frames="all") as opened:
+        assert opened.name_of(2) == "film.gif#002"
+        assert opened.file_of(2).name == "film.gif"
+
+
+def test_a_set_that_is_drawn_has_no_files(drawn_set: str) -> None:
+    with open_set(drawn_set, resolution=16) as opened:
+        assert not opened.has_files
+        assert opened.folder is None
+        assert opened.name_of(3) == "00003"
+        assert opened.class_of(0)
+
+
+def test_what_is_no_set_is_named_by_itself(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match=r"^'nowhere' does not exist"),
+        open_set("nowhere", resolution=16),
+    ):
+        pass

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Adavit
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for index in range(10):
+        folder = tmp_path / "photos" / "ab"[index % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        coarse = random.integers(40, 216, (8, 8, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((24, 32)).save(folder / f"{index}.png")
+    (tmp_path / "photos/a/copy.png").write_bytes((tmp_path / "photos/a/0.png").read_bytes())
+    (tmp_path / "photos/a/broken.png").write_bytes(b"")
+    return tmp_path / "photos"
+
+
+def test_check_prints_and_writes_what_it_was_asked_for(adavit: Adavit, photos: Path) -> None:
+    outcome = adavit(
+        *("data", "check", photos, "--html", "check.html", "--json", "check.json"),
+        *("--write", "clean", "-q"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert "11 images, 10 without copies; 1 file left out." in outcome.out
+    assert "1 image equals an earlier one: a/0.png = a/copy.png." in outcome.out
+    assert "Wrote 10 files to clean; left out 1 copy, 0 that stand in several" in outcome.out
+    assert Path("check.html").read_text().startswith("<!doctype html>")
+    assert json.loads(Path("check.json").read_text())["effective_images"] == 10
+    assert len(list(Path("clean").rglob("*.png"))) == 10
+    assert len(list(photos.rglob("*.png"))) == 12
+
+
+def test_crop_cuts_in_one_of_four_ways(adavit: Adavit, photos: Path) -> None:
+    Path("boxes.csv").write_text("file,left,top,width,height\na/0.png,2,3,10,11\n")
+    for out, size, count, flags in (
+        ("centre", (24, 24), 11, ["--centre"]),
+        ("tiles", (8, 8), 11 * 12, ["--tiles", "8"]),
+        ("faces", (10, 11), 1, ["--faces-like", "boxes.csv"]),
+        ("trim", (24, 32), 11, ["--trim"]),
+    ):
+        outcome = adavit("data", "crop", photos, *flags, "--out", out)
+        assert outcome.code == 0, outcome.err
+        assert f"Wrote {count} image{'s' * (count > 1)} to {out}." in outcome.out
+        assert "Left out: a/broken.png" in outcome.out or out == "faces"
+        assert {Image.open(path).size for path in Path(out).rglob("*.png")} == {size}
+
+
+def test_subset_draws_by_seed_and_class(adavit: Adavit, photos: Path) -> None:
+    outcome = adavit("data", "subset", photos, "--count", 4, "--balanced", "--out", "few", "-q")
+    assert outcome.code == 0, outcome.err
+    assert "Wrote 4 images to few." in outcome.out
+    assert [len(list(Path("few").glob(f"{name}/*.png"))) for name in "ab"] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "nowhere"], "'nowhere' does not exist and is not a name, but must be"),
+        (["check", "empty"], "has no image that can be read"),
+        (["check", "photos", "--html", "a.txt"], "--html 'a.txt' ends in .txt, expected .html."),
+        (["check", "photos", "--write", "photos/in"], "lies inside the images 'photos'"),
+        (["check", "photos", "--write", "photos"], "lies inside the images"),
+        (["check", "small_set", "--write", "empty/../full"], "is there already"),
+        (["crop", "photos", "--out", "o"], "0 of --tiles, --centre, --faces-like and --trim"),
+        (["crop", "photos", "--centre", "--trim", "--out", "o"], "2 of --tiles"),
+        (["crop", "photos", "--faces-like", "bad.csv", "--out", "o"], "without left, top"),
+        (["crop", "photos", "--faces-like", "far.csv", "--out", "o"], "which has 24x32 px"),
+        (["crop", "photos", "--centre", "--out", "full"], "expected a new or an empty folder"),
+        (["crop", "empty", "--centre", "--out", "o"], "has no images"),
+        (["subset", "photos", "--count", "99", "--out", "o"], "--count asks for 99 images"),
+        (["subset", "photos", "--count", "2", "--out", "photos/o"], "lies inside the images"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    adavit: Adavit, photos: Path, arguments: list[str], words: str
+) -> None:
+    Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/1.txt").write_text("mine")
+    Path("bad.csv").write_text("file,x,y\n")
+    Path("far.csv").write_text("file,left,top,width,height\na/0.png,20,3,10,11\n")
+    outcome = adavit("data", *arguments, "-q")
+    assert outcome.code == 2, outcome.err
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
+    assert len(outcome.err.strip().splitlines()) == 1
+    assert not Path("o").exists()
+    assert [path.name for path in Path("full").iterdir()] == ["1.txt"]
