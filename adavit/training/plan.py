@@ -27,9 +27,9 @@ from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.footprint import distillation_bytes, features_bytes
 from adavit.training.start.handshake import shared_reduction
 from adavit.training.start.resident import Residence
+from adavit.training.start.stored_settings import config_text
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.train import config_text
 from adavit.training.within_budget import check_one_length, fit_budget
 
 TIMED_STEPS = 2
