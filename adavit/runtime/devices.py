@@ -100,3 +100,16 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(mmap_threshold, 32 << 20)
         mallopt(top_pad, 256 << 20)
+
+
+def release_freed_memory(device: torch.device) -> None:
+    """Hands memory back that torch or glibc keep for the next step, where it was another that needed it.
+
+    Args:
+        device: Whose memory it is.
+    """
+    if is_accelerator(device):
+        torch.get_device_module(device).empty_cache()
+    elif sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):  # as above
+            ctypes.CDLL(None).malloc_trim(0)

@@ -1,17 +1,15 @@
 """What a run does where the memory for a step runs out while it trains: smaller slices of the same batch."""
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from adavit.config.microbatches import smaller_slices
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
-from adavit.runtime.devices import is_accelerator
+from adavit.runtime.devices import release_freed_memory
 from adavit.runtime.files import write_text
 from adavit.runtime.wording import counted
 from adavit.training.passes.step_result import StepResult
@@ -60,29 +58,35 @@ class StepsWithinMemory:
         Raises:
             NoRoom: In a run of several processes, and in one that is compared with others, whose slices are to be
                 alike.
-            RunError: If smaller slices are not to be had.
+            RunError: If smaller slices are not to be had, or this process calculates no more.
         """
         seed, device = self._workload.config.run.seed, self._workload.device
         while True:
             streams = StepStreams.at(seed, images, device)
-            with contextlib.suppress(NoRoom):
+            try:
                 return self._step(real, labels, images=images, streams=streams)
-            # The error is gone here, and what it held with it.
-            self._cut_smaller(images)
+            except NoRoom as error:
+                # Several processes would have to ask each other at every step whether one has found no room.
+                if self._step.reduction.world.size > 1 or self._directory.is_cell:
+                    raise
+                lasting = error.lasting
+            self._cut_smaller(images, ends=lasting)
 
-    def _cut_smaller(self, images: int) -> None:
-        # Several processes would have to ask each other at every step whether one of them has found no room.
-        if self._step.reduction.world.size > 1 or self._directory.is_cell:
-            raise NoRoom("a step found no room")
-        config, device = self._workload.config, self._workload.device
+    def _cut_smaller(self, images: int, *, ends: bool) -> None:
+        config = self._workload.config
         before = config.training.images_at_a_time
         smaller = next(smaller_slices(config, before // 2), None)
         if smaller is None:
             raise RunError(_no_smaller(before, self._directory))
-        if is_accelerator(device):
-            torch.get_device_module(device).empty_cache()
+        release_freed_memory(self._workload.device)
         write_text(self._directory.config, config_text(smaller))
-        after = self._step.microbatch = smaller.training.images_at_a_time
+        after = smaller.training.images_at_a_time
+        if ends:
+            raise RunError(
+                f"out of memory with {before} images at a time, and this process can calculate no more. The run has"
+                f" training.microbatch {after} from now on; go on with: {self._directory.resume_command}."
+            )
+        self._step.microbatch = after
         self._workload = replace(self._workload, config=smaller)
         self._adopt(self._workload)
         self._console.note(
