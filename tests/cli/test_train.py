@@ -51,6 +51,7 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--freeze-d": ("1", []),
     "--batch": ("4", []),
     "--microbatch": ("2", []),
+    "--memory": ("8GB", []),
     "--precision": ("bf16", []),
     "--metrics": ("kid", []),
     "--extractor": ("random", []),
@@ -66,8 +67,8 @@ GIVEN: dict[str, tuple[str, list[str]]] = {
     "--fast-reduce": ("", []),
     "--mirror": ("", []),
 }
-SAME_AS_WITHOUT = {"--extractor", "--device"}
-"""Here, without weights or an accelerator, the default arrives at the same value."""
+SAME_AS_WITHOUT = {"--extractor", "--device", "--memory"}
+"""Here, without weights or an accelerator, the default arrives at the same value; memory becomes a microbatch."""
 
 PATHS = {
     "--data",
