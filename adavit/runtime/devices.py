@@ -41,6 +41,15 @@ def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     return torch.device(name)
 
 
+def is_here(name: str) -> bool:
+    """Whether the device that `--device` names can be used on this machine.
+
+    Args:
+        name: As for `choose_device`, which says why not.
+    """
+    return name != "cuda" or not why_no_cuda()
+
+
 def why_no_cuda() -> str:
     """What torch says when CUDA is started, in a clause; empty where it runs."""
     try:

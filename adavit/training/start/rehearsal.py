@@ -30,10 +30,7 @@ from adavit.training.start.without_content import emptied, tensors_of, without_c
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
 
-SLICES = 2
-"""Slices of a batch that are gone through, at the most: what the others hold beside them is known."""
-
-IMAGES = 64
+IMAGES = 32
 """Images of a slice that are gone through, at about the most; what is alive grows in proportion to them."""
 
 AUGMENTED = 0.5
@@ -115,7 +112,7 @@ class Rehearsal:
             for network in trained:
                 network.to(memory_format=torch.channels_last)
             average = GeneratorAverage(generator, half_life_kimg=1.0, ramp=None)
-        self._frozen = [] if critic is None else list(critic.frozen)
+        self._frozen: list[nn.Module] = [] if critic is None else [*critic.frozen]
         self._frozen += [] if teacher is None else [teacher]
         with without_content():
             for network in (*trained, average.module, *self._frozen):
@@ -156,7 +153,7 @@ class Rehearsal:
             self.step.set_p(AUGMENTED)
         self.generator: Generator = generator
         self.judges: nn.Module = self.step.judges
-        self._held: list[Tensor] = []
+        self._known: dict[int, Rehearsed] = {}
 
     def of(self, number: int) -> Rehearsed:
         """A step, with whatever is due in it.
@@ -164,28 +161,28 @@ class Rehearsal:
         Args:
             number: Of the step, from 0, in which all is due that is due at times.
         """
+        if number not in self._known:
+            self._known[number] = self._gone_through(number)
+        return self._known[number]
+
+    def _gone_through(self, number: int) -> Rehearsed:
         training, side = self.config.training, self.config.data.resolution
-        each = training.images_at_a_time
-        slices = training.batch // each
-        taken = self._shown * min(SLICES, slices)
+        each, shown, before = training.images_at_a_time, self._shown, self._moments()
         with without_content():
-            real = torch.empty(taken, self._channels, side, side)
-            labels = torch.empty(taken, dtype=torch.int64) if self._classes else None
+            real = torch.empty(shown, self._channels, side, side)
+            labels = torch.empty(shown, dtype=torch.int64) if self._classes else None
             networks = [self.generator, self.judges, self.step.average.module, *self._frozen]
-            with Work([*tensors_of(networks), *self._moments(), real]) as work:
-                # Where moments are still to be made, they are made in the first of the two.
-                for _ in range(1 if self._moments() else 2):
-                    counted = work.operations
-                    self.step(
-                        real, labels, images=number * taken, streams=StepStreams.at(0, number)
-                    )
+            with Work([*tensors_of(networks), *before, real]) as work:
+                self.step(real, labels, images=number * shown, streams=StepStreams.at(0, number))
                 held = work.now
+        # Those that the first step makes are made at its end, and there from the start of every other one.
+        moments = 0 if before else sum(moment.nbytes for moment in self._moments())
         weights = sum(p.nbytes for n in (self.generator, self.judges) for p in n.parameters())
         # While a slice is computed, sums over those before it are held; see `adavit.training.step.reduction`.
-        sums = weights * (slices.bit_length() - min(SLICES, slices).bit_length())
-        images = real[0].nbytes * (training.batch - taken)
-        peak = held + (work.peak - held) * each // self._shown
-        return Rehearsed(peak + sums + images, held + images, (work.operations - counted) / taken)
+        sums = weights * ((training.batch // each).bit_length() - 1)
+        images = real[0].nbytes * (training.batch - shown)
+        peak = held + (work.peak + moments - held) * each // shown
+        return Rehearsed(peak + sums + images, held + images, work.operations / shown)
 
     def _moments(self) -> list[Tensor]:
         return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,8 @@ def emptied(network: nn.Module) -> None:
     """
     exchanged: dict[int, Tensor] = {}
     for module in network.modules():
-        for kept in (module._parameters, module._buffers):
+        stores: list[dict[str, Any]] = [module._parameters, module._buffers]
+        for kept in stores:
             for name, tensor in kept.items():
                 if tensor is not None:
                     if id(tensor) not in exchanged:
