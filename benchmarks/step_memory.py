@@ -25,6 +25,7 @@ from adavit.config.layers import build_config, merge
 from adavit.config.run import ResolvedConfig
 from adavit.features.choice import find_network
 from adavit.runtime.devices import keep_freed_memory
+from adavit.runtime.resolution import Resolution
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import Start, build_step
 from adavit.training.start.footprint import expected_bytes, least_bytes
@@ -79,18 +80,18 @@ def configured(name: str, weights: Path | None, *, small: bool = False) -> Resol
     if small:
         narrow = {"discriminator": NARROW[layer["discriminator"]["kind"]]}
         layer = merge(layer, SMALL, narrow)
-    side = layer["data"]["resolution"]
-    return resolve(build_config([layer]), RunFacts(side, 100, "cpu"))
+    resolution = Resolution.of(layer["data"]["resolution"])
+    return resolve(build_config([layer]), RunFacts(resolution, 100, "cpu"))
 
 
 def train(config: ResolvedConfig, steps: int) -> None:
     """Some steps in which everything is due."""
-    training, side, network = config.training, config.data.resolution, config.features.network
+    training, sides, network = config.training, config.data.resolution, config.features.network
     found = None if network is None else find_network(network)
     step = build_step(workload_of(config, CPU), Start(features=found))
     step.set_p(config.augment.p or 0.0)
     for number in range(steps):
-        real = torch.zeros(training.batch, 3, side, side)
+        real = torch.zeros(training.batch, 3, *sides)
         step(real, None, images=0, streams=StepStreams.at(0, number))
 
 

@@ -20,6 +20,7 @@ from adavit.metrics import FeatureExtractor
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
 from adavit.runtime.devices import is_accelerator
+from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 from adavit.training.samples import COUNT
 from adavit.training.start.footprint import taken_bytes
@@ -97,7 +98,11 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
         seed=config.run.seed,
     )
     facts = RunFacts(
-        images.images.shape[2], len(split.train), device.type, bf16=True, processes=processes
+        Resolution(*images.images.shape[2:]),
+        len(split.train),
+        device.type,
+        bf16=True,
+        processes=processes,
     )
     try:
         resolved = resolve(config, facts)

@@ -166,10 +166,10 @@ class Rehearsal:
         return self._known[number]
 
     def _gone_through(self, number: int) -> Rehearsed:
-        training, side = self.config.training, self.config.data.resolution
+        training, sides = self.config.training, self.config.data.resolution
         each, shown, before = training.images_at_a_time, self._shown, self._moments()
         with without_content():
-            real = torch.empty(shown, self._channels, side, side)
+            real = torch.empty(shown, self._channels, *sides)
             labels = torch.empty(shown, dtype=torch.int64) if self._classes else None
             networks = [self.generator, self.judges, self.step.average.module, *self._frozen]
             with Work([*tensors_of(networks), *before, real]) as work:

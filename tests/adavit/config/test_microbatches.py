@@ -8,10 +8,11 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.microbatches import LARGEST, smaller_slices, with_microbatch
 from adavit.config.run import ResolvedConfig
+from adavit.runtime.resolution import Resolution
 
 
 def config(*layers: dict[str, Any]) -> ResolvedConfig:
-    return resolve(build_config(layers), RunFacts(32, 100, "cpu"))
+    return resolve(build_config(layers), RunFacts(Resolution(32, 32), 100, "cpu"))
 
 
 def sizes(run: ResolvedConfig, most: int, processes: int = 1) -> list[int | None]:

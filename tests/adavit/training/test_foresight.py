@@ -78,7 +78,7 @@ def told(text: str) -> dict[str, str]:
 
 def elsewhere(pictures: Path, kind: str, **run: Any) -> RunConfig:
     layer = {
-        "data": {"source": str(pictures), "resolution": 64},
+        "data": {"source": str(pictures), "resolution": "48x64"},
         "discriminator": {"kind": kind},
         "metrics": {"extractor": "random"},
         "run": {"device": "cuda", **run},

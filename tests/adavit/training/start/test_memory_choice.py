@@ -9,6 +9,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 from adavit.training.start import memory_choice
 from adavit.training.start.memory_choice import CONTEXT, held_before, within_memory
 
@@ -31,7 +32,7 @@ def plain_needs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def chosen(memory: str, processes: int = 1, **training: Any) -> tuple[ResolvedConfig, str]:
     config = build_config([{"training": {"batch": 48} | training, "run": {"memory": memory}}])
-    resolved = resolve(config, RunFacts(32, 100, "cpu", processes=processes))
+    resolved = resolve(config, RunFacts(Resolution(32, 32), 100, "cpu", processes=processes))
     return within_memory(config, resolved, CPU, processes)
 
 
@@ -82,5 +83,5 @@ def test_what_is_taken_before() -> None:
 def test_the_settings_of_a_user_are_left_alone() -> None:
     config = build_config([{"run": {"memory": "1GB"}}])
     assert isinstance(config, RunConfig)
-    within_memory(config, resolve(config, RunFacts(32, 100, "cpu")), CPU)
+    within_memory(config, resolve(config, RunFacts(Resolution(32, 32), 100, "cpu")), CPU)
     assert config.run.memory == "1GB"
