@@ -69,8 +69,7 @@ class Trainer:
         self.workload = workload
         self.config = workload.config
         self.total_images = total_images(self.config.training)
-        self.directory = directory
-        self.console = console
+        self.directory, self.console = directory, console
         self.world = step.reduction.world
         self.step = step
         self.take_step = StepsWithinMemory(workload, step, directory, console, self._adopt)
