@@ -66,8 +66,7 @@ class Trainer:
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self.workload = workload
-        self.config = workload.config
+        self.workload, self.config = workload, workload.config
         self.total_images = total_images(self.config.training)
         self.directory, self.console = directory, console
         self.world = step.reduction.world
@@ -198,6 +197,7 @@ class Trainer:
     def _adopt(self, workload: Workload) -> None:
         self.workload, self.config = workload, workload.config
         self.snapshots.now_of(workload)
+        self.batches.adopt(workload)
 
     @torch.no_grad()
     def _heldout_logits(self) -> Tensor | None:
