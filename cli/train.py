@@ -42,6 +42,7 @@ _BEGAN = "ADAVIT_BEGAN"
 @options.setting("--freeze-d")
 @options.setting("--batch")
 @options.setting("--microbatch")
+@options.setting("--memory")
 @options.setting("--precision")
 @options.setting("--compile/--no-compile")
 @options.setting("--deterministic/--no-deterministic")

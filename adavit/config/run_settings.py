@@ -5,11 +5,19 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from adavit.config.keep import keep_of
-from adavit.config.section import SEED_END, Budget, ConfigModel, DeviceName, UserPath, auto
+from adavit.config.section import (
+    SEED_END,
+    Budget,
+    ConfigModel,
+    DeviceName,
+    MemoryAmount,
+    UserPath,
+    auto,
+)
 
 
 class RunSettings(ConfigModel):
-    """Run directory, seed, device and intervals of reports; of these seed and device alone change the weights."""
+    """Run directory, seed, device and intervals; seed, device and the slices that memory chooses change the weights."""
 
     out: UserPath | None = Field(None)
     """The run directory. None: the next number below runs/."""
@@ -17,6 +25,9 @@ class RunSettings(ConfigModel):
     """Start of every random stream."""
     device: DeviceName = Field("auto")
     """What calculates. auto: cuda where there is one, else cpu."""
+    memory: MemoryAmount | None = Field(None)
+    """What a step of each process may take, such as 8GB: the largest training.microbatch that is foreseen to fit is
+    chosen when the run starts, and stored in its place. None: training.microbatch as it is."""
     status_every_kimg: float = auto(gt=0)
     """Thousands of images between lines of stats.jsonl. auto: 4, on a CPU 1."""
     samples_every_kimg: float = auto(gt=0)

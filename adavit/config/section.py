@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from adavit.errors import shown
+from adavit.runtime.amounts import bytes_of
 from adavit.runtime.device_names import checked_device
 from adavit.runtime.paths import expand_home
 from adavit.runtime.resolution import Resolution
@@ -75,6 +76,15 @@ ImageResolution = Annotated[
     PlainSerializer(_written),
 ]
 """A `Resolution`, written as a number or "96x64"."""
+
+
+def _amount(text: str) -> str:
+    bytes_of(text)
+    return text
+
+
+MemoryAmount = Annotated[str, AfterValidator(_amount)]
+"""An amount of memory as `adavit.runtime.amounts.bytes_of` reads it."""
 
 
 def leaves_open(value: Any) -> bool:

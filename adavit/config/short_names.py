@@ -38,6 +38,7 @@ SHORT_NAMES = {
     "freeze_d": "training.freeze_d",
     "batch": "training.batch",
     "microbatch": "training.microbatch",
+    "memory": "run.memory",
     "precision": "training.precision",
     "compile": "training.compile",
     "deterministic": "training.deterministic",

@@ -201,6 +201,11 @@ class RunDirectory:
         """What a person types to go on with the run."""
         return f"adavit train --resume {shlex.quote(str(self.path))}"
 
+    @property
+    def is_cell(self) -> bool:
+        """Whether the run is one of several that are compared, or tried out, by an experiment."""
+        return self.cell_note.is_file()
+
     def is_run(self) -> bool:
         """Whether there is a run in the folder: its configuration, or a checkpoint, which holds it too.
 

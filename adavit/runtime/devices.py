@@ -41,6 +41,15 @@ def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     return torch.device(name)
 
 
+def is_here(name: str) -> bool:
+    """Whether the device that `--device` names can be used on this machine.
+
+    Args:
+        name: As for `choose_device`, which says why not.
+    """
+    return name != "cuda" or not why_no_cuda()
+
+
 def why_no_cuda() -> str:
     """What torch says when CUDA is started, in a clause; empty where it runs."""
     try:
@@ -100,3 +109,16 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**31 - 1)
         mallopt(mmap_threshold, 32 << 20)
         mallopt(top_pad, 256 << 20)
+
+
+def release_freed_memory(device: torch.device) -> None:
+    """Hands memory back that torch or glibc keep for the next step, where it was another that needed it.
+
+    Args:
+        device: Whose memory it is.
+    """
+    if is_accelerator(device):
+        torch.get_device_module(device).empty_cache()
+    elif sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):  # as above
+            ctypes.CDLL(None).malloc_trim(0)

@@ -38,6 +38,11 @@ def total_bytes(device: torch.device) -> int:
     return total
 
 
+def resident_bytes() -> int:
+    """What this process holds of the memory of the machine; 0 where the system does not say."""
+    return 1024 * _kilobytes(_STATUS).get("VmRSS", 0)
+
+
 def _limits() -> Iterator[int]:
     meminfo = _kilobytes(_MEMINFO)
     if "MemAvailable" in meminfo:

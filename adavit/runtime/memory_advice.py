@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-GOES_ON = "It goes on with the settings that it began with: take a device or a machine with more memory (--device)."
-"""Of a run, or a pre-training, that is resumed."""
+GOES_ON: Mapping[str, str] = {
+    "train": "A smaller --microbatch needs less, or take a device or a machine with more memory (--device).",
+    "pretrain": (
+        "It goes on with the settings that it began with: take a device or a machine with more memory (--device)."
+    ),
+}
+"""Of what is resumed, by command."""
 
 ADVICE: Mapping[str, str] = {
     "train": "A smaller --microbatch or --batch, a lower --resolution or smaller networks need less.",
@@ -30,7 +35,7 @@ def out_of_memory(arguments: Sequence[str]) -> str:
     """
     command = arguments[0] if arguments else ""
     resumed = any(argument.partition("=")[0] == "--resume" for argument in arguments)
-    advice = GOES_ON if resumed else ADVICE.get(command, "")
+    advice = (GOES_ON if resumed else ADVICE).get(command, "")
     line = (
         "out of memory. Expected room for what the command holds at a time; close other programs."
     )

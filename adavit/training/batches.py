@@ -30,12 +30,17 @@ class RunBatches:
             labelled=workload.num_classes > 0,
             resident=Residence.of(workload).on_device,
         )
-        split, training = workload.split, workload.config.training
-        self._batch = training.batch
+        split = workload.split
+        self._batch = workload.config.training.batch
         self._train = batches(split.train, purpose="data", mirror=workload.config.data.mirror)
         self._heldout = batches(split.heldout, purpose="held-out") if len(split.heldout) else None
-        self._heldout_size = min(training.images_at_a_time, len(split.heldout))
+        self.adopt(workload)
         self.watched, _ = self._train.batch(0, WATCHED_IMAGES)
+
+    def adopt(self, workload: Workload) -> None:
+        """Takes up the microbatch of other settings for the same data."""
+        at_a_time = workload.config.training.images_at_a_time
+        self._heldout_size = min(at_a_time, len(workload.split.heldout))
 
     def training(self, images: int, own: range) -> tuple[Tensor, Tensor | None]:
         """Images and labels of the slices of this process in the batch after `images` real images."""

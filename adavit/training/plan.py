@@ -1,7 +1,6 @@
-"""The plan of a run, for `--dry-run`: settings, parameters, and memory and time measured on a few real steps."""
+"""The plan of a run, for `--dry-run`: settings, what is foreseen, and memory and time measured on a few real steps."""
 
 import contextlib
-import math
 import os
 import statistics
 import sys
@@ -16,20 +15,26 @@ from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.company import Company
 from adavit.runtime.console import Console
-from adavit.runtime.devices import choose_device, is_accelerator
+from adavit.runtime.devices import choose_device, is_accelerator, is_here
 from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.launch import cores
 from adavit.runtime.place import Place
 from adavit.runtime.wording import duration, size
+from adavit.training.foresight import (
+    describe_elsewhere,
+    foreseen_lines,
+    kinds_of_steps,
+    parameter_lines,
+)
 from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
 from adavit.training.start.footprint import distillation_bytes, features_bytes
 from adavit.training.start.handshake import shared_reduction
 from adavit.training.start.resident import Residence
+from adavit.training.start.stored_settings import config_text
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.train import config_text
 from adavit.training.within_budget import check_one_length, fit_budget
 
 TIMED_STEPS = 2
@@ -56,6 +61,8 @@ def describe_plan(
     check_one_length(config)
     RunDirectory.check_free(config.run.out)  # as the run itself would, before minutes are spent
     start = read_start(config)
+    if not is_here(config.run.device):
+        return describe_elsewhere(start.noted_in(config), console, processes)
     world = ImaginedWorld(processes)
     last = Place(processes - 1, processes, processes - 1, processes)
     Company(world, last).take_device(choose_device(config.run.device))
@@ -73,7 +80,7 @@ def describe_plan(
     per_step = seconds_per_step(workload, step)
     steps = total_images(held.training) / batch
     rate = batch / per_step
-    steps_taken = len(_kinds_of_steps(step)) * (1 + TIMED_STEPS)
+    steps_taken = len(kinds_of_steps(step)) * (1 + TIMED_STEPS)
     of_each = alone = ""
     if processes > 1:
         share = f"{len(step.slices(batch).images)} of the {batch} images"
@@ -81,13 +88,13 @@ def describe_plan(
         alone = " on one of them, while the others stood still and no message took time"
     lines = [
         config_text(held),
-        f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
-        f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
+        *parameter_lines(step.generator, step.discriminator),
         *_frozen_lines(held, step),
+        *foreseen_lines(workload),
         *_image_lines(workload, processes),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
-            f" {steps_taken} steps{of_each}"
+            f" {steps_taken} steps, measured now{of_each}"
         ),
         *_message_lines(world, steps_taken),
         f"speed           {rate:8.0f} images/s, measured now{alone}",
@@ -182,7 +189,7 @@ def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
     real = torch.zeros(own, channels, *config.data.resolution, device=device)
     labels = torch.zeros(own, dtype=torch.int64, device=device) if workload.num_classes else None
     step.set_p(0.5)
-    kinds = _kinds_of_steps(step)
+    kinds = kinds_of_steps(step)
     cycle, total = sum(count for _, count in kinds), 0.0
     for index, count in kinds:
         seconds = []
@@ -194,24 +201,6 @@ def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
             seconds.append(time.perf_counter() - started)
         total += count * statistics.mean(seconds[1:])  # the first only warms up
     return total / cycle
-
-
-def _kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
-    """Steps in which other regularizers are due cost differently: the first of each kind, and how many in a cycle.
-
-    A step belongs to the least common multiple of all intervals that divide its number, so the kinds are
-    counted without walking through a cycle, whose length is the product of intervals that share no factor.
-    """
-    intervals = {regularizer.interval for regularizer in step.regularizers}
-    multiples = {1}
-    for interval in intervals:
-        multiples |= {math.lcm(multiple, interval) for multiple in multiples}
-    cycle, counts = max(multiples), dict[int, int]()
-    for multiple in sorted(multiples, reverse=True):
-        # All its multiples, without those at which more is due.
-        more = sum(count for other, count in counts.items() if other % multiple == 0)
-        counts[multiple] = cycle // multiple - more
-    return sorted((first % cycle, count) for first, count in counts.items())
 
 
 def _peak_bytes(device: torch.device) -> int:

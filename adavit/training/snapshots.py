@@ -37,6 +37,10 @@ class Snapshots:
         self._saved: dict[str, Any] = {}
         self._best = BestGenerator(average) if workload.evaluators else None
 
+    def now_of(self, workload: Workload) -> None:
+        """What is written from now on holds the settings of this one, for the same data."""
+        self._workload = workload
+
     @property
     def are_behind(self) -> bool:
         """Whether anything has happened since the checkpoint."""

@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from adavit.config.layers import build_config, read_preset
-from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.config.run import RunConfig
 from adavit.config.short_names import layer_of
 from adavit.errors import RunError, UserError, shown
 from adavit.features.on_disk import offer
@@ -37,7 +35,7 @@ from adavit.training.start.described import describe_data, describe_environment
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.handshake import agreed_reduction, digest_of_state
 from adavit.training.start.launched_directory import is_begun, new_directory
-from adavit.training.start.stored_settings import check_unchanged, settings_in_file
+from adavit.training.start.stored_settings import check_unchanged, config_text, settings_in_file
 from adavit.training.start.workload import (
     prepare,
     total_images,
@@ -257,8 +255,8 @@ def _go_on(
         workload = company.in_turn(lambda: prepare(config, console))
     except StepTooLarge as error:
         raise RunError(
-            f"{error.what} A run goes on with the settings that it began with: close other programs, or take a"
-            " device or a machine with more memory (--device)."
+            f"{error.what} Give a smaller --microbatch, close other programs, or take a device or a machine with"
+            " more memory (--device)."
         ) from None
     reduction = agreed_reduction(workload, company)
     clock = budget.clock(workload, start, reduction, directory, began)
@@ -286,11 +284,6 @@ def _go_on(
     else:
         console.note(f"Continuing {directory.path} at {trainer.progress.images / 1000:g} kimg.")
     return _run(trainer, company)
-
-
-def config_text(config: ResolvedConfig) -> str:
-    """A configuration as YAML, sections in their order."""
-    return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 
 
 def _run(trainer: Trainer, company: Company) -> Path:

@@ -24,11 +24,11 @@ from adavit.runtime.signals import StopRequest
 from adavit.training.batches import RunBatches
 from adavit.training.clock import Clock
 from adavit.training.endings import collapse_warning, diverged, figure_words, stopped, why_over
-from adavit.training.passes.streams import StepStreams
 from adavit.training.progress import NEVER, Progress
 from adavit.training.remarks import Remarks
 from adavit.training.run_output import output_of
 from adavit.training.score_line import score_line
+from adavit.training.slice_memory import StepsWithinMemory
 from adavit.training.soundness import ailment
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -66,13 +66,12 @@ class Trainer:
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
-        self.workload = workload
-        self.config = workload.config
+        self.workload, self.config = workload, workload.config
         self.total_images = total_images(self.config.training)
-        self.directory = directory
-        self.console = console
+        self.directory, self.console = directory, console
         self.world = step.reduction.world
         self.step = step
+        self.take_step = StepsWithinMemory(workload, step, directory, console, self._adopt)
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
         self.window = StatsWindow(
@@ -177,11 +176,9 @@ class Trainer:
     def train_on_one_batch(self) -> None:
         """The next step."""
         started, worked = time.perf_counter(), time.thread_time()
-        batch, seed, images = self.config.training.batch, self.config.run.seed, self.progress.images
-        device = self.workload.device
+        batch, images = self.config.training.batch, self.progress.images
         real, labels = self.batches.training(images, self.step.slices(batch).images)
-        streams = StepStreams.at(seed, images, device)
-        result = self.step(real, labels, images=images, streams=streams)
+        result = self.take_step(real, labels, images)
         heldout = self._heldout_logits()
         # Once in each interval these wait for the device: p, which the next step needs, follows what it computed.
         self.probability.update(**result.verdicts, heldout=heldout, images=batch)
@@ -196,6 +193,11 @@ class Trainer:
         if len(self.made) == SKIPPED_STEPS_ALLOWED:
             self._count_skipped()
         self.console.status(self._status())
+
+    def _adopt(self, workload: Workload) -> None:
+        self.workload, self.config = workload, workload.config
+        self.snapshots.now_of(workload)
+        self.batches.adopt(workload)
 
     @torch.no_grad()
     def _heldout_logits(self) -> Tensor | None:

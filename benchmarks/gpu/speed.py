@@ -183,7 +183,7 @@ def _memory_row(
     foreseen = {
         "at least GiB": least_bytes(config) / GIB,
         "counted GiB": counted_bytes(config) / GIB,
-        "expected GiB": expected_bytes(config) / GIB,
+        "expected GiB": expected_bytes(config, bench.device) / GIB,
     }
     with bench.peak_bytes() as peak:
         stepper = Stepper(bench.step(config), config, bench.device)

@@ -23,7 +23,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
     [
         (["-c", STEPS_OF_TRAIN_SPEED], ["resnet", "vit"]),
         (["benchmarks/discriminators.py", *TINY.split(), "--parts", "readout", "form"], ["r3gan"]),
-        (["benchmarks/step_memory.py", "vit", "16", "4", "0"], ["| vit | 16 | 4 | 0 |"]),
+        (["benchmarks/step_memory.py", "--row", "vit 32"], ["| vit 32 | 32 |"]),
         (
             ["benchmarks/step_operations.py", "--toy", "--sizes", "16x4", "--top", "2"],
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],

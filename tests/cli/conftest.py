@@ -68,3 +68,9 @@ def pictures(tmp_path: Path) -> Path:
         colour = rng.integers(0, 100, 3) + 150 * (index % 2 == 0)
         Image.fromarray(np.full((16, 16, 3), colour, np.uint8)).save(folder / f"{index}.png")
     return tmp_path / "pictures"
+
+
+@pytest.fixture
+def unforeseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan without what is foreseen, which takes a second or two."""
+    monkeypatch.setattr("adavit.training.plan.foreseen_lines", lambda _: [])

@@ -23,6 +23,7 @@ def check_count(planted: PlantedSet, count: int) -> None:
     assert len(planted.good) <= count <= len(planted.good) + len(planted.open)
 
 
+@pytest.mark.usefixtures("unforeseen")
 @pytest.mark.parametrize("seed", range(SETS))
 def test_training_on_a_random_set_is_possible_or_refused(
     adavit: Adavit, tmp_path: Path, seed: int

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from adavit.data import BatchSampler
 from adavit.data.image_set import ImageSet
@@ -103,14 +104,26 @@ def test_of_a_program(folder: Path, device: torch.device) -> None:
     check_line(ended.returncode, ended.stdout + ended.stderr)
 
 
-@pytest.mark.parametrize("megabytes", [4, 300], ids=["of the networks", "of a step"])
-def test_of_training(folder: Path, device: torch.device, megabytes: float) -> None:
-    with limited(device, megabytes):
+def test_of_the_networks(folder: Path, device: torch.device) -> None:
+    with limited(device, 4):
         ended = run(
             *("train", "--data", folder / "pictures", "--out", "large", "--device", named(device)),
             *(*LARGE, *WIDE),
         )
     check_line(ended.code, ended.text)
+
+
+def test_of_a_step_is_met_with_smaller_slices(folder: Path, device: torch.device) -> None:
+    with limited(device, 60):
+        ended = run(
+            *("train", "--data", folder / "pictures", "--out", "cut", "--device", named(device)),
+            *("--preset", "smoke", "--resolution", "32", "--batch", "256", "--kimg", "0.256"),
+            *("--metrics", "none", "--precision", "float32"),
+        )
+    assert ended.code == 0, ended.text
+    assert "Out of memory at 0 kimg with 256 images at a time" in ended.text
+    stored = yaml.safe_load(Path("cut/config.yaml").read_text())
+    assert stored["training"]["microbatch"] < 256
 
 
 def test_of_a_run_that_goes_on(folder: Path, device: torch.device) -> None:

@@ -32,8 +32,13 @@ STEPS: dict[str, tuple[str, int, dict[str, Any]]] = {
     **{
         f"{kind} {side} px": (kind, side, {})
         for kind in ("resnet", "vit")
-        for side in (32, 512)
+        for side in (32, 64, 128, 256, 512)
     },
+    "r3gan": ("resnet", 256, {"discriminator": {"form": "r3gan"}, "training": {"loss": "relativistic"}}),
+    "vit, both penalties": ("vit", 256, {"training": {"loss": "relativistic", "r1_gamma": 1, "r2_gamma": 1}}),
+    "approximate": ("resnet", 128, {"training": {"penalty": "approximate", "r2_gamma": 1}}),
+    "drift": ("resnet", 64, {"training": {"loss": "wasserstein", "gradient_penalty": 1, "drift": 0.001}}),
+    "bf16 512 px": ("resnet", 512, {"training": {"precision": "bf16", "path_length": 2}}),
     "resnet, all terms": ("resnet", 64, {"training": ALL_TERMS}),
     "vit, all terms": ("vit", 64, {"training": {**ALL_TERMS, "masked_patch_weight": 0.3}}),
     "vit, approximate": ("vit", 64, {"training": {"penalty": "approximate", "r2_gamma": 1}}),

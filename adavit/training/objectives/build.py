@@ -3,10 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import nn
 
 from adavit.augment import AdaptiveProbability
+from adavit.build.augmentation import build_pipe
+from adavit.config.run import ResolvedConfig
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
+from adavit.features.critic import FeatureCritic
 from adavit.models.names import Side
 from adavit.models.resnet.chain import Chain
 from adavit.training.objectives.chain import ChainControl
@@ -16,6 +20,7 @@ from adavit.training.objectives.consistency import (
     LatentDiversity,
 )
 from adavit.training.objectives.distillation import Distillation
+from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.gradient_penalties import (
     ApproximatePenalty,
     Drift,
@@ -23,7 +28,7 @@ from adavit.training.objectives.gradient_penalties import (
     InterpolatedPenalty,
 )
 from adavit.training.objectives.lecam import LeCam
-from adavit.training.objectives.losses import TopK
+from adavit.training.objectives.losses import LOSSES, TopK
 from adavit.training.objectives.masked_patches import MaskedPatches
 from adavit.training.objectives.path_length import PathLengthPenalty
 from adavit.training.objectives.regularizer import Regularizer
@@ -58,6 +63,25 @@ def build_extras(
         "top_k": TopK(training.top_k, epoch_images) if training.top_k else None,
         "pseudo": _pseudo_augmentation(training) if training.apa_p_max else None,
     }
+
+
+def build_objective(
+    config: ResolvedConfig, critic: FeatureCritic, device: torch.device
+) -> FeatureObjective:
+    """What a critic beside the discriminator adds to the losses."""
+    features, pipe = config.features, None
+    if features.p is not None:
+        pipe = build_pipe(config.augment).to(device)
+        pipe.p.fill_(features.p)
+    return FeatureObjective(
+        critic,
+        LOSSES[features.loss],
+        weight=features.weight,
+        pipe=pipe,
+        interval=features.interval,
+        start_images=1000 * features.start_kimg,
+        vanishes_at=features.vanishes_at,
+    )
 
 
 def moving(training: TrainingConfig, start: float, end: float) -> Schedule:

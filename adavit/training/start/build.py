@@ -16,12 +16,11 @@ from adavit.features.choice import PretrainedNetwork
 from adavit.features.teachers import FoundTeacher
 from adavit.models import ResNetDiscriminator
 from adavit.runtime.console import Console
-from adavit.training.objectives.build import build_extras, moving
+from adavit.training.objectives.build import build_extras, build_objective, moving
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.schedules import Schedule
 from adavit.training.start.data_advice import advice_on
 from adavit.training.start.features import (
-    build_objective,
     check_as_begun,
     find_features,
     start_critic,

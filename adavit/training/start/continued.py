@@ -15,6 +15,7 @@ from adavit.training.start.stored_settings import changed_settings, stored_setti
 MAY_CHANGE_ON_RESUME = {
     # length, device, cadence; and where things lie, since their content is checked
     "training.total_kimg",
+    "training.microbatch",  # what memory allows; gradients are the same but for what slices draw
     "training.deterministic",
     "training.fast_reduce",
     "metrics.patience_kimg",

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adavit.build.augmentation import build_pipe
 from adavit.build.critic import build_critic_on
 from adavit.config.auto import features_side
 from adavit.config.features import FeaturesConfig
-from adavit.config.run import ResolvedConfig
 from adavit.config.section import AUTO
 from adavit.data import BatchSampler
 from adavit.errors import UserError
@@ -22,8 +20,6 @@ from adavit.features.names import FEATURES, NamedBy
 from adavit.models.slicing import slice_last_layers
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.resolution import Resolution
-from adavit.training.objectives.feature_critic import FeatureObjective
-from adavit.training.objectives.losses import LOSSES
 from adavit.training.start.workload import Workload
 
 CALIBRATION_IMAGES = 512
@@ -160,25 +156,6 @@ def start_critic(workload: Workload, found: PretrainedNetwork | None) -> Feature
     stream = generator_for(config.run.seed, "ground of calibration", 0, workload.device)
     critic.calibrate(on_random_ground(images, stream) for images in _first_images(workload))
     return critic
-
-
-def build_objective(
-    config: ResolvedConfig, critic: FeatureCritic, device: torch.device
-) -> FeatureObjective:
-    """What a critic beside the discriminator adds to the losses."""
-    features, pipe = config.features, None
-    if features.p is not None:
-        pipe = build_pipe(config.augment).to(device)
-        pipe.p.fill_(features.p)
-    return FeatureObjective(
-        critic,
-        LOSSES[features.loss],
-        weight=features.weight,
-        pipe=pipe,
-        interval=features.interval,
-        start_images=1000 * features.start_kimg,
-        vanishes_at=features.vanishes_at,
-    )
 
 
 def _first_images(workload: Workload) -> Iterator[Tensor]:

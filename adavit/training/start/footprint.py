@@ -1,43 +1,27 @@
 """The memory that a training step needs, told before the images are decoded.
 
-At a glance it is a lower bound, by a formula. Where that comes near to what there is, the passes of a step are
-gone through with tensors that have shapes and no content (torch's device "meta"), and what is alive at
-the same time is counted. Benchmark figures are in `benchmarks/results/step_memory_cpu.md`. A critic on frozen features,
-and a teacher, have no formula: they are counted, unless there is room for the largest.
+At a glance it is a lower bound, by a formula. Where that comes near to what there is, the step is gone through with
+tensors that have no content (`adavit.training.start.rehearsal`), and what is alive at the same time is counted.
+Benchmark figures are in `benchmarks/results/step_memory_cpu.md`. A critic on frozen features, and a teacher, have no
+formula: they are counted, unless there is room for the largest.
 """
 
 import contextlib
-from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from adavit.build.critic import build_critic_on
-from adavit.build.networks import build_networks
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
-from adavit.features.choice import find_network
-from adavit.features.critic import FeatureCritic
-from adavit.features.teachers import unread_teacher
-from adavit.models import Generator, ResNetDiscriminator
-from adavit.models.distillation import (
-    PREDICTORS,
-    TokenPredictors,
-    distillation_loss,
-    predict_tokens,
-)
-from adavit.models.names import Side
 from adavit.models.published_vit import PATCH
-from adavit.models.vit.encoder import VisionEncoder
 from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.place import Place
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
-from adavit.training.objectives.losses import LOSSES
-from adavit.training.objectives.penalties import path_lengths, r1_penalty
-from adavit.training.start.live_bytes import LiveBytes
+from adavit.training.start.rehearsal import Rehearsal
+
+CPU = torch.device("cpu")
 
 GENERATOR_MAPS = 6
 """Feature maps of each resolution that the generator's backward pass keeps, at the least; measured are 6.5."""
@@ -65,15 +49,17 @@ PIXEL_SEEN = 16 * 2**10
 HOPELESS = 4
 """Where the lower bound is so many times what there is, nothing is counted either: networks may be of any size."""
 
-OVERHEAD = 1.3
-"""What a process takes for the bytes that are alive: copies in other layouts, workspaces, gaps between allocations;
-measured are 1.25 to 1.53."""
+OVERHEAD = {"float32": 1.25, "bf16": 1.4}
+"""What a process on a CPU takes for each byte that is alive: copies in other layouts and gaps between allocations."""
+
+CODE = {"resnet": 8 * 2**20, "projected": 8 * 2**20, "vit": 32 * 2**20}
+"""What it takes beside: the code of kernels, and the buffers of matrix products, by kind of discriminator."""
+
+OVERHEAD_OF_ACCELERATORS = 1.05
+"""What an accelerator takes for each byte; of an H100 the peak of tensors was .98 to 1.08 of what is counted."""
 
 CERTAIN = 0.7
 """Part of the estimate that a step certainly needs; measured are 0.96 of it and more."""
-
-COUNTED_IMAGES = 8
-"""Images of the counted passes; what is alive grows in proportion to them."""
 
 
 def least_bytes(config: ResolvedConfig) -> int:
@@ -99,9 +85,9 @@ def least_bytes(config: ResolvedConfig) -> int:
 
 
 def counted_bytes(config: ResolvedConfig) -> int:
-    """Bytes that one step holds at the same time, counted: without augmentation, in float32, not compiled.
+    """Bytes that one step holds at the same time, counted; not compiled.
 
-    It is a step in which R1, R2 and the path length are due, if they are in the run.
+    It is a step in which all is due that is due at times, such as R1.
 
     Args:
         config: Of the run.
@@ -110,44 +96,34 @@ def counted_bytes(config: ResolvedConfig) -> int:
         RuntimeError: If the networks are larger than torch can name.
         ValueError: If the settings make no network.
     """
-    training, count = config.training, COUNTED_IMAGES
-    count = min(count, config.training.images_at_a_time)
-    with torch.device("meta"):
-        critic = _critic(config)
-        generator, discriminator = build_networks(
-            config, image_channels=3, num_classes=0, critic=critic
-        )
-        real = torch.empty(count, 3, *config.data.resolution, requires_grad=True)
-        latents = torch.empty(count, config.generator.latent_dim)
-        teacher = _teacher(config)
-    frozen = [] if critic is None else [*critic.buffers(), *_all_of(critic.frozen[0])]
-    frozen += [] if teacher is None else _all_of(teacher)
-    if config.discriminator.kind == "projected":
-        critic = None  # not beside the discriminator, but within it
-    judges = nn.ModuleList([discriminator] if critic is None else [discriminator, critic])
-    weights = [sum(p.nbytes for p in net.parameters()) for net in (generator, judges)]
-    fixed = sum(tensor.nbytes for tensor in frozen)
-    once = 2 * sum(weights) + fixed  # with gradients
-    with LiveBytes([*generator.parameters(), *judges.parameters(), *frozen]) as live:
-        _passes(config, generator, discriminator, critic, teacher, real, latents)
-    per_microbatch = (live.peak - once) * config.training.images_at_a_time // count
-    copies = WEIGHT_COPIES * weights[0] + (WEIGHT_COPIES - 1) * weights[1] + fixed
-    # While a microbatch is computed, sums over those before it are held; see `adavit.training.step.reduction`.
-    sums = (training.batch // config.training.images_at_a_time).bit_length() - 1
-    return per_microbatch + copies + sums * sum(weights) + 4 * real[0].numel() * training.batch
+    return Rehearsal(config).of(0).peak
 
 
-def expected_bytes(config: ResolvedConfig) -> int:
-    """Bytes by which a process grows that takes such steps, about.
+def taken_bytes(counted: int, config: ResolvedConfig, device: torch.device) -> int:
+    """Bytes by which a process grows, or that an accelerator gives, for so many that are alive.
+
+    Args:
+        counted: At the same time.
+        config: Of the run.
+        device: Where it trains; it need not be there.
+    """
+    if is_accelerator(device):
+        return int(OVERHEAD_OF_ACCELERATORS * counted)
+    return int(OVERHEAD[config.training.precision] * counted) + CODE[config.discriminator.kind]
+
+
+def expected_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
+    """Bytes that such steps take, about.
 
     Args:
         config: Of the run.
+        device: As for `taken_bytes`.
 
     Raises:
         RuntimeError: As `counted_bytes`.
         ValueError: Likewise.
     """
-    return int(OVERHEAD * counted_bytes(config))
+    return taken_bytes(counted_bytes(config), config, device)
 
 
 def features_bytes(config: ResolvedConfig) -> int:
@@ -216,11 +192,10 @@ def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 
     if free is None or NEAR * needed + _most_for_frozen(config) <= free:
         return
     certain, qualifier = needed, "at least"
-    plain = config.training.precision == "float32" and not config.training.compile
-    if plain and needed <= HOPELESS * free:
+    if not config.training.compile and needed <= HOPELESS * free:
         # Settings that make no network are named where it is built.
         with contextlib.suppress(RuntimeError, ValueError):
-            needed, qualifier = expected_bytes(config), "about"
+            needed, qualifier = expected_bytes(config, device), "about"
             certain = max(certain, int(CERTAIN * needed))
     if certain <= free:
         return
@@ -232,83 +207,6 @@ def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 
     )
 
 
-def _passes(
-    config: ResolvedConfig,
-    generator: Generator,
-    discriminator: nn.Module,
-    critic: FeatureCritic | None,
-    teacher: nn.Module | None,
-    real: Tensor,
-    latents: Tensor,
-) -> None:
-    """Those of `AdversarialStep`, in its order."""
-    training = config.training
-    exact, loss = training.penalty == "exact", LOSSES[training.loss]
-    r1, r2 = exact and training.r1_gamma > 0, exact and training.r2_gamma > 0
-    generated = generator(latents)
-    drawn: dict[Side, dict[str, Any]] = {"real": {}, "generated": {}}
-    if isinstance(discriminator, ResNetDiscriminator):
-        for side in drawn:
-            drawn[side] = discriminator.draw_pass(len(real), side, torch.Generator())
-    false = discriminator(generated, twice_differentiable=r2, **drawn["generated"])
-    true = discriminator(real, twice_differentiable=r1, **drawn["real"])
-    g_loss = loss.generator(false, true).mean()
-    d_loss = loss.discriminator(true, false).mean()
-    heads: list[nn.Parameter] = []
-    if critic is not None:
-        heads = [weight for weight in critic.parameters() if weight.requires_grad]
-        with torch.no_grad():
-            maps = critic.maps(real)
-        pairs = zip(critic(generated), critic.judge(maps, None), strict=True)
-        plays = LOSSES[config.features.loss]
-        for fake, shown in pairs:
-            g_loss = g_loss + plays.generator(fake, shown.logits).mean()
-            d_loss = d_loss + plays.discriminator(shown.logits, fake).mean()
-    if training.path_length:
-        styles = generator.mapping(latents[: (len(latents) + 1) // 2])
-        styles = styles[:, None].repeat(1, generator.synthesis.style_count, 1)
-        images = generator.synthesis(styles)
-        g_loss = g_loss + path_lengths(images, styles, torch.empty_like(images)).square().mean()
-    g_loss.backward(retain_graph=True, inputs=list(generator.parameters()))
-    del g_loss
-    for due, logits, images in ((r1, true, real), (r2, false, generated)):
-        if due:
-            d_loss = d_loss + r1_penalty(logits, images).mean()
-    if teacher is not None:
-        seen = real.detach()
-        encoder, predictors = map(discriminator.get_submodule, ("encoder", PREDICTORS))
-        assert isinstance(encoder, VisionEncoder)
-        assert isinstance(predictors, TokenPredictors)
-        wanted = teacher(seen)
-        d_loss = d_loss + distillation_loss(predict_tokens(encoder, predictors, seen), wanted)
-    weights = [weight for weight in discriminator.parameters() if weight.requires_grad]
-    d_loss.backward(inputs=[*weights, *heads])
-
-
-def _critic(config: ResolvedConfig) -> FeatureCritic | None:
-    """The heads on frozen features and their network, without weights."""
-    features = config.features
-    if features.network is None:
-        return None
-    network = find_network(features.network).unread(
-        side=features.side, maps=features.maps, class_token=features.class_token
-    )
-    return build_critic_on(network, features, num_classes=0)
-
-
-def _teacher(config: ResolvedConfig) -> nn.Module | None:
-    """The network whose tokens are distilled, without weights."""
-    training, discriminator = config.training, config.discriminator
-    if not training.distill_weight or not isinstance(discriminator, ViTConfig):
-        return None
-    return unread_teacher(
-        training.distill_network,
-        resolution=config.data.resolution,
-        image_channels=3,
-        patch=discriminator.patch,
-    )
-
-
 def _most_for_frozen(config: ResolvedConfig) -> int:
     """Of networks trained on other images, at the most."""
     areas = [] if config.features.network is None else [config.features.side**2]
@@ -317,10 +215,6 @@ def _most_for_frozen(config: ResolvedConfig) -> int:
     return sum(
         LARGEST_FROZEN + PIXEL_SEEN * config.training.images_at_a_time * area for area in areas
     )
-
-
-def _all_of(network: nn.Module) -> list[Tensor]:
-    return [*network.parameters(), *network.buffers()]
 
 
 def _maps(resolution: Resolution, channel_base: int, channel_max: int) -> int:

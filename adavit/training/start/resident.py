@@ -38,7 +38,7 @@ class Residence:
             return cls(images, None)
         free, total = free_bytes(workload.device), total_bytes(workload.device)
         assert free is not None  # an accelerator says it
-        beside_steps = free - expected_bytes(workload.config)
+        beside_steps = free - expected_bytes(workload.config, workload.device)
         return cls(images, max(0, min(int(LARGEST_PART * total), beside_steps)))
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 
 from adavit.config.layers import Values, build_config, flatten, read_config_file
@@ -13,6 +14,11 @@ from adavit.runs.generations import load_newest
 
 STAYS = {"features.network"}
 """Files that a run has or has not; their content is checked where they are read."""
+
+
+def config_text(config: ResolvedConfig) -> str:
+    """A configuration as YAML, sections in their order."""
+    return yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True)
 
 
 def settings_in_file(directory: RunDirectory) -> Values | None:

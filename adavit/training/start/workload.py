@@ -36,6 +36,7 @@ from adavit.training.start.compilation import compilation_note
 from adavit.training.start.effort import slow_step
 from adavit.training.start.evaluators import build_evaluators
 from adavit.training.start.footprint import check_memory
+from adavit.training.start.memory_choice import within_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
 """Side of the largest square that is chosen unasked, by device; elsewhere 256."""
@@ -207,6 +208,9 @@ def load_workload(
         resolved = resolve(config, facts)
     except ValidationError as error:
         raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    if config.run.memory is not None:
+        resolved, told = within_memory(config, resolved, device, processes)
+        console.note(told)
     check_memory(resolved, device, processes)
     compiling = compilation_note(resolved.training.compile)
     if compiling is not None:

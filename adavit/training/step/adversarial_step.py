@@ -30,6 +30,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.compiled_slices import CompiledSlices
 from adavit.training.step.microbatch_sums import MicrobatchSums
+from adavit.training.step.no_room import NoRoom, with_room
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 from adavit.training.step.slice_pass import SliceComputation, SlicePass, trainable
 from adavit.training.step.slices import Slices
@@ -131,23 +132,18 @@ class AdversarialStep:
 
         Returns:
             The measurements of the whole batch; weights, moments and regularizers are untouched if `finite` is False.
+
+        Raises:
+            NoRoom: If memory runs out before anything of it is applied.
         """
         slices = self.slices(len(real) * self.reduction.world.size)
         batch = slices.size * slices.count
-        self.generator_optimizer.zero_grad()
-        self.discriminator_optimizer.zero_grad()
-        trained = [*trainable(self.generator), *trainable(self.judges)]
-        gradients = self.reduction.begin(slices, trained)
-        terms = self.terms(images, slices)
-        parts = []
-        for index, number in enumerate(slices.own):
-            part = slice(index * slices.size, (index + 1) * slices.size)
-            part_labels = None if labels is None else labels[part]
-            own = streams if number == 0 else streams.of_slice(number)
-            parts.append(self.compute(real[part], part_labels, own, terms))
-            gradients.add()
-        gradients.finish()
-        sums = MicrobatchSums.total(parts, self.reduction.world)
+        self._forget_gradients()
+        try:
+            sums = with_room(lambda: self._computed(slices, real, labels, images, streams))
+        except NoRoom:
+            self._forget_gradients()
+            raise
         result = StepResult(
             self._is_finite(sums.losses),
             sums.train_logits,
@@ -160,6 +156,32 @@ class AdversarialStep:
         for regularizer in self.regularizers:
             regularizer.update(result)
         return result
+
+    def _forget_gradients(self) -> None:
+        self.generator_optimizer.zero_grad()
+        self.discriminator_optimizer.zero_grad()
+
+    def _computed(
+        self,
+        slices: Slices,
+        real: Tensor,
+        labels: Tensor | None,
+        images: int,
+        streams: StepStreams,
+    ) -> MicrobatchSums:
+        """The sums of the whole batch; its gradients are in `grad` of the parameters, and nothing else has changed."""
+        trained = [*trainable(self.generator), *trainable(self.judges)]
+        gradients = self.reduction.begin(slices, trained)
+        terms = self.terms(images, slices)
+        parts = []
+        for index, number in enumerate(slices.own):
+            part = slice(index * slices.size, (index + 1) * slices.size)
+            part_labels = None if labels is None else labels[part]
+            own = streams if number == 0 else streams.of_slice(number)
+            parts.append(self.compute(real[part], part_labels, own, terms))
+            gradients.add()
+        gradients.finish()
+        return MicrobatchSums.total(parts, self.reduction.world)
 
     def slices(self, batch: int) -> Slices:
         """The microbatches of a batch of all processes, and those of this one.

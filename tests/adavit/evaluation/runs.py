@@ -13,7 +13,7 @@ from adavit.data import load_images
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.runs.generator_file import save_generator
 from adavit.runtime.resolution import Resolution
-from adavit.training.train import config_text
+from adavit.training.start.stored_settings import config_text
 from tests.networks import GENERATOR, make_generator
 
 SIDE = 16

@@ -8,7 +8,7 @@ from adavit.config.layers import merge
 from adavit.errors import UserError
 from adavit.experiments.cell import make_cell
 from adavit.experiments.cell_directory import CellDirectory
-from adavit.training.train import config_text
+from adavit.training.start.stored_settings import config_text
 from tests.adavit.experiments.conftest import BASE
 from tests.checkpoints import save_checkpoint
 

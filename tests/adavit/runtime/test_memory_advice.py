@@ -8,7 +8,7 @@ import pytest
 from adavit.cli.main import COMMANDS, _options
 from adavit.config.layers import build_config, parse_assignment
 from adavit.config.pretraining import build_pretrain_config
-from adavit.runtime.memory_advice import ADVICE, out_of_memory
+from adavit.runtime.memory_advice import ADVICE, GOES_ON, out_of_memory
 
 
 def options_of(name: str) -> set[str]:
@@ -29,13 +29,14 @@ def test_what_is_advised_are_options_of_the_command(name: str) -> None:
 
 
 def test_advice_is_for_commands_that_there_are() -> None:
-    assert ADVICE.keys() <= COMMANDS.keys()
+    assert ADVICE.keys() | GOES_ON.keys() <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("name", ["train", "pretrain"])
 def test_a_resumed_run_keeps_its_batch(name: str) -> None:
     assert "--batch" in out_of_memory([name, "--data", "x"])
-    assert "batch" not in out_of_memory([name, "--resume", "x"])
+    assert "--batch" not in out_of_memory([name, "--resume", "x"])
+    assert ("--microbatch" in out_of_memory([name, "--resume", "x"])) == (name == "train")
     assert "(--device)" in out_of_memory([name, "--resume", "x"])
 
 

@@ -223,7 +223,7 @@ def test_what_a_resumed_run_lacks_is_no_smaller_batch(
     ) as caught:
         adavit.resume(run)
     assert "--batch" not in str(caught.value)
-    assert "--microbatch" not in str(caught.value)
+    assert "Give a smaller --microbatch" in str(caught.value)
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again(tiny: Tiny, tmp_path: Path) -> None:

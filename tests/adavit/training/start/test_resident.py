@@ -20,7 +20,7 @@ CONFIG = resolve(
     build_config([{"generator": {"channel_max": 8}, "discriminator": {"channel_max": 8}}]),
     RunFacts(resolution=Resolution.of(16), training_images=10, device="cuda"),
 )
-STEP = expected_bytes(CONFIG)
+STEP = expected_bytes(CONFIG, torch.device("cuda"))
 
 
 def workload(images: int, device: str = "cuda") -> Any:
@@ -66,7 +66,7 @@ def test_the_plan_says_how_much_may_be_theirs(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_on_a_cpu_they_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "expected_bytes", lambda _: pytest.fail("nothing is counted"))
+    monkeypatch.setattr(resident, "expected_bytes", lambda *_: pytest.fail("nothing is counted"))
     found = Residence.of(workload(10, "cpu"))
     assert not found.on_device
     assert found.told() == ""

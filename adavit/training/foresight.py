@@ -1,0 +1,244 @@
+"""What is foreseen of a run without training it: operations, memory of steps and evaluations, disk; also elsewhere.
+
+A device need not be there: the step is gone through on tensors without content (`adavit.training.start.rehearsal`).
+"""
+
+import math
+from dataclasses import replace
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.mistakes import explain
+from adavit.config.run import RunConfig
+from adavit.data import load_images, split_images
+from adavit.errors import UserError
+from adavit.generation.sampling import BATCH, draw_in_parts
+from adavit.metrics import FeatureExtractor
+from adavit.models import count_parameters
+from adavit.runtime.console import Console
+from adavit.runtime.devices import is_accelerator
+from adavit.runtime.resolution import Resolution
+from adavit.runtime.wording import size
+from adavit.training.samples import COUNT
+from adavit.training.start.footprint import taken_bytes
+from adavit.training.start.live_bytes import LiveBytes
+from adavit.training.start.memory_choice import held_before, within_memory
+from adavit.training.start.rehearsal import Rehearsal
+from adavit.training.start.stored_settings import config_text
+from adavit.training.start.without_content import tensors_of, without_content
+from adavit.training.start.workload import (
+    Workload,
+    image_arguments,
+    total_images,
+    with_evaluators,
+)
+from adavit.training.step.adversarial_step import AdversarialStep
+
+ASSUMED = (
+    "There is no CUDA device here: settings are those for one of the Ampere generation or newer (bf16), and no time is"
+    " measured."
+)
+
+BATCH_OF_EXTRACTORS = {"random": 2000}
+"""Images that extractors take at a time on an accelerator, beside those that take `USUAL_BATCH`."""
+
+USUAL_BATCH = 128
+
+
+def describe_elsewhere(config: RunConfig, console: Console, processes: int = 1) -> str:
+    """The plan of a run on a CUDA device that this machine does not have, as text.
+
+    Args:
+        config: As merged from presets, files and flags.
+        console: Told what was found in the data.
+        processes: That are to share each batch.
+
+    Raises:
+        UserError: As `adavit.training.start.workload.prepare`.
+    """
+    console.note(ASSUMED)
+    workload = imagined_workload(config, console, processes)
+    rehearsal = _rehearsal(workload)
+    held = workload.config
+    operations = operations_of(rehearsal) * total_images(held.training)
+    lines = [
+        config_text(held),
+        *parameter_lines(rehearsal.generator, rehearsal.step.discriminator),
+        *foreseen_lines(workload, rehearsal),
+        (
+            f"time                     not measured here: {operations / 1e15:,.3g} PFLOP for"
+            f" {held.training.total_kimg:g} kimg"
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -> Workload:
+    """A run as it would be on a CUDA device; its evaluators are on the CPU.
+
+    Args:
+        config: As for `describe_elsewhere`.
+        console: Likewise.
+        processes: Likewise.
+
+    Raises:
+        UserError: Likewise.
+    """
+    device, data = torch.device("cuda"), config.data
+    images = load_images(**image_arguments(config, device))
+    for note in images.notes:
+        console.note(note)
+    split = split_images(
+        len(images.images),
+        subset=data.subset,
+        heldout_fraction=data.val_fraction,
+        seed=config.run.seed,
+    )
+    facts = RunFacts(
+        Resolution(*images.images.shape[2:]),
+        len(split.train),
+        device.type,
+        bf16=True,
+        processes=processes,
+    )
+    try:
+        resolved = resolve(config, facts)
+    except ValidationError as error:
+        raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    if config.run.memory is not None:
+        resolved, told = within_memory(config, resolved, device, processes)
+        console.note(told)
+    there = with_evaluators(Workload(resolved, images, split, torch.device("cpu")), console)
+    return replace(there, device=device)
+
+
+def parameter_lines(generator: nn.Module, discriminator: nn.Module) -> list[str]:
+    """How large the networks are."""
+    return [
+        f"generator       {count_parameters(generator) / 1e6:8.2f} M parameters",
+        f"discriminator   {count_parameters(discriminator) / 1e6:8.2f} M parameters",
+    ]
+
+
+def foreseen_lines(workload: Workload, rehearsal: Rehearsal | None = None) -> list[str]:
+    """What a run will take, for people.
+
+    Args:
+        workload: Its device need not be there.
+        rehearsal: Of it; None makes one.
+    """
+    rehearsal = rehearsal or _rehearsal(workload)
+    config, device = workload.config, workload.device
+    step = rehearsal.of(0)
+    before = held_before(device)
+    peak = before + taken_bytes(step.peak, config, device)
+    evaluation = before + taken_bytes(
+        step.held + evaluation_bytes(workload, rehearsal), config, device
+    )
+    compiled = " (uncompiled)" if config.training.compile else ""
+    return [
+        (
+            f"operations      {operations_of(rehearsal) / 1e9:8.2f} GFLOP for each image, forwards and backwards"
+            " through both networks; what is due at times counts its share"
+        ),
+        (
+            f"foreseen        {peak / 2**30:8.2f} GiB at the peak of a step{compiled} in which all is due,"
+            f" {evaluation / 2**30:.2f} GiB in evaluations; {size(before)} of it before the first step"
+        ),
+        f"disk            {disk_bytes(workload, rehearsal) / 2**30:8.2f} GiB for the run, about",
+    ]
+
+
+def operations_of(rehearsal: Rehearsal) -> float:
+    """Products and sums of training on an image, what is due at times with its share.
+
+    Args:
+        rehearsal: Of the run.
+    """
+    kinds = kinds_of_steps(rehearsal.step)
+    total = sum(count * rehearsal.of(first).operations for first, count in kinds)
+    return total / sum(count for _, count in kinds)
+
+
+def evaluation_bytes(workload: Workload, rehearsal: Rehearsal) -> int:
+    """Bytes that an evaluation holds at the same time beside what the run holds.
+
+    Args:
+        workload: Of the run; without evaluators it is the sample sheet that is drawn.
+        rehearsal: Of it.
+    """
+    average = rehearsal.step.average.module
+    channels = workload.image_set.images.shape[1]
+    with without_content(), torch.no_grad():
+        labels = torch.zeros(BATCH, dtype=torch.int64) if workload.num_classes else None
+        with LiveBytes(tensors_of([average])) as live:
+            there = live.now
+            latents = torch.empty(BATCH, workload.config.generator.latent_dim)
+            drawn = draw_in_parts(average, latents, labels, noise=torch.Generator())
+            shape = drawn.shape[2:]
+            del drawn
+            for evaluator in workload.evaluators:
+                extractor = evaluator.extractor
+                batch = _batch_of(extractor, workload.device)
+                extractor(torch.empty(batch, channels, *shape, dtype=torch.uint8))
+    features = max((each.extractor.features for each in workload.evaluators), default=0)
+    return live.peak - there + 4 * features * workload.config.metrics.fakes
+
+
+def _batch_of(extractor: FeatureExtractor, device: torch.device) -> int:
+    if is_accelerator(device):
+        return BATCH_OF_EXTRACTORS.get(extractor.name, USUAL_BATCH)
+    return extractor.batch
+
+
+def disk_bytes(workload: Workload, rehearsal: Rehearsal) -> int:
+    """Bytes of the run directory at its end, about: checkpoints, generators, sample grids and their film.
+
+    Args:
+        workload: Of the run.
+        rehearsal: Of it.
+    """
+    config = workload.config
+    average = sum(tensor.nbytes for tensor in tensors_of([rehearsal.step.average.module]))
+    trained = sum(
+        tensor.nbytes
+        for network in (rehearsal.generator, rehearsal.judges)
+        for tensor in (*network.parameters(), *network.buffers())
+    )
+    best = 1 if workload.evaluators else 0
+    checkpoint = 3 * trained + average * (1 + best)  # weights and two moments
+    pixels = COUNT * workload.image_set.images[0].nbytes
+    kept = config.run.keep_checkpoints
+    written = total_images(config.training) / 1000 / config.run.checkpoint_every_kimg
+    grids = 2 + total_images(config.training) / 1000 / config.run.samples_every_kimg
+    count = min(kept, 1 + math.ceil(written))
+    return int(count * checkpoint + (1 + best) * average + grids * 1.5 * pixels)
+
+
+def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
+    """Steps in which other regularizers are due cost differently: the first of each kind, and how many in a cycle.
+
+    A step belongs to the least common multiple of all intervals that divide its number, so the kinds are
+    counted without walking through a cycle, whose length is the product of intervals that share no factor.
+    """
+    intervals = {regularizer.interval for regularizer in step.regularizers}
+    multiples = {1}
+    for interval in intervals:
+        multiples |= {math.lcm(multiple, interval) for multiple in multiples}
+    cycle, counts = max(multiples), dict[int, int]()
+    for multiple in sorted(multiples, reverse=True):
+        # All its multiples, without those at which more is due.
+        more = sum(count for other, count in counts.items() if other % multiple == 0)
+        counts[multiple] = cycle // multiple - more
+    return sorted((first % cycle, count) for first, count in counts.items())
+
+
+def _rehearsal(workload: Workload) -> Rehearsal:
+    return Rehearsal(
+        workload.config,
+        image_channels=workload.image_set.images.shape[1],
+        num_classes=workload.num_classes,
+    )

@@ -1,0 +1,83 @@
+"""`run.memory`: the largest microbatch whose step is foreseen to fit."""
+
+import bisect
+
+import torch
+
+from adavit.config.microbatches import smaller_slices
+from adavit.config.run import ResolvedConfig, RunConfig
+from adavit.errors import UserError
+from adavit.runtime.amounts import bytes_of
+from adavit.runtime.devices import is_accelerator
+from adavit.runtime.memory import resident_bytes
+from adavit.runtime.wording import counted, size
+from adavit.training.start.footprint import expected_bytes
+
+CONTEXT = 600_000_000
+"""Bytes that a driver and its libraries take of an accelerator beside tensors, about."""
+
+
+def held_before(device: torch.device) -> int:
+    """What is taken before the first step: of the machine what this process holds, of an accelerator `CONTEXT`.
+
+    Args:
+        device: Where a run trains; it need not be there.
+    """
+    return CONTEXT if is_accelerator(device) else resident_bytes()
+
+
+def within_memory(
+    config: RunConfig, resolved: ResolvedConfig, device: torch.device, processes: int = 1
+) -> tuple[ResolvedConfig, str]:
+    """The settings with the microbatch that `run.memory` allows, which is stored in its place.
+
+    Groups of a standard deviation stay what they are for the whole batch: all that changes is the slices, and with
+    them what each draws for itself.
+
+    Args:
+        config: As the user gave it.
+        resolved: The same, with what was chosen for the whole batch.
+        device: Where the run trains; it need not be there.
+        processes: That share each batch.
+
+    Returns:
+        The settings, and a line for people.
+
+    Raises:
+        UserError: If not even the smallest slices fit, or a microbatch was given too.
+    """
+    asked = resolved.run.memory
+    assert asked is not None
+    if config.training.microbatch is not None:
+        raise UserError(
+            f"--memory is {asked}, which chooses the microbatch, but training.microbatch is"
+            f" {config.training.microbatch}. Leave one of the two out."
+        )
+    run = resolved.run.model_copy(update={"memory": None})
+    resolved = resolved.model_copy(update={"run": run})
+    room, before = bytes_of(asked), held_before(device)
+    choices = list(smaller_slices(resolved, resolved.training.batch, processes=processes))
+    if not choices:  # processes that do not divide the batch: whoever makes slices says so
+        return resolved, ""
+    needs: dict[int, int] = {}
+
+    def needed(index: int) -> int:
+        if index not in needs:
+            needs[index] = before + expected_bytes(choices[index], device)
+        return needs[index]
+
+    # From the largest to the smallest what is needed falls: the first that fits.
+    first = bisect.bisect_left(range(len(choices)), True, key=lambda index: needed(index) <= room)
+    if first == len(choices):
+        least = choices[-1].training.images_at_a_time
+        raise UserError(
+            f"--memory is {asked}, but a step needs about {size(needed(first - 1))} even with"
+            f" {counted(least, 'image', 'images')} at a time, the fewest that this batch and its groups allow"
+            f" ({size(before)} of it are taken before). Give as much, a lower --resolution, or smaller networks."
+        )
+    chosen = choices[first]
+    return chosen, (
+        f"Microbatch: {chosen.training.images_at_a_time} of {chosen.training.batch} images, the largest that is"
+        f" foreseen to fit into {asked} (about {size(needed(first))}). It is stored as training.microbatch; slices"
+        " draw random numbers of their own, so the weights are not to the bit those of another microbatch."
+    )

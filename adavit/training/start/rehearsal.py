@@ -1,0 +1,218 @@
+"""The step of a run gone through on tensors without content: what is alive at the same time, and what is calculated.
+
+It is the step itself, augmentation, second derivatives and optimisers included, in the ways of a CPU. Nothing is
+read, computed or drawn, so it takes seconds for networks of any size.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import flop_registry
+
+from adavit.build.augmentation import build_pipe
+from adavit.build.critic import build_critic_on
+from adavit.build.networks import build_networks
+from adavit.config.discriminator import ViTConfig
+from adavit.config.microbatches import smaller_slices
+from adavit.config.run import ResolvedConfig
+from adavit.features.choice import find_network
+from adavit.features.critic import FeatureCritic
+from adavit.features.teachers import unread_teacher
+from adavit.models import Generator, ResNetDiscriminator
+from adavit.training.objectives.build import build_extras, build_objective
+from adavit.training.objectives.losses import LOSSES
+from adavit.training.passes.streams import StepStreams
+from adavit.training.start.freeze import freeze_lower_layers
+from adavit.training.start.live_bytes import LiveBytes
+from adavit.training.start.without_content import emptied, tensors_of, without_content
+from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.average import GeneratorAverage
+
+IMAGES = 32
+"""Images of a slice that are gone through, at about the most; what is alive grows in proportion to them."""
+
+AUGMENTED = 0.5
+"""p: a group of operations that is applied to some images takes what it takes for all."""
+
+
+class Work(LiveBytes):
+    """Counts operations too.
+
+    Attributes:
+        operations: Products and sums of convolutions and matrix products, by torch's formulas.
+    """
+
+    def __init__(self, there: list[Tensor]) -> None:
+        super().__init__(there)
+        self.operations = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Runs an operation, and counts it and what it has made."""
+        made = super().__torch_dispatch__(func, types, args, kwargs)
+        formula = flop_registry.get(func.overloadpacket)
+        if formula is not None:
+            self.operations += formula(*args, **(kwargs or {}), out_val=made)
+        return made
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a step takes in which some terms are due.
+
+    Attributes:
+        peak: Bytes alive at the same time, at the most: networks, gradients, moments and the images of the batch too.
+        held: Bytes alive between steps.
+        operations: Products and sums for each image.
+    """
+
+    peak: int
+    held: int
+    operations: float
+
+
+class Rehearsal:
+    """The networks of a run without content, and its step.
+
+    Args:
+        config: Of the run.
+        image_channels: Of its images.
+        num_classes: That its networks are conditioned on; 0 for none.
+
+    Attributes:
+        generator: Its generator.
+        judges: What is trained against it.
+        step: Of the run.
+
+    Raises:
+        RuntimeError: If the networks are larger than torch can name.
+        ValueError: If the settings make no network.
+    """
+
+    def __init__(
+        self, config: ResolvedConfig, *, image_channels: int = 3, num_classes: int = 0
+    ) -> None:
+        self.config = config
+        self._channels, self._classes = image_channels, num_classes
+        training = config.training
+        with torch.device("meta"):
+            critic, teacher = _critic(config, num_classes), _teacher(config, image_channels)
+            generator, discriminator = build_networks(
+                config, image_channels=image_channels, num_classes=num_classes, critic=critic
+            )
+            freeze_lower_layers(discriminator, training.freeze_d)
+            trained = [generator, discriminator, *([] if critic is None else [critic])]
+            for network in trained:
+                network.to(memory_format=torch.channels_last)
+            average = GeneratorAverage(generator, half_life_kimg=1.0, ramp=None)
+        self._frozen: list[nn.Module] = [] if critic is None else [*critic.frozen]
+        self._frozen += [] if teacher is None else [teacher]
+        with without_content():
+            for network in (*trained, average.module, *self._frozen):
+                emptied(network)
+        smaller = next(smaller_slices(config, IMAGES), None)
+        each = training.images_at_a_time
+        self._shown = (
+            each if each <= IMAGES or smaller is None else smaller.training.images_at_a_time
+        )
+        alone = config.discriminator.kind == "projected"
+        self.step = AdversarialStep(
+            generator=generator,
+            discriminator=discriminator,
+            average=average,
+            pipe=build_pipe(config.augment),
+            generator_lr=training.generator_lr,
+            discriminator_lr=training.discriminator_lr,
+            betas=(training.adam_beta1, training.adam_beta2),
+            warmup_images=0,
+            microbatch=self._shown,
+            autocast=torch.bfloat16 if training.precision == "bf16" else None,
+            compiled=False,
+            loss=LOSSES[training.loss],
+            features=None
+            if critic is None or alone
+            else build_objective(config, critic, torch.device("cpu")),
+            **build_extras(
+                training,
+                epoch_images=training.batch,
+                coarse=training.precision == "bf16",
+                teacher=teacher,
+                chain=discriminator.chain
+                if isinstance(discriminator, ResNetDiscriminator)
+                else None,
+            ),
+        )
+        if self.step.p == 0 and config.augment.mode != "none":
+            self.step.set_p(AUGMENTED)
+        self.generator: Generator = generator
+        self.judges: nn.Module = self.step.judges
+        self._known: dict[int, Rehearsed] = {}
+
+    def of(self, number: int) -> Rehearsed:
+        """A step, with whatever is due in it.
+
+        Args:
+            number: Of the step, from 0, in which all is due that is due at times.
+        """
+        if number not in self._known:
+            self._known[number] = self._gone_through(number)
+        return self._known[number]
+
+    def _gone_through(self, number: int) -> Rehearsed:
+        training, sides = self.config.training, self.config.data.resolution
+        each, shown, before = training.images_at_a_time, self._shown, self._moments()
+        with without_content():
+            real = torch.empty(shown, self._channels, *sides)
+            labels = torch.empty(shown, dtype=torch.int64) if self._classes else None
+            networks = [self.generator, self.judges, self.step.average.module, *self._frozen]
+            with Work([*tensors_of(networks), *before, real]) as work:
+                self.step(real, labels, images=number * shown, streams=StepStreams.at(0, number))
+                held = work.now
+        # Those that the first step makes are made at its end, and there from the start of every other one.
+        moments = 0 if before else sum(moment.nbytes for moment in self._moments())
+        weights = sum(p.nbytes for n in (self.generator, self.judges) for p in n.parameters())
+        # While a slice is computed, sums over those before it are held; see `adavit.training.step.reduction`.
+        sums = weights * ((training.batch // each).bit_length() - 1)
+        images = real[0].nbytes * (training.batch - shown)
+        peak = held + (work.peak + moments - held) * each // shown
+        return Rehearsed(peak + sums + images, held + images, work.operations / shown)
+
+    def _moments(self) -> list[Tensor]:
+        return [
+            moment
+            for optimizer in (self.step.generator_optimizer, self.step.discriminator_optimizer)
+            for state in optimizer.state.values()
+            for moment in state.values()
+            if isinstance(moment, Tensor)
+        ]
+
+
+def _critic(config: ResolvedConfig, num_classes: int) -> FeatureCritic | None:
+    """The heads on frozen features and their network, without weights."""
+    features = config.features
+    if features.network is None:
+        return None
+    network = find_network(features.network).unread(
+        side=features.side, maps=features.maps, class_token=features.class_token
+    )
+    return build_critic_on(network, features, num_classes=num_classes)
+
+
+def _teacher(config: ResolvedConfig, image_channels: int) -> nn.Module | None:
+    """The network whose tokens are distilled, without weights."""
+    training, discriminator = config.training, config.discriminator
+    if not training.distill_weight or not isinstance(discriminator, ViTConfig):
+        return None
+    return unread_teacher(
+        training.distill_network,
+        resolution=config.data.resolution,
+        image_channels=image_channels,
+        patch=discriminator.patch,
+    )

@@ -1,0 +1,43 @@
+"""Tensors without content, and none left behind."""
+
+import pytest
+import torch
+from torch import nn
+
+from adavit.augment import make_pipe
+from adavit.models.resampling import smooth
+from adavit.training.start.without_content import emptied, tensors_of, without_content
+
+
+def test_a_network_keeps_its_shapes_layouts_and_ties() -> None:
+    with torch.device("meta"):
+        convolution = nn.Conv2d(3, 4, 3)
+        network = nn.ModuleDict(
+            {"one": convolution, "same": convolution, "norm": nn.BatchNorm2d(4)}
+        )
+        network.to(memory_format=torch.channels_last)
+    before = {name: (t.shape, t.stride(), t.dtype) for name, t in network.state_dict().items()}
+    with without_content():
+        emptied(network)
+        found = network["norm"](network["one"](torch.empty(2, 3, 6, 5)))
+        assert found.shape == (2, 4, 4, 3)
+    assert {n: (t.shape, t.stride(), t.dtype) for n, t in network.state_dict().items()} == before
+    assert network["one"].weight is network["same"].weight
+    assert {tensor.device.type for tensor in tensors_of([network])} == {"cpu"}
+
+
+def test_what_asks_for_a_number_raises() -> None:
+    with without_content(), pytest.raises(Exception, match="_local_scalar_dense"):
+        torch.zeros(()).item()
+
+
+def test_kept_filters_have_content_afterwards() -> None:
+    images = torch.rand(2, 3, 16, 16)
+    pipe = make_pipe("bgc")
+    expected = pipe(images, generator=torch.Generator().manual_seed(1))
+    smoothed = smooth(images, padding=1)
+    with without_content():
+        pipe(torch.empty(2, 3, 16, 16), generator=torch.Generator())
+        smooth(torch.empty(2, 3, 16, 16), padding=1)
+    assert torch.equal(pipe(images, generator=torch.Generator().manual_seed(1)), expected)
+    assert torch.equal(smooth(images, padding=1), smoothed)

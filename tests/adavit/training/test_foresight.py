@@ -1,0 +1,118 @@
+"""What is foreseen of a run."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import adavit
+from adavit.config.layers import build_config
+from adavit.config.run import RunConfig
+from adavit.config.section import MOST
+from adavit.runtime.console import SilentConsole
+from adavit.training.foresight import (
+    describe_elsewhere,
+    disk_bytes,
+    evaluation_bytes,
+    kinds_of_steps,
+)
+from adavit.training.objectives.regularizer import Regularizer
+from adavit.training.start.rehearsal import Rehearsal
+from adavit.training.start.workload import prepare
+
+Tiny = Callable[..., RunConfig]
+
+
+def walked_kinds(intervals: Sequence[int]) -> list[tuple[int, int]]:
+    """First step and number of steps of each set of intervals that divide it, step by step."""
+    steps: dict[tuple[bool, ...], list[int]] = {}
+    for index in range(math.lcm(*intervals)):
+        steps.setdefault(tuple(index % interval == 0 for interval in intervals), []).append(index)
+    return [(indices[0], len(indices)) for indices in steps.values()]
+
+
+def with_intervals(*intervals: int) -> Any:
+    """A step of which nothing is there but its regularizers."""
+    return SimpleNamespace(regularizers=[Regularizer("any", 1.0, each) for each in intervals])
+
+
+@pytest.mark.parametrize(
+    "intervals",
+    [
+        (),
+        (1,),
+        (1, 1),
+        (4,),
+        (1, 16),
+        (16, 16, 4),
+        (2, 3),
+        (4, 6),
+        (6, 10, 15),
+        (2, 3, 5),
+        (4, 6, 9, 1),
+    ],
+)
+def test_kinds_of_steps_are_counted_as_if_the_cycle_were_walked(intervals: Sequence[int]) -> None:
+    assert kinds_of_steps(with_intervals(*intervals)) == walked_kinds(intervals)
+
+
+def test_a_cycle_may_be_longer_than_anyone_could_walk() -> None:
+    r1, r2 = 999_983, 1_000_003  # primes
+    both, neither = 1, (r1 - 1) * (r2 - 1)
+    assert kinds_of_steps(with_intervals(r1, r2, 1)) == [
+        (0, both),
+        (1, neither),
+        (r1, r2 - 1),
+        (r2, r1 - 1),
+    ]
+    largest = kinds_of_steps(with_intervals(MOST, MOST - 1, MOST - 2))
+    assert sum(count for _, count in largest) == math.lcm(MOST, MOST - 1, MOST - 2)
+
+
+def told(text: str) -> dict[str, str]:
+    return dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line.strip())
+
+
+def elsewhere(pictures: Path, kind: str, **run: Any) -> RunConfig:
+    layer = {
+        "data": {"source": str(pictures), "resolution": "48x64"},
+        "discriminator": {"kind": kind},
+        "metrics": {"extractor": "random"},
+        "run": {"device": "cuda", **run},
+    }
+    return build_config([layer])
+
+
+def test_a_device_need_not_be_there(pictures: Path) -> None:
+    lines = told(describe_elsewhere(elsewhere(pictures, "resnet", memory="8GB"), SilentConsole()))
+    assert lines["precision:"] == "bf16"
+    assert lines["channel_max:"] == "512"
+    assert lines["total_kimg:"] == "5000.0"
+    peak = float(lines["foreseen"].split()[0]) * 2**30
+    assert 2e9 < peak <= 8e9
+    assert lines["microbatch:"] in ("64", "32", "16")
+    assert "PFLOP for 5000 kimg" in lines["time"]
+
+
+def test_disk_is_what_a_run_leaves(tiny: Tiny) -> None:
+    wide = {"generator": {"channel_max": 32, "channel_base": 512}}
+    config = tiny(wide)
+    workload = prepare(config, SilentConsole())
+    foreseen = disk_bytes(workload, Rehearsal(workload.config))
+    run = adavit.train(config)
+    networks = sum(
+        path.stat().st_size for path in run.rglob("*") if path.suffix in (".pt", ".safetensors")
+    )
+    pictures = sum(path.stat().st_size for path in run.glob("samples/*"))
+    assert networks == pytest.approx(foreseen, rel=0.15)
+    assert pictures < foreseen
+
+
+def test_an_evaluation_holds_images_and_maps(tiny: Tiny) -> None:
+    workload = prepare(tiny(), SilentConsole())
+    rehearsal = Rehearsal(workload.config)
+    images = 64 * 3 * 16 * 16 * 4
+    assert images < evaluation_bytes(workload, rehearsal) < 400 * images
