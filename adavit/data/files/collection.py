@@ -55,6 +55,7 @@ class Collection:
         labels: Class labels of those images that could be read, given their indices.
         skipped: What was left out before opening it.
         has_files: Whether the names of its images are those of files that the user has.
+        one_size: Whether all of its images are of one size, so that the first tells it.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Collection:
     labels: Callable[[Sequence[int]], Labels]
     skipped: tuple[Skipped, ...] = ()
     has_files: bool = False
+    one_size: bool = False
 
 
 @contextmanager
