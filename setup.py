@@ -26,5 +26,5 @@ setup(
         )
     ],
     package_dir=FOLDERS,
-    package_data={"": ["py.typed", "*.yaml", "*.css", "*.html", "*.js", "*.j2"]},
+    package_data={"": ["py.typed", "*.yaml", "*.css", "*.html", "*.js", "*.j2", "*.safetensors"]},
 )

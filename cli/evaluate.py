@@ -34,9 +34,13 @@ coverage for vgg16; ppl for lpips-vgg16. With any other feature network the name
 kid_dinov2-vit-l-14, precision_inception, ... and compare with nothing else. Lower is better for fid,
 kid and ppl, higher for the others. Published weights are downloaded when missing.
 
-Beside fid and kid the record has what real images score: ..._floor, held-out images; ..._at_floor,
-as few generated ones, against the same; ..._training, the images trained on, as a perfect copy
-would; ..._halves, one half of the real images against the other.
+Of small_set the feature network is drawn, which knows its drawings alone: beside fd_drawn and kid_drawn
+stand recognised, the share of images in which one of the ten kinds is recognised; kinds, how many of them are; and
+modes, the share of their places, sizes, directions and colours that occur.
+
+Beside fid, kid, precision, recall and these three the record has what real images score:
+..._floor, held-out images; ..._at_floor, as few generated ones, against the same; ..._training,
+the images trained on, as a perfect copy would; ..._halves, one half of the real images against the other.
 
 Of a run whose discriminator saw a pretrained network (--features), figures in related features are
 flattered; those of random features are measured beside them, and come first unless --extractor says otherwise.

@@ -86,6 +86,7 @@ def test_the_wheel_holds_what_the_program_reads_and_nothing_of_its_tests(wheel: 
         "adavit/serving/page/index.html",
         "adavit/serving/page/studio.css",
         "adavit/serving/page/studio.js",
+        "adavit/metrics/extractors/drawn.safetensors",
         "adavit/py.typed",
     ):
         assert needed in members

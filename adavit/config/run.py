@@ -88,9 +88,12 @@ class MetricsConfig(ConfigModel):
 
     names: tuple[Literal["fid", "kid"], ...] = Field(("fid", "kid"))
     """What is measured; the first one decides which generator is best. none: nothing."""
-    extractor: tuple[Literal["auto", "inception", "random"], ...] = Field(("auto",), min_length=1)
+    extractor: tuple[Literal["auto", "inception", "random", "drawn"], ...] = Field(
+        ("auto",), min_length=1
+    )
     """Feature networks; the figures of the first decide. auto: Inception where its weights are to be had; small_set
-    uses random. One that is related to what the discriminator sees through never comes first: random does then."""
+    uses drawn, which knows its drawings alone. One that is related to what the discriminator sees through never comes
+    first: random does then."""
     inception_weights: UserPath | None = Field(None)
     """Inception's weights as a file. None: torch-fidelity's own download."""
     fakes: int = auto(ge=2, le=10**7)

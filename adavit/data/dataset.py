@@ -63,7 +63,7 @@ def load_images(
     """Load a set of images; from the cache if it was decoded before with the same settings.
 
     Args:
-        source: A folder, a zip, or a name such as "small_set" or "cifar10:test"; an existing path
+        source: A folder, a zip, or a name such as "small_set:5000" or "cifar10:test"; an existing path
             wins over a name.
         resolution: Height and width of the images, as `Resolution.of` takes them. None for what most images have, see
             `adavit.data.default_resolution`.
@@ -92,7 +92,8 @@ def load_images(
     reading = Reading(frames, scale_16bit, fit)
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
-    with open_source(source, data_root, follow_links=follow_links) as collection:
+    side = None if asked is None else max(asked)
+    with open_source(source, data_root, follow_links=follow_links, drawn_px=side) as collection:
         limit = f"an area of at most {default_resolution_cap} squared"
         size = limit if asked is None else str(asked.plain)
         key = identify(
@@ -114,14 +115,25 @@ def load_images(
 
 
 def open_source(
-    source: str, data_root: Path | None = None, *, follow_links: bool = False
+    source: str,
+    data_root: Path | None = None,
+    *,
+    follow_links: bool = False,
+    drawn_px: int | None = None,
 ) -> AbstractContextManager[Collection]:
-    """A folder, a zip or a name as a collection, before anything of it is decoded; arguments as for `load_images`."""
+    """A folder, a zip or a name as a collection, before anything of it is decoded.
+
+    Args:
+        source: As for `load_images`.
+        data_root: Likewise.
+        follow_links: Likewise.
+        drawn_px: Side in pixels that a drawn set should have at least; None for its usual one.
+    """
     path = Path(source)
     if is_there(source):
         stem = path.resolve().name if path.is_dir() else path.resolve().stem
         return open_files(path, safe_name(stem), follow_links=follow_links)
-    return open_name(source, data_root or default_cache_dir() / "downloads")
+    return open_name(source, data_root or default_cache_dir() / "downloads", drawn_px)
 
 
 def safe_name(text: str) -> str:
@@ -143,7 +155,8 @@ def _decode(
     """Decode a collection and keep it in the cache; see `load_images`."""
     sources = collection.images()
     with decoding_threads() as threads:
-        chosen = resolution or _default(sources, cap, threads)
+        measured = sources[:1] if collection.one_size else sources
+        chosen = resolution or _default(measured, cap, threads)
         folder = _writable(cache_dir)
         check_room(len(sources), chosen, folder)
         with ImageBuffer((4, *chosen), folder) as buffer:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from adavit.data.files.collection import (
     Collection,
@@ -21,20 +22,22 @@ from adavit.data.files.collection import (
     images_in_memory,
     open_image_file,
 )
-from adavit.data.known_names import SMALL_SET, TORCHVISION_SETS, check_set_name
+from adavit.data.files.formats import OpenedImage
+from adavit.data.known_names import TORCHVISION_SETS, DrawnSet, check_set_name, drawn_set
 from adavit.data.labels import Labels, describe
-from adavit.data.small_set.images import CLASSES, VERSION, draw_small_set
+from adavit.data.small_set.images import CLASSES, LARGEST_PX, SIZE_PX, VERSION, Drawings
 from adavit.errors import RunError, UserError
 from adavit.runtime.cache_folder import make_own_folder
 
 
 @contextmanager
-def open_name(source: str, data_root: Path) -> Iterator[Collection]:
-    """A set by its name, as "cifar10" or "cifar10:test".
+def open_name(source: str, data_root: Path, side_px: int | None = None) -> Iterator[Collection]:
+    """A set by its name, as "small_set:5000", "cifar10" or "cifar10:test".
 
     Args:
         source: The name; nothing of that name exists as a path.
         data_root: Where torchvision's files lie or are downloaded to.
+        side_px: The larger side that is wanted, for what can be drawn so; None for the set's own.
 
     Yields:
         The collection; nothing is drawn, read or downloaded before its images are asked for.
@@ -42,19 +45,12 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
     Raises:
         UserError: If there is no such name or split, or (from `images`) the download fails.
     """
-    name, colon, split = source.partition(":")
-    if name == SMALL_SET and not colon:
-        identity = identify([SMALL_SET, str(VERSION)])
-        draw = functools.cache(draw_small_set)
-        yield Collection(
-            SMALL_SET,
-            SMALL_SET,
-            identity,
-            images=lambda: images_in_memory(draw()[0]),
-            labels=lambda kept: _pick(draw()[1], CLASSES, "the drawing", kept),
-        )
+    drawn = drawn_set(source)
+    if drawn is not None:
+        yield _drawn_collection(drawn, side_px)
         return
     check_set_name(source)
+    name, colon, split = source.partition(":")
     splits = TORCHVISION_SETS[name].splits
     split = split if colon else next(iter(splits))
     short = name if split == next(iter(splits)) else f"{name}-{split}"
@@ -67,6 +63,31 @@ def open_name(source: str, data_root: Path) -> Iterator[Collection]:
         identify([name, split]),
         images=lambda: _torchvision_images(name, load()),
         labels=lambda kept: _torchvision_labels(name, split, load(), kept),
+    )
+
+
+def _drawn_collection(drawn: DrawnSet, side_px: int | None) -> Collection:
+    """Drawings, each drawn when it is opened, so that any number takes the memory of a few."""
+    side = min(max(side_px or SIZE_PX, SIZE_PX), LARGEST_PX)
+
+    def images() -> list[SourceImage]:
+        drawings = Drawings(seed=drawn.seed, size_px=side)
+
+        @contextmanager
+        def opened(index: int) -> Iterator[OpenedImage]:
+            yield OpenedImage(Image.fromarray(drawings[index]))
+
+        return [
+            SourceImage(f"{index:05d}", functools.partial(opened, index))
+            for index in range(drawn.count)
+        ]
+
+    def labels(kept: Sequence[int]) -> Labels:
+        return _pick(np.arange(drawn.count) % len(CLASSES), CLASSES, "the drawing", kept)
+
+    identity = identify([drawn.source, str(VERSION), str(side)])
+    return Collection(
+        drawn.short_name, drawn.source, identity, images=images, labels=labels, one_size=True
     )
 
 

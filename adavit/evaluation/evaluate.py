@@ -57,7 +57,7 @@ def evaluate(
 
     Example:
         >>> record = evaluate("runs/00000-small_set-resnet-bgc", protocol="quick5k")
-        >>> record["fd_random"], record["protocol"]["n_real"]
+        >>> record["fd_drawn"], record["kinds"], record["protocol"]["n_real"]
 
     Args:
         source: A run directory, a generator file, a folder or zip of images, or the name of a set.
@@ -160,7 +160,8 @@ class _Evaluation:
     ) -> dict[str, Any]:
         """The record of a generator."""
         stored = subject.stored
-        networks = self._networks(reference, stored.generator.discriminator_saw)
+        seen = stored.generator.discriminator_saw
+        networks = self._networks(reference, seen, [subject.config.data.source])
         arguments: dict[str, Any] = {
             "seed": subject.config.run.seed if seed is None else seed,
             "label_counts": stored.label_counts,
@@ -243,7 +244,7 @@ class _Evaluation:
         pixels = images.images
         if count < len(images):
             pixels = pixels[draw_evenly(images.labels, len(images), count, seed)]
-        (network,) = self._networks(reference, ())
+        (network,) = self._networks(reference, (), [images.source] * subject.is_known_set)
         evaluator, notes = self._evaluator(network, reference, count)
         drawn_with = seed if count < len(images) else None
         seen = None if subject.is_known_set else UNKNOWN
@@ -277,11 +278,11 @@ class _Evaluation:
         )
 
     def _networks(
-        self, reference: ReferenceSet | None, seen: Sequence[str]
+        self, reference: ReferenceSet | None, seen: Sequence[str], data: Sequence[str]
     ) -> list[FeatureExtractor]:
         """What to measure with: what was asked for, and, where that is related to what was seen, what is not.
 
-        A network that was asked for by name comes first.
+        A network that was asked for by name comes first. `data`: sources of the subject's images or training images.
         """
         if self._requested == "lpips-vgg16" and self.image_metrics:
             raise UserError(
@@ -292,7 +293,7 @@ class _Evaluation:
         networks = choose_networks(
             [self._requested],
             seen,
-            reference_name=None if reference is None else reference.images.name,
+            data=[*data, *([] if reference is None else [reference.origin])],
             inception_weights=self._weights,
             device=self._device,
             console=self.console,

@@ -34,6 +34,7 @@ class ReferenceSet:
 
     Attributes:
         images: The images.
+        origin: Their source; of generated ones that of the images their generator was trained on.
         split: Which part of a set they are, for the record.
         data_resize: How files were brought to their size; None for generated ones.
         trained_on: The images of the run that is evaluated and their split, where they are
@@ -42,6 +43,7 @@ class ReferenceSet:
     """
 
     images: ImageSet
+    origin: str
     split: str
     data_resize: str | None
     trained_on: tuple[ImageSet, Split] | None = None
@@ -140,7 +142,7 @@ class ReferenceChoice:
                 reference.images, images=kept, labels=None, fingerprint=images_digest(kept)
             )
             own_images = (reference.images, split)
-            return ReferenceSet(images, "trained on", reference.data_resize, own_images)
+            return replace(reference, images=images, split="trained on", trained_on=own_images)
         return replace(reference, trained_on=(reference.images, split))
 
     def _for_images(self) -> ReferenceSet:
@@ -188,7 +190,7 @@ class ReferenceChoice:
             **size,
         )
         resize = resize_of(images.resolution, size.get("fit", "crop"))
-        return ReferenceSet(images, split_name(images), resize)
+        return ReferenceSet(images, images.source, split_name(images), resize)
 
     def _generated(self, opened: GeneratorSource, size: dict[str, Any]) -> ReferenceSet:
         generator = opened.stored.generator
@@ -223,7 +225,7 @@ class ReferenceChoice:
             source=opened.name,
             notes=(),
         )
-        return ReferenceSet(found, "generated", None)
+        return ReferenceSet(found, opened.config.data.source, "generated", None)
 
     def _conflict(self, wanted: str) -> UserError:
         assert self._protocol is not None

@@ -10,7 +10,7 @@ import numpy as np
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
 from adavit.data.files.fit import FitName
-from adavit.data.known_names import NAMES, TORCHVISION_SETS
+from adavit.data.known_names import TORCHVISION_SETS, has_known_name
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.shared_names import HERE
@@ -165,7 +165,7 @@ def known_source(source: str, name: str) -> str:
             f" {source.removeprefix(HERE)!r} alone, which is not in this folder. Expected the"
             " images; name them with --data."
         )
-    if source.partition(":")[0] not in NAMES and not Path(source).exists():
+    if not has_known_name(source) and not Path(source).exists():
         raise UserError(
             f"the images that {name!r} was trained on are no longer at {source!r}. Give their"
             " new place with --data, or other images to compare with."

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 
 from adavit.data import ImageSet, Split
+from adavit.data.files.members import printable
+from adavit.data.known_names import is_drawn
+from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import split_name
 from adavit.generation.sampling import generated_batches, share_of_batches
@@ -15,7 +18,10 @@ from adavit.metrics import (
     FeatureExtractor,
     choose_extractor,
 )
+from adavit.metrics.extractors.extractor import RecognisingExtractor
+from adavit.metrics.extractors.names import BUILT_IN
 from adavit.metrics.kinship import related
+from adavit.metrics.names import RECOGNITION
 from adavit.models import Generator
 from adavit.runs.records import BESIDE
 from adavit.runtime.cache_folder import default_cache_dir
@@ -23,14 +29,11 @@ from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
 from adavit.runtime.world import ALONE, World
 
-OFFLINE_SETS = ("small_set",)
-"""Sets that are measured without downloaded weights unless the user says otherwise."""
-
 
 def choose_network(
     extractor: ExtractorName,
     *,
-    reference_name: str | None,
+    data: Sequence[str],
     inception_weights: Path | None,
     device: torch.device,
     console: Console,
@@ -39,16 +42,23 @@ def choose_network(
 
     Args:
         extractor: See `adavit.metrics.choose_extractor`.
-        reference_name: Name of the reference set, or None; some are measured offline.
+        data: Sources of the real images that are compared or trained on; where all are `small_set`, "auto" is
+            the extractor that knows its drawings.
         inception_weights: Inception's weights as a file, or None.
         device: Where features are computed.
         console: Told when Inception cannot be had.
 
     Raises:
-        UserError: If it cannot be had.
+        UserError: If it cannot be had, or knows nothing of such data.
     """
-    if extractor == "auto" and reference_name in OFFLINE_SETS and inception_weights is None:
-        extractor = "random"
+    others = [source for source in data if not is_drawn(source)]
+    if extractor == "auto" and data and not others and inception_weights is None:
+        extractor = "drawn"
+    if extractor == "drawn" and others:
+        raise UserError(
+            f"extractor is drawn, but of {printable(others[0])!r} it knows nothing, expected drawings of small_set."
+            " Use extractor auto or random."
+        )
     network, note = choose_extractor(extractor, weights=inception_weights, device=device)
     if note:
         console.note(note)
@@ -83,7 +93,7 @@ def choose_networks(
     asked = [
         choose_network(
             name,
-            inception_weights=inception_weights if alone or name != "random" else None,
+            inception_weights=inception_weights if alone or name not in BUILT_IN else None,
             **arguments,
         )
         for name in extractors
@@ -111,7 +121,8 @@ def build_evaluator(
 
     Args:
         reference: Real images to compare with.
-        metrics: Names in `adavit.metrics.measures.MEASURES`.
+        metrics: Names in `adavit.metrics.measures.MEASURES`; those of `RECOGNITION` come with an extractor
+            that recognises things, in images of a size at which it does.
         extractor: From `choose_network`.
         trained_on: The images of the run and their split, for the scores of real images.
         split: Which part of its set the reference is; None finds it out.
@@ -126,6 +137,9 @@ def build_evaluator(
         heldout = images.images[parts.heldout] if len(parts.heldout) else None
         used = len(parts.train) + len(parts.heldout)
         training = images.images[parts.train] if used < len(images.images) else None
+    side = min(reference.images.shape[2:])
+    recognises = isinstance(extractor, RecognisingExtractor) and side >= extractor.least_px
+    recognised = RECOGNITION if recognises else ()
     return Evaluator(
         extractor,
         reference.images,
@@ -133,7 +147,7 @@ def build_evaluator(
         reference_name=reference.name,
         split=split or split_name(reference),
         data_resize=data_resize,
-        metrics=metrics,
+        metrics=tuple(dict.fromkeys((*metrics, *recognised))),
         heldout_images=heldout,
         training_images=training,
         cache_dir=default_cache_dir(),

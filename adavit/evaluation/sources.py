@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import NAMES, Skipped
+from adavit.data.known_names import has_known_name
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
@@ -59,7 +60,7 @@ class ImageSource:
     @property
     def is_known_set(self) -> bool:
         """Whether it is a set that is known by name, of photographs or drawings; a path wins over a name."""
-        return not _exists(Path(self.name)) and self.name.partition(":")[0] in NAMES
+        return not _exists(Path(self.name)) and has_known_name(self.name)
 
 
 Source = GeneratorSource | ImageSource
@@ -82,7 +83,7 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
         of_run = path.is_dir() and not ImportedFolder(path).is_import()
         run = RunDirectory.open(path) if of_run else None
         return GeneratorSource(source, stored, config_of(stored), run)
-    if not _exists(path) and source.partition(":")[0] not in NAMES:
+    if not _exists(path) and not has_known_name(source):
         raise UserError(
             f"{flag} {source!r} does not exist and is no known name, expected a run, a .safetensors"
             f" file, a folder or zip of images, or one of {', '.join(NAMES)}. Check the path."

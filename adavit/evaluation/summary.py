@@ -5,7 +5,7 @@ from typing import Any
 
 from adavit.evaluation.comparison_text import FLATTERED_WORD
 from adavit.metrics.kinship import MARK, flattered_by, legend, networks_of
-from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
+from adavit.metrics.names import HIGHER_IS_BETTER, WITHOUT_REAL_IMAGES, metric_of
 from adavit.runs.reading import number
 from adavit.runs.records import figures, parts
 from adavit.runtime.text_table import aligned
@@ -64,7 +64,7 @@ def _subject(record: Mapping[str, Any], source: Mapping[str, Any]) -> str:
 
 def _is_alone(name: str, record: Mapping[str, Any]) -> bool:
     """Whether a figure compares with no real images."""
-    return metric_of(name) in ("is", "ppl") or record["protocol"].get("n_real") is None
+    return metric_of(name) in WITHOUT_REAL_IMAGES or record["protocol"].get("n_real") is None
 
 
 def _note(name: str, record: Mapping[str, Any]) -> str:

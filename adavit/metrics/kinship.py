@@ -12,10 +12,13 @@ records are read quickly.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-IMAGENET, CLIP, DINOV2, NOTHING = "ImageNet", "CLIP", "DINOv2", "nothing"
+IMAGENET, CLIP, DINOV2, DRAWINGS, NOTHING = "ImageNet", "CLIP", "DINOv2", "small_set", "nothing"
 """What feature extractors learned from. Nothing: their weights are random, and related to no network."""
 
-LEARNED_FROM: dict[str, tuple[str, ...]] = {"torchvision": (IMAGENET,)}
+LEARNED_FROM: dict[str, tuple[str, ...]] = {
+    "torchvision": (IMAGENET,),
+    "timm": (IMAGENET, CLIP, DINOV2),
+}
 """What networks that a discriminator sees through may have learned from, by their library; of another one anything."""
 
 UNKNOWN = "unknown"
@@ -42,7 +45,7 @@ def related(seen: Sequence[str], learned_from: object) -> list[str]:
     """
     if learned_from == NOTHING:
         return []
-    known = (IMAGENET, CLIP, DINOV2)
+    known = (IMAGENET, CLIP, DINOV2, DRAWINGS)
     return [
         network
         for network in seen

@@ -11,8 +11,10 @@ from adavit.metrics.distances import frechet_distance_of, gaussian_statistics, k
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.inception_score import InceptionScore
 from adavit.metrics.measure import Measure
+from adavit.metrics.names import RECOGNITION
 from adavit.metrics.neighbourhoods import Coverage, Density, Precision, Recall
 from adavit.metrics.real_features import RealFeatures
+from adavit.metrics.recognition import Kinds, Modes, RecognisedShare
 from adavit.metrics.subsets import FidInfinity, KidSubsets
 
 
@@ -57,8 +59,11 @@ MEASURES: dict[str, Measure] = {
     "coverage": Coverage(),
     "is": InceptionScore(),
     "fid_infinity": FidInfinity(),
+    "recognised": RecognisedShare(),
+    "kinds": Kinds(),
+    "modes": Modes(),
 }
 """Metrics by name."""
 
-WITH_REAL_SCORES = ("fid", "kid")
+WITH_REAL_SCORES = ("fid", "kid", "precision", "recall", *RECOGNITION)
 """Metrics that real images are scored with too (`adavit.metrics.reference`)."""

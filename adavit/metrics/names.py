@@ -21,15 +21,21 @@ REFERENCE_EXTRACTORS = {
     "is": "inception",  # Salimans et al. 2016
     "ppl": "lpips-vgg16",  # Karras et al. 2019
     "fid_infinity": "inception",  # Chong and Forsyth 2020
+    "recognised": "drawn",
+    "kinds": "drawn",
+    "modes": "drawn",
 }
 """Extractor that each metric's plain name belongs to."""
 
 METRICS = tuple(REFERENCE_EXTRACTORS)
 """Every metric there is."""
 
-HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "is")
+RECOGNITION = ("recognised", "kinds", "modes")
+"""Metrics of what an extractor recognises: `adavit.metrics.recognition`."""
 
-WITHOUT_REAL_IMAGES = ("is", "ppl")
+HIGHER_IS_BETTER = ("precision", "recall", "density", "coverage", "is", *RECOGNITION)
+
+WITHOUT_REAL_IMAGES = ("is", "ppl", "recognised", "kinds")
 """Metrics that look at generated images alone."""
 
 

@@ -11,6 +11,7 @@ halves     two random halves of the reference against each other (at most 5,000 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +138,7 @@ class Reference(RealFeatures):
             name: What they are of, for error messages.
 
         Returns:
-            Figure by metric, of those that real images are scored with.
+            Figure by metric, of those that real images are scored with and there are enough for.
 
         Raises:
             UserError: If there are fewer than two.
@@ -145,10 +146,13 @@ class Reference(RealFeatures):
         """
         other = features.to(self._device)
         check_features(other, name)
-        return {
-            metric: bounded_figures(MEASURES[metric], other, side, self._extractor)[""]
-            for metric in self._scored
-        }
+        figures = {}
+        for metric in self._scored:
+            # Two images are a distance, but have no third neighbour.
+            with suppress(UserError):
+                measure = MEASURES[metric]
+                figures[metric] = bounded_figures(measure, other, side, self._extractor)[""]
+        return figures
 
     def _halves_score(self) -> RealScore:
         generator = torch.Generator().manual_seed(HALVES_SEED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adavit.data.known_names import NAMES
+from adavit.data.known_names import has_known_name
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.metrics.kinship import flattered_by
 from adavit.publishing.plain_generator import Sizes
@@ -134,7 +134,7 @@ def _picked(values: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any
 
 def _known_name(source: str) -> str:
     is_file = source.startswith(HERE) or Path(source).is_absolute()
-    return source if not is_file and source.partition(":")[0] in NAMES else ""
+    return source if not is_file and has_known_name(source) else ""
 
 
 def _environment(run: RunDirectory) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from adavit.data.small_set.images import CLASSES
 from adavit.metrics.kinship import flattered_by
+from adavit.metrics.names import RECOGNITION
 from adavit.runs.records import parts
 
 
@@ -22,10 +24,22 @@ def score_line(record: dict[str, Any], names: Sequence[Sequence[str]]) -> str:
         against = (
             f"  ({count} held-out real images score {floor:.4g}, {count} generated {same:.4g})"
         )
-    words = "".join(f"; beside: {figures}" for figures in beside)
+    words = _recognised(record) + "".join(f"; beside: {figures}" for figures in beside)
     return f"{record['images'] / 1000:g} kimg: {leading}{against}{words}"
+
+
+def _recognised(record: Mapping[str, Any]) -> str:
+    if "kinds" not in record:
+        return ""
+    return (
+        f"; kinds recognised: {record['kinds']:.0f} of {len(CLASSES)}, in"
+        f" {record['recognised']:.0%} of the images"
+    )
 
 
 def _named_figures(record: Mapping[str, Any], names: Sequence[str]) -> str:
     flattered = " (flattered)" if flattered_by(record["protocol"]) else ""
-    return "  ".join(f"{name} {record[name]:.4g}" for name in names) + flattered
+    return (
+        "  ".join(f"{name} {record[name]:.4g}" for name in names if name not in RECOGNITION)
+        + flattered
+    )

@@ -14,6 +14,24 @@ sizes, device = argparse.Namespace(resolution=8, channels=4, batch=4), torch.dev
 for kind in ("resnet", "vit"):
     print(kind, measure(build(Row(kind, "float32", True, 16), sizes, device), sizes, device))
 """
+FOLDED = """
+import torch
+from adavit.data.small_set.images import draw_batch
+from adavit.metrics.extractors.drawn_features import DrawnFeatures
+from benchmarks import train_drawn as script
+images, placed = script.draw(400, seed=7)
+assert (images[4::10][20:] == draw_batch(4, 1, seed=7)).all()
+labels = script.truth(images, placed)
+network = script.train(images, labels, epochs=4)
+state = {name: each.double() for name, each in script.folded(network, images).items()}
+pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+found = DrawnFeatures(state, "")(pixels)
+with torch.no_grad():
+    raw = network(pixels.float() / 127.5 - 1)
+expected = (raw - raw.mean(dim=0)) / raw.var(dim=0).mean().sqrt()
+assert (found - expected).abs().max() < 0.1, (found - expected).abs().max()  # of float16
+print("bins:", [len(bins.unique()) for bins in labels.T])
+"""
 TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --heads 1 --channels 4"
 
 
@@ -32,8 +50,16 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["benchmarks/shape_speed.py", "--shapes", "12x20", "--rounds", "2"],
             ["| resnet | 12x20 | ", "| vit | 12x20 | "],
         ),
+        (["-c", FOLDED], ["bins: [10, 3, 3, 3, 2, 8]"]),
     ],
-    ids=["train_speed", "discriminators", "step_memory", "step_operations", "shape_speed"],
+    ids=[
+        "train_speed",
+        "discriminators",
+        "step_memory",
+        "step_operations",
+        "shape_speed",
+        "train_drawn",
+    ],
 )
 def test_it_measures(arguments: list[str], words: list[str]) -> None:
     ended = subprocess.run(

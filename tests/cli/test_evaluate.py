@@ -63,6 +63,12 @@ def test_a_named_protocol_is_written_into_the_record(
         ),
         ("pictures --data pictures --out no/x.json", "--out 'no/x.json' cannot be written"),
         ("pictures --data pictures --metrics is", "has no classes"),
+        ("pictures --data pictures --metrics kinds", "extractor random recognises nothing"),
+        ("pictures --data pictures --extractor drawn", "it knows nothing, expected drawings of"),
+        (
+            "pictures --data small_set:x",
+            "--data 'small_set:x' does not exist and names no drawings",
+        ),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_code_2(

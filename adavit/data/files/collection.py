@@ -56,6 +56,7 @@ class Collection:
         skipped: What was left out before opening it.
         has_files: Whether the names of its images are those of files that the user has.
         label_file: Its dataset.json, if it has one that counts.
+        one_size: Whether all of its images are of one size, so that the first tells it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Collection:
     skipped: tuple[Skipped, ...] = ()
     has_files: bool = False
     label_file: Member | None = None
+    one_size: bool = False
 
 
 @contextmanager

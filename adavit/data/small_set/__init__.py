@@ -1,1 +1,1 @@
-"""The built-in set: 2,000 drawings of ten kinds of object, the same bytes on every machine."""
+"""The built-in set: drawings of ten kinds of object, as many as wanted, the same bytes on every machine."""

@@ -155,7 +155,10 @@ class Canvas:
         )
 
     def _blend(self, coverage: Array, colour: Array) -> None:
-        self._pixels += coverage[:, None] * (np.clip(colour, 0.0, 1.0) - self._pixels)
+        # In place, for the temporaries would cost a quarter of the time of a drawing.
+        change = np.subtract(np.clip(colour, 0.0, 1.0), self._pixels)
+        change *= coverage[:, None]
+        self._pixels += change
 
 
 def gradient(canvas: Canvas, top: Array, bottom: Array) -> None:

@@ -264,7 +264,7 @@ def _extractor(
         weights = diagnosed.config.metrics.inception_weights
     return choose_network(
         requested or "auto",
-        reference_name=diagnosed.real.name,
+        data=(diagnosed.real.source,),
         inception_weights=weights,
         device=device,
         console=console,

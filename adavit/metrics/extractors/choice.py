@@ -1,6 +1,7 @@
 """Chooses the feature extractor: the one asked for, or the best whose weights are there.
 
-Each is imported when it is chosen: torch-fidelity and torchvision take their time, and the random one needs neither.
+Each is imported when it is chosen: torch-fidelity and torchvision take their time, and those that
+come with the package need neither.
 """
 
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 
 from adavit.errors import UserError
+from adavit.metrics.extractors.drawn_features import drawn_features
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.extractors.names import (
     CLIP_NAMES,
@@ -37,7 +39,7 @@ def choose_extractor(
 
     Args:
         requested: One of `EXTRACTORS`; "auto" is Inception where its weights are there or can be
-            downloaded, else random.
+            downloaded, else random. "drawn" knows the drawings of `small_set` alone: who calls this sees to it.
         weights: Weights file for Inception. None takes torch-fidelity's own, downloaded when
             missing.
         device: Where it runs.
@@ -66,6 +68,8 @@ def choose_extractor(
         return _inception(requested, weights, chosen, allow_download)
     if requested == "random":
         return RandomFeatures(chosen), None
+    if requested == "drawn":
+        return drawn_features(chosen), None
     if requested == "lpips-vgg16":
         return _lpips(chosen, allow_download), None
     from adavit.metrics.extractors.fidelity import downloaded_features

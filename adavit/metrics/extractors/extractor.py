@@ -9,6 +9,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -67,6 +68,36 @@ class ClassifyingExtractor(Protocol):
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits [B, K], float32, of its own features [B, F]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a network sees in images.
+
+    Attributes:
+        kinds: Index of the kind of thing in each image, int64 [N]; -1 where none is recognised.
+        attributes: Bin of each attribute of it, int64 [N, A]; of no meaning where none is recognised.
+    """
+
+    kinds: Tensor
+    attributes: Tensor
+
+
+@runtime_checkable
+class RecognisingExtractor(Protocol):
+    """An extractor that knows all kinds of thing that there are.
+
+    Attributes:
+        kinds: Their names.
+        least_px: In images with a smaller side real things are not recognised either.
+    """
+
+    kinds: tuple[str, ...]
+    least_px: int
+
+    def recognise(self, features: Tensor) -> Recognised:
+        """What is seen in images, from its own features of them [N, F]."""
         ...
 
 

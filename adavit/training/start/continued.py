@@ -6,7 +6,7 @@ from typing import Any
 
 from adavit.config.layers import build_config, flatten, merge, without_auto
 from adavit.config.run import RunConfig
-from adavit.data.known_names import NAMES
+from adavit.data.known_names import has_known_name
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.training.start.absolute_paths import with_absolute_paths
@@ -74,7 +74,7 @@ def check_there(directory: RunDirectory, source: str) -> None:
     Raises:
         UserError: If there is nothing at `source`.
     """
-    if source.partition(":")[0] not in NAMES and not Path(source).exists():
+    if not has_known_name(source) and not Path(source).exists():
         raise UserError(
             f"the images of the run are not at {source!r}, expected those it was trained on. Name where they"
             f" are now: {directory.resume_command} --data FOLDER."

@@ -58,7 +58,7 @@ def build_evaluators(
     networks = choose_networks(
         metrics.extractor,
         seen,
-        reference_name=reference.name,
+        data=(images.source, reference.source),
         inception_weights=metrics.inception_weights,
         device=device,
         console=console,

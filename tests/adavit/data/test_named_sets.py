@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torchvision.datasets
 
-from adavit.data import load_images, named_sets
+from adavit.data import load_images
 from adavit.data.known_names import NAMES, TORCHVISION_SETS
+from adavit.data.small_set import images as small_set_images
 from adavit.data.small_set.images import draw_small_set
 from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels
@@ -26,26 +27,59 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urllib.request, "urlopen", refuse)
 
 
-@pytest.fixture
-def quick_small_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(named_sets, "draw_small_set", lambda: draw_small_set(images_per_class=4))
-
-
-@pytest.mark.usefixtures("quick_small_set")
-def test_small_set_loads_by_its_name_without_network() -> None:
-    found = load_images("small_set")
-    assert found.name == found.source == "small_set"
-    assert found.images.shape == (40, 3, 32, 32)
-    np.testing.assert_array_equal(found.images[0], draw_small_set(1)[0][0].transpose(2, 0, 1))
+def test_drawings_load_by_their_name_without_network() -> None:
+    found = load_images("small_set:43")
+    assert found.source == "small_set:43"
+    assert found.name == "small_set-43"
+    assert found.images.shape == (43, 3, 32, 32)
+    np.testing.assert_array_equal(found.images, draw_small_set(43)[0].transpose(0, 3, 1, 2))
     assert found.classes[:2] == ("ball", "boat")
     assert found.labels is not None
-    assert found.labels[:3].tolist() == [0, 1, 2]
+    assert found.labels.tolist() == [index % 10 for index in range(43)]
     assert any("10 from the drawing" in note for note in found.notes)
+    assert not found.names
 
 
-@pytest.mark.usefixtures("quick_small_set")
-def test_small_set_can_be_resized_and_made_grey() -> None:
-    assert load_images("small_set", resolution=16, channels="grey").images.shape == (40, 1, 16, 16)
+def test_a_seed_gives_other_drawings_and_seed_0_the_same() -> None:
+    first, same, other = (
+        load_images(name) for name in ("small_set:20", "small_set@0:20", "small_set@7:20")
+    )
+    assert first.fingerprint == same.fingerprint
+    assert same.source == "small_set:20"  # so that both are one entry of the cache
+    assert other.name == "small_set-seed7-20"
+    np.testing.assert_array_equal(other.images, draw_small_set(20, seed=7)[0].transpose(0, 3, 1, 2))
+
+
+def test_drawings_are_resized_below_32_px_and_drawn_up_to_64() -> None:
+    assert load_images("small_set:12", resolution=16, channels="grey").images.shape == (
+        12,
+        1,
+        16,
+        16,
+    )
+    large = load_images("small_set:12", resolution=64)
+    np.testing.assert_array_equal(
+        large.images, draw_small_set(12, size_px=64)[0].transpose(0, 3, 1, 2)
+    )
+    assert any("64x64" in note and "not resized" in note for note in large.notes)
+    assert any("enlarged" in note for note in load_images("small_set:2", resolution=128).notes)
+
+
+def test_drawings_are_drawn_once_each_and_only_a_few_are_held(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[tuple[int, int]] = []
+
+    def flat(kind: int, number: int, *, seed: int, size_px: int) -> np.ndarray:
+        calls.append((kind, number))
+        return np.full((20, size_px, size_px, 3), number, dtype=np.uint8)
+
+    monkeypatch.setattr(small_set_images, "draw_batch", flat)
+    found = load_images("small_set@3:1000", cache_dir=tmp_path)
+    assert sorted(calls) == [(kind, number) for kind in range(10) for number in range(5)]
+    assert found.images[:, 0, 0, 0].tolist() == [index // 200 for index in range(1000)]
+    load_images("small_set@3:1000", cache_dir=tmp_path)
+    assert len(calls) == 50  # the second time it is in the cache
 
 
 @pytest.mark.parametrize(
@@ -55,7 +89,6 @@ def test_small_set_can_be_resized_and_made_grey() -> None:
         ("Small_Set", "Did you mean 'small_set'"),
         ("my/photos", "Check the path"),
         ("sub/my_photo", "Did you mean 'sub/my_photos'"),
-        ("small_set:test", "small_set has no splits: use --data small_set"),
     ],
 )
 def test_an_unknown_name_lists_the_names_and_the_nearest(

@@ -55,9 +55,32 @@ def test_a_set_may_be_named_on_either_side() -> None:
     record = evaluate("small_set", data="small_set", fakes=1200, metrics=["fid"])
     assert record["source"]["name"] == record["protocol"]["reference"] == "small_set"
     assert (record["protocol"]["n_fake"], record["protocol"]["n_real"]) == (1200, 2000)
-    assert 0 < record["fd_random"] < 1  # measured offline, as in training
+    assert 0 < record["fd_drawn"] < 1  # by what knows drawings, as in training
+    assert record["kinds"] == 10
     assert record["notes"] == []  # and with so many images neither a note nor KID
-    assert "kid_random" not in record
+    assert "kid_drawn" not in record
+
+
+def test_fresh_drawings_have_all_kinds_and_what_real_ones_score_stands_beside_them() -> None:
+    record = evaluate("small_set@1:120", data="small_set@2:120", metrics=["fid", "recall"])
+    assert record["protocol"]["extractor"] == "drawn"
+    assert record["kinds"] == record["kinds_halves"] == 10
+    assert min(record["recognised"], record["recognised_halves"]) > 0.97
+    assert record["fd_drawn"] < record["fd_drawn_halves"] < 20  # of 60 against 60, the more biased
+    assert {"modes", "modes_halves", "recall_drawn", "recall_drawn_halves"} < record.keys()
+
+
+def test_the_drawn_extractor_takes_generated_drawings_and_nothing_else(
+    run: Path, pictures: Path
+) -> None:
+    flat = evaluate(
+        str(pictures), data="small_set:20", fakes=12
+    )  # whose images these are nobody knows
+    assert flat["protocol"]["extractor"] == "drawn"
+    assert flat["recognised"] < 0.5
+    for source, data in ((pictures, pictures), ("small_set:20", pictures), (run, "small_set:20")):
+        with pytest.raises(UserError, match=r"extractor is drawn, but of '.*' it knows nothing"):
+            evaluate(str(source), data=str(data), fakes=12, extractor="drawn")
 
 
 def test_the_same_generator_on_both_sides_draws_other_images(run: Path) -> None:

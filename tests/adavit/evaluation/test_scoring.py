@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from adavit.data import ImageSet, Split
+from adavit.data.small_set.images import draw_small_set
 from adavit.errors import UserError
 from adavit.evaluation.scoring import (
     build_evaluator,
@@ -17,6 +18,7 @@ from adavit.evaluation.scoring import (
 )
 from adavit.generation.sampling import generated_batches
 from adavit.metrics import RandomFeatures, WeightsAbsentError, frechet_distance
+from adavit.metrics.extractors.drawn_features import drawn_features
 from adavit.models import Generator
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.randomness import seed_for
@@ -76,7 +78,7 @@ def image_set(images: np.ndarray, name: str = "drawn") -> ImageSet:
 
 def chosen(extractor: str, console: Notes, **changes: Any) -> Any:
     arguments: dict[str, Any] = {
-        "reference_name": "drawn",
+        "data": ["photos"],
         "inception_weights": None,
         "device": torch.device("cpu"),
     }
@@ -116,12 +118,37 @@ def test_the_way_to_name_weights_of_inception_is_told_of_inception_alone() -> No
 
 
 @pytest.mark.usefixtures("offline")
-def test_the_drawn_set_is_measured_with_random_features_unless_another_is_asked_for() -> None:
+def test_drawings_are_measured_by_what_knows_them_unless_another_is_asked_for() -> None:
     console = Notes()
-    assert chosen("auto", console, reference_name="small_set").name == "random"
+    drawn = ["small_set", "small_set@3:500"]
+    assert chosen("auto", console, data=drawn).name == "drawn"
+    assert chosen("drawn", console, data=drawn).name == "drawn"
+    assert chosen("random", console, data=drawn).name == "random"
     assert console.notes == []
+    assert (
+        chosen("auto", console, data=[*drawn, "photos"]).name == "random"
+    )  # as Inception is not there
+    assert chosen("auto", console, data=[]).name == "random"
     with pytest.raises(UserError, match=r"--inception-weights no\.pth is not a file"):
-        chosen("auto", console, reference_name="small_set", inception_weights=Path("no.pth"))
+        chosen("auto", console, data=drawn, inception_weights=Path("no.pth"))
+
+
+def test_what_knows_drawings_refuses_all_else() -> None:
+    with pytest.raises(UserError) as caught:
+        chosen("drawn", Notes(), data=["small_set", "/tmp/small_set", "cifar10"])
+    assert str(caught.value) == (
+        "extractor is drawn, but of '/tmp/small_set' it knows nothing, expected drawings of small_set."
+        " Use extractor auto or random."
+    )
+
+
+def test_what_is_recognised_is_measured_beside_what_was_asked_for() -> None:
+    images = draw_small_set(40)[0].transpose(0, 3, 1, 2)
+    evaluator = evaluator_of(images, extractor=drawn_features(), metrics=["kinds", "fid"])
+    assert evaluator.names == ("kinds", "fd_drawn", "recognised", "modes")
+    assert evaluator_of(images).names == ("fd_random",)
+    small = images[:, :, ::2, ::2]  # where real ones would not be recognised either
+    assert evaluator_of(small, extractor=drawn_features()).names == ("fd_drawn",)
 
 
 class Related(RandomFeatures):
@@ -162,7 +189,7 @@ def test_a_network_that_was_not_seen_comes_first_and_each_once(
     found = choose_networks(
         extractors,
         seen,
-        reference_name="drawn",
+        data=["photos"],
         inception_weights=Path("w.pth"),
         device=torch.device("cpu"),
         console=SilentConsole(),

@@ -1,5 +1,6 @@
 import pytest
 
+from adavit.metrics.extractors.drawn_features import drawn_features
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.kinship import flattered_by, legend, mark_of, related
 
@@ -13,6 +14,7 @@ RESNET, DINOV2 = "torchvision:resnet18 0123456789", "timm:vit_small_patch14_dino
         ("CLIP", [DINOV2]),  # of another library anything may be behind a name
         ("DINOv2", [DINOV2]),
         ("nothing", []),
+        ("small_set", []),  # neither library has seen the drawings
         (None, [RESNET, DINOV2]),  # a record that does not say so
         (["odd"], [RESNET, DINOV2]),
     ],
@@ -48,6 +50,10 @@ def test_the_legend_names_each_network_once_by_the_beginning_of_its_digest() -> 
     assert "(torchvision:a 1, torchvision:a 2, torchvision:a 3 and 6 more)" in legend(
         [f"torchvision:a {digest}" for digest in range(1, 10)]
     )
+
+
+def test_a_trunk_that_learned_other_images_may_have_learned_drawings() -> None:
+    assert related(["adavit:small_set@3:500 0123"], drawn_features().learned_from) != []
 
 
 def test_the_random_network_has_learned_from_nothing() -> None:

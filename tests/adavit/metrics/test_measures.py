@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from adavit.metrics.distances import frechet_distance, kernel_distance
+from adavit.metrics.extractors.extractor import Recognised
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.measures import MEASURES
 from adavit.metrics.names import HIGHER_IS_BETTER, METRICS
@@ -14,10 +15,16 @@ CPU = torch.device("cpu")
 
 
 class Classifier(RandomFeatures):
-    """Features that are logits already."""
+    """Features that are logits already, of kinds without attributes but one."""
+
+    kinds = tuple("abcdefghijklmnop")
+    least_px = 1
 
     def logits(self, features: torch.Tensor) -> torch.Tensor:
         return features
+
+    def recognise(self, features: torch.Tensor) -> Recognised:
+        return Recognised(features.argmax(dim=1), (features[:, :1] > 0).long())
 
 
 @pytest.fixture(scope="module")

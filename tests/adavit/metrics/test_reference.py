@@ -47,7 +47,7 @@ def test_real_images_score_what_the_distances_of_their_features_are(
     for name, (part, rest) in parts.items():
         score = found.scores[name]
         assert (score.count, score.reference_count) == (len(part), len(rest))
-        assert set(score.figures) == {"fid", "kid"}  # real images are scored with these alone
+        assert set(score.figures) == {"fid", "kid", "precision"}  # not with density
         assert score.figures["fid"] == pytest.approx(frechet_distance(part, rest), rel=1e-5)
         expected = kernel_distance(part, rest)
         assert score.figures["kid"] == pytest.approx(expected, rel=1e-5, abs=1e-7)
@@ -58,9 +58,22 @@ def test_real_images_score_what_the_distances_of_their_features_are(
 def test_metrics_without_a_floor_score_no_real_images(
     extractor: RandomFeatures, reals: np.ndarray
 ) -> None:
-    found = reference_of(extractor, reals, heldout=reals[:8], metrics=["precision", "is"])
+    found = reference_of(extractor, reals, heldout=reals[:8], metrics=["density", "is"])
     assert (found.scores, found.floor_side) == ({}, None)
     assert len(found) == 40
+
+
+def test_what_too_few_images_have_no_neighbours_for_is_left_out(
+    extractor: RandomFeatures, reals: np.ndarray
+) -> None:
+    few, more = (
+        reference_of(extractor, reals[:count], metrics=["fid", "precision", "recall"]).scores[
+            "halves"
+        ]
+        for count in (6, 8)
+    )
+    assert set(few.figures) == {"fid"}
+    assert set(more.figures) == {"fid", "precision", "recall"}
 
 
 @pytest.mark.parametrize(("count", "kinds"), [(2, set()), (3, set()), (4, {"halves"})])

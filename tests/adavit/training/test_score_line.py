@@ -16,6 +16,15 @@ def test_a_line_has_the_figures_and_what_held_out_images_score() -> None:
     )
 
 
+def test_what_is_recognised_is_said_in_words() -> None:
+    record = {"images": 20_000, "fd_drawn": 8.25, "recognised": 0.873, "kinds": 9.0, "modes": 0.5}
+    names = [("fd_drawn", "recognised", "kinds", "modes"), ("fd_random",)]
+    beside = {"fd_random": 2.0, "protocol": RANDOM}
+    assert score_line(record | {"protocol": RANDOM, "beside": [beside]}, names) == (
+        "20 kimg: fd_drawn 8.25; kinds recognised: 9 of 10, in 87% of the images; beside: fd_random 2"
+    )
+
+
 def test_what_decides_nothing_stands_behind_it_and_says_if_it_is_flattered() -> None:
     seen = {"discriminator_saw": ["torchvision:resnet18 0123"]}
     inception = {"fid": 9.0, "protocol": {**seen, "extractor_learned_from": "ImageNet"}}

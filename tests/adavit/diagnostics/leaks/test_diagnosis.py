@@ -68,7 +68,7 @@ def test_a_known_rate_is_recovered_inside_the_interval(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(probe, "STEPS", 250)
-    drawn, _ = draw_small_set(150)
+    drawn, _ = draw_small_set(1500)
     images = torch.from_numpy(drawn).permute(0, 3, 1, 2)
     parts = Parts(images[:700], images[700:1000], images[1000:1200])
     operation = operations_by_name([name])[0]

@@ -76,7 +76,8 @@ def test_weights_for_the_random_extractor_are_an_error(inception_file: Path) -> 
 
 def test_an_unknown_extractor_is_an_error() -> None:
     with pytest.raises(
-        UserError, match="extractor is 'vgg', but must be one of auto, inception, random, vgg16"
+        UserError,
+        match="extractor is 'vgg', but must be one of auto, inception, random, drawn, vgg16",
     ):
         choose_extractor("vgg")
 

@@ -7,6 +7,7 @@ import pytest
 
 import adavit
 from adavit.config.run import RunConfig
+from adavit.errors import UserError
 from adavit.metrics import RandomFeatures, choose_extractor
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole
@@ -62,6 +63,24 @@ def test_without_such_a_network_all_is_as_it_was_asked_for(tiny: Tiny) -> None:
     workload = with_evaluators(load_workload(tiny(INCEPTION), told), told)
     assert [each.names for each in workload.evaluators] == [("fid", "kid")]
     assert not any("flattered" in line for line in told.lines)
+
+
+def test_a_run_on_drawings_says_how_many_kinds_are_recognised(tiny: Tiny, tmp_path: Path) -> None:
+    told = Told()
+    drawings = {
+        "data": {"source": "small_set@4:40", "resolution": 32},
+        "metrics": {"extractor": "auto"},
+    }
+    workload = with_evaluators(load_workload(tiny(drawings), told), told)
+    assert workload.config.metrics.extractor == ("drawn",)
+    (evaluator,) = workload.evaluators
+    assert evaluator.names == ("fd_drawn", "kid_drawn", "recognised", "kinds", "modes")
+    record = evaluator.evaluate_images(workload.image_set.images)
+    assert record["kinds"] == 10
+    assert record["fd_drawn"] == pytest.approx(0, abs=1e-3)
+    photographs = {"metrics": {"extractor": "drawn"}}
+    with pytest.raises(UserError, match=r"extractor is drawn, but of '.*' it knows nothing"):
+        with_evaluators(load_workload(tiny(photographs), told), told)
 
 
 def test_the_best_generator_and_the_early_end_go_by_the_unseen_network(

@@ -49,7 +49,7 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
 
 @pytest.mark.parametrize(("images", "warns"), [(1, True), (99, True), (100, False)])
 def test_few_images_are_warned_of(tiny: Tiny, images: int, warns: bool) -> None:
-    drawn, _ = draw_small_set(10)
+    drawn, _ = draw_small_set(100)
     loaded = replace(load_images("small_set", resolution=16), images=drawn.transpose(0, 3, 1, 2))
     config = tiny({"data": {"subset": None, "val_fraction": 0}})
     chosen = replace(loaded, images=loaded.images[:images], labels=None, classes=())
