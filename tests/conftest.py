@@ -9,3 +9,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 
 torch.set_num_threads(1)
+
+if not torch.cuda.is_available():
+    # Tensors without content, and the compiler by them, would pretend a CUDA device, and autograd start a thread for
+    # it: then no test of the same process could fork any more. None of them asks for that device.
+    torch._C._ensureCUDADeviceGuardSet = lambda: None

@@ -92,7 +92,7 @@ class StepsWithinMemory:
         self._console.note(
             f"Out of memory at {images / 1000:g} kimg with {before} images at a time: the step is taken once more with"
             f" training.microbatch {after}, and so are those after it. Gradients are the same but for what each slice"
-            f" draws for itself, so the weights are not to the bit those of a run with {before}."
+            f" draws for itself, so the weights are others than those of a run with {before}."
         )
 
 

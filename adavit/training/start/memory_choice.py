@@ -79,5 +79,5 @@ def within_memory(
     return chosen, (
         f"Microbatch: {chosen.training.images_at_a_time} of {chosen.training.batch} images, the largest that is"
         f" foreseen to fit into {asked} (about {size(needed(first))}). It is stored as training.microbatch; slices"
-        " draw random numbers of their own, so the weights are not to the bit those of another microbatch."
+        " draw random numbers of their own, so the weights are others than those of another microbatch."
     )

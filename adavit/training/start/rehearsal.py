@@ -127,7 +127,8 @@ class Rehearsal:
             generator=generator,
             discriminator=discriminator,
             average=average,
-            pipe=build_pipe(config.augment),
+            # Operations of kornia ask tensors for numbers, which these have not.
+            pipe=build_pipe(config.augment.model_copy(update={"extra": ()})),
             generator_lr=training.generator_lr,
             discriminator_lr=training.discriminator_lr,
             betas=(training.adam_beta1, training.adam_beta2),

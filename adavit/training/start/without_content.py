@@ -13,6 +13,15 @@ from adavit.models import filter_products, resampling
 from adavit.training.objectives import consistency
 
 
+class _OnTheCpu(FakeTensorMode):
+    """Without a pretended CUDA device: autograd would start a thread for it, after which no process can be forked."""
+
+    @property
+    def avoid_device_init(self) -> bool:
+        """Whether CUDA is kept from being initialised; nothing of it is asked for."""
+        return False
+
+
 @contextmanager
 def without_content() -> Iterator[FakeTensorMode]:
     """While entered, whatever is made on the CPU has no content; other tensors lose theirs where they take part.
@@ -21,7 +30,7 @@ def without_content() -> Iterator[FakeTensorMode]:
     """
     _forget_what_is_kept()
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        with _OnTheCpu(allow_non_fake_inputs=True) as mode:
             yield mode
     finally:
         _forget_what_is_kept()

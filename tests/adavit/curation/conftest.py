@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.data import named_sets
-
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +45,9 @@ def arrows(count: int, side: int = 24, seed: int = 0) -> np.ndarray:
 
 
 @pytest.fixture
-def drawn_set(monkeypatch: pytest.MonkeyPatch) -> str:
-    """`small_set` of sixty images in ten classes, since drawing all of it takes seconds."""
-    images = np.stack([textured(index, 32, 32) for index in range(60)])
-    monkeypatch.setattr(named_sets, "draw_small_set", lambda: (images, np.arange(60) % 10))
-    return "small_set"
+def drawn_set() -> str:
+    """Sixty drawings of ten kinds."""
+    return "small_set:60"
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def test_it_goes_on_as_if_it_had_been_resumed_with_smaller_slices(
     (line,) = [line for line in told.lines if line.startswith("Out of memory")]
     assert "at 0.016 kimg with 8 images at a time" in line
     assert "microbatch 4," in line
-    assert "not to the bit" in line
+    assert "the weights are others than those of" in line
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["microbatch"] == 4
 
     again = {"run": {"out": str(tmp_path / "resumed")}}
@@ -113,7 +113,7 @@ from adavit.runtime.console import LineConsole
 class Limited(LineConsole):
     def note(self, text):
         super().note(text)
-        if "Run directory" in text or "Continuing" in text:  # before the first step
+        if "look first at" in text or "Continuing" in text:  # before the first step
             fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
             now = 1024 * int(fields["VmSize"].split()[0])
             resource.setrlimit(resource.RLIMIT_AS, (now + 450 * 2**20, resource.RLIM_INFINITY))

@@ -317,9 +317,9 @@ def test_a_large_jpeg_is_decoded_at_half_its_size(
 MEASURE = """
 import re, sys
 from pathlib import Path
-from adavit.data.files.decode import decode, seen_size
-from adavit.data.files.fit import FITS, FitName
+from adavit.data.files.decode import decode
 from adavit.data.files.formats import open_image
+from adavit.runtime.resolution import Resolution
 
 def peak_kib():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1))

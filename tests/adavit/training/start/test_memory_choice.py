@@ -56,7 +56,7 @@ def test_it_is_the_largest_that_fits(
     assert config.run.memory is None
     assert config.discriminator.minibatch_std_group == 4  # type: ignore[union-attr]
     assert f"Microbatch: {microbatch} of 48 images" in told
-    assert "not to the bit" in told
+    assert "the weights are others than those of" in told
     assert len(plain_needs) <= 4  # of six that there are
 
 

@@ -40,3 +40,13 @@ def test_large_slices_are_gone_through_in_part(tiny: Tiny) -> None:
     (small, each), (large, of_large) = of(IMAGES), of(4 * IMAGES)
     assert large == pytest.approx(4 * small, rel=0.05)
     assert of_large == each
+
+
+def test_operations_of_kornia_are_left_out(tiny: Tiny) -> None:
+    """They ask tensors for numbers."""
+    extra = [{"operation": "RandomSharpness", "p": 1}]
+    plain, more = (
+        prepare(tiny({"augment": {"extra": given}}), SilentConsole()).config
+        for given in ([], extra)
+    )
+    assert Rehearsal(more).of(0).peak == Rehearsal(plain).of(0).peak

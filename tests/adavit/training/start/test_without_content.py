@@ -1,5 +1,8 @@
 """Tensors without content, and none left behind."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -41,3 +44,27 @@ def test_kept_filters_have_content_afterwards() -> None:
         smooth(torch.empty(2, 3, 16, 16), padding=1)
     assert torch.equal(pipe(images, generator=torch.Generator().manual_seed(1)), expected)
     assert torch.equal(smooth(images, padding=1), smoothed)
+
+
+def test_processes_can_be_forked_afterwards() -> None:
+    """Autograd refuses to work in a fork once it has started threads for devices."""
+    found = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "[1.0, 1.0, 1.0]\n"), found.stderr
+
+
+FORKED = """
+import os, torch
+from adavit.training.start.without_content import without_content
+
+def gradient():
+    leaf = torch.ones(3, requires_grad=True)
+    leaf.sum().backward()
+    return leaf.grad
+
+with without_content():
+    gradient()
+if os.fork() == 0:
+    print(gradient().tolist(), flush=True)
+    os._exit(0)
+raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
