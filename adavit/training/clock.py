@@ -191,4 +191,6 @@ class Stopwatch(Clock):
         steps_s = left / progress.images * progress.seconds
         evaluations = 0 if self._every is None else 1 + int(left / self._every)
         seconds = steps_s + evaluations * self._evaluation_s
-        return [f"About {duration(float(f'{seconds:.2g}'))} to go, evaluations included."]
+        unit = 60 if seconds > 90 else 10
+        rounded = unit * max(1, round(seconds / unit))
+        return [f"About {duration(rounded)} to go, evaluations included."]

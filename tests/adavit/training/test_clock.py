@@ -139,7 +139,7 @@ def test_a_stopwatch_tells_once_how_long_it_takes() -> None:
     clock.took("samples", 5.0)
     progress = Progress(images=1000, seconds=60.0)
     # 9 * 60 s of steps; evaluations at 2, 4, 6, 8 and 10 kimg.
-    assert clock.reported(progress) == ["About 11.5 minutes to go, evaluations included."]
+    assert clock.reported(progress) == ["About 12 minutes to go, evaluations included."]
     assert clock.reported(progress) == []
 
 
