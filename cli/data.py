@@ -1,6 +1,7 @@
 """`adavit data`: a set looked at before it is trained on, and the chores around it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def check(
             "scale_16bit": config.data.scale_16bit,
             "follow_links": config.data.follow_links,
         }
-        progress = lambda done, of: console.activity("decoding", done, of)  # noqa: E731
+        progress = partial(console.activity, "decoding")
         with open_set(source, progress=progress, **reading) as opened:
             if write is not None:
                 check_cleanable(opened, source)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -101,13 +101,13 @@ def check_data(opened: SourceSet, given: str, *, seed: int, console: Console) ->
     """
     images = opened.images
     with decoding_threads() as threads:
-        files = read_facts(opened.files, threads.map)
+        files = read_facts(opened.files, threads)
     seen = glance(images.images, images.labels, images.classes)
     apart = {index for group in seen.equal for index in group[1:]} | set(seen.blank)
     alike = find_alike(
         images.images,
         [index for index in range(len(images)) if index not in apart],
-        progress=_activity(console, "comparing"),
+        progress=partial(console.activity, "comparing"),
     )
     links = [(group[0], other) for group in seen.equal for other in group[1:]]
     found = clusters(len(images), [*links, *((pair.first, pair.second) for pair in alike)])
@@ -115,14 +115,10 @@ def check_data(opened: SourceSet, given: str, *, seed: int, console: Console) ->
     for group in found:
         groups[group] = group[0]
     symmetries = find_symmetries(
-        images.images, groups, seed=seed, progress=_activity(console, "testing symmetries")
+        images.images, groups, seed=seed, progress=partial(console.activity, "testing symmetries")
     )
     floor = floor_of(images.images, np.unique(groups).tolist(), seed=seed)
     return DataCheck(given, images, files, seen, alike, found, symmetries, floor)
-
-
-def _activity(console: Console, text: str) -> Any:
-    return lambda done, of: console.activity(text, done, of)
 
 
 def names_of(check: DataCheck, indices: Sequence[int]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a check found as sentences, and as a record for JSON."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -227,7 +227,10 @@ def expectation_lines(check: DataCheck) -> list[str]:
 def as_record(check: DataCheck) -> dict[str, Any]:
     """All of it for JSON, by names."""
     seen, images = check.seen, check.images
-    by_name = lambda groups: [names_of(check, group) for group in groups]  # noqa: E731
+
+    def by_name(groups: Iterable[Sequence[int]]) -> list[list[str]]:
+        return [names_of(check, group) for group in groups]
+
     return {
         "source": images.source,
         "fingerprint": images.fingerprint,

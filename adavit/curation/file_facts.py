@@ -1,7 +1,8 @@
 """What the headers of image files say, without decoding a pixel: format, mode, size, profile, quality of a JPEG."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -69,16 +70,15 @@ class FileFacts:
 
 def read_facts(
     sources: Sequence[SourceImage],
-    run: Callable[[Callable[[SourceImage], FileFacts | None], Sequence[SourceImage]], object],
+    threads: ThreadPoolExecutor,
 ) -> list[FileFacts]:
     """The headers of all files that have one, in their order.
 
     Args:
         sources: The files.
-        run: Applies a function to each: `map`, or that of a pool of threads.
+        threads: Where they are read.
     """
-    found: list[FileFacts | None] = list(run(_facts_of, sources))  # type: ignore[call-overload]
-    return [facts for facts in found if facts is not None]
+    return [facts for facts in threads.map(_facts_of, sources) if facts is not None]
 
 
 def _facts_of(source: SourceImage) -> FileFacts | None:

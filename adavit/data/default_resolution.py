@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from adavit.data.files.fit import FitName
-from adavit.runtime.resolution import LARGEST_FACTOR, SMALLEST_SIDE, Resolution
+from adavit.runtime.resolution import SMALLEST_SIDE, Resolution, possible_resolutions
 from adavit.runtime.wording import counted
 
 KEPT_BY_SQUARES = 0.8
@@ -38,7 +38,14 @@ def default_resolution(sizes: Sequence[Size], cap: int) -> Resolution:
     """
     width = statistics.median(width for width, _ in sizes)
     height = statistics.median(height for _, height in sizes)
-    fitting = [each for each in _oblong(cap**2) if each.height <= height and each.width <= width]
+    fitting = [
+        each
+        for each in possible_resolutions()
+        if not each.is_square
+        and each.area <= cap**2
+        and each.height <= height
+        and each.width <= width
+    ]
     alike = max(sum(w > h for w, h in sizes), sum(w < h for w, h in sizes)) >= ALIKE * len(sizes)
     square_left = part_left((width, height), Resolution(1, 1))
     if not fitting or not alike or square_left >= KEPT_BY_SQUARES:
@@ -60,14 +67,6 @@ def _square(sides: Sequence[int], cap: int) -> Resolution:
     while side * 2 <= min(fitting, cap):
         side *= 2
     return Resolution(side, side)
-
-
-def _oblong(most: int) -> list[Resolution]:
-    """All that are no squares and have at most so many pixels."""
-    factors = range(1, LARGEST_FACTOR + 1)
-    powers = range(2, max(3, math.isqrt(most).bit_length() + 3))
-    found = {Resolution(a << k, b << k) for a in factors for b in factors for k in powers if a != b}
-    return [each for each in found if each.area <= most]
 
 
 def describe_resolution(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
     """
     images = load_images(
         **image_arguments(config, choose_device(config.run.device)),
-        progress=lambda done, total: console.activity("decoding", done, total),
+        progress=partial(console.activity, "decoding"),
     )
     for note in images.notes:
         console.note(note)

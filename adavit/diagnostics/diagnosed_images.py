@@ -1,6 +1,7 @@
 """What `leaks` and `memorisation` compare: generated images, the images trained on, and real ones never trained on."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def _of_images(
         data,
         "--data",
         data_root=data_root,
-        progress=lambda done, total: console.activity("decoding", done, total),
+        progress=partial(console.activity, "decoding"),
     )
     channels = CHANNEL_NAMES[real.images.shape[1]]
     drawn = load_images(source, resolution=real.resolution, channels=channels)

@@ -1,6 +1,7 @@
 """`evaluate`: the metrics of a run, a generator file, or images, against real images."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -273,7 +274,7 @@ class _Evaluation:
             resolution=real.resolution,
             channels=CHANNEL_NAMES[real.images.shape[1]],
             data_root=data_root,
-            progress=lambda done, total: self.console.activity("decoding", done, total),
+            progress=partial(self.console.activity, "decoding"),
             **self._reading,
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ class ReferenceChoice:
         images = load_reference(
             source,
             "--data",
-            progress=lambda done, total: self._activity("decoding", done, total),
+            progress=partial(self._activity, "decoding"),
             **size,
         )
         resize = resize_of(images.resolution, size.get("fit", "crop"))

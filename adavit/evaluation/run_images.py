@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def images_like(
         resolution=generator.resolution,
         channels=CHANNEL_NAMES[generator.image_channels],
         data_root=data_root,
-        progress=lambda done, total: activity("decoding", done, total),
+        progress=partial(activity, "decoding"),
         **reading,
     )
 

@@ -1,7 +1,6 @@
 """`generate`: images of a trained generator, one file per seed."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -23,13 +22,13 @@ from adavit.generation.unstretching import Unstretching, as_drawn
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
-from adavit.runtime.paths import takes_paths
+from adavit.runtime.paths import distinct_names, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.runtime.wording import counted
 from adavit.styles.asked import asked_change
 from adavit.styles.classes import LabelsOfSeeds, choose_class, class_label
 from adavit.styles.numbers import DirectionStep
-from adavit.styles.styles_file import NamedStyles, read_styles
+from adavit.styles.styles_file import read_styles
 
 GRID_NAME = "grid.png"
 """Of the picture of all images side by side."""
@@ -124,7 +123,11 @@ def generate(
         keep(f"seed{seed:04d}", image, f"{seed}{kind}")
     w = [each.w for each in named]
     styled = images_of_styles(generator, w, change=change)
-    for name, image in zip(_file_names(named), styled, strict=True):
+    others = [GRID_NAME, *(path.name for path in folder.written)]
+    names = distinct_names(
+        (each.name for each in named), taken=(Path(other).stem for other in others)
+    )
+    for name, image in zip(names, styled, strict=True):
         keep(name, image, name)
     told = [folder.told()]
     what = counted(len(folder.written), "image", "images")
@@ -144,12 +147,3 @@ def generate(
             console.note(line)
     console.result(f"Wrote {what} to {out}: {described(stored)}.")
     return folder.written
-
-
-def _file_names(named: Sequence[NamedStyles]) -> Iterator[str]:
-    """Of the images, numbered where several have one name."""
-    seen = Counter[str]()
-    for each in named:
-        seen[each.name] += 1
-        number = seen[each.name]
-        yield each.name if number == 1 else f"{each.name}-{number}"

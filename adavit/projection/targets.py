@@ -21,6 +21,7 @@ from adavit.evaluation.sources import config_of
 from adavit.models import Generator
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runtime.console import Console
+from adavit.runtime.paths import distinct_names
 from adavit.runtime.wording import counted, listed
 
 
@@ -93,14 +94,5 @@ def _read_file(path: Path, generator: Generator, reading: dict[str, Any]) -> Ten
 
 def _stems(names: Sequence[str]) -> tuple[str, ...]:
     """Names as parts of file names; those that would be the same file, on disks without capitals too, are numbered."""
-    taken: set[str] = set()
-    found = []
-    for name in names:
-        plain = safe_name(str(Path(name).with_suffix("")).replace("/", "-"))
-        stem, number = plain, 1
-        while stem.casefold() in taken:
-            number += 1
-            stem = f"{plain}-{number}"
-        taken.add(stem.casefold())
-        found.append(stem)
-    return tuple(found)
+    plain = (safe_name(str(Path(name).with_suffix("")).replace("/", "-")) for name in names)
+    return tuple(distinct_names(plain))

@@ -8,7 +8,7 @@ import difflib
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -61,6 +61,25 @@ def near_paths(path: Path) -> list[str]:
         return []
     found = difflib.get_close_matches(path.name, names, n=1, cutoff=NEAR)
     return [str(path.parent / name) for name in found]
+
+
+def distinct_names(names: Iterable[str], *, taken: Iterable[str] = ()) -> list[str]:
+    """Names of files that do not meet, on disks without capitals either: what would be one again is numbered.
+
+    Args:
+        names: Without a suffix.
+        taken: Names that are given to others already.
+    """
+    known = {name.casefold() for name in taken}
+    found = []
+    for plain in names:
+        name, number = plain, 1
+        while name.casefold() in known:
+            number += 1
+            name = f"{plain}-{number}"
+        known.add(name.casefold())
+        found.append(name)
+    return found
 
 
 def takes_paths(

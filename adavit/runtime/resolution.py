@@ -108,7 +108,7 @@ class Resolution(NamedTuple):
 
     def nearest(self, largest: int) -> "Resolution":
         """The possible one of sides up to `largest` whose sides are nearest in proportion."""
-        return min(_possible(largest), key=lambda other: (_distance(self, other), other))
+        return min(possible_resolutions(largest), key=lambda other: (_distance(self, other), other))
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}"
@@ -144,8 +144,8 @@ def _common_doublings(sides: tuple[int, int]) -> int:
     return (both & -both).bit_length() - 1
 
 
-def _possible(largest: int) -> list[Resolution]:
-    """All of sides up to `largest`."""
+def possible_resolutions(largest: int = LARGEST_SIDE) -> list[Resolution]:
+    """All that networks can have, of sides up to `largest`; some more than once."""
     powers = range(2, largest.bit_length())
     factors = range(1, LARGEST_FACTOR + 1)
     found = (Resolution(a << k, b << k) for k in powers for a in factors for b in factors)

@@ -1,37 +1,34 @@
 """What is foreseen of a run without training it: operations, memory of steps and evaluations, disk; also elsewhere.
 
-A device need not be there: the step is gone through on tensors without content (`adavit.training.start.rehearsal`).
+A device need not be there: the step is gone through on tensors without content (`adavit.training.start.imagined_step`).
 """
 
 import math
 from dataclasses import replace
 
 import torch
-from pydantic import ValidationError
 from torch import nn
 
-from adavit.config.auto import RunFacts, resolve
-from adavit.config.mistakes import explain
+from adavit.config.auto import RunFacts
 from adavit.config.run import RunConfig
 from adavit.data import load_images, split_images
-from adavit.errors import UserError
 from adavit.generation.sampling import BATCH, draw_in_parts
 from adavit.metrics import FeatureExtractor
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
 from adavit.runtime.devices import is_accelerator
-from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
 from adavit.training.samples import COUNT
 from adavit.training.start.footprint import taken_bytes
+from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.live_bytes import LiveBytes
-from adavit.training.start.memory_choice import held_before, within_memory
-from adavit.training.start.rehearsal import Rehearsal
+from adavit.training.start.memory_choice import held_before
 from adavit.training.start.stored_settings import config_text
 from adavit.training.start.without_content import tensors_of, without_content
 from adavit.training.start.workload import (
     Workload,
     image_arguments,
+    settled,
     total_images,
     with_evaluators,
 )
@@ -61,13 +58,13 @@ def describe_elsewhere(config: RunConfig, console: Console, processes: int = 1) 
     """
     console.note(ASSUMED)
     workload = imagined_workload(config, console, processes)
-    rehearsal = _rehearsal(workload)
+    imagined = _imagined(workload)
     held = workload.config
-    operations = operations_of(rehearsal) * total_images(held.training)
+    operations = operations_of(imagined) * total_images(held.training)
     lines = [
         config_text(held),
-        *parameter_lines(rehearsal.generator, rehearsal.step.discriminator),
-        *foreseen_lines(workload, rehearsal),
+        *parameter_lines(imagined.generator, imagined.step.discriminator),
+        *foreseen_lines(workload, imagined),
         (
             f"time                     not measured here: {operations / 1e15:,.3g} PFLOP for"
             f" {held.training.total_kimg:g} kimg"
@@ -98,19 +95,13 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
         seed=config.run.seed,
     )
     facts = RunFacts(
-        Resolution(*images.images.shape[2:]),
+        images.resolution,
         len(split.train),
         device.type,
         bf16=True,
         processes=processes,
     )
-    try:
-        resolved = resolve(config, facts)
-    except ValidationError as error:
-        raise UserError("\n".join(explain(error, config.as_dict()))) from None
-    if config.run.memory is not None:
-        resolved, told = within_memory(config, resolved, device, processes)
-        console.note(told)
+    resolved = settled(config, facts, device, console)
     there = with_evaluators(Workload(resolved, images, split, torch.device("cpu")), console)
     return replace(there, device=device)
 
@@ -123,54 +114,54 @@ def parameter_lines(generator: nn.Module, discriminator: nn.Module) -> list[str]
     ]
 
 
-def foreseen_lines(workload: Workload, rehearsal: Rehearsal | None = None) -> list[str]:
+def foreseen_lines(workload: Workload, imagined: ImaginedStep | None = None) -> list[str]:
     """What a run will take, for people.
 
     Args:
         workload: Its device need not be there.
-        rehearsal: Of it; None makes one.
+        imagined: Of it; None makes one.
     """
-    rehearsal = rehearsal or _rehearsal(workload)
+    imagined = imagined or _imagined(workload)
     config, device = workload.config, workload.device
-    step = rehearsal.of(0)
+    step = imagined.of(0)
     before = held_before(device)
     peak = before + taken_bytes(step.peak, config, device)
     evaluation = before + taken_bytes(
-        step.held + evaluation_bytes(workload, rehearsal), config, device
+        step.held + evaluation_bytes(workload, imagined), config, device
     )
     compiled = " (uncompiled)" if config.training.compile else ""
     return [
         (
-            f"operations      {operations_of(rehearsal) / 1e9:8.2f} GFLOP for each image, forwards and backwards"
+            f"operations      {operations_of(imagined) / 1e9:8.2f} GFLOP for each image, forwards and backwards"
             " through both networks; what is due at times counts its share"
         ),
         (
             f"foreseen        {peak / 2**30:8.2f} GiB at the peak of a step{compiled} in which all is due,"
             f" {evaluation / 2**30:.2f} GiB in evaluations; {size(before)} of it before the first step"
         ),
-        f"disk            {disk_bytes(workload, rehearsal) / 2**30:8.2f} GiB for the run, about",
+        f"disk            {disk_bytes(workload, imagined) / 2**30:8.2f} GiB for the run, about",
     ]
 
 
-def operations_of(rehearsal: Rehearsal) -> float:
+def operations_of(imagined: ImaginedStep) -> float:
     """Products and sums of training on an image, what is due at times with its share.
 
     Args:
-        rehearsal: Of the run.
+        imagined: Of the run.
     """
-    kinds = kinds_of_steps(rehearsal.step)
-    total = sum(count * rehearsal.of(first).operations for first, count in kinds)
+    kinds = kinds_of_steps(imagined.step)
+    total = sum(count * imagined.of(first).operations for first, count in kinds)
     return total / sum(count for _, count in kinds)
 
 
-def evaluation_bytes(workload: Workload, rehearsal: Rehearsal) -> int:
+def evaluation_bytes(workload: Workload, imagined: ImaginedStep) -> int:
     """Bytes that an evaluation holds at the same time beside what the run holds.
 
     Args:
         workload: Of the run; without evaluators it is the sample sheet that is drawn.
-        rehearsal: Of it.
+        imagined: Of it.
     """
-    average = rehearsal.step.average.module
+    average = imagined.step.average.module
     channels = workload.image_set.images.shape[1]
     with without_content(), torch.no_grad():
         labels = torch.zeros(BATCH, dtype=torch.int64) if workload.num_classes else None
@@ -194,18 +185,18 @@ def _batch_of(extractor: FeatureExtractor, device: torch.device) -> int:
     return extractor.batch
 
 
-def disk_bytes(workload: Workload, rehearsal: Rehearsal) -> int:
+def disk_bytes(workload: Workload, imagined: ImaginedStep) -> int:
     """Bytes of the run directory at its end, about: checkpoints, generators, sample grids and their film.
 
     Args:
         workload: Of the run.
-        rehearsal: Of it.
+        imagined: Of it.
     """
     config = workload.config
-    average = sum(tensor.nbytes for tensor in tensors_of([rehearsal.step.average.module]))
+    average = sum(tensor.nbytes for tensor in tensors_of([imagined.step.average.module]))
     trained = sum(
         tensor.nbytes
-        for network in (rehearsal.generator, rehearsal.judges)
+        for network in (imagined.generator, imagined.judges)
         for tensor in (*network.parameters(), *network.buffers())
     )
     best = 1 if workload.evaluators else 0
@@ -236,8 +227,8 @@ def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
     return sorted((first % cycle, count) for first, count in counts.items())
 
 
-def _rehearsal(workload: Workload) -> Rehearsal:
-    return Rehearsal(
+def _imagined(workload: Workload) -> ImaginedStep:
+    return ImaginedStep(
         workload.config,
         image_channels=workload.image_set.images.shape[1],
         num_classes=workload.num_classes,

@@ -71,3 +71,14 @@ def reasons_of(files: Iterable[Member | Skipped]) -> dict[str, str]:
             (each for each in files if isinstance(each, Skipped)), key=lambda each: each.name
         )
     }
+
+
+def planes_of(image: np.ndarray) -> np.ndarray:
+    """[H, W], [H, W, 3] or [H, W, 4] -> [4, H, W] as `decode` gives it without resizing."""
+    full = np.full((4, *image.shape[:2]), 255, dtype=np.uint8)
+    if image.ndim == 2:
+        full[:3] = image
+    else:
+        full[: image.shape[2]] = image.transpose(2, 0, 1)
+    full[:3, full[3] == 0] = 0
+    return full

@@ -1,5 +1,6 @@
 """What scores the images of a run: one evaluator for each feature network, the deciding one first."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ def build_evaluators(
             channels=CHANNEL_NAMES[images.images.shape[1]],
             data_root=config.data.data_root,
             **reading_of(config),
-            progress=lambda done, total: console.activity("decoding", done, total),
+            progress=partial(console.activity, "decoding"),
         )
         for line in reference.notes:
             console.note(f"Reference of the metrics: {line}")

@@ -1,7 +1,7 @@
 """The memory that a training step needs, told before the images are decoded.
 
 At a glance it is a lower bound, by a formula. Where that comes near to what there is, the step is gone through with
-tensors that have no content (`adavit.training.start.rehearsal`), and what is alive at the same time is counted.
+tensors that have no content (`adavit.training.start.imagined_step`), and what is alive at the same time is counted.
 Benchmark figures are in `benchmarks/results/step_memory_cpu.md`. A critic on frozen features, and a teacher, have no
 formula: they are counted, unless there is room for the largest.
 """
@@ -19,7 +19,7 @@ from adavit.runtime.memory import free_bytes
 from adavit.runtime.place import Place
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import size
-from adavit.training.start.rehearsal import Rehearsal
+from adavit.training.start.imagined_step import ImaginedStep
 
 CPU = torch.device("cpu")
 
@@ -96,7 +96,7 @@ def counted_bytes(config: ResolvedConfig) -> int:
         RuntimeError: If the networks are larger than torch can name.
         ValueError: If the settings make no network.
     """
-    return Rehearsal(config).of(0).peak
+    return ImaginedStep(config).of(0).peak
 
 
 def taken_bytes(counted: int, config: ResolvedConfig, device: torch.device) -> int:

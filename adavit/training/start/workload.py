@@ -143,7 +143,9 @@ def load_run_images(
         RunError: If a step of it cannot fit into the memory, or the images nowhere.
     """
     _foresee_memory(config, device, processes)
-    return load_images(**image_arguments(config, device), progress=_activity(console, "decoding"))
+    return load_images(
+        **image_arguments(config, device), progress=partial(console.activity, "decoding")
+    )
 
 
 def load_workload(
@@ -204,13 +206,7 @@ def load_workload(
         console.note(why)
     if why := why_no_quarter_turns(config, facts):
         console.note(why)
-    try:
-        resolved = resolve(config, facts)
-    except ValidationError as error:
-        raise UserError("\n".join(explain(error, config.as_dict()))) from None
-    if config.run.memory is not None:
-        resolved, told = within_memory(config, resolved, device, processes)
-        console.note(told)
+    resolved = settled(config, facts, device, console)
     check_memory(resolved, device, processes)
     compiling = compilation_note(resolved.training.compile)
     if compiling is not None:
@@ -225,6 +221,30 @@ def load_workload(
             " --val-fraction, for example 0.1, or use --heuristic rt."
         )
     return Workload(resolved, images, split, device)
+
+
+def settled(
+    config: RunConfig, facts: RunFacts, device: torch.device, console: Console
+) -> ResolvedConfig:
+    """The settings of a run, with the microbatch that its memory allows.
+
+    Args:
+        config: As for `prepare`.
+        facts: Of the data and the device.
+        device: Where it trains; it need not be there.
+        console: Told of the microbatch.
+
+    Raises:
+        UserError: If settings do not go together, or no microbatch fits.
+    """
+    try:
+        resolved = resolve(config, facts)
+    except ValidationError as error:
+        raise UserError("\n".join(explain(error, config.as_dict()))) from None
+    if config.run.memory is not None:
+        resolved, told = within_memory(config, resolved, device, facts.processes)
+        console.note(told)
+    return resolved
 
 
 def facts_of(workload: Workload) -> RunFacts:
@@ -285,10 +305,6 @@ def with_evaluators(workload: Workload, console: Console) -> Workload:
     metrics = workload.config.metrics.model_copy(update={"extractor": names})
     config = workload.config.model_copy(update={"metrics": metrics})
     return replace(workload, config=config, evaluators=evaluators)
-
-
-def _activity(console: Console, text: str) -> Callable[[int, int], None]:
-    return lambda done, total: console.activity(text, done, total)
 
 
 def total_images(training: TrainingConfig) -> int:

@@ -1,9 +1,11 @@
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from adavit.curation.file_facts import FileFacts, jpeg_quality, read_facts
+from adavit.data.assemble import decoding_threads
 from adavit.data.files.collection import open_files
 from adavit.data.files.formats import open_image
 from tests.adavit.curation.conftest import textured
@@ -27,12 +29,12 @@ def test_other_formats_have_no_quality() -> None:
     assert jpeg_quality(open_image(buffer)) is None
 
 
-def test_headers_say_format_mode_and_size_and_broken_files_say_nothing(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_headers_say_format_mode_and_size_and_broken_files_say_nothing(tmp_path: Path) -> None:
     Image.fromarray(textured(0, 20, 50)).save(tmp_path / "long.png")
     Image.fromarray(textured(1)).convert("L").save(tmp_path / "really.jpg", format="PNG")
     (tmp_path / "broken.png").write_bytes(b"nothing")
-    with open_files(tmp_path, "set") as collection:
-        facts = read_facts(collection.images(), map)
+    with open_files(tmp_path, "set") as collection, decoding_threads() as threads:
+        facts = read_facts(collection.images(), threads)
     assert [(each.name, each.format, each.mode, each.size) for each in facts] == [
         ("long.png", "PNG", "RGB", (50, 20)),
         ("really.jpg", "PNG", "L", (40, 40)),

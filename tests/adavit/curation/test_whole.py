@@ -6,17 +6,7 @@ from PIL import Image
 
 from adavit.curation.whole import decode_whole
 from adavit.data.files.formats import open_image
-from tests.references.data_files import encode, pixels
-
-
-def planes_of(image: np.ndarray) -> np.ndarray:
-    full = np.full((4, *image.shape[:2]), 255, dtype=np.uint8)
-    if image.ndim == 2:
-        full[:3] = image
-    else:
-        full[: image.shape[2]] = image.transpose(2, 0, 1)
-    full[:3, full[3] == 0] = 0
-    return full
+from tests.references.data_files import encode, pixels, planes_of
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

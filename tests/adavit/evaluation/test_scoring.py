@@ -24,17 +24,7 @@ from adavit.runtime.console import SilentConsole
 from adavit.runtime.randomness import seed_for
 from tests.networks import make_generator
 from tests.references.metrics_images import drawn_images
-
-
-class Notes(SilentConsole):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        """Keeps it."""
-        self.notes.append(text)
+from tests.telling import Told
 
 
 @pytest.fixture
@@ -76,7 +66,7 @@ def image_set(images: np.ndarray, name: str = "drawn") -> ImageSet:
     )
 
 
-def chosen(extractor: str, console: Notes, **changes: Any) -> Any:
+def chosen(extractor: str, console: Told, **changes: Any) -> Any:
     arguments: dict[str, Any] = {
         "data": ["photos"],
         "inception_weights": None,
@@ -98,12 +88,12 @@ def test_absent_weights_of_inception_are_an_error_that_says_how_others_are_named
     with pytest.raises(
         WeightsAbsentError, match=r"^Inception's weights .*give it with --inception-weights FILE"
     ):
-        chosen("inception", Notes())
+        chosen("inception", Told())
 
 
 @pytest.mark.usefixtures("offline")
 def test_going_on_without_inception_is_noted_with_the_way_to_have_it() -> None:
-    console = Notes()
+    console = Told()
     assert chosen("auto", console).name == "random"
     (note,) = console.notes
     assert note.startswith("Warning: Inception's weights could not be downloaded (no connection: ")
@@ -113,13 +103,13 @@ def test_going_on_without_inception_is_noted_with_the_way_to_have_it() -> None:
 @pytest.mark.usefixtures("offline")
 def test_the_way_to_name_weights_of_inception_is_told_of_inception_alone() -> None:
     with pytest.raises(WeightsAbsentError, match="give it with --extractor vgg16:FILE") as caught:
-        chosen("vgg16", Notes())
+        chosen("vgg16", Told())
     assert "--inception-weights" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("offline")
 def test_drawings_are_measured_by_what_knows_them_unless_another_is_asked_for() -> None:
-    console = Notes()
+    console = Told()
     drawn = ["small_set", "small_set@3:500"]
     assert chosen("auto", console, data=drawn).name == "drawn"
     assert chosen("drawn", console, data=drawn).name == "drawn"
@@ -135,7 +125,7 @@ def test_drawings_are_measured_by_what_knows_them_unless_another_is_asked_for() 
 
 def test_what_knows_drawings_refuses_all_else() -> None:
     with pytest.raises(UserError) as caught:
-        chosen("drawn", Notes(), data=["small_set", "/tmp/small_set", "cifar10"])
+        chosen("drawn", Told(), data=["small_set", "/tmp/small_set", "cifar10"])
     assert str(caught.value) == (
         "extractor is drawn, but of '/tmp/small_set' it knows nothing, expected drawings of small_set."
         " Use extractor auto or random."

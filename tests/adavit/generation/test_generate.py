@@ -215,3 +215,15 @@ def test_images_of_a_stretched_set_get_their_shape_back(tmp_path: Path) -> None:
     assert [Image.open(path).size for path in drawn[:2]] == [(40, 24)] * 2
     assert [Image.open(path).size for path in stretched[:2]] == [(60, 24)] * 2
     assert Image.open(stretched[2]).size == (2 * 62 + 2, 26 + 2)
+
+
+def test_no_image_takes_the_place_of_another(stored: str, tmp_path: Path) -> None:
+    paths = []
+    for number, name in enumerate(("a/photo", "b/photo", "c/photo-2", "d/seed0003", "e/Grid")):
+        paths.append(tmp_path / name)
+        paths[-1].mkdir(parents=True)
+        content = styles_content(torch.full((4, 4), float(number)), {})
+        (paths[-1] / "w.safetensors").write_bytes(content)
+    written = generate(stored, [3], tmp_path / "out", styles=paths, grid=GridLayout())
+    names = ["seed0003", "photo", "photo-2", "photo-2-2", "seed0003-2", "Grid-2", "grid"]
+    assert [path.stem for path in written] == names

@@ -18,6 +18,7 @@ from adavit.pretraining.pretrain import pretrain, resume_pretraining
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
+from tests.telling import Told
 
 Tiny = Callable[..., PretrainConfig]
 
@@ -186,14 +187,6 @@ class Killed(BaseException):
     """Ends the process where it is, as nothing of ours expects it."""
 
 
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-
 class DiesAt(SilentConsole):
     """Is killed at the first step that has seen so many images."""
 
@@ -351,14 +344,14 @@ def test_from_a_damaged_checkpoint_it_goes_back_to_the_one_before_and_says_so(
     newest.write_bytes({"flipped": content, "cut": content[:-9]}.get(ailment, b""))
     if ailment == "gone":
         newest.unlink()
-    said = Notes()
+    said = Told()
     resume_pretraining(folder, console=said)
-    (warning,) = [line for line in said.lines if line.startswith("Warning: checkpoint")]
+    (warning,) = [line for line in said.notes if line.startswith("Warning: checkpoint")]
     reason = "is gone" if ailment == "gone" else "is damaged or not a checkpoint"
     assert warning.startswith(f"Warning: checkpoint {str(newest)!r} {reason}")
     assert warning.endswith("pretraining-1.pt, written before it, is taken instead.")
     at = {8: 0, 40: 0.016, None: 0.048}[killed_at]
-    assert f"Continuing {folder} at {at:g} kimg." in said.lines
+    assert f"Continuing {folder} at {at:g} kimg." in said.notes
     assert equal(everything(folder), whole)
     images = [
         torch.load(path, weights_only=True)["progress"]["images"]

@@ -11,9 +11,9 @@ from adavit.runs.checkpoint import checkpoint_bytes
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import checkpoint_of
 from adavit.runs.imported_folder import ImportedFolder
-from adavit.runtime.console import SilentConsole
 from adavit.training.train import resume
 from tests.adavit.report.synthetic import cell_of, write_run
+from tests.telling import Told
 
 BEST_LAST = Kept(best=True, last=True, every_kimg=None)
 OWN = (
@@ -148,23 +148,15 @@ def test_a_file_under_two_names_frees_the_disk_once_both_are_gone(run: Path) -> 
     assert told - spared.frees == (run / "checkpoint-1.pt").stat().st_size
 
 
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-
 def test_a_run_that_is_trained_is_left_alone(run: Path) -> None:
     (told,) = find_spared([run], BEST_LAST)
-    before, notes = set(run.iterdir()), Notes()
+    before, notes = set(run.iterdir()), Told()
     with RunDirectory(run).claimed():
         (spared,) = find_spared([run], BEST_LAST)
         assert (spared.files, spared.note) == ([], "It is being trained, and left alone.")
         assert prune(told, BEST_LAST, notes) == 0  # begun after it was asked about
         assert before <= set(run.iterdir())
-    assert notes.lines == [f"{run} is being trained, and left alone."]
+    assert notes.notes == [f"{run} is being trained, and left alone."]
 
 
 def test_what_has_come_since_it_was_told_stays(run: Path) -> None:

@@ -15,6 +15,7 @@ from adavit.report.run import collect_runs, read_run
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
 from tests.adavit.report.synthetic import cell_of, failed_cell, write_run
+from tests.telling import Told
 
 
 def test_a_failed_cell_is_read_with_its_reason_before_it_is_a_run(tmp_path: Path) -> None:
@@ -188,29 +189,19 @@ def _write(path: Path, content: bytes) -> None:
     (path / "config.yaml").write_bytes(content)
 
 
-class Notes(SilentConsole):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_run_is_named_in_one_line_and_spoils_nothing(tmp_path: Path, name: str) -> None:
     change, reason = BAD[name]
     write_run(tmp_path / "runs" / "good", values=(9.0, 4.5))
     change(write_run(tmp_path / "runs" / "bad", seed=1))
-    told = Notes()
+    told = Told()
     assert [run["best"] for run in list_runs(tmp_path / "runs", told)] == [4.5]
-    (line,) = told.lines
+    (line,) = told.notes
     assert line.startswith(f"Left out {tmp_path / 'runs' / 'bad'}: ")
     assert reason in line
     assert "\n" not in line
     write_report([tmp_path / "runs"], tmp_path / "table.json", console=told)
-    assert told.lines == [line, line]
+    assert told.notes == [line, line]
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     assert [row["seeds"] for row in rows] == [1]
     with pytest.raises(UserError, match="no run can be read"):
@@ -230,9 +221,9 @@ def test_what_nobody_foresaw_in_a_run_spoils_nothing_either(
 
     monkeypatch.setattr("adavit.report.tabulation.run_figures", broken)
     monkeypatch.setattr("adavit.report.listing.recorded_metric", lambda records: broken)
-    told = Notes()
+    told = Told()
     write_report([tmp_path / "runs"], tmp_path / "table.json", console=told)
-    assert told.lines == [f"Left out {tmp_path / 'runs' / 'bad'}: ZeroDivisionError: all is lost"]
+    assert told.notes == [f"Left out {tmp_path / 'runs' / 'bad'}: ZeroDivisionError: all is lost"]
 
 
 def test_damaged_lines_of_logs_are_named_in_one_line_for_each_run(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from adavit.report.listing import list_runs
 from adavit.report.report import write_report
 from adavit.runs.records import check_writable
 from adavit.runtime.cache_folder import default_cache_dir
-from adavit.runtime.paths import expand_home, home_folder, near_paths, takes_paths
+from adavit.runtime.paths import distinct_names, expand_home, home_folder, near_paths, takes_paths
 
 
 @pytest.fixture
@@ -164,3 +164,9 @@ def test_what_a_path_is_a_slip_for_lies_beside_it(tmp_path: Path) -> None:
     assert near_paths(tmp_path / "drawn") == []
     assert near_paths(tmp_path / "absent" / "my_photo") == []
     assert near_paths(Path("a\0b/my_photo")) == []
+
+
+def test_names_that_would_meet_are_numbered_without_taking_a_number_that_is_there() -> None:
+    given = ["a", "A", "a-2", "b", "a"]
+    assert distinct_names(given) == ["a", "A-2", "a-2-2", "b", "a-3"]
+    assert distinct_names(["grid"], taken=["Grid", "grid-2"]) == ["grid-3"]

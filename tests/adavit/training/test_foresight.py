@@ -20,7 +20,7 @@ from adavit.training.foresight import (
     kinds_of_steps,
 )
 from adavit.training.objectives.regularizer import Regularizer
-from adavit.training.start.rehearsal import Rehearsal
+from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.workload import prepare
 
 Tiny = Callable[..., RunConfig]
@@ -101,7 +101,7 @@ def test_disk_is_what_a_run_leaves(tiny: Tiny) -> None:
     wide = {"generator": {"channel_max": 32, "channel_base": 512}}
     config = tiny(wide)
     workload = prepare(config, SilentConsole())
-    foreseen = disk_bytes(workload, Rehearsal(workload.config))
+    foreseen = disk_bytes(workload, ImaginedStep(workload.config))
     run = adavit.train(config)
     networks = sum(
         path.stat().st_size for path in run.rglob("*") if path.suffix in (".pt", ".safetensors")
@@ -113,6 +113,6 @@ def test_disk_is_what_a_run_leaves(tiny: Tiny) -> None:
 
 def test_an_evaluation_holds_images_and_maps(tiny: Tiny) -> None:
     workload = prepare(tiny(), SilentConsole())
-    rehearsal = Rehearsal(workload.config)
+    imagined = ImaginedStep(workload.config)
     images = 64 * 3 * 16 * 16 * 4
-    assert images < evaluation_bytes(workload, rehearsal) < 400 * images
+    assert images < evaluation_bytes(workload, imagined) < 400 * images

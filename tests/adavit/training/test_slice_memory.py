@@ -15,20 +15,12 @@ from torch import Tensor
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import RunError
-from adavit.runtime.console import SilentConsole
 from adavit.training.step.no_room import NoRoom
 from adavit.training.step.slice_pass import SlicePass
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 SHORT = {"training": {"total_kimg": 0.032}, "metrics": {"names": []}}
-
-
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @contextmanager
@@ -58,10 +50,10 @@ def weights(run: Path) -> dict[str, Any]:
 def test_it_goes_on_as_if_it_had_been_resumed_with_smaller_slices(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Notes()
+    told = Told()
     with room_for(monkeypatch, 4, after=2):
         run = adavit.train(tiny(SHORT), console=told)
-    (line,) = [line for line in told.lines if line.startswith("Out of memory")]
+    (line,) = [line for line in told.notes if line.startswith("Out of memory")]
     assert "at 0.016 kimg with 8 images at a time" in line
     assert "microbatch 4," in line
     assert "the weights are others than those of" in line

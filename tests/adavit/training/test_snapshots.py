@@ -16,25 +16,17 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
-from adavit.runtime.console import SilentConsole
 from adavit.training.snapshots import Snapshots
 from adavit.training.start.transfer_source import read_source
 from tests.adavit.conftest import draw_pictures, tiny_config
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 OFTEN = {
     "run": {"checkpoint_every_kimg": 0.016, "keep_checkpoints": 3},
     "metrics": {"every_kimg": 0.016},
 }
-
-
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture(autouse=True)
@@ -79,14 +71,14 @@ def test_a_run_goes_on_from_the_newest_whole_checkpoint_to_the_same_bits(
 ) -> None:
     for name in ("checkpoint.pt", "checkpoint-1.pt")[:damaged]:
         flip(run / name)
-    console = Notes()
+    console = Told()
     adavit.resume(run, console=console)
-    said = [line for line in console.lines if line.startswith("Warning: checkpoint")]
+    said = [line for line in console.notes if line.startswith("Warning: checkpoint")]
     if damaged:
         (line,) = said
         assert "content is not what was written" in line
         assert line.endswith(f"checkpoint-{damaged}.pt, written before it, is taken instead.")
-        assert f"Continuing {run} at {(0.064, 0.048, 0.032)[damaged]:g} kimg." in console.lines
+        assert f"Continuing {run} at {(0.064, 0.048, 0.032)[damaged]:g} kimg." in console.notes
     else:
         assert not said
     assert_equal(run, whole)
@@ -145,7 +137,7 @@ def test_a_damaged_line_of_a_log_is_named_and_no_other_is_lost(run: Path, whole:
         lines = (run / log).read_bytes().splitlines(keepends=True)
         lines[number - 1] = b"\xff\xfe\x00" + lines[number - 1][3:]
         (run / log).write_bytes(b"".join(lines))
-    console = Notes()
+    console = Told()
     adavit.resume(run, console=console)
     for log, number in (("stats.jsonl", 2), ("metrics.jsonl", 3)):
         expected = figures(whole / log)
@@ -153,7 +145,7 @@ def test_a_damaged_line_of_a_log_is_named_and_no_other_is_lost(run: Path, whole:
         assert figures(run / log) == expected
         assert (
             f"Warning: line {number} of {run / log} is damaged and left out; all others are kept."
-            in console.lines
+            in console.notes
         )
 
 
@@ -165,12 +157,12 @@ def test_lost_settings_are_written_again_from_the_checkpoint(
     if content is not None:
         (run / "config.yaml").write_bytes(content)
     assert read_generator(run).images == read_generator(whole).images  # still a run
-    console = Notes()
+    console = Told()
     flip(run / "checkpoint.pt")
     adavit.resume(run, console=console)
     assert (
         f"Warning: {run / 'config.yaml'} is lost or damaged; it is written again from"
-        in "\n".join(console.lines)
+        in "\n".join(console.notes)
     )
     text = (whole / "config.yaml").read_text()
     assert (run / "config.yaml").read_text() == text
@@ -217,15 +209,15 @@ def images_of(path: Path) -> int:
     return int(load_checkpoint(path)["progress"]["images"])
 
 
-def warnings_of(console: Notes) -> list[str]:
-    return [line for line in console.lines if "collapsed" in line]
+def warnings_of(console: Told) -> list[str]:
+    return [line for line in console.notes if "collapsed" in line]
 
 
 @pytest.mark.parametrize("every", [0.016, 0.008])
 def test_the_checkpoint_before_a_collapse_is_set_aside_until_the_figure_is_sane_again(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float
 ) -> None:
-    run, console = tmp_path / "run", Notes()
+    run, console = tmp_path / "run", Told()
     cadence = {"run": {"checkpoint_every_kimg": every}, "metrics": {"every_kimg": 0.016}}
     long = {"training": {"total_kimg": 0.08}}
     scored(monkeypatch, {0: 400.0, 16: 12.0, 32: 14.0, 48: 300.0, 64: 350.0, 80: 380.0})
@@ -237,7 +229,7 @@ def test_the_checkpoint_before_a_collapse_is_set_aside_until_the_figure_is_sane_
     assert images_of(run / "checkpoint.pt") == 80
     assert read_generator(run, which="best").images == 16
 
-    again = Notes()
+    again = Told()
     scored(monkeypatch, {96: 300.0, 112: 13.0})
     adavit.resume(run, [{"training": {"total_kimg": 0.112}}], console=again)
     assert not warnings_of(again)  # it was told
@@ -247,7 +239,7 @@ def test_the_checkpoint_before_a_collapse_is_set_aside_until_the_figure_is_sane_
 def test_a_sound_run_has_no_second_file_of_it(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, console = tmp_path / "run", Notes()
+    run, console = tmp_path / "run", Told()
     scored(monkeypatch, {0: 400.0, 16: 200.0, 32: 380.0, 48: 90.0, 64: 100.0})
     adavit.train(tiny(OFTEN), console=console)
     assert not warnings_of(console)
@@ -279,7 +271,7 @@ def test_a_divergence_after_a_collapse_names_the_checkpoint_that_was_sound(
 def test_a_kill_after_a_collapse_was_found_leaves_what_is_found_again(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, console = tmp_path / "run", Notes()
+    run, console = tmp_path / "run", Told()
     scored(monkeypatch, {0: 400.0, 16: 12.0, 32: 300.0})
     save = Snapshots.save
 
@@ -293,7 +285,7 @@ def test_a_kill_after_a_collapse_was_found_leaves_what_is_found_again(
         with pytest.raises(KeyboardInterrupt):
             adavit.train(tiny(OFTEN), console=console)
     assert images_of(run / "checkpoint-sound.pt") == images_of(run / "checkpoint.pt") == 16
-    again = Notes()
+    again = Told()
     scored(monkeypatch, {32: 300.0, 48: 310.0, 64: 320.0})
     adavit.resume(run, console=again)
     assert warnings_of(again) == warnings_of(console)

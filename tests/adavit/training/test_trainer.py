@@ -34,6 +34,7 @@ from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.train import train
 from adavit.watch.alarms import Alarm
 from tests.adavit.training.test_train import assert_same_bits, final_state
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
@@ -221,14 +222,6 @@ def test_images_that_are_no_numbers_are_neither_drawn_nor_measured(
 Make = Callable[[str], RunConfig]
 
 
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
@@ -285,9 +278,9 @@ def test_each_alarm_is_noted_once_though_its_figure_changes(
         "alarms",
         lambda self: {"p at its cap": f"p has been at its cap for {next(kimg)}.5 kimg"},
     )
-    console = Notes()
+    console = Told()
     train(make("run"), console=console)
-    said = [line for line in console.lines if line.startswith("Warning")]
+    said = [line for line in console.notes if line.startswith("Warning")]
     assert [line for line in said if "images are little to learn from" not in line] == [
         "Warning: p has been at its cap for 0.5 kimg",
         "Warning: entropy 1",
@@ -310,8 +303,8 @@ def test_a_collapsed_discriminator_is_told_of_in_the_log(
         return step
 
     monkeypatch.setattr("adavit.training.start.build.build_step", collapsed)
-    console = Notes()
+    console = Told()
     train(make("run"), console=console)
-    warnings = [line for line in console.lines if line.startswith("Warning: attention")]
+    warnings = [line for line in console.notes if line.startswith("Warning: attention")]
     assert any("collapsed in 2 of 2 heads of block 1" in line for line in warnings)
     assert any("logits of block 1 reach" in line for line in warnings)

@@ -5,20 +5,12 @@ import pytest
 from PIL import Image
 
 from adavit.config.run import RunConfig
-from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import Start
 from adavit.training.start.data_advice import advice_on
 from adavit.training.start.workload import load_workload, prepare
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
-
-
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture
@@ -31,9 +23,9 @@ def doubled(pictures: Path) -> Path:
 
 
 def test_a_new_run_warns_of_copies_and_blank_images(tiny: Tiny, doubled: Path) -> None:
-    notes = Notes()
+    notes = Told()
     Start().prepare(tiny({"metrics": {"names": []}, "data": {"val_fraction": 0}}), notes)
-    warnings = [line for line in notes.lines if "adavit data check" in line]
+    warnings = [line for line in notes.notes if "adavit data check" in line]
     assert [line.split(";")[0] for line in warnings] == [
         "Warning: 4 images are exact copies of another one, which so counts double",
         "Warning: 4 images are of one colour, or nearly",
@@ -42,11 +34,11 @@ def test_a_new_run_warns_of_copies_and_blank_images(tiny: Tiny, doubled: Path) -
 
 
 def test_a_resumed_run_does_not_look_again(tiny: Tiny, doubled: Path) -> None:
-    notes = Notes()
+    notes = Told()
     prepare(tiny({"metrics": {"names": []}}), notes)
-    assert not any("adavit data check" in line for line in notes.lines)
+    assert not any("adavit data check" in line for line in notes.notes)
 
 
 def test_images_that_do_not_train_do_not_count(tiny: Tiny, doubled: Path) -> None:
     few = tiny({"metrics": {"names": []}, "data": {"subset": 2, "val_fraction": 0}})
-    assert advice_on(load_workload(few, SilentConsole())) == []
+    assert advice_on(load_workload(few, Told())) == []

@@ -21,28 +21,21 @@ from adavit.training.start.workload import (
     total_images,
     with_evaluators,
 )
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
 
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-
 def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_path: Path) -> None:
     absent = {"metrics": {"extractor": "inception", "inception_weights": str(tmp_path / "none")}}
-    notes = Notes()
+    notes = Told()
     workload = load_workload(tiny(absent), notes)
     assert isinstance(workload.config, ResolvedConfig)
     assert workload.evaluators == ()
     assert workload.config.metrics.names == ("fid", "kid")
     assert workload.config.data.resolution.plain == 16
     assert (len(workload.split.train), len(workload.split.heldout)) == (50, 10)
-    assert any("Training on 50 images; 10 held out." in line for line in notes.lines)
+    assert any("Training on 50 images; 10 held out." in line for line in notes.notes)
     with pytest.raises(UserError, match="inception"):
         with_evaluators(workload, notes)
 
@@ -53,9 +46,9 @@ def test_few_images_are_warned_of(tiny: Tiny, images: int, warns: bool) -> None:
     loaded = replace(load_images("small_set", resolution=16), images=drawn.transpose(0, 3, 1, 2))
     config = tiny({"data": {"subset": None, "val_fraction": 0}})
     chosen = replace(loaded, images=loaded.images[:images], labels=None, classes=())
-    notes = Notes()
+    notes = Told()
     load_workload(config, notes, load=lambda *_: chosen)
-    said = [line for line in notes.lines if "by heart. Give at least 100." in line]
+    said = [line for line in notes.notes if "by heart. Give at least 100." in line]
     assert [line.startswith("Warning: ") for line in said] == [True] * warns
     assert all(f"{images} image" in line for line in said)
 
@@ -111,9 +104,9 @@ def test_a_path_means_the_same_from_another_folder_and_a_name_stays(tmp_path: Pa
 
 
 def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
-    notes = Notes()
+    notes = Told()
     load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
-    (line,) = (line for line in notes.lines if line.startswith("Warning: training"))
+    (line,) = (line for line in notes.notes if line.startswith("Warning: training"))
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
 
 
@@ -137,10 +130,10 @@ def test_the_plan_says_why_a_cuda_device_calculates_in_float32(
     monkeypatch.setattr(start_workload, "choose_device", lambda _: cuda)
     monkeypatch.setattr(start_workload, "has_bf16", lambda _: native)
     monkeypatch.setattr(start_workload, "check_memory", lambda *_: None)
-    images, notes = load_images("small_set", resolution=16), Notes()
+    images, notes = load_images("small_set", resolution=16), Told()
     config = load_workload(tiny(given), notes, load=lambda *_: images).config
     assert config.training.precision == given.get("training", {}).get("precision", "float32")
-    assert [line for line in notes.lines if "Calculating" in line] == [said] * (said is not None)
+    assert [line for line in notes.notes if "Calculating" in line] == [said] * (said is not None)
 
 
 def test_memory_is_foreseen_of_the_slices_that_processes_will_take(

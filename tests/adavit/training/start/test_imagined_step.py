@@ -10,7 +10,7 @@ from adavit.runtime.console import SilentConsole
 from adavit.training.foresight import operations_of
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
-from adavit.training.start.rehearsal import IMAGES, Rehearsal, Work
+from adavit.training.start.imagined_step import IMAGES, ImaginedStep, Work
 from adavit.training.start.workload import prepare
 
 Tiny = Callable[..., RunConfig]
@@ -18,7 +18,7 @@ Tiny = Callable[..., RunConfig]
 
 def test_operations_are_those_that_torch_counts_in_a_real_step(tiny: Tiny) -> None:
     workload = prepare(tiny({"training": {"r1_gamma": 1, "r1_interval": 4}}), SilentConsole())
-    rehearsal, step = Rehearsal(workload.config), build_step(workload)
+    imagined, step = ImaginedStep(workload.config), build_step(workload)
     step.set_p(0.5)
     counts = []
     for number in (0, 1):
@@ -26,15 +26,15 @@ def test_operations_are_those_that_torch_counts_in_a_real_step(tiny: Tiny) -> No
             real = torch.zeros(8, 3, 16, 16)
             step(real, None, images=8 * number, streams=StepStreams.at(0, 0))
         counts.append(work.operations / 8)
-        assert rehearsal.of(number).operations == pytest.approx(counts[-1], rel=0.02)
+        assert imagined.of(number).operations == pytest.approx(counts[-1], rel=0.02)
     assert counts[0] > 1.2 * counts[1]
-    assert operations_of(rehearsal) == pytest.approx((counts[0] + 3 * counts[1]) / 4, rel=0.02)
+    assert operations_of(imagined) == pytest.approx((counts[0] + 3 * counts[1]) / 4, rel=0.02)
 
 
 def test_large_slices_are_gone_through_in_part(tiny: Tiny) -> None:
     def of(batch: int) -> tuple[int, float]:
         config = prepare(tiny({"training": {"batch": batch}}), SilentConsole()).config
-        found = Rehearsal(config).of(0)
+        found = ImaginedStep(config).of(0)
         return found.peak - found.held, found.operations
 
     (small, each), (large, of_large) = of(IMAGES), of(4 * IMAGES)
@@ -49,4 +49,4 @@ def test_operations_of_kornia_are_left_out(tiny: Tiny) -> None:
         prepare(tiny({"augment": {"extra": given}}), SilentConsole()).config
         for given in ([], extra)
     )
-    assert Rehearsal(more).of(0).peak == Rehearsal(plain).of(0).peak
+    assert ImaginedStep(more).of(0).peak == ImaginedStep(plain).of(0).peak

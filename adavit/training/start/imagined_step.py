@@ -64,7 +64,7 @@ class Work(LiveBytes):
 
 
 @dataclass(frozen=True)
-class Rehearsed:
+class StepNeeds:
     """What a step takes in which some terms are due.
 
     Attributes:
@@ -78,7 +78,7 @@ class Rehearsed:
     operations: float
 
 
-class Rehearsal:
+class ImaginedStep:
     """The networks of a run without content, and its step.
 
     Args:
@@ -154,9 +154,9 @@ class Rehearsal:
             self.step.set_p(AUGMENTED)
         self.generator: Generator = generator
         self.judges: nn.Module = self.step.judges
-        self._known: dict[int, Rehearsed] = {}
+        self._known: dict[int, StepNeeds] = {}
 
-    def of(self, number: int) -> Rehearsed:
+    def of(self, number: int) -> StepNeeds:
         """A step, with whatever is due in it.
 
         Args:
@@ -166,7 +166,7 @@ class Rehearsal:
             self._known[number] = self._gone_through(number)
         return self._known[number]
 
-    def _gone_through(self, number: int) -> Rehearsed:
+    def _gone_through(self, number: int) -> StepNeeds:
         training, sides = self.config.training, self.config.data.resolution
         each, shown, before = training.images_at_a_time, self._shown, self._moments()
         with without_content():
@@ -183,7 +183,7 @@ class Rehearsal:
         sums = weights * ((training.batch // each).bit_length() - 1)
         images = real[0].nbytes * (training.batch - shown)
         peak = held + (work.peak + moments - held) * each // shown
-        return Rehearsed(peak + sums + images, held + images, work.operations / shown)
+        return StepNeeds(peak + sums + images, held + images, work.operations / shown)
 
     def _moments(self) -> list[Tensor]:
         return [
