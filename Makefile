@@ -31,6 +31,7 @@ lint: $(READY)
 # Made anew when the dependencies change; an installation that failed leaves no mark behind.
 $(READY): pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2], "Python %d.%d is too old, adavit needs 3.11 or later. Use make PYTHON=python3.12" % sys.version_info[:2]'
+	@echo "Setting up .venv: 6 GB, most of it torch, in one to ten minutes"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'

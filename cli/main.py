@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import re
 from typing import Any
 
 import click
@@ -43,6 +44,8 @@ COMMANDS = {
     "cache": "See and empty the folder of decoded images, features and downloads.",
 }
 
+_EXTRA = re.compile(r"Got unexpected extra arguments? \(.*\)")
+
 
 class LazyGroup(click.Group):
     """Imports a command when it is called, so that --help does not wait for torch."""
@@ -82,6 +85,14 @@ class LazyGroup(click.Group):
             raise click.UsageError(
                 f"{name} is an option of adavit train, which adavit {command_name} does not have."
                 " Leave it out.",
+                error.ctx,
+            ) from None
+        except click.UsageError as error:
+            if not _EXTRA.fullmatch(error.message):
+                raise
+            raise click.UsageError(
+                f"{error.message}. An option takes one word: write several values with commas and no"
+                " spaces, such as --seeds 3,14,15, and a path with spaces in quotes.",
                 error.ctx,
             ) from None
         except (RunError, UserError) as error:

@@ -1,6 +1,5 @@
 """`adavit runs prune`."""
 
-import re
 import sys
 from pathlib import Path
 
@@ -13,23 +12,19 @@ from adavit.report.pruning import DEFAULT_KEEP, Kept, Spared, find_spared
 from adavit.report.pruning import prune as prune_run
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.streams import for_terminal
+from adavit.runtime.time_spans import seconds_in
 from adavit.runtime.wording import counted, size
 
 ALL = Path("runs")
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([mhdw])")
 
 
 def _age(context: click.Context, parameter: click.Parameter, text: str | None) -> float:
     if text is None:
         return 0.0
-    found = _AGE.fullmatch(text)
-    if found is None:
-        raise UserError(
-            f"--older-than is {text!r}, expected a number with m, h, d or w for minutes, hours, days or weeks."
-            " Write for example --older-than 30d."
-        )
-    return float(found[1]) * _SECONDS[found[2]]
+    try:
+        return seconds_in(text)
+    except ValueError as error:
+        raise UserError(f"--older-than: {error}") from None
 
 
 @click.command("prune", short_help="Remove older checkpoints and generators of runs.")

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from adavit.runtime.streams import for_terminal
 
@@ -161,12 +162,17 @@ class BarConsole(_MovingBar):
 
     def __init__(self, console: RichConsole | None = None) -> None:
         self._console = console or RichConsole(highlight=False)
+        width = 24 if self._console.width > 120 else 8
         self._progress = Progress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:3.0f}%"),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
+            # Where a terminal is narrow the text is cut at its end, and never the bar or the time.
+            BarColumn(bar_width=width, table_column=Column(min_width=width)),
+            TextColumn("{task.percentage:3.0f}%", table_column=Column(min_width=4)),
+            TimeElapsedColumn(table_column=Column(min_width=7)),
+            TextColumn(
+                "{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1)
+            ),
             console=self._console,
+            expand=True,
             transient=True,
         )
         self._task: TaskID | None = None

@@ -7,16 +7,15 @@ from pathlib import Path
 
 from adavit.errors import shown
 
-_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_NUMBER = r"(\d+(?:\.\d+)?)"
-_SPAN = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?")
+_UNITS = {"w": 604_800.0, "d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_SPAN = re.compile("".join(rf"(?:(\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in _UNITS))
 
 LONGEST_START_S = 60.0
 """A process that is older is no command that has just been typed, but a notebook or a server."""
 
 
 def seconds_in(text: str) -> float:
-    """Seconds of a span such as "90s", "30m", "2h", "1h30m" or "1.5d", > 0.
+    """Seconds of a span such as "90s", "30m", "2h", "1h30m", "1.5d" or "2w", > 0.
 
     Raises:
         ValueError: If it is none.
@@ -26,8 +25,8 @@ def seconds_in(text: str) -> float:
     seconds = sum(float(number) * unit for number, unit in numbers if number)
     if not seconds:
         raise ValueError(
-            f"{shown(text)} is no span of time, expected numbers with d, h, m or s, the longest unit first. Write"
-            " for example 2h, 30m, 90s or 1h30m."
+            f"{shown(text)} is no span of time, expected numbers with w, d, h, m or s, the longest unit first. Write"
+            " for example 2h, 30m, 90s, 1h30m or 30d."
         )
     return seconds
 

@@ -1,5 +1,6 @@
 """How a run ends, or goes wrong, in words: what happened, and which checkpoint is good."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,24 @@ def why_over(
         if without >= patience_kimg and progress.done_at["metrics"] == images:
             return f"Stopped early after {without:g} kimg without improvement{figure}"
     return None
+
+
+def last_words(ending: str, used: str, directory: RunDirectory) -> str:
+    """The last lines of a run that is over: where everything is, and what draws from it.
+
+    Args:
+        ending: Why it is over, in a clause.
+        used: What it used of its time, in a clause; empty where none was set.
+        directory: Of the run.
+    """
+    over = f"{ending}{used}. Everything is in {directory.path}."
+    if directory.is_cell:  # looked at beside the others, in a report
+        return over
+    path = shlex.quote(str(directory.path))
+    return (
+        f"{over}\nDraw from it: adavit generate {path} --seeds 0-63 --grid --out drawn, or by sliders:"
+        f" adavit studio {path} --open"
+    )
 
 
 def stopped(

@@ -21,9 +21,9 @@ from adavit.runtime.core_share import CoreShare
 from adavit.runtime.flags import LateFlags
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.signals import StopRequest
+from adavit.training import endings
 from adavit.training.batches import RunBatches
 from adavit.training.clock import Clock
-from adavit.training.endings import collapse_warning, diverged, figure_words, stopped, why_over
 from adavit.training.progress import NEVER, Progress
 from adavit.training.remarks import Remarks
 from adavit.training.run_output import output_of
@@ -108,7 +108,7 @@ class Trainer:
                 if self.snapshots.is_one_to_keep:
                     self._check_weights()
                     self.snapshots.keep_generator()
-                ending = why_over(
+                ending = endings.why_over(
                     self.progress,
                     self.total_images,
                     metrics.patience_kimg,
@@ -119,12 +119,12 @@ class Trainer:
                 if due or ((ending or signal_number) and self.snapshots.are_behind):
                     self.save(ended=ending is not None)
                 if signal_number:
-                    behind = self.snapshots.are_behind
-                    raise stopped(signal_number, self.progress, self.directory, is_behind=behind)
+                    at, behind = (self.progress, self.directory), self.snapshots.are_behind
+                    raise endings.stopped(signal_number, *at, is_behind=behind)
                 if ending:
                     self.output.end()
                     used = self.clock.stopped()
-                    self.console.result(f"{ending}{used}. Everything is in {self.directory.path}.")
+                    self.console.result(endings.last_words(ending, used, self.directory))
                     return
                 if not self.out_of_time:  # else the duties of the end come first
                     self.train_on_one_batch()
@@ -237,7 +237,7 @@ class Trainer:
 
     def _diverged(self, what: str) -> RunError:
         sound = self.snapshots.set_aside if self.progress.has_collapsed else None
-        return diverged(what, self.progress, sound)
+        return endings.diverged(what, self.progress, sound)
 
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and not self.workload.evaluators:
@@ -322,7 +322,7 @@ class Trainer:
         if self.progress.has_collapsed and not had_collapsed:
             self.snapshots.keep_sound()
             sound = self.snapshots.set_aside
-            self.console.note(collapse_warning(self.progress, self.directory, sound))
+            self.console.note(endings.collapse_warning(self.progress, self.directory, sound))
 
     def save(self, *, ended: bool) -> None:
         """Writes the checkpoint, so that what it holds is good.
@@ -346,5 +346,5 @@ class Trainer:
             p=self.probability.p,
             r_t=self.last_report.get("r_t") if relative is None else None,
             r_relative=relative,
-            metric=None if latest is None else figure_words(latest),
+            metric=None if latest is None else endings.figure_words(latest),
         )

@@ -69,3 +69,19 @@ def test_a_mistyped_command_names_the_near_one(adavit: Adavit, typed: str, hint:
     outcome = adavit(typed)
     assert outcome.code == 2
     assert f"there is no command '{typed}'. {hint}" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "command", ["generate run --out x --seeds 3 14 15", "interpolate run 14 --seeds 3 --out x.gif"]
+)
+def test_values_with_spaces_between_are_told_of_commas(adavit: Adavit, command: str) -> None:
+    outcome = adavit(*command.split())
+    assert outcome.code == 2
+    assert "Got unexpected extra argument" in outcome.err
+    assert outcome.err.count("such as --seeds 3,14,15") == 1
+
+
+def test_an_unknown_word_of_training_keeps_its_own_hint(adavit: Adavit) -> None:
+    outcome = adavit("train", "my_photos")
+    assert "Did you mean --data my_photos?" in outcome.err
+    assert "--seeds" not in outcome.err

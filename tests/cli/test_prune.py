@@ -68,7 +68,10 @@ def test_only_what_is_old(adavit: Adavit, runs: Path) -> None:
     [
         ([], "name runs, or folders of runs, or give --all"),
         (["runs/a", "--all"], "name runs, or folders of runs, or give --all"),
-        (["--all", "--older-than", "soon"], "--older-than is 'soon', expected a number with m, h"),
+        (
+            ["--all", "--older-than", "soon"],
+            "--older-than: 'soon' is no span of time, expected numbers with w, d",
+        ),
         (["--all", "--keep", "first"], "--keep names 'first', expected best, last or every:KIMG"),
         (["--all", "--keep", ""], "--keep is empty"),
         (["nothing"], "'nothing' is not a folder"),

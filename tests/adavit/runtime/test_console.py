@@ -130,3 +130,19 @@ def test_a_notebook_where_nothing_moved_shows_no_bar(cell: Cell) -> None:
     with console_here() as console:
         console.note("done")
     assert cell.outputs == []
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 121])
+def test_the_bar_and_the_time_stay_however_narrow_the_terminal(width: int) -> None:
+    stream = io.StringIO()
+    rich = RichConsole(
+        file=stream, force_terminal=True, width=width, highlight=False, color_system=None
+    )
+    with BarConsole(rich) as console:
+        console.report(STATUS)
+    shown = stream.getvalue().rpartition("\x1b[2K")[0].replace("\r", "\n").split("\n")
+    line = next(each for each in reversed(shown) if "kimg" in each).replace("\x1b[2K", "")
+    assert len(line) <= width
+    assert line.count("━") + line.count("╸") + line.count(" ") >= 2
+    for part in ("━", " 20% ", "0:00:0", "12.0 of"):
+        assert part in line

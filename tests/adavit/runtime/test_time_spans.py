@@ -14,6 +14,7 @@ from adavit.runtime.time_spans import LONGEST_START_S, process_began, seconds_in
         ("1h30m", 5400),
         (" 1.5H ", 5400),
         ("1d2h3m4s", 93_784),
+        ("2w", 1_209_600),
         ("0.5s", 0.5),
     ],
 )
@@ -22,7 +23,22 @@ def test_a_span_is_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2", "h", "2 h", "-2h", "30m1h", "2hours", "0s", "0h0m", "1e3s", "infs", "2h2h"]
+    "text",
+    [
+        "",
+        "2",
+        "h",
+        "2 h",
+        "-2h",
+        "30m1h",
+        "2hours",
+        "0s",
+        "0h0m",
+        "1e3s",
+        "infs",
+        "2h2h",
+        "9" * 400 + "h",
+    ],
 )
 def test_what_is_no_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no span of time, expected .* Write for example 2h"):

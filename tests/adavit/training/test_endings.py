@@ -1,10 +1,18 @@
+import shlex
 import signal
 from pathlib import Path
 
 import pytest
 
 from adavit.runs.directory import RunDirectory
-from adavit.training.endings import best_words, collapse_warning, diverged, stopped, why_over
+from adavit.training.endings import (
+    best_words,
+    collapse_warning,
+    diverged,
+    last_words,
+    stopped,
+    why_over,
+)
 from adavit.training.progress import Progress
 
 RUN = RunDirectory(Path("run"))
@@ -88,3 +96,14 @@ def test_a_run_is_over_at_its_end_and_where_it_no_longer_improves() -> None:
         "Stopped early after 2 kimg without improvement; best fid 30 at 4 kimg"
     )
     assert why_over(progress, 6000, None) == "Finished at 6 kimg; best fid 30 at 4 kimg"
+
+
+def test_who_is_done_is_told_what_draws_from_the_run_and_a_cell_is_not(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path / "my run")
+    run.path.mkdir()
+    where, draw = last_words("Finished at 1 kimg", "", run).split("\n")
+    assert where == f"Finished at 1 kimg. Everything is in {run.path}."
+    for command in ("generate", "studio"):  # as a shell reads them
+        assert f"adavit {command} {shlex.quote(str(run.path))} " in draw
+    run.cell_note.write_text("{}", encoding="utf-8")
+    assert last_words("Finished at 1 kimg", "", run) == where
