@@ -1,5 +1,6 @@
 """`curves.png`: what a run has measured against the images it has seen."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,8 @@ def draw_curves(directory: RunDirectory, augment: AugmentConfig) -> None:
         _mark(axes["heuristics"], augment.target, f"target of {held}")
     if name is not None:
         _plot_metric(axes["metric"], metrics, name)
+    for axis in axes.values():
+        _add_legend(axis)
     figure.suptitle(for_terminal(directory.path.name), fontsize=10, parse_math=False)
     write_bytes(directory.curves, figure_png(figure, dpi=100))
 
@@ -129,7 +132,6 @@ def _plot_one(
 def _mark(axis: "Axes", value: float, label: str) -> None:
     """A level to hold the curves against."""
     axis.axhline(value, color="grey", linestyle="--", linewidth=1, label=f"{label}: {value:.3g}")
-    axis.legend(fontsize=8)
 
 
 def _count(value: Any) -> str:
@@ -142,5 +144,21 @@ def _dress(axis: "Axes", title: str) -> None:
     axis.set_xlabel("thousands of real images seen (kimg)", fontsize=8)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-    if axis.lines:
-        axis.legend(fontsize=8)
+
+
+def _add_legend(axis: "Axes") -> None:
+    """Between the title and the curves, where it hides none of them."""
+    entries = len(axis.get_legend_handles_labels()[1])
+    if entries:
+        columns = entries if entries <= 3 else 2
+        axis.legend(
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=columns,
+            fontsize=8,
+            frameon=False,
+            borderaxespad=0.2,
+            columnspacing=1.0,
+            handlelength=1.5,
+        )
+        axis.set_title(axis.get_title(), fontsize=9, pad=5 + 13 * math.ceil(entries / columns))

@@ -59,7 +59,12 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
                 label: [(x, y) for x, y in np.asarray(points).tolist()]
                 for label, points in lines.items()
             }
+            figure.canvas.draw()
             legend = axis.get_legend()
+            if legend is not None:  # it hides no curve, and its title stands above it
+                box = legend.get_window_extent()
+                assert box.y0 >= axis.get_window_extent().y1
+                assert axis.title.get_window_extent().y0 >= box.y1 - 4
             found.legends[title] = [] if legend is None else [t.get_text() for t in legend.texts]
             found.limits[title] = axis.get_ylim()
         return figure_png(figure, dpi=dpi)
