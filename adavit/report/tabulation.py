@@ -13,7 +13,7 @@ from adavit.report.statistics import mean_and_spread, paired_difference
 from adavit.report.table import Column, Failure, Figure, Row, Table
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import mapping, number, text
-from adavit.runs.records import figures, improves, parts
+from adavit.runs.records import figures, improves, is_untrained, parts
 from adavit.runs.shared_names import without_folders
 
 LAST_COLUMNS = ("p", "r_t", "logits gap", "images/s", "kimg")
@@ -129,11 +129,15 @@ def gap(record: dict[str, object]) -> float | None:
 def _training_metrics(run: Run, anyway: bool) -> Iterator[tuple[Column, float]]:
     best: dict[str, tuple[Column, float]] = {}
     last: dict[str, tuple[Column, float]] = {}
-    for record in (part for whole in run.metrics for part in parts(whole)):
+    untrained: set[str] = set()  # whose best is of the network as it was initialised
+    for whole, record in ((each, part) for each in run.metrics for part in parts(each)):
         for column, value in metric_columns(record, "best", "best value of the run", anyway=anyway):
-            before = best.get(column.key)
-            if before is None or improves(column.name, value, before[1]):
-                best[column.key] = (column, value)
+            key, before = column.key, best.get(column.key)
+            if before is None or improves(
+                column.name, value, before[1], untrained=key in untrained
+            ):
+                best[key] = (column, value)
+                (untrained.add if is_untrained(whole) else untrained.discard)(key)
         for column, value in metric_columns(
             record, "last", "value at the end of the run", anyway=anyway
         ):

@@ -22,6 +22,10 @@ NAMED = 8
 BESIDE = "beside"
 """Entry of a record: the records of the same images in other feature spaces, which decide nothing."""
 
+UNTRAINED = "untrained"
+"""Entry of the record at 0 images of a run that starts from nothing. Its figure is the best only until there is
+another: distances may rise from flat grey images for some thousand images before they fall."""
+
 
 @dataclass(frozen=True)
 class ReadLog:
@@ -141,7 +145,7 @@ def recorded_metric(records: Sequence[Mapping[str, Any]], metric: str | None = N
 
 
 def best_record(records: Iterable[Mapping[str, Any]], name: str | None) -> dict[str, Any] | None:
-    """The record with the best figure of a run: the first of those that none improves on.
+    """The record with the best figure of a run: the first of those that none improves on (`improves`).
 
     Args:
         records: Oldest first.
@@ -153,24 +157,34 @@ def best_record(records: Iterable[Mapping[str, Any]], name: str | None) -> dict[
     best: Mapping[str, Any] | None = None
     for record in records:
         figure = figures(record).get(name or "")
-        if figure is not None and (best is None or improves(name or "", figure, best[name or ""])):
+        if figure is None:
+            continue
+        if best is None or improves(
+            name or "", figure, best[name or ""], untrained=is_untrained(best)
+        ):
             best = record
     return None if best is None else dict(best)
 
 
-def improves(name: str, figure: float, before: float) -> bool:
+def improves(name: str, figure: float, before: float, *, untrained: bool = False) -> bool:
     """Whether a figure is better than one before; what is not finite never is.
 
     Args:
         name: As recorded; most metrics are better when lower.
         figure: The new one.
         before: The best so far.
+        untrained: Whether that is of an untrained network, than which any other is better.
     """
     if not math.isfinite(figure):
         return False
-    if not math.isfinite(before):
+    if untrained or not math.isfinite(before):
         return True
     return figure > before if metric_of(name) in HIGHER_IS_BETTER else figure < before
+
+
+def is_untrained(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of a network as it was initialised."""
+    return record.get(UNTRAINED) is True
 
 
 def figures(record: Mapping[str, Any]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
+from adavit.runs.records import is_untrained
 from adavit.runtime.signals import Stopped
 from adavit.training.progress import Progress
 
@@ -128,7 +129,7 @@ def figure_words(record: Mapping[str, Any]) -> str:
 
 def best_words(best: Mapping[str, Any]) -> str:
     """The best evaluation of a run, which may be of the networks as they were initialised."""
-    untrained = "" if best["images"] else " (the untrained network)"
+    untrained = " (the untrained network)" if is_untrained(best) else ""
     return f"best {figure_words(best)} at {_kimg(best['images'])}{untrained}"
 
 

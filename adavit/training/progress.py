@@ -9,7 +9,7 @@ from adavit.errors import shown
 from adavit.runs.checkpoint import entry
 from adavit.runs.metadata import MOST_COUNTED
 from adavit.runs.reading import number
-from adavit.runs.records import improves
+from adavit.runs.records import improves, is_untrained
 from adavit.training.soundness import has_collapsed
 
 NEVER = -1
@@ -24,7 +24,8 @@ class Progress:
         seconds: Time spent in training steps, over all sessions.
         skipped: Steps skipped because a number was not finite.
         skipped_in_a_row: Of these, the latest without a good one between them.
-        best: Record of the best evaluation, with the `name` of the metric that decides; or None.
+        best: Record of the best evaluation, with the `name` of the metric that decides; or None. That of an
+            untrained network only while there is no other.
         latest: The same of the latest one.
         first: The same of the first one whose figure was finite: of the untrained networks, as a rule.
         sane_at: Images at the latest one that had not collapsed (`adavit.training.soundness`).
@@ -88,12 +89,13 @@ class Progress:
         self.latest = {"name": name, **record}
         if self.first is None and math.isfinite(record[name]):
             self.first = self.latest
-        if not self._is_collapse(name, record[name]):
+        best, figure = self.best, record[name]
+        is_best = best is None or improves(name, figure, best[name], untrained=is_untrained(best))
+        if is_best or not self._is_collapse(name, figure):
             self.sane_at = record["images"]
-        if self.best is not None and not improves(name, record[name], self.best[name]):
-            return False
-        self.best = self.latest
-        return True
+        if is_best:
+            self.best = self.latest
+        return is_best
 
     @property
     def has_collapsed(self) -> bool:

@@ -1,12 +1,28 @@
-"""An evaluation while training, as a line of the log."""
+"""An evaluation while training: its record, and the line that is printed of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from adavit.config.training import TrainingConfig
 from adavit.data.small_set.images import CLASSES
 from adavit.metrics.kinship import flattered_by
 from adavit.metrics.names import RECOGNITION
-from adavit.runs.records import parts
+from adavit.runs.records import UNTRAINED, parts
+
+
+def score_record(
+    figures: Mapping[str, Any], training: TrainingConfig, images: int, seconds: float
+) -> dict[str, Any]:
+    """A line of `metrics.jsonl`.
+
+    Args:
+        figures: Of `score_generator`.
+        training: Says whether the run starts from a network that has learnt something.
+        images: Real images seen.
+        seconds: That the evaluation took.
+    """
+    untrained = {UNTRAINED: True} if not images and training.transfer is None else {}
+    return {"images": images, **untrained, **figures, "seconds": seconds}
 
 
 def score_line(record: dict[str, Any], names: Sequence[Sequence[str]]) -> str:

@@ -72,7 +72,7 @@ class Snapshots:
             self._directory.sound_checkpoint.unlink(missing_ok=True)
         self._saved = self._progress.state_dict()
         if self._progress.images:  # before, half a second for a picture of one point
-            draw_curves(self._directory)
+            draw_curves(self._directory, config.augment)
 
     @property
     def is_one_to_keep(self) -> bool:

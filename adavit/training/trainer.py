@@ -27,7 +27,7 @@ from adavit.training.clock import Clock
 from adavit.training.progress import NEVER, Progress
 from adavit.training.remarks import Remarks
 from adavit.training.run_output import output_of
-from adavit.training.score_line import score_line
+from adavit.training.score_line import score_line, score_record
 from adavit.training.slice_memory import StepsWithinMemory
 from adavit.training.soundness import ailment
 from adavit.training.start.workload import Workload, total_images
@@ -311,7 +311,7 @@ class Trainer:
             raise self._diverged(error.what) from None
         seconds = round(time.perf_counter() - started, 3)
         self.clock.took("metrics", seconds)
-        record = {"images": self.progress.images, **figures, "seconds": seconds}
+        record = score_record(figures, self.config.training, self.progress.images, seconds)
         had_collapsed = self.progress.has_collapsed
         if self.progress.measured(evaluators[0].names[0], record):
             self.snapshots.keep_best()

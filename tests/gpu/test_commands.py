@@ -30,7 +30,7 @@ PARTS = ("generator", "discriminator", "average")
 def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     """They look at no device, and take most of the time of so short a run."""
     for name in ("snapshots.draw_curves", "run_output.draw_film"):
-        monkeypatch.setattr(f"adavit.training.{name}", lambda directory: None)
+        monkeypatch.setattr(f"adavit.training.{name}", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def write_grid(pictures: Path, tmp_path: Path) -> WriteGrid:
 @pytest.fixture
 def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing them takes longer than all the rest of such a run."""
-    monkeypatch.setattr(snapshots, "draw_curves", lambda directory: None)
+    monkeypatch.setattr(snapshots, "draw_curves", lambda *_: None)
 
 
 @pytest.fixture

@@ -48,7 +48,9 @@ def test_a_grid_leaves_a_run_directory_per_cell_and_a_table(write_grid: WriteGri
     assert lines[0] == ["cell", "metric", "best", "last", "r_t", "p", "gap", "images/s", "state"]
     for label, line in zip(["none", "some"], lines[1:], strict=True):
         run = folder / digests[label]
-        figures = [record["fd_random"] for record in read_records(run / "metrics.jsonl")]
+        records = read_records(run / "metrics.jsonl")
+        assert [bool(record.get("untrained")) for record in records][:2] == [True, False]
+        figures = [record["fd_random"] for record in records[1:]]  # of what was trained
         last = read_records(run / "stats.jsonl")[-1]
         gap = last["logits_train"] - last["logits_heldout"]
         assert line[-7:-1] == [

@@ -37,6 +37,20 @@ def test_scores_of_real_images_are_no_columns(tmp_path: Path) -> None:
     assert {c.name for c in table_of(tmp_path).columns if c.better} == {"fd_random", "kid_random"}
 
 
+def test_the_best_of_a_run_is_not_of_its_untrained_network(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "a", values=(7.0, 10.0, 8.0, 9.0))
+    assert figure_of(table_of(tmp_path), "bgc p=0.4", "fd_random", "best").mean == 7.0
+    first, *others = map(json.loads, (path / "metrics.jsonl").read_text().splitlines())
+    beside = {"fd_other": 1.0, "protocol": first["protocol"]}
+    records = [first | {"untrained": True, "beside": [beside]}, *others]
+    records[1]["beside"] = [beside | {"fd_other": 3.0}]
+    (path / "metrics.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    table = table_of(tmp_path)
+    label = table.rows[0].label
+    for name, value in (("fd_random", 8.0), ("kid_random", 0.08), ("fd_other", 3.0)):
+        assert figure_of(table, label, name, "best").mean == value
+
+
 def test_two_protocols_are_two_columns_but_seeds_and_counts_of_companions_are_none(
     tmp_path: Path,
 ) -> None:

@@ -141,6 +141,17 @@ def test_the_best_record_is_the_first_of_those_none_improves_on(name: str, best:
     assert found["images"] == best
 
 
+def test_a_record_of_an_untrained_network_is_the_best_only_where_it_is_the_only_one() -> None:
+    first = {"images": 0, "untrained": True, "fid": 5.0, "precision": 0.4}
+    later = [{"images": 8, "fid": 7.0, "precision": 0.1}, {"images": 16, "fid": 6.0}]
+    assert best_record([first, *later], "fid") == later[1]
+    assert best_record([first, *later], "precision") == later[0]
+    assert best_record([first, {"images": 8, "fid": math.nan}], "fid") == first
+    assert best_record([{**first, "untrained": False}, *later], "fid") == first | {
+        "untrained": False
+    }
+
+
 def test_what_was_never_measured_has_no_best_record() -> None:
     assert best_record([], "fid") is None
     assert best_record([{"images": 0, "fid": math.nan}], "fid") is None

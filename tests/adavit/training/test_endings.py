@@ -78,7 +78,9 @@ def test_a_collapse_is_one_line_with_figures_and_files(set_aside: bool) -> None:
 
 def test_a_best_network_that_is_untrained_is_called_so() -> None:
     record = {"name": "fd_random", "fd_random": 97.234, "images": 0}
-    assert best_words(record) == "best fd_random 97.23 at 0 kimg (the untrained network)"
+    untrained = {**record, "untrained": True}
+    assert best_words(untrained) == "best fd_random 97.23 at 0 kimg (the untrained network)"
+    assert best_words(record) == "best fd_random 97.23 at 0 kimg"  # of a network from elsewhere
     assert best_words({**record, "images": 1500}) == "best fd_random 97.23 at 1.5 kimg"
 
 

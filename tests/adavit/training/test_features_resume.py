@@ -25,7 +25,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> str:
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """They decide nothing, and take most of the time of so short a run."""
     for name in ("snapshots.draw_curves", "run_output.draw_film"):
-        monkeypatch.setattr(f"adavit.training.{name}", lambda directory: None)
+        monkeypatch.setattr(f"adavit.training.{name}", lambda *_: None)
 
 
 def drawn(folder: Path, mode: str) -> Path:

@@ -27,6 +27,28 @@ def test_a_first_figure_that_is_not_finite_is_replaced() -> None:
     assert progress.measured("fid", {"images": 8, "fid": 50.0})
 
 
+def test_an_untrained_network_is_the_best_only_until_another_was_measured() -> None:
+    """A distance that rises at first, as `fd_drawn` does: 38.9 is of flat grey images, 42 of the first shapes."""
+    figures = [38.9, math.nan, 42.0, 45.0, 41.0, 120.0, 130.0]
+    for untrained in ({"untrained": True}, {}):  # from nothing; from a network of another run
+        progress, seen = Progress(), []
+        for images, figure in enumerate(figures):
+            record = {"images": images, "fd_drawn": figure, **(untrained if not images else {})}
+            found = progress.measured("fd_drawn", record)
+            assert progress.best is not None
+            seen.append((found, progress.best["images"], progress.has_collapsed))
+            again = Progress()
+            again.load_state_dict({**progress.state_dict(), "latest": None})
+            assert again.best == progress.best
+        if untrained:
+            start = [(True, 0, False), (False, 0, True)]  # what is not finite is no other figure
+            after = [(True, 2, False), (False, 2, False), (True, 4, False), (False, 4, False)]
+            assert seen == [*start, *after, (False, 4, True)]  # 3 times 41, not 3 times 38.9
+        else:
+            assert [images for _, images, _ in seen] == [0] * 7
+            assert [collapsed for *_, collapsed in seen][-2:] == [True, True]
+
+
 def test_a_duty_is_due_where_a_multiple_of_its_cadence_was_passed() -> None:
     progress = Progress(done_at={"stats": 900, "samples": NEVER})
     assert progress.is_due("samples", 1.0, ended=False)

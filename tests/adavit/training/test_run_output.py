@@ -38,7 +38,7 @@ def trainer_of(config: RunConfig, path: Path, world: World) -> Trainer:
 
 @pytest.fixture(autouse=True)
 def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda directory: None)
+    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
 
 
 def test_rank_0_writes(tiny: Tiny, tmp_path: Path) -> None:

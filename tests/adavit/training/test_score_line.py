@@ -1,6 +1,7 @@
 from typing import Any
 
-from adavit.training.score_line import score_line
+from adavit.config.training import TrainingConfig
+from adavit.training.score_line import score_line, score_record
 
 RANDOM: dict[str, Any] = {"extractor_learned_from": "nothing", "n_heldout": 7}
 
@@ -14,6 +15,17 @@ def test_a_line_has_the_figures_and_what_held_out_images_score() -> None:
     assert score_line(record | floor, [("fd_random",)]) == (
         "1.5 kimg: fd_random 2.5  (7 held-out real images score 0.5, 7 generated 3)"
     )
+
+
+def test_a_record_says_whether_the_network_is_untrained() -> None:
+    figures, scratch = {"fd_random": 2.5}, TrainingConfig.model_construct(transfer=None)
+    from_another = TrainingConfig.model_construct(transfer="run")
+    assert score_record(figures, scratch, 0, 1.5) == {
+        "images": 0, "untrained": True, "fd_random": 2.5, "seconds": 1.5
+    }  # fmt: skip
+    rest = {"fd_random": 2.5, "seconds": 1.5}
+    assert score_record(figures, from_another, 0, 1.5) == {"images": 0, **rest}
+    assert score_record(figures, scratch, 8, 1.5) == {"images": 8, **rest}
 
 
 def test_what_is_recognised_is_said_in_words() -> None:

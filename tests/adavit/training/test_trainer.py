@@ -60,6 +60,25 @@ def test_patience_stops_a_run_that_no_longer_improves(
         assert stored.metadata()["images"] == "16"
 
 
+@pytest.mark.parametrize("from_scratch", [True, False])
+def test_a_figure_that_rises_at_first_does_not_keep_the_untrained_generator(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, from_scratch: bool
+) -> None:
+    layer = {"metrics": {"every_kimg": 0.016}, "training": {"total_kimg": 0.048}}
+    if not from_scratch:
+        source = adavit.train(tiny({"run": {"out": "source"}}))
+        layer["training"]["transfer"] = str(source)
+    figures = iter([5.0, 9.0, 7.0, 8.0])
+
+    def scored(*_: object, **__: object) -> dict:
+        value = next(figures)
+        return {"fd_random": value, "kid_random": value, "protocol": {}}
+
+    monkeypatch.setattr("adavit.training.trainer.score_generator", scored)
+    run = adavit.train(tiny(layer))
+    assert read_generator(run, which="best").images == (32 if from_scratch else 0)
+
+
 def test_cadence_never_changes_the_weights(tiny: Tiny, tmp_path: Path) -> None:
     often = {
         "run": {
@@ -178,7 +197,7 @@ def test_who_stops_a_run_between_skipped_steps_is_told_of_the_checkpoint_before_
                 os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda directory: None)
+    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
     config = tiny({"run": {"checkpoint_every_kimg": 0.008}, "metrics": {"names": []}})
     with pytest.raises(Stopped) as caught:
         adavit.train(config, console=StopsAt())

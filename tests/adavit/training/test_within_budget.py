@@ -1,5 +1,6 @@
 """Runs with a budget of time, whose time is turned by hand where it decides."""
 
+import itertools
 import json
 from collections.abc import Callable
 from functools import partial
@@ -225,9 +226,18 @@ def test_time_that_was_used_before_is_not_there_again(
 
 
 def test_given_anew_the_clock_begins_anew_and_a_length_in_images_ends_it(
-    tiny: Tiny, turned: Callable[..., Hand]
+    tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = adavit.train(tiny({"training": {"total_kimg": 0.16}, "metrics": {"patience_kimg": 0.01}}))
+    figures = itertools.count(5.0)  # worse each time
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "adavit.training.trainer.score_generator",
+            lambda *_, **__: (
+                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
+            ),
+        )
+        impatient = {"training": {"total_kimg": 0.16}, "metrics": {"patience_kimg": 0.01}}
+        run = adavit.train(tiny(impatient))
     assert not (run / "budget.json").exists()
     seen = final_state(run)["progress"]["images"]
     assert seen < 160
