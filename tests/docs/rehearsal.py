@@ -135,14 +135,14 @@ def furnish(folder: Path) -> None:
         image = Image.fromarray(draw.integers(0, 80, (20, 20, 3), dtype=np.uint8))
         colour = (200, 90, 40) if index % 2 else (40, 90, 200)
         ImageDraw.Draw(image).ellipse([index % 5, 2, 14, 17], fill=colour)
-        place = photos / ("round" if index % 2 else "blue")
+        place = photos / ("daisy" if index % 2 else "rose")
         place.mkdir(parents=True, exist_ok=True)
         image.save(place / f"{index}.png")
     shutil.make_archive("my_photos", "zip", photos)
     (folder / "data").mkdir()
     shutil.copy("my_photos.zip", folder / "data" / "photos.zip")
     shutil.copytree(photos, folder / "scans")
-    shutil.copy(photos / "blue" / "0.png", "photo.png")
+    shutil.copy(photos / "rose" / "0.png", "photo.png")
     Image.open("photo.png").save("photo.jpg")
     (folder / "my_grid.yaml").write_text(
         "preset: smoke\nbase: {data: {source: my_photos}, training: {batch: 8}, metrics: {names: []}}\n"

@@ -8,6 +8,7 @@ import yaml
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.settings import settings_of
 from adavit.experiments.grid_file import read_grid
+from adavit.experiments.sweep_file import read_sweep
 from tests.docs.documents import Block, blocks, documents, prose, text_of
 from tests.docs.parsing import fault_of, fault_of_adavit, fault_of_extra
 from tests.docs.shell_lines import commands
@@ -84,7 +85,7 @@ def _is_setting(key: str) -> bool:
 
 
 @pytest.mark.parametrize("document", documents())
-def test_blocks_of_yaml_are_grids_or_settings(document: str, tmp_path) -> None:
+def test_blocks_of_yaml_are_grids_sweeps_or_settings(document: str, tmp_path) -> None:
     for block in blocks(text_of(document), document):
         if block.language not in ("yaml", "yml"):
             continue
@@ -94,6 +95,8 @@ def test_blocks_of_yaml_are_grids_or_settings(document: str, tmp_path) -> None:
         fault = None
         if "axes" in values:
             read_grid(str(file))
+        elif "search" in values:
+            read_sweep(str(file))
         else:
             keys = [f"{section}.{key}" for section, given in values.items() for key in given]
             fault = [key for key in keys if not _is_setting(key)]
