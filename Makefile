@@ -3,7 +3,8 @@
 #   make train DATA=my_images      your own folder or zip; ARGS="--kimg 200" for more flags
 #   make test                      all tests that need neither a GPU nor the internet
 #   make gpu                       measures a GPU in MINUTES=8, and leaves gpu_report/report.md
-#   make lint                      style and types
+#   make lint                      style, types and spelling
+#   make docs                      the documentation as a site; open site/index.html
 
 PYTHON ?= python3
 DATA ?= small_set
@@ -12,7 +13,7 @@ MINUTES ?= 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: train test gpu lint
+.PHONY: train test gpu lint docs
 
 train: $(READY)
 	$(BIN)/adavit train --data "$(DATA)" $(ARGS)
@@ -27,6 +28,11 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell
+
+# The theme's advertisement of another program is no warning of the build.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Made anew when the dependencies change; an installation that failed leaves no mark behind.
 $(READY): pyproject.toml setup.py

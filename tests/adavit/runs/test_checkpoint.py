@@ -35,6 +35,16 @@ class Broken:
         raise self.error("'NoneType' object has no attribute 'count'")
 
 
+class Hostile:
+    """What would run code when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, (f"open({str(self.trace)!r}, 'w').close()",)
+
+
 def parts(width: int = 3) -> dict[str, Stateful]:
     network = nn.Linear(2, width)
     optimizer = torch.optim.Adam(network.parameters())
@@ -103,6 +113,14 @@ def test_what_is_absent_or_cut_is_refused(tmp_path: Path) -> None:
         (tmp_path / "a.pt").write_bytes(content)
         with pytest.raises(UserError, match="damaged or not a checkpoint"):
             load_checkpoint(tmp_path / "a.pt")
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_and_never_run(tmp_path: Path) -> None:
+    path, trace = tmp_path / "a.pt", tmp_path / "trace"
+    save_checkpoint(path, {"progress": {"images": Hostile(trace)}})  # its digest is right
+    with pytest.raises(UserError, match=r"damaged or not a checkpoint \(UnpicklingError\)"):
+        load_checkpoint(path)
+    assert not trace.exists()
 
 
 def test_a_checkpoint_is_an_archive_that_torch_and_zip_read(tmp_path: Path) -> None:
