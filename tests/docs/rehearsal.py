@@ -38,6 +38,7 @@ GENERATOR = (
 RESNET = "--set discriminator.channel_base=64 --set discriminator.channel_max=8"
 VIT = "--set discriminator.width=16 --set discriminator.heads=2 --set discriminator.depth=1"
 LENGTH = "--kimg 0.016 --batch 8 --resolution 16"
+FEW = "--set data.subset=8"
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,18 @@ NOT_RUN = (
 )  # fmt: skip
 
 RULES = (
-    Rule("train --resume *", ""),
-    Rule("train * --budget *", "--dry-run"),
+    Rule("train --resume *", "--kimg 0.032"),
+    Rule("train * --budget *", f"--dry-run --resolution 16 {GENERATOR} {RESNET}"),
     Rule("train * --transfer *", f"--kimg 0.016 --batch 8 {RESNET}"),
-    Rule("train * --init-discriminator *", f"{LENGTH} {GENERATOR}"),
+    Rule("train * --init-discriminator *", f"{LENGTH} {GENERATOR} {VIT}"),
     Rule("train * --discriminator vit*", f"{LENGTH} {GENERATOR} {VIT}"),
-    Rule("train * --preset *", LENGTH),
     Rule("train *", f"{LENGTH} {GENERATOR} {RESNET}"),
     Rule("pretrain --resume *", ""),
     Rule("pretrain *", f"{LENGTH} {VIT}"),
     Rule("augment preview *", "--resolution 16"),
     Rule("data crop * --tiles *", "--tiles 8"),
     Rule("data subset *", "--count 8"),
-    Rule("evaluate *", "--extractor random"),
+    Rule("evaluate *", "--extractor random --fakes 20"),
     Rule("memorisation * --project *", "--project 2 --fakes 20"),
     Rule("memorisation *", "--fakes 20"),
     Rule("leaks *", "--operations brightness --fakes 20"),
@@ -88,8 +88,8 @@ RULES = (
     Rule("interpolate *", "--seconds 0.2"),
     Rule("mix *", "--layers 0-1"),
     Rule("project *", "--steps 2 --tune 1"),
-    Rule("ablate *", f"{GENERATOR} --set training.total_kimg=0.016"),
-    Rule("sweep *", f"{GENERATOR} --set training.total_kimg=0.016 --trials 1"),
+    Rule("ablate *", f"{GENERATOR} {FEW} --set training.total_kimg=0.016"),
+    Rule("sweep *", f"{GENERATOR} {FEW} --set training.total_kimg=0.016 --trials 1"),
 )
 """The first that fits counts; a command for which there is none is run as it stands."""
 
@@ -117,8 +117,10 @@ def made_small(words: Sequence[str]) -> list[str]:
         word = word.removeprefix("/") if word.startswith(("/data/", "/shared/")) else word
         kept += (sorted(glob(word)) or [word]) if "*" in word else [word]
     text = " ".join(words)
-    added = next((rule.added for rule in RULES if fnmatch.fnmatch(text, rule.pattern)), "")
-    return [*kept, *added.split()]
+    added = next((rule.added for rule in RULES if fnmatch.fnmatch(text, rule.pattern)), "").split()
+    if words[0] == "train" and "--subset" in words:
+        added += ["--subset", "8"]  # of the 16 that there are
+    return [*kept, *added]
 
 
 def make_room(words: Sequence[str]) -> None:
@@ -145,7 +147,7 @@ def furnish(folder: Path) -> None:
     shutil.copy(photos / "rose" / "0.png", "photo.png")
     Image.open("photo.png").save("photo.jpg")
     (folder / "my_grid.yaml").write_text(
-        "preset: smoke\nbase: {data: {source: my_photos}, training: {batch: 8}, metrics: {names: []}}\n"
+        "preset: smoke\nbase: {data: {source: my_photos}, training: {batch: 32}, metrics: {names: []}}\n"
         "axes: {augment.mode: [none]}\n"
     )
     write_networks(folder / "ffhq.pkl")

@@ -161,7 +161,9 @@ class TestInABrowser:
         assert "several-devices.html" in first.get_attribute("href")
         asked = requested(chromium)
         assert asked
-        assert {address.partition(":")[0] for address in asked} <= {"file", "data", "blob"}
+        of_the_browser_itself = "chrome"
+        schemes = {address.partition(":")[0] for address in asked}
+        assert schemes <= {"file", "data", "blob", of_the_browser_itself}
         assert not [each for each in chromium.get_log("browser") if each["level"] == "SEVERE"]
 
     @pytest.mark.parametrize("width", [390, 1280])
