@@ -77,6 +77,8 @@ class CellDirectory:
     def is_finished(self) -> bool:
         """Whether the run in the directory is this cell's, and has come to its end.
 
+        One whose weights are gone counts too: its figures are what an experiment wants of it.
+
         Raises:
             UserError: If it is another run, naming what differs.
         """
@@ -85,7 +87,15 @@ class CellDirectory:
         config = continued_config(RunDirectory.open(self.path), [self.layer()])
         self._check_images()
         images = self.checkpoint_images()
-        return images is not None and images >= total_images(config.training)
+        if images is None:
+            return self.has_figures_alone()
+        return images >= total_images(config.training)
+
+    def has_figures_alone(self) -> bool:
+        """Whether its note says that the cell was finished, and its checkpoints were removed since."""
+        note = self.note()
+        was_finished = (note.get("cell"), note.get("status")) == (self.cell.digest, "finished")
+        return was_finished and not (self.run.checkpoints() or self.run.damaged_checkpoints())
 
     def layer(self) -> dict[str, Any]:
         """The cell's settings, to be laid over those of a run that is continued."""

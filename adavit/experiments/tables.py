@@ -70,8 +70,9 @@ def seconds_left(cells: Sequence[Cell], folder: Path, processes: int = 1) -> lis
     per_image = dict(zip(distinct, measured, strict=True))
     times = []
     for cell, kind in zip(cells, kinds, strict=True):
-        done = CellDirectory(folder, cell).checkpoint_images() or 0
-        times.append(max(0, _total_images(cell) - done) * per_image[kind])
+        directory, total = CellDirectory(folder, cell), _total_images(cell)
+        done = total if directory.has_figures_alone() else directory.checkpoint_images() or 0
+        times.append(max(0, total - done) * per_image[kind])
     return times
 
 

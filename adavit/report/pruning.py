@@ -11,6 +11,7 @@ from adavit.errors import UserError, first_line, shown
 from adavit.runs.directory import RunDirectory, RunTaken
 from adavit.runs.ending_note import note_pruned
 from adavit.runs.listing import named_runs
+from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.disk_use import freed_bytes, is_plain_file
 from adavit.runtime.paths import takes_paths
@@ -137,10 +138,10 @@ def _spared(run: RunDirectory, kept: Kept) -> Spared:
 def _to_spare(run: RunDirectory, kept: Kept) -> tuple[list[Path], str]:
     """Files of a run that can go, each a name of `RunDirectory`, and what is to be said of it."""
     checkpoints, notes = run.checkpoints(), []
-    if kept.last or run.cell_note.is_file():
+    if kept.last or _goes_on(run):
         newest, older = checkpoints[:1], checkpoints[1:]
         if newest and not kept.last:
-            notes.append("Its experiment reads from the newest checkpoint that it is finished.")
+            notes.append("Its experiment goes on from the newest checkpoint.")
         if older and (ailment := _ailment(newest[0])):
             notes.append(f"All checkpoints stay, since the newest cannot be used: {ailment}")
             older = []
@@ -161,6 +162,11 @@ def _to_spare(run: RunDirectory, kept: Kept) -> tuple[list[Path], str]:
         *_beside(run, kept.every_kimg),
     ]
     return [path for path in files if is_plain_file(path)], " ".join(notes)
+
+
+def _goes_on(run: RunDirectory) -> bool:
+    """Whether an experiment may yet take up the run; a cell that is finished by its note it leaves alone."""
+    return run.cell_note.is_file() and read_json(run.cell_note).get("status") != "finished"
 
 
 def _beside(run: RunDirectory, every: float | None) -> list[Path]:

@@ -64,6 +64,24 @@ def test_a_grid_leaves_a_run_directory_per_cell_and_a_table(write_grid: WriteGri
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*")} == before
 
 
+def test_cells_whose_figures_were_brought_from_elsewhere_are_not_trained_again(
+    write_grid: WriteGrid,
+) -> None:
+    path = write_grid()
+    table = ablate(str(path))
+    folder = Path("runs/ablations/tiny")
+    for entry in [
+        folder / "queue.sqlite3",
+        *folder.glob("*/*.pt"),
+        *folder.glob("*/*.safetensors"),
+    ]:
+        entry.unlink()
+    assert ablate(str(path), dry_run=True).count("finished") == 2
+    assert ablate(str(path)) == table
+    assert not list(folder.glob("*/*.pt"))
+    assert all(note["status"] == "finished" for note in notes(folder).values())
+
+
 def test_cells_see_the_same_images_and_latents(
     write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:

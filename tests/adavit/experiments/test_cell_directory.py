@@ -45,6 +45,27 @@ def test_a_run_is_finished_when_its_checkpoint_is_at_its_end(
     assert directory.is_finished() == finished
 
 
+def test_what_was_finished_stays_so_without_its_weights(directory: CellDirectory) -> None:
+    begin(directory, 64, directory.cell.fingerprint)
+    directory.write_note("finished", attempts=1)
+    assert not directory.has_figures_alone()
+    directory.run.checkpoint.unlink()
+    assert directory.has_figures_alone()
+    assert directory.is_finished()
+    directory.run.damaged(directory.run.checkpoint).touch()
+    assert not directory.is_finished()  # they were not removed: something went wrong with them
+
+
+@pytest.mark.parametrize("changed", [{"status": "running"}, {"cell": "0" * 12}])
+def test_a_note_of_something_else_makes_no_run_finished(
+    directory: CellDirectory, changed: dict[str, str]
+) -> None:
+    begin(directory, None, directory.cell.fingerprint)
+    directory.write_note("finished", attempts=1)
+    directory.run.cell_note.write_text(json.dumps(directory.note() | changed))
+    assert not directory.is_finished()
+
+
 def test_a_run_of_other_images_is_not_the_cells(directory: CellDirectory) -> None:
     begin(directory, 64, "f" * 64)
     with pytest.raises(UserError, match=r"trained on other images \(fingerprint ffffffffffff"):

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_shipped_grids_are_valid_and_say_how_to_run_them(name: str) -> None:
     assert any(grid.is_baseline(point) for point in points)
     for point in points:
         training = build_config([point.settings]).training
-        if name.endswith("-cpu"):
+        if name.endswith("-cpu") and not name.startswith("few-images"):
             # At 2,000 images what is compared is speed of learning, at 200 it is overfitting.
             assert training.total_kimg == (60 if name == "stems-cpu" else 120)
             assert training.batch == 32
@@ -109,5 +110,33 @@ def test_the_shipped_grids_are_those_that_were_promised() -> None:
         assert len(labels[f"discriminator{form}"]) == 2
         assert labels[f"stems{form}"] == ["resnet", "vit-linear", "vit-overlap", "vit-conv"]
     assert len(labels["overfitting-cpu"]) == 6
+    for form in ("", "-cpu"):
+        sizes = 3 if form else 1
+        assert len(labels[f"few-images{form}"]) == 3 * sizes * 2 * 10
+        assert len(labels[f"few-images-groups{form}"]) == 3 * 2 * 10
+        assert len(labels[f"few-images-probability{form}"]) == 3 * 2 * 6
+        assert len(labels[f"few-images-leaks{form}"]) == 3 * 2 * 3
     subsets = yaml.safe_load(read_grid("size").as_yaml())["axes"]["data.subset"]
     assert subsets == [100, 500, 1000, 2000, 5000]
+
+
+def test_the_grids_of_few_images_share_their_cells() -> None:
+    """What is trained for one of them need not be trained for another."""
+    settings: dict[str, dict[tuple[Any, ...], Any]] = {}
+    for name in ("few-images-cpu", "few-images-groups-cpu", "few-images-probability-cpu"):
+        settings[name] = {
+            (*point.axes.values(),): build_config([point.settings]).as_dict()
+            for point in read_grid(name).points()
+        }
+    methods, groups, probability = settings.values()
+    leaks = {
+        (*point.axes.values(),): build_config([point.settings]).as_dict()
+        for point in read_grid("few-images-leaks-cpu").points()
+    }
+    for seed, discriminator in itertools.product((0, 1, 2), ("resnet", "vit")):
+        own, at_300 = (seed, discriminator), (seed, 300, discriminator)
+        assert groups[*own, "none"] == methods[*at_300, "none"] == probability[*own, "p 0"]
+        fixed = methods[*at_300, "fixed p 0.4"]
+        assert groups[*own, "bgc"] == fixed == probability[*own, "p 0.4"]
+        assert probability[*own, "adaptive"] == methods[*at_300, "ADA r_t"]
+        assert leaks[*own, "p 0.8"] == probability[*own, "p 0.8"]

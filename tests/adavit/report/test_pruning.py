@@ -108,12 +108,18 @@ def test_one_generator_stays_whatever_is_asked_for(run: Path) -> None:
     assert "generator-last.safetensors stays" in spared.note
 
 
-def test_the_newest_checkpoint_of_a_cell_stays(tmp_path: Path) -> None:
-    run = full_run(tmp_path / "cell", cell=cell_of("a", 0))
+def test_the_newest_checkpoint_of_a_cell_stays_until_it_is_finished(tmp_path: Path) -> None:
+    note = cell_of("a", 0)
+    run = full_run(tmp_path / "cell", cell=note | {"status": "running"})
     (spared,) = find_spared([run], Kept(best=True, last=False, every_kimg=None))
     assert not {"checkpoint.pt", "checkpoint-sound.pt"} & names(spared)
     assert "checkpoint-1.pt" in names(spared)
     assert "experiment" in spared.note
+    (spared,) = find_spared(
+        [full_run(tmp_path / "finished", cell=note)], Kept(best=True, last=False, every_kimg=None)
+    )
+    assert names(spared) == set(OWN) - {"generator-best.safetensors"}
+    assert "experiment" not in spared.note
 
 
 def test_older_checkpoints_stay_where_the_newest_is_damaged(run: Path) -> None:

@@ -1,0 +1,300 @@
+"""The claims (a) to (c) and (e) to (g), each with its table and its verdict; (d) is `benchmarks/claims/turning.py`."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.claims.comparison import (
+    HIGHER,
+    LOWER,
+    UNTOLD,
+    Comparison,
+    factors,
+    mean,
+    spread,
+)
+from benchmarks.claims.results import GROUPS, LEAKS, METHODS, PROBABILITY, Place, Results, figures
+
+HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told here"
+
+DISCRIMINATORS = ("resnet", "vit")
+NONE, FIXED, ADAPTIVE = "none", "fixed p 0.4", "ADA r_t"
+PUBLISHED_P = 0.8
+"""Above it augmentations are said to leak."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim and what the cells say of it.
+
+    Attributes:
+        letter: Of the claim.
+        claim: In a sentence.
+        word: `HOLDS`, `FAILS` or `OPEN`, of all discriminators together.
+        parts: The same for each part of it, with the reason.
+        table: Lines of Markdown.
+    """
+
+    letter: str
+    claim: str
+    word: str
+    parts: Sequence[str]
+    table: Sequence[str]
+
+
+def together(words: Iterable[str]) -> str:
+    """The verdict of several parts: that of all, where they agree; where they do not, it holds for some only."""
+    found = set(words)
+    if len(found) == 1:
+        return found.pop()
+    told = found - {OPEN}
+    return f"{told.pop()}, as far as it can be told" if len(told) == 1 else "holds in part"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def cells_at(results: Results, grid: str, discriminator: str) -> list[Place]:
+    """The places of a grid with one discriminator, in its order."""
+    return [each for each in results if (each.grid, each.discriminator) == (grid, discriminator)]
+
+
+def groups_of_operations(results: Results) -> Verdict:
+    """(a): with blitting and geometric operations the distance falls as far as with any others."""
+    parts, words, rows = [], [], []
+    for discriminator in DISCRIMINATORS:
+        places = cells_at(results, GROUPS, discriminator)
+        best = {place.cell: figures(results[place], "best") for place in places}
+        to_none = {name: Comparison.of(values, best[NONE]) for name, values in best.items()}
+        to_bg = {name: Comparison.of(values, best["bg"]) for name, values in best.items()}
+        for name, values in best.items():
+            against = ["", ""] if name == NONE else [to_none[name].text, to_bg[name].text]
+            rows.append([discriminator, name, spread(values), *against])
+        others = [name for name in best if name not in (NONE, "bg")]
+        ahead = [name for name in others if to_bg[name].word == LOWER]
+        helped = [name for name in others if to_none[name].word == LOWER]
+        if UNTOLD in [to_none["bg"].word, *(to_bg[name].word for name in others)]:
+            word, why = OPEN, "cells are missing"
+        elif to_none["bg"].word == LOWER and not ahead:
+            first = min(best, key=lambda name: mean(best[name]))
+            share = (mean(best[NONE]) - mean(best["bg"])) / (mean(best[NONE]) - mean(best[first]))
+            word, why = HOLDS, f"bg brings {share:.0%} of what the lowest, {first}, does"
+        elif ahead:
+            word, why = FAILS, f"below bg: {', '.join(ahead)}"
+        elif helped:
+            word, why = FAILS, f"bg is not below none, but {', '.join(helped)}"
+        else:
+            word, why = OPEN, "no group is below none"
+        words.append(word)
+        parts.append(f"{discriminator}: {word} ({why})")
+    head = ["discriminator", "operations", "best fd_drawn", "less that of none", "less that of bg"]
+    return Verdict(
+        "a",
+        "Blitting and geometric operations bring nearly all of the gain.",
+        together(words),
+        parts,
+        table(head, rows),
+    )
+
+
+def adaptive_p(results: Results) -> Verdict:
+    """(b): adaptive p does as well as the best fixed p."""
+    parts, words, rows = [], [], []
+    for discriminator in DISCRIMINATORS:
+        best = {
+            place.cell: figures(results[place], "best")
+            for place in cells_at(results, PROBABILITY, discriminator)
+        }
+        adaptive = best.pop("adaptive")
+        ranked = sorted(best, key=lambda name: mean(best[name]))
+        found = Comparison.of(adaptive, best[ranked[0]])
+        for name, values in best.items():
+            rows.append([discriminator, name, spread(values), Comparison.of(adaptive, values).text])
+        rows.append([discriminator, "adaptive", spread(adaptive), ""])
+        apart = [Comparison.of(best[name], best[ranked[0]]).word for name in ranked[1:]]
+        if found.word == UNTOLD or UNTOLD in apart:
+            word, why = OPEN, "cells are missing"
+        elif found.word == HIGHER:
+            word, why = FAILS, f"adaptive p is above {ranked[0]}"
+        elif HIGHER not in apart:
+            word, why = OPEN, "all fixed p are level, so that there is nothing to be found"
+        else:
+            word, why = HOLDS, f"adaptive p is {found.word} with the best fixed one, {ranked[0]}"
+        words.append(word)
+        parts.append(f"{discriminator}: {word} ({why})")
+    head = ["discriminator", "p", "best fd_drawn", "adaptive less this"]
+    return Verdict(
+        "b",
+        "Adaptive p matches the best fixed p without a search.",
+        together(words),
+        parts,
+        table(head, rows),
+    )
+
+
+def gains(results: Results, discriminator: str, method: str) -> dict[int, dict[str, float]]:
+    """How many times lower the distance is with a method than without, as a logarithm, by images and seed."""
+    found = {}
+    for place in cells_at(results, METHODS, discriminator):
+        if place.cell == method:
+            without = results[place._replace(cell=NONE)]
+            found[place.images] = factors(figures(results[place], "best"), figures(without, "best"))
+    return found
+
+
+def times(values: dict[str, float]) -> str:
+    """A gain in words: how many times lower."""
+    return f"{math.exp(mean(values)):.2f} times" if values else "-"
+
+
+def fewer_images(results: Results) -> Verdict:
+    """(c): what augmentation brings rises as images get fewer."""
+    parts, words, rows = [], [], []
+    for discriminator in DISCRIMINATORS:
+        for method in (FIXED, ADAPTIVE):
+            by_images = gains(results, discriminator, method)
+            few, many = min(by_images), max(by_images)
+            found = Comparison.of(by_images[few], by_images[many])
+            word = {HIGHER: HOLDS, LOWER: FAILS}.get(found.word, OPEN)
+            why = f"{few:,} against {many:,} images: {found.word}"
+            rows.append(
+                [discriminator, method, *(times(each) for each in by_images.values()), found.text]
+            )
+            words.append(word)
+            parts.append(f"{discriminator}, {method}: {word} ({why})")
+    sizes = [f"{images:,} images" for images in by_images]
+    head = ["discriminator", "method", *sizes, "logarithm at the fewest less that at the most"]
+    return Verdict(
+        "c",
+        "The fewer the images, the more augmentation brings.",
+        together(words),
+        parts,
+        table(head, rows),
+    )
+
+
+def need_of_vit(results: Results) -> Verdict:
+    """(e): augmentation lowers the distance more with a ViT than with a ResNet."""
+    parts, words, rows = [], [], []
+    for method in (FIXED, ADAPTIVE):
+        resnet, vit = (gains(results, each, method) for each in DISCRIMINATORS)
+        for images in resnet:
+            found = Comparison.of(vit[images], resnet[images])
+            word = {HIGHER: HOLDS, LOWER: FAILS}.get(found.word, OPEN)
+            rows.append(
+                [method, f"{images:,}", times(resnet[images]), times(vit[images]), found.text]
+            )
+            words.append(word)
+            parts.append(f"{method}, {images:,} images: {word} ({found.word})")
+    head = ["method", "images", "resnet", "vit", "logarithm of the ViT less that of the ResNet"]
+    return Verdict(
+        "e",
+        "A ViT needs augmentation more than a ResNet.",
+        together(words),
+        parts,
+        table(head, rows),
+    )
+
+
+def leaking(results: Results) -> Verdict:
+    """(f): more generated images show an operation than without augmentation, above p = 0.8 only."""
+    parts, words, rows = [], [], []
+    for discriminator in DISCRIMINATORS:
+        without = {
+            place: results[place]
+            for place in cells_at(results, PROBABILITY, discriminator)
+            if place.cell == "p 0"
+        }
+        control = next(iter(without.values()), {})
+        early, late, missing = [], [], False
+        for place in cells_at(results, LEAKS, discriminator):
+            p = float(place.cell.removeprefix("p "))
+            names = {name for each in results[place].values() for name in each.leaks or ()}
+            missing = missing or not names
+            for name in sorted(names):
+                rates, others = (
+                    {
+                        seed: each.leaks[name]
+                        for seed, each in side.items()
+                        if name in (each.leaks or {})
+                    }
+                    for side in (results[place], control)
+                )
+                found = Comparison.of(rates, others)
+                missing = missing or found.word == UNTOLD
+                if found.word == HIGHER:
+                    (late if p > PUBLISHED_P else early).append(f"{name} at {place.cell}")
+                rows.append(
+                    [
+                        discriminator,
+                        place.cell,
+                        name,
+                        spread(rates, ".1%"),
+                        spread(others, ".1%"),
+                        found.word,
+                    ]
+                )
+        if missing or not rows:
+            word, why = OPEN, "cells are missing"
+        elif early:
+            word, why = FAILS, f"already {', '.join(early)}"
+        elif late:
+            word, why = HOLDS, ", ".join(late)
+        else:
+            word, why = OPEN, "no operation leaks at any p"
+        words.append(word)
+        parts.append(f"{discriminator}: {word} ({why})")
+    head = ["discriminator", "p", "operation", "images that show it", "the same without", ""]
+    return Verdict(
+        "f",
+        "Augmentations leak above p of about 0.8 only.",
+        together(words),
+        parts,
+        table(head, rows),
+    )
+
+
+def copies(results: Results) -> Verdict:
+    """(g): the fewer the images, the nearer generated images come to them, by each method."""
+    parts, words, rows = [], [], []
+    for discriminator in DISCRIMINATORS:
+        places = cells_at(results, METHODS, discriminator)
+        sizes = sorted({place.images for place in places})
+        for method in dict.fromkeys(place.cell for place in places):
+            near = [
+                figures(results[Place(METHODS, discriminator, images, method)], "nearness")
+                for images in sizes
+            ]
+            close = [
+                figures(results[Place(METHODS, discriminator, images, method)], "close")
+                for images in sizes
+            ]
+            found = Comparison.of(near[0], near[-1])
+            pairs = zip(near, close, strict=True)
+            rows.append(
+                [
+                    discriminator,
+                    method,
+                    *(f"{spread(ratio, '.2f')} ({spread(share, '.1%')})" for ratio, share in pairs),
+                    found.word,
+                ]
+            )
+            word = {LOWER: HOLDS, HIGHER: FAILS}.get(found.word, OPEN)
+            words.append(word)
+            parts.append(f"{discriminator}, {method}: {word}")
+    head = [
+        "discriminator",
+        "method",
+        *(f"{images:,} images" for images in sizes),
+        "fewest to most",
+    ]
+    return Verdict(
+        "g",
+        "The fewer the images, the nearer to them is what is generated.",
+        together(words),
+        parts,
+        table(head, rows),
+    )

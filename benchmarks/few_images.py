@@ -1,0 +1,142 @@
+"""The benchmark of few images, in as many sittings and on as many machines as it takes, and its verdicts.
+
+    python benchmarks/few_images.py sit --minutes 60 --workers 2    trains cells, keeps a record of each finished one
+    python benchmarks/few_images.py runs --out /tmp/few_images      run directories of the records, for adavit report
+    python benchmarks/few_images.py verdicts                        the claims, to benchmarks/results/few_images.md
+
+A sitting goes through the grids few-images-leaks-cpu, -probability-cpu, -groups-cpu and few-images-cpu with `adavit
+ablate`, one process for each worker with one thread. Cells that have a record are not trained again, whichever grid and
+machine they were trained for. Commit the records; run directories may be thrown away. A cell that a sitting leaves
+half trained goes on where the next one finds its directory, and else begins again.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from adavit.errors import UserError
+from adavit.experiments.cell import Cell, Sources, cells_of
+from adavit.experiments.cell_directory import CellDirectory
+from adavit.experiments.grid_file import read_grid
+from adavit.runs.directory import RunDirectory
+from benchmarks.claims.cell_record import CellRecord
+from benchmarks.claims.findings import Probes, look_into
+from benchmarks.claims.page import page_of
+from benchmarks.claims.results import GRIDS, results_of
+
+RESULTS = Path(__file__).resolve().parent / "results"
+RECORDS = RESULTS / "few_images"
+PAGE = RESULTS / "few_images.md"
+PAUSE_S = 10.0
+"""Between two looks at which cells are finished."""
+
+
+def read_records(folder: Path) -> dict[str, CellRecord]:
+    """The records in a folder, by the digest that their cells have in this version of adavit."""
+    sources, found = Sources(), {}
+    for path in sorted(folder.glob("*.json")):
+        record = CellRecord.read(path)
+        try:
+            found[record.digest(sources)] = record
+        except UserError as error:
+            print(f"{path.name} is left out: {error}", file=sys.stderr)
+    return found
+
+
+def finished_runs(folder: Path, cells: Sequence[Cell]) -> Iterator[CellDirectory]:
+    """Cells that have come to their end, and still have their weights."""
+    for cell in cells:
+        directory = CellDirectory(folder, cell)
+        if directory.note().get("status") == "finished" and directory.run.checkpoints():
+            yield directory
+
+
+def keep(directory: CellDirectory, records: Path, probes: Probes) -> None:
+    """Looks into a finished cell, keeps its record and removes its weights."""
+    look_into(directory.path, probes)
+    CellRecord.of_run(directory.path).write(records / f"{directory.cell.digest}.json")
+    run = directory.run
+    for path in (*run.checkpoints(), run.best_generator, run.last_generator):
+        path.unlink(missing_ok=True)
+
+
+def train(grid: str, out: Path, workers: int) -> "subprocess.Popen[bytes]":
+    """`adavit ablate` with one thread for each worker."""
+    command = [sys.executable, "-m", "adavit", "ablate", grid, "--out", str(out)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, "--workers", str(workers)], env=environment)
+
+
+def sit(minutes: float, workers: int, runs: Path, records: Path, grids: Sequence[str]) -> None:
+    """Trains until the time is up or every cell has a record."""
+    ends, probes = time.monotonic() + 60 * minutes, Probes()
+    for name in grids:
+        if time.monotonic() >= ends:
+            break
+        grid = read_grid(name)
+        cells, known, folder = cells_of(grid), read_records(records), runs / grid.name
+        for cell in cells:
+            if cell.digest in known and not CellDirectory(folder, cell).begun():
+                known[cell.digest].bring_to(folder, cell)
+        print(
+            f"{name}: {sum(c.digest in known for c in cells)} of {len(cells)} cells have a record."
+        )
+        if all(cell.digest in known for cell in cells):
+            continue
+        training = train(name, folder, workers)
+        try:
+            while training.poll() is None and time.monotonic() < ends:
+                for directory in finished_runs(folder, cells):
+                    keep(directory, records, probes)
+                time.sleep(PAUSE_S)
+        finally:
+            if training.poll() is None:
+                training.terminate()  # leaves checkpoints
+            training.wait()
+        for directory in finished_runs(folder, cells):
+            keep(directory, records, probes)
+
+
+def bring_all(out: Path, records: Path, grids: Sequence[str]) -> None:
+    """Run directories of all records, a folder for each grid."""
+    known = read_records(records)
+    for name in grids:
+        grid = read_grid(name)
+        for cell in cells_of(grid):
+            if cell.digest in known and not RunDirectory(out / grid.name / cell.digest).is_run():
+                known[cell.digest].bring_to(out / grid.name, cell)
+
+
+def main() -> None:
+    """Does what was asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("sit", "runs", "verdicts"))
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--runs", type=Path, default=Path("runs/few_images"), help="of a sitting")
+    parser.add_argument("--records", type=Path, default=RECORDS)
+    parser.add_argument("--out", type=Path, help="folder of runs, or the page of the verdicts")
+    parser.add_argument("--grids", type=lambda text: text.split(","), default=list(GRIDS))
+    given = parser.parse_args()
+    if given.what == "sit":
+        sit(given.minutes, given.workers, given.runs, given.records, given.grids)
+    elif given.what == "runs":
+        bring_all(given.out or Path("runs/few_images"), given.records, given.grids)
+    else:
+        page = given.out or PAGE
+        page.write_text(page_of(results_of(read_records(given.records))), encoding="utf-8")
+        print(page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+import math
+
+import pytest
+
+from benchmarks.claims import verdicts
+from benchmarks.claims.comparison import Comparison, factors, spread
+from benchmarks.claims.results import GROUPS, PROBABILITY, Outcome, Place
+from benchmarks.claims.verdicts import FAILS, HOLDS, OPEN, together
+from tests.benchmarks.claims.made_up import SEEDS, ending_at, noise, places, results
+
+
+def test_two_cells_are_level_where_their_difference_changes_its_sign() -> None:
+    ones = {"0": 1.0, "1": 2.0, "2": 4.0}
+    lower = Comparison.of({seed: value - 0.5 for seed, value in ones.items()}, ones)
+    assert (lower.word, lower.text) == ("lower", "-0.5 [-0.5, -0.5], lower")
+    assert Comparison.of(ones, {seed: value - 0.5 for seed, value in ones.items()}).word == "higher"
+    assert Comparison.of(ones, {"0": 1.1, "1": 1.9, "2": 4.0}).word == "level"
+    assert Comparison.of(ones, {"0": 9.0, "1": 9.0}).word == "cannot be told"  # two pairs
+    assert Comparison.of(ones, {}).text == "cannot be told"
+
+
+def test_a_gain_is_the_logarithm_of_how_many_times_lower() -> None:
+    assert factors({"0": 5.0, "1": 20.0, "7": 1.0}, {"0": 10.0, "1": 20.0}) == {
+        "0": pytest.approx(math.log(2)),
+        "1": 0,
+    }
+    assert spread({"0": 1.0, "1": 3.0}) == "2 ± 1.41"
+    assert spread({}) == "-"
+
+
+def test_parts_that_agree_make_one_verdict() -> None:
+    assert together([HOLDS, HOLDS]) == HOLDS
+    assert together([HOLDS, OPEN]) == "holds, as far as it can be told"
+    assert together([HOLDS, FAILS, OPEN]) == "holds in part"
+
+
+@pytest.mark.parametrize(
+    ("figures", "word", "reason"),
+    [
+        ({"none": 10, "bg": 4, "bgc": 3.999}, HOLDS, "bg brings 100% of what"),
+        ({"none": 10, "bg": 4, "color": 3}, FAILS, "below bg: color"),
+        ({"none": 10, "blit": 4}, FAILS, "below bg: blit"),
+        ({}, OPEN, "no group is below none"),
+    ],
+)
+def test_groups(figures: dict[str, float], word: str, reason: str) -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        return ending_at(seed + figures.get(place.cell, 10) + noise(seed) * (place.cell != "bg"))
+
+    verdict = verdicts.groups_of_operations(results(make))
+    assert verdict.word == word
+    assert all(reason in part for part in verdict.parts)
+    assert sum("| vit |" in line for line in verdict.table) == 10
+
+
+def test_what_is_missing_is_not_told() -> None:
+    def make(place: Place, seed: int) -> Outcome | None:
+        return None if (place.cell, seed) == ("bg", 2) else ending_at(5.0)
+
+    for claim in (
+        verdicts.adaptive_p,
+        verdicts.fewer_images,
+        verdicts.need_of_vit,
+        verdicts.leaking,
+        verdicts.copies,
+    ):
+        assert claim(results(lambda place, seed: None)).word == OPEN
+        assert claim(results(make, seeds=(0, 1))).word == OPEN
+    assert verdicts.groups_of_operations(results(make)).word == OPEN
+
+
+@pytest.mark.parametrize(
+    ("adaptive", "others", "word", "reason"),
+    [
+        (5.0, 8.0, HOLDS, "level with the best fixed one, p 0.4"),
+        (4.0, 8.0, HOLDS, "lower with the best"),
+        (6.0, 8.0, FAILS, "above p 0.4"),
+        (5.0, 5.0, OPEN, "all fixed p are level"),
+    ],
+)
+def test_adaptive_p(adaptive: float, others: float, word: str, reason: str) -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        figure = {"adaptive": adaptive + noise(seed), "p 0.4": 5.0}.get(place.cell, others)
+        return ending_at(seed + figure + (noise(2 - seed) if figure == others == 5 else 0))
+
+    verdict = verdicts.adaptive_p(results(make))
+    assert verdict.word == word
+    assert all(reason in part for part in verdict.parts), verdict.parts
+
+
+@pytest.mark.parametrize(("power", "word"), [(-0.1, HOLDS), (0.1, FAILS), (0.0, OPEN)])
+def test_gains_by_images_and_by_discriminator(power: float, word: str) -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        larger = place.images / 1000 if place.discriminator == "resnet" else place.images / 2000
+        gain = 1 if place.cell == "none" else 2 * larger**power * math.exp(noise(seed) / 10)
+        return ending_at((10 + seed) / gain)
+
+    by_images = verdicts.fewer_images(results(make))
+    assert by_images.word == word
+    assert len(by_images.parts) == 4
+    if power == 0:
+        assert "| 2.00 times | 2.00 times | 2.00 times |" in by_images.table[2]
+
+    def same_noise(place: Place, seed: int) -> Outcome:
+        shared = noise(seed) if place.discriminator == "vit" else 0
+        larger = 1 if place.discriminator == "resnet" else 0.5
+        gain = 1 if place.cell == "none" else 2 * larger**power * math.exp(shared / 10)
+        return ending_at((10 + seed) / gain)
+
+    assert verdicts.need_of_vit(results(same_noise)).word == word
+
+
+@pytest.mark.parametrize(
+    ("leaks_at", "word", "reason"),
+    [
+        ("p 0.95", HOLDS, "rotate at p 0.95"),
+        ("p 0.6", FAILS, "already rotate at p 0.6"),
+        ("none", OPEN, "no operation leaks"),
+    ],
+)
+def test_leaks(leaks_at: str, word: str, reason: str) -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        rate = 0.2 if place.cell == leaks_at else 0.0
+        return ending_at(5.0, leaks={"rotate": 0.05 + rate + noise(seed) / 10, "hue": 0.0})
+
+    verdict = verdicts.leaking(results(make))
+    assert verdict.word == word
+    assert all(reason in part for part in verdict.parts)
+
+
+@pytest.mark.parametrize(("slope", "word"), [(0.1, HOLDS), (-0.1, FAILS)])
+def test_copies(slope: float, word: str) -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        return ending_at(
+            5.0, nearness=1 + slope * place.images / 1000 + noise(seed) / 10, close=0.1
+        )
+
+    verdict = verdicts.copies(results(make))
+    assert verdict.word == word
+    assert len(verdict.parts) == 20
+    assert "10.0% ± 0.0%" in verdict.table[2]
+
+
+def test_the_grids_have_the_places_that_the_claims_are_asked_of() -> None:
+    found = places()
+    assert len(found) * len(SEEDS) == 180 + 60 + 36 + 18
+    assert Place(GROUPS, "resnet", 300, "bgcfnc") in found
+    assert Place(PROBABILITY, "vit", 300, "adaptive") in found
