@@ -19,7 +19,7 @@ SEEDS = 3
 
 HEAD = """\
 # Few images: what holds of the published claims
-`python benchmarks/few_images.py verdicts`, of the records in `benchmarks/results/few_images`: cells of the grids
+`python benchmarks/few_images.py verdicts`, of the records beside this page, in few_images/: cells of the grids
 `few-images-cpu`, `few-images-groups-cpu`, `few-images-probability-cpu` and `few-images-leaks-cpu`, trained on drawings
 of `small_set` at 32 px and compared with 10,000 other ones. Their heads in `configs/ablations/` say how long they are,
 and why.
