@@ -23,7 +23,7 @@ def terminal_width() -> int:
 def print_list(lines: Sequence[tuple[str, str]]) -> None:
     """Prints names, and beside each what it is; below each other what has no room."""
     formatter = click.HelpFormatter(width=terminal_width(), indent_increment=0)
-    formatter.write_dl(lines, col_max=24)
+    formatter.write_dl(lines, col_max=28)
     click.echo(formatter.getvalue(), nl=False)
 
 
