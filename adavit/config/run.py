@@ -38,7 +38,7 @@ class DataConfig(ConfigModel):
     """Side of squares in pixels, or height x width as 96x64; sides a * 2^k and b * 2^k with a and b up to 7. auto: what
     fits most images, up to the area of a square of 256 (accelerator) or 32 (CPU)."""
     fit: Literal["crop", "pad", "stretch"] = Field("crop")
-    """Images of another shape. crop: their middle. pad: whole, the rest reflected, or transparent where they are.
+    """Images of another shape. crop: their middle. pad: whole, the rest reflected, or transparent in an RGBA set.
     stretch: whole, as wide or high as needed."""
     channels: Literal["auto", "grey", "rgb", "rgba"] = Field("auto")
     """Colours of the images. auto: detected over the whole set."""

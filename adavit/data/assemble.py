@@ -16,10 +16,11 @@ from adavit.data.channels import convert_channels
 from adavit.data.default_resolution import Size
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.decode import Decoded, decode, largest_sample, seen_size
-from adavit.data.files.fit import FITS, Fit
+from adavit.data.files.fit import FITS, Fit, cleared
 from adavit.data.files.formats import OpenedImage, Unavailable, Unreadable
 from adavit.data.files.frames import Frames, frame_name, list_frames
 from adavit.data.files.members import Skipped, printable
+from adavit.data.files.resize import Box
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.survey import Survey
 from adavit.errors import RunError
@@ -229,8 +230,19 @@ def _too_large(name: str) -> RunError:
     )
 
 
-def converted_blocks(buffer: ImageBuffer, channels: int) -> Iterator[np.ndarray]:
-    """The buffered RGBA images with their final channels, uint8 [n, channels, H, W] at a time."""
+def converted_blocks(
+    buffer: ImageBuffer, channels: int, inside: Sequence[Box | None]
+) -> Iterator[np.ndarray]:
+    """The buffered RGBA images with their final channels, uint8 [n, channels, H, W] at a time.
+
+    Args:
+        buffer: What `decode_all` has filled.
+        channels: 1, 3 or 4; of 4 what fills images up is transparent, so that all images of a set are filled up alike.
+        inside: Of its survey.
+    """
     step = max(1, _READ_BLOCK_BYTES // math.prod(buffer.shape))
     for start in range(0, len(buffer), step):
-        yield convert_channels(buffer.read(start, start + step), channels)
+        images = buffer.read(start, start + step)
+        if channels == 4:
+            images = cleared(images, inside[start : start + step])
+        yield convert_channels(images, channels)

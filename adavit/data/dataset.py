@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -177,7 +177,9 @@ def _decode(
                 channels, transparent=survey.transparent, coloured=survey.coloured
             )
             labels = collection.labels(survey.kept)
-            images, fingerprint, error = _keep_pixels(cache_dir, buffer, count, labels.indices)
+            images, fingerprint, error = _keep_pixels(
+                cache_dir, buffer, survey, count, labels.indices
+            )
     notes = [
         _describe_sizes(printable(collection.source), survey),
         describe_resolution(
@@ -233,16 +235,22 @@ def _white(
 
 
 def _keep_pixels(
-    cache_dir: Path, buffer: ImageBuffer, channels: int, labels: np.ndarray | None
+    cache_dir: Path,
+    buffer: ImageBuffer,
+    survey: Survey,
+    channels: int,
+    labels: np.ndarray | None,
 ) -> tuple[np.ndarray, str, OSError | None]:
     """The pixels in the cache; or in memory, with the error, where it cannot be written."""
     shape = (len(buffer), channels, *buffer.shape[1:])
+
+    def blocks() -> Iterator[np.ndarray]:
+        return converted_blocks(buffer, channels, survey.inside)
+
     try:
-        return *cache.store_pixels(
-            cache_dir, shape, converted_blocks(buffer, channels), labels
-        ), None
+        return *cache.store_pixels(cache_dir, shape, blocks(), labels), None
     except OSError as error:
-        images = np.concatenate(list(converted_blocks(buffer, channels)))
+        images = np.concatenate(list(blocks()))
         images.flags.writeable = False
         return images, set_fingerprint(images, labels), error
 

@@ -8,6 +8,7 @@ import numpy as np
 from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.decode import Decoded
 from adavit.data.files.members import Skipped
+from adavit.data.files.resize import Box
 from adavit.data.reading import Reading
 from adavit.runtime.wording import counted
 
@@ -24,6 +25,7 @@ class Survey:
     Attributes:
         kept: For each image that was decoded the index of its source, in order.
         names: For each of them its name; frames of one file are numbered.
+        inside: For each of them where it lies in what it was filled up to; None where it was not.
         skipped: The others, with the reasons.
         sizes: How often each (width, height) in pixels occurs, before cropping.
         transparent: Images with a pixel that is not opaque.
@@ -40,6 +42,7 @@ class Survey:
 
     kept: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    inside: list[Box | None] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     transparent: int = 0
@@ -65,6 +68,7 @@ class Survey:
         planes = image.planes
         self.kept.append(index)
         self.names.append(name)
+        self.inside.append(image.inside)
         self.sizes[size] += 1
         is_see_through = is_transparent(planes)
         self.transparent += is_see_through

@@ -18,7 +18,7 @@ from adavit.data.files.deep import DeepSamples, deep_samples, raw_mode
 from adavit.data.files.fit import FITS, Fit, Placement
 from adavit.data.files.formats import OpenedImage, Unreadable, unreadable
 from adavit.data.files.profiles import ToSrgb, to_srgb
-from adavit.data.files.resize import resize_strips, resize_with_alpha
+from adavit.data.files.resize import Box, resize_strips, resize_with_alpha
 from adavit.runtime.resolution import Resolution
 
 _Found = TypeVar("_Found")
@@ -54,6 +54,7 @@ class Decoded:
         broken_profile: Whether it has a profile that cannot be used; its values are taken as sRGB.
         largest: Largest sample of grey or colour of an image of more than 8 bits, before scaling; None for others.
         white: The sample that became 255 in it; None for others.
+        inside: Where it lies in what it was filled up to; None where it was not.
     """
 
     planes: np.ndarray
@@ -61,6 +62,7 @@ class Decoded:
     broken_profile: bool = False
     largest: int | None = None
     white: int | None = None
+    inside: Box | None = None
 
 
 def decode(
@@ -243,7 +245,7 @@ def _finish(
     if alpha is not None:
         planes[:3, alpha == 0] = 0
         planes[3] = alpha
-    return Decoded(place.fill(planes), profile=name, broken_profile=broken)
+    return Decoded(place.fill(planes), profile=name, broken_profile=broken, inside=place.inside)
 
 
 def _turned(opened: OpenedImage, deep: DeepSamples) -> DeepSamples:

@@ -1,5 +1,6 @@
 """How an image of any shape becomes one of another shape: cut, filled up, or stretched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -26,24 +27,52 @@ class Placement:
     size: tuple[int, int]
     target: Resolution
 
+    @property
+    def inside(self) -> Box | None:
+        """Where in the result it lies; None if it is all of it."""
+        if self.size == self.target:
+            return None
+        (height, width), target = self.size, self.target
+        return Box((target.width - width) // 2, (target.height - height) // 2, width, height)
+
     def fill(self, planes: np.ndarray) -> np.ndarray:
-        """Fills up what is smaller than the target: with a reflection, or with nothing where there is transparency.
+        """Fills up what is smaller than the target with its reflection; a set that is RGBA clears that, see `cleared`.
 
         Args:
-            planes: uint8 [4, *size], red, green, blue and alpha, 0 where alpha is 0. Not modified.
+            planes: uint8 [4, *size], red, green, blue and alpha. Not modified.
 
         Returns:
             uint8 [4, *target].
         """
-        margins = [
-            (all_of - some, some) for all_of, some in zip(self.target, self.size, strict=True)
-        ]
-        if not any(missing for missing, _ in margins):
+        inside = self.inside
+        if inside is None:
             return planes
-        around = [(missing // 2, missing - missing // 2) for missing, _ in margins]
-        if (planes[3] < 255).any():
-            return np.pad(planes, ((0, 0), *around))
-        return np.pad(planes, ((0, 0), *around), mode="reflect")
+        height, width = self.size
+        above, left = inside.top, inside.left
+        below, right = self.target.height - above - height, self.target.width - left - width
+        return np.pad(planes, ((0, 0), (above, below), (left, right)), mode="reflect")
+
+
+def cleared(images: np.ndarray, inside: Sequence[Box | None]) -> np.ndarray:
+    """Images that are transparent around the parts in which they lie, whatever they were filled up with.
+
+    Args:
+        images: uint8 [N, 4, H, W], red, green, blue and alpha. Not modified.
+        inside: Of each of them `Placement.inside`.
+
+    Returns:
+        uint8 [N, 4, H, W], 0 outside.
+    """
+    if not any(inside):
+        return images
+    found = np.zeros_like(images)
+    for image, given, box in zip(found, images, inside, strict=True):
+        rows, columns = slice(None), slice(None)
+        if box is not None:
+            rows = slice(box.top, box.top + box.height)
+            columns = slice(box.left, box.left + box.width)
+        image[:, rows, columns] = given[:, rows, columns]
+    return found
 
 
 class Fit(Protocol):
@@ -66,7 +95,7 @@ class Crop:
 
 
 class Pad:
-    """The whole image, as large as it fits, and around it what is like its border, or nothing."""
+    """The whole image, as large as it fits, and around it its reflection, or nothing in a set that is RGBA."""
 
     def place(self, size: tuple[int, int], target: Resolution) -> Placement:
         """See `Fit`."""

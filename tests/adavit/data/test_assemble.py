@@ -26,7 +26,7 @@ def test_images_are_decoded_in_order_and_surveyed() -> None:
         images = images_in_memory(given)
         assert sizes_of(images, threads) == [(8, 8)] * 70
         survey = decode_all(images, buffer, threads, lambda *done: progress.append(done))
-        blocks = np.concatenate(list(converted_blocks(buffer, 3)))
+        blocks = np.concatenate(list(converted_blocks(buffer, 3, survey.inside)))
     np.testing.assert_array_equal(blocks, given.transpose(0, 3, 1, 2))
     assert survey.kept == list(range(70))
     assert survey.sizes == {(8, 8): 70}

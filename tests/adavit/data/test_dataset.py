@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from adavit.data import assemble, cache, load_images
+from adavit.data.channels import Channels
 from adavit.data.dataset import safe_name
 from adavit.data.reading import Scale16Bit
 from adavit.errors import RunError, UserError
@@ -187,6 +188,35 @@ def test_notes_tell_of_cropping(tmp_path: Path) -> None:
         again = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
         assert fitted.stretch == again.stretch == (1.5 if fit == "stretch" else None)
     assert square.stretch is None
+
+
+@pytest.mark.parametrize(
+    ("channels", "kinds", "transparent"),
+    [
+        ("auto", (4, 3, 1, 4), True),  # opaque ones among others are filled up as those are
+        ("auto", (3, 3, 1, 3), False),
+        ("rgb", (4, 3, 1, 4), False),
+        ("rgba", (3, 3, 1, 3), True),
+    ],
+)
+def test_all_images_of_a_set_are_filled_up_alike(
+    tmp_path: Path, channels: Channels, kinds: tuple[int, ...], transparent: bool
+) -> None:
+    files = {
+        f"{index}.png": encode(pixels(4, 8, kind) if kind > 1 else pixels(4, 8))
+        for index, kind in enumerate(kinds)
+    }
+    folder = str(write_folder(tmp_path / "a", files))
+    images = load_images(folder, resolution=8, channels=channels, fit="pad").images
+    assert images.shape == (4, 4 if transparent else 3, 8, 8)
+    above, shown, below = images[:, :, :2], images[:, :, 2:6], images[:, :, 6:]
+    if transparent:
+        assert not above.any()
+        assert not below.any()
+        assert shown.any(axis=(1, 2, 3)).all()
+    else:
+        np.testing.assert_array_equal(above, shown[:, :, 2:0:-1])
+        np.testing.assert_array_equal(below, shown[:, :, -2:-4:-1])
 
 
 @pytest.mark.parametrize(
