@@ -17,6 +17,7 @@ from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.members import LABEL_FILE
 from adavit.errors import RunError, UserError
 from adavit.runtime.files import unfinished_file
+from adavit.runtime.signals import stopped_at_once
 
 _PERMISSIONS = 0o644 << 16
 
@@ -131,9 +132,10 @@ def written_set(target: Path, flag: str, source: str) -> Iterator[SetWriter]:
     Raises:
         UserError: If it cannot be written there.
         RunError: If the disk is full, or fails.
+        Stopped: After Ctrl-C, SIGTERM or SIGHUP; nothing is left of it then.
     """
     check_target(target, flag, source)
-    try:
+    with stopped_at_once(), _unwritten(target, flag):
         if target.suffix.lower() == ".zip":
             with (
                 unfinished_file(target.parent, f".{target.name}.") as (file, finish),
@@ -150,6 +152,13 @@ def written_set(target: Path, flag: str, source: str) -> Iterator[SetWriter]:
             os.replace(unfinished, target)  # an empty folder of that name gives way
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _unwritten(target: Path, flag: str) -> Iterator[None]:
+    """Says of an error of the system what it means for a set."""
+    try:
+        yield
     except OSError as error:
         raise RunError(
             f"{flag} {str(target)!r} could not be written ({error.strerror}), and nothing is left there."

@@ -1,7 +1,12 @@
-"""Handling of Ctrl-C, SIGTERM and a closed terminal: the training loop stops at the next step, with a checkpoint."""
+"""Handling of Ctrl-C, SIGTERM and a closed terminal: the training loop stops at the next step, with a checkpoint.
 
+What writes no checkpoint stops at once, and takes with it what is unfinished.
+"""
+
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Self
 
@@ -57,6 +62,37 @@ class StopRequest:
         if self.signal_number is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal_number = number
+
+
+@contextlib.contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """While entered, SIGTERM and SIGHUP end the work as Ctrl-C does, so that it cleans up behind itself.
+
+    They are a KeyboardInterrupt where they find it, which nothing takes for a broken file. While the work cleans up,
+    a second one is ignored; a second Ctrl-C is immediate. In other threads than the main one nothing is changed.
+
+    Raises:
+        Stopped: After any of them, when what is within has ended.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) == 1 or number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    numbers = stopping_signals() if in_main_thread else []
+    previous = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not came:
+            raise
+        raise Stopped(came[0]) from None
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def stopping_signals() -> list[signal.Signals]:

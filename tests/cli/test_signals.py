@@ -67,6 +67,35 @@ def test_a_signal_writes_a_checkpoint_and_has_its_exit_code(
     assert "is finished" in resumed.out  # what was trained before the signal is all there
 
 
+SLOWLY = """
+import time
+from adavit.cli.main import main
+from adavit.curation import written_set
+encode = written_set.png_of
+written_set.png_of = lambda planes: (time.sleep(0.2), encode(planes))[1]
+main()
+"""
+
+
+def test_a_set_is_removed_that_is_stopped_while_it_is_written(
+    pictures: Path, tmp_path: Path
+) -> None:
+    arguments = ["data", "subset", str(pictures), "--count", "12", "--out", "there/few"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOWLY, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    end, folder = time.monotonic() + 120, tmp_path / "there"
+    while not any(folder.glob(".few.*.partial/**/*.png")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert errors.endswith("Stopped by SIGTERM.\n")
+    assert not any(folder.iterdir())
+
+
 @pytest.mark.slow
 def test_one_run_is_trained_by_one_process_at_a_time(adavit: Adavit, pictures: Path) -> None:
     process = start(*endless(pictures))

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import signal
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from adavit.curation.written_set import check_target, png_of, written_set
 from adavit.errors import RunError, UserError
+from adavit.runtime.signals import Stopped
 from tests.adavit.curation.conftest import textured
 
 
@@ -40,6 +42,23 @@ def test_a_set_appears_when_it_is_complete(tmp_path: Path, target: str) -> None:
     assert image.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(image), planes()[:3].transpose(1, 2, 0))
     assert sorted(path.name for path in tmp_path.iterdir() if "partial" in path.name) == []
+
+
+@pytest.mark.parametrize("target", ["new", "set.zip"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_of_a_set_that_is_stopped(
+    tmp_path: Path, target: str, number: signal.Signals
+) -> None:
+    def stop() -> None:
+        with written_set(tmp_path / target, "--out", "elsewhere") as writer:
+            writer.add("a/1.bin", b"one")
+            assert any(tmp_path.iterdir())
+            signal.raise_signal(number)
+
+    with pytest.raises(Stopped) as caught:
+        stop()
+    assert caught.value.signal_number == number
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("target", ["new", "empty", "set.zip"])

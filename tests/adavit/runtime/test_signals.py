@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from adavit.runtime.signals import StopRequest
+from adavit.runtime.signals import Stopped, StopRequest, stopped_at_once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -33,3 +33,35 @@ def test_nohup_is_left_in_force() -> None:
             assert not stop()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_work_ends_at_once_and_cleans_up_although_it_forgives_errors(
+    number: signal.Signals,
+) -> None:
+    before, done = signal.getsignal(number), []
+
+    def work() -> None:
+        with stopped_at_once():
+            try:
+                signal.raise_signal(number)
+            except Exception:  # noqa: BLE001 - as decoders are guarded
+                done.append("forgiven")
+            finally:
+                signal.raise_signal(signal.SIGTERM)  # a second one, while it cleans up
+                done.append("clean")
+            done.append("went on")
+
+    with pytest.raises(Stopped) as caught:
+        work()
+    assert caught.value.signal_number == number
+    assert done == ["clean"]
+    assert signal.getsignal(number) == before
+
+
+def test_without_a_signal_nothing_is_changed() -> None:
+    with pytest.raises(KeyboardInterrupt), stopped_at_once():
+        raise KeyboardInterrupt
+    with stopped_at_once():
+        pass
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
