@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from adavit.config.section import MOST, ConfigModel, auto, rule
+from adavit.config.section import MOST, ConfigModel, ImagePatch, auto, rule
 from adavit.models.limits import LARGEST_WIDTH, MOST_LAYERS
 from adavit.models.names import (
     AttentionKind,
@@ -56,9 +56,10 @@ class ViTConfig(ConfigModel):
     """A vision transformer encoder as the discriminator."""
 
     kind: Literal["vit"] = "vit"
-    patch: int = auto(ge=1, le=MOST)
-    """Side of a patch in pixels; divides the resolution. auto: resolution / 8, from 128 px on an
-    accelerator / 16."""
+    patch: ImagePatch = auto()
+    """Side of a square patch in pixels, or height x width as 3x5; divides the resolution. HxW gives oblong images a
+    grid of patches of another shape: of 24x40 px 3x5 makes 8x8 patches, 4 makes 6x10. auto: resolution / 8, from
+    128 px on an accelerator / 16."""
     width: int = auto(ge=8, le=LARGEST_WIDTH)
     """Dimensions of a token; a multiple of heads. auto: 384, on a CPU 192; from torchvision's weights 768."""
     depth: int = auto(ge=1, le=MOST_LAYERS)

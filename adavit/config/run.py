@@ -170,11 +170,9 @@ class _WholeConfig(ConfigModel):
 
     @rule("discriminator.patch", "data.resolution")
     def _patch_divides_resolution(self) -> None:
-        vit, resolution = self.discriminator, self.data.resolution
-        if isinstance(vit, ViTConfig) and any(side % vit.patch for side in resolution):
-            raise ValueError(
-                f"discriminator.patch is {vit.patch}, but must divide data.resolution"
-                f" ({resolution.plain}). Use {max(1, resolution.nominal_side // 8)}."
+        if isinstance(self.discriminator, ViTConfig):
+            self.discriminator.patch.check_fills(
+                self.data.resolution, named="discriminator.patch", of="data.resolution"
             )
 
     @rule("training.init_discriminator", "discriminator.kind")

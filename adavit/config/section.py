@@ -30,8 +30,10 @@ from pydantic_core import CoreSchema
 from adavit.errors import shown
 from adavit.runtime.amounts import bytes_of
 from adavit.runtime.device_names import checked_device
+from adavit.runtime.patch import Patch
 from adavit.runtime.paths import expand_home
 from adavit.runtime.resolution import Resolution
+from adavit.runtime.sides import Sides
 from adavit.runtime.time_spans import seconds_in
 
 AUTO = "auto"
@@ -66,8 +68,12 @@ def _resolution(value: Any) -> Resolution:
     return Resolution.of(value, named="data.resolution", largest=LARGEST_RESOLUTION)
 
 
-def _written(value: Resolution | str) -> int | str:
-    return value.plain if isinstance(value, Resolution) else value  # else it is "auto"
+def _patch(value: Any) -> Patch:
+    return Patch.of(value, named="discriminator.patch")
+
+
+def _written(value: Sides | str) -> int | str:
+    return value.plain if isinstance(value, Sides) else value  # else it is "auto"
 
 
 ImageResolution = Annotated[
@@ -76,6 +82,13 @@ ImageResolution = Annotated[
     PlainSerializer(_written),
 ]
 """A `Resolution`, written as a number or "96x64"."""
+
+ImagePatch = Annotated[
+    Patch,
+    PlainValidator(_patch, json_schema_input_type=int | str),
+    PlainSerializer(_written),
+]
+"""A `Patch`, written as a number or "3x5"."""
 
 
 def _amount(text: str) -> str:

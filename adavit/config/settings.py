@@ -16,6 +16,7 @@ from adavit.config.discriminator import DISCRIMINATORS
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import RunConfig
 from adavit.config.section import AUTO, ConfigModel, leaves_open
+from adavit.runtime.patch import Patch
 from adavit.runtime.resolution import Resolution
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -26,6 +27,7 @@ _TYPES = {
     str: "TEXT",
     Path: "PATH",
     Resolution: "SIDE|HEIGHTxWIDTH",
+    Patch: "SIDE|HEIGHTxWIDTH",
 }
 
 

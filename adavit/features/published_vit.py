@@ -23,6 +23,7 @@ from adavit.models.vit.torchvision_weights import (
     fitted_state,
     load_torchvision_weights,
 )
+from adavit.runtime.patch import AnyPatch
 from adavit.runtime.paths import expand_home
 from adavit.runtime.precision import full_precision, without_autocast
 from adavit.runtime.resolution import AnyResolution, Resolution
@@ -62,7 +63,7 @@ class PublishedTrunk:
         return width
 
     def teacher(
-        self, *, resolution: AnyResolution, image_channels: int, patch: int
+        self, *, resolution: AnyResolution, image_channels: int, patch: AnyPatch
     ) -> "PublishedTeacher":
         """The network that gives its tokens, see `adavit.features.teachers.FoundTeacher`."""
         return PublishedTeacher(
@@ -102,7 +103,7 @@ class PublishedTeacher(nn.Module):
         trunk: Its weights. None: none, on torch's device "meta".
         resolution: Of the images.
         image_channels: Their channels: 1, 3 or 4.
-        patch: Side of a patch in pixels; divides the resolution.
+        patch: Of its images, as `Patch.of` takes it.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class PublishedTeacher(nn.Module):
         *,
         resolution: AnyResolution,
         image_channels: int,
-        patch: int,
+        patch: AnyPatch,
     ) -> None:
         super().__init__()
         with torch.device("meta"):  # no weights are drawn that are not kept
@@ -151,7 +152,7 @@ def _file(requested: str, named_by: NamedBy) -> Path:
     return path
 
 
-def _encoder(resolution: AnyResolution, patch: int, image_channels: int) -> VisionEncoder:
+def _encoder(resolution: AnyResolution, patch: AnyPatch, image_channels: int) -> VisionEncoder:
     return VisionEncoder(
         image_size=Resolution.of(resolution),
         image_channels=image_channels,

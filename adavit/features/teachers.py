@@ -17,6 +17,7 @@ from adavit.features.published_vit import PublishedTeacher, read_published_trunk
 from adavit.features.timm_networks import Timm, TimmMaps
 from adavit.features.weights import Weights
 from adavit.models.published_vit import SIZES, is_of_library
+from adavit.runtime.patch import AnyPatch, Patch
 from adavit.runtime.resolution import AnyResolution, Resolution
 
 SETTING = "training.distill_network"
@@ -36,13 +37,15 @@ class FoundTeacher(Protocol):
         """Features of its tokens."""
         ...
 
-    def teacher(self, *, resolution: AnyResolution, image_channels: int, patch: int) -> nn.Module:
+    def teacher(
+        self, *, resolution: AnyResolution, image_channels: int, patch: AnyPatch
+    ) -> nn.Module:
         """The frozen network: images [B, C, H, W] in [-1, 1] to tokens after its last norm [B, 1 + N, width].
 
         Args:
             resolution: Of the images.
             image_channels: Their channels: 1, 3 or 4; RGBA is seen on grey.
-            patch: Side in pixels of the N patches.
+            patch: Of the N patches, as `Patch.of` takes it.
 
         Raises:
             UserError: If the file holds other weights.
@@ -85,7 +88,7 @@ def transformer_width(requested: str, named_by: NamedBy = NAMED_BY) -> int:
 
 
 def unread_teacher(
-    requested: str, *, resolution: AnyResolution, image_channels: int, patch: int
+    requested: str, *, resolution: AnyResolution, image_channels: int, patch: AnyPatch
 ) -> nn.Module:
     """What `FoundTeacher.teacher` returns, without the file of its weights: for torch's device "meta", entered.
 
@@ -129,7 +132,7 @@ class TimmTransformer:
         return self.class_token.channels
 
     def teacher(
-        self, *, resolution: AnyResolution, image_channels: int, patch: int
+        self, *, resolution: AnyResolution, image_channels: int, patch: AnyPatch
     ) -> "TimmTeacher":
         """See `FoundTeacher`."""
         found, patches = self.found, _patches(resolution, patch)
@@ -139,8 +142,8 @@ class TimmTransformer:
 class TimmTeacher(nn.Module):
     """Tokens of a frozen transformer of timm, which sees images resized to as many of its patches as are asked for.
 
-    Rows and columns of patches are those of the discriminator, so that images keep their shape: of 24x40 pixels in
-    patches of 4 a network of patches of 14 sees 84x140.
+    Rows and columns of patches are those of the discriminator. Where its patches are square, images keep their shape:
+    of 24x40 pixels in patches of 4 a network of patches of 14 sees 84x140; in patches of 3x5 it sees 112x112.
 
     Args:
         network: With the class token as its only tap.
@@ -179,9 +182,8 @@ def _teacher(
     return TimmTeacher(network)
 
 
-def _patches(resolution: AnyResolution, patch: int) -> tuple[int, int]:
-    height, width = Resolution.of(resolution)
-    return height // patch, width // patch
+def _patches(resolution: AnyResolution, patch: AnyPatch) -> tuple[int, int]:
+    return Patch.of(patch).grid_of(Resolution.of(resolution))
 
 
 def _class_token(requested: str, named_by: NamedBy) -> Tap:

@@ -63,7 +63,7 @@ def _asked(needed: Sequence[bool]) -> list[bool]:
 
 
 class _Geometry(NamedTuple):
-    stride: int
+    stride: int | tuple[int, int]
     padding: int
     groups: int
 
@@ -73,7 +73,7 @@ def convolve(
     weight: Tensor,
     bias: Tensor | None = None,
     *,
-    stride: int = 1,
+    stride: int | tuple[int, int] = 1,
     padding: int = 0,
     groups: int = 1,
 ) -> Tensor:
@@ -81,14 +81,14 @@ def convolve(
 
     Args:
         features: Features [B, C, H, W].
-        weight: Kernels [O, C / groups, K, K].
+        weight: Kernels [O, C / groups, K, L].
         bias: [O], or None.
-        stride: Pixels from one result to the next.
+        stride: Pixels from one result to the next; or rows and columns.
         padding: Zeros on each side in pixels.
         groups: Of channels, each convolved alone.
 
     Returns:
-        Features [B, O, (H + 2 * padding - K) // stride + 1, ...].
+        Features [B, O, (H + 2 * padding - K) // stride + 1, ...], and so for the columns.
     """
     if not is_differentiated_twice():
         return F.conv2d(features, weight, bias, stride=stride, padding=padding, groups=groups)
@@ -98,7 +98,7 @@ def convolve(
 
 
 class Convolution(nn.Conv2d):
-    """The layer of torch, as `convolve`; square, padded with zeros alike on all sides."""
+    """The layer of torch, as `convolve`; padded with zeros alike on all sides."""
 
     def uses(self) -> Iterable[Used]:
         """See `Prepared`."""
@@ -110,7 +110,7 @@ class Convolution(nn.Conv2d):
             features,
             prepared(self.weight),
             None if self.bias is None else prepared(self.bias),
-            stride=self.stride[0],
+            stride=(self.stride[0], self.stride[1]),
             padding=int(self.padding[0]),
             groups=self.groups,
         )
@@ -246,7 +246,9 @@ def _gradients(
 ) -> tuple[Tensor | None, ...]:
     """PyTorch's first derivatives of the convolution or its transpose, at features, weight and bias."""
     outputs = weight.shape[1] if transposed else weight.shape[0]  # transposed only in one group
-    sides = 2 * [geometry.stride], 2 * [geometry.padding], [1, 1]
+    stride = geometry.stride
+    strides = [stride, stride] if isinstance(stride, int) else [*stride]
+    sides = strides, 2 * [geometry.padding], [1, 1]
     with without_autocast(upstream.device):
         found: tuple[Tensor | None, ...] = torch.ops.aten.convolution_backward(
             upstream,

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.runtime.patch import Patch
+
 
 def load_fitting(network: nn.Module, offered: Mapping[str, Tensor]) -> set[str]:
     """Takes over the tensors that agree by name and shape; all others stay as they are.
@@ -76,3 +78,28 @@ def resize_position_embeddings(
             resized = module.resized(tables, grid)
             fitting |= {prefix + key: table for key, table in resized.items()}
     return fitting
+
+
+def unflatten_other_patches(
+    state: Mapping[str, Tensor], network: nn.Module, *, patch: Patch
+) -> dict[str, Tensor]:
+    """Tells weights of the pixels of patches from those of as many pixels in another shape, or of other channels.
+
+    A stem that flattens patches names such weights in `of_pixels`: of 3x5 and of 5x3 pixels their tensors have one
+    shape, and a pixel would be given the weight of another.
+
+    Args:
+        state: State of a network with the same parts. Not changed.
+        network: What the state is to fit, an encoder or a discriminator.
+        patch: Of the network that the state is from.
+
+    Returns:
+        A new state, in which those of another patch have rows and columns of pixels and fit nowhere.
+    """
+    told, own = dict(state), network.state_dict()
+    for name, module in network.named_modules():
+        if hasattr(module, "of_pixels") and module.patch != patch:
+            for key in (f"{name}.{key}" for key in module.of_pixels):
+                if key in state and key in own and state[key].shape == own[key].shape:
+                    told[key] = state[key].unflatten(-1, (-1, *patch))
+    return told

@@ -5,6 +5,8 @@ What each stands for is in `adavit.models.resnet.discriminator` and `adavit.mode
 
 from typing import Literal
 
+from adavit.runtime.patch import Patch
+
 ResNetForm = Literal["residual", "plain", "r3gan"]
 """Blocks and epilogue of the convolutional discriminator."""
 Normalization = Literal["none", "chain"]
@@ -30,7 +32,7 @@ def check_parts(
     stem: str,
     position_embedding: str,
     attention: str,
-    patch: int,
+    patch: Patch,
     width: int,
     heads: int,
     patch_drop: float,
@@ -41,7 +43,7 @@ def check_parts(
         stem: A `Stem`.
         position_embedding: A `PositionEmbedding`.
         attention: An `AttentionKind`.
-        patch: Side of a patch in pixels.
+        patch: Of the images.
         width: Features D of a token.
         heads: Heads of the attention, a divisor of the width.
         patch_drop: Part of the patches that is left out.
@@ -49,16 +51,17 @@ def check_parts(
     Raises:
         ValueError: If not; the message begins with the name of the argument to change.
     """
-    if stem in ("conv", "hybrid") and (patch < 2 or patch & (patch - 1)):
-        nearest = 1 << max(1, patch.bit_length() - 1)
+    if stem in ("conv", "hybrid") and any(side < 2 or side & (side - 1) for side in patch):
+        nearest = Patch(*(1 << max(1, side.bit_length() - 1) for side in patch))
         raise ValueError(
-            f"patch is {patch}, but must be 2, 4, 8, ... for stem {stem}, which halves the side."
-            f" Use {nearest}, or stem linear."
+            f"patch is {patch.plain}, but must be 2, 4, 8, ... on each side for stem {stem}, which halves"
+            f" them. Use {nearest.plain}, or stem linear."
         )
-    if stem == "spt" and patch < 2:
+    if stem == "spt" and min(patch) < 2:
+        nearest = Patch(*(max(2, side) for side in patch))
         raise ValueError(
-            f"patch is {patch}, but must be at least 2 for stem spt, which moves by half a patch."
-            " Use 2, or stem linear."
+            f"patch is {patch.plain}, but must be at least 2 for stem spt on each side, as it moves by half"
+            f" of them. Use {nearest.plain}, or stem linear."
         )
     multiple = {"learned2d": 2, "sincos2d": 4}.get(position_embedding, 1)
     if width % multiple:

@@ -17,6 +17,7 @@ from adavit.models.masked_patches.prediction import (
 )
 from adavit.models.masked_patches.targets import class_count, mean_colour_classes
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.runtime.patch import Patch
 from adavit.runtime.precision import forward_precision
 from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
@@ -32,13 +33,13 @@ class Measurement:
 
     Args:
         workload: Its data and its seed.
-        patch: Side of a patch in pixels.
+        patch: Of the encoder.
         batch: Images at a time.
         autocast: Type of the networks' arithmetic, or None for float32.
     """
 
     def __init__(
-        self, workload: Workload, *, patch: int, batch: int, autocast: torch.dtype | None
+        self, workload: Workload, *, patch: Patch, batch: int, autocast: torch.dtype | None
     ) -> None:
         split = workload.split
         self.measured_on = "held-out" if len(split.heldout) else "training"

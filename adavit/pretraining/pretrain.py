@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from adavit.config.discriminator import ViTConfig
 from adavit.config.layers import flatten, merge, without_auto
 from adavit.config.pretraining import (
     PretrainConfig,
@@ -115,11 +116,13 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             " discriminator.depth), or close other programs."
         ) from None
     section = resolve_pretraining(config.pretraining, device=workload.device.type)
-    patch = workload.config.discriminator.model_dump()["patch"]
-    side = workload.config.data.resolution
-    if tuple(side) == (patch, patch):
+    patch, size = (
+        cast(ViTConfig, workload.config.discriminator).patch,
+        workload.config.data.resolution,
+    )
+    if patch.grid_of(size) == (1, 1):
         raise UserError(
-            f"discriminator.patch is {patch}, which makes one patch of an image of {side.plain} px, but a"
+            f"discriminator.patch is {patch.plain}, which makes one patch of an image of {size.plain} px, but a"
             " hidden patch is predicted from others. Use a smaller patch."
         )
     return workload, section

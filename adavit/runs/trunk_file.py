@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from adavit.errors import UserError, first_line
-from adavit.models.fitting import resize_position_embeddings
+from adavit.models.fitting import resize_position_embeddings, unflatten_other_patches
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.metadata import Metadata
@@ -51,7 +51,8 @@ class StoredTrunk:
 
     def fitted_to(self, encoder: VisionEncoder) -> dict[str, Tensor]:
         """The weights with learned positions for the grid of another encoder, where it has such too."""
-        layout, state = self.encoder.layout, self.state()
+        layout = self.encoder.layout
+        state = unflatten_other_patches(self.state(), encoder, patch=self.encoder.patch)
         if layout.class_tokens != encoder.layout.class_tokens:
             return state  # a table with an entry more or less fits at no grid
         for prefix, module in encoder.named_modules():

@@ -5,10 +5,9 @@ the smallest grid: 32 -> 4x4 (as in StyleGAN2, arXiv:1912.04958), 96x64 -> 6x4, 
 """
 
 import math
-import re
-from typing import NamedTuple
 
 from adavit.errors import UserError, shown
+from adavit.runtime.sides import Sides, sides_in
 
 LARGEST_FACTOR = 7
 """The most that a side of the smallest grid may have."""
@@ -20,16 +19,8 @@ LARGEST_SIDE = 1 << 13
 """The most, in pixels."""
 
 
-class Resolution(NamedTuple):
-    """Height and width in pixels.
-
-    Attributes:
-        height: Rows.
-        width: Columns.
-    """
-
-    height: int
-    width: int
+class Resolution(Sides):
+    """Height and width of images in pixels."""
 
     @classmethod
     def of(
@@ -38,15 +29,14 @@ class Resolution(NamedTuple):
         """Reads what people and files write.
 
         Args:
-            value: A `Resolution`, a pair (height, width), a side of a square, or text such as "32" or "96x64", height
-                first.
+            value: As for `sides_in`.
             named: What it is, for the message.
             largest: The most that a side may have.
 
         Raises:
             UserError: If it is none of these, or no network can have such sides.
         """
-        sides = _sides(value)
+        sides = sides_in(value)
         if sides is None:
             raise UserError(
                 f"{named} is {shown(value)}, but must be a side in pixels or height x width. Use 64, or 96x64."
@@ -59,11 +49,6 @@ class Resolution(NamedTuple):
                 f" {found.nearest(largest).plain}, the nearest one."
             )
         return found
-
-    @property
-    def is_square(self) -> bool:
-        """Whether both sides are the same."""
-        return self.height == self.width
 
     @property
     def is_possible(self) -> bool:
@@ -96,46 +81,13 @@ class Resolution(NamedTuple):
         """4 * 2^doublings, by which widths of networks are chosen; the side of a square of 4 * 2^k."""
         return SMALLEST_SIDE << self.doublings
 
-    @property
-    def area(self) -> int:
-        """Pixels."""
-        return self.height * self.width
-
-    @property
-    def plain(self) -> int | str:
-        """As it is written into files: a number for squares, else "96x64"."""
-        return self.height if self.is_square else str(self)
-
     def nearest(self, largest: int) -> "Resolution":
         """The possible one of sides up to `largest` whose sides are nearest in proportion."""
         return min(possible_resolutions(largest), key=lambda other: (_distance(self, other), other))
 
-    def __str__(self) -> str:
-        return f"{self.height}x{self.width}"
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
 
 AnyResolution = Resolution | tuple[int, int] | int | str
 """What `Resolution.of` takes."""
-
-
-def _sides(value: object) -> tuple[int, int] | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value, value
-    if isinstance(value, str):
-        found = re.fullmatch(
-            r"\s*(\d{1,9})(?:\s*[x×]\s*(\d{1,9}))?\s*", value, flags=re.ASCII | re.I
-        )
-        return (int(found[1]), int(found[2] or found[1])) if found else None
-    if isinstance(value, tuple | list) and len(value) == 2:
-        height, width = value
-        if all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width)):
-            return height, width
-    return None
 
 
 def _common_doublings(sides: tuple[int, int]) -> int:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.readout import Readout
+from adavit.runtime.patch import Patch
 
 
 def attention_between_all_tokens(weights: Tensor, direction: str, layout: TokenLayout) -> Tensor:
@@ -47,7 +48,7 @@ def line_places(direction: str, layout: TokenLayout) -> Tensor:
     return layout.with_others(grid if direction == "rows" else grid.T)
 
 
-def attention_distance(weights: Tensor, layout: TokenLayout, *, patch: int) -> Tensor:
+def attention_distance(weights: Tensor, layout: TokenLayout, *, patch: Patch) -> Tensor:
     """Distance of the patches that are looked at, weighted by attention.
 
     Dosovitskiy et al. 2021 (arXiv:2010.11929, figure 7 right and appendix D.7): the mean over query
@@ -57,7 +58,7 @@ def attention_distance(weights: Tensor, layout: TokenLayout, *, patch: int) -> T
     Args:
         weights: Attention [B, heads, R, T] over all tokens; its first rows are class token and patches.
         layout: Of the tokens.
-        patch: Distance of neighbouring patches in pixels.
+        patch: Distances of neighbouring patches.
 
     Returns:
         Distance in pixels [B, heads]; nan where all attention of an image goes to other tokens.
@@ -68,11 +69,12 @@ def attention_distance(weights: Tensor, layout: TokenLayout, *, patch: int) -> T
     return ((among * distances).sum(dim=-1) / among.sum(dim=-1)).nanmean(dim=-1)
 
 
-def patch_distances(layout: TokenLayout, *, patch: int) -> Tensor:
+def patch_distances(layout: TokenLayout, *, patch: Patch) -> Tensor:
     """Distances of the centres of all pairs of patches in pixels [N, N], float64."""
     rows = torch.arange(layout.rows, dtype=torch.float64).repeat_interleave(layout.columns)
     columns = torch.arange(layout.columns, dtype=torch.float64).repeat(layout.rows)
-    return patch * torch.hypot(rows[:, None] - rows, columns[:, None] - columns)
+    down, right = patch.height * (rows[:, None] - rows), patch.width * (columns[:, None] - columns)
+    return torch.hypot(down, right)
 
 
 def rollout_step(flow: Tensor | None, weights: Tensor) -> Tensor:

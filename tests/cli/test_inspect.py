@@ -69,12 +69,16 @@ def test_inspect_looks_at_a_run_of_a_vit(adavit: Adavit, pictures: Path) -> None
     assert second == record
 
 
-def test_a_run_with_the_masked_patch_term_is_looked_at_too(adavit: Adavit, pictures: Path) -> None:
-    weight = ("--set", "training.masked_patch_weight=0.1")
+def test_a_run_of_oblong_patches_with_their_masked_term_is_looked_at_too(
+    adavit: Adavit, pictures: Path
+) -> None:
+    weight = ("--set", "training.masked_patch_weight=0.1", "--set", "discriminator.patch=8x4")
     trained = adavit("train", "--data", pictures, "--out", "run", *TINY, *weight)
     assert trained.code == 0, trained.err
     seen = adavit("inspect", "run", "--images", "8")
     assert seen.code == 0, seen.err
+    record = json.loads(Path("run/diagnostics/inspection.json").read_text())
+    assert [len(row) for row in record["rollout"]["training"]["mean_map"]] == [4, 4]
 
 
 def test_other_data_count_as_held_out(adavit: Adavit, pictures: Path) -> None:

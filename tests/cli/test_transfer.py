@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -350,9 +351,15 @@ def test_learned_positions_are_interpolated(adavit: Adavit, pictures: Path) -> N
 
 def test_oblong_images_start_from_a_run_on_squares(adavit: Adavit, pictures: Path) -> None:
     flags = ["train", "--data", pictures, *QUIET, "--set", "discriminator.patch=4"]
+    flags += ["--set", "discriminator.stem=linear"]
     adavit(*flags, "--out", "first")
-    outcome = adavit(*flags, "--out", "second", "--resolution", "24x40", "--transfer", "first")
+    others = ["--resolution", "24x40", "--set", "discriminator.patch=8x2"]
+    outcome = adavit(*flags, *others, "--out", "second", "--transfer", "first")
     assert outcome.code == 0, outcome.err
+    (note,) = (line for line in outcome.out.splitlines() if "of the discriminator" in line)
+    # As many pixels of a patch, but others.
+    weight = r"encoder\.stem\.projection\.weight \[(\d+), 48\] \(there \[\1, 3, 4, 4\]\)"
+    assert re.search(rf"; newly initialised: {weight}\.$", note), note
     (note,) = (line for line in outcome.out.splitlines() if "of the generator" in line)
     assert "synthesis.constant resized from 4x4 to 3x5" in note
     step = step_of("second")

@@ -55,13 +55,13 @@ def patch_components(stem: nn.Module, *, image_channels: int) -> PatchComponents
 def stem_filters(stem: nn.Module, image_channels: int) -> tuple[str, Tensor]:
     """The filters [D, C, h, w] of a stem, and what they are."""
     if isinstance(stem, LinearStem):
-        side = (image_channels, stem.patch, stem.patch)
-        return "patch embedding", stem.projection.weight.unflatten(1, side)
+        shape = (image_channels, *stem.patch)
+        return "patch embedding", stem.projection.weight.unflatten(1, shape)
     if isinstance(stem, OverlappingStem):
         return "overlapping patch embedding", stem.projection.weight
     if isinstance(stem, ShiftedPatchStem):
-        copied = (5, image_channels, stem.patch, stem.patch)
-        copies = stem.projection.weight.unflatten(1, copied)  # [D, 5, C, P, P]
+        copied = (5, image_channels, *stem.patch)
+        copies = stem.projection.weight.unflatten(1, copied)  # [D, 5, C, P, Q]
         return "embedding of a patch and its shifted copies", copies.permute(0, 2, 3, 1, 4).flatten(
             3
         )
@@ -93,6 +93,10 @@ def principal_components(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 COLUMNS = 7
+TILE_INCHES = 0.95
+"""Sides of a square filter."""
+MOST_TILES = 3.0
+"""The most that an oblong one has of them."""
 
 
 def draw_components(components: PatchComponents, title: str) -> bytes:
@@ -108,8 +112,9 @@ def draw_components(components: PatchComponents, title: str) -> bytes:
     filters = components.filters
     rows = -(-len(filters) // COLUMNS)
     aspect = filters.shape[3] / filters.shape[2]  # 5 where shifted copies stand side by side
-    tile = 0.95 * max(1.0, aspect / 2)
-    figure = new_figure(tile * COLUMNS, (tile / aspect + 0.25) * rows + 0.6, title)
+    wide = min(MOST_TILES, max(1.0, aspect / 2))
+    tall = TILE_INCHES * min(MOST_TILES, wide / aspect)
+    figure = new_figure(TILE_INCHES * wide * COLUMNS, (tall + 0.25) * rows + 0.6, title)
     grid: np.ndarray = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis in grid.flat:
         bare(axis)

@@ -17,6 +17,7 @@ from adavit.models.sizes import check_at_least, check_labels
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.parts import CONSTRAINTS, READOUTS, part
+from adavit.runtime.patch import AnyPatch
 from adavit.runtime.precision import full_precision, without_autocast
 from adavit.runtime.resolution import AnyResolution, Resolution
 
@@ -33,7 +34,8 @@ class ViTDiscriminator(nn.Module):
         resolution: Height and width of the images, as `Resolution.of` takes them.
         image_channels: Channels of the images, >= 1.
         num_classes: Number of classes, seen by projection; 0 for none.
-        patch: Side of a patch in pixels; must divide height and width.
+        patch: Side of a patch in pixels, or its height and width, as `Patch.of` takes them; must divide those of
+            the images.
         width: Features D of a token.
         depth: Encoder blocks, >= 1.
         heads: Heads of the attention; must divide the width.
@@ -59,7 +61,7 @@ class ViTDiscriminator(nn.Module):
         resolution: AnyResolution,
         image_channels: int,
         num_classes: int,
-        patch: int,
+        patch: AnyPatch,
         width: int,
         depth: int,
         heads: int,

@@ -10,6 +10,7 @@ from adavit.models.vit.block import EncoderBlock
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.norm import LayerNorm
 from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS, part
+from adavit.runtime.patch import AnyPatch, Patch
 
 # Standard deviation of the class token and the registers at the start.
 TOKEN_STD = 0.02
@@ -23,7 +24,7 @@ class VisionEncoder(nn.Module):
     Args:
         image_size: H and W of the images in pixels.
         image_channels: Channels of the images, >= 1.
-        patch: Distance of the patches in pixels; must divide H and W.
+        patch: Distance of the patches in pixels, as `Patch.of` takes it; must divide H and W.
         width: Features D of a token.
         depth: Blocks, >= 1.
         heads: Heads of the attention; must divide the width.
@@ -45,7 +46,7 @@ class VisionEncoder(nn.Module):
         *,
         image_size: tuple[int, int],
         image_channels: int,
-        patch: int,
+        patch: AnyPatch,
         width: int,
         depth: int,
         heads: int,
@@ -61,14 +62,14 @@ class VisionEncoder(nn.Module):
         super().__init__()
         for name, value, minimum in (
             ("image_channels", image_channels, 1),
-            ("patch", patch, 1),
             ("width", width, 1),
             ("depth", depth, 1),
             ("heads", heads, 1),
             ("registers", registers, 0),
         ):
             check_at_least(name, value, minimum)
-        check_patch(patch, image_size)
+        self.patch = Patch.of(patch)
+        self.patch.check_fills(image_size)
         stem_part = part(STEMS, "stem", stem)
         position = part(POSITIONS, "position_embedding", position_embedding)
         kind = part(ATTENTIONS, "attention", attention)
@@ -76,17 +77,15 @@ class VisionEncoder(nn.Module):
             stem=stem,
             position_embedding=position_embedding,
             attention=attention,
-            patch=patch,
+            patch=self.patch,
             width=width,
             heads=heads,
             patch_drop=patch_drop,
         )
         self.image_size = image_size
-        self.patch = patch
         self.image_channels = image_channels
         self.patch_drop = patch_drop
-        height, breadth = image_size
-        self.layout = TokenLayout(height // patch, breadth // patch, class_tokens, registers)
+        self.layout = TokenLayout(*self.patch.grid_of(image_size), class_tokens, registers)
 
         def block(layout: TokenLayout) -> EncoderBlock:
             return EncoderBlock(
@@ -104,7 +103,7 @@ class VisionEncoder(nn.Module):
         )
         self.registers = nn.Parameter(torch.zeros(1, registers, width)) if registers else None
         self.position = position.tokens(self.layout, width)
-        self.stem = stem_part(image_channels=image_channels, patch=patch, width=width)
+        self.stem = stem_part(image_channels=image_channels, patch=self.patch, width=width)
         self.blocks = nn.ModuleList(
             AxialBlock(self.layout, block) if kind.axial else block(self.layout)
             for _ in range(depth)
@@ -214,25 +213,4 @@ class VisionEncoder(nn.Module):
             twice_differentiable=twice_differentiable,
             kept=kept,
             class_token_only=class_token_only,
-        )
-
-
-def check_patch(patch: int, image_size: tuple[int, int]) -> None:
-    """Checks that patches fill the images.
-
-    Args:
-        patch: Side of a patch in pixels.
-        image_size: H and W in pixels.
-
-    Raises:
-        ValueError: If they do not.
-    """
-    height, width = image_size
-    if height % patch or width % patch:
-        sizes = range(1, min(patch, height + 1, width + 1))
-        fitting = max(size for size in sizes if height % size == 0 and width % size == 0)
-        sides = f"{height}" if height == width else f"{height} x {width}"
-        raise ValueError(
-            f"patch is {patch}, but must divide the resolution ({sides}). Use patch={fitting}, the"
-            " next smaller one that does."
         )

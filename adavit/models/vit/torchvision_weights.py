@@ -10,6 +10,7 @@ from torch import Tensor
 from adavit.errors import UserError
 from adavit.models.fitting import resize_position_embeddings, resized_grid
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.runtime.patch import Patch
 
 NAMES = {
     r"class_token": "class_token",
@@ -57,8 +58,8 @@ def fitted_state(
 
     An encoder of the same parts and width then gives torchvision's tokens (`encoder.norm` of the class token is what
     torchvision's classifier sees) of images [B, C, H, W] in [-1, 1]: their normalisation is part of its stem. It
-    sees each of its patches as torchvision's network sees that patch enlarged or reduced to the published
-    side, bicubically and by itself; the position embedding is interpolated (arXiv:2010.11929, section 3.2).
+    sees each of its patches as torchvision's network sees that patch resized to the published square,
+    bicubically and by itself; the position embedding is interpolated (arXiv:2010.11929, section 3.2).
     Grey is red, green and blue at once. RGBA is seen as on a grey ground, exactly so where a pixel is opaque,
     or transparent and black beneath as images are read; a frozen stem, too, tells that from black.
 
@@ -84,10 +85,9 @@ def fitted_state(
     side = math.isqrt(found["position.table"].shape[1] - 1)  # theirs has a square grid of patches
     found = resize_position_embeddings(found, encoder, grid=(side, side))
     kernels = state["conv_proj.weight"]  # [D, 3, P, P]
-    patch = encoder.image_size[0] // encoder.layout.rows
     stem, bias = seen_unnormalised(kernels, found["stem.projection.bias"], mean=mean, std=std)
     stem, bias = for_channels(stem, bias, encoder.image_channels)
-    found["stem.projection.weight"] = at_patch(stem, patch).flatten(1)
+    found["stem.projection.weight"] = at_patch(stem, encoder.patch).flatten(1)
     found["stem.projection.bias"] = bias
     return found
 
@@ -141,14 +141,19 @@ def for_channels(kernels: Tensor, bias: Tensor, count: int) -> tuple[Tensor, Ten
     return kernels, bias
 
 
-def at_patch(kernels: Tensor, side: int) -> Tensor:
-    """Kernels [D, C, P, P] for patches of another side: their products with what they would see of them resized to P.
+def at_patch(kernels: Tensor, patch: Patch) -> Tensor:
+    """Kernels [D, C, P, P] for patches of other sides: their products with what they would see of them resized to P.
 
-    Both axes are resized by the same matrix, of which this is the transpose.
+    Each axis is resized by a matrix, of which this is the transpose.
     """
-    resized = resized_grid(torch.eye(side).view(1, side, side, 1), (kernels.shape[2], 1))
-    matrix = resized[0, :, :, 0]  # [side, P]: row i is what pixel i becomes
-    return torch.einsum("dcab,ia,jb->dcij", kernels, matrix, matrix)
+    rows, columns = (_resizing(side, kernels.shape[2]) for side in patch)
+    return torch.einsum("dcab,ia,jb->dcij", kernels, rows, columns)
+
+
+def _resizing(side: int, published: int) -> Tensor:
+    """What each of `side` pixels becomes of `published` ones [side, published]."""
+    resized = resized_grid(torch.eye(side).view(1, side, side, 1), (published, 1))
+    return resized[0, :, :, 0]
 
 
 def encoder_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ def step_operations(config: ResolvedConfig) -> float:
     judging = 0.0  # of a network for other images, of a size that is not the user's to choose
     drawing = _convolutions(resolution, generator.channel_base, generator.channel_max)
     if isinstance(discriminator, ViTConfig):
-        tokens = resolution.area // discriminator.patch**2
+        tokens = resolution.area // discriminator.patch.area
         weights = discriminator.width**2 * (4 + 2 * discriminator.mlp_ratio)
         judging = 2 * tokens * discriminator.depth * (weights + 2 * tokens * discriminator.width)
     elif isinstance(discriminator, ResNetConfig):

@@ -73,7 +73,7 @@ def least_bytes(config: ResolvedConfig) -> int:
     number = 2 if training.precision == "bf16" else 4
     held = GENERATOR_MAPS * _maps(resolution, generator.channel_base, generator.channel_max)
     if isinstance(discriminator, ViTConfig):
-        tokens = resolution.area // discriminator.patch**2
+        tokens = resolution.area // discriminator.patch.area
         held += TOKEN_VECTORS * tokens * discriminator.width * discriminator.depth
     elif isinstance(discriminator, ResNetConfig):
         base, most = discriminator.channel_base, discriminator.channel_max
@@ -211,7 +211,7 @@ def _most_for_frozen(config: ResolvedConfig) -> int:
     """Of networks trained on other images, at the most."""
     areas = [] if config.features.network is None else [config.features.side**2]
     if config.training.distill_weight and isinstance(config.discriminator, ViTConfig):
-        areas.append(PATCH**2 * config.data.resolution.area // config.discriminator.patch**2)
+        areas.append(PATCH**2 * config.data.resolution.area // config.discriminator.patch.area)
     return sum(
         LARGEST_FROZEN + PIXEL_SEEN * config.training.images_at_a_time * area for area in areas
     )

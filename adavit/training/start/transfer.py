@@ -15,9 +15,15 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.discriminator import ProjectedDiscriminator
-from adavit.models.fitting import load_fitting, resize_position_embeddings, resized_grid
+from adavit.models.fitting import (
+    load_fitting,
+    resize_position_embeddings,
+    resized_grid,
+    unflatten_other_patches,
+)
+from adavit.runtime.patch import Patch
 from adavit.training.start.freeze import check_frozen
-from adavit.training.start.transfer_source import GRID, TransferSource
+from adavit.training.start.transfer_source import GRID, PATCH, TransferSource
 from adavit.training.step.adversarial_step import AdversarialStep
 
 CONSTANT = "synthesis.constant"
@@ -150,6 +156,8 @@ def _aligned(source: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tens
     """
     if GRID in source:
         rows, columns = source[GRID].tolist()
+        patch = Patch(*source[PATCH].tolist())
+        source = unflatten_other_patches(source, network, patch=patch)
         with suppress(LookupError, RuntimeError):  # other parts: they do not fit and are named
             return resize_position_embeddings(source, network, grid=(rows, columns))
     shift = _blocks(network.state_dict()) - _blocks(source)

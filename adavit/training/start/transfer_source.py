@@ -18,10 +18,11 @@ from adavit.runs.generator_file import read_generator
 from adavit.runs.hub import is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.reading import mapping, networks_seen
+from adavit.runtime.patch import Patch
 from adavit.runtime.resolution import Resolution
 
-GRID = "grid"
-"""Not a tensor of the network: rows and columns of the patches."""
+GRID, PATCH = "grid", "patch"
+"""No tensors of the network: rows and columns of patches, and of the pixels of a patch."""
 
 _OF_IMAGES = ("resolution", "image_channels", "num_classes", "noise")
 """Arguments of a generator that follow from images, or without which its weights fit too."""
@@ -40,7 +41,7 @@ class TransferSource:
     Attributes:
         networks: States by name: generator, discriminator, average, and "features", the heads on frozen
             features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a
-            ViT come with the grid of patches that they are of, as `GRID` of the discriminator.
+            ViT come with the patches that they are of, as `GRID` and `PATCH` of the discriminator.
         critic_saw: Name and digest of the network that these heads are trained on; empty without them.
         seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
         warning: That they are of an older checkpoint, and why; empty if of the newest.
@@ -102,7 +103,7 @@ def read_source(path: Path) -> TransferSource:
     }
     if within:
         networks["features"] = within
-    networks["discriminator"] = networks["discriminator"] | _grid(state.get("config", {}))
+    networks["discriminator"] = networks["discriminator"] | _patches(state.get("config", {}))
     config = mapping(state.get("config"))
     seen = networks_seen(config)
     return TransferSource(networks, _critic_saw(config, seen), seen, newest.warning)
@@ -115,15 +116,19 @@ def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
     return next((each for each in reversed(seen) if each.partition(" ")[0] == name), "")
 
 
-def _grid(config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Rows and columns of patches of a ViT, from the configuration of its run."""
-    resolution, patch = (
+def _patches(config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Of a ViT, from the configuration of its run."""
+    resolution, stored = (
         config.get(section, {}).get(key)
         for section, key in (("data", "resolution"), ("discriminator", "patch"))
     )
-    if not resolution or not patch:
+    if not resolution or not stored:
         return {}
-    return {GRID: torch.tensor([side // patch for side in Resolution.of(resolution)])}
+    patch = Patch.of(stored)
+    return {
+        GRID: torch.tensor(patch.grid_of(Resolution.of(resolution))),
+        PATCH: torch.tensor(patch),
+    }
 
 
 def source_of_pickle(path: Path) -> TransferSource:

@@ -117,3 +117,18 @@ def test_mistakes_are_explained(section: dict[str, Any], message: str) -> None:
 def test_chosen_and_given_values_are_checked_together() -> None:
     with pytest.raises(ValueError, match=r"discriminator\.patch is 1, but must be 2, 4, 8"):
         resolved(8, kind="vit", stem="hybrid")
+
+
+@pytest.mark.parametrize(
+    ("given", "written"), [(4, 4), ("4", 4), ("4x4", 4), ("3x5", "3x5"), ([2, 8], "2x8")]
+)
+def test_a_square_patch_is_written_as_a_number(given: Any, written: Any) -> None:
+    config = build_config([{"discriminator": {"kind": "vit", "patch": given}}])
+    assert config.as_dict()["discriminator"]["patch"] == written
+    assert build_config([config.as_dict()]) == config
+
+
+def test_an_open_patch_is_square_in_oblong_images() -> None:
+    facts = RunFacts(Resolution.of("24x40"), 1000, "cpu")
+    vit = resolve(build_config([{"discriminator": {"kind": "vit"}}]), facts).discriminator
+    assert vit.patch.plain == 4  # type: ignore[union-attr]

@@ -86,6 +86,26 @@ def test_later_layers_win_key_by_key() -> None:
             {"data": {"resolution": 32}, "discriminator": {"kind": "vit", "patch": 5}},
             "must divide data.resolution",
         ),
+        (
+            {"data": {"resolution": "24x40"}, "discriminator": {"kind": "vit", "patch": "5x7"}},
+            r"^discriminator.patch is 5x7, but must divide data.resolution \(24x40\): .*4, 6, .* Use 6x8\.$",
+        ),
+        (
+            {"data": {"resolution": 32}, "discriminator": {"kind": "vit", "patch": "3x5"}},
+            r"^discriminator.patch is 3x5, but must divide data.resolution \(32\): .*, 32\. Use 4\.$",
+        ),
+        (
+            {"discriminator": {"kind": "vit", "patch": "0x3"}},
+            r"^discriminator.patch is '0x3', .*1x3\.$",
+        ),
+        (
+            {"discriminator": {"kind": "vit", "patch": "a"}},
+            r"^discriminator.patch is 'a', but must be a side in pixels or height x width\. Use 4, or",
+        ),
+        (
+            {"discriminator": {"kind": "vit", "patch": 2.5}},
+            "^discriminator.patch is 2.5, but must be",
+        ),
         ({"data": 3}, "data is 3, expected a section of keys"),
         ({"augment": {"extra": 3}}, "augment.extra is 3, expected a list"),
         ({"augment": {"extra": "RandomHue:p=.5"}}, "expected NAME:P such as RandomHue:0.5"),
@@ -195,7 +215,7 @@ def test_presets_for_a_cpu_stay_small() -> None:
     vit = resolve(config, CPU_FACTS).discriminator
     assert vit.width <= 192
     assert vit.depth <= 3
-    assert vit.patch == 32 // 8
+    assert vit.patch.plain == 32 // 8
     assert resolve(config, CPU_FACTS).training.r1_interval == 4
     assert resolve(config, GPU_FACTS).training.r1_interval == 1
     assert resolve(RunConfig(), GPU_FACTS).training.r1_interval == 16

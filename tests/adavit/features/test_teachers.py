@@ -73,19 +73,23 @@ def test_tokens_of_timm_are_those_after_the_last_norm_of_as_many_patches(
     assert not any(weight.requires_grad for weight in teacher.parameters())
 
 
+@pytest.mark.parametrize(
+    ("patch", "grid"), [(4, (6, 10)), ("3x5", (8, 8))], ids=["square", "oblong"]
+)
 def test_timm_sees_other_shapes_in_as_many_rows_and_columns_of_patches(
-    timm: Any, tmp_path: Path
+    timm: Any, tmp_path: Path, patch: int | str, grid: tuple[int, int]
 ) -> None:
+    seen = (16 * grid[0], 16 * grid[1])
     named, _ = stored(timm, tmp_path, "test_vit")
     weights = {"state_dict": load_file(tmp_path / "weights.safetensors")}
     whole = timm.create_model(
-        "test_vit", img_size=(96, 160), pretrained=True, pretrained_cfg_overlay=weights
+        "test_vit", img_size=seen, pretrained=True, pretrained_cfg_overlay=weights
     ).eval()
-    teacher = find_transformer(named).teacher(resolution="24x40", image_channels=3, patch=4)
+    teacher = find_transformer(named).teacher(resolution="24x40", image_channels=3, patch=patch)
     images = torch.rand(2, 3, 24, 40) * 2 - 1
     tokens = teacher(images)
-    assert tokens.shape == (2, 1 + 6 * 10, whole.embed_dim)
-    large = F.interpolate(images / 2 + 0.5, (96, 160), mode="bilinear", align_corners=False)
+    assert tokens.shape == (2, 1 + grid[0] * grid[1], whole.embed_dim)
+    large = F.interpolate(images / 2 + 0.5, seen, mode="bilinear", align_corners=False)
     mean, std = (torch.tensor(whole.pretrained_cfg[k]).view(1, 3, 1, 1) for k in ("mean", "std"))
     with torch.no_grad():
         expected = whole.forward_features((large - mean) / std)
@@ -97,10 +101,10 @@ def test_torchvisions_network_sees_other_shapes_in_the_discriminators_patches(
     tmp_path: Path,
 ) -> None:
     found = find_transformer(write_published(tmp_path / "vit.pth"))
-    teacher = found.teacher(resolution="48x32", image_channels=4, patch=16)
+    teacher = found.teacher(resolution="48x32", image_channels=4, patch="16x8")
     images = torch.rand(1, 4, 48, 32) * 2 - 1
     tokens = teacher(images)
-    assert tokens.shape == (1, 1 + 3 * 2, 768)
+    assert tokens.shape == (1, 1 + 3 * 4, 768)
     mirrored = teacher(images.flip(3))  # swaps the columns, and with them where a token is
     assert (tokens - mirrored).abs().max() > 1e-3
 

@@ -5,6 +5,7 @@ import pytest
 from adavit.models import names
 from adavit.models.resnet.discriminator import FORMS, NORMALIZATIONS
 from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS, STEMS
+from adavit.runtime.patch import Patch
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ GOOD = {
     "stem": "overlap",
     "position_embedding": "learned1d",
     "attention": "qknorm",
-    "patch": 4,
+    "patch": Patch(4, 4),
     "width": 16,
     "heads": 2,
     "patch_drop": 0.0,
@@ -40,8 +41,17 @@ GOOD = {
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"stem": "conv", "patch": 3}, "patch is 3, but must be 2, 4, 8"),
-        ({"stem": "spt", "patch": 1}, "patch is 1, but must be at least 2"),
+        ({"stem": "conv", "patch": Patch(3, 3)}, "patch is 3, but must be 2, 4, 8"),
+        ({"stem": "spt", "patch": Patch(1, 1)}, "patch is 1, but must be at least 2"),
+        (
+            {"stem": "hybrid", "patch": Patch(3, 5)},
+            r"^patch is 3x5, but must be 2, 4, 8, \.\.\. on each side for stem hybrid, which halves them\."
+            r" Use 2x4, or stem linear\.$",
+        ),
+        (
+            {"stem": "spt", "patch": Patch(1, 4)},
+            "^patch is 1x4, but must be at least 2 for stem spt on each side, .* Use 2x4, or stem linear",
+        ),
         (
             {"position_embedding": "sincos2d", "width": 18},
             "width is 18, but must be a multiple of 4",

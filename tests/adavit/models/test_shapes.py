@@ -16,6 +16,7 @@ from adavit.models.masked_patches.prediction import HEAD, add_head, predict_corr
 from adavit.models.prepared_weights import weights_prepared
 from adavit.models.resnet.r3gan import R3GANBlock
 from adavit.models.vit.parts import ATTENTIONS, POSITIONS, READOUTS, STEMS
+from adavit.runtime.patch import Patch
 from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator, make_resnet, make_vit
 
@@ -201,30 +202,102 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 
 
-@shapes
-@pytest.mark.parametrize("parts", VARIANTS, ids=str)
+OBLONG = [
+    ("24x40", 1, "3x5", (8, 8)),
+    ("24x40", 1, "6x4", (4, 10)),
+    ((48, 32), 4, "6x4", (8, 8)),
+    ((48, 32), 4, "4x8", (12, 4)),
+]
+"""Images, patches that are no squares, and their grids."""
+
+PATCHES = [
+    ("24x40", 1, 8, (3, 5)),
+    ((48, 32), 4, 8, (6, 4)),
+    OBLONG[0],
+    OBLONG[3],
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "size", "channels", "patch", "grid"),
+    [
+        (parts, *patches)
+        for parts in VARIANTS
+        for patches in PATCHES
+        if parts.get("stem") not in ("conv", "hybrid") or patches[2] != "3x5"
+    ],
+    ids=str,
+)
 def test_every_part_of_a_transformer_has_them(
-    parts: dict[str, Any], size: object, channels: int
+    parts: dict[str, Any], size: object, channels: int, patch: object, grid: tuple[int, int]
 ) -> None:
-    made = discriminator("vit", size, channels, **parts)
-    height, width = Resolution.of(size)
+    made = discriminator("vit", size, channels, patch=patch, **parts)
     layout = made.encoder.layout
-    assert (layout.rows, layout.columns) == (height // 8, width // 8)
+    assert (layout.rows, layout.columns) == grid
     check_derivatives(made, size, channels)
 
 
-@shapes
-def test_patches_and_tokens_are_predicted_of_the_same_grid(size: object, channels: int) -> None:
-    made = discriminator("vit", size, channels, patch=4)
+@pytest.mark.parametrize(("size", "channels", "patch", "grid"), OBLONG)
+def test_oblong_patches_are_flattened_as_a_loop_cuts_them(
+    size: object, channels: int, patch: str, grid: tuple[int, int]
+) -> None:
+    """Tokens of the linear stem, their gradient, and that of R1, against slices of the images."""
+    made = discriminator("vit", size, channels, patch=patch, stem="linear").double()
+    images = drawn(size, channels).double().requires_grad_()
+    dense = made.encoder.stem.projection
+    high, wide = Patch.of(patch)
+
+    def looped(images: Tensor) -> Tensor:
+        pieces = [
+            images[:, :, row * high : (row + 1) * high, column * wide : (column + 1) * wide]
+            for row in range(grid[0])
+            for column in range(grid[1])
+        ]
+        return torch.stack(
+            [piece.reshape(2, -1) @ dense.weight.T + dense.bias for piece in pieces], dim=1
+        )
+
+    results = []
+    for tokens in (made.encoder.embed(images), looped(images)):
+        weights = torch.linspace(-1, 1, tokens[0].numel(), dtype=torch.float64).view_as(tokens[0])
+        value = (tokens.tanh() * weights).sum()
+        (slope,) = torch.autograd.grad(value, images, create_graph=True)
+        (curve,) = torch.autograd.grad(slope.square().sum(), dense.weight)
+        results.append((tokens, slope, curve))
+    assert results[0][0].shape == (2, grid[0] * grid[1], 8)
+    for ours, theirs in zip(*results, strict=True):
+        assert theirs.isfinite().all()
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_square_in_two_numbers_is_the_square(stem: str) -> None:
+    networks = [discriminator("vit", 16, 3, patch=patch, stem=stem) for patch in (4, "4x4", (4, 4))]
+    states = [network.state_dict() for network in networks]
+    images = drawn(16, 3).requires_grad_()
+    slopes = [torch.autograd.grad(network(images).sum(), images)[0] for network in networks]
+    for other, slope in zip(states[1:], slopes[1:], strict=True):
+        assert all(torch.equal(tensor, other[name]) for name, tensor in states[0].items())
+        assert torch.equal(slope, slopes[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "patch"),
+    [("24x40", 1, 4), ((48, 32), 4, 4), *(case[:3] for case in OBLONG)],
+)
+def test_patches_and_tokens_are_predicted_of_the_same_grid(
+    size: object, channels: int, patch: object
+) -> None:
+    made = discriminator("vit", size, channels, patch=patch)
     add_head(made)
     add_predictors(made, hidden=6, target=5)
     images, encoder = drawn(size, channels), made.encoder
-    height, width = Resolution.of(size)
-    patches = height // 4 * (width // 4)
+    (height, width), (high, wide) = Resolution.of(size), Patch.of(patch)
+    patches = height // high * (width // wide)
     corruption = draw_corruption(2, patches, torch.Generator().manual_seed(0))
     prediction = predict_corrupted(encoder, made.get_submodule(HEAD), images, corruption)
     places = corruption.corrupted
-    means = F.avg_pool2d(images, 4).flatten(2).take_along_dim(places[:, None], dim=2)
+    means = F.avg_pool2d(images, (high, wide)).flatten(2).take_along_dim(places[:, None], dim=2)
     levels = ((means + 1) * 4).floor().clamp(0, 7).long()
     digits = 8 ** torch.arange(channels - 1, -1, -1)
     classes = (levels * digits[:, None]).sum(dim=1).flatten()

@@ -18,6 +18,7 @@ from adavit.pretraining.measure import (
     frequency_loss,
     majority_accuracy,
 )
+from adavit.runtime.patch import Patch
 from adavit.runtime.randomness import generator_for
 
 TRAIN, HELDOUT = np.arange(2, 9), np.array([0, 1, 9, 10, 11])
@@ -41,10 +42,10 @@ def test_held_out_images_are_measured_against_frequencies_of_training_images(
 ) -> None:
     encoder = discriminator().encoder
     head = head_for(encoder)
-    measurement = Measurement(workload, patch=4, batch=5, autocast=None)
+    measurement = Measurement(workload, patch=Patch(4, 4), batch=5, autocast=None)
     figures = measurement(encoder, head)
     images = images_to_float(torch.from_numpy(workload.image_set.images))
-    frequencies = class_frequencies(mean_colour_classes(images[TRAIN], 4), 512)
+    frequencies = class_frequencies(mean_colour_classes(images[TRAIN], Patch(4, 4)), 512)
     corruption = draw_corruption(5, 16, generator_for(3, "measured corruption", 0))
     prediction = predict_corrupted(encoder, head, images[HELDOUT], corruption)
     hits = prediction.logits.argmax(dim=1) == prediction.classes
@@ -70,7 +71,7 @@ def test_uneven_parts_weigh_by_their_images(
         head.classes.bias.copy_(torch.linspace(0, 5, 512))
     workload.image_set.images[HELDOUT[:4]] = 250
     workload.image_set.images[HELDOUT[4]] = 0
-    figures = Measurement(workload, patch=4, batch=3, autocast=None)(encoder, head)
+    figures = Measurement(workload, patch=Patch(4, 4), batch=3, autocast=None)(encoder, head)
     assert figures["accuracy"] == pytest.approx(0.8)
     likelihood = torch.linspace(0, 5, 512).log_softmax(dim=0)
     expected = -0.8 * float(likelihood[511]) - 0.2 * float(likelihood[0])

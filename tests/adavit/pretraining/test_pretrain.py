@@ -76,8 +76,10 @@ def test_figures_without_looking_are_those_of_the_data(tiny: Tiny) -> None:
 
 
 def test_without_held_out_images_training_images_are_measured(tiny: Tiny) -> None:
-    file = pretrain(tiny({"data": {"val_fraction": 0}}))
+    file = pretrain(tiny({"data": {"val_fraction": 0}, "discriminator": {"patch": "8x4"}}))
     assert records(file)[-1]["measured_on"] == "training"
+    trunk = read_trunk(file)
+    assert (trunk.arguments["patch"], trunk.encoder.patch) == ("8x4", (8, 4))
 
 
 def test_the_same_seed_gives_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:

@@ -17,13 +17,16 @@ from tests.networks import make_generator
 Make = Callable[..., ViTDiscriminator]
 
 
+SETTINGS = {"weight_constraint": "isn", "patch": "2x4"}
+
+
 @pytest.fixture
 def stored(discriminator: Make, tmp_path: Path) -> Path:
     path = tmp_path / "trunk.safetensors"
     save_trunk(
         path,
-        discriminator(weight_constraint="isn").encoder,
-        arguments={**ARGUMENTS, "weight_constraint": "isn"},
+        discriminator(**SETTINGS).encoder,
+        arguments={**ARGUMENTS, **SETTINGS},
         config={"data": {"source": "x"}},
         data_fingerprint="ab" * 32,
         images=1234,
@@ -40,11 +43,12 @@ def test_a_trunk_comes_back_with_all_that_was_said_of_it(discriminator: Make, st
     images = torch.rand(2, 3, 16, 16)
     torch.testing.assert_close(
         trunk.encoder(images, twice_differentiable=False),
-        discriminator(weight_constraint="isn").encoder(images, twice_differentiable=False),
+        discriminator(**SETTINGS).encoder(images, twice_differentiable=False),
         rtol=0,
         atol=0,
     )
-    assert trunk.arguments == {**ARGUMENTS, "weight_constraint": "isn"}
+    assert trunk.arguments == {**ARGUMENTS, **SETTINGS}
+    assert trunk.encoder.patch == (2, 4)
     assert trunk.config == {"data": {"source": "x"}}
     assert trunk.data_fingerprint == "ab" * 32
     assert trunk.images == 1234
@@ -75,11 +79,22 @@ def test_other_files_are_refused(discriminator: Make, stored: Path, tmp_path: Pa
         "narrower": {**ARGUMENTS, "width": 8},
         "unknown": {**ARGUMENTS, "breadth": 8},
         "impossible": {**ARGUMENTS, "patch": 5},
+        "no-patch": {**ARGUMENTS, "patch": "4xx"},
         "list": [1],
     }.items():
         metadata = {**words, "discriminator": json.dumps(arguments)}
         write_weights(tmp_path / f"{name}.safetensors", discriminator().encoder, metadata)
-    names = ("generator", "half", "text", "bare", "narrower", "unknown", "impossible", "list")
+    names = (
+        "generator",
+        "half",
+        "text",
+        "bare",
+        "narrower",
+        "unknown",
+        "impossible",
+        "list",
+        "no-patch",
+    )
     paths = [*(tmp_path / f"{name}.safetensors" for name in names), tmp_path / "pickle.pt"]
     (tmp_path / "flipped.safetensors").write_bytes(stored.read_bytes()[:-1] + b"?")
     paths.append(tmp_path / "flipped.safetensors")

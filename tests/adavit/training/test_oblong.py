@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 import adavit
@@ -18,7 +19,8 @@ from adavit.runtime.resolution import Resolution
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 
 RESNET = {"kind": "resnet", "channel_base": 64, "channel_max": 8}
-VIT = {"patch": 8}
+VIT: dict[str, Any] = {"patch": 8}
+OBLONG_PATCHES: dict[str, Any] = {"patch": "6x4"}
 
 
 def write(folder: Path, resolution: Resolution, mode: str) -> Path:
@@ -34,7 +36,7 @@ def write(folder: Path, resolution: Resolution, mode: str) -> Path:
     ("shape", "given", "mode", "discriminator"),
     [
         ("24x40", "auto", "L", RESNET),
-        ("48x32", [48, 32], "RGBA", VIT),
+        ("48x32", [48, 32], "RGBA", OBLONG_PATCHES),
         pytest.param("24x40", "24x40", "L", VIT, marks=pytest.mark.slow),
         pytest.param("48x32", "48x32", "RGBA", RESNET, marks=pytest.mark.slow),
     ],
@@ -69,6 +71,8 @@ def test_oblong_runs_resume_to_the_same_bits(
     run = RunDirectory.open(tmp_path / "whole")
     assert figures(run.stats) == figures(tmp_path / "half" / "stats.jsonl")
     assert json.loads(run.data.read_text())["resolution"] == shape
+    if discriminator is OBLONG_PATCHES:
+        assert yaml.safe_load(run.config.read_text())["discriminator"]["patch"] == "6x4"
     with Image.open(run.real_images) as grid:
         assert grid_rows(grid, resolution=resolution) > 0
     (drawn,) = generate(run.path, [3], tmp_path / "drawn")

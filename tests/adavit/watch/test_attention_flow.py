@@ -7,6 +7,7 @@ import torch
 
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.parts import READOUTS
+from adavit.runtime.patch import Patch
 from adavit.watch.attention_flow import (
     attention_between_all_tokens,
     attention_distance,
@@ -20,44 +21,53 @@ from tests.adavit.watch.attention import FULL, LAYOUTS, PLAIN, identity, one_hot
 
 
 def test_distances_are_those_of_the_centres_in_pixels() -> None:
-    found = patch_distances(PLAIN, patch=4)
+    found = patch_distances(PLAIN, patch=Patch(4, 4))
     assert found[0, 1] == 4.0
     assert found[0, 5] == 4.0
     assert found[0, 14] == 4 * math.hypot(2, 4)
     torch.testing.assert_close(found, found.T)
+    found = patch_distances(PLAIN, patch=Patch(3, 5))
+    assert (found[0, 1], found[0, 5]) == (5.0, 3.0)
+    assert found[0, 14] == math.hypot(3 * 2, 5 * 4)
 
 
 @LAYOUTS
 def test_distance_of_identity_is_zero_and_of_uniform_attention_the_mean_of_all_pairs(
     layout: TokenLayout,
 ) -> None:
-    none = attention_distance(identity(layout), layout, patch=4)
+    none = attention_distance(identity(layout), layout, patch=Patch(4, 4))
     torch.testing.assert_close(none, torch.zeros(2, 4, dtype=torch.float64))
-    mean = patch_distances(layout, patch=4).mean()  # other tokens are left out, the rest rescaled
+    mean = patch_distances(
+        layout, patch=Patch(4, 4)
+    ).mean()  # other tokens are left out, the rest rescaled
     torch.testing.assert_close(
-        attention_distance(uniform(layout), layout, patch=4), mean.expand(2, 4)
+        attention_distance(uniform(layout), layout, patch=Patch(4, 4)), mean.expand(2, 4)
     )
 
 
 def test_distance_of_uniform_attention_on_8_x_8_patches_of_4_px() -> None:
     layout = TokenLayout(8, 8, class_tokens=1)
     weights = torch.full((1, 1, 65, 65), 1 / 65)
-    assert attention_distance(weights, layout, patch=4).item() == pytest.approx(16.55, abs=0.005)
+    assert attention_distance(weights, layout, patch=Patch(4, 4)).item() == pytest.approx(
+        16.55, abs=0.005
+    )
 
 
 @LAYOUTS
 def test_distance_of_one_hot_attention_is_that_to_the_patch(layout: TokenLayout) -> None:
-    found = attention_distance(one_hot(layout, layout.class_tokens + 7), layout, patch=2)
-    torch.testing.assert_close(found, patch_distances(layout, patch=2)[7].mean().expand(2, 4))
+    found = attention_distance(one_hot(layout, layout.class_tokens + 7), layout, patch=Patch(2, 2))
+    torch.testing.assert_close(
+        found, patch_distances(layout, patch=Patch(2, 2))[7].mean().expand(2, 4)
+    )
 
 
 def test_distance_is_undefined_where_all_attention_goes_to_other_tokens() -> None:
     for key in (0, FULL.count - 1):
-        assert attention_distance(one_hot(FULL, key), FULL, patch=4).isnan().all()
+        assert attention_distance(one_hot(FULL, key), FULL, patch=Patch(4, 4)).isnan().all()
     weights = one_hot(FULL, 0)
     weights[:, :, 1] = 0
     weights[:, :, 1, 2] = 1  # one patch looks at its right neighbour: the mean is over that one
-    assert (attention_distance(weights, FULL, patch=4) == 4.0).all()
+    assert (attention_distance(weights, FULL, patch=Patch(4, 4)) == 4.0).all()
 
 
 @LAYOUTS

@@ -14,6 +14,7 @@ from adavit.models.masked_patches.prediction import (
 )
 from adavit.models.masked_patches.targets import mean_colour_classes
 from adavit.models.vit.discriminator import ViTDiscriminator
+from adavit.runtime.patch import Patch
 
 Make = Callable[..., ViTDiscriminator]
 
@@ -58,7 +59,7 @@ def test_corrupted_patches_are_asked_for_their_colour_before_corruption(
     images = torch.rand(5, 3, 16, 16) * 2 - 1
     before, corruption = images.clone(), draw(5)
     prediction = predict_corrupted(encoder, head_for(encoder), images, corruption)
-    expected = mean_colour_classes(images, 4).gather(1, corruption.corrupted).flatten()
+    expected = mean_colour_classes(images, Patch(4, 4)).gather(1, corruption.corrupted).flatten()
     assert prediction.logits.shape == (5 * 8, 512)
     assert torch.equal(prediction.classes, expected)
     assert torch.equal(images, before)

@@ -37,7 +37,7 @@ def test_vit_starts_as_documented() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"patch": 5}, r"patch is 5, but must divide the resolution \(16\).*Use patch=4"),
+        ({"patch": 5}, r"patch is 5, but must divide the resolution \(16\).*Use 4\."),
         ({"heads": 5}, r"heads is 5, but must divide width \(24\)"),
         ({"depth": 0}, "depth is 0, but must be at least 1"),
         ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0"),

@@ -136,13 +136,15 @@ def test_embeddings_are_those_of_patches_in_encode() -> None:
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"patch": 5}, r"patch is 5, but must divide the resolution \(8 x 12\). Use patch=4"),
+        ({"patch": 5}, r"patch is 5, but must divide the resolution \(8x12\).*wide\. Use 4\."),
         ({"patch": 0}, "patch is 0, but must be at least 1"),
         ({"registers": -1}, "registers is -1, but must be at least 0"),
         ({"stem": "fancy"}, "stem is 'fancy', but must be one of linear, overlap, conv"),
         ({"attention": "window"}, "attention is 'window', but must be one of dot, qknorm"),
         ({"stem": "conv", "patch": 1}, "patch is 1, but must be 2, 4, 8, .* Use 2, or stem"),
         ({"stem": "spt", "patch": 1}, "patch is 1, but must be at least 2 for stem spt"),
+        ({"stem": "spt", "patch": "4x1"}, "patch is 4x1, but must be .* spt .* Use 4x2, or stem"),
+        ({"stem": "hybrid", "patch": (4, 3)}, "patch is 4x3, but must be .* Use 4x2, or stem"),
         (
             {"position_embedding": "sincos2d", "width": 18},
             "width is 18, but must be a multiple of 4 for position_embedding sincos2d. Use 20",

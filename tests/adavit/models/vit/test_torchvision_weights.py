@@ -11,6 +11,7 @@ from adavit.models.vit.torchvision_weights import (
     fitted_state,
     load_torchvision_weights,
 )
+from adavit.runtime.patch import Patch
 from tests.networks import make_encoder, make_vit
 
 COLOURS = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.25, 0.3)}
@@ -72,13 +73,15 @@ def test_features_are_those_of_torchvision(twice: bool) -> None:
         torch.testing.assert_close(features[:, 0], network(normalised(images)), rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("patch", [2, 4, 6, 12, 16])
-def test_another_patch_sees_each_patch_resized_to_theirs(patch: int) -> None:
-    network, side = theirs(), 3 * patch  # their grid of three by three
-    encoder = ours((side, side), patch=patch)
+@pytest.mark.parametrize(
+    ("high", "wide"), [(2, 2), (4, 4), (6, 6), (12, 12), (16, 16), (3, 5), (12, 6), (8, 16)]
+)
+def test_another_patch_sees_each_patch_resized_to_theirs(high: int, wide: int) -> None:
+    network = theirs()
+    encoder = ours((3 * high, 3 * wide), patch=(high, wide))  # their grid of three by three
     load(encoder, network.state_dict())
-    images = pictures(side=side)
-    patches = images.unflatten(3, (3, patch)).unflatten(2, (3, patch))  # [B, 3, 3, P, 3, P]
+    images = torch.rand(2, 3, 3 * high, 3 * wide) * 2 - 1
+    patches = images.unflatten(3, (3, wide)).unflatten(2, (3, high))  # [B, 3, 3, P, 3, Q]
     patches = patches.permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
     resized = torch.nn.functional.interpolate(
         patches, (8, 8), mode="bicubic", antialias=True, align_corners=False
@@ -92,7 +95,7 @@ def test_another_patch_sees_each_patch_resized_to_theirs(patch: int) -> None:
 
 def test_their_own_patch_keeps_the_kernels_to_the_bit() -> None:
     kernels = torch.randn(5, 3, 8, 8)
-    assert torch.equal(at_patch(kernels, 8), kernels)
+    assert torch.equal(at_patch(kernels, Patch(8, 8)), kernels)
 
 
 def test_grey_is_three_equal_colours() -> None:

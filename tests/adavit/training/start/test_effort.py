@@ -21,7 +21,12 @@ def config(*layers: Any, resolution: int | str = 32) -> ResolvedConfig:
 @pytest.mark.parametrize("resolution", [16, 64, "24x40", "48x32"])
 @pytest.mark.parametrize(
     "discriminator",
-    [{"kind": "resnet"}, {"kind": "resnet", "form": "r3gan"}, {"kind": "vit"}],
+    [
+        {"kind": "resnet"},
+        {"kind": "resnet", "form": "r3gan"},
+        {"kind": "vit"},
+        {"kind": "vit", "patch": "2x8"},
+    ],
 )
 def test_operations_are_those_that_torch_counts(
     discriminator: dict[str, Any], resolution: int | str

@@ -69,8 +69,9 @@ def kept_for_backward(run: ResolvedConfig) -> int:
         {"kind": "resnet", "form": "plain"},
         {"kind": "vit"},
         {"kind": "vit", "stem": "linear", "attention": "l2"},
+        {"kind": "vit", "patch": "2x8"},
     ],
-    ids=["residual", "plain", "vit", "l2"],
+    ids=["residual", "plain", "vit", "l2", "oblong"],
 )
 def test_the_bound_is_below_what_passes_keep_and_near_it(
     discriminator: dict[str, Any], resolution: int | str

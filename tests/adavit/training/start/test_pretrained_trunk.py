@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from torch import nn
 
 import adavit
 from adavit.config.run import RunConfig
@@ -110,6 +111,31 @@ def test_other_sizes_are_refused_with_the_settings_that_differ(discriminator: Ma
     network, stored = discriminator(width=24, patch=8), trunk(discriminator)
     with pytest.raises(UserError, match=r"patch is 8, there 4; width is 24, there 16"):
         initialise(network, stored, width=24, patch=8)
+
+
+@pytest.mark.parametrize("patch", ["2x8", "8x2", 4])
+def test_a_trunk_of_oblong_patches_is_for_such(discriminator: Make, patch: object) -> None:
+    changes: dict[str, Any] = {"resolution": 16, "stem": "linear"}
+    network, stored = (
+        discriminator(patch=patch, **changes),
+        trunk(discriminator, patch="2x8", **changes),
+    )
+    text = initialise(network, stored, patch=patch, **changes)
+    weight = network.encoder.stem.projection.weight
+    same = torch.equal(weight, stored.encoder.stem.projection.weight)
+    assert same is (patch == "2x8")
+    if same:
+        assert "drawn from the seed" not in text
+        return
+    assert "; drawn from the seed: stem.projection.weight; " in text  # as many pixels, but others
+    shown = repr(patch)
+    assert text.endswith(f"; patch is {shown}, there '2x8'.")
+    table = resize_position_embeddings(
+        {"position.table": stored.state()["position.table"]},
+        nn.ModuleDict({"position": network.encoder.position}),
+        grid=(8, 2),
+    )["position.table"]
+    assert torch.equal(network.encoder.position.table, table)
 
 
 SMALL: Layer = {"discriminator": {"patch": 8, "depth": 1, "width": AUTO, "heads": AUTO}}

@@ -1,0 +1,62 @@
+"""Height and width in pixels, as people and files write them: a number for a square, else height x width."""
+
+import re
+from typing import NamedTuple
+
+
+class Sides(NamedTuple):
+    """Height and width in pixels.
+
+    Attributes:
+        height: Rows.
+        width: Columns.
+    """
+
+    height: int
+    width: int
+
+    @property
+    def is_square(self) -> bool:
+        """Whether both sides are the same."""
+        return self.height == self.width
+
+    @property
+    def area(self) -> int:
+        """Pixels."""
+        return self.height * self.width
+
+    @property
+    def plain(self) -> int | str:
+        """As it is written into files: a number for squares, else "96x64"."""
+        return self.height if self.is_square else str(self)
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+def sides_in(value: object) -> tuple[int, int] | None:
+    """Height and width that a value stands for.
+
+    Args:
+        value: A pair (height, width), a side of a square, or text such as "32" or "96x64", height first.
+
+    Returns:
+        Both, of any size; None if it is none of these.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value, value
+    if isinstance(value, str):
+        found = re.fullmatch(
+            r"\s*(\d{1,9})(?:\s*[x×]\s*(\d{1,9}))?\s*", value, flags=re.ASCII | re.I
+        )
+        return (int(found[1]), int(found[2] or found[1])) if found else None
+    if isinstance(value, tuple | list) and len(value) == 2:
+        height, width = value
+        if all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width)):
+            return height, width
+    return None
