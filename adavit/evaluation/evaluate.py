@@ -56,7 +56,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores generated images.
 
-    Example:
+    Examples:
         >>> record = evaluate("runs/00000-small_set-resnet-bgc", protocol="quick5k")
         >>> record["fd_drawn"], record["kinds"], record["protocol"]["n_real"]
 

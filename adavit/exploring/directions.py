@@ -42,7 +42,7 @@ def directions(
 ) -> list[Path]:
     """Writes `directions.safetensors`, and `strips.png` with a strip of images along each.
 
-    Example:
+    Examples:
         >>> adavit.directions("runs/00000-small_set-resnet-bgc", "directions", method="pca")
         [PosixPath('directions/directions.safetensors'), PosixPath('directions/strips.png')]
 

@@ -52,7 +52,7 @@ def interpolate(
 ) -> Path:
     """Writes a closed loop through the images of seeds, with the fixed noise of the generator.
 
-    Example:
+    Examples:
         >>> adavit.interpolate("runs/00000-small_set-resnet-bgc", [3, 14, 15], "loop.mp4")
         PosixPath('loop.mp4')
 

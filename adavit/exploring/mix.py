@@ -40,7 +40,7 @@ def mix(
     The first row and the first column show the seeds themselves, as `generate` draws them. Every other image has the
     styles of `layers` from the seed of its column; its other styles, its class and its noise are those of its row.
 
-    Example:
+    Examples:
         >>> adavit.mix("runs/00000-small_set-resnet-bgc", range(1, 7), range(10, 16), range(4), "mix.png")
         PosixPath('mix.png')
 

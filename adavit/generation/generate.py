@@ -55,7 +55,7 @@ def generate(
 ) -> list[Path]:
     """Writes `seed0000.png`, ..., images of styles and, if asked, `grid.png`.
 
-    Example:
+    Examples:
         >>> adavit.generate("runs/00000-small_set-resnet-bgc", [3, 14], "drawn", truncation=0.8)
         [PosixPath('drawn/seed0003.png'), PosixPath('drawn/seed0014.png')]
 

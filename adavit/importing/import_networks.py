@@ -25,7 +25,7 @@ def import_networks(
 ) -> list[Path]:
     """Writes the networks of a pickle of StyleGAN2 or StyleGAN2-ADA as files of ours; nothing of it is run.
 
-    Example:
+    Examples:
         >>> written = adavit.import_networks("ffhq.pkl", "ffhq")
         >>> generator = adavit.load_generator("ffhq")
 

@@ -37,7 +37,7 @@ MAY_CHANGE_ON_RESUME = {
 def pretrain(config: PretrainConfig | None = None, *, console: Console | None = None) -> Path:
     """Trains the trunk of a ViT discriminator to predict corrupted patches.
 
-    Example:
+    Examples:
         >>> file = pretrain(PretrainConfig(data={"source": "small_set"}))
         >>> settings = {"discriminator": {"kind": "vit"}, "training": {"init_discriminator": file}}
         >>> adavit.train(adavit.RunConfig(**settings))

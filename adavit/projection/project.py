@@ -52,7 +52,7 @@ def project(
     with `tune` generator-tuned.safetensors; for all of them projections.json, and of several projections.png. On a
     CPU the same call gives the same bits.
 
-    Example:
+    Examples:
         >>> (found,) = adavit.project("runs/00000-small_set-resnet-bgc", "photo.jpg")
         >>> images = adavit.load_generator("runs/00000-small_set-resnet-bgc").synthesis(found.w[None])
 

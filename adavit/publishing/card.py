@@ -38,7 +38,7 @@ def card(
     names of files; then settings, source weights with their licences, the copy check where `adavit memorisation` was
     run, and how to load the generator with adavit, or with torch and safetensors alone.
 
-    Example:
+    Examples:
         >>> adavit.card("runs/00000-small_set-resnet-bgc", license="cc-by-4.0")
         [PosixPath('runs/00000-small_set-resnet-bgc/card/README.md'), ...]
 

@@ -105,7 +105,7 @@ def export(
     Any number of images at a time. Before anything is written each file is run, if what runs it is installed, and
     compared with the generator on a few seeds.
 
-    Example:
+    Examples:
         >>> made = adavit.export("runs/00000-small_set-resnet-bgc", "generator.onnx", to="onnx")
         >>> made.files[0].difference.largest < 1e-4
         True

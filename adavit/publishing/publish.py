@@ -71,7 +71,7 @@ def publish(
     The card is the one in `card` beside the generator file, which `adavit.card` writes and you may have edited; it is
     written first where there is none. Its `hub:USER/NAME` becomes the name of the repository.
 
-    Example:
+    Examples:
         >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things").url  # nothing was sent: None
         >>> adavit.publish("runs/00000-small_set-resnet-bgc", "hub:me/small-things", yes=True).url
         'https://huggingface.co/me/small-things'

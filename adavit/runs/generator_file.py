@@ -163,7 +163,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
 def load_generator(path: Path | str, *, which: str | None = None) -> Generator:
     """The generator of a run, a file or a repository of a hub, ready to be called.
 
-    Example:
+    Examples:
         >>> generator = adavit.load_generator("runs/00000-small_set-resnet-bgc")
         >>> images = generator(torch.randn(4, generator.latent_dim))  # [4, C, H, W], about [-1, 1]
 

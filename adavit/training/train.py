@@ -59,7 +59,7 @@ def train(
 ) -> Path:
     """Trains from the start.
 
-    Example:
+    Examples:
         >>> run = adavit.train(data="my_photos.zip", kimg=20)
         >>> run = adavit.train(data="my_photos.zip", training={"r1_gamma": 1})
         >>> run = adavit.train(adavit.RunConfig(training={"total_kimg": 20}))
@@ -173,7 +173,7 @@ def resume(
     draws are, but gradients of `grid_sample` and of gathers, fused attention and cuDNN add in no fixed order there:
     weights differ as those of one run made twice.
 
-    Example:
+    Examples:
         >>> adavit.resume("runs/00000-small_set-resnet-bgc", kimg=200)
 
     Args:

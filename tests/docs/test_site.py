@@ -131,6 +131,7 @@ def test_the_functions_are_described_from_their_docstrings(site: Path) -> None:
     for name in ("train", "load_generator", "publish", "augment.AugmentPipe", "RunConfig"):
         assert f'id="adavit.{name}"' in page, name
     assert "Desired value of the heuristic" in page
+    assert 'class="example"' not in page  # "Example:" is text to griffe, and "Examples:" is code
     assert "Adam" in (site / "design.html").read_text(encoding="utf-8")
     # What is named in the pages and lies beside them is there too.
     assert "benchmarks/results/communication.html" in (site / "several-devices.html").read_text()
