@@ -38,7 +38,7 @@ GENERATOR = (
 RESNET = "--set discriminator.channel_base=64 --set discriminator.channel_max=8"
 VIT = "--set discriminator.width=16 --set discriminator.heads=2 --set discriminator.depth=1"
 LENGTH = "--kimg 0.016 --batch 8 --resolution 16"
-FEW = "--set data.subset=8"
+FEW = "--set data.subset=8 --set data.resolution=16 --set metrics.fakes=20"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,10 @@ NOT_RUN = (
 
 RULES = (
     Rule("train --resume *", "--kimg 0.032"),
-    Rule("train * --budget *", f"--dry-run --resolution 16 {GENERATOR} {RESNET}"),
+    Rule(
+        "train * --budget *",
+        f"--dry-run --budget 40s --resolution 16 --fakes 20 {GENERATOR} {RESNET}",
+    ),
     Rule("train * --transfer *", f"--kimg 0.016 --batch 8 {RESNET}"),
     Rule("train * --init-discriminator *", f"{LENGTH} {GENERATOR} {VIT}"),
     Rule("train * --discriminator vit*", f"{LENGTH} {GENERATOR} {VIT}"),
@@ -79,6 +82,7 @@ RULES = (
     Rule("augment preview *", "--resolution 16"),
     Rule("data crop * --tiles *", "--tiles 8"),
     Rule("data subset *", "--count 8"),
+    Rule("evaluate drawn *", "--extractor random"),
     Rule("evaluate *", "--extractor random --fakes 20"),
     Rule("memorisation * --project *", "--project 2 --fakes 20"),
     Rule("memorisation *", "--fakes 20"),
