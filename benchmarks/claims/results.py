@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import SEED, Grid, read_grid
+from adavit.runs.records import is_untrained
 from benchmarks.claims.cell_record import CellRecord
 
 METHODS, GROUPS, PROBABILITY, LEAKS = (
@@ -45,7 +46,7 @@ class Outcome:
     """What came out of one cell.
 
     Attributes:
-        curve: `fd_drawn` as (kimg, figure), from the start on.
+        curve: `fd_drawn` as (kimg, figure); that of the untrained network only where there is no other.
         recognised: Share of the images of the last evaluation that show a kind.
         heuristics: (kimg, r_t, r_v) over the run; what was not measured is None.
         nearness: Median distance in features to the nearest training image: that of generated images over that of real
@@ -74,10 +75,11 @@ class Outcome:
     @classmethod
     def of_record(cls, record: CellRecord) -> "Outcome":
         """Of what was kept of a cell."""
+        trained = [each for each in record.metrics if not is_untrained(each)] or record.metrics
         space = record.memorisation.get("spaces", {}).get("features", {})
         sides = [(space.get(side) or {}).get("median") for side in ("generated", "heldout")]
         return cls(
-            curve=[(each["images"] / 1000, each[FIGURE]) for each in record.metrics],
+            curve=[(each["images"] / 1000, each[FIGURE]) for each in trained],
             recognised=record.metrics[-1]["recognised"],
             heuristics=[
                 (each["images"] / 1000, each.get("r_t"), each.get("r_v")) for each in record.stats

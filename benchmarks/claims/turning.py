@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from adavit.augment.settings import TARGETS
 from adavit.report.statistics import paired_difference
 from benchmarks.claims.results import METHODS, Outcome, Results, running_median
-from benchmarks.claims.verdicts import FAILS, HOLDS, NONE, OPEN, Verdict, table
+from benchmarks.claims.verdicts import FAILS, HOLDS, NONE, OPEN, Verdict, table, together
 
 TURNED = 1.1
 """A distance has turned where it ends at so many times its lowest, or more: less is the noise of an evaluation."""
@@ -71,10 +71,8 @@ def lag_before_turning(results: Results) -> Verdict:
         "r_v above 0.5",
         "fd_drawn lowest",
     ]
-    overall = words[0] if len(set(words)) == 1 else "holds in part" if HOLDS in words else OPEN
-    return Verdict(
-        "d", "r_t and r_v rise before the distance turns.", overall, parts, table(head, rows)
-    )
+    claim = "r_t and r_v rise before the distance turns."
+    return Verdict("d", claim, together(words), parts, table(head, rows))
 
 
 def _of_lags(values: Sequence[float]) -> tuple[str, str]:
