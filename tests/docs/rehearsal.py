@@ -71,7 +71,7 @@ RULES = (
     Rule("train --resume *", "--kimg 0.032"),
     Rule(
         "train * --budget *",
-        f"--dry-run --budget 40s --resolution 16 --fakes 20 {GENERATOR} {RESNET}",
+        f"--dry-run --resolution 16 --fakes 20 {GENERATOR} {RESNET}",
     ),
     Rule("train * --transfer *", f"--kimg 0.016 --batch 8 {RESNET}"),
     Rule("train * --init-discriminator *", f"{LENGTH} {GENERATOR} {VIT}"),
