@@ -7,7 +7,7 @@ import math
 
 from adavit.errors import UserError, shown
 from adavit.runtime.resolution import LARGEST_SIDE
-from adavit.runtime.sides import Sides, sides_in
+from adavit.runtime.sides import Sides, read_sides
 
 
 class Patch(Sides):
@@ -24,12 +24,7 @@ class Patch(Sides):
         Raises:
             UserError: If it is none of these, or a side is out of range.
         """
-        sides = sides_in(value)
-        if sides is None:
-            raise UserError(
-                f"{named} is {shown(value)}, but must be a side in pixels or height x width. Use 4, or 3x5."
-            )
-        found = cls(*sides)
+        found = cls(*read_sides(value, named=named, such_as="4, or 3x5"))
         nearest = cls(*(min(max(1, side), LARGEST_SIDE) for side in found))
         if found != nearest:
             raise UserError(

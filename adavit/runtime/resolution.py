@@ -6,8 +6,8 @@ the smallest grid: 32 -> 4x4 (as in StyleGAN2, arXiv:1912.04958), 96x64 -> 6x4, 
 
 import math
 
-from adavit.errors import UserError, shown
-from adavit.runtime.sides import Sides, sides_in
+from adavit.errors import UserError
+from adavit.runtime.sides import Sides, read_sides
 
 LARGEST_FACTOR = 7
 """The most that a side of the smallest grid may have."""
@@ -36,12 +36,7 @@ class Resolution(Sides):
         Raises:
             UserError: If it is none of these, or no network can have such sides.
         """
-        sides = sides_in(value)
-        if sides is None:
-            raise UserError(
-                f"{named} is {shown(value)}, but must be a side in pixels or height x width. Use 64, or 96x64."
-            )
-        found = cls(*sides)
+        found = cls(*read_sides(value, named=named, such_as="64, or 96x64"))
         if not found.is_possible or max(found) > largest:
             raise UserError(
                 f"{named} is {found.plain}, but sides must be a * 2^k and b * 2^k with a and b from 1 to"

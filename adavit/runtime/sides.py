@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from adavit.errors import UserError, shown
+
 
 class Sides(NamedTuple):
     """Height and width in pixels.
@@ -60,3 +62,22 @@ def sides_in(value: object) -> tuple[int, int] | None:
         if all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width)):
             return height, width
     return None
+
+
+def read_sides(value: object, *, named: str, such_as: str) -> tuple[int, int]:
+    """Height and width that a value stands for.
+
+    Args:
+        value: As for `sides_in`.
+        named: What it is, for the message.
+        such_as: Examples, likewise.
+
+    Raises:
+        UserError: If it is none of these.
+    """
+    sides = sides_in(value)
+    if sides is None:
+        raise UserError(
+            f"{named} is {shown(value)}, but must be a side in pixels or height x width. Use {such_as}."
+        )
+    return sides

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,8 +54,6 @@ def furnished(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
     """The exit code of the command line in this process."""
     monkeypatch.setattr("sys.argv", ["adavit", *words])
-    # Else the clock of a budget would have run since the tests began.
-    monkeypatch.setattr("adavit.cli.train.process_began", time.monotonic)
     try:
         main()
     except SystemExit as ending:
