@@ -6,16 +6,20 @@
 
 A sitting goes through the grids few-images-leaks-cpu, -probability-cpu, -groups-cpu and few-images-cpu with `adavit
 ablate`, one process for each worker with one thread. Cells that have a record are not trained again, whichever grid and
-machine they were trained for. Commit the records; run directories may be thrown away. A cell that a sitting leaves
-half trained goes on where the next one finds its directory, and else begins again.
+machine they were trained for: the grids name all that "auto" chooses by the device. Commit the records; run directories
+may be thrown away. A cell that a sitting leaves half trained goes on where the next one finds its directory, and else
+begins again. `--keepers` processes look into finished cells while others are trained.
 """
 
 import argparse
+import functools
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 # Instead of the folder of this script, where augment.py would hide the package of that name.
@@ -59,9 +63,15 @@ def finished_runs(folder: Path, cells: Sequence[Cell]) -> Iterator[CellDirectory
             yield directory
 
 
-def keep(directory: CellDirectory, records: Path, probes: Probes) -> None:
+@functools.cache
+def probes_here() -> Probes:
+    """Those of this process, trained when a cell is first looked into."""
+    return Probes()
+
+
+def keep(directory: CellDirectory, records: Path) -> None:
     """Looks into a finished cell, keeps its record and removes its weights."""
-    look_into(directory.path, probes)
+    look_into(directory.path, probes_here())
     CellRecord.of_run(directory.path).write(records / f"{directory.cell.digest}.json")
     run = directory.run
     for path in (*run.checkpoints(), run.best_generator, run.last_generator):
@@ -75,9 +85,47 @@ def train(grid: str, out: Path, workers: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([*command, "--workers", str(workers)], env=environment)
 
 
-def sit(minutes: float, workers: int, runs: Path, records: Path, grids: Sequence[str]) -> None:
+class Keepers:
+    """Processes that look into finished cells, each cell once.
+
+    Args:
+        count: How many.
+        records: Where the records go.
+    """
+
+    def __init__(self, count: int, records: Path) -> None:
+        context = multiprocessing.get_context("spawn")  # accelerators do not survive a fork
+        self._pool = ProcessPoolExecutor(count, context)
+        self._records = records
+        self._kept: dict[Path, Future[None]] = {}
+
+    def look(self, folder: Path, cells: Sequence[Cell]) -> None:
+        """Takes up the cells that have finished since the last time."""
+        for directory in finished_runs(folder, cells):
+            if directory.path not in self._kept:
+                self._kept[directory.path] = self._pool.submit(keep, directory, self._records)
+
+    def finish(self) -> None:
+        """Waits for all of them.
+
+        Raises:
+            Exception: Of the first that failed.
+        """
+        for kept in self._kept.values():
+            kept.result()
+        self._pool.shutdown()
+
+
+def sit(
+    minutes: float,
+    workers: int,
+    runs: Path,
+    records: Path,
+    grids: Sequence[str],
+    keepers: int = 1,
+) -> None:
     """Trains until the time is up or every cell has a record."""
-    ends, probes = time.monotonic() + 60 * minutes, Probes()
+    ends, looking = time.monotonic() + 60 * minutes, Keepers(keepers, records)
     for name in grids:
         if time.monotonic() >= ends:
             break
@@ -94,15 +142,14 @@ def sit(minutes: float, workers: int, runs: Path, records: Path, grids: Sequence
         training = train(name, folder, workers)
         try:
             while training.poll() is None and time.monotonic() < ends:
-                for directory in finished_runs(folder, cells):
-                    keep(directory, records, probes)
+                looking.look(folder, cells)
                 time.sleep(PAUSE_S)
         finally:
             if training.poll() is None:
                 training.terminate()  # leaves checkpoints
             training.wait()
-        for directory in finished_runs(folder, cells):
-            keep(directory, records, probes)
+        looking.look(folder, cells)
+    looking.finish()
 
 
 def bring_all(out: Path, records: Path, grids: Sequence[str]) -> None:
@@ -123,13 +170,14 @@ def main() -> None:
     parser.add_argument("what", choices=("sit", "runs", "verdicts"))
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keepers", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs/few_images"), help="of a sitting")
     parser.add_argument("--records", type=Path, default=RECORDS)
     parser.add_argument("--out", type=Path, help="folder of runs, or the page of the verdicts")
     parser.add_argument("--grids", type=lambda text: text.split(","), default=list(GRIDS))
     given = parser.parse_args()
     if given.what == "sit":
-        sit(given.minutes, given.workers, given.runs, given.records, given.grids)
+        sit(*(given.minutes, given.workers, given.runs, given.records, given.grids, given.keepers))
     elif given.what == "runs":
         bring_all(given.out or Path("runs/few_images"), given.records, given.grids)
     else:

@@ -122,7 +122,7 @@ class PassesApart:
             (slope,) = torch.autograd.grad(estimate_leak(real).sum(), real, create_graph=True)
             penalty = slope.square().sum(dim=(1, 2, 3)).mean() * R1_WEIGHT * self.interval
             update(discriminator, step.discriminator_optimizer, penalty)
-        step.average.update(generator, torch.tensor(True), images=images + batch, batch=batch)
+        step.average.update(torch.tensor(True), images=images + batch, batch=batch)
 
 
 def main() -> None:

@@ -37,6 +37,9 @@ class TrainingConfig(ConfigModel):
     compile: bool = Field(False)
     """Compile the passes of a step, penalties included; equal but for rounding. The first steps take minutes, and need
     a C++ compiler."""
+    graphs: bool = Field(True)
+    """On CUDA: launch the passes of a step at once, as a CUDA graph, instead of kernel by kernel; the same numbers. Not
+    done where passes change from step to step (top_k, augment.extra), nor when compiled."""
     deterministic: bool = Field(False)
     """On CUDA: the same bits each time, as on a CPU. Slower: every sum is taken in a fixed order."""
     fast_reduce: bool = auto()

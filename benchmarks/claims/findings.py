@@ -19,6 +19,7 @@ from adavit.diagnostics.leaks.calibration import Calibrated, Parts, calibrate
 from adavit.diagnostics.leaks.operations import operations_by_name
 from adavit.diagnostics.leaks.rates import estimate_rate
 from adavit.diagnostics.memorisation.diagnosis import memorisation
+from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json
 from adavit.runtime.randomness import seed_for
 
@@ -51,6 +52,9 @@ class Probes:
     Args:
         operations: What they look for.
         drawings: Of `DRAWINGS_SEED`, for training, test and control.
+
+    Attributes:
+        device: Where they are, and whatever else looks into a run.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Probes:
         operations: tuple[str, ...] = OPERATIONS,
         drawings: tuple[int, int, int] = (TRAINING, TEST, CONTROL),
     ) -> None:
+        self.device = choose_device("auto")
         self._operations = operations
         self._drawings = drawings
 
@@ -71,7 +76,7 @@ class Probes:
     def _calibrated(self) -> dict[str, Calibrated]:
         """By operation; one that changes too few drawings has none."""
         found = {
-            operation.name: calibrate(operation, self._parts, seed=0, device=torch.device("cpu"))
+            operation.name: calibrate(operation, self._parts, seed=0, device=self.device)
             for operation in operations_by_name(self._operations)
         }
         return {name: each for name, each in found.items() if each is not None}
@@ -107,7 +112,7 @@ def look_into(run: Path, probes: Probes) -> None:
         run: Its directory, with the weights.
         probes: Of leaks.
     """
-    diagnosis = open_diagnosis(str(run), which=WHICH, device="cpu")
+    diagnosis = open_diagnosis(str(run), which=WHICH, device=probes.device.type)
     memorisation(diagnosis)
     diagnosed = diagnosis.images
     record = {

@@ -1,17 +1,22 @@
 """From a grid to records and back, with runs of a second."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import yaml
 
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.layers import build_config
 from adavit.diagnostics.leaks import probe
-from adavit.experiments.cell import cells_of
+from adavit.experiments.cell import cells_of, digest_of
 from adavit.experiments.grid_file import read_grid
 from adavit.report.run import collect_runs
+from adavit.runtime.resolution import Resolution
 from benchmarks import few_images
 from benchmarks.claims.findings import Probes
+from benchmarks.claims.results import GRIDS
 
 GRID = {
     "name": "tiny",
@@ -39,6 +44,9 @@ def test_a_sitting_keeps_records_by_which_the_next_one_trains_nothing(
     monkeypatch.setattr(probe, "STEPS", 3)
     monkeypatch.setattr(few_images, "PAUSE_S", 0.2)
     monkeypatch.setattr(few_images, "Probes", lambda: Probes(("rotate90",), (20, 20, 20)))
+    few_images.probes_here.cache_clear()
+    # Threads, in which what is replaced here is replaced too.
+    monkeypatch.setattr(few_images, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
     path, records = tmp_path / "tiny.yaml", tmp_path / "records"
     path.write_text(yaml.safe_dump(GRID))
     few_images.sit(5, 1, tmp_path / "runs", records, [str(path)])
@@ -75,3 +83,15 @@ def test_a_record_that_is_not_understood_is_left_out_and_named(
     (tmp_path / "b.json").write_text(json.dumps(record))
     assert len(few_images.read_records(tmp_path)) == 1
     assert "a.json is left out: training.sam" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_cells_are_the_same_on_every_device(name: str) -> None:
+    for point in read_grid(name).points():
+        config = build_config([point.settings])
+        for images in (100, 1000):
+            cpu, cuda = (
+                resolve(config, RunFacts(Resolution.of(32), images, device)).as_dict()
+                for device in ("cpu", "cuda")
+            )
+            assert digest_of(cpu, {}) == digest_of(cuda, {})

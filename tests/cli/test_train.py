@@ -13,7 +13,6 @@ from torchvision.models import squeezenet1_1
 
 from adavit.cli.train import command
 from adavit.runs.trunk_file import save_trunk
-from adavit.training.step import adversarial_step
 from benchmarks.house import ROOT
 from tests.adavit.training.test_train import assert_same_bits
 from tests.checkpoints import save_checkpoint
@@ -105,7 +104,7 @@ def source(tmp_path: Path) -> None:
 @pytest.fixture
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes half a minute, and changes no setting."""
-    monkeypatch.setattr(adversarial_step, "CompiledSlices", lambda written: written)
+    monkeypatch.setattr("adavit.training.start.build.compiled_slices", lambda written: written)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ BASE: Layer = {
         "generator_lr": RATE,
         "discriminator_lr": RATE,
         "ema_half_life_kimg": 0.05,
+        "graphs": False,  # which would draw a CPU's numbers once; see `tests/gpu/test_graphs.py`
     },
 }
 

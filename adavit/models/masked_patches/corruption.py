@@ -43,11 +43,12 @@ def draw_corruption(batch: int, patches: int, generator: torch.Generator) -> Cor
         patches: Patches N of an image.
         generator: Source of the draw, on the device of the images.
     """
-    count, device = batch * patches, generator.device
-    order = torch.rand(batch, patches, generator=generator, device=device)
+    count = batch * patches
+    order = torch.rand(batch, patches, generator=generator, device=generator.device)
     number = max(1, round(CORRUPTED * patches))
     chosen = order.argsort(dim=1)[:, :number]
     corrupted = torch.zeros_like(order, dtype=torch.bool).scatter(1, chosen, True)
+    device = order.device
     kind = torch.rand(batch, patches, generator=generator, device=device)
     replaced = corrupted & (kind >= MASKED) & (kind < MASKED + REPLACED)
     # Any other: a step of 1 to B N - 1 around the ring of all patches.

@@ -34,7 +34,10 @@ from adavit.training.start.transfer_source import read_source
 from adavit.training.start.workload import Workload, load_workload, with_evaluators
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.captured_slices import captured_slices
+from adavit.training.step.compiled_slices import compiled_slices
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
+from adavit.training.step.slice_pass import SliceComputation, SlicePass, as_written
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def build_step(
         microbatch=training.microbatch,
         autocast=torch.bfloat16 if training.precision == "bf16" else None,
         loss=LOSSES[training.loss],
-        compiled=training.compile,
+        computation=_computation(config, workload.device),
         features=None
         if critic is None or alone
         else build_objective(config, critic, workload.device),
@@ -161,6 +164,19 @@ def build_step(
             chain=discriminator.chain if isinstance(discriminator, ResNetDiscriminator) else None,
         ),
     )
+
+
+def _computation(
+    config: ResolvedConfig, device: torch.device
+) -> Callable[[SlicePass], SliceComputation]:
+    """From a slice as it is written to what computes it."""
+    training = config.training
+    if training.compile:
+        return compiled_slices
+    changes = training.top_k or config.augment.extra
+    if training.graphs and device.type == "cuda" and not changes:
+        return captured_slices
+    return as_written
 
 
 def _rate(training: TrainingConfig, start: float) -> Schedule:

@@ -16,6 +16,7 @@ MAY_CHANGE_ON_RESUME = {
     # length, device, cadence; and where things lie, since their content is checked
     "training.total_kimg",
     "training.microbatch",  # what memory allows; gradients are the same but for what slices draw
+    "training.graphs",
     "training.deterministic",
     "training.fast_reduce",
     "metrics.patience_kimg",

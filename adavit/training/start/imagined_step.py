@@ -29,6 +29,7 @@ from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.without_content import emptied, tensors_of, without_content
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.slice_pass import as_written
 
 IMAGES = 32
 """Images of a slice that are gone through, at about the most; what is alive grows in proportion to them."""
@@ -135,7 +136,7 @@ class ImaginedStep:
             warmup_images=0,
             microbatch=self._shown,
             autocast=torch.bfloat16 if training.precision == "bf16" else None,
-            compiled=False,
+            computation=as_written,
             loss=LOSSES[training.loss],
             features=None
             if critic is None or alone

@@ -7,7 +7,7 @@ that is, the device decides: the host never waits for it in a step.
 What else the losses consist of is a list of regularizers (`adavit.training.objectives`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,6 @@ from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
-from adavit.training.step.compiled_slices import CompiledSlices
 from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.no_room import NoRoom, with_room
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
@@ -52,7 +51,7 @@ class AdversarialStep:
         warmup_images: Images over which both rates rise linearly from 0.
         microbatch: Images at a time, or None for the whole batch.
         autocast: Type of the networks' arithmetic, or None for float32.
-        compiled: Whether slices are computed by compiled code, equal but for rounding.
+        computation: From what computes a slice as it is written to what does so in steps.
         loss: The adversarial loss of both networks.
         regularizers: Weighted terms that are added to the loss of either network.
         mixing: Mixes styles, or None.
@@ -76,7 +75,7 @@ class AdversarialStep:
         warmup_images: float,
         microbatch: int | None,
         autocast: torch.dtype | None,
-        compiled: bool,
+        computation: Callable[[SlicePass], SliceComputation],
         loss: AdversarialLoss,
         regularizers: Sequence[Regularizer] = (),
         mixing: StyleMixing | None = None,
@@ -97,6 +96,7 @@ class AdversarialStep:
         judges = [discriminator] if features is None else [discriminator, features.critic]
         self.judges = nn.ModuleList(judges)
         self.discriminator_optimizer = self._adam(self.judges, self.rates[1])
+        self.trained = [*trainable(generator), *trainable(self.judges)]
         self.sliced = [part for part in self.judges.modules() if isinstance(part, SlicedLayer)]
         self.warmup_images = warmup_images
         self.regularizers = list(regularizers)
@@ -117,7 +117,7 @@ class AdversarialStep:
             pseudo=pseudo,
             features=features,
         )
-        self.compute: SliceComputation = CompiledSlices(written) if compiled else written
+        self.compute = computation(written)
 
     def __call__(
         self, real: Tensor, labels: Tensor | None, *, images: int, streams: StepStreams
@@ -170,8 +170,7 @@ class AdversarialStep:
         streams: StepStreams,
     ) -> MicrobatchSums:
         """The sums of the whole batch; its gradients are in `grad` of the parameters, and nothing else has changed."""
-        trained = [*trainable(self.generator), *trainable(self.judges)]
-        gradients = self.reduction.begin(slices, trained)
+        gradients = self.reduction.begin(slices, self.trained)
         terms = self.terms(images, slices)
         parts = []
         for index, number in enumerate(slices.own):
@@ -242,12 +241,7 @@ class AdversarialStep:
         }
 
     def _is_finite(self, losses: dict[str, Tensor]) -> Tensor:
-        gradients = [
-            parameter.grad
-            for network in (self.generator, self.judges)
-            for parameter in network.parameters()
-            if parameter.grad is not None
-        ]
+        gradients = [each.grad for each in self.trained if each.grad is not None]
         norms = torch._foreach_norm(gradients)
         return torch.isfinite(torch.stack([*norms, *losses.values()]).sum())
 
@@ -262,7 +256,7 @@ class AdversarialStep:
         for layer in self.sliced:
             layer.normalise(finite)
         self.generator.track_average(styles, finite)
-        self.average.update(self.generator, finite, images=images, batch=batch)
+        self.average.update(finite, images=images, batch=batch)
 
     def _adam(self, network: nn.Module, rate: Schedule) -> PlainAdam:
         # Fused: one kernel for all tensors instead of a dozen for each.

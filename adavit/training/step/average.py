@@ -17,7 +17,7 @@ class GeneratorAverage:
     half-life grows with the images seen until it reaches its value: early weights are forgotten fast.
 
     Args:
-        generator: The network to follow.
+        generator: The network to follow, where it is to be trained: its tensors are changed in place from then on.
         half_life_kimg: Thousands of images after which a weight counts half, a number or a schedule; 0 copies.
         ramp: The half-life is at most this part of the images seen; None: no ramp.
     """
@@ -28,15 +28,18 @@ class GeneratorAverage:
         self.module = copy.deepcopy(generator).eval().requires_grad_(False)
         self.half_life_kimg = as_schedule(half_life_kimg)
         self.ramp = ramp
+        # Once: to walk through all layers takes the host longer than to launch the passes over what is found there.
+        self._means: list[Tensor] = [*self.module.parameters()]
+        self._values: list[Tensor] = [*generator.parameters()]
+        self._buffers = [*self.module.buffers()], [*generator.buffers()]
 
     @torch.no_grad()
-    def update(self, generator: Generator, made: Tensor, *, images: int, batch: int) -> None:
-        """Moves the average towards `generator`.
+    def update(self, made: Tensor, *, images: int, batch: int) -> None:
+        """Moves the average towards the generator after a step.
 
         Args:
-            generator: Its weights after the step. Its buffers are copied, so a step that was not made has to have
-                left them (`Generator.track_average`).
-            made: Whether the step was made, bool 0-d; else the averages of the weights stay.
+            made: Whether the step was made, bool 0-d; else the averages of the weights stay. Buffers are copied, so a
+                step that was not made has to have left them (`Generator.track_average`).
             images: Real images seen, this step included.
             batch: Real images of this step.
         """
@@ -47,9 +50,7 @@ class GeneratorAverage:
         share = made.float() * (1 - keep)
         # All weights in three passes over lists of them; on an accelerator torch has lerp_ for one at a time only,
         # where its weight is on the device.
-        means: list[Tensor] = [*self.module.parameters()]
-        values: list[Tensor] = [*generator.parameters()]
-        moves = torch._foreach_sub(values, means)
+        moves = torch._foreach_sub(self._values, self._means)
         torch._foreach_mul_(moves, share)
-        torch._foreach_add_(means, moves)
-        torch._foreach_copy_(list(self.module.buffers()), list(generator.buffers()))
+        torch._foreach_add_(self._means, moves)
+        torch._foreach_copy_(*self._buffers)

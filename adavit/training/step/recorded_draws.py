@@ -5,9 +5,10 @@ drawn in the same order and of the same shapes. So it can be drawn before the ca
 tensors: a compiler knows no `torch.Generator`, and a captured graph would draw the same numbers each time.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -35,9 +36,12 @@ class RecordedDraw:
     arguments: tuple[Any, ...]
     options: dict[str, Any]
 
-    def again(self, streams: StepStreams) -> Tensor:
-        """The tensor of another step."""
-        return self.function(*self.arguments, **self.options, generator=self.source(streams))
+    def again(self, streams: StepStreams, out: Tensor | None = None) -> Tensor:
+        """The tensor of another step, in a place of its own or in that of `out`."""
+        place = {} if out is None else {"out": out}
+        return self.function(
+            *self.arguments, **self.options, **place, generator=self.source(streams)
+        )
 
     def is_like(self, function: Callable[..., Any], *call: Any) -> bool:
         """Whether a function with such arguments and options draws numbers in the same way."""
@@ -58,12 +62,14 @@ class DrawRecorder(TorchFunctionMode):
         streams: To be given to what draws.
         draws: In their order.
         tensors: What they have drawn.
+        calls: Number of the tensor that each call of a function got, those of streams that were set back included.
     """
 
     def __init__(self, streams: StepStreams, outside: Callable[[], Any]) -> None:
         super().__init__()
         self.draws: list[RecordedDraw] = []
         self.tensors: list[Tensor] = []
+        self.calls: list[int] = []
         self._outside = outside
         self._sources: dict[torch.Generator, Source] = {}
         self._numbers: dict[torch.Generator, list[int]] = {}  # of the draws of each stream
@@ -88,13 +94,15 @@ class DrawRecorder(TorchFunctionMode):
         if generator is None:
             return func(*args, **options)
         with self._outside():
-            return self._drawn(generator, func, args, options)
+            self.calls.append(self._number(generator, func, args, options))
+        return self.tensors[self.calls[-1]]
 
     def _know(self, stream: torch.Generator, source: Source) -> None:
         if stream not in self._sources:
             self._sources[stream], self._numbers[stream] = source, []
 
-    def _drawn(self, generator: torch.Generator, func: Callable[..., Tensor], *call: Any) -> Tensor:
+    def _number(self, generator: torch.Generator, func: Callable[..., Tensor], *call: Any) -> int:
+        """Of the tensor that the function draws, or that was drawn before."""
         if generator not in self._sources:
             return self._replayed(generator, func, *call)
         numbers = self._numbers[generator]
@@ -103,11 +111,9 @@ class DrawRecorder(TorchFunctionMode):
         numbers.append(len(self.draws))
         self.draws.append(draw)
         self.tensors.append(func(*call[0], **call[1], generator=generator))
-        return self.tensors[-1]
+        return numbers[-1]
 
-    def _replayed(
-        self, generator: torch.Generator, func: Callable[..., Tensor], *call: Any
-    ) -> Tensor:
+    def _replayed(self, generator: torch.Generator, func: Callable[..., Tensor], *call: Any) -> int:
         place = self._replays.get(generator) or self._marks.get(_state(generator))
         if place is None:
             raise LookupError("a generator draws that is none of the step's streams")
@@ -116,7 +122,35 @@ class DrawRecorder(TorchFunctionMode):
         if not self.draws[number].is_like(func, *call):
             raise LookupError("a stream that is set back draws other numbers than before")
         self._replays[generator] = stream, done + 1
-        return self.tensors[number]
+        return number
+
+
+class DrawPlayer(TorchFunctionMode):
+    """While entered, gives the tensors that a recorder has taken down to a calculation that draws in the same order.
+
+    Attributes:
+        streams: To be given to what would draw; they are of the CPU, and nothing is drawn of them, so that they may be
+            set back while a device records what it does.
+    """
+
+    def __init__(self, recorder: DrawRecorder) -> None:
+        super().__init__()
+        self._tensors = [recorder.tensors[number] for number in recorder.calls]
+        self._rest = iter(self._tensors)
+        of = functools.cache(lambda purpose: torch.Generator())
+        self.streams = StepStreams(of("latents"), of("augmentation"), of)
+
+    def __enter__(self) -> Self:
+        self._rest = iter(self._tensors)
+        return super().__enter__()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """What torch calls instead of its functions."""
+        if (kwargs or {}).get("generator") is None:
+            return func(*args, **(kwargs or {}))
+        return next(self._rest)
 
 
 def _state(generator: torch.Generator) -> bytes:

@@ -139,6 +139,11 @@ class SlicePass:
         return DiscriminatedImages(images, view, *judged)
 
 
+def as_written(written: SlicePass) -> SliceComputation:
+    """Computes slices as they are written."""
+    return written
+
+
 def trainable(network: nn.Module) -> list[nn.Parameter]:
     """The parameters that require a gradient."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -15,6 +15,7 @@ from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.slice_pass import as_written
 from tests.networks import make_generator, make_vit
 
 COUNT = 6
@@ -26,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "warmup_images": 0,
     "microbatch": None,
     "autocast": None,
-    "compiled": False,
+    "computation": as_written,
     "loss": LOSSES["non_saturating"],
 }
 """Of an `AdversarialStep`, beside its networks and its pipe."""

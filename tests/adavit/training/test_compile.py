@@ -10,7 +10,7 @@ from torch import Tensor
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.compiled_slices import CompiledSlices
+from adavit.training.step.slice_programs import SlicePrograms
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
 
 PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -93,7 +93,7 @@ def check_equal(
     parts: dict[str, Any], training: dict[str, Any], tolerance: float, *, classes: int = 0
 ) -> None:
     step, found = trained(parts, training, compiled=True, classes=classes)
-    assert isinstance(step.compute, CompiledSlices)
+    assert isinstance(step.compute, SlicePrograms)
     _, expected = trained(parts, training, compiled=False, classes=classes)
     for one, other in zip(found, expected, strict=True):
         largest = float(other.abs().max())

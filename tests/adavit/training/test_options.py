@@ -105,7 +105,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
 ELSEWHERE = {
     "total_kimg",
     "batch",
-    *("compile", "deterministic", "fast_reduce"),  # change nothing but speed
+    *("compile", "graphs", "deterministic", "fast_reduce"),  # change nothing but speed
     "transfer",
     "init_discriminator",
     "masked_patch_weight",  # adds weights

@@ -37,6 +37,7 @@ from adavit.training.start.footprint import (
 )
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.slice_pass import as_written
 
 CPU = torch.device("cpu")
 
@@ -196,7 +197,7 @@ def allocated(run: ResolvedConfig) -> int:
             warmup_images=0,
             microbatch=run.training.microbatch,
             autocast=torch.bfloat16 if run.training.precision == "bf16" else None,
-            compiled=False,
+            computation=as_written,
             loss=LOSSES[run.training.loss],
             features=objective,
             **build_extras(

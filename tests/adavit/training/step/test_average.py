@@ -11,13 +11,11 @@ from adavit.training.step.average import GeneratorAverage
 from tests.networks import make_generator
 
 
-def moved_by_one(generator: Generator) -> Generator:
-    """Another one, whose weights are all larger by 1."""
-    moved = copy.deepcopy(generator)
+def move_by_one(generator: Generator) -> None:
+    """Makes all weights larger by 1."""
     with torch.no_grad():
-        for parameter in moved.parameters():
+        for parameter in generator.parameters():
             parameter.add_(1.0)
-    return moved
 
 
 def test_the_average_halves_the_distance_in_its_half_life() -> None:
@@ -27,25 +25,27 @@ def test_the_average_halves_the_distance_in_its_half_life() -> None:
     )
     for steps in (1, 5):
         average = GeneratorAverage(generator, half_life_kimg=1, ramp=None)
-        moved = moved_by_one(generator)
+        old = [parameter.clone() for parameter in generator.parameters()]
+        move_by_one(generator)
         for index in range(steps):
             average.update(
-                moved, torch.tensor(True), images=1000 * (index + 1) // steps, batch=1000 // steps
+                torch.tensor(True), images=1000 * (index + 1) // steps, batch=1000 // steps
             )
-        for mean, old in zip(average.module.parameters(), generator.parameters(), strict=True):
-            torch.testing.assert_close(mean - old, torch.full_like(old, 0.5), rtol=1e-4, atol=1e-5)
+        for mean, start in zip(average.module.parameters(), old, strict=True):
+            half = torch.full_like(start, 0.5)
+            torch.testing.assert_close(mean - start, half, rtol=1e-4, atol=1e-5)
 
 
 def test_a_half_life_may_follow_a_schedule() -> None:
     generator = make_generator(
         resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
     )
-    moved = moved_by_one(generator)
     for images, batch in ((500, 100), (1000, 200), (3000, 200)):  # one half-life each
         schedule = Cosine(start=0.0, end=0.2, horizon_images=1000)
         average = GeneratorAverage(generator, half_life_kimg=schedule, ramp=None)
-        average.update(moved, torch.tensor(True), images=images, batch=batch)
-        for mean, new in zip(average.module.parameters(), moved.parameters(), strict=True):
+        move_by_one(generator)
+        average.update(torch.tensor(True), images=images, batch=batch)
+        for mean, new in zip(average.module.parameters(), generator.parameters(), strict=True):
             torch.testing.assert_close(new - mean, torch.full_like(new, 0.5), rtol=1e-4, atol=1e-5)
 
 
@@ -54,9 +54,9 @@ def test_the_ramp_shortens_the_half_life_at_first() -> None:
         resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
     )
     average = GeneratorAverage(generator, half_life_kimg=100, ramp=0.5)
-    moved = moved_by_one(generator)
-    average.update(moved, torch.tensor(True), images=200, batch=100)  # half-life 100 images
-    for mean, new in zip(average.module.parameters(), moved.parameters(), strict=True):
+    move_by_one(generator)
+    average.update(torch.tensor(True), images=200, batch=100)  # half-life 100 images
+    for mean, new in zip(average.module.parameters(), generator.parameters(), strict=True):
         torch.testing.assert_close(new - mean, torch.full_like(new, 0.5), rtol=1e-4, atol=1e-5)
 
 
@@ -67,8 +67,8 @@ def test_a_step_that_was_not_made_leaves_the_average(half_life_kimg: float) -> N
     )
     average = GeneratorAverage(generator, half_life_kimg=half_life_kimg, ramp=None)
     before = copy.deepcopy(average.module.state_dict())
-    moved = moved_by_one(generator)
-    moved.track_average(torch.full((3, 4), torch.nan), torch.tensor(False))
-    average.update(moved, torch.tensor(False), images=200, batch=100)
+    move_by_one(generator)
+    generator.track_average(torch.full((3, 4), torch.nan), torch.tensor(False))
+    average.update(torch.tensor(False), images=200, batch=100)
     for name, value in average.module.state_dict().items():
         assert torch.equal(value, before[name]), name

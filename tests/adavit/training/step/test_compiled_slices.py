@@ -9,7 +9,9 @@ from torch import Tensor
 from adavit.augment import AugmentPipe
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.compiled_slices import CompiledSlices
+from adavit.training.step.compiled_slices import compiled_slices
+from adavit.training.step.slice_pass import as_written
+from adavit.training.step.slice_programs import SlicePrograms
 from tests.adavit.training.objectives.test_feature_critic import make_objective
 from tests.adavit.training.small_step import COUNT, make_step, reals, run
 
@@ -35,7 +37,7 @@ def gradients(step: AdversarialStep) -> list[Tensor]:
 def test_a_kind_is_compiled_once_and_slices_add_up(
     compilations: list[torch.fx.GraphModule],
 ) -> None:
-    eager, compiled = make_step(), make_step(compiled=True)
+    eager, compiled = make_step(), make_step(computation=compiled_slices)
     for index in range(3):
         for step in (eager, compiled):
             step.set_p(0.3 * index)
@@ -52,8 +54,8 @@ def test_a_kind_is_compiled_once_and_slices_add_up(
 
 def test_numbers_that_move_are_inputs(compilations: list[torch.fx.GraphModule]) -> None:
     losses = []
-    for compiled in (False, True):
-        step = make_step(features=make_objective(vanishes_at=0.8), compiled=compiled)
+    for computation in (as_written, compiled_slices):
+        step = make_step(features=make_objective(vanishes_at=0.8), computation=computation)
         for p in (0.2, 0.4):
             step.set_p(p)
             losses.append(run(step).losses)
@@ -66,7 +68,7 @@ def test_numbers_that_move_are_inputs(compilations: list[torch.fx.GraphModule]) 
 def test_a_graph_waits_for_nothing_and_holds_nothing(
     compilations: list[torch.fx.GraphModule],
 ) -> None:
-    step = make_step(compiled=True)
+    step = make_step(computation=compiled_slices)
     step.compute(reals(), None, StepStreams.at(0, 0), step.terms(0, step.slices(COUNT)))
     nodes = list(compilations[0].graph.nodes)
     assert {node.op for node in nodes} == {"placeholder", "call_function", "output"}
@@ -77,8 +79,8 @@ def test_what_draws_by_itself_is_refused() -> None:
     def unkeyed(images: Tensor) -> Tensor:
         return images + torch.rand(len(images), 1, 1, 1)
 
-    step = make_step(pipe=AugmentPipe(extra=[(unkeyed, 1.0)]), compiled=True)
-    assert isinstance(step.compute, CompiledSlices)
+    step = make_step(pipe=AugmentPipe(extra=[(unkeyed, 1.0)]), computation=compiled_slices)
+    assert isinstance(step.compute, SlicePrograms)
     with pytest.raises((LookupError, RuntimeError)):
         step.compute(reals(), None, StepStreams.at(0, 0), step.terms(0, step.slices(COUNT)))
     assert not gradients(step)

@@ -1,0 +1,74 @@
+"""Recording on a device that is none; what CUDA records is in `tests/gpu/test_graphs.py`."""
+
+import contextlib
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from adavit.runtime.device_graphs import DeviceGraphs
+
+
+class Graph:
+    """One that holds what is done between beginning and end, as CUDA's does, and can fail at its end as that does."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def capture_begin(self, **keywords: Any) -> None:
+        self.told.append(f"begin in {keywords['pool']}, {keywords['capture_error_mode']}")
+
+    def capture_end(self) -> None:
+        self.told.append("end")
+        if "failed" in self.told:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def replay(self) -> None:
+        self.told.append("replay")
+
+
+@pytest.fixture
+def graph(monkeypatch: pytest.MonkeyPatch) -> Graph:
+    graph, streams = Graph(), [SimpleNamespace(device="cuda:0", wait_stream=lambda other: None)]
+
+    @contextlib.contextmanager
+    def entered(stream: Any) -> Iterator[None]:
+        yield
+
+    for name, value in {
+        "Stream": lambda device: streams[0],
+        "current_stream": lambda device: streams[0],
+        "stream": entered,
+        "graph_pool_handle": lambda: "a pool",
+        "CUDAGraph": lambda: graph,
+        "synchronize": lambda device: None,
+        "empty_cache": lambda: graph.told.append("freed"),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    return graph
+
+
+def test_work_is_recorded_in_memory_of_its_own_and_done_by_replays(graph: Graph) -> None:
+    place = torch.zeros(2)
+
+    def work() -> list[Tensor]:
+        graph.told.append("work")
+        return [place]
+
+    replay, left = DeviceGraphs(torch.device("cuda:0")).record(work)
+    replay()
+    assert graph.told == ["freed", "begin in a pool, thread_local", "work", "end", "replay"]
+    assert left[0] is place
+
+
+def test_the_error_that_broke_a_recording_is_the_one_that_is_told(graph: Graph) -> None:
+    def work() -> list[Tensor]:
+        graph.told.append("failed")
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        DeviceGraphs(torch.device("cuda:0")).record(work)
+    assert graph.told[-1] == "end"
