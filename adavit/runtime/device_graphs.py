@@ -2,8 +2,9 @@
 
 import contextlib
 import gc
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -34,33 +35,35 @@ class Graphs(Protocol):
 class DeviceGraphs:
     """CUDA graphs that share their memory, of which one works at a time: what it leaves is to be copied at once.
 
+    The memory is given back when none of them is used any more.
+
     Args:
         device: A CUDA device.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
-        self._pool = torch.cuda.graph_pool_handle()
+        self._memory = torch.cuda.MemPool()
+        self._graphs: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """See `Graphs`: the stream that records, for nodes of gradients belong to the stream that they were made in."""
-        outside = torch.cuda.current_stream(self._stream.device)
-        self._stream.wait_stream(outside)
-        with torch.cuda.stream(self._stream):
+        """See `Graphs`: in the memory of the graphs, which would else be needed a second time beside it."""
+        if not self._graphs:
+            self._memory = torch.cuda.MemPool()
+        with self._aside(), torch.cuda.use_mem_pool(self._memory, self._stream.device):
             yield
-        outside.wait_stream(self._stream)
 
     def record(self, work: Work) -> tuple[Callable[[], None], list[Tensor]]:
         """See `Graphs`."""
         graph = torch.cuda.CUDAGraph()
-        # What earlier work has left is given back, for memory of recorded work is its own.
         torch.cuda.synchronize(self._stream.device)
         gc.collect()
-        torch.cuda.empty_cache()
-        with self.aside():
+        torch.cuda.empty_cache()  # what lies idle elsewhere
+        with self._aside():
             # Of this thread alone: others may ask for memory, or copy images.
-            graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+            memory: Any = self._memory.id  # which torch's types take for no handle
+            graph.capture_begin(pool=memory, capture_error_mode="thread_local")
             try:
                 result = work()
             except BaseException:
@@ -68,4 +71,18 @@ class DeviceGraphs:
                     graph.capture_end()
                 raise
             graph.capture_end()
+        self._graphs.add(graph)
         return graph.replay, result
+
+    @contextlib.contextmanager
+    def _aside(self) -> Iterator[None]:
+        """The stream that records, since nodes of gradients belong to the stream that they were made in.
+
+        Backward passes are done by this thread, as memory belongs to threads.
+        """
+        outside = torch.cuda.current_stream(self._stream.device)
+        self._stream.wait_stream(outside)
+        alone = torch.autograd.set_multithreading_enabled(False)
+        with torch.cuda.stream(self._stream), alone:
+            yield
+        outside.wait_stream(self._stream)

@@ -1,6 +1,7 @@
 """Recording on a device that is none; what CUDA records is in `tests/gpu/test_graphs.py`."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,7 @@ class Graph:
 
 @pytest.fixture
 def graph(monkeypatch: pytest.MonkeyPatch) -> Graph:
+    pools = itertools.count(1)
     graph, streams = Graph(), [SimpleNamespace(device="cuda:0", wait_stream=lambda other: None)]
 
     @contextlib.contextmanager
@@ -42,7 +44,8 @@ def graph(monkeypatch: pytest.MonkeyPatch) -> Graph:
         "Stream": lambda device: streams[0],
         "current_stream": lambda device: streams[0],
         "stream": entered,
-        "graph_pool_handle": lambda: "a pool",
+        "MemPool": lambda: SimpleNamespace(id=f"pool {next(pools)}"),
+        "use_mem_pool": lambda pool, device: entered(pool),
         "CUDAGraph": lambda: graph,
         "synchronize": lambda device: None,
         "empty_cache": lambda: graph.told.append("freed"),
@@ -60,7 +63,7 @@ def test_work_is_recorded_in_memory_of_its_own_and_done_by_replays(graph: Graph)
 
     replay, left = DeviceGraphs(torch.device("cuda:0")).record(work)
     replay()
-    assert graph.told == ["freed", "begin in a pool, thread_local", "work", "end", "replay"]
+    assert graph.told == ["freed", "begin in pool 1, thread_local", "work", "end", "replay"]
     assert left[0] is place
 
 
@@ -72,3 +75,27 @@ def test_the_error_that_broke_a_recording_is_the_one_that_is_told(graph: Graph) 
     with pytest.raises(torch.OutOfMemoryError):
         DeviceGraphs(torch.device("cuda:0")).record(work)
     assert graph.told[-1] == "end"
+
+
+def test_graphs_share_memory_which_is_new_when_none_is_left(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    graphs = DeviceGraphs(torch.device("cuda:0"))
+    used = []
+    kept = []
+    for keeps in (True, True, False):
+        with graphs.aside():
+            pass
+        replay, _ = graphs.record(list)
+        used.append(replay.__self__.told[0])  # type: ignore[attr-defined]
+        kept.append(replay)
+        if not keeps:
+            kept.clear()
+        del replay
+    with graphs.aside():
+        pass
+    replay, _ = graphs.record(list)
+    used.append(replay.__self__.told[0])  # type: ignore[attr-defined]
+    first, *others = (line.split(",")[0] for line in used)
+    assert others == [first, first, "begin in pool 3"]

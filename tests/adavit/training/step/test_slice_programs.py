@@ -29,10 +29,15 @@ def test_smaller_slices_have_programs_of_their_own_and_those_of_larger_ones_are_
 def test_gradients_of_making_a_program_are_dropped_whatever_happens() -> None:
     with_one, without = (torch.nn.Parameter(torch.zeros(2)) for _ in range(2))
     with_one.grad = torch.ones(2)
-    with pytest.raises(RuntimeError, match="no room"), without_gradients([with_one, without]):
+
+    @without_gradients([with_one, without])
+    def fail() -> None:
         assert with_one.grad is None
         with_one.grad = without.grad = torch.full((2,), 5.0)
         raise RuntimeError("no room")
+
+    with pytest.raises(RuntimeError, match="no room"):
+        fail()
     assert with_one.grad.tolist() == [1, 1]
     assert without.grad is None
 
