@@ -34,6 +34,7 @@ CHANGES_NO_RESULT = {
     # Where things lie, and how often a run writes what it does; the content of the data counts instead.
     "data": {"source", "data_root", "follow_links", "channels", "frames", "scale_16bit", "fit"},
     "metrics": {"inception_weights", "reference"},
+    "training": {"graphs"},
     "run": {
         "out",
         "device",

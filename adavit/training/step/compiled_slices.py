@@ -127,7 +127,19 @@ def _with_inputs(module: fx.GraphModule, first: Sequence[Tensor]) -> list[Tensor
     for name in {str(node.target) for node in reads}:
         delattr(module, name)
     for node in graph.nodes:
-        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+        if _draws(node):
             raise LookupError(f"{node.target} draws numbers that are of none of the step's streams")
     module.recompile()
     return list(tensors.values())[len(first) :]
+
+
+def _draws(node: fx.Node) -> bool:
+    """Whether an operation draws random numbers of its own; attention, fused, does so only to drop something out."""
+    if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
+        return False
+    schema: torch.FunctionSchema = node.target._schema  # type: ignore[union-attr]
+    for place, argument in enumerate(schema.arguments):
+        if argument.name == "dropout_p":
+            given = node.args[place : place + 1] or [node.kwargs.get("dropout_p", 0.0)]
+            return given[0] not in (0, 0.0)
+    return True

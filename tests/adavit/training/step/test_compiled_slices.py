@@ -9,7 +9,7 @@ from torch import Tensor
 from adavit.augment import AugmentPipe
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.compiled_slices import compiled_slices
+from adavit.training.step.compiled_slices import _with_inputs, compiled_slices
 from adavit.training.step.slice_pass import as_written
 from adavit.training.step.slice_programs import SlicePrograms
 from tests.adavit.training.objectives.test_feature_critic import make_objective
@@ -84,3 +84,19 @@ def test_what_draws_by_itself_is_refused() -> None:
     with pytest.raises((LookupError, RuntimeError)):
         step.compute(reals(), None, StepStreams.at(0, 0), step.terms(0, step.slices(COUNT)))
     assert not gradients(step)
+
+
+@pytest.mark.parametrize(("dropped", "draws"), [((), False), ((0.0,), False), ((0.1,), True)])
+def test_fused_attention_draws_only_to_drop_something_out(
+    dropped: tuple[float, ...], draws: bool
+) -> None:
+    graph = torch.fx.Graph()
+    tokens = [graph.placeholder(name) for name in ("q", "k", "v")]
+    fused = torch.ops.aten._scaled_dot_product_flash_attention.default  # of CUDA devices
+    graph.output(graph.call_function(fused, (*tokens, *dropped)))
+    module = torch.fx.GraphModule(torch.nn.Module(), graph)
+    if draws:
+        with pytest.raises(LookupError, match="flash_attention"):
+            _with_inputs(module, [])
+    else:
+        assert _with_inputs(module, []) == []
