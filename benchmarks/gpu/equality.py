@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
         "r1_interval": 4,
         "path_length": 2.0,
         "path_length_interval": 4,
+        "graphs": False,  # which draw into places on the device
     },
 }
 

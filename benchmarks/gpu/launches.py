@@ -102,7 +102,8 @@ def launches(bench: Bench, found: Findings) -> None:
     for side, batch in (bench.sizes[0], bench.sizes[-1]):
         for kind in KINDS:
             with found.attempt(f"{kind} at {side} px"):
-                training = {"batch": batch, "precision": "bf16"}
+                # Kernel by kernel, so that lines have their operators and waits.
+                training = {"batch": batch, "precision": "bf16", "graphs": False}
                 config = bench.config(kind, side, {"training": training})
                 stepper = Stepper(bench.step(config), config, bench.device)
                 for name, work in (("plain", stepper.plain), ("with R1", stepper.penalised)):

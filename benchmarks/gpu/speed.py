@@ -20,6 +20,12 @@ from benchmarks.work import WorkCount
 GIB = 2**30
 COMPILING_SECONDS = 70.0
 """After these no further network is compiled."""
+WAYS: dict[str, dict[str, bool]] = {
+    "eager": {"graphs": False},
+    "graphs": {},
+    "compiled": {"compile": True},
+}
+"""In which a step is computed; the second is the first where there are no CUDA graphs."""
 
 
 def step(bench: Bench, found: Findings) -> None:
@@ -42,7 +48,8 @@ def _step_row(
     bench: Bench, found: Findings, kind: str, side: int, batch: int, precision: str
 ) -> float:
     """Seconds of a step in the mean of a run."""
-    config = bench.config(kind, side, {"training": {"batch": batch, "precision": precision}})
+    training = {"batch": batch, "precision": precision}
+    config = bench.config(kind, side, {"training": training})
     with bench.peak_bytes() as peak:
         stepper = Stepper(bench.step(config), config, bench.device)
         plain = bench.seconds_each(stepper.plain)
@@ -50,8 +57,11 @@ def _step_row(
         penalised = bench.seconds_each(stepper.penalised)
         memory["with R1 GiB"] = _gib(peak())
     mean = (plain * (stepper.interval - 1) + penalised) / stepper.interval
+    config = bench.config(kind, side, {"training": {**training, "graphs": False}})
+    written = Stepper(bench.step(config), config, bench.device)
+    by_kernel = bench.seconds_each(written.plain, seconds=1.0)
     with WorkCount() as work:
-        stepper.plain()
+        written.plain()
     found.row(
         "a step",
         network=kind,
@@ -59,6 +69,7 @@ def _step_row(
         batch=batch,
         precision=precision,
         **{"plain ms": plain * 1e3, "with R1 ms": penalised * 1e3},
+        **{"plain, kernel by kernel, ms": by_kernel * 1e3},
         **{"R1 every": stepper.interval, "images/s": batch / mean, "s/kimg": 1000 * mean / batch},
         **memory,
         operations=work.operations,
@@ -93,7 +104,7 @@ def ordered(bench: Bench, found: Findings) -> None:
 
 
 def eager_and_compiled(bench: Bench, found: Findings) -> None:
-    """The same steps as `training.compile` has them: seconds to compile, time and losses against eager."""
+    """The same steps kernel by kernel, as CUDA graphs and compiled: seconds until they are so, time, losses."""
     side, batch = bench.sizes[0]
     started = time.monotonic()
     for precision in ("bf16", "float32"):
@@ -109,22 +120,20 @@ def _compiled_row(
     bench: Bench, found: Findings, kind: str, side: int, batch: int, precision: str
 ) -> None:
     times: dict[str, float] = {}
-    losses: dict[bool, list[dict[str, float]]] = {}
+    losses: dict[str, list[dict[str, float]]] = {}
     torch.compiler.reset()
-    for compiled in (False, True):
-        training = {"batch": batch, "precision": precision, "compile": compiled}
+    for word, way in WAYS.items():
+        training = {"batch": batch, "precision": precision, **way}
         config = bench.config(kind, side, {"training": training})
         stepper = Stepper(bench.step(config), config, bench.device)
         started = time.perf_counter()
         results = [stepper.penalised(), stepper.plain(), stepper.penalised()]
-        losses[compiled] = [{k: float(v) for k, v in r.losses.items()} for r in results]
-        if compiled:
-            times["first three steps s"] = time.perf_counter() - started
-        word = "compiled" if compiled else "eager"
+        losses[word] = [{k: float(v) for k, v in r.losses.items()} for r in results]
+        times[f"{word}: first three steps s"] = time.perf_counter() - started
         times[f"{word} plain ms"] = 1e3 * bench.seconds_each(stepper.plain, seconds=1.5)
         times[f"{word} with R1 ms"] = 1e3 * bench.seconds_each(stepper.penalised, seconds=1.5)
         del stepper
-    pairs = zip(losses[False], losses[True], strict=True)
+    pairs = [pair for way in WAYS for pair in zip(losses["eager"], losses[way], strict=True)]
     differences = [relative(a[name], b[name]) for a, b in pairs for name in a]
     found.row(
         "eager and compiled",
