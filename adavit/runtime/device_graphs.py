@@ -9,6 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from adavit.errors import UserError, first_line
+from adavit.runtime.exhaustion import is_out_of_memory
+
 Work = Callable[[], list[Tensor]]
 """Makes a device work, and returns what that leaves."""
 
@@ -28,6 +31,9 @@ class Graphs(Protocol):
 
         Returns:
             What does it once more, and the tensors that are filled each time.
+
+        Raises:
+            UserError: If it does what cannot be recorded, such as to wait for the device.
         """
         ...
 
@@ -66,10 +72,15 @@ class DeviceGraphs:
             graph.capture_begin(pool=memory, capture_error_mode="thread_local")
             try:
                 result = work()
-            except BaseException:
+            except BaseException as error:
                 with contextlib.suppress(RuntimeError):  # the error that says why is the first one
                     graph.capture_end()
-                raise
+                if not isinstance(error, RuntimeError) or is_out_of_memory(error):
+                    raise
+                raise UserError(
+                    f"the passes of a step cannot be recorded as a CUDA graph: {first_line(error)}. Have them launched"
+                    " kernel by kernel, by --set training.graphs=false."
+                ) from error
             graph.capture_end()
         self._graphs.add(graph)
         return graph.replay, result

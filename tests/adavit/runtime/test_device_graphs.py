@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from adavit.errors import UserError
 from adavit.runtime.device_graphs import DeviceGraphs
 
 
@@ -75,6 +76,15 @@ def test_the_error_that_broke_a_recording_is_the_one_that_is_told(graph: Graph) 
     with pytest.raises(torch.OutOfMemoryError):
         DeviceGraphs(torch.device("cuda:0")).record(work)
     assert graph.told[-1] == "end"
+
+
+def test_what_cannot_be_recorded_is_told_with_the_remedy(graph: Graph) -> None:
+    def work() -> list[Tensor]:
+        graph.told.append("failed")
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+
+    with pytest.raises(UserError, match=r"not permitted .*--set training.graphs=false"):
+        DeviceGraphs(torch.device("cuda:0")).record(work)
 
 
 def test_graphs_share_memory_which_is_new_when_none_is_left(
