@@ -45,10 +45,10 @@ def draw_corruption(batch: int, patches: int, generator: torch.Generator) -> Cor
     """
     count = batch * patches
     order = torch.rand(batch, patches, generator=generator, device=generator.device)
+    device = order.device
     number = max(1, round(CORRUPTED * patches))
     chosen = order.argsort(dim=1)[:, :number]
     corrupted = torch.zeros_like(order, dtype=torch.bool).scatter(1, chosen, True)
-    device = order.device
     kind = torch.rand(batch, patches, generator=generator, device=device)
     replaced = corrupted & (kind >= MASKED) & (kind < MASKED + REPLACED)
     # Any other: a step of 1 to B N - 1 around the ring of all patches.

@@ -140,6 +140,6 @@ def _draws(node: fx.Node) -> bool:
     schema: torch.FunctionSchema = node.target._schema  # type: ignore[union-attr]
     for place, argument in enumerate(schema.arguments):
         if argument.name == "dropout_p":
-            given = node.args[place : place + 1] or [node.kwargs.get("dropout_p", 0.0)]
-            return given[0] not in (0, 0.0)
+            dropped = node.args[place : place + 1] or [node.kwargs.get("dropout_p", 0.0)]
+            return dropped[0] not in (0, 0.0)
     return True
