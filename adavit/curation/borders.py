@@ -1,25 +1,32 @@
 """Frames: strips of one colour along the edges of an image, which a generator would learn to draw.
 
-A frame ends all at once, where a plain ground behind an object meets the object at a few points only: the first line
-inside the strip must differ from its colour nearly everywhere. Text cannot be told from other texture so cheaply, and
-is not looked for.
+A frame ends all at once, where a plain ground behind an object meets the object at a few points only: the first lines
+inside the strip must differ from its colour nearly everywhere. All at once is within a few lines, as an image that was
+resized, or saved as a JPEG, has some of mixed colour there, and others nearby that are a little off. Text cannot be
+told from other texture so cheaply, and is not looked for.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-SAME_LEVELS = 8
-"""Pixels of a strip differ from its colour by at most this in every channel..."""
+OTHER_LEVELS, SHARE_INSIDE = 24, 0.7
+"""The first line inside differs from the colour by more in this share of its pixels, in one channel at least..."""
 
-OTHER_LEVELS = 24
-"""...and pixels inside it by more in at least one..."""
+SHARE_OF_OTHERS = 0.4
+"""...or in this one, where an image has four strips and it is so of two of them..."""
 
-SHARE_INSIDE = 0.7
-"""...in this share of the first line inside."""
+SAME_LEVELS, SAME_SHARE = 12, 0.12
+"""...and the lines of the strip by no more than so many levels, or this share of what the line inside differs by..."""
 
-DEEPEST = 0.25
-"""Of a side: what reaches further is ground, not a strip."""
+STRAY_SHARE = 0.03
+"""...but in this share of their pixels..."""
+
+SOFT_LINES, SOFT_SHARE = 1, 1 / 64
+"""...and between the two lie so many lines at most, or this share of the side where that is more."""
+
+DEEPEST, DEEPEST_OF_TWO = 0.25, 0.4
+"""Of a side, where all four have a strip, and where two have: what reaches further is ground, not a strip."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +46,14 @@ def find_frame(image: np.ndarray) -> Frame | None:
     """The frame of an image, if it has one on two opposite sides at least.
 
     Args:
-        image: uint8 [C, H, W]. A strip whose alpha (C = 4) is 0 is ground, not a frame.
+        image: uint8 [C, H, W]. A strip whose alpha (C = 4) is 0, or nearly, is ground and no frame.
 
     Returns:
         The frame; None for images without, and for those of one colour.
     """
-    if not may_be_framed(image[None])[0]:
-        return None
-    height, width = image.shape[1:]
-    values = image.astype(np.int16)
-    # A frame may have its sides above and below only: their colour comes first.
-    for corner in (values[:, 0, width // 2], values[:, height // 2, 0]):
-        frame = _frame_of(values, corner)
+    # A frame may have its sides above and below only, or left and right only.
+    for line in (image[:, 0], image[:, :, 0]):
+        frame = _frame_of(image, _middle(line))
         if frame is not None:
             return frame
     return None
@@ -65,53 +68,98 @@ def may_be_framed(images: np.ndarray) -> np.ndarray:
     Returns:
         bool [B].
     """
-    values = images.astype(np.int16)
-    height, width = values.shape[2:]
-    return _may_end_at_once(values, values[:, :, 0, width // 2]) | _may_end_at_once(
-        values.swapaxes(2, 3), values[:, :, height // 2, 0]
+    return _may_begin_with_a_strip(images) | _may_begin_with_a_strip(images.swapaxes(2, 3))
+
+
+def _may_begin_with_a_strip(images: np.ndarray) -> np.ndarray:
+    """Whether [B, C, H, W] may have a strip of one colour above; of every so many rows the last may be inside."""
+    found = np.zeros(len(images), dtype=bool)
+    colours = _middle(images[:, :, 0])
+    first = _distance(images[:, :, :1], colours)[:, 0]
+    maybe = np.flatnonzero((first > OTHER_LEVELS).mean(axis=1) <= STRAY_SHARE)
+    if len(maybe):  # few, so few are looked at any further
+        distance = _distance(images[maybe], colours[maybe])
+        # What the strips at the other two sides cover is not known yet.
+        found[maybe] = _ends(distance, SHARE_INSIDE * (1 - 2 * DEEPEST)) > 0
+    return found
+
+
+def _frame_of(image: np.ndarray, colour: np.ndarray) -> Frame | None:
+    if len(colour) == 4 and colour[3] <= SAME_LEVELS:
+        return None
+    distance = _distance(image[None], colour[None])[0]
+    height, width = distance.shape
+    above, below = _strips(distance)
+    left, right = _strips(distance.T)
+    # Of two sides the strips may be deeper, as a film's are on a telephone: a ground has all four.
+    if max(above, below) > (DEEPEST if left or right else DEEPEST_OF_TWO) * height:
+        return None
+    if max(left, right) > (DEEPEST if above or below else DEEPEST_OF_TWO) * width:
+        return None
+    inner = distance[:, _between(left, right, width)], distance[_between(above, below, height)].T
+    if not (inner[0].size and inner[1].size):  # a few pixels altogether
+        return None
+    (top, bottom), (first, last) = _edges(inner[0], SHARE_INSIDE), _edges(inner[1], SHARE_INSIDE)
+    if above and below and left and right and bool(top) != bool(first):
+        # A ground has strips at all sides too, and may meet an object that has two straight edges.
+        if top:
+            first, last = _edges(inner[1], SHARE_OF_OTHERS)
+        else:
+            top, bottom = _edges(inner[0], SHARE_OF_OTHERS)
+        if not (top and first):
+            return None
+    if not (top or first):
+        return None
+    box = (first, top, width - last, height - bottom)
+    return Frame(box, tuple(int(value) for value in colour))
+
+
+def _middle(lines: np.ndarray) -> np.ndarray:
+    """The colour of most of each of the lines [..., L]: their median."""
+    length = lines.shape[-1]
+    return np.asarray(np.partition(lines, length // 2, axis=-1)[..., length // 2])
+
+
+def _distance(images: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Of each pixel of [B, C, H, W] from a colour of [B, C], in the channel that differs most: uint8 [B, H, W]."""
+    given = colours[:, :, None, None]
+    return np.asarray((np.maximum(images, given) - np.minimum(images, given)).max(axis=1))
+
+
+def _strips(distance: np.ndarray) -> tuple[int, int]:
+    """Rows of [H, W] above and below that are of the colour, whatever follows; 0 where all are."""
+    other = np.count_nonzero(distance > SAME_LEVELS, axis=1) > STRAY_SHARE * distance.shape[1]
+    return int(other.argmax()), int(other[::-1].argmax())
+
+
+def _edges(distance: np.ndarray, least: float) -> tuple[int, int]:
+    """Rows of [H, W] above and below that end at once, as in `_ends`; 0 and 0 unless both do."""
+    above, below = (int(_ends(rows[None], least)[0]) for rows in (distance, distance[::-1]))
+    return (above, below) if above and below else (0, 0)
+
+
+def _ends(distance: np.ndarray, least: float) -> np.ndarray:
+    """Rows above that end at once in one of which at least so much is of another colour, int64 [B]; 0 without."""
+    count, height, width = distance.shape
+    soft, deepest = _soft(height), int(DEEPEST_OF_TWO * height)
+    distance = distance[:, : deepest + soft + 1]
+    inside = (np.count_nonzero(distance > OTHER_LEVELS, axis=2) >= least * width).argmax(axis=1)
+    beyond = distance[np.arange(count), np.minimum(inside + soft, distance.shape[1] - 1)]
+    # What is mixed, or a little off, is so by a share of what the picture differs from the strip by.
+    same = np.clip(SAME_SHARE * _middle(beyond), SAME_LEVELS, OTHER_LEVELS)[:, None, None]
+    strips = (np.count_nonzero(distance > same, axis=2) > STRAY_SHARE * width).argmax(axis=1)
+    return np.where(
+        (strips > 0) & (inside >= strips) & (inside <= np.minimum(strips + soft, deepest)),
+        inside,
+        0,
     )
 
 
-def _may_end_at_once(values: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Whether the first lines of [B, C, H, W] have the colours [B, C], and the next one differs in many places."""
-    distance = np.abs(values - colours[:, :, None, None]).max(axis=1)  # [B, H, W]
-    plain = (distance <= SAME_LEVELS).all(axis=2)  # [B, H]
-    depths = plain.argmin(axis=1)  # 0 where all lines are
-    first_inside = distance[np.arange(len(distance)), depths]
-    ends = (first_inside > OTHER_LEVELS).mean(axis=1) >= SHARE_INSIDE * (1 - 2 * DEEPEST)
-    return np.asarray(ends & (depths > 0) & (depths <= DEEPEST * distance.shape[1]))
+def _between(first: int, last: int, side: int) -> slice:
+    """What lies between two strips, and beyond the lines where they end."""
+    soft = _soft(side)
+    return slice(first + soft if first else 0, side - last - soft if last else side)
 
 
-def _frame_of(values: np.ndarray, colour: np.ndarray) -> Frame | None:
-    if len(colour) == 4 and colour[3] == 0:
-        return None
-    distance = np.abs(values - colour[:, None, None]).max(axis=0)  # [H, W]
-    same = distance <= SAME_LEVELS
-    rows, columns = same.all(axis=1), same.all(axis=0)
-    if rows.all():
-        return None
-    top, bottom = _depth(rows), _depth(rows[::-1])
-    left, right = _depth(columns), _depth(columns[::-1])
-    height, width = distance.shape
-    if max(top, bottom) > DEEPEST * height or max(left, right) > DEEPEST * width:
-        return None
-    inside = distance[top : height - bottom, left : width - right] > OTHER_LEVELS
-    edges = {
-        "vertical": [(top, inside[0]), (bottom, inside[-1])],
-        "horizontal": [(left, inside[:, 0]), (right, inside[:, -1])],
-    }
-    ends = {
-        name: all(depth and line.mean() >= SHARE_INSIDE for depth, line in sides)
-        for name, sides in edges.items()
-    }
-    if not any(ends.values()):
-        return None
-    if not ends["vertical"]:
-        top = bottom = 0
-    if not ends["horizontal"]:
-        left = right = 0
-    return Frame((left, top, width - right, height - bottom), tuple(int(value) for value in colour))
-
-
-def _depth(lines: np.ndarray) -> int:
-    return int(np.argmin(lines)) if not lines.all() else len(lines)
+def _soft(side: int) -> int:
+    return max(SOFT_LINES, round(SOFT_SHARE * side))

@@ -102,7 +102,7 @@ def check_data(opened: SourceSet, given: str, *, seed: int, console: Console) ->
     images = opened.images
     with decoding_threads() as threads:
         files = read_facts(opened.files, threads)
-    seen = glance(images.images, images.labels, images.classes)
+    seen = glance(images.images, images.labels, images.classes, inside=images.inside)
     apart = {index for group in seen.equal for index in group[1:]} | set(seen.blank)
     alike = find_alike(
         images.images,

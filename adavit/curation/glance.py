@@ -12,6 +12,7 @@ import numpy as np
 
 from adavit.curation.borders import Frame, find_frame, may_be_framed
 from adavit.data.digests import image_digest
+from adavit.data.files.resize import Box
 from adavit.runtime.wording import counted
 
 READ_ROWS = 512
@@ -75,6 +76,7 @@ def glance(
     labels: np.ndarray | None = None,
     classes: Sequence[str] = (),
     *,
+    inside: Sequence[Box | None] = (),
     chosen: np.ndarray | None = None,
 ) -> Glance:
     """Looks at each image once.
@@ -83,6 +85,7 @@ def glance(
         images: uint8 [N, C, H, W]; may be memory-mapped.
         labels: int64 [N] into `classes`, or None.
         classes: Names of the classes.
+        inside: Where each lies in what it was filled up to, as in `ImageSet`: what surrounds it would hide a frame.
         chosen: Indices to look at, ascending; None for all.
     """
     images = np.asarray(images)  # a memory map is slow to take parts of
@@ -100,8 +103,9 @@ def glance(
         is_dark = _dark(sampled) & ~is_blank
         blank += [int(index) for index in part[is_blank]]
         dark += [int(index) for index in part[is_dark]]
-        for index in part[may_be_framed(sampled) & ~is_blank]:
-            frame = find_frame(np.asarray(images[index]))
+        is_filled_up = np.array([bool(inside) and inside[index] is not None for index in part])
+        for index in part[(may_be_framed(sampled) | is_filled_up) & ~is_blank]:
+            frame = _frame(images[index], inside[index] if inside else None)
             if frame is not None:
                 frames[int(index)] = frame
     equal = _equal(images, groups.values())
@@ -111,6 +115,17 @@ def glance(
         found = Counter(labels[indices].tolist())
         counts = {classes[label]: found[label] for label in sorted(found)}
     return Glance(len(indices), equal, across, blank, dark, frames, counts)
+
+
+def _frame(image: np.ndarray, inside: Box | None) -> Frame | None:
+    if inside is None:
+        return find_frame(image)
+    x, y = inside.left, inside.top
+    frame = find_frame(image[:, y : y + inside.height, x : x + inside.width])
+    if frame is None:
+        return None
+    left, top, right, bottom = frame.box
+    return Frame((left + x, top + y, right + x, bottom + y), frame.colour)
 
 
 def _equal(images: np.ndarray, agreeing: Iterable[list[int]]) -> list[list[int]]:

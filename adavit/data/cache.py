@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ import numpy as np
 
 from adavit.data.digests import fingerprint_start, set_fingerprint
 from adavit.data.files.members import Skipped
+from adavit.data.files.resize import Box
 from adavit.data.image_set import ImageSet
 from adavit.runtime.cache_folder import DIGEST, make_own_folder, mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
 # What reading a file of anybody's making raises.
@@ -102,6 +103,9 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
             notes=tuple(str(note) for note in stored["notes"]),
             names=tuple(str(name) for name in stored["names"]),
             stretch=None if "stretch" not in stored else float(stored["stretch"]),
+            inside=tuple(
+                None if each is None else Box(*map(int, each)) for each in stored.get("inside", ())
+            ),
         )
     except _DAMAGE:
         return None
@@ -120,7 +124,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         OSError: If it cannot be written (disk full, read-only). Nothing is left behind then.
     """
     folder = cache_dir / _FOLDER
-    labels = image_set.labels
+    labels, inside = image_set.labels, image_set.inside
     stored = {
         "name": image_set.name,
         "source": image_set.source,
@@ -133,6 +137,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         "notes": list(image_set.notes),
         "names": list(image_set.names),
         **({} if image_set.stretch is None else {"stretch": image_set.stretch}),
+        **({"inside": [box and astuple(box) for box in inside]} if any(inside) else {}),
     }
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps({**stored, "digest": _digest_of(stored)}).encode())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adavit.data.files.members import Skipped
+from adavit.data.files.resize import Box
 from adavit.runtime.resolution import Resolution
 
 
@@ -38,6 +39,7 @@ class ImageSet:
     notes: tuple[str, ...]
     names: tuple[str, ...] = ()
     stretch: float | None = None
+    inside: tuple[Box | None, ...] = ()
 
     @property
     def resolution(self) -> Resolution:

@@ -13,6 +13,12 @@ def advice_on(workload: Workload) -> list[str]:
         workload: Of a new run.
     """
     images, config = workload.image_set, workload.config
-    seen = glance(images.images, images.labels, images.classes, chosen=workload.split.train)
+    seen = glance(
+        images.images,
+        images.labels,
+        images.classes,
+        inside=images.inside,
+        chosen=workload.split.train,
+    )
     source = shlex.quote(str(config.data.source))
     return advice(seen, source, conditional=config.data.cond)

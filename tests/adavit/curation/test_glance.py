@@ -1,7 +1,14 @@
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from adavit.curation.cuts import Trim
 from adavit.curation.glance import Glance, advice, glance
-from tests.adavit.curation.conftest import blobs
+from adavit.data.dataset import load_images
+from adavit.data.files.fit import FitName
+from tests.adavit.curation.conftest import blobs, textured
 
 
 def test_equal_blank_dark_and_framed_images_are_found_by_index() -> None:
@@ -72,3 +79,55 @@ def test_advice_is_three_lines_at_most_with_what_to_do() -> None:
 def test_few_flaws_in_a_large_set_are_not_worth_a_line() -> None:
     assert advice(Glance(5000, blank=[1, 2, 3, 4]), "mine", conditional=False) == []
     assert advice(Glance(20, blank=[1, 2]), "mine", conditional=False) == []
+
+
+def oblong_images() -> dict[str, np.ndarray]:
+    """Landscapes and portraits, uint8 [H, W, 3], with strips by name."""
+    made = {}
+    for number, (shape, (height, width)) in enumerate(
+        {"landscape": (120, 180), "portrait": (180, 120)}.items()
+    ):
+        for strips in ("none", "all", "above and below", "left and right"):
+            for colour in (0, 255):
+                image = textured(10 * number + len(strips), height, width).copy()
+                if strips in ("all", "above and below"):
+                    image[:15] = image[-15:] = colour
+                if strips in ("all", "left and right"):
+                    image[:, :15] = image[:, -15:] = colour
+                made[f"{shape}, {strips}, {colour}.png"] = image
+    return made
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_frames_of_oblong_images_are_those_that_training_sees(tmp_path: Path, fit: FitName) -> None:
+    given = oblong_images()
+    for folder in ("given", "trimmed"):
+        (tmp_path / folder).mkdir()
+    for name, image in given.items():
+        Image.fromarray(image).save(tmp_path / "given" / name)
+        opaque = np.concatenate([image, np.full_like(image[..., :1], 255)], axis=2)
+        ((_, part),) = Trim().parts(name, opaque.transpose(2, 0, 1))
+        Image.fromarray(np.ascontiguousarray(part[:3].transpose(1, 2, 0))).save(
+            tmp_path / "trimmed" / name
+        )
+    images = load_images(str(tmp_path / "given"), resolution=48, fit=fit)
+    seen = glance(images.images, inside=images.inside)
+    removed = {"landscape, left", "portrait, above"} if fit == "crop" else set()
+    wanted = {
+        name
+        for name in given
+        if "none" not in name and not any(name.startswith(start) for start in removed)
+    }
+    assert {images.names[index] for index in seen.frames} == wanted
+    trimmed = load_images(str(tmp_path / "trimmed"), resolution=48, fit=fit)
+    assert not glance(trimmed.images, inside=trimmed.inside).frames
+
+
+def test_a_frame_is_looked_for_inside_of_what_an_image_was_filled_up_to(tmp_path: Path) -> None:
+    for name, image in oblong_images().items():
+        Image.fromarray(image).save(tmp_path / name)
+    images = load_images(str(tmp_path), resolution=48, fit="pad")
+    seen = glance(images.images, inside=images.inside)
+    at = images.names.index("landscape, above and below, 0.png")
+    # 180x120 becomes 48x32, in the middle of 48x48; 15 of 120 rows become 4 of 32.
+    assert seen.frames[at].box == (0, 8 + 4, 48, 40 - 4)

@@ -13,6 +13,7 @@ from PIL.PngImagePlugin import PngImageFile
 from adavit.data import assemble, cache, load_images
 from adavit.data.channels import Channels
 from adavit.data.dataset import safe_name
+from adavit.data.files.resize import Box
 from adavit.data.reading import Scale16Bit
 from adavit.errors import RunError, UserError
 from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
@@ -187,7 +188,9 @@ def test_notes_tell_of_cropping(tmp_path: Path) -> None:
         assert words in fitted.notes[1]
         again = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
         assert fitted.stretch == again.stretch == (1.5 if fit == "stretch" else None)
-    assert square.stretch is None
+        wanted = (Box(0, 1, 8, 5),) if fit == "pad" else ()  # 12 x 8 pixels become 8 x 5
+        assert fitted.inside == again.inside == wanted
+    assert (square.stretch, square.inside) == (None, ())
 
 
 @pytest.mark.parametrize(
