@@ -2,9 +2,11 @@
 
 Candidates have perceptual hashes that are close (the DCT hash of `imagehash`: signs of the lowest frequencies), which
 survive another JPEG, another size and another brightness. A hash of 64 bits says the same of different plain images
-too, so each pair is confirmed by its pixels.
+too, so each pair is confirmed: by its pixels, or where those are not as near by what a network sees in it.
 """
 
+import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+
+from adavit.curation.seen_likeness import FARTHEST, SeenLikeness
 
 SIDE = 32
 """Images are compared at this size in pixels."""
@@ -34,12 +38,20 @@ SPREAD, PLACES, SLIGHT = 0.62, 0.05, 0.1
 """Of the squared difference at most so much stands in so many of the places, unless the difference is slight altogether
 (root mean square, of the contrast): what another JPEG does is spread, the hand of a clock stands in one place."""
 
+LOOSE_CORRELATION, LOOSE_MEAN_LEVELS = 0.8, 30.0
+"""What is asked of the pixels of a pair that a network confirms, which sees neither light nor where all is."""
+
 THRESHOLD = (
     f"perceptual hashes that differ in at most {CLOSE_BITS} of {BITS} bits, and pixels at {SIDE} px with a"
     f" correlation of at least {CORRELATION}, means within {MEAN_LEVELS:g} levels, contrasts within a"
-    f" factor of {CONTRAST_FACTOR:g} and no places that differ far more than the rest"
+    f" factor of {CONTRAST_FACTOR:g} and no places that differ far more than the rest; or with a correlation of at"
+    f" least {LOOSE_CORRELATION}, means within {LOOSE_MEAN_LEVELS:g} levels, such contrasts, and features of a"
+    f" network within a limit that is measured on the set, {FARTHEST} at most"
 )
 _ROWS = 1024
+
+Candidate = tuple[int, int, bool]
+"""Two indices, ascending, and whether the second image is mirrored."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,30 @@ def find_alike(
         Pairs, by their indices.
     """
     chosen = np.asarray(indices, dtype=np.int64)
-    small = torch.cat([_small(images[part]) for part in _parts(chosen)] or [torch.zeros(0)])
+    small = torch.cat([shrunk(images[part]) for part in _parts(chosen)] or [torch.zeros(0)])
+    pairs = candidates(small, progress)
+    seen = functools.cache(lambda: seen_likeness(small, pairs))  # of most sets not needed
+    found: dict[tuple[int, int], AlikePair] = {}
+    for a, b, mirrored in pairs:
+        pixels = compared(small[a], small[b].flip(-1) if mirrored else small[b])
+        if pixels.is_copy or (
+            pixels.may_be_copy and seen().distance(a, b, mirrored=mirrored) <= seen().limit
+        ):
+            first, second = int(chosen[a]), int(chosen[b])
+            pair = AlikePair(first, second, mirrored, round(pixels.correlation, 4))
+            found.setdefault((first, second), pair)  # as it is, where both ways fit
+    return [found[key] for key in sorted(found)]
+
+
+def candidates(
+    small: Tensor, progress: Callable[[int, int], None] | None = None
+) -> list[Candidate]:
+    """Pairs whose hashes are close; those with a mirrored image come last.
+
+    Args:
+        small: float32 [N, C, SIDE, SIDE], as `shrunk` gives them.
+        progress: As for `find_alike`.
+    """
     hashes, mirrored = [], []
     for done, image in enumerate(small, start=1):
         grey = _grey(image)
@@ -84,15 +119,16 @@ def find_alike(
         mirrored.append(_hash(np.ascontiguousarray(grey[:, ::-1])))
         if progress is not None and (done % 100 == 0 or done == len(small)):
             progress(done, len(small))
-    pairs: dict[tuple[int, int], AlikePair] = {}
-    for others, flip in ((hashes, False), (mirrored, True)):
-        for a, b in _close(hashes, others):
-            correlation = alike(small[a], small[b].flip(-1) if flip else small[b])
-            if correlation >= CORRELATION:  # as it is, where both ways fit
-                first, second = int(chosen[a]), int(chosen[b])
-                pair = AlikePair(first, second, flip, round(correlation, 4))
-                pairs.setdefault((first, second), pair)
-    return [pairs[key] for key in sorted(pairs)]
+    return [
+        (first, second, flip)
+        for others, flip in ((hashes, False), (mirrored, True))
+        for first, second in _close(hashes, others)
+    ]
+
+
+def seen_likeness(small: Tensor, pairs: Sequence[Candidate]) -> SeenLikeness:
+    """What a network sees of images, given the pairs of them that `candidates` found."""
+    return SeenLikeness(small, [(first, second) for first, second, flip in pairs if not flip])
 
 
 def clusters(count: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
@@ -128,8 +164,15 @@ def _parts(indices: np.ndarray) -> list[np.ndarray]:
     return [indices[start : start + _ROWS] for start in range(0, len(indices), _ROWS)]
 
 
-def _small(images: np.ndarray) -> Tensor:
-    """float32 [B, C, SIDE, SIDE] in 0..255; colour of RGBA multiplied by its alpha."""
+def shrunk(images: np.ndarray) -> Tensor:
+    """Images as they are compared.
+
+    Args:
+        images: uint8 [B, C, H, W].
+
+    Returns:
+        float32 [B, C, SIDE, SIDE] in 0..255; colour of RGBA multiplied by its alpha.
+    """
     pixels = torch.from_numpy(np.array(images)).float()
     if pixels.shape[1] == 4:
         pixels[:, :3] *= pixels[:, 3:] / 255
@@ -169,29 +212,55 @@ def _close(hashes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[t
     return found
 
 
-def alike(first: Tensor, second: Tensor) -> float:
-    """Correlation of the pixels of two images.
+@dataclass(frozen=True)
+class ComparedPixels:
+    """How alike the pixels of two images are.
+
+    Attributes:
+        correlation: At most 1.
+        mean_levels: How far apart their means are, in the channel that differs most.
+        contrast_factor: How many times the contrast of the other one has, at least 1.
+        is_even: Whether no place differs far more than the rest.
+    """
+
+    correlation: float
+    mean_levels: float
+    contrast_factor: float
+    is_even: bool
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether that is enough."""
+        return (
+            self.is_even and self.mean_levels <= MEAN_LEVELS and self.correlation >= CORRELATION
+        ) and self.contrast_factor <= CONTRAST_FACTOR
+
+    @property
+    def may_be_copy(self) -> bool:
+        """Whether a network is worth asking."""
+        return (
+            self.mean_levels <= LOOSE_MEAN_LEVELS and self.correlation >= LOOSE_CORRELATION
+        ) and self.contrast_factor <= CONTRAST_FACTOR
+
+
+def compared(first: Tensor, second: Tensor) -> ComparedPixels:
+    """Compares the pixels of two images.
 
     Args:
         first: float32 [C, H, W] in 0..255.
         second: Likewise.
-
-    Returns:
-        At most 1; -1 where means, contrasts or a place in them are too far apart.
     """
     means = first.mean((1, 2), keepdim=True), second.mean((1, 2), keepdim=True)
-    if float((means[0] - means[1]).abs().max()) > MEAN_LEVELS:
-        return -1.0
+    apart = float((means[0] - means[1]).abs().max())
     one, other = first - means[0], second - means[1]
-    contrasts = float(one.square().mean().sqrt()), float(other.square().mean().sqrt())
-    if min(contrasts) * CONTRAST_FACTOR < max(contrasts) or min(contrasts) == 0:
-        return -1.0
-    one, other = one / contrasts[0], other / contrasts[1]
+    low, high = sorted((float(one.square().mean().sqrt()), float(other.square().mean().sqrt())))
+    if low == 0:
+        return ComparedPixels(0.0, apart, math.inf, False)
+    one, other = (each / each.square().mean().sqrt() for each in (one, other))
     difference = one - other
     local = float(F.avg_pool2d(difference[None], CELL).abs().max())
     places = difference.square().sum(0).flatten().sort(descending=True).values
     slight = float(places.mean() / len(first)) <= SLIGHT**2
     concentrated = float(places[: int(PLACES * len(places))].sum() / places.sum().clamp(min=1e-9))
-    if local > LOCAL or (concentrated > SPREAD and not slight):
-        return -1.0
-    return float((one * other).mean())
+    is_even = local <= LOCAL and (concentrated <= SPREAD or slight)
+    return ComparedPixels(float((one * other).mean()), apart, high / low, is_even)

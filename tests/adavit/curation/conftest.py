@@ -66,3 +66,20 @@ def spoilt(tmp_path: Path) -> Path:
     Image.fromarray(textured(0)).save(folder / "b" / "leaked_00.png")
     (folder / "a" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     return folder
+
+
+def scene(seed: int, side: int = 32) -> np.ndarray:
+    """uint8 [S, S, 3]: light that falls off, and three things in it; smooth as a small photograph is."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:96, :96] / 96
+    colours = random.integers(30, 226, (5, 3)).astype(np.float64)
+    slope = (random.uniform(-1, 1) * rows + random.uniform(-1, 1) * columns + 1)[..., None] / 2
+    image = (1 - slope) * colours[0] + slope * colours[1]
+    for colour in colours[2:]:
+        (y, x), (high, wide) = random.uniform(0.15, 0.85, 2), random.uniform(0.12, 0.35, 2)
+        outside = ((rows - y) / high) ** 2 + ((columns - x) / wide) ** 2
+        cover = (1 / (1 + np.exp(12 * (outside - 1).clip(-2, 2))))[..., None]
+        image = (1 - cover) * image + cover * colour
+    return np.asarray(
+        Image.fromarray(image.astype(np.uint8)).resize((side, side), Image.Resampling.LANCZOS)
+    )

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.curation.likeness import clusters, find_alike
-from tests.adavit.curation.conftest import textured
+from adavit.curation.likeness import clusters, compared, find_alike, shrunk
+from adavit.curation.seen_likeness import SeenLikeness
+from tests.adavit.curation.conftest import scene, textured
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,34 @@ def test_a_jpeg_a_mirror_image_and_another_brightness_are_alike(images: np.ndarr
         (pair.first, pair.second, pair.mirrored) for pair in find_alike(more, range(len(more)))
     ]
     assert found == [(3, 30, False), (4, 31, True), (5, 32, False)]
+
+
+def test_copies_that_are_cut_by_a_few_percent_are_found() -> None:
+    some = np.stack([scene(index).transpose(2, 0, 1) for index in range(40)])
+    pictures = [Image.fromarray(image.transpose(1, 2, 0)) for image in some]
+    cut = (0, 1, 4, 8, 9, 10)
+    box = (0.64, 0.64, 31.36, 31.36)
+    copies = [pictures[at].resize((32, 32), Image.Resampling.LANCZOS, box=box) for at in cut]
+    copies.append(copies[3].transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    made = np.stack([np.asarray(each).transpose(2, 0, 1) for each in copies])
+    more = np.concatenate([some, made])
+    small = shrunk(more)
+    # What moves at the edge of a thing is as large as the hand of a clock: the pixels do not confirm it.
+    assert not any(compared(small[at], small[40 + n]).is_copy for n, at in enumerate(cut))
+    found = {(pair.first, pair.second, pair.mirrored) for pair in find_alike(more, range(47))}
+    wanted = {(at, 40 + n, False) for n, at in enumerate(cut)}
+    assert found == wanted | {(8, 46, True), (43, 46, True)}
+
+
+def test_what_a_network_confirms_must_be_alike_in_its_pixels_too(
+    images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SeenLikeness, "distance", lambda *_, **__: 0.0)
+    darker = images[:3].astype(np.int16) - np.array([20, 26, 44])[:, None, None, None]
+    more = np.concatenate([images, darker.clip(0, 255).astype(np.uint8)])
+    pairs = {(pair.first, pair.second) for pair in find_alike(more, range(33))}
+    assert (1, 31) in pairs
+    assert (2, 32) not in pairs
 
 
 def test_only_those_that_are_asked_for_are_compared(images: np.ndarray) -> None:
