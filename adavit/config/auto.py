@@ -10,6 +10,7 @@ from typing import Any
 
 from adavit.augment.presets import DIFFAUG, preset_multipliers
 from adavit.augment.settings import MAGNITUDES, OPERATIONS, TARGETS
+from adavit.config.precision import choose_precision
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
@@ -27,36 +28,25 @@ class RunFacts:
         resolution: Of the training images.
         training_images: How many images are trained on, without flips.
         device: "cpu" or "cuda".
-        bf16: False on a CUDA device that only emulates bfloat16.
+        bf16: Whether the device has units for bfloat16; None: not asked, CUDA devices have them and CPUs do not.
         processes: How many share each batch.
     """
 
     resolution: Resolution
     training_images: int
     device: str
-    bf16: bool = True
+    bf16: bool | None = None
     processes: int = 1
 
 
-BF16_FROM = 64
-"""Pixels below which bfloat16 is slower on a CUDA device. A step of full-size networks at 32 px is bound by the host,
-which launches kernels, and autocast adds casts: on an H100 the ResNet took 861 images/s in it and 1,156 in float32, the
-ViT 541 and 706."""
-
-
-def why_float32(facts: RunFacts) -> str:
-    """Why a CUDA device, which would calculate in bfloat16, gets float32; empty where it does not.
+def why_precision(facts: RunFacts) -> str:
+    """Why a device gets a precision that is not the usual one of its kind; empty where it gets that.
 
     Args:
         facts: Of the data and the device.
     """
-    if facts.device != "cuda":
-        return ""
-    if not facts.bf16:
-        return "Calculating in float32, since this device only emulates bf16."
-    if facts.resolution.nominal_side < BF16_FROM:
-        return f"Calculating in float32, which is faster than bf16 below {BF16_FROM} px on CUDA."
-    return ""
+    _, why = choose_precision(facts.device, facts.bf16, facts.resolution)
+    return why
 
 
 def why_no_quarter_turns(config: RunConfig, facts: RunFacts) -> str:
@@ -259,7 +249,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     if facts.device == "cpu":
         # A short run of small networks: many small steps, large rates, and a strong penalty against
         # them. Compared on small_set at 20 and 40 kimg; see benchmarks/results/small_set_settings.md.
-        chosen = {
+        chosen: dict[str, Any] = {
             "total_kimg": 50.0 if vit else 80.0,  # under ten minutes on two cores
             "generator_lr": 0.006 if vit else 0.01,
             "discriminator_lr": 0.0015 if vit else 0.002 if r3gan else 0.005,
@@ -284,6 +274,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     # One bound on the gradient is enough: that of the penalty, or the spectral norm of the heads.
     if config["training"]["gradient_penalty"] or config["discriminator"]["kind"] == "projected":
         chosen["r1_gamma"] = 0.0
+    chosen["precision"], _ = choose_precision(facts.device, facts.bf16, facts.resolution)
 
     def used(key: str) -> Any:
         value = config["training"][key]
@@ -293,13 +284,12 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         **chosen,
         "batch": batch,
         "loss": _loss(config),
-        "precision": "bf16" if facts.device == "cuda" and not why_float32(facts) else "float32",
         "fast_reduce": facts.device == "cuda" and not config["training"]["deterministic"],
         "warmup_kimg": 2.0 if vit else 0.0,
         "schedule_kimg": used("total_kimg"),
         "r2_gamma": used("r1_gamma") if relativistic else 0.0,
         "r2_interval": used("r1_interval"),
-        "penalty_sigma": _penalty_sigma(config, facts),
+        "penalty_sigma": _penalty_sigma(used("precision"), facts),
         # As published, but so that p moves in a short run too.
         "chain_start_kimg": min(5.0 * batch, used("total_kimg") / 10),
         "chain_speed_kimg": 1.0 * batch,
@@ -309,7 +299,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     }
 
 
-def _penalty_sigma(config: dict[str, Any], facts: RunFacts) -> float:
+def _penalty_sigma(precision: str, facts: RunFacts) -> float:
     """Noise of the approximate penalties, in pixel values.
 
     On a ViT at 32 px, 64 images, the parameters' gradient had a cosine with that of exact R1 of 0.93 at
@@ -317,7 +307,7 @@ def _penalty_sigma(config: dict[str, Any], facts: RunFacts) -> float:
     0.97 at 0.1 by central ones. A CUDA device convolves in TF32, which rounds alike, when nothing else
     is asked for.
     """
-    exact = config["training"]["precision"] != "bf16" and facts.device != "cuda"
+    exact = precision != "bf16" and facts.device != "cuda"
     return 0.01 if exact else 0.1
 
 

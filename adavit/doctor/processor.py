@@ -2,21 +2,16 @@
 
 import math
 import os
-import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
 from adavit.doctor.finding import Finding
 from adavit.runtime.control_groups import cpu_quota
-from adavit.runtime.devices import CROWDED
+from adavit.runtime.devices import CROWDED, has_bf16
 from adavit.runtime.launch import cores
+from adavit.runtime.processor import processor_here
 from adavit.runtime.wording import counted
-
-CPUINFO = Path("/proc/cpuinfo")
-BF16_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512 BF16", "bf16": "BF16"}
-"""What multiplies in bfloat16, by its name among the flags of x86 and ARM."""
 
 
 def examine_processor() -> Iterator[Finding]:
@@ -27,36 +22,23 @@ def examine_processor() -> Iterator[Finding]:
 
 
 def _arithmetic() -> Finding:
-    name, flags = _described()
-    fast = [word for flag, word in BF16_FLAGS.items() if flag in flags]
-    facts = {"name": name, "bf16": fast}
-    if fast:
-        return Finding(
-            "processor",
-            "ok",
-            f"{name}, with {' and '.join(fast)}.",
-            "--precision bf16 may be up to 1.4 times as fast; adavit train --dry-run measures both.",
-            facts,
-        )
-    known = ", without bf16 arithmetic" if flags else ""
-    return Finding("processor", "ok", f"{name}{known}: float32, the default, is right.", "", facts)
-
-
-def _described() -> tuple[str, set[str]]:
-    """Name of the processor and its flags; what the system does not say is guessed, or empty."""
-    name, flags = platform.processor() or platform.machine() or "unknown processor", set[str]()
-    try:
-        lines = CPUINFO.read_text(errors="replace").splitlines()
-    except OSError:
-        return name, flags
-    for line in lines:
-        key, _, value = (part.strip() for part in line.partition(":"))
-        if key == "model name":
-            name = " ".join(value.split())
-        if key in ("flags", "Features"):
-            flags = set(value.split())
-            break
-    return name, flags
+    here = processor_here()
+    facts = {"name": here.name, "bf16": list(here.bf16)}
+    if not here.bf16:
+        known = ", without bf16 arithmetic" if here.flags else ""
+        found = f"{here.name}{known}: float32, the default, is right."
+        return Finding("processor", "ok", found, "", facts)
+    found = f"{here.name}, with {' and '.join(here.bf16)}"
+    if has_bf16(torch.device("cpu")):
+        remedy = "--precision float32 keeps a run from it."
+        return Finding("processor", "ok", f"{found}: runs calculate in bf16.", remedy, facts)
+    return Finding(
+        "processor",
+        "ok",
+        f"{found}: float32 is the default.",
+        "--precision bf16 may be faster; adavit train --dry-run measures each.",
+        facts,
+    )
 
 
 def _threads() -> Finding:

@@ -9,6 +9,7 @@ import torch
 
 from adavit.errors import UserError, first_line
 from adavit.runtime.device_names import checked_device
+from adavit.runtime.processor import AMX, processor_here
 
 
 def is_accelerator(device: torch.device) -> bool:
@@ -63,15 +64,19 @@ def why_no_cuda() -> str:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device calculates in bfloat16 by itself; Turing and what came before it only emulate that.
+    """Whether a device has units for bfloat16 that train faster than float32.
+
+    Of CUDA devices all from Ampere on; Turing and what came before it only emulate that. Of CPUs those with AMX, which
+    oneDNN must be there to use.
 
     Args:
-        device: Any; False is said of CUDA devices only.
+        device: Any; of others than these nothing is known, so False.
     """
-    if device.type != "cuda":
-        return True
-    with torch.cuda.device(device):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    with_library = device.type == "cpu" and torch.backends.mkldnn.is_available()
+    return with_library and AMX in processor_here().bf16
 
 
 CROWDED = 1.5

@@ -13,7 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from adavit.build.networks import generator_arguments
-from adavit.config.auto import RunFacts, resolve, why_float32, why_no_quarter_turns
+from adavit.config.auto import RunFacts, resolve, why_no_quarter_turns, why_precision
 from adavit.config.mistakes import explain
 from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
@@ -202,7 +202,7 @@ def load_workload(
             f" the networks will learn them by heart. Give at least {FEW_IMAGES}."
         )
     facts = _facts(images, split, device, processes)
-    if config.given("training.precision") is None and (why := why_float32(facts)):
+    if config.given("training.precision") is None and (why := why_precision(facts)):
         console.note(why)
     if why := why_no_quarter_turns(config, facts):
         console.note(why)

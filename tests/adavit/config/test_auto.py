@@ -29,7 +29,7 @@ class Case:
     resolution: int = 64
     images: int = 10_000
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    bf16: bool = True
+    bf16: bool | None = None
 
     def chosen(self, key: str) -> Any:
         facts = RunFacts(Resolution.of(self.resolution), self.images, self.device, self.bf16)
@@ -220,13 +220,20 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [Case(True), cpu(False), Case(False, settings=training(deterministic=True))],
     ),
     "training.precision": (
-        "bf16 on CUDA from 64 px on, where the device does not only emulate it; float32 elsewhere.",
+        "bf16 on CUDA from 64 px on, where the device does not only emulate it, and on CPUs with AMX;"
+        " float32 elsewhere.",
         [
             Case("bf16"),
+            Case("bf16", bf16=True),
             Case("float32", resolution=32),
             Case("bf16", resolution=32, settings=training(precision="bf16")),
             Case("float32", bf16=False),
+            Case("float32", bf16=True, resolution=32),
             cpu("float32"),
+            cpu("float32", bf16=False),
+            cpu("bf16", bf16=True),
+            cpu("bf16", bf16=True, resolution=16),
+            cpu("float32", bf16=True, settings=training(precision="float32")),
         ],
     ),
     "training.generator_lr": (
@@ -259,6 +266,8 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         [
             cpu(0.01),
             cpu(0.1, settings=training(precision="bf16")),
+            cpu(0.1, bf16=True),
+            cpu(0.01, bf16=True, settings=training(precision="float32")),
             Case(0.1),
             Case(0.1, settings=training(precision="float32")),
         ],

@@ -7,12 +7,14 @@ import torch
 from adavit.doctor import processor
 from adavit.doctor.finding import Finding
 from adavit.doctor.processor import examine_processor
+from adavit.runtime import processor as runtime_processor
+from tests.processors import AMD_ZEN4, ARM, INTEL_AMX, INTEL_WITHOUT
 
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Four cores of eight, four threads, nobody else, an unknown processor."""
-    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(runtime_processor, "CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.setattr(processor, "cores", lambda: 4)
     monkeypatch.setattr(processor, "cpu_quota", lambda: None)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
@@ -27,25 +29,38 @@ def found(name: str) -> Finding:
     return finding
 
 
+def test_runs_calculate_in_bf16_with_amx(machine: Path) -> None:
+    (machine / "cpuinfo").write_text(INTEL_AMX)
+    told = found("processor")
+    assert (told.state, told.found) == (
+        "ok",
+        "Intel(R) Xeon(R) Platinum 8488C, with AMX and AVX-512 BF16: runs calculate in bf16.",
+    )
+    assert told.remedy == "--precision float32 keeps a run from it."
+    assert told.facts["bf16"] == ["AMX", "AVX-512 BF16"]
+
+
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("text", "words"),
     [
-        ("flags\t\t: fpu avx2 avx512_bf16 amx_bf16 amx_tile", "with AMX and AVX-512 BF16"),
-        ("Features\t: fp asimd bf16", "with BF16"),
+        (AMD_ZEN4, "AMD EPYC 9654 96-Core Processor, with AVX-512 BF16: float32 is the default."),
+        (ARM, ", with BF16: float32 is the default."),
     ],
 )
-def test_arithmetic_in_bf16_is_found(machine: Path, flags: str, words: str) -> None:
-    text = f"processor\t: 0\nmodel name\t: A  Processor\n{flags}\n\nprocessor\t: 1\nflags\t: none\n"
+def test_other_arithmetic_in_bf16_is_told_and_not_taken(
+    machine: Path, text: str, words: str
+) -> None:
     (machine / "cpuinfo").write_text(text)
     told = found("processor")
-    assert (told.state, told.found) == ("ok", f"A Processor, {words}.")
-    assert "--precision bf16" in told.remedy
+    assert told.state == "ok"
+    assert told.found.endswith(words)
+    assert told.remedy.startswith("--precision bf16 may be faster")
 
 
 def test_without_it_float32_is_right(machine: Path) -> None:
-    (machine / "cpuinfo").write_text("model name\t: Old\nflags\t: fpu avx2\n")
-    assert (
-        found("processor").found == "Old, without bf16 arithmetic: float32, the default, is right."
+    (machine / "cpuinfo").write_text(INTEL_WITHOUT)
+    assert found("processor").found.endswith(
+        "2.90GHz, without bf16 arithmetic: float32, the default, is right."
     )
     (machine / "cpuinfo").unlink()
     assert "without bf16" not in found("processor").found  # nobody knows

@@ -1,11 +1,14 @@
 import contextlib
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from adavit.errors import UserError
+from adavit.runtime import processor
 from adavit.runtime.devices import choose_device, crowding, has_bf16, is_accelerator
+from tests.processors import AMD_ZEN4, ARM, INTEL_AMX, INTEL_WITHOUT
 
 
 @pytest.mark.parametrize(("cuda", "expected"), [(True, "cuda"), (False, "cpu")])
@@ -66,7 +69,28 @@ def test_bf16_that_is_only_emulated_is_none(monkeypatch: pytest.MonkeyPatch, nat
     monkeypatch.setattr(torch.cuda, "device", contextlib.nullcontext)
     assert has_bf16(torch.device("cuda:1")) is native
     assert asked == [False]
-    assert has_bf16(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("text", "library", "expected"),
+    [
+        (INTEL_AMX, True, True),
+        (INTEL_AMX, False, False),
+        (INTEL_WITHOUT, True, False),
+        (AMD_ZEN4, True, False),
+        (ARM, True, False),
+        ("", True, False),
+    ],
+)
+def test_of_cpus_those_with_amx_have_bf16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, library: bool, expected: bool
+) -> None:
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: library)
+    assert has_bf16(torch.device("cpu")) is expected
+    assert not has_bf16(torch.device("mps"))
+    assert not has_bf16(torch.device("meta"))
 
 
 @pytest.mark.parametrize(

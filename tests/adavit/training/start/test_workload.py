@@ -12,6 +12,7 @@ from adavit.config.training import TrainingConfig
 from adavit.data import load_images
 from adavit.data.small_set.images import draw_small_set
 from adavit.errors import UserError
+from adavit.runtime import processor
 from adavit.runtime.console import SilentConsole
 from adavit.training.start import workload as start_workload
 from adavit.training.start.workload import (
@@ -21,6 +22,7 @@ from adavit.training.start.workload import (
     total_images,
     with_evaluators,
 )
+from tests.processors import AMD_ZEN4, INTEL_AMX
 from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
@@ -108,6 +110,48 @@ def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
     load_workload(tiny({"training": {"r1_gamma": 1e38}}), notes)
     (line,) = (line for line in notes.notes if line.startswith("Warning: training"))
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
+
+
+AMX = (
+    "Calculating in bf16, which the AMX units of this processor speed up; --set training.precision=float32 keeps to"
+    " float32."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "precision", "said"),
+    [
+        (INTEL_AMX, {}, "bf16", AMX),
+        (INTEL_AMX, {"training": {"precision": "auto"}}, "bf16", AMX),
+        (INTEL_AMX, {"training": {"precision": "float32"}}, "float32", None),
+        (INTEL_AMX, {"training": {"precision": "bf16"}}, "bf16", None),
+        (AMD_ZEN4, {}, "float32", None),
+        (AMD_ZEN4, {"training": {"precision": "bf16"}}, "bf16", None),
+        ("", {}, "float32", None),
+    ],
+)
+def test_the_plan_says_why_a_processor_calculates_in_bf16(
+    tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    given: dict[str, dict[str, str]],
+    precision: str,
+    said: str | None,
+) -> None:
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(text)
+    foreseen = list[str]()
+    monkeypatch.setattr(
+        start_workload,
+        "check_memory",
+        lambda config, *_: foreseen.append(config.training.precision),
+    )
+    notes = Told()
+    config = load_workload(tiny(given), notes).config
+    assert config.training.precision == precision
+    assert [line for line in notes.notes if "Calculating" in line] == [said] * (said is not None)
+    assert foreseen == [precision] * 2  # before the images are read, and when they are known
 
 
 @pytest.mark.parametrize(
