@@ -14,12 +14,14 @@ from adavit.config.pretraining import (
 )
 from adavit.config.run import MetricsConfig, RunConfig
 from adavit.config.run_settings import RunSettings
-from adavit.config.section import writable
+from adavit.config.section import AUTO, writable
+from adavit.config.training import TrainingConfig
 from adavit.errors import RunError, UserError
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.loop import PretrainingLoop
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runtime.console import Console, SilentConsole
+from adavit.runtime.devices import choose_device, is_accelerator
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.workload import Workload, absolute_source, prepare
 
@@ -102,9 +104,12 @@ def resume_pretraining(
 
 
 def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, PretrainingConfig]:
+    # bf16 on a CPU has been tried with runs only.
+    on_cpu = not is_accelerator(choose_device(config.run.device))
     run = RunConfig(
         data=config.data,
         discriminator=config.discriminator,
+        training=writable(TrainingConfig)(precision="float32" if on_cpu else AUTO),
         metrics=writable(MetricsConfig)(names=()),
         run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),
     )

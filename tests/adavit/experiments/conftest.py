@@ -23,7 +23,8 @@ BASE: dict[str, Any] = {
     "data": {"val_fraction": 0.2},
     "generator": {"latent_dim": 8, "style_dim": 8, "channel_base": 64, "channel_max": 8},
     "discriminator": {"kind": "vit", "width": 16, "heads": 2, "depth": 1},
-    "training": {"total_kimg": 0.064, "batch": 8, "warmup_kimg": 0.016},
+    # Of the processes that tests start too, whatever this machine has.
+    "training": {"total_kimg": 0.064, "batch": 8, "warmup_kimg": 0.016, "precision": "float32"},
     "metrics": {"extractor": "random", "fakes": 20, "every_kimg": 0.032},
     "run": {"status_every_kimg": 0.016},
 }

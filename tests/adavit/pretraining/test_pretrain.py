@@ -16,8 +16,10 @@ from adavit.models.masked_patches.prediction import Prediction
 from adavit.pretraining import loop
 from adavit.pretraining.pretrain import pretrain, resume_pretraining
 from adavit.runs.trunk_file import read_trunk
+from adavit.runtime import processor
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
+from tests.processors import INTEL_AMX
 from tests.telling import Told
 
 Tiny = Callable[..., PretrainConfig]
@@ -85,6 +87,18 @@ def test_without_held_out_images_training_images_are_measured(tiny: Tiny) -> Non
 def test_the_same_seed_gives_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
     files = [pretrain(tiny({"run": {"out": str(tmp_path / name)}})) for name in "ab"]
     assert same(*files)
+
+
+def test_on_a_cpu_it_calculates_in_float32_where_runs_do_not(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = pretrain(tiny())
+    (tmp_path / "cpuinfo").write_text(INTEL_AMX)
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+    notes = Told()
+    known = pretrain(tiny({"run": {"out": str(tmp_path / "known")}}), console=notes)
+    assert same(unknown, known)
+    assert not [line for line in notes.notes if "bf16" in line]
 
 
 @pytest.mark.parametrize(

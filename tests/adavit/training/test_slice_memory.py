@@ -113,7 +113,7 @@ class Limited(LineConsole):
 if Path("run").exists():
     adavit.resume("run", console=Limited())
 else:
-    settings = dict(kimg=0.512, batch=512, resolution=32, metrics="none")
+    settings = dict(kimg=0.512, batch=512, resolution=32, metrics="none", precision="float32")
     adavit.train(data=sys.argv[1], out="run", console=Limited(), **settings)
 """
 
