@@ -45,7 +45,7 @@ def why_precision(facts: RunFacts) -> str:
     Args:
         facts: Of the data and the device.
     """
-    _, why = choose_precision(facts.device, facts.bf16, facts.resolution)
+    _, why = choose_precision(facts.device, facts.bf16)
     return why
 
 
@@ -274,7 +274,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     # One bound on the gradient is enough: that of the penalty, or the spectral norm of the heads.
     if config["training"]["gradient_penalty"] or config["discriminator"]["kind"] == "projected":
         chosen["r1_gamma"] = 0.0
-    chosen["precision"], _ = choose_precision(facts.device, facts.bf16, facts.resolution)
+    chosen["precision"], _ = choose_precision(facts.device, facts.bf16)
 
     def used(key: str) -> Any:
         value = config["training"][key]

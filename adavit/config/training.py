@@ -32,7 +32,7 @@ class TrainingConfig(ConfigModel):
     """Images at a time, with random numbers of their own; gradients are accumulated, and several processes share them.
     None: the whole batch, or each process its share."""
     precision: Literal["float32", "bf16"] = auto()
-    """Numbers that the networks calculate with. auto: bf16 on CUDA from 64 px on, where
+    """Numbers that the networks calculate with. auto: bf16 on CUDA, where
     the device does not only emulate it, and on CPUs with AMX; float32 elsewhere."""
     compile: bool = Field(False)
     """Compile the passes of a step, penalties included; equal but for rounding. The first steps take minutes, and need

@@ -27,7 +27,8 @@ class ImageSet:
             file as "a.gif#003"; empty for a set that has no files.
         stretch: How many times as wide, over their height, the images were at the median as they are now; None where
             they were not stretched.
-        inside: Where each lies in what it was filled up to (`--fit pad`), None for one that fills it; empty where all do.
+        inside: Where each lies in what it was filled up to (`--fit pad`), None for one that fills it; empty where all
+            do.
     """
 
     name: str

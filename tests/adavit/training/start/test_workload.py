@@ -157,7 +157,7 @@ def test_the_plan_says_why_a_processor_calculates_in_bf16(
 @pytest.mark.parametrize(
     ("native", "given", "said"),
     [
-        (True, {}, "Calculating in float32, which is faster than bf16 below 64 px on CUDA."),
+        (True, {}, None),
         (False, {}, "Calculating in float32, since this device only emulates bf16."),
         (False, {"training": {"precision": "float32"}}, None),
         (False, {"training": {"precision": "bf16"}}, None),
@@ -176,7 +176,9 @@ def test_the_plan_says_why_a_cuda_device_calculates_in_float32(
     monkeypatch.setattr(start_workload, "check_memory", lambda *_: None)
     images, notes = load_images("small_set", resolution=16), Told()
     config = load_workload(tiny(given), notes, load=lambda *_: images).config
-    assert config.training.precision == given.get("training", {}).get("precision", "float32")
+    assert config.training.precision == given.get("training", {}).get(
+        "precision", "bf16" if native else "float32"
+    )
     assert [line for line in notes.notes if "Calculating" in line] == [said] * (said is not None)
 
 
