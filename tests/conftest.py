@@ -1,7 +1,10 @@
 """Settings of all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 # The tensors of tests are so small that a second thread costs more than it brings, the more so where tests run
 # side by side. Programs that tests start inherit it.
@@ -21,3 +24,24 @@ if not torch.cuda.is_available():
     # Tensors without content, and the compiler by them, would pretend a CUDA device, and autograd start a thread for
     # it: then no test of the same process could fork any more. None of them asks for that device.
     torch._C._ensureCUDADeviceGuardSet = lambda: None
+
+PICTURES = ("snapshots.draw_curves", "run_output.draw_film")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pictures_of_runs() -> Iterator[None]:
+    """Curves and the film decide nothing, and take two thirds of the time of a run as short as those of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in PICTURES:
+            patch.setattr(f"adavit.training.{name}", lambda *_: None)
+        yield
+
+
+@pytest.fixture
+def pictures_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of this process draw them, as everywhere but in tests."""
+    from adavit.training.curves import draw_curves
+    from adavit.training.film import draw_film
+
+    for name, draw in zip(PICTURES, (draw_curves, draw_film), strict=True):
+        monkeypatch.setattr(f"adavit.training.{name}", draw)

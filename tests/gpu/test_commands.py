@@ -26,13 +26,6 @@ CADENCE = "--set run.status_every_kimg=0.016 --set metrics.every_kimg=0.032".spl
 PARTS = ("generator", "discriminator", "average")
 
 
-@pytest.fixture(autouse=True)
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They look at no device, and take most of the time of so short a run."""
-    for name in ("snapshots.draw_curves", "run_output.draw_film"):
-        monkeypatch.setattr(f"adavit.training.{name}", lambda *_: None)
-
-
 @pytest.fixture(scope="module")
 def trained(device: torch.device, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with pictures, a run of eight steps, and one that was stopped after four."""

@@ -14,7 +14,6 @@ from adavit.config.layers import Values, merge
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Queue
-from adavit.training import snapshots
 from tests.adavit.experiments.queue_processes import open_queue, untimed
 
 WriteGrid = Callable[..., Path]
@@ -91,12 +90,6 @@ def write_grid(pictures: Path, tmp_path: Path) -> WriteGrid:
         return path
 
     return write
-
-
-@pytest.fixture
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing them takes longer than all the rest of such a run."""
-    monkeypatch.setattr(snapshots, "draw_curves", lambda *_: None)
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from adavit.training.start import build
 from tests.adavit.experiments.conftest import WriteGrid
 from tests.adavit.experiments.queue_processes import notes
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 CELL_FILES = {
     "cell.json", "checkpoint.pt", "checkpoint-1.pt", "config.yaml", "data.json",
     "environment.json", "generator-best.safetensors", "generator-last.safetensors", "metrics.jsonl", "samples",

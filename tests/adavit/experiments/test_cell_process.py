@@ -24,8 +24,6 @@ from tests.adavit.experiments.conftest import WriteGrid
 from tests.adavit.experiments.queue_processes import untimed
 from tests.processes import Ended, launched
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 
 @pytest.fixture
 def cell(write_grid: WriteGrid) -> Cell:

@@ -26,8 +26,6 @@ from adavit.runtime.signals import Stopped
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
 from tests.adavit.experiments.queue_processes import notes, run_grid_under_kills, start
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 OUT = Path("out")
 
 

@@ -20,8 +20,6 @@ from adavit.runtime.console import LineConsole
 from adavit.runtime.signals import Stopped
 from tests.adavit.experiments.queue_processes import open_queue
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 
 def chosen(folder: Path) -> dict[float, float]:
     """Best figure by value searched."""

@@ -19,8 +19,6 @@ from adavit.training.train import train
 from tests.adavit.experiments.conftest import WriteGrid, compare_with_uninterrupted
 from tests.adavit.experiments.queue_processes import notes, run_grid, start, untimed
 
-pytestmark = pytest.mark.usefixtures("no_curves")
-
 
 def test_a_run_that_was_moved_there_is_adopted(write_grid: WriteGrid, tmp_path: Path) -> None:
     path = write_grid()

@@ -43,7 +43,6 @@ def test_cells_that_have_to_share_a_gpu_are_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_curves")
 def test_cells_of_two_processes_are_those_of_one_to_the_bit(
     write_grid: WriteGrid, tmp_path: Path
 ) -> None:
@@ -55,7 +54,6 @@ def test_cells_of_two_processes_are_those_of_one_to_the_bit(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_curves")
 def test_workers_in_processes_of_their_own_share_a_grid(
     write_grid: WriteGrid, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 WORDS = {'"samples"', '"projections"', '"diagnostics"', '"tensorboard"', '".adavit-results"'}
 
 
+@pytest.mark.usefixtures("pictures_of_runs")
 def test_a_run_leaves_exactly_these_files(tiny: Tiny) -> None:
     run = adavit.train(tiny({"training": {"total_kimg": 1.0}, "metrics": {"every_kimg": 1}}))
     found = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}

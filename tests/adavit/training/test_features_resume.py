@@ -21,13 +21,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_mobilenet(tmp_path_factory.mktemp("weights") / "mobile.pth")
 
 
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They decide nothing, and take most of the time of so short a run."""
-    for name in ("snapshots.draw_curves", "run_output.draw_film"):
-        monkeypatch.setattr(f"adavit.training.{name}", lambda *_: None)
-
-
 def drawn(folder: Path, mode: str) -> Path:
     """Twenty-four images of one kind of pixel."""
     rng = np.random.default_rng(0)

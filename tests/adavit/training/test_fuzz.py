@@ -27,7 +27,6 @@ def test_a_run_goes_on_from_a_checkpoint_or_refuses_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
     whole = adavit.train(tiny_config(draw_pictures(tmp_path / "pictures"), tmp_path / "run", OFTEN))
     state = torch.load(whole / "checkpoint.pt", weights_only=True)
     # What decides where a run stands is a small part of all that is in it.

@@ -25,10 +25,9 @@ OFTEN = {"metrics": {"every_kimg": 0.016}, "run": {"status_every_kimg": 0.016}}
 
 
 @pytest.fixture(autouse=True)
-def one_thread_and_no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As each of the processes has; curves take longer to draw than all the rest of these runs."""
+def one_thread() -> None:
+    """As each of the processes has."""
     torch.set_num_threads(1)
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
 
 
 def silent(ended: list[Ended]) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from adavit.config.run import RunConfig
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
@@ -34,11 +32,6 @@ def trainer_of(config: RunConfig, path: Path, world: World) -> Trainer:
     path.mkdir(exist_ok=True)
     step = build_step(workload, None, InOrder(world))
     return Trainer(workload, step, RunDirectory(path), SilentConsole())
-
-
-@pytest.fixture(autouse=True)
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
 
 
 def test_rank_0_writes(tiny: Tiny, tmp_path: Path) -> None:

@@ -29,12 +29,6 @@ OFTEN = {
 }
 
 
-@pytest.fixture(autouse=True)
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes longer than all the rest of these runs."""
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of 64 images that was never disturbed, with checkpoints at 64, 48 and 32."""

@@ -197,7 +197,6 @@ def test_who_stops_a_run_between_skipped_steps_is_told_of_the_checkpoint_before_
                 os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("adavit.training.objectives.losses.generator_loss", poisoned)
-    monkeypatch.setattr("adavit.training.snapshots.draw_curves", lambda *_: None)
     config = tiny({"run": {"checkpoint_every_kimg": 0.008}, "metrics": {"names": []}})
     with pytest.raises(Stopped) as caught:
         adavit.train(config, console=StopsAt())

@@ -164,6 +164,7 @@ def test_a_run_as_fast_as_was_measured_comes_to_its_own_end(
     assert 20 <= hand.now + 2 <= 26
 
 
+@pytest.mark.usefixtures("pictures_of_runs")
 def test_where_time_is_out_before_the_last_step_all_is_written(
     tiny: Tiny, turned: Callable[..., Hand]
 ) -> None:
