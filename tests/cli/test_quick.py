@@ -21,7 +21,21 @@ HEAVY = (
     "plotly",
 )
 ROOT = Path(__file__).parents[2]
+Answers = dict[str, tuple[int, str, set[str]]]
 
+ASKED = """
+import contextlib, io, json, sys
+from adavit.cli.main import main
+for line in json.load(sys.stdin):
+    sys.argv = ["adavit", *line.split()]
+    before, said, code = set(sys.modules), io.StringIO(), 0
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as ending:
+            code = int(ending.code or 0)
+    print(json.dumps([code, said.getvalue(), sorted(set(sys.modules) - before)]))
+"""
 SHOWS = """
 import json, sys
 from adavit.cli.main import main
@@ -59,9 +73,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> Answers:
+    """What `answer` returns of all that is asked here, by one process: each is charged with what it imported."""
+    lines = [*(f"{name} --help" for name in COMMANDS), *QUICK]
+    ended = subprocess.run(
+        [sys.executable, "-c", ASKED],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=json.dumps(lines),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = [json.loads(line) for line in ended.stdout.splitlines()]
+    return {
+        line: (code, said, set(modules) & set(HEAVY))
+        for line, (code, said, modules) in zip(lines, found, strict=True)
+    }
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_is_quick(name: str, folder: Path) -> None:
-    code, said, heavy = answer(name, "--help", folder=folder)
+def test_help_is_quick(name: str, answers: Answers) -> None:
+    code, said, heavy = answers[f"{name} --help"]
     assert (code, heavy) == (0, set())
     assert said.startswith(f"Usage: adavit {name}")
 
@@ -115,8 +149,8 @@ QUICK = {
 
 
 @pytest.mark.parametrize("line", QUICK)
-def test_lists_and_mistakes_are_quick(line: str, folder: Path) -> None:
-    code, said, heavy = answer(*line.split(), folder=folder)
+def test_lists_and_mistakes_are_quick(line: str, answers: Answers) -> None:
+    code, said, heavy = answers[line]
     expected, words = QUICK[line]
     assert (code, heavy) == (expected, set()), said
     assert words in said
