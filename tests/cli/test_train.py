@@ -146,6 +146,12 @@ def settings(adavit: Adavit, *flags: str) -> dict[str, dict[str, object]]:
     return loaded
 
 
+@pytest.fixture(scope="module")
+def found_without() -> dict[str, dict[str, object]]:
+    """The settings without a flag, once a test has asked for them; those compared here are the same in every folder."""
+    return {}
+
+
 def test_every_flag_is_tried_here() -> None:
     assert {flag for flag, _ in SETTINGS} == set(GIVEN)
 
@@ -154,10 +160,14 @@ def test_every_flag_is_tried_here() -> None:
     "pictures", "other", "source", "trunk", "frozen", "uncompiled", "unforeseen"
 )
 @pytest.mark.parametrize(("flag", "key"), SETTINGS)
-def test_a_flag_arrives_at_its_setting(adavit: Adavit, flag: str, key: str) -> None:
+def test_a_flag_arrives_at_its_setting(
+    adavit: Adavit, found_without: dict[str, dict[str, object]], flag: str, key: str
+) -> None:
     value, needs = GIVEN[flag]
     section, field = CHOSEN_BY.get(flag, key).split(".")
-    without = settings(adavit)[section].get(field)
+    if not found_without:
+        found_without.update(settings(adavit))
+    without = found_without[section].get(field)
     found = settings(adavit, flag, *([value] if value else []), *needs)[section][field]
     expected = yaml.safe_load(value) if value else True
     if flag in ("--metrics", "--extractor"):  # lists, of which a flag names one
