@@ -14,6 +14,13 @@ sizes, device = argparse.Namespace(resolution=8, channels=4, batch=4), torch.dev
 for kind in ("resnet", "vit"):
     print(kind, measure(build(Row(kind, "float32", True, 16), sizes, device), sizes, device))
 """
+ROW_OF_STEP_MEMORY = """
+import sys
+from benchmarks import step_memory as script
+script.ROWS["vit 32"]["training"]["batch"] = 2
+sys.argv[1:] = ["--row", "vit 32"]
+script.main()
+"""
 FOLDED = """
 import torch
 from adavit.data.small_set.images import draw_batch
@@ -41,7 +48,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
     [
         (["-c", STEPS_OF_TRAIN_SPEED], ["resnet", "vit"]),
         (["benchmarks/discriminators.py", *TINY.split(), "--parts", "readout", "form"], ["r3gan"]),
-        (["benchmarks/step_memory.py", "--row", "vit 32"], ["| vit 32 | 32 |"]),
+        (["-c", ROW_OF_STEP_MEMORY], ["| vit 32 | 2 |"]),
         (
             ["benchmarks/step_operations.py", "--toy", "--sizes", "16x4", "--top", "2"],
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
