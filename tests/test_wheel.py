@@ -117,7 +117,7 @@ def test_files_of_the_users_that_bear_our_folders_names_are_left_alone(
         environment,
         beside,
         "adavit",
-        *"train --data small_set --preset smoke --subset 40 --kimg 0.032 --fakes 20".split(),
+        *"train --data small_set:40 --preset smoke --kimg 0.032 --fakes 20".split(),
         *"--metrics fid --out run".split(),
     )
     assert trained.returncode == 0, trained.stderr
@@ -134,7 +134,7 @@ def test_the_package_runs_as_a_module_and_under_torchrun(environment: Path, besi
         environment,
         beside,
         *"python -m torch.distributed.run --standalone --nproc-per-node 2 -m adavit train".split(),
-        *"--data small_set --preset smoke --subset 40 --kimg 0.032 --metrics none --device cpu --out run".split(),
+        *"--data small_set:40 --preset smoke --kimg 0.032 --metrics none --device cpu --out run".split(),
     )
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout.count("Everything is in run.") == 1

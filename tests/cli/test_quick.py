@@ -200,7 +200,7 @@ def look(self):
     found = set(sys.modules) & set(LATE)
     assert not found, f"imported before the end of the first step: {found}"
 trainer.Trainer.train_on_one_batch = look
-train(data="small_set", subset=64, extractor="random", fakes=50, kimg=0.016, batch=16, out=OUT)
+train(data="small_set:64", extractor="random", fakes=50, kimg=0.016, batch=16, out=OUT)
 """
 
 

@@ -30,4 +30,4 @@ def test_names_are_those_of_the_files_that_were_read_whatever_became_of_them(
 
 
 def test_a_set_without_files_has_no_names() -> None:
-    assert image_names(load_images("small_set", resolution=8)) is None
+    assert image_names(load_images("small_set:2", resolution=8)) is None

@@ -65,7 +65,7 @@ def test_without_a_home_folder_its_sign_is_an_error_and_nothing_is_kept_there(
         (home_folder() / "x").mkdir(parents=True)
     for name in ("ADAVIT_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    images = load_images("small_set", resolution=4)
+    images = load_images("small_set:2", resolution=4)
     assert "Name another folder with ADAVIT_CACHE" in images.notes[-1]
 
 

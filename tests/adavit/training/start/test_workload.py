@@ -10,7 +10,6 @@ import torch
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
 from adavit.data import load_images
-from adavit.data.small_set.images import draw_small_set
 from adavit.errors import UserError
 from adavit.runtime import processor
 from adavit.runtime.console import SilentConsole
@@ -44,8 +43,7 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
 
 @pytest.mark.parametrize(("images", "warns"), [(1, True), (99, True), (100, False)])
 def test_few_images_are_warned_of(tiny: Tiny, images: int, warns: bool) -> None:
-    drawn, _ = draw_small_set(100)
-    loaded = replace(load_images("small_set", resolution=16), images=drawn.transpose(0, 3, 1, 2))
+    loaded = load_images("small_set:100", resolution=16)
     config = tiny({"data": {"subset": None, "val_fraction": 0}})
     chosen = replace(loaded, images=loaded.images[:images], labels=None, classes=())
     notes = Told()
@@ -174,7 +172,7 @@ def test_the_plan_says_why_a_cuda_device_calculates_in_float32(
     monkeypatch.setattr(start_workload, "choose_device", lambda _: cuda)
     monkeypatch.setattr(start_workload, "has_bf16", lambda _: native)
     monkeypatch.setattr(start_workload, "check_memory", lambda *_: None)
-    images, notes = load_images("small_set", resolution=16), Told()
+    images, notes = load_images("small_set:100", resolution=16), Told()
     config = load_workload(tiny(given), notes, load=lambda *_: images).config
     assert config.training.precision == given.get("training", {}).get(
         "precision", "bf16" if native else "float32"
