@@ -27,8 +27,8 @@ gpu: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/mypy
 
 # The theme's advertisement of another program is no warning of the build.
 docs: $(READY)
