@@ -1,3 +1,4 @@
+import functools
 import itertools
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from adavit.training.objectives.build import build_extras
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.passes.streams import StepStreams
+from adavit.training.start import footprint
 from adavit.training.start.footprint import (
     CERTAIN,
     HOPELESS,
@@ -29,7 +31,6 @@ from adavit.training.start.footprint import (
     OVERHEAD,
     StepTooLarge,
     check_memory,
-    counted_bytes,
     distillation_bytes,
     expected_bytes,
     features_bytes,
@@ -40,6 +41,13 @@ from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.slice_pass import as_written
 
 CPU = torch.device("cpu")
+counted_bytes = functools.cache(footprint.counted_bytes)
+"""Counting takes a second or more, and a test asks for the same settings up to five times."""
+
+
+@pytest.fixture(autouse=True)
+def counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint, "counted_bytes", counted_bytes)
 
 
 def config(*layers: dict[str, Any], resolution: int | str = 32) -> ResolvedConfig:
