@@ -63,9 +63,11 @@ def test_onnxruntime_draws_what_torch_draws(
 @pytest.mark.parametrize(
     ("kind", "resolution"),
     [
-        *(("grey", 16), ("grey", 128), ("rgb", 32), ("rgb", 256)),
-        *(("rgba", 16), ("rgba", 64), ("conditional", 32), ("conditional", 256)),
-    ],
+        ("grey", 128),
+        ("rgb", 256),
+        ("rgba", 16),
+        ("conditional", 32),
+    ],  # a kind has blocks of any size
 )
 def test_every_kind_of_generator_goes_to_onnx(
     write_generator: WriteGenerator, tmp_path: Path, resolution: int, kind: str
