@@ -285,12 +285,19 @@ def _describe_sizes(source: str, survey: Survey) -> str:
     total = len(survey.kept)
     if most == total:
         images = counted(total, "image", "images")
-        return f"Found {images} of {width}x{height} px in {source}."
+        return f"Found {images} of {_size(width, height)} in {source}."
     sides = [min(size) for size in survey.sizes]
     return (
         f"Found {total:,} images in {source}, smaller sides from {min(sides)} to {max(sides)} px, "
-        f"most often {width}x{height} px."
+        f"most often {_size(width, height)}."
     )
+
+
+def _size(width: int, height: int) -> str:
+    """Not as a resolution, whose height comes first."""
+    if width == height:
+        return f"{width}x{height} px"
+    return f"{width} px in width and {height} in height"
 
 
 def _describe_skipped(skipped: Sequence[Skipped]) -> str:

@@ -112,7 +112,11 @@ def _fitted(sizes: Mapping[Size, int], resolution: Resolution, fit: FitName) -> 
         return f"stretched (half of them were over {stretch_factor(sizes, resolution):.2f} times as wide), "
     cut = sum(count for size, count in sizes.items() if left[size] < MOST_CUT)
     kind = "centre squares" if resolution.is_square else f"cut to {_shape(resolution)}"
-    lost = f" ({cut:,} of {sum(sizes.values()):,} lose over a quarter)" if cut else ""
+    lost = (
+        f" ({cut:,} of {sum(sizes.values()):,} lose over a quarter; --fit pad keeps all)"
+        if cut
+        else ""
+    )
     return f"{kind}{lost}, "
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from adavit.config.layers import parse_yaml
 from adavit.errors import UserError, first_line
 from adavit.metrics.kinship import networks_of
+from adavit.report.run_status import status_of
 from adavit.report.soundness import check_settings, sound
 from adavit.runs.directory import RunDirectory
 from adavit.runs.listing import named_runs
@@ -25,11 +26,9 @@ from adavit.runs.reading import (
     text,
 )
 from adavit.runs.records import (
-    best_record,
     describe_damage,
     read_evaluation_log,
     read_log,
-    recorded_metric,
 )
 from adavit.runtime.console import Console, SilentConsole
 
@@ -234,7 +233,8 @@ def read_run(path: Path) -> Run:
     running = directory.is_claimed()
     images = _images_seen(directory, [*stats, *metrics], running=running)
     ending = sound(read_json(directory.ending), directory.ending.name)
-    status = _status(settings, metrics, cell, ending, images, running=running)
+    budget = sound(read_json(directory.budget), directory.budget.name)
+    status = status_of(settings, metrics, cell, {**budget, **ending}, images, running=running)
     told = text(cell.get("reason")) or text(ending.get("reason")) or "no reason was recorded"
     return Run(
         path=path,
@@ -311,36 +311,3 @@ def _word(value: Any) -> str:
         if number(value) is not None
         else str(value)
     )
-
-
-def _status(
-    settings: Mapping[str, Any],
-    metrics: list[dict[str, Any]],
-    cell: Mapping[str, Any],
-    ending: Mapping[str, Any],
-    images: int,
-    *,
-    running: bool,
-) -> str:
-    if running:
-        return "running"
-    if cell.get("status") in ("finished", "pruned", "failed"):
-        return str(cell["status"])
-    total_kimg = number(settings.get("training.total_kimg"))
-    if total_kimg and images >= round(1000 * total_kimg):
-        return "finished"
-    if _has_lost_patience(settings, metrics, images):
-        return "finished"
-    told = ending.get("status")
-    return str(told) if told in ("stopped", "failed", "pruned") else "lost"
-
-
-def _has_lost_patience(
-    settings: Mapping[str, Any], metrics: list[dict[str, Any]], images: int
-) -> bool:
-    """Whether the run ended because its first metric no longer improved, as `training.trainer` does."""
-    patience = number(settings.get("metrics.patience_kimg"))
-    best = best_record(metrics, recorded_metric(metrics))
-    if not patience or best is None or metrics[-1]["images"] != images:
-        return False
-    return bool((images - best["images"]) / 1000 >= patience)

@@ -89,7 +89,7 @@ class BudgetClock(Clock):
         self._pace = costs.step_s
         self._taken: dict[str, tuple[float, float]] = {}
         self._grids = 0
-        self._is_out = False
+        self._is_out = self._has_ended = False
 
     @property
     def used(self) -> float:
@@ -99,7 +99,8 @@ class BudgetClock(Clock):
     def keep(self) -> None:
         """Writes down what is used."""
         if self._file is not None:
-            known = {"budget": self._budget, "used_s": round(self.used, 3)}
+            used = {"used_s": round(self.used, 3), "ended": self._has_ended}
+            known = {"budget": self._budget, **used}
             write_json(self._file, {**known, "measured": asdict(self._costs)})
 
     def stepped(self, seconds: float) -> None:
@@ -144,6 +145,7 @@ class BudgetClock(Clock):
 
     def stopped(self) -> str:
         """See `Clock`."""
+        self._has_ended = True
         self.keep()
         return f"; {span(self.used)} of {self._budget} used"
 

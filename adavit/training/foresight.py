@@ -19,6 +19,7 @@ from adavit.runtime.console import Console
 from adavit.runtime.devices import is_accelerator
 from adavit.runtime.wording import size
 from adavit.training.samples import COUNT
+from adavit.training.start.data_advice import advice_on
 from adavit.training.start.footprint import taken_bytes
 from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.live_bytes import LiveBytes
@@ -102,7 +103,10 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
         processes=processes,
     )
     resolved = settled(config, facts, device, console)
-    there = with_evaluators(Workload(resolved, images, split, torch.device("cpu")), console)
+    workload = Workload(resolved, images, split, torch.device("cpu"))
+    for line in advice_on(workload):
+        console.note(line)
+    there = with_evaluators(workload, console)
     return replace(there, device=device)
 
 

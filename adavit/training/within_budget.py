@@ -99,9 +99,21 @@ def fit_budget(
 
 
 def _measured(
-    workload: Workload, make: Callable[[], AdversarialStep], world: World, left: float
+    workload: Workload,
+    make: Callable[[], AdversarialStep],
+    world: World,
+    left: float,
+    *,
+    goes_on: bool = False,
 ) -> Costs:
-    """What a run takes, of which `left` seconds may be used; its networks are made once more.
+    """What a run takes; its networks are made once more.
+
+    Args:
+        workload: Of the run.
+        make: Makes its networks.
+        world: Its processes.
+        left: Seconds of the budget.
+        goes_on: Whether the others were used by this run.
 
     Raises:
         UserError: If measuring it takes too much of them.
@@ -119,13 +131,19 @@ def _measured(
             build_s=build_s,
         )
     except TookTooLong:
+        budget = workload.config.run.budget
+        if goes_on:
+            raise UserError(
+                f"run.budget is {budget}, of which {duration(left)} are left: too little to measure what a step takes,"
+                " and to train. Give the run more time with --budget, or a length with --kimg."
+            ) from None
         threads = torch.get_num_threads()
         crowded = (
             f" With OMP_NUM_THREADS=1 before the command steps may be many times as fast: {threads} threads wait for"
             " each other where other programs keep the cores busy."
         )
         raise UserError(
-            f"run.budget is {workload.config.run.budget}, but one step of each kind, a sample grid, a checkpoint and a"
+            f"run.budget is {budget}, but one step of each kind, a sample grid, a checkpoint and a"
             f" small evaluation took longer than the {duration(limit_s)} that measuring them may take, expected a run"
             f" of many of them. Give a larger --budget, or smaller networks.{crowded if threads > 1 else ''}"
         ) from None
@@ -210,13 +228,19 @@ class ContinuedBudget:
         found = None if self.is_new else number(read_json(directory.budget).get("used_s"))
         return max(0.0, found or 0.0)
 
+    def _left_s(self, config: RunConfig, directory: RunDirectory) -> float:
+        """Seconds that are left; 0 too where the clock has ended the run, with what its end takes still to spare."""
+        if not self.is_new and read_json(directory.budget).get("ended") is True:
+            return 0.0
+        return max(0.0, _budget_s(config) - self.used_s(directory))
+
     def is_used_up(
         self, config: RunConfig, directory: RunDirectory, console: Console, world: World
     ) -> bool:
         """Whether nothing is left of it, on all processes alike; says so."""
         if config.run.budget is None:
             return False
-        if world.tell(self.used_s(directory)) < _budget_s(config):
+        if world.tell(self._left_s(config, directory)) > 0:
             return False
         console.note(
             f"Run {directory.path} has used its {config.run.budget}. Give it more time with --budget, or a length"
@@ -238,7 +262,13 @@ class ContinuedBudget:
             return stopwatch(workload)
         used = world.tell(self.used_s(directory))
         left = max(0.0, seconds_in(budget) - used - world.tell(time.monotonic() - began))
-        costs = _measured(workload, lambda: build_step(workload, start, reduction), world, left)
+        costs = _measured(
+            workload,
+            lambda: build_step(workload, start, reduction),
+            world,
+            left,
+            goes_on=used > 0,
+        )
         clock = BudgetClock(
             budget=budget,
             began=began,

@@ -179,9 +179,14 @@ def test_default_resolution_fits_most_images_up_to_the_limit(tmp_path: Path) -> 
 def test_notes_tell_of_cropping(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "a", {"1.png": encode(pixels(8, 12, 3))})
     assert load_images(str(folder)).images.shape[2:] == (8, 12)
-    assert load_images(str(folder)).notes[1].endswith("fits 1 of 1 images); not resized.")
+    found = load_images(str(folder)).notes
+    assert found[0].startswith("Found 1 image of 12 px in width and 8 in height in ")
+    assert found[1].endswith("fits 1 of 1 images); not resized.")
     square = load_images(str(folder), resolution=8)
-    assert "centre squares (1 of 1 lose over a quarter), resized" in square.notes[1]
+    assert (
+        "centre squares (1 of 1 lose over a quarter; --fit pad keeps all), resized"
+        in square.notes[1]
+    )
     for fit, words in (("pad", "filled up at the borders, "), ("stretch", "stretched (half of")):
         fitted = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
         assert fitted.images.shape[2:] == (8, 8)

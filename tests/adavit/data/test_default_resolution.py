@@ -70,7 +70,10 @@ def test_the_stretch_is_that_of_the_image_in_the_middle() -> None:
 @pytest.mark.parametrize(
     ("fit", "words"),
     [
-        ("crop", "; cut to 3:5 (1 of 4 lose over a quarter), resized with Lanczos."),
+        (
+            "crop",
+            "; cut to 3:5 (1 of 4 lose over a quarter; --fit pad keeps all), resized with Lanczos.",
+        ),
         ("pad", "; filled up at the borders, resized with Lanczos."),
         ("stretch", "; stretched (half of them were over 0.90 times as wide), resized with"),
     ],

@@ -102,16 +102,6 @@ def test_a_run_has_begun_when_it_says_so(tmp_path: Path) -> None:
     assert read_run(cell).started == 2e9
 
 
-def test_a_run_that_lost_its_patience_is_finished(tmp_path: Path) -> None:
-    for patience, status in ((15, "finished"), (25, "lost")):
-        path = write_run(
-            tmp_path / str(patience),
-            values=(20.0, 5.0, 6.0, 7.0),
-            settings={"metrics": {"patience_kimg": patience}, "training": {"total_kimg": 100}},
-        )
-        assert read_run(path).status == status
-
-
 def test_a_pruned_trial_says_so(tmp_path: Path) -> None:
     cell = {**cell_of("a", 0), "status": "pruned"}
     assert read_run(write_run(tmp_path / "run", cell=cell)).status == "pruned"

@@ -120,7 +120,9 @@ def test_what_was_used_before_counts_and_is_written_down(hand: Hand, tmp_path: P
     assert written["used_s"] == 42.5
     assert written["budget"] == "100s"
     assert written["measured"]["evaluation_s"] == 5.0
+    assert written["ended"] is False
     assert clock.stopped() == "; 42s of 100s used"
+    assert json.loads((tmp_path / "budget.json").read_text())["ended"] is True
     assert clock.ending() == "where its budget of 100s ends"
 
 

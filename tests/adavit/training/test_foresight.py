@@ -22,6 +22,7 @@ from adavit.training.foresight import (
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.workload import prepare
+from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
 
@@ -95,6 +96,15 @@ def test_a_device_need_not_be_there(pictures: Path) -> None:
     assert 2e9 < peak <= 8e9
     assert lines["microbatch:"] in ("64", "32", "16")
     assert "PFLOP for 5000 kimg" in lines["time"]
+
+
+def test_faults_of_the_data_are_told_for_a_device_that_is_not_there_too(pictures: Path) -> None:
+    first, *others = sorted(path for path in pictures.rglob("*") if path.is_file())
+    for other in others[: len(others) // 2]:
+        other.write_bytes(first.read_bytes())
+    console = Told()
+    describe_elsewhere(elsewhere(pictures, "resnet"), console)
+    assert any("exact copies" in note for note in console.notes), console.notes
 
 
 def test_disk_is_what_a_run_leaves(tiny: Tiny) -> None:

@@ -16,10 +16,12 @@ import yaml
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
+from adavit.report.run import read_run
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 from adavit.training import within_budget
 from adavit.training.clock import BudgetClock
+from adavit.training.rehearsal import TookTooLong
 from adavit.training.time_plan import Costs
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
 
@@ -186,11 +188,28 @@ def test_where_time_is_out_before_the_last_step_all_is_written(
 
     budget = json.loads((run / "budget.json").read_text())
     assert budget["used_s"] == hand.now
-    (run / "budget.json").write_text(json.dumps({**budget, "used_s": 30.5}))
+    assert read_run(run).status == "finished"
     console = Notes()
     assert adavit.resume(run, console=console) == run
     assert "has used its 30s. Give it more time with --budget, or a length" in console.lines[-1]
     assert final_state(run)["progress"]["images"] == images
+
+
+def test_of_a_run_that_goes_on_time_may_be_too_short_to_measure_in(
+    tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand = turned(step_s=4.0)
+    run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=hand, began=0.0)
+    # Asked to stop in its last seconds.
+    budget = json.loads((run / "budget.json").read_text())
+    (run / "budget.json").write_text(json.dumps({**budget, "used_s": 29.5, "ended": False}))
+
+    def break_off(*_: object, **__: object) -> None:
+        raise TookTooLong
+
+    monkeypatch.setattr(within_budget, "rehearse", break_off)
+    with pytest.raises(UserError, match=r"30s, of which .* are left: too little .*--kimg"):
+        adavit.resume(run, console=hand)
 
 
 def test_a_run_that_goes_on_has_its_length_its_bits_and_the_time_that_is_left(
