@@ -47,6 +47,8 @@ from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.losses import LOSSES, discriminator_loss, generator_loss
 from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.compiled_slices import compiled_slices
+from adavit.training.step.slice_pass import as_written
 from benchmarks.peer_step import PeerStep, folder
 from benchmarks.work import WorkCount
 
@@ -294,7 +296,7 @@ def build(
         warmup_images=0,
         microbatch=None,
         autocast=torch.bfloat16 if row.precision == "bf16" else None,
-        compiled=row.compiled,
+        computation=compiled_slices if row.compiled else as_written,
         loss=LOSSES["non_saturating"],
         regularizers=[ExactPenalty("r1", "real", weight=R1_WEIGHT, interval=row.interval)],
     )

@@ -23,7 +23,7 @@ GRID = {
     "preset": "smoke",
     "base": {
         "data": {"source": "small_set:60", "subset": 20, "resolution": 32, "val_fraction": 0.5},
-        "training": {"total_kimg": 0.032, "batch": 16},
+        "training": {"total_kimg": 0.032, "batch": 16, "precision": "float32"},
         "metrics": {
             "extractor": "drawn",
             "reference": "small_set@1:60",

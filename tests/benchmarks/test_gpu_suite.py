@@ -208,7 +208,7 @@ def test_a_plain_step_has_no_penalty_and_another_has_all(bench: Bench) -> None:
 def test_it_measures_what_a_run_on_an_accelerator_gets(bench: Bench) -> None:
     full = Bench(bench.device, False, bench.out, bench.ends).config("resnet", 32)
     assert (full.generator.channel_max, full.training.batch) == (512, 64)
-    assert (full.training.precision, full.augment.p) == ("float32", 0.4)
+    assert (full.training.precision, full.augment.p) == ("bf16", 0.4)
 
 
 @pytest.mark.parametrize("ways", [card.UPSAMPLE, card.DOWNSAMPLE, card.SMOOTH])

@@ -100,6 +100,7 @@ MAY_DIFFER = {
     "run.seed": "what a row is averaged over",
     "run.out": "where the run lies",
     "run.device": "the same figures to the last digits",
+    "training.graphs": "how kernels are launched",
     "run.status_every_kimg": "cadence of a log",
     "run.samples_every_kimg": "cadence of pictures",
     "run.checkpoint_every_kimg": "cadence of what is kept",
