@@ -23,6 +23,8 @@ from adavit.training.step.slice_programs import (
     SlicePrograms,
     fill,
     given,
+    left_by,
+    numbers_of,
     taken,
     trained_by,
     without_gradients,
@@ -74,8 +76,7 @@ class CapturedSlice:
         graphs: Graphs,
     ) -> tuple[Self, list[Tensor]]:
         """Records what is done to compute a slice, see `ProgramMaker`; `graphs` takes it down."""
-        numbers = [torch.empty((), device=real.device) for _ in terms.numbers]
-        fill(numbers, terms.numbers)
+        numbers = numbers_of(terms, real.device)
         moving, parameters = terms.with_numbers(numbers), trained_by(written)
         recorder = DrawRecorder(streams, contextlib.nullcontext)
         with graphs.aside(), without_gradients(parameters), recorder:
@@ -89,9 +90,8 @@ class CapturedSlice:
         def work() -> list[Tensor]:
             with without_gradients(parameters), player:
                 sums[:] = [written(own[0], own[1] if own[1:] else None, player.streams, moving)]
-                trained[:] = [each for each in parameters if each.grad is not None]
-                gradients = [each.grad for each in trained if each.grad is not None]
-                return [*sums[0].tensors, *gradients]
+                trained[:], left = left_by(sums[0], parameters)
+                return left
 
         replay, left = graphs.record(work)
         drawn = recorder.tensors

@@ -21,6 +21,8 @@ from adavit.training.step.slice_programs import (
     SlicePrograms,
     fill,
     given,
+    left_by,
+    numbers_of,
     taken,
     trained_by,
     without_gradients,
@@ -68,8 +70,7 @@ class CompiledSlice:
         Raises:
             LookupError: If numbers are drawn of anything but the streams.
         """
-        numbers = [torch.empty((), device=real.device) for _ in terms.numbers]
-        fill(numbers, terms.numbers)
+        numbers = numbers_of(terms, real.device)
         moving = terms.with_numbers(numbers)
         recorder = DrawRecorder(streams, disable_proxy_modes_tracing)
         parameters = trained_by(written)
@@ -80,9 +81,8 @@ class CompiledSlice:
             with recorder:
                 known = classes[0] if classes else None
                 sums.append(written(real, known, recorder.streams, moving))
-            trained.extend(each for each in parameters if each.grad is not None)
-            gradients = [each.grad for each in trained if each.grad is not None]
-            return [*sums[0].tensors, *gradients]
+            trained[:], left = left_by(sums[0], parameters)
+            return left
 
         with without_gradients(parameters):
             # What is made once and kept, such as the kernels of filters, is not made anew by the graph in each step.

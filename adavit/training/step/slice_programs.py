@@ -91,6 +91,21 @@ def without_gradients(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
             parameter.grad = gradient
 
 
+def numbers_of(terms: StepTerms, device: torch.device) -> list[Tensor]:
+    """Places 0-d on a device for the numbers of the terms, filled."""
+    numbers = [torch.empty((), device=device) for _ in terms.numbers]
+    fill(numbers, terms.numbers)
+    return numbers
+
+
+def left_by(
+    sums: MicrobatchSums, parameters: Sequence[nn.Parameter]
+) -> tuple[list[nn.Parameter], list[Tensor]]:
+    """What a pass leaves, for `taken`: which of the parameters have gradients, and its sums followed by these."""
+    trained = [each for each in parameters if each.grad is not None]
+    return trained, [*sums.tensors, *(each.grad for each in trained if each.grad is not None)]
+
+
 def taken(
     found: Sequence[Tensor], trained: Sequence[nn.Parameter], sums: MicrobatchSums
 ) -> MicrobatchSums:

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from adavit.runtime.device_graphs import Work
-from adavit.training.passes.streams import StepStreams
 from adavit.training.step.captured_slices import CapturedSlice
-from adavit.training.step.slice_pass import SlicePass, as_written
+from adavit.training.step.slice_pass import SlicePass
 from adavit.training.step.slice_programs import SlicePrograms
-from tests.adavit.training.objectives.test_feature_critic import make_objective
-from tests.adavit.training.small_step import COUNT, make_step, reals, run
-from tests.adavit.training.step.test_compiled_slices import gradients
+from tests.adavit.training.small_step import COUNT, make_step, run
+from tests.adavit.training.step.test_compiled_slices import (
+    check_numbers_move,
+    check_slices_add_up,
+)
 from tests.adavit.training.test_compile import PARTS, check_equal
 
 
@@ -56,28 +57,13 @@ def test_what_is_recorded_of_a_step_is_the_step(name: str, monkeypatch: pytest.M
 
 def test_a_kind_is_recorded_once_and_slices_add_up() -> None:
     graphs = Redone()
-    eager, captured = make_step(), make_step(computation=recorded(graphs))
-    for index in range(3):
-        for step in (eager, captured):
-            step.set_p(0.3 * index)
-            terms = step.terms(0, step.slices(COUNT))
-            # Gradients stay from slice to slice.
-            step.compute(reals() / (1 + index), None, StepStreams.at(index, 0), terms)
-    for one, other in zip(gradients(captured), gradients(eager), strict=True):
-        assert torch.equal(one, other)
+    check_slices_add_up(recorded(graphs))
     assert graphs.count == 1
 
 
 def test_numbers_that_move_are_read_anew() -> None:
-    graphs, losses = Redone(), []
-    for computation in (as_written, recorded(graphs)):
-        step = make_step(features=make_objective(vanishes_at=0.8), computation=computation)
-        for p in (0.2, 0.4):
-            step.set_p(p)
-            losses.append(run(step).losses)
-    for one, other in zip(losses[2:], losses[:2], strict=True):
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[name], other[name]) for name in one)
+    graphs = Redone()
+    check_numbers_move(recorded(graphs))
     assert graphs.count == 1
 
 

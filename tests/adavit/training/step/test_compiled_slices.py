@@ -1,5 +1,6 @@
 """Graphs of slices; that they are the step whatever it consists of is in `tests/adavit/training/test_compile.py`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,12 @@ from adavit.augment import AugmentPipe
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.compiled_slices import _with_inputs, compiled_slices
-from adavit.training.step.slice_pass import as_written
+from adavit.training.step.slice_pass import SliceComputation, SlicePass, as_written
 from adavit.training.step.slice_programs import SlicePrograms
 from tests.adavit.training.objectives.test_feature_critic import make_objective
 from tests.adavit.training.small_step import COUNT, make_step, reals, run
+
+Computation = Callable[[SlicePass], SliceComputation]
 
 
 @pytest.fixture
@@ -34,34 +37,45 @@ def gradients(step: AdversarialStep) -> list[Tensor]:
     return [p.grad for net in networks for p in net.parameters() if p.grad is not None]
 
 
-def test_a_kind_is_compiled_once_and_slices_add_up(
-    compilations: list[torch.fx.GraphModule],
-) -> None:
-    eager, compiled = make_step(), make_step(computation=compiled_slices)
+def check_slices_add_up(computation: Computation) -> AdversarialStep:
+    """That three slices of one kind leave the gradients of those as they are written; the step that had them."""
+    eager, other = make_step(), make_step(computation=computation)
     for index in range(3):
-        for step in (eager, compiled):
+        for step in (eager, other):
             step.set_p(0.3 * index)
             terms = step.terms(0, step.slices(COUNT))
             # Gradients stay from slice to slice.
             step.compute(reals() / (1 + index), None, StepStreams.at(index, 0), terms)
-    for one, other in zip(gradients(compiled), gradients(eager), strict=True):
-        assert torch.equal(one, other)
-    assert len(compilations) == 1
-    terms = replace(terms, share=0.5)
-    compiled.compute(reals(), None, StepStreams.at(0, 0), terms)
-    assert len(compilations) == 2
+    for one, expected in zip(gradients(other), gradients(eager), strict=True):
+        assert torch.equal(one, expected)
+    return other
 
 
-def test_numbers_that_move_are_inputs(compilations: list[torch.fx.GraphModule]) -> None:
+def check_numbers_move(computation: Computation) -> None:
+    """That p and the weight of a critic, which moves with it, are those of each step."""
     losses = []
-    for computation in (as_written, compiled_slices):
-        step = make_step(features=make_objective(vanishes_at=0.8), computation=computation)
+    for each in (as_written, computation):
+        step = make_step(features=make_objective(vanishes_at=0.8), computation=each)
         for p in (0.2, 0.4):
             step.set_p(p)
             losses.append(run(step).losses)
     for one, other in zip(losses[2:], losses[:2], strict=True):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_kind_is_compiled_once_and_slices_add_up(
+    compilations: list[torch.fx.GraphModule],
+) -> None:
+    compiled = check_slices_add_up(compiled_slices)
+    assert len(compilations) == 1
+    terms = replace(compiled.terms(0, compiled.slices(COUNT)), share=0.5)
+    compiled.compute(reals(), None, StepStreams.at(0, 0), terms)
+    assert len(compilations) == 2
+
+
+def test_numbers_that_move_are_inputs(compilations: list[torch.fx.GraphModule]) -> None:
+    check_numbers_move(compiled_slices)
     assert len(compilations) == 1
 
 
