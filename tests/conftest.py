@@ -10,6 +10,10 @@ import pytest
 # side by side. Programs that tests start inherit it.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Processes that join ask the machine's resolver for the names of one another (torch's store does, for its log); one
+# that loses questions kept them apart for a minute.
+os.environ["RES_OPTIONS"] = "timeout:1 attempts:1"
+
 import torch
 
 from adavit.runtime import processor

@@ -83,7 +83,8 @@ def launched(
 ) -> list[Ended]:
     """Runs a function in processes that find themselves launched by torchrun, and end as the command line does.
 
-    They are forks, see `together`.
+    They are forks, see `together`. The store begins to answer when the last of them has been forked: its thread looks
+    up the names of who connects, and a fork that takes place meanwhile may keep the locks of that for ever.
 
     Args:
         size: How many.
@@ -93,8 +94,10 @@ def launched(
         limit_s: All must have ended then.
         environment: Variables beside those of torchrun.
     """
-    store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
-    port = store.port if keeper else _free_port()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    if not keeper:
+        listener.close()
     local = local_size or size
     with tempfile.TemporaryDirectory() as folder:
 
@@ -107,7 +110,7 @@ def launched(
                 "WORLD_SIZE": str(size),
                 "LOCAL_RANK": str(rank % local),
                 "LOCAL_WORLD_SIZE": str(local),
-                "MASTER_ADDR": "localhost",
+                "MASTER_ADDR": "127.0.0.1",
                 "MASTER_PORT": str(port),
                 "TORCHELASTIC_USE_AGENT_STORE": str(keeper),
                 **environment,
@@ -124,6 +127,14 @@ def launched(
         processes = [context.Process(target=process, args=(rank,)) for rank in range(size)]
         for each in processes:
             each.start()
+        if keeper:
+            store = dist.TCPStore(  # noqa: F841 - it answers for as long as it is held
+                "127.0.0.1",
+                port,
+                is_master=True,
+                wait_for_workers=False,
+                master_listen_fd=listener.detach(),
+            )
         end = time.monotonic() + limit_s
         for each in processes:
             each.join(max(0.0, end - time.monotonic()))
@@ -137,9 +148,3 @@ def launched(
             for rank, each in enumerate(processes)
         ]
 
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port: int = free.getsockname()[1]
-    return port

@@ -21,8 +21,9 @@ IMPATIENT_S = 2.0
 
 
 def told(ended: list[Ended]) -> list[str]:
-    """All lines of all processes."""
-    return [line for each in ended for line in each.errors.splitlines()]
+    """All lines of all processes, without what torch logs of a resolver that does not answer."""
+    lines = [line for each in ended for line in each.errors.splitlines()]
+    return [line for line in lines if "[c10d] The hostname of the client" not in line]
 
 
 def goes_on(company: Company) -> None:
