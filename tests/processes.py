@@ -147,4 +147,3 @@ def launched(
             Ended(each.exitcode or 0, Path(folder, str(rank)).read_text(), each.pid or 0)
             for rank, each in enumerate(processes)
         ]
-
