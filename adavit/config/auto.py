@@ -283,6 +283,7 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
     return {
         **chosen,
         "batch": batch,
+        "compile": False,  # but see `adavit.training.within_budget`
         "loss": _loss(config),
         "fast_reduce": facts.device == "cuda" and not config["training"]["deterministic"],
         "warmup_kimg": 2.0 if vit else 0.0,

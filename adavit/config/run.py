@@ -288,6 +288,11 @@ class _WholeConfig(ConfigModel):
                 " hinge, or leave discriminator.normalization out."
             )
 
+    @property
+    def has_lasting_passes(self) -> bool:
+        """Whether the passes of a step are the same operations at all times, so that a program can be made of them."""
+        return not (self.training.top_k or self.augment.extra)
+
     @rule("augment.extra", "training.compile")
     def _operations_of_others_are_not_compiled(self) -> None:
         if self.augment.extra and self.training.compile:

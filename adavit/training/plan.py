@@ -71,6 +71,8 @@ def describe_plan(
     if config.run.budget is not None:
         fitted = fit_budget(start.noted_in(config), workload, start, reduction, began)
         workload, budget = fitted.workload, [f"budget          {fitted.plan.told}"]
+        if fitted.may_be_faster:
+            budget.append("compiling       tried when it trains, and taken if steps are faster")
     held = workload.config
     step, notes = first_step(workload, start, reduction)
     del start  # as `adavit.training.train` does

@@ -60,11 +60,22 @@ def rehearse(
     Raises:
         TookTooLong: Then, on all processes alike.
     """
+    with _trainer(workload, step) as trainer:
+        return _Rehearsal(trainer, limit_s).costs(seconds, build_s)
+
+
+def rehearse_step(workload: Workload, step: AdversarialStep, *, seconds: float) -> float:
+    """Measures the steps of a run alone, see `rehearse`; the mean of their seconds."""
+    with _trainer(workload, step) as trainer:
+        return _Rehearsal(trainer, math.inf).step_s(seconds)
+
+
+@contextlib.contextmanager
+def _trainer(workload: Workload, step: AdversarialStep) -> Iterator[Trainer]:
+    """Of a run in a folder that is deleted."""
     # Event files may still be open in it.
     with tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True) as folder:
-        directory = RunDirectory(Path(folder))
-        trainer = Trainer(workload, step, directory, SilentConsole())
-        return _Rehearsal(trainer, limit_s).costs(seconds, build_s)
+        yield Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
 
 
 class _Rehearsal:
@@ -76,7 +87,7 @@ class _Rehearsal:
     def costs(self, seconds: float, build_s: float) -> Costs:
         trainer = self._trainer
         started, worked = time.perf_counter(), time.process_time()
-        step_s = self._step(seconds)
+        step_s = self.step_s(seconds)
         trainer.report()
         self._timed(lambda: trainer.sample(1.0))  # the first one imports and warms up
         trainer.progress.images += 1000 * trainer.config.training.batch
@@ -107,7 +118,7 @@ class _Rehearsal:
             raise TookTooLong
         return float(seconds)
 
-    def _step(self, seconds: float) -> float:
+    def step_s(self, seconds: float) -> float:
         """Mean time of a step over a cycle of penalties, from some of each kind."""
         trainer = self._trainer
         if isinstance(trainer.probability, AdaptiveProbability):

@@ -136,7 +136,7 @@ def _train(config: RunConfig, console: Console, company: Company, began: float) 
     fitted = None
     if config.run.budget is not None:
         asked = start.noted_in(placed)
-        fitted = fit_budget(asked, workload, start, reduction, began)
+        fitted = fit_budget(asked, workload, start, reduction, began, console)
         workload = fitted.workload
     step, notes = first_step(workload, start, reduction)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes

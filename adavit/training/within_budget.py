@@ -19,6 +19,7 @@ from adavit.runtime.time_spans import seconds_in
 from adavit.runtime.wording import duration
 from adavit.runtime.world import World
 from adavit.training.clock import BudgetClock, Clock, Stopwatch
+from adavit.training.compiled_trial import faster_step_s, may_try
 from adavit.training.rehearsal import TookTooLong, rehearse
 from adavit.training.start.build import Start, build_step, first_step
 from adavit.training.start.workload import Workload, facts_of, total_images
@@ -67,14 +68,21 @@ class BudgetedStart:
     Attributes:
         workload: With the length and cadence that were chosen.
         plan: What was measured and chosen.
+        may_be_faster: Whether compiled steps are worth a trial that was not made.
     """
 
     workload: Workload
     plan: TimePlan
+    may_be_faster: bool
 
 
 def fit_budget(
-    asked: RunConfig, workload: Workload, start: Start, reduction: Reduction, began: float
+    asked: RunConfig,
+    workload: Workload,
+    start: Start,
+    reduction: Reduction,
+    began: float,
+    console: Console | None = None,
 ) -> BudgetedStart:
     """Measures what a run takes, and chooses its length.
 
@@ -84,6 +92,7 @@ def fit_budget(
         start: What its networks start from.
         reduction: As in `build_step`; all processes measure together.
         began: `time.monotonic` when the command began.
+        console: Told how it goes to compile steps, which takes minutes; None does not try it.
 
     Raises:
         UserError: If the time is too short.
@@ -91,11 +100,30 @@ def fit_budget(
     world = reduction.world
     # The first process decides for all: theirs began at other moments.
     left = max(0.0, _budget_s(asked) - world.tell(time.monotonic() - began))
-    costs = _measured(workload, lambda: first_step(workload, start, reduction)[0], world, left)
+
+    def make(workload: Workload) -> AdversarialStep:
+        return first_step(workload, start, reduction)[0]
+
+    costs = _measured(workload, lambda: make(workload), world, left)
+    chosen: dict[str, Any] = {}
+    is_open = {key: not asked.is_known(key) for key in (*PLANNED, "training.compile")}
+    tries = is_open["training.compile"] and may_try(workload, left, world.size)
+    if tries and console is not None:
+        compiled_s = faster_step_s(
+            workload, make, console, step_s=costs.step_s, seconds=_rehearsed_s(left)
+        )
+        if compiled_s is not None:
+            costs = replace(costs, step_s=compiled_s)
+            chosen = {"training": {"compile": True}}
     used = world.tell(time.monotonic() - began)
-    is_open = {key: not asked.is_known(key) for key in PLANNED}
     plan = plan_time(used, costs, workload.config, is_open=is_open)
-    return BudgetedStart(_with_length(workload, asked, plan.settings), plan)
+    fitted = _with_length(workload, asked, merge(plan.settings, chosen))
+    return BudgetedStart(fitted, plan, tries and console is None)
+
+
+def _rehearsed_s(left: float) -> float:
+    """Seconds to spend on measuring steps."""
+    return min(REHEARSED * left, LONGEST_REHEARSAL_S)
 
 
 def _measured(
@@ -126,7 +154,7 @@ def _measured(
         return rehearse(
             workload,
             step,
-            seconds=min(REHEARSED * left, LONGEST_REHEARSAL_S),
+            seconds=_rehearsed_s(left),
             limit_s=limit_s,
             build_s=build_s,
         )

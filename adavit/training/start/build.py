@@ -173,8 +173,7 @@ def _computation(
     training = config.training
     if training.compile:
         return compiled_slices
-    changes = training.top_k or config.augment.extra
-    if training.graphs and device.type == "cuda" and not changes:
+    if training.graphs and device.type == "cuda" and config.has_lasting_passes:
         return captured_slices
     return as_written
 

@@ -21,13 +21,21 @@ def compilation_note(wanted: bool) -> str | None:
     """
     if not wanted:
         return None
-    name = os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")
-    if shutil.which(name) is None:
+    if not has_compiler():
         raise UserError(
-            f"training.compile is on, but there is no C++ compiler {name!r}, which torch compiles with. Install it,"
-            " name one that is there by the environment variable CXX, or leave --compile out."
+            f"training.compile is on, but there is no C++ compiler {_compiler()!r}, which torch compiles with. Install"
+            " it, name one that is there by the environment variable CXX, or use --no-compile."
         )
     return (
         "Compiling: the first step, and the first one with each penalty that is not part of all steps, takes minutes."
         " A signal to stop is heeded after the step."
     )
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler."""
+    return shutil.which(_compiler()) is not None
+
+
+def _compiler() -> str:
+    return os.environ.get("CXX") or COMPILERS.get(sys.platform, "g++")

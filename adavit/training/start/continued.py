@@ -17,6 +17,7 @@ MAY_CHANGE_ON_RESUME = {
     "training.total_kimg",
     "training.microbatch",  # what memory allows; gradients are the same but for what slices draw
     "training.graphs",
+    "training.compile",
     "training.deterministic",
     "training.fast_reduce",
     "metrics.patience_kimg",

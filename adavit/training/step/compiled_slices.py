@@ -29,6 +29,8 @@ from adavit.training.step.slice_programs import (
 )
 from adavit.training.step.terms import StepTerms
 
+_compiled: dict[str, Callable[..., Sequence[Tensor]]] = {}
+
 
 def compiled_slices(written: SlicePass) -> SlicePrograms:
     """Computes slices by compiled code, equal but for rounding."""
@@ -90,7 +92,10 @@ class CompiledSlice:
         with without_gradients(parameters):
             graph = make_fx(calculation)(*given(real, labels))
         held = _with_inputs(graph, [*recorder.tensors, *numbers])
-        function = torch.compile(graph, fullgraph=True, dynamic=False)
+        # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
+        function = _compiled.get(graph.code)
+        if function is None:
+            function = _compiled[graph.code] = torch.compile(graph, fullgraph=True, dynamic=False)
         return cls(function, recorder.draws, numbers, held, trained, sums[0]), recorder.tensors
 
     def draw(self, streams: StepStreams) -> list[Tensor]:

@@ -215,6 +215,11 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         "64 (32 from 128 px on), on a CPU 16.",
         [Case(64), Case(32, resolution=128), cpu(16), cpu(16, resolution=128)],
     ),
+    "training.compile": (
+        "off; with more than an hour of run.budget, on a CPU, both are measured, and it is on where steps are then 1.15"
+        " times as fast.",
+        [Case(False), cpu(False)],  # tests/adavit/training/test_compiled_trial.py
+    ),
     "training.fast_reduce": (
         "on CUDA, unless deterministic.",
         [Case(True), cpu(False), Case(False, settings=training(deterministic=True))],

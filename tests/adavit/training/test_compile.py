@@ -1,6 +1,7 @@
 """Compiled slices have the gradients of slices computed operation by operation, whatever the step consists of."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from torch import Tensor
 
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
+from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.slice_programs import SlicePrograms
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
+from tests.published_vit import write_published
+from tests.small_weights import write_mobilenet
 
 PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "lsa, conv, rope2d": (
@@ -59,6 +63,11 @@ LAZY = {"r1_interval": 2, "path_length": 2, "path_length_interval": 2}
 """In every second step, so there are two kinds of steps."""
 
 
+@pytest.fixture(autouse=True)
+def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled_slices, "_compiled", {})
+
+
 def trained(
     parts: dict[str, Any],
     training: dict[str, Any],
@@ -66,10 +75,12 @@ def trained(
     compiled: bool,
     steps: int = 3,
     classes: int = 0,
+    features: dict[str, Any] | None = None,
 ) -> tuple[AdversarialStep, list[Tensor]]:
     """A step that was made a few times, and the gradients and losses of each time."""
     kind = parts.get("kind", "vit")
     small: Layer = {**SMALL, "discriminator": {**TINY_NETWORKS[kind], **parts}}
+    small |= {"features": features} if features else {}
     load = workload(small, {"training": {**training, "compile": compiled}})
     load.num_classes = classes
     step = build_step(load)
@@ -90,11 +101,11 @@ def trained(
 
 
 def check_equal(
-    parts: dict[str, Any], training: dict[str, Any], tolerance: float, *, classes: int = 0
+    parts: dict[str, Any], training: dict[str, Any], tolerance: float, **how: Any
 ) -> None:
-    step, found = trained(parts, training, compiled=True, classes=classes)
+    step, found = trained(parts, training, compiled=True, **how)
     assert isinstance(step.compute, SlicePrograms)
-    _, expected = trained(parts, training, compiled=False, classes=classes)
+    _, expected = trained(parts, training, compiled=False, **how)
     for one, other in zip(found, expected, strict=True):
         largest = float(other.abs().max())
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance * largest)
@@ -106,6 +117,26 @@ def test_the_graph_of_a_step_is_the_step(name: str, monkeypatch: pytest.MonkeyPa
     # The graphs as they are: what torch.compile makes of their operations does not depend on the networks.
     monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
     check_equal(*PARTS[name], tolerance=0, classes=3 if name == "plain" else 0)
+
+
+@pytest.mark.slow
+def test_a_critic_on_frozen_features_is_part_of_the_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    network = write_mobilenet(tmp_path / "mobile.pth")
+    features = {"network": network, "side": 32, "width": 8, "mixing": "scales"}
+    check_equal({"kind": "resnet"}, {}, tolerance=0, steps=2, features=features)
+
+
+@pytest.mark.slow
+def test_a_frozen_teacher_is_part_of_the_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    network = write_published(tmp_path / "vit.pth")
+    taught = {"distill_weight": 1.0, "distill_width": 12, "distill_network": network}
+    check_equal({"kind": "vit"}, taught, tolerance=0, steps=2)
 
 
 @pytest.mark.slow

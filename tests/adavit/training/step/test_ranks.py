@@ -153,6 +153,16 @@ def test_one_two_and_four_ranks_have_the_same_bits(
             assert_same_bits(state, one)
 
 
+def test_compiled_ranks_have_the_same_bits(
+    tiny: Tiny, tmp_path: Path, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)  # the graphs as they are
+    workload = workload_of(tiny, network, {"training": {"compile": True, "r1_interval": 1}})
+    one = trained(workload, InOrder(Alone()), tmp_path, steps=2)
+    for state in on_ranks(2, workload, tmp_path, steps=2):
+        assert_same_bits(state, one)
+
+
 @pytest.mark.parametrize(("slices", "sizes"), [(3, [3]), (6, [2, 3])])
 def test_the_slices_need_not_be_a_power_of_two(
     slices: int, sizes: list[int], tiny: Tiny, tmp_path: Path, network: str
