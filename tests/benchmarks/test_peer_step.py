@@ -122,13 +122,16 @@ def test_rows_are_compared_with_the_peers_of_their_augmentation_by_rounds() -> N
         Row("resnet", "float32", augmented=True, interval=16),
         Row("resnet", "bf16", augmented=False, interval=16),
         Row("vit", "bf16", augmented=True, interval=4),
+        Row("resnet", "float32", augmented=True, interval=16, compiled=True),
         Row("resnet", "float32", augmented=True, interval=16, apart=True),
         Row("resnet", "float32", augmented=True, interval=16, peer=True),
         Row("resnet", "float32", augmented=False, interval=16, peer=True),
     ]
-    rates = [[30, 8, 90], [50, 50, 50], [1, 1, 1], [1, 1, 1], [10, 4, 10], [10, 5, 20]]
+    ours, theirs = [[30, 8, 90], [50, 50, 50], [1, 1, 1], [40, 8, 40]], [[10, 4, 10], [10, 5, 20]]
+    rates = [*ours, [1, 1, 1], *theirs]
     assert list(beside_peer(rows, rates)) == [
         "resnet, float32, bgc p=0.4: 3.00 times the peer's",
+        "resnet, compiled, float32, bgc p=0.4: 4.00 times the peer's",
         "resnet, bf16, no augmentation: 5.00 times the peer's",
     ]
 
