@@ -11,7 +11,7 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -160,6 +160,14 @@ class ConfigModel(BaseModel):
         open_words = {key for key in cls.fields_that_may_be_open() if _is_auto(values.get(key))}
         return {key: value for key, value in values.items() if key not in open_words}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _switches_are_no_numbers(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        known = {key: _plain_types(info.annotation) for key, info in cls.model_fields.items()}
+        return {key: _own_kind(value, known.get(key, set())) for key, value in values.items()}
+
     @model_validator(mode="after")
     def _rules_are_kept(self) -> "ConfigModel":
         broken = []
@@ -172,6 +180,34 @@ class ConfigModel(BaseModel):
         if broken:
             raise ValueError("\n".join(broken))
         return self
+
+
+class _Refused:
+    """Takes the place of a value that pydantic would turn into one of another kind, and looks like it in messages."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return repr(self._value)
+
+
+def _own_kind(value: Any, kinds: set[Any]) -> Any:
+    """A value, refused if it is true or false for a number, or a number for those."""
+    numbers, switch = not kinds.isdisjoint({int, float}), bool in kinds
+    if isinstance(value, bool):
+        return _Refused(value) if numbers and not switch else value
+    if isinstance(value, int | float):
+        return _Refused(value) if switch and not numbers else value
+    if isinstance(value, list | tuple) and numbers:
+        return [_Refused(each) if isinstance(each, bool) else each for each in value]
+    return value
+
+
+def _plain_types(annotation: Any) -> set[Any]:
+    """What an annotation consists of: float and None of `float | None`, of tuples what they hold."""
+    parts = get_args(annotation)
+    return set().union(*map(_plain_types, parts)) if parts else {annotation}
 
 
 @functools.cache

@@ -39,6 +39,9 @@ def test_only_slips_are_taken_for_a_setting(key: str, meant: str | None) -> None
         ),
         ({"training": {"batch": 2.5}}, "training.batch is 2.5, expected a whole number."),
         ({"data": {"mirror": "sometimes"}}, "data.mirror is 'sometimes', expected true or false."),
+        ({"data": {"mirror": 1}}, "data.mirror is 1, expected true or false."),
+        ({"training": {"batch": True}}, "training.batch is True, expected a whole number."),
+        ({"features": {"mean": [0, True, 0]}}, "features.mean is True, expected a number."),
         ({"training": {"adam_beta1": "x"}}, "training.adam_beta1 is 'x', expected a number."),
         (
             {"discriminator": {"stem": "plain"}},

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field, ValidationError
 
+from adavit.config.augment import AugmentConfig
+from adavit.config.layers import build_config, parse_assignment, parse_yaml
 from adavit.config.section import (
     AUTO,
     ConfigModel,
@@ -14,6 +16,7 @@ from adavit.config.section import (
     rule,
     writable,
 )
+from adavit.errors import UserError
 
 
 class Inner(ConfigModel):
@@ -68,6 +71,23 @@ def mistakes(model: type[ConfigModel], **values: object) -> list[str]:
     ]
 
 
+class Kinds(ConfigModel):
+    """A field of each kind."""
+
+    whole: int = Field(0)
+    """A whole number."""
+    open: float | None = Field(None)
+    """A number or None."""
+    several: tuple[float, ...] = Field(())
+    """Numbers."""
+    switch: bool = Field(False)
+    """No number."""
+    either: bool | float = Field(False)
+    """Both."""
+    word: str = Field("")
+    """Neither."""
+
+
 def test_a_section_as_a_run_holds_it_has_every_value() -> None:
     assert mistakes(Inner) == ["missing", "missing"]
     assert mistakes(Inner, low=AUTO, high=2) == ["missing"]
@@ -120,3 +140,48 @@ def test_data_may_be_named_by_a_path_of_python(monkeypatch: pytest.MonkeyPatch) 
     assert Place(source=Path("~/pics")).source == "/home/me/pics"  # type: ignore[arg-type]
     with pytest.raises(ValidationError):
         Place(source=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "mistake"),
+    [
+        ("whole", True, "int_type"),
+        ("open", False, "float_type"),
+        ("several", [0.5, True], "float_type"),
+        ("several", (True,), "float_type"),
+        ("switch", 1, "bool_type"),
+        ("switch", 0.0, "bool_type"),
+    ],
+)
+@pytest.mark.parametrize("model", [Kinds, writable(Kinds)])
+def test_true_is_no_number_and_a_number_is_not_true(
+    model: type[ConfigModel], field: str, value: object, mistake: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate({field: value})
+    (error,) = caught.value.errors()
+    assert error["type"] == mistake
+    assert error["loc"][0] == field
+    wrong = value[error["loc"][1]] if isinstance(value, list | tuple) else value
+    assert repr(error["input"]) == repr(wrong)
+
+
+def test_what_is_of_its_own_kind_is_taken() -> None:
+    given = {"whole": 1, "open": 0, "several": [1, 0.5], "switch": "yes", "word": "1"}
+    taken = Kinds.model_validate(given)
+    assert (taken.whole, taken.open, taken.several) == (1, 0.0, (1.0, 0.5))
+    assert taken.switch is True
+    assert Kinds(either=True).either is True
+    assert Kinds(either=2.0).either == 2.0
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "true", "false"])
+def test_a_switch_given_for_a_number_is_refused_wherever_it_comes_from(word: str) -> None:
+    switch = word in ("yes", "on", "true")
+    refused = rf"augment\.rotate is {switch}, expected a number\."
+    with pytest.raises(UserError, match=refused):
+        build_config([parse_assignment(f"augment.rotate={word}")])
+    with pytest.raises(UserError, match=refused):
+        build_config([parse_yaml(f"augment: {{rotate: {word}}}", "--config")])
+    with pytest.raises(ValidationError, match="valid number"):
+        AugmentConfig(rotate=switch)
