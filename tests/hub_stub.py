@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,7 @@ class HubStub(ThreadingHTTPServer):
         private: Whether each repository was made private.
         asked: "METHOD path" of each request.
         token: Who does not send it is refused; None lets everyone in.
+        delay_s: Seconds that it takes to answer what is read.
     """
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class HubStub(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.stored: dict[str, bytes] = {}
         self.token: str | None = None
+        self.delay_s = 0.0
 
     @property
     def address(self) -> str:
@@ -114,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read(self) -> None:
         self.server.asked.append(f"{self.command} {self.path}")
+        time.sleep(self.server.delay_s)
         name, _, path = self.path.lstrip("/").partition("/resolve/main/")
         files = self.server.repositories.get(name)
         if files is None:

@@ -10,6 +10,7 @@ from adavit.publishing.file_names import CARD, DIGEST, FACTS, GENERATOR, HUB_NAM
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runs.hub import (
     HUB,
+    can_be_reached,
     endpoint,
     hub_errors,
     hub_library,
@@ -128,6 +129,8 @@ def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[Sent
 def _send(repository: str, files: tuple[SentFile, ...], *, private: bool) -> str:
     name = f"{HUB}{repository}"
     hub = hub_library(name)
+    if not can_be_reached(hub):
+        raise hub_refusal(name, ConnectionError("no connection"))
     try:
         with without_chatter():
             api = hub.HfApi(endpoint=endpoint(), library_name="adavit")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from adavit.errors import UserError, first_line
+from adavit.runtime.reachability import is_reachable
 
 HUB = "hub:"
 """Begins the name of a repository, where a path could stand."""
@@ -61,7 +62,13 @@ def fetch_generator(source: str) -> Path:
     hub = hub_library(source)
     try:
         with without_chatter():
-            return Path(hub.hf_hub_download(repository, HUB_GENERATOR, endpoint=endpoint()))
+            file = hub.hf_hub_download(
+                repository,
+                HUB_GENERATOR,
+                endpoint=endpoint(),
+                local_files_only=not can_be_reached(hub),
+            )
+            return Path(file)
     except hub.errors.EntryNotFoundError as error:
         if isinstance(error, hub.errors.LocalEntryNotFoundError):
             raise UserError(
@@ -90,6 +97,15 @@ def hub_library(source: str) -> ModuleType:
             f"{source!r} is on a hub, which needs the package huggingface_hub, which is not installed. Install it with"
             " pip install 'adavit[hub]', or name a file."
         ) from None
+
+
+def can_be_reached(hub: ModuleType) -> bool:
+    """Whether the hub can be connected to; huggingface_hub alone tries for half a minute before it says so.
+
+    Args:
+        hub: The library; where it is told to stay offline nothing is tried, since it says so itself.
+    """
+    return hub.constants.HF_HUB_OFFLINE or is_reachable(endpoint() or hub.constants.ENDPOINT)
 
 
 def hub_errors(hub: ModuleType) -> tuple[type[BaseException], ...]:

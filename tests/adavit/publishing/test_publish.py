@@ -1,4 +1,5 @@
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,3 +80,14 @@ def test_without_huggingface_hub_the_extra_is_named(
     publish(str(run.path), "hub:me/small")
     with pytest.raises(UserError, match=r"huggingface_hub, .* pip install 'adavit\[hub\]'"):
         publish(str(run.path), "hub:me/small", yes=True)
+
+
+def test_a_hub_that_cannot_be_reached_is_said_at_once(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub_for_tests(tmp_path / "hf", monkeypatch) as gone:
+        pass
+    started = time.monotonic()
+    with pytest.raises(UserError, match=rf"{gone.address} cannot be used .*no connection"):
+        publish(str(run.path), "hub:me/small", yes=True)
+    assert time.monotonic() - started < 6

@@ -1,6 +1,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,19 +66,49 @@ def test_what_is_not_there_is_told_apart(published: HubStub) -> None:
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub_for_tests(tmp_path / "hf", monkeypatch) as gone:
+        pass
+    started = time.monotonic()
+    with pytest.raises(UserError, match=rf"{gone.address} cannot be reached, .* cache") as error:
+        adavit.load_generator("hub:me/x")
+    assert time.monotonic() - started < 6  # huggingface_hub alone waits for 23
+    assert "\n" not in str(error.value)
+
+
+def test_what_huggingface_hub_says_of_its_tries_is_left_out(
     hub: HubStub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     import huggingface_hub
 
-    def unreachable(*_: object, **__: object) -> str:
+    def interrupted(*_: object, **__: object) -> str:
         logging.getLogger("huggingface_hub.utils").warning("Retrying in 8s")
         raise huggingface_hub.errors.LocalEntryNotFoundError("no connection, and not in the cache")
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", unreachable)
-    with pytest.raises(UserError, match=rf"{hub.address} cannot be reached, .* cache") as error:
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", interrupted)
+    with pytest.raises(UserError, match=rf"{hub.address} cannot be reached"):
         adavit.load_generator("hub:me/x")
-    assert "\n" not in str(error.value)
     assert not caplog.records
+
+
+def test_what_was_fetched_comes_without_a_network_too(
+    published: HubStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = adavit.load_generator("hub:me/x").state_dict()
+    monkeypatch.setattr("adavit.runs.hub.is_reachable", lambda _: False)
+    before = list(published.asked)
+    again = adavit.load_generator("hub:me/x").state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in fetched.items())
+    assert published.asked == before
+
+
+def test_a_hub_that_is_slow_to_answer_is_waited_for(
+    published: HubStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.runtime.reachability.CONNECTING_S", 0.2)
+    published.delay_s = 0.5
+    assert adavit.load_generator("hub:me/x").latent_dim == 6
 
 
 def test_without_huggingface_hub_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
