@@ -36,9 +36,12 @@ def run_and_exit(command: Callable[[], object]) -> None:
         command()
         sys.stdout.flush()  # what is still to be written may not fit on the disk
     except click.ClickException as error:
-        if not _told_by_another(error):
+        if _told_by_another(error):
+            sys.exit(error.exit_code)
+        if _is_help(error):
             error.show()
-        sys.exit(error.exit_code)
+            sys.exit(error.exit_code)
+        _fail(_in_one_line(error), error.exit_code)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -57,6 +60,21 @@ def run_and_exit(command: Callable[[], object]) -> None:
         _fail_by_system(error)
     except (MemoryError, RuntimeError, ImportError, SystemError, SyntaxError) as error:
         _fail_by_machine(error)
+
+
+def _is_help(error: click.ClickException) -> bool:
+    """Whether nothing was asked of a group of commands, which then lists them."""
+    # By its name, since older versions of click have none of it.
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    """What click would say below the usage; where the words are its own, with what to do."""
+    said = " ".join(error.format_message().split())
+    if type(error) is click.UsageError or not isinstance(error, click.UsageError):
+        return said
+    help_of = "--help" if error.ctx is None else f"{error.ctx.command_path} --help"
+    return f"{said} See {help_of} for what it takes."
 
 
 def _fail_by_system(error: OSError) -> None:

@@ -45,6 +45,8 @@ COMMANDS = {
 }
 
 _EXTRA = re.compile(r"Got unexpected extra arguments? \(.*\)")
+_WORDS = "adavit.words"
+"""Key of the words behind the name of the command, in the context's own store."""
 
 
 class LazyGroup(click.Group):
@@ -70,6 +72,7 @@ class LazyGroup(click.Group):
             near = difflib.get_close_matches(name, COMMANDS, n=1)
             hint = f"Did you mean {near[0]}?" if near else "adavit --help lists them."
             raise click.UsageError(f"there is no command {name!r}. {hint}", ctx)
+        ctx.meta[_WORDS] = args[1:]
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -88,10 +91,11 @@ class LazyGroup(click.Group):
                 error.ctx,
             ) from None
         except click.UsageError as error:
-            if not _EXTRA.fullmatch(error.message):
+            extra = _extra_words(ctx, error)
+            if extra is None:
                 raise
             raise click.UsageError(
-                f"{error.message}. An option takes one word: write several values with commas and no"
+                f"{extra}. An option takes one word: write several values with commas and no"
                 " spaces, such as --seeds 3,14,15, and a path with spaces in quotes.",
                 error.ctx,
             ) from None
@@ -116,6 +120,17 @@ class LazyGroup(click.Group):
         """One line per command, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _extra_words(ctx: click.Context, error: click.UsageError) -> str | None:
+    """What click says of words that belong to no option, also where it has found something missing before."""
+    if _EXTRA.fullmatch(error.message):
+        return error.message
+    called = error.ctx
+    if not isinstance(error, click.MissingParameter) or called is None or called.parent is not ctx:
+        return None
+    _, extra, _ = called.command.make_parser(called).parse_args(list(ctx.meta[_WORDS]))
+    return f"Got unexpected extra arguments ({' '.join(extra)})" if extra else None
 
 
 def _options(command: click.Command) -> set[str]:

@@ -127,8 +127,43 @@ def test_what_the_user_can_mend_is_one_clear_line_and_code_2(
     assert "Traceback" not in outcome.err
     errors = [line for line in outcome.err.splitlines() if line.startswith("Error")]
     assert len(errors) == 1
+    assert "Usage: " not in outcome.err
     assert _flags_of_no_option(arguments, errors[0]) == set()
     assert not list(Path().glob("runs/0*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("generate", "Missing argument 'SOURCE'. See adavit generate --help for what it takes."),
+        (
+            "generate run",
+            "Missing option '--out'. See adavit generate --help for what it takes.",
+        ),
+        (
+            "project run --target a.png --tune -1",
+            "Invalid value for '--tune': -1 is not in the range x>=0. See adavit project --help for what it takes.",
+        ),
+        ("data chek", "No such command 'chek'. "),
+        ("data check --nothing", "No such option '--nothing'. See adavit data check --help for"),
+        ("mix run --out", "Option '--out' requires an argument. See --help for what it takes."),
+        ("runs prune", "name runs, or folders of runs, or give --all for those below runs."),
+        ("trian", "there is no command 'trian'. Did you mean train?"),
+    ],
+)
+def test_a_wrong_call_is_one_line_too(adavit: Adavit, arguments: str, line: str) -> None:
+    outcome = adavit(*arguments.split())
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith(f"Error: {line}")
+    assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", ["", "data", "augment"])
+def test_who_names_no_command_of_a_group_gets_its_help(adavit: Adavit, arguments: str) -> None:
+    outcome = adavit(*arguments.split())
+    assert "Error" not in outcome.err
+    assert f"Usage: adavit {arguments}".strip() in outcome.out + outcome.err
 
 
 def _flags_of_no_option(arguments: str, error: str) -> set[str]:
@@ -139,7 +174,7 @@ def _flags_of_no_option(arguments: str, error: str) -> set[str]:
     command = importlib.import_module(f"adavit.cli.{name}").command
     if isinstance(command, click.Group):
         command = command.commands[rest[0]]
-    known = {flag for parameter in command.params for flag in parameter.opts}
+    known = {"--help"} | {flag for parameter in command.params for flag in parameter.opts}
     return set(re.findall(r"(?<!\S)--[a-z][a-z-]*", error)) - known - {*arguments.split()}
 
 

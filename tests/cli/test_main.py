@@ -72,7 +72,13 @@ def test_a_mistyped_command_names_the_near_one(adavit: Adavit, typed: str, hint:
 
 
 @pytest.mark.parametrize(
-    "command", ["generate run --out x --seeds 3 14 15", "interpolate run 14 --seeds 3 --out x.gif"]
+    "command",
+    [
+        "generate run --out x --seeds 3 14 15",
+        "generate run --seeds 3 14 15",  # without --out, which is missing too
+        "interpolate run 14 --seeds 3 --out x.gif",
+        "data crop pictures --centre --out x y",
+    ],
 )
 def test_values_with_spaces_between_are_told_of_commas(adavit: Adavit, command: str) -> None:
     outcome = adavit(*command.split())
