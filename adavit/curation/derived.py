@@ -1,5 +1,6 @@
 """New sets made of a set: images cut, or some of them drawn, written as PNG under their names."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -55,7 +56,9 @@ def crop(
         UserError: If source, cut or folder are not what they should be, or nothing is left.
         RunError: If it cannot be written.
     """
-    with told_of_the_set(lambda: open_source(source, follow_links=follow_links)) as collection:
+    with contextlib.ExitStack() as opened:
+        with told_of_the_set():
+            collection = opened.enter_context(open_source(source, follow_links=follow_links))
         made = Derived(skipped=list(collection.skipped))
         files = list(collection.images())
         if not files:

@@ -2,20 +2,18 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from adavit.data.assemble import Progress
-from adavit.data.dataset import load_images, open_source
+from adavit.data.dataset import open_images
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.members import normal, printable
 from adavit.data.image_set import ImageSet
 from adavit.data.labels import read_label_file
 from adavit.errors import UserError
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,17 @@ def open_set(
     Raises:
         UserError: As `load_images`; the message names the set alone.
     """
-    images = told_of_the_set(
-        lambda: load_images(
-            source, progress=progress, data_root=data_root, follow_links=follow_links, **reading
-        )
-    )
-    with open_source(source, data_root, follow_links=follow_links) as collection:
+    with contextlib.ExitStack() as opened:
+        with told_of_the_set():
+            images, collection = opened.enter_context(
+                open_images(
+                    source,
+                    progress=progress,
+                    data_root=data_root,
+                    follow_links=follow_links,
+                    **reading,
+                )
+            )
         label_file = collection.label_file
         labels = {} if label_file is None else read_label_file(label_file)
         path = Path(source)
@@ -106,9 +109,10 @@ def open_set(
         )
 
 
-def told_of_the_set(call: Callable[[], Result]) -> Result:
-    """What a call gives; its errors name the set by itself, not as the setting that it is in training."""
+@contextlib.contextmanager
+def told_of_the_set() -> Iterator[None]:
+    """While entered, errors name the set by itself, not as the setting that it is in training."""
     try:
-        return call()
+        yield
     except UserError as error:
         raise UserError(str(error).replace("data.source ", "")) from None

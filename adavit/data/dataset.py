@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,38 @@ def load_images(
             needs a download that fails; or if a setting is out of its range.
         RunError: If the decoded images fit neither on the disk nor into the memory.
     """
+    with open_images(
+        source,
+        resolution=resolution,
+        default_resolution_cap=default_resolution_cap,
+        channels=channels,
+        frames=frames,
+        scale_16bit=scale_16bit,
+        fit=fit,
+        data_root=data_root,
+        follow_links=follow_links,
+        cache_dir=cache_dir,
+        progress=progress,
+    ) as (image_set, _):
+        return image_set
+
+
+@contextmanager
+def open_images(
+    source: str,
+    *,
+    resolution: AnyResolution | None = None,
+    default_resolution_cap: int = 256,
+    channels: Channels = "auto",
+    frames: Frames = "first",
+    scale_16bit: Scale16Bit = "auto",
+    fit: FitName = "crop",
+    data_root: Path | None = None,
+    follow_links: bool = False,
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[tuple[ImageSet, Collection]]:
+    """A set as `load_images` gives it, and its files, which can be read until the block ends."""
     asked = None if resolution is None else Resolution.of(resolution, named="data.resolution")
     Resolution.of(default_resolution_cap, named="default_resolution_cap")
     check_channels(channels)
@@ -100,18 +132,18 @@ def load_images(
             [f"version {cache.FORMAT_VERSION}", collection.source, size, channels, reading.key()]
         )
         stored = cache.load(cache_dir, key, collection.identity)
-        if stored is not None:
-            return stored
-        return _decode(
-            collection,
-            cache_dir,
-            key,
-            resolution=asked,
-            cap=default_resolution_cap,
-            channels=channels,
-            reading=reading,
-            progress=progress,
-        )
+        if stored is None:
+            stored = _decode(
+                collection,
+                cache_dir,
+                key,
+                resolution=asked,
+                cap=default_resolution_cap,
+                channels=channels,
+                reading=reading,
+                progress=progress,
+            )
+        yield stored, collection
 
 
 def open_source(

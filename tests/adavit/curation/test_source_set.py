@@ -5,6 +5,9 @@ import pytest
 from PIL import Image
 
 from adavit.curation.source_set import open_set
+from adavit.data import load_images
+from adavit.data.files.folder import list_folder
+from adavit.data.files.members import Member, Skipped
 from adavit.errors import UserError
 from tests.adavit.curation.conftest import textured
 
@@ -44,3 +47,21 @@ def test_what_is_no_set_is_named_by_itself(tmp_path: Path) -> None:
         open_set("nowhere", resolution=16),
     ):
         pass
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_the_files_are_listed_once(
+    spoilt: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    if cached:
+        load_images(str(spoilt), resolution=16)
+    listed = []
+
+    def list_once(path: Path, *, follow_links: bool) -> list[Member | Skipped]:
+        listed.append(path)
+        return list_folder(path, follow_links=follow_links)
+
+    monkeypatch.setattr("adavit.data.files.collection.list_folder", list_once)
+    with open_set(str(spoilt), resolution=16) as opened:
+        assert {opened.file_of(index).name for index in range(len(opened.images))}
+    assert listed == [spoilt.resolve()]
