@@ -18,6 +18,7 @@ from adavit.config.section import SEED_END
 from adavit.config.settings import Setting, settings_of
 from adavit.config.short_names import key_of_flag
 from adavit.data.known_names import NAMES
+from adavit.errors import UserError
 from adavit.runtime.device_names import DEVICES, checked_device
 from adavit.styles.numbers import DirectionStep
 
@@ -118,6 +119,17 @@ def _flags() -> dict[str, str]:
 def words(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Callback of an option that takes a list with commas; None stays, for what was not given."""
     return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """As `words`, of numbers."""
+    try:
+        return None if value is None else [float(part) for part in value.split(",")]
+    except ValueError:
+        flag = parameter.opts[0]
+        raise UserError(
+            f"{flag} is {value!r}, expected numbers with commas between. Write for example {flag} 0.5,0.5,0.5."
+        ) from None
 
 
 def assignments(text: str) -> Option:
@@ -242,6 +254,21 @@ projection_features = click.option(
     metavar="LIBRARY:NAME[:FILE]",
     help="Network that images are compared in, as for adavit train, or lpips-vgg16; pixels count beside it."
     "  [default: LPIPS if its weights are there, else the run's --features, else its discriminator]",
+)
+feature_colours = in_order(
+    click.option(
+        "--features-mean",
+        metavar="R,G,B",
+        callback=numbers,
+        help="Colour from 0 to 1 that is 0 to that network, where its weights were trained with another than the"
+        " published ones.  [default: features.mean of a run that was trained with it]",
+    ),
+    click.option(
+        "--features-std",
+        metavar="R,G,B",
+        callback=numbers,
+        help="What is 1 to it.  [default: features.std likewise]",
+    ),
 )
 projections_out = click.option(
     "--out",

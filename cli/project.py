@@ -41,6 +41,7 @@ from adavit.cli.consoles import amount, console_for
     help="Steps by which a copy of the generator is then taught each image (pivotal tuning); 350 are usual.",
 )
 @options.projection_features
+@options.feature_colours
 @click.option(
     "--class",
     "class_name",

@@ -1,5 +1,8 @@
 """By what images are compared: the network that was asked for, else the best that is to be had without a download."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -39,22 +42,50 @@ MOST_MAPS = 4
 """Of a network that was asked for."""
 
 
-def check_features(requested: str) -> None:
-    """Refuses what names no network, before anything is read.
+def check_features(
+    requested: str | None, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+) -> None:
+    """Refuses what names no network, and colours of none, before anything is read.
+
+    Args:
+        requested: As for `choose_distance`.
+        mean: Likewise.
+        std: Likewise.
 
     Raises:
-        UserError: If it does not.
+        UserError: If it does not, or they are not three numbers each, or there is no network that sees by them.
     """
-    if requested == LpipsMaps.NAME:
-        return
-    try:
-        check_network_name("--features", requested, otherwise=NAMED_BY.otherwise)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    if requested not in (None, LpipsMaps.NAME):
+        try:
+            check_network_name("--features", requested, otherwise=NAMED_BY.otherwise)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+    for flag, colour in (("--features-mean", mean), ("--features-std", std)):
+        if colour is None:
+            continue
+        written = ",".join(f"{each:g}" for each in colour)
+        if requested in (None, LpipsMaps.NAME):
+            raise UserError(
+                f"{flag} is {written}, but no network of torchvision or timm is named for it, expected one. Name it"
+                f" with --features, or leave {flag} out."
+            )
+        fitting = len(colour) == 3 and all(map(math.isfinite, colour))
+        if not fitting or (colour is std and min(colour) <= 0):
+            above = " above 0" if colour is std else ""
+            raise UserError(
+                f"{flag} is {written}, expected three numbers{above}: for red, green and blue. Give those that the"
+                f" network was trained with, such as {flag} 0.5,0.5,0.5."
+            )
 
 
 def choose_distance(
-    stored: StoredGenerator, features: str | None, *, device: torch.device, console: Console
+    stored: StoredGenerator,
+    features: str | None,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    device: torch.device,
+    console: Console,
 ) -> Distance:
     """What images of a generator are compared by. Pixels are always part of it: networks alone hardly see colour.
 
@@ -63,18 +94,20 @@ def choose_distance(
         features: LIBRARY:NAME or LIBRARY:NAME:FILE, as `adavit train` takes it, or lpips-vgg16. None takes LPIPS where
             its weights lie on the disk, else the network that the run was trained with, else its discriminator, else
             pixels alone.
+        mean: Red, green and blue that are 0 to the network of `features`, in [0, 1]. None: as the run has it, where it
+            was trained with that network and file, else what its published weights were trained with.
+        std: What is 1 to it, above 0. None: as for `mean`.
         device: Where it is computed.
         console: Told what it became where none was asked for.
 
     Raises:
-        UserError: If the network that was asked for cannot be had.
+        UserError: If the network that was asked for cannot be had, or `check_features` refuses it.
     """
-    if features is not None:
-        check_features(features)
+    check_features(features, mean, std)
     pixels = PixelMaps(PIXEL_WEIGHT)
-    found = _lpips(features, device) or _own_network(stored, features, device)
+    found = _lpips(features, device) or _own_network(stored, features, mean, std, device)
     if found is None and features is not None:
-        found = _named_network(features, stored, device)
+        found = _named_network(features, stored, mean, std, device)
     if found is not None:
         return Distance([found, pixels])
     try:
@@ -105,7 +138,11 @@ def _lpips(features: str | None, device: torch.device) -> Maps | None:
 
 
 def _own_network(
-    stored: StoredGenerator, features: str | None, device: torch.device
+    stored: StoredGenerator,
+    features: str | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    device: torch.device,
 ) -> Maps | None:
     """The network of the run as its critic sees through it; None where it has none, or another one is wanted."""
     try:
@@ -123,16 +160,26 @@ def _own_network(
     if found is None:
         return None
     network = found.build(
-        side=own.side, maps=own.maps, class_token=False, mean=own.mean, std=own.std
+        side=own.side,
+        maps=own.maps,
+        class_token=False,
+        mean=own.mean if mean is None else mean,
+        std=own.std if std is None else std,
     )
     return NetworkMaps(network.to(device), found.identity)
 
 
-def _named_network(features: str, stored: StoredGenerator, device: torch.device) -> Maps:
+def _named_network(
+    features: str,
+    stored: StoredGenerator,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    device: torch.device,
+) -> Maps:
     found = find_network(features, NAMED_BY)
     side = features_side(features, stored.generator.resolution)
     maps = _maps_at(found, side)
-    network = found.build(side=side, maps=maps, class_token=False, mean=None, std=None)
+    network = found.build(side=side, maps=maps, class_token=False, mean=mean, std=std)
     return NetworkMaps(network.to(device), found.identity)
 
 

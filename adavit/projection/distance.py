@@ -58,8 +58,13 @@ class NetworkMaps:
 
     def described(self) -> dict[str, Any]:
         """See `Maps`."""
-        taps = [tap.module for tap in self.network.taps]
-        return {"network": self.identity, "side": self.network.side, "maps": taps}
+        return {
+            "network": self.identity,
+            "side": self.network.side,
+            "maps": [tap.module for tap in self.network.taps],
+            "mean": [round(each, 6) for each in self.network.mean.flatten().tolist()],
+            "std": [round(each, 6) for each in self.network.std.flatten().tolist()],
+        }
 
 
 class LpipsMaps:

@@ -40,6 +40,8 @@ def project(
     space: Space = "w",
     tune: int = 0,
     features: str | None = None,
+    features_mean: Sequence[float] | None = None,
+    features_std: Sequence[float] | None = None,
     class_name: str | None = None,
     which: str | None = None,
     seed: int = 0,
@@ -64,6 +66,8 @@ def project(
         space: "w" searches one style for all layers, "w+" one for each.
         tune: Steps by which a copy of the generator is then trained to draw each image; 0 trains none.
         features: Network by which images are compared, as `adavit.projection.choice.choose_distance` takes it.
+        features_mean: Colour that is 0 to that network, as its `mean`.
+        features_std: What is 1 to it, as its `std`.
         class_name: Class by name or number at whose mean style the search begins; None takes the mean of all.
         which: "best" or "last" generator of a run; None is the best.
         seed: Start of the random streams.
@@ -78,8 +82,7 @@ def project(
             written or lies among the images.
     """
     source, target = str(source), str(target)
-    if features is not None:
-        check_features(features)
+    check_features(features, features_mean, features_std)
     if steps < 1 or tune < 0:
         raise UserError(
             f"--steps is {steps} and --tune {tune}, expected at least 1 step, and 0 or more to tune. Correct them."
@@ -92,7 +95,14 @@ def project(
         refuse_inside_data(folder, stored)
         targets = read_targets(target, stored, console)
         chosen = choose_device(device)
-        distance = choose_distance(stored, features, device=chosen, console=console)
+        distance = choose_distance(
+            stored,
+            features,
+            mean=features_mean,
+            std=features_std,
+            device=chosen,
+            console=console,
+        )
         make_folder(folder)
         begun = time.monotonic()
         generator = stored.generator.to(chosen)

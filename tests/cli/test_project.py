@@ -35,6 +35,8 @@ def test_project_searches_a_photo_in_a_run_and_tells_mistakes(
         ("--target", "gone.jpg"): "--target 'gone.jpg'",
         ("--target", photo, "--space", "z"): "'w', 'w+'",
         ("--target", photo, "--features", "vgg"): "leave --features out",
+        ("--target", photo, "--features-mean", "0.5,0.5,0.5"): "with --features, or leave",
+        ("--target", photo, "--features-std", "0.2,grey"): "expected numbers with commas between",
         ("--target", photo, "--class", "cow"): "expected one of: dark, light",
         ("--target", photo, "--out", "letter.txt/below"): "cannot be made",
         ("--target", photo, "--steps", 0): "--steps",

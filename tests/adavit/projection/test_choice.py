@@ -1,3 +1,4 @@
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from adavit.errors import UserError
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.projection import choice
 from adavit.projection.choice import check_features, choose_distance
+from adavit.projection.distance import NetworkMaps
 from adavit.runs.discriminator_file import save_discriminator
 from adavit.runs.generator_file import read_generator
 from adavit.runs.imported_folder import ImportedFolder
@@ -26,6 +28,56 @@ CPU = torch.device("cpu")
 def test_what_names_no_network_is_refused(requested: str) -> None:
     with pytest.raises(UserError, match=r"--features is .*leave --features out"):
         check_features(requested)
+
+
+@pytest.mark.parametrize("features", [None, "lpips-vgg16"])
+def test_colours_are_of_a_network_that_is_named(features: str | None) -> None:
+    with pytest.raises(UserError, match=r"^--features-mean is 0\.5,0\.5,0\.5, but no network .*"):
+        check_features(features, mean=[0.5, 0.5, 0.5])
+    with pytest.raises(UserError, match=r"^--features-std is 1,1,1, but .*leave --features-std"):
+        check_features(features, std=(1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("colours", "told"),
+    [
+        ({"mean": [0.5]}, "--features-mean is 0.5, expected three numbers: for red"),
+        ({"mean": [0.5, math.nan, 0]}, "--features-mean is 0.5,nan,0, expected three numbers:"),
+        ({"std": [0.5, 0, 1]}, "--features-std is 0.5,0,1, expected three numbers above 0:"),
+        ({"std": [0.5, 1, 1, 1]}, "--features-std is 0.5,1,1,1, expected three numbers above 0:"),
+    ],
+)
+def test_colours_are_three_numbers(colours: dict[str, list[float]], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        check_features("torchvision:resnet18", **colours)
+    assert str(caught.value).startswith(told)
+    check_features("torchvision:resnet18", mean=[0.0, 0.5, 1.0], std=[0.1, 1.0, 2.0])
+
+
+def test_a_network_sees_by_the_colours_that_are_given(
+    store: Callable[..., Path], tmp_path: Path
+) -> None:
+    stored, features = read_generator(store()), write_mobilenet(tmp_path / "m.pth")
+    mean, std = (0.1, 0.2, 0.3), (1 / 255,) * 3
+
+    def maps(**colours: tuple[float, ...]) -> NetworkMaps:
+        found = choose_distance(stored, features, device=CPU, console=SilentConsole(), **colours)
+        assert isinstance(found.kinds[0], NetworkMaps)
+        return found.kinds[0]
+
+    usual, given = maps(), maps(mean=mean, std=std)
+    assert usual.described()["mean"] == [0.485, 0.456, 0.406]
+    assert usual.described()["std"] == [0.229, 0.224, 0.225]
+    assert given.described()["mean"] == list(mean)
+    assert given.described()["std"] == [0.003922] * 3
+    # What one sees of an image, the other sees of its colours shifted and stretched: (x - mean) / std is the same.
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    colours = [torch.tensor(each).reshape(3, 1, 1) for each in (mean, std)]
+    published = usual.network.mean[0], usual.network.std[0]
+    seen = ((images + 1) / 2 - published[0]) / published[1]
+    moved = (seen * colours[1] + colours[0]) * 2 - 1
+    for one, other in zip(usual.of(images), given.of(moved), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)  # float32 near 0.2, times 255
 
 
 def test_lpips_is_taken_where_its_weights_lie_and_fetched_where_it_is_named(
@@ -97,10 +149,19 @@ def test_a_run_is_compared_by_the_network_it_was_trained_with_else_by_its_discri
 
     own = choose_distance(stored, None, device=CPU, console=SilentConsole()).described()[0]
     assert (own["side"], len(own["maps"])) == (32, 2)
+    assert own["mean"] == [0.1, 0.2, 0.3]
     same = choose_distance(
         stored, layer["features"]["network"], device=CPU, console=SilentConsole()
     )
     assert same.described()[0] == own
+    otherwise = choose_distance(
+        stored,
+        layer["features"]["network"],
+        mean=(0.4, 0.5, 0.6),
+        device=CPU,
+        console=SilentConsole(),
+    )
+    assert otherwise.described()[0] == {**own, "mean": [0.4, 0.5, 0.6]}
     shutil.move(weights, tmp_path / "away.pth")
     assert names() == ["the discriminator", "pixels"]
     assert names(f"torchvision:mobilenet_v3_small:{tmp_path / 'away.pth'}")[0] != names()[0]
