@@ -1,13 +1,14 @@
 """The configuration of a pre-training: the one place where its defaults live."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from adavit.config.discriminator import ViTConfig
 from adavit.config.layers import merge, origins_of
 from adavit.config.mistakes import explain
+from adavit.config.precision import choose_precision
 from adavit.config.run import DataConfig
 from adavit.config.section import (
     AUTO,
@@ -31,6 +32,8 @@ class PretrainingConfig(ConfigModel):
     """Thousands of images. auto: 200, on a CPU 50."""
     batch: int = Field(64, ge=1, le=MOST)
     """Images per step; as a run on an accelerator takes."""
+    precision: Literal["float32", "bf16"] = auto()
+    """Numbers that the networks calculate with. auto: as for training.precision."""
     learning_rate: float = auto(gt=0)
     """Highest step. auto: 0.0002 (ViT paper, B.1.2), on a CPU 0.005
     (benchmarks/results/pretraining_cpu.md)."""
@@ -95,12 +98,15 @@ def build_pretrain_config(layers: Sequence[Mapping[str, Any]]) -> PretrainConfig
         ) from None
 
 
-def resolve_pretraining(section: PretrainingConfig, *, device: str) -> PretrainingConfig:
+def resolve_pretraining(
+    section: PretrainingConfig, *, device: str, bf16: bool | None = None
+) -> PretrainingConfig:
     """Chooses what was left open.
 
     Args:
         section: As given.
         device: "cpu" or "cuda".
+        bf16: Whether it has units for bfloat16, as for `choose_precision`.
     """
     on_cpu = device == "cpu"
     given = {
@@ -110,6 +116,7 @@ def resolve_pretraining(section: PretrainingConfig, *, device: str) -> Pretraini
     total = given.get("total_kimg", 50.0 if on_cpu else 200.0)
     chosen = {
         "total_kimg": total,
+        "precision": choose_precision(device, bf16)[0],
         "learning_rate": 5e-3 if on_cpu else 2e-4,
         "warmup_kimg": total / 100,
         "measure_every_kimg": total / 10,

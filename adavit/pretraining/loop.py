@@ -69,8 +69,7 @@ class PretrainingLoop:
         self.settings = settings
         self.encoder, self.head = _networks(workload)
         self.optimizer = _adamw(self.encoder, self.head, section)
-        # What the rest of the project trains in, on this device.
-        self.autocast = torch.bfloat16 if workload.config.training.precision == "bf16" else None
+        self.autocast = torch.bfloat16 if section.precision == "bf16" else None
         self.batches = BatchSampler(
             workload.image_set,
             workload.split.train,

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from adavit.config.discriminator import ViTConfig
 from adavit.config.layers import flatten, merge, without_auto
+from adavit.config.precision import choose_precision
 from adavit.config.pretraining import (
     PretrainConfig,
     PretrainingConfig,
@@ -14,14 +15,14 @@ from adavit.config.pretraining import (
 )
 from adavit.config.run import MetricsConfig, RunConfig
 from adavit.config.run_settings import RunSettings
-from adavit.config.section import AUTO, writable
+from adavit.config.section import writable
 from adavit.config.training import TrainingConfig
 from adavit.errors import RunError, UserError
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.loop import PretrainingLoop
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runtime.console import Console, SilentConsole
-from adavit.runtime.devices import choose_device, is_accelerator
+from adavit.runtime.devices import choose_device, has_bf16
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.workload import Workload, absolute_source, prepare
 
@@ -104,12 +105,17 @@ def resume_pretraining(
 
 
 def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, PretrainingConfig]:
-    # bf16 on a CPU has been tried with runs only.
-    on_cpu = not is_accelerator(choose_device(config.run.device))
+    device = choose_device(config.run.device)
+    bf16 = has_bf16(device)
+    section = resolve_pretraining(config.pretraining, device=device.type, bf16=bf16)
+    if config.given("pretraining.precision") is None:
+        _, why = choose_precision(device.type, bf16, named="pretraining.precision")
+        if why:
+            console.note(why)
     run = RunConfig(
         data=config.data,
         discriminator=config.discriminator,
-        training=writable(TrainingConfig)(precision="float32" if on_cpu else AUTO),
+        training=writable(TrainingConfig)(precision=section.precision),
         metrics=writable(MetricsConfig)(names=()),
         run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),
     )
@@ -120,7 +126,6 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             f"{error.what} Begin with a lower --resolution or a smaller network (discriminator.width,"
             " discriminator.depth), or close other programs."
         ) from None
-    section = resolve_pretraining(config.pretraining, device=workload.device.type)
     patch, size = (
         cast(ViTConfig, workload.config.discriminator).patch,
         workload.config.data.resolution,

@@ -358,8 +358,9 @@ ELSEWHERE = {
     "data.resolution",  # chosen while the images are read, in tests/adavit/data/test_resolution.py
 }
 
-PRETRAINING: dict[str, tuple[str, Callable[[float, float], float]]] = {
+PRETRAINING: dict[str, tuple[str, Callable[[float, float], float | str]]] = {
     "total_kimg": ("200, on a CPU 50.", lambda cpu, total: 50 if cpu else 200),
+    "precision": ("as for training.precision.", lambda cpu, total: "float32" if cpu else "bf16"),
     "learning_rate": (
         "0.0002 (ViT paper, B.1.2), on a CPU 0.005 (benchmarks/results/pretraining_cpu.md).",
         lambda cpu, total: 0.005 if cpu else 0.0002,

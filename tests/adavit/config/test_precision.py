@@ -27,3 +27,5 @@ def test_a_sentence_that_tells_of_bf16_names_what_keeps_from_it() -> None:
     _, why = choose_precision("cpu", True)
     assert why.startswith("Calculating in bf16")
     assert why.endswith("; --set training.precision=float32 keeps to float32.")
+    _, why = choose_precision("cpu", True, named="pretraining.precision")
+    assert why.endswith("; --set pretraining.precision=float32 keeps to float32.")

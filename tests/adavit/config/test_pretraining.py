@@ -5,14 +5,17 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.pretraining import (
     PretrainConfig,
     PretrainingConfig,
     build_pretrain_config,
     resolve_pretraining,
 )
+from adavit.config.run import RunConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError
+from adavit.runtime.resolution import Resolution
 
 
 def test_what_was_given_stays() -> None:
@@ -21,6 +24,18 @@ def test_what_was_given_stays() -> None:
     assert isinstance(resolved, PretrainingConfig)
     assert (resolved.total_kimg, resolved.learning_rate, resolved.batch) == (7, 0.01, 64)
     assert AUTO not in resolved.model_dump().values()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("bf16", [None, False, True])
+def test_its_precision_is_that_of_a_run_on_the_device(device: str, bf16: bool | None) -> None:
+    config = PretrainConfig()
+    resolved = resolve_pretraining(config.pretraining, device=device, bf16=bf16)
+    facts = RunFacts(Resolution(32, 32), 1000, device, bf16)
+    assert resolved.precision == resolve(RunConfig(), facts).training.precision
+    given = PretrainConfig(pretraining={"precision": "float32"})
+    kept = resolve_pretraining(given.pretraining, device=device, bf16=bf16)
+    assert kept.precision == "float32"
 
 
 def test_a_pre_training_looks_at_no_classes() -> None:

@@ -19,7 +19,7 @@ from adavit.runs.trunk_file import read_trunk
 from adavit.runtime import processor
 from adavit.runtime.console import LineConsole, SilentConsole, Status
 from adavit.runtime.signals import Stopped
-from tests.processors import INTEL_AMX
+from tests.processors import INTEL_AMX, INTEL_WITHOUT
 from tests.telling import Told
 
 Tiny = Callable[..., PretrainConfig]
@@ -89,16 +89,31 @@ def test_the_same_seed_gives_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
     assert same(*files)
 
 
-def test_on_a_cpu_it_calculates_in_float32_where_runs_do_not(
+def test_its_precision_is_chosen_as_for_a_run_and_stored(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unknown = pretrain(tiny())
-    (tmp_path / "cpuinfo").write_text(INTEL_AMX)
-    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
-    notes = Told()
-    known = pretrain(tiny({"run": {"out": str(tmp_path / "known")}}), console=notes)
-    assert same(unknown, known)
-    assert not [line for line in notes.notes if "bf16" in line]
+    def made(name: str, *layers: dict[str, dict[str, Any]]) -> tuple[Path, list[str]]:
+        notes = Told()
+        file = pretrain(tiny({"run": {"out": str(tmp_path / name)}}, *layers), console=notes)
+        return file, [line for line in notes.notes if "bf16" in line]
+
+    def stored(file: Path) -> list[str]:
+        state = torch.load(file.with_name("pretraining.pt"), weights_only=True)
+        trunk = read_trunk(file).config
+        return [each["pretraining"]["precision"] for each in (state["config"], trunk)]
+
+    rough, _ = made("rough", {"pretraining": {"precision": "bf16"}})
+    for facts, precision in ((INTEL_WITHOUT, "float32"), (INTEL_AMX, "bf16")):
+        (tmp_path / "cpuinfo").write_text(facts)
+        monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
+        file, said = made(f"on {precision}")
+        assert stored(file) == [precision, precision]
+        assert same(file, rough) is (precision == "bf16")
+        keeps = "--set pretraining.precision=float32 keeps to float32."
+        assert [line.endswith(keeps) for line in said] == [True] * (precision == "bf16")
+    fine, said = made("given", {"pretraining": {"precision": "float32"}})
+    assert same(fine, tmp_path / "on float32" / "trunk.safetensors")
+    assert said == []
 
 
 @pytest.mark.parametrize(
@@ -234,12 +249,18 @@ def equal(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-def test_killed_at_any_step_it_goes_on_to_the_same_bits(tiny: Tiny, tmp_path: Path) -> None:
-    whole = everything(pretrain(tiny()).parent)
-    for images in (8, 16, 24, 40, 64):
+@pytest.mark.parametrize(
+    ("precision", "killed_at"), [("float32", (8, 16, 24, 40, 64)), ("bf16", (24,))]
+)
+def test_killed_at_any_step_it_goes_on_to_the_same_bits(
+    tiny: Tiny, tmp_path: Path, precision: str, killed_at: tuple[int, ...]
+) -> None:
+    layer = {"pretraining": {"precision": precision}}
+    whole = everything(pretrain(tiny(layer)).parent)
+    for images in killed_at:
         folder = tmp_path / f"killed at {images}"
         with pytest.raises(Killed):
-            pretrain(tiny({"run": {"out": str(folder)}}), console=DiesAt(images))
+            pretrain(tiny(layer, {"run": {"out": str(folder)}}), console=DiesAt(images))
         for further in (images, images + 24):  # and once more, if it comes so far
             with contextlib.suppress(Killed):
                 resume_pretraining(folder, console=DiesAt(further))
@@ -299,6 +320,7 @@ def test_after_a_signal_it_goes_on_to_the_same_figures(tiny: Tiny) -> None:
     [
         ({"pretraining": {"total_kimg": 9}}, r"total_kimg is 9\.0, but .* started with 0\.064"),
         ({"pretraining": {"learning_rate": 1}}, "learning_rate is 1.0, but"),
+        ({"pretraining": {"precision": "bf16"}}, "precision is 'bf16', but"),
         ({"discriminator": {"width": 24}}, "discriminator.width is 24, but"),
         ({"run": {"seed": 5}}, "run.seed is 5, but"),
         ({"run": {"out": "elsewhere"}}, "--out 'elsewhere' is not the pre-training being contin"),
