@@ -169,6 +169,7 @@ def hub_for_tests(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
     with running_hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.address)
         monkeypatch.setenv("HF_TOKEN", "hf_mine")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         yield hub
