@@ -85,10 +85,13 @@ class _RootMeanSquareNorm(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         result, inverse = output
         ctx.mark_non_differentiable(inverse)
+        ctx.set_materialize_grads(False)  # for it, which would be a kernel of zeros in each pass
         ctx.save_for_backward(inputs[0], inverse, result)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+        if upstream is None:
+            return None, None
         vectors, inverse, result = ctx.saved_tensors
         if not torch.is_grad_enabled():
             return _across(upstream, result).mul_(inverse), None

@@ -1,6 +1,7 @@
 """The norms that are differentiated twice."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from adavit.models.convolution import fast_second_derivatives, without_weight_gradients
 from adavit.models.vit.norm import LayerNorm, over_root_mean_square
+from benchmarks.work import WorkCount
 
 Norm = Callable[..., Tensor]
 
@@ -93,3 +95,31 @@ def test_half_precision_comes_out_in_float32() -> None:
     with fast_second_derivatives():
         found = norm(tokens)
     torch.testing.assert_close(found, norm(tokens.float()))
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_no_zeros_are_made_for_what_has_no_gradient(twice: bool) -> None:
+    (vectors,) = drawn(0)
+    result, upstream = rms_norm(vectors), torch.ones(2, 3, 5, dtype=torch.float64)
+    with WorkCount() as work:
+        (slope,) = torch.autograd.grad(result, vectors, upstream, create_graph=twice)
+        if twice:
+            slope.square().sum().backward()
+    (part,) = work.parts.values()
+    assert "addcmul" in part.operations
+    assert "zeros" not in part.operations
+
+
+def test_what_is_given_no_gradient_has_none() -> None:
+    class Nothing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, vectors: Tensor) -> Tensor:
+            return vectors.clone()
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Tensor) -> None:
+            return None
+
+    (vectors,) = drawn(0)
+    result = Nothing.apply(rms_norm(vectors)).sum()
+    assert torch.autograd.grad(result, vectors, allow_unused=True) == (None,)
