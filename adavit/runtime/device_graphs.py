@@ -27,7 +27,7 @@ class Graphs(Protocol):
         """Takes down what a device is made to do.
 
         Args:
-            work: Called; it waits for nothing, draws nothing, and has been done before. What it returns is not filled.
+            work: Called; it waits for nothing, draws nothing, and has been done `aside`. What it returns is not filled.
 
         Returns:
             What does it once more, and the tensors that are filled each time.
@@ -49,7 +49,7 @@ class DeviceGraphs:
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
-        self._memory = torch.cuda.MemPool()
+        self._memory: torch.cuda.MemPool  # made where it is first used
         self._graphs: weakref.WeakSet[torch.cuda.CUDAGraph] = weakref.WeakSet()
 
     @contextlib.contextmanager
