@@ -1,12 +1,13 @@
 """Versions of Python and of the packages that adavit needs or can use. Imports none of them: they may be broken."""
 
 import platform
-import re
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
+
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from adavit.doctor.finding import Finding
 
@@ -17,72 +18,50 @@ OLDEST_PYTHON = (3, 11)
 DEVELOPMENT = "dev"
 """An extra that nobody needs who only trains."""
 
-_PARTS = re.compile(
-    r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?(?P<bounds>[^;]*)(;.*extra == ['\"](?P<extra>[^'\"]+))?"
-)
-_BOUND = re.compile(r"(?P<sign>>=|<)\s*(?P<release>[0-9.]+)")
 
+def requirements() -> dict[str, list[Requirement]]:
+    """What the installed adavit declares, by the extra that needs it; "" is always needed.
 
-@dataclass(frozen=True)
-class Requirement:
-    """A package that is needed, or that an extra needs.
-
-    Attributes:
-        name: Of the package.
-        bounds: As in its requirement, such as ">=2.11".
-        extra: Whose it is; empty for one that is always needed.
+    Nothing where it was not installed.
     """
-
-    name: str
-    bounds: str
-    extra: str
-
-    @property
-    def installed(self) -> str | None:
-        """Its version; None where it is not there."""
-        try:
-            return metadata.version(self.name)
-        except metadata.PackageNotFoundError:
-            return None
-
-    def is_met(self) -> bool:
-        """Whether it is there in a version within the bounds."""
-        version = self.installed
-        if version is None:
-            return False
-        release = _release(version)
-        return all(
-            release >= _release(bound["release"])
-            if bound["sign"] == ">="
-            else release < _release(bound["release"])
-            for bound in _BOUND.finditer(self.bounds)
-        )
-
-
-def requirements() -> list[Requirement]:
-    """What the installed adavit declares; none where it was not installed."""
     try:
         lines = metadata.requires("adavit") or []
+        extras = metadata.metadata("adavit").get_all("Provides-Extra") or []
     except metadata.PackageNotFoundError:
-        return []
-    matches = (_PARTS.match(line) for line in lines)
-    return [
-        Requirement(match["name"], match["bounds"].strip(), match["extra"] or "")
-        for match in matches
-        if match is not None
-    ]
+        return {}
+    declared = [Requirement(line) for line in lines]
+    found = {"": [each for each in declared if _is_needed(each, "")]}
+    for extra in extras:
+        found[extra] = [
+            each for each in declared if _is_needed(each, extra) and each not in found[""]
+        ]
+    return found
+
+
+def installed(name: str) -> str | None:
+    """The version of a package; None where it is not there."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def is_met(requirement: Requirement) -> bool:
+    """Whether a package is there in a version within the bounds, for which builds before a release are the release."""
+    version = installed(requirement.name)
+    return version is not None and Version(version).base_version in requirement.specifier
 
 
 def examine_versions() -> Iterator[Finding]:
     """The versions, and which extras are there."""
-    needed = [each for each in requirements() if not each.extra]
-    named = {name: Requirement(name, "", "").installed for name in SHOWN}
+    needed = requirements()
+    named = {name: installed(name) for name in SHOWN}
     python = platform.python_version()
     told = [f"{name} {version or 'not installed'}" for name, version in named.items()]
-    unmet = [each for each in needed if not each.is_met()]
+    unmet = [each for each in needed.pop("", []) if not is_met(each)]
     found, remedy = f"Python {python}, {', '.join(told)}.", ""
     if unmet:
-        wanted = [f"{each.name}{each.bounds}" for each in unmet]
+        wanted = [f"{each.name}{each.specifier}" for each in unmet]
         found += f" Expected {', '.join(wanted)}."
         remedy = f"pip install --upgrade {shlex.join(wanted)}"
     elif sys.version_info[:2] < OLDEST_PYTHON:
@@ -95,16 +74,14 @@ def examine_versions() -> Iterator[Finding]:
         remedy,
         {"python": python, **named},
     )
-    extras = [each for each in requirements() if each.extra not in ("", DEVELOPMENT)]
-    if extras:
-        yield _extras(extras)
+    needed.pop(DEVELOPMENT, None)
+    if needed:
+        yield _extras(needed)
 
 
-def _extras(requirements: list[Requirement]) -> Finding:
-    names = list(dict.fromkeys(each.extra for each in requirements))
-    absent = {each.extra for each in requirements if not each.is_met()}
-    here = [name for name in names if name not in absent]
-    missing = [name for name in names if name in absent]
+def _extras(requirements: dict[str, list[Requirement]]) -> Finding:
+    here = [name for name, needed in requirements.items() if all(map(is_met, needed))]
+    missing = [name for name in requirements if name not in here]
     found = f"There: {', '.join(here) or 'none'}." + (
         f" Not there: {', '.join(missing)}." if missing else ""
     )
@@ -112,9 +89,5 @@ def _extras(requirements: list[Requirement]) -> Finding:
     return Finding("extras", "ok", found, remedy, {"there": here, "missing": missing})
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """The numbers of a version, without zeros at the end: 2.11.0 is 2.11."""
-    numbers = [int(part) for part in re.match(r"[0-9.]*", version)[0].split(".") if part]  # type: ignore[index]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)
+def _is_needed(requirement: Requirement, extra: str) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
