@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from adavit.config.run import RunConfig
+from adavit.config.training import TrainingConfig
 from adavit.doctor.finding import Finding
 from adavit.errors import RunError, UserError, first_line
 from adavit.runtime.console import SilentConsole
@@ -26,7 +27,8 @@ SLOW = 0.5
 BUSY = "Train with OMP_NUM_THREADS=1 before the command: with more threads it can be many times slower while they run."
 SLOW_CORES = "See whether other programs or a limit of a container take the cores; try fewer threads (OMP_NUM_THREADS)."
 SLOW_CARD = (
-    "See whether other programs use the card (nvidia-smi), and whether the CPU beside it is busy."
+    "A smaller card takes longer. Else see whether other programs use it (nvidia-smi), and whether the CPU beside it is"
+    " busy."
 )
 
 
@@ -38,6 +40,7 @@ class MeasuredElsewhere:
         machine: Where.
         device: "cpu" or "cuda".
         threads: On a CPU.
+        precision: What it calculated in, as `training.precision`.
         images_per_s: The figure.
         file: Where it stands.
     """
@@ -45,18 +48,18 @@ class MeasuredElsewhere:
     machine: str
     device: str
     threads: int
+    precision: str
     images_per_s: float
     file: str
 
 
+_CORES, _CARD = "benchmarks/results/stems_2000_images.md", "benchmarks/results/h200.md"
+
 ELSEWHERE = (
-    MeasuredElsewhere(
-        "one core of an EPYC (Zen 4)", "cpu", 1, 115, "benchmarks/results/stems_2000_images.md"
-    ),
-    MeasuredElsewhere(
-        "two cores of an EPYC (Zen 4)", "cpu", 2, 250, "benchmarks/results/stems_2000_images.md"
-    ),
-    MeasuredElsewhere("an H100", "cuda", 1, 1156, "benchmarks/results/h100.md"),
+    MeasuredElsewhere("one core of an EPYC (Zen 4)", "cpu", 1, "float32", 115, _CORES),
+    MeasuredElsewhere("two cores of an EPYC (Zen 4)", "cpu", 2, "float32", 250, _CORES),
+    MeasuredElsewhere("an H200", "cuda", 1, "bf16", 3236, _CARD),
+    MeasuredElsewhere("an H200", "cuda", 1, "float32", 2009, _CARD),
 )
 
 
@@ -87,26 +90,30 @@ def _measured(*, busy: bool) -> Finding:
     training, rates, began = workload.config.training, list[float](), time.monotonic()
     while not rates or time.monotonic() - began < SECONDS:
         rates.append(training.batch / seconds_per_step(workload, step))
-    return _compared(statistics.median(rates), workload.device, training.total_kimg, busy=busy)
+    return _compared(statistics.median(rates), workload.device, training, busy=busy)
 
 
-def _compared(rate: float, device: torch.device, total_kimg: float, *, busy: bool) -> Finding:
-    threads = torch.get_num_threads()
-    other = nearest(device.type, threads)
+def _compared(
+    rate: float, device: torch.device, training: TrainingConfig, *, busy: bool
+) -> Finding:
+    threads, precision = torch.get_num_threads(), training.precision
+    other = nearest(device.type, threads, precision)
     ratio = rate / other.images_per_s
     where, remedy = "on the first card", SLOW_CARD
     if device.type == "cpu":
         where, remedy = f"with {counted(threads, 'thread', 'threads')}", SLOW_CORES
-    where += ", as other programs keep the cores busy" if busy else ""
-    took = duration(1000 * total_kimg / rate)
+    where += f" in {precision}" + (", as other programs keep the cores busy" if busy else "")
+    took = duration(1000 * training.total_kimg / rate)
     found = (
         f"{rate:.0f} images/s of adavit train --data small_set {where}: {took} and the evaluations for its"
-        f" {total_kimg:g} kimg. That is {ratio:.2f} of the {other.images_per_s:g} of {other.machine} ({other.file})."
+        f" {training.total_kimg:g} kimg. That is {ratio:.2f} of the {other.images_per_s:g} of {other.machine} in"
+        f" {other.precision} ({other.file})."
     )
     facts = {
         "images_per_s": round(rate, 1),
         "threads": threads,
         "device": device.type,
+        "precision": precision,
         "ratio": round(ratio, 3),
         "elsewhere": vars(other).copy(),
     }
@@ -117,7 +124,17 @@ def _compared(rate: float, device: torch.device, total_kimg: float, *, busy: boo
     return Finding("speed", "ok", found, facts=facts)
 
 
-def nearest(device: str, threads: int) -> MeasuredElsewhere:
-    """The figure that one of a device with so many threads is held against: of as many threads, or the next fewer."""
+def nearest(device: str, threads: int, precision: str) -> MeasuredElsewhere:
+    """The figure that one of a device is held against.
+
+    Args:
+        device: "cpu" or "cuda".
+        threads: Of as many, or the next fewer.
+        precision: Of the same, where there is one.
+    """
     alike = [each for each in ELSEWHERE if each.device == device]
-    return max(alike, key=lambda each: each.threads if each.threads <= max(1, threads) else 0)
+
+    def likeness(each: MeasuredElsewhere) -> tuple[bool, int]:
+        return each.precision == precision, each.threads if each.threads <= max(1, threads) else 0
+
+    return max(alike, key=likeness)

@@ -5,10 +5,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from adavit.config.auto import RunFacts, resolve
 from adavit.config.run import RunConfig
 from adavit.doctor import speed
 from adavit.doctor.speed import ELSEWHERE, examine_speed, nearest
 from adavit.errors import RunError
+from adavit.runtime.resolution import Resolution
+from benchmarks.gpu.bench import Bench
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,15 +23,33 @@ def test_figures_stand_in_the_file_that_they_name(figure: speed.MeasuredElsewher
 
 
 def test_as_many_threads_or_the_next_fewer_are_held_against_each_other() -> None:
-    assert [nearest("cpu", threads).threads for threads in (1, 2, 3, 64)] == [1, 2, 2, 2]
-    assert nearest("cuda", 16).machine == "an H100"
+    found = [nearest("cpu", threads, "bf16").threads for threads in (1, 2, 3, 64)]
+    assert found == [1, 2, 2, 2]
+
+
+def test_a_card_is_held_against_one_that_calculates_alike() -> None:
+    assert nearest("cuda", 16, "bf16").images_per_s == 3236
+    assert nearest("cuda", 16, "float32").images_per_s == 2009
+
+
+def test_what_is_measured_on_a_card_is_what_was_measured_there(tmp_path: Path) -> None:
+    """A full-size ResNet at 32 px with a batch of 64, its steps as graphs in bf16: the row of the table."""
+    measured = resolve(RunConfig(), RunFacts(Resolution.of(32), 10_000, "cuda"))
+    bench = Bench(torch.device("cpu"), toy=False, out=tmp_path, ends=0.0)
+    there = bench.config("resnet", 32, {"training": {"batch": 64, "precision": "bf16"}})
+    assert (measured.generator, measured.discriminator) == (there.generator, there.discriminator)
+    for name in ("batch", "precision", "graphs", "compile", "r1_interval"):
+        assert getattr(measured.training, name) == getattr(there.training, name)
+    assert measured.augment.preset == there.augment.preset
+    row = "| full, resnet | 32 | 64 | bf16 | 41.1 / 56.5 | 19.5 / 23.6 | 1,521 | 3,236 |"
+    assert row in (ROOT / nearest("cuda", 1, "bf16").file).read_text()
 
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of a step of 16 images; the fixture's list is what each measurement gives in turn."""
     seconds, asked = [0.1], list[RunConfig]()
-    training = SimpleNamespace(batch=16, total_kimg=80.0)
+    training = SimpleNamespace(batch=16, total_kimg=80.0, precision="float32")
     workload = SimpleNamespace(
         config=SimpleNamespace(training=training), device=torch.device("cpu")
     )
@@ -48,9 +69,9 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_the_rate_stands_beside_the_other(measured: list[float]) -> None:
     (found,) = examine_speed()
     assert (found.state, found.facts["images_per_s"], found.facts["ratio"]) == ("ok", 160.0, 0.64)
-    assert "160 images/s of adavit train --data small_set with 2 threads" in found.found
+    assert "160 images/s of adavit train --data small_set with 2 threads in float32" in found.found
     assert ": 8.33 minutes and the evaluations for its 80 kimg" in found.found
-    assert "That is 0.64 of the 250 of two cores of an EPYC (Zen 4)" in found.found
+    assert "That is 0.64 of the 250 of two cores of an EPYC (Zen 4) in float32 (" in found.found
 
 
 def test_a_slow_machine_is_told_what_may_be_in_the_way(measured: list[float]) -> None:
@@ -66,7 +87,7 @@ def test_beside_others_one_thread_is_measured_and_advised(
     monkeypatch.setattr(speed, "crowding", lambda device: "Other programs keep it busy.")
     (found,) = examine_speed()
     assert (found.state, found.facts["threads"], found.facts["ratio"]) == ("note", 1, 1.391)
-    assert "with 1 thread, as other programs keep the cores busy" in found.found
+    assert "with 1 thread in float32, as other programs keep the cores busy" in found.found
     assert found.remedy.startswith("Train with OMP_NUM_THREADS=1")
     assert torch.get_num_threads() == 2  # as it was
 
