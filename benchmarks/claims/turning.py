@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from adavit.augment.settings import TARGETS
 from adavit.report.statistics import paired_difference
 from benchmarks.claims.results import METHODS, Outcome, Results, running_median
-from benchmarks.claims.verdicts import FAILS, HOLDS, NONE, OPEN, Verdict, table, together
+from benchmarks.claims.verdicts import FAILS, HOLDS, NONE, OPEN, Part, Verdict
 
 TURNED = 1.1
 """A distance has turned where it ends at so many times its lowest, or more: less is the noise of an evaluation."""
@@ -58,11 +58,9 @@ def lag_before_turning(results: Results) -> Verdict:
                 lags[name].append(turned - (outcome.curve[-1][0] if at is None else at))
         shown = [_kimg(each) for each in (risen["rt"], risen["rv"], turned)]
         rows.append([place.discriminator, f"{place.images:,}", seed, *shown])
-    words, parts = [], []
-    for name, values in lags.items():
-        word, why = _of_lags(values)
-        words.append(word)
-        parts.append(f"{'r_t' if name == 'rt' else 'r_v'}: {word} ({why})")
+    parts = [
+        Part("r_t" if name == "rt" else "r_v", *_of_lags(values)) for name, values in lags.items()
+    ]
     head = [
         "discriminator",
         "images",
@@ -72,7 +70,7 @@ def lag_before_turning(results: Results) -> Verdict:
         "fd_drawn lowest",
     ]
     claim = "r_t and r_v rise before the distance turns."
-    return Verdict("d", claim, together(words), parts, table(head, rows))
+    return Verdict.of("d", claim, parts, head, rows)
 
 
 def _of_lags(values: Sequence[float]) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from benchmarks.claims.comparison import (
     HIGHER,
@@ -23,6 +24,25 @@ PUBLISHED_P = 0.8
 """Above it augmentations are said to leak."""
 
 
+class Part(NamedTuple):
+    """What the cells say of a part of a claim.
+
+    Attributes:
+        name: Such as a discriminator.
+        word: `HOLDS`, `FAILS` or `OPEN`.
+        why: In a few words; empty where the word says it all.
+    """
+
+    name: str
+    word: str
+    why: str = ""
+
+    @property
+    def text(self) -> str:
+        """The part in a line."""
+        return f"{self.name}: {self.word}" + (f" ({self.why})" if self.why else "")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """A claim and what the cells say of it.
@@ -40,6 +60,27 @@ class Verdict:
     word: str
     parts: Sequence[str]
     table: Sequence[str]
+
+    @classmethod
+    def of(
+        cls,
+        letter: str,
+        claim: str,
+        parts: Sequence[Part],
+        head: Sequence[str],
+        rows: Iterable[Sequence[str]],
+    ) -> Self:
+        """That of all parts.
+
+        Args:
+            letter: Of the claim.
+            claim: In a sentence.
+            parts: In the order in which they are told.
+            head: Of the table.
+            rows: Likewise.
+        """
+        word = together(part.word for part in parts)
+        return cls(letter, claim, word, [part.text for part in parts], table(head, rows))
 
 
 def together(words: Iterable[str]) -> str:
@@ -64,7 +105,7 @@ def cells_at(results: Results, grid: str, discriminator: str) -> list[Place]:
 
 def groups_of_operations(results: Results) -> Verdict:
     """(a): with blitting and geometric operations the distance falls as far as with any others."""
-    parts, words, rows = [], [], []
+    parts, rows = [], []
     for discriminator in DISCRIMINATORS:
         places = cells_at(results, GROUPS, discriminator)
         best = {place.cell: figures(results[place], "best") for place in places}
@@ -88,21 +129,20 @@ def groups_of_operations(results: Results) -> Verdict:
             word, why = FAILS, f"bg is not below none, but {', '.join(helped)}"
         else:
             word, why = OPEN, "no group is below none"
-        words.append(word)
-        parts.append(f"{discriminator}: {word} ({why})")
+        parts.append(Part(discriminator, word, why))
     head = ["discriminator", "operations", "best fd_drawn", "less that of none", "less that of bg"]
-    return Verdict(
+    return Verdict.of(
         "a",
         "Blitting and geometric operations bring nearly all of the gain.",
-        together(words),
         parts,
-        table(head, rows),
+        head,
+        rows,
     )
 
 
 def adaptive_p(results: Results) -> Verdict:
     """(b): adaptive p does as well as the best fixed p."""
-    parts, words, rows = [], [], []
+    parts, rows = [], []
     for discriminator in DISCRIMINATORS:
         best = {
             place.cell: figures(results[place], "best")
@@ -123,15 +163,14 @@ def adaptive_p(results: Results) -> Verdict:
             word, why = OPEN, "all fixed p are level, so that there is nothing to be found"
         else:
             word, why = HOLDS, f"adaptive p is {found.word} with the best fixed one, {ranked[0]}"
-        words.append(word)
-        parts.append(f"{discriminator}: {word} ({why})")
+        parts.append(Part(discriminator, word, why))
     head = ["discriminator", "p", "best fd_drawn", "adaptive less this"]
-    return Verdict(
+    return Verdict.of(
         "b",
         "Adaptive p matches the best fixed p without a search.",
-        together(words),
         parts,
-        table(head, rows),
+        head,
+        rows,
     )
 
 
@@ -152,7 +191,7 @@ def times(values: dict[str, float]) -> str:
 
 def fewer_images(results: Results) -> Verdict:
     """(c): what augmentation brings rises as images get fewer."""
-    parts, words, rows = [], [], []
+    parts, rows = [], []
     for discriminator in DISCRIMINATORS:
         for method in (FIXED, ADAPTIVE):
             by_images = gains(results, discriminator, method)
@@ -163,22 +202,21 @@ def fewer_images(results: Results) -> Verdict:
             rows.append(
                 [discriminator, method, *(times(each) for each in by_images.values()), found.text]
             )
-            words.append(word)
-            parts.append(f"{discriminator}, {method}: {word} ({why})")
+            parts.append(Part(f"{discriminator}, {method}", word, why))
     sizes = [f"{images:,} images" for images in by_images]
     head = ["discriminator", "method", *sizes, "logarithm at the fewest less that at the most"]
-    return Verdict(
+    return Verdict.of(
         "c",
         "The fewer the images, the more augmentation brings.",
-        together(words),
         parts,
-        table(head, rows),
+        head,
+        rows,
     )
 
 
 def need_of_vit(results: Results) -> Verdict:
     """(e): augmentation lowers the distance more with a ViT than with a ResNet."""
-    parts, words, rows = [], [], []
+    parts, rows = [], []
     for method in (FIXED, ADAPTIVE):
         resnet, vit = (gains(results, each, method) for each in DISCRIMINATORS)
         for images in resnet:
@@ -187,21 +225,20 @@ def need_of_vit(results: Results) -> Verdict:
             rows.append(
                 [method, f"{images:,}", times(resnet[images]), times(vit[images]), found.text]
             )
-            words.append(word)
-            parts.append(f"{method}, {images:,} images: {word} ({found.word})")
+            parts.append(Part(f"{method}, {images:,} images", word, found.word))
     head = ["method", "images", "resnet", "vit", "logarithm of the ViT less that of the ResNet"]
-    return Verdict(
+    return Verdict.of(
         "e",
         "A ViT needs augmentation more than a ResNet.",
-        together(words),
         parts,
-        table(head, rows),
+        head,
+        rows,
     )
 
 
 def leaking(results: Results) -> Verdict:
     """(f): more generated images show an operation than without augmentation, above p = 0.8 only."""
-    parts, words, rows = [], [], []
+    parts, rows = [], []
     for discriminator in DISCRIMINATORS:
         without = {
             place: results[place]
@@ -245,21 +282,20 @@ def leaking(results: Results) -> Verdict:
             word, why = HOLDS, ", ".join(late)
         else:
             word, why = OPEN, "no operation leaks at any p"
-        words.append(word)
-        parts.append(f"{discriminator}: {word} ({why})")
+        parts.append(Part(discriminator, word, why))
     head = ["discriminator", "p", "operation", "images that show it", "the same without", ""]
-    return Verdict(
+    return Verdict.of(
         "f",
         "Augmentations leak above p of about 0.8 only.",
-        together(words),
         parts,
-        table(head, rows),
+        head,
+        rows,
     )
 
 
 def copies(results: Results) -> Verdict:
     """(g): the fewer the images, the nearer generated images come to them, by each method."""
-    parts, words, rows = [], [], []
+    parts, rows = [], []
     for discriminator in DISCRIMINATORS:
         places = cells_at(results, METHODS, discriminator)
         sizes = sorted({place.images for place in places})
@@ -283,18 +319,17 @@ def copies(results: Results) -> Verdict:
                 ]
             )
             word = {LOWER: HOLDS, HIGHER: FAILS}.get(found.word, OPEN)
-            words.append(word)
-            parts.append(f"{discriminator}, {method}: {word}")
+            parts.append(Part(f"{discriminator}, {method}", word))
     head = [
         "discriminator",
         "method",
         *(f"{images:,} images" for images in sizes),
         "fewest to most",
     ]
-    return Verdict(
+    return Verdict.of(
         "g",
         "The fewer the images, the nearer to them is what is generated.",
-        together(words),
         parts,
-        table(head, rows),
+        head,
+        rows,
     )
