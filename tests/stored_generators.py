@@ -1,5 +1,6 @@
 """Files of tiny generators."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,19 @@ def store_generator(
     seed: int = 0,
     images: int = 1000,
     stretch: float | None = None,
+    config: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Path:
-    """Writes a file of random weights, the noise strong enough to be seen; with three classes if asked for."""
+    """Writes a file of random weights, biases and average, the noise strong enough to be seen.
+
+    Args:
+        path: Of the file.
+        seed: Of the weights.
+        images: Seen, as the file says.
+        stretch: Likewise.
+        config: Settings of the run that it says it is of.
+        changes: Of its sizes; up to three classes.
+    """
     arguments = {**TINY, **changes}
     classes = CLASSES[: arguments["num_classes"]]
     torch.manual_seed(seed)
@@ -36,12 +47,16 @@ def store_generator(
         if name.endswith("noise.strength"):
             torch.nn.init.constant_(parameter, 0.3)
     torch.nn.init.normal_(generator.w_average, std=0.1)
+    with torch.no_grad():
+        for name, parameter in generator.named_parameters():
+            if name.endswith("bias"):
+                parameter.add_(0.1 * torch.randn_like(parameter))
     save_generator(
         path,
         generator,
         arguments=arguments,
-        config={},
-        data_fingerprint="",
+        config=config or {},
+        data_fingerprint="ab" * 32,
         images=images,
         metric=None,
         classes=classes,

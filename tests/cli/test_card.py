@@ -1,11 +1,11 @@
 from pathlib import Path
 
 from tests.cli.conftest import Adavit
-from tests.small_weights import write_small_generator
+from tests.stored_generators import store_generator
 
 
 def test_card_writes_its_folder_and_says_so(adavit: Adavit) -> None:
-    write_small_generator(Path("g.safetensors"), config={})
+    store_generator(Path("g.safetensors"))
     done = adavit("card", "g.safetensors", "--license", "mit")
     assert done.code == 0, done.err
     assert done.out == "Wrote README.md, samples.png and adavit.json in card.\n"

@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Adavit
-from tests.small_weights import write_small_generator
+from tests.stored_generators import store_generator
 
 SOURCE = Path("g.safetensors")
 
 
 @pytest.fixture(autouse=True)
 def generator(own_folder: None) -> None:
-    write_small_generator(SOURCE, config={})
+    store_generator(SOURCE)
 
 
 def test_export_writes_the_parts_and_says_how_far_they_are_off(adavit: Adavit) -> None:

@@ -4,13 +4,13 @@ import pytest
 
 from tests.cli.conftest import Adavit
 from tests.hub_stub import hub_for_tests
-from tests.small_weights import write_small_generator
+from tests.stored_generators import store_generator
 
 
 def test_publish_lists_first_and_sends_with_yes(
     adavit: Adavit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_small_generator(Path("g.safetensors"), config={"data": {"source": "./cats.zip"}})
+    store_generator(Path("g.safetensors"), config={"data": {"source": "./cats.zip"}})
     with hub_for_tests(tmp_path / "hf", monkeypatch) as hub:
         listed = adavit("publish", "g.safetensors", "--to", "hub:me/cats")
         assert listed.code == 0, listed.err

@@ -11,7 +11,7 @@ import yaml
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
-from tests.small_weights import write_small_generator
+from tests.stored_generators import store_generator
 
 CONFIG: dict[str, Any] = {
     "data": {"source": "/home/alice/secret_photos.zip", "data_root": "/home/alice/sets"},
@@ -19,6 +19,14 @@ CONFIG: dict[str, Any] = {
     "features": {"network": "torchvision:resnet18:/home/alice/w.pth", "seen": []},
     "training": {"batch": 16, "transfer": None},
     "run": {"out": "/home/alice/runs/secret", "seed": 3},
+}
+SMALL: dict[str, Any] = {
+    "images": 1234,
+    "resolution": 8,
+    "latent_dim": 6,
+    "style_dim": 7,
+    "channel_base": 256,
+    "channel_max": 4,
 }
 WriteGenerator = Callable[..., Path]
 
@@ -29,8 +37,7 @@ def write_generator(tmp_path: Path) -> WriteGenerator:
 
     def write(path: Path | None = None, **given: Any) -> Path:
         path = path or tmp_path / "generator.safetensors"
-        write_small_generator(path, **{"config": CONFIG, **given})
-        return path
+        return store_generator(path, **{**SMALL, "config": CONFIG, **given})
 
     return write
 

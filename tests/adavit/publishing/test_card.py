@@ -74,7 +74,7 @@ def test_the_code_in_a_card_draws_the_same_without_adavit(
     )
     assert done.returncode == 0, done.stderr
     drawn = torch.load(tmp_path / "drawn.pt", weights_only=True)
-    expected = adavit.load_generator(file)(drawn["latents"], "a", truncation=0.7)
+    expected = adavit.load_generator(file)(drawn["latents"], "cat", truncation=0.7)
     torch.testing.assert_close(drawn["images"], expected, rtol=1e-4, atol=1e-5)
     assert drawn["pixels"].dtype == torch.uint8
     assert drawn["pixels"].shape == (4, 3, 8, 8)

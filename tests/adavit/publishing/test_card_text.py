@@ -56,7 +56,7 @@ def test_the_front_matter_is_what_hubs_read(write_generator: WriteGenerator) -> 
     conditional = card_facts(read_generator(write_generator(num_classes=2)))
     text = card_text(conditional, license_id=None)
     assert "pipeline_tag" not in head_of(text)
-    assert "It draws images of a class: a, b." in text
+    assert "It draws images of a class: cat, dog." in text
 
 
 def test_sources_and_their_licences_are_named(write_generator: WriteGenerator) -> None:

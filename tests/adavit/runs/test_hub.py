@@ -14,7 +14,7 @@ from adavit.runs.generator_file import read_generator
 from adavit.runs.hub import is_hub, repository_of
 from adavit.training.start.transfer_source import read_source
 from tests.hub_stub import HubStub, hub_for_tests
-from tests.small_weights import write_small_generator
+from tests.stored_generators import store_generator
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
 @pytest.fixture
 def published(tmp_path: Path, hub: HubStub) -> HubStub:
     file = tmp_path / "g.safetensors"
-    write_small_generator(file, config={})
+    store_generator(file)
     others = {"pytorch_model.bin": b"a pickle", "config.json": json.dumps({}).encode()}
     hub.repositories["me/x"] = {"generator.safetensors": file.read_bytes(), **others}
     hub.repositories["me/empty"] = others
@@ -34,8 +34,8 @@ def published(tmp_path: Path, hub: HubStub) -> HubStub:
 
 
 def test_of_a_repository_only_the_safetensors_file_is_asked_for(published: HubStub) -> None:
-    assert read_generator("hub:me/x").images == 1234
-    assert adavit.load_generator("hub:me/x").latent_dim == 6
+    assert read_generator("hub:me/x").images == 1000
+    assert adavit.load_generator("hub:me/x").latent_dim == 8
     asked = {request.partition(" ")[2] for request in published.asked}
     assert asked == {"/me/x/resolve/main/generator.safetensors"}
     # The second time the file has not changed.
