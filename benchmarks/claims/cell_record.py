@@ -1,7 +1,8 @@
 """What stays of a finished cell when its machine is gone: settings, figures and findings in one small file, no weights.
 
 A record becomes a run directory again, in which `adavit ablate` finds the cell finished and which `adavit report`
-reads. It belongs to settings, not to a grid: a cell that several grids share is trained once.
+reads. It belongs to settings, not to a grid: a cell that several grids share is trained once. Of the machine it holds
+versions and devices, but no paths.
 """
 
 import json
@@ -17,6 +18,7 @@ from adavit.experiments.cell_directory import CellDirectory
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json
 from adavit.runs.records import read_records
+from adavit.runs.shared_names import shared_config, without_folders
 from adavit.runtime.files import make_folder, mark_results, write_json, write_text
 
 LOGGED = ("images", "p", "r_t", "r_v", "logits_train", "logits_heldout", "logits_fake", "seconds")
@@ -34,7 +36,7 @@ class CellRecord:
 
     Attributes:
         label: What its grid calls it, for people.
-        settings: The resolved configuration, by section.
+        settings: The resolved configuration, by section, without `run.out`; paths are names.
         data: `data.json`.
         environment: `environment.json`.
         stats: `stats.jsonl`, the columns of `LOGGED`.
@@ -60,15 +62,17 @@ class CellRecord:
         for space in memorisation.get("spaces", {}).values():
             space.pop("closest_pairs", None)
         memorisation.pop("duplicates", None)
+        settings = shared_config(yaml.safe_load(run.config.read_text(encoding="utf-8")))
+        del settings["run"]["out"]
         return cls(
             label=read_json(run.cell_note)["label"],
-            settings=yaml.safe_load(run.config.read_text(encoding="utf-8")),
-            data=read_json(run.data),
+            settings=settings,
+            data=without_folders(read_json(run.data)),
             environment=read_json(run.environment),
             stats=[{key: record.get(key) for key in LOGGED} for record in read_records(run.stats)],
             metrics=read_records(run.metrics),
-            memorisation=memorisation,
-            leaks=read_json(run.diagnostics.leaks),
+            memorisation=_with_named_source(memorisation),
+            leaks=_with_named_source(read_json(run.diagnostics.leaks)),
         )
 
     @classmethod
@@ -140,6 +144,14 @@ class CellRecord:
             "finished", attempts=1, worker_note="its figures were kept, no weights"
         )
         return run.path
+
+
+def _with_named_source(finding: dict[str, Any]) -> dict[str, Any]:
+    """A finding about a run with the name of the run's directory instead of its path."""
+    protocol = finding.get("protocol", {})
+    if "source" in protocol:
+        protocol["source"] = Path(protocol["source"]).name
+    return finding
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -8,10 +8,12 @@ from adavit.errors import UserError
 from adavit.experiments.cell import Cell, Sources, make_cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.report.run import read_run
+from adavit.runs.shared_names import without_folders
 from adavit.training.start.stored_settings import config_text
 from benchmarks.claims.cell_record import LOGGED, CellRecord
 from benchmarks.claims.results import Outcome
 
+RECORDS = Path(__file__).parents[3] / "benchmarks" / "results" / "few_images"
 SETTINGS: dict[str, Any] = {
     "data": {"source": "small_set:40", "resolution": 32, "val_fraction": 0.5},
     "augment": {"mode": "fixed", "p": 0.4},
@@ -33,7 +35,7 @@ def record(cell: Cell, tmp_path: Path) -> CellRecord:
     directory = CellDirectory(tmp_path / "first", cell)
     directory.make()
     run = directory.run
-    run.config.write_text(config_text(cell.config()))
+    run.config.write_text(config_text(cell.config(run.path)))
     run.data.write_text(json.dumps({"fingerprint": cell.fingerprint, "name": "small_set"}))
     for kimg in range(1, 41):
         line = {**dict.fromkeys(LOGGED, 0.123456789012), "images": 1000 * kimg, "r1": 0.5}
@@ -44,8 +46,11 @@ def record(cell: Cell, tmp_path: Path) -> CellRecord:
     run.diagnostics.path.mkdir()
     side = {"median": 2.0, "share_closer": 0.25}
     features = {"generated": side, "heldout": {"median": 4.0}, "closest_pairs": [{}] * 99}
-    run.diagnostics.memorisation.write_text(json.dumps({"spaces": {"features": features}}))
-    leaks = {"operations": [{"operation": "hue", "rate": {"value": 0.125, "low": 0, "high": 1}}]}
+    protocol = {"source": str(run.path), "data": "small_set"}
+    memorisation = {"spaces": {"features": features}, "protocol": protocol}
+    run.diagnostics.memorisation.write_text(json.dumps(memorisation))
+    leaks: dict[str, Any] = {"protocol": protocol}
+    leaks |= {"operations": [{"operation": "hue", "rate": {"value": 0.125, "low": 0, "high": 1}}]}
     run.diagnostics.leaks.write_text(json.dumps(leaks))
     directory.write_note("finished", attempts=1)
     return CellRecord.of_run(directory.path)
@@ -68,6 +73,28 @@ def test_a_record_is_small_and_read_as_it_was_written(record: CellRecord, tmp_pa
     assert [each["images"] for each in read.stats] == [1000 * kimg for kimg in range(1, 41)]
     assert "r_v" not in read.stats[0]
     assert "closest_pairs" not in read.memorisation["spaces"]["features"]
+
+
+def test_a_record_holds_names_and_no_paths(record: CellRecord, cell: Cell, tmp_path: Path) -> None:
+    path = tmp_path / "records" / "one.json"
+    record.write(path)
+    assert str(tmp_path) not in path.read_text()
+    assert "out" not in record.settings["run"]
+    assert record.settings["data"]["source"] == "small_set:40"
+    for finding in (record.memorisation, record.leaks):
+        assert finding["protocol"] == {"source": cell.digest, "data": "small_set"}
+
+
+def test_records_that_are_kept_hold_no_paths() -> None:
+    paths = sorted(RECORDS.glob("*.json"))
+    assert paths
+    for path in paths:
+        values = json.loads(path.read_text())
+        assert without_folders(values) == values
+        record = CellRecord.read(path)
+        assert "out" not in record.settings["run"]
+        for finding in (record.memorisation, record.leaks):
+            assert "/" not in finding["protocol"]["source"]
 
 
 def test_what_came_out_of_it_is_what_was_logged(record: CellRecord) -> None:
