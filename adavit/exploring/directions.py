@@ -8,7 +8,7 @@ import torch
 from adavit.errors import UserError
 from adavit.exploring.explorer import Explorer
 from adavit.exploring.sheet import check_size, labelled_sheet
-from adavit.generation.provenance import described, refuse_inside_data, untrained
+from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.paths import takes_paths
@@ -100,8 +100,8 @@ def directions(
         written = [folder / FILE_NAME, folder / STRIPS_NAME]
         save_directions(written[0], found)
         write_bytes(written[1], result_png(sheet))
-        if untrained(stored):
-            console.note(untrained(stored))
+        if before_training(stored):
+            console.note(before_training(stored))
         console.result(
             f"Wrote {FILE_NAME} and {STRIPS_NAME} in {folder}: {count} directions by {method}, 0 to"
             f" {count - 1}, of {described(stored)}."

@@ -11,7 +11,7 @@ from adavit.errors import UserError
 from adavit.exploring.explorer import Explorer
 from adavit.exploring.loops import Loop, closed_spline, great_circles
 from adavit.generation.grid import image_grid
-from adavit.generation.provenance import described, refuse_inside_data, untrained
+from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import part_size
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.films import film_at
@@ -118,7 +118,7 @@ def interpolate(
         width, height = image_grid(blank, columns=columns, scale=enlarged).size
         film.check(frames, width, height)
         film.write(_frames(explorer, loop, knots, frames, console, columns=columns, scale=enlarged))
-        warning = untrained(stored)
+        warning = before_training(stored)
         if warning:
             console.note(warning)
         written = size(film.path.stat().st_size) if film.path.is_file() else "PNG files"

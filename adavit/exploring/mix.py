@@ -7,7 +7,7 @@ import torch
 
 from adavit.exploring.explorer import Explorer, mixed
 from adavit.exploring.sheet import check_size, labelled_sheet
-from adavit.generation.provenance import described, refuse_inside_data, untrained
+from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import NoiseOfSeeds, images_of_seeds
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
@@ -100,8 +100,8 @@ def mix(
             scale=scale,
         )
         write_bytes(path, result_png(sheet))
-        if untrained(stored):
-            console.note(untrained(stored))
+        if before_training(stored):
+            console.note(before_training(stored))
         console.result(
             f"Wrote {path}, {len(rows)} rows and {len(columns)} columns, {sheet.width}x{sheet.height} px:"
             f" {described(stored)}."

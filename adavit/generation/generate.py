@@ -10,7 +10,7 @@ from adavit.errors import UserError
 from adavit.generation.grid import image_grid
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.output_folder import OutputFolder
-from adavit.generation.provenance import described, refuse_inside_data, untrained
+from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import (
     NoiseOfSeeds,
     image_from_tensor,
@@ -142,7 +142,7 @@ def generate(
         what += f" and {GRID_NAME}"
     elif folder.remove_result(GRID_NAME):
         told.append(f"Removed {folder.path / GRID_NAME}, which showed images of an earlier call.")
-    for line in [*told, untrained(stored)]:
+    for line in [*told, before_training(stored)]:
         if line:
             console.note(line)
     console.result(f"Wrote {what} to {out}: {described(stored)}.")

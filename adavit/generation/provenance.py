@@ -5,6 +5,7 @@ from pathlib import Path
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
+from adavit.runs.reading import mapping
 
 
 def described(stored: StoredGenerator) -> str:
@@ -18,14 +19,16 @@ def described(stored: StoredGenerator) -> str:
     return f"{names.get(stored.path, stored.path)}{trained}"
 
 
-def untrained(stored: StoredGenerator) -> str:
-    """A warning where a generator draws as it was initialised; else ""."""
+def before_training(stored: StoredGenerator) -> str:
+    """A warning where a generator draws as it did before the first step of its run; else ""."""
     if stored.images or stored.origin:
         return ""
     run = RunDirectory(stored.path.parent)
     best = stored.path == run.best_generator and run.last_generator.exists()
     last = " --which last draws the last one of the run." if best else ""
-    return f"Warning: this generator is untrained; train longer for a better one.{last}"
+    source = mapping(stored.config.get("training")).get("transfer")
+    what = "untrained" if source is None else f"what its run started from (--transfer {source})"
+    return f"Warning: this generator is {what}; train longer for a better one.{last}"
 
 
 def refuse_inside_data(out: Path, stored: StoredGenerator) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from adavit.exploring.explorer import Explorer, mixed
-from adavit.generation.provenance import described, untrained
+from adavit.generation.provenance import before_training, described
 from adavit.generation.sampling import image_from_tensor, png_bytes
 from adavit.runs.hub import is_hub
 from adavit.runtime.console import Console
@@ -92,7 +92,7 @@ class RecipeDrawer:
         return {
             "title": self.title,
             "described": f"{described(stored)}, {resolution.plain} px",
-            "warning": untrained(stored),
+            "warning": before_training(stored),
             "height": resolution.height,
             "width": resolution.width,
             "transparent": self.explorer.generator.image_channels == 4,

@@ -6,14 +6,31 @@ from pathlib import Path
 import pytest
 
 from adavit.errors import UserError
-from adavit.generation.provenance import described, refuse_inside_data, untrained
+from adavit.generation.provenance import before_training, described, refuse_inside_data
 from tests.stored_generators import stored_generator
 
 
 def test_a_file_is_named_with_its_training(tmp_path: Path) -> None:
     stored = stored_generator(tmp_path, images=2500)
     assert described(stored) == f"{tmp_path / 'generator.safetensors'}, of 2.5 kimg"
-    assert untrained(stored) == ""
+    assert before_training(stored) == ""
+
+
+@pytest.mark.parametrize(
+    ("training", "what"),
+    [
+        ({"transfer": None}, "untrained"),
+        ({"transfer": "cats"}, "what its run started from (--transfer cats)"),
+    ],
+)
+def test_one_that_no_step_was_taken_with_is_told_for_what_it_is(
+    tmp_path: Path, training: dict[str, str | None], what: str
+) -> None:
+    stored = stored_generator(tmp_path, images=0, config={"training": training})
+    assert before_training(stored) == (
+        f"Warning: this generator is {what}; train longer for a better one."
+    )
+    assert before_training(dataclasses.replace(stored, images=8)) == ""
 
 
 def test_only_folders_inside_the_data_are_refused(tmp_path: Path) -> None:
