@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,6 +107,10 @@ class ChainConv2d(EqualisedConv2d):
     It draws what `EqualisedConv2d` draws, under the same names. That layer's constants other than He's (of the
     activation, `output_gain`) follow the normalisation.
 
+    Args:
+        sizes: As of that layer.
+        options: Likewise.
+
     Attributes:
         norm: Of the weights: 1 + sqrt(O / I), which is what O x I numbers from N(0, 1 / I) have when O and I are large.
     """
@@ -114,27 +119,10 @@ class ChainConv2d(EqualisedConv2d):
     position: int
     passing: _Passing
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        activation: bool = False,
-        bias: bool = True,
-        downsample: bool = False,
-        output_gain: float = 1.0,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            activation=activation,
-            bias=bias,
-            downsample=downsample,
-            output_gain=output_gain,
-        )
-        self.norm = 1 + math.sqrt(out_channels / (in_channels * kernel_size**2))
+    def __init__(self, *sizes: int, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        out_channels, *fan_in = self.weight.shape
+        self.norm = 1 + math.sqrt(out_channels / math.prod(fan_in))
         self.register_buffer("squares", torch.zeros(len(SIDES), out_channels))
 
     def uses(self) -> Iterable[Used]:
