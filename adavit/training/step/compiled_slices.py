@@ -90,7 +90,9 @@ class CompiledSlice:
             # What is made once and kept, such as the kernels of filters, is not made anew by the graph in each step.
             written(real, labels, streams.twin(), moving)
         with without_gradients(parameters):
-            graph = make_fx(calculation)(*given(real, labels))
+            # An empty table: without one torch takes each detach for an alias, and what an operation keeps of its
+            # result then holds the graph that holds it, with all images and weights.
+            graph = make_fx(calculation, decomposition_table={})(*given(real, labels))
         held = _with_inputs(graph, [*recorder.tensors, *numbers])
         # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
         function = _compiled.get(graph.code)

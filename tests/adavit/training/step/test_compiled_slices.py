@@ -1,5 +1,7 @@
 """Graphs of slices; that they are the step whatever it consists of is in `tests/adavit/training/test_compile.py`."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -29,6 +31,7 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
         return graph
 
     monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr("adavit.training.step.compiled_slices._compiled", {})
     return graphs
 
 
@@ -87,6 +90,17 @@ def test_a_graph_waits_for_nothing_and_holds_nothing(
     nodes = list(compilations[0].graph.nodes)
     assert {node.op for node in nodes} == {"placeholder", "call_function", "output"}
     assert not any("_local_scalar_dense" in str(node.target) for node in nodes)
+
+
+@pytest.mark.usefixtures("compilations")
+def test_what_was_written_down_holds_no_networks() -> None:
+    step = make_step(computation=compiled_slices)
+    run(step)
+    held = [weakref.ref(each) for each in step.trained]
+    del step
+    gc.collect()
+    assert held
+    assert not any(each() is not None for each in held)
 
 
 def test_what_draws_by_itself_is_refused() -> None:
