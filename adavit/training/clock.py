@@ -11,6 +11,7 @@ from pathlib import Path
 from adavit.runtime.files import write_json
 from adavit.runtime.time_spans import seconds_in, span
 from adavit.runtime.wording import duration
+from adavit.training.film import MOST_FRAMES
 from adavit.training.progress import Progress
 from adavit.training.time_plan import Costs
 
@@ -50,6 +51,9 @@ class Clock:
         """Whether what takes time must be broken off."""
         return False
 
+    def keep(self) -> None:
+        """Writes down how much is used, for whatever goes on with the run."""
+
     def ending(self) -> str:
         """Why a run is over for which time is out, in a clause."""
         raise AssertionError("time is never out")
@@ -69,6 +73,7 @@ class BudgetClock(Clock):
         batch: Real images per step.
         file: Where the time used is kept, so that a run that goes on has what is left.
         used_before: Seconds that commands before this one have used of it.
+        grids: Sample grids that they have left, which are in the film too.
         now: Of seconds, as `began`.
     """
 
@@ -81,6 +86,7 @@ class BudgetClock(Clock):
         batch: int,
         file: Path | None,
         used_before: float = 0.0,
+        grids: int = 0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._budget, self._seconds = budget, seconds_in(budget)
@@ -88,8 +94,8 @@ class BudgetClock(Clock):
         self._began, self._now = began - used_before, now
         self._pace = costs.step_s
         self._taken: dict[str, tuple[float, float]] = {}
-        self._grids = 0
-        self._is_out = self._has_ended = False
+        self._grids = grids
+        self._is_out = self._is_at_end = self._has_ended = False
 
     @property
     def used(self) -> float:
@@ -97,7 +103,7 @@ class BudgetClock(Clock):
         return self._now() - self._began
 
     def keep(self) -> None:
-        """Writes down what is used."""
+        """See `Clock`."""
         if self._file is not None:
             used = {"used_s": round(self.used, 3), "ended": self._has_ended}
             known = {"budget": self._budget, **used}
@@ -121,6 +127,7 @@ class BudgetClock(Clock):
         """See `Clock`; once out it stays so."""
         until = self.used + self._pace + SPARE * self._end_s()
         self._is_out = self._is_out or until > self._seconds
+        self._is_at_end = images_left <= 0
         return self._is_out and images_left > 0
 
     def has_room(self, duty: str, images_left: int) -> bool:
@@ -145,7 +152,8 @@ class BudgetClock(Clock):
 
     def stopped(self) -> str:
         """See `Clock`."""
-        self._has_ended = True
+        # A run that patience has ended has time for one with more of it.
+        self._has_ended = self._is_out or self._is_at_end
         self.keep()
         return f"; {span(self.used)} of {self._budget} used"
 
@@ -163,7 +171,8 @@ class BudgetClock(Clock):
         """Seconds of what no run ends without: the checkpoint, the film, the end of the process."""
         costs = self._costs
         slower = max(1.0, self._pace / costs.step_s)
-        return slower * (costs.save_s + (self._grids + 1) * costs.frame_s + costs.exit_s)
+        frames = min(self._grids + 1, MOST_FRAMES)
+        return slower * (costs.save_s + frames * costs.frame_s + costs.exit_s)
 
 
 class Stopwatch(Clock):

@@ -299,8 +299,11 @@ def _run(trainer: Trainer, company: Company) -> Path:
         write_json(directory.environment, written)
         write_json(directory.data, describe_data(workload))
     with ending_noted(directory) if company.leads else contextlib.nullcontext():
-        trainer.output.begin()
-        trainer.run()
+        try:
+            trainer.output.begin()
+            trainer.run()
+        finally:  # whatever ends it, a signal too
+            trainer.clock.keep()
     return directory.path
 
 

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adavit.training.clock import LATEST, SPARE, BudgetClock, Clock, Stopwatch
+from adavit.training.film import MOST_FRAMES
 from adavit.training.progress import Progress
 from adavit.training.time_plan import EXIT_S, Costs
 
@@ -30,7 +32,7 @@ def hand() -> Hand:
     return Hand()
 
 
-def make(hand: Hand, file: Path | None = None, **changes: float) -> BudgetClock:
+def make(hand: Hand, file: Path | None = None, **changes: Any) -> BudgetClock:
     return BudgetClock(
         budget="100s", began=hand.now, costs=COSTS, batch=10, file=file, now=hand, **changes
     )
@@ -112,10 +114,30 @@ def test_it_strikes_in_time_for_what_must_follow(hand: Hand) -> None:
     assert clock.has_struck()
 
 
+def test_the_film_is_of_the_grids_of_earlier_commands_too(hand: Hand) -> None:
+    for grids, frames in ((0, 1), (20, 21), (500, MOST_FRAMES)):
+        clock = make(hand, grids=grids)
+        hand.now += 100 * LATEST - CLOSING_S - (frames - 1) * COSTS.frame_s - 0.01
+        assert not clock.has_struck()
+        hand.now += 0.02
+        assert clock.has_struck()
+
+
+def test_a_run_that_ends_sooner_has_not_used_its_time(hand: Hand, tmp_path: Path) -> None:
+    file = tmp_path / "budget.json"
+    for used, left, ended in ((10.0, 80, False), (10.0, 0, True), (99.0, 80, True)):
+        clock = make(hand, file)
+        hand.now += used
+        clock.is_out(left)
+        clock.stopped()
+        assert json.loads(file.read_text())["ended"] is ended
+
+
 def test_what_was_used_before_counts_and_is_written_down(hand: Hand, tmp_path: Path) -> None:
     clock = make(hand, tmp_path / "budget.json", used_before=30.0)
     hand.now += 12.5
     clock.reported(Progress())
+    assert not clock.is_out(0)
     written = json.loads((tmp_path / "budget.json").read_text())
     assert written["used_s"] == 42.5
     assert written["budget"] == "100s"
