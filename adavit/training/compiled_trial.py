@@ -1,11 +1,14 @@
 """Whether the steps of a long run are compiled where nobody says so: both kinds are measured, on this machine."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 
 from adavit.config.run import ResolvedConfig
+from adavit.errors import first_line
 from adavit.runtime.console import Console
-from adavit.training.rehearsal import rehearse_step
+from adavit.runtime.wording import duration
+from adavit.training.rehearsal import TookTooLong, rehearse_step
 from adavit.training.start.compilation import has_compiler
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -15,6 +18,9 @@ LONG_S = 3600.0
 
 GAIN = 1.15
 """Compiled steps are taken where they are so many times as fast; what is slower is not worth other roundings."""
+
+LARGEST_TRIAL = 0.1
+"""Part of the budget after which a trial is given up: steps that are `GAIN` times as fast win back 0.13 of it."""
 
 
 def may_try(workload: Workload, seconds: float, processes: int) -> bool:
@@ -37,6 +43,7 @@ def faster_step_s(
     *,
     step_s: float,
     seconds: float,
+    left: float,
 ) -> float | None:
     """Seconds of a compiled step where it is faster by `GAIN`; None where it is not, or cannot be compiled.
 
@@ -46,6 +53,7 @@ def faster_step_s(
         console: Told what is tried, and how it went.
         step_s: Of a step that is not compiled.
         seconds: To spend on steps, when they have been compiled.
+        left: Of the budget, of which a trial takes no more than `LARGEST_TRIAL`.
     """
     console.note(
         "Compiling steps to see whether they are faster, which takes some minutes; --no-compile leaves it out."
@@ -53,12 +61,17 @@ def faster_step_s(
     values = workload.config.as_dict()
     values["training"]["compile"] = True
     compiled = replace(workload, config=ResolvedConfig.model_validate(values))
+    limit_s = LARGEST_TRIAL * left
     try:
-        compiled_s = rehearse_step(compiled, make(compiled), seconds=seconds)
-    except (RuntimeError, LookupError) as error:  # torch's own are of the former
-        first, *_ = str(error).strip().splitlines() or [type(error).__name__]
-        console.note(f"Steps are not compiled, which failed: {first}")
+        compiled_s = rehearse_step(compiled, make(compiled), seconds=seconds, limit_s=limit_s)
+    except TookTooLong:
+        console.note(f"Steps are not compiled, which took longer than {duration(limit_s)}.")
         return None
+    except Exception as error:  # noqa: BLE001  compilers, linkers and the folder of their files fail in their own ways
+        console.note(f"Steps are not compiled, which failed: {first_line(error)}")
+        return None
+    finally:
+        gc.collect()  # as after any rehearsal
     gain = step_s / compiled_s
     if gain < GAIN:
         console.note(

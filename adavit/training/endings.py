@@ -9,7 +9,7 @@ from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import is_untrained
 from adavit.runtime.signals import Stopped
-from adavit.training.progress import Progress
+from adavit.training.progress import NEVER, Progress
 
 
 def why_over(
@@ -89,12 +89,14 @@ def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
         progress: How far it came.
         sound: The checkpoint that was kept when the figure collapsed; None where it has not.
     """
-    if sound is None:
-        good = f"The checkpoint of {_kimg(progress.done_at['checkpoint'])} is good"
-    else:
-        good = f"{sound}, of {_kimg(progress.sane_at)}, is good"
+    if sound is not None:
+        good = f"{sound}, of {_kimg(progress.sane_at)}, is good; start"
+    elif progress.done_at["checkpoint"] != NEVER:
+        good = f"The checkpoint of {_kimg(progress.done_at['checkpoint'])} is good; start"
+    else:  # in a rehearsal
+        good = "Start"
     return RunError(
-        f"training diverged: {what}, at {progress.images / 1000:.1f} kimg. {good}; start a new run"
+        f"training diverged: {what}, at {progress.images / 1000:.1f} kimg. {good} a new run"
         " with a larger training.r1_gamma or smaller learning rates."
     )
 

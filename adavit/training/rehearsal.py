@@ -23,8 +23,10 @@ from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.devices import is_accelerator
 from adavit.training.film import draw_film
+from adavit.training.slice_memory import NoSmallerSlices
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.no_room import NoRoom
 from adavit.training.time_plan import EXIT_S, Costs
 from adavit.training.trainer import Trainer
 
@@ -59,15 +61,19 @@ def rehearse(
 
     Raises:
         TookTooLong: Then, on all processes alike.
+        NoRoom: If memory runs out.
+        RunError: If training diverges.
     """
     with _trainer(workload, step) as trainer:
         return _Rehearsal(trainer, limit_s).costs(seconds, build_s)
 
 
-def rehearse_step(workload: Workload, step: AdversarialStep, *, seconds: float) -> float:
+def rehearse_step(
+    workload: Workload, step: AdversarialStep, *, seconds: float, limit_s: float
+) -> float:
     """Measures the steps of a run alone, see `rehearse`; the mean of their seconds."""
     with _trainer(workload, step) as trainer:
-        return _Rehearsal(trainer, math.inf).step_s(seconds)
+        return _Rehearsal(trainer, limit_s).step_s(seconds)
 
 
 @contextlib.contextmanager
@@ -75,7 +81,10 @@ def _trainer(workload: Workload, step: AdversarialStep) -> Iterator[Trainer]:
     """Of a run in a folder that is deleted."""
     # Event files may still be open in it.
     with tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True) as folder:
-        yield Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
+        try:
+            yield Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
+        except NoSmallerSlices:  # which tells how to go on in the folder
+            raise NoRoom from None
 
 
 class _Rehearsal:

@@ -20,6 +20,10 @@ from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.no_room import NoRoom
 
 
+class NoSmallerSlices(RunError):
+    """Memory ran out, and this process cannot go on with smaller slices."""
+
+
 class StepsWithinMemory:
     """Takes the steps of a run; one for which memory runs out once more, in slices of half as many images.
 
@@ -58,7 +62,7 @@ class StepsWithinMemory:
         Raises:
             NoRoom: In a run of several processes, and in one that is compared with others, whose slices are to be
                 alike.
-            RunError: If smaller slices are not to be had, or this process calculates no more.
+            NoSmallerSlices: If smaller slices are not to be had, or this process calculates no more.
         """
         seed, device = self._workload.config.run.seed, self._workload.device
         while True:
@@ -77,12 +81,12 @@ class StepsWithinMemory:
         before = config.training.images_at_a_time
         smaller = next(smaller_slices(config, before // 2), None)
         if smaller is None:
-            raise RunError(_no_smaller(before, self._directory))
+            raise NoSmallerSlices(_no_smaller(before, self._directory))
         release_freed_memory(self._workload.device)
         write_text(self._directory.config, config_text(smaller))
         after = smaller.training.images_at_a_time
         if ends:
-            raise RunError(
+            raise NoSmallerSlices(
                 f"out of memory with {before} images at a time, and this process can calculate no more. The run has"
                 f" training.microbatch {after} from now on; go on with: {self._directory.resume_command}."
             )

@@ -1,5 +1,6 @@
 """A run that must end in a given time: rehearsed, planned, and then no other than one whose length was given."""
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +111,12 @@ def fit_budget(
     tries = is_open["training.compile"] and may_try(workload, left, world.size)
     if tries and console is not None:
         compiled_s = faster_step_s(
-            workload, make, console, step_s=costs.step_s, seconds=_rehearsed_s(left)
+            workload,
+            make,
+            console,
+            step_s=costs.step_s,
+            seconds=_rehearsed_s(left),
+            left=left,
         )
         if compiled_s is not None:
             costs = replace(costs, step_s=compiled_s)
@@ -175,6 +181,10 @@ def _measured(
             f" small evaluation took longer than the {duration(limit_s)} that measuring them may take, expected a run"
             f" of many of them. Give a larger --budget, or smaller networks.{crowded if threads > 1 else ''}"
         ) from None
+    finally:
+        # The run's own networks need the room of these, which trainers and graphs hold in circles.
+        del step
+        gc.collect()
 
 
 def _with_length(
@@ -304,6 +314,7 @@ class ContinuedBudget:
             batch=workload.config.training.batch,
             file=None if world.rank else directory.budget,
             used_before=used,
+            grids=len(directory.sample_grids()),
         )
         clock.keep()
         return clock

@@ -14,10 +14,12 @@ from adavit.config.run import RunConfig
 from adavit.runtime.console import SilentConsole
 from adavit.training import compiled_trial, within_budget
 from adavit.training.compiled_trial import faster_step_s, may_try
+from adavit.training.rehearsal import TookTooLong
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload, load_workload
 from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.no_room import NoRoom
 from tests.adavit.training.test_train import assert_same_bits, final_state
 from tests.adavit.training.test_within_budget import OPEN, Notes, planned_short
 
@@ -52,6 +54,9 @@ def test_short_runs_and_those_that_cannot_be_compiled_try_nothing(
         (0.8, 0.8, "Steps are compiled: 1.25 times as fast."),
         (0.9, None, "Steps are not compiled: 1.11 times as fast, expected 1.15 to be worth it."),
         (RuntimeError("\ng++ failed\nin line 3"), None, "which failed: g++ failed"),
+        (PermissionError(30, "Read-only file system"), None, "[Errno 30] Read-only file system"),
+        (NoRoom(), None, "which failed: a step found no room"),
+        (TookTooLong(), None, "Steps are not compiled, which took longer than 10 minutes."),
         (LookupError("draws"), None, "which failed: draws"),
         (RuntimeError(), None, "which failed: RuntimeError"),
     ],
@@ -59,15 +64,18 @@ def test_short_runs_and_those_that_cannot_be_compiled_try_nothing(
 def test_faster_steps_are_taken_and_what_fails_is_told(
     compiled_s: Any, taken: float | None, told: str, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rehearsed(workload: Workload, step: AdversarialStep, *, seconds: float) -> float:
+    def rehearsed(
+        workload: Workload, step: AdversarialStep, *, seconds: float, limit_s: float
+    ) -> float:
         assert workload.config.training.compile
+        assert limit_s == 600
         if isinstance(compiled_s, Exception):
             raise compiled_s
         return float(compiled_s)
 
     monkeypatch.setattr(compiled_trial, "rehearse_step", rehearsed)
     console, plain = Notes(), load_workload(tiny(), SilentConsole())
-    assert faster_step_s(plain, build_step, console, step_s=1.0, seconds=0.0) == taken
+    assert faster_step_s(plain, build_step, console, step_s=1.0, seconds=0.0, left=6000) == taken
     assert "--no-compile" in console.lines[0]
     assert console.lines[1].endswith(told)
 

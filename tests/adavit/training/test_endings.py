@@ -59,6 +59,9 @@ def test_the_checkpoint_that_is_good_is_named() -> None:
     assert str(diverged("it is", progress, RUN.sound_checkpoint)).startswith(
         "training diverged: it is, at 40.1 kimg. run/checkpoint-sound.pt, of 20 kimg, is good;"
     )
+    assert str(diverged("it is", Progress(), None)).startswith(
+        "training diverged: it is, at 0.0 kimg. Start a new run with"
+    )
 
 
 @pytest.mark.parametrize("set_aside", [True, False])

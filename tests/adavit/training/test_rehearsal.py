@@ -10,11 +10,13 @@ from adavit.config.run import RunConfig
 from adavit.metrics import Interrupted
 from adavit.runtime.console import SilentConsole
 from adavit.training import rehearsal
-from adavit.training.rehearsal import FEW_FAKES, TookTooLong, rehearse
+from adavit.training.rehearsal import FEW_FAKES, TookTooLong, rehearse, rehearse_step
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload, load_workload
+from adavit.training.step.no_room import NoRoom
 from adavit.training.time_plan import Costs
 from adavit.training.trainer import Trainer
+from tests.adavit.training.test_slice_memory import room_for
 
 Tiny = Callable[..., RunConfig]
 
@@ -107,3 +109,17 @@ def test_what_is_not_evaluated_takes_no_time(tiny: Tiny, turned: Turned) -> None
     costs = measured(load_workload(tiny({"metrics": {"names": []}}), SilentConsole()))
     assert (costs.evaluation_s, costs.fake_s) == (0, 0)
     assert turned.fakes == []
+
+
+def test_want_of_memory_tells_nobody_to_go_on_in_the_folder_that_is_deleted(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with room_for(monkeypatch, 0, after=0), pytest.raises(NoRoom):
+        measured(load_workload(tiny({"metrics": {"names": []}}), SilentConsole()))
+
+
+def test_steps_alone_are_measured_and_given_up_too(workload: Workload, turned: Turned) -> None:
+    steps = [build_step(workload) for _ in range(2)]
+    assert rehearse_step(workload, steps[0], seconds=0, limit_s=1e6) == (5 + 2 * 2 + 5 * 1) / 8
+    with pytest.raises(TookTooLong):
+        rehearse_step(workload, steps[1], seconds=0, limit_s=1.0)

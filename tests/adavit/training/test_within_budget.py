@@ -1,8 +1,10 @@
 """Runs with a budget of time, whose time is turned by hand where it decides."""
 
+import gc
 import itertools
 import json
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,8 @@ from adavit.runtime.signals import Stopped
 from adavit.training import within_budget
 from adavit.training.clock import BudgetClock
 from adavit.training.rehearsal import TookTooLong
+from adavit.training.start.build import first_step
+from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.time_plan import Costs
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
 
@@ -233,6 +237,66 @@ def test_a_run_that_goes_on_has_its_length_its_bits_and_the_time_that_is_left(
     assert json.loads(file.read_text())["used_s"] == 8.0 + hand.now
     first, second = final_state(tmp_path / "whole"), final_state(tmp_path / "run")
     assert_same_bits(first, second)
+
+
+def test_a_run_that_is_stopped_between_reports_has_used_its_time(
+    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
+) -> None:
+    class Stopping(StopAt):
+        def status(self, status: Status) -> None:
+            hand.status(status)
+            super().status(status)
+
+    hand = turned()
+    seldom = {"run": {"budget": "60s", "status_every_kimg": 10.0}}
+    with pytest.raises(Stopped):
+        adavit.train(tiny(OPEN, seldom), console=Stopping(32), began=0.0)
+    assert hand.now >= 8
+    assert json.loads((tmp_path / "run" / "budget.json").read_text())["used_s"] == hand.now
+
+
+def test_a_run_that_patience_has_ended_goes_on_with_more_of_it(
+    tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = itertools.count(5.0)  # worse each time
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "adavit.training.trainer.score_generator",
+            lambda *_, **__: (
+                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
+            ),
+        )
+        layer = {"metrics": {"patience_kimg": 0.01}, "run": {"budget": "60s"}}
+        run = adavit.train(tiny(OPEN, layer), console=turned(), began=0.0)
+    assert read_run(run).status == "finished"
+    seen = final_state(run)["progress"]["images"]
+    assert seen < 1000 * settings(run)["training"]["total_kimg"]
+    hand = turned()
+    adavit.resume(run, console=hand, began=0.0, patience=9)
+    assert final_state(run)["progress"]["images"] > seen
+
+
+def test_networks_of_a_rehearsal_are_gone_when_the_run_makes_its_own(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[AdversarialStep]] = []
+
+    def first(*arguments: Any) -> Any:
+        assert not any(step() for step in made)
+        found = first_step(*arguments)
+        made.append(weakref.ref(found[0]))
+        return found
+
+    monkeypatch.setattr(within_budget, "first_step", first)
+    monkeypatch.setattr("adavit.training.train.first_step", first)
+    monkeypatch.setattr(within_budget, "plan_time", planned_short)
+    monkeypatch.setattr(within_budget, "LONGEST_REHEARSAL_S", 0.0)
+    gc.disable()
+    try:
+        adavit.train(tiny(OPEN, {"run": {"budget": "1h"}}))
+    finally:
+        gc.enable()
+    assert len(made) == 2
 
 
 def test_time_that_was_used_before_is_not_there_again(
