@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,14 @@ def packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
 
 
+@pytest.fixture(autouse=True)
+def hanging_up_is_heeded() -> Iterator[None]:
+    """Also where the tests run under `nohup`, whose children ignore SIGHUP, as a run then should."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
@@ -49,9 +58,12 @@ def test_a_signal_writes_a_checkpoint_and_has_its_exit_code(
     adavit: Adavit, pictures: Path, number: signal.Signals, code: int
 ) -> None:
     process = start(*endless(pictures))
-    wait_for(Path("run/stats.jsonl"), process)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    try:
+        wait_for(Path("run/stats.jsonl"), process)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code
     whose = "Ctrl-C" if number == signal.SIGINT else number.name
     assert errors == (
