@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,9 @@ from adavit.runtime import processor
 processor.CPUINFO = Path(os.devnull)
 
 torch.set_num_threads(1)
+
+# A run that nohup has started lives on when its terminal hangs up. Tests of that signal hold where they are started so.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 if not torch.cuda.is_available():
     # Tensors without content, and the compiler by them, would pretend a CUDA device, and autograd start a thread for

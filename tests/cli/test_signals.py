@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,14 +39,6 @@ def endless(pictures: Path) -> list[object]:
 @pytest.fixture(autouse=True)
 def packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-
-
-@pytest.fixture(autouse=True)
-def hanging_up_is_heeded() -> Iterator[None]:
-    """Also where the tests run under `nohup`, whose children ignore SIGHUP, as a run then should."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow

@@ -108,7 +108,7 @@ def test_a_hub_that_is_slow_to_answer_is_waited_for(
 ) -> None:
     monkeypatch.setattr("adavit.runtime.reachability.CONNECTING_S", 0.2)
     published.delay_s = 0.5
-    assert adavit.load_generator("hub:me/x").latent_dim == 6
+    assert adavit.load_generator("hub:me/x").latent_dim == 8
 
 
 def test_without_huggingface_hub_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
