@@ -165,8 +165,13 @@ class ConfigModel(BaseModel):
     def _switches_are_no_numbers(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        known = {key: _plain_types(info.annotation) for key, info in cls.model_fields.items()}
-        return {key: _own_kind(value, known.get(key, set())) for key, value in values.items()}
+        kinds = cls._kinds_of_fields()
+        return {key: _own_kind(value, kinds.get(key, set())) for key, value in values.items()}
+
+    @classmethod
+    @functools.cache
+    def _kinds_of_fields(cls) -> dict[str, set[Any]]:
+        return {key: _plain_types(info.annotation) for key, info in cls.model_fields.items()}
 
     @model_validator(mode="after")
     def _rules_are_kept(self) -> "ConfigModel":

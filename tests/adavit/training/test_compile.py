@@ -68,6 +68,12 @@ def nothing_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_slices, "_compiled", {})
 
 
+@pytest.fixture
+def as_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graphs as they are: what torch.compile makes of their operations does not depend on the networks."""
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+
+
 def trained(
     parts: dict[str, Any],
     training: dict[str, Any],
@@ -113,27 +119,22 @@ def check_equal(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
-def test_the_graph_of_a_step_is_the_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The graphs as they are: what torch.compile makes of their operations does not depend on the networks.
-    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+@pytest.mark.usefixtures("as_traced")
+def test_the_graph_of_a_step_is_the_step(name: str) -> None:
     check_equal(*PARTS[name], tolerance=0, classes=3 if name == "plain" else 0)
 
 
 @pytest.mark.slow
-def test_a_critic_on_frozen_features_is_part_of_the_graph(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+@pytest.mark.usefixtures("as_traced")
+def test_a_critic_on_frozen_features_is_part_of_the_graph(tmp_path: Path) -> None:
     network = write_mobilenet(tmp_path / "mobile.pth")
     features = {"network": network, "side": 32, "width": 8, "mixing": "scales"}
     check_equal({"kind": "resnet"}, {}, tolerance=0, steps=2, features=features)
 
 
 @pytest.mark.slow
-def test_a_frozen_teacher_is_part_of_the_graph(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+@pytest.mark.usefixtures("as_traced")
+def test_a_frozen_teacher_is_part_of_the_graph(tmp_path: Path) -> None:
     network = write_published(tmp_path / "vit.pth")
     taught = {"distill_weight": 1.0, "distill_width": 12, "distill_network": network}
     check_equal({"kind": "vit"}, taught, tolerance=0, steps=2)
