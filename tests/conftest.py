@@ -33,7 +33,7 @@ if not torch.cuda.is_available():
     # it: then no test of the same process could fork any more. None of them asks for that device.
     torch._C._ensureCUDADeviceGuardSet = lambda: None
 
-PICTURES = ("snapshots.draw_curves", "run_output.draw_film")
+PICTURES = ("run_output.draw_curves", "run_output.draw_film")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """What a run leaves on the disk while it trains, and the process that leaves nothing there."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,12 +8,17 @@ from adavit.models import Generator
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import parts
 from adavit.runtime.world import World
+from adavit.training.curves import draw_curves
 from adavit.training.film import draw_film
 from adavit.training.progress import Progress
 from adavit.training.samples import SampleSheet
 from adavit.training.snapshots import Snapshots, UnwrittenSnapshots
 from adavit.training.start.workload import Workload
 from adavit.training.tensorboard import EventLog
+
+CURVES_SHARE = 0.02
+"""Of a run's time at most that goes into drawing its curves again, a second each: on a GPU small networks come to their
+next checkpoint in as little."""
 
 
 class RunOutput:
@@ -44,8 +50,11 @@ class RunOutput:
     def forget_after(self, images: int) -> None:
         """What event files hold beyond so many images, which a run that goes on sees again."""
 
-    def end(self) -> None:
-        """After the last step."""
+    def saved(self, images: int) -> None:
+        """After each checkpoint: the curves, of a run that has trained, if it is not too soon to draw them again."""
+
+    def end(self, *, is_over: bool) -> None:
+        """The curves, if they are behind, and the film of a run that is over, not only stopped."""
 
 
 class WrittenOutput(RunOutput):
@@ -62,6 +71,9 @@ class WrittenOutput(RunOutput):
         self._directory = directory
         self._samples = SampleSheet(workload, directory)
         self._events = EventLog(directory.tensorboard)
+        self._augment = workload.config.augment
+        self._curves_are_behind = False
+        self._curves_due_at = 0.0
 
     def begin(self) -> None:
         """Draws the real images."""
@@ -90,9 +102,27 @@ class WrittenOutput(RunOutput):
         """See `RunOutput`."""
         self._events.purge_after(images)
 
-    def end(self) -> None:
-        """Draws the film."""
-        draw_film(self._directory)
+    def saved(self, images: int) -> None:
+        """See `RunOutput`."""
+        self._curves_are_behind = images > 0  # before, a second for a picture of one point
+        if time.perf_counter() >= self._curves_due_at:
+            self._draw_curves()
+
+    def end(self, *, is_over: bool) -> None:
+        """See `RunOutput`."""
+        self._draw_curves()
+        if is_over:
+            draw_film(self._directory)
+
+    def _draw_curves(self) -> None:
+        if self._curves_are_behind:
+            started = time.perf_counter()
+            draw_curves(self._directory, self._augment)
+            now = time.perf_counter()
+            self._curves_are_behind, self._curves_due_at = (
+                False,
+                now + (now - started) / CURVES_SHARE,
+            )
 
 
 def output_of(

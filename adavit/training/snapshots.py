@@ -12,7 +12,6 @@ from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.generator_file import save_generator
 from adavit.runtime.files import give_second_name
 from adavit.training.best_generator import BestGenerator
-from adavit.training.curves import draw_curves
 from adavit.training.progress import Progress
 from adavit.training.start.workload import Workload, check_total
 
@@ -51,7 +50,7 @@ class Snapshots:
         return {} if self._best is None else {"best_generator": self._best}
 
     def save(self, parts: Mapping[str, Stateful]) -> None:
-        """Writes the checkpoint, the generator of this moment, and, of what has been trained, the curves.
+        """Writes the checkpoint and the generator of this moment.
 
         Args:
             parts: All that decides the rest of the run.
@@ -71,8 +70,6 @@ class Snapshots:
         if is_sound:
             self._directory.sound_checkpoint.unlink(missing_ok=True)
         self._saved = self._progress.state_dict()
-        if self._progress.images:  # before, half a second for a picture of one point
-            draw_curves(self._directory, config.augment)
 
     @property
     def is_one_to_keep(self) -> bool:

@@ -118,11 +118,12 @@ class Trainer:
                 due = self._is_due("checkpoint", run.checkpoint_every_kimg)
                 if due or ((ending or signal_number) and self.snapshots.are_behind):
                     self.save(ended=ending is not None)
+                if ending or signal_number:
+                    self.output.end(is_over=not signal_number)
                 if signal_number:
                     at, behind = (self.progress, self.directory), self.snapshots.are_behind
                     raise endings.stopped(signal_number, *at, is_behind=behind)
                 if ending:
-                    self.output.end()
                     used = self.clock.stopped()
                     self.console.result(endings.last_words(ending, used, self.directory))
                     return
@@ -163,11 +164,9 @@ class Trainer:
         Returns:
             Number of the signal that one of them was sent; 0 where none was.
         """
-        left = self.total_images - self.progress.images
-        is_out = self.clock.is_out(left)
-        known = torch.tensor(
-            [stop.signal_number or 0, self.probability.p, is_out], dtype=torch.float64
-        )
+        is_out = self.clock.is_out(self.total_images - self.progress.images)
+        mine = [stop.signal_number or 0, self.probability.p, is_out]
+        known = torch.tensor(mine, dtype=torch.float64)
         everyone = torch.stack(self.world.gather(known)).tolist()
         self.step.set_p(everyone[0][1])
         self.out_of_time = bool(everyone[0][2])
@@ -336,6 +335,7 @@ class Trainer:
             return
         self.progress.done("checkpoint")
         self.snapshots.save(self.stateful_parts())
+        self.output.saved(self.progress.images)
 
     def _status(self) -> Status:
         latest, relative = self.progress.latest, self.last_report.get("r_relative")

@@ -72,9 +72,9 @@ def run_grid(grid: str, folder: str, storage: str | None = None, die_at: int | N
     from adavit.experiments.grid_file import read_grid
     from adavit.experiments.worker_pool import WorkerPool
     from adavit.runtime.console import LineConsole
-    from adavit.training import run_output, snapshots
+    from adavit.training import run_output
 
-    snapshots.draw_curves = run_output.draw_film = lambda *_: None  # as in the tests' own process
+    run_output.draw_curves = run_output.draw_film = lambda *_: None  # as in the tests' own process
 
     class DyingConsole(LineConsole):
         def status(self, status: object) -> None:
