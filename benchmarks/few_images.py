@@ -9,6 +9,9 @@ ablate`, one process for each worker with one thread. Cells that have a record a
 machine they were trained for: the grids name all that "auto" chooses by the device. Commit the records; run directories
 may be thrown away. A cell that a sitting leaves half trained goes on where the next one finds its directory, and else
 begins again. `--keepers` processes look into finished cells while others are trained.
+
+Networks this small leave a GPU idle. Under NVIDIA's MPS (`nvidia-cuda-mps-control -d` beforehand) it works for all
+workers at once: `--workers 24` then finishes a cell every 5.5 s on an H200.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """The page of the benchmark: how far it is, every verdict with its table, and the figures of every cell."""
 
 from benchmarks.claims.comparison import Comparison, spread
+from benchmarks.claims.leaking import leaking
 from benchmarks.claims.results import METHODS, Place, Results, figures
 from benchmarks.claims.turning import lag_before_turning
 from benchmarks.claims.verdicts import (
@@ -10,7 +11,6 @@ from benchmarks.claims.verdicts import (
     copies,
     fewer_images,
     groups_of_operations,
-    leaking,
     need_of_vit,
     table,
 )

@@ -1,4 +1,4 @@
-"""The claims (a) to (c) and (e) to (g), each with its table and its verdict; (d) is `benchmarks/claims/turning.py`."""
+"""The claims (a) to (c), (e) and (g), each with its table and its verdict; `turning.py` has (d), `leaking.py` (f)."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,14 +14,12 @@ from benchmarks.claims.comparison import (
     mean,
     spread,
 )
-from benchmarks.claims.results import GROUPS, LEAKS, METHODS, PROBABILITY, Place, Results, figures
+from benchmarks.claims.results import GROUPS, METHODS, PROBABILITY, Place, Results, figures
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told here"
 
 DISCRIMINATORS = ("resnet", "vit")
 NONE, FIXED, ADAPTIVE = "none", "fixed p 0.4", "ADA r_t"
-PUBLISHED_P = 0.8
-"""Above it augmentations are said to leak."""
 
 
 class Part(NamedTuple):
@@ -230,63 +228,6 @@ def need_of_vit(results: Results) -> Verdict:
     return Verdict.of(
         "e",
         "A ViT needs augmentation more than a ResNet.",
-        parts,
-        head,
-        rows,
-    )
-
-
-def leaking(results: Results) -> Verdict:
-    """(f): more generated images show an operation than without augmentation, above p = 0.8 only."""
-    parts, rows = [], []
-    for discriminator in DISCRIMINATORS:
-        without = {
-            place: results[place]
-            for place in cells_at(results, PROBABILITY, discriminator)
-            if place.cell == "p 0"
-        }
-        control = next(iter(without.values()), {})
-        early, late, missing = [], [], False
-        for place in cells_at(results, LEAKS, discriminator):
-            p = float(place.cell.removeprefix("p "))
-            names = {name for each in results[place].values() for name in each.leaks or ()}
-            missing = missing or not names
-            for name in sorted(names):
-                rates, others = (
-                    {
-                        seed: each.leaks[name]
-                        for seed, each in side.items()
-                        if name in (each.leaks or {})
-                    }
-                    for side in (results[place], control)
-                )
-                found = Comparison.of(rates, others)
-                missing = missing or found.word == UNTOLD
-                if found.word == HIGHER:
-                    (late if p > PUBLISHED_P else early).append(f"{name} at {place.cell}")
-                rows.append(
-                    [
-                        discriminator,
-                        place.cell,
-                        name,
-                        spread(rates, ".1%"),
-                        spread(others, ".1%"),
-                        found.word,
-                    ]
-                )
-        if missing or not rows:
-            word, why = OPEN, "cells are missing"
-        elif early:
-            word, why = FAILS, f"already {', '.join(early)}"
-        elif late:
-            word, why = HOLDS, ", ".join(late)
-        else:
-            word, why = OPEN, "no operation leaks at any p"
-        parts.append(Part(discriminator, word, why))
-    head = ["discriminator", "p", "operation", "images that show it", "the same without", ""]
-    return Verdict.of(
-        "f",
-        "Augmentations leak above p of about 0.8 only.",
         parts,
         head,
         rows,

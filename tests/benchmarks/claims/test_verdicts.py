@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.claims import verdicts
 from benchmarks.claims.comparison import Comparison, factors, spread
+from benchmarks.claims.leaking import leaking
 from benchmarks.claims.results import GROUPS, PROBABILITY, Outcome, Place
 from benchmarks.claims.verdicts import FAILS, HOLDS, OPEN, together
 from tests.benchmarks.claims.made_up import SEEDS, ending_at, noise, places, results
@@ -61,7 +62,7 @@ def test_what_is_missing_is_not_told() -> None:
         verdicts.adaptive_p,
         verdicts.fewer_images,
         verdicts.need_of_vit,
-        verdicts.leaking,
+        leaking,
         verdicts.copies,
     ):
         assert claim(results(lambda place, seed: None)).word == OPEN
@@ -108,24 +109,6 @@ def test_gains_by_images_and_by_discriminator(power: float, word: str) -> None:
         return ending_at((10 + seed) / gain)
 
     assert verdicts.need_of_vit(results(same_noise)).word == word
-
-
-@pytest.mark.parametrize(
-    ("leaks_at", "word", "reason"),
-    [
-        ("p 0.95", HOLDS, "rotate at p 0.95"),
-        ("p 0.6", FAILS, "already rotate at p 0.6"),
-        ("none", OPEN, "no operation leaks"),
-    ],
-)
-def test_leaks(leaks_at: str, word: str, reason: str) -> None:
-    def make(place: Place, seed: int) -> Outcome:
-        rate = 0.2 if place.cell == leaks_at else 0.0
-        return ending_at(5.0, leaks={"rotate": 0.05 + rate + noise(seed) / 10, "hue": 0.0})
-
-    verdict = verdicts.leaking(results(make))
-    assert verdict.word == word
-    assert all(reason in part for part in verdict.parts)
 
 
 @pytest.mark.parametrize(("slope", "word"), [(0.1, HOLDS), (-0.1, FAILS)])
