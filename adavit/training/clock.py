@@ -25,6 +25,9 @@ SPARE = 1.2
 REMEMBERED_STEPS = 50
 """Over about so many steps the pace is averaged: more than there are from one penalty to the next."""
 
+MISJUDGED = 1.5
+"""Factor between two estimates of a run's time from which on the first is taken back."""
+
 
 class Clock:
     """What a run asks about its time; this one is of a run that takes the time it takes."""
@@ -176,7 +179,9 @@ class BudgetClock(Clock):
 
 
 class Stopwatch(Clock):
-    """Of a run without a budget: tells once how long it will take, when there has been a report.
+    """Of a run without a budget: tells how long it will take, when there has been a report.
+
+    It tells so again after the second one where the first steps were no measure: on a GPU each kind is recorded first.
 
     Args:
         total_images: Real images at its end.
@@ -186,7 +191,8 @@ class Stopwatch(Clock):
     def __init__(self, total_images: int, every_images: float | None) -> None:
         self._total, self._every = total_images, every_images
         self._evaluation_s = 0.0
-        self._is_told = False
+        self._told_s: list[float] = []
+        self._images, self._seconds = 0, 0.0
 
     def took(self, duty: str, seconds: float) -> None:
         """See `Clock`."""
@@ -195,13 +201,22 @@ class Stopwatch(Clock):
 
     def reported(self, progress: Progress) -> list[str]:
         """See `Clock`."""
-        if self._is_told or not progress.seconds or progress.images >= self._total:
+        images, seconds = progress.images - self._images, progress.seconds - self._seconds
+        is_known = images > 0 and seconds > 0 and progress.images < self._total
+        if len(self._told_s) == 2 or not is_known:
             return []
-        self._is_told = True
+        self._images, self._seconds = progress.images, progress.seconds
         left = self._total - progress.images
-        steps_s = left / progress.images * progress.seconds
         evaluations = 0 if self._every is None else 1 + int(left / self._every)
-        seconds = steps_s + evaluations * self._evaluation_s
-        unit = 60 if seconds > 90 else 10
-        rounded = unit * max(1, round(seconds / unit))
-        return [f"About {duration(rounded)} to go, evaluations included."]
+        left_s = left / images * seconds + evaluations * self._evaluation_s
+        self._told_s.append(left_s)
+        if len(self._told_s) == 1:
+            return [f"About {_rounded(left_s)} to go, evaluations included."]
+        if max(self._told_s) < MISJUDGED * min(self._told_s):
+            return []
+        return [f"About {_rounded(left_s)} to go after all: the first steps were no measure."]
+
+
+def _rounded(seconds: float) -> str:
+    unit = 60 if seconds > 90 else 10
+    return duration(unit * max(1, round(seconds / unit)))

@@ -164,7 +164,21 @@ def test_a_stopwatch_tells_once_how_long_it_takes() -> None:
     progress = Progress(images=1000, seconds=60.0)
     # 9 * 60 s of steps; evaluations at 2, 4, 6, 8 and 10 kimg.
     assert clock.reported(progress) == ["About 12 minutes to go, evaluations included."]
-    assert clock.reported(progress) == []
+    assert clock.reported(Progress(images=2000, seconds=140.0)) == []  # 8 * 80 s, within a third
+    assert clock.reported(Progress(images=3000, seconds=900.0)) == []
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(15.0, "2 minutes"), (400.0, "53 minutes")])
+def test_a_stopwatch_takes_back_what_the_first_steps_had_it_say(seconds: float, told: str) -> None:
+    clock = Stopwatch(total_images=10_000, every_images=None)
+    # As on a GPU: the first thousand images hold the recording of each kind of step.
+    assert clock.reported(Progress(images=1000, seconds=50.0)) == [
+        "About 8 minutes to go, evaluations included."
+    ]
+    assert clock.reported(Progress(images=2000, seconds=50 + seconds)) == [
+        f"About {told} to go after all: the first steps were no measure."
+    ]
+    assert clock.reported(Progress(images=3000, seconds=9000.0)) == []
 
 
 def test_a_stopwatch_says_nothing_of_a_run_that_is_over() -> None:
