@@ -47,9 +47,7 @@ class CellDirectory:
             newest = load_newest(self.run.checkpoint)
         except UserError:
             return None
-        progress = {} if newest is None else newest.state.get("progress")
-        images = progress.get("images") if isinstance(progress, dict) else None
-        return images if isinstance(images, int) else None
+        return None if newest is None else newest.images
 
     def put_damaged_checkpoints_aside(self) -> str | None:
         """Makes way for another beginning where there is nothing to go on from.

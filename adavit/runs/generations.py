@@ -12,6 +12,7 @@ from adavit.runs.checkpoint import checkpoint_bytes, load_checkpoint
 from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.ending_note import check_not_pruned
 from adavit.runs.generation_names import generation, generations
+from adavit.runs.reading import mapping
 from adavit.runtime.files import give_second_name, unfinished_file
 
 
@@ -28,6 +29,12 @@ class LoadedCheckpoint:
     path: Path
     state: dict[str, Any]
     warning: str
+
+    @property
+    def images(self) -> int:
+        """Real images seen by then; 0 where it does not say."""
+        images = mapping(self.state.get("progress")).get("images")
+        return images if isinstance(images, int) else 0
 
 
 def save_newest(newest: Path, state: Mapping[str, Any], *, keep: int) -> None:

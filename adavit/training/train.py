@@ -23,6 +23,7 @@ from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
+from adavit.training.continued_budget import ContinuedBudget
 from adavit.training.opening import opening
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
@@ -41,12 +42,7 @@ from adavit.training.start.workload import (
     total_images,
 )
 from adavit.training.trainer import Trainer
-from adavit.training.within_budget import (
-    ContinuedBudget,
-    check_one_length,
-    clock_of,
-    fit_budget,
-)
+from adavit.training.within_budget import check_one_length, clock_of, fit_budget
 
 
 def train(
@@ -231,7 +227,8 @@ def _resume(
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
     budget = ContinuedBudget.of(layers)
     config = continued_config(directory, budget.layers)
-    if budget.is_used_up(config, directory, console, company.world):
+    images = 0 if newest is None else newest.images
+    if budget.is_used_up(config, directory, images, console, company.world):
         return directory.path
     check_there(directory, config.data.source)
     with in_fixed_order(config.training.deterministic):

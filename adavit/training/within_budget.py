@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,6 @@ from adavit.config.run import RunConfig
 from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import number, read_json
 from adavit.runtime.console import Console
 from adavit.runtime.time_spans import seconds_in
 from adavit.runtime.wording import duration
@@ -22,7 +21,7 @@ from adavit.runtime.world import World
 from adavit.training.clock import BudgetClock, Clock, Stopwatch
 from adavit.training.compiled_trial import faster_step_s, may_try
 from adavit.training.rehearsal import TookTooLong, rehearse
-from adavit.training.start.build import Start, build_step, first_step
+from adavit.training.start.build import Start, first_step
 from adavit.training.start.workload import Workload, facts_of, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.reduction import Reduction
@@ -99,13 +98,12 @@ def fit_budget(
         UserError: If the time is too short.
     """
     world = reduction.world
-    # The first process decides for all: theirs began at other moments.
-    left = max(0.0, _budget_s(asked) - world.tell(time.monotonic() - began))
+    left = left_s(budget_s(asked), world, began)
 
     def make(workload: Workload) -> AdversarialStep:
         return first_step(workload, start, reduction)[0]
 
-    costs = _measured(workload, lambda: make(workload), world, left)
+    costs = measured(workload, lambda: make(workload), world, left)
     chosen: dict[str, Any] = {}
     is_open = {key: not asked.is_known(key) for key in (*PLANNED, "training.compile")}
     tries = is_open["training.compile"] and may_try(workload, left, world.size)
@@ -127,12 +125,17 @@ def fit_budget(
     return BudgetedStart(fitted, plan, tries and console is None)
 
 
+def left_s(seconds: float, world: World, began: float) -> float:
+    """Seconds that are left of so many: the first process decides for all, as theirs began at other moments."""
+    return max(0.0, seconds - world.tell(time.monotonic() - began))
+
+
 def _rehearsed_s(left: float) -> float:
     """Seconds to spend on measuring steps."""
     return min(REHEARSED * left, LONGEST_REHEARSAL_S)
 
 
-def _measured(
+def measured(
     workload: Workload,
     make: Callable[[], AdversarialStep],
     world: World,
@@ -167,9 +170,12 @@ def _measured(
     except TookTooLong:
         budget = workload.config.run.budget
         if goes_on:
+            compiling = " Its steps are compiled first: --no-compile saves the time for that."
             raise UserError(
                 f"run.budget is {budget}, of which {duration(left)} are left: too little to measure what a step takes,"
                 " and to train. Give the run more time with --budget, or a length with --kimg."
+                + compiling
+                * workload.config.training.compile
             ) from None
         threads = torch.get_num_threads()
         crowded = (
@@ -213,15 +219,39 @@ def clock_of(
     """
     if begun is None:
         return stopwatch(workload)
+    return budget_clock(workload, begun.plan.costs, directory, began)
+
+
+def budget_clock(
+    workload: Workload,
+    costs: Costs,
+    directory: RunDirectory | None,
+    began: float,
+    *,
+    used_before: float = 0.0,
+    grids: int = 0,
+) -> BudgetClock:
+    """A clock that has begun, with what was measured written down before the first step that counts.
+
+    Args:
+        workload: Of a run with a budget.
+        costs: What was measured.
+        directory: As in `clock_of`.
+        began: Likewise.
+        used_before: Seconds that earlier commands have used.
+        grids: Sample grids that they have left.
+    """
     assert workload.config.run.budget is not None
     clock = BudgetClock(
         budget=workload.config.run.budget,
         began=began,
-        costs=begun.plan.costs,
+        costs=costs,
         batch=workload.config.training.batch,
         file=None if directory is None else directory.budget,
+        used_before=used_before,
+        grids=grids,
     )
-    clock.keep()  # what was measured, before the first step that counts
+    clock.keep()
     return clock
 
 
@@ -231,95 +261,7 @@ def stopwatch(workload: Workload) -> Clock:
     return Stopwatch(total_images(workload.config.training), every)
 
 
-@dataclass(frozen=True)
-class ContinuedBudget:
-    """The time of a run that goes on.
-
-    Attributes:
-        layers: Settings given again or anew; a length in images, given alone, ends an earlier budget.
-        is_new: Whether a budget is given, whose clock begins now.
-    """
-
-    layers: Sequence[Mapping[str, Any]]
-    is_new: bool
-
-    @classmethod
-    def of(cls, layers: Sequence[Mapping[str, Any]]) -> "ContinuedBudget":
-        """From the layers of the command.
-
-        Raises:
-            UserError: If two lengths are given.
-        """
-        given = merge(*layers)
-        budget = (given.get("run") or {}).get("budget")
-        kimg = (given.get("training") or {}).get("total_kimg", AUTO)
-        if budget is not None and kimg != AUTO:
-            raise UserError(
-                f"run.budget is {budget} and training.total_kimg {kimg}, expected one of them for a run that goes on:"
-                " its length stays, and a budget may end it sooner. Leave --budget or --kimg out."
-            )
-        ends = kimg != AUTO and "budget" not in (given.get("run") or {})
-        return cls([*layers, {"run": {"budget": None}}] if ends else layers, budget is not None)
-
-    def used_s(self, directory: RunDirectory) -> float:
-        """Seconds of the budget that earlier commands have used."""
-        found = None if self.is_new else number(read_json(directory.budget).get("used_s"))
-        return max(0.0, found or 0.0)
-
-    def _left_s(self, config: RunConfig, directory: RunDirectory) -> float:
-        """Seconds that are left; 0 too where the clock has ended the run, with what its end takes still to spare."""
-        if not self.is_new and read_json(directory.budget).get("ended") is True:
-            return 0.0
-        return max(0.0, _budget_s(config) - self.used_s(directory))
-
-    def is_used_up(
-        self, config: RunConfig, directory: RunDirectory, console: Console, world: World
-    ) -> bool:
-        """Whether nothing is left of it, on all processes alike; says so."""
-        if config.run.budget is None:
-            return False
-        if world.tell(self._left_s(config, directory)) > 0:
-            return False
-        console.note(
-            f"Run {directory.path} has used its {config.run.budget}. Give it more time with --budget, or a length"
-            " with --kimg."
-        )
-        return True
-
-    def clock(
-        self,
-        workload: Workload,
-        start: Start,
-        reduction: Reduction,
-        directory: RunDirectory,
-        began: float,
-    ) -> Clock:
-        """The clock that goes on, or begins anew; what the parts of the run take is measured again."""
-        budget, world = workload.config.run.budget, reduction.world
-        if budget is None:
-            return stopwatch(workload)
-        used = world.tell(self.used_s(directory))
-        left = max(0.0, seconds_in(budget) - used - world.tell(time.monotonic() - began))
-        costs = _measured(
-            workload,
-            lambda: build_step(workload, start, reduction),
-            world,
-            left,
-            goes_on=used > 0,
-        )
-        clock = BudgetClock(
-            budget=budget,
-            began=began,
-            costs=costs,
-            batch=workload.config.training.batch,
-            file=None if world.rank else directory.budget,
-            used_before=used,
-            grids=len(directory.sample_grids()),
-        )
-        clock.keep()
-        return clock
-
-
-def _budget_s(config: RunConfig) -> float:
+def budget_s(config: RunConfig) -> float:
+    """Seconds of the budget of a run that has one."""
     assert config.run.budget is not None
     return seconds_in(config.run.budget)

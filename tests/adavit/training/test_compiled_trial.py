@@ -21,7 +21,7 @@ from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.no_room import NoRoom
 from tests.adavit.training.test_train import assert_same_bits, final_state
-from tests.adavit.training.test_within_budget import OPEN, Notes, planned_short
+from tests.adavit.training.timed_runs import OPEN, Notes, planned_short
 
 Tiny = Callable[..., RunConfig]
 TWO_HOURS = 7200.0

@@ -1,19 +1,16 @@
 """Runs with a budget of time, whose time is turned by hand where it decides."""
 
 import gc
-import itertools
 import json
 import time
 import weakref
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
 import adavit
 from adavit.config.run import RunConfig
@@ -22,63 +19,13 @@ from adavit.report.run import read_run
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
 from adavit.training import within_budget
-from adavit.training.clock import BudgetClock
-from adavit.training.rehearsal import TookTooLong
 from adavit.training.start.build import first_step
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.time_plan import Costs
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
+from tests.adavit.training.timed_runs import COSTS, OPEN, Hand, Notes, planned_short, settings
 
 Tiny = Callable[..., RunConfig]
-OPEN = {"training": {"total_kimg": "auto"}, "metrics": {"every_kimg": "auto"}}
-COSTS = Costs(
-    step_s=2.0, evaluation_s=2.0, fake_s=0.0, sheet_s=0.1, save_s=0.1, frame_s=0.1, build_s=0.1
-)
-
-
-class Notes(SilentConsole):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
-
-    def result(self, text: str) -> None:
-        self.lines.append(text)
-
-
-class Hand(Notes):
-    """A clock that a run turns: each step moves it on."""
-
-    def __init__(self, step_s: float) -> None:
-        super().__init__()
-        self.step_s, self.now = step_s, 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def status(self, status: Status) -> None:
-        self.now += self.step_s
-
-
-@pytest.fixture
-def turned(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hand]:
-    """Puts a clock that is turned by hand in the place of the machine's, with costs that are the same on all."""
-
-    def turn(step_s: float = COSTS.step_s, costs: Costs = COSTS) -> Hand:
-        hand = Hand(step_s)
-        monkeypatch.setattr(within_budget, "rehearse", lambda *_, **__: costs)
-        monkeypatch.setattr(within_budget, "BudgetClock", partial(BudgetClock, now=hand))
-        times = SimpleNamespace(monotonic=hand, perf_counter=hand)
-        monkeypatch.setattr(within_budget, "time", times)
-        return hand
-
-    return turn
-
-
-def settings(run: Path) -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load((run / "config.yaml").read_text())
-    return loaded
 
 
 @pytest.mark.parametrize("kind", ["vit", "resnet"])
@@ -108,14 +55,6 @@ def test_a_run_with_a_budget_has_the_bits_of_one_of_its_length(
     timed, plain = final_state(run), final_state(tmp_path / "explicit")
     assert timed["progress"]["images"] == plain["progress"]["images"] == 1000 * kimg
     assert_same_bits(timed, plain)
-
-
-def planned_short(used: float, costs: Costs, config: Any, *, is_open: Any) -> Any:
-    """A plan of a few steps, of whatever the real rehearsal has measured."""
-    assert 0 < costs.step_s < 60
-    assert 0 < costs.evaluation_s < 60
-    chosen = {"training": {"total_kimg": 0.048}, "metrics": {"every_kimg": 0.024}}
-    return within_budget.TimePlan(chosen, costs, 3, True, "an hour")
 
 
 def test_a_rehearsal_leaves_nothing_behind(
@@ -199,46 +138,6 @@ def test_where_time_is_out_before_the_last_step_all_is_written(
     assert final_state(run)["progress"]["images"] == images
 
 
-def test_of_a_run_that_goes_on_time_may_be_too_short_to_measure_in(
-    tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hand = turned(step_s=4.0)
-    run = adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=hand, began=0.0)
-    # Asked to stop in its last seconds.
-    budget = json.loads((run / "budget.json").read_text())
-    (run / "budget.json").write_text(json.dumps({**budget, "used_s": 29.5, "ended": False}))
-
-    def break_off(*_: object, **__: object) -> None:
-        raise TookTooLong
-
-    monkeypatch.setattr(within_budget, "rehearse", break_off)
-    with pytest.raises(UserError, match=r"30s, of which .* are left: too little .*--kimg"):
-        adavit.resume(run, console=hand)
-
-
-def test_a_run_that_goes_on_has_its_length_its_bits_and_the_time_that_is_left(
-    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
-) -> None:
-    layers = [OPEN, {"run": {"budget": "30s"}}]
-    whole = tiny(*layers, {"run": {"out": str(tmp_path / "whole")}})
-    adavit.train(whole, console=turned(), began=0.0)
-    turned()
-    with pytest.raises(Stopped):
-        adavit.train(tiny(*layers), console=StopAt(64), began=0.0)
-    file = tmp_path / "run" / "budget.json"
-    before = json.loads(file.read_text())
-    file.write_text(json.dumps({**before, "used_s": 8.0}))
-    hand = turned()
-    adavit.resume(tmp_path / "run", console=hand, began=0.0)
-    assert settings(tmp_path / "run") == {
-        **settings(tmp_path / "whole"),
-        "run": {**settings(tmp_path / "whole")["run"], "out": str(tmp_path / "run")},
-    }
-    assert json.loads(file.read_text())["used_s"] == 8.0 + hand.now
-    first, second = final_state(tmp_path / "whole"), final_state(tmp_path / "run")
-    assert_same_bits(first, second)
-
-
 def test_a_run_that_is_stopped_between_reports_has_used_its_time(
     tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
 ) -> None:
@@ -253,27 +152,6 @@ def test_a_run_that_is_stopped_between_reports_has_used_its_time(
         adavit.train(tiny(OPEN, seldom), console=Stopping(32), began=0.0)
     assert hand.now >= 8
     assert json.loads((tmp_path / "run" / "budget.json").read_text())["used_s"] == hand.now
-
-
-def test_a_run_that_patience_has_ended_goes_on_with_more_of_it(
-    tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figures = itertools.count(5.0)  # worse each time
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "adavit.training.trainer.score_generator",
-            lambda *_, **__: (
-                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
-            ),
-        )
-        layer = {"metrics": {"patience_kimg": 0.01}, "run": {"budget": "60s"}}
-        run = adavit.train(tiny(OPEN, layer), console=turned(), began=0.0)
-    assert read_run(run).status == "finished"
-    seen = final_state(run)["progress"]["images"]
-    assert seen < 1000 * settings(run)["training"]["total_kimg"]
-    hand = turned()
-    adavit.resume(run, console=hand, began=0.0, patience=9)
-    assert final_state(run)["progress"]["images"] > seen
 
 
 def test_networks_of_a_rehearsal_are_gone_when_the_run_makes_its_own(
@@ -297,46 +175,6 @@ def test_networks_of_a_rehearsal_are_gone_when_the_run_makes_its_own(
     finally:
         gc.enable()
     assert len(made) == 2
-
-
-def test_time_that_was_used_before_is_not_there_again(
-    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
-) -> None:
-    turned()
-    with pytest.raises(Stopped):
-        adavit.train(tiny(OPEN, {"run": {"budget": "30s"}}), console=StopAt(16), began=0.0)
-    file = tmp_path / "run" / "budget.json"
-    file.write_text(json.dumps({"used_s": 22.0}))
-    hand = turned()
-    adavit.resume(tmp_path / "run", console=hand, began=0.0)
-    assert hand.lines[-1].startswith("Stopped at ")
-    assert hand.now <= 8
-
-
-def test_given_anew_the_clock_begins_anew_and_a_length_in_images_ends_it(
-    tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figures = itertools.count(5.0)  # worse each time
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "adavit.training.trainer.score_generator",
-            lambda *_, **__: (
-                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
-            ),
-        )
-        impatient = {"training": {"total_kimg": 0.16}, "metrics": {"patience_kimg": 0.01}}
-        run = adavit.train(tiny(impatient))
-    assert not (run / "budget.json").exists()
-    seen = final_state(run)["progress"]["images"]
-    assert seen < 160
-    hand = turned()
-    adavit.resume(run, console=hand, began=0.0, budget="14s", patience=9)
-    found = json.loads((run / "budget.json").read_text())
-    assert (found["budget"], found["used_s"]) == ("14s", hand.now)
-    assert settings(run)["training"]["total_kimg"] == 0.16
-    adavit.resume(run, console=SilentConsole(), kimg=0.168)
-    assert settings(run)["run"]["budget"] is None
-    assert final_state(run)["progress"]["images"] == 168
 
 
 @pytest.mark.parametrize("resumed", [False, True])
