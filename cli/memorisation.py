@@ -29,6 +29,7 @@ from adavit.metrics.extractors.names import EXTRACTORS, ExtractorName, check_ext
     help="Also search N training and N held-out images in the generator: whether it holds the former.",
 )
 @options.projection_features
+@options.feature_colours
 @options.which
 @options.diagnostics_place
 @amount
@@ -38,6 +39,8 @@ def command(
     inception_weights: Path | None,
     project: int | None,
     features: str | None,
+    features_mean: tuple[float, ...] | None,
+    features_std: tuple[float, ...] | None,
     **given: Any,
 ) -> None:
     """Find the training images that generated ones come closest to.
@@ -68,6 +71,8 @@ def command(
             inception_weights=inception_weights,
             project=project,
             features=features,
+            features_mean=features_mean,
+            features_std=features_std,
         )
     click.echo(summarise_memorisation(record))
     files = DiagnosticsFolder(diagnosis.folder)

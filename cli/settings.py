@@ -2,11 +2,13 @@
 
 import json
 import textwrap
+from dataclasses import replace
 
 import click
 
 from adavit.cli import completion
 from adavit.config.mistakes import near_key
+from adavit.config.pretraining import PretrainConfig
 from adavit.config.settings import Setting, json_schema, settings_of
 from adavit.errors import UserError
 
@@ -17,7 +19,7 @@ INDENT = "    "
 def _keys(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
-    return completion.words([*_sections(), *settings_of()], incomplete)
+    return completion.words([*_sections(), *_shown()], incomplete)
 
 
 @click.command()
@@ -28,6 +30,8 @@ def command(keys: tuple[str, ...], schema: bool) -> None:
 
     These are the keys of --set and of the files for --config. The schema lets an editor complete
     and check such a file: put "# yaml-language-server: $schema=adavit.json" into its first line.
+    It is of files for training; the section pretraining is what adavit pretrain takes besides data,
+    discriminator and run.
 
     \b
     adavit settings
@@ -37,7 +41,7 @@ def command(keys: tuple[str, ...], schema: bool) -> None:
     if schema:
         click.echo(json.dumps(json_schema(), indent=2))
         return
-    chosen = [setting for key in keys for setting in _find(key)] or list(settings_of().values())
+    chosen = [setting for key in keys for setting in _find(key)] or list(_shown().values())
     click.echo("\n".join(line for setting in chosen for line in lines(setting)))
 
 
@@ -50,14 +54,24 @@ def lines(setting: Setting) -> list[str]:
     return [f"{setting.key}  {values}{whose}", *below]
 
 
+def _shown() -> dict[str, Setting]:
+    """By key: those of a run, then those that pre-training alone has."""
+    pretraining = {
+        key: replace(setting, whose="adavit pretrain")
+        for key, setting in settings_of(PretrainConfig).items()
+        if key.startswith("pretraining.")
+    }
+    return settings_of() | pretraining
+
+
 def _sections() -> list[str]:
-    return list(dict.fromkeys(key.partition(".")[0] for key in settings_of()))
+    return list(dict.fromkeys(key.partition(".")[0] for key in _shown()))
 
 
 def _find(key: str) -> list[Setting]:
-    found = [s for name, s in settings_of().items() if key in (name, name.partition(".")[0])]
+    found = [s for name, s in _shown().items() if key in (name, name.partition(".")[0])]
     if not found:
-        near = near_key(key, [*_sections(), *settings_of()])
+        near = near_key(key, [*_sections(), *_shown()])
         hint = f"Did you mean {near}?" if near else f"Sections are {', '.join(_sections())}."
         raise UserError(f"{key!r} is no setting and no section of settings. {hint}")
     return found

@@ -37,7 +37,8 @@ class Setting:
 
     Attributes:
         key: Such as "training.batch".
-        whose: "vit" or "resnet" for a setting that only one kind of discriminator has, else "".
+        whose: "vit" or "resnet" for a setting that only one kind of discriminator has, or the command that alone
+            takes it; else "".
         values: What it takes, such as "INTEGER" or "ada|fixed|scheduled|none".
         bounds: Such as "> 0"; "" where there are none.
         default: In words, such as "0.6" or "500, up to 5,000 images 200; 100 with transfer".

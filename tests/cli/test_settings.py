@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from adavit.config.pretraining import PretrainingConfig
 from adavit.config.run import RunConfig
 from adavit.config.settings import settings_of
 from tests.cli.conftest import Adavit
@@ -11,7 +12,8 @@ def test_every_key_is_printed_with_range_default_and_meaning(adavit: Adavit) -> 
     outcome = adavit("settings")
     assert outcome.code == 0
     heads = [line.split()[0] for line in outcome.out.splitlines() if not line.startswith(" ")]
-    assert heads == list(settings_of())
+    pretraining = [f"pretraining.{name}" for name in PretrainingConfig.model_fields]
+    assert heads == [*settings_of(), *pretraining]
     assert max(map(len, outcome.out.splitlines())) <= 130
 
 
@@ -24,6 +26,15 @@ def test_one_setting_and_one_section(adavit: Adavit) -> None:
         line.split()[0] for line in adavit("settings", "run").out.splitlines() if line[0] != " "
     ]
     assert heads == [f"run.{name}" for name in settings_run()]
+
+
+def test_what_pretraining_alone_takes_is_printed_as_such(adavit: Adavit) -> None:
+    assert adavit("settings", "pretraining.batch").out.startswith(
+        "pretraining.batch  INTEGER >= 1  (adavit pretrain only)\n"
+    )
+    assert "pretraining.warmup_kimg" in adavit("settings", "pretraining").out
+    outcome = adavit("settings", "pretraining.bach")
+    assert "Did you mean pretraining.batch?" in outcome.err
 
 
 def settings_run() -> list[str]:

@@ -4,6 +4,7 @@ A diagnostic, not a score: no known figure tells copying from poor variety (Stei
 arXiv:2306.04675). Hence the comparison with real images that were never trained on, and the picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from adavit.diagnostics.memorisation.training_distances import (
 from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
+from adavit.projection.choice import check_features
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes, write_json
@@ -61,6 +63,8 @@ def memorisation(
     inception_weights: Path | None = None,
     project: int | None = None,
     features: str | None = None,
+    features_mean: Sequence[float] | None = None,
+    features_std: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Compares generated images with their nearest training images.
 
@@ -79,6 +83,8 @@ def memorisation(
         inception_weights: Inception's weights as a file.
         project: Training images to search for, and held-out ones, at most; None searches none.
         features: Network by which those are compared with what is drawn; None takes the run's.
+        features_mean: Colour that is 0 to that network, as for `adavit.project`.
+        features_std: What is 1 to it, likewise.
 
     Returns:
         What is written to `memorisation.json`.
@@ -88,6 +94,7 @@ def memorisation(
             be searched for.
     """
     diagnosed, console = diagnosis.images, diagnosis.console
+    check_features(features, features_mean, features_std)
     if features is not None and project is None:
         raise UserError(
             f"--features is {features!r}, by which --project compares images, but that is not given. Add --project,"
@@ -95,7 +102,15 @@ def memorisation(
         )
     reach = None
     if project is not None:
-        reach = Reach(diagnosed, project, features, device=diagnosis.device, console=console)
+        reach = Reach(
+            diagnosed,
+            project,
+            features,
+            mean=features_mean,
+            std=features_std,
+            device=diagnosis.device,
+            console=console,
+        )
     make_folder(diagnosis.folder)
     network = _extractor(diagnosed, extractor, inception_weights, diagnosis.device, console)
     duplicates = find_duplicates(

@@ -4,6 +4,7 @@ A generator that holds its training images draws them at some styles; others it 
 2019, "Detecting overfitting of deep generative networks via latent recovery", arXiv:1901.03396).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ class Reach:
         diagnosed: Images of a generator's run.
         count: Images of each kind, at most.
         features: Network by which images are compared; see `adavit.projection.choice.choose_distance`.
+        mean: Colour that is 0 to it, likewise.
+        std: What is 1 to it, likewise.
         device: Where it runs.
         console: Told how it goes.
 
@@ -52,6 +55,8 @@ class Reach:
         count: int,
         features: str | None,
         *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
         device: torch.device,
         console: Console,
     ) -> None:
@@ -60,7 +65,9 @@ class Reach:
         self._train = draw_indices(diagnosed.train, count, seed, "projected training images")
         self._unseen = draw_indices(diagnosed.unseen, count, seed, "projected held-out images")
         self._seed, self._device, self._console = seed, device, console
-        self._distance = choose_distance(self._stored, features, device=device, console=console)
+        self._distance = choose_distance(
+            self._stored, features, mean=mean, std=std, device=device, console=console
+        )
         self._real = diagnosed.real
 
     def compare(self) -> dict[str, Any]:

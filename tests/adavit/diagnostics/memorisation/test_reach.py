@@ -16,6 +16,7 @@ from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from tests.adavit.diagnostics.conftest import image_set, random_images, write_images
+from tests.small_weights import write_mobilenet
 from tests.stored_generators import stored_generator
 
 
@@ -105,6 +106,12 @@ def test_images_of_a_run_are_searched_for_and_others_refused(
     assert found["interval"][0] < found["difference"] < found["interval"][1]
     assert "projection (the discriminator and pixels; 4 steps" in summarise_memorisation(record)
 
+    network = write_mobilenet(tmp_path / "m.pth")
+    told = diagnose(run, project=6, features=network, features_mean=(0.1, 0.2, 0.3))["projection"]
+    assert told["compared_by"][1] == "pixels"
+    assert told["distance"][0]["mean"] == [0.1, 0.2, 0.3]
+    with pytest.raises(UserError, match=r"--features-std is 1,1,1, but no network .* --features"):
+        diagnose(run, project=6, features_std=(1.0, 1.0, 1.0))
     with pytest.raises(UserError, match=r"--features is .* Add --project"):
         diagnose(run, features="torchvision:resnet18")
     with pytest.raises(UserError, match="--project is 6, but SOURCE is read as images"):
