@@ -65,19 +65,18 @@ class Blitting(Group):
             parameters["shift_y_px"] = (shifts[1] * shape[2]).round()
         return parameters
 
-    def inverse_factors(self, parameters: Parameters) -> list[Affine]:
+    def inverse_factors(self, doubles: Parameters) -> list[Affine]:
         """The operations as matrices from output to input, whose product is theirs.
 
-        In float64 and in pixels about the image centre. All their entries are whole numbers.
+        In pixels about the image centre, of parameters that `doubled` has cast. All their entries are whole numbers.
         """
-        value = doubled(parameters)
         factors = []
-        if "mirrored" in value:
-            factors.append(scaling(1 - 2 * value["mirrored"], 1.0))
-        if "quarter_turns" in value:
-            factors.append(quarter_rotation(value["quarter_turns"]))
-        if "shift_x_px" in value:
-            factors.append(translation(-value["shift_x_px"], -value["shift_y_px"]))
+        if "mirrored" in doubles:
+            factors.append(scaling(1 - 2 * doubles["mirrored"], 1.0))
+        if "quarter_turns" in doubles:
+            factors.append(quarter_rotation(doubles["quarter_turns"]))
+        if "shift_x_px" in doubles:
+            factors.append(translation(-doubles["shift_x_px"], -doubles["shift_y_px"]))
         return factors
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
@@ -89,7 +88,7 @@ class Blitting(Group):
         moved = self._copy_pixels(images, parameters)
         height, width = images.shape[2:]
         if "quarter_turns" in parameters and height != width:
-            turned = resample(images, product(*self.inverse_factors(parameters)))
+            turned = resample(images, product(*self.inverse_factors(*doubled(parameters))))
             odd = per_image(parameters["quarter_turns"] % 2 == 1)
             moved = torch.where(odd, turned, moved)
         return moved

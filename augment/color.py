@@ -103,38 +103,53 @@ class Color(Group):
         Raises:
             ValueError: If the images have neither 1, 3 nor 4 channels.
         """
-        channels = images.shape[1]
-        if channels not in (1, 3, 4):
-            raise ValueError(
-                f"images has {channels} channels, but colour operations know grey (1), RGB (3) and RGBA (4). "
-                "Switch off brightness, contrast, lumaflip, hue and saturation for other images."
-            )
-        luma, along, across, offset = color_gains(parameters, images)
-        if channels == 1:
-            # The mean of the three rows of A is (c f, c f, c f) / 3: hue and saturation drop out.
-            return torch.addcmul(per_image(offset), images, per_image(luma))
-        mapped = map_colors(images[:, :3], luma, along, across, offset)
-        return mapped if channels == 3 else torch.cat((mapped, images[:, 3:]), dim=1)
+        return map_colors(images, **color_map(parameters, images.shape[1], images.dtype))
 
 
-def color_gains(parameters: Parameters, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def color_map(parameters: Parameters, channels: int, dtype: torch.dtype) -> Parameters:
+    """The colour map x -> A x + b of drawn parameters.
+
+    Args:
+        parameters: As `Color.sample` has returned them.
+        channels: Of the images: 1 (grey), 3 (RGB) or 4 (RGBA).
+        dtype: Of the map.
+
+    Returns:
+        `matrix` A [B, 3, 3] and `offset` b [B]; of grey images A is one number, [B, 1, 1].
+
+    Raises:
+        ValueError: For images of other channels.
+    """
+    if channels not in (1, 3, 4):
+        raise ValueError(
+            f"images has {channels} channels, but colour operations know grey (1), RGB (3) and RGBA (4). "
+            "Switch off brightness, contrast, lumaflip, hue and saturation for other images."
+        )
+    luma, along, across, offset = color_gains(parameters, dtype)
+    # The mean of the three rows of A is (c f, c f, c f) / 3: hue and saturation drop out of grey.
+    matrix = luma[:, None, None] if channels == 1 else color_matrix(luma, along, across)
+    return {"matrix": matrix, "offset": offset}
+
+
+def color_gains(
+    parameters: Parameters, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The four numbers that make the colour map of the module's equation.
 
     Args:
-        parameters: Any of the parameters of `Color.sample`; those absent are neutral.
-        images: Gives batch, device and dtype.
+        parameters: Any of the parameters of `Color.sample`, at least one; those absent are neutral.
+        dtype: Of the numbers.
 
     Returns:
         c f, c s cos(theta), c s sin(theta) and c f b, each [B].
     """
-    value = {name: tensor.to(images.dtype) for name, tensor in parameters.items()}
-    luma = images.new_ones(images.shape[0])
-    across = offset = torch.zeros_like(luma)
-    if "contrast_log2" in value:
-        luma = torch.exp2(value["contrast_log2"])
+    value = {name: tensor.to(dtype) for name, tensor in parameters.items()}
+    neutral = torch.zeros_like(next(iter(value.values())))
+    luma = torch.exp2(value.get("contrast_log2", neutral))
     along = luma
     if "saturation_log2" in value:
         along = luma * torch.exp2(value["saturation_log2"])
+    across = offset = neutral
     if "hue_turns" in value:
         angle = value["hue_turns"] * (2 * math.pi)
         along, across = along * angle.cos(), along * angle.sin()
@@ -145,18 +160,27 @@ def color_gains(parameters: Parameters, images: Tensor) -> tuple[Tensor, Tensor,
     return luma, along, across, offset
 
 
-def map_colors(
-    images: Tensor, luma: Tensor, along: Tensor, across: Tensor, offset: Tensor
-) -> Tensor:
-    """Apply A = `luma` P + `along` Q + `across` K and add `offset`, each [B], to RGB images [B, 3, H, W].
+def color_matrix(luma: Tensor, along: Tensor, across: Tensor) -> Tensor:
+    """A = `luma` P + `along` Q + `across` K [B, 3, 3], of numbers [B].
 
-    A is a circulant matrix. Neutral numbers give exactly the unit matrix, hence the images bit for bit.
+    It is a circulant matrix. Neutral numbers give exactly the unit matrix, hence the images bit for bit.
     """
     grey = (luma - along) / 3
     turn = across / math.sqrt(3)
     same, before, after = along + grey, grey - turn, grey + turn
     rows = [same, before, after, after, same, before, before, after, same]
-    matrix = torch.stack(rows, dim=1).unflatten(1, (3, 3))
+    return torch.stack(rows, dim=1).unflatten(1, (3, 3))
+
+
+def map_colors(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
+    """Apply the map that `color_map` has made for them to images [B, C, H, W]; alpha stays."""
+    if images.shape[1] == 1:
+        return torch.addcmul(per_image(offset), images, per_image(matrix[:, 0, 0]))
+    mapped = _map_rgb(images[:, :3], matrix, offset)
+    return mapped if images.shape[1] == 3 else torch.cat((mapped, images[:, 3:]), dim=1)
+
+
+def _map_rgb(images: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
     if is_accelerator(images.device):
         # Not a matrix product: with TF32 allowed it would round the images to 10 bits even when p = 0.
         result = torch.addcmul(per_image(offset), matrix[:, :, 0, None, None], images[:, :1])

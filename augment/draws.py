@@ -11,6 +11,7 @@ precision.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Any, Protocol
 
@@ -56,6 +57,33 @@ class Draws(Protocol):
         ...
 
 
+LARGEST_UNIFORM = 1 - 2.0**-24
+"""Below 1 in float32, as what torch draws."""
+
+UNIFORM_ROWS, NORMAL_ROWS = 32, 16
+"""Numbers for each image that are drawn at once: `bgcfnc` takes 30 and 12."""
+
+
+class _Rows:
+    """Rows [B] of random numbers, drawn many at a time: a call for each would be most of what sampling costs.
+
+    Args:
+        draw: Draws so many.
+        at_once: How many, if no more are asked for.
+    """
+
+    def __init__(self, draw: Callable[[int], Tensor], at_once: int) -> None:
+        self._draw, self._at_once = draw, at_once
+        self._left: Tensor | None = None
+
+    def take(self, count: int) -> Tensor:
+        """The next rows [count, B]."""
+        if self._left is None or len(self._left) < count:
+            self._left = self._draw(max(count, self._at_once))
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken
+
+
 class RandomDraws:
     """Independent random numbers for every image.
 
@@ -81,18 +109,16 @@ class RandomDraws:
         # torch.compile accepts a varying batch only where the argument is absent.
         self._keyword: dict[str, Any] = {} if generator is None else {"generator": generator}
         self._source = self.device if generator is None else generator.device
+        self._uniform = _Rows(lambda rows: self._drawn(torch.rand, (rows, batch)), UNIFORM_ROWS)
+        self._normal = _Rows(lambda rows: self._drawn(torch.randn, (rows, batch)), NORMAL_ROWS)
 
-    def _here(self, values: Tensor) -> Tensor:
+    def _drawn(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
+        values = draw(shape, device=self._source, **self._keyword, dtype=torch.float32)
         return values if self._source == self.device else values.to(self.device)
-
-    def _rand(self, *shape: int) -> Tensor:
-        return self._here(
-            torch.rand(shape, device=self._source, **self._keyword, dtype=torch.float32)
-        )
 
     def _open(self, probability: Tensor, count: int) -> Tensor:
         # torch.rand is below 1, so that a probability of 1 always opens and one of 0 never does.
-        return self._rand(count, self.batch) < probability[:, None]
+        return self._uniform.take(count) < probability[:, None]
 
     def gates(self, multipliers: Tensor) -> Tensor:
         """See `Draws.gates`."""
@@ -108,11 +134,11 @@ class RandomDraws:
 
     def uniform(self, count: int) -> Tensor:
         """See `Draws.uniform`."""
-        return self._rand(count, self.batch)
+        return self._uniform.take(count)
 
     def normal(self, count: int) -> Tensor:
         """See `Draws.normal`."""
-        return self.field(torch.Size((count, self.batch)))
+        return self._normal.take(count)
 
     def half_normal(self) -> Tensor:
         """See `Draws.half_normal`."""
@@ -120,9 +146,7 @@ class RandomDraws:
 
     def field(self, shape: torch.Size) -> Tensor:
         """See `Draws.field`."""
-        return self._here(
-            torch.randn(shape, device=self._source, **self._keyword, dtype=torch.float32)
-        )
+        return self._drawn(torch.randn, shape)
 
 
 class QuantileDraws:
@@ -175,7 +199,7 @@ class QuantileDraws:
 
     def uniform(self, count: int) -> Tensor:
         """See `Draws.uniform`."""
-        return self._full(self._quantile, count)
+        return self._full(min(self._quantile, LARGEST_UNIFORM), count)
 
     def normal(self, count: int) -> Tensor:
         """See `Draws.normal`."""
@@ -191,8 +215,11 @@ class QuantileDraws:
 
 
 def discrete(uniform: Tensor, values: int) -> Tensor:
-    """Whole numbers in {0, ..., values - 1} as floats [B], from numbers uniform in [0, 1)."""
-    return (uniform * values).floor().clamp(max=values - 1)
+    """Whole numbers in {0, ..., values - 1} as floats [B], from numbers uniform in [0, 1).
+
+    The largest is 1 - 2^-24, and lies so far below 1 that its product never rounds up to `values`.
+    """
+    return (uniform * values).floor()
 
 
 def about_zero(uniform: Tensor, largest: float) -> Tensor:

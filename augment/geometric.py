@@ -80,28 +80,27 @@ class Geometric(Group):
             parameters["shift_y_px"] = shifts[1] * (self.xfrac_std * shape[2])
         return parameters
 
-    def inverse_factors(self, parameters: Parameters) -> list[Affine]:
+    def inverse_factors(self, doubles: Parameters) -> list[Affine]:
         """The operations as matrices from output to input, whose product is theirs.
 
-        In float64 and in pixels about the image centre. The inverse factors multiply on the right: scale, rotation
-        before, aniso, rotation after, shift.
+        In pixels about the image centre, of parameters that `doubled` has cast. The inverse factors multiply on the
+        right: scale, rotation before, aniso, rotation after, shift.
         """
-        value = doubled(parameters)
         factors = []
-        if "scale_log2" in value:
-            shrink = torch.exp2(-value["scale_log2"])
+        if "scale_log2" in doubles:
+            shrink = torch.exp2(-doubles["scale_log2"])
             factors.append(scaling(shrink, shrink))
-        if "turns_before" in value:
-            factors.append(rotation(value["turns_before"]))
-        if "aniso_log2" in value:
-            stretch = torch.exp2(value["aniso_log2"])
+        if "turns_before" in doubles:
+            factors.append(rotation(doubles["turns_before"]))
+        if "aniso_log2" in doubles:
+            stretch = torch.exp2(doubles["aniso_log2"])
             factors.append(scaling(1 / stretch, stretch))
-        if "turns_after" in value:
-            factors.append(rotation(value["turns_after"]))
-        if "shift_x_px" in value:
-            factors.append(translation(-value["shift_x_px"], -value["shift_y_px"]))
+        if "turns_after" in doubles:
+            factors.append(rotation(doubles["turns_after"]))
+        if "shift_x_px" in doubles:
+            factors.append(translation(-doubles["shift_x_px"], -doubles["shift_y_px"]))
         return factors
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Resample the images. See `Group.transform`."""
-        return resample(images, product(*self.inverse_factors(parameters)))
+        return resample(images, product(*self.inverse_factors(*doubled(parameters))))

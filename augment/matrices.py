@@ -33,10 +33,11 @@ def product(*factors: Affine) -> Tensor:
     return functools.reduce(torch.matmul, matrices.unbind(1))
 
 
-def doubled(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same parameters [B] in float64."""
-    values = torch.stack(list(parameters.values())).double().unbind(0)
-    return dict(zip(parameters, values, strict=True))
+def doubled(*groups: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The same parameters [B] of each group in float64, all cast at once."""
+    values = [value for parameters in groups for value in parameters.values()]
+    cast = iter(torch.stack(values).double().unbind(0))
+    return [dict(zip(parameters, cast, strict=False)) for parameters in groups]
 
 
 def identity(like: Tensor) -> Tensor:

@@ -59,6 +59,33 @@ class Pipe(nn.Module):
         """
         raise NotImplementedError
 
+    def prepare(
+        self, parameters: PipeParameters, shape: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> PipeParameters:
+        """What can be computed of drawn parameters before there are images, such as matrices and positions.
+
+        Args:
+            parameters: What `sample` returned for this shape.
+            shape: Of the images, (B, C, H, W).
+            dtype: Of the images, float32 or float64.
+
+        Returns:
+            What `transform_prepared` takes; tensors with the batch first.
+        """
+        return parameters
+
+    def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
+        """`transform`, by what `prepare` returned, for images of its shape.
+
+        Args:
+            images: [B, C, H, W], float32 or float64.
+            prepared: May be used for several batches.
+
+        Returns:
+            [B, C, H, W].
+        """
+        return self.transform(images, prepared)
+
     def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
         """Apply drawn parameters; deterministic, and independent of p.
 
@@ -110,6 +137,14 @@ class Pipe(nn.Module):
         if quantile is not None:
             return QuantileDraws(batch, quantile, device=device, generator=generator)
         return RandomDraws(batch, self.p, device=device, generator=generator)
+
+
+def part_of(parameters: PipeParameters, images: slice) -> PipeParameters:
+    """The parameters of some of the images, drawn or prepared."""
+    return {
+        group: {name: values[images] for name, values in those.items()}
+        for group, those in parameters.items()
+    }
 
 
 def check_batch(images: Tensor, parameters: PipeParameters) -> None:

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from adavit.augment.blitting import Blitting
-from adavit.augment.color import Color
+from adavit.augment.color import Color, color_map, map_colors
 from adavit.augment.cutout import Cutout
 from adavit.augment.diffusion import Diffusion
 from adavit.augment.extras import Operation
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
 from adavit.augment.group import Group, check_images, working_precision
-from adavit.augment.matrices import product
+from adavit.augment.matrices import doubled, product
 from adavit.augment.noise import Noise
 from adavit.augment.pipe import Pipe, PipeParameters, check_batch
-from adavit.augment.resampling import resample
+from adavit.augment.resampling import positions, resample_at
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 
 GROUPS: dict[str, type[Group]] = {
@@ -40,6 +40,9 @@ GROUPS: dict[str, type[Group]] = {
     "diffusion": Diffusion,
 }
 """The groups of the pipeline, in the order in which they are applied; see `adavit.augment.settings`."""
+
+_MOVED = "blitting and geometric"
+"""Of what is prepared: both as one map."""
 
 
 class AugmentPipe(Pipe):
@@ -101,37 +104,52 @@ class AugmentPipe(Pipe):
         groups = {name: getattr(self, name) for name in GROUPS}
         return {name: group.sample(shape, draws) for name, group in groups.items() if group.enabled}
 
+    def prepare(
+        self, parameters: PipeParameters, shape: Sequence[int], dtype: torch.dtype = torch.float32
+    ) -> PipeParameters:
+        """See `Pipe.prepare`.
+
+        Where there are geometric operations, blitting is composed with them, and images are resampled once.
+        """
+        prepared = dict(parameters)
+        if "geometric" in prepared:
+            names = [name for name in ("blitting", "geometric") if name in prepared]
+            groups = doubled(*(prepared.pop(name) for name in names))
+            factors = [
+                factor
+                for name, value in zip(names, groups, strict=True)
+                for factor in getattr(self, name).inverse_factors(value)
+            ]
+            prepared[_MOVED] = positions(product(*factors), shape[2], shape[3], dtype)
+        if "color" in prepared:
+            prepared["color"] = color_map(prepared["color"], shape[1], dtype)
+        return prepared
+
     def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
         """See `Pipe.transform`."""
         check_images(images)
         check_batch(images, parameters)
         if not parameters:
             return images
+        exact = working_precision(images)
         # Autocast would round the matrices of filters and colours to half precision.
         with _without_autocast(images.device.type):
-            result = self._move(working_precision(images), parameters)
-            if "color" in parameters:
-                result = self.color.transform(result, parameters["color"])
-            if "filtering" in parameters:
-                result = self.filtering.transform(result, parameters["filtering"])
-            if "noise" in parameters:
-                result = self.noise.transform(result, parameters["noise"])
-            if "cutout" in parameters:
-                result = self.cutout.transform(result, parameters["cutout"])
-            if "diffusion" in parameters:
-                result = self.diffusion.transform(result, parameters["diffusion"])
-        return result.to(images.dtype)
+            prepared = self.prepare(parameters, images.shape, exact.dtype)
+            return self.transform_prepared(exact, prepared).to(images.dtype)
 
-    def _move(self, images: Tensor, parameters: PipeParameters) -> Tensor:
-        """Blitting and geometric operations: copied if blitting is all there is, resampled once otherwise."""
-        if "geometric" not in parameters:
-            if "blitting" not in parameters:
-                return images
-            return self.blitting.transform(images, parameters["blitting"])
-        factors = self.geometric.inverse_factors(parameters["geometric"])
-        if "blitting" in parameters:
-            factors = [*self.blitting.inverse_factors(parameters["blitting"]), *factors]
-        return resample(images, product(*factors))
+    def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
+        """See `Pipe.transform_prepared`."""
+        with _without_autocast(images.device.type):
+            if "blitting" in prepared:  # alone, it copies pixels
+                images = self.blitting.transform(images, prepared["blitting"])
+            if _MOVED in prepared:
+                images = resample_at(images, **prepared[_MOVED])
+            if "color" in prepared:
+                images = map_colors(images, **prepared["color"])
+            for name in ("filtering", "noise", "cutout", "diffusion"):
+                if name in prepared:
+                    images = getattr(self, name).transform(images, prepared[name])
+        return images
 
     def extra_repr(self) -> str:
         """The operations that are switched on."""

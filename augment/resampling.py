@@ -263,24 +263,47 @@ class _Resample(torch.autograd.Function):
         return result.unflatten(0, (info.batch_size, -1)), 0
 
 
-def resample(images: Tensor, inverse_map: Tensor) -> Tensor:
-    """Resample images at the positions of affine maps.
+def positions(
+    inverse_map: Tensor, height: int, width: int, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Where `resample_at` is to sample images, for affine maps.
+
+    Args:
+        inverse_map: [B, 3, 3], from the position of an output pixel to that of the input it shows; x to the
+            right, y down, in pixels about the image centre. Gets no gradient.
+        height: Of the images.
+        width: Likewise.
+        dtype: Likewise, float32 or float64.
+
+    Returns:
+        `grid` of positions and `active` [B], whether the map moves anything; both with the batch first.
+    """
+    inverse_map = inverse_map.detach().double()
+    # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want
+    # of accuracy in the normalised positions that grid_sample takes.
+    active = (inverse_map != identity(inverse_map[:, 0, 0])).flatten(1).any(1)
+    grid = torch.ops.adavit_augment.sampling_grid(inverse_map, height, width, dtype)
+    return {"grid": grid, "active": active}
+
+
+def resample_at(images: Tensor, grid: Tensor, active: Tensor) -> Tensor:
+    """Resample images at what `positions` has returned for their size.
 
     Appendix B.1 of Karras et al. 2020 (arXiv:2006.06676). Beyond the borders the image is reflected about the
     centres of its border pixels. An identity map returns the image bit for bit.
 
     Args:
         images: [B, C, H, W], float32 or float64, any C, H and W >= 1. Differentiable any number of times.
-        inverse_map: [B, 3, 3], from the position of an output pixel to that of the input it shows; x to the
-            right, y down, in pixels about the image centre. Gets no gradient.
+        grid: Positions.
+        active: [B].
 
     Returns:
         [B, C, H, W], a new tensor.
     """
-    inverse_map = inverse_map.detach().double()
-    # The filters would return the image too, but only to rounding: in float32 to 3e-5 at 256 pixels, for want
-    # of accuracy in the normalised positions that grid_sample takes.
-    active = (inverse_map != identity(inverse_map[:, 0, 0])).flatten(1).any(1)
-    height, width = images.shape[2:]
-    grid = torch.ops.adavit_augment.sampling_grid(inverse_map, height, width, images.dtype)
     return _Resample.apply(images, grid, active, False)
+
+
+def resample(images: Tensor, inverse_map: Tensor) -> Tensor:
+    """Resample images at the positions of affine maps [B, 3, 3]; see `positions` and `resample_at`."""
+    height, width = images.shape[2:]
+    return resample_at(images, **positions(inverse_map, height, width, images.dtype))

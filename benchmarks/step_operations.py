@@ -135,7 +135,7 @@ def by_part(work: WorkCount, step: AdversarialStep) -> Iterator[None]:
     plain_backward = Tensor.backward
     places: list[tuple[Any, str, str]] = [
         (slice_pass, "draw", "draw images"),
-        (AugmentedDiscriminator, "view", "augmentation"),
+        (AugmentedDiscriminator, "views", "augmentation"),
         (AugmentedDiscriminator, "judge", "judge images"),
         (AdversarialStep, "_is_finite", "finite flag"),
         (step.average, "update", "averages"),

@@ -130,12 +130,12 @@ def draw_in_parts(
     if len(latents) <= size:
         images: Tensor = generator(latents, labels, truncation=truncation, noise=noise)
         return images
-    layers = None if noise is None else generator.synthesis.draw_noise(len(latents), noise)
+    drawn = None if noise is None else generator.synthesis.draw_noise(len(latents), noise)
     parts = []
     for start in range(0, len(latents), size):
         part = slice(start, start + size)
         given = None if labels is None else labels[part]
-        pixels = None if layers is None else iter([layer[part] for layer in layers])
+        pixels = None if drawn is None else drawn[part]
         parts.append(generator(latents[part], given, truncation=truncation, noise=pixels))
     return torch.cat(parts)
 

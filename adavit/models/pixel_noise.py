@@ -4,7 +4,7 @@ It is meant for detail that no latent has to hold. On few images it mostly ends 
 network leaves in its pictures (`benchmarks/results/noise_inputs.md`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from adavit.models.prepared_weights import Used, prepared
 from adavit.runtime.resolution import Resolution
 
-PixelNoise = torch.Generator | Iterator[Tensor]
-"""A stream that layers draw from in their turn, or what they would have drawn: [B, 1, H, W] of each."""
+PixelNoise = torch.Generator | Tensor
+"""A stream that the noise of all layers is drawn from, or that noise, standard normal: [B, pixels of all layers]."""
 
 BOUND = 0.1
 """Largest strength of `BoundedNoise`; features have a standard deviation of about 1 before it is added."""
 
 
 class LearnedNoise(nn.Module):
-    """One image of noise for all channels, times a learned strength that begins at 0.
+    """One image of noise for all channels, times a learned strength that begins at 0; `added_noise` computes it.
 
     Args:
         resolution: Of the features.
@@ -35,27 +35,6 @@ class LearnedNoise(nn.Module):
         self.gain = gain
         self.strength = nn.Parameter(torch.zeros(()))
         self.register_buffer("fixed", torch.randn(*resolution))
-
-    def forward(self, batch: int, source: PixelNoise | None) -> Tensor:
-        """The noise to add.
-
-        Args:
-            batch: Images B.
-            source: Where it comes from; None for the fixed noise, the same for all images.
-
-        Returns:
-            [B, 1, H, W], with the fixed noise [1, 1, H, W].
-        """
-        strength = self.used_strength()
-        if source is None:
-            return self.fixed[None, None] * strength
-        drawn = next(source) if isinstance(source, Iterator) else self.draw(batch, source)
-        return drawn.to(strength.device) * strength
-
-    def draw(self, batch: int, stream: torch.Generator) -> Tensor:
-        """Standard normals [B, 1, H, W], on the stream's device."""
-        shape = (batch, 1, *self.resolution)
-        return torch.randn(shape, generator=stream, device=stream.device)
 
     def uses(self) -> Iterable[Used]:
         """See `Prepared`."""
@@ -76,6 +55,47 @@ class BoundedNoise(LearnedNoise):
     def used_strength(self) -> Tensor:
         """Within (-`BOUND`, `BOUND`) before the gain, and near 0 the parameter itself."""
         return torch.tanh(prepared(self.strength, 1 / BOUND)) * (self.gain * BOUND)
+
+
+def drawn_noise(layers: Sequence[LearnedNoise], batch: int, stream: torch.Generator) -> Tensor:
+    """Standard normals for all layers, drawn at once on the stream's device.
+
+    Args:
+        layers: In their order.
+        batch: Images B.
+        stream: Draws them.
+
+    Returns:
+        [B, pixels of all layers].
+    """
+    pixels = sum(layer.resolution.area for layer in layers)
+    return torch.randn(batch, pixels, generator=stream, device=stream.device)
+
+
+def added_noise(
+    layers: Sequence[LearnedNoise], batch: int, noise: PixelNoise | None, dtype: torch.dtype
+) -> list[Tensor]:
+    """What is added to the features of each layer, computed for all at once.
+
+    Args:
+        layers: In their order, at least one.
+        batch: Images B.
+        noise: Where it comes from; None for the fixed noise, the same for all images.
+        dtype: Of the result.
+
+    Returns:
+        [B, 1, H, W] of each layer, with the fixed noise [1, 1, H, W].
+    """
+    areas = [layer.resolution.area for layer in layers]
+    each = [layer.used_strength().expand(area) for layer, area in zip(layers, areas, strict=True)]
+    strengths = torch.cat(each)
+    if noise is None:
+        noise = torch.cat([layer.fixed.flatten() for layer in layers])[None]
+    elif isinstance(noise, torch.Generator):
+        noise = drawn_noise(layers, batch, noise)
+    parts = (noise.to(strengths.device) * strengths).to(dtype).split(areas, dim=1)
+    grids = [layer.resolution for layer in layers]
+    return [part.view(-1, 1, *grid) for part, grid in zip(parts, grids, strict=True)]
 
 
 NOISES: dict[str, type[LearnedNoise] | None] = {

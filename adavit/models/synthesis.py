@@ -18,11 +18,17 @@ from adavit.models.modulated_convolution import (
     modulations,
     scale_and_shift,
 )
-from adavit.models.pixel_noise import NOISES, LearnedNoise, PixelNoise
+from adavit.models.pixel_noise import (
+    NOISES,
+    LearnedNoise,
+    PixelNoise,
+    added_noise,
+    drawn_noise,
+)
 from adavit.models.prepared_weights import Used, prepared
 from adavit.models.resampling import upsample
 from adavit.models.sizes import check_at_least, widths_of
-from adavit.runtime.precision import full_precision
+from adavit.runtime.precision import autocast_dtype, full_precision
 from adavit.runtime.resolution import Resolution
 
 
@@ -64,7 +70,7 @@ class SynthesisLayer(ModulatedLayer):
         yield Used(self.bias, LEAKY_RELU_GAIN, autocast=True)
 
     def forward(
-        self, features: Tensor, modulation: Modulation, noise: PixelNoise | None = None
+        self, features: Tensor, modulation: Modulation, noise: Tensor | None = None
     ) -> Tensor:
         """Maps features [B, C, H, W] and what their styles make of the layer to [B, O, *resolution].
 
@@ -77,8 +83,8 @@ class SynthesisLayer(ModulatedLayer):
         )
         shifts = prepared(self.bias, LEAKY_RELU_GAIN).to(output.dtype)
         output = scale_and_shift(output, factors, shifts)
-        if self.noise is not None:
-            output.add_(self.noise(features.shape[0], noise).to(output.dtype))
+        if noise is not None:
+            output.add_(noise.to(output.dtype))
         return F.leaky_relu_(output, LEAKY_RELU_SLOPE)
 
 
@@ -173,7 +179,7 @@ class SynthesisBlock(nn.Module):
         features: Tensor,
         images: Tensor | None,
         modulations: Sequence[Modulation],
-        noise: PixelNoise | None,
+        noise: Sequence[Tensor | None],
     ) -> tuple[Tensor, Tensor]:
         """Runs the block.
 
@@ -182,13 +188,15 @@ class SynthesisBlock(nn.Module):
             images: Sum of the image branches before [B, image_channels, H, W], or None in the first
                 block.
             modulations: What the styles make of each of `layers`.
-            noise: Where the noise comes from, or None for the fixed noise.
+            noise: What is added in each of the convolutions, or None.
 
         Returns:
             Features [B, O, *resolution] and images [B, image_channels, *resolution], float32.
         """
-        for convolution, modulation in zip(self.convolutions, modulations, strict=False):
-            features = convolution(features, modulation, noise)
+        for convolution, modulation, own in zip(
+            self.convolutions, modulations, noise, strict=False
+        ):
+            features = convolution(features, modulation, own)
         branch: Tensor = self.to_image(features, modulations[-1])
         return features, branch if images is None else branch + upsample(images)
 
@@ -259,18 +267,12 @@ class SynthesisNetwork(nn.Module):
             if isinstance(layer, SynthesisLayer):
                 layer.noise = None
 
-    def draw_noise(self, batch: int, stream: torch.Generator) -> list[Tensor]:
-        """What the layers would draw for a batch, in their order, so that it can be divided.
+    def draw_noise(self, batch: int, stream: torch.Generator) -> Tensor:
+        """What `forward` would draw for a batch [B, pixels of all layers], so that it can be divided."""
+        return drawn_noise(self._noises(), batch, stream)
 
-        Args:
-            batch: Images B.
-            stream: Moves on as if they had drawn.
-
-        Returns:
-            [B, 1, H, W] of each layer with noise.
-        """
-        sources = (module for module in self.modules() if isinstance(module, LearnedNoise))
-        return [source.draw(batch, stream) for source in sources]
+    def _noises(self) -> list[LearnedNoise]:
+        return [each for each in self.modules() if isinstance(each, LearnedNoise)]
 
     def forward(self, w: Tensor, noise: PixelNoise | None = None) -> Tensor:
         """Draws images from styles.
@@ -302,9 +304,16 @@ class SynthesisNetwork(nn.Module):
         features = self.constant.expand(w.shape[0], -1, -1, -1).contiguous(
             memory_format=torch.channels_last
         )
+        noises = self._noises()
+        shown: Sequence[Tensor | None] = [None] * len(layers)
+        if noises:
+            dtype = autocast_dtype(w.device) or features.dtype
+            shown = added_noise(noises, len(w), noise, dtype)
         images: Tensor | None = None
         for block in blocks:
             own = list(islice(found, len(block.layers)))
-            features, images = block(features, images, own, noise)
+            count = len(block.convolutions)
+            features, images = block(features, images, own, shown[:count])
+            shown = shown[count:]
         assert images is not None
         return images

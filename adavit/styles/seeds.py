@@ -1,6 +1,6 @@
 """What a seed stands for: a latent, a class, the noise of each pixel; and many styles, drawn at random."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -38,18 +38,18 @@ def latents_of_seed(
     return latents, int(_drawn_classes(choice, 1, stream))
 
 
-def pixel_noise_of_seeds(generator: Generator, seeds: Sequence[int]) -> Iterator[Tensor]:
-    """What the layers add at each pixel of the images of seeds, as if each were drawn by itself.
+def pixel_noise_of_seeds(generator: Generator, seeds: Sequence[int]) -> Tensor:
+    """What is drawn for each pixel of the images of seeds, as if each were drawn by itself.
 
     Args:
         generator: Gives the layers.
         seeds: Of B images.
 
     Returns:
-        [B, 1, R, R] of each layer with noise, in their order; on the CPU.
+        [B, pixels of all layers with noise], on the CPU.
     """
     of_each = [generator.synthesis.draw_noise(1, generator_for(seed, "noise", 0)) for seed in seeds]
-    return iter([torch.cat(layers) for layers in zip(*of_each, strict=True)])
+    return torch.cat(of_each)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe, Color, color, make_pipe
-from adavit.augment.color import color_gains, map_colors
+from adavit.augment.color import color_map, map_colors
 from tests.augment.helpers import random_images
 from tests.references import augment_reference as reference
 
@@ -88,10 +88,10 @@ def test_contrast_and_brightness_agree_with_kornia() -> None:
 
 def test_the_way_without_matrix_product_gives_the_same(monkeypatch) -> None:
     images = random_images(3, 3, 5, 7)
-    gains = color_gains(drawn(), images)
-    expected = map_colors(images, *gains)
+    mapping = color_map(drawn(), 3, images.dtype)
+    expected = map_colors(images, **mapping)
     monkeypatch.setattr(color, "is_accelerator", lambda device: True)
-    torch.testing.assert_close(map_colors(images, *gains), expected, rtol=0, atol=1e-14)
+    torch.testing.assert_close(map_colors(images, **mapping), expected, rtol=0, atol=1e-14)
 
 
 def test_two_channels_are_refused() -> None:

@@ -5,6 +5,7 @@ import torch
 
 from adavit.augment import AugmentPipe
 from adavit.augment.draws import (
+    LARGEST_UNIFORM,
     QuantileDraws,
     RandomDraws,
     about_zero,
@@ -113,10 +114,19 @@ def test_the_field_of_the_deterministic_mode_is_random_from_the_generator() -> N
 
 
 def test_uniform_numbers_become_discrete_and_about_zero_ones() -> None:
-    uniform = torch.tensor([0.0, 0.249, 0.25, 0.5, 0.999, 1.0])
+    uniform = torch.tensor([0.0, 0.249, 0.25, 0.5, 0.999, LARGEST_UNIFORM])
     assert discrete(uniform, 4).tolist() == [0, 0, 1, 2, 3, 3]
     expected = [-3, -1.506, -1.5, 0, 2.994, 3]
     assert about_zero(uniform, 3.0).tolist() == pytest.approx(expected)
+
+
+def test_the_largest_uniform_number_becomes_the_largest_discrete_one() -> None:
+    largest = torch.nextafter(torch.tensor(1.0), torch.tensor(0.0))
+    assert largest.item() == LARGEST_UNIFORM
+    for values in (*range(1, 5000), 2**20 - 1, 2**20, 2**20 + 1):
+        assert discrete(largest, values).item() == values - 1
+    near_1 = QuantileDraws(2, 1 - 1e-9, device=torch.device("cpu"))
+    assert discrete(near_1.uniform(1), 4).tolist() == [[3, 3]]
 
 
 @pytest.mark.parametrize("value", [-0.999, -0.5, 0.0, 1e-6, 0.3, 0.95])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from adavit.augment import AugmentPipe, Geometric
-from adavit.augment.matrices import product
+from adavit.augment.matrices import doubled, product
 from adavit.augment.wavelets import SYM6
 from tests.augment.helpers import pipe_of, random_images, smooth_images
 from tests.references import augment_reference as reference
@@ -32,7 +32,7 @@ def test_factors_multiply_on_the_right_in_the_order_of_the_definitions() -> None
         @ reference.rotation(-0.4 * math.pi)
         @ reference.translation(-2.5, 1.5)
     )
-    found = product(*Geometric(scale=1).inverse_factors(values))[0].numpy()
+    found = product(*Geometric(scale=1).inverse_factors(*doubled(values)))[0].numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 

@@ -54,10 +54,12 @@ def test_products_of_matrices_are_those_of_the_maps() -> None:
 
 
 def test_parameters_are_doubled_under_their_names() -> None:
-    found = doubled({"x": A.float(), "y": torch.tensor([True, False, True]).float()})
-    assert found["x"].dtype == found["y"].dtype == torch.float64
+    found, other = doubled({"x": A.float(), "y": torch.tensor([1.0, 0.0, 1.0])}, {"x": -A.float()})
+    assert found["x"].dtype == found["y"].dtype == other["x"].dtype == torch.float64
     assert torch.equal(found["x"], A.float().double())
     assert found["y"].tolist() == [1, 0, 1]
+    assert list(other) == ["x"]
+    assert torch.equal(other["x"], -found["x"])
 
 
 def test_quarter_turns_are_exact_at_every_precision() -> None:

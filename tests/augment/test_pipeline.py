@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from adavit.augment import PRESETS, AugmentPipe
-from adavit.augment.matrices import product
+from adavit.augment.matrices import doubled, product
 from adavit.augment.settings import OPERATIONS
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
@@ -87,8 +87,9 @@ def test_groups_act_in_the_stated_order() -> None:
     images = random_images(2, 3, 17, 11)
     pipe = pipe_of(EVERYTHING)
     values = pipe.sample(images.shape)
-    inverse = product(*pipe.blitting.inverse_factors(values["blitting"]))
-    inverse = inverse @ product(*pipe.geometric.inverse_factors(values["geometric"]))
+    blitting, geometric = doubled(values["blitting"], values["geometric"])
+    inverse = product(*pipe.blitting.inverse_factors(blitting))
+    inverse = inverse @ product(*pipe.geometric.inverse_factors(geometric))
     from adavit.augment.resampling import resample
 
     expected = resample(images, inverse)

@@ -79,8 +79,16 @@ class SlicePass:
         networks, device = (self.generator, self.augmented.network), real.device
         with self.augmented.precision(device), weights_prepared(networks, device):
             drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
-            generated = self._discriminate(drawn.images, "generated", labels, streams, twice)
-            shown = self._discriminate(real, "real", labels, streams, twice)
+            images: dict[Side, Tensor] = {"generated": drawn.images, "real": real}
+            views = self.augmented.views(images, streams.augmentation)
+            generated, shown = (
+                DiscriminatedImages(
+                    images[side],
+                    view,
+                    *self.augmented.judge(view, labels, twice_differentiable=side in twice),
+                )
+                for side, view in views.items()
+            )
         g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
         d_losses = per_image(self.telling(self.loss, shown, generated, labels))
         if terms.kept is not None:
@@ -125,18 +133,6 @@ class SlicePass:
             is_real,
             {part.name: part.observe(microbatch) for part in terms.due},
         )
-
-    def _discriminate(
-        self,
-        images: Tensor,
-        side: Side,
-        labels: Tensor | None,
-        streams: StepStreams,
-        twice: set[Side | None],
-    ) -> DiscriminatedImages:
-        view = self.augmented.view(images, streams.augmentation, side)
-        judged = self.augmented.judge(view, labels, twice_differentiable=side in twice)
-        return DiscriminatedImages(images, view, *judged)
 
 
 def as_written(written: SlicePass) -> SliceComputation:

@@ -8,6 +8,7 @@ from adavit.models.modulated_convolution import (
     modulations,
     scale_and_shift,
 )
+from adavit.models.pixel_noise import added_noise
 from adavit.models.synthesis import SynthesisLayer, ToImage
 from adavit.runtime.resolution import Resolution
 from tests.references.models import modulated_sample_by_sample
@@ -59,7 +60,8 @@ def test_synthesis_layer_equals_its_formula(drawn_noise: bool) -> None:
     )  # styles hold the gain of the kernels
     inner = convolved + 0.7 * pixels + layer.bias[:, None, None]
     expected = F.leaky_relu(inner, 0.2) * 2**0.5
-    torch.testing.assert_close(layer(features, *modulations([layer], style), noise), expected)
+    (added,) = added_noise([layer.noise], 3, noise, torch.float32)
+    torch.testing.assert_close(layer(features, *modulations([layer], style), added), expected)
 
 
 def test_image_branch_is_a_modulated_convolution_without_demodulation() -> None:

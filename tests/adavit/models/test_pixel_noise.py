@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from adavit.config.run import GeneratorConfig
-from adavit.models.pixel_noise import BOUND, NOISES, BoundedNoise, LearnedNoise
+from adavit.models.pixel_noise import (
+    BOUND,
+    NOISES,
+    BoundedNoise,
+    LearnedNoise,
+    added_noise,
+    drawn_noise,
+)
 from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator
 
@@ -14,19 +21,27 @@ SIZES = {
 }
 
 
-def test_learned_noise_is_its_strength_times_what_is_drawn() -> None:
-    noise = LearnedNoise(Resolution(4, 4))
-    torch.nn.init.constant_(noise.strength, 0.7)
-    expected = 0.7 * torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(1))
-    assert torch.equal(noise(3, torch.Generator().manual_seed(1)), expected)
-    assert torch.equal(noise(3, None), 0.7 * noise.fixed[None, None])
+def test_learned_noise_is_the_strength_of_its_layer_times_what_is_drawn_for_all() -> None:
+    layers = [LearnedNoise(Resolution(4, 4)), LearnedNoise(Resolution(4, 6), gain=2.0)]
+    for strength, layer in zip((0.7, -0.2), layers, strict=True):
+        torch.nn.init.constant_(layer.strength, strength)
+    drawn = torch.randn(3, 16 + 24, generator=torch.Generator().manual_seed(1))
+    expected = [0.7 * drawn[:, :16].view(3, 1, 4, 4), -0.4 * drawn[:, 16:].view(3, 1, 4, 6)]
+    for source in (torch.Generator().manual_seed(1), drawn):
+        found = added_noise(layers, 3, source, torch.float32)
+        torch.testing.assert_close(found, expected)
+    fixed = added_noise(layers, 3, None, torch.bfloat16)
+    assert fixed[1].dtype == torch.bfloat16
+    torch.testing.assert_close(fixed[1], -0.4 * layers[1].fixed[None, None].bfloat16())
+    assert torch.equal(drawn_noise(layers, 3, torch.Generator().manual_seed(1)), drawn)
 
 
 @pytest.mark.parametrize("strength", [1e-3, -0.05, 0.1, 30.0])
 def test_bounded_noise_stays_within_its_bound(strength: float) -> None:
     noise = BoundedNoise(Resolution(64, 64))
     torch.nn.init.constant_(noise.strength, strength)
-    deviation = noise(8, torch.Generator().manual_seed(1)).std().item()
+    (added,) = added_noise([noise], 8, torch.Generator().manual_seed(1), torch.float32)
+    deviation = added.std().item()
     expected = BOUND * torch.tensor(strength / BOUND).tanh().abs().item()
     assert deviation == pytest.approx(expected, rel=0.02)
     assert deviation <= 1.02 * BOUND
@@ -37,7 +52,7 @@ def test_bounded_noise_begins_to_learn_as_the_other_does() -> None:
     for kind in (LearnedNoise, BoundedNoise):
         torch.manual_seed(0)
         noise = kind(Resolution(4, 4))
-        noise(1, None).sum().backward()
+        added_noise([noise], 1, None, torch.float32)[0].sum().backward()
         gradients.append(noise.strength.grad)
     assert torch.equal(*gradients)
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from adavit.models.modulated_convolution import modulations
+from adavit.models.pixel_noise import added_noise
 from adavit.models.synthesis import SynthesisLayer
 from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator
@@ -22,11 +23,17 @@ def layer() -> SynthesisLayer:
 
 
 def drawn_by(
-    layer: SynthesisLayer, features: torch.Tensor, w: torch.Tensor, *noise: torch.Generator
+    layer: SynthesisLayer,
+    features: torch.Tensor,
+    w: torch.Tensor,
+    stream: torch.Generator | None = None,
 ) -> torch.Tensor:
-    """The layer alone, of a style."""
+    """The layer alone, of a style, with its fixed noise or with noise of a stream."""
     (modulation,) = modulations([layer], w)
-    return layer(features, modulation, *noise)
+    if layer.noise is None:
+        return layer(features, modulation)
+    (added,) = added_noise([layer.noise], len(w), stream, torch.float32)
+    return layer(features, modulation, added)
 
 
 def by_hand(layer: SynthesisLayer, features: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

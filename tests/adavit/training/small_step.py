@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.augment import AugmentPipe, make_pipe
+from adavit.augment.pipe import part_of
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch, Regularizer
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
@@ -31,6 +32,9 @@ SETTINGS: dict[str, Any] = {
     "loss": LOSSES["non_saturating"],
 }
 """Of an `AdversarialStep`, beside its networks and its pipe."""
+
+HALVES = slice(COUNT), slice(COUNT, None)
+"""Of what is drawn for generated and real images."""
 
 
 def make_step(
@@ -98,8 +102,9 @@ class Reference:
         self.z = torch.randn(COUNT, 6, generator=self.streams.latents)
         self.noise_state = self.streams.latents.get_state()
         self.fake = self.g(self.z, noise=self.streams.latents)
-        self.t_fake = self.pipe.sample(self.fake.shape, self.streams.augmentation)
-        self.t_real = self.pipe.sample(self.fake.shape, self.streams.augmentation)
+        both = (2 * COUNT, *self.fake.shape[1:])
+        drawn = self.pipe.sample(both, self.streams.augmentation)
+        self.t_fake, self.t_real = (part_of(drawn, part) for part in HALVES)
 
     def judge(self, images: Tensor, parameters: dict) -> Tensor:
         return self.d(self.pipe.transform(images, parameters), twice_differentiable=True)

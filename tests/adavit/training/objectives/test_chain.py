@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from adavit.augment.pipe import part_of
 from adavit.models import ResNetDiscriminator
 from adavit.models.resnet.chain import Chain, ChainConv2d
 from adavit.runs.checkpoint import restore
@@ -17,7 +18,7 @@ from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
-from tests.adavit.training.small_step import COUNT, make_step, reals, run
+from tests.adavit.training.small_step import COUNT, HALVES, make_step, reals, run
 from tests.networks import make_resnet
 
 
@@ -137,8 +138,9 @@ def test_means_are_pulled_to_zero_by_the_discriminator_alone() -> None:
     latents = torch.randn(COUNT, 6, generator=streams.latents)
     fake = with_it.generator(latents, noise=streams.latents).detach()
     heard = Means(twin)
-    for side, images in (("generated", fake), ("real", reals())):
-        shown = pipe(images, generator=streams.augmentation)
+    parameters = pipe.sample((2 * COUNT, *fake.shape[1:]), streams.augmentation)
+    for half, side, images in zip(HALVES, ("generated", "real"), (fake, reals()), strict=True):
+        shown = pipe.transform(images, part_of(parameters, half))
         drawn = twin.draw_pass(COUNT, side, streams.augmentation)
         twin(shown, **drawn)
     result = run(with_it)

@@ -1,12 +1,14 @@
 """D(T(x)): what is shown, and its gradient."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from adavit.augment import AugmentPipe
+from adavit.augment import AugmentPipe, make_pipe
+from adavit.augment.pipe import part_of
 from adavit.models.names import Side
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
 from tests.kernel_sides import KernelSides
@@ -66,6 +68,37 @@ def test_other_images_are_shown_alike(images: Tensor) -> None:
     torch.testing.assert_close(alike.images, view.images + 0.25)
     assert torch.equal(alike.drawn["kept"], view.drawn["kept"])
     assert not torch.equal(augmented.view(images, view.stream).images, view.images)
+
+
+@pytest.mark.parametrize("name", ["bgcfnc", "diffaug"])
+def test_two_sides_are_shown_by_the_halves_of_what_is_drawn_at_once(
+    images: Tensor, name: str
+) -> None:
+    pipe = make_pipe(name)
+    pipe.p.fill_(0.8)
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
+    others = images.flip(3)
+    views = augmented.views({"generated": images, "real": others}, stream())
+    again = stream()
+    drawn = pipe.sample((12, *images.shape[1:]), again)
+    for half, side, own in ((slice(6), "generated", images), (slice(6, None), "real", others)):
+        view = views[cast(Side, side)]
+        assert torch.equal(view.images, pipe.transform(own, part_of(drawn, half)))
+        assert torch.equal(view.drawn["kept"], torch.randint(1, 5, (6,), generator=again))
+        assert torch.equal(augmented.view_alike(own, view).images, view.images)
+
+
+def test_extra_operations_are_shown_alike(images: Tensor) -> None:
+    pipe = AugmentPipe(xflip=1, extra=[(lambda x: x + torch.rand(len(x), 1, 1, 1), 0.5)])
+    augmented = AugmentedDiscriminator(Quadratic(), pipe, None)
+    views = augmented.views({"generated": images, "real": images}, stream())
+    moved = [view.images.sort(dim=3).values - images.sort(dim=3).values for view in views.values()]
+    assert not torch.allclose(*moved)
+    for view in views.values():
+        before = view.stream.get_state()
+        alike = augmented.view_alike(images, view)
+        assert torch.equal(alike.images, view.images)
+        assert torch.equal(view.stream.get_state(), before)
 
 
 def test_nothing_is_changed_at_probability_zero(images: Tensor) -> None:
