@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import NormalDist
 from typing import Any, Protocol
 
@@ -68,18 +69,19 @@ class _Rows:
     """Rows [B] of random numbers, drawn many at a time: a call for each would be most of what sampling costs.
 
     Args:
-        draw: Draws so many.
+        draw: Draws a shape.
+        batch: B.
         at_once: How many, if no more are asked for.
     """
 
-    def __init__(self, draw: Callable[[int], Tensor], at_once: int) -> None:
-        self._draw, self._at_once = draw, at_once
+    def __init__(self, draw: Callable[[Sequence[int]], Tensor], batch: int, at_once: int) -> None:
+        self._draw, self._batch, self._at_once = draw, batch, at_once
         self._left: Tensor | None = None
 
     def take(self, count: int) -> Tensor:
         """The next rows [count, B]."""
         if self._left is None or len(self._left) < count:
-            self._left = self._draw(max(count, self._at_once))
+            self._left = self._draw((max(count, self._at_once), self._batch))
         taken, self._left = self._left[:count], self._left[count:]
         return taken
 
@@ -106,15 +108,11 @@ class RandomDraws:
         self.batch = batch
         self.device = p.device if device is None else device
         self._p = p.to(self.device)
-        # torch.compile accepts a varying batch only where the argument is absent.
-        self._keyword: dict[str, Any] = {} if generator is None else {"generator": generator}
-        self._source = self.device if generator is None else generator.device
-        self._uniform = _Rows(lambda rows: self._drawn(torch.rand, (rows, batch)), UNIFORM_ROWS)
-        self._normal = _Rows(lambda rows: self._drawn(torch.randn, (rows, batch)), NORMAL_ROWS)
-
-    def _drawn(self, draw: Callable[..., Tensor], shape: Sequence[int]) -> Tensor:
-        values = draw(shape, device=self._source, **self._keyword, dtype=torch.float32)
-        return values if self._source == self.device else values.to(self.device)
+        # Not by a method of its own: it would live on, with what was drawn, until someone collects garbage.
+        self._draw_normal = partial(_drawn, torch.randn, self.device, generator)
+        draw_uniform = partial(_drawn, torch.rand, self.device, generator)
+        self._uniform = _Rows(draw_uniform, batch, UNIFORM_ROWS)
+        self._normal = _Rows(self._draw_normal, batch, NORMAL_ROWS)
 
     def _open(self, probability: Tensor, count: int) -> Tensor:
         # torch.rand is below 1, so that a probability of 1 always opens and one of 0 never does.
@@ -146,7 +144,21 @@ class RandomDraws:
 
     def field(self, shape: torch.Size) -> Tensor:
         """See `Draws.field`."""
-        return self._drawn(torch.randn, shape)
+        return self._draw_normal(shape)
+
+
+def _drawn(
+    draw: Callable[..., Tensor],
+    device: torch.device,
+    generator: torch.Generator | None,
+    shape: Sequence[int],
+) -> Tensor:
+    """Random numbers on a device, of a generator that may live on another."""
+    source = device if generator is None else generator.device
+    # torch.compile accepts a varying batch only where the argument is absent.
+    keyword: dict[str, Any] = {} if generator is None else {"generator": generator}
+    values = draw(shape, device=source, **keyword, dtype=torch.float32)
+    return values if source == device else values.to(device)
 
 
 class QuantileDraws:

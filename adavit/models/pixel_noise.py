@@ -91,7 +91,7 @@ def added_noise(
     strengths = torch.cat(each)
     if noise is None:
         noise = torch.cat([layer.fixed.flatten() for layer in layers])[None]
-    elif isinstance(noise, torch.Generator):
+    elif not isinstance(noise, Tensor):
         noise = drawn_noise(layers, batch, noise)
     parts = (noise.to(strengths.device) * strengths).to(dtype).split(areas, dim=1)
     grids = [layer.resolution for layer in layers]

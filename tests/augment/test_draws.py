@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 
 import pytest
 import torch
@@ -132,3 +134,17 @@ def test_the_largest_uniform_number_becomes_the_largest_discrete_one() -> None:
 @pytest.mark.parametrize("value", [-0.999, -0.5, 0.0, 1e-6, 0.3, 0.95])
 def test_the_inverse_error_function_undoes_the_error_function(value: float) -> None:
     assert math.erf(inverse_erf(value)) == pytest.approx(value, abs=1e-9)
+
+
+def test_draws_are_gone_with_their_last_name() -> None:
+    """On a device what is left of them would be memory that nobody counts on."""
+    draws = random_draws(batch=4)
+    draws.uniform(1)
+    draws.normal(1)
+    gone = weakref.ref(draws)
+    gc.disable()
+    try:
+        del draws
+        assert gone() is None
+    finally:
+        gc.enable()
