@@ -1,8 +1,8 @@
 """The synthesis network of StyleGAN2: styles to images (arXiv:1912.04958, figure 2c, skip form of section 4.1)."""
 
 import math
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, repeat
 from typing import cast
 
 import torch
@@ -305,15 +305,14 @@ class SynthesisNetwork(nn.Module):
             memory_format=torch.channels_last
         )
         noises = self._noises()
-        shown: Sequence[Tensor | None] = [None] * len(layers)
+        added: Iterator[Tensor | None] = repeat(None)
         if noises:
             dtype = autocast_dtype(w.device) or features.dtype
-            shown = added_noise(noises, len(w), noise, dtype)
+            added = iter(added_noise(noises, len(w), noise, dtype))
         images: Tensor | None = None
         for block in blocks:
             own = list(islice(found, len(block.layers)))
-            count = len(block.convolutions)
-            features, images = block(features, images, own, shown[:count])
-            shown = shown[count:]
+            pixels = list(islice(added, len(block.convolutions)))
+            features, images = block(features, images, own, pixels)
         assert images is not None
         return images

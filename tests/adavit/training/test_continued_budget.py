@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ from tests.adavit.training.test_train import StopAt, assert_same_bits, final_sta
 from tests.adavit.training.timed_runs import OPEN, Hand, Notes, settings
 
 Tiny = Callable[..., RunConfig]
+
+
+@contextmanager
+def worsening_figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """While entered, each evaluation is worse than the one before."""
+    figures = itertools.count(5.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "adavit.training.trainer.score_generator",
+            lambda *_, **__: (
+                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
+            ),
+        )
+        yield
 
 
 def test_of_a_run_that_goes_on_time_may_be_too_short_to_measure_in(
@@ -84,14 +99,7 @@ def test_a_run_that_goes_on_has_its_length_its_bits_and_the_time_that_is_left(
 def test_a_run_that_patience_has_ended_goes_on_with_more_of_it(
     tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures = itertools.count(5.0)  # worse each time
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "adavit.training.trainer.score_generator",
-            lambda *_, **__: (
-                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
-            ),
-        )
+    with worsening_figures(monkeypatch):
         layer = {"metrics": {"patience_kimg": 0.01}, "run": {"budget": "60s"}}
         run = adavit.train(tiny(OPEN, layer), console=turned(), began=0.0)
     assert read_run(run).status == "finished"
@@ -119,14 +127,7 @@ def test_time_that_was_used_before_is_not_there_again(
 def test_given_anew_the_clock_begins_anew_and_a_length_in_images_ends_it(
     tiny: Tiny, turned: Callable[..., Hand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures = itertools.count(5.0)  # worse each time
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "adavit.training.trainer.score_generator",
-            lambda *_, **__: (
-                dict.fromkeys(("fd_random", "kid_random"), next(figures)) | {"protocol": {}}
-            ),
-        )
+    with worsening_figures(monkeypatch):
         impatient = {"training": {"total_kimg": 0.16}, "metrics": {"patience_kimg": 0.01}}
         run = adavit.train(tiny(impatient))
     assert not (run / "budget.json").exists()

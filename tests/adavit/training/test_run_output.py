@@ -152,7 +152,7 @@ class TestCurves:
 
 
 def test_a_run_that_is_stopped_is_left_with_its_curves(
-    tiny: Tiny, tmp_path: Path, pictures_of_runs: None
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pictures_of_runs: None
 ) -> None:
     trainer = trainer_of(tiny({"training": {"total_kimg": 0.064}}), tmp_path / "run", Alone())
     take = trainer.take_step
@@ -162,7 +162,7 @@ def test_a_run_that_is_stopped_is_left_with_its_curves(
             signal.raise_signal(signal.SIGTERM)
         return take(*arguments)
 
-    trainer.take_step = stop_at_the_third  # type: ignore[assignment]
+    monkeypatch.setattr(trainer, "take_step", stop_at_the_third)
     with pytest.raises(Stopped):
         trainer.run()
     assert trainer.directory.curves.is_file()
