@@ -9,13 +9,14 @@ exact form has derivatives of all orders. The caller says whether second derivat
 """
 
 import math
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adavit.models.layers import Dense
+from adavit.models.prepared_weights import prepared
 from adavit.models.sizes import check_at_least
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.norm import RMSNorm, over_root_mean_square
@@ -78,9 +79,9 @@ class QKNormScore(DotScore):
         if queries.shape != keys.shape:
             return self.query_norm(queries), self.key_norm(keys)
         # Both at once: a norm is a dozen small kernels with its gradient.
-        both = full_precision(torch.stack((queries, keys)))
-        gains = torch.stack((self.query_norm.weight, self.key_norm.weight))[:, None, None, None]
-        normalised = over_root_mean_square(both, EPSILON) * gains
+        both = torch.stack((queries, keys))
+        gains = torch.stack([prepared(norm.weight) for norm in (self.query_norm, self.key_norm)])
+        normalised = over_root_mean_square(both, EPSILON) * gains[:, None, None, None]
         queries, keys = normalised.to(queries.dtype).unbind(0)
         return queries, keys
 
@@ -220,15 +221,19 @@ class MultiHeadAttention(nn.Module):
             queries, keys, values = self._heads(self.query_key_value(tokens), 3)
             return queries, keys, values
         width = tokens.shape[2]
-        weight, bias = self.query_key_value.used()
-        (queries,) = self._heads(F.linear(tokens[:, :read], weight[:width], bias[:width]), 1)
-        keys, values = self._heads(F.linear(tokens, weight[width:], bias[width:]), 2)
+        # Split, not sliced: the gradient of a slice is a tensor of zeros around it, those of all parts are one.
+        of_queries, of_others = zip(
+            *(part.split((width, 2 * width)) for part in self.query_key_value.used()), strict=True
+        )
+        (queries,) = self._heads(F.linear(tokens[:, :read], *of_queries), 1)
+        keys, values = self._heads(F.linear(tokens, *of_others), 2)
         return queries, keys, values
 
     def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
         """Splits [B, T, parts D] into parts of [B, heads, T, d]."""
-        split = projected.unflatten(2, (parts, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return cast(tuple[Tensor, ...], split.unbind(0))
+        # Heads and tokens change places behind the split: the gradients of the parts are then joined in one pass.
+        split = projected.unflatten(2, (parts, self.heads, -1)).unbind(2)
+        return tuple(part.transpose(1, 2) for part in split)
 
 
 def softmax_attention(

@@ -1,9 +1,12 @@
 """The pre-norm block of the vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929, equations 2 and 3)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from adavit.models.layers import Dense
+from adavit.models.prepared_weights import Used, prepared
 from adavit.models.vit.attention import DotScore, MultiHeadAttention
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.norm import LayerNorm
@@ -22,9 +25,13 @@ class LayerScale(nn.Module):
         super().__init__()
         self.factors = nn.Parameter(torch.full((width,), float(initial)))
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.factors, 1.0, autocast=False)
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Scales tokens [B, N, D]."""
-        return tokens * self.factors
+        return tokens * prepared(self.factors)
 
 
 class EncoderBlock(nn.Module):

@@ -1,9 +1,12 @@
 """The vision transformer's encoder for images of any H x W that the patch divides (arXiv:2010.11929, section 3.1)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from adavit.models.names import check_parts
+from adavit.models.prepared_weights import Used, prepared
 from adavit.models.sizes import check_at_least, check_images
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.block import EncoderBlock
@@ -110,6 +113,13 @@ class VisionEncoder(nn.Module):
         )
         self.norm = LayerNorm(width, eps=1e-6)
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        if self.class_token is not None:
+            yield Used(self.class_token, 1.0, autocast=True)
+        if self.registers is not None:  # which meet tokens that are in float32 already
+            yield Used(self.registers, 1.0, autocast=False)
+
     def draw_weights(self) -> None:
         """Draws the weights: Xavier for dense layers, a small normal for embeddings.
 
@@ -177,7 +187,7 @@ class VisionEncoder(nn.Module):
         """
         tokens, places, first = patches, None, self.layout.class_tokens
         if self.class_token is not None:
-            head = self.class_token.expand(len(tokens), -1, -1).to(tokens.dtype)
+            head = prepared(self.class_token).expand(len(tokens), -1, -1).to(tokens.dtype)
             tokens = torch.cat([head, tokens], dim=1)
         tokens = self.position(tokens)
         if kept is not None:
@@ -187,7 +197,7 @@ class VisionEncoder(nn.Module):
         read = 1 if class_token_only else None
         if self.registers is not None:
             read = read or tokens.shape[1]
-            tail = self.registers.expand(len(tokens), -1, -1).to(tokens.dtype)
+            tail = prepared(self.registers).expand(len(tokens), -1, -1).to(tokens.dtype)
             tokens = torch.cat([tokens, tail], dim=1)
         last = len(self.blocks) - 1
         for index, block in enumerate(self.blocks):

@@ -6,6 +6,7 @@ dozen others, where PyTorch's own second derivative is some sixty: half of the k
 norm has neither mean nor 1 1^T; the rest is the same.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from adavit.models.convolution import is_differentiated_twice, weight_gradients_wanted
+from adavit.models.prepared_weights import Used, prepared
 from adavit.runtime.devices import is_accelerator
 from adavit.runtime.precision import full_precision
 
@@ -21,30 +23,39 @@ from adavit.runtime.precision import full_precision
 class LayerNorm(nn.LayerNorm):
     """The layer of torch, over the last axis."""
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        return [Used(parameter, 1.0, autocast=False) for parameter in self.parameters()]
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Maps tokens [..., D] to tokens of mean 0 and variance 1 over D, times the weight, plus the bias."""
+        weight, bias = prepared(self.weight), prepared(self.bias)
         if not is_differentiated_twice():
-            return super().forward(tokens)
-        result: Tensor = _LayerNorm.apply(full_precision(tokens), self.weight, self.bias, self.eps)
+            return F.layer_norm(tokens, self.normalized_shape, weight, bias, self.eps)
+        result: Tensor = _LayerNorm.apply(full_precision(tokens), weight, bias, self.eps)
         return result
 
 
 class RMSNorm(nn.RMSNorm):
     """The layer of torch, over the last axis and in float32 under autocast too."""
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.weight, 1.0, autocast=False)
+
     def forward(self, vectors: Tensor) -> Tensor:
         """Maps vectors [..., D] to vectors of mean square 1 over D, times the weight, in their own type."""
         assert self.eps is not None
-        normalised = over_root_mean_square(full_precision(vectors), self.eps) * self.weight
+        normalised = over_root_mean_square(vectors, self.eps) * prepared(self.weight)
         return normalised.to(vectors.dtype)
 
 
 def over_root_mean_square(vectors: Tensor, eps: float) -> Tensor:
-    """Vectors [..., D] over sqrt(mean of squares over D + eps), in their own type."""
+    """Vectors [..., D] over sqrt(mean of squares over D + eps), in float32; float64 stays."""
     if torch.compiler.is_compiling() or (
         is_accelerator(vectors.device) and not is_differentiated_twice()
     ):  # which has one kernel for each direction
-        return F.rms_norm(vectors, vectors.shape[-1:], eps=eps)
+        return F.rms_norm(full_precision(vectors), vectors.shape[-1:], eps=eps)
     result: Tensor = _RootMeanSquareNorm.apply(vectors, eps)[0]
     return result
 
@@ -78,6 +89,7 @@ class _LayerNorm(torch.autograd.Function):
 class _RootMeanSquareNorm(torch.autograd.Function):
     @staticmethod
     def forward(vectors: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        vectors = full_precision(vectors)
         inverse = vectors.square().mean(-1, keepdim=True).add_(eps).rsqrt_()
         return vectors * inverse, inverse
 
@@ -94,8 +106,10 @@ class _RootMeanSquareNorm(torch.autograd.Function):
             return None, None
         vectors, inverse, result = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            return _across(upstream, result).mul_(inverse), None
-        return _RootMeanSquareGradient.apply(upstream, vectors, inverse), None
+            narrow = torch.empty_like(result, dtype=vectors.dtype)
+            return torch.mul(_across(upstream, result), inverse, out=narrow), None
+        at_vectors = _RootMeanSquareGradient.apply(upstream, full_precision(vectors), inverse)
+        return at_vectors.to(vectors.dtype), None
 
 
 class _LayerNormGradient(torch.autograd.Function):

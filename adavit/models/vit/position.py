@@ -4,11 +4,14 @@ What acts within attention is told the places of the tokens, because some patche
 dropped. Class token and registers have no place: no bias, no rotation.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from adavit.models.fitting import resized_grid
+from adavit.models.prepared_weights import Used, prepared
 from adavit.models.vit.layout import TokenLayout
 
 # Standard deviation of the learned tables at the start, as in the ViT paper's code.
@@ -55,9 +58,13 @@ class Learned1d(NoPosition):
         """Draws the table from a narrow normal distribution."""
         nn.init.trunc_normal_(self.table, std=EMBEDDING_STD)
 
+    def uses(self) -> Iterable[Used]:
+        """See `Prepared`."""
+        yield Used(self.table, 1.0, autocast=False)
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Adds the table to class token and patches [B, T, D]."""
-        return tokens + self.table
+        return tokens + prepared(self.table)
 
     def resized(self, tables: dict[str, Tensor], grid: tuple[int, int]) -> dict[str, Tensor]:
         """The table of another grid of patches, interpolated to this one's."""

@@ -76,19 +76,19 @@ class SlicePass:
             with self.augmented.precision(real.device):
                 real, is_real = self.pseudo(real, labels, self.generator, streams, terms.pseudo_p)
         real = real.detach().requires_grad_("real" in twice)
-        networks, device = (self.generator, self.augmented.network), real.device
-        with self.augmented.precision(device), weights_prepared(networks, device):
-            drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
+        with self.augmented.precision(real.device):
+            (weights,) = weights_prepared(self.generator, real.device)
+            with weights:
+                drawn = draw(self.generator, latents, labels, mixing=self.mixing, streams=streams)
             images: dict[Side, Tensor] = {"generated": drawn.images, "real": real}
             views = self.augmented.views(images, streams.augmentation)
-            generated, shown = (
-                DiscriminatedImages(
-                    images[side],
-                    view,
-                    *self.augmented.judge(view, labels, twice_differentiable=side in twice),
-                )
-                for side, view in views.items()
-            )
+            discriminated = []
+            passes = weights_prepared(self.augmented.network, real.device, passes=len(views))
+            for (side, view), weights in zip(views.items(), passes, strict=True):
+                with weights:
+                    judged = self.augmented.judge(view, labels, twice_differentiable=side in twice)
+                discriminated.append(DiscriminatedImages(images[side], view, *judged))
+        generated, shown = discriminated
         g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
         d_losses = per_image(self.telling(self.loss, shown, generated, labels))
         if terms.kept is not None:

@@ -320,8 +320,9 @@ def test_state_and_prepared_weights_give_the_same_logits(
     assert not torch.equal(other(images), logits)
     other.load_state_dict(made.state_dict())
     assert torch.equal(other(images), logits)
-    with weights_prepared([other], CPU):
-        assert torch.equal(other(images), logits)
+    for weights in weights_prepared(other, CPU, passes=2):
+        with weights:
+            assert torch.equal(other(images), logits)
 
 
 @pytest.mark.parametrize("kind", DISCRIMINATORS)
