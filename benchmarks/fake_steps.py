@@ -20,13 +20,17 @@ from adavit.training.step.adversarial_step import AdversarialStep
 
 
 @contextmanager
-def without_content() -> Iterator[None]:
-    """While entered, all that is made has no content."""
+def without_content(*, allow_real: bool = False) -> Iterator[None]:
+    """While entered, all that is made has no content.
+
+    Args:
+        allow_real: Whether tensors that were made outside may be read within.
+    """
     _forget_what_is_kept()
     with (
         patch.object(nn.Module, "_apply", _moved),
         patch.object(FakeTensorMode, "__deepcopy__", lambda mode, _: mode, create=True),
-        FakeTensorMode(),
+        FakeTensorMode(allow_non_fake_inputs=allow_real),
     ):
         yield
     _forget_what_is_kept()

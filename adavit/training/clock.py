@@ -35,6 +35,9 @@ class Clock:
     def stepped(self, seconds: float) -> None:
         """Notes a training step."""
 
+    def waited(self, seconds: float, steps: int) -> None:
+        """Notes for how long the host has waited for the device to end so many steps, which it has only given it."""
+
     def took(self, duty: str, seconds: float) -> None:
         """Notes an evaluation ("metrics") or a sample grid ("samples")."""
 
@@ -95,7 +98,7 @@ class BudgetClock(Clock):
         self._budget, self._seconds = budget, seconds_in(budget)
         self._costs, self._batch, self._file = costs, batch, file
         self._began, self._now = began - used_before, now
-        self._pace = costs.step_s
+        self._computing, self._waiting = costs.step_s, 0.0
         self._taken: dict[str, tuple[float, float]] = {}
         self._grids = grids
         self._is_out = self._is_at_end = self._has_ended = False
@@ -114,7 +117,18 @@ class BudgetClock(Clock):
 
     def stepped(self, seconds: float) -> None:
         """See `Clock`."""
-        self._pace += (seconds - self._pace) / REMEMBERED_STEPS
+        self._computing += (seconds - self._computing) / REMEMBERED_STEPS
+
+    def waited(self, seconds: float, steps: int) -> None:
+        """See `Clock`; a moving average like that of what steps keep the host busy."""
+        if steps:
+            new = 1 - (1 - 1 / REMEMBERED_STEPS) ** steps
+            self._waiting += new * (seconds / steps - self._waiting)
+
+    @property
+    def _pace(self) -> float:
+        """Seconds of a step."""
+        return self._computing + self._waiting
 
     def took(self, duty: str, seconds: float) -> None:
         """See `Clock`."""

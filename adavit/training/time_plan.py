@@ -76,14 +76,12 @@ class TimePlan:
     Attributes:
         settings: By section, of what was left open.
         costs: Those that were measured, with evaluations as they will be.
-        evaluations: How many there will be, that of the untrained networks among them; 0 for none.
         at_start: Whether the untrained networks are evaluated.
         told: In a line.
     """
 
     settings: Mapping[str, Mapping[str, Any]]
     costs: Costs
-    evaluations: int
     at_start: bool
     told: str
 
@@ -94,13 +92,14 @@ def plan_time(
     """The longest run that ends in time.
 
     Evaluations have at most `EVALUATING` of it: up to `MOST_EVALUATIONS` where there is time for two, else two or
-    one of fewer images, else none. Fakes and cadence that were given stay as they are.
+    one of fewer images, else none; where anything of them was given, at least one. Fakes and cadence that were given
+    stay as they are.
 
     Args:
         used: Seconds of the budget that are used when the run's own networks begin to be made.
         costs: Of this run on this machine, at this moment.
         config: With `run.budget`, as resolved without it.
-        is_open: Whether the user has left a setting open, by its key.
+        is_open: Whether the user has left a setting open, by its key; and all of "metrics".
 
     Raises:
         UserError: If the time does not do for the start, an evaluation that was asked for, and some steps.
@@ -112,8 +111,7 @@ def plan_time(
     count, fakes = 0, metrics.fakes
     if metrics.names:
         count, fakes = _evaluations(room, costs, fakes, may_shrink=is_open["metrics.fakes"])
-        asked_for = not is_open["metrics.fakes"] or metrics.patience_kimg is not None
-        if not count and asked_for:
+        if not count and not is_open["metrics"]:
             count = 1
     costs = costs.of_fakes(metrics.fakes, fakes) if count else replace(costs, evaluation_s=0.0)
     grids = count
@@ -157,7 +155,7 @@ def plan_time(
         f"{config.run.budget}, of which the start took {duration(used)}: {total:g} kimg at"
         f" {batch / costs.step_s:.0f} images/s; {measured}"
     )
-    return TimePlan(settings, costs, count, at_start, told)
+    return TimePlan(settings, costs, at_start, told)
 
 
 def _evaluations(room: float, costs: Costs, fakes: int, *, may_shrink: bool) -> tuple[int, int]:

@@ -216,6 +216,7 @@ class Trainer:
         waited = time.perf_counter() - started
         self.progress.seconds += waited
         self.window.waited(waited)
+        self.clock.waited(waited, len(flags))
         if self.progress.judged(flags) >= SKIPPED_STEPS_ALLOWED:
             raise self._diverged(
                 f"{SKIPPED_STEPS_ALLOWED} steps in a row had losses or gradients that are not"

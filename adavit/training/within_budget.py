@@ -106,6 +106,7 @@ def fit_budget(
     costs = measured(workload, lambda: make(workload), world, left)
     chosen: dict[str, Any] = {}
     is_open = {key: not asked.is_known(key) for key in (*PLANNED, "training.compile")}
+    is_open["metrics"] = asked.metrics == build_config([]).metrics
     tries = is_open["training.compile"] and may_try(workload, left, world.size)
     if tries and console is not None:
         compiled_s = faster_step_s(

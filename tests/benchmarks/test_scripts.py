@@ -54,6 +54,10 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
         ),
         (
+            ["benchmarks/compiled_operations.py", "--toy", "--kinds", "resnet", "--sizes", "16x4"],
+            ["| resnet, 16 px, batch 4, plain | ", "| resnet, 16 px, batch 4, with R1 | "],
+        ),
+        (
             ["benchmarks/shape_speed.py", "--shapes", "12x20", "--rounds", "2"],
             ["| resnet | 12x20 | ", "| vit | 12x20 | "],
         ),
@@ -64,6 +68,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         "discriminators",
         "step_memory",
         "step_operations",
+        "compiled_operations",
         "shape_speed",
         "train_drawn",
     ],

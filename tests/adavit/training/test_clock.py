@@ -60,6 +60,20 @@ def test_a_machine_that_slows_down_begins_the_end_sooner(hand: Hand) -> None:
     assert 95 <= clock.used + 3 * SPARE * END_S <= 100.5  # the pace is a moving average
 
 
+def test_a_device_that_the_host_waits_for_is_as_slow_as_one_that_it_does_not(hand: Hand) -> None:
+    clocks = {steps: make(hand) for steps in (None, 7, 64)}
+    for steps, clock in clocks.items():
+        hand.now = 1000.0
+        for number in range(1, 1000):
+            hand.now += 0.3
+            clock.stepped(0.3 if steps is None else 0.01)
+            if steps is not None and number % steps == 0:
+                clock.waited(0.29 * steps, steps)
+            if clock.is_out(100_000):
+                break
+        assert 95 <= clock.used + 3 * SPARE * END_S <= 100.5
+
+
 def test_a_slow_evaluation_that_was_seen_is_reckoned_with(hand: Hand) -> None:
     clock = make(hand)
     clock.took("metrics", 20.0)

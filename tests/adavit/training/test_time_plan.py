@@ -1,5 +1,7 @@
 """Plans, against a walk through the run that they describe."""
 
+import re
+
 import pytest
 
 from adavit.config.auto import RunFacts, resolve
@@ -30,8 +32,19 @@ def planned(
 ) -> tuple[TimePlan, ResolvedConfig]:
     asked = build_config([{"run": {"budget": budget}}, *layers])
     config = resolve(asked, RunFacts(Resolution(32, 32), 1000, "cpu"))
-    plan = plan_time(used, costs, config, is_open={key: not asked.is_known(key) for key in PLANNED})
+    is_open = {key: not asked.is_known(key) for key in PLANNED}
+    is_open["metrics"] = asked.metrics == build_config([]).metrics
+    plan = plan_time(used, costs, config, is_open=is_open)
     return plan, ResolvedConfig.model_validate(merge(config.as_dict(), plan.settings))
+
+
+def evaluations(plan: TimePlan) -> int:
+    """How many it tells of."""
+    if "nothing is evaluated" in plan.told:
+        return 0
+    found = re.search(r"(\w+) evaluations? (?:at the end )?of", plan.told)
+    assert found is not None
+    return 1 if found[1] == "one" else int(found[1])
 
 
 def walked(plan: TimePlan, config: ResolvedConfig, used: float = USED) -> float:
@@ -75,14 +88,14 @@ def test_a_run_as_fast_as_measured_uses_its_time_and_no_more(budget: str, layer:
 def test_evaluations_have_their_part_and_are_as_many_as_are_told() -> None:
     plan, config = planned("4m")
     assert plan.at_start
-    assert plan.evaluations * COSTS.evaluation_s <= EVALUATING * 240
-    assert f"{plan.evaluations} evaluations of 2,000 images" in plan.told
-    assert (plan.evaluations - 1) * config.metrics.every_kimg >= config.training.total_kimg
+    assert evaluations(plan) * COSTS.evaluation_s <= EVALUATING * 240
+    assert "evaluations of 2,000 images" in plan.told
+    assert (evaluations(plan) - 1) * config.metrics.every_kimg >= config.training.total_kimg
 
 
 def test_of_a_long_run_there_are_no_more_than_make_a_curve() -> None:
     plan, _ = planned("10h")
-    assert plan.evaluations == 11
+    assert evaluations(plan) == 11
 
 
 def test_what_hangs_on_the_length_follows_it() -> None:
@@ -100,7 +113,7 @@ def test_a_short_run_has_fewer_images_or_fewer_evaluations_or_none(
 ) -> None:
     costs = Costs(0.05, evaluation_s, fake_s, 0.1, 0.2, 0.03, 0.4)
     plan, config = planned("60s", costs=costs)
-    assert plan.evaluations == count
+    assert evaluations(plan) == count
     if fakes is None:
         assert config.metrics.names == ()
         assert "nothing is evaluated, for which it is too short" in plan.told
@@ -108,6 +121,23 @@ def test_a_short_run_has_fewer_images_or_fewer_evaluations_or_none(
         assert abs(config.metrics.fakes - fakes) <= 100
         assert plan.at_start == (count == 2)
         assert f"{config.metrics.fakes:,} images" in plan.told
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"names": ["kid"]}, {"extractor": ["random"]}, {"every_kimg": 1000.0}, {"patience_kimg": 5.0}],
+    ids=lambda given: next(iter(given)),
+)
+def test_an_evaluation_of_which_something_was_given_is_never_left_out(
+    given: dict[str, object],
+) -> None:
+    costs = Costs(0.05, 30.0, 0.002, 0.1, 0.2, 0.03, 0.4)
+    assert evaluations(planned("60s", costs=costs)[0]) == 0
+    plan, config = planned("100s", {"metrics": given}, costs=costs)
+    assert evaluations(plan) >= 1
+    assert config.metrics.names
+    with pytest.raises(UserError, match=r"with its evaluation take about .* Use --budget \d"):
+        planned("30s", {"metrics": given}, costs=costs)
 
 
 def test_only_what_was_left_open_is_chosen() -> None:

@@ -50,4 +50,4 @@ def planned_short(used: float, costs: Costs, config: Any, *, is_open: Any) -> An
     assert 0 < costs.step_s < 60
     assert 0 < costs.evaluation_s < 60
     chosen = {"training": {"total_kimg": 0.048}, "metrics": {"every_kimg": 0.024}}
-    return within_budget.TimePlan(chosen, costs, 3, True, "an hour")
+    return within_budget.TimePlan(chosen, costs, True, "an hour")
