@@ -13,7 +13,7 @@ from adavit.augment.settings import MAGNITUDES, OPERATIONS, TARGETS
 from adavit.config.precision import choose_precision
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
-from adavit.config.training import LOSSES_WITHOUT_THRESHOLD
+from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, WITHOUT_SAN
 from adavit.features.architectures import patch_of
 from adavit.models.groups import group_size
 from adavit.models.published_vit import PARTS, SIZES, is_of_library
@@ -285,6 +285,8 @@ def _training(config: dict[str, Any], facts: RunFacts) -> dict[str, Any]:
         "batch": batch,
         "compile": False,  # but see `adavit.training.within_budget`
         "loss": _loss(config),
+        # Three seeds of three drew more kinds of things with it, see benchmarks/results/feature_critic.md.
+        "san": config["discriminator"]["kind"] == "projected" and _loss(config) not in WITHOUT_SAN,
         "fast_reduce": facts.device == "cuda" and not config["training"]["deterministic"],
         "warmup_kimg": 2.0 if vit else 0.0,
         "schedule_kimg": used("total_kimg"),

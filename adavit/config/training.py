@@ -14,7 +14,7 @@ LOSSES_WITHOUT_THRESHOLD = ("relativistic", "wasserstein")
 """Losses that see only differences of logits: a shift of all of them changes nothing, so their sign means nothing."""
 
 
-_WITHOUT_SAN = {
+WITHOUT_SAN = {
     "relativistic": "which judges pairs, while SAN's direction is derived for losses of single images",
     "wasserstein": "by which the last layer learns to part the means already, so SAN has nothing to add",
 }
@@ -79,9 +79,10 @@ class TrainingConfig(ConfigModel):
     loss: Literal["non_saturating", "hinge", "relativistic", "wasserstein"] = auto()
     """What the networks play for; see `adavit.training.objectives.losses`. auto: non_saturating, for projected
     hinge."""
-    san: bool = Field(False)
+    san: bool = auto()
     """SAN's last layer (arXiv:2301.12811), in the discriminator and in every head of features.network: its direction
-    has norm 1 and learns to part the means of real and generated images, all else plays for the loss."""
+    has norm 1 and learns to part the means of real and generated images, all else plays for the loss. auto: off, for
+    projected on where the loss goes with it."""
     penalty: Literal["exact", "approximate"] = Field("exact")
     """How R1 and R2 take the gradient: by second derivatives, or by finite differences along noise, which
     needs less memory and a pass or two more."""
@@ -251,7 +252,7 @@ class TrainingConfig(ConfigModel):
 
     @rule("san", "loss")
     def _san_needs_a_loss_of_single_images(self) -> None:
-        reason = _WITHOUT_SAN.get(self.loss)
+        reason = WITHOUT_SAN.get(self.loss)
         if self.san and reason is not None:
             raise ValueError(
                 f"training.san is on, but training.loss is {self.loss}, {reason}. Use non_saturating or"

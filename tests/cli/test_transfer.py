@@ -279,6 +279,7 @@ def test_heads_of_a_projected_discriminator_are_those_of_its_network(
     alike = ("side=32", "normalization=none", "mixing=none", "minibatch_std_group=0")
     flags = ["--features", networks["own"]]
     flags += [word for setting in alike for word in ("--set", f"features.{setting}")]
+    flags += ["--set", "training.san=false"]
     kinds = {"projected": small, "beside": QUIET}
     for kind, sizes in kinds.items():
         more = ["--discriminator", "projected"] if kind == "projected" else []

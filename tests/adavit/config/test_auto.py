@@ -334,6 +334,14 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
         "non_saturating, for projected hinge.",
         [Case("non_saturating"), Case("hinge", settings=PROJECTED)],
     ),
+    "training.san": (
+        "off, for projected on where the loss goes with it.",
+        [
+            Case(False),
+            Case(True, settings=PROJECTED),
+            Case(False, settings={**PROJECTED, "training": {"loss": "relativistic"}}),
+        ],
+    ),
     "features.minibatch_std_group": (
         "4, or the most below that divides the microbatch; 0 for projected.",
         [*GROUPS, cpu(4), Case(0, settings=PROJECTED)],
