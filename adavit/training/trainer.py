@@ -218,10 +218,8 @@ class Trainer:
         self.window.waited(waited)
         self.clock.waited(waited, len(flags))
         if self.progress.judged(flags) >= SKIPPED_STEPS_ALLOWED:
-            raise self._diverged(
-                f"{SKIPPED_STEPS_ALLOWED} steps in a row had losses or gradients that are not"
-                " finite"
-            )
+            numbers = "losses or gradients that are not finite"
+            raise self._diverged(f"{SKIPPED_STEPS_ALLOWED} steps in a row had {numbers}")
 
     def _check_weights(self) -> None:
         """Nothing is drawn, measured or kept of networks that have diverged."""

@@ -106,7 +106,8 @@ class _RootMeanSquareNorm(torch.autograd.Function):
             return None, None
         vectors, inverse, result = ctx.saved_tensors
         if not torch.is_grad_enabled():
-            narrow = torch.empty_like(result, dtype=vectors.dtype)
+            # In one layout for all, as torch.compile takes no other.
+            narrow = torch.empty(result.shape, dtype=vectors.dtype, device=vectors.device)
             return torch.mul(_across(upstream, result), inverse, out=narrow), None
         at_vectors = _RootMeanSquareGradient.apply(upstream, full_precision(vectors), inverse)
         return at_vectors.to(vectors.dtype), None

@@ -141,7 +141,9 @@ def test_a_frozen_teacher_is_part_of_the_graph(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "training"), [("vit", {}), ("resnet", LAZY)])
+@pytest.mark.parametrize(
+    ("kind", "training"), [("vit", {}), ("vit", {"precision": "bf16"}), ("resnet", LAZY)]
+)
 def test_torch_compile_takes_the_graph(
     kind: str, training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
