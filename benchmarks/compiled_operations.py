@@ -28,9 +28,7 @@ from torch._inductor.ir import MultiOutput
 from torch._inductor.scheduler import BaseSchedulerNode, NopKernelSchedulerNode
 
 from adavit.training.step.compiled_slices import compiled_slices
-from benchmarks.fake_steps import fake_step, without_content
-from benchmarks.gpu.bench import KINDS, Bench, Stepper, workload_of
-from benchmarks.step_operations import CPU, as_on_an_accelerator
+from benchmarks.step_operations import add_sizes, fake_stepper, sizes_of
 
 
 def main() -> None:
@@ -38,19 +36,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--sizes", nargs="+", default=["32x64", "256x32"], help="pixels x batch")
-    parser.add_argument("--toy", action="store_true", help="small networks")
+    add_sizes(parser)
     arguments = parser.parse_args()
     print("| step | kernels | of libraries | GB |")
     print("|---" * 4 + "|")
-    for kind in arguments.kinds:
-        for size in arguments.sizes:
-            side, batch = map(int, size.split("x"))
-            for name in ("plain", "with R1"):
-                plan = planned(kind, side, batch, penalised=name != "plain", toy=arguments.toy)
-                row = f"{plan.kernels:,} | {plan.of_libraries:,} | {plan.bytes / 1e9:.1f} |"
-                print(f"| {kind}, {side} px, batch {batch}, {name} | {row}", flush=True)
+    for kind, side, batch in sizes_of(arguments):
+        for name in ("plain", "with R1"):
+            plan = planned(kind, side, batch, penalised=name != "plain", toy=arguments.toy)
+            row = f"{plan.kernels:,} | {plan.of_libraries:,} | {plan.bytes / 1e9:.1f} |"
+            print(f"| {kind}, {side} px, batch {batch}, {name} | {row}", flush=True)
 
 
 class Plan(Exception):
@@ -80,15 +74,10 @@ def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = Fa
         penalised: Whether R1 is part of it.
         toy: Whether the networks are those of a test.
     """
-    bench = Bench(CPU, toy, Path(), 0.0)
-    config = bench.config(kind, side, {"training": {"batch": batch, "precision": "bf16"}})
-    workload = workload_of(config, CPU)
     # The states of random streams have content.
-    with without_content(allow_real=True), as_on_an_accelerator():
-        step = fake_step(workload)
-        stepper = Stepper(step, config, CPU)
+    with fake_stepper(kind, side, batch, toy=toy, allow_real=True) as stepper:
         stepper.plain()  # what is made once and kept comes into being
-        step.compute = compiled_slices(step.compute)
+        stepper.step.compute = compiled_slices(stepper.step.compute)
         with (
             patch.object(torch, "compile", _planning),
             patch.object(GraphLowering, "_compile_to_module", _decided),

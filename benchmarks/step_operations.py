@@ -55,21 +55,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--sizes", nargs="+", default=["32x64", "256x32"], help="pixels x batch")
-    parser.add_argument("--toy", action="store_true", help="small networks")
+    add_sizes(parser)
     parser.add_argument("--top", type=int, default=0, help="so many operators of each part by name")
     arguments = parser.parse_args()
     print(f"| step | operations | {' | '.join(PARTS)} | GB |")
     print("|---" * (len(PARTS) + 3) + "|")
+    for kind, side, batch in sizes_of(arguments):
+        for name, work in counted(kind, side, batch, toy=arguments.toy).items():
+            print(f"| {kind}, {side} px, batch {batch}, {name} {row(work)}", flush=True)
+            for part in PARTS if arguments.top else ():
+                common = work.parts[part].operations.most_common(arguments.top)
+                print(f"    {part}: " + ", ".join(f"{count} {op}" for op, count in common))
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """The options that say which steps are looked at."""
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--sizes", nargs="+", default=["32x64", "256x32"], help="pixels x batch")
+    parser.add_argument("--toy", action="store_true", help="small networks")
+
+
+def sizes_of(arguments: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
+    """Discriminator, side in pixels and batch of each of them."""
     for kind in arguments.kinds:
         for size in arguments.sizes:
             side, batch = map(int, size.split("x"))
-            for name, work in counted(kind, side, batch, toy=arguments.toy).items():
-                print(f"| {kind}, {side} px, batch {batch}, {name} {row(work)}", flush=True)
-                for part in PARTS if arguments.top else ():
-                    common = work.parts[part].operations.most_common(arguments.top)
-                    print(f"    {part}: " + ", ".join(f"{count} {op}" for op, count in common))
+            yield kind, side, batch
 
 
 def row(work: WorkCount) -> str:
@@ -88,21 +99,35 @@ def counted(kind: str, side: int, batch: int, *, toy: bool = False) -> dict[str,
         batch: Images.
         toy: Whether the networks are those of a test.
     """
+    found = {}
+    with fake_stepper(kind, side, batch, toy=toy) as stepper:
+        # Adam's moments come into being, and the filters within our own operators, which only the count goes into.
+        with WorkCount():
+            stepper.plain()
+        for name, call in (("plain", stepper.plain), ("with R1", stepper.penalised)):
+            with WorkCount() as found[name], by_part(found[name], stepper.step):
+                call()
+    return found
+
+
+@contextmanager
+def fake_stepper(
+    kind: str, side: int, batch: int, *, toy: bool, allow_real: bool = False
+) -> Iterator[Stepper]:
+    """While entered, nothing has content; gives what calls a step in bfloat16, the ways of an accelerator.
+
+    Args:
+        kind: "resnet" or "vit".
+        side: Of the images in pixels.
+        batch: Images.
+        toy: Whether the networks are those of a test.
+        allow_real: As for `without_content`.
+    """
     bench = Bench(CPU, toy, Path(), 0.0)
     config = bench.config(kind, side, {"training": {"batch": batch, "precision": "bf16"}})
     workload = workload_of(config, CPU)
-    found = {}
-    with without_content(), as_on_an_accelerator():
-        step = fake_step(workload)
-        stepper = Stepper(step, config, CPU)
-        with (
-            WorkCount()
-        ):  # which alone goes into our own operators, and finds all filters made next time
-            stepper.plain()  # Adam's moments come into being
-        for name, call in (("plain", stepper.plain), ("with R1", stepper.penalised)):
-            with WorkCount() as found[name], by_part(found[name], step):
-                call()
-    return found
+    with without_content(allow_real=allow_real), as_on_an_accelerator():
+        yield Stepper(fake_step(workload), config, CPU)
 
 
 @contextmanager

@@ -105,8 +105,7 @@ def fit_budget(
 
     costs = measured(workload, lambda: make(workload), world, left)
     chosen: dict[str, Any] = {}
-    is_open = {key: not asked.is_known(key) for key in (*PLANNED, "training.compile")}
-    is_open["metrics"] = asked.metrics == build_config([]).metrics
+    is_open = left_open(asked)
     tries = is_open["training.compile"] and may_try(workload, left, world.size)
     if tries and console is not None:
         compiled_s = faster_step_s(
@@ -124,6 +123,12 @@ def fit_budget(
     plan = plan_time(used, costs, workload.config, is_open=is_open)
     fitted = _with_length(workload, asked, merge(plan.settings, chosen))
     return BudgetedStart(fitted, plan, tries and console is None)
+
+
+def left_open(asked: RunConfig) -> dict[str, bool]:
+    """Which of what may be chosen for a budget the user has left open, and whether all of "metrics"."""
+    open_keys = {key: not asked.is_known(key) for key in (*PLANNED, "training.compile")}
+    return open_keys | {"metrics": asked.metrics == build_config([]).metrics}
 
 
 def left_s(seconds: float, world: World, began: float) -> float:

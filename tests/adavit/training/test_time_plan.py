@@ -12,7 +12,7 @@ from adavit.runtime.resolution import Resolution
 from adavit.runtime.time_spans import seconds_in
 from adavit.training.start.workload import total_images
 from adavit.training.time_plan import AIM, EVALUATING, EXIT_S, Costs, TimePlan, plan_time
-from adavit.training.within_budget import PLANNED
+from adavit.training.within_budget import left_open
 
 COSTS = Costs(
     step_s=0.05,
@@ -32,9 +32,7 @@ def planned(
 ) -> tuple[TimePlan, ResolvedConfig]:
     asked = build_config([{"run": {"budget": budget}}, *layers])
     config = resolve(asked, RunFacts(Resolution(32, 32), 1000, "cpu"))
-    is_open = {key: not asked.is_known(key) for key in PLANNED}
-    is_open["metrics"] = asked.metrics == build_config([]).metrics
-    plan = plan_time(used, costs, config, is_open=is_open)
+    plan = plan_time(used, costs, config, is_open=left_open(asked))
     return plan, ResolvedConfig.model_validate(merge(config.as_dict(), plan.settings))
 
 
@@ -91,6 +89,7 @@ def test_evaluations_have_their_part_and_are_as_many_as_are_told() -> None:
     assert evaluations(plan) * COSTS.evaluation_s <= EVALUATING * 240
     assert "evaluations of 2,000 images" in plan.told
     assert (evaluations(plan) - 1) * config.metrics.every_kimg >= config.training.total_kimg
+    assert (evaluations(plan) - 2) * config.metrics.every_kimg < config.training.total_kimg
 
 
 def test_of_a_long_run_there_are_no_more_than_make_a_curve() -> None:
