@@ -89,12 +89,14 @@ def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = Fa
     raise AssertionError("nothing was compiled")
 
 
-def _planning(graph: fx.GraphModule, **_: Any) -> Callable[..., NoReturn]:
+def _planning(
+    graph: fx.GraphModule, *, options: dict[str, Any], **_: Any
+) -> Callable[..., NoReturn]:
     """In place of `torch.compile`: a function that ends with the plan when it is called."""
 
     def call(*inputs: Tensor) -> NoReturn:
         try:
-            compile_fx(graph, list(inputs))
+            compile_fx(graph, list(inputs), config_patches=options)
         except InductorError as error:
             raise error.inner_exception from None
         raise AssertionError("compiled without a plan")

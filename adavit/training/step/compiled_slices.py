@@ -29,6 +29,10 @@ from adavit.training.step.slice_programs import (
 )
 from adavit.training.step.terms import StepTerms
 
+_INDUCTOR_OPTIONS = {"realize_reads_threshold": 8}
+"""By itself it writes to memory what is made of more than 4 tensors. A layer of the generator reads 5 (features,
+factors, shifts, noise and its strength), and what it writes is float32: 7% of a step's bytes at 256 px."""
+
 _compiled: dict[str, Callable[..., Sequence[Tensor]]] = {}
 
 
@@ -97,7 +101,9 @@ class CompiledSlice:
         # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
         function = _compiled.get(graph.code)
         if function is None:
-            function = _compiled[graph.code] = torch.compile(graph, fullgraph=True, dynamic=False)
+            function = _compiled[graph.code] = torch.compile(
+                graph, fullgraph=True, dynamic=False, options=_INDUCTOR_OPTIONS
+            )
         return cls(function, recorder.draws, numbers, held, trained, sums[0]), recorder.tensors
 
     def draw(self, streams: StepStreams) -> list[Tensor]:
