@@ -256,5 +256,5 @@ class TrainingConfig(ConfigModel):
         if self.san and reason is not None:
             raise ValueError(
                 f"training.san is on, but training.loss is {self.loss}, {reason}. Use non_saturating or"
-                " hinge, or leave training.san out."
+                " hinge, or set training.san to false."
             )
