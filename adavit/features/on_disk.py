@@ -7,6 +7,11 @@ from adavit.features.architectures import ARCHITECTURES
 from adavit.features.timm_networks import FILE_PREFIX
 from adavit.metrics.extractors.weight_files import weights_folder
 
+CAUTION_WITH_ALPHA = (
+    "with alpha a critic on pretrained features did harm: of emoji it left one motif, where many shapes were drawn"
+    " without it (benchmarks/results/feature_critic.md). Train without --features too, and compare."
+)
+
 
 def networks_here() -> list[str]:
     """What `--features` could name without a download, by the names of files alone."""
@@ -23,9 +28,13 @@ def networks_here() -> list[str]:
     return here
 
 
-def offer() -> str | None:
-    """What the first of them would bring, as a sentence; None where there is none."""
-    for network in networks_here():
+def offer(channels: int) -> str | None:
+    """What the first of them would bring, as a sentence; None where there is none, or where it would do harm.
+
+    Args:
+        channels: Of the images; with 4 it is alpha, see `CAUTION_WITH_ALPHA`.
+    """
+    for network in networks_here() if channels < 4 else ():
         return (
             f"Weights of {network.replace(':', ' ')} are here: --features {network} adds a critic that"
             " sees through them; figures in related features then flatter the run."

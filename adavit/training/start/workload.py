@@ -22,6 +22,7 @@ from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
+from adavit.features.on_disk import CAUTION_WITH_ALPHA
 from adavit.runtime.console import Console
 from adavit.runtime.devices import (
     choose_device,
@@ -211,8 +212,12 @@ def load_workload(
     compiling = compilation_note(resolved.training.compile)
     if compiling is not None:
         console.note(compiling)
-    slow = slow_step(resolved, device)
-    for sentence in [*absurd_settings(resolved), *([] if slow is None else [slow])]:
+    warnings = absurd_settings(resolved)
+    if (slow := slow_step(resolved, device)) is not None:
+        warnings.append(slow)
+    if resolved.features.network is not None and images.images.shape[1] == 4:
+        warnings.append(CAUTION_WITH_ALPHA)
+    for sentence in warnings:
         console.note(f"Warning: {sentence}")
     steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
     if steered_by_heldout and not len(split.heldout):

@@ -14,20 +14,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_weights_nothing_is_offered(folder: Path) -> None:
-    assert offer() is None
+    assert offer(3) is None
     folder.mkdir(parents=True)
     (folder / "resnet18-00000000.pth").touch()  # not the one that would be taken
     (folder / "weights-inception-2015-12-05-6726825d.pth").touch()
-    assert offer() is None
+    assert offer(3) is None
 
 
 def test_weights_that_would_be_taken_are_offered_in_one_line(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "resnet18-f37072fd.pth").touch()
-    assert offer() == (
+    assert offer(3) == (
         "Weights of torchvision resnet18 are here: --features torchvision:resnet18 adds a critic that"
         " sees through them; figures in related features then flatter the run."
     )
+
+
+def test_with_alpha_nothing_is_offered(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "resnet18-f37072fd.pth").touch()
+    assert [offer(channels) is None for channels in (1, 3, 4)] == [False, False, True]
 
 
 @pytest.mark.parametrize("installed", [True, False])

@@ -110,6 +110,22 @@ def test_absurd_settings_are_warned_of(tiny: Tiny) -> None:
     assert line.startswith("Warning: training.r1_gamma is 1e+38, far outside of 0 to 10000")
 
 
+@pytest.mark.parametrize(
+    ("channels", "network", "warns"),
+    [
+        ("rgba", "torchvision:resnet18", True),
+        ("rgb", "torchvision:resnet18", False),
+        ("rgba", None, False),
+    ],
+)
+def test_a_critic_of_images_with_alpha_is_warned_of(
+    tiny: Tiny, channels: str, network: str | None, warns: bool
+) -> None:
+    notes = Told()
+    load_workload(tiny({"data": {"channels": channels}, "features": {"network": network}}), notes)
+    assert any(line.startswith("Warning: with alpha a critic") for line in notes.notes) is warns
+
+
 AMX = (
     "Calculating in bf16, which the AMX units of this processor speed up; --set training.precision=float32 keeps to"
     " float32."
