@@ -11,6 +11,7 @@ CAUTION_WITH_ALPHA = (
     "with alpha a critic on pretrained features did harm: of emoji it left one motif, where many shapes were drawn"
     " without it (benchmarks/results/feature_critic.md). Train without --features too, and compare."
 )
+"""Said of a run with such a critic on images of four channels."""
 
 
 def networks_here() -> list[str]:
