@@ -7,7 +7,7 @@ twice what it has compiled, and traces functions with derivatives of their own t
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -29,7 +29,7 @@ from adavit.training.step.slice_programs import (
 )
 from adavit.training.step.terms import StepTerms
 
-_INDUCTOR_OPTIONS = {"realize_reads_threshold": 8}
+_INDUCTOR_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {"realize_reads_threshold": 8}
 """By itself it writes to memory what is made of more than 4 tensors. A layer of the generator reads 5 (features,
 factors, shifts, noise and its strength), and what it writes is float32: 7% of a step's bytes at 256 px."""
 
