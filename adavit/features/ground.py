@@ -3,6 +3,12 @@
 import torch
 from torch import Tensor
 
+CAUTION_WITH_ALPHA = (
+    "with alpha a critic on pretrained features did harm: of emoji it left one motif, where many shapes were drawn"
+    " without it (benchmarks/results/feature_critic.md). Train without --features too, and compare."
+)
+"""Said of a run with such a critic on images of four channels."""
+
 
 def draw_ground(batch: int, stream: torch.Generator) -> Tensor:
     """A colour for each image [B, 3, 1, 1], uniform in [-1, 1], on the device of the stream."""

@@ -7,12 +7,6 @@ from adavit.features.architectures import ARCHITECTURES
 from adavit.features.timm_networks import FILE_PREFIX
 from adavit.metrics.extractors.weight_files import weights_folder
 
-CAUTION_WITH_ALPHA = (
-    "with alpha a critic on pretrained features did harm: of emoji it left one motif, where many shapes were drawn"
-    " without it (benchmarks/results/feature_critic.md). Train without --features too, and compare."
-)
-"""Said of a run with such a critic on images of four channels."""
-
 
 def networks_here() -> list[str]:
     """What `--features` could name without a download, by the names of files alone."""
@@ -33,9 +27,11 @@ def offer(channels: int) -> str | None:
     """What the first of them would bring, as a sentence; None where there is none, or where it would do harm.
 
     Args:
-        channels: Of the images; with 4 it is alpha, see `CAUTION_WITH_ALPHA`.
+        channels: Of the images; with four the last is alpha, see `adavit.features.ground`.
     """
-    for network in networks_here() if channels < 4 else ():
+    if channels == 4:
+        return None
+    for network in networks_here():
         return (
             f"Weights of {network.replace(':', ' ')} are here: --features {network} adds a critic that"
             " sees through them; figures in related features then flatter the run."

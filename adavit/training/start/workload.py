@@ -22,7 +22,7 @@ from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
-from adavit.features.on_disk import CAUTION_WITH_ALPHA
+from adavit.features.ground import CAUTION_WITH_ALPHA
 from adavit.runtime.console import Console
 from adavit.runtime.devices import (
     choose_device,
