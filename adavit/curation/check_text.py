@@ -237,7 +237,7 @@ def as_record(check: DataCheck) -> dict[str, Any]:
         "images": len(images),
         "effective_images": check.effective,
         "resolution": list(images.images.shape[2:]),
-        "channels": images.images.shape[1],
+        "channels": images.channels,
         "notes": list(images.notes),
         "formats": check.formats(),
         "sizes": check.sizes(),

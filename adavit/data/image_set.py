@@ -48,5 +48,10 @@ class ImageSet:
         """Height and width of the images."""
         return Resolution(*self.images.shape[2:])
 
+    @property
+    def channels(self) -> int:
+        """1 (grey), 3 (RGB) or 4 (RGBA); `CHANNEL_NAMES` has their names."""
+        return int(self.images.shape[1])
+
     def __len__(self) -> int:
         return len(self.images)

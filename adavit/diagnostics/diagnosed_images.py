@@ -208,7 +208,7 @@ def _of_images(
         data_root=data_root,
         progress=partial(console.activity, "decoding"),
     )
-    channels = CHANNEL_NAMES[real.images.shape[1]]
+    channels = CHANNEL_NAMES[real.channels]
     drawn = load_images(source, resolution=real.resolution, channels=channels)
     if fakes is not None and fakes > len(drawn):
         raise UserError(
@@ -261,7 +261,7 @@ def _protocol(source: str, real: ImageSet, fakes: int, train: int, seed: int) ->
         "n_fake": fakes,
         "n_train": train,
         "resolution": real.resolution.plain,
-        "channels": real.images.shape[1],
+        "channels": real.channels,
         "seed": seed,
     }
 

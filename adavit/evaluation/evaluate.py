@@ -272,7 +272,7 @@ class _Evaluation:
             subject.name,
             "SOURCE",
             resolution=real.resolution,
-            channels=CHANNEL_NAMES[real.images.shape[1]],
+            channels=CHANNEL_NAMES[real.channels],
             data_root=data_root,
             progress=partial(self.console.activity, "decoding"),
             **self._reading,

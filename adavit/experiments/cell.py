@@ -125,7 +125,7 @@ class Sources:
             config.metrics.reference,
             "--metric-data",
             resolution=images.resolution,
-            channels=CHANNEL_NAMES[images.images.shape[1]],
+            channels=CHANNEL_NAMES[images.channels],
             data_root=config.data.data_root,
             **reading_of(config),
         ).fingerprint

@@ -264,7 +264,7 @@ def discriminator_arguments(workload: Workload) -> dict[str, Any]:
     """Keyword arguments of the `ViTDiscriminator`, without classes: a trunk knows of none."""
     return {
         "resolution": workload.config.data.resolution.plain,
-        "image_channels": workload.image_set.images.shape[1],
+        "image_channels": workload.image_set.channels,
         "num_classes": 0,
         **workload.config.discriminator.model_dump(exclude={"kind"}),
     }
@@ -278,7 +278,7 @@ def _networks(workload: Workload) -> tuple[VisionEncoder, MaskedPatchHead]:
         encoder = build_discriminator(
             config.discriminator,
             resolution=config.data.resolution,
-            image_channels=workload.image_set.images.shape[1],
+            image_channels=workload.image_set.channels,
             num_classes=0,
         ).get_submodule("encoder")
         assert isinstance(encoder, VisionEncoder)

@@ -47,7 +47,7 @@ class Measurement:
         self._batch = batch
         self._autocast = autocast
         self._indices = (split.heldout if len(split.heldout) else split.train)[:IMAGES]
-        channels = workload.image_set.images.shape[1]
+        channels = workload.image_set.channels
         seen = [mean_colour_classes(part, patch) for part in self._parts(split.train[:IMAGES])]
         self.frequencies = class_frequencies(torch.cat(seen).cpu(), class_count(channels))
 

@@ -166,7 +166,7 @@ def evaluation_bytes(workload: Workload, imagined: ImaginedStep) -> int:
         imagined: Of it.
     """
     average = imagined.step.average.module
-    channels = workload.image_set.images.shape[1]
+    channels = workload.image_set.channels
     with without_content(), torch.no_grad():
         labels = torch.zeros(BATCH, dtype=torch.int64) if workload.num_classes else None
         with LiveBytes(tensors_of([average])) as live:
@@ -234,6 +234,6 @@ def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
 def _imagined(workload: Workload) -> ImaginedStep:
     return ImaginedStep(
         workload.config,
-        image_channels=workload.image_set.images.shape[1],
+        image_channels=workload.image_set.channels,
         num_classes=workload.num_classes,
     )

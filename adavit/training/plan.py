@@ -186,7 +186,7 @@ def _share_of_cores(processes: int) -> Iterator[None]:
 def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
     config, device = workload.config, workload.device
     batch = config.training.batch
-    channels = workload.image_set.images.shape[1]
+    channels = workload.image_set.channels
     own = len(step.slices(batch).images)
     real = torch.zeros(own, channels, *config.data.resolution, device=device)
     labels = torch.zeros(own, dtype=torch.int64, device=device) if workload.num_classes else None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
+from adavit.data.image_set import ImageSet
 from adavit.runtime.resolution import Resolution
 from adavit.training.objectives.build import build_extras
 from adavit.training.passes.streams import StepStreams
@@ -72,7 +73,7 @@ def workload(device: torch.device, channels: int, *layers: Layer) -> Any:
         config=config,
         num_classes=CLASSES if config.data.cond else 0,
         device=device,
-        image_set=SimpleNamespace(images=pixels, labels=None),
+        image_set=ImageSet("random", pixels, None, (), "", (), "random", ()),
         split=SimpleNamespace(train=np.arange(IMAGES)),
     )
 

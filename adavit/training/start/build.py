@@ -118,7 +118,7 @@ def build_step(
     critic = start_critic(workload, start.features)
     generator, discriminator = build_networks(
         config,
-        image_channels=workload.image_set.images.shape[1],
+        image_channels=workload.image_set.channels,
         num_classes=workload.num_classes,
         critic=critic,
     )

@@ -40,7 +40,7 @@ def describe_data(workload: Workload) -> dict[str, Any]:
         "heldout_images": len(workload.split.heldout),
         "resolution": images.resolution.plain,
         "stretch": images.stretch,
-        "channels": images.images.shape[1],
+        "channels": images.channels,
         "classes": list(images.classes),
         "skipped": [{"name": item.name, "reason": item.reason} for item in images.skipped],
     }

@@ -44,7 +44,7 @@ def build_evaluators(
             metrics.reference,
             "--metric-data",
             resolution=images.resolution,
-            channels=CHANNEL_NAMES[images.images.shape[1]],
+            channels=CHANNEL_NAMES[images.channels],
             data_root=config.data.data_root,
             **reading_of(config),
             progress=partial(console.activity, "decoding"),

@@ -40,7 +40,7 @@ def build_teacher(workload: Workload, found: FoundTeacher | None) -> nn.Module |
     assert isinstance(discriminator, ViTConfig)
     teacher = found.teacher(
         resolution=workload.config.data.resolution,
-        image_channels=workload.image_set.images.shape[1],
+        image_channels=workload.image_set.channels,
         patch=discriminator.patch,
     )
     return teacher.to(workload.device)

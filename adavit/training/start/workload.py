@@ -98,7 +98,7 @@ class Workload:
         return generator_arguments(
             self.config.generator,
             resolution=self.config.data.resolution,
-            image_channels=self.image_set.images.shape[1],
+            image_channels=self.image_set.channels,
             num_classes=self.num_classes,
         )
 
@@ -215,7 +215,7 @@ def load_workload(
     warnings = absurd_settings(resolved)
     if (slow := slow_step(resolved, device)) is not None:
         warnings.append(slow)
-    if resolved.features.network is not None and images.images.shape[1] == 4:
+    if resolved.features.network is not None and images.channels == 4:
         warnings.append(CAUTION_WITH_ALPHA)
     for sentence in warnings:
         console.note(f"Warning: {sentence}")

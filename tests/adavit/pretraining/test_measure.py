@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from adavit.data import Split, images_to_float
+from adavit.data.image_set import ImageSet
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import head_for, masked_patch_loss, predict_corrupted
 from adavit.models.masked_patches.targets import mean_colour_classes
@@ -30,7 +31,7 @@ def workload() -> Any:
     images = rng.integers(0, 256, (12, 3, 1, 1)) * np.ones((1, 1, 16, 16), np.int64)
     images[3:, :, :8] = 250  # white is the most frequent colour of training images
     return SimpleNamespace(
-        image_set=SimpleNamespace(images=images.astype(np.uint8)),
+        image_set=ImageSet("drawn", images.astype(np.uint8), None, (), "", (), "drawn", ()),
         split=Split(train=TRAIN, heldout=HELDOUT),
         device=torch.device("cpu"),
         config=SimpleNamespace(run=SimpleNamespace(seed=3)),

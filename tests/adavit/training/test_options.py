@@ -11,6 +11,7 @@ from adavit.build.augmentation import build_probability
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.training import TrainingConfig
+from adavit.data.image_set import ImageSet
 from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
 from adavit.training.passes.streams import StepStreams
@@ -41,7 +42,9 @@ def workload(*layers: Layer) -> Any:
         config=resolve(build_config(layers), FACTS),
         num_classes=0,
         device=torch.device("cpu"),
-        image_set=SimpleNamespace(images=np.zeros((IMAGES, 3, 8, 8), np.uint8)),
+        image_set=ImageSet(
+            "black", np.zeros((IMAGES, 3, 8, 8), np.uint8), None, (), "", (), "black", ()
+        ),
         split=SimpleNamespace(train=np.arange(IMAGES)),
     )
 
