@@ -1,13 +1,14 @@
-"""Kills a run with SIGKILL at random moments, resumes it each time, and compares its end with a run never killed.
+"""Kills a run at random moments, resumes it each time, and compares its end with a run never killed.
 
     python benchmarks/kill_and_resume.py --kills 20
-    python benchmarks/kill_and_resume.py --kills 20 --processes 1,2,4
+    python benchmarks/kill_and_resume.py --kills 20 --processes 1,2,4 --signals KILL,STOP
 
-With several numbers of processes each session has one of them, drawn, and one process of it, drawn too, is killed: the
-others must end by themselves within a minute, with code 1 and one line that names it.
+With several numbers of processes each session has one of them, drawn, and one process of it, drawn too, is killed or
+frozen: the others must end by themselves within a minute, with code 1 and one line that names it. Only such kills are
+counted then; sessions of one process, and those killed before there were others, come on top.
 
-Prints where each kill fell and, at the end, whether every tensor of the two checkpoints and every line of the two
-logs (but for timings) are the same. Exits with 1 if they are not.
+Prints where each kill fell and, at the end, whether every tensor of the two checkpoints, every line of the two
+logs (but for timings) and every grid of samples are the same. Exits with 1 if they are not.
 """
 
 import argparse
@@ -51,6 +52,12 @@ def main() -> None:
         default=[1],
         help="numbers to draw from, which divide the four slices",
     )
+    parser.add_argument(
+        "--signals",
+        type=lambda text: [signal.Signals[f"SIG{name}"] for name in text.split(",")],
+        default=[signal.SIGKILL],
+        help="what is sent to one of several processes, drawn of these; STOP freezes it",
+    )
     parser.add_argument("--kimg", type=float, default=20, help="length of the run")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments = parser.parse_args()
@@ -67,11 +74,15 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
         )
         command = adavit("train", *RUN, *length, "--out", str(killed))
-        for kill in range(arguments.kills):
+        kills = 0
+        while kills < arguments.kills:
             after = moments.uniform(1, arguments.longest)
             processes = moments.choice(arguments.processes)
-            came = kill_after(command, after, killed, processes, moments)
-            print(f"kill {kill + 1:2d} after {after:5.1f} s: {came}", flush=True)
+            ended = end_after(command, after, processes, moments, arguments.signals)
+            counts = ended.startswith("rank") or max(arguments.processes) == 1
+            kills += counts
+            number = f"kill {kills:2d}" if counts else "       "
+            print(f"{number} after {after:5.1f} s: {ended}; {reached(killed)}", flush=True)
             if (killed / "config.yaml").exists():
                 command = adavit("train", "--resume", str(killed))
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -85,10 +96,14 @@ def adavit(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "adavit", *arguments]
 
 
-def kill_after(
-    command: list[str], seconds: float, run: Path, processes: int, moments: random.Random
+def end_after(
+    command: list[str],
+    seconds: float,
+    processes: int,
+    moments: random.Random,
+    signals: list[signal.Signals],
 ) -> str:
-    """Starts a command, kills it or one of its processes, and says how far it had come."""
+    """Starts a command, kills it or ends one of its processes, and says whom."""
     if processes > 1:
         command = [*command, "--processes", str(processes)]
     with subprocess.Popen(
@@ -97,34 +112,43 @@ def kill_after(
         try:
             code = process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            whom = "" if processes == 1 else f"{kill_one_of(process, processes, moments)}; "
+            whom = "one process"
+            if processes > 1:
+                whom = end_one_of(process, processes, moments, moments.choice(signals))
             process.kill()
             process.wait()
-        else:
-            if code:
-                sys.exit(f"the run failed with code {code}")
-            return "had finished"
+            return whom
+        if code:
+            sys.exit(f"the run failed with code {code}")
+        return "had finished"
+
+
+def reached(run: Path) -> str:
+    """How far a run has come."""
     checkpoint = run / "checkpoint.pt"
     if not checkpoint.exists():
-        return f"{whom}before the first checkpoint"
+        return "before the first checkpoint"
     images = torch.load(checkpoint, weights_only=True)["progress"]["images"]
-    return f"{whom}checkpoint at {images} images"
+    return f"checkpoint at {images} images"
 
 
-def kill_one_of(process: subprocess.Popen[str], processes: int, moments: random.Random) -> str:
-    """Kills one of the processes that a command has started, and sees that the others end as they should."""
+def end_one_of(
+    process: subprocess.Popen[str], processes: int, moments: random.Random, number: signal.Signals
+) -> str:
+    """Ends one of the processes that a command has started, and sees that the others end as they should."""
     children = children_of(process.pid)
     if len(children) < processes:
         return "before there were processes"
-    killed, started = moments.choice(children), time.monotonic()
-    os.kill(killed, signal.SIGKILL)
+    ended, started = moments.choice(children), time.monotonic()
+    os.kill(ended, number)
     code = process.wait(timeout=60)
     seconds = time.monotonic() - started
     assert process.stderr is not None
     lines = process.stderr.read().splitlines()
-    if code != 1 or len(lines) != 1 or f"(process {killed}" not in lines[0]:
-        sys.exit(f"process {killed} was killed, but code {code} and {lines} came of it")
-    return f"{lines[0].partition(' (')[0].removeprefix('Error: ')} in {seconds:.1f} s"
+    if code != 1 or len(lines) != 1 or f"(process {ended}" not in lines[0]:
+        sys.exit(f"process {ended} got {number.name}, but code {code} and {lines} came of it")
+    rank = lines[0].partition(" (")[0].removeprefix("Error: ")
+    return f"{rank} by {number.name} in {seconds:.1f} s"
 
 
 def children_of(process: int) -> list[int]:
@@ -151,6 +175,12 @@ def compare(first: Path, second: Path) -> list[str]:
     for log in ("stats.jsonl", "metrics.jsonl"):
         if str(untimed(first / log)) != str(untimed(second / log)):  # in which NaN is NaN
             different.append(log)
+    grids = [
+        {grid.name: grid.read_bytes() for grid in (run / "samples").glob("*.png")}
+        for run in (first, second)
+    ]
+    if not grids[0] or grids[0] != grids[1]:
+        different.append("samples")
     return different
 
 
