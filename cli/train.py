@@ -15,6 +15,7 @@ from adavit.data.known_names import check_source
 from adavit.errors import UserError
 from adavit.runtime.launch import QUIET, launch
 from adavit.runtime.place import Place
+from adavit.runtime.slurm import told_by_srun
 from adavit.runtime.time_spans import process_began
 
 _BEGAN = "ADAVIT_BEGAN"
@@ -103,6 +104,7 @@ def command(
     adavit train --data my_photos.zip --kimg 200
     adavit train --resume runs/00000-small_set-resnet-bgc
     """
+    os.environ.update(told_by_srun(os.environ))
     layers = options.setting_layers(settings, preset=preset, config=config, assignments=assignments)
     apart = _apart(processes, max_restarts, dry_run=dry_run)
     if resume is not None:
@@ -148,16 +150,16 @@ def _apart(processes: int | None, max_restarts: int | None, *, dry_run: bool) ->
     place = Place.here()
     if dry_run and place.size > 1:
         raise UserError(
-            f"--dry-run foresees the steps of many processes in one, but torchrun has started {place.size}. Leave"
-            f" torchrun out: adavit train --dry-run --processes {place.size}."
+            f"--dry-run foresees the steps of many processes in one, but torchrun or srun has started {place.size}."
+            f" Leave that out: adavit train --dry-run --processes {place.size}."
         )
     if place.launch is not None:
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
         if processes not in (None, place.size):
             raise UserError(
-                f"--processes is {processes}, but torchrun has started {place.size}, expected one of both. Leave"
-                " --processes out."
+                f"--processes is {processes}, but torchrun or srun has started {place.size}, expected one of"
+                " both. Leave --processes out."
             )
         return None
     if max_restarts is not None and processes is None:

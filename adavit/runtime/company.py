@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import total_bytes
 from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place
+from adavit.runtime.slurm import told_by_srun
 from adavit.runtime.version import __version__
 from adavit.runtime.wording import counted, size
 from adavit.runtime.world import ALONE, Together, World, rows_of_all
@@ -129,7 +131,7 @@ def _told_by_all(world: World, value: Any) -> list[Any]:
 
 @contextlib.contextmanager
 def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
-    """Joins the processes that torchrun has started beside this one; alone where it has not.
+    """Joins the processes that torchrun or srun has started beside this one; alone where neither has.
 
     While entered, errors are told by one process for all: it raises what happened, the others `SystemExit`.
 
@@ -140,6 +142,7 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
         UserError: If they have different versions of adavit or torch.
         RunError: If another process is missing; it names it.
     """
+    os.environ.update(told_by_srun(os.environ))
     place = Place.here()
     if place.size == 1:
         yield Company(ALONE, place)

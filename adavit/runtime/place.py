@@ -1,4 +1,4 @@
-"""Which of the processes of a run this one is, as torchrun says in the environment; known without torch."""
+"""Which of the processes of a run this one is, as torchrun or `slurm` says in the environment; known without torch."""
 
 import os
 import socket

@@ -232,7 +232,9 @@ def test_torchrun_has_the_last_word_on_the_number_of_processes(
         monkeypatch.setenv(name, value)
     outcome = adavit("train", "--data", pictures, "--processes", 2)
     assert outcome.code == 2
-    assert outcome.err.startswith("Error: --processes is 2, but torchrun has started 4, expected")
+    assert outcome.err.startswith(
+        "Error: --processes is 2, but torchrun or srun has started 4, expected"
+    )
 
 
 def test_processes_are_launched_with_the_whole_command(
@@ -255,18 +257,42 @@ def test_processes_are_launched_with_the_whole_command(
 
 
 @pytest.mark.slow
-def test_processes_end_with_the_bits_of_one(adavit: Adavit, pictures: Path) -> None:
-    """By the command line, from the first process to the last."""
-    one = ["--out", "one", "--microbatch", "4"]
-    for flags in (one, ["--out", "two", "--processes", "2"]):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-m", "adavit", "train", "--data", pictures, *TINY, *flags]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.count("Finished at 0.032 kimg") == 1
-    states = [torch.load(f"{run}/checkpoint.pt", weights_only=True) for run in ("one", "two")]
-    for part in ("generator", "discriminator", "average", "generator_optimizer", "probability"):
-        assert_same_bits(states[0][part], states[1][part])
+def test_processes_end_with_the_bits_of_one(pictures: Path) -> None:
+    """By the command line, from the first process to the last; started by it, or by srun."""
+
+    def started(*flags: str, **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "adavit", "train", "--data", str(pictures), *TINY, *flags],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
+        )
+
+    srun = {
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_STEP_ID": "0",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+        "SLURM_NODEID": "0",
+    }
+    tasks = [{**srun, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)} for rank in range(2)]
+    for commands in (
+        [started("--out", "one", "--microbatch", "4")],
+        [started("--out", "two", "--processes", "2")],
+        [started("--out", "three", **task) for task in tasks],
+    ):
+        told = [command.communicate(timeout=120) for command in commands]
+        assert [command.returncode for command in commands] == [0] * len(commands)
+        assert [errors for _, errors in told] == [""] * len(commands)
+        assert "".join(printed for printed, _ in told).count("Finished at 0.032 kimg") == 1
+    one, *others = [
+        torch.load(f"{run}/checkpoint.pt", weights_only=True) for run in ("one", "two", "three")
+    ]
+    for other in others:
+        for part in ("generator", "discriminator", "average", "generator_optimizer", "probability"):
+            assert_same_bits(other[part], one[part])
 
 
 def test_an_unreadable_image_is_named_and_not_fatal(adavit: Adavit, pictures: Path) -> None:

@@ -34,7 +34,7 @@ class Command:
     @property
     def of_adavit(self) -> tuple[str, ...] | None:
         """What follows `adavit`, called in any of its ways or by make; None if it is not called."""
-        words = self.words
+        words = self.words[1:] if self.words[:1] == ("srun",) else self.words
         if not words:
             return None
         if words[0].rpartition("/")[2] == "adavit":

@@ -56,6 +56,7 @@ def test_a_command_says_where_it_begins() -> None:
         (".venv/bin/adavit runs", ("runs",)),
         ("python -m adavit runs", ("runs",)),
         ("srun torchrun --nnodes 2 -m adavit train --kimg 1", ("train", "--kimg", "1")),
+        ("srun adavit train --kimg 1", ("train", "--kimg", "1")),
         ("make train", ("train", "--data", "small_set")),
         ('make train DATA=x ARGS="--kimg 1"', ("train", "--data", "x", "--kimg", "1")),
         ("make test", None),
