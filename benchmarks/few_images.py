@@ -37,7 +37,7 @@ from adavit.runs.directory import RunDirectory
 from benchmarks.claims.cell_record import CellRecord
 from benchmarks.claims.findings import Probes, look_into
 from benchmarks.claims.page import page_of
-from benchmarks.claims.results import GRIDS, results_of
+from benchmarks.claims.results import GRIDS, cells_with_records, results_of
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RECORDS = RESULTS / "few_images"
@@ -165,6 +165,12 @@ def bring_all(out: Path, records: Path, grids: Sequence[str]) -> None:
                 known[cell.digest].bring_to(out / grid.name, cell)
 
 
+def page_of_records(folder: Path) -> str:
+    """The page of the verdicts that the records in a folder give."""
+    records = read_records(folder)
+    return page_of(results_of(records), cells_with_records(records))
+
+
 def main() -> None:
     """Does what was asked."""
     parser = argparse.ArgumentParser(
@@ -185,7 +191,7 @@ def main() -> None:
         bring_all(given.out or Path("runs/few_images"), given.records, given.grids)
     else:
         page = given.out or PAGE
-        page.write_text(page_of(results_of(read_records(given.records))), encoding="utf-8")
+        page.write_text(page_of_records(given.records), encoding="utf-8")
         print(page)
 
 

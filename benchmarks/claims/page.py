@@ -45,10 +45,17 @@ def verdicts_of(results: Results) -> list[Verdict]:
     return [claim(results) for claim in claims]
 
 
-def page_of(results: Results) -> str:
-    """The page in Markdown."""
-    done = sum(map(len, results.values()))
-    lines = [HEAD, f"{done} of {SEEDS * len(results)} places are filled.", ""]
+def page_of(results: Results, cells: tuple[int, int]) -> str:
+    """The page in Markdown.
+
+    Args:
+        results: Of all places.
+        cells: How many cells have a record, of how many: `cells_with_records`.
+    """
+    filled, places = sum(map(len, results.values())), SEEDS * len(results)
+    trained, all_cells = cells
+    told = f"{filled} of {places} places are filled ({trained} of {all_cells} cells; grids share some)."
+    lines = [HEAD, told, ""]
     verdicts = verdicts_of(results)
     lines += table(("", "claim", "verdict"), [(f"({v.letter})", v.claim, v.word) for v in verdicts])
     for verdict in verdicts:

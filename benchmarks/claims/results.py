@@ -113,6 +113,16 @@ def results_of(records: Mapping[str, CellRecord]) -> Results:
     return found
 
 
+def cells_with_records(records: Mapping[str, CellRecord]) -> tuple[int, int]:
+    """How many cells of the four grids have a record, and how many there are; one that several grids share is one.
+
+    Args:
+        records: By the digest of their cell.
+    """
+    digests = {cell.digest for name in GRIDS for cell in cells_of(read_grid(name))}
+    return len(digests & records.keys()), len(digests)
+
+
 def place_of(grid: Grid, axes: Mapping[str, Any]) -> Place:
     """Where a cell stands.
 

@@ -85,6 +85,10 @@ def test_a_record_that_is_not_understood_is_left_out_and_named(
     assert "a.json is left out: training.sam" in capsys.readouterr().err
 
 
+def test_the_page_is_what_the_records_beside_it_give() -> None:
+    assert few_images.page_of_records(few_images.RECORDS) == few_images.PAGE.read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", GRIDS)
 def test_cells_are_the_same_on_every_device(name: str) -> None:
     for point in read_grid(name).points():

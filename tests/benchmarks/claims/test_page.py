@@ -5,8 +5,8 @@ from tests.benchmarks.claims.made_up import ending_at, places, results
 
 def test_a_page_without_a_cell_says_that_nothing_can_be_told() -> None:
     nothing = results(lambda place, seed: None)
-    page = page_of(nothing)
-    assert "0 of 294 places are filled." in page
+    page = page_of(nothing, (0, 252))
+    assert "0 of 294 places are filled (0 of 252 cells; grids share some)." in page
     assert [verdict.letter for verdict in verdicts_of(nothing)] == list("abcdefg")
     assert page.count("| cannot be told here |") == 7
 
@@ -17,7 +17,7 @@ def test_every_cell_stands_there_with_its_difference_to_none() -> None:
             return None
         return ending_at(10.0 + seed if place.cell in ("none", "p 0") else 8.0 + seed)
 
-    page = page_of(results(make))
+    page = page_of(results(make), (126, 252))
     filled = [place for place in places() if place.discriminator == "resnet"]
     rows = page.partition("## Every cell")[2].splitlines()[3:]
     assert len(rows) == len(filled)
