@@ -70,6 +70,17 @@ def test_fresh_drawings_have_all_kinds_and_what_real_ones_score_stands_beside_th
     assert {"modes", "modes_halves", "recall_drawn", "recall_drawn_halves"} < record.keys()
 
 
+def test_what_heldout_drawings_show_stands_beside_what_a_generator_draws(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", Path("small_set:160"), side=32, subset=100, val_fraction=0.5)
+    record = evaluate(str(run), fakes=80, extractor="drawn", metrics=["fid"])
+    assert record["protocol"]["n_heldout"] == 50
+    assert record["recognised"] == record["recognised_at_floor"] == 0  # an untrained network
+    assert record["recognised_floor"] > 0.97
+    assert (record["kinds"], record["kinds_at_floor"], record["kinds_floor"]) == (0, 0, 10)
+    assert record["modes"] == record["modes_at_floor"] == 0
+    assert 0.5 < record["modes_floor"] <= 1  # of 50 drawings beside those of 110 others
+
+
 def test_the_drawn_extractor_takes_generated_drawings_and_nothing_else(
     run: Path, pictures: Path
 ) -> None:
