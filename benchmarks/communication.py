@@ -27,10 +27,10 @@ from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.reduction import Fast, InOrder, Reduction
 from adavit.training.step.slices import Slices
 
-IMAGES_PER_S = {"resnet": 309.0, "vit": 256.0}
-"""Of an H100 at 256 px in bf16, 32 images at a time, with R1 (benchmarks/results/h100.md)."""
-LEAST_SLICE_S = {"resnet": 0.074, "vit": 0.068}
-"""No slice takes less, however few its images: the host launches its kernels (there, at 32 px)."""
+IMAGES_PER_S = {"resnet": 499.0, "vit": 405.0}
+"""Of an H200 at 256 px in bf16, 32 images at a time as a CUDA graph, with R1 (benchmarks/results/h200.md)."""
+LEAST_SLICE_S = {"resnet": 0.0195, "vit": 0.0185}
+"""No slice takes less, however few its images: a plain step at 32 px (there). Cautious: what bounds it is not known."""
 NVLINK, INFINIBAND = 450e9, 50e9
 """Bytes per second that a GPU sends and receives, within a machine of 8 and between machines."""
 MESSAGE_S = 50e-6
@@ -143,7 +143,7 @@ def step_seconds(kind: str, size: int, batch: int, microbatch: int) -> float:
 def extrapolated_table() -> list[str]:
     """Images per second of many GPUs, on paper."""
     lines = [
-        "| networks | H100s | batch | slice | arithmetic ms | telling ms | images/s | of a perfect share |",
+        "| networks | H200s | batch | slice | arithmetic ms | telling ms | images/s | of a perfect share |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for setup in LARGE:
