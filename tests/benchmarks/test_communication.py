@@ -53,7 +53,18 @@ def test_what_each_sends_hardly_grows_with_their_number() -> None:
     assert eight / (7 / 8) == pytest.approx(many / (63 / 64), rel=0.01)
 
 
-def test_the_page_has_the_tables_that_are_printed() -> None:
-    page = Path(__file__).parents[2] / "benchmarks" / "results" / "communication.md"
-    for table in (counted_table(), extrapolated_table()):
-        assert "\n".join(table) in page.read_text(encoding="utf-8")
+def test_the_pages_have_the_tables_that_are_printed() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "benchmarks" / "results" / "communication.md").read_text(encoding="utf-8")
+    foreseen = extrapolated_table()
+    for table in (counted_table(), foreseen):
+        assert "\n".join(table) in page
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in foreseen[2:]]
+    several = [(size, slice_, *row) for _, size, _, slice_, _, _, *row in rows if size != "1"]
+    shown = (root / "docs" / "several-devices.md").read_text(encoding="utf-8").partition("on paper")
+    table = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in shown[2].splitlines()
+        if line.startswith("|")
+    ]
+    assert [(size, slice_, *row) for _, size, slice_, _, _, *row in table[2:]] == several

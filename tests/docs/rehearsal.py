@@ -23,6 +23,7 @@ COPIES = (
     "runs/00001-my_photos-vit-bgc",
     "runs/00000-small_set-vit-bgc",
     "runs/ablations/groups-cpu/one",
+    "few_images/few-images-cpu/one",
 )
 """Run directories that documents name, where all there is to be is a run."""
 

@@ -1,4 +1,5 @@
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ def test_shipped_grids_are_valid_and_say_how_to_run_them(name: str) -> None:
     grid = read_grid(name)
     text = (Path(__file__).parents[3] / "configs" / "ablations" / f"{name}.yaml").read_text()
     assert text.startswith("# adavit ablate ")
+    if name.endswith("-cpu") or name == "smoke":
+        head = "".join(line for line in text.splitlines() if line.startswith("#"))
+        assert re.search(r"\b(minutes?|hours?)\b", head), "the head says how long it takes on a CPU"
     assert grid.name == name
     assert grid.description
     points = list(grid.points())
