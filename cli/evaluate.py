@@ -42,8 +42,9 @@ Beside fid, kid, precision, recall and these three the record has what real imag
 ..._floor, held-out images; ..._at_floor, as few generated ones, against the same; ..._training,
 the images trained on, as a perfect copy would; ..._halves, one half of the real images against the other.
 
-Of a run whose discriminator saw a pretrained network (--features), figures in related features are
-flattered; those of random features are measured beside them, and come first unless --extractor says otherwise.
+Of a run whose discriminator saw a pretrained network (--features), and of images that it drew, figures in
+related features are flattered; those of random features are measured beside them, and come first unless
+--extractor says otherwise.
 """
 
 

@@ -106,6 +106,7 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
             inside=tuple(
                 None if each is None else Box(*map(int, each)) for each in stored.get("inside", ())
             ),
+            discriminator_saw=tuple(map(str, stored["seen"])) if "seen" in stored else None,
         )
     except _DAMAGE:
         return None
@@ -124,7 +125,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         OSError: If it cannot be written (disk full, read-only). Nothing is left behind then.
     """
     folder = cache_dir / _FOLDER
-    labels, inside = image_set.labels, image_set.inside
+    labels, inside, seen = image_set.labels, image_set.inside, image_set.discriminator_saw
     stored = {
         "name": image_set.name,
         "source": image_set.source,
@@ -138,6 +139,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         "names": list(image_set.names),
         **({} if image_set.stretch is None else {"stretch": image_set.stretch}),
         **({"inside": [box and astuple(box) for box in inside]} if any(inside) else {}),
+        **({} if seen is None else {"seen": list(seen)}),
     }
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps({**stored, "digest": _digest_of(stored)}).encode())

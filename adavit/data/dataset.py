@@ -234,6 +234,7 @@ def _decode(
         names=tuple(survey.names) if collection.has_files else (),
         stretch=stretch_factor(survey.sizes, chosen) if reading.fit == "stretch" else None,
         inside=tuple(survey.inside) if any(survey.inside) else (),
+        discriminator_saw=survey.discriminator_saw,
     )
     # What the system refused now is no fact about the files: then the next run looks again.
     if error is None and not survey.unavailable:

@@ -29,6 +29,8 @@ class ImageSet:
             they were not stretched.
         inside: Where each lies in what it was filled up to (`--fit pad`), None for one that fills it; empty where all
             do.
+        discriminator_saw: Networks trained on other images that the discriminator saw of the generator that drew
+            them, as the files say; None where not all say that there was none.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ImageSet:
     names: tuple[str, ...] = ()
     stretch: float | None = None
     inside: tuple[Box | None, ...] = ()
+    discriminator_saw: tuple[str, ...] | None = None
 
     @property
     def resolution(self) -> Resolution:

@@ -38,6 +38,8 @@ class Survey:
         largest: The largest sample among those, before scaling.
         filled: The largest sample as a part of its image's white.
         values: How often each value from 0 to 255 occurs in what is not transparent, int64 [256].
+        networks: Those that images say the discriminator of their generator saw, each once.
+        untold: Images that say nothing of it.
     """
 
     kept: list[int] = field(default_factory=list)
@@ -55,6 +57,8 @@ class Survey:
     largest: int = 0
     filled: float = 0.0
     values: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
+    networks: dict[str, None] = field(default_factory=dict)
+    untold: int = 0
 
     def add(self, index: int, name: str, size: tuple[int, int], image: Decoded) -> None:
         """Count an image.
@@ -80,8 +84,17 @@ class Survey:
             self.whites[image.white] += 1
             self.largest = max(self.largest, image.largest)
             self.filled = max(self.filled, image.largest / image.white)
+        if image.discriminator_saw is None:
+            self.untold += 1
+        else:
+            self.networks |= dict.fromkeys(image.discriminator_saw)
         seen = planes[:3, planes[3] > 0] if is_see_through else planes[:3]
         self.values += np.bincount(seen.reshape(-1), minlength=256)
+
+    @property
+    def discriminator_saw(self) -> tuple[str, ...] | None:
+        """As of an `ImageSet`: what one image says goes for all, that nothing was seen only if all say so."""
+        return tuple(self.networks) or (None if self.untold else ())
 
 
 def describe_pixels(survey: Survey, reading: Reading) -> list[str]:

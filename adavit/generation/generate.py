@@ -16,12 +16,12 @@ from adavit.generation.sampling import (
     image_from_tensor,
     images_of_seeds,
     images_of_styles,
-    png_bytes,
 )
 from adavit.generation.unstretching import Unstretching, as_drawn
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
+from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.paths import distinct_names, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.runtime.wording import counted
@@ -112,7 +112,9 @@ def generate(
 
     def keep(name: str, drawn: Tensor, caption: str) -> None:
         image = reshape(drawn)
-        folder.write(f"{name}.png", png_bytes(image_from_tensor(image)))
+        folder.write(
+            f"{name}.png", drawn_png(image_from_tensor(image), generator.discriminator_saw)
+        )
         if grid is not None:
             images.append(image)
             captions.append(caption)

@@ -1,6 +1,5 @@
 """Drawing images from a generator: streams of many for the metrics, single ones by seed."""
 
-import io
 from collections.abc import Container, Iterator, Sequence
 from typing import Literal, Self
 
@@ -280,10 +279,3 @@ def image_from_tensor(image: Tensor) -> Image.Image:
     """A picture from uint8 [C, H, W], C in {1, 3, 4}."""
     array = image.permute(1, 2, 0).cpu().numpy()
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
-
-
-def png_bytes(image: Image.Image) -> bytes:
-    """A picture as the content of a PNG file."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return buffer.getvalue()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.data import images_to_float
-from adavit.generation.sampling import drawn_bytes, image_from_tensor, png_bytes
+from adavit.generation.sampling import drawn_bytes, image_from_tensor
 from adavit.models import Generator
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import WayFilm, side_by_side
@@ -17,6 +17,7 @@ from adavit.projection.targets import Targets
 from adavit.projection.tuning import tuned_generator
 from adavit.runs.generator_file import StoredGenerator, save_tuned
 from adavit.runtime.console import Console
+from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.pictures import result_png
 from adavit.styles.styles_file import ENDING, styles_content
@@ -93,6 +94,7 @@ class ProjectionWriter:
 
     def write(self, part: slice, found: FoundStyles, film: WayFilm) -> None:
         """Writes the files of a part of the targets."""
+        seen = self._stored.generator.discriminator_saw
         for index, number in enumerate(range(part.start, part.stop)):
             w, target = found.w[index : index + 1], self._targets.images[number]
             image = _draw(self._stored.generator, w)
@@ -106,7 +108,7 @@ class ProjectionWriter:
                 pictures[f"tuned {tuned:.3f}"] = image
             said = {"target": self._targets.names[number], "generator": self._stored.path.name}
             write_bytes(folder / LATENT, styles_content(w[0], said))
-            write_bytes(folder / IMAGE, png_bytes(image_from_tensor(image)))
+            write_bytes(folder / IMAGE, drawn_png(image_from_tensor(image), seen))
             compared = side_by_side(list(pictures.values()), list(pictures))
             write_bytes(folder / COMPARED, result_png(compared))
             write_bytes(folder / FILM, film.gif(index))

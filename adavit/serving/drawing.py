@@ -10,9 +10,10 @@ from torch import Tensor
 
 from adavit.exploring.explorer import Explorer, mixed
 from adavit.generation.provenance import before_training, described
-from adavit.generation.sampling import image_from_tensor, png_bytes
+from adavit.generation.sampling import image_from_tensor
 from adavit.runs.hub import is_hub
 from adavit.runtime.console import Console
+from adavit.runtime.drawn_images import drawn_png
 from adavit.serving.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import ClassChoice, class_label
@@ -129,7 +130,7 @@ class RecipeDrawer:
         # One style for all layers is rounded otherwise than the same style for each: see `generate`.
         plain = recipe.other is None and not recipe.amounts
         image = self.explorer.images(w[:, 0] if plain else w, noise_seeds=[recipe.seed])
-        return png_bytes(image_from_tensor(image[0]))
+        return drawn_png(image_from_tensor(image[0]), self.explorer.generator.discriminator_saw)
 
     def latent(self, recipe: Recipe) -> bytes:
         """The styles of a recipe as a safetensors file: the tensor `w` [L, W], and how it was made as JSON."""

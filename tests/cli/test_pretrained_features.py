@@ -122,6 +122,25 @@ def test_compare_and_report_do_not_rank_flattered_figures_unless_told_to(adavit:
 
 
 @pytest.mark.usefixtures("runs")
+def test_drawn_folders_are_ranked_no_other_than_their_runs(adavit: Adavit, pictures: Path) -> None:
+    for run in ("plain", "marked"):
+        drawn = adavit("generate", f"runs/{run}", "--seeds", "0-19", "--out", f"drawn/{run}")
+        assert drawn.code == 0, drawn.err
+        asked = ("--extractor", "inception", "--out", f"{run}.json")
+        outcome = adavit("evaluate", f"drawn/{run}", "--data", pictures, *asked)
+        assert outcome.code == 0, outcome.err
+        assert "unknown discriminator" not in outcome.err
+    assert "drawn/marked (pretrained features): 20 fakes" in outcome.out
+    assert "fd_random" in outcome.out
+    apart = adavit("compare", "plain.json", "marked.json").out
+    assert NOT_RANKED in apart
+    assert "│" not in apart  # no table, so no order
+    anyway = adavit("compare", "plain.json", "marked.json", "--anyway").out
+    assert "marked.json (pretrained features)" in anyway
+    assert anyway.count("(flattered)") == 3  # fid, kid and kid_subsets
+
+
+@pytest.mark.usefixtures("runs")
 def test_the_mark_goes_through_a_chain_of_transfers_and_a_copied_generator(
     adavit: Adavit, pictures: Path
 ) -> None:

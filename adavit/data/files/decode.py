@@ -19,6 +19,7 @@ from adavit.data.files.fit import FITS, Fit, Placement
 from adavit.data.files.formats import OpenedImage, Unreadable, unreadable
 from adavit.data.files.profiles import ToSrgb, to_srgb
 from adavit.data.files.resize import Box, resize_strips, resize_with_alpha
+from adavit.runtime.drawn_images import what_its_discriminator_saw
 from adavit.runtime.resolution import Resolution
 
 _Found = TypeVar("_Found")
@@ -55,6 +56,7 @@ class Decoded:
         largest: Largest sample of grey or colour of an image of more than 8 bits, before scaling; None for others.
         white: The sample that became 255 in it; None for others.
         inside: Where it lies in what it was filled up to; None where it was not.
+        discriminator_saw: What it says of the generator that drew it, see `adavit.runtime.drawn_images`.
     """
 
     planes: np.ndarray
@@ -63,6 +65,7 @@ class Decoded:
     largest: int | None = None
     white: int | None = None
     inside: Box | None = None
+    discriminator_saw: tuple[str, ...] | None = None
 
 
 def decode(
@@ -245,7 +248,13 @@ def _finish(
     if alpha is not None:
         planes[:3, alpha == 0] = 0
         planes[3] = alpha
-    return Decoded(place.fill(planes), profile=name, broken_profile=broken, inside=place.inside)
+    return Decoded(
+        place.fill(planes),
+        profile=name,
+        broken_profile=broken,
+        inside=place.inside,
+        discriminator_saw=what_its_discriminator_saw(opened.image),
+    )
 
 
 def _turned(opened: OpenedImage, deep: DeepSamples) -> DeepSamples:

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import hashlib
 import json
@@ -275,3 +276,13 @@ def test_files_of_others_in_a_folder_that_became_the_cache_stay(tmp_path: Path) 
     assert sorted(path.name for path in theirs.iterdir()) == sorted(
         ["annotations.json", "0001.npy", ".tmp-notes", "photo.png"]
     )
+
+
+@pytest.mark.parametrize("seen", [None, (), ("torchvision:resnet18 0123",)])
+def test_what_images_say_of_their_discriminator_is_kept(
+    seen: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    store(tmp_path, KEY, "now", dataclasses.replace(put(tmp_path), discriminator_saw=seen))
+    found = load(tmp_path, KEY, "now")
+    assert found is not None
+    assert found.discriminator_saw == seen

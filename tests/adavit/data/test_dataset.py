@@ -16,6 +16,7 @@ from adavit.data.dataset import safe_name
 from adavit.data.files.resize import Box
 from adavit.data.reading import Scale16Bit
 from adavit.errors import RunError, UserError
+from adavit.runtime.drawn_images import drawn_png
 from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
 from tests.references.image_writers import DISPLAY_P3, write_profile, write_tiff
 
@@ -611,3 +612,24 @@ def test_profiles_are_counted(tmp_path: Path) -> None:
     notes = load_images(str(write_folder(tmp_path / "set", files))).notes
     assert "Colours: 2 images are converted to sRGB from wide (2)." in notes
     assert any("1 image has a colour profile that cannot be used" in note for note in notes)
+
+
+def test_what_drawn_images_say_of_their_discriminator_is_kept_and_changes_nothing_else(
+    tmp_path: Path,
+) -> None:
+    seen = (f"torchvision:resnet18 {'01' * 32}",)
+    image = Image.fromarray(pixels(8, 8, 3, seed=1))
+    said = {f"{number}.png": drawn_png(image, seen) for number in range(2)}
+    silent = {f"{number}.png": png(1) for number in range(2)}
+    plain = load_images(str(write_folder(tmp_path / "silent" / "set", silent)))
+    assert plain.discriminator_saw is None
+    for source in (
+        write_folder(tmp_path / "said" / "set", said),
+        write_zip(tmp_path / "set.zip", said),
+    ):
+        for _ in ("decoded", "from the cache"):
+            found = load_images(str(source))
+            assert found.discriminator_saw == seen
+            assert found.fingerprint == plain.fingerprint
+            assert found.skipped == ()
+            assert found.notes[1:] == plain.notes[1:]  # the first names the place

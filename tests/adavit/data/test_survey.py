@@ -63,3 +63,20 @@ def test_profiles_are_listed_by_number() -> None:
     assert notes == [
         "Colours: 10 images are converted to sRGB from b (3), a (2), c (1), d (1), e (1), others."
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([None, None], None),
+        ([(), ()], ()),
+        ([(), None], None),
+        ([("a 1",), (), ("b 2", "a 1")], ("a 1", "b 2")),
+        ([None, ("a 1",)], ("a 1",)),
+    ],
+)
+def test_what_one_image_says_of_its_discriminator_goes_for_all_but_none_only_if_all_say_so(
+    said: list[tuple[str, ...] | None], expected: tuple[str, ...] | None
+) -> None:
+    images = (Decoded(planes(99), discriminator_saw=each) for each in said)
+    assert survey_of(*images).discriminator_saw == expected

@@ -56,13 +56,13 @@ def test_fewshot5k_compares_with_the_images_trained_on(
     run: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    build = adavit.evaluation.evaluate.build_evaluator
+    build = adavit.evaluation.evaluation.build_evaluator
 
     def spy(reference: Any, **arguments: Any) -> Any:
         seen.append(reference.images)
         return build(reference, **arguments)
 
-    monkeypatch.setattr("adavit.evaluation.evaluate.build_evaluator", spy)
+    monkeypatch.setattr("adavit.evaluation.evaluation.build_evaluator", spy)
     record = evaluate(str(run), protocol="fewshot5k", extractor="random")
     images = load_images(str(pictures), resolution=SIDE, channels="rgb")
     config = RunConfig.model_validate({"data": {"source": str(pictures), "subset": 20}})

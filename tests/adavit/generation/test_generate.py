@@ -14,6 +14,7 @@ from adavit.generation.generate import generate
 from adavit.generation.grid_layout import GridLayout
 from adavit.generation.sampling import drawn_bytes, image_from_tensor, images_of_seeds
 from adavit.runs.generator_file import read_generator, save_generator
+from adavit.runtime.drawn_images import what_its_discriminator_saw
 from adavit.styles.classes import ClassChoice, find_class
 from adavit.styles.styles_file import styles_content
 from tests.networks import GENERATOR, make_generator
@@ -227,3 +228,12 @@ def test_no_image_takes_the_place_of_another(stored: str, tmp_path: Path) -> Non
     written = generate(stored, [3], tmp_path / "out", styles=paths, grid=GridLayout())
     names = ["seed0003", "photo", "photo-2", "photo-2-2", "seed0003-2", "Grid-2", "grid"]
     assert [path.stem for path in written] == names
+
+
+@pytest.mark.parametrize("seen", [[], [f"torchvision:resnet18 {'01' * 32}"]])
+def test_images_say_what_the_discriminator_of_their_generator_saw(
+    seen: list[str], tmp_path: Path
+) -> None:
+    source = store_generator(tmp_path / "g.safetensors", config={"features": {"seen": seen}})
+    (path,) = generate(source, [3], tmp_path / "out")
+    assert what_its_discriminator_saw(Image.open(path)) == tuple(seen)

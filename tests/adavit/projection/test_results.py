@@ -15,12 +15,16 @@ from adavit.projection.search import FoundStyles
 from adavit.projection.targets import Targets
 from adavit.runs.generator_file import load_generator, read_generator
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.drawn_images import what_its_discriminator_saw
+
+SEEN = f"torchvision:resnet18 {'01' * 32}"
 
 
 def test_the_files_of_an_image_give_it_again(
     store: Callable[..., Path], pixels: Distance, tmp_path: Path
 ) -> None:
     stored = read_generator(store())
+    stored.generator.discriminator_saw = (SEEN,)
     layers = stored.generator.synthesis.style_count
     w = torch.randn(2, layers, 6, generator=torch.Generator().manual_seed(1))
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
@@ -41,6 +45,7 @@ def test_the_files_of_an_image_give_it_again(
     tuned = load_generator(folder / "generator-tuned.safetensors")
     drawn = images_to_uint8(tuned.synthesis(again[None]))[0]
     assert np.array_equal(np.asarray(Image.open(folder / "image.png")), drawn.permute(1, 2, 0))
+    assert what_its_discriminator_saw(Image.open(folder / "image.png")) == (SEEN,)
     assert read_generator(folder / "generator-tuned.safetensors").metric == {}
 
     found = writer.done[1]

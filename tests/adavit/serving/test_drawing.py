@@ -11,6 +11,7 @@ from PIL import Image
 from adavit.exploring.explorer import Explorer, mixed
 from adavit.generation.generate import generate
 from adavit.runs.weights_file import read_weights
+from adavit.runtime.drawn_images import what_its_discriminator_saw
 from adavit.serving.drawing import FOUND, MOST_SHOWN, RecipeDrawer
 from adavit.serving.recipe import Offer, Recipe
 from adavit.styles.change import StyleChange
@@ -105,3 +106,12 @@ def test_directions_of_a_file_are_taken(tmp_path: Path) -> None:
     assert torch.equal(drawer.directions.vectors, found.vectors)
     assert drawer.offer.directions == MOST_SHOWN
     assert told.notes == [f"{file} has 18 directions; the page shows the first 16."]
+
+
+def test_a_picture_says_what_the_discriminator_of_its_generator_saw(tmp_path: Path) -> None:
+    seen = [f"torchvision:resnet18 {'01' * 32}"]
+    source = store_generator(tmp_path / "g.safetensors", config={"features": {"seen": seen}})
+    drawer = RecipeDrawer.open(source, device="cpu", console=Told())
+    for recipe in (Recipe(3), Recipe(3, other=4, layers=(0, 1))):
+        picture = Image.open(io.BytesIO(drawer.picture(recipe)))
+        assert what_its_discriminator_saw(picture) == tuple(seen)
