@@ -1,8 +1,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
+import adavit as package
+from adavit.generation.sampling import generated_batches, image_from_tensor
+from adavit.runs.generator_file import read_generator, save_tuned
+from tests.adavit.evaluation.runs import make_run
 from tests.cli.conftest import TINY, Adavit
 
 
@@ -61,3 +66,38 @@ def test_truncation_and_class_change_the_images(adavit: Adavit, pictures: Path) 
     assert picture[Path("plain/seed0000.png")] != picture[Path("other/seed0000.png")]
     assert picture[Path("plain/seed0000.png")] != picture[Path("plain/seed0001.png")]
     assert picture[Path("truncated/seed0000.png")] != picture[Path("plain/seed0000.png")]
+
+
+def test_a_run_and_the_folders_it_draws_by_default_score_alike(
+    adavit: Adavit, pictures: Path
+) -> None:
+    """Of a generator with much noise: one fixed noise for all images scores three times as far."""
+    file = make_run(Path("run"), pictures) / "generator-best.safetensors"
+    stored = read_generator(file)
+    for name, parameter in stored.generator.named_parameters():
+        if name.endswith("noise.strength"):
+            parameter.fill_(1.0)
+    save_tuned(file, stored.generator, stored=stored)
+    Path(
+        "real"
+    ).mkdir()  # what the generator draws, so that it lacks nothing but what the folder lacks
+    for batch in generated_batches(stored.generator, 128, seed=77):
+        for image in batch:
+            image_from_tensor(image).save(f"real/{len(list(Path('real').iterdir()))}.png")
+
+    def score(source: str) -> float:
+        arguments = "--data real --fakes 128 --metrics fid --extractor random --json".split()
+        outcome = adavit("evaluate", source, *arguments)
+        assert outcome.code == 0, outcome.err
+        return float(json.loads(outcome.out)["fd_random"])
+
+    drawn = adavit("generate", "run", "--seeds", "0-127", "--out", "by-command")
+    assert drawn.code == 0, drawn.err
+    package.generate("run", range(128), "by-call")
+    fixed = adavit("generate", "run", "--seeds", "0-127", "--noise", "fixed", "--out", "fixed")
+    assert fixed.code == 0, fixed.err
+    of_run = score("run")
+    for folder in ("by-command", "by-call"):
+        # Other seeds than the evaluation's, which move the figure by a tenth.
+        assert score(folder) == pytest.approx(of_run, rel=0.25)
+    assert score("fixed") > 2 * of_run
