@@ -25,6 +25,9 @@ _SWITCH = dict.fromkeys(("bool_parsing", "bool_type"), "true or false")
 _EXPECTED = {**_WHOLE, **_NUMBER, **_SWITCH, "tuple_type": "a list"}
 """By kind of mistake, where pydantic's words are those of a programmer."""
 
+_READ_AS = {False: "off and no", True: "on and yes"}
+"""Words that YAML takes for a switch, where one of several words is expected."""
+
 
 def explain(
     error: ValidationError,
@@ -102,7 +105,11 @@ def _explain_one(
     if absent or item["type"] == "too_long":
         expected = f"a list of {_length(path, model)}"
     origin = origins.get(key, f"--set {key}, the flag or the file")
-    return f"{key} is {shown(item['input'])}, expected {expected}. Change {origin}."
+    read = meant = ""
+    if item["type"] == "literal_error" and isinstance(item["input"], bool):
+        read = f", which is how YAML reads {_READ_AS[item['input']]}"
+        meant = " to none" if not item["input"] and repr("none") in expected else ""
+    return f"{key} is {shown(item['input'])}{read}, expected {expected}. Change {origin}{meant}."
 
 
 def _length(path: Sequence[str], model: type[BaseModel]) -> int | str:

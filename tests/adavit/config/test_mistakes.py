@@ -42,6 +42,26 @@ def test_only_slips_are_taken_for_a_setting(key: str, meant: str | None) -> None
         ({"data": {"mirror": 1}}, "data.mirror is 1, expected true or false."),
         ({"training": {"batch": True}}, "training.batch is True, expected a whole number."),
         ({"features": {"mean": [0, True, 0]}}, "features.mean is True, expected a number."),
+        (
+            {"generator": {"noise": False}},
+            "generator.noise is False, which is how YAML reads off and no, expected 'learned', 'bounded' or 'none'."
+            " Change --set generator.noise, the flag or the file to none.",
+        ),
+        (
+            {"features": {"mixing": False}},
+            "features.mixing is False, which is how YAML reads off and no, expected 'none', 'channels' or 'scales'."
+            " Change --set features.mixing, the flag or the file to none.",
+        ),
+        (
+            {"generator": {"noise": True}},
+            "generator.noise is True, which is how YAML reads on and yes, expected 'learned', 'bounded' or 'none'."
+            " Change --set generator.noise, the flag or the file.",
+        ),
+        (
+            {"data": {"fit": False}},
+            "data.fit is False, which is how YAML reads off and no, expected 'crop', 'pad' or 'stretch'."
+            " Change --set data.fit, the flag or the file.",
+        ),
         ({"training": {"adam_beta1": "x"}}, "training.adam_beta1 is 'x', expected a number."),
         (
             {"discriminator": {"stem": "plain"}},
