@@ -35,7 +35,7 @@ class ScaleMixing(nn.Module):
     """The same, then each map is added to the coarser ones, brought to its size, through random 1x1 convolutions.
 
     y_n = c_n(f_n) and y_i = c_i(up(y_{i+1}) + f_i): maps keep their sizes, and halve their channels towards the
-    finer one.
+    finer one. up is bilinear between the centres of pixels; the authors' code aligns the corners of the maps.
 
     Args:
         channels: Of the maps, from fine to coarse.

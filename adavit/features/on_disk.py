@@ -9,7 +9,11 @@ from adavit.metrics.extractors.weight_files import weights_folder
 
 
 def networks_here() -> list[str]:
-    """What `--features` could name without a download, by the names of files alone."""
+    """What `--features` could name without a download, by the names of files alone.
+
+    Without what other programs left in the cache of timm's hub: which of it gives maps only timm knows, and importing
+    it takes seconds.
+    """
     folder = weights_folder()
     here = [
         f"torchvision:{name}"
