@@ -79,6 +79,8 @@ def main() -> None:
             after = moments.uniform(1, arguments.longest)
             processes = moments.choice(arguments.processes)
             ended = end_after(command, after, processes, moments, arguments.signals)
+            if ended == "had finished":
+                sys.exit(f"the run was over after {kills} kills: give it more --kimg")
             counts = ended.startswith("rank") or max(arguments.processes) == 1
             kills += counts
             number = f"kill {kills:2d}" if counts else "       "
