@@ -17,8 +17,9 @@ import math
 import torch
 from torch import Tensor
 
+from adavit.augment.devices import is_accelerator
 from adavit.augment.draws import Draws, Parameters, about_zero, discrete
-from adavit.augment.group import Group, is_accelerator, per_image
+from adavit.augment.group import Group, per_image
 from adavit.augment.settings import MAGNITUDES
 
 

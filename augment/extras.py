@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
+from adavit.augment.devices import is_accelerator
 from adavit.augment.draws import RandomDraws
-from adavit.augment.group import is_accelerator
 
 Operation = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] to images of the same shape."""

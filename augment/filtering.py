@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.augment.banded import reflect
+from adavit.augment.devices import is_accelerator
 from adavit.augment.draws import Draws, Parameters
-from adavit.augment.group import Group, is_accelerator, per_image
+from adavit.augment.group import Group, per_image
 from adavit.augment.settings import MAGNITUDES
 from adavit.augment.wavelets import BANDS, filter_bank
 

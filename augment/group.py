@@ -28,15 +28,6 @@ def working_precision(images: Tensor) -> Tensor:
     return images.float() if images.dtype in (torch.bfloat16, torch.float16) else images
 
 
-def is_accelerator(device: torch.device) -> bool:
-    """Whether kernels run there as on a GPU, whose matrix products may round to 10 bits (TF32).
-
-    Args:
-        device: Any; "meta", whose tensors lie nowhere, goes the ways of a CPU.
-    """
-    return device.type not in ("cpu", "meta")
-
-
 def per_image(values: Tensor) -> Tensor:
     """Values [B] as [B, 1, 1, 1], to broadcast over images."""
     return values[:, None, None, None]

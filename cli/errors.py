@@ -9,6 +9,7 @@ from collections.abc import Callable
 import click
 
 from adavit.errors import RunError, UserError
+from adavit.runtime.device_failure import failed_device, is_device_failure
 from adavit.runtime.exhaustion import is_out_of_memory
 from adavit.runtime.files import final_name
 from adavit.runtime.memory_advice import out_of_memory
@@ -122,10 +123,10 @@ def _fail_by_machine(error: Exception) -> None:
         _fail(out_of_memory(sys.argv[1:]), FAILED)
     if os.strerror(errno.EMFILE) in text:
         _fail(TOO_MANY_FILES, FAILED)
-    if "AcceleratorError" in kinds:
+    if is_device_failure(error):
         _fail(
-            f"the device failed ({text.splitlines()[0]}), expected it to work. Restart the"
-            " program; a training run goes on with --resume.",
+            f"{failed_device(error)} Restart the program, with --device cpu where it fails again; a training run goes"
+            " on with --resume.",
             FAILED,
         )
     raise error

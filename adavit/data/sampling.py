@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adavit.augment.devices import is_accelerator
 from adavit.data.image_set import ImageSet
 from adavit.data.pixels import images_to_float
 from adavit.errors import RunError
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.randomness import generator_for
 
 _COPY_BLOCK = 1024

@@ -26,6 +26,7 @@ from adavit.experiments.patience import HURRIED_S, UNREACHABLE, Patience, QueueU
 from adavit.experiments.queue import Claim, Queue
 from adavit.runs.directory import RunTaken
 from adavit.runtime.console import Console
+from adavit.runtime.device_failure import DeviceFailed, is_device_failure
 from adavit.runtime.signals import Stopped, StopRequest
 
 DEATHS_ALLOWED = 5
@@ -247,10 +248,10 @@ class Worker:
                 directory.write_note("failed", attempts=claim.attempts, reason=reason)
         finally:
             self._patiently(lambda: self.queue.fail(claim, reason))
-        if type(error).__name__ == "AcceleratorError":  # by its name, as in cli.errors
+        if isinstance(error, DeviceFailed) or is_device_failure(error):
             raise RunError(
-                f"the device failed ({reason}), expected it to work. Nothing more can be done in"
-                f" this process ({os.getpid()}); run the same command again with --retry-failed."
+                f"{reason} Nothing more can be done in this process ({os.getpid()}); run the same command again with"
+                " --retry-failed."
             )
 
 

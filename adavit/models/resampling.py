@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adavit.augment.devices import is_accelerator
 from adavit.models.filter_products import filter_matrix, multiply_sides
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.precision import full_precision, without_autocast
 
 # Binomial filter, normalised to sum 1 in each direction.

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError, shown
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import total_bytes
 from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place

@@ -2,7 +2,8 @@
 
 import torch
 
-from adavit.runtime.devices import crowding, is_accelerator
+from adavit.augment.devices import is_accelerator
+from adavit.runtime.devices import crowding
 
 TOO_SMALL = 0.5
 """Share of its time on a core below which a thread that only calculates is kept off it by others."""

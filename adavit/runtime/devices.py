@@ -7,18 +7,12 @@ import sys
 
 import torch
 
+from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError, first_line
 from adavit.runtime.device_names import checked_device
 from adavit.runtime.processor import AMX, processor_here
 
-
-def is_accelerator(device: torch.device) -> bool:
-    """Whether tensors there lie in a memory of its own, beside the host's, and kernels run apart from it.
-
-    Args:
-        device: Any; "meta", whose tensors lie nowhere, goes the ways of a CPU.
-    """
-    return device.type not in ("cpu", "meta")
+HIDING = "CUDA_VISIBLE_DEVICES"
 
 
 def choose_device(name: str, *, flag: str = "--device") -> torch.device:
@@ -37,9 +31,20 @@ def choose_device(name: str, *, flag: str = "--device") -> torch.device:
     if name == "cuda" and (reason := why_no_cuda()):
         raise UserError(
             f"{flag} cuda cannot be used: {reason}. Expected a CUDA device that torch"
-            f" {torch.__version__} can start. Mend that, or use {flag} cpu."
+            f" {torch.__version__} can start. {_remedy(reason)}, or use {flag} cpu."
         )
     return torch.device(name)
+
+
+def _remedy(reason: str) -> str:
+    """What to do about what `why_no_cuda` says."""
+    if "driver" in reason and "too old" in reason:
+        return "Update its driver"
+    if "not compiled" in reason:
+        return "Install a build of torch that has CUDA (pytorch.org)"
+    if HIDING in reason:
+        return f"Set {HIDING} to devices that nvidia-smi lists, or unset it"
+    return "See what nvidia-smi says of it"
 
 
 def is_here(name: str) -> bool:
@@ -57,8 +62,8 @@ def why_no_cuda() -> str:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:  # the latter without support for CUDA
         sentence, _, _ = first_line(error).partition(". ")
-        hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-        environment = "" if hidden is None else f" (CUDA_VISIBLE_DEVICES is {hidden!r})"
+        hidden = os.environ.get(HIDING)
+        environment = "" if hidden is None else f" ({HIDING} is {hidden!r})"
         return f"{sentence.rstrip('.')}{environment}"
     return ""
 

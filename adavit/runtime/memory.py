@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from adavit.augment.devices import is_accelerator
 from adavit.runtime.control_groups import memory_limit
-from adavit.runtime.devices import is_accelerator
 
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")

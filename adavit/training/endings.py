@@ -8,6 +8,7 @@ from typing import Any
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.records import is_untrained
+from adavit.runtime.device_failure import DeviceFailed, failed_device
 from adavit.runtime.signals import Stopped
 from adavit.training.progress import NEVER, Progress
 
@@ -99,6 +100,21 @@ def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
         f"training diverged: {what}, at {progress.images / 1000:.1f} kimg. {good} a new run"
         " with a larger training.r1_gamma or smaller learning rates."
     )
+
+
+def without_device(error: Exception, progress: Progress, directory: RunDirectory) -> DeviceFailed:
+    """The end of a run whose device failed, or is gone.
+
+    Args:
+        error: Of the device.
+        progress: How far the run came.
+        directory: Of the run.
+    """
+    at = progress.done_at["checkpoint"]
+    good = "" if at == NEVER else f" {directory.checkpoint}, of {_kimg(at)}, is good."
+    go_on = f" Where it fails again, take another one (--device). Go on with: {directory.resume_command}"
+    # A cell goes on with its experiment.
+    return DeviceFailed(f"{failed_device(error)}{good}{'' if directory.is_cell else go_on}")
 
 
 def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | None) -> str:

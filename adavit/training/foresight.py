@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
+from adavit.augment.devices import is_accelerator
 from adavit.config.auto import RunFacts
 from adavit.config.run import RunConfig
 from adavit.data import load_images, split_images
@@ -16,7 +17,6 @@ from adavit.generation.sampling import BATCH, draw_in_parts
 from adavit.metrics import FeatureExtractor
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.wording import size
 from adavit.training.samples import COUNT
 from adavit.training.start.data_advice import advice_on

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 import torch
 
+from adavit.augment.devices import is_accelerator
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models import count_parameters
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.company import Company
 from adavit.runtime.console import Console
-from adavit.runtime.devices import choose_device, is_accelerator, is_here
+from adavit.runtime.devices import choose_device, is_here
 from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.launch import cores
 from adavit.runtime.place import Place

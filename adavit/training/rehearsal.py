@@ -17,11 +17,11 @@ from pathlib import Path
 import torch
 
 from adavit.augment import AdaptiveProbability
+from adavit.augment.devices import is_accelerator
 from adavit.evaluation.scoring import score_generator
 from adavit.metrics import Interrupted
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
-from adavit.runtime.devices import is_accelerator
 from adavit.training.film import draw_film
 from adavit.training.slice_memory import NoSmallerSlices
 from adavit.training.start.workload import Workload

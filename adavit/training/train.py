@@ -20,9 +20,11 @@ from adavit.runs.reading import read_json
 from adavit.runtime.company import Company, company_here
 from adavit.runtime.console import Console, SilentConsole, console_or_here
 from adavit.runtime.determinism import in_fixed_order
+from adavit.runtime.device_failure import is_device_failure
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
+from adavit.training import endings
 from adavit.training.continued_budget import ContinuedBudget
 from adavit.training.opening import opening
 from adavit.training.start.absolute_paths import with_absolute_paths
@@ -300,6 +302,10 @@ def _run(trainer: Trainer, company: Company) -> Path:
         try:
             trainer.output.begin()
             trainer.run()
+        except RuntimeError as error:
+            if is_device_failure(error):
+                raise endings.without_device(error, trainer.progress, directory) from error
+            raise
         finally:  # whatever ends it, a signal too
             trainer.clock.keep()
     return directory.path

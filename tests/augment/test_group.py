@@ -4,14 +4,7 @@ from torch import Tensor
 
 from adavit.augment import AugmentPipe
 from adavit.augment.draws import Draws, Parameters
-from adavit.augment.group import (
-    Group,
-    check_images,
-    is_accelerator,
-    per_image,
-    working_precision,
-)
-from adavit.runtime import devices
+from adavit.augment.group import Group, check_images, per_image, working_precision
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 
@@ -124,9 +117,3 @@ def test_what_is_no_batch_of_images_is_refused(images: Tensor) -> None:
 def test_values_of_images_broadcast_over_their_pixels() -> None:
     values = per_image(torch.tensor([2.0, 3.0]))
     assert (values * torch.ones(2, 3, 4, 5)).mean((1, 2, 3)).tolist() == [2.0, 3.0]
-
-
-@pytest.mark.parametrize("name", ["cpu", "meta", "cuda:1", "xpu"])
-def test_an_accelerator_is_what_the_toolkit_takes_for_one(name: str) -> None:
-    device = torch.device(name)
-    assert is_accelerator(device) == devices.is_accelerator(device)

@@ -18,6 +18,7 @@ from adavit.cli.errors import run_and_exit
 from adavit.cli.main import COMMANDS
 from adavit.errors import UserError
 from adavit.runtime.signals import Stopped
+from tests.adavit.runtime.test_device_failure import LOST
 from tests.cli.conftest import TINY, Adavit, Outcome
 
 
@@ -336,6 +337,21 @@ def test_what_a_full_machine_raises_is_a_line_and_code_1(
     printed = capsys.readouterr().err
     assert message in printed
     assert len(printed.splitlines()) == 1
+
+
+@pytest.mark.parametrize("error", LOST, ids=str)
+def test_a_device_that_vanishes_is_a_line_with_what_to_do_and_code_1(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ending:
+        run_and_exit(command)
+    assert ending.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Error: the device failed ({str(error).splitlines()[0]}), expected it")
+    assert line.endswith("a training run goes on with --resume.")
 
 
 @pytest.mark.parametrize(("limit", "ending"), [(1 << 32, SystemExit), (-1, SyntaxError)])

@@ -16,6 +16,7 @@ from torchvision.models import resnet18, squeezenet1_1
 
 from adavit.diagnostics.discriminator import inspection
 from adavit.diagnostics.leaks import probe
+from adavit.runtime.devices import has_bf16
 from tests.adavit.conftest import draw_pictures
 from tests.gpu.commands import apart, named, succeed, within
 
@@ -60,6 +61,11 @@ def record_of(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def usual_precision(device: torch.device) -> str:
+    """What a run gets that asks for none: bf16 where the device has units for it, as CUDA's from Ampere on have."""
+    return "bf16" if has_bf16(device) else "float32"
+
+
 def test_a_run_leaves_what_a_run_leaves(trained: Path, device: torch.device) -> None:
     whole = trained / "whole"
     records = [json.loads(line) for line in (whole / "stats.jsonl").read_text().splitlines()]
@@ -72,7 +78,7 @@ def test_a_run_leaves_what_a_run_leaves(trained: Path, device: torch.device) -> 
     assert scores[-1]["images"] == 64
     assert scores[-1]["fd_random"] > 0
     config = yaml.safe_load((whole / "config.yaml").read_text())
-    assert config["training"]["precision"] == "float32"  # a step of 16 px is faster in it
+    assert config["training"]["precision"] == usual_precision(device)
     environment = record_of(whole / "environment.json")
     assert environment["device"] == str(device)
     assert (environment["accelerator"] is None) == (device.type == "cpu")
@@ -284,7 +290,8 @@ def test_the_sizes_that_an_accelerator_gets(trained: Path, device: torch.device,
         *("--set", "run.status_every_kimg=0.064", "--set", "training.r1_interval=2"),
     )
     config = yaml.safe_load(Path("large/config.yaml").read_text())
-    assert (config["run"]["device"], config["training"]["precision"]) == ("auto", "float32")
+    assert config["run"]["device"] == "auto"
+    assert config["training"]["precision"] == usual_precision(device)
     assert (config["training"]["batch"], config["generator"]["channel_max"]) == (64, 512)
     records = [json.loads(line) for line in Path("large/stats.jsonl").read_text().splitlines()]
     assert [record["skipped_steps"] for record in records] == [0] * len(records)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from adavit.metrics.extractors.extractor import exact_arithmetic
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 from tests.gpu.steps import RESNET, Layer, Trace, deviations, trained, whole
 from tests.gpu.test_networks import LIMITS
@@ -108,6 +109,14 @@ def test_steps_with_the_devices_own_draws_are_like_those_of_the_cpu(
     record_property("losses", f"{found} {expected}")
     for name in ("loss_generator", "loss_discriminator"):
         assert found[name] == pytest.approx(expected[name], rel=0.5), name
+
+
+def test_what_measures_is_exact_within_a_rough_step(device: torch.device) -> None:
+    weight = torch.ones(4, 4, device=device)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        assert (weight @ weight).dtype == torch.bfloat16
+        with exact_arithmetic():
+            assert (weight @ weight).dtype == torch.float32
 
 
 @pytest.mark.slow

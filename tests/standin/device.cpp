@@ -39,6 +39,7 @@ void tell(const std::string& what) {
 
 // ---- Memory ---------------------------------------------------------------------------------------------------------
 std::atomic<int64_t> held{0}, peak{0}, limit{INT64_MAX};
+std::atomic<bool> gone{false};  // then all that is asked of the device fails
 
 // Keeps memory of the host alive that a pointer says to lie elsewhere.
 struct Kept {
@@ -55,6 +56,7 @@ struct Kept {
 // The pointer to some memory of the host that says it lies on `device`; on the stand-in it counts.
 c10::DataPtr pointer(const c10::Storage& memory, c10::Device device) {
   const int64_t counted = device == here ? int64_t(memory.nbytes()) : 0;
+  if (gone) throw c10::AcceleratorError({__func__, __FILE__, __LINE__}, 999, "CUDA error: unknown error\nSearch for it");
   TORCH_CHECK_WITH(
       OutOfMemoryError, held + counted <= limit, "The stand-in is out of memory. Tried to allocate ", counted,
       " bytes; it holds ", held.load(), " and may hold ", limit.load(), ".");
@@ -315,9 +317,8 @@ TORCH_LIBRARY(standin, m) {
   m.def("peak() -> int", [] { return peak.load(); });
   m.def("reset_peak() -> ()", [] { peak = held.load(); });
   m.def("limit(int bytes) -> ()", [](int64_t bytes) { limit = bytes; });
-  m.def("seed(int seed) -> ()", [](int64_t seed) {
-    default_generator().unsafeGetGeneratorImpl()->set_current_seed(uint64_t(seed));
-  });
+  m.def("vanish(bool is_gone) -> ()", [](bool is_gone) { gone = is_gone; });
+  m.def("seed(int seed) -> ()", [](int64_t seed) { at::Generator(default_generator()).set_current_seed(uint64_t(seed)); });
   m.def("random_state() -> Tensor", [] { return default_generator().get_state(); });
   m.def("set_random_state(Tensor state) -> ()", [](const at::Tensor& state) {
     default_generator().unsafeGetGeneratorImpl()->set_state(*state.unsafeGetTensorImpl());

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 SUBJECTS = ("augmentation", "determinism", "networks", "objectives", "precision", "streams")
 
 
-ITSELF = ("full_size", "strictness", "waits")
+ITSELF = ("full_size", "strictness", "vanishing", "waits")
 
 
 def test_the_stand_in_itself_and_waits(pytestconfig: pytest.Config) -> None:

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from adavit.augment.devices import is_accelerator
 from adavit.data import images_to_float
 from adavit.diagnostics.leaks.operations import Operation
 from adavit.metrics import as_rgb
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.optimizers import PlainAdamW
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.resolution import Resolution

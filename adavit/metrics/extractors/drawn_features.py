@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from safetensors.torch import load
 from torch import Tensor
 
+from adavit.augment.devices import is_accelerator
 from adavit.data.small_set.images import CLASSES
 from adavit.errors import RunError
 from adavit.metrics.extractors.extractor import FloatExtractor, Recognised
 from adavit.metrics.kinship import DRAWINGS
-from adavit.runtime.devices import is_accelerator
 
 WEIGHTS = "drawn.safetensors"
 """Beside this file: float16, and the threshold."""

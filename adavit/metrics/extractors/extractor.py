@@ -167,7 +167,8 @@ def exact_arithmetic() -> Iterator[None]:
             stack.callback(setattr, owner, attribute, getattr(owner, attribute))
             setattr(owner, attribute, value)
         stack.enter_context(torch.inference_mode())
-        for device_type in ("cpu", "cuda"):
+        accelerator = torch.accelerator.current_accelerator()
+        for device_type in ("cpu", *([] if accelerator is None else [accelerator.type])):
             stack.enter_context(torch.autocast(device_type, enabled=False))
         yield
 

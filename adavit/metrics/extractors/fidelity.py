@@ -16,12 +16,12 @@ import torchvision
 from torch import Tensor
 from torch_fidelity.utils import create_feature_extractor
 
+from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError, first_line
 from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic, tensors_digest
 from adavit.metrics.extractors.names import CLIP_NAMES
 from adavit.metrics.extractors.weight_files import WeightFile
 from adavit.metrics.kinship import CLIP, DINOV2, IMAGENET
-from adavit.runtime.devices import is_accelerator
 
 VGG16_WEIGHTS = WeightFile(
     "VGG16",

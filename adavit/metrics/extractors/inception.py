@@ -14,11 +14,11 @@ from torch_fidelity.feature_extractor_inceptionv3 import (
     FeatureExtractorInceptionV3,
 )
 
+from adavit.augment.devices import is_accelerator
 from adavit.metrics.extractors.extractor import as_rgb, exact_arithmetic
 from adavit.metrics.extractors.fidelity import build_network, saved
 from adavit.metrics.extractors.weight_files import WeightFile
 from adavit.metrics.kinship import IMAGENET
-from adavit.runtime.devices import is_accelerator
 
 NETWORK = "inception-v3-compat"
 LAYER = "2048"

@@ -19,10 +19,10 @@ from torch_fidelity.sample_similarity_lpips import (
     normalize_tensor,
 )
 
+from adavit.augment.devices import is_accelerator
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.metrics.extractors.weight_files import WeightFile
 from adavit.metrics.kinship import IMAGENET
-from adavit.runtime.devices import is_accelerator
 
 LPIPS_WEIGHTS = WeightFile("LPIPS", URL_VGG16_LPIPS, None, None)
 CHANNELS = (64, 128, 256, 512, 512)

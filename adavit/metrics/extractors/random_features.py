@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adavit.augment.devices import is_accelerator
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.metrics.kinship import NOTHING
-from adavit.runtime.devices import is_accelerator
 
 SEED = 20_201_006  # part of the definition: another seed is another yardstick
 LEVEL_CHANNELS = (16, 24, 32, 32)  # at 1, 1/2, 1/4 and 1/8 of the size

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
+from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import FloatExtractor
 from adavit.metrics.extractors.weight_files import check_fit
 from adavit.metrics.kinship import IMAGENET
 from adavit.models.vit.torchvision_weights import current_names
-from adavit.runtime.devices import is_accelerator
 
 SIDE = 224
 MEAN = (0.485, 0.456, 0.406)

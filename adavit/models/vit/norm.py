@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from adavit.augment.devices import is_accelerator
 from adavit.models.convolution import is_differentiated_twice, weight_gradients_wanted
 from adavit.models.prepared_weights import Used, prepared
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.precision import full_precision
 
 

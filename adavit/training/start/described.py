@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from adavit.runtime.devices import is_accelerator
+from adavit.augment.devices import is_accelerator
 from adavit.training.start.workload import Workload
 
 _PACKAGES = ("adavit", "torch", "torchvision", "kornia", "torch-fidelity", "numpy", "safetensors")

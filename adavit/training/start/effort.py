@@ -2,10 +2,10 @@
 
 import torch
 
+from adavit.augment.devices import is_accelerator
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.models.sizes import widths_of
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.resolution import Resolution
 
 CONVOLUTIONS = 2

@@ -10,11 +10,11 @@ import contextlib
 
 import torch
 
+from adavit.augment.devices import is_accelerator
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
 from adavit.errors import RunError
 from adavit.models.published_vit import PATCH
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import free_bytes
 from adavit.runtime.place import Place
 from adavit.runtime.resolution import Resolution

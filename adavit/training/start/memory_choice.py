@@ -4,11 +4,11 @@ import bisect
 
 import torch
 
+from adavit.augment.devices import is_accelerator
 from adavit.config.microbatches import smaller_slices
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.runtime.amounts import bytes_of
-from adavit.runtime.devices import is_accelerator
 from adavit.runtime.memory import resident_bytes
 from adavit.runtime.wording import counted, size
 from adavit.training.start.footprint import expected_bytes

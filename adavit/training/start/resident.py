@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from adavit.runtime.devices import is_accelerator
+from adavit.augment.devices import is_accelerator
 from adavit.runtime.memory import free_bytes, total_bytes
 from adavit.runtime.wording import size
 from adavit.training.start.footprint import expected_bytes

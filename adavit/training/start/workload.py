@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
+from adavit.augment.devices import is_accelerator
 from adavit.build.networks import generator_arguments
 from adavit.config.auto import RunFacts, resolve, why_no_quarter_turns, why_precision
 from adavit.config.mistakes import explain
@@ -24,13 +25,7 @@ from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
 from adavit.features.ground import CAUTION_WITH_ALPHA
 from adavit.runtime.console import Console
-from adavit.runtime.devices import (
-    choose_device,
-    crowding,
-    has_bf16,
-    is_accelerator,
-    keep_freed_memory,
-)
+from adavit.runtime.devices import choose_device, crowding, has_bf16, keep_freed_memory
 from adavit.runtime.resolution import SMALLEST_SIDE, Resolution
 from adavit.runtime.wording import counted
 from adavit.training.start.compilation import compilation_note

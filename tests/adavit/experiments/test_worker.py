@@ -84,6 +84,32 @@ def test_want_of_memory_is_told_with_what_helps_a_grid(
     assert "--set training.microbatch=4" in reason
 
 
+@pytest.mark.parametrize("when", ["networks are made", "it trains"])
+def test_a_device_that_vanishes_ends_the_worker_and_no_other_cell(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def vanishes(*_: Any, **__: Any) -> Any:
+        raise torch.AcceleratorError("CUDA error: unknown error\nSearch for it")
+
+    made = {
+        "networks are made": "adavit.training.start.build.build_step",
+        "it trains": "adavit.training.slice_memory.StepsWithinMemory.__call__",
+    }
+    path = str(write_grid())
+    with monkeypatch.context() as patch:
+        patch.setattr(made[when], vanishes)
+        with pytest.raises(RunError) as ended:
+            ablate(path, out=Path("out"))
+    said = str(ended.value)
+    assert said.startswith("the device failed (CUDA error: unknown error), expected it to work. ")
+    assert ("checkpoint.pt, of 0 kimg, is good." in said) == (when == "it trains")
+    assert said.endswith("; run the same command again with --retry-failed.")
+    assert "\n" not in said
+    (status,) = [note["status"] for note in notes(Path("out")).values()]
+    assert status == "failed"
+    assert ablate(path, out=Path("out"), retry_failed=True).count("finished") == 2
+
+
 def test_a_run_that_a_living_process_still_trains_is_waited_for(
     write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:

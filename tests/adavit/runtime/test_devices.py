@@ -7,7 +7,7 @@ import torch
 
 from adavit.errors import UserError
 from adavit.runtime import processor
-from adavit.runtime.devices import choose_device, crowding, has_bf16, is_accelerator
+from adavit.runtime.devices import choose_device, crowding, has_bf16
 from tests.processors import AMD_ZEN4, ARM, INTEL_AMX, INTEL_WITHOUT
 
 
@@ -26,18 +26,47 @@ TOO_OLD = (
 )
 
 
+LISTED = "Set CUDA_VISIBLE_DEVICES to devices that nvidia-smi lists, or unset it"
+
+
 @pytest.mark.parametrize(
-    ("visible", "error", "said"),
+    ("visible", "error", "said", "remedy"),
     [
-        (None, RuntimeError(TOO_OLD), "system is too old (found version 11040). Expected"),
-        (None, AssertionError("Torch not compiled with CUDA enabled"), "not compiled with CUDA"),
-        (None, RuntimeError("No CUDA GPUs are available"), "No CUDA GPUs are available. Exp"),
-        ("", RuntimeError("No CUDA GPUs are available"), "(CUDA_VISIBLE_DEVICES is ''). Exp"),
-        ("7", RuntimeError("No CUDA GPUs are available"), "(CUDA_VISIBLE_DEVICES is '7'). Exp"),
+        (
+            None,
+            RuntimeError(TOO_OLD),
+            "system is too old (found version 11040). Expected",
+            "Update its driver",
+        ),
+        (
+            None,
+            AssertionError("Torch not compiled with CUDA enabled"),
+            "not compiled with CUDA",
+            "Install a build of torch that has CUDA (pytorch.org)",
+        ),
+        (
+            None,
+            RuntimeError("No CUDA GPUs are available"),
+            "No CUDA GPUs are available. Exp",
+            "See what nvidia-smi says of it",
+        ),
+        (
+            "",
+            RuntimeError("No CUDA GPUs are available"),
+            "(CUDA_VISIBLE_DEVICES is ''). Exp",
+            LISTED,
+        ),
+        (
+            "7",
+            RuntimeError("No CUDA GPUs are available"),
+            "(CUDA_VISIBLE_DEVICES is '7'). Exp",
+            LISTED,
+        ),
+        ("0", RuntimeError(TOO_OLD), "(CUDA_VISIBLE_DEVICES is '0'). Exp", "Update its driver"),
     ],
 )
 def test_cuda_that_cannot_be_started_is_refused_in_one_line_that_says_why(
-    monkeypatch: pytest.MonkeyPatch, visible: str | None, error: Exception, said: str
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, error: Exception, said: str, remedy: str
 ) -> None:
     def init() -> None:
         raise error
@@ -53,7 +82,7 @@ def test_cuda_that_cannot_be_started_is_refused_in_one_line_that_says_why(
         text = str(refused.value)
         assert said in text
         assert text.startswith("--device cuda cannot be used: ")
-        assert text.endswith("use --device cpu.")
+        assert text.endswith(f" {remedy}, or use --device cpu.")
         assert "\n" not in text
 
 
@@ -91,14 +120,6 @@ def test_of_cpus_those_with_amx_have_bf16(
     assert has_bf16(torch.device("cpu")) is expected
     assert not has_bf16(torch.device("mps"))
     assert not has_bf16(torch.device("meta"))
-
-
-@pytest.mark.parametrize(
-    ("device", "accelerator"),
-    [("cpu", False), ("meta", False), ("cuda", True), ("cuda:1", True), ("xpu", True)],
-)
-def test_what_has_no_memory_of_its_own_is_no_accelerator(device: str, accelerator: bool) -> None:
-    assert is_accelerator(torch.device(device)) is accelerator
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from adavit.training.endings import (
     last_words,
     stopped,
     why_over,
+    without_device,
 )
 from adavit.training.progress import Progress
 
@@ -48,6 +49,18 @@ def test_who_stops_a_run_is_told_of_the_checkpoint_that_there_is(
     progress = at(600, checkpoint=500, skipped=skipped)
     found = stopped(signal.SIGTERM, progress, RUN, is_behind=behind)
     assert (found.signal_number, found.go_on, found.left) == (signal.SIGTERM, GO_ON, left)
+
+
+def test_a_run_whose_device_fails_names_its_checkpoint_and_how_it_goes_on(tmp_path: Path) -> None:
+    error = RuntimeError("CUDA driver error: gone\nSearch for it")
+    failed = "the device failed (CUDA driver error: gone), expected it to work."
+    good = " run/checkpoint.pt, of 40 kimg, is good."
+    go_on = f" Where it fails again, take another one (--device). Go on with: {GO_ON}"
+    assert str(without_device(error, at(40_100, checkpoint=40_000), RUN)) == failed + good + go_on
+    assert str(without_device(error, Progress(), RUN)) == failed + go_on
+    cell = RunDirectory(tmp_path)
+    cell.cell_note.touch()
+    assert "--resume" not in str(without_device(error, Progress(), cell))
 
 
 def test_the_checkpoint_that_is_good_is_named() -> None:
