@@ -7,23 +7,27 @@ import math
 from dataclasses import replace
 
 import torch
-from torch import nn
 
 from adavit.augment.devices import is_accelerator
 from adavit.config.auto import RunFacts
-from adavit.config.run import RunConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import load_images, split_images
+from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.generation.sampling import BATCH, draw_in_parts
 from adavit.metrics import FeatureExtractor
 from adavit.models import count_parameters
 from adavit.runtime.console import Console
+from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.wording import size
+from adavit.training.objectives.distillation import Distillation
 from adavit.training.samples import COUNT
 from adavit.training.start.data_advice import advice_on
-from adavit.training.start.footprint import taken_bytes
+from adavit.training.start.footprint import distillation_bytes, features_bytes, taken_bytes
+from adavit.training.start.handshake import shared_reduction
 from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.memory_choice import held_before
+from adavit.training.start.resident import told_of_absent
 from adavit.training.start.stored_settings import config_text
 from adavit.training.start.without_content import tensors_of, without_content
 from adavit.training.start.workload import (
@@ -34,6 +38,7 @@ from adavit.training.start.workload import (
     with_evaluators,
 )
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 
 ASSUMED = (
     "There is no CUDA device here: settings are those for one of the Ampere generation or newer (bf16), and no time is"
@@ -59,13 +64,16 @@ def describe_elsewhere(config: RunConfig, console: Console, processes: int = 1) 
     """
     console.note(ASSUMED)
     workload = imagined_workload(config, console, processes)
-    imagined = _imagined(workload)
+    world = ImaginedWorld(processes)
+    imagined = _imagined(workload, shared_reduction(workload, world))
     held = workload.config
     operations = operations_of(imagined) * total_images(held.training)
+    residence = told_of_absent(workload, held_before(workload.device))
     lines = [
-        config_text(held),
-        *parameter_lines(imagined.generator, imagined.step.discriminator),
+        *network_lines(workload, imagined.step),
         *foreseen_lines(workload, imagined),
+        *image_lines(residence, workload, processes),
+        *message_lines(world, len(kinds_of_steps(imagined.step))),
         (
             f"time                     not measured here: {operations / 1e15:,.3g} PFLOP for"
             f" {held.training.total_kimg:g} kimg"
@@ -110,11 +118,75 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
     return replace(there, device=device)
 
 
-def parameter_lines(generator: nn.Module, discriminator: nn.Module) -> list[str]:
-    """How large the networks are."""
+def network_lines(workload: Workload, step: AdversarialStep) -> list[str]:
+    """The settings of a run, and how large its networks are.
+
+    Args:
+        workload: Its device need not be there.
+        step: Of the run; its networks may be without content.
+    """
     return [
-        f"generator       {count_parameters(generator) / 1e6:8.2f} M parameters",
-        f"discriminator   {count_parameters(discriminator) / 1e6:8.2f} M parameters",
+        config_text(workload.config),
+        f"generator       {count_parameters(step.generator) / 1e6:8.2f} M parameters",
+        f"discriminator   {count_parameters(step.discriminator) / 1e6:8.2f} M parameters",
+        *_frozen_lines(workload.config, step, workload.device),
+    ]
+
+
+def _frozen_lines(config: ResolvedConfig, step: AdversarialStep, device: torch.device) -> list[str]:
+    lines = []
+    if step.features is not None:
+        critic = step.features.critic
+        (network,) = critic.frozen
+        lines.append(
+            f"features        {count_parameters(critic) / 1e6:8.2f} M parameters, and"
+            f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture};"
+            f" they add about {features_bytes(config, device) / 2**30:.2f} GiB"
+        )
+    if isinstance(step.discriminator, ProjectedDiscriminator):
+        (network,) = step.discriminator.critic.frozen
+        count = count_parameters(network) / 1e6
+        lines.append(f"features        {count:8.2f} M frozen parameters of {network.architecture}")
+    for regularizer in step.regularizers:
+        if isinstance(regularizer, Distillation):
+            count = count_parameters(regularizer.teacher) / 1e6
+            lines.append(
+                f"distillation    {count:8.2f} M frozen parameters, through which no logit goes;"
+                f" it adds about {distillation_bytes(config, device) / 2**30:.2f} GiB"
+            )
+    return lines
+
+
+def image_lines(residence: str, workload: Workload, processes: int) -> list[str]:
+    """Where the images of a run are.
+
+    Args:
+        residence: A clause that says what of a device they take; may be empty.
+        workload: Of the run.
+        processes: That share each batch, all on one machine.
+    """
+    told = [residence] if residence else []
+    if processes > 1:
+        told.insert(
+            0,
+            f"{size(workload.image_set.images.nbytes)} decoded once for this machine, and mapped by its"
+            f" {processes} processes",
+        )
+    return [f"images          {'; '.join(told)}"] if told else []
+
+
+def message_lines(world: ImaginedWorld, steps: int) -> list[str]:
+    """What processes tell each other.
+
+    Args:
+        world: They, after some steps.
+        steps: How many.
+    """
+    if world.size == 1:
+        return []
+    return [
+        f"messages        {world.messages / steps:8.0f} a step, in which each process sends"
+        f" {size(world.sent / steps)} and receives as much"
     ]
 
 
@@ -231,9 +303,10 @@ def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
     return sorted((first % cycle, count) for first, count in counts.items())
 
 
-def _imagined(workload: Workload) -> ImaginedStep:
+def _imagined(workload: Workload, reduction: Reduction = OF_ONE_PROCESS) -> ImaginedStep:
     return ImaginedStep(
         workload.config,
         image_channels=workload.image_set.channels,
         num_classes=workload.num_classes,
+        reduction=reduction,
     )

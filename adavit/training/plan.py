@@ -10,9 +10,7 @@ from collections.abc import Iterator
 import torch
 
 from adavit.augment.devices import is_accelerator
-from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.features.discriminator import ProjectedDiscriminator
-from adavit.models import count_parameters
+from adavit.config.run import RunConfig
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.company import Company
 from adavit.runtime.console import Console
@@ -20,20 +18,19 @@ from adavit.runtime.devices import choose_device, is_here
 from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.launch import cores
 from adavit.runtime.place import Place
-from adavit.runtime.wording import duration, size
+from adavit.runtime.wording import duration
 from adavit.training.foresight import (
     describe_elsewhere,
     foreseen_lines,
+    image_lines,
     kinds_of_steps,
-    parameter_lines,
+    message_lines,
+    network_lines,
 )
-from adavit.training.objectives.distillation import Distillation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
-from adavit.training.start.footprint import distillation_bytes, features_bytes
 from adavit.training.start.handshake import shared_reduction
 from adavit.training.start.resident import Residence
-from adavit.training.start.stored_settings import config_text
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.within_budget import check_one_length, fit_budget
@@ -90,16 +87,14 @@ def describe_plan(
         of_each = f", in each of {processes} processes with {share}"
         alone = " on one of them, while the others stood still and no message took time"
     lines = [
-        config_text(held),
-        *parameter_lines(step.generator, step.discriminator),
-        *_frozen_lines(held, step),
+        *network_lines(workload, step),
         *foreseen_lines(workload),
-        *_image_lines(workload, processes),
+        *image_lines(Residence.of(workload).told(), workload, processes),
         (
             f"memory          {_peak_bytes(device) / 2**30:8.2f} GiB at the peak of"
             f" {steps_taken} steps, measured now{of_each}"
         ),
-        *_message_lines(world, steps_taken),
+        *message_lines(world, steps_taken),
         f"speed           {rate:8.0f} images/s, measured now{alone}",
         (
             f"time         {duration(steps * per_step):>11} for"
@@ -108,51 +103,6 @@ def describe_plan(
         *budget,
     ]
     return "\n".join(lines)
-
-
-def _image_lines(workload: Workload, processes: int) -> list[str]:
-    residence = Residence.of(workload)
-    told = [residence.told()] if residence.told() else []
-    if processes > 1:
-        told.insert(
-            0,
-            f"{size(workload.image_set.images.nbytes)} decoded once for this machine, and mapped by its"
-            f" {processes} processes",
-        )
-    return [f"images          {'; '.join(told)}"] if told else []
-
-
-def _message_lines(world: ImaginedWorld, steps: int) -> list[str]:
-    if world.size == 1:
-        return []
-    return [
-        f"messages        {world.messages / steps:8.0f} a step, in which each process sends"
-        f" {size(world.sent / steps)} and receives as much"
-    ]
-
-
-def _frozen_lines(config: ResolvedConfig, step: AdversarialStep) -> list[str]:
-    lines = []
-    if step.features is not None:
-        critic = step.features.critic
-        (network,) = critic.frozen
-        lines.append(
-            f"features        {count_parameters(critic) / 1e6:8.2f} M parameters, and"
-            f" {count_parameters(network) / 1e6:.2f} M frozen ones of {network.architecture};"
-            f" they add about {features_bytes(config) / 2**30:.2f} GiB"
-        )
-    if isinstance(step.discriminator, ProjectedDiscriminator):
-        (network,) = step.discriminator.critic.frozen
-        count = count_parameters(network) / 1e6
-        lines.append(f"features        {count:8.2f} M frozen parameters of {network.architecture}")
-    for regularizer in step.regularizers:
-        if isinstance(regularizer, Distillation):
-            count = count_parameters(regularizer.teacher) / 1e6
-            lines.append(
-                f"distillation    {count:8.2f} M frozen parameters, through which no logit goes;"
-                f" it adds about {distillation_bytes(config) / 2**30:.2f} GiB"
-            )
-    return lines
 
 
 def seconds_per_step(

@@ -2,10 +2,10 @@
 
 import os
 
-from tests.gpu.conftest import device, own_folder
+from tests.gpu.conftest import convolutional, device, own_folder
 from tests.standin.device import NAME
 
-__all__ = ["device", "own_folder"]
+__all__ = ["convolutional", "device", "own_folder"]
 
 # They need a process that has the device, which `tests.standin.process` starts.
 ON_THE_DEVICE = [

@@ -126,32 +126,36 @@ def expected_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
     return taken_bytes(counted_bytes(config), config, device)
 
 
-def features_bytes(config: ResolvedConfig) -> int:
+def features_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
     """The part of `expected_bytes` that a critic on frozen features adds: weights, activations and heads.
 
     Args:
         config: Of the run.
+        device: As for `taken_bytes`.
 
     Raises:
         RuntimeError: As `counted_bytes`.
         ValueError: Likewise.
     """
     unseen = config.features.model_copy(update={"network": None})
-    return expected_bytes(config) - expected_bytes(config.model_copy(update={"features": unseen}))
+    without = config.model_copy(update={"features": unseen})
+    return expected_bytes(config, device) - expected_bytes(without, device)
 
 
-def distillation_bytes(config: ResolvedConfig) -> int:
+def distillation_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
     """The part that a teacher adds: its weights and tokens, what predicts them, and a pass of the discriminator.
 
     Args:
         config: Of the run.
+        device: As for `taken_bytes`.
 
     Raises:
         RuntimeError: As `counted_bytes`.
         ValueError: Likewise.
     """
     untaught = config.training.model_copy(update={"distill_weight": 0.0})
-    return expected_bytes(config) - expected_bytes(config.model_copy(update={"training": untaught}))
+    without = config.model_copy(update={"training": untaught})
+    return expected_bytes(config, device) - expected_bytes(without, device)
 
 
 class StepTooLarge(RunError):

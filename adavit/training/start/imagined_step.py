@@ -29,6 +29,7 @@ from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.without_content import emptied, tensors_of, without_content
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
+from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 from adavit.training.step.slice_pass import as_written
 
 IMAGES = 32
@@ -86,6 +87,7 @@ class ImaginedStep:
         config: Of the run.
         image_channels: Of its images.
         num_classes: That its networks are conditioned on; 0 for none.
+        reduction: Over which processes its gradients are summed; this one goes through a slice of its own.
 
     Attributes:
         generator: Its generator.
@@ -98,7 +100,12 @@ class ImaginedStep:
     """
 
     def __init__(
-        self, config: ResolvedConfig, *, image_channels: int = 3, num_classes: int = 0
+        self,
+        config: ResolvedConfig,
+        *,
+        image_channels: int = 3,
+        num_classes: int = 0,
+        reduction: Reduction = OF_ONE_PROCESS,
     ) -> None:
         self.config = config
         self._channels, self._classes = image_channels, num_classes
@@ -137,6 +144,7 @@ class ImaginedStep:
             microbatch=self._shown,
             autocast=torch.bfloat16 if training.precision == "bf16" else None,
             computation=as_written,
+            reduction=reduction,
             loss=LOSSES[training.loss],
             features=None
             if critic is None or alone

@@ -13,6 +13,32 @@ LARGEST_PART = 0.25
 """Of an accelerator's memory that images may take: evaluations and other programs need some beside the steps."""
 
 
+def image_bytes(workload: Workload) -> int:
+    """Bytes of the images that are trained on and held out.
+
+    Args:
+        workload: Of the run.
+    """
+    split, stored = workload.split, workload.image_set.images
+    return (len(split.train) + len(split.heldout)) * stored[0].nbytes
+
+
+def told_of_absent(workload: Workload, before: int) -> str:
+    """How large a device must be for the images to lie on it, where it is not here; a clause for people.
+
+    Args:
+        workload: Of a run on an accelerator that need not be there.
+        before: Bytes that are taken of it before the first step.
+    """
+    images = image_bytes(workload)
+    least = before + expected_bytes(workload.config, workload.device) + images
+    whole = max(least, int(images / LARGEST_PART))
+    return (
+        f"{size(images)}, on a device of {size(whole)} or more, else read from the disk batch by"
+        " batch"
+    )
+
+
 @dataclass(frozen=True)
 class Residence:
     """Where the images of a run are.
@@ -32,8 +58,7 @@ class Residence:
         Args:
             workload: Of a run whose networks are on the device.
         """
-        split, stored = workload.split, workload.image_set.images
-        images = (len(split.train) + len(split.heldout)) * stored[0].nbytes
+        images = image_bytes(workload)
         if not is_accelerator(workload.device):
             return cls(images, None)
         free, total = free_bytes(workload.device), total_bytes(workload.device)

@@ -20,8 +20,10 @@ from adavit.training.foresight import (
     kinds_of_steps,
 )
 from adavit.training.objectives.regularizer import Regularizer
+from adavit.training.plan import describe_plan
 from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.workload import prepare
+from tests.small_weights import write_mobilenet
 from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
@@ -96,6 +98,32 @@ def test_a_device_need_not_be_there(pictures: Path) -> None:
     assert 2e9 < peak <= 8e9
     assert lines["microbatch:"] in ("64", "32", "16")
     assert "PFLOP for 5000 kimg" in lines["time"]
+
+
+def test_images_messages_and_frozen_networks_are_told_as_they_are_here(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.training.plan.is_here", lambda name: name == "cpu")
+    layer = elsewhere(pictures, "resnet").as_dict()
+    sizes: dict[str, Any] = {"channel_base": 256, "channel_max": 16}
+    layer["generator"] |= {**sizes, "latent_dim": 16, "style_dim": 16}
+    layer["discriminator"] |= sizes
+    layer["features"] |= {"network": write_mobilenet(tmp_path / "mobile.pth"), "width": 8}
+    layer["training"] |= {"batch": 16, "fast_reduce": True}
+
+    def lines(device: str) -> dict[str, str]:
+        config = build_config([layer, {"run": {"device": device}}])
+        return told(describe_plan(config, SilentConsole(), processes=2))
+
+    here, there = lines("cpu"), lines("cuda")
+    assert here.keys() - there.keys() == {"memory", "speed"}
+    parameters = here["features"].partition("they add")[0]
+    assert there["features"].startswith(parameters)
+    images = len(list(pictures.rglob("*.png"))) * 3 * 48 * 64
+    assert here["images"] == "553 kB decoded once for this machine, and mapped by its 2 processes"
+    assert images == pytest.approx(553_000, rel=1e-3)
+    assert there["images"].startswith(f"{here['images']}; 553 kB, on a device of ")
+    assert there["messages"] == here["messages"]
 
 
 def test_faults_of_the_data_are_told_for_a_device_that_is_not_there_too(pictures: Path) -> None:

@@ -13,7 +13,7 @@ from adavit.config.layers import build_config
 from adavit.runtime.resolution import Resolution
 from adavit.training.start import resident
 from adavit.training.start.footprint import expected_bytes
-from adavit.training.start.resident import Residence
+from adavit.training.start.resident import Residence, told_of_absent
 
 GB = 10**9
 CONFIG = resolve(
@@ -55,6 +55,22 @@ def test_images_lie_on_the_device_where_they_leave_room(
     assert found.on_device is kept
     assert ("on the device" in found.told()) is kept
     assert ("read from the disk batch by batch" in found.told()) is not kept
+
+
+@pytest.mark.parametrize("images", [100, 4000])
+def test_a_device_that_is_not_here_is_told_the_size_that_would_hold_them(
+    images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    monkeypatch.setattr(resident, "size", lambda count: told.append(count) or str(count))
+    before = GB // 2
+    text = told_of_absent(workload(images), before)
+    shown, least = told
+    assert text.startswith(f"{images * 10**6}, on a device of {least} or more, else")
+    assert shown == images * 10**6
+    for total, kept in ((least, True), (least - 4, False)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, t=total: (t - before, t))
+        assert Residence.of(workload(images)).on_device is kept
 
 
 def test_the_plan_says_how_much_may_be_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
