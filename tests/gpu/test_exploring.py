@@ -1,6 +1,8 @@
-"""Loops, sheets and directions on the device, against the CPU's."""
+"""Loops, sheets, directions and the studio on the device, against the CPU's."""
 
 from collections.abc import Callable
+from http import HTTPStatus
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from adavit.serving.server import StudioServer
+from adavit.serving.site import Site
 from tests.gpu.commands import named, succeed
 from tests.stored_generators import store_generator
 
@@ -23,6 +27,12 @@ COMMANDS = (
 )
 
 
+def difference(one: Path | BytesIO, other: Path | BytesIO) -> float:
+    """Of two pictures' values from 0 to 255, on average."""
+    pixels = [np.array(Image.open(picture)).astype(int) for picture in (one, other)]
+    return float(np.abs(pixels[0] - pixels[1]).mean())
+
+
 def test_a_generator_is_explored_as_on_the_cpu(
     device: torch.device, record_property: Callable[..., None]
 ) -> None:
@@ -32,9 +42,26 @@ def test_a_generator_is_explored_as_on_the_cpu(
             succeed(*command.format(f"on-{where}").split(), "--device", where)
     pictures = sorted(Path("on-cpu").rglob("*.png"))
     assert len(pictures) == 2 + 4 + 4 + 4
-    apart = []
-    for path in pictures:
-        other = Path(f"on-{named(device)}") / path.relative_to("on-cpu")
-        apart.append(np.abs(np.array(Image.open(path)).astype(int) - Image.open(other)).mean())
-    record_property("apart", f"{max(apart):.3f} of 255")
-    assert max(apart) < 1
+    others = [Path(f"on-{named(device)}") / path.relative_to("on-cpu") for path in pictures]
+    apart = max(map(difference, pictures, others))
+    record_property("apart", f"{apart:.3f} of 255")
+    assert apart < 1
+
+
+def test_the_page_of_the_studio_shows_what_it_shows_on_the_cpu(
+    device: torch.device, monkeypatch: pytest.MonkeyPatch, record_property: Callable[..., None]
+) -> None:
+    store_generator(Path("g.safetensors"), num_classes=3, image_channels=4)
+    shown = []
+
+    def serve(_server: StudioServer, site: Site, _stop: Callable[[], bool]) -> None:
+        reply = site.reply(f"/{site._token}/picture?seed=4&truncation=0.5&class=1")
+        assert (reply.status, reply.kind) == (HTTPStatus.OK, "image/png"), reply.content
+        shown.append(BytesIO(reply.content))
+
+    monkeypatch.setattr(StudioServer, "serve", serve)
+    for where in ("cpu", named(device)):
+        succeed("studio", "g.safetensors", "--device", where)
+    apart = difference(*shown)
+    record_property("apart", f"{apart:.3f} of 255")
+    assert apart < 1

@@ -7,6 +7,8 @@ from tests.standin.process import run_as_on_a_gpu
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("file", ["test_commands.py", "test_memory.py"])
-def test_as_on_a_gpu(pytestconfig: pytest.Config, file: str) -> None:
-    run_as_on_a_gpu(pytestconfig, f"tests/gpu/{file}")
+@pytest.mark.parametrize(
+    "subjects", [("commands",), ("exploring", "projection", "memory")], ids=" ".join
+)
+def test_as_on_a_gpu(pytestconfig: pytest.Config, subjects: tuple[str, ...]) -> None:
+    run_as_on_a_gpu(pytestconfig, *(f"tests/gpu/test_{subject}.py" for subject in subjects))
