@@ -55,7 +55,7 @@ def test_the_page_of_the_studio_shows_what_it_shows_on_the_cpu(
     shown = []
 
     def serve(_server: StudioServer, site: Site, _stop: Callable[[], bool]) -> None:
-        reply = site.reply(f"/{site._token}/picture?seed=4&truncation=0.5&class=1")
+        reply = site.reply(f"/{site._token}/picture?seed=4&truncation=0.5&other=7&layers=0")
         assert (reply.status, reply.kind) == (HTTPStatus.OK, "image/png"), reply.content
         shown.append(BytesIO(reply.content))
 

@@ -84,6 +84,17 @@ def least_bytes(config: ResolvedConfig) -> int:
     return number * held * config.training.images_at_a_time + 4 * WEIGHT_COPIES * weights + pixels
 
 
+def most_bytes(config: ResolvedConfig) -> int:
+    """Bytes that no step takes, told without counting.
+
+    `NEAR` times the lower bound, and of networks trained on other images what the largest takes.
+
+    Args:
+        config: Of the run.
+    """
+    return NEAR * least_bytes(config) + _most_for_frozen(config)
+
+
 def counted_bytes(config: ResolvedConfig) -> int:
     """Bytes that one step holds at the same time, counted; not compiled.
 
@@ -193,7 +204,7 @@ def check_memory(config: ResolvedConfig, device: torch.device, processes: int = 
     if free is not None and not is_accelerator(device):
         here = Place.here()
         free //= here.local_size if here.size > 1 else processes
-    if free is None or NEAR * needed + _most_for_frozen(config) <= free:
+    if free is None or most_bytes(config) <= free:
         return
     certain, qualifier = needed, "at least"
     if not config.training.compile and needed <= HOPELESS * free:

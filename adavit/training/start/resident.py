@@ -6,7 +6,7 @@ from typing import Self
 from adavit.augment.devices import is_accelerator
 from adavit.runtime.memory import free_bytes, total_bytes
 from adavit.runtime.wording import size
-from adavit.training.start.footprint import expected_bytes
+from adavit.training.start.footprint import expected_bytes, most_bytes
 from adavit.training.start.workload import Workload
 
 LARGEST_PART = 0.25
@@ -63,7 +63,10 @@ class Residence:
             return cls(images, None)
         free, total = free_bytes(workload.device), total_bytes(workload.device)
         assert free is not None  # an accelerator says it
-        beside_steps = free - expected_bytes(workload.config, workload.device)
+        # Where there is room beside any step, what this one takes is not counted: that lasts a second or more.
+        beside_steps = free - most_bytes(workload.config)
+        if images > beside_steps:
+            beside_steps = free - expected_bytes(workload.config, workload.device)
         return cls(images, max(0, min(int(LARGEST_PART * total), beside_steps)))
 
     @property

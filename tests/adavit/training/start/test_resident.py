@@ -12,7 +12,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.runtime.resolution import Resolution
 from adavit.training.start import resident
-from adavit.training.start.footprint import expected_bytes
+from adavit.training.start.footprint import expected_bytes, most_bytes
 from adavit.training.start.resident import Residence, told_of_absent
 
 GB = 10**9
@@ -55,6 +55,17 @@ def test_images_lie_on_the_device_where_they_leave_room(
     assert found.on_device is kept
     assert ("on the device" in found.told()) is kept
     assert ("read from the disk batch by batch" in found.told()) is not kept
+
+
+def test_a_step_is_counted_only_where_room_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = []
+    monkeypatch.setattr(resident, "expected_bytes", lambda *given: counted.append(given) or STEP)
+    free = most_bytes(CONFIG) + 10**8
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 100 * free))
+    assert Residence.of(workload(100)).on_device
+    assert counted == []
+    assert Residence.of(workload(101)).on_device  # STEP is much less
+    assert counted == [(CONFIG, torch.device("cuda"))]
 
 
 @pytest.mark.parametrize("images", [100, 4000])
