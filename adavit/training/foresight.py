@@ -286,14 +286,13 @@ def disk_bytes(workload: Workload, imagined: ImaginedStep) -> int:
 
 
 def kinds_of_steps(step: AdversarialStep) -> list[tuple[int, int]]:
-    """Steps in which other regularizers are due cost differently: the first of each kind, and how many in a cycle.
+    """Steps in which other terms are due cost differently: the first of each kind, and how many in a cycle.
 
     A step belongs to the least common multiple of all intervals that divide its number, so the kinds are
     counted without walking through a cycle, whose length is the product of intervals that share no factor.
     """
-    intervals = {regularizer.interval for regularizer in step.regularizers}
     multiples = {1}
-    for interval in intervals:
+    for interval in set(step.intervals):
         multiples |= {math.lcm(multiple, interval) for multiple in multiples}
     cycle, counts = max(multiples), dict[int, int]()
     for multiple in sorted(multiples, reverse=True):

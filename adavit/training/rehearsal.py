@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-from adavit.augment import AdaptiveProbability
 from adavit.augment.devices import is_accelerator
 from adavit.evaluation.scoring import score_generator
 from adavit.metrics import Interrupted
@@ -24,17 +23,15 @@ from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
 from adavit.training.film import draw_film
 from adavit.training.slice_memory import NoSmallerSlices
+from adavit.training.start.dearest_step import make_dearest
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.no_room import NoRoom
 from adavit.training.time_plan import EXIT_S, Costs
 from adavit.training.trainer import Trainer
 
-LIKELY_P = 0.4
-"""Augmentation's p while its costs are measured, where it is adapted: about what small sets arrive at."""
-
 LONGEST_CYCLE = 512
-"""Steps after which penalties come again as they came, at most; of longer cycles so many are looked at."""
+"""Steps after which terms come again as they came, at most; of longer cycles so many are looked at."""
 
 MOST_CROWDED = 5.0
 """Factor by which an end is foreseen to be slower on busy cores, at most."""
@@ -128,12 +125,9 @@ class _Rehearsal:
         return float(seconds)
 
     def step_s(self, seconds: float) -> float:
-        """Mean time of a step over a cycle of penalties, from some of each kind."""
+        """Mean time of a step over a cycle of its terms, from some of each kind."""
         trainer = self._trainer
-        if isinstance(trainer.probability, AdaptiveProbability):
-            trainer.step.set_p(min(LIKELY_P, trainer.config.augment.p_max))
-        else:
-            trainer.step.set_p(trainer.probability.p)
+        make_dearest(trainer.step, trainer.config.augment)
         kinds = [self._kind(index) for index in range(self._cycle())]
         first = sorted({kind: index for index, kind in reversed(list(enumerate(kinds)))}.values())
         taken: dict[Hashable, list[float]] = defaultdict(list)
@@ -153,16 +147,15 @@ class _Rehearsal:
         return itertools.chain(first, itertools.cycle(range(cycle)))
 
     def _cycle(self) -> int:
-        intervals = [regularizer.interval for regularizer in self._trainer.step.regularizers]
         cycle = self._trainer.probability.interval_batches
-        for interval in intervals:
+        for interval in self._trainer.step.intervals:
             cycle = min(LONGEST_CYCLE, math.lcm(cycle, interval))
         return cycle
 
     def _kind(self, index: int) -> Hashable:
-        """What takes part in a step: penalties, and the look at held-out images."""
+        """What takes part in a step: penalties, a critic, and the look at held-out images."""
         interval = self._trainer.probability.interval_batches
-        due = tuple(regularizer.name for regularizer in self._trainer.step.due(index))
+        due = tuple(index % each == 0 for each in self._trainer.step.intervals)
         return due, index % interval == interval - 1
 
     def _at(self, index: int) -> float:

@@ -24,6 +24,7 @@ from adavit.models import Generator, ResNetDiscriminator
 from adavit.training.objectives.build import build_extras, build_objective
 from adavit.training.objectives.losses import LOSSES
 from adavit.training.passes.streams import StepStreams
+from adavit.training.start.dearest_step import make_dearest
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.without_content import emptied, tensors_of, without_content
@@ -34,9 +35,6 @@ from adavit.training.step.slice_pass import as_written
 
 IMAGES = 32
 """Images of a slice that are gone through, at about the most; what is alive grows in proportion to them."""
-
-AUGMENTED = 0.5
-"""p: a group of operations that is applied to some images takes what it takes for all."""
 
 
 class Work(LiveBytes):
@@ -159,8 +157,7 @@ class ImaginedStep:
                 else None,
             ),
         )
-        if self.step.p == 0 and config.augment.mode != "none":
-            self.step.set_p(AUGMENTED)
+        make_dearest(self.step, config.augment)
         self.generator: Generator = generator
         self.judges: nn.Module = self.step.judges
         self._known: dict[int, StepNeeds] = {}

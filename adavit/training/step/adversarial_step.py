@@ -201,6 +201,12 @@ class AdversarialStep:
         named = [name for regularizer in self.regularizers for name in regularizer.reports]
         return named if self.features is None else [*named, *self.features.reports]
 
+    @property
+    def intervals(self) -> list[int]:
+        """Steps from one that a term takes part in to the next: of the regularizers, and of the feature critic."""
+        each = [regularizer.interval for regularizer in self.regularizers]
+        return each if self.features is None else [*each, self.features.interval]
+
     def due(self, step: int) -> list[Regularizer]:
         """The regularizers that take part in the step of this number, from 0."""
         return [regularizer for regularizer in self.regularizers if regularizer.is_due(step)]

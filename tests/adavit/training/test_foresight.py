@@ -19,7 +19,6 @@ from adavit.training.foresight import (
     evaluation_bytes,
     kinds_of_steps,
 )
-from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.plan import describe_plan
 from adavit.training.start.imagined_step import ImaginedStep
 from adavit.training.start.workload import prepare
@@ -38,8 +37,8 @@ def walked_kinds(intervals: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def with_intervals(*intervals: int) -> Any:
-    """A step of which nothing is there but its regularizers."""
-    return SimpleNamespace(regularizers=[Regularizer("any", 1.0, each) for each in intervals])
+    """A step of which nothing is there but when its terms are due."""
+    return SimpleNamespace(intervals=intervals)
 
 
 @pytest.mark.parametrize(

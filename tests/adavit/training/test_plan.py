@@ -21,7 +21,10 @@ from adavit.training.start.build import build_step
 from adavit.training.start.resident import Residence
 from adavit.training.start.workload import load_workload
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.slices import Slices
+from adavit.training.step.terms import StepTerms
 from tests.published_vit import write_published
+from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
 
@@ -104,6 +107,27 @@ def test_steps_with_a_penalty_weigh_as_often_as_they_come(
     monkeypatch.setattr(type(step), "__call__", lambda self, *a, **o: run(*a, **o))
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     assert seconds_per_step(workload, step) == (9 + 3 * 1) / 4
+
+
+@pytest.mark.parametrize("when", [{"vanishes_at": 0.5}, {"start_kimg": 1}])
+def test_time_is_measured_with_a_critic_that_the_generator_follows(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: dict[str, float]
+) -> None:
+    section = {"network": write_mobilenet(tmp_path / "mobile.pth"), "side": 32, "interval": 3}
+    layer: dict[str, Any] = {"features": {**section, **when}, "training": {"r1_gamma": 0}}
+    workload = load_workload(tiny(layer), SilentConsole())
+    now, original = 0.0, AdversarialStep.terms
+
+    def told(step: AdversarialStep, images: int, slices: Slices) -> StepTerms:
+        nonlocal now
+        terms = original(step, images, slices)
+        assert terms.critic is None or terms.critic.teaches_generator
+        now += 1.0 if terms.critic is None else 7.0
+        return terms
+
+    monkeypatch.setattr(AdversarialStep, "terms", told)
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    assert seconds_per_step(workload) == (7 + 2 * 1) / 3
 
 
 def test_the_time_of_a_step_is_measured_however_long_the_cycle_is(tiny: Tiny) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from adavit.training.step.no_room import NoRoom
 from adavit.training.time_plan import Costs
 from adavit.training.trainer import Trainer
 from tests.adavit.training.test_slice_memory import room_for
+from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
 
@@ -116,6 +118,28 @@ def test_want_of_memory_tells_nobody_to_go_on_in_the_folder_that_is_deleted(
 ) -> None:
     with room_for(monkeypatch, 0, after=0), pytest.raises(NoRoom):
         measured(load_workload(tiny({"metrics": {"names": []}}), SilentConsole()))
+
+
+@pytest.mark.parametrize("when", [{"vanishes_at": 0.4}, {"start_kimg": 1}])
+def test_a_critic_that_the_generator_follows_is_rehearsed_as_often_as_it_takes_part(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: dict[str, float]
+) -> None:
+    section = {"network": write_mobilenet(tmp_path / "mobile.pth"), "side": 32, "interval": 3}
+    layer: dict[str, Any] = {"features": {**section, **when}, "training": {"r1_gamma": 0}}
+    workload = load_workload(tiny(layer), SilentConsole())
+    step, clock = build_step(workload), Turned()
+
+    def one(trainer: Trainer) -> None:
+        images, batch = trainer.progress.images, trainer.config.training.batch
+        critic = step.terms(images, step.slices(batch)).critic
+        assert critic is None or critic.teaches_generator
+        clock.steps.append(images // batch)
+        clock.now += 1 if critic is None else 7
+
+    monkeypatch.setattr(Trainer, "train_on_one_batch", one)
+    monkeypatch.setattr(time, "perf_counter", clock)
+    assert rehearse_step(workload, step, seconds=0, limit_s=1e6) == pytest.approx((7 + 2 * 1) / 3)
+    assert clock.steps == [0, 1, 3, 7] * 2  # 3 and 7 look at held-out images too
 
 
 def test_steps_alone_are_measured_and_given_up_too(workload: Workload, turned: Turned) -> None:

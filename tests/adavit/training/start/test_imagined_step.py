@@ -1,6 +1,9 @@
 """A step on tensors without content, held to real ones."""
 
 from collections.abc import Callable
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.start.imagined_step import IMAGES, ImaginedStep, Work
 from adavit.training.start.workload import prepare
+from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
 
@@ -50,3 +54,26 @@ def test_operations_of_kornia_are_left_out(tiny: Tiny) -> None:
         for given in ([], extra)
     )
     assert ImaginedStep(more).of(0).peak == ImaginedStep(plain).of(0).peak
+
+
+@pytest.mark.parametrize("when", [{"vanishes_at": 0.5}, {"vanishes_at": 0.2}, {"start_kimg": 0.04}])
+def test_a_critic_that_the_generator_does_not_follow_throughout_counts_in_full(
+    tiny: Tiny, tmp_path: Path, when: dict[str, float]
+) -> None:
+    network = write_mobilenet(tmp_path / "mobile.pth")
+
+    def needs(**features: Any) -> tuple[float, ...]:
+        section = {"network": network, "side": 32, **features}
+        config = prepare(tiny({"features": section}), SilentConsole()).config
+        return astuple(ImaginedStep(config).of(0))
+
+    assert needs(**when) == pytest.approx(needs(), rel=1e-3)  # its weight is a number more
+
+
+def test_a_critic_in_some_steps_counts_its_share(tiny: Tiny, tmp_path: Path) -> None:
+    section = {"network": write_mobilenet(tmp_path / "mobile.pth"), "side": 32, "interval": 3}
+    layers: list[dict[str, Any]] = [{"training": {"r1_gamma": 1, "r1_interval": 2}}]
+    imagined = ImaginedStep(prepare(tiny(*layers, {"features": section}), SilentConsole()).config)
+    each = [imagined.of(number).operations for number in range(6)]
+    assert each[0] > max(each[2], each[3]) > min(each[2], each[3]) > each[1] == each[5]
+    assert operations_of(imagined) == pytest.approx(sum(each) / 6)
