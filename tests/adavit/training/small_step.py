@@ -38,17 +38,18 @@ HALVES = slice(COUNT), slice(COUNT, None)
 
 
 def make_step(
-    *regularizers: Regularizer, pipe: AugmentPipe | None = None, **changes: object
+    *regularizers: Regularizer, pipe: AugmentPipe | None = None, channels: int = 3, **changes: object
 ) -> AdversarialStep:
     torch.manual_seed(0)
+    sizes = {"resolution": 8, "image_channels": channels}
     generator = make_generator(
-        resolution=8, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
+        **sizes, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
     )
     with torch.no_grad():  # at the start the noise counts for nothing, and both networks are flat
         for parameter in [*generator.parameters()]:
             if parameter.ndim == 0:
                 parameter.fill_(0.3)
-    discriminator = make_vit(resolution=8, patch=2, width=16, depth=1, heads=2)
+    discriminator = make_vit(**sizes, patch=2, width=16, depth=1, heads=2)
     with torch.no_grad():
         discriminator.head.dense.weight.mul_(30)
     settings = {**SETTINGS, "discriminator": discriminator, "regularizers": regularizers}
@@ -60,8 +61,8 @@ def make_step(
     )
 
 
-def reals(count: int = COUNT) -> Tensor:
-    return torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
+def reals(count: int = COUNT, channels: int = 3) -> Tensor:
+    return torch.rand(count, channels, 8, 8, generator=torch.Generator().manual_seed(5)) * 2 - 1
 
 
 def judged_microbatch(
@@ -119,7 +120,8 @@ class Reference:
 
 
 def run(step: AdversarialStep, images: int = 0) -> StepResult:
-    return step(reals(), None, images=images, streams=StepStreams.at(0, images))
+    real = reals(channels=step.generator.image_channels)
+    return step(real, None, images=images, streams=StepStreams.at(0, images))
 
 
 def squared_gradient_norm(logits_of: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Every option of the section `training` changes something, and every preset makes steps."""
+"""Every option of the sections `training` and `features` changes something, and every preset makes steps."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +10,14 @@ import torch
 from adavit.build.augmentation import build_probability
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config, preset_names, read_preset
+from adavit.config.features import FeaturesConfig
 from adavit.config.training import TrainingConfig
 from adavit.data.image_set import ImageSet
 from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
+from tests.small_weights import write_mobilenet
 
 IMAGES = 24
 BATCH = 4
@@ -38,13 +40,12 @@ FACTS = RunFacts(resolution=Resolution.of(8), training_images=IMAGES, device="cp
 
 
 def workload(*layers: Layer) -> Any:
+    pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, 3, 8, 8), np.uint8)
     return SimpleNamespace(
         config=resolve(build_config(layers), FACTS),
         num_classes=0,
         device=torch.device("cpu"),
-        image_set=ImageSet(
-            "black", np.zeros((IMAGES, 3, 8, 8), np.uint8), None, (), "", (), "black", ()
-        ),
+        image_set=ImageSet("noise", pixels, None, (), "", (), "noise", ()),
         split=SimpleNamespace(train=np.arange(IMAGES)),
     )
 
@@ -60,7 +61,7 @@ def outcome(*layers: Layer, steps: int = 3, epochs: int = 0) -> torch.Tensor:
         assert step(real, None, images=images, streams=StepStreams.at(0, images)).finite
         if step.pseudo is not None:  # speed up what takes thousands of images
             step.pseudo.probability._p = 0.5
-    networks = (step.generator, step.discriminator, step.average.module)
+    networks = (step.generator, step.judges, step.average.module)
     return torch.cat([p.flatten() for network in networks for p in network.parameters()])
 
 
@@ -105,6 +106,28 @@ OPTIONS: dict[str, tuple[dict[str, Any], Any]] = {
     "initial_ema_factor": ({"ema_ramp": None, "ema_half_life_kimg": 0.01, "schedule_kimg": 0.1}, 0),
     "ema_ramp": ({}, 0.9),
 }
+# The same of a critic on frozen features. What each of them does to it is held by the tests of what they build.
+FEATURES: dict[str, Any] = {
+    "network": None,
+    "side": 64,
+    "maps": 1,
+    "mixing": "scales",
+    "width": 8,
+    "normalization": "batch",
+    "minibatch_std_group": 2,
+    "weight": 0.5,
+    "vanishes_at": 0.9,
+    "interval": 2,
+    "start_kimg": 0.004,
+    "loss": "hinge",
+    "p": 0.7,  # drawn for it alone
+    "mean": (0.1, 0.2, 0.3),
+    "std": (0.3, 0.2, 0.1),
+}
+ELSEWHERE_OF_FEATURES = {
+    "class_token",  # of transformers
+    "seen",  # changes nothing
+}
 ELSEWHERE = {
     "total_kimg",
     "batch",
@@ -124,6 +147,7 @@ ELSEWHERE = {
 
 def test_every_option_is_listed() -> None:
     assert OPTIONS.keys() | ELSEWHERE == TrainingConfig.model_fields.keys()
+    assert FEATURES.keys() | ELSEWHERE_OF_FEATURES == FeaturesConfig.model_fields.keys()
 
 
 def test_masked_patches_change_the_trunk_and_fade_out() -> None:
@@ -158,6 +182,25 @@ def test_an_option_changes_the_weights(key: str) -> None:
     epochs = 70 if key == "top_k" else 0
     before = outcome(SMALL, base, epochs=epochs)
     after = outcome(SMALL, base, {"training": {key: value}}, epochs=epochs)
+    assert not torch.equal(before, after)
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layer, torch.Tensor]:
+    """A critic, and the weights after steps with it."""
+    network = write_mobilenet(tmp_path_factory.mktemp("weights") / "mobile.pth")
+    layer: Layer = {"features": {"network": network, "side": 32, "width": 4}}
+    before = outcome(SMALL, layer)
+    assert torch.equal(before, outcome(SMALL, layer))
+    return layer, before
+
+
+@pytest.mark.parametrize("key", FEATURES)
+def test_an_option_of_the_critic_changes_the_weights(
+    key: str, seeing: tuple[Layer, torch.Tensor]
+) -> None:
+    layer, before = seeing
+    after = outcome(SMALL, layer, {"features": {key: FEATURES[key]}})
     assert not torch.equal(before, after)
 
 

@@ -1,16 +1,20 @@
-"""From the section `training` to regularizers."""
+"""From the sections `training` and `features` to what is added to the losses."""
 
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
+from adavit.build.augmentation import build_pipe
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.training import TrainingConfig
 from adavit.models.resnet.chain import Chain
 from adavit.runtime.resolution import Resolution
-from adavit.training.objectives.build import build_extras, moving
+from adavit.training.objectives.build import build_extras, build_objective, moving
+from adavit.training.objectives.losses import LOSSES
+from tests.adavit.training.objectives.test_feature_critic import make_objective
 
 WEIGHTS = {
     "r1": {"r1_gamma": 0.4},
@@ -96,6 +100,38 @@ def test_the_control_of_a_normalisation_takes_its_settings() -> None:
     assert values == {"weight": control.factor(0)} | {
         key: getattr(control, key) for key in values if key != "weight"
     }
+
+
+@pytest.mark.parametrize(
+    ("features", "p"),
+    [
+        ({}, None),
+        (
+            {"loss": "hinge", "weight": 0.7, "interval": 3, "start_kimg": 2.5, "vanishes_at": 0.6},
+            None,
+        ),
+        ({"p": 0.3}, 0.3),
+        ({"p": 0.0}, 0.0),
+    ],
+)
+def test_what_a_critic_adds_takes_its_settings(features: dict[str, Any], p: float | None) -> None:
+    layer = {"features": features, "augment": {"preset": "color"}}
+    config = resolve(build_config([layer]), RunFacts(Resolution.of(16), 100, "cpu"))
+    critic = make_objective().critic
+    objective = build_objective(config, critic, torch.device("cpu"))
+    assert objective.critic is critic
+    assert objective.loss is LOSSES[features.get("loss", "non_saturating")]
+    assert objective.weight == features.get("weight", 0.1)
+    assert objective.interval == features.get("interval", 1)
+    assert objective.start_images == 1000 * features.get("start_kimg", 0)
+    assert objective.vanishes_at == features.get("vanishes_at")
+    if p is None:
+        assert objective.pipe is None
+        return
+    assert objective.pipe is not None
+    assert objective.pipe.p.item() == pytest.approx(p)
+    groups = objective.pipe.sample((2, 3, 8, 8), torch.Generator())
+    assert groups.keys() == build_pipe(config.augment).sample((2, 3, 8, 8)).keys()
 
 
 def test_a_value_moves_over_the_schedule_of_the_run() -> None:

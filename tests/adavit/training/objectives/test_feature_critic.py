@@ -66,12 +66,36 @@ Telling = Callable[[Tensor, Tensor], Tensor]
         ),
     ],
 )
-def test_both_losses_are_their_formulas(loss: str, fooling: Fooling, telling: Telling) -> None:
-    objective = make_objective(loss)
-    step = make_step(features=objective)
-    reference, critic = Reference(step), copied(objective.critic)
-    shown = critic(reference.pipe.transform(reals(), reference.t_real))
-    fake = critic(reference.pipe.transform(reference.fake, reference.t_fake))
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("own_p", [None, 0.7])
+def test_both_losses_are_their_formulas_of_images_that_are_augmented_alike(
+    loss: str, fooling: Fooling, telling: Telling, own_p: float | None, channels: int
+) -> None:
+    objective = make_objective(loss, p=own_p)
+    step = make_step(features=objective, channels=channels)
+    step.set_p(0.9)
+    reference, critic, real = Reference(step), copied(objective.critic), reals(channels=channels)
+    if objective.pipe is None:
+        seen = [
+            reference.pipe.transform(real, reference.t_real),
+            reference.pipe.transform(reference.fake, reference.t_fake),
+        ]
+    else:
+        stream = reference.streams.of("augmentation of what the feature critic sees")
+        seen = [objective.pipe(images, generator=stream) for images in (real, reference.fake)]
+    assert all(
+        (one - other).abs().max() > 0.1
+        for one, other in zip(seen, (real, reference.fake), strict=True)
+    )
+    if channels == 4:  # straight alpha, on a colour of its own behind each
+        stream = reference.streams.of("ground of what the feature critic sees")
+        alphas = [(images[:, 3:] + 1) / 2 for images in seen]
+        grounds = [torch.rand(COUNT, 3, 1, 1, generator=stream) * 2 - 1 for _ in seen]
+        seen = [
+            alpha * images[:, :3] + (1 - alpha) * ground
+            for images, alpha, ground in zip(seen, alphas, grounds, strict=True)
+        ]
+    shown, fake = (critic(images) for images in seen)
     result = run(step)
     expected = WEIGHT * torch.stack([fooling(head).mean() for head in fake]).mean()
     torch.testing.assert_close(result.losses["features_generator"], expected)
@@ -126,6 +150,20 @@ def test_its_heads_are_trained_and_nothing_else_of_it(when: dict[str, Any]) -> N
         critic.frozen[0].state_dict().values(), before.frozen[0].state_dict().values(), strict=True
     ):
         assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
+def test_its_pass_is_in_the_precision_of_the_networks(autocast: torch.dtype | None) -> None:
+    step = make_step(features=make_objective(), autocast=autocast)
+    critic = step.features.critic  # type: ignore[union-attr]
+    found = []
+    for part in (critic.frozen[0].network, *(head.layers[0] for head in critic.heads)):
+        part.register_forward_hook(
+            lambda *given: found.append(given[-1][0].dtype)  # the first map, or the first image
+        )
+    assert run(step).finite
+    assert set(found) == {autocast or torch.float32}
+    assert len(found) == 2 * 3  # of real and generated images
 
 
 def test_a_probability_of_its_own_shows_it_other_images() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import squeezenet1_1
 
@@ -15,6 +16,7 @@ import adavit
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.features import torchvision_networks, weights
+from adavit.features.architectures import IMAGENET_MEAN, IMAGENET_STD
 from adavit.features.heads import PatchHead, TokenHead
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
@@ -45,6 +47,44 @@ def test_a_run_has_the_critic_that_its_settings_say(
     assert [tap.stride for tap in objective.critic.frozen[0].taps] == [4, 8]
     assert objective.critic.get_buffer("mean0").abs().max() > 0
     assert build_step(prepare(tiny(), SilentConsole())).features is None
+
+
+def test_the_colours_that_its_network_takes_are_those_of_the_settings(
+    tiny: Callable[..., RunConfig], features: dict
+) -> None:
+    colours = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.4, 0.2)}
+    steps = [
+        build_step(prepare(tiny(features, {"features": given}), SilentConsole()))
+        for given in (colours, {})
+    ]
+    grey = torch.zeros(1, 3, 16, 16)
+    seen, usual = (
+        step.features.critic.frozen[0].normalised(grey)[0, :, 0, 0]  # type: ignore[union-attr]
+        for step in steps
+    )
+    torch.testing.assert_close(seen, torch.tensor([0.4 / 0.5, 0.3 / 0.4, 0.2 / 0.2]))
+    torch.testing.assert_close(
+        usual, (0.5 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
+    )
+
+
+def test_maps_are_standardised_by_images_on_grounds(
+    tiny: Callable[..., RunConfig], tmp_path: Path, features: dict
+) -> None:
+    means = []
+    for number, alpha in enumerate((255, 254, 20)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for index in range(8):
+            colour = (30 * index, 200, 20 * index, alpha)
+            picture = Image.new("RGBA", (16, 16), colour)
+            picture.putpixel((0, 0), (*colour[:3], 0))  # else it has no alpha
+            picture.save(folder / f"{index}.png")
+        source = {"data": {"source": str(folder), "val_fraction": 0}}
+        step = build_step(prepare(tiny(features, source), SilentConsole()))
+        means.append(step.features.critic.get_buffer("mean0"))  # type: ignore[union-attr]
+    torch.testing.assert_close(means[0], means[1], rtol=0.1, atol=0.05)
+    assert (means[0] - means[2]).abs().max() > 0.1
 
 
 @pytest.mark.parametrize("class_token", [True, False])
