@@ -38,13 +38,14 @@ HALVES = slice(COUNT), slice(COUNT, None)
 
 
 def make_step(
-    *regularizers: Regularizer, pipe: AugmentPipe | None = None, channels: int = 3, **changes: object
+    *regularizers: Regularizer,
+    pipe: AugmentPipe | None = None,
+    channels: int = 3,
+    **changes: object,
 ) -> AdversarialStep:
     torch.manual_seed(0)
     sizes = {"resolution": 8, "image_channels": channels}
-    generator = make_generator(
-        **sizes, latent_dim=6, style_dim=6, channel_base=64, channel_max=8
-    )
+    generator = make_generator(**sizes, latent_dim=6, style_dim=6, channel_base=64, channel_max=8)
     with torch.no_grad():  # at the start the noise counts for nothing, and both networks are flat
         for parameter in [*generator.parameters()]:
             if parameter.ndim == 0:

@@ -11,6 +11,7 @@ from PIL import Image
 import adavit
 from adavit.config.run import RunConfig
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
+from tests.published_vit import write_published
 from tests.small_weights import write_mobilenet
 
 Tiny = Callable[..., RunConfig]
@@ -61,10 +62,18 @@ def drawn(folder: Path, mode: str) -> Path:
             {"augment": {"mode": "scheduled", "p": 0.8, "schedule_kimg": 0.04}},
             None,
         ),
+        ({}, {"training": {"san": True}, "data": {"cond": True}}, None),
+        ({}, {"training": {"precision": "bf16"}}, None),
+        (
+            {"side": 64, "maps": 1, "class_token": True},
+            {"training": {"batch": 2}, "data": {"subset": 8}},
+            None,
+        ),
     ],
     ids=[
         *("classes", "alpha", "grey", "alpha at its own p", "grey without one"),
         *("across its start", "with a weight that moves"),
+        *("last layers of SAN", "bf16", "a transformer and its class token"),
     ],
 )
 def test_half_then_resume_equals_one_go_bit_for_bit(
@@ -75,15 +84,18 @@ def test_half_then_resume_equals_one_go_bit_for_bit(
     others: dict[str, Any],
     mode: str | None,
 ) -> None:
+    if "class_token" in features:
+        network = write_published(tmp_path / "vit.pth")
     layers: list[dict[str, Any]] = [{"features": {"network": network, "side": 32, **features}}]
-    layers += [others, {"metrics": {"names": []}, "run": {"status_every_kimg": 0.008}}]
+    batch_kimg = others.get("training", {}).get("batch", 8) / 1000
+    layers += [others, {"metrics": {"names": []}, "run": {"status_every_kimg": batch_kimg}}]
     if mode is not None:
         layers.append({"data": {"source": str(drawn(tmp_path / mode, mode))}})
-    whole = tiny(*layers, {"training": {"total_kimg": 0.04}, "run": {"out": "whole"}})
-    half = tiny(*layers, {"training": {"total_kimg": 0.024}, "run": {"out": "half"}})
+    whole = tiny(*layers, {"training": {"total_kimg": 5 * batch_kimg}, "run": {"out": "whole"}})
+    half = tiny(*layers, {"training": {"total_kimg": 3 * batch_kimg}, "run": {"out": "half"}})
     adavit.train(whole)
     adavit.train(half)
-    adavit.resume(Path("half"), [{"training": {"total_kimg": 0.04}}])
+    adavit.resume(Path("half"), [{"training": {"total_kimg": 5 * batch_kimg}}])
     assert_same_bits(final_state(Path("whole")), final_state(Path("half")))
     records = figures(Path("whole/stats.jsonl"))
     assert records == figures(Path("half/stats.jsonl"))

@@ -9,8 +9,8 @@ import torch
 
 from adavit.build.augmentation import build_probability
 from adavit.config.auto import RunFacts, resolve
-from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.features import FeaturesConfig
+from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.training import TrainingConfig
 from adavit.data.image_set import ImageSet
 from adavit.errors import UserError

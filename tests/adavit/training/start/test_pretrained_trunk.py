@@ -23,7 +23,7 @@ from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.pretrained_trunk import absolute_trunk, find_trunk, initialise_trunk
 from adavit.training.start.workload import load_workload
 from tests.adavit.conftest import ARGUMENTS, Layer
-from tests.adavit.training.test_train import final_state
+from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 from tests.published_vit import published_state, write_published
 
 Make = Callable[..., ViTDiscriminator]
@@ -205,6 +205,18 @@ def test_the_first_layers_of_published_weights_stay_and_the_rest_is_trained(
     write_published(tmp_path / "vit.pth", seed=2)
     with pytest.raises(UserError, match=r"init_discriminator .* has other weights than the run"):
         adavit.resume(run)
+
+
+def test_half_then_resume_equals_one_go_bit_for_bit(
+    tiny: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    layer = published(tmp_path, freeze_d=1, total_kimg=0.016)
+    whole = adavit.train(tiny(SMALL, layer, QUIET, {"run": {"out": str(tmp_path / "whole")}}))
+    short: Layer = {"run": {"out": str(tmp_path / "half")}, "training": {"total_kimg": 0.008}}
+    half = adavit.train(tiny(SMALL, layer, QUIET, short))
+    adavit.resume(half, kimg=0.016)
+    assert_same_bits(final_state(whole), final_state(half))
+    assert figures(whole / "stats.jsonl") == figures(half / "stats.jsonl")
 
 
 def test_what_a_frozen_layer_lacks_is_refused(discriminator: Make) -> None:
