@@ -146,7 +146,10 @@ def _frozen_lines(config: ResolvedConfig, step: AdversarialStep, device: torch.d
     if isinstance(step.discriminator, ProjectedDiscriminator):
         (network,) = step.discriminator.critic.frozen
         count = count_parameters(network) / 1e6
-        lines.append(f"features        {count:8.2f} M frozen parameters of {network.architecture}")
+        lines.append(
+            f"features        {count:8.2f} M frozen parameters of {network.architecture}; they and the"
+            f" heads on them add about {features_bytes(config, device) / 2**30:.2f} GiB"
+        )
     for regularizer in step.regularizers:
         if isinstance(regularizer, Distillation):
             count = count_parameters(regularizer.teacher) / 1e6

@@ -7,12 +7,14 @@ formula: they are counted, unless there is room for the largest.
 """
 
 import contextlib
+from typing import Any
 
 import torch
 
 from adavit.augment.devices import is_accelerator
 from adavit.config.discriminator import ResNetConfig, ViTConfig
 from adavit.config.run import ResolvedConfig
+from adavit.config.section import MOST
 from adavit.errors import RunError
 from adavit.models.published_vit import PATCH
 from adavit.runtime.memory import free_bytes
@@ -45,6 +47,9 @@ LARGEST_FROZEN = 3 * 2**29
 PIXEL_SEEN = 16 * 2**10
 """Bytes that such a network keeps of each pixel that it sees, at the most: counted are 0.4 (MobileNet) to 1.9 kB
 (ResNet-50), and 26 vectors a token make 13 kB of ViT-L/14."""
+
+SMALLEST = ResNetConfig(form="plain", channel_base=MOST, channel_max=1, minibatch_std_group=0)
+"""A discriminator that takes next to nothing, for what one takes that cannot be left out."""
 
 HOPELESS = 4
 """Where the lower bound is so many times what there is, nothing is counted either: networks may be of any size."""
@@ -140,6 +145,8 @@ def expected_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
 def features_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
     """The part of `expected_bytes` that a critic on frozen features adds: weights, activations and heads.
 
+    Of a projected discriminator, which consists of one, it is nearly all: the rest is that of `SMALLEST`.
+
     Args:
         config: Of the run.
         device: As for `taken_bytes`.
@@ -148,8 +155,10 @@ def features_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
         RuntimeError: As `counted_bytes`.
         ValueError: Likewise.
     """
-    unseen = config.features.model_copy(update={"network": None})
-    without = config.model_copy(update={"features": unseen})
+    unseen: dict[str, Any] = {"features": config.features.model_copy(update={"network": None})}
+    if config.discriminator.kind == "projected":
+        unseen["discriminator"] = SMALLEST
+    without = config.model_copy(update=unseen)
     return expected_bytes(config, device) - expected_bytes(without, device)
 
 

@@ -351,6 +351,11 @@ def test_a_projected_discriminator_is_counted_once(seeing: Callable[..., dict[st
     )
     without = counted_bytes(config(batch))
     assert beside - without < alone < beside
+    added = [
+        features_bytes(config(critic, batch, {"discriminator": {"kind": kind}}))
+        for kind in ("projected", "resnet")
+    ]
+    assert added[0] == pytest.approx(added[1], rel=0.1)  # the same heads on the same maps
 
 
 def test_a_frozen_network_is_counted_where_the_largest_would_not_fit(
