@@ -11,12 +11,12 @@ from adavit.models.limits import LARGEST_WIDTH
 
 
 class FeaturesConfig(ConfigModel):
-    """A critic on the features of a frozen network, beside the discriminator."""
+    """A critic on the features of a frozen network, beside the discriminator or as all of it."""
 
     network: str | None = Field(None)
-    """Network of a second critic: torchvision:NAME or timm:NAME (needs adavit[timm]), whose published weights are
-    downloaded, or with :FILE behind it, a state dict or safetensors. Figures in related features flatter what it
-    teaches. None: no such critic."""
+    """Frozen network of a critic, beside the discriminator or, where that is projected, all of it: torchvision:NAME or
+    timm:NAME (needs adavit[timm]), whose published weights are downloaded, or with :FILE behind it, a state dict or
+    safetensors. Figures in related features flatter what it teaches. None: no such critic."""
     side: int = auto(ge=16, le=1024)
     """Side in pixels of the images that the network sees. auto: 64, from 128 px on the resolution, at most 224; for a
     transformer the next multiple of its patches."""

@@ -3,6 +3,7 @@
 import os
 from importlib.util import find_spec
 
+from adavit.data.known_names import is_drawn
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.timm_networks import FILE_PREFIX
 from adavit.metrics.extractors.weight_files import weights_folder
@@ -27,17 +28,19 @@ def networks_here() -> list[str]:
     return here
 
 
-def offer(channels: int) -> str | None:
-    """What the first of them would bring, as a sentence; None where there is none, or where it would do harm.
+def offer(channels: int, source: str) -> str | None:
+    """What the first of them would bring, in one line; None where there is none, or where it may do harm.
 
     Args:
         channels: Of the images; with four the last is alpha, see `adavit.features.ground`.
+        source: Of the images, as in `ImageSet.source`; a network that was trained on photographs is a risk on drawings.
     """
-    if channels == 4:
+    if channels == 4 or is_drawn(source):
         return None
     for network in networks_here():
         return (
             f"Weights of {network.replace(':', ' ')} are here: --features {network} adds a critic that"
-            " sees through them; figures in related features then flatter the run."
+            " sees through them. Photographs ended at about half the distance or less with one"
+            " (benchmarks/results/feature_critic.md); figures in related features then flatter the run."
         )
     return None

@@ -144,8 +144,8 @@ def _train(config: RunConfig, console: Console, company: Company, began: float) 
         first_lines = opening(
             config, workload, step, directory, None if plan is None else plan.told
         )
-        channels = workload.image_set.channels
-        offered = offer(channels) if config.features.network is None else None
+        images = workload.image_set
+        offered = offer(images.channels, images.source) if config.features.network is None else None
         if company.leads:
             write_text(directory.config, config_text(workload.config))
         for note in (first_lines, *notes, *([offered] if offered else [])):
