@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError, shown
+from adavit.runtime.arrival import store_of_all
 from adavit.runtime.memory import total_bytes
 from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place
@@ -140,7 +141,7 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
 
     Raises:
         UserError: If they have different versions of adavit or torch.
-        RunError: If another process is missing; it names it.
+        RunError: If another process is missing, or does not come; it names it.
     """
     os.environ.update(told_by_srun(os.environ))
     place = Place.here()
@@ -150,17 +151,17 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
     with_cuda = torch.cuda.is_available()
     if with_cuda and place.local_rank < torch.cuda.device_count():
         torch.cuda.set_device(place.local_rank)
-    store, rank, count = next(dist.rendezvous("env://", timeout=datetime.timedelta(minutes=15)))
+    store = store_of_all(place)
     meeting = dist.PrefixStore(f"adavit/{place.attempt}/{next(_MEETINGS)}", store)
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if with_cuda else "gloo",
-        store=dist.PrefixStore("group", meeting),
-        rank=rank,
-        world_size=count,
-        timeout=WAIT,
-    )
     own = dist.PrefixStore("peers", meeting.clone())  # a connection that no collective waits on
     with _left_in_the_end(), Peers(own, place, patience_s=patience_s) as peers:
+        dist.init_process_group(
+            "cpu:gloo,cuda:nccl" if with_cuda else "gloo",
+            store=dist.PrefixStore("group", meeting),
+            rank=place.rank,
+            world_size=place.size,
+            timeout=WAIT,
+        )
         company = Company(Together(), place, peers)
         try:
             company.agree({"adavit": __version__, "torch": str(torch.__version__)})
@@ -178,4 +179,5 @@ def _left_in_the_end() -> Iterator[None]:
     try:
         yield
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()

@@ -9,24 +9,26 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import torch.distributed as dist
 
 from adavit.errors import RunError, UserError
+from adavit.runtime.arrival import Absent, Peer, meet, sibling, torchrun_keeps_it
 from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped, stopping_signals
 from adavit.runtime.world import OutOfReach
 
 PATIENCE_S = 25.0
 """A process that has not been heard of for so long is given up."""
+
+PATIENCE_AT_FIRST = 1.6
+"""Times that: for a process of this machine that has not come, since it imports torch for longer than the others."""
 
 BEATS = 12
 """Signs of life in that time."""
@@ -35,28 +37,6 @@ PRECEDENCE_S = 3.0
 """What goes wrong in all processes alike is rank 0's to tell; so long another one waits for it."""
 
 _REPORT = "TORCHELASTIC_ERROR_FILE"
-
-
-@dataclass(frozen=True)
-class _Peer:
-    host: str
-    process: int
-    here: bool = True  # whether the system tells of it
-
-    def is_gone(self) -> bool:
-        """Whether it has ended, as far as that can be known from here."""
-        if not self.here:
-            return False
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-        with contextlib.suppress(OSError, IndexError):  # it has ended, and nobody has asked how
-            state = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii", errors="replace")
-            return state.rpartition(")")[2].split()[0] == "Z"
-        return False
 
 
 class Peers:
@@ -78,7 +58,7 @@ class Peers:
         self._place = place
         self._patience_s = patience_s
         self._others = [rank for rank in range(place.size) if rank != place.rank]
-        self._known: dict[int, _Peer] = {}
+        self._known: dict[int, Peer] = {}
         self._heard = {rank: (b"", time.monotonic()) for rank in self._others}
         self._answered = time.monotonic()
         # Exit code of who has ended. `_look` asks the store nothing, which may be frozen.
@@ -91,13 +71,27 @@ class Peers:
         ]
 
     def __enter__(self) -> Self:
-        itself = json.dumps([socket.gethostname(), os.getpid()])
-        self._store.set(f"who/{self._place.rank}", itself)
-        for rank in self._others:
-            peer = _Peer(*json.loads(self._store.get(f"who/{rank}")))
-            # Machines, and containers on one, may have the same name.
-            here = peer.host == socket.gethostname() and not peer.is_gone()
-            self._known[rank] = replace(peer, here=here)
+        """Waits until all have come.
+
+        Raises:
+            RunError: If one has not; it names it.
+            SystemExit: If another process has told why the run ends.
+        """
+        patience_s = self._patience_s * PATIENCE_AT_FIRST
+        try:
+            self._known = meet(
+                self._store,
+                self._place,
+                patience_s=patience_s,
+                is_over=lambda: self._ended() is not None,
+            )
+        except Absent as absent:
+            raise self._without(absent) from None
+        except RuntimeError:
+            raise self._lost(self._keeper, "has gone") from None
+        ended = self._ended()
+        if ended is not None:
+            raise SystemExit(ended)
         now = time.monotonic()
         self._heard = {rank: (b"", now) for rank in self._others}
         self._answered = now
@@ -164,6 +158,18 @@ class Peers:
             time.sleep(0.1)
         return self._lost(self._keeper, "has gone")
 
+    def _without(self, absent: Absent) -> BaseException:
+        """The end where one has not come."""
+        peer = sibling(self._place, absent.rank)
+        if peer is not None:
+            self._known[absent.rank] = peer
+        ending = self._lost(absent.rank, f"has not come within {absent.waited_s:.0f} s")
+        if isinstance(ending, RunError):
+            self._end_frozen(absent.rank)
+            if self._keeper == self._place.rank:
+                time.sleep(PRECEDENCE_S)  # the others may still ask what has happened
+        return ending
+
     def _lost(self, rank: int | None, what: str) -> BaseException:
         if not self._is_first(1):
             return SystemExit(1)
@@ -174,14 +180,16 @@ class Peers:
     def _sentence(self, rank: int | None, what: str) -> str:
         whom = "what started the processes of this run"
         if rank is not None:
-            peer = self._known[rank]
-            whom = f"rank {rank} of {self._place.size} (process {peer.process} on {peer.host})"
+            whom = f"rank {rank} of {self._place.size}"
+            if rank in self._known:
+                peer = self._known[rank]
+                whom = f"{whom} (process {peer.process} on {peer.host})"
         return f"{whom} {what}, expected all of them to the end. {self.remedy}".rstrip()
 
     @property
     def _keeper(self) -> int | None:
         """The rank that keeps the store; None where torchrun itself does."""
-        return None if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else 0
+        return None if torchrun_keeps_it() else 0
 
     @contextlib.contextmanager
     def _asked(self) -> Iterator[dist.Store]:
@@ -286,7 +294,7 @@ class Peers:
 
     def _end_frozen(self, rank: int | None) -> None:
         """Kills what is given up, which heeds no other signal, where it is on this machine."""
-        if rank is not None and self._known[rank].here:
+        if rank in self._known and self._known[rank].here:
             with contextlib.suppress(OSError):
                 os.kill(self._known[rank].process, signal.SIGKILL)
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from adavit.errors import RunError, UserError
-from adavit.runtime.company import Company
+from adavit.runtime.company import Company, company_here
 from adavit.runtime.peers import Peers
 from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
-from tests.processes import Ended, in_company
+from tests.processes import Ended, in_company, launched
 
 IMPATIENT_S = 2.0
 
@@ -83,6 +83,21 @@ def test_who_keeps_the_store_is_missed_when_frozen() -> None:
     assert [each.code for each in ended] == [-9, 1, 1]
     (line,) = told(ended)
     assert line.startswith(f"Error: rank 0 of 3 (process {ended[0].process} on ")
+
+
+@pytest.mark.parametrize("keeper", [True, False])
+def test_who_does_not_come_is_named_once(keeper: bool) -> None:
+    def work() -> None:
+        if os.environ["RANK"] == "1":
+            time.sleep(6 * IMPATIENT_S)
+            os._exit(9)
+        with company_here(patience_s=IMPATIENT_S) as company:
+            goes_on(company)
+
+    ended = launched(3, work, keeper=keeper, limit_s=10 * IMPATIENT_S)
+    assert [each.code for each in ended] == [1, 9, 1]
+    (line,) = told(ended)
+    assert re.match(r"Error: rank 1 of 3 has not come within \d s, expected all of them", line)
 
 
 def test_who_works_on_something_else_for_long_is_waited_for() -> None:

@@ -1,0 +1,177 @@
+"""How the processes of a run find one another: at a store, to which each of them tells who it is."""
+
+import contextlib
+import datetime
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import torch.distributed as dist
+
+from adavit.errors import UserError
+from adavit.runtime.place import Place
+from adavit.runtime.time_spans import process_began
+
+ELSEWHERE_S = 900.0
+"""Another machine may begin so much later than this one."""
+
+OWN_STARTS = 3.0
+"""Processes of a machine are started at once: so many times as long as this one took to come it waits for another."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another process of the run.
+
+    Attributes:
+        host: Name of its machine.
+        process: Its number there.
+        here: Whether it is on this machine, where the system tells of it.
+    """
+
+    host: str
+    process: int
+    here: bool = True
+
+    @classmethod
+    def told(cls, text: str | bytes) -> Self:
+        """From what it has told the store."""
+        peer = cls(*json.loads(text))
+        # Machines, and containers on one, may have the same name.
+        here = peer.host == socket.gethostname() and not peer.is_gone()
+        return cls(peer.host, peer.process, here)
+
+    def is_gone(self) -> bool:
+        """Whether it has ended, as far as that can be known from here."""
+        if not self.here:
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        with contextlib.suppress(OSError, IndexError):  # it has ended, and nobody has asked how
+            state = Path(f"/proc/{self.process}/stat").read_text(encoding="ascii", errors="replace")
+            return state.rpartition(")")[2].split()[0] == "Z"
+        return False
+
+
+@dataclass
+class Absent(Exception):
+    """A process has not come.
+
+    Attributes:
+        rank: Of it.
+        waited_s: For so long.
+    """
+
+    rank: int
+    waited_s: float
+
+
+def store_of_all(place: Place) -> dist.Store:
+    """The store that torchrun keeps for its processes, or rank 0 where something else has started them.
+
+    It answers before all have come, as that of `torch.distributed.rendezvous` does not.
+
+    Args:
+        place: Of this process.
+
+    Raises:
+        UserError: If nobody says where it is.
+        RuntimeError: If it does not answer.
+    """
+    told = os.environ
+    if "MASTER_ADDR" not in told or "MASTER_PORT" not in told:
+        raise UserError(
+            f"RANK and WORLD_SIZE say that {place.size} processes train together, but MASTER_ADDR or MASTER_PORT is"
+            " missing, expected where they meet. Start them by torchrun, or unset RANK and WORLD_SIZE."
+        )
+    return dist.TCPStore(
+        told["MASTER_ADDR"],
+        int(told["MASTER_PORT"]),
+        is_master=not torchrun_keeps_it() and place.rank == 0,
+        timeout=datetime.timedelta(seconds=ELSEWHERE_S),
+        wait_for_workers=False,
+        multi_tenant=True,
+    )
+
+
+def torchrun_keeps_it() -> bool:
+    """Whether the store is torchrun's own."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+
+
+def meet(
+    store: dist.Store, place: Place, *, patience_s: float, is_over: Callable[[], bool]
+) -> dict[int, Peer]:
+    """Tells the others who this process is, and waits until all of them have told.
+
+    Args:
+        store: For all of them.
+        place: Of this one.
+        patience_s: Another one of this machine is waited for so long, or `OWN_STARTS` times as long as this one
+            took to come, if that is longer.
+        is_over: Whether another one has given up.
+
+    Returns:
+        The others by their ranks; those that have told, if it is over.
+
+    Raises:
+        Absent: If one does not come.
+        RuntimeError: If the store has gone.
+    """
+    came = time.monotonic()
+    patience_s = max(patience_s, OWN_STARTS * (came - process_began()))
+    store.set(f"who/{place.rank}", json.dumps([socket.gethostname(), os.getpid()]))
+    known: dict[int, Peer] = {}
+    awaited = [rank for rank in range(place.size) if rank != place.rank]
+    while awaited and not is_over():
+        for rank in [rank for rank in awaited if store.check([f"who/{rank}"])]:
+            known[rank] = Peer.told(store.get(f"who/{rank}"))
+            awaited.remove(rank)
+        waited_s = time.monotonic() - came
+        for rank in awaited:
+            if waited_s > (patience_s if _is_neighbour(place, rank) else ELSEWHERE_S):
+                raise Absent(rank, waited_s)
+        time.sleep(0.02)
+    return known
+
+
+def sibling(place: Place, rank: int) -> Peer | None:
+    """The process of that rank, which has told nothing; None where the system does not name it.
+
+    Args:
+        place: Of this process, which the same parent has started.
+        rank: Of the other.
+    """
+    if not _is_neighbour(place, rank):
+        return None
+    for process in _children(os.getppid()):
+        with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
+            variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+            names = {b"RANK", b"SLURM_PROCID"}
+            told = {key: value for key, _, value in (each.partition(b"=") for each in variables)}
+            if any(told.get(name) == str(rank).encode() for name in names):
+                return Peer(socket.gethostname(), process)
+    return None
+
+
+def _is_neighbour(place: Place, rank: int) -> bool:
+    """Whether a process is of this machine: ranks are counted machine by machine."""
+    first = place.rank - place.local_rank
+    return first <= rank < first + place.local_size
+
+
+def _children(process: int) -> Iterator[int]:
+    """Numbers of its child processes; on Linux."""
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with contextlib.suppress(OSError):
+                yield from map(int, (thread / "children").read_text(encoding="ascii").split())

@@ -1,0 +1,99 @@
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import torch.distributed as dist
+
+from adavit.errors import UserError
+from adavit.runtime import arrival
+from adavit.runtime.arrival import Absent, Peer, meet, sibling, store_of_all
+from adavit.runtime.place import Place
+
+TWO_MACHINES = Place(rank=1, size=4, local_rank=1, local_size=2)
+
+
+@pytest.fixture(autouse=True)
+def processes_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrival, "process_began", time.monotonic)
+
+
+def never() -> bool:
+    return False
+
+
+def test_all_that_come_know_one_another() -> None:
+    store = dist.HashStore()
+    known: dict[int, dict[int, Peer]] = {}
+
+    def come(rank: int) -> None:
+        time.sleep(0.05 * rank)
+        known[rank] = meet(store, Place(rank, 3, rank, 3), patience_s=30, is_over=never)
+
+    threads = [threading.Thread(target=come, args=(rank,)) for rank in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [sorted(known[rank]) for rank in range(3)] == [[1, 2], [0, 2], [0, 1]]
+    assert known[0][1].process == os.getpid()
+    assert known[0][1].here
+
+
+def test_who_does_not_come_on_this_machine_is_given_up_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = dist.HashStore()
+    with pytest.raises(Absent) as absent:
+        meet(store, TWO_MACHINES, patience_s=0.1, is_over=never)
+    assert absent.value.rank == 0
+    store.set("who/0", '["elsewhere", 1]')
+    monkeypatch.setattr(arrival, "ELSEWHERE_S", 0.5)
+    with pytest.raises(Absent) as absent:
+        meet(store, TWO_MACHINES, patience_s=0.1, is_over=never)
+    assert absent.value.rank == 2
+    assert absent.value.waited_s >= 0.5
+
+
+def test_who_took_long_to_come_waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.monotonic() - 0.2
+    monkeypatch.setattr(arrival, "process_began", lambda: began)
+    with pytest.raises(Absent) as absent:
+        meet(dist.HashStore(), TWO_MACHINES, patience_s=0.1, is_over=never)
+    assert absent.value.waited_s >= 0.6
+
+
+def test_nobody_is_waited_for_when_another_one_has_given_up() -> None:
+    assert meet(dist.HashStore(), TWO_MACHINES, patience_s=30, is_over=lambda: True) == {}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_a_sibling_is_known_by_what_it_was_given() -> None:
+    asks = (
+        "from adavit.runtime.arrival import sibling; from adavit.runtime.place import Place;"
+        " place = Place(0, 4, 0, 2);"
+        " print(sibling(place, 1).process, sibling(place, 2), sibling(place, 0) is None)"
+    )
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "RANK": "1"},
+    )
+    with waiting:
+        told = subprocess.check_output([sys.executable, "-c", asks], text=True)
+        waiting.communicate(b"\n")
+    assert told.split() == [str(waiting.pid), "None", "True"]
+    assert sibling(TWO_MACHINES, 0) is None
+
+
+@pytest.mark.parametrize("missing", ["MASTER_ADDR", "MASTER_PORT"])
+def test_without_a_place_to_meet_it_is_a_mistake(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    monkeypatch.delenv(missing)
+    with pytest.raises(UserError, match=r"MASTER_ADDR or MASTER_PORT is missing.*unset RANK"):
+        store_of_all(Place(rank=1, size=2))
