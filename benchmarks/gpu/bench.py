@@ -1,6 +1,7 @@
 """What the parts of the suite measure with: steps as a run builds them, sizes, and clocks that wait for the device."""
 
 import gc
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +25,15 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
+from benchmarks.gpu.findings import Findings
 
 KINDS = ("resnet", "vit")
 WARM_UP = 3
 SIZES = ((32, 64), (128, 32), (256, 32))
 """Side in pixels and batch, as an accelerator's settings choose it."""
-TOY_SIZES = ((8, 4), (16, 4), (32, 4))
+TOY_SIZES = ((8, 4), (16, 4))
+TOY_SECONDS = 0.02
+"""Of a row of calls at toy size, whose figures mean nothing."""
 TOY: dict[str, dict[str, Any]] = {
     "generator": {"latent_dim": 16, "style_dim": 16, "channel_base": 512, "channel_max": 16},
     "resnet": {"channel_base": 512, "channel_max": 16},
@@ -47,19 +51,28 @@ class Bench:
         toy: Whether networks and images are those of a test.
         out: Folder of the report, for pictures.
         ends: When the part has to be done, as `time.monotonic` counts.
+        aim: Seconds that it is to take, if it can choose.
     """
 
     device: torch.device
     toy: bool
     out: Path
     ends: float
+    aim: float = math.inf
 
     @classmethod
-    def told(cls, *, device: str, toy: bool, out: str, seconds: float) -> Self:
-        """That of a part which may take so many seconds from now."""
+    def told(cls, *, device: str, toy: bool, out: str, aim: float, limit: float) -> Self:
+        """That of a part which is to take `aim` seconds from now, and is ended after `limit`."""
         if device == "cpu":
             keep_freed_memory()  # as training does
-        return cls(torch.device(device), toy, Path(out), time.monotonic() + seconds)
+        return cls(torch.device(device), toy, Path(out), time.monotonic() + limit, aim)
+
+    def has_cuda(self, found: Findings, *, for_what: str) -> bool:
+        """Whether the device is a CUDA device; what is left out where it is not stands in the report."""
+        cuda = self.device.type == "cuda"
+        if not cuda:
+            found.fact("left out, needs CUDA", for_what)
+        return cuda
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -100,7 +113,7 @@ class Bench:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def seconds_each(self, work: Callable[[], Any], *, seconds: float = 2.0) -> float:
+    def seconds_each(self, work: Callable[[], Any], *, seconds: float = 1.0) -> float:
         """Time of one call in a row of as many as fit into `seconds`, after some that warm up.
 
         The device is waited for at the end of the row only, as in training.
@@ -112,7 +125,7 @@ class Bench:
         work()
         self.synchronise()
         once = time.perf_counter() - started
-        calls = max(1, min(20_000, int((0.1 if self.toy else seconds) / max(once, 1e-6))))
+        calls = max(1, min(20_000, int((TOY_SECONDS if self.toy else seconds) / max(once, 1e-6))))
         started = time.perf_counter()
         for _ in range(calls):
             work()

@@ -20,7 +20,7 @@ def environment(bench: Bench, found: Findings) -> None:
     found.fact("python", sys.version.split()[0])
     found.fact("torch", torch.__version__)
     found.fact("threads", torch.get_num_threads())
-    if bench.device.type == "cuda":
+    if bench.has_cuda(found, for_what="name, memory and versions of the card"):
         with found.attempt("the card's name"):
             card = torch.cuda.get_device_properties(bench.device)
             found.fact("card", card.name)
@@ -94,9 +94,9 @@ def _fir_row(bench: Bench, found: Findings, batch: int, channels: int, side: int
                 with found.attempt(f"{operation} by {name}, {layout}, {channels} at {side} px"):
                     inputs = torch.randn(shape, device=bench.device, dtype=torch.bfloat16)
                     inputs = inputs.to(memory_format=memory_format).requires_grad_()
-                    forward = bench.seconds_each(lambda x=inputs, w=way: w(x), seconds=0.1)
+                    forward = bench.seconds_each(lambda x=inputs, w=way: w(x), seconds=0.05)
                     both = bench.seconds_each(
-                        lambda x=inputs, w=way: _there_and_back(w, x), seconds=0.1
+                        lambda x=inputs, w=way: _there_and_back(w, x), seconds=0.05
                     )
                     found.row(
                         "depthwise filter, bfloat16, ms",

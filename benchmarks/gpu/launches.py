@@ -99,6 +99,7 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
 
 def launches(bench: Bench, found: Findings) -> None:
     """Kernels and busy share of steps at the smallest and the largest size, and waits at the smallest."""
+    cuda = bench.has_cuda(found, for_what="kernels, copies, how busy they keep it, waits")
     for side, batch in (bench.sizes[0], bench.sizes[-1]):
         for kind in KINDS:
             with found.attempt(f"{kind} at {side} px"):
@@ -110,13 +111,13 @@ def launches(bench: Bench, found: Findings) -> None:
                     label = f"{kind}, {side} px, batch {batch}, {name}"
                     with found.attempt(f"kernels of {label}"):
                         _kernels(bench, found, label, work)
-                    if bench.device.type == "cuda" and side == bench.sizes[0][0]:
+                    if cuda and side == bench.sizes[0][0]:
                         with found.attempt(f"waits of {label}"):
                             _waits(bench, found, label, work)
 
 
 def _kernels(bench: Bench, found: Findings, label: str, work: Callable[[], Any]) -> None:
-    ms = 1e3 * bench.seconds_each(work, seconds=1.0)
+    ms = 1e3 * bench.seconds_each(work, seconds=0.3)
     started = time.perf_counter()
     trace = traced(bench, work)
     found.row(

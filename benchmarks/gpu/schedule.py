@@ -21,8 +21,12 @@ PATIENCE = 2.0
 """A part may take so many times its estimate before it is taken to hang."""
 START_SECONDS = 20.0
 """And so long for its imports, on a machine that has just been started."""
-RESERVE_SECONDS = 2.0
-"""Kept for the last report."""
+DYING_SECONDS = 5.0
+"""So long a part that was ended is waited for: one that waits for its device may not go at once."""
+RESERVE_SECONDS = DYING_SECONDS + 3.0
+"""Kept for the end of the last part, and for the report."""
+SPARE_SECONDS = 30.0
+"""Kept, of what the estimates leave, for parts that take longer than theirs."""
 OUTPUT_LINES = 25
 
 
@@ -33,12 +37,14 @@ class Part:
     Attributes:
         name: In the report.
         target: "module:function", called in a process of its own with a `Bench` and `Findings`.
-        seconds: What it takes, on a current card.
+        seconds: What it takes, on a current card; the least where `most` is more.
+        most: What it takes where all parts leave so much.
     """
 
     name: str
     target: str
     seconds: float
+    most: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,15 +89,16 @@ class Suite:
         self.setting.out.mkdir(parents=True, exist_ok=True)
         (self.setting.out / "log.txt").write_text("", encoding="utf-8")
         self._write()
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
             left = self.ends - time.monotonic()
+            aim = self._aim(number, left)
             if part.seconds > left:
                 found = {
                     "status": "no time",
                     "reason": f"takes about {part.seconds:.0f} s, {left:.0f} s were left",
                 }
             else:
-                found = self._measured(part, min(left, START_SECONDS + PATIENCE * part.seconds))
+                found = self._measured(part, aim, min(left, START_SECONDS + PATIENCE * aim))
             self.report["parts"][part.name] = found
             self._write()
             print(
@@ -99,7 +106,14 @@ class Suite:
             )
         return self.report
 
-    def _measured(self, part: Part, limit: float) -> dict[str, Any]:
+    def _aim(self, number: int, left: float) -> float:
+        """Seconds that a part is to take: its estimate, and its share of what those of all to come leave."""
+        part, *others = self.parts[number:]
+        room = left - SPARE_SECONDS - sum(each.seconds for each in (part, *others))
+        share = room / (1 + sum(each.most > each.seconds for each in others))
+        return max(part.seconds, min(part.most, part.seconds + share))
+
+    def _measured(self, part: Part, aim: float, limit: float) -> dict[str, Any]:
         """What a part found in its process, which ends within `limit` seconds."""
         self.report["parts"][part.name] = {"status": "running"}
         self._write()
@@ -107,7 +121,7 @@ class Suite:
             path, output = Path(name) / "found.json", Path(name) / "output.txt"
             started = time.monotonic()
             with output.open("wb") as stream:
-                ended = _ended(self._command(part, path, limit), stream, limit)
+                ended = _ended(self._command(part, path, aim, limit), stream, limit)
             seconds = round(time.monotonic() - started, 1)
             text = output.read_text(encoding="utf-8", errors="replace")
             found = read_findings(path)
@@ -127,12 +141,13 @@ class Suite:
             result["output"] = "\n".join(text.splitlines()[-OUTPUT_LINES:])
         return result
 
-    def _command(self, part: Part, path: Path, limit: float) -> list[str]:
+    def _command(self, part: Part, path: Path, aim: float, limit: float) -> list[str]:
         told = {
             "device": self.setting.device,
             "toy": self.setting.toy,
             "out": str(self.setting.out.resolve()),
-            "seconds": limit,
+            "aim": aim,
+            "limit": limit,
         }
         return [
             sys.executable,
@@ -169,4 +184,4 @@ def _ended(command: list[str], output: Any, limit: float) -> int | None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(5)  # a process that waits for its device may not go at once
+            process.wait(DYING_SECONDS)

@@ -1,7 +1,10 @@
 """Time and memory of steps, of the pipe, of compiled steps, and of what evaluates them."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
@@ -18,7 +21,7 @@ from benchmarks.gpu.findings import Findings
 from benchmarks.work import WorkCount
 
 GIB = 2**30
-COMPILING_SECONDS = 70.0
+COMPILING_SECONDS = 30.0
 """After these no further network is compiled."""
 WAYS: dict[str, dict[str, bool]] = {
     "eager": {"graphs": False},
@@ -30,11 +33,10 @@ WAYS: dict[str, dict[str, bool]] = {
 
 def step(bench: Bench, found: Findings) -> None:
     """Full-size steps by network, size and precision, on random images, with bgc at p = 0.4."""
+    bench.has_cuda(found, for_what="graphs, so both times are kernel by kernel; peak memory")
     smallest = bench.sizes[0]
-    cases = [(*size, kind, "bf16") for size in bench.sizes for kind in KINDS]
-    cases += [(*smallest, kind, "float32") for kind in KINDS]
     taken: dict[tuple[int, str, str], float] = {}
-    for side, batch, kind, precision in cases:
+    for side, batch, kind, precision in _cases(bench):
         with found.attempt(f"{kind} at {side} px in {precision}"):
             taken[side, kind, precision] = _step_row(bench, found, kind, side, batch, precision)
     for kind in KINDS:
@@ -42,6 +44,12 @@ def step(bench: Bench, found: Findings) -> None:
         if None not in both:
             name = f"{kind} at {smallest[0]} px: time in float32 over that in bf16"
             found.fact(name, both[0] / both[1])  # type: ignore[operator]
+
+
+def _cases(bench: Bench) -> list[tuple[int, int, str, str]]:
+    """Side, batch, network and precision: all sizes in bf16, the smallest in float32 too."""
+    cases = [(*size, kind, "bf16") for size in bench.sizes for kind in KINDS]
+    return cases + [(*bench.sizes[0], kind, "float32") for kind in KINDS]
 
 
 def _step_row(
@@ -59,7 +67,7 @@ def _step_row(
     mean = (plain * (stepper.interval - 1) + penalised) / stepper.interval
     config = bench.config(kind, side, {"training": {**training, "graphs": False}})
     written = Stepper(bench.step(config), config, bench.device)
-    by_kernel = bench.seconds_each(written.plain, seconds=1.0)
+    by_kernel = bench.seconds_each(written.plain, seconds=0.5)
     with WorkCount() as work:
         written.plain()
     found.row(
@@ -85,8 +93,12 @@ def _gib(peak: tuple[int, int] | None) -> float | str:
 
 
 def ordered(bench: Bench, found: Findings) -> None:
-    """What `--deterministic` costs: the same steps with every sum in a fixed order, and as fast as can be."""
-    cases = [(*size, kind) for size in bench.sizes for kind in KINDS]
+    """What `--deterministic` costs: the same steps with every sum in a fixed order, and as fast as can be.
+
+    At the smallest and the largest size.
+    """
+    bench.has_cuda(found, for_what="sums in no fixed order, so both times are ordered")
+    cases = [(*size, kind) for size in (bench.sizes[0], bench.sizes[-1]) for kind in KINDS]
     taken: dict[tuple[bool, int, str], float] = {}
     for wanted in (True, False):  # cuBLAS chooses its workspaces once, at the first operation
         with in_fixed_order(wanted):
@@ -94,7 +106,7 @@ def ordered(bench: Bench, found: Findings) -> None:
                 with found.attempt(f"{kind} at {side} px, in a fixed order: {wanted}"):
                     config = bench.config(kind, side, {"training": {"batch": batch}})
                     stepper = Stepper(bench.step(config), config, bench.device)
-                    taken[wanted, side, kind] = bench.seconds_each(stepper.plain, seconds=1.0)
+                    taken[wanted, side, kind] = bench.seconds_each(stepper.plain, seconds=0.5)
                     del stepper
     for side, batch, kind in cases:
         both = [taken[key] for wanted in (True, False) if (key := (wanted, side, kind)) in taken]
@@ -106,6 +118,12 @@ def ordered(bench: Bench, found: Findings) -> None:
 def eager_and_compiled(bench: Bench, found: Findings) -> None:
     """The same steps kernel by kernel, as CUDA graphs and compiled: seconds until they are so, time, losses."""
     side, batch = bench.sizes[0]
+    bench.has_cuda(found, for_what="graphs, so those steps are kernel by kernel too")
+    if bench.toy:
+        found.fact("of toy size", "one network, of which the compiler writes no code (aot_eager)")
+        with found.attempt("resnet in float32"), _traced_only():
+            _compiled_row(bench, found, "resnet", side, batch, "float32")
+        return
     started = time.monotonic()
     for precision in ("bf16", "float32"):
         for kind in KINDS:
@@ -114,6 +132,18 @@ def eager_and_compiled(bench: Bench, found: Findings) -> None:
                 continue
             with found.attempt(f"{kind} in {precision}"):
                 _compiled_row(bench, found, kind, side, batch, precision)
+
+
+@contextmanager
+def _traced_only() -> Iterator[None]:
+    """While entered, graphs go through torch.compile, which takes minutes to write code, without being written."""
+    compiled = torch.compile
+
+    def traced(graph: Any, *, options: Any, **how: Any) -> Any:
+        return compiled(graph, backend="aot_eager", **how)
+
+    with patch.object(torch, "compile", traced):
+        yield
 
 
 def _compiled_row(
@@ -130,8 +160,8 @@ def _compiled_row(
         results = [stepper.penalised(), stepper.plain(), stepper.penalised()]
         losses[word] = [{k: float(v) for k, v in r.losses.items()} for r in results]
         times[f"{word}: first three steps s"] = time.perf_counter() - started
-        times[f"{word} plain ms"] = 1e3 * bench.seconds_each(stepper.plain, seconds=1.5)
-        times[f"{word} with R1 ms"] = 1e3 * bench.seconds_each(stepper.penalised, seconds=1.5)
+        times[f"{word} plain ms"] = 1e3 * bench.seconds_each(stepper.plain, seconds=0.5)
+        times[f"{word} with R1 ms"] = 1e3 * bench.seconds_each(stepper.penalised, seconds=0.5)
         del stepper
     pairs = [pair for way in WAYS for pair in zip(losses["eager"], losses[way], strict=True)]
     differences = [relative(a[name], b[name]) for a, b in pairs for name in a]
@@ -147,7 +177,8 @@ def _compiled_row(
 
 
 def augment(bench: Bench, found: Findings) -> None:
-    """The pipe bgc at p = 0.6, forward, with its backward pass, and as R1 needs it."""
+    """The pipe bgc at p = 0.6, forward and with its backward pass."""
+    bench.has_cuda(found, for_what="peak memory")
     pipe = make_pipe("bgc").to(bench.device)
     pipe.p.fill_(0.6)
     batch = 4 if bench.toy else 64
@@ -164,7 +195,7 @@ def augment(bench: Bench, found: Findings) -> None:
                 leaf = shown.detach().requires_grad_()
                 torch.autograd.grad(pipe(leaf), leaf, upstream)
 
-            one, both = (bench.seconds_each(work, seconds=1.0) for work in (forward, backward))
+            one, both = (bench.seconds_each(work, seconds=0.5) for work in (forward, backward))
             found.row(
                 "pipe bgc, p = 0.6",
                 px=side,
@@ -177,11 +208,11 @@ def augment(bench: Bench, found: Findings) -> None:
 
 def memory(bench: Bench, found: Findings) -> None:
     """What is foreseen of a step in which all is due, against what it takes."""
-    for side, batch in bench.sizes:
-        for kind in KINDS:
-            for precision in ("float32", "bf16"):
-                with found.attempt(f"{kind} at {side} px in {precision}"):
-                    _memory_row(bench, found, kind, side, batch, precision)
+    bench.has_cuda(found, for_what="what it takes")
+    # To foresee takes a CPU seconds, however small the networks are.
+    for side, batch, kind, precision in _cases(bench)[: len(KINDS) if bench.toy else None]:
+        with found.attempt(f"{kind} at {side} px in {precision}"):
+            _memory_row(bench, found, kind, side, batch, precision)
 
 
 def _memory_row(
@@ -209,6 +240,7 @@ def _memory_row(
 
 def evaluate(bench: Bench, found: Findings) -> None:
     """Images/s of generators in evaluation, and of extractors of features."""
+    bench.has_cuda(found, for_what="peak memory")
     count = 64 if bench.toy else 2048
     for side, _ in bench.sizes:
         with found.attempt(f"generation at {side} px"), bench.peak_bytes() as peak:
@@ -247,7 +279,7 @@ def _extractor_rows(bench: Bench, found: Findings, extractor: FeatureExtractor) 
         with found.attempt(f"{extractor.name} at {side} px"):
             size = 2 if bench.toy else extractor.batch
             shown = (images(size, side, bench.device) * 127.5 + 127.5).to(torch.uint8)
-            seconds = bench.seconds_each(lambda shown=shown: extractor(shown), seconds=1.0)
+            seconds = bench.seconds_each(lambda shown=shown: extractor(shown), seconds=0.5)
             found.row(
                 "extractors",
                 **{"extractor": extractor.name, "px": side, "batch": size},

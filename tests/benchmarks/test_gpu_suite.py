@@ -5,18 +5,21 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from benchmarks.gpu import card, launches, programs
+from benchmarks import gpu_suite
+from benchmarks.gpu import card, launches, programs, schedule
 from benchmarks.gpu.bench import Bench, Stepper
 from benchmarks.gpu.equality import DrawnOnCpu, equal, relative
 from benchmarks.gpu.findings import Findings, as_markdown, read_findings
 from benchmarks.gpu.launches import Trace, covered, place_of
 from benchmarks.gpu.schedule import Part, Setting, Suite
+from tests.checkpoints import save_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +38,7 @@ def float32_as_before() -> Iterator[None]:
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
 
 def fails(bench, found):
     found.fact("before", 1)
@@ -54,10 +57,45 @@ def dies(bench, found):
     print("its last words")
     os._exit(7)
 
+def stays(bench, found):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    found.row("kept", figure=2.5)
+    # In a session of its own, with this process's output still in its hands.
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    while True:
+        time.sleep(60)
+
 def works(bench, found):
     found.fact("device", str(bench.device))
     found.fact("has time", bench.seconds_left > 0)
 """
+
+
+TOLD: dict[str, tuple[dict[str, int], set[str]]] = {
+    "environment": ({}, {"copy, TB/s read and written", "launch, microseconds"}),
+    "equal": (
+        {
+            "largest relative difference to the CPU over 4 steps": 14,
+            "weights after the steps": 2,
+        },
+        {"resnet: the same bits twice on the device"},
+    ),
+    "step": ({"a step": 6}, {"vit at 8 px: time in float32 over that in bf16"}),
+    "launches": ({"one step": 8}, set()),
+    "memory": ({"memory of a step": 2}, set()),
+    "train32": ({"its last lines": 2}, {"seconds", "last statistics", "samples"}),
+    "train128": ({"its last lines": 2}, {"seconds", "last statistics", "samples"}),
+    "evaluate": ({"generation, float32": 2, "extractors": 4}, set()),
+    "augment": ({"pipe bgc, p = 0.6": 2}, set()),
+    "fir": ({"depthwise filter, bfloat16, ms": 24}, set()),
+    "deterministic": ({"--deterministic": 4}, set()),
+    "nccl": ({}, {"GB/s of float32", "losses: relative difference to one process"}),
+    "compile": ({"eager and compiled": 1}, {"of toy size"}),
+    "tests": ({}, {"tests passed"}),
+}
+"""Rows by table and some of the facts that parts leave on a CPU at toy size."""
+ANYWHERE = {"equal", "fir", "train32", "train128"}
+"""Parts that a CPU takes as a whole."""
 
 
 @pytest.fixture
@@ -117,23 +155,62 @@ def test_no_part_stops_the_suite(tmp_path: Path, broken: Path) -> None:
 
 
 @pytest.mark.slow
+def test_it_ends_in_its_minutes_whatever_the_parts_do(
+    tmp_path: Path, broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = 0.8
+    parts = [Part("stays", "broken_parts:stays", 0.5, most=5.0)]
+    parts += [Part("hangs", "broken_parts:hangs", 1.0), Part("works", "broken_parts:works", 1.0)]
+    monkeypatch.setattr(schedule, "START_SECONDS", 18.0)
+    started = time.monotonic()
+    out = tmp_path / "out"
+    Suite(parts, Setting("cpu", True, out), minutes=minutes, title="a test").run()
+    assert time.monotonic() - started < 60 * minutes
+    report = json.loads((out / "report.json").read_text("utf-8"))["parts"]
+    statuses = [part["status"] for part in report.values()]
+    assert statuses[:2] == ["hung", "hung"]
+    assert statuses[2] in ("ok", "hung", "no time")  # a busy machine has used it up
+    assert report["stays"]["tables"] == {"kept": [{"figure": 2.5}]}
+    page = (out / "report.md").read_text("utf-8")
+    assert "| stays | hung |" in page
+    assert "hung: ended after" in page
+
+
+@pytest.mark.slow
 def test_it_measures_a_cpu_at_toy_size(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "benchmarks/gpu_suite.py", "--device", "cpu", "--toy"]
-    command += ["--minutes", "3", "--parts", "environment,launches,nccl", "--out", str(out)]
+    command += ["--minutes", "3", "--parts", "environment", "--out", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, timeout=240)
     parts = json.loads((out / "report.json").read_text("utf-8"))["parts"]
-    assert {name: part["status"] for name, part in parts.items()} == {
-        "environment": "ok",
-        "launches": "ok",
-        "nccl": "ok",
-    }
+    assert {name: part["status"] for name, part in parts.items()} == {"environment": "ok"}
     assert parts["environment"]["facts"]["torch"] == torch.__version__
     assert parts["environment"]["facts"]["copy, TB/s read and written"] > 0
-    assert parts["nccl"]["facts"]["largest error of the sum"] == 0
-    steps = parts["launches"]["tables"]["one step"]
-    assert len(steps) == 8
-    assert all(row["operators"] > 1000 for row in steps)
+    assert "name, memory and versions of the card" in (out / "report.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", gpu_suite.PARTS, ids=lambda part: part.name)
+def test_every_part_measures_a_cpu_at_toy_size(part: Part, bench: Bench, found: Findings) -> None:
+    module, _, function = part.target.partition(":")
+    getattr(importlib.import_module(module), function)(bench, found)
+    assert found.failures == []
+    assert found.doing == []
+    in_tables, facts = TOLD[part.name]
+    assert {title: len(rows) for title, rows in found.tables.items()} == in_tables
+    assert found.facts.keys() >= facts
+    assert "left out, needs CUDA" in found.facts or part.name in ANYWHERE
+    if part.name == "launches":
+        assert all(row["operators"] > 1000 for row in found.tables["one step"])
+    if part.name == "nccl":
+        assert found.facts["largest error of the sum"] == 0
+        assert found.facts["steps"] == 4
+        assert found.facts["generator: relative difference to one process"] <= 1e-6
+    if part.name == "tests":
+        assert found.facts["exit status of pytest"] == 0
+    if part.name in ("train32", "train128"):
+        assert found.facts["exit status"] == 0
+        assert (bench.out / f"{part.name}.png").is_file()
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
@@ -143,12 +220,75 @@ def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     assert "no parts ['stpe'], expected some of environment, equal, step" in ended.stderr
 
 
-def test_every_part_is_there() -> None:
-    from benchmarks.gpu_suite import PARTS as parts
+def test_all_parts_fit_into_the_minutes_with_room_for_some_that_take_longer() -> None:
+    seconds = sum(part.seconds for part in gpu_suite.PARTS)
+    assert seconds + schedule.SPARE_SECONDS + schedule.RESERVE_SECONDS <= 60 * gpu_suite.MINUTES
 
-    for part in parts:
-        module, _, function = part.target.partition(":")
-        assert callable(getattr(importlib.import_module(module), function)), part.name
+
+def test_what_the_parts_leave_goes_to_those_that_can_take_more(tmp_path: Path) -> None:
+    parts = [Part("a", "", 10), Part("b", "", 30, most=60), Part("c", "", 30, most=60)]
+    parts += [Part("d", "", 20)]
+    suite = Suite(parts, Setting("cpu", True, tmp_path), minutes=8.0, title="")
+    spare = schedule.SPARE_SECONDS
+    aims = [suite._aim(number, 90 + spare + 16) for number in range(4)]
+    assert aims == [10, 43, 60, 20]  # where the two before c have taken no time
+    assert suite._aim(1, 80 + spare + 200) == 60
+    assert suite._aim(1, 40) == 30
+
+
+def test_all_that_is_marked_gpu_is_in_the_files_that_are_run() -> None:
+    marked = {
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob("tests/**/test_*.py")
+        if "pytest.mark.gpu" in path.read_text("utf-8")
+    }
+    run = {name for name in marked if name.startswith(programs.MARKED)}
+    assert {name for name in marked - run if not name.startswith("tests/standin/")} == {
+        "tests/benchmarks/test_gpu_suite.py"
+    }
+
+
+@pytest.mark.parametrize("wrong", ["losses", "generator", "discriminator"])
+def test_runs_that_differ_are_told_apart(wrong: str, tmp_path: Path, found: Findings) -> None:
+    runs = tmp_path / "alone", tmp_path / "shared"
+    for run in runs:
+        far = {each: 1e-3 * (run == runs[1] and each == wrong) for each in ("losses", wrong)}
+        run.mkdir()
+        networks = {
+            name: {"weight": torch.full((3,), 2 + far.get(name, 0.0)), "count": torch.tensor(4)}
+            for name in ("generator", "discriminator")
+        }
+        save_checkpoint(run / "checkpoint.pt", networks)
+        records = [
+            {"images": 16, "loss_generator": 0.5 + far["losses"], "r1": 0.1, "seconds": 2.0},
+            {"images": 32, "loss_generator": 0.4, "r1": None, "seconds": float(run == runs[1])},
+        ]
+        (run / "stats.jsonl").write_text("".join(json.dumps(each) + "\n" for each in records))
+    programs.compare_runs(runs[0], runs[0], found)
+    assert found.facts[f"{wrong}: relative difference to one process"] == 0
+    with pytest.raises(ValueError, match="expected at most 1e-06"):
+        programs.compare_runs(*runs, found)
+    assert found.facts[f"{wrong}: relative difference to one process"] > 4e-4
+
+
+def test_two_processes_are_left_out_where_there_is_one_card(
+    bench: Bench, found: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    programs.nccl(replace(bench, device=torch.device("cuda")), found)
+    assert found.facts == {"left out": "two processes, as there is one CUDA device"}
+
+
+def test_tests_that_take_too_long_are_reported_as_far_as_they_came(
+    bench: Bench, found: Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tests = "import time, pytest\npytestmark = pytest.mark.gpu\ndef test_one(): pass\n"
+    slow = tmp_path / "test_slow.py"
+    slow.write_text(tests + "def test_two(): time.sleep(60)\n", encoding="utf-8")
+    monkeypatch.setattr(programs, "MARKED_TOY", (str(slow),))
+    programs.tests(replace(bench, ends=time.monotonic() + 20), found)
+    assert found.facts["exit status of pytest"] == "ended for lack of time"
+    assert found.facts["tests passed"] == 1
 
 
 def test_what_was_found_is_on_the_disk_while_more_is_measured(found: Findings) -> None:
