@@ -61,11 +61,22 @@ class Bench:
     aim: float = math.inf
 
     @classmethod
-    def told(cls, *, device: str, toy: bool, out: str, aim: float, limit: float) -> Self:
-        """That of a part which is to take `aim` seconds from now, and is ended after `limit`."""
+    def told(
+        cls, *, device: str, toy: bool, out: str, aim: float, limit: float, began: float
+    ) -> Self:
+        """That of a part which is to take `aim` seconds, and is ended after `limit`.
+
+        Its process was started when `time.time` said `began`; its imports take seconds.
+        """
         if device == "cpu":
             keep_freed_memory()  # as training does
-        return cls(torch.device(device), toy, Path(out), time.monotonic() + limit, aim)
+        return cls(
+            torch.device(device),
+            toy,
+            Path(out),
+            time.monotonic() + began + limit - time.time(),
+            aim,
+        )
 
     def has_cuda(self, found: Findings, *, for_what: str) -> bool:
         """Whether the device is a CUDA device; what is left out where it is not stands in the report."""

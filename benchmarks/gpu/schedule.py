@@ -148,6 +148,7 @@ class Suite:
             "out": str(self.setting.out.resolve()),
             "aim": aim,
             "limit": limit,
+            "began": time.time(),
         }
         return [
             sys.executable,

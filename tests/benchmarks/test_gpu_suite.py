@@ -310,6 +310,12 @@ def test_a_page_has_all_columns_of_a_table() -> None:
     assert "- rate: 12,345.6" in page
 
 
+def test_the_time_of_a_part_runs_while_its_process_imports(tmp_path: Path) -> None:
+    began = time.time() - 8
+    late = Bench.told(device="cuda", toy=True, out=str(tmp_path), aim=5, limit=20, began=began)
+    assert 10 < late.seconds_left <= 12
+
+
 def test_equal_steps_are_found_equal(bench: Bench, found: Findings) -> None:
     equal(bench, found)
     assert found.failures == []
