@@ -154,6 +154,8 @@ class _RootMeanSquareGradient(torch.autograd.Function):
 def _times_jacobian(given: Tensor, tokens: Tensor, inverse: Tensor, mean: Tensor) -> Tensor:
     """J u of the layer norm, by PyTorch's kernel."""
     shape = tokens.shape[-1:]
+    # The kernel copies what is laid out otherwise, which torch.compile does not foresee of its result.
+    given = given.contiguous()
     found: Tensor = torch.ops.aten.native_layer_norm_backward(
         given, tokens, shape, mean, inverse, None, None, [True, False, False]
     )[0]

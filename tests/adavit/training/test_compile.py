@@ -2,12 +2,15 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor
 
+from adavit.config.section import AUTO
+from adavit.config.training import TrainingConfig
+from adavit.models.names import AttentionKind, ResNetForm, Stem
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.step import compiled_slices
@@ -59,6 +62,23 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 """Of the discriminator, and of the section training: what is differentiated twice in all of them, and numbers that
 move from step to step."""
 
+COMPILED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "plain, hinge": ({"kind": "resnet", "form": "plain"}, {"loss": "hinge"}),
+    "r3gan, relativistic": (
+        {"kind": "resnet", "form": "r3gan", "minibatch_std_group": 0},
+        {"loss": "relativistic", "r2_gamma": 1},
+    ),
+    "residual, wasserstein": (
+        {"kind": "resnet", "form": "residual"},
+        {"loss": "wasserstein", "r1_gamma": 0, "gradient_penalty": 1, "drift": 1},
+    ),
+    "linear, dot": ({"kind": "vit", "stem": "linear", "attention": "dot"}, {}),
+    "conv, lsa": ({"kind": "vit", "stem": "conv", "attention": "lsa"}, {}),
+    "hybrid, l2": ({"kind": "vit", "stem": "hybrid", "attention": "l2"}, {}),
+    "spt, axial": ({"kind": "vit", "stem": "spt", "attention": "axial"}, {}),
+}
+"""With each form, stem, attention and loss that the default networks have not."""
+
 LAZY = {"r1_interval": 2, "path_length": 2, "path_length_interval": 2}
 """In every second step, so there are two kinds of steps."""
 
@@ -85,7 +105,7 @@ def trained(
 ) -> tuple[AdversarialStep, list[Tensor]]:
     """A step that was made a few times, and the gradients and losses of each time."""
     kind = parts.get("kind", "vit")
-    small: Layer = {**SMALL, "discriminator": {**TINY_NETWORKS[kind], **parts}}
+    small: Layer = {**SMALL, "discriminator": {**TINY_NETWORKS.get(kind, {}), **parts}}
     small |= {"features": features} if features else {}
     load = workload(small, {"training": {**training, "compile": compiled}})
     load.num_classes = classes
@@ -140,23 +160,62 @@ def test_a_frozen_teacher_is_part_of_the_graph(tmp_path: Path) -> None:
     check_equal({"kind": "vit"}, taught, tolerance=0, steps=2)
 
 
+@pytest.fixture
+def written_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.compile takes the graph apart and puts it together again, and writes no code of it."""
+    compile_graph = partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", lambda graph, options, **how: compile_graph(graph, **how))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "training"), [("vit", {}), ("vit", {"precision": "bf16"}), ("resnet", LAZY)]
 )
-def test_torch_compile_takes_the_graph(
-    kind: str, training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    compile_graph = partial(torch.compile, backend="aot_eager")
-    monkeypatch.setattr(torch, "compile", lambda graph, options, **how: compile_graph(graph, **how))
+@pytest.mark.usefixtures("written_by_nobody")
+def test_torch_compile_takes_the_graph(kind: str, training: dict[str, Any]) -> None:
     check_equal({"kind": kind}, training, tolerance=1e-5)
 
 
 @pytest.mark.slow
-def test_compiled_code_has_the_same_gradients() -> None:
-    def gradient(compiled: bool) -> Tensor:
-        _, found = trained({"kind": "resnet"}, {}, compiled=compiled, steps=1)
-        return torch.cat([tensor.flatten() for tensor in found])
+@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.usefixtures("written_by_nobody")
+def test_torch_compile_takes_every_form_stem_attention_and_loss(name: str) -> None:
+    check_equal(*COMPILED[name], tolerance=1e-5, steps=1)
 
-    expected = gradient(compiled=False)
-    assert (gradient(compiled=True) - expected).norm() < 1e-5 * expected.norm()
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("written_by_nobody")
+def test_torch_compile_takes_heads_on_frozen_features(tmp_path: Path) -> None:
+    features = {"network": write_mobilenet(tmp_path / "mobile.pth"), "side": 32, "width": 8}
+    features["normalization"] = (
+        "none"  # of what precedes one of a batch the gradient is rounding alone
+    )
+    projected = {"kind": "projected"}
+    check_equal(projected, {"r1_gamma": 0}, tolerance=1e-5, steps=1, features=features)
+
+
+def test_every_form_stem_attention_and_loss_is_compiled_somewhere() -> None:
+    cases = [*COMPILED.values(), *(({"kind": kind}, {}) for kind in TINY_NETWORKS)]
+    configs = [
+        workload(
+            SMALL | {"discriminator": TINY_NETWORKS[parts["kind"]] | parts}, {"training": terms}
+        ).config
+        for parts, terms in cases
+    ]
+    for key, names in (("form", ResNetForm), ("stem", Stem), ("attention", AttentionKind)):
+        seen = {getattr(config.discriminator, key, None) for config in configs}
+        assert seen >= set(get_args(names)), key
+    losses = get_args(TrainingConfig.model_fields["loss"].annotation)
+    assert {config.training.loss for config in configs} >= set(losses) - {AUTO}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_compiled_code_has_the_same_gradients(kind: str) -> None:
+    (_, found), (_, expected) = (
+        trained({"kind": kind}, {}, compiled=compiled, steps=1) for compiled in (True, False)
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).norm() <= 1e-5 * other.norm()
+    both = [torch.cat([tensor.flatten() for tensor in tensors]) for tensors in (found, expected)]
+    assert (both[0] - both[1]).norm() < 1e-5 * both[1].norm()
