@@ -131,16 +131,17 @@ def meet(
     patience_s = max(patience_s, OWN_STARTS * (came - process_began()))
     store.set(f"who/{place.rank}", json.dumps([socket.gethostname(), os.getpid()]))
     known: dict[int, Peer] = {}
-    awaited = [rank for rank in range(place.size) if rank != place.rank]
-    while awaited and not is_over():
-        for rank in [rank for rank in awaited if store.check([f"who/{rank}"])]:
-            known[rank] = Peer.told(store.get(f"who/{rank}"))
-            awaited.remove(rank)
-        waited_s = time.monotonic() - came
-        for rank in awaited:
-            if waited_s > (patience_s if _is_neighbour(place, rank) else ELSEWHERE_S):
+    others = [rank for rank in range(place.size) if rank != place.rank]
+    for rank in sorted(others, key=lambda rank: not _is_neighbour(place, rank)):
+        limit_s = patience_s if _is_neighbour(place, rank) else ELSEWHERE_S
+        while not store.check([f"who/{rank}"]):
+            waited_s = time.monotonic() - came
+            if is_over():
+                return known
+            if waited_s > limit_s:
                 raise Absent(rank, waited_s)
-        time.sleep(0.02)
+            time.sleep(0.02)
+        known[rank] = Peer.told(store.get(f"who/{rank}"))
     return known
 
 

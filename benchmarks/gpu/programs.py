@@ -30,6 +30,11 @@ LOSSES = ("loss_", "r1")
 """How the names of losses in `stats.jsonl` begin."""
 APART = 1e-6
 """Relative difference of losses and weights between one process and two that sum in another order."""
+PYTEST = (
+    "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " sys.exit(pytest.main(sys.argv[1:]))"
+)
+"""What a shell starts in the background ignores SIGINT, and so do its children, unless they say otherwise."""
 MARKED = ("tests/gpu", "tests/augment/test_compilation.py", "tests/adavit/data/test_sampling.py")
 """Where tests marked `gpu` are: to look through all takes half a minute."""
 MARKED_TOY = ("tests/gpu/test_streams.py",)
@@ -37,7 +42,7 @@ MARKED_TOY = ("tests/gpu/test_streams.py",)
 
 def tests(bench: Bench, found: Findings) -> None:
     """The tests marked `gpu`: how many passed, and the last lines of those that did not."""
-    command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "gpu", "-q", "-rfE", "--tb=short"]
+    command = [sys.executable, "-c", PYTEST, "-n", "0", "-m", "gpu", "-q", "-rfE", "--tb=short"]
     command += ["-p", "no:cacheprovider", "--continue-on-collection-errors"]
     command += MARKED_TOY if bench.toy else MARKED
     bench.has_cuda(found, for_what="the tests on a GPU, which try themselves on the CPU here")
