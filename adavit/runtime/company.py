@@ -17,7 +17,7 @@ from adavit.runtime.arrival import store_of_all
 from adavit.runtime.memory import total_bytes
 from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place
-from adavit.runtime.slurm import told_by_srun
+from adavit.runtime.slurm import started_by_srun, told_by_srun
 from adavit.runtime.version import __version__
 from adavit.runtime.wording import counted, size
 from adavit.runtime.world import ALONE, Together, World, rows_of_all
@@ -61,13 +61,19 @@ class Company:
         """Notes what is to be said of its device where this process fails: they may be of different sizes.
 
         Raises:
-            UserError: If this machine has no CUDA device for this process, which would have to share one.
+            UserError: If there is no CUDA device here for this process, which would have to share one.
         """
         number, there = self.place.local_rank, torch.cuda.device_count()
         if device.type == "cuda" and number >= there:
+            # Slurm shows a task only the devices that it is given.
+            first = (
+                "Give srun --gpus-per-node in place of --gpus-per-task, start"
+                if started_by_srun()
+                else "Start"
+            )
             raise UserError(
-                f"this machine has {counted(there, 'CUDA device', 'CUDA devices')} for"
-                f" {self.place.local_size} processes, expected one for each. Start fewer, or use --device cpu."
+                f"{counted(there, 'CUDA device', 'CUDA devices')} can be seen here, for {self.place.local_size}"
+                f" processes, expected one for each. {first} fewer, or use --device cpu."
             )
         if self._peers is not None and is_accelerator(device):
             self._peers.device = f"{device.type}:{number} of {size(total_bytes(device))}"

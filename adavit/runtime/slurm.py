@@ -1,5 +1,6 @@
 """What Slurm's srun tells each of the tasks that it starts, in the words of torchrun, in whose place it then is."""
 
+import os
 import re
 from collections.abc import Mapping
 
@@ -7,6 +8,11 @@ from adavit.errors import UserError
 
 _PORTS = 10_000, 20_000
 """The first, and how many: below those that systems give to connections."""
+
+
+def started_by_srun() -> bool:
+    """Whether this process is a task of srun, or was started by one."""
+    return "SLURM_STEP_NUM_TASKS" in os.environ
 
 
 def told_by_srun(environment: Mapping[str, str]) -> dict[str, str]:

@@ -105,7 +105,14 @@ def test_a_cuda_device_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     company = Company(Alone(), Place(rank=2, size=3, local_rank=2, local_size=3))
     company.take_device(torch.device("cpu"))
-    with pytest.raises(UserError, match="2 CUDA devices for 3 processes, expected one for each"):
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS", raising=False)
+    with pytest.raises(UserError) as error:
+        company.take_device(torch.device("cuda"))
+    assert str(error.value) == (
+        "2 CUDA devices can be seen here, for 3 processes, expected one for each. Start fewer, or use --device cpu."
+    )
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
+    with pytest.raises(UserError, match="Give srun --gpus-per-node in place of --gpus-per-task"):
         company.take_device(torch.device("cuda"))
     Company(Alone(), Place(1, 3, 1, 3)).take_device(torch.device("cuda"))
 
