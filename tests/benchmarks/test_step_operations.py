@@ -14,6 +14,4 @@ def test_a_plain_step_keeps_to_the_operations_that_it_may_have(kind: str, most: 
             stepper.plain()
         with WorkCount() as work:
             stepper.plain()
-    assert 0.9 * most < work.operations <= most, (
-        "benchmarks/results/step_operations.md says where they go"
-    )
+    assert most / 2 < work.operations <= most, "step_operations.md says where they go"
