@@ -49,8 +49,9 @@ def told_by_srun(environment: Mapping[str, str]) -> dict[str, str]:
             "MASTER_PORT": str(first + steps % count),
         }
     except (KeyError, IndexError, ValueError) as error:
+        what = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise UserError(
-            f"srun has started {size} tasks, but what it says of them cannot be understood ({error}). Expected"
+            f"srun has started {size} tasks, but what it says of them cannot be understood: {what}. Expected"
             " SLURM_PROCID, SLURM_LOCALID, SLURM_NODEID, SLURM_JOB_ID, SLURM_STEP_ID, SLURM_STEP_NODELIST and"
             " SLURM_STEP_TASKS_PER_NODE. Start them by srun torchrun, one torchrun on each machine."
         ) from None

@@ -89,7 +89,7 @@ def test_what_cannot_be_understood_is_a_mistake(changes: dict[str, str]) -> None
     ):
         told_by_srun({**SRUN, **changes})
     missing = {key: value for key, value in SRUN.items() if key not in changes}
-    with pytest.raises(UserError, match=next(iter(changes))):
+    with pytest.raises(UserError, match=f"{next(iter(changes))} is missing"):
         told_by_srun(missing)
 
 
