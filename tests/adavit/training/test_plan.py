@@ -201,5 +201,5 @@ def test_processes_that_cannot_share_are_refused_as_by_the_run(
         describe_plan(shared, SilentConsole(), processes=2)
     monkeypatch.setattr(plan, "choose_device", lambda *_: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(UserError, match="has 1 CUDA device for 2 processes"):
+    with pytest.raises(UserError, match="1 CUDA device can be seen here, for 2 processes"):
         describe_plan(shared, SilentConsole(), processes=2)
