@@ -157,9 +157,9 @@ def sibling(place: Place, rank: int) -> Peer | None:
     for process in _children(os.getppid()):
         with contextlib.suppress(OSError):  # it has ended, or belongs to somebody else
             variables = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
-            names = {b"RANK", b"SLURM_PROCID"}
             told = {key: value for key, _, value in (each.partition(b"=") for each in variables)}
-            if any(told.get(name) == str(rank).encode() for name in names):
+            # Processes of a torchrun that srun has started have the number of that task too.
+            if told.get(b"RANK", told.get(b"SLURM_PROCID")) == str(rank).encode():
                 return Peer(socket.gethostname(), process)
     return None
 

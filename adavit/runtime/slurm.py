@@ -25,7 +25,7 @@ def told_by_srun(environment: Mapping[str, str]) -> dict[str, str]:
         environment: Variables of this process.
 
     Returns:
-        None where srun has started one task alone, or torchrun has started this process.
+        Nothing where srun has started one task alone, or torchrun has started this process.
 
     Raises:
         UserError: If srun's variables are not as they should be.

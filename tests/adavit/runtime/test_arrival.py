@@ -73,13 +73,13 @@ def test_nobody_is_waited_for_when_another_one_has_given_up() -> None:
 def test_a_sibling_is_known_by_what_it_was_given() -> None:
     asks = (
         "from adavit.runtime.arrival import sibling; from adavit.runtime.place import Place;"
-        " place = Place(0, 4, 0, 2);"
+        " place = Place(0, 4, 0, 3);"
         " print(sibling(place, 1).process, sibling(place, 2), sibling(place, 0) is None)"
     )
     waiting = subprocess.Popen(
         [sys.executable, "-c", "input()"],
         stdin=subprocess.PIPE,
-        env={**os.environ, "RANK": "1"},
+        env={**os.environ, "RANK": "1", "SLURM_PROCID": "2"},
     )
     with waiting:
         told = subprocess.check_output([sys.executable, "-c", asks], text=True)
