@@ -11,21 +11,18 @@ channels; of a run 2,000 images of its last generator are drawn. FAKES are taken
 import sys
 from pathlib import Path
 
-# Python puts the folder of a script first in its path, where augment.py would hide the package of that name.
-sys.path[:] = [
-    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
-]
+sys.path.pop(0)  # the folder of this script, where augment.py would hide the package of that name
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from adavit.data import load_images  # noqa: E402
-from adavit.data.assemble import decoding_threads, sizes_of  # noqa: E402
-from adavit.data.dataset import open_source  # noqa: E402
-from adavit.errors import UserError  # noqa: E402
-from adavit.generation.sampling import generated_batches  # noqa: E402
-from adavit.runs.directory import RunDirectory  # noqa: E402
-from adavit.runs.generator_file import read_generator  # noqa: E402
-from adavit.runtime.resolution import Resolution  # noqa: E402
+from adavit.data import load_images
+from adavit.data.assemble import decoding_threads, sizes_of
+from adavit.data.dataset import open_source
+from adavit.errors import UserError
+from adavit.generation.sampling import generated_batches
+from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import read_generator
+from adavit.runtime.resolution import Resolution
 
 BANDS = 8
 DRAWN = 2000

@@ -22,6 +22,17 @@ from tests.adavit.runtime.test_device_failure import LOST
 from tests.cli.conftest import TINY, Adavit, Outcome
 
 
+def code_of(error: BaseException) -> object:
+    """The exit code of a command in which this is raised; what it says goes to standard error."""
+
+    def command() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ending:
+        run_and_exit(command)
+    return ending.value.code
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -231,12 +242,7 @@ def test_out_of_memory_is_code_1(adavit: Adavit, pictures: Path) -> None:
 def test_to_be_stopped_is_no_error(
     capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
 ) -> None:
-    def command() -> None:
-        raise error
-
-    with pytest.raises(SystemExit) as ending:
-        run_and_exit(command)
-    assert ending.value.code == code
+    assert code_of(error) == code
     assert capsys.readouterr().err == f"{line}\n"
 
 
@@ -264,12 +270,7 @@ def test_what_a_process_alone_has_found_has_its_name(
     ):
         error.add_note("rank 1 of 2 (process 5 on here)")
 
-        def command(error: Exception = error) -> None:
-            raise error
-
-        with pytest.raises(SystemExit) as ending:
-            run_and_exit(command)
-        assert ending.value.code == code
+        assert code_of(error) == code
         said = capsys.readouterr().err
         assert said.startswith(f"Error: rank 1 of 2 (process 5 on here): {line}")
 
@@ -328,12 +329,7 @@ def test_what_does_not_fit_on_the_disk_any_more_is_code_1(
 def test_what_a_full_machine_raises_is_a_line_and_code_1(
     error: Exception, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def command() -> None:
-        raise error
-
-    with pytest.raises(SystemExit) as ending:
-        run_and_exit(command)
-    assert ending.value.code == 1
+    assert code_of(error) == 1
     printed = capsys.readouterr().err
     assert message in printed
     assert len(printed.splitlines()) == 1
@@ -343,12 +339,7 @@ def test_what_a_full_machine_raises_is_a_line_and_code_1(
 def test_a_device_that_vanishes_is_a_line_with_what_to_do_and_code_1(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def command() -> None:
-        raise error
-
-    with pytest.raises(SystemExit) as ending:
-        run_and_exit(command)
-    assert ending.value.code == 1
+    assert code_of(error) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"Error: the device failed ({str(error).splitlines()[0]}), expected it")
     assert line.endswith("a training run goes on with --resume.")
@@ -373,11 +364,8 @@ def test_a_parser_that_lacks_memory_misreads_a_library(
     "error", [RuntimeError("x"), SystemError("x"), ImportError("x"), OSError("x")]
 )
 def test_a_mistake_of_ours_keeps_its_traceback(error: Exception) -> None:
-    def command() -> None:
-        raise error
-
     with pytest.raises(type(error), match="x"):
-        run_and_exit(command)
+        code_of(error)
 
 
 def test_a_batch_that_nothing_can_hold_is_refused_before_images_are_decoded(

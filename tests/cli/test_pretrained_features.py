@@ -10,28 +10,16 @@ import yaml
 from torchvision.models import squeezenet1_1
 
 from adavit.evaluation.compare import NOT_RANKED
-from adavit.metrics import RandomFeatures, choose_extractor
 from tests.cli.conftest import TINY, Adavit
+from tests.inception_stand_in import choose_stand_in
 
 FEATURES = "torchvision:squeezenet1_1:squeeze.pth"
 INCEPTION = [*TINY[: TINY.index("--extractor")], "--extractor", "inception"]
 
 
-class StandIn(RandomFeatures):
-    """Inception, as far as names and kinship go."""
-
-    name = "inception"
-    learned_from = "ImageNet"
-
-
 @pytest.fixture(autouse=True)
 def networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def choose(requested: str, **arguments: Any) -> Any:
-        if requested in ("auto", "inception"):
-            return StandIn(), None
-        return choose_extractor(requested, **arguments)
-
-    monkeypatch.setattr("adavit.evaluation.scoring.choose_extractor", choose)
+    monkeypatch.setattr("adavit.evaluation.scoring.choose_extractor", choose_stand_in)
     torch.manual_seed(0)
     torch.save(squeezenet1_1(weights=None).state_dict(), "squeeze.pth")
 

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -11,28 +10,16 @@ from PIL import Image
 from adavit.evaluation.compare import compare
 from adavit.evaluation.evaluate import evaluate
 from adavit.generation.generate import generate
-from adavit.metrics import RandomFeatures, choose_extractor
 from adavit.runs.generator_file import read_generator, save_generator
 from adavit.runs.records import write_record
+from tests.inception_stand_in import choose_stand_in
 
 SEEN = f"torchvision:resnet18 {'01' * 32}"
 
 
-class StandIn(RandomFeatures):
-    """Inception, as far as names and kinship go."""
-
-    name = "inception"
-    learned_from = "ImageNet"
-
-
 @pytest.fixture(autouse=True)
 def networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    def choose(requested: str, **arguments: Any) -> Any:
-        if requested in ("auto", "inception"):
-            return StandIn(), None
-        return choose_extractor(requested, **arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("adavit.evaluation.scoring.choose_extractor", choose)
+    monkeypatch.setattr("adavit.evaluation.scoring.choose_extractor", choose_stand_in)
 
 
 @pytest.fixture
