@@ -17,7 +17,6 @@ from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
 from adavit.features.ground import on_random_ground
 from adavit.features.names import FEATURES, NamedBy
-from adavit.models.slicing import slice_last_layers
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.resolution import Resolution
 from adavit.training.start.workload import Workload
@@ -123,12 +122,9 @@ def build_critic(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "feature critic", 0))
         try:
-            critic = build_critic_on(network, features, num_classes=num_classes)
+            return build_critic_on(network, features, num_classes=num_classes, san=san)
         except ValueError as error:
             raise UserError(str(error)) from None
-    if san:
-        slice_last_layers(critic)
-    return critic
 
 
 def start_critic(workload: Workload, found: PretrainedNetwork | None) -> FeatureCritic | None:

@@ -209,7 +209,8 @@ def _critic(config: ResolvedConfig, num_classes: int) -> FeatureCritic | None:
     network = find_network(features.network).unread(
         side=features.side, maps=features.maps, class_token=features.class_token
     )
-    return build_critic_on(network, features, num_classes=num_classes)
+    san = config.training.san
+    return build_critic_on(network, features, num_classes=num_classes, san=san)
 
 
 def _teacher(config: ResolvedConfig, image_channels: int) -> nn.Module | None:

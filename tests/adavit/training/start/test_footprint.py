@@ -181,7 +181,8 @@ def allocated(run: ResolvedConfig) -> int:
         network = find_network(features.network).unread(
             side=features.side, maps=features.maps, class_token=features.class_token
         )
-        critic = build_critic_on(network, features, num_classes=0)
+        san = run.training.san
+        critic = build_critic_on(network, features, num_classes=0, san=san)
         objective = FeatureObjective(critic, LOSSES[features.loss], weight=1, pipe=None)
         tensors = itertools.chain(critic.state_dict().values(), network.state_dict().values())
         there = sum(tensor.nbytes for tensor in tensors)

@@ -35,6 +35,34 @@ def test_operations_are_those_that_torch_counts_in_a_real_step(tiny: Tiny) -> No
     assert operations_of(imagined) == pytest.approx((counts[0] + 3 * counts[1]) / 4, rel=0.02)
 
 
+@pytest.mark.parametrize("san", [False, True], ids=["plain", "san"])
+@pytest.mark.parametrize(
+    ("kind", "critic"),
+    [("resnet", False), ("resnet", True), ("vit", False), ("vit", True), ("projected", True)],
+)
+def test_its_networks_are_those_of_the_run(
+    tiny: Tiny, tmp_path: Path, kind: str, critic: bool, san: bool
+) -> None:
+    patch = {"patch": 4} if kind == "vit" else {}
+    discriminator = {"kind": kind, **patch}
+    layers: list[dict[str, Any]] = [{"discriminator": discriminator, "training": {"san": san}}]
+    if critic:
+        network = write_mobilenet(tmp_path / "mobile.pth")
+        layers.append({"features": {"network": network, "side": 32}, "data": {"cond": True}})
+    workload = prepare(tiny(*layers), SilentConsole())
+    classes = {"num_classes": workload.num_classes}
+    imagined, step = ImaginedStep(workload.config, **classes), build_step(workload)
+    for found, expected in (
+        (imagined.generator, step.generator),
+        (imagined.judges, step.judges),
+    ):
+        shapes = [
+            {name: tensor.shape for name, tensor in network.named_parameters()}
+            for network in (found, expected)
+        ]
+        assert shapes[0] == shapes[1]
+
+
 def test_large_slices_are_gone_through_in_part(tiny: Tiny) -> None:
     def of(batch: int) -> tuple[int, float]:
         config = prepare(tiny({"training": {"batch": batch}}), SilentConsole()).config
