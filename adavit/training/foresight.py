@@ -45,6 +45,11 @@ ASSUMED = (
     " measured."
 )
 
+UNPLANNED = (
+    "How much of a run fits in run.budget, {budget}, is measured where the device is: length, evaluations and disk"
+    " below are those of a run without it."
+)
+
 BATCH_OF_EXTRACTORS = {"random": 2000}
 """Images that extractors take at a time on an accelerator, beside those that take `USUAL_BATCH`."""
 
@@ -63,6 +68,8 @@ def describe_elsewhere(config: RunConfig, console: Console, processes: int = 1) 
         UserError: As `adavit.training.start.workload.prepare`.
     """
     console.note(ASSUMED)
+    if config.run.budget is not None:
+        console.note(UNPLANNED.format(budget=config.run.budget))
     workload = imagined_workload(config, console, processes)
     world = ImaginedWorld(processes)
     imagined = _imagined(workload, shared_reduction(workload, world))

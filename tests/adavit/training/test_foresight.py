@@ -99,6 +99,13 @@ def test_a_device_need_not_be_there(pictures: Path) -> None:
     assert "PFLOP for 5000 kimg" in lines["time"]
 
 
+def test_what_fits_in_a_budget_is_not_foreseen_without_the_device(pictures: Path) -> None:
+    console = Told()
+    text = describe_elsewhere(elsewhere(pictures, "resnet", budget="2h"), console)
+    assert any("run.budget, 2h, is measured where the device is" in note for note in console.notes)
+    assert "PFLOP for 5000 kimg" in told(text)["time"]  # as the note says
+
+
 def test_images_messages_and_frozen_networks_are_told_as_they_are_here(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
