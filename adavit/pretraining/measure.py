@@ -23,7 +23,8 @@ from adavit.runtime.randomness import generator_for
 from adavit.training.start.workload import Workload
 
 IMAGES = 5000
-"""At most so many images of a part are looked at: with 64 patches each, frequencies to a thousandth."""
+"""At most so many images of a part are looked at, of each class its share: with 64 patches each, frequencies to a
+thousandth."""
 
 
 class Measurement:
@@ -46,9 +47,11 @@ class Measurement:
         self._workload = workload
         self._batch = batch
         self._autocast = autocast
-        self._indices = (split.heldout if len(split.heldout) else split.train)[:IMAGES]
+        measured = split.heldout if len(split.heldout) else split.train
+        self._indices = workload.some_of(measured, IMAGES)
         channels = workload.image_set.channels
-        seen = [mean_colour_classes(part, patch) for part in self._parts(split.train[:IMAGES])]
+        trained_on = workload.some_of(split.train, IMAGES)
+        seen = [mean_colour_classes(part, patch) for part in self._parts(trained_on)]
         self.frequencies = class_frequencies(torch.cat(seen).cpu(), class_count(channels))
 
     @torch.no_grad()

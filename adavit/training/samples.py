@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from adavit.data import draw_evenly
 from adavit.generation.grid import GRID_COLUMNS, image_grid
 from adavit.generation.sampling import draw_in_parts, drawn_bytes
 from adavit.models import Generator
@@ -44,15 +43,14 @@ class SampleSheet:
     def draw_reals(self) -> None:
         """Writes `reals.png`: training images drawn with the seed, of the classes of the generated ones."""
         image_set, train = self._workload.image_set, self._workload.split.train
-        seed = self._workload.config.run.seed
-        labels = None if image_set.labels is None else image_set.labels[train]
-        if self._labels is None or labels is None:
+        if self._labels is None or image_set.labels is None:
             # Of each class its share, also where the run does not know the classes.
-            chosen = draw_evenly(labels, len(train), COUNT, seed)
+            chosen = self._workload.some_of(train, COUNT)
         else:
-            order = generator_for(seed, "real samples", 0)
-            chosen = _of_classes(labels, self._labels.cpu().numpy(), order)
-        images = torch.from_numpy(np.array(image_set.images[train[chosen]]))
+            order = generator_for(self._workload.config.run.seed, "real samples", 0)
+            own, wanted = image_set.labels[train], self._labels.cpu().numpy()
+            chosen = train[_of_classes(own, wanted, order)]
+        images = torch.from_numpy(np.array(image_set.images[chosen]))
         self._save(self._directory.real_images, images)
 
     @torch.no_grad()

@@ -150,15 +150,18 @@ def start_critic(workload: Workload, found: PretrainedNetwork | None) -> Feature
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
     critic = critic.to(**placed)
     stream = generator_for(config.run.seed, "ground of calibration", 0, workload.device)
-    critic.calibrate(on_random_ground(images, stream) for images in _first_images(workload))
+    critic.calibrate(on_random_ground(images, stream) for images in _calibration_images(workload))
     return critic
 
 
-def _first_images(workload: Workload) -> Iterator[Tensor]:
-    """At most `CALIBRATION_IMAGES` training images [b, C, R, R] in [-1, 1], on the device of the run."""
+def _calibration_images(workload: Workload) -> Iterator[Tensor]:
+    """At most `CALIBRATION_IMAGES` training images [b, C, R, R] in [-1, 1], on the device of the run.
+
+    Drawn, of each class its share: the first files are often of one class.
+    """
     sampler = BatchSampler(
         workload.image_set,
-        workload.split.train[:CALIBRATION_IMAGES],
+        workload.some_of(workload.split.train, CALIBRATION_IMAGES),
         seed=workload.config.run.seed,
         purpose="calibration of the feature critic",
         device=workload.device,

@@ -19,7 +19,7 @@ from adavit.config.mistakes import explain
 from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
-from adavit.data import ImageSet, Split, load_images, split_images
+from adavit.data import ImageSet, Split, draw_evenly, load_images, split_images
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
@@ -75,6 +75,12 @@ class Workload:
             return None
         counts = np.bincount(labels[self.split.train], minlength=self.num_classes)
         return [int(count) for count in counts]
+
+    def some_of(self, indices: np.ndarray, wanted: int) -> np.ndarray:
+        """At most so many of these images, drawn with the run's seed, of each class its share."""
+        labels = self.image_set.labels
+        own = None if labels is None else labels[indices]
+        return indices[draw_evenly(own, len(indices), wanted, self.config.run.seed)]
 
     @property
     def reference_fingerprint(self) -> str | None:

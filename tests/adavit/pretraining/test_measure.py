@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +23,7 @@ from adavit.pretraining.measure import (
 )
 from adavit.runtime.patch import Patch
 from adavit.runtime.randomness import generator_for
+from adavit.training.start.workload import Workload
 
 TRAIN, HELDOUT = np.arange(2, 9), np.array([0, 1, 9, 10, 11])
 
@@ -30,12 +33,14 @@ def workload() -> Any:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (12, 3, 1, 1)) * np.ones((1, 1, 16, 16), np.int64)
     images[3:, :, :8] = 250  # white is the most frequent colour of training images
-    return SimpleNamespace(
+    workload = SimpleNamespace(
         image_set=ImageSet("drawn", images.astype(np.uint8), None, (), "", (), "drawn", ()),
         split=Split(train=TRAIN, heldout=HELDOUT),
         device=torch.device("cpu"),
         config=SimpleNamespace(run=SimpleNamespace(seed=3)),
     )
+    workload.some_of = partial(Workload.some_of, workload)
+    return workload
 
 
 def test_held_out_images_are_measured_against_frequencies_of_training_images(
@@ -110,3 +115,27 @@ def test_a_class_never_seen_in_training_costs_much_but_not_everything() -> None:
     frequencies = class_frequencies(torch.zeros(6, dtype=torch.int64), 2)
     assert frequency_loss(frequencies, torch.tensor([1])) == pytest.approx(np.log(8))
     assert majority_accuracy(frequencies, torch.tensor([1])) == 0
+
+
+@pytest.mark.parametrize("part", ["train", "heldout"])
+def test_of_large_sets_each_class_is_measured(
+    workload: Any,
+    discriminator: Callable[..., ViTDiscriminator],
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+) -> None:
+    monkeypatch.setattr("adavit.pretraining.measure.IMAGES", 4)
+    images = np.zeros((8, 3, 16, 16), np.uint8)
+    images[4:] = 255  # sorted by class, as files in folders are
+    labels = np.arange(8) // 4
+    workload.image_set = replace(workload.image_set, images=images, labels=labels)
+    nobody = np.arange(0)
+    workload.split = Split(
+        train=np.arange(8), heldout=np.arange(8) if part == "heldout" else nobody
+    )
+    measurement = Measurement(workload, patch=Patch(4, 4), batch=5, autocast=None)
+    black, white = measurement.frequencies[[0, 511]]
+    assert black == white > 0.05
+    encoder = discriminator().encoder
+    figures = measurement(encoder, head_for(encoder))
+    assert figures["majority_accuracy"] == 0.5

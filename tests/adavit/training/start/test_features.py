@@ -2,9 +2,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,6 +19,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.features import torchvision_networks, weights
 from adavit.features.architectures import IMAGENET_MEAN, IMAGENET_STD
+from adavit.features.critic import FeatureCritic
 from adavit.features.heads import PatchHead, TokenHead
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
@@ -47,6 +50,23 @@ def test_a_run_has_the_critic_that_its_settings_say(
     assert [tap.stride for tap in objective.critic.frozen[0].taps] == [4, 8]
     assert objective.critic.get_buffer("mean0").abs().max() > 0
     assert build_step(prepare(tiny(), SilentConsole())).features is None
+
+
+def test_maps_are_standardised_by_images_of_every_class(
+    tiny: Callable[..., RunConfig], features: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adavit.training.start.features.CALIBRATION_IMAGES", 8)
+    workload = load_workload(tiny(features), SilentConsole())
+    count = len(workload.split.train)
+    shades = np.zeros(workload.image_set.images.shape, np.uint8)
+    classes = np.zeros(len(shades), np.int64)
+    classes[workload.split.train[count // 2 :]] = 1  # sorted, as files in folders are
+    shades[classes == 1] = 255
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(FeatureCritic, "calibrate", lambda self, batches: seen.extend(batches))
+    image_set = replace(workload.image_set, images=shades, labels=classes, classes=("a", "b"))
+    build_step(replace(workload, image_set=image_set))
+    assert sorted(torch.cat(seen).mean(dim=(1, 2, 3)).tolist()) == [-1.0] * 4 + [1.0] * 4
 
 
 def test_the_colours_that_its_network_takes_are_those_of_the_settings(

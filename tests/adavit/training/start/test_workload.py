@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,6 +40,20 @@ def test_loading_chooses_everything_and_looks_for_no_weights(tiny: Tiny, tmp_pat
     assert any("Training on 50 images; 10 held out." in line for line in notes.notes)
     with pytest.raises(UserError, match="inception"):
         with_evaluators(workload, notes)
+
+
+def test_some_of_the_images_are_of_every_class(tiny: Tiny) -> None:
+    workload = load_workload(tiny(), SilentConsole())
+    labels = np.repeat([0, 1, 2], [30, 20, 10])  # sorted, as files in folders are
+    sorted_set = replace(workload.image_set, labels=labels, classes=("a", "b", "c"))
+    workload = replace(workload, image_set=sorted_set)
+    everything = np.arange(60)
+    drawn = workload.some_of(everything, 12)
+    assert np.bincount(labels[drawn]).tolist() == [6, 4, 2]
+    assert workload.some_of(everything, 60).tolist() == everything.tolist()
+    unlabelled = replace(workload, image_set=replace(sorted_set, labels=None, classes=()))
+    assert max(unlabelled.some_of(everything[10:], 12)) > 40
+    assert min(unlabelled.some_of(everything[10:], 12)) >= 10
 
 
 @pytest.mark.parametrize(("images", "warns"), [(1, True), (99, True), (100, False)])
