@@ -324,3 +324,11 @@ class RunConfig(_WholeConfig):
 
 class ResolvedConfig(_WholeConfig):
     """What a run holds: all that decides it. Nothing is left open."""
+
+    @property
+    def images_of_a_deviation(self) -> int:
+        """Over how many images what judges them takes a standard deviation, or 1."""
+        judges = (
+            self.features if isinstance(self.discriminator, ProjectedConfig) else self.discriminator
+        )
+        return max(1, judges.minibatch_std_group)

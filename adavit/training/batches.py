@@ -40,7 +40,11 @@ class RunBatches:
     def adopt(self, workload: Workload) -> None:
         """Takes up the microbatch of other settings for the same data."""
         at_a_time = workload.config.training.images_at_a_time
-        self._heldout_size = min(at_a_time, len(workload.split.heldout))
+        # Whole groups of the standard deviation, as of training images: one of fewer is less, whatever they show, and
+        # they would be taken for generated ones.
+        group = workload.config.images_of_a_deviation
+        size = min(at_a_time, len(workload.split.heldout))
+        self._heldout_size = max(group, size - size % group)
 
     def training(self, images: int, own: range) -> tuple[Tensor, Tensor | None]:
         """Images and labels of the slices of this process in the batch after `images` real images."""

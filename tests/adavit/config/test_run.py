@@ -117,6 +117,20 @@ def test_what_a_projected_discriminator_cannot_do_is_told(
         resolve(RunConfig.model_validate(given), RunFacts(Resolution.of(32), 100, "cpu"))
 
 
+@pytest.mark.parametrize(
+    ("layer", "images"),
+    [
+        ({"discriminator": {"minibatch_std_group": 4}}, 4),
+        ({"discriminator": {"minibatch_std_group": 0}}, 1),
+        ({"discriminator": {"kind": "vit", "minibatch_std_group": 8}}, 8),
+        ({**PROJECTED, "features": {**PROJECTED["features"], "minibatch_std_group": 2}}, 2),
+    ],
+)
+def test_images_of_a_deviation_are_those_of_what_judges(layer: dict[str, Any], images: int) -> None:
+    config = resolve(RunConfig.model_validate(layer), FACTS)
+    assert config.images_of_a_deviation == images
+
+
 def test_a_projected_discriminator_has_no_r1_unless_it_is_approximate() -> None:
     facts = RunFacts(Resolution.of(32), 100, "cpu")
     assert resolve(RunConfig.model_validate(PROJECTED), facts).training.r1_gamma == 0

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +47,23 @@ def test_held_out_images_come_once_in_an_interval_and_all_of_them_in_an_epoch(
     heldout = drawn(workload, "heldout")
     assert len(heldout) <= 3 * 8
     assert set(seen) == heldout
+
+
+@pytest.mark.parametrize("group", [0, 4])
+def test_held_out_images_come_in_whole_groups_of_the_standard_deviation(
+    tiny: Tiny, group: int
+) -> None:
+    layers = {"discriminator": {"minibatch_std_group": group}, "training": {"batch": 8}}
+    workload = load_workload(tiny(layers), SilentConsole())
+    for count in range(1, 11):
+        heldout = workload.split.heldout[:count]
+        batches = RunBatches(replace(workload, split=replace(workload.split, heldout=heldout)))
+        found = [batches.heldout(8 * step, 1) for step in range(2 * count)]
+        images = [each[0] for each in found if each is not None]
+        (size,) = {len(each) for each in images}
+        assert size == (min(count, 8) if group == 0 else 4 if count < 8 else 8)
+        expected = {image.tobytes() for image in workload.image_set.images[heldout]}
+        assert set(as_bytes(torch.cat(images))) == expected
 
 
 def test_where_nothing_is_held_out_nothing_comes(tiny: Tiny) -> None:
