@@ -24,6 +24,7 @@ class PretrainingProgress:
         self.measured_at = NEVER
         self.figures: dict[str, Any] = {}
         self._losses: list[Tensor] = []
+        self._losses_before = torch.empty(0)  # a resume, on the CPU
 
     def is_due(self, every: float, *, ended: bool) -> bool:
         """Whether it is to be measured now: where a multiple of `every` images was passed, and at the end."""
@@ -38,19 +39,19 @@ class PretrainingProgress:
 
     def measured(self, figures: dict[str, Any]) -> None:
         """Notes a measurement, with the mean loss of the steps since the last one."""
-        training_loss = float(torch.stack(self._losses).mean()) if self._losses else None
-        self._losses.clear()
+        losses = self._losses_since()
+        training_loss = float(losses.mean()) if len(losses) else None
+        self._forget_losses(torch.empty(0))
         self.measured_at = self.images
         self.figures = {"images": self.images, **figures, "training_loss": training_loss}
 
     def state_dict(self) -> dict[str, Any]:
         """All of it."""
-        losses = torch.stack(self._losses).cpu() if self._losses else torch.empty(0)
         return {
             "images": self.images,
             "measured_at": self.measured_at,
             "figures": self.figures,
-            "losses": losses,
+            "losses": self._losses_since(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -62,4 +63,13 @@ class PretrainingProgress:
         self.images = entry(state, "images", int)
         self.measured_at = entry(state, "measured_at", int)
         self.figures = entry(state, "figures", dict)
-        self._losses = list(entry(state, "losses", Tensor))
+        self._forget_losses(entry(state, "losses", Tensor).cpu())
+
+    def _losses_since(self) -> Tensor:
+        """Of the steps since the last measurement, on the CPU."""
+        own = torch.stack(self._losses).cpu() if self._losses else torch.empty(0)
+        return torch.cat([self._losses_before, own])
+
+    def _forget_losses(self, but: Tensor) -> None:
+        self._losses.clear()
+        self._losses_before = but

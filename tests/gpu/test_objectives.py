@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from adavit.config.training import TrainingConfig
+from adavit.pretraining.progress import PretrainingProgress
 from tests.gpu.steps import RESNET, Layer
 from tests.gpu.test_networks import check
 
@@ -71,3 +72,13 @@ def test_an_augmentation(
 ) -> None:
     always = {"p": 1.0} if preset == "diffaug" else {}
     check(device, record_property, {"augment": {"preset": preset, **always}})
+
+
+def test_the_losses_of_a_pretraining_are_averaged_across_a_resume(device: torch.device) -> None:
+    before, after = PretrainingProgress(), PretrainingProgress()
+    before.stepped(8, torch.tensor(0.25, device=device))
+    after.load_state_dict(before.state_dict())
+    after.stepped(8, torch.tensor(0.75, device=device))
+    assert after.state_dict()["losses"].tolist() == [0.25, 0.75]
+    after.measured({})
+    assert after.figures["training_loss"] == 0.5
