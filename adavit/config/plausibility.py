@@ -85,7 +85,7 @@ def _without_effect(config: ResolvedConfig) -> list[str]:
     """A sentence where settings of a critic are given, and no critic, or one that comes too late."""
     features, end = config.features, config.training.total_kimg
     if features.network is not None:
-        return _too_late(features.start_kimg, end)
+        return [*_too_late(features.start_kimg, end), *_never_followed(config)]
     resolution, images = config.data.resolution, config.training.images_at_a_time
     usual = FeaturesConfig(**chosen_features(None, resolution, images, alone=False))
     differing = [
@@ -115,4 +115,15 @@ def _too_late(start_kimg: float, end_kimg: float) -> list[str]:
     return [
         f"features.start_kimg is {start_kimg:g}, but the run ends at {end_kimg:g} kimg, so its critic takes no"
         " part. Lower it, or leave --features out."
+    ]
+
+
+def _never_followed(config: ResolvedConfig) -> list[str]:
+    """A sentence where the weight of a critic is 0 throughout."""
+    ends, augment = config.features.vanishes_at, config.augment
+    if ends is None or augment.mode != "fixed" or augment.p is None or augment.p < ends:
+        return []
+    return [
+        f"features.vanishes_at is {ends:g}, but p is fixed at {augment.p:g}, so the generator never follows its"
+        " critic, which takes time all the same. Set it to null, or leave --features out."
     ]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from adavit.augment.presets import DIFFAUG
 from adavit.config.augment import AugmentConfig
 from adavit.config.discriminator import ProjectedConfig, ResNetConfig, ViTConfig
 from adavit.config.features import FeaturesConfig
@@ -232,6 +233,14 @@ class _WholeConfig(ConfigModel):
                 "discriminator.kind is projected, which sees images through a network trained on others,"
                 " but features.network names none. Name one, such as --features"
                 " torchvision:efficientnet_b0, or use --discriminator resnet."
+            )
+
+    @rule("features.p", "augment.preset")
+    def _diffaug_is_always_on_for_the_critic_too(self) -> None:
+        if self.features.p not in (None, 1) and self.given("augment.preset") == DIFFAUG:
+            raise ValueError(
+                f"features.p is {self.features.p:g}, but augment.preset is {DIFFAUG}, which is always on. Leave"
+                " features.p out, or use another --augment."
             )
 
     @rule("discriminator.kind", "training.r1_gamma", "training.r2_gamma")

@@ -89,3 +89,23 @@ def test_a_critic_that_begins_when_the_run_is_over_is_named() -> None:
         features = {"network": "torchvision:resnet18", "start_kimg": start}
         found = absurd_settings(resolved({"features": features, "training": {"total_kimg": 40}}))
         assert [sentence[len("features.start_kimg is ") :][:31] for sentence in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("augment", "named"),
+    [
+        ({"mode": "fixed", "p": 0.49}, False),
+        ({"mode": "fixed", "p": 0.5}, True),
+        ({"mode": "fixed", "p": 1, "preset": "diffaug"}, True),
+        ({"mode": "ada"}, False),
+        ({"mode": "none"}, False),
+        ({"mode": "scheduled", "p": 0.8, "schedule_kimg": 10}, False),
+    ],
+)
+def test_a_critic_that_the_generator_never_follows_is_named(
+    augment: dict[str, Any], named: bool
+) -> None:
+    critic = {"features": {"network": "torchvision:resnet18", "vanishes_at": 0.5}}
+    found = absurd_settings(resolved(critic, {"augment": augment}))
+    expected = f"features.vanishes_at is 0.5, but p is fixed at {augment.get('p')}, so"
+    assert [sentence[: len(expected)] for sentence in found] == [expected] * named

@@ -117,6 +117,19 @@ def test_what_a_projected_discriminator_cannot_do_is_told(
         resolve(RunConfig.model_validate(given), RunFacts(Resolution.of(32), 100, "cpu"))
 
 
+@pytest.mark.parametrize("p", [0, 0.5, 1, None])
+def test_a_critic_cannot_see_less_of_operations_that_are_always_on(p: float | None) -> None:
+    features = {"network": "torchvision:resnet18", "p": p}
+    always = {"mode": "fixed", "p": 1, "preset": "diffaug"}
+    for augment, refused in ((always, p in (0, 0.5)), ({**always, "preset": "bgc"}, False)):
+        layer = {"features": features, "augment": augment}
+        if refused:
+            with pytest.raises(ValidationError, match="diffaug, which is always on"):
+                RunConfig.model_validate(layer)
+        else:
+            RunConfig.model_validate(layer)
+
+
 @pytest.mark.parametrize(
     ("layer", "images"),
     [
