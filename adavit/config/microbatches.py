@@ -1,4 +1,4 @@
-"""Into which slices a batch can be cut without changing what else is calculated."""
+"""Into which slices a batch can be cut, and what of them is calculated of a slice instead of the batch."""
 
 from collections.abc import Iterator
 
@@ -47,3 +47,26 @@ def smaller_slices(
         found = with_microbatch(config, size)
         if found is not None:
             yield found
+
+
+def calculated_of_slices(config: ResolvedConfig) -> list[str]:
+    """Settings of which each slice makes figures of its own: with other slices gradients are others, on average too.
+
+    Args:
+        config: Of a run.
+    """
+    ways = {
+        "training.top_k": config.training.top_k not in (0, 1),
+        "discriminator.normalization=chain": getattr(config.discriminator, "normalization", "")
+        == "chain",
+        "features.normalization=batch": config.features.network is not None
+        and config.features.normalization == "batch",
+    }
+    return [setting for setting, holds in ways.items() if holds]
+
+
+def told_of_slices(config: ResolvedConfig) -> str:
+    """What another microbatch changes beside the memory, to follow "Gradients are the same but for "."""
+    own = calculated_of_slices(config)
+    more = f" and for {' and '.join(own)}, which each slice calculates by itself" if own else ""
+    return f"what each slice draws for itself{more}"

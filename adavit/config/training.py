@@ -1,5 +1,6 @@
 """The section `training` of a run's configuration: length, optimisation, losses and what is added to them."""
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -239,6 +240,15 @@ class TrainingConfig(ConfigModel):
             raise ValueError(
                 f"training.top_k is {self.top_k:g}, by which fewer images count with each epoch, but training.compile"
                 " is on, and would compile for minutes each time. Leave one of the two out."
+            )
+
+    @rule("top_k", "batch", "microbatch")
+    def _top_k_leaves_images_out(self) -> None:
+        images = self.images_at_a_time
+        if 0 < self.top_k < 1 and math.ceil(self.top_k * images) == images:
+            raise ValueError(
+                f"training.top_k is {self.top_k:g}, but of {images} computed at a time that leaves none out. Use a"
+                " lower one, a larger training.microbatch, or leave it out."
             )
 
     @rule("lecam", "loss")

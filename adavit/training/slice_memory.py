@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from adavit.config.microbatches import smaller_slices
+from adavit.config.microbatches import smaller_slices, told_of_slices
 from adavit.errors import RunError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import Console
@@ -95,18 +95,14 @@ class StepsWithinMemory:
         self._adopt(self._workload)
         self._console.note(
             f"Out of memory at {images / 1000:g} kimg with {before} images at a time: the step is taken once more with"
-            f" training.microbatch {after}, and so are those after it. Gradients are the same but for what each slice"
-            f" draws for itself, so the weights are others than those of a run with {before}."
+            f" training.microbatch {after}, and so are those after it. Gradients are the same but for"
+            f" {told_of_slices(smaller)}, so the weights are others than those of a run with {before}."
         )
 
 
 def _no_smaller(images: int, directory: RunDirectory) -> str:
     slices = counted(images, "image", "images")
-    why = (
-        ""
-        if images == 1
-        else ", and smaller slices would split the groups of a minibatch_std_group"
-    )
+    why = "" if images == 1 else ", and smaller slices do not go with the settings"
     return (
         f"out of memory with {slices} at a time{why}. Expected room for a step of so many; close other programs, then"
         f" go on with: {directory.resume_command}, on a device with more memory if there is one (--device). A new run"

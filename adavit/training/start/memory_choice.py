@@ -5,7 +5,7 @@ import bisect
 import torch
 
 from adavit.augment.devices import is_accelerator
-from adavit.config.microbatches import smaller_slices
+from adavit.config.microbatches import smaller_slices, told_of_slices
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import UserError
 from adavit.runtime.amounts import bytes_of
@@ -31,8 +31,8 @@ def within_memory(
 ) -> tuple[ResolvedConfig, str]:
     """The settings with the microbatch that `run.memory` allows, which is stored in its place.
 
-    Groups of a standard deviation stay what they are for the whole batch: all that changes is the slices, and with
-    them what each draws for itself.
+    Groups of a standard deviation stay what they are for the whole batch: all that changes is the slices, see
+    `adavit.config.microbatches.told_of_slices`.
 
     Args:
         config: As the user gave it.
@@ -78,6 +78,7 @@ def within_memory(
     chosen = choices[first]
     return chosen, (
         f"Microbatch: {chosen.training.images_at_a_time} of {chosen.training.batch} images, the largest that is"
-        f" foreseen to fit into {asked} (about {size(needed(first))}). It is stored as training.microbatch; slices"
-        " draw random numbers of their own, so the weights are others than those of another microbatch."
+        f" foreseen to fit into {asked} (about {size(needed(first))}). It is stored as training.microbatch."
+        f" Gradients are the same but for {told_of_slices(chosen)}, so the weights are others than those of another"
+        " microbatch."
     )

@@ -6,7 +6,13 @@ import pytest
 
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
-from adavit.config.microbatches import LARGEST, smaller_slices, with_microbatch
+from adavit.config.microbatches import (
+    LARGEST,
+    calculated_of_slices,
+    smaller_slices,
+    told_of_slices,
+    with_microbatch,
+)
 from adavit.config.run import ResolvedConfig
 from adavit.runtime.resolution import Resolution
 
@@ -50,3 +56,39 @@ def test_nothing_but_the_slices_changes() -> None:
         "training": run.as_dict()["training"] | {"microbatch": 8}
     }
     assert with_microbatch(run, 2) is None  # groups of four
+
+
+def test_slices_of_which_top_k_leaves_none_out_are_none() -> None:
+    run = config(
+        {"training": {"batch": 12, "top_k": 0.75}, "discriminator": {"minibatch_std_group": 0}},
+    )
+    assert sizes(run, 12) == [12, 6, 4]
+
+
+NETWORK = "torchvision:resnet18"
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        ({}, []),
+        ({"training": {"top_k": 1}}, []),
+        ({"training": {"top_k": 0.5}}, ["training.top_k"]),
+        (
+            {"discriminator": {"normalization": "chain"}},
+            ["discriminator.normalization=chain"],
+        ),
+        ({"discriminator": {"kind": "vit"}}, []),
+        ({"features": {"network": NETWORK}}, []),
+        (
+            {"features": {"network": NETWORK}, "discriminator": {"kind": "projected"}},
+            ["features.normalization=batch"],
+        ),
+        ({"features": {"normalization": "batch"}}, []),
+    ],
+)
+def test_what_is_calculated_of_slices_is_named(layer: dict[str, Any], named: list[str]) -> None:
+    run = config(layer)
+    assert calculated_of_slices(run) == named
+    assert told_of_slices(run).startswith("what each slice draws for itself")
+    assert all(setting in told_of_slices(run) for setting in named)

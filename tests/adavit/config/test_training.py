@@ -22,6 +22,10 @@ from adavit.errors import UserError
             r"training\.transfer and training\.init_discriminator are both given",
         ),
         (
+            {"top_k": 0.5, "microbatch": 1, "batch": 16},
+            r"training\.top_k is 0\.5, but of 1 computed at a time .* leaves none out\. Use a lower one",
+        ),
+        (
             {"lecam": 0.3, "loss": "wasserstein"},
             r"training\.lecam is 0\.3, but training\.loss is wasserstein, .* Use non_saturating or",
         ),
