@@ -129,8 +129,9 @@ class TrainingConfig(ConfigModel):
     non_saturating. 0: off."""
     lecam_decay: float = Field(0.99, ge=0, lt=1)
     """Decay of its moving averages of the logits; as with StyleGAN2 in its code."""
-    apa_p_max: float = Field(0.0, ge=0, le=1)
-    """Largest part of the real images that generated ones stand in for (APA, arXiv:2111.06849). 0: off."""
+    apa_p_max: float = Field(0.0, ge=0, lt=1)
+    """Largest part of the real images that generated ones stand in for (APA, arXiv:2111.06849), below 1, where none
+    would be left to see overfitting by. 0: off."""
     apa_target: float = Field(0.6, ge=-1, le=1)
     """Value of its heuristic to hold; as in the paper."""
     apa_speed_kimg: float = Field(500.0, gt=0)
