@@ -21,7 +21,7 @@ from adavit.errors import UserError
             {"transfer": "a", "init_discriminator": "b"},
             r"training\.transfer and training\.init_discriminator are both given",
         ),
-        ({"apa_p_max": 1}, r"training\.apa_p_max is 1, expected .* less than 1"),
+        ({"apa_p_max": 1}, r"training\.apa_p_max is 1, expected less than 1\."),
         (
             {"top_k": 0.5, "microbatch": 1, "batch": 16},
             r"training\.top_k is 0\.5, but of 1 computed at a time .* leaves none out\. Use a lower one",
