@@ -17,7 +17,7 @@ from adavit.data.default_resolution import Size
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.decode import Decoded, decode, largest_sample, seen_size
 from adavit.data.files.fit import FITS, Fit, cleared
-from adavit.data.files.formats import OpenedImage, Unavailable, Unreadable
+from adavit.data.files.formats import NoReader, OpenedImage, Unavailable, Unreadable
 from adavit.data.files.frames import Frames, frame_name, list_frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.files.resize import Box
@@ -161,6 +161,8 @@ def decode_all(
         if isinstance(outcome, Unreadable):
             survey.skipped.append(Skipped(name, str(outcome)))
             survey.unavailable += isinstance(outcome, Unavailable)
+            if isinstance(outcome, NoReader):
+                survey.not_read.add(outcome.format)
             return
         buffer.append(outcome.decoded.planes)
         survey.add(index, name, outcome.size, outcome.decoded)

@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from adavit.data.digests import fingerprint_start, set_fingerprint
+from adavit.data.files.formats import is_read
 from adavit.data.files.members import Skipped
 from adavit.data.files.resize import Box
 from adavit.data.image_set import ImageSet
 from adavit.runtime.cache_folder import DIGEST, make_own_folder, mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
 # What reading a file of anybody's making raises.
@@ -70,13 +71,15 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
         identity: Digest of what the source holds now.
 
     Returns:
-        The set; None if there is none, its source has changed, or one byte of it is not what was
-        stored (all are read: about a second for 2 GB).
+        The set; None if there is none, its source has changed, a format that was left out is read by
+        now, or one byte of it is not what was stored (all are read: about a second for 2 GB).
     """
     folder = cache_dir / _FOLDER
     try:
         stored = json.loads((folder / f"{key}.json").read_text(encoding="utf-8"))
         if stored.pop("digest") != _digest_of(stored) or stored["identity"] != identity:
+            return None
+        if any(is_read(str(name)) for name in stored.get("not_read", ())):
             return None
         fingerprint = str(stored["fingerprint"])
         shape = tuple(int(size) for size in stored["shape"])
@@ -112,7 +115,13 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
         return None
 
 
-def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None:
+def store(
+    cache_dir: Path,
+    key: str,
+    identity: str,
+    image_set: ImageSet,
+    not_read: Collection[str] = (),
+) -> None:
     """Write what a set is besides its pixels, from when on `load` finds it, in place of an earlier one.
 
     Args:
@@ -120,6 +129,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         key: Digest of source and settings.
         identity: Digest of what the source holds.
         image_set: The set; its pixels are those of `store_pixels`.
+        not_read: Formats of images that it lacks until their packages are installed, by Pillow's names.
 
     Raises:
         OSError: If it cannot be written (disk full, read-only). Nothing is left behind then.
@@ -140,6 +150,7 @@ def store(cache_dir: Path, key: str, identity: str, image_set: ImageSet) -> None
         **({} if image_set.stretch is None else {"stretch": image_set.stretch}),
         **({"inside": [box and astuple(box) for box in inside]} if any(inside) else {}),
         **({} if seen is None else {"seen": list(seen)}),
+        **({"not_read": sorted(not_read)} if not_read else {}),
     }
     with unfinished_file(folder, _UNFINISHED) as (file, finish):
         file.write(json.dumps({**stored, "digest": _digest_of(stored)}).encode())

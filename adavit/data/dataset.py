@@ -239,7 +239,7 @@ def _decode(
     # What the system refused now is no fact about the files: then the next run looks again.
     if error is None and not survey.unavailable:
         try:
-            cache.store(cache_dir, key, collection.identity, image_set)
+            cache.store(cache_dir, key, collection.identity, image_set, survey.not_read)
         except OSError as later:
             error = later
     if error is None:

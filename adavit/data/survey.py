@@ -31,6 +31,7 @@ class Survey:
         transparent: Images with a pixel that is not opaque.
         coloured: Images with a pixel whose red, green and blue differ.
         unavailable: Of those skipped, how many the system refused; another time it may not.
+        not_read: Pillow's names of the formats of those that need a package more.
         frames: Of each file that has more than one image, how many.
         profiles: How many images were converted from each colour profile.
         broken_profiles: Images whose colour profile cannot be used.
@@ -50,6 +51,7 @@ class Survey:
     transparent: int = 0
     coloured: int = 0
     unavailable: int = 0
+    not_read: set[str] = field(default_factory=set)
     frames: list[int] = field(default_factory=list)
     profiles: Counter[str] = field(default_factory=Counter)
     broken_profiles: int = 0

@@ -60,6 +60,18 @@ class Unavailable(Unreadable):
     """Why the system does not give a file now: no property of the file, and another time it may."""
 
 
+class NoReader(Unreadable):
+    """The file is of a format whose package is not installed: no property of the file either, until it is.
+
+    Attributes:
+        format: Pillow's name of it, as `is_read` takes it.
+    """
+
+    def __init__(self, name: str, kind: str, package: str) -> None:
+        super().__init__(f"is {kind} image, which needs a package more: pip install {package}")
+        self.format = name
+
+
 class OpenedImage:
     """An image whose header was read, and of whose pixels nothing was decoded.
 
@@ -178,6 +190,15 @@ def is_image(stream: BinaryIO) -> bool:
     return True
 
 
+def is_read(name: str) -> bool:
+    """Whether files of a format, by Pillow's name, are read here now."""
+    try:
+        _reader_of(name)
+    except NoReader:
+        return False
+    return True
+
+
 def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAXIMUM_PIXELS:
@@ -209,35 +230,33 @@ def unreadable(error: Exception) -> Unreadable:
 def _find_reader(head: bytes) -> tuple[str, Reader]:
     for signature, name in _SIGNATURES.items():
         if head.startswith(signature):
-            return name, _READERS[name]
+            return name, _reader_of(name)
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP", _READERS["WEBP"]
+        return "WEBP", _reader_of("WEBP")
     if head[4:8] == b"ftyp":
         end = min(int.from_bytes(head[:4], "big"), len(head))
         brands = {head[start : start + 4] for start in (8, *range(16, end, 4))}
         if brands & _AVIF_BRANDS:
-            return "AVIF", _avif_reader()
+            return "AVIF", _reader_of("AVIF")
         if brands & _HEIC_BRANDS:
-            return "HEIF", _plugin_reader("pillow_heif", "HeifImageFile", "a HEIC", "pillow-heif")
+            return "HEIF", _reader_of("HEIF")
     raise Unreadable(f"is not a {READ_FORMATS} image")
 
 
-def _avif_reader() -> Reader:
-    if "avif" in features.modules and features.check("avif"):
-        return _plugin_reader("PIL.AvifImagePlugin", "AvifImageFile", "an AVIF", "Pillow")
-    return _plugin_reader(
-        "pillow_avif.AvifImagePlugin", "AvifImageFile", "an AVIF", "pillow-avif-plugin"
-    )
-
-
-def _plugin_reader(module: str, reader: str, kind: str, package: str) -> Reader:
-    """A reader that is there only if its package is installed."""
+def _reader_of(name: str) -> Reader:
+    """The reader of a format; of some it is there only if a package is installed."""
+    if name == "HEIF":
+        module, reader, kind, package = "pillow_heif", "HeifImageFile", "a HEIC", "pillow-heif"
+    elif name == "AVIF":
+        with_pillow = "avif" in features.modules and features.check("avif")
+        module = "PIL.AvifImagePlugin" if with_pillow else "pillow_avif.AvifImagePlugin"
+        reader, kind, package = "AvifImageFile", "an AVIF", "pillow-avif-plugin"
+    else:
+        return _READERS[name]
     try:
         found: Reader = getattr(importlib.import_module(module), reader)
     except ImportError as error:
-        raise Unreadable(
-            f"is {kind} image, which needs a package more: pip install {package}"
-        ) from error
+        raise NoReader(name, kind, package) from error
     return found
 
 

@@ -3,11 +3,13 @@ import io
 import json
 import os
 import shutil
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 from PIL.PngImagePlugin import PngImageFile
 
 from adavit.data import assemble, cache, load_images
@@ -364,6 +366,39 @@ def test_what_the_system_refuses_once_is_no_fact_about_the_file(
             ("dog/1.png", f"cannot be read ({os.strerror(code)})")
         ]
     assert len(load_images(str(folder))) == 3
+
+
+@pytest.mark.parametrize(
+    ("module", "reader", "brand"),
+    [
+        ("pillow_heif", "HeifImageFile", b"heic"),
+        ("pillow_avif.AvifImagePlugin", "AvifImageFile", b"avif"),
+    ],
+)
+def test_images_that_need_a_package_are_there_once_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, reader: str, brand: bytes
+) -> None:
+    head = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0" + 2 * brand
+    folder = str(write_folder(tmp_path / "a", two_classes() | {"dog/4.heic": head}))
+    others = str(write_folder(tmp_path / "b", two_classes()))
+    monkeypatch.setattr(features, "check", lambda _: False)  # Pillow may read AVIF itself
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], None)
+    monkeypatch.setitem(sys.modules, module, None)
+    for _ in range(2):
+        found = load_images(folder)
+        assert [each.name for each in found.skipped] == ["dog/4.heic"]
+    assert len(load_images(others)) == 3
+    package, plugin = types.ModuleType("package"), types.ModuleType("plugin")
+    setattr(plugin, reader, lambda stream, name: Image.new("RGB", (8, 8)))
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], package)
+    monkeypatch.setitem(sys.modules, module, plugin)
+    found = load_images(folder)
+    assert (len(found), found.skipped) == (4, ())
+    decoded: list[int] = []
+    assert len(load_images(others, progress=lambda done, total: decoded.append(done))) == 3
+    assert not decoded, "sets without such files stay in the cache"
+    assert len(load_images(folder, progress=lambda done, total: decoded.append(done))) == 4
+    assert not decoded
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError("out of memory error when reading")])
