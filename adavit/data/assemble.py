@@ -16,12 +16,14 @@ from adavit.data.channels import convert_channels
 from adavit.data.default_resolution import Size
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.decode import Decoded, decode, largest_sample, seen_size
+from adavit.data.files.deep import FULL_WHITE
 from adavit.data.files.fit import FITS, Fit, cleared
 from adavit.data.files.formats import NoReader, OpenedImage, Unavailable, Unreadable
 from adavit.data.files.frames import Frames, frame_name, list_frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.files.resize import Box
 from adavit.data.image_buffer import ImageBuffer
+from adavit.data.reading import Reading
 from adavit.data.survey import Survey
 from adavit.errors import RunError
 from adavit.runtime.resolution import Resolution
@@ -66,7 +68,35 @@ def _size(source: SourceImage) -> Size | None:
         return None
 
 
-def common_white(
+def white_of(
+    reading: Reading,
+    sources: Sequence[SourceImage],
+    threads: ThreadPoolExecutor,
+    *,
+    resolution: Resolution,
+) -> int | None:
+    """The white of images of more than 8 bits, as `decode_all` takes it.
+
+    Args:
+        reading: How files are read; where a set has a white of its own, every sample of it is looked at.
+        sources: What will be decoded.
+        threads: Where to decode.
+        resolution: Of what will be decoded.
+
+    Returns:
+        Of a set the smallest 2^bits - 1 that no sample of grey or colour exceeds; None if no image has more than 8
+        bits, or each has its own.
+
+    Raises:
+        RunError: If the memory does not suffice for one image.
+    """
+    if reading.scale_16bit == "set":
+        fit = FITS[reading.fit]
+        return _common_white(sources, reading.frames, threads, resolution=resolution, fit=fit)
+    return FULL_WHITE if reading.scale_16bit == "full" else None
+
+
+def _common_white(
     sources: Sequence[SourceImage],
     frames: Frames,
     threads: ThreadPoolExecutor,
@@ -74,21 +104,6 @@ def common_white(
     resolution: Resolution,
     fit: Fit,
 ) -> int | None:
-    """The white that a whole set of more than 8 bits can share, from a look at every sample of it.
-
-    Args:
-        sources: What will be decoded.
-        frames: Which frames of a file are images.
-        threads: Where to decode.
-        resolution: Of what will be decoded.
-        fit: How it will be.
-
-    Returns:
-        The smallest 2^bits - 1 that no sample of grey or colour exceeds; None if no image has more than 8 bits.
-
-    Raises:
-        RunError: If the memory does not suffice for one image.
-    """
     large = threading.Lock()
 
     def look(source: SourceImage) -> int:

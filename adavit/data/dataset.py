@@ -12,11 +12,11 @@ import numpy as np
 from adavit.data import cache
 from adavit.data.assemble import (
     Progress,
-    common_white,
     converted_blocks,
     decode_all,
     decoding_threads,
     sizes_of,
+    white_of,
 )
 from adavit.data.channels import Channels, check_channels, decide_channels
 from adavit.data.default_resolution import (
@@ -26,7 +26,6 @@ from adavit.data.default_resolution import (
 )
 from adavit.data.digests import set_fingerprint
 from adavit.data.files.collection import Collection, SourceImage, identify, open_files
-from adavit.data.files.deep import FULL_WHITE
 from adavit.data.files.fit import FITS, FitName
 from adavit.data.files.formats import READ_FORMATS
 from adavit.data.files.frames import Frames
@@ -192,7 +191,7 @@ def _decode(
         folder = _writable(cache_dir)
         check_room(len(sources), chosen, folder)
         with ImageBuffer((4, *chosen), folder) as buffer:
-            white = _white(reading, sources, threads, chosen)
+            white = white_of(reading, sources, threads, resolution=chosen)
             survey = decode_all(
                 sources,
                 buffer,
@@ -254,18 +253,6 @@ def _decode(
 def _default(sources: Sequence[SourceImage], cap: int, threads: ThreadPoolExecutor) -> Resolution:
     sizes = sizes_of(sources, threads)
     return default_resolution(sizes, cap) if sizes else Resolution(cap, cap)
-
-
-def _white(
-    reading: Reading,
-    sources: Sequence[SourceImage],
-    threads: ThreadPoolExecutor,
-    resolution: Resolution,
-) -> int | None:
-    if reading.scale_16bit == "set":
-        fit = FITS[reading.fit]
-        return common_white(sources, reading.frames, threads, resolution=resolution, fit=fit)
-    return FULL_WHITE if reading.scale_16bit == "full" else None
 
 
 def _keep_pixels(

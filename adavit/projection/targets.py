@@ -1,20 +1,23 @@
 """The images that are looked for in a generator, read as its run read its own."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from adavit.data.channels import convert_channels
+from adavit.data.assemble import converted_blocks, decode_all, decoding_threads, white_of
 from adavit.data.dataset import safe_name
-from adavit.data.files.collection import open_image_file
-from adavit.data.files.decode import decode
-from adavit.data.files.deep import FULL_WHITE
-from adavit.data.files.formats import READ_FORMATS, Unreadable
-from adavit.data.files.members import printable
+from adavit.data.files.collection import SourceImage, open_image_file
+from adavit.data.files.fit import FITS
+from adavit.data.files.formats import READ_FORMATS
+from adavit.data.files.members import Skipped, printable
+from adavit.data.image_buffer import ImageBuffer
+from adavit.data.reading import Reading
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_like, reading_of
 from adavit.evaluation.sources import config_of
@@ -54,8 +57,7 @@ def read_targets(source: str, stored: StoredGenerator, console: Console) -> Targ
     reading = _reading(stored)
     path = Path(source)
     if path.is_file() and path.suffix.lower() != ".zip":
-        pixels = _read_file(path, stored.generator, reading)
-        return Targets(pixels[None], (path.name,), _stems([path.name]))
+        return _read_file(path, stored.generator, reading, console)
     images = images_like(
         stored.generator,
         source,
@@ -64,10 +66,7 @@ def read_targets(source: str, stored: StoredGenerator, console: Console) -> Targ
         activity=console.activity,
         **reading,
     )
-    if images.skipped:
-        files = counted(len(images.skipped), "file is", "files are")
-        which = listed(f"{each.name} ({each.reason})" for each in images.skipped)
-        console.note(f"Warning: {files} left out of --target: {which}.")
+    _tell_left_out(images.skipped, console)
     names = images.names or tuple(f"{index:05d}" for index in range(len(images)))
     return Targets(torch.from_numpy(images.images.copy()), names, _stems(names))
 
@@ -79,17 +78,34 @@ def _reading(stored: StoredGenerator) -> dict[str, Any]:
         return {}
 
 
-def _read_file(path: Path, generator: Generator, reading: dict[str, Any]) -> Tensor:
-    white = FULL_WHITE if reading.get("scale_16bit") == "full" else None
-    try:
-        with open_image_file(path) as opened:
-            planes = decode(opened, generator.resolution, white).planes
-    except Unreadable as error:
-        raise UserError(
-            f"--target {printable(str(path))!r} {error}, but must be an image ({READ_FORMATS}), or a folder or zip"
-            " of them. Name another file, or save this one anew."
-        ) from None
-    return torch.from_numpy(convert_channels(planes[None], generator.image_channels)[0].copy())
+def _read_file(
+    path: Path, generator: Generator, reading: dict[str, Any], console: Console
+) -> Targets:
+    """As `load_images` would read a folder with this file alone."""
+    sources = [SourceImage(path.name, functools.partial(open_image_file, path))]
+    how = Reading(**{name: value for name, value in reading.items() if name != "follow_links"})
+    size = generator.resolution
+    with decoding_threads() as threads, ImageBuffer((4, *size), None) as buffer:
+        white = white_of(how, sources, threads, resolution=size)
+        fit = FITS[how.fit]
+        found = decode_all(sources, buffer, threads, None, frames=how.frames, white=white, fit=fit)
+        if not found.kept:
+            raise UserError(
+                f"--target {printable(str(path))!r} {found.skipped[0].reason}, but must be an image ({READ_FORMATS}),"
+                " or a folder or zip of them. Name another file, or save this one anew."
+            )
+        blocks = list(converted_blocks(buffer, generator.image_channels, found.inside))
+    _tell_left_out(found.skipped, console)
+    return Targets(
+        torch.from_numpy(np.concatenate(blocks)), tuple(found.names), _stems(found.names)
+    )
+
+
+def _tell_left_out(skipped: Sequence[Skipped], console: Console) -> None:
+    if skipped:
+        files = counted(len(skipped), "file is", "files are")
+        which = listed(f"{each.name} ({each.reason})" for each in skipped)
+        console.note(f"Warning: {files} left out of --target: {which}.")
 
 
 def _stems(names: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,3 @@
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -6,16 +5,16 @@ import pytest
 from PIL import Image
 
 from adavit.data.assemble import (
-    common_white,
     converted_blocks,
     decode_all,
     decoding_threads,
     sizes_of,
+    white_of,
 )
 from adavit.data.files.collection import images_in_memory, open_files
-from adavit.data.files.fit import FITS
 from adavit.data.files.frames import Frames
 from adavit.data.image_buffer import ImageBuffer
+from adavit.data.reading import Reading
 from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels, png, write_folder
 
@@ -32,9 +31,6 @@ def test_images_are_decoded_in_order_and_surveyed() -> None:
     assert survey.sizes == {(8, 8): 70}
     assert (survey.coloured, survey.transparent) == (70, 0)
     assert progress == [(64, 70), (70, 70)]
-
-
-white_of = partial(common_white, resolution=Resolution(8, 8), fit=FITS["crop"])
 
 
 def frames_of(*levels: int) -> bytes:
@@ -98,6 +94,8 @@ def test_the_common_white_holds_the_largest_sample_of_all_pages(
         decoding_threads() as threads,
     ):
         images = collection.images()
-        assert white_of(images, "all", threads) == white
-        assert white_of(images, "first", threads) == 1
-        assert white_of(images[:1], "all", threads) is None
+        every, first = Reading("all", "set"), Reading("first", "set")
+        side = Resolution(8, 8)
+        assert white_of(every, images, threads, resolution=side) == white
+        assert white_of(first, images, threads, resolution=side) == 1
+        assert white_of(every, images[:1], threads, resolution=side) is None
