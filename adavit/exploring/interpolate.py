@@ -97,7 +97,7 @@ def interpolate(
             source, which=which, class_name=class_name, labels=labels, device=device
         )
         stored = explorer.stored
-        named = read_styles([Path(path) for path in styles], stored)
+        named = read_styles([Path(path) for path in styles], stored, console)
         knots = _knots_of_each(len(seeds) + len(named), columns, rows)
         frames = max(2, round((SECONDS_PER_SEED * knots if seconds is None else seconds) * fps))
         refuse_inside_data(film.path, stored)

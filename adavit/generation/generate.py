@@ -92,7 +92,7 @@ def generate(
     console = SilentConsole() if console is None else console
     stored = read_generator(source, which=which)
     choice = choose_class(stored, class_name, labels)
-    named = read_styles([Path(path) for path in styles], stored)
+    named = read_styles([Path(path) for path in styles], stored, console)
     if not seeds and not named:
         raise UserError("neither --seeds nor --styles is given. Name images, such as --seeds 0-31.")
     columns = None if grid is None else grid.columns_of(len(seeds) + len(named))

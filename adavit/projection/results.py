@@ -20,6 +20,7 @@ from adavit.runtime.console import Console
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.pictures import result_png
+from adavit.styles.belonging import styles_digest
 from adavit.styles.styles_file import ENDING, styles_content
 
 DIGITS = 6
@@ -103,11 +104,12 @@ class ProjectionWriter:
             make_folder(folder)
             if self._tuning_steps:
                 network, tuned = self._tune(w, target)
-                save_tuned(folder / TUNED, network, stored=self._stored)
+                tuned_from = styles_digest(self._stored.generator)
+                save_tuned(folder / TUNED, network, stored=self._stored, tuned_from=tuned_from)
                 image = _draw(network, w)
                 pictures[f"tuned {tuned:.3f}"] = image
-            said = {"target": self._targets.names[number], "generator": self._stored.path.name}
-            write_bytes(folder / LATENT, styles_content(w[0], said))
+            said = {"target": self._targets.names[number]}
+            write_bytes(folder / LATENT, styles_content(w[0], self._stored, said))
             write_bytes(folder / IMAGE, drawn_png(image_from_tensor(image), seen))
             compared = side_by_side(list(pictures.values()), list(pictures))
             write_bytes(folder / COMPARED, result_png(compared))

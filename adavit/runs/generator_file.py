@@ -43,6 +43,8 @@ class StoredGenerator:
             empty if adavit has trained it.
         stretch: How many times as wide its images, over their height, were before training; 1 where they were not
             stretched.
+        tuned_from: `adavit.styles.belonging.styles_digest` of the generator whose copy was tuned to this one; empty
+            where none was.
     """
 
     generator: Generator
@@ -56,6 +58,7 @@ class StoredGenerator:
     arguments: dict[str, Any]
     origin: str
     stretch: float = 1.0
+    tuned_from: str = ""
 
 
 def save_generator(
@@ -101,16 +104,19 @@ def save_generator(
     write_weights(path, generator, metadata)
 
 
-def save_tuned(path: Path, generator: Generator, *, stored: StoredGenerator) -> None:
+def save_tuned(
+    path: Path, generator: Generator, *, stored: StoredGenerator, tuned_from: str
+) -> None:
     """Writes a generator that was trained further by itself, with what is said of the one it was made of.
 
     Args:
         path: Ends in .safetensors.
         generator: Of the same arguments.
         stored: What it was made of; its file is read. What was measured of that one does not count.
+        tuned_from: As in `StoredGenerator`, of `stored`.
     """
     _, entries = read_weights(stored.path)
-    write_weights(path, generator, {**entries, "metric": json.dumps({})})
+    write_weights(path, generator, {**entries, "metric": json.dumps({}), "tuned_from": tuned_from})
 
 
 @takes_paths("path")
@@ -157,6 +163,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         arguments=arguments,
         origin=entries.get("origin", ""),
         stretch=stretch,
+        tuned_from=entries.get("tuned_from", ""),
     )
 
 

@@ -17,7 +17,7 @@ from adavit.runtime.drawn_images import drawn_png
 from adavit.serving.recipe import LARGEST_TRUNCATION, REACH, Offer, Recipe
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import ClassChoice, class_label
-from adavit.styles.directions import Directions, find_directions, styles_digest
+from adavit.styles.directions import Directions, find_directions
 from adavit.styles.directions_file import fitting_directions
 from adavit.styles.styles_file import styles_content
 
@@ -144,12 +144,8 @@ class RecipeDrawer:
             "directions": self.directions.method,
             "directions_layers": list(self.directions.layers),
         }
-        metadata = {
-            "generator": self.explorer.stored.path.name,
-            "generator_styles_sha256": styles_digest(self.explorer.generator),
-            "made": json.dumps(made),
-        }
-        return styles_content(self.styles(recipe)[0], metadata)
+        said = {"made": json.dumps(made)}
+        return styles_content(self.styles(recipe)[0], self.explorer.stored, said)
 
     def _of_class(self, index: int | None) -> Explorer:
         if index is None:

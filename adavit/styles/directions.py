@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
-from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.models import Generator
+from adavit.styles.belonging import styles_digest
 from adavit.styles.classes import ClassChoice
 from adavit.styles.seeds import random_styles
 
@@ -57,21 +57,6 @@ class Directions:
         offset = torch.zeros(self.style_count, self.vectors.shape[1])
         offset[list(self.layers)] = amount * self.vectors[number]
         return offset
-
-
-def styles_digest(generator: Generator) -> str:
-    """The sha256 of all that makes styles and reads them: generators that share it share their directions.
-
-    Args:
-        generator: On any device.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    tensors = {f"mapping.{name}": t for name, t in generator.mapping.state_dict().items()}
-    for number, (style, layer) in enumerate(generator.synthesis.styled_layers()):
-        tensors |= {f"{number}.{style}.{name}": t for name, t in layer.affine.state_dict().items()}
-    return tensors_digest(tensors)
 
 
 def find_directions(

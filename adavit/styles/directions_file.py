@@ -12,7 +12,8 @@ from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.metadata import Metadata
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_tensors
 from adavit.runtime.console import Console
-from adavit.styles.directions import Directions, styles_digest
+from adavit.styles.belonging import BELONGS_TO, belongs_to
+from adavit.styles.directions import Directions
 from adavit.styles.numbers import DirectionStep
 
 
@@ -27,7 +28,7 @@ def save_directions(path: Path, directions: Directions) -> None:
         "method": directions.method,
         "layers": json.dumps(list(directions.layers)),
         "style_count": str(directions.style_count),
-        "generator_styles_sha256": directions.generator,
+        BELONGS_TO: directions.generator,
     }
     tensors = {"vectors": directions.vectors, "strengths": directions.strengths}
     write_tensors(path, tensors, metadata)
@@ -59,7 +60,7 @@ def read_directions(path: Path) -> Directions:
             method="pca" if method == "pca" else "sefa",
             layers=tuple(layers),
             style_count=style_count,
-            generator=metadata.text("generator_styles_sha256"),
+            generator=metadata.text(BELONGS_TO),
         )
     except UNUSABLE as error:
         raise UserError(
@@ -88,7 +89,7 @@ def fitting_directions(path: Path, stored: StoredGenerator, console: Console) ->
             f" {str(stored.path)!r} has {synthesis.style_count} of {synthesis.style_dim}. Find its own with adavit"
             " directions."
         )
-    if directions.generator != styles_digest(stored.generator):
+    if not belongs_to(directions.generator, stored):
         console.note(
             f"Warning: {path} was found in another generator than {stored.path}; there it may mean nothing."
         )

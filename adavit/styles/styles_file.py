@@ -9,6 +9,9 @@ from torch import Tensor
 from adavit.errors import UserError, first_line
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.weights_file import UNUSABLE, read_weights, tensors_content
+from adavit.runtime.console import Console
+from adavit.runtime.wording import counted, listed
+from adavit.styles.belonging import BELONGS_TO, belongs_to, styles_digest
 
 ENDING = "w.safetensors"
 """Of the names of such files."""
@@ -21,28 +24,35 @@ class NamedStyles:
     Attributes:
         name: Of its file, or of the folder that `adavit project` made for it.
         w: [L, W], float32, on the CPU.
+        generator: `styles_digest` of the generator in which they were found; None where the file does not say.
     """
 
     name: str
     w: Tensor
+    generator: str | None
 
 
-def styles_content(w: Tensor, metadata: dict[str, str]) -> bytes:
+def styles_content(w: Tensor, stored: StoredGenerator, metadata: dict[str, str]) -> bytes:
     """What such a file holds.
 
     Args:
         w: Styles of each layer [L, W]. Not modified.
-        metadata: What to know of them.
+        stored: The generator in which they were found.
+        metadata: What else to know of them.
     """
-    return tensors_content({"w": w}, metadata)
+    of = {"generator": stored.path.name, BELONGS_TO: styles_digest(stored.generator)}
+    return tensors_content({"w": w}, {**of, **metadata})
 
 
-def read_styles(paths: Sequence[Path], stored: StoredGenerator) -> list[NamedStyles]:
+def read_styles(
+    paths: Sequence[Path], stored: StoredGenerator, console: Console
+) -> list[NamedStyles]:
     """Reads files, and all such files of folders.
 
     Args:
         paths: Files, or folders with files whose names end in `ENDING`, in themselves or in their folders.
         stored: The generator that is to draw them.
+        console: Warned of those that were found in another generator.
 
     Returns:
         In the order of `paths`, those of a folder by name.
@@ -50,7 +60,16 @@ def read_styles(paths: Sequence[Path], stored: StoredGenerator) -> list[NamedSty
     Raises:
         UserError: If one is missing, damaged, of another kind, or of a generator of other sizes.
     """
-    return [_read(file, stored) for path in paths for file in _files(path)]
+    found = [_read(file, stored) for path in paths for file in _files(path)]
+    told = {each.generator for each in found if each.generator is not None}
+    others = {digest for digest in told if not belongs_to(digest, stored)}
+    if foreign := [each.name for each in found if each.generator in others]:
+        were = counted(len(foreign), "file of styles was", "files of styles were")
+        console.note(
+            f"Warning: {were} found in another generator than {stored.path}, where they may draw something else:"
+            f" {listed(foreign)}."
+        )
+    return found
 
 
 def _files(path: Path) -> list[Path]:
@@ -67,7 +86,7 @@ def _files(path: Path) -> list[Path]:
 
 def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
     try:
-        tensors, _ = read_weights(path)
+        tensors, entries = read_weights(path)
         w = tensors["w"]
         if w.ndim != 2 or not w.is_floating_point():
             raise ValueError("its w is no table of styles")
@@ -84,4 +103,4 @@ def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
         )
     whole = path.absolute()
     name = whole.parent.name if whole.name == ENDING else whole.stem.removesuffix("-w")
-    return NamedStyles(name, w.float())
+    return NamedStyles(name, w.float(), entries.get(BELONGS_TO))

@@ -133,12 +133,17 @@ def test_a_loop_leads_from_seeds_to_styles(stored: Path, tmp_path: Path) -> None
     w = explorer.styles([5, 9])
     w[1, 3:] = 0.5
     path = tmp_path / "w.safetensors"
-    path.write_bytes(styles_content(w[1], {}))
-    seen = film(stored, [5], tmp_path / "f", styles=[path], seconds=1)
+    path.write_bytes(styles_content(w[1], explorer.stored, {}))
+    told = Told()
+    seen = film(stored, [5], tmp_path / "f", styles=[path], seconds=1, console=told)
+    assert told.notes == []
     expected = explorer.images(w).permute(0, 2, 3, 1).int().numpy()
     assert len(seen) == 4
     for frame, image in zip(seen[::2], expected, strict=True):
         assert np.abs(frame - image).max() <= 1
+    other = store_generator(tmp_path / "other.safetensors", seed=1)
+    film(other, [5], tmp_path / "g", styles=[path], seconds=1, console=told)
+    assert [note for note in told.notes if "was found in another generator than" in note]
 
 
 def test_styles_have_no_latents(stored: Path, tmp_path: Path) -> None:

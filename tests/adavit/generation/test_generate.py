@@ -179,11 +179,12 @@ def test_it_is_said_which_generator_drew_and_what_lay_in_the_folder(
 
 
 def test_styles_are_drawn_after_the_seeds_under_their_names(stored: str, tmp_path: Path) -> None:
-    generator = read_generator(stored).generator
+    read = read_generator(stored)
+    generator = read.generator
     w = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
     for folder in ("a/photo", "b/photo"):
         (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "w.safetensors").write_bytes(styles_content(w, {}))
+        (tmp_path / folder / "w.safetensors").write_bytes(styles_content(w, read, {}))
     written = generate(
         stored,
         [3],
@@ -199,6 +200,14 @@ def test_styles_are_drawn_after_the_seeds_under_their_names(stored: str, tmp_pat
     expected = image_from_tensor(drawn_bytes(drawn)[0])
     for path in written[1:3]:
         np.testing.assert_array_equal(np.array(Image.open(path)), np.array(expected))
+
+
+def test_styles_of_another_generator_are_drawn_with_a_warning(stored: str, tmp_path: Path) -> None:
+    store(tmp_path / "other.safetensors", images=0)
+    other, told = read_generator(tmp_path / "other.safetensors"), Told()
+    (tmp_path / "w.safetensors").write_bytes(styles_content(torch.zeros(4, 4), other, {}))
+    generate(stored, [], tmp_path / "out", styles=[tmp_path / "w.safetensors"], console=told)
+    assert [note for note in told.notes if "was found in another generator than" in note]
 
 
 def test_something_to_draw_is_expected(stored: str, tmp_path: Path) -> None:
@@ -223,7 +232,7 @@ def test_no_image_takes_the_place_of_another(stored: str, tmp_path: Path) -> Non
     for number, name in enumerate(("a/photo", "b/photo", "c/photo-2", "d/seed0003", "e/Grid")):
         paths.append(tmp_path / name)
         paths[-1].mkdir(parents=True)
-        content = styles_content(torch.full((4, 4), float(number)), {})
+        content = styles_content(torch.full((4, 4), float(number)), read_generator(stored), {})
         (paths[-1] / "w.safetensors").write_bytes(content)
     written = generate(stored, [3], tmp_path / "out", styles=paths, grid=GridLayout())
     names = ["seed0003", "photo", "photo-2", "photo-2-2", "seed0003-2", "Grid-2", "grid"]

@@ -16,6 +16,9 @@ from adavit.projection.targets import Targets
 from adavit.runs.generator_file import load_generator, read_generator
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.drawn_images import what_its_discriminator_saw
+from adavit.styles.styles_file import read_styles
+from tests.stored_generators import store_generator
+from tests.telling import Told
 
 SEEN = f"torchvision:resnet18 {'01' * 32}"
 
@@ -41,6 +44,13 @@ def test_the_files_of_an_image_give_it_again(
     assert sorted(path.name for path in folder.iterdir()) == names
     again = load_file(folder / "w.safetensors")["w"]
     assert torch.equal(again, w[1])
+
+    told = Told()
+    for name, count in (("generator-tuned.safetensors", 0), ("other.safetensors", 1)):
+        if count:
+            store_generator(folder / name, seed=1)
+        read_styles([folder / "w.safetensors"], read_generator(folder / name), told)
+        assert len(told.notes) == count
 
     tuned = load_generator(folder / "generator-tuned.safetensors")
     drawn = images_to_uint8(tuned.synthesis(again[None]))[0]
