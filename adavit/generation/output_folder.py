@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.pictures import is_result
@@ -59,8 +59,9 @@ class OutputFolder:
 
 
 def _is_result_file(path: Path) -> bool:
+    """By its header, whatever its size: `Image.open` refuses more than 358 megapixels, which a grid may have."""
     try:
-        with Image.open(path) as picture:
-            return is_result(picture)
-    except (OSError, ValueError, SyntaxError):
+        with path.open("rb") as file:
+            return is_result(PngImageFile(file, ""))
+    except Exception:  # noqa: BLE001  readers raise anything on hostile bytes
         return False

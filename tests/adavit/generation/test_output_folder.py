@@ -1,13 +1,23 @@
+import struct
+import zlib
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from adavit.generation.output_folder import OutputFolder
 from adavit.runtime.pictures import result_png
+from tests.references.data_files import encode, pixels
 
 
 def png(colour: int) -> bytes:
     return result_png(Image.new("L", (2, 2), colour))
+
+
+def huge(content: bytes) -> bytes:
+    """A PNG whose header claims 400 megapixels, of which `Image.open` reads nothing."""
+    header = b"IHDR" + struct.pack(">II", 20_000, 20_000) + content[24:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
 
 
 def test_a_new_folder_has_nothing_to_tell(tmp_path: Path) -> None:
@@ -40,3 +50,17 @@ def test_only_pictures_of_results_are_removed(tmp_path: Path) -> None:
     assert not folder.remove_result("own.png")
     assert not folder.remove_result("absent.png")
     assert [path.name for path in tmp_path.iterdir()] == ["own.png"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_pictures_of_any_size_are_counted_and_removed(tmp_path: Path) -> None:
+    own = encode(pixels(2, 2))
+    (tmp_path / "own.png").write_bytes(huge(own))
+    (tmp_path / "grid.png").write_bytes(huge(png(0)))
+    (tmp_path / "sheet.png").write_bytes(huge(png(0)))
+    (tmp_path / "broken.png").write_bytes(own[:20])
+    folder = OutputFolder(tmp_path)
+    assert folder.told() == f"In {tmp_path} 2 other images stay."
+    assert folder.remove_result("grid.png")
+    assert not folder.remove_result("own.png")
+    assert not (tmp_path / "grid.png").exists()
