@@ -101,7 +101,7 @@ def check(
         progress = partial(console.activity, "decoding")
         with open_set(source, progress=progress, **reading) as opened:
             if write is not None:
-                check_cleanable(opened, source)
+                check_cleanable(opened, source, write)
             found = check_data(opened, source, seed=config.run.seed, console=console)
             cleaned = None if write is None else write_cleaned(found, opened, write)
     click.echo(as_text(found))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from adavit.curation.check import DataCheck
 from adavit.curation.source_set import SourceSet
-from adavit.curation.written_set import written_set
+from adavit.curation.written_set import check_names, written_set
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.members import printable
 from adavit.errors import RunError, UserError
@@ -31,17 +31,23 @@ class Cleaned:
     blank: int
 
 
-def check_cleanable(opened: SourceSet, given: str) -> None:
-    """Refuses sets that have no files.
+def check_cleanable(opened: SourceSet, given: str, out: Path) -> None:
+    """Refuses sets whose files cannot be written, before they are looked at.
+
+    Args:
+        opened: The set.
+        given: As the user named it.
+        out: As for `write_cleaned`.
 
     Raises:
-        UserError: If it has none.
+        UserError: If it has none, or names that `out` cannot hold.
     """
     if not opened.has_files:
         raise UserError(
             f"--write was given for {given!r}, which has no files, expected a folder or a zip. adavit data subset"
             " writes the images of a named set as files."
         )
+    check_names((opened.file_of(at).name for at in range(len(opened.images))), out, "--write")
 
 
 def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:

@@ -11,7 +11,7 @@ import numpy as np
 from adavit.curation.cuts import Cut
 from adavit.curation.source_set import SourceSet, open_set, told_of_the_set
 from adavit.curation.whole import decode_whole
-from adavit.curation.written_set import SetWriter, written_set
+from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.formats import Unreadable
@@ -66,6 +66,7 @@ def crop(
                 f"{source!r} has no images, expected a folder of images or a zip of them. Check the path."
             )
         cut.check([file.name for file in files])
+        check_names([file.name for file in files], out, "--out")
         labels = {} if collection.label_file is None else read_label_file(collection.label_file)
         origins: dict[str, str] = {}
         with written_set(out, "--out", source) as writer:
@@ -143,6 +144,7 @@ def subset(
     ) as opened:
         chosen = _drawn(opened, count, seed, balanced)
         made = Derived(skipped=list(opened.images.skipped))
+        check_names([opened.file_of(index).name for index in chosen.tolist()], out, "--out")
         with written_set(out, "--out", source) as writer:
             origins: dict[str, str] = {}
             for done, index in enumerate(chosen.tolist(), start=1):

@@ -7,14 +7,14 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from adavit.data.channels import is_coloured, is_transparent
-from adavit.data.files.members import LABEL_FILE
+from adavit.data.files.members import LABEL_FILE, printable
 from adavit.errors import RunError, UserError
 from adavit.runtime.files import unfinished_file
 from adavit.runtime.signals import stopped_at_once
@@ -135,21 +135,24 @@ def written_set(target: Path, flag: str, source: str) -> Iterator[SetWriter]:
         Stopped: After Ctrl-C, SIGTERM or SIGHUP; nothing is left of it then.
     """
     check_target(target, flag, source)
+    place = (
+        target.resolve()
+    )  # of a link what it leads to: a folder cannot take the place of the link
     with stopped_at_once(), _unwritten(target, flag):
-        if target.suffix.lower() == ".zip":
+        if _is_zip(target):
             with (
-                unfinished_file(target.parent, f".{target.name}.") as (file, finish),
+                unfinished_file(place.parent, f".{place.name}.") as (file, finish),
                 zipfile.ZipFile(file, "w") as archive,
             ):
                 yield _ZipWriter(archive)
                 archive.close()
-                finish(target)
+                finish(place)
             return
-        unfinished = target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial"
+        unfinished = place.parent / f".{place.name}.{os.getpid()}-{secrets.token_hex(4)}.partial"
         try:
             unfinished.mkdir()
             yield _FolderWriter(unfinished)
-            os.replace(unfinished, target)  # an empty folder of that name gives way
+            os.replace(unfinished, place)  # an empty folder of that name gives way
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -178,24 +181,56 @@ def check_target(target: Path, flag: str, source: str) -> None:
             f"{flag} {str(target)!r} lies inside the images {source!r}, expected a place outside, as it"
             " would become a part of them. Choose another."
         )
-    is_zip = target.suffix.lower() == ".zip"
+    is_zip = _is_zip(target)
     try:
-        if target.exists() and (is_zip or not target.is_dir() or any(target.iterdir())):
+        if resolved.exists() and (is_zip or not resolved.is_dir() or any(resolved.iterdir())):
             expected = "a zip that is not there yet" if is_zip else "a new or an empty folder"
             raise UserError(
                 f"{flag} {str(target)!r} is there already, expected {expected}. Choose another, or remove it."
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.ismount(resolved):
+            raise UserError(
+                f"{flag} {str(target)!r} is where a disk is mounted, which gives way to no other folder, expected a"
+                " folder on that disk. Name a new one in it."
+            )
+        resolved.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"{flag} {str(target)!r} cannot be made ({error.strerror}), expected a place for images."
             " Choose another."
         ) from None
-    if not os.access(target.parent, os.W_OK):
+    if not os.access(resolved.parent, os.W_OK):
         raise UserError(
             f"{flag} {str(target)!r} cannot be made (its folder may not be written to), expected a place"
             " for images. Choose another, or change the permissions."
         )
+
+
+def check_names(names: Iterable[str], target: Path, flag: str) -> None:
+    """Refuses names that a set cannot have at its place, before time is spent on it.
+
+    Args:
+        names: Of the files that it is made from.
+        target: As for `written_set`.
+        flag: Likewise.
+
+    Raises:
+        UserError: If a zip is to hold a name that is not UTF-8, as folders may.
+    """
+    if not _is_zip(target):
+        return
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"{flag} {str(target)!r} cannot hold the file '{printable(name)}', whose name is not UTF-8, as it must"
+                " be in a zip. Write to a folder, or rename the file."
+            ) from None
+
+
+def _is_zip(target: Path) -> bool:
+    return target.suffix.lower() == ".zip"
 
 
 def png_of(planes: np.ndarray) -> bytes:

@@ -82,12 +82,12 @@ def test_the_larger_of_two_is_kept_and_labels_stay(tmp_path: Path) -> None:
     ]
 
 
-def test_a_set_without_files_cannot_be_written(drawn_set: str) -> None:
+def test_a_set_without_files_cannot_be_written(drawn_set: str, tmp_path: Path) -> None:
     with (
         open_set(drawn_set, resolution=16) as opened,
         pytest.raises(UserError, match=r"has no files, expected a folder or a zip"),
     ):
-        check_cleanable(opened, "small_set")
+        check_cleanable(opened, "small_set", tmp_path / "out")
 
 
 def test_a_set_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import signal
+import sys
 import zipfile
 from pathlib import Path
 
@@ -9,8 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.curation.written_set import check_target, png_of, written_set
+from adavit.curation.check import check_data
+from adavit.curation.cleaning import check_cleanable, write_cleaned
+from adavit.curation.cuts import Centre
+from adavit.curation.derived import crop, subset
+from adavit.curation.source_set import open_set
+from adavit.curation.written_set import check_names, check_target, png_of, written_set
 from adavit.errors import RunError, UserError
+from adavit.runtime.console import SilentConsole
 from adavit.runtime.signals import Stopped
 from tests.adavit.curation.conftest import textured
 
@@ -125,6 +132,76 @@ def test_places_that_are_taken_or_inside_the_source_are_refused(tmp_path: Path) 
         with pytest.raises(UserError, match=words):
             check_target(target, "--out", str(source))
     check_target(tmp_path / "source2", "--out", str(source))
+
+
+@pytest.mark.parametrize("leads_to", ["an empty folder", "nothing yet"])
+def test_a_set_lands_where_a_link_leads(tmp_path: Path, leads_to: str) -> None:
+    place = tmp_path / "elsewhere" / "place"
+    (place if leads_to == "an empty folder" else place.parent).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(place)
+    with written_set(tmp_path / "link", "--out", "source") as writer:
+        writer.add("1.bin", b"one")
+    assert (tmp_path / "link").is_symlink()
+    assert (place / "1.bin").read_bytes() == b"one"
+    assert [path.name for path in place.parent.iterdir()] == ["place"]
+
+
+def test_a_set_can_be_written_to_the_empty_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with written_set(Path(), "--out", "elsewhere") as writer:
+        writer.add("1.bin", b"one")
+    assert (tmp_path / "here/1.bin").read_bytes() == b"one"
+
+
+def test_where_a_disk_is_mounted_no_folder_can_be_put(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == (tmp_path / "disk").resolve())
+    with pytest.raises(UserError, match=r"disk' is where a disk is mounted.* Name a new one in it"):
+        check_target(tmp_path / "disk", "--out", "elsewhere")
+    check_target(tmp_path / "disk/new", "--out", "elsewhere")
+
+
+def test_names_that_a_zip_cannot_hold_are_refused_for_a_zip_alone(tmp_path: Path) -> None:
+    names = ["fine/ü.png", os.fsdecode(b"caf\xe9.png")]
+    check_names(names, tmp_path / "folder", "--out")
+    check_names(names[:1], tmp_path / "set.ZIP", "--out")
+    with pytest.raises(
+        UserError, match=r"cannot hold the file 'caf\\udce9\.png', .* Write to a folder"
+    ):
+        check_names(names, tmp_path / "set.ZIP", "--out")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all names are Unicode")
+@pytest.mark.parametrize("command", ["check", "crop", "subset"])
+def test_a_name_that_is_not_unicode_is_told_before_anything_is_written(
+    tmp_path: Path, command: str
+) -> None:
+    source, console = tmp_path / "source", SilentConsole()
+    source.mkdir()
+    for number, name in enumerate([b"a.png", b"b.png", b"caf\xe9.png"]):
+        (source / os.fsdecode(name)).write_bytes(png_of(planes()[:, :, number:]))
+
+    def write(out: Path) -> None:
+        if command == "crop":
+            crop(str(source), Centre(), out, console=console)
+        elif command == "subset":
+            subset(str(source), 3, out, seed=0, balanced=False, console=console)
+        else:
+            with open_set(str(source), default_resolution_cap=16) as opened:
+                check_cleanable(opened, str(source), out)
+                found = check_data(opened, str(source), seed=0, console=console)
+                write_cleaned(found, opened, out)
+
+    with pytest.raises(UserError, match=r"'caf\\udce9\.png', whose name is not UTF-8"):
+        write(tmp_path / "out.zip")
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache", "source"}
+    write(tmp_path / "out")
+    assert os.fsdecode(b"caf\xe9.png") in os.listdir(tmp_path / "out")
 
 
 @pytest.mark.parametrize(("mode", "alpha", "grey"), [("L", 255, True), ("RGBA", 9, False)])
