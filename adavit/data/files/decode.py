@@ -218,7 +218,7 @@ def _profile_of(opened: OpenedImage, mode: str) -> tuple[ToSrgb | None, bool]:
     """The way to sRGB from an image's mode, and whether there is a profile that cannot be used."""
     if mode == "LAB":
         return to_srgb(b"", mode), False
-    profile = opened.image.info.get("icc_profile", b"")
+    profile = opened.profile
     if opened.lost_profile or profile is None:
         return None, True
     if not profile:

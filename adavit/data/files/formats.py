@@ -48,6 +48,7 @@ _SIGNATURES = {
     b"MM\0+": "TIFF",
 }
 _HEAD_BYTES = 64
+_TIFF_PROFILE = 34675
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
@@ -97,6 +98,16 @@ class OpenedImage:
         self.lost_profile = False
         self._stream = stream
         self._reader = reader
+
+    @property
+    def profile(self) -> bytes | None:
+        """Its colour profile; empty without one, None where Pillow gives up on it."""
+        image = self.image
+        # Of a TIFF Pillow keeps the profile of the page before where the next one has none.
+        if image.format == "TIFF" and _TIFF_PROFILE not in getattr(image, "tag_v2", {}):
+            return b""
+        profile: bytes | None = image.info.get("icc_profile", b"")
+        return profile
 
     def seek(self, frame: int) -> None:
         """Go to a frame.

@@ -11,7 +11,7 @@ from adavit.data.files.formats import Unreadable, open_image
 from adavit.data.files.frames import frame_name, has_frames, list_frames
 from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
-from tests.references.image_writers import PNG_CHANNELS, write_png
+from tests.references.image_writers import DISPLAY_P3, PNG_CHANNELS, write_png, write_profile
 
 KINDS = ["TIFF", "GIF", "WEBP", "PNG", *(["AVIF"] if features.check("avif") else [])]
 LEVELS = [10, 90, 170, 250]
@@ -71,6 +71,27 @@ def test_pages_of_16_bits_are_read_in_full() -> None:
     opened.seek(1)
     decoded = decode(opened, Resolution(4, 4))
     assert (decoded.planes[0, 0, 0], decoded.largest) == (99, 257 * 99)
+
+
+@pytest.mark.parametrize("levels", [(200, 30, 30), (200, 30, 30, 90)], ids=["rgb", "with alpha"])
+@pytest.mark.parametrize("with_profile", [(0,), (1,), (2,), (0, 2)])
+def test_each_page_has_the_profile_of_its_own_and_no_other(
+    levels: tuple[int, ...], with_profile: tuple[int, ...]
+) -> None:
+    page = Image.fromarray(np.full((8, 8, len(levels)), levels, dtype=np.uint8))
+    stream = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(stream, new=True) as writer:
+        for number in range(3):
+            has_one = {"icc_profile": write_profile(DISPLAY_P3, 2.2)}
+            page.save(writer, "TIFF", **(has_one if number in with_profile else {}))
+            writer.newFrame()
+    opened = open_image(io.BytesIO(stream.getvalue()))
+    assert list_frames(opened) == [0, 1, 2]  # which reads all pages and goes back to the first
+    for number in (0, 1, 2):
+        opened.seek(number)
+        found = decode(opened, Resolution(8, 8))
+        assert (found.profile is not None) == (number in with_profile)
+        assert (found.planes[:3, 0, 0].tolist() != [200, 30, 30]) == (number in with_profile)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # as `decoding_threads` does
