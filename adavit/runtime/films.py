@@ -109,8 +109,10 @@ class Mp4Film(FilmFile):
         from av.video.reformatter import Colorspace
 
         encoder = self._encoder
-        # By its name: to move the index to the front, so that playing begins at once, the file is read again.
-        with av.open(file.name, "w", format="mp4", options={"movflags": "faststart"}) as container:
+        # By its name: to move the index to the front, so that playing begins at once, the file is read again. From the
+        # root on: what stands before a colon would be taken for a protocol.
+        name = str(Path(file.name).absolute())
+        with av.open(name, "w", format="mp4", options={"movflags": "faststart"}) as container:
             stream: Any = None
             for number, frame in enumerate(frames):
                 shown = _even(opaque(frame))

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def test_an_mp4_has_the_frames_the_size_and_the_speed(
     for frame, colour in zip(decoded, COLOURS, strict=True):
         assert np.abs(frame[:20, :32] - colour).max() < 12
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there have no colons")
+@pytest.mark.parametrize(
+    "name", ["take:2.mp4", "file:a.mp4", "http:/a.mp4", "a|b,c?d#e%03d.mp4", "-y.mp4"]
+)
+def test_a_film_may_have_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    film = film_at(Path(name), 12)
+    film.check(5, 34, 22)
+    film.write(frames())
+    assert (tmp_path / name).read_bytes()[4:8] == b"ftyp"
+    assert len(list((tmp_path / name).parent.iterdir())) == 1
 
 
 def test_what_is_transparent_lies_on_squares_in_mp4(tmp_path: Path) -> None:
