@@ -1,8 +1,9 @@
 """Ways to cut images: into tiles, to their centre, to boxes from a file, and out of their frames."""
 
 import csv
+import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -127,17 +128,22 @@ class Boxes:
             raise UserError(
                 f"--faces-like {str(path)!r} cannot be read ({why}), {expected}. Check the path."
             ) from None
-        rows = csv.DictReader(text.lstrip("\ufeff").splitlines())
-        found = [name.strip() for name in rows.fieldnames or []]
-        if missing := [name for name in COLUMNS if name not in found]:
-            raise UserError(
-                f"--faces-like {str(path)!r} has the columns {printable(','.join(found)) or 'of nothing'},"
-                f" without {', '.join(missing)}, {expected}. Name them in its first line."
-            )
-        rows.fieldnames = found
+        # As a file, whose lines are those of CSV: names may hold what else Python's `splitlines` takes for an end.
+        lines = io.StringIO(text.lstrip("\ufeff"), newline="")
+        rows = csv.DictReader(lines, strict=True)
+        begun = 0
         boxes = defaultdict(list)
-        for row in rows:
-            boxes[(row["file"] or "").strip()].append(_box(row, path, rows.line_num))
+        try:
+            rows.fieldnames = _columns(rows.fieldnames, path, expected)
+            begun = rows.line_num
+            for row in rows:
+                boxes[(row["file"] or "").strip()].append(_box(row, path, rows.line_num))
+                begun = rows.line_num
+        except csv.Error as error:
+            raise UserError(
+                f"--faces-like {str(path)!r} cannot be read from line {begun + 1} on ({error}), {expected}. See"
+                " whether a quotation mark is without its second."
+            ) from None
         return cls(path, dict(boxes))
 
     def check(self, files: list[str]) -> None:
@@ -163,6 +169,16 @@ class Boxes:
                 )
             ending = f"_{number:02d}" if len(boxes) > 1 else ""
             yield ending, image[:, top : top + down, left : left + across]
+
+
+def _columns(names: Sequence[str] | None, path: Path, expected: str) -> list[str]:
+    found = [name.strip() for name in names or []]
+    if missing := [name for name in COLUMNS if name not in found]:
+        raise UserError(
+            f"--faces-like {str(path)!r} has the columns {printable(','.join(found)) or 'of nothing'},"
+            f" without {', '.join(missing)}, {expected}. Name them in its first line."
+        )
+    return found
 
 
 def _box(row: dict[str, str], path: Path, line: int) -> tuple[int, int, int, int]:

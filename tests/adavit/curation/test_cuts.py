@@ -1,3 +1,5 @@
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,36 @@ def test_boxes_are_cut_by_file(tmp_path: Path) -> None:
 def test_a_file_that_holds_no_boxes_is_refused(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         Boxes.read(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_names_are_read_as_csv_writes_them(tmp_path: Path, end: str) -> None:
+    names = ["a\nb.png", "a\u2028b.png", "a\x85b.png", "a\x0cb.png", "a,b.png", 'a"b.png']
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerows(
+        [["file", "left", "top", "width", "height"], *([n, 1, 2, 3, 4] for n in names)]
+    )
+    (tmp_path / "boxes.csv").write_bytes(stream.getvalue().encode())
+    assert Boxes.read(tmp_path / "boxes.csv").of_file == {name: [(1, 2, 3, 4)] for name in names}
+
+
+@pytest.mark.parametrize("rows", [3, 10_000])
+def test_a_quotation_mark_without_its_second_is_told_with_its_line(
+    tmp_path: Path, rows: int
+) -> None:
+    lines = [
+        "file,left,top,width,height",
+        "a.png,0,0,8,8",
+        '"b.png,0,0,8,8',
+        *["c.png,0,0,8,8"] * rows,
+    ]
+    with pytest.raises(
+        UserError, match=r"cannot be read from line 3 on \(.* See whether a quotation"
+    ):
+        Boxes.read(written(tmp_path, "\n".join(lines)))
+    with pytest.raises(UserError, match=r"cannot be read from line 1 on \("):
+        Boxes.read(written(tmp_path, '"' + "\n".join(lines[:2] * rows)))
 
 
 def test_a_file_that_cannot_be_read_and_a_box_outside_are_refused(tmp_path: Path) -> None:
