@@ -75,17 +75,15 @@ def keep_lines(log: Path, wanted: Callable[[Mapping[str, Any]], bool | None]) ->
     if not log.exists():
         return []
     damaged = []
-    with (
-        log.open("rb") as file,
-        unfinished_file(log.parent, f".{log.name}.") as (kept, finish),
-    ):
-        for number, (line, record) in enumerate(_lines(file), start=1):
-            answer = wanted(record) if record else None
-            if answer:
-                kept.write(line.removesuffix(b"\n") + b"\n")
-            elif answer is None and line.endswith(b"\n") and line.strip():
-                damaged.append(number)
-        finish(log)
+    with unfinished_file(log.parent, f".{log.name}.") as (kept, finish):
+        with log.open("rb") as file:
+            for number, (line, record) in enumerate(_lines(file), start=1):
+                answer = wanted(record) if record else None
+                if answer:
+                    kept.write(line.removesuffix(b"\n") + b"\n")
+                elif answer is None and line.endswith(b"\n") and line.strip():
+                    damaged.append(number)
+        finish(log)  # of a file that is open Windows lets none take the place
     return damaged
 
 

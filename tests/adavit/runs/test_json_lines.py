@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -44,6 +45,32 @@ def test_only_the_end_of_a_line_ends_a_record(tmp_path: Path) -> None:
     text = '{"a": "one\u2028two\x85three"}\n{"b": 1}\r\n'
     (tmp_path / "a").write_bytes(text.encode())
     assert read_json_lines(tmp_path / "a") == [{"a": "one\u2028two\x85three"}, {"b": 1}]
+
+
+def test_a_log_is_closed_before_another_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses it otherwise."""
+    log = tmp_path / "log"
+    append_record(log, {"images": 8})
+    opened: list[IO[Any]] = []
+    open_, replace = Path.open, os.replace
+
+    def remembered(path: Path, *arguments: Any) -> IO[Any]:
+        opened.append(open_(path, *arguments))
+        return opened[-1]
+
+    def checked(source: Path, target: Path) -> None:
+        assert target == log
+        assert len(opened) == 2
+        assert all(file.closed for file in opened)
+        replace(source, target)
+
+    monkeypatch.setattr(Path, "open", remembered)
+    monkeypatch.setattr(os, "replace", checked)
+    assert keep_lines(log, lambda record: False) == []
+    monkeypatch.undo()
+    assert log.read_bytes() == b""
 
 
 def test_wanted_lines_stay_as_they_are_to_the_byte(tmp_path: Path) -> None:
