@@ -35,10 +35,10 @@ from adavit.data.image_set import ImageSet
 from adavit.data.known_names import NAMES, is_there
 from adavit.data.named_sets import open_name
 from adavit.data.reading import Reading, Scale16Bit
-from adavit.data.room import check_room
+from adavit.data.room import check_room, writable
 from adavit.data.survey import Survey, describe_pixels
 from adavit.errors import UserError
-from adavit.runtime.cache_folder import default_cache_dir
+from adavit.runtime.cache_folder import cache_limit_bytes, default_cache_dir
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.resolution import AnyResolution, Resolution
 from adavit.runtime.wording import counted
@@ -82,7 +82,7 @@ def load_images(
 
     Raises:
         UserError: If the source is neither a path nor a name, has no image that can be read, or
-            needs a download that fails; or if a setting is out of its range.
+            needs a download that fails; or if a setting, or the limit of the cache, is out of its range.
         RunError: If the decoded images fit neither on the disk nor into the memory.
     """
     with open_images(
@@ -121,6 +121,7 @@ def open_images(
     Resolution.of(default_resolution_cap, named="default_resolution_cap")
     check_channels(channels)
     reading = Reading(frames, scale_16bit, fit)
+    cache_limit_bytes()  # a wrong one would else be told once everything is decoded, and never where it is cached
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
     side = None if asked is None else max(asked)
@@ -188,7 +189,7 @@ def _decode(
     with decoding_threads() as threads:
         measured = sources[:1] if collection.one_size else sources
         chosen = resolution or _default(measured, cap, threads)
-        folder = _writable(cache_dir)
+        folder = writable(cache_dir)
         check_room(len(sources), chosen, folder)
         with ImageBuffer((4, *chosen), folder) as buffer:
             white = white_of(reading, sources, threads, resolution=chosen)
@@ -274,14 +275,6 @@ def _keep_pixels(
         images = np.concatenate(list(blocks()))
         images.flags.writeable = False
         return images, set_fingerprint(images, labels), error
-
-
-def _writable(folder: Path) -> Path | None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder
 
 
 def _no_image(source: str, skipped: Sequence[Skipped]) -> str:

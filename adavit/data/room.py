@@ -1,5 +1,6 @@
 """Whether decoded images fit anywhere, told before minutes of decoding."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -14,13 +15,22 @@ _DECODED_CHANNELS = 4
 """Images are RGBA until all of them are known."""
 
 
+def writable(cache_dir: Path) -> Path | None:
+    """The folder of the cache, made if it is missing; None if it cannot be written."""
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return cache_dir if os.access(cache_dir, os.W_OK | os.X_OK) else None
+
+
 def check_room(images: int, resolution: Resolution, cache_dir: Path | None) -> None:
     """Refuses images that fit neither on the disk of the cache nor into the memory.
 
     Args:
         images: How many there are.
         resolution: Of each, once decoded.
-        cache_dir: Where they are to be kept; None if it cannot be written.
+        cache_dir: Where they are to be kept; None if it cannot be written, see `writable`.
 
     Raises:
         RunError: If they fit nowhere.
@@ -32,9 +42,12 @@ def check_room(images: int, resolution: Resolution, cache_dir: Path | None) -> N
     disk = 0 if cache_dir is None else shutil.disk_usage(cache_dir).free
     if needed <= disk:
         return
+    kept = f"the disk of the cache {str(cache_dir)!r} has {size(disk)}"
+    if cache_dir is None:
+        kept = "the folder of the cache cannot be written"
     raise RunError(
-        f"{images:,} images of {resolution.plain} px take at least {size(needed)}, but the disk of the cache"
-        f" {str(cache_dir)!r} has {size(disk)} and the memory {size(memory)} free. Expected"
+        f"{images:,} images of {resolution.plain} px take at least {size(needed)}, but {kept}"
+        f" and the memory has {size(memory)} free. Expected"
         " room on the disk; make some, or name another folder with ADAVIT_CACHE; in training a lower"
         " --resolution needs less."
     )

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from adavit.data.digests import images_digest
 from adavit.metrics.extractors.extractor import FeatureExtractor, tensors_digest
-from adavit.runtime.cache_folder import make_own_folder, mark_used, trim
+from adavit.runtime.cache_folder import cache_limit_bytes, make_own_folder, mark_used, trim
 from adavit.runtime.files import write_bytes
 
 FEATURES_VERSION = 1  # raise it when an extractor's code changes what it returns
@@ -55,7 +55,11 @@ def cached_features(cache_dir: Path, key: str, compute: Callable[[], Tensor]) ->
 
     Returns:
         Features [N, F], float32, on the CPU.
+
+    Raises:
+        UserError: If the limit of the cache is no number; nothing is computed then.
     """
+    cache_limit_bytes()
     path = cache_dir / "features" / f"features-{key[:32]}.safetensors"
     features = _read(path, key)
     if features is None:

@@ -535,6 +535,26 @@ def test_settings_are_checked_before_anything_is_read() -> None:
         load_images("nowhere", channels="gray")  # type: ignore[arg-type]
 
 
+def test_a_wrong_limit_of_the_cache_is_told_before_anything_is_decoded_and_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(write_folder(tmp_path / "a", two_classes()))
+    decoded: list[int] = []
+
+    def load() -> None:
+        load_images(folder, progress=lambda done, total: decoded.append(done))
+
+    monkeypatch.setenv("ADAVIT_CACHE_GB", "20GB")
+    with pytest.raises(UserError, match="ADAVIT_CACHE_GB is '20GB', but must be a number"):
+        load()
+    assert not decoded
+    monkeypatch.delenv("ADAVIT_CACHE_GB")
+    load()
+    monkeypatch.setenv("ADAVIT_CACHE_GB", "-1")
+    with pytest.raises(UserError, match="ADAVIT_CACHE_GB is '-1'"):
+        load()
+
+
 def test_hostile_names_are_escaped_in_all_that_is_logged(tmp_path: Path) -> None:
     files = {"a\x1b[31m/1.png": png(1), "b/2.png": png(2), "b/\x1b[2J.png": b"x"}
     found = load_images(str(write_zip(tmp_path / "a.zip", files)))

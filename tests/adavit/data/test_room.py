@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -45,6 +46,29 @@ def test_no_room_anywhere_is_told_before_anything_is_decoded(
             str(tmp_path / "set"),
             resolution=16,
             cache_dir=tmp_path / "cache",
+            progress=lambda done, total: seen.append(done),
+        )
+    assert not seen
+
+
+@pytest.mark.parametrize("kind", ["may not be written", "is a file"])
+def test_a_disk_that_may_not_be_written_is_no_room(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    Image.fromarray(pixels(8, 8, 3)).save(tmp_path / "set" / "1.png")
+    cache = tmp_path / "cache"
+    if kind == "is a file":
+        cache.write_bytes(b"")
+    else:
+        cache.mkdir()
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != cache)  # as root may all
+    have(monkeypatch, disk=10**9, memory=10)
+    seen: list[int] = []
+    with pytest.raises(RunError, match="but the folder of the cache cannot be written and"):
+        load_images(
+            str(tmp_path / "set"),
+            cache_dir=cache,
             progress=lambda done, total: seen.append(done),
         )
     assert not seen

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from adavit.errors import UserError
 from adavit.metrics import reference_cache
 from adavit.metrics.extractors.random_features import RandomFeatures
 from adavit.metrics.reference_cache import cache_key, cached_features
@@ -27,6 +28,16 @@ def test_the_second_call_reads_what_the_first_computed(tmp_path: Path) -> None:
     assert torch.equal(cached_features(folder, KEY, lambda: FEATURES), FEATURES)
     assert torch.equal(cached_features(folder, KEY, unexpected), FEATURES)
     cache_file(folder)
+
+
+def test_a_wrong_limit_is_told_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached_features(tmp_path, KEY, lambda: FEATURES)
+    monkeypatch.setenv("ADAVIT_CACHE_GB", "much")
+    for key in (KEY, "cd" * 32):
+        with pytest.raises(UserError, match="ADAVIT_CACHE_GB is 'much'"):
+            cached_features(tmp_path, key, unexpected)
 
 
 def test_another_key_is_another_file(tmp_path: Path) -> None:
