@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 
 from adavit.errors import UserError
+from adavit.generation.output_folder import OutputFolder
 from adavit.generation.provenance import refuse_inside_data
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.projection.choice import check_features, choose_distance
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import sheet
-from adavit.projection.results import DIGITS, ProjectedImage, ProjectionWriter
+from adavit.projection.results import DIGITS, LATENT, ProjectedImage, ProjectionWriter
 from adavit.projection.search import Space, search_in_parts
 from adavit.projection.styles import style_cloud
 from adavit.projection.targets import read_targets
@@ -20,10 +21,10 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.devices import choose_device
-from adavit.runtime.files import make_folder, write_bytes, write_json
+from adavit.runtime.files import write_bytes, write_json
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import result_png
-from adavit.runtime.wording import counted
+from adavit.runtime.wording import counted, listed
 from adavit.styles.classes import choose_class
 from adavit.styles.seeds import DRAWS
 
@@ -103,7 +104,7 @@ def project(
             device=chosen,
             console=console,
         )
-        make_folder(folder)
+        output = OutputFolder(folder)
         begun = time.monotonic()
         generator = stored.generator.to(chosen)
         cloud = style_cloud(generator, choice, seed=seed)
@@ -142,11 +143,26 @@ def project(
         if len(writer.done) > 1:
             drawn = torch.stack([each.image for each in writer.done])
             write_bytes(folder / SHEET, result_png(sheet(targets.images, drawn)))
+        elif output.remove_result(SHEET):
+            console.note(f"Removed {folder / SHEET}, which showed images of an earlier call.")
         write_json(folder / RECORD, record)
+        if others := _others(folder, writer.done):
+            stay = counted(
+                len(others), "folder of an earlier call stays", "folders of earlier calls stay"
+            )
+            console.note(
+                f"In {folder} {stay} ({listed(others)}), which adavit generate --styles {folder} draws too."
+            )
         console.result(_told(writer.done, distance))
         images = counted(len(writer.done), "image", "images")
         console.result(f"Wrote {RECORD}, and a folder for each of {images}, to {folder}.")
         return writer.done
+
+
+def _others(folder: Path, done: Sequence[ProjectedImage]) -> list[str]:
+    """Names of folders with styles that were not written now."""
+    there = {path.parent.name for path in folder.glob(f"*/{LATENT}")}
+    return sorted(there - {each.folder.name for each in done})
 
 
 def _told(done: Sequence[ProjectedImage], distance: Distance) -> str:

@@ -13,6 +13,7 @@ from adavit.errors import UserError
 from adavit.generation.sampling import image_from_tensor
 from adavit.projection.results import ProjectedImage
 from adavit.runs.generator_file import load_generator
+from tests.telling import Told
 
 Store = Callable[..., Path]
 
@@ -62,6 +63,31 @@ def test_a_folder_of_images_is_projected_and_recorded_the_same_each_time(
     if not changes:
         for first, second in zip(found, run("again"), strict=True):
             assert torch.equal(first.w, second.w)
+
+
+def test_what_stays_of_an_earlier_call_is_told_and_its_sheet_goes(
+    store: Store, tmp_path: Path
+) -> None:
+    stored, out = str(store()), tmp_path / "out"
+    targets = draw(Path(stored), tmp_path / "targets", count=3)
+
+    def notes(target: Path) -> list[str]:
+        told = Told()
+        adavit.project(stored, str(target), out=out, steps=1, console=told)
+        return [note for note in told.notes if "earlier call" in note]
+
+    assert notes(targets) == notes(targets) == []
+    (targets / "2.png").unlink()
+    stay = f"In {out} 1 folder of an earlier call stays (2), which adavit generate --styles {out} draws too."
+    assert notes(targets) == [stay]
+    assert (out / "projections.png").is_file()
+    removed, others = notes(targets / "1.png")
+    assert removed == f"Removed {out / 'projections.png'}, which showed images of an earlier call."
+    assert others.startswith(f"In {out} 2 folders of earlier calls stay (0, 2), which")
+    assert sorted(path.name for path in out.iterdir()) == ["0", "1", "2", "projections.json"]
+    Image.new("L", (2, 2)).save(out / "projections.png")  # a picture of somebody else
+    assert len(notes(targets / "1.png")) == 1
+    assert (out / "projections.png").is_file()
 
 
 def test_mistakes_are_told_before_anything_is_written(store: Store, tmp_path: Path) -> None:
