@@ -18,8 +18,9 @@ from optuna.exceptions import ExperimentalWarning
 from adavit.config.layers import Values, build_config, merge
 from adavit.errors import RunError, UserError
 from adavit.experiments.ablation import best_figure
-from adavit.experiments.cell import Cell, Sources, decided_by_unseen, make_cell
+from adavit.experiments.cell import Cell, Sources, decided_by_unseen, digest_of, make_cell
 from adavit.experiments.cell_directory import CellDirectory
+from adavit.experiments.database import shown_url
 from adavit.experiments.experiment_file import FILES, check_folder, setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
@@ -36,6 +37,8 @@ UNGUIDED_TRIALS = 8
 """Runs with settings drawn at random, before the sampler learns from them; a third of a short sweep."""
 UNPRUNED_TRIALS = 3
 """Runs to compare with before any is pruned."""
+BEGUN_WITH = "begun_with"
+"""In the queue: a digest of what all runs of the sweep share."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,7 @@ def sweep(
     pool.check_shares([example])
     if dry_run:
         return _describe(plan, example, folder, pool)
+    _check_begun_alike(plan, example, pool, console)
     queue, outcomes = pool.carry_out(
         plan,
         file=FILES["sweep"],
@@ -228,6 +232,27 @@ def _at_first_ends(plan: SweepPlan) -> Cell:
     """A run at one end of every range."""
     ends = {key: _ends(values)[0] for key, values in plan.sweep.search.items()}
     return plan.make_cell("trial 0", ends)
+
+
+def _check_begun_alike(plan: SweepPlan, example: Cell, pool: WorkerPool, console: Console) -> None:
+    """Refuses to go on with other settings, images or ranges: a job's name says nothing of them.
+
+    Figures of the runs before would be ranked with the new ones, and prune them.
+    """
+    # The example's digest holds the shared settings and the images; of the search it has the first ends alone.
+    search = {"search": plan.sweep.search}
+    digest = digest_of(search, {"example": example.digest})
+    patience = pool.patience(console, pool.opening_s)
+    study = pool.open_queue(plan, patience).study
+    if patience(lambda: study.user_attrs).get(BEGUN_WITH) is None:
+        patience(lambda: study.set_user_attr(BEGUN_WITH, digest))
+    # Read again: another process may have begun at the same moment.
+    if patience(lambda: study.user_attrs)[BEGUN_WITH] != digest:
+        other = "--out" if pool.storage is None else "--storage, or another name in the file"
+        raise UserError(
+            f"sweep {plan.sweep.name!r} was begun with other settings, images or ranges in the queue"
+            f" {shown_url(pool.url)!r}, expected the same: figures would not compare. Choose another {other}."
+        )
 
 
 def _describe(plan: SweepPlan, example: Cell, folder: Path, pool: WorkerPool) -> str:

@@ -249,6 +249,36 @@ def test_a_sweep_is_not_mixed_into_the_folder_of_a_grid(write_sweep: Any) -> Non
             sweep(write_sweep(), out=Path("out"), dry_run=dry_run)
 
 
+def test_a_sweep_does_not_go_on_with_other_settings_images_or_ranges(
+    write_sweep: Any, pictures: Path, tmp_path: Path
+) -> None:
+    path = write_sweep(trials=1)
+    sweep(path, out=Path("out"))
+    kept = Path("out/sweep.yaml").read_text()
+    layers = [{"training": {"drift": 0.1}}, {"data": {"source": "small_set:30"}}]
+    calls = [(path, [layer]) for layer in [*layers, {"run": {"seed": 1}}]]
+    other_end = {"training.r1_gamma": {"low": 0.01, "high": 1.0, "log": True}}
+    for search in (other_end, {"training.generator_lr": {"low": 0.001, "high": 0.01}}):
+        file = Path(write_sweep(search=search)).rename(tmp_path / f"{len(calls)}.yaml")
+        calls.append((str(file), []))
+    write_sweep(trials=2)
+    for source, given in calls:
+        with pytest.raises(UserError, match=r"begun with other .* Choose another --out\.$"):
+            sweep(source, out=Path("out"), layers=given)
+    database = f"sqlite:///{Path('out/queue.sqlite3').absolute()}"
+    with pytest.raises(UserError, match=r"another --storage, or another name in the file\.$"):
+        sweep(path, out=Path("apart"), layers=layers[:1], storage=database)
+    assert Path("out/sweep.yaml").read_text() == kept
+    assert len(chosen(Path("out"))) == 1
+    moved = pictures.rename(tmp_path / "moved")
+    same = {"data": {"source": str(moved)}, "run": {"status_every_kimg": 0.032}}
+    sweep(path, out=Path("out"), layers=[same])
+    assert len(chosen(Path("out"))) == 2
+    Path(moved, "000.png").unlink()
+    with pytest.raises(UserError, match="begun with other settings, images or ranges"):
+        sweep(path, out=Path("out"), layers=[same])
+
+
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
     text = sweep(write_sweep(), dry_run=True)
     assert "training.r1_gamma  0.01 to 10, logarithmic" in text
