@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation.protocol import FLATTERED, differing_fields
+from adavit.evaluation.protocol import FLATTERED, TRUNCATION, differing_fields
 from adavit.metrics.kinship import (
     MARK,
     UNKNOWN_LEGEND,
@@ -291,7 +291,10 @@ def _value(figure: ComparedFigure, field: str) -> str:
         return value_words(
             settings.get(metric_of(figure.name)) if isinstance(settings, dict) else None
         )
-    return value_words(figure.protocol.get(field))
+    value = figure.protocol.get(field)
+    if field == TRUNCATION and value is None:
+        return "not known, taken as 1"
+    return value_words(value)
 
 
 def field_words(field: str) -> str:

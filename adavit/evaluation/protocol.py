@@ -129,6 +129,9 @@ where that does not flatter the figure."""
 FLATTERED = "flattered_by"
 """The field of a comparison key that names the networks by which a figure is flattered."""
 
+TRUNCATION = "truncation"
+"""The field of how far styles were drawn towards their average: 1 is not at all; None of images, which do not say."""
+
 REAL_SIDE = ("n_real", "split", "reference_fingerprint", "data_resize")
 """Fields that say nothing of a metric that compares with no real images."""
 
@@ -139,7 +142,8 @@ def comparison_key(
     """What two figures of a metric must have in common to stand in one column: equal keys compare.
 
     Labels are among it: a conditional generator is told the class of each image, an unconditional one has to find
-    the classes and their shares itself, so published tables keep the two apart.
+    the classes and their shares itself, so published tables keep the two apart. Images are taken as they are, whatever
+    drew them: a truncation of None is as one of 1.
 
     Args:
         protocol: A record's protocol; fields of None may be missing.
@@ -155,6 +159,7 @@ def comparison_key(
     settings = protocol.get("settings")
     fields = {
         **{key: value for key, value in protocol.items() if key not in left_out},
+        TRUNCATION: 1 if protocol.get(TRUNCATION) is None else protocol[TRUNCATION],
         "setting": settings.get(metric) if isinstance(settings, dict) else None,
         FLATTERED: None if anyway else flattered_by(protocol) or None,
     }

@@ -6,9 +6,13 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.evaluation.compare import NOT_RANKED, NOTHING_COMPARES, compare
+from adavit.evaluation.evaluate import evaluate
+from adavit.generation.generate import generate
 from adavit.report.tabulation import metric_columns
 from adavit.runs.records import figures, is_record, read_evaluations
 from adavit.runtime.files import write_json
+from tests.adavit.evaluation import runs
+from tests.adavit.evaluation.runs import CLASS_SIZES, draw
 
 PROTOCOL: dict[str, Any] = {
     "extractor": "inception",
@@ -292,10 +296,34 @@ def test_figures_that_stand_beside_others_are_compared_too() -> None:
 
 
 def test_images_of_which_nothing_is_known_say_so() -> None:
-    unknown = record(7.0, discriminator_saw="unknown", extractor_learned_from="ImageNet")
+    unknown = record(
+        7.0, discriminator_saw="unknown", extractor_learned_from="ImageNet", truncation=None
+    )
     sources = [write("drawn.json", unknown), write("b.json", record(5.0))]
     found = compare(sources)
     assert found.columns[0].values == (7.0, 5.0)
     assert found.marks == ("unknown discriminator", "")
     assert found.notes[-1].startswith("unknown discriminator: no record says what judged")
     assert len(compare([sources[0], write("m.json", marked(4.0))]).columns) == 2
+
+
+def test_a_run_and_a_folder_of_its_images_stand_in_one_column() -> None:
+    real = str(draw(Path("real"), CLASS_SIZES, seed=1))
+    run = str(runs.make_run(Path("run"), Path(real)))
+    generate(run, range(20), "drawn")
+
+    def evaluated(source: str, name: str, **given: float) -> str:
+        found = evaluate(source, data=real, fakes=20, extractor="random", **given)
+        return write(name, found)
+
+    files = [evaluated(run, "run.json"), evaluated("drawn", "drawn.json")]
+    assert json.loads(Path("drawn.json").read_text())["protocol"]["truncation"] is None
+    together = compare(files)
+    assert {column.name for column in together.columns} >= {"fd_random", "kid_random"}
+    assert not any(None in column.values for column in together.columns)
+    truncated = evaluated(run, "truncated.json", truncation=0.5)
+    notes = [compare([truncated, other]).notes[0] for other in files]
+    assert [note.partition(": ")[0].partition("truncation ")[2] for note in notes] == [
+        "1.0 (not 0.5)",
+        "not known, taken as 1 (not 0.5)",
+    ]

@@ -50,14 +50,21 @@ PROTOCOL: dict[str, Any] = {
         ("resolution", 64),
         ("data_resize", None),
         ("channels", 1),
-        ("truncation", 0.7),
-        ("truncation", None),
     ],
 )
 def test_what_moves_a_figure_makes_two_protocols(field: str, value: object) -> None:
     assert differing_fields(PROTOCOL, PROTOCOL | {field: value}, "fid") == [field]
     missing = {key: kept for key, kept in PROTOCOL.items() if key != field}
     assert differing_fields(PROTOCOL, missing, "fid") == [field]
+
+
+def test_images_that_do_not_say_how_they_were_drawn_compare_with_truncation_1_alone() -> None:
+    missing = {key: kept for key, kept in PROTOCOL.items() if key != "truncation"}
+    truncated = PROTOCOL | {"truncation": 0.7}
+    for images in (missing, PROTOCOL | {"truncation": None}):
+        assert differing_fields(PROTOCOL, images, "fid") == []
+        assert differing_fields(truncated, images, "fid") == ["truncation"]
+    assert differing_fields(PROTOCOL, truncated, "fid") == ["truncation"]
 
 
 @pytest.mark.parametrize(
