@@ -16,8 +16,10 @@ from adavit.data import ImageSet
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.experiments.experiment_file import check_size
 from adavit.experiments.grid_file import SEED, Grid
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
+from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import Start, read_start
 from adavit.training.start.workload import (
     Workload,
@@ -46,6 +48,10 @@ CHANGES_NO_RESULT = {
     },
 }
 """Keys that are no part of a digest."""
+
+STARTS = ("transfer", "init_discriminator")
+"""Settings of the section `training` that name weights, whose content counts instead. In a digest they are None,
+as of a cell that starts from its seed."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Sources:
         self.absolute = functools.cache(absolute_source)
         self._reference = functools.cache(load_reference)
         self._images: dict[Any, ImageSet] = {}
-        self._starts: dict[str, Start] = {}
+        self._starts: dict[str, tuple[Start, str | None]] = {}
 
     def images(self, config: RunConfig, device: torch.device, console: Console) -> ImageSet:
         """As `adavit.training.start.workload.load_run_images`."""
@@ -99,17 +105,23 @@ class Sources:
             self._images[key] = load_run_images(config, device, console)
         return self._images[key]
 
-    def start(self, config: RunConfig) -> Start:
-        """As `adavit.training.start.build.read_start`, but for the networks, which would fill the memory."""
-        key = repr((config.features, config.training.transfer, config.training.init_discriminator))
+    def start(self, config: RunConfig) -> tuple[Start, str | None]:
+        """As `adavit.training.start.build.read_start`, but for the networks, which would fill the memory.
+
+        Returns:
+            What a run starts from, and the digest of the weights that it takes; None where it takes none.
+        """
+        key = repr((config.features, *(getattr(config.training, name) for name in STARTS)))
         if key not in self._starts:
             start = read_start(config)
-            self._starts[key] = replace(start, fill=None, features=None, teacher=None)
+            digest = tensors_digest(start.weights) if start.weights else None
+            kept = replace(start, fill=None, weights={}, features=None, teacher=None)
+            self._starts[key] = kept, digest
         return self._starts[key]
 
     def marks(self, config: RunConfig, console: Console) -> bool:
         """Whether the discriminator of a run has seen through a network trained on other images."""
-        start = self.start(config)
+        start, _ = self.start(config)
         if start.seen or start.learnt is None:
             return bool(start.seen)
         device = choose_device(config.run.device)
@@ -212,7 +224,7 @@ def make_cell(
     """
     sources = sources or Sources()
     config = build_config([settings])
-    start = sources.start(config)
+    start, weights = sources.start(config)
     workload = load_workload(
         start.noted_in(config), console or SilentConsole(), load=sources.images
     )
@@ -223,10 +235,13 @@ def make_cell(
     reference = workload.config.metrics.reference
     if reference is not None:
         resolved["metrics"]["reference"] = sources.absolute(reference)
+    placed = with_absolute_paths(config).as_dict()["training"]
+    resolved["training"] |= {name: placed[name] for name in STARTS}
     found = sources.reference_fingerprint(workload)
-    content = {"images": fingerprint, "reference": found, "job": job}
+    content = {"images": fingerprint, "reference": found, "weights": weights, "job": job}
+    unplaced = {**resolved, "training": {**resolved["training"], **dict.fromkeys(STARTS)}}
     digest = digest_of(
-        resolved, {key: value for key, value in content.items() if value is not None}
+        unplaced, {key: value for key, value in content.items() if value is not None}
     )
     return Cell(
         experiment, digest, dict(axes), label, baseline, dict(varied), resolved, fingerprint
@@ -243,7 +258,7 @@ def digest_of(resolved: Mapping[str, Mapping[str, Any]], content: Mapping[str, s
 
     Args:
         resolved: Sections of a resolved configuration.
-        content: What stands for the keys left out: fingerprints of the images.
+        content: What stands for the keys left out: fingerprints of the images, and of the weights to start from.
 
     Returns:
         The first digits of the SHA-256 of the canonical JSON.

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.experiments.cell import Cell
+from adavit.experiments.cell import STARTS, Cell
 from adavit.experiments.liveness import WorkerIdentity
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
@@ -96,9 +96,14 @@ class CellDirectory:
         return was_finished and not (self.run.checkpoints() or self.run.damaged_checkpoints())
 
     def layer(self) -> dict[str, Any]:
-        """The cell's settings, to be laid over those of a run that is continued."""
+        """The cell's settings, to be laid over those of a run that is continued.
+
+        Weights to start from may have moved since it was begun: they are the same, by the cell's digest.
+        """
         settings = {section: dict(values) for section, values in self.cell.settings.items()}
         settings["run"].pop("out")
+        for name in STARTS:
+            settings["training"].pop(name)
         return settings
 
     def write_note(

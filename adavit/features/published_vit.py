@@ -70,6 +70,10 @@ class PublishedTrunk:
             self, resolution=resolution, image_channels=image_channels, patch=patch
         )
 
+    def state(self) -> dict[str, Tensor]:
+        """The weights."""
+        return self.weights
+
     def fitted_to(self, encoder: VisionEncoder) -> dict[str, Tensor]:
         """The weights under the names of an encoder, for its grid, patch and channels; see `fitted_state`."""
         return fitted_state(encoder, self.weights, **_COLOURS)

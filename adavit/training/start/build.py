@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from adavit.build.augmentation import build_pipe, check_extra_operations
 from adavit.build.networks import build_networks
@@ -46,6 +47,7 @@ class Start:
 
     Attributes:
         fill: Fills the networks of a step at image 0, and says with what; None where all is drawn from the seed.
+        weights: What it takes them from, by name; empty where all is drawn from the seed.
         seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
         features: The one of them that its critic sees through.
         teacher: The one whose tokens its discriminator learns to predict.
@@ -55,6 +57,7 @@ class Start:
     """
 
     fill: Callable[[AdversarialStep, ResolvedConfig], list[str]] | None = None
+    weights: Mapping[str, Tensor] = field(default_factory=dict, hash=False)
     seen: tuple[str, ...] = ()
     features: PretrainedNetwork | None = None
     teacher: FoundTeacher | None = None
@@ -209,6 +212,7 @@ def read_start(config: RunConfig) -> Start:
         return replace(
             frozen,
             fill=lambda step, config: transfer(step, source, sees),
+            weights=source.weights,
             seen=seen,
             settings=source.settings,
         )
@@ -218,6 +222,7 @@ def read_start(config: RunConfig) -> Start:
         return replace(
             frozen,
             fill=lambda step, config: [start_from(trunk, step, config)],
+            weights=trunk.state(),
             seen=seen,
             learnt=LearntImages.of(trunk),
         )

@@ -40,6 +40,10 @@ class Trunk(Protocol):
         """Networks trained on other images that it is of, as records hold them."""
         ...
 
+    def state(self) -> dict[str, Tensor]:
+        """Its weights, by their own names."""
+        ...
+
     def fitted_to(self, encoder: VisionEncoder) -> dict[str, Tensor]:
         """Its weights under the names of an encoder, what depends on the grid of patches made to fit."""
         ...

@@ -61,6 +61,15 @@ class TransferSource:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors of all networks, as "generator.NAME"."""
+        return {
+            f"{network}.{name}": tensor
+            for network, state in self.networks.items()
+            for name, tensor in state.items()
+        }
+
 
 def read_source(path: Path) -> TransferSource:
     """The networks that `training.transfer` names.

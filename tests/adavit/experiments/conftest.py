@@ -14,7 +14,11 @@ from adavit.config.layers import Values, merge
 from adavit.experiments.cell import cells_of
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Queue
+from adavit.models import Generator, ViTDiscriminator
+from adavit.runs.generator_file import save_generator
+from adavit.runs.trunk_file import save_trunk
 from tests.adavit.experiments.queue_processes import open_queue, untimed
+from tests.networks import GENERATOR, VIT
 
 WriteGrid = Callable[..., Path]
 
@@ -43,6 +47,23 @@ def compare_with_uninterrupted(path: str, interrupted: Path, whole: Path) -> Non
         for part in ("generator", "discriminator", "average"):
             for name, tensor in states[0][part].items():
                 assert torch.equal(tensor, states[1][part][name]), f"{part}.{name}"
+
+
+def make_weights(setting: str, file: Path, seed: int = 0) -> None:
+    """A file that `training.transfer` or `training.init_discriminator` takes, drawn from a seed."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    known: dict[str, Any] = {"config": {}, "data_fingerprint": "0" * 64, "images": 0}
+    sizes: dict[str, Any] = {"resolution": 16}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if setting == "transfer":
+            sizes |= {**GENERATOR, **BASE["generator"]}
+            known |= {"metric": None, "classes": (), "label_counts": None}
+            save_generator(file, Generator(**sizes), arguments=sizes, **known)
+        else:
+            sizes |= {**VIT, "width": 16, "heads": 2, "depth": 1}
+            encoder = ViTDiscriminator(**sizes).encoder
+            save_trunk(file, encoder, arguments=sizes, **known, figures={})
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from adavit.data import ImageSet, load_images
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of, make_cell
 from adavit.experiments.grid_file import read_grid
-from tests.adavit.experiments.conftest import BASE, WriteGrid
+from tests.adavit.experiments.conftest import BASE, WriteGrid, make_weights
 
 
 @pytest.fixture
@@ -64,6 +64,25 @@ def test_what_changes_results_is_part_of_the_digest(
     Image.fromarray(pixels).save(path)
     digests.append(cell(settings).digest)
     assert len(set(digests)) == len(digests)
+
+
+@pytest.mark.parametrize("setting", ["transfer", "init_discriminator"])
+def test_of_weights_to_start_from_the_content_counts_and_not_the_path(
+    settings: dict[str, Any], tmp_path: Path, setting: str
+) -> None:
+    def starting(path: str | Path) -> Cell:
+        return cell(settings, {"training": {setting: str(path)}})
+
+    make_weights(setting, file := tmp_path / "weights.safetensors")
+    first = starting(file)
+    relative = starting(file.name)  # from the folder of this test
+    assert relative == first
+    assert relative.settings["training"][setting] == str(file)
+    (tmp_path / "moved").mkdir()
+    moved = starting(file.rename(tmp_path / "moved" / "named.safetensors"))
+    assert moved.digest == first.digest
+    make_weights(setting, file, seed=1)
+    assert len({cell(settings).digest, first.digest, starting(file).digest}) == 3
 
 
 def test_cells_are_resolved_and_points_of_the_same_settings_are_one_cell(

@@ -9,7 +9,7 @@ from adavit.errors import UserError
 from adavit.experiments.cell import make_cell
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.training.start.stored_settings import config_text
-from tests.adavit.experiments.conftest import BASE
+from tests.adavit.experiments.conftest import BASE, make_weights
 from tests.checkpoints import save_checkpoint
 
 
@@ -70,6 +70,23 @@ def test_a_run_of_other_images_is_not_the_cells(directory: CellDirectory) -> Non
     begin(directory, 64, "f" * 64)
     with pytest.raises(UserError, match=r"trained on other images \(fingerprint ffffffffffff"):
         directory.is_finished()
+
+
+def test_weights_to_start_from_may_move_while_a_run_is_under_way(
+    pictures: Path, tmp_path: Path
+) -> None:
+    settings = merge(BASE, {"data": {"source": str(pictures)}})
+    found = []
+    for name in ("a", "b"):
+        make_weights("transfer", file := tmp_path / name / "weights.safetensors")
+        layer = {"training": {"transfer": str(file)}}
+        cell = make_cell("tiny", merge(settings, layer), axes={}, varied={}, label="x")
+        found.append(CellDirectory(tmp_path / "out", cell))
+    before, after = found
+    assert before.path == after.path
+    before.make()
+    begin(before, 64, before.cell.fingerprint)
+    assert after.is_finished()
 
 
 def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(
