@@ -8,7 +8,7 @@ from adavit.report.page import build_page
 from adavit.report.run import Run, collect_runs, read_soundly
 from adavit.report.seed_groups import choose_baseline, group_runs
 from adavit.report.summary import report_title
-from adavit.report.table import Table, merge_tables, parse_table
+from adavit.report.table import Table, merge_tables, parse_table, unique_name
 from adavit.report.table_formats import to_csv, to_markdown
 from adavit.report.tabulation import build_table
 from adavit.runtime.console import Console
@@ -136,9 +136,6 @@ def _read_tables(paths: Sequence[Path]) -> dict[str, Table]:
                 f"--merge {str(path)!r} cannot be read, expected the report.json of an earlier"
                 " report. Check the path."
             ) from None
-        name, number = path.name, 1
-        while name in tables:  # without its folder, which is nobody else's business
-            number += 1
-            name = f"{path.name} ({number})"
-        tables[name] = parse_table(content, f"--merge {str(path)!r}")
+        # Without its folder, which is nobody else's business.
+        tables[unique_name(path.name, tables)] = parse_table(content, f"--merge {str(path)!r}")
     return tables

@@ -7,7 +7,7 @@ from typing import Any
 from adavit.report.run import Run
 from adavit.report.seed_groups import SeedGroup
 from adavit.report.statistics import VERDICT_PAIRS
-from adavit.report.table import Column, Row, Table
+from adavit.report.table import Column, Figure, Row, Table
 from adavit.report.table_parts import TablePart, table_parts
 from adavit.report.wording import Wording
 from adavit.runs.reading import mapping, number, resolution_of
@@ -86,7 +86,7 @@ def _best_of(part: TablePart, wording: Wording) -> str:
     direction = "Highest" if column.better == "higher" else "Lowest"
     figure = best.figures[column.key]
     flattered = " (flattered by its pretrained features)" if column.name in best.flattered else ""
-    shown = f"{wording.figure(figure, column)}{flattered}{_over_seeds(best)}"
+    shown = f"{wording.figure(figure, column)}{flattered}{_over_seeds(best, figure)}"
     if len(measured) == 1:
         sentence = f"{column.name} of {best.label}: {shown}"
     else:
@@ -129,8 +129,13 @@ def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wordin
     return f"{words}. The difference is {shown}, an interval that {sure} zero"
 
 
-def _over_seeds(row: Row) -> str:
-    return f" over {row.seeds} seeds" if row.seeds > 1 else ""
+def _over_seeds(row: Row, figure: Figure) -> str:
+    if row.seeds == 1:
+        return ""
+    count = len(figure.by_seed)
+    return (
+        f" over {row.seeds} seeds" if count == row.seeds else f" over {count} of {row.seeds} seeds"
+    )
 
 
 def _data(run: Run) -> str:

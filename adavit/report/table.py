@@ -1,6 +1,7 @@
 """The table of a report: what it holds, and its JSON, which later reports read again."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
@@ -10,6 +11,7 @@ from adavit.errors import UserError
 from adavit.evaluation.protocol import FLATTERED, key_digest
 
 FORMAT = "adavit-report"
+_NUMBER = re.compile(r" \(\d+\)$")
 
 
 class Difference(ConfigModel):
@@ -159,12 +161,27 @@ def merge_tables(own: Table, others: dict[str, Table], *, anyway: bool = False) 
         others = {origin: _in_one_column(table) for origin, table in others.items()}
     columns = {column.key: column for column in own.columns}
     rows, failures = list(own.rows), list(own.failures)
-    for origin, table in others.items():
+    named: set[str] = set()
+    for name, table in others.items():
         for column in table.columns:
             columns.setdefault(column.key, column)
-        rows += [row.model_copy(update={"origin": row.origin or origin}) for row in table.rows]
+        # Those of before may be called as this one is: then each would be compared with another's baseline.
+        origins: dict[str, str] = {}
+        for origin in dict.fromkeys(row.origin for row in table.rows):
+            origins[origin] = unique_name(origin or name, named)
+            named.add(origins[origin])
+        rows += [row.model_copy(update={"origin": origins[row.origin]}) for row in table.rows]
         failures += table.failures
     return Table(columns=list(columns.values()), rows=rows, failures=failures)
+
+
+def unique_name(name: str, taken: Collection[str]) -> str:
+    """The name, with the first number behind it that makes it unlike all that are taken."""
+    plain, number = _NUMBER.sub("", name), 1
+    while name in taken:
+        number += 1
+        name = f"{plain} ({number})"
+    return name
 
 
 def is_flattered(column: Column) -> bool:

@@ -92,15 +92,18 @@ def to_csv(table: Table) -> str:
 
 def explanation(table: Table) -> str:
     """What the numbers in a cell are, in one paragraph."""
-    most = max((row.seeds for row in table.rows), default=1)
+    figures = [(row, figure) for row in table.rows for figure in row.figures.values()]
+    most = max((len(figure.by_seed) for _, figure in figures), default=1)
     parts = [
         (
             "Mean ± standard deviation over seeds."
             if most > 1
-            else "One seed per row: there is no spread over seeds, and no interval."
+            else "One seed per figure: there is no spread over seeds, and no interval."
         )
     ]
-    pairs = [f.difference.pairs for r in table.rows for f in r.figures.values() if f.difference]
+    if any(len(figure.by_seed) < row.seeds for row, figure in figures):
+        parts.append("Where not all seeds of a row have a figure, it says of how many it is.")
+    pairs = [figure.difference.pairs for _, figure in figures if figure.difference]
     if pairs:
         parts.append("Second line: difference from the baseline over the seeds that both have")
         parts[-1] += ", with a paired 95% bootstrap interval." if max(pairs) > 1 else "."

@@ -37,9 +37,11 @@ class Wording:
         return self.letters[column.key]
 
     def mark(self, row: Row, column: Column) -> str:
-        """What a figure says of itself among others: " (flattered)", or nothing."""
+        """What a figure says of itself among others, e.g. " (1 of 3) (flattered)": of how few seeds."""
+        count = len(row.figures[column.key].by_seed)
         alone = is_flattered(column) or column.name not in row.flattered
-        return "" if alone else f" ({FLATTERED_WORD})"
+        of_seeds = "" if count == row.seeds else f" ({count} of {row.seeds})"
+        return of_seeds + ("" if alone else f" ({FLATTERED_WORD})")
 
     def figure(self, figure: Figure, column: Column) -> str:
         """Mean and spread, e.g. "12.31 ± 0.42"."""

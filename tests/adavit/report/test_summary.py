@@ -1,13 +1,16 @@
 import json
 from pathlib import Path
 
+from adavit.report.report import write_report
 from adavit.report.run import collect_runs
 from adavit.report.seed_groups import group_runs
 from adavit.report.summary import MOST_SENTENCES, headline, report_title
+from adavit.report.table import parse_table
 from adavit.report.table_parts import table_parts
 from tests.adavit.report.synthetic import (
     PROTOCOL,
     SAW,
+    cell_of,
     table_of,
     write_grid,
     write_mixed,
@@ -84,3 +87,31 @@ def test_the_headline_is_of_figures_that_all_have_unflattered(tmp_path: Path) ->
     for anyway in (False, True):
         sentence = headline(table_of(tmp_path, anyway=anyway))
         assert sentence == "Highest precision_random: color p=0.4 with 3.000."
+
+
+def test_the_baseline_of_a_report_of_a_report_is_that_of_the_same_runs(tmp_path: Path) -> None:
+    """All of them are called report.json."""
+    merge: list[Path] = []
+    for name, baseline in (("a", 50.0), ("b", 100.0), ("c", 80.0)):
+        for seed in range(3):
+            for label, figure in (("none", baseline), ("bg", baseline - 10)):
+                write_run(
+                    tmp_path / name / f"{label}{seed}",
+                    seed=seed,
+                    mode="none" if label == "none" else "fixed",
+                    values=(200.0, figure + seed),
+                    cell=cell_of(label, seed, baseline=label == "none"),
+                )
+        report = tmp_path / name / "report.json"
+        write_report([tmp_path / name], report, merge=merge)
+        merge = [report]
+    sentence = headline(parse_table(merge[0].read_text(), "x"))
+    assert "bg with 41.00 ± 1.00 over 3 seeds; the baseline, none, has 51.00 ± 1.00" in sentence
+
+
+def test_seeds_are_those_of_the_figure_and_not_of_the_row(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    for seed in (1, 2):
+        (tmp_path / f"bg{seed}" / "metrics.jsonl").unlink()
+    sentence = headline(table_of(tmp_path))
+    assert sentence.startswith("Lowest fd_random: bg with 5.750 over 1 of 3 seeds")

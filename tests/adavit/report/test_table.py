@@ -7,7 +7,7 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.report import table
-from adavit.report.table import Table, merge_tables, parse_table
+from adavit.report.table import Table, merge_tables, parse_table, unique_name
 from adavit.report.table_formats import to_markdown
 from tests.adavit.report.synthetic import (
     SAW,
@@ -115,3 +115,29 @@ def test_what_is_no_table_is_refused_in_one_line(content: str) -> None:
     with pytest.raises(UserError, match=r"--merge 'x\.json' is not a table") as caught:
         parse_table(content, "--merge 'x.json'")
     assert "\n" not in str(caught.value)
+
+
+def test_rows_of_reports_of_one_name_are_told_apart_however_often_they_were_merged(
+    tmp_path: Path,
+) -> None:
+    nothing = Table(columns=[], rows=[], failures=[])
+    once = table_of(write_grid(tmp_path / "runs", seeds=1))
+    twice = merge_tables(once, {"report.json": once})
+    thrice = merge_tables(once, {"report.json": twice, "old.json": once})
+    assert [row.origin for row in thrice.rows[::3]] == [
+        "",
+        "report.json",
+        "report.json (2)",
+        "old.json",
+    ]
+    many = merge_tables(nothing, {"report.json": thrice, "report.json (2)": twice})
+    names = [row.origin for row in many.rows[::3]]
+    assert len(set(names)) == len(names) == 6
+    assert names[:4] == ["report.json", "report.json (2)", "report.json (3)", "old.json"]
+
+
+def test_a_name_that_is_taken_gets_the_first_number_that_is_not() -> None:
+    assert unique_name("a.json", []) == "a.json"
+    assert unique_name("a.json", ["a.json", "a.json (2)"]) == "a.json (3)"
+    assert unique_name("a.json (2)", ["a.json (2)", "a.json"]) == "a.json (3)"
+    assert unique_name("a (1) b", ["a (1) b"]) == "a (1) b (2)"

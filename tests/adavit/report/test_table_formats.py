@@ -5,6 +5,7 @@ from pathlib import Path
 
 from adavit.report.summary import headline
 from adavit.report.table_formats import (
+    explanation,
     meanings_of_marks,
     ranking_data,
     table_view,
@@ -74,3 +75,37 @@ def test_marks_of_pretrained_features_are_in_every_format(tmp_path: Path) -> Non
     assert part["rows"][1]["cells"][0]["mark"] == " (flattered)"
     labels = [row["label"] for row in ranking_data(anyway)[0]["rows"]]
     assert labels == ["bg p=0.4", "flattered · color p=0.4"]
+
+
+def test_a_figure_of_fewer_seeds_than_its_row_says_so(tmp_path: Path) -> None:
+    write_grid(tmp_path, seeds=2)
+    (tmp_path / "bg1" / "metrics.jsonl").unlink()
+    table = table_of(tmp_path)
+    text = to_markdown(table, "t")
+    assert "| bg | 2 | 5.750 (1 of 2)<br>" in text
+    assert "| color | 2 | 8.000 ± 0.354<br>" in text
+    assert "it says of how many it is" in explanation(table)
+    marks = {
+        item["row"].label: item["cells"][0]["mark"]
+        for part in table_view(table)["parts"]
+        for item in part["rows"]
+    }
+    assert marks == {"none": "", "bg": " (1 of 2)", "color": ""}
+
+
+def test_there_is_no_spread_where_no_figure_has_two_seeds(tmp_path: Path) -> None:
+    write_grid(tmp_path, seeds=2)
+    whole = table_of(tmp_path)
+    alone = [
+        row.model_copy(
+            update={
+                "figures": {
+                    key: figure.model_copy(update={"by_seed": {"0": figure.mean}, "sd": None})
+                    for key, figure in row.figures.items()
+                }
+            }
+        )
+        for row in whole.rows
+    ]
+    assert "Mean ±" in explanation(whole)
+    assert "there is no spread" in explanation(whole.model_copy(update={"rows": alone}))
