@@ -107,7 +107,7 @@ def baseline_of(group: SeedGroup, groups: Sequence[SeedGroup]) -> SeedGroup | No
 
 
 def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
-    """The same rows with another baseline.
+    """The same rows with another baseline in each grid that has a row of that label.
 
     Raises:
         UserError: If no row has that label.
@@ -118,7 +118,11 @@ def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
             f"--baseline {label!r} is no row of the table, expected one of: {known}. Give one of"
             " these labels."
         )
-    marked = [replace(group, baseline=group.label == label) for group in groups]
+    grids = {group.grid for group in groups if group.label == label}
+    marked = [
+        replace(group, baseline=group.label == label) if group.grid in grids else group
+        for group in groups
+    ]
     return sorted(marked, key=lambda group: (group.grid, not group.baseline))
 
 

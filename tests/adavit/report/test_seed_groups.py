@@ -246,3 +246,22 @@ def test_a_cell_that_has_not_begun_stands_with_its_siblings() -> None:
 def test_a_run_whose_settings_are_lost_is_no_seed_of_another() -> None:
     lost = replace(made_run(1, {}), settings={}, metrics=[{"images": 0, "fid": 1.0}])
     assert [len(group.runs) for group in group_runs([made_run(0, {}), lost])] == [1, 1]
+
+
+def test_a_baseline_is_chosen_in_the_grids_that_have_such_a_row() -> None:
+    runs = [
+        made_run(0, {"data.subset": index}, AblationPlace(grid, {"a": label}, None, label, first))
+        for index, (grid, label, first) in enumerate(
+            [("A", "none", True), ("A", "ada", False), ("B", "p 0", True), ("B", "p 1", False)]
+        )
+    ]
+    groups = group_runs(runs)
+    wanted = next(group.label for group in groups if group.axes["a"].startswith("ada"))
+    chosen = choose_baseline(groups, wanted)
+    found = [(group.grid, group.axes["a"], group.baseline) for group in chosen]
+    assert [(grid, name.partition(",")[0], baseline) for grid, name, baseline in found] == [
+        ("A", "ada", True),
+        ("A", "none", False),
+        ("B", "p 0", True),
+        ("B", "p 1", False),
+    ]
