@@ -1,6 +1,7 @@
 """The curves of a report as plain data; `report.js` draws them with plotly."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from adavit.evaluation.comparison_text import FLATTERED_WORD
@@ -42,11 +43,13 @@ def curve_data(
     Returns:
         `rows`: label and mark of the baseline of each group; `runs`: for each run its row, its seed,
         the thousands of images seen `kimg` with one list per name of `STATE`, and `metrics` by
-        key with their own `kimg`; `metrics`: title, direction and floor of each key.
+        key with their own `kimg`; `metrics`: title, direction and floors of each key, for each number of held-out
+        images the mean of the runs that have so many.
     """
     count = sum(len(group.runs) for group in groups)
     most = max(20, min(POINTS_PER_RUN, POINTS_IN_ALL // max(1, count)))
     titles: dict[str, dict[str, Any]] = {}
+    floors: dict[str, dict[float | None, list[float]]] = {}
     runs = []
     for index, group in enumerate(groups):
         for run in group.runs:
@@ -54,6 +57,9 @@ def curve_data(
             series: dict[str, list[float | None]] = {
                 name: [_short(value(record)) for record in records] for name, value in STATE.items()
             }
+            metrics, own = _metrics(run.metrics, most, titles, letters, anyway)
+            for key, (images, floor) in own.items():
+                floors.setdefault(key, {}).setdefault(images, []).append(floor)
             present = {k: v for k, v in series.items() if any(x is not None for x in v)}
             runs.append(
                 {
@@ -61,9 +67,14 @@ def curve_data(
                     "seed": run.seed,
                     "kimg": [record["images"] / 1000 for record in records],
                     **present,
-                    "metrics": _metrics(run.metrics, most, titles, letters, anyway),
+                    "metrics": metrics,
                 }
             )
+    for key, title in titles.items():
+        title["floors"] = [
+            {"value": fmean(values), "images": images}
+            for images, values in floors.get(key, {}).items()
+        ]
     rows = [{"label": _marked(group), "baseline": group.baseline} for group in groups]
     return {"rows": rows, "runs": runs, "metrics": titles}
 
@@ -87,12 +98,17 @@ def _metrics(
     titles: dict[str, dict[str, Any]],
     letters: Mapping[str, str],
     anyway: bool,
-) -> dict[str, dict[str, list[float]]]:
+) -> tuple[dict[str, dict[str, list[float]]], dict[str, tuple[float | None, float]]]:
+    """The curves of a run by key, and their floors with the number of held-out images that they are of."""
     curves: dict[str, dict[str, list[float]]] = {}
+    floors: dict[str, tuple[float | None, float]] = {}
     thin = thinned(records, most)
     for images, record in ((each["images"], part) for each in thin for part in parts(each)):
         for column, value in metric_columns(record, "best", "", anyway=anyway):
             floor = number(record.get(f"{column.name}_floor"))
+            if floor is not None:
+                heldout = number(mapping(record.get("protocol")).get("n_heldout"))
+                floors[column.key] = heldout, floor
             titles.setdefault(
                 column.key,
                 {
@@ -101,14 +117,12 @@ def _metrics(
                     else column.name,
                     "letter": letters.get(column.key, ""),
                     "better": column.better,
-                    "floor": floor,
-                    "floorImages": number(mapping(record.get("protocol")).get("n_heldout")),
                 },
             )
             curve = curves.setdefault(column.key, {"kimg": [], "values": []})
             curve["kimg"].append(images / 1000)
             curve["values"].append(_short(value) or 0.0)
-    return curves
+    return curves, floors
 
 
 def _short(value: float | None) -> float | None:

@@ -203,13 +203,14 @@
     if (!isCurve(pick)) return;
     // Far below all figures it would take the room from them.
     const lowest = Math.min(...runs.flatMap((run) => (pick(run) ? pick(run).y : [])));
-    const floor = metric.better === "lower" && metric.floor > lowest / 5 ? metric.floor : null;
+    const floors = metric.better === "lower" ? metric.floors.filter((floor) => floor.value > lowest / 5) : [];
+    const heldout = floors.map((floor) => floor.images || "the").join(" and of ");
     panel(title, {
-      note: `${metric.better === "lower" ? "Lower" : "Higher"} is better.${floor === null ? "" : ` Dashed: the score of ${metric.floorImages || "the"} held-out real images; few images score worse than many.`}`,
+      note: `${metric.better === "lower" ? "Lower" : "Higher"} is better.${floors.length ? ` Dashed: the score of ${heldout} held-out real images; few images score worse than many.` : ""}`,
       traces: (theme) => lines(theme, pick),
       layout: (theme) => {
         const values = runs.flatMap((run) => (shown[run.row] && pick(run) ? pick(run).y : []));
-        const visible = floor !== null ? [floor] : [];
+        const visible = floors.map((floor) => floor.value);
         return baseLayout(theme, {
           xaxis: axis(X_TITLE, theme), yaxis: valueAxis(metric.name, values.length ? [...values, ...visible] : [1], theme),
           shapes: visible.map((y) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: y, y1: y, line: { color: theme.soft, width: 1, dash: "dash" } })),

@@ -163,6 +163,20 @@ def test_one_run_has_no_chart_of_one_dot(chromium: Any, tmp_path: Path) -> None:
     assert chromium.get_log("browser") == []
 
 
+def test_each_number_of_held_out_images_has_its_dashed_line(chromium: Any, tmp_path: Path) -> None:
+    for heldout, floor in ((10, 9.0), (95, 4.0), (200, 0.1)):
+        path = write_run(tmp_path / str(heldout), seed=heldout, protocol={"n_heldout": heldout})
+        lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        changed = [json.dumps({**line, "fd_random_floor": floor}) for line in lines]
+        (path / "metrics.jsonl").write_text("\n".join(changed))
+    chromium.get(write_report([tmp_path], tmp_path / "r.html")[0].as_uri())
+    first, second, *_ = texts(chromium, "#panels .note")
+    assert "Dashed: the score of 10 and of 95 held-out real images;" in first
+    assert "Dashed" not in second
+    shapes = "return document.querySelector('#panels .plot').layout.shapes.map((each) => each.y0)"
+    assert chromium.execute_script(shapes) == [9, 4]
+
+
 def test_figures_can_be_downloaded(browser: Any, downloads: Path) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 

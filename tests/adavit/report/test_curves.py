@@ -46,3 +46,17 @@ def test_curves_of_what_stands_beside_are_drawn_and_say_if_they_are_flattered(
     assert list(names) == ["fd_random", "kid_random", "fid (flattered)"]
     curve = data["runs"][0]["metrics"][names["fid (flattered)"]]
     assert curve == {"kimg": [0, 10, 20, 30], "values": [40, 20, 16, 18]}
+
+
+def test_a_floor_is_drawn_for_each_number_of_held_out_images(tmp_path: Path) -> None:
+    floors = {"a": (20.0, 10), "b": (5.0, 95), "c": (3.0, 95), "d": (None, 0)}
+    for name, (floor, heldout) in floors.items():
+        path = write_run(tmp_path / name, preset=name, protocol={"n_heldout": heldout})
+        lines = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        changed = [json.dumps({**line, "fd_random_floor": floor}) for line in lines]
+        (path / "metrics.jsonl").write_text("\n".join(changed))
+    data = curve_data(group_runs(collect_runs([tmp_path])), {})
+    assert {metric["name"]: metric["floors"] for metric in data["metrics"].values()} == {
+        "fd_random": [{"value": 20.0, "images": 10}, {"value": 4.0, "images": 95}],
+        "kid_random": [],
+    }
