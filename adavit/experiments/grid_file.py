@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -129,18 +129,22 @@ def read_grid(source: str) -> Grid:
             " {run.seed: [0, 1]}'."
         )
     axes = {axis: _options(axis, given) for axis, given in values["axes"].items()}
+    baseline: dict[str, Any] = {}
     for axis, label in values["baseline"].items():
         if axis not in axes:
             raise UserError(
                 f"baseline names the axis {shown(axis)}, expected one of: {', '.join(axes)}. Correct the"
                 f" file.{did_you_mean(str(axis), axes)}"
             )
-        if isinstance(label, list | dict) or label not in axes[axis]:
+        plain = not isinstance(label, list | dict)
+        baseline[axis] = str(label) if plain and not is_setting(axis) else label
+        if not plain or baseline[axis] not in axes[axis]:
             known = ", ".join(map(str, axes[axis]))
             raise UserError(
-                f"baseline.{axis} is {shown(label)}, expected one of: {known}. Correct the file."
+                f"baseline.{axis} is {shown(label)}, expected one of: {known}. Correct the"
+                f" file.{_quotes_for([label])}"
             )
-    return Grid(**shared(values), axes=axes, baseline=values["baseline"])
+    return Grid(**shared(values), axes=axes, baseline=baseline)
 
 
 def _options(axis: object, given: object) -> dict[Any, Values]:
@@ -166,6 +170,20 @@ def _options(axis: object, given: object) -> dict[Any, Values]:
             " {without: {augment: {mode: none}}, with: {augment: {mode: ada}}}', or an"
             " axis named section.key with a list of values."
         )
+    options: dict[Any, Values] = {}
     for label, settings in given.items():
         check_sections(settings, f"axes.{axis}.{label}")
-    return {str(label): dict(settings) for label, settings in given.items()}
+        if str(label) in options:
+            raise UserError(
+                f"axes.{axis} has two labels {str(label)!r}, as text and not, expected each once. Rename"
+                f" one.{_quotes_for(given)}"
+            )
+        options[str(label)] = dict(settings)
+    return options
+
+
+def _quotes_for(labels: Iterable[object]) -> str:
+    """What helps where a label that looks like a word is none."""
+    if not any(isinstance(label, bool) for label in labels):
+        return ""
+    return " YAML reads off, no, on and yes as False and True: write them in quotes."

@@ -73,6 +73,45 @@ def test_mistakes_in_a_file_are_named(
         read_grid(str(write_grid(**changed)))
 
 
+@pytest.mark.parametrize("labels", ["1, 2", "0.5, 1.0", "off, on", "null, 2026-01-02"])
+def test_a_baseline_may_name_a_label_that_is_no_text_in_yaml(
+    write_grid: WriteGrid, tmp_path: Path, labels: str
+) -> None:
+    first, second = labels.split(", ")
+    path = write_grid(axes=None, baseline=None)
+    path.write_text(
+        path.read_text()
+        + f"axes: {{a: {{{first}: {{augment: {{p: 0.1}}}}, {second}: {{augment: {{p: 0.2}}}}}}}}\n"
+        f"baseline: {{a: {second}}}\n"
+    )
+    grid = read_grid(str(path))
+    assert [grid.is_baseline(point) for point in grid.points()] == [False, True]
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(grid.as_yaml(), encoding="utf-8")
+    assert read_grid(str(copy)) == grid
+
+
+QUOTES = "YAML reads off, no, on and yes as False and True: write them in quotes"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"axes": {"a": {1: {}, "1": {}}}}, r"axes\.a has two labels '1', as text and not.*one\.$"),
+        ({"axes": {"a": {"False": {}, False: {}}}}, f"two labels 'False'.*{QUOTES}"),
+        (
+            {"axes": {"a": {"off": {}, "on": {}}}, "baseline": {"a": False}},
+            rf"baseline\.a is False, expected one of: off, on\. .*{QUOTES}",
+        ),
+    ],
+)
+def test_labels_that_yaml_reads_otherwise_than_they_look_are_named(
+    write_grid: WriteGrid, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        read_grid(str(write_grid(**{"baseline": None, **changed})))
+
+
 def test_what_an_axis_varies_cannot_be_set(write_grid: WriteGrid) -> None:
     grid = read_grid(str(write_grid()))
     with pytest.raises(UserError, match=r"augment\.mode is given, but an axis of grid 'tiny'"):
