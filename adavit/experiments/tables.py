@@ -169,10 +169,10 @@ def _what_takes_time(cell: Cell) -> str:
             for key, value in sections[section].items()
             if key != "total_kimg"
         }
-        for section in ("training", "augment")
+        for section in ("training", "augment", "features")
     }
-    built = [sections["generator"], sections["discriminator"], sections["data"]["resolution"]]
-    return repr([built, weighed])
+    images = [sections["data"][key] for key in ("resolution", "cond")]
+    return repr([sections["generator"], sections["discriminator"], images, weighed])
 
 
 def _total_images(cell: Cell) -> int:

@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from torchvision.models import squeezenet1_1
 
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
@@ -70,3 +72,33 @@ def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(
         [0.25 * batch * -(-64 // batch) for batch in range(1, 65)]
     )
     assert timed == [5, 13, 21, 29, 37, 45, 53, 61]
+
+
+def test_networks_of_features_and_of_labels_are_timed(
+    write_grid: WriteGrid, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index, picture in enumerate(sorted(pictures.iterdir())):
+        folder = pictures / ("a" if index % 2 else "b")
+        folder.mkdir(exist_ok=True)
+        picture.rename(folder / picture.name)
+    torch.save(squeezenet1_1(weights=None).state_dict(), tmp_path / "squeeze.pth")
+    network = f"torchvision:squeezenet1_1:{tmp_path / 'squeeze.pth'}"
+    timed = []
+
+    def seconds_per_step(workload: Workload, processes: int) -> float:
+        config = workload.config
+        timed.append((config.features.network is not None, config.data.cond))
+        return 8.0 * (1 + 2 * timed[-1][0] + timed[-1][1])
+
+    monkeypatch.setattr("adavit.experiments.tables.seconds_per_step", seconds_per_step)
+    axes = {
+        "seen": {
+            "nothing": {},
+            "network": {"features": {"network": network}},
+            "less": {"features": {"network": network, "weight": 0.5}},
+        },
+        "data.cond": [False, True],
+    }
+    cells = cells_of(read_grid(str(write_grid(axes=axes, baseline=None))))
+    assert seconds_left(cells, Path("out")) == [64, 128, 192, 256, 192, 256]
+    assert timed == [(False, False), (False, True), (True, False), (True, True)]
