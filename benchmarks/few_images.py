@@ -22,7 +22,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 # Instead of the folder of this script, where augment.py would hide the package of that name.
@@ -33,7 +34,7 @@ from adavit.errors import UserError
 from adavit.experiments.cell import Cell, Sources, cells_of
 from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import read_grid
-from adavit.runs.directory import RunDirectory
+from adavit.runs.directory import RunDirectory, RunTaken
 from benchmarks.claims.cell_record import CellRecord
 from benchmarks.claims.findings import Probes, look_into
 from benchmarks.claims.page import page_of
@@ -76,9 +77,25 @@ def keep(directory: CellDirectory, records: Path) -> None:
     """Looks into a finished cell, keeps its record and removes its weights."""
     look_into(directory.path, probes_here())
     CellRecord.of_run(directory.path).write(records / f"{directory.cell.digest}.json")
-    run = directory.run
-    for path in (*run.checkpoints(), run.best_generator, run.last_generator):
+    remove_weights(directory.run)
+
+
+def remove_weights(run: RunDirectory) -> None:
+    """What a cell with a record needs no more."""
+    checkpoints = (*run.checkpoints(), *run.damaged_checkpoints())
+    for path in (*checkpoints, run.best_generator, run.last_generator):
         path.unlink(missing_ok=True)
+
+
+def bring(record: CellRecord, folder: Path, cell: Cell) -> None:
+    """Makes a cell that is not finished here one that is, unless a process trains it at this moment."""
+    directory = CellDirectory(folder, cell)
+    if directory.note().get("status") == "finished":
+        return
+    directory.make()
+    with suppress(RunTaken), directory.run.claimed():
+        remove_weights(directory.run)  # of what was half trained, which nobody is to go on with
+        record.bring_to(folder, cell)
 
 
 def train(grid: str, out: Path, workers: int) -> "subprocess.Popen[bytes]":
@@ -108,6 +125,10 @@ class Keepers:
             if directory.path not in self._kept:
                 self._kept[directory.path] = self._pool.submit(keep, directory, self._records)
 
+    def wait(self) -> None:
+        """Waits for those that there are, whether they fail or not."""
+        wait(self._kept.values())
+
     def finish(self) -> None:
         """Waits for all of them.
 
@@ -127,7 +148,11 @@ def sit(
     grids: Sequence[str],
     keepers: int = 1,
 ) -> None:
-    """Trains until the time is up or every cell has a record."""
+    """Trains until the time is up or every cell has a record.
+
+    Raises:
+        SystemExit: If `adavit ablate` ends by itself with an exit code, which becomes that of the sitting.
+    """
     ends, looking = time.monotonic() + 60 * minutes, Keepers(keepers, records)
     for name in grids:
         if time.monotonic() >= ends:
@@ -135,23 +160,30 @@ def sit(
         grid = read_grid(name)
         cells, known, folder = cells_of(grid), read_records(records), runs / grid.name
         for cell in cells:
-            if cell.digest in known and not CellDirectory(folder, cell).begun():
-                known[cell.digest].bring_to(folder, cell)
+            if cell.digest in known:
+                bring(known[cell.digest], folder, cell)
         print(
             f"{name}: {sum(c.digest in known for c in cells)} of {len(cells)} cells have a record."
         )
         if all(cell.digest in known for cell in cells):
             continue
-        training = train(name, folder, workers)
+        training, out_of_time = train(name, folder, workers), False
         try:
             while training.poll() is None and time.monotonic() < ends:
                 looking.look(folder, cells)
                 time.sleep(PAUSE_S)
         finally:
             if training.poll() is None:
+                out_of_time = True
                 training.terminate()  # leaves checkpoints
-            training.wait()
+            code = training.wait()
         looking.look(folder, cells)
+        # The next grid may have the same cells: their records are to be there when it looks for them.
+        looking.wait()
+        if code and not out_of_time:
+            looking.finish()
+            print(f"{name}: adavit ablate has ended with exit code {code}.", file=sys.stderr)
+            raise SystemExit(code)
     looking.finish()
 
 

@@ -1,6 +1,7 @@
 """From a grid to records and back, with runs of a second."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.diagnostics.leaks import probe
 from adavit.experiments.cell import cells_of, digest_of
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import read_grid
 from adavit.report.run import collect_runs
 from adavit.runtime.resolution import Resolution
 from benchmarks import few_images
+from benchmarks.claims.cell_record import CellRecord
 from benchmarks.claims.findings import Probes
 from benchmarks.claims.results import GRIDS
 
@@ -68,6 +71,126 @@ def test_a_sitting_keeps_records_by_which_the_next_one_trains_nothing(
     assert [(run.status, run.images) for run in found] == [("finished", 32)] * 2
     few_images.bring_all(tmp_path / "brought", records, [str(path)])
     assert {run.path.name for run in collect_runs([tmp_path / "brought"])} == cells
+
+
+class Ended:
+    """In place of a process that has ended."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.code = code
+
+    def poll(self) -> int:
+        return self.code
+
+    wait = poll
+
+
+def record_of(directory: CellDirectory) -> CellRecord:
+    """One without figures."""
+    settings = {section: dict(values) for section, values in directory.cell.settings.items()}
+    settings["run"].pop("out")
+    return CellRecord(directory.cell.label, settings, {}, {}, [], [], {}, {})
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Cells that a sitting trains, by their labels; it takes no time to, and half a second to look into one."""
+    monkeypatch.setenv("ADAVIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(few_images, "ProcessPoolExecutor", lambda n, _: ThreadPoolExecutor(n))
+    labels: list[str] = []
+
+    def train(name: str, out: Path, workers: int) -> Ended:
+        for cell in cells_of(read_grid(name)):
+            directory = CellDirectory(out, cell)
+            if directory.note().get("status") != "finished":
+                labels.append(cell.label)
+                leave(directory, "finished")
+        return Ended()
+
+    def keep(directory: CellDirectory, records: Path) -> None:
+        time.sleep(0.5)
+        record_of(directory).write(records / f"{directory.cell.digest}.json")
+        few_images.remove_weights(directory.run)
+
+    monkeypatch.setattr(few_images, "train", train)
+    monkeypatch.setattr(few_images, "keep", keep)
+    return labels
+
+
+def leave(directory: CellDirectory, status: str) -> None:
+    """What a run leaves behind, as far as a sitting looks at it."""
+    directory.make()
+    directory.run.config.write_text(yaml.safe_dump(directory.cell.settings))
+    directory.run.checkpoint.write_bytes(b"weights")
+    directory.write_note(status, attempts=1)
+
+
+def write_axis(path: Path, *gammas: float) -> str:
+    axes = {"training.r1_gamma": list(gammas)}
+    path.write_text(yaml.safe_dump({**GRID, "name": path.stem, "axes": axes}))
+    return str(path)
+
+
+def test_cells_that_two_grids_share_are_trained_once(tmp_path: Path, trained: list[str]) -> None:
+    grids = [
+        write_axis(tmp_path / "one.yaml", 0.6, 0.8),
+        write_axis(tmp_path / "two.yaml", 0.4, 0.6, 0.8),
+    ]
+    few_images.sit(5, 1, tmp_path / "runs", tmp_path / "records", grids)
+    assert trained == ["r1_gamma 0.6", "r1_gamma 0.8", "r1_gamma 0.4"]
+
+
+def test_a_cell_half_trained_whose_record_has_come_is_not_trained_on(
+    tmp_path: Path, trained: list[str]
+) -> None:
+    grid = write_axis(tmp_path / "one.yaml", 0.4, 0.6, 0.8)
+    come, claimed, _ = (CellDirectory(tmp_path / "runs/one", c) for c in cells_of(read_grid(grid)))
+    for directory in (come, claimed):
+        record_of(directory).write(tmp_path / "records" / f"{directory.cell.digest}.json")
+        leave(directory, "running")
+    with claimed.run.claimed():
+        few_images.sit(5, 1, tmp_path / "runs", tmp_path / "records", [grid])
+    assert trained == ["r1_gamma 0.6", "r1_gamma 0.8"]  # the fake one heeds no claim
+    assert come.has_figures_alone()
+
+
+def test_a_grid_that_fails_ends_the_sitting_once_its_finished_cells_are_kept(
+    tmp_path: Path,
+    trained: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(name: str, out: Path, workers: int) -> Ended:
+        trained.append(name)
+        leave(CellDirectory(out, cells_of(read_grid(name))[0]), "finished")
+        return Ended(3)
+
+    monkeypatch.setattr(few_images, "train", fail)
+    grids = [write_axis(tmp_path / f"{name}.yaml", 0.6, 0.8) for name in ("one", "two")]
+    with pytest.raises(SystemExit) as ended:
+        few_images.sit(5, 1, tmp_path / "runs", tmp_path / "records", grids)
+    assert ended.value.code == 3
+    assert trained == grids[:1]
+    assert f"{grids[0]}: adavit ablate has ended with exit code 3." in capsys.readouterr().err
+    assert len(list((tmp_path / "records").iterdir())) == 1
+
+
+def test_a_sitting_whose_time_is_up_ends_well(
+    tmp_path: Path, trained: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lasting(Ended):
+        def poll(self) -> int | None:  # type: ignore[override]
+            return self.code or None
+
+        def terminate(self) -> None:
+            self.code = 143
+
+        wait = poll  # type: ignore[assignment]
+
+    monkeypatch.setattr(few_images, "PAUSE_S", 0.01)
+    monkeypatch.setattr(few_images, "train", lambda *_: Lasting())
+    grid = write_axis(tmp_path / "one.yaml", 0.6)
+    few_images.sit(0.05, 1, tmp_path / "runs", tmp_path / "records", [grid])
 
 
 def test_a_record_that_is_not_understood_is_left_out_and_named(
