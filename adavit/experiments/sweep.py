@@ -274,6 +274,9 @@ def _in_words(values: Any) -> str:
 
 
 def _shown(value: Any) -> str:
+    """A value as `--set` takes it, of numbers four digits."""
+    if value is None:
+        return "null"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -17,7 +17,8 @@ class KidSubsets(Measure):
 
     Binkowski et al. 2018 (arXiv:1801.01401, section 4 and equation 4), by torch-fidelity, which
     draws the subsets with a seed of its own. It estimates the same as the full-sample `kid`, with
-    the noise of the subsets added; its spread says how large that is.
+    the noise of the subsets added; its spread says how large that is. Where a subset is all images of
+    both sides they are all the same one, and no spread is known.
 
     Attributes:
         subsets: How many subsets.
@@ -32,7 +33,7 @@ class KidSubsets(Measure):
     def figures(
         self, fakes: Tensor, real: RealFeatures, extractor: FeatureExtractor
     ) -> dict[str, float]:
-        """Mean over the subsets, and "_std" their standard deviation; see `Measure.figures`."""
+        """Mean over the subsets, and "_std" their standard deviation where they differ; see `Measure.figures`."""
         # Where it is needed: it brings torchvision along, and a run starts sooner without.
         from torch_fidelity.metric_kid import (
             KEY_METRIC_KID_MEAN,
@@ -40,15 +41,18 @@ class KidSubsets(Measure):
             kid_features_to_metric,
         )
 
+        size = self._size(len(fakes), len(real))
         found = kid_features_to_metric(
             fakes.double().cpu(),
             real.features.double(),
             kid_subsets=self.subsets,
-            kid_subset_size=self._size(len(fakes), len(real)),
+            kid_subset_size=size,
             rng_seed=self.seed,
             verbose=False,
         )
-        return {"": found[KEY_METRIC_KID_MEAN], "_std": found[KEY_METRIC_KID_STD]}
+        differ = size < max(len(fakes), len(real))
+        spread = {"_std": found[KEY_METRIC_KID_STD]} if differ else {}
+        return {"": found[KEY_METRIC_KID_MEAN], **spread}
 
     def setting(self, n_fake: int, n_real: int) -> str:
         """As `Measure.setting`."""

@@ -9,6 +9,7 @@ import yaml
 from optuna.trial import TrialState
 from torchvision.models import squeezenet1_1
 
+from adavit.config.layers import parse_assignment
 from adavit.errors import UserError
 from adavit.experiments import sweep as sweep_module
 from adavit.experiments.queue import Claim
@@ -239,6 +240,17 @@ def test_a_search_among_pretrained_features_is_judged_by_what_none_of_them_has_s
     assert [len(networks_seen(cell.settings)) for cell in cells] == [0, 1]
     plain = read_sweep(write_sweep(base))
     assert not _plan(plain).marked
+
+
+@pytest.mark.parametrize("value", [None, True, False, 3, 0.25, "bgc"])
+def test_a_value_is_shown_as_set_takes_it(value: Any) -> None:
+    shown = sweep_module._shown(value)
+    assert parse_assignment(f"section.key={shown}") == {"section": {"key": value}}
+
+
+def test_a_sweep_over_none_names_it_as_a_file_does(write_sweep: Any) -> None:
+    text = sweep(write_sweep(search={"features.vanishes_at": [None, 0.5]}, trials=1), dry_run=True)
+    assert "features.vanishes_at  null, 0.5" in text
 
 
 def test_a_sweep_is_not_mixed_into_the_folder_of_a_grid(write_sweep: Any) -> None:

@@ -36,7 +36,16 @@ def test_kid_over_subsets_equals_torch_fidelity(
 def test_a_subset_of_all_images_is_the_full_sample_form(extractor: RandomFeatures) -> None:
     a, b = drawn_features(80, 16, 1), drawn_features(80, 16, 2)
     found = KidSubsets(subsets=2).figures(a, RealFeatures(b, CPU), extractor)
-    assert found[""] == pytest.approx(kernel_distance(a, b), rel=1e-9)
+    assert found == {"": pytest.approx(kernel_distance(a, b), rel=1e-9)}
+
+
+@pytest.mark.parametrize(("fakes", "reals"), [(80, 81), (81, 80), (1001, 1001)])
+def test_subsets_that_differ_have_a_spread(
+    fakes: int, reals: int, extractor: RandomFeatures
+) -> None:
+    a, b = drawn_features(fakes, 4, 1), drawn_features(reals, 4, 2)
+    found = KidSubsets(subsets=2).figures(a, RealFeatures(b, CPU), extractor)
+    assert found["_std"] > 1e-9
 
 
 def test_the_intercept_is_that_of_the_line() -> None:
