@@ -28,6 +28,12 @@ FILES = {"grid": "grid.yaml", "sweep": "sweep.yaml"}
 KEYS = {"name": str, "description": str, "preset": str, "base": dict}
 """Keys of every such file, with their types."""
 
+NOT_OF_SEVERAL_RUNS = {
+    "run.budget": "none, so that runs which are compared see as many images. Give training.total_kimg instead",
+    "run.out": "none, since each run has a folder of its own below that of all. Give --out for that one instead",
+}
+"""Settings of a run by itself: what is expected in an experiment, and what to do."""
+
 
 @dataclass(frozen=True)
 class ExperimentFile:
@@ -157,7 +163,7 @@ def shared(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_sections(settings: object, where: str) -> None:
-    """Raises an error unless `settings` is a mapping of sections of keys.
+    """Raises an error unless `settings` is a mapping of sections of keys that several runs may share.
 
     Raises:
         UserError: With `where`, the place in the file.
@@ -170,6 +176,25 @@ def check_sections(settings: object, where: str) -> None:
                 f"{found} is {shown(value)}, expected sections of keys. Write for example"
                 f" '{where}: {{training: {{batch: 32}}}}'."
             )
+        for key, value in keys.items():
+            if value is not None:
+                check_of_several_runs(f"{section}.{key}", value, where)
+
+
+def check_of_several_runs(key: str, value: object, where: str) -> None:
+    """Refuses a setting that only a run by itself has.
+
+    Args:
+        key: Its `section.key`.
+        value: For the message.
+        where: The place in the file, or --set.
+
+    Raises:
+        UserError: If it is one of `NOT_OF_SEVERAL_RUNS`.
+    """
+    if key in NOT_OF_SEVERAL_RUNS:
+        place = f"{where} {key}" if where.startswith("-") else f"{where}.{key}"
+        raise UserError(f"{place} is {shown(value)}, expected {NOT_OF_SEVERAL_RUNS[key]}.")
 
 
 def check_size(runs: int, what: str, noun: str, fewer: str) -> None:

@@ -11,6 +11,7 @@ from adavit.errors import UserError, shown
 from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
+    check_of_several_runs,
     check_sections,
     is_setting,
     read_experiment,
@@ -151,6 +152,7 @@ def _options(axis: object, given: object) -> dict[Any, Values]:
     if not isinstance(axis, str):
         raise UserError(f"axes.{axis} is not text, expected a name. Correct the file.")
     if is_setting(axis):
+        check_of_several_runs(axis, given, "axes")
         if not isinstance(given, list) or not given:
             raise UserError(
                 f"axes.{axis} is {shown(given)}, expected a list of values. Write for example"

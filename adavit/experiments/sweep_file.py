@@ -9,6 +9,7 @@ from adavit.errors import UserError, shown
 from adavit.experiments.experiment_file import (
     KEYS,
     ExperimentFile,
+    check_of_several_runs,
     check_size,
     is_setting,
     read_experiment,
@@ -105,6 +106,7 @@ def _distribution(key: object, values: object) -> "BaseDistribution":
         raise UserError(
             f"{where} is no setting, expected section.key. Write for example training.r1_gamma."
         )
+    check_of_several_runs(key, values, "search")
     if isinstance(values, list) and values:
         if any(isinstance(value, list | dict) for value in values):
             raise UserError(f"{where} holds lists or mappings, expected plain values.")

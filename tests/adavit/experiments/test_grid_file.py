@@ -118,6 +118,28 @@ def test_what_an_axis_varies_cannot_be_set(write_grid: WriteGrid) -> None:
         grid.with_overrides([{"augment": {"mode": "ada"}}], seeds=None)
 
 
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [("budget", r"Give training\.total_kimg"), ("out", "Give --out")],
+)
+def test_what_only_a_run_by_itself_has_is_refused_wherever_it_is_given(
+    write_grid: WriteGrid, key: str, remedy: str
+) -> None:
+    section = {"run": {key: "2h"}}
+    in_axes = [
+        ({f"run.{key}": ["2h", "3h"]}, rf"axes\.run\.{key} is \['2h', '3h'\], expected none"),
+        ({"length": {"long": section}}, rf"axes\.length\.long\.run\.{key} is '2h', expected none"),
+    ]
+    for axes, wrong in in_axes:
+        with pytest.raises(UserError, match=f"^{wrong}, .*{remedy}"):
+            read_grid(str(write_grid(axes=axes, baseline=None)))
+    with pytest.raises(UserError, match=rf"^base\.run\.{key} is '2h', expected none, .*{remedy}"):
+        read_grid(str(write_grid(section)))
+    grid = read_grid(str(write_grid({"run": {key: None}})))
+    with pytest.raises(UserError, match=rf"^--set run\.{key} is '2h', expected none, .*{remedy}"):
+        grid.with_overrides([section], seeds=None)
+
+
 @pytest.mark.parametrize("name", grid_names())
 def test_shipped_grids_are_valid_and_say_how_to_run_them(name: str) -> None:
     grid = read_grid(name)

@@ -25,6 +25,24 @@ def test_what_is_searched_for_cannot_be_set(write_sweep: Any) -> None:
         sweep(write_sweep(), layers=[{"training": {"r1_gamma": 1}}])
 
 
+@pytest.mark.parametrize(
+    ("key", "remedy"),
+    [("budget", r"Give training\.total_kimg"), ("out", "Give --out")],
+)
+def test_what_only_a_run_by_itself_has_is_refused_wherever_it_is_given(
+    write_sweep: Any, key: str, remedy: str
+) -> None:
+    section = {"run": {key: "2h"}}
+    with pytest.raises(
+        UserError, match=rf"^search\.run\.{key} is \['2h'\], expected none, .*{remedy}"
+    ):
+        read_sweep(write_sweep(search={f"run.{key}": ["2h"]}))
+    with pytest.raises(UserError, match=rf"^base\.run\.{key} is '2h', expected none, .*{remedy}"):
+        read_sweep(write_sweep(section))
+    with pytest.raises(UserError, match=rf"^--set run\.{key} is '2h', expected none, .*{remedy}"):
+        read_sweep(write_sweep()).with_overrides([section], metric=None, trials=None)
+
+
 def test_ranges_become_what_the_sampler_draws_from(write_sweep: Any) -> None:
     search = {
         "training.batch": {"low": 4, "high": 8},
