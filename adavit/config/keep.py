@@ -1,7 +1,8 @@
 """What a run keeps, as people write it: `3`, `every:200`, or `3,every:200`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 EVERY = "every:"
 
@@ -48,3 +49,20 @@ def keep_of(words: Sequence[str]) -> dict[str, str | float]:
             " Write for example --keep 3,every:200."
         )
     return found
+
+
+def with_kept_apart(section: Mapping[str, Any]) -> dict[str, Any]:
+    """The section `run` with both settings in place of such words, so that either can be laid over others.
+
+    Args:
+        section: As written; what the words do not name is not in it.
+
+    Raises:
+        ValueError: As `keep_of`.
+    """
+    given = section.get("keep_checkpoints")
+    if not isinstance(given, str) or given.strip().lstrip("+-").isdecimal():
+        return dict(section)
+    words = [word.strip() for word in given.split(",") if word.strip()]
+    others = {key: value for key, value in section.items() if key != "keep_checkpoints"}
+    return {**others, **keep_of(words)}

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from adavit.config.keep import with_kept_apart
 from adavit.config.mistakes import explain
 from adavit.config.run import RunConfig
 from adavit.config.section import leaves_open
@@ -143,7 +144,7 @@ def merge(*layers: Mapping[str, Any]) -> Values:
     """
     merged: Values = {}
     last = dict(pair for layer in layers for pair in _kinds(layer))
-    for layer in layers:
+    for layer in map(_written_out, layers):
         own = dict(_kinds(layer))
         for section, values in layer.items():
             if values is None:  # a section without keys in YAML
@@ -154,6 +155,17 @@ def merge(*layers: Mapping[str, Any]) -> Values:
             elif section not in own or own[section] == last[section]:
                 merged[section] = {**(before if isinstance(before, dict) else {}), **values}
     return merged
+
+
+def _written_out(layer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A layer in which no word stands for two settings; validation tells what is wrong with a word that is none."""
+    run = layer.get("run")
+    if not isinstance(run, Mapping):
+        return layer
+    try:
+        return {**layer, "run": with_kept_apart(run)}
+    except ValueError:
+        return layer
 
 
 def _kinds(layer: Mapping[str, Any]) -> list[tuple[str, object]]:

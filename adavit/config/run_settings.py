@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from adavit.config.keep import keep_of
+from adavit.config.keep import with_kept_apart
 from adavit.config.section import (
     SEED_END,
     Budget,
@@ -39,8 +39,8 @@ class RunSettings(ConfigModel):
     and the cadence of what is left open. A run that goes on has what is left; given anew, the clock begins anew.
     None: as long as it takes."""
     keep_checkpoints: int = Field(2, ge=1, le=1000)
-    """Checkpoints to keep: the newest and those before it, which are taken where it is damaged. every:200, or
-    3,every:200, sets keep_every_kimg too."""
+    """Checkpoints to keep: the newest and those before it, which are taken where it is damaged. 3,every:200 sets
+    keep_every_kimg too; every:200, or 3, leaves the other as it was."""
     keep_every_kimg: float | None = Field(None, gt=0)
     """Thousands of images between generators that stay beside the best and the last one, as
     generator-000200.safetensors. None: none stays."""
@@ -48,9 +48,4 @@ class RunSettings(ConfigModel):
     @model_validator(mode="before")
     @classmethod
     def _kept_with_commas(cls, values: Any) -> Any:
-        given = values.get("keep_checkpoints") if isinstance(values, dict) else None
-        if not isinstance(given, str) or given.strip().lstrip("+-").isdecimal():
-            return values
-        words = [word.strip() for word in given.split(",") if word.strip()]
-        others = {key: value for key, value in values.items() if key != "keep_checkpoints"}
-        return {**others, **keep_of(words)}
+        return with_kept_apart(values) if isinstance(values, dict) else values

@@ -1,6 +1,6 @@
 import pytest
 
-from adavit.config.keep import every_kimg, keep_of
+from adavit.config.keep import every_kimg, keep_of, with_kept_apart
 
 
 def test_words_and_what_they_stand_for() -> None:
@@ -11,6 +11,14 @@ def test_words_and_what_they_stand_for() -> None:
     assert keep_of(["every:200"]) == {"keep_every_kimg": 200.0}
     both = {"keep_checkpoints": "3", "keep_every_kimg": 200.0}
     assert keep_of(["3", "every:200"]) == keep_of(["every:200", "3"]) == both
+
+
+def test_a_section_is_written_out_without_being_changed() -> None:
+    section = {"seed": 1, "keep_checkpoints": "3,every:200"}
+    apart = with_kept_apart(section)
+    assert apart == {"seed": 1, "keep_checkpoints": "3", "keep_every_kimg": 200.0}
+    assert section == {"seed": 1, "keep_checkpoints": "3,every:200"}
+    assert with_kept_apart({"keep_checkpoints": 3}) == {"keep_checkpoints": 3}
 
 
 @pytest.mark.parametrize(

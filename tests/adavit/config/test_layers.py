@@ -247,6 +247,33 @@ def test_another_kind_of_discriminator_takes_none_of_the_keys_of_the_first() -> 
     assert config.discriminator.kind == "resnet"
 
 
+@pytest.mark.parametrize(
+    ("weaker", "stronger", "kept"),
+    [
+        ({"keep_checkpoints": 5}, {"keep_checkpoints": "every:200"}, (5, 200)),
+        ({"keep_checkpoints": "5,every:200"}, {"keep_checkpoints": "3"}, (3, 200)),
+        ({"keep_checkpoints": "5,every:200"}, {"keep_checkpoints": 3}, (3, 200)),
+        ({"keep_checkpoints": "5,every:200"}, {"keep_every_kimg": 50}, (5, 50)),
+        ({"keep_checkpoints": "5,every:200"}, {"keep_every_kimg": None}, (5, None)),
+        ({"keep_every_kimg": 50}, {"keep_checkpoints": "every:200"}, (2, 200)),
+        ({"keep_checkpoints": "5,every:200"}, {"keep_checkpoints": "3,every:50"}, (3, 50)),
+    ],
+    ids=str,
+)
+def test_what_a_word_of_what_is_kept_does_not_name_stays_as_it_was(
+    weaker: dict, stronger: dict, kept: tuple
+) -> None:
+    run = build_config([{"run": weaker}, {"run": stronger}]).run
+    assert (run.keep_checkpoints, run.keep_every_kimg) == kept
+
+
+def test_a_wrong_word_of_what_is_kept_counts_only_where_none_is_over_it() -> None:
+    wrong = {"run": {"keep_checkpoints": "evry:3"}}
+    with pytest.raises(UserError, match=r"run\.keep_checkpoints is 'evry:3'"):
+        build_config([{"run": {"keep_checkpoints": 5}}, wrong])
+    assert build_config([wrong, {"run": {"keep_checkpoints": 5}}]).run.keep_checkpoints == 5
+
+
 def test_an_empty_section_changes_nothing() -> None:
     assert build_config([{"training": {"batch": 8}}, {"training": None}]).training.batch == 8
 
