@@ -122,7 +122,7 @@ class AugmentConfig(ConfigModel):
     """Largest angle, as a fraction of a half turn. auto: 1, as published."""
     saturation_std: Magnitude = auto()
     """Standard deviation of log2 of the saturation. auto: 1, as published."""
-    imgfilter_bands: tuple[Magnitude, ...] = auto()
+    imgfilter_bands: tuple[Multiplier, Multiplier, Multiplier, Multiplier] = auto()
     """Multipliers of the four bands, low to high. auto: (1, 1, 1, 1), as published."""
     imgfilter_std: Magnitude = auto()
     """Standard deviation of log2 of a band's gain. auto: 1, as published."""

@@ -15,7 +15,7 @@ from adavit.config.keep import with_kept_apart
 from adavit.config.mistakes import explain
 from adavit.config.run import RunConfig
 from adavit.config.section import leaves_open
-from adavit.errors import UserError
+from adavit.errors import UserError, shown
 from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.wording import did_you_mean
@@ -77,7 +77,7 @@ def read_config_file(path: Path) -> Values:
     """The settings of a YAML file of the user's.
 
     Raises:
-        UserError: If it cannot be read, is not YAML, or is not a mapping of sections.
+        UserError: If it cannot be read, is not YAML, or is not a mapping of sections of keys.
     """
     try:
         text = read_input(path)
@@ -87,7 +87,16 @@ def read_config_file(path: Path) -> Values:
             " the path."
         ) from None
     where = f"--config {str(path)!r}"
-    return Layer(parse_yaml(text, where), f"it in {where}")
+    values = parse_yaml(text, where)
+    wrong = [
+        f"{section} is {shown(keys)} in {where}, expected a section of keys, such as 'training: {{batch: 32}}'."
+        " Correct the file."
+        for section, keys in values.items()
+        if not isinstance(keys, Mapping | None)
+    ]
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return Layer(values, f"it in {where}")
 
 
 def parse_yaml(text: str, where: str) -> Values:

@@ -72,6 +72,21 @@ def test_multipliers_left_open_are_those_of_the_preset(preset: str) -> None:
             "augment.hue_max is given",
         ),
         ({"initial_p": 0.9}, "augment.initial_p is 0.9, but must be at most augment.p_max"),
+        (
+            {"imgfilter_bands": [1, 1]},
+            r"augment\.imgfilter_bands is \[1, 1\], expected a list of 4\.",
+        ),
+        ({"imgfilter_bands": []}, r"augment\.imgfilter_bands is \[\], expected a list of 4\."),
+        ({"imgfilter_bands": [1] * 5}, "augment.imgfilter_bands is .*, expected a list of 4"),
+        (
+            {"imgfilter_bands": [2, 1, 1, 1]},
+            "augment.imgfilter_bands is 2, expected less than or eq",
+        ),
+        (
+            {"imgfilter_bands": [1, -1, 1, 1]},
+            "augment.imgfilter_bands is -1, expected greater than",
+        ),
+        ({"imgfilter_bands": 1}, "augment.imgfilter_bands is 1, expected a list"),
     ],
 )
 def test_each_rule_speaks_for_itself(section: dict, message: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,24 @@ def test_config_files_that_are_absent_or_no_mapping_are_errors(tmp_path: Path) -
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(UserError, match="expected a mapping"):
         read_config_file(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize("section", ["data", "training", "run", "pretraining", "batch"])
+@pytest.mark.parametrize("written", ["5", "small_set", "[1]"])
+def test_what_a_file_has_in_place_of_a_section_is_named(
+    tmp_path: Path, section: str, written: str
+) -> None:
+    """A flag of the section hid it, or it ended in a traceback before anything was validated."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"{section}: {written}\naugment: {{mode: none}}\ngenerator: 3\nmetrics:\n")
+    with pytest.raises(UserError) as caught:
+        read_config_file(file)
+    first, second = str(caught.value).splitlines()
+    assert re.match(
+        rf"{section} is '?{re.escape(written)}'? in --config .*mine\.yaml', expected a section",
+        first,
+    )
+    assert second.startswith("generator is 3 in --config")
 
 
 @pytest.mark.parametrize("name", preset_names())
