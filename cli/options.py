@@ -3,7 +3,7 @@
 An option that names a setting (`setting`) has no default here: those live in `adavit.config.run` and its neighbours.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,19 @@ def setting_layers(
         section, _, key = name.partition("__")
         layers += [] if value is None else [Layer({section: {key: value}}, flags.get(name, name))]
     return layers
+
+
+def check_images_are_named(layers: Sequence[Values], command: str) -> None:
+    """Refuses to train `command` on small_set for someone who forgot to name their own images.
+
+    Raises:
+        click.UsageError: If none of the layers of `setting_layers` names any.
+    """
+    if not any("source" in (layer.get("data") or {}) for layer in layers):
+        raise click.UsageError(
+            "there are no images to train on, expected --data with a folder, a zip or a name. For a"
+            f" demonstration use adavit {command} --data small_set; to go on, --resume RUN."
+        )
 
 
 def _flags() -> dict[str, str]:

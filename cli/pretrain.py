@@ -46,6 +46,7 @@ def command(
         with console_for() as console:
             resume_pretraining(resume, layers, console=console)
         return
+    options.check_images_are_named(layers, "pretrain")
     built = build_pretrain_config(layers)
     check_source(built.data.source)
     from adavit.pretraining.pretrain import pretrain

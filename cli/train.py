@@ -113,11 +113,7 @@ def command(
         else:
             _launch(apart, max_restarts)
         return
-    if not any("source" in (layer.get("data") or {}) for layer in layers):
-        raise click.UsageError(
-            "there are no images to train on, expected --data with a folder, a zip or a name. For a"
-            " demonstration use adavit train --data small_set; to go on with a run, --resume RUN."
-        )
+    options.check_images_are_named(layers, "train")
     built = build_config(layers)
     check_source(built.data.source)
     # Torch takes seconds: first comes whatever can be wrong without it.

@@ -1,6 +1,7 @@
 """The folder of a pre-training: the one owner of the names of its files."""
 
 import contextlib
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class PretrainingDirectory:
         if out is not None and cls(out).checkpoints():
             raise UserError(
                 f"--out {str(out)!r} holds a pre-training, expected a new folder. Choose another,"
-                f" or go on with that one: adavit pretrain --resume {out}."
+                f" or go on with that one: {cls(out).resume_command}."
             )
         RunDirectory.check_free(out)
 
@@ -68,7 +69,7 @@ class PretrainingDirectory:
         if directory.checkpoints():
             return directory
         if RunDirectory(path).is_run():
-            advice = f"It holds a run: adavit train --resume {path} goes on with that."
+            advice = f"It holds a run: {RunDirectory(path).resume_command} goes on with that."
         else:
             advice = (
                 "Check the path; what was ended before it had written that file is begun again"
@@ -78,6 +79,11 @@ class PretrainingDirectory:
             f"{str(path)!r} holds no pre-training: it has no {directory.checkpoint.name}, expected a"
             f" folder that adavit pretrain has made. {advice}"
         )
+
+    @property
+    def resume_command(self) -> str:
+        """What a person types to go on with it."""
+        return f"adavit pretrain --resume {shlex.quote(str(self.path))}"
 
     def checkpoints(self) -> list[Path]:
         """The checkpoints there are, the newest first."""

@@ -1,6 +1,7 @@
 """The loop of a pre-training: measure, save, done?, one step (Dosovitskiy et al. 2021, arXiv:2010.11929, B.1.2)."""
 
 import math
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -157,20 +158,26 @@ class PretrainingLoop:
                 if stop.signal_number is not None:
                     if progress.images > before:  # else it was saved just now, or taken up
                         self._save()
-                    self.console.note(
-                        f"The trunk at {progress.images / 1000:g} kimg is in"
-                        f" {self.directory.trunk}.\nGo on with: adavit pretrain --resume"
-                        f" {self.directory.path}"
+                    raise Stopped(
+                        stop.signal_number,
+                        go_on=self.directory.resume_command,
+                        left=f"the trunk at {progress.images / 1000:g} kimg is in {self.directory.trunk}",
                     )
-                    raise Stopped(stop.signal_number)
                 if ended:
                     self.console.result(
                         f"Finished at {progress.images / 1000:g} kimg;"
-                        f" {figure_line(progress.figures)}.\nTrain with it: adavit train"
-                        f" --discriminator vit --init-discriminator {self.directory.trunk}"
+                        f" {figure_line(progress.figures)}.\nTrain with it: {self._train_command()}"
                     )
                     return
                 self._train_on_one_batch()
+
+    def _train_command(self) -> str:
+        """What a person types to train a run that begins with the trunk."""
+        source, trunk = self.workload.config.data.source, str(self.directory.trunk)
+        return (
+            f"adavit train --data {shlex.quote(source)} --discriminator vit --init-discriminator"
+            f" {shlex.quote(trunk)}"
+        )
 
     def _train_on_one_batch(self) -> None:
         seed, device = self.workload.config.run.seed, self.workload.device

@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,34 @@ def test_a_flag_arrives_at_its_setting(adavit: Adavit, pictures: Path) -> None:
     assert stored.config["run"]["seed"] == 5
     assert (stored.arguments["resolution"], stored.arguments["image_channels"]) == (8, 1)
     assert "Training on 12 images; 3 held out." in outcome.out
+
+
+def test_without_images_nothing_is_trained(adavit: Adavit) -> None:
+    """It trained on small_set, which nobody had asked for."""
+    for words in ([], ["--set", "data.mirror=true"]):
+        outcome = adavit("pretrain", "--out", "no", *SMALL, *words)
+        assert outcome.code == 2, outcome.out
+        assert "there are no images to train on, expected --data" in outcome.err
+        assert "adavit pretrain --data small_set; to go on, --resume RUN." in outcome.err
+        assert outcome.err.count("\n") == 1
+    assert not Path("no").exists()
+
+
+def test_the_command_that_it_ends_with_can_be_typed(adavit: Adavit, pictures: Path) -> None:
+    pictures.rename("my pictures")
+    flags = ["--data", "my pictures", "--out", "my trunk", *SMALL]
+    outcome = adavit("pretrain", *flags)
+    assert outcome.code == 0, outcome.err
+    command = outcome.out.splitlines()[-1].removeprefix("Train with it: ")
+    assert shlex.split(command) == [
+        *("adavit", "train", "--data", "my pictures", "--discriminator", "vit"),
+        *("--init-discriminator", "my trunk/trunk.safetensors"),
+    ]
+    typed = adavit(*shlex.split(command)[1:], *TINY, "--dry-run")
+    assert typed.code == 0, typed.err
+    again = adavit("pretrain", *flags)
+    assert again.code == 2
+    assert "go on with that one: adavit pretrain --resume 'my trunk'." in again.err
 
 
 def test_a_file_of_settings_is_read(adavit: Adavit, pictures: Path) -> None:

@@ -23,9 +23,11 @@ def test_it_is_there_with_its_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_run_is_no_pretraining(tmp_path: Path) -> None:
-    RunDirectory(tmp_path).config.touch()
-    with pytest.raises(UserError, match=f"adavit train --resume {tmp_path}"):
-        PretrainingDirectory.open(tmp_path)
+    path = tmp_path / "a run"
+    path.mkdir()
+    RunDirectory(path).config.touch()
+    with pytest.raises(UserError, match=f"adavit train --resume '{path}'"):
+        PretrainingDirectory.open(path)
 
 
 def test_only_one_process_trains_in_it(tmp_path: Path) -> None:

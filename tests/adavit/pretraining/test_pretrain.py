@@ -155,10 +155,13 @@ def test_a_signal_leaves_a_file_of_what_was_learnt(tiny: Tiny, number: signal.Si
                 os.kill(os.getpid(), number)
 
     config = tiny()
-    with pytest.raises(Stopped, match=number.name):
+    with pytest.raises(Stopped, match=number.name) as caught:
         pretrain(config, console=Signals())
     assert config.run.out is not None
-    trunk = read_trunk(config.run.out / "trunk.safetensors")
+    file = config.run.out / "trunk.safetensors"
+    assert caught.value.go_on == f"adavit pretrain --resume {config.run.out}"
+    assert caught.value.left == f"the trunk at 0.04 kimg is in {file}"
+    trunk = read_trunk(file)
     assert trunk.images == 40
     assert trunk.figures["images"] == 32
 
