@@ -19,7 +19,7 @@ from adavit.errors import UserError, shown
 from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.wording import did_you_mean
-from adavit.runtime.yaml_text import TooLarge, load_yaml
+from adavit.runtime.yaml_text import RepeatedKey, TooLarge, load_yaml
 
 Values = dict[str, Any]
 
@@ -107,6 +107,10 @@ def parse_yaml(text: str, where: str) -> Values:
         raise UserError(
             f"{where} cannot be used: {error}. Expected a few hundred settings at most; write them"
             " out, without references (& and *)."
+        ) from None
+    except RepeatedKey as error:
+        raise UserError(
+            f"{where} has {error}, expected it once: the first would be lost. Remove one, or make one of both."
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date
         line = getattr(getattr(error, "problem_mark", None), "line", None)

@@ -11,14 +11,43 @@ MAXIMUM_INTEGER_BITS = 10_000
 """Python refuses to print much longer numbers, which can be written in hexadecimal all the same."""
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+"""Of the key <<, which may name several mappings."""
+
+
 class TooLarge(yaml.YAMLError):
     """A document that unfolds to more than it may, or contains itself."""
 
 
+class RepeatedKey(yaml.YAMLError):
+    """A mapping has a key twice, of which the first would be lost.
+
+    Args:
+        key: As it is written.
+        lines: Numbers of the lines of both, from 1.
+    """
+
+    def __init__(self, key: str, lines: tuple[int, int]) -> None:
+        super().__init__(f"the key {key!r} twice, at lines {lines[0]} and {lines[1]}")
+
+
 class _BoundedLoader(yaml.SafeLoader):
-    """Tags that would build objects are refused, as by its parent, and merged keys are counted."""
+    """Refuses tags that would build objects, as its parent does, and repeated keys; merged keys are counted."""
 
     merged = 0
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping as it is written, before others are merged into it, which may well have the same keys."""
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        met: dict[tuple[str, str], int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in met:
+                raise RepeatedKey(key.value, (met[name], line))
+            met[name] = line
+        return node
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Takes merged keys over; called once for each reference to them."""
@@ -42,7 +71,8 @@ def load_yaml(text: str) -> Any:
     """What a YAML document says: mappings, lists and plain values.
 
     Raises:
-        yaml.YAMLError: If it is not YAML; `TooLarge` if it unfolds to more than `MAXIMUM_VALUES`.
+        yaml.YAMLError: If it is not YAML; `TooLarge` if it unfolds to more than `MAXIMUM_VALUES`; `RepeatedKey` if a
+            mapping has a key twice.
         ValueError: If a value is impossible, such as a date of the 31st of June.
         RecursionError: If it is nested too deeply.
     """

@@ -160,6 +160,16 @@ def test_config_files_that_are_absent_or_no_mapping_are_errors(tmp_path: Path) -
         read_config_file(tmp_path / "list.yaml")
 
 
+def test_a_section_that_a_file_has_twice_is_named_with_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: {mirror: true}\n\ndata:\n  subset: 5\n")
+    message = (
+        r"mine\.yaml' has the key 'data' twice, at lines 1 and 3, expected it once: .* Remove one"
+    )
+    with pytest.raises(UserError, match=message):
+        read_config_file(file)
+
+
 @pytest.mark.parametrize("section", ["data", "training", "run", "pretraining", "batch"])
 @pytest.mark.parametrize("written", ["5", "small_set", "[1]"])
 def test_what_a_file_has_in_place_of_a_section_is_named(

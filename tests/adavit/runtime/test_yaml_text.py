@@ -4,7 +4,7 @@ import time
 import pytest
 import yaml
 
-from adavit.runtime.yaml_text import TooLarge, load_yaml
+from adavit.runtime.yaml_text import RepeatedKey, TooLarge, load_yaml
 
 
 def bomb(line: str, levels: int = 9) -> str:
@@ -52,3 +52,26 @@ def test_numbers_that_cannot_be_printed_are_refused() -> None:
     assert load_yaml("0x" + "f" * 400) == 16**400 - 1
     with pytest.raises(TooLarge, match="thousands of digits"):
         load_yaml("0x" + "f" * 6000)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("data: {mirror: true}\nrun: {}\ndata: {subset: 5}\n", "'data' twice, at lines 1 and 3"),
+        ("training:\n  batch: 8\n  r1_gamma: 1\n  batch: 16\n", "'batch' twice, at lines 2 and 4"),
+        ("training: {batch: 8, batch: 8}", "'batch' twice, at lines 1 and 1"),
+        ("extra:\n- {operation: a, 'operation': b}", "'operation' twice, at lines 2 and 2"),
+        ("a: &x {b: 1, c: 2, b: 3}\nd: {<<: *x}", "'b' twice, at lines 1 and 1"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused(text: str, wrong: str) -> None:
+    with pytest.raises(RepeatedKey, match=f"^the key {wrong}$"):
+        load_yaml(text)
+
+
+def test_a_key_may_stand_over_one_that_is_merged() -> None:
+    text = (
+        "a: &x {c: 1}\nb: &y {<<: *x, c: 2}\nd: {<<: *y, c: 3}\ne: {<<: [*x, *y]}\n1: f\n'1': g\n"
+    )
+    expected = {"a": {"c": 1}, "b": {"c": 2}, "d": {"c": 3}, "e": {"c": 1}, 1: "f", "1": "g"}
+    assert load_yaml(text) == expected
