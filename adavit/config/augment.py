@@ -137,7 +137,11 @@ class AugmentConfig(ConfigModel):
     """Operations of kornia after all others, under the same p: a list of {operation: RandomElasticTransform,
     p: 0.5, any keyword of it: ...}, or in short RandomElasticTransform:0.5,RandomGrayscale."""
 
-    @field_validator("extra", mode="before")
+    @field_validator(
+        "extra",
+        mode="before",
+        json_schema_input_type=str | ExtraOperation | tuple[ExtraOperation | str, ...],
+    )
     @classmethod
     def _operations_in_short(cls, extra: Any) -> Any:
         if isinstance(extra, str):

@@ -23,6 +23,7 @@ from adavit.config.section import (
     Writable,
     auto,
     rule,
+    schema_types,
     writable,
 )
 from adavit.config.training import LOSSES_WITHOUT_THRESHOLD, TrainingConfig
@@ -87,10 +88,12 @@ class GeneratorConfig(ConfigModel):
 class MetricsConfig(ConfigModel):
     """How generated images are scored while training."""
 
-    names: tuple[Literal["fid", "kid"], ...] = Field(("fid", "kid"))
+    names: tuple[Literal["fid", "kid"], ...] = Field(
+        ("fid", "kid"), json_schema_extra=schema_types("array", "string")
+    )
     """What is measured; the first one decides which generator is best. none: nothing."""
     extractor: tuple[Literal["auto", "inception", "random", "drawn"], ...] = Field(
-        ("auto",), min_length=1
+        ("auto",), min_length=1, json_schema_extra=schema_types("array", "string")
     )
     """Feature networks; the figures of the first decide. auto: Inception where its weights are to be had; small_set
     uses drawn, which knows its drawings alone. One that is related to what the discriminator sees through never comes

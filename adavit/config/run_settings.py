@@ -13,6 +13,7 @@ from adavit.config.section import (
     MemoryAmount,
     UserPath,
     auto,
+    schema_types,
 )
 
 
@@ -38,7 +39,9 @@ class RunSettings(ConfigModel):
     """Time that the run may take, such as 2h, 30m, 90s or 1h30m, in place of training.total_kimg, which is then chosen,
     and the cadence of what is left open. A run that goes on has what is left; given anew, the clock begins anew.
     None: as long as it takes."""
-    keep_checkpoints: int = Field(2, ge=1, le=1000)
+    keep_checkpoints: int = Field(
+        2, ge=1, le=1000, json_schema_extra=schema_types("integer", "string")
+    )
     """Checkpoints to keep: the newest and those before it, which are taken where it is damaged. 3,every:200 sets
     keep_every_kimg too; every:200, or 3, leaves the other as it was."""
     keep_every_kimg: float | None = Field(None, gt=0)

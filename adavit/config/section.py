@@ -110,6 +110,15 @@ def auto(**bounds: Any) -> Any:
     return Field(json_schema_extra=dict(_MAY_BE_OPEN), **bounds)
 
 
+def schema_types(*names: str) -> dict[str, Any]:
+    """What `pydantic.Field` takes as `json_schema_extra` for a field that may be written in several ways.
+
+    Args:
+        *names: Types of JSON: of what the field holds, and of what a validator makes that of.
+    """
+    return {"type": list(names)}
+
+
 def rule(*needs: str) -> Callable[[Check], Check]:
     """Marks a method as a rule on several fields: it raises ValueError if they do not go together.
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, ValidationError
 
+from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.pretraining import PretrainConfig
 from adavit.config.run import RunConfig
 from adavit.config.section import MOST
@@ -142,3 +143,79 @@ def test_the_schema_takes_what_the_configuration_takes() -> None:
     RunConfig.model_validate({"training": {"batch": "auto"}})
     with pytest.raises(ValidationError):
         RunConfig.model_validate({"training": {"batch": 0}})
+
+
+def _types(field: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
+    """Types of JSON that a part of the schema takes."""
+    if "$ref" in field:
+        return _types(definitions[field["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in field:
+        return set().union(*(_types(each, definitions) for each in field["anyOf"]))
+    if "const" in field:
+        return {"string"}
+    given = field["type"]
+    return {given} if isinstance(given, str) else set(given)
+
+
+def _refused(values: Any) -> list[str]:
+    """Keys of a file that the schema does not know, or whose value is of a type that it does not take."""
+    schema = json_schema()
+    definitions, found = schema["$defs"], []
+    for section, keys in values.items():
+        part = schema["properties"][section]
+        if section == "discriminator":
+            kind = keys.get("kind", "resnet")
+            part = {"$ref": part["discriminator"]["mapping"][kind]}
+        fields = definitions[part["$ref"].rpartition("/")[2]]["properties"]
+        for key, value in keys.items():
+            types = _types(fields[key], definitions) if key in fields else set()
+            if not types & JSON_TYPES[type(value)]:
+                found.append(f"{section}.{key}")
+    return found
+
+
+JSON_TYPES = {
+    bool: {"boolean"},
+    int: {"integer", "number"},
+    float: {"number"},
+    str: {"string"},
+    list: {"array"},
+    dict: {"object"},
+    type(None): {"null"},
+}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *map(read_preset, preset_names()),
+        {"run": {"keep_checkpoints": "3,every:200"}},
+        {"run": {"keep_checkpoints": 3}},
+        {"metrics": {"names": "none", "extractor": "random,inception"}},
+        {"metrics": {"names": "fid", "extractor": ["random"]}},
+        {"augment": {"extra": "RandomHue:0.5"}},
+        {"augment": {"extra": {"operation": "RandomHue"}}},
+        {"augment": {"extra": [{"operation": "RandomHue"}]}},
+        {"data": {"resolution": "96x64"}, "discriminator": {"kind": "vit", "patch": "3x4"}},
+        {"training": {"batch": "auto"}},
+    ],
+)
+def test_the_schema_takes_files_that_load(values: dict[str, Any]) -> None:
+    build_config([values])
+    assert not _refused(values)
+
+
+def test_the_schema_says_what_a_list_and_a_number_may_hold() -> None:
+    definitions = json_schema()["$defs"]
+    names = definitions["MetricsConfig"]["properties"]["names"]
+    assert names["items"] == {"enum": ["fid", "kid"], "type": "string"}
+    kept = definitions["RunSettings"]["properties"]["keep_checkpoints"]
+    assert (kept["minimum"], kept["maximum"]) == (1, 1000)
+    forms = definitions["AugmentConfig"]["properties"]["extra"]["anyOf"]
+    (listed,) = (form["items"] for form in forms if form.get("type") == "array")
+    assert _types(listed, definitions) == {"object", "string"}
+    assert _refused({"run": {"keep_checkpoints": [3]}, "metrics": {"name": "fid", "names": 3}}) == [
+        "run.keep_checkpoints",
+        "metrics.name",
+        "metrics.names",
+    ]
