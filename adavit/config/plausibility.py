@@ -78,7 +78,18 @@ def absurd_settings(config: ResolvedConfig) -> list[str]:
             f"{key} is {value:g}, far outside of {usual.low:g} to {usual.high:g}, beyond which"
             f" {outcome}. Check the number."
         )
-    return [*found, *_without_effect(config)]
+    return [*found, *_frozen_as_drawn(config), *_without_effect(config)]
+
+
+def _frozen_as_drawn(config: ResolvedConfig) -> list[str]:
+    """A sentence where layers are frozen that no one has trained."""
+    training = config.training
+    if not training.freeze_d or training.transfer or training.init_discriminator:
+        return []
+    return [
+        f"training.freeze_d is {training.freeze_d}, but the discriminator starts from no trained weights, so that many"
+        " of its layers stay as they were drawn. Give --transfer or --init-discriminator, or leave --freeze-d out."
+    ]
 
 
 def _without_effect(config: ResolvedConfig) -> list[str]:

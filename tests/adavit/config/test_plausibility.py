@@ -54,6 +54,19 @@ def test_the_penalty_of_a_slipped_exponent_is_named() -> None:
     ]
 
 
+def test_layers_that_are_frozen_untrained_are_named() -> None:
+    vit = {"discriminator": {"kind": "vit"}}
+    frozen = {"training": {"freeze_d": 2}}
+    (sentence,) = absurd_settings(resolved(vit, frozen))
+    assert sentence.startswith(
+        "training.freeze_d is 2, but the discriminator starts from no trained"
+    )
+    assert sentence.endswith("--transfer or --init-discriminator, or leave --freeze-d out.")
+    for start in ({"transfer": "runs/a"}, {"init_discriminator": "trunk.safetensors"}):
+        assert absurd_settings(resolved(vit, frozen, {"training": start})) == []
+    assert absurd_settings(resolved(vit)) == []
+
+
 def test_settings_of_a_critic_that_is_not_there_are_named() -> None:
     assert absurd_settings(resolved({"features": {"side": 64, "seen": ["some network"]}})) == []
     critic = {"features": {"p": 0.3, "side": 96, "network": "torchvision:resnet18"}}
