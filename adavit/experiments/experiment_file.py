@@ -129,7 +129,9 @@ def read_experiment(
                 f"{source!r} has the key {shown(key)}, expected one of: {', '.join(keys)}. Remove"
                 f" it.{did_you_mean(str(key), keys)}"
             )
-        if not isinstance(value, keys[key]):
+        if not isinstance(value, keys[key]) or isinstance(
+            value, bool
+        ):  # to Python true is a number
             raise UserError(
                 f"{source!r}: {key} is {shown(value)}, expected {described(keys[key])}. Correct the"
                 " file."

@@ -1,5 +1,6 @@
 """A sweep file: shared settings, and the ranges in which a sampler looks for the best others."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -120,9 +121,8 @@ def _distribution(key: object, values: object) -> "BaseDistribution":
             f"{where} is {shown(values)}, expected a list of values, or low, high and perhaps log. Write"
             f" for example '{key}: {{low: 0.001, high: 10, log: true}}'."
         )
-    low, high, log = values["low"], values["high"], values.get("log", False)
-    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-    if not numbers or not isinstance(log, bool) or not low < high or (log and low <= 0):
+    low, high, log = _number(values["low"]), _number(values["high"]), values.get("log", False)
+    if not isinstance(log, bool) or not low < high or (log and low <= 0):
         raise UserError(
             f"{where} is {shown(values)}, expected numbers with low below high, and low above 0 with"
             " log: true. Correct the file."
@@ -131,3 +131,16 @@ def _distribution(key: object, values: object) -> "BaseDistribution":
     if isinstance(low, int) and isinstance(high, int):
         return IntDistribution(low, high, log=log)
     return FloatDistribution(low, high, log=log)
+
+
+def _number(value: object) -> int | float:
+    """A finite number, also where YAML takes it for text, as it does 1e-3; nan, which is below nothing, for others."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return math.nan
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+    if not math.isfinite(number):
+        return math.nan
+    return value if isinstance(value, int) else number

@@ -56,6 +56,26 @@ def test_ranges_become_what_the_sampler_draws_from(write_sweep: Any) -> None:
     }
 
 
+def test_an_end_of_a_range_may_be_a_number_that_yaml_takes_for_text(write_sweep: Any) -> None:
+    path = write_sweep(search={"training.r1_gamma": {"low": "1e-3", "high": "1e1", "log": True}})
+    assert read_sweep(path).distributions() == {
+        "training.r1_gamma": FloatDistribution(1e-3, 10.0, log=True)
+    }
+
+
+@pytest.mark.parametrize("end", ["much", True, "nan", "1e400", 10**400, float("inf"), [1], None])
+def test_an_end_of_a_range_that_is_no_number_is_refused(write_sweep: Any, end: object) -> None:
+    with pytest.raises(
+        UserError, match=r"search\.training\.batch is .*expected numbers with low below"
+    ):
+        read_sweep(write_sweep(search={"training.batch": {"low": 1, "high": end}}))
+
+
+def test_the_number_of_runs_is_no_switch(write_sweep: Any) -> None:
+    with pytest.raises(UserError, match="trials is True, expected a whole number"):
+        read_sweep(write_sweep(trials=True))
+
+
 def test_what_is_given_counts_and_what_is_not_stays(write_sweep: Any) -> None:
     given = read_sweep(write_sweep(metric="kid"))
     assert given.with_overrides([], metric=None, trials=None) == given
