@@ -10,10 +10,9 @@ from adavit.cli.consoles import amount, console_for
 from adavit.cli.grouped import GroupedCommand
 from adavit.config.layers import build_config
 from adavit.data.known_names import check_source
-from adavit.errors import UserError
 from adavit.runs.records import check_writable
 from adavit.runtime.files import write_bytes
-from adavit.runtime.paths import takes_paths
+from adavit.runtime.paths import check_png, takes_paths
 
 
 @click.group()
@@ -59,11 +58,7 @@ def preview(p: float, assignments: tuple[str, ...], out: Path, **settings: Any) 
     adavit augment preview --data my_photos --augment bgc --p 0.5 -o preview.png
     adavit augment preview --data my_photos --set augment.rotate90=0 --set augment.hue=0
     """
-    if out.suffix.lower() != ".png":
-        raise UserError(
-            f"--out {str(out)!r} ends in {out.suffix or 'nothing'}, expected .png. Write for example"
-            " -o preview.png."
-        )
+    check_png(out)
     check_writable(out)
     # diffaug has no probability, which the configuration of a training run has to say.
     fixed = (

@@ -11,7 +11,7 @@ from adavit.generation.provenance import before_training, described, refuse_insi
 from adavit.generation.sampling import NoiseOfSeeds, images_of_seeds
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
-from adavit.runtime.paths import takes_paths
+from adavit.runtime.paths import check_png, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.styles.asked import asked_change
 from adavit.styles.classes import LabelsOfSeeds, class_label
@@ -63,9 +63,11 @@ def mix(
         The file.
 
     Raises:
-        UserError: If there is no such generator, class or layer, the sheet is too large, or its folder cannot be made.
+        UserError: If there is no such generator, class or layer, the sheet is too large, its folder cannot be made,
+            or its name does not end in .png.
     """
     path = Path(out)
+    check_png(path)
     with console_or_here(console) as console:
         explorer = Explorer.open(
             source, which=which, class_name=class_name, labels=labels, device=device

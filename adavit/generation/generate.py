@@ -61,8 +61,8 @@ def generate(
 
     Args:
         source: A run directory or a generator file.
-        seeds: Which images; a seed always gives the same one, but for rounding on another device. None for those of
-            `styles` alone.
+        seeds: Which images, each drawn once; a seed always gives the same one, but for rounding on another device. None
+            for those of `styles` alone.
         out: Folder to write to; made if missing.
         styles: Files of styles, or folders of them, as `adavit project` writes them: an image of each comes after those
             of the seeds, as `NAME.png`, with the fixed noise.
@@ -95,6 +95,7 @@ def generate(
     named = read_styles([Path(path) for path in styles], stored, console)
     if not seeds and not named:
         raise UserError("neither --seeds nor --styles is given. Name images, such as --seeds 0-31.")
+    seeds = list(dict.fromkeys(seeds))  # one that is named twice is one file
     columns = None if grid is None else grid.columns_of(len(seeds) + len(named))
     refuse_inside_data(Path(out), stored)
     reshape = Unstretching.of(stored) if unstretch else as_drawn

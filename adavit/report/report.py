@@ -49,7 +49,8 @@ def write_report(
     Raises:
         UserError: If there is no run that can be read, or a file is not what it should be.
     """
-    if out.suffix not in SUFFIXES:
+    kind = out.suffix.lower()
+    if kind not in SUFFIXES:
         raise UserError(
             f"--out {str(out)!r} ends in {out.suffix or 'nothing'!r}, expected .html, or .md, .csv"
             " or .json for the table alone. Write for example --out report.html."
@@ -59,13 +60,11 @@ def write_report(
             "neither a run nor --merge was given, expected something to report on. Name a run or a"
             " folder of runs, for example adavit report runs."
         )
-    files = [
-        out.with_suffix(suffix) for suffix in (SUFFIXES if out.suffix == ".html" else [out.suffix])
-    ]
+    suffixes = SUFFIXES if kind == ".html" else (kind,)
+    files = [out if suffix == kind else out.with_suffix(suffix) for suffix in suffixes]
     _check_apart(files, merge)
     earlier = _read_tables(merge)
     runs = collect_runs(sources, console)
-    suffixes = [path.suffix for path in files]
     try:
         texts = _texts(runs, earlier, suffixes, baseline=baseline, title=title, anyway=anyway)
     except UserError:

@@ -112,6 +112,11 @@ def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
     Raises:
         UserError: If no row has that label.
     """
+    if not groups:
+        raise UserError(
+            f"--baseline {label!r} names a row of runs, but none are reported on, and rows of --merge keep the one"
+            " that they were compared with. Leave --baseline out, or name runs."
+        )
     if not any(group.label == label for group in groups):
         known = ", ".join(repr(group.label) for group in groups)
         raise UserError(

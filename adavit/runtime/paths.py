@@ -63,6 +63,19 @@ def near_paths(path: Path) -> list[str]:
     return [str(path.parent / name) for name in found]
 
 
+def check_png(path: Path) -> None:
+    """Refuses to write a PNG under the name of something else.
+
+    Raises:
+        UserError: If the path given to --out does not end in .png, however its letters are written.
+    """
+    if path.suffix.lower() != ".png":
+        raise UserError(
+            f"--out {str(path)!r} ends in {path.suffix or 'nothing'}, expected .png. Write for example --out"
+            f" {path.stem or 'picture'}.png."
+        )
+
+
 def distinct_names(names: Iterable[str], *, taken: Iterable[str] = ()) -> list[str]:
     """Names of files that do not meet, on disks without capitals either: what would be one again is numbered.
 

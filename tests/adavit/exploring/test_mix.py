@@ -81,6 +81,9 @@ def test_layers_and_sheets_that_cannot_be_are_refused(tmp_path: Path) -> None:
         adavit.mix(source, ROWS, COLUMNS, [0, 6], out, device="cpu", console=Told())
     with pytest.raises(UserError, match="Name fewer seeds, or lower --scale"):
         adavit.mix(source, range(999), range(999), [0], out, device="cpu", console=Told())
+    with pytest.raises(UserError, match=r"m\.jpg' ends in \.jpg, expected \.png"):
+        adavit.mix(source, ROWS, COLUMNS, [0], tmp_path / "m.jpg", device="cpu", console=Told())
+    assert not (tmp_path / "m.jpg").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be made"):
         adavit.mix(

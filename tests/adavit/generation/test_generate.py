@@ -100,6 +100,16 @@ def test_files_hold_the_images_of_their_seeds(stored: str, tmp_path: Path) -> No
     assert [path.name for path in generate(stored, [5], tmp_path / "more")] == ["seed0005.png"]
 
 
+def test_a_seed_that_is_named_twice_is_one_image(stored: str, tmp_path: Path) -> None:
+    told, out = Told(), tmp_path / "out"
+    layout = GridLayout.parse("2x1", scale=1, captions=False)
+    once = generate(stored, [1, 2], tmp_path / "once", class_name="cat", grid=layout)
+    written = generate(stored, [1, 2, 1, 1], out, class_name="cat", grid=layout, console=told)
+    assert [path.name for path in written] == ["seed0001.png", "seed0002.png", "grid.png"]
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in once]
+    assert any("Wrote 2 images and grid.png" in line for line in told.results)
+
+
 def test_the_grid_is_no_sample_and_goes_when_it_is_out_of_date(stored: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     generate(stored, [1, 2, 3], out, class_name="cat", grid=GridLayout())

@@ -41,6 +41,22 @@ def test_a_report_of_the_same_runs_is_the_same(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_an_ending_may_be_written_in_capitals(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    written = write_report([run], tmp_path / "z.HTML")
+    assert [path.name for path in written] == ["z.HTML", "z.md", "z.csv", "z.json"]
+    assert Page(written[0]).json["curves"]["runs"]
+    assert [path.name for path in write_report([run], tmp_path / "y.CSV")] == ["y.CSV"]
+
+
+def test_a_baseline_of_merged_results_alone_has_a_remedy_that_there_is(tmp_path: Path) -> None:
+    write_report([write_grid(tmp_path / "grid")], tmp_path / "a.json")
+    with pytest.raises(
+        UserError, match=r"^--baseline 'bg' .* Leave --baseline out, or name runs\.$"
+    ):
+        write_report([], tmp_path / "b.md", merge=[tmp_path / "a.json"], baseline="bg")
+
+
 @pytest.mark.parametrize("out", ["report", "report.pdf"])
 def test_an_unknown_format_is_refused(tmp_path: Path, out: str) -> None:
     with pytest.raises(UserError, match=r"expected \.html"):

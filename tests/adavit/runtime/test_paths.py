@@ -22,7 +22,14 @@ from adavit.report.listing import list_runs
 from adavit.report.report import write_report
 from adavit.runs.records import check_writable
 from adavit.runtime.cache_folder import default_cache_dir
-from adavit.runtime.paths import distinct_names, expand_home, home_folder, near_paths, takes_paths
+from adavit.runtime.paths import (
+    check_png,
+    distinct_names,
+    expand_home,
+    home_folder,
+    near_paths,
+    takes_paths,
+)
 
 
 @pytest.fixture
@@ -164,6 +171,15 @@ def test_what_a_path_is_a_slip_for_lies_beside_it(tmp_path: Path) -> None:
     assert near_paths(tmp_path / "drawn") == []
     assert near_paths(tmp_path / "absent" / "my_photo") == []
     assert near_paths(Path("a\0b/my_photo")) == []
+
+
+@pytest.mark.parametrize("name", ["m.jpg", "m", "png", ".png"])
+def test_a_png_has_its_own_ending(name: str) -> None:
+    check_png(Path("there/m.PNG"))
+    with pytest.raises(
+        UserError, match=rf"--out 'there/{name}' ends in .*, expected \.png\. Write for"
+    ):
+        check_png(Path("there") / name)
 
 
 def test_names_that_would_meet_are_numbered_without_taking_a_number_that_is_there() -> None:
