@@ -15,6 +15,7 @@ from adavit.config.keep import with_kept_apart
 from adavit.config.mistakes import explain
 from adavit.config.run import RunConfig
 from adavit.config.section import leaves_open
+from adavit.config.without_effect import without_effect
 from adavit.errors import UserError, shown
 from adavit.runtime.inputs import read_input
 from adavit.runtime.paths import takes_paths
@@ -208,12 +209,15 @@ def build_config(layers: Sequence[Mapping[str, Any]]) -> RunConfig:
     Raises:
         UserError: Naming every mistake, a line each.
     """
-    values = merge(*layers)
+    values, origins = merge(*layers), origins_of(layers)
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
-        lines = explain(error, values, origins=origins_of(layers))
+        lines = explain(error, values, origins=origins)
         raise UserError("\n".join(lines)) from None
+    if unused := without_effect(config, origins):
+        raise UserError("\n".join(unused))
+    return config
 
 
 def origins_of(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:

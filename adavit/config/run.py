@@ -116,13 +116,15 @@ class MetricsConfig(ConfigModel):
             names = [name.strip() for name in names.split(",") if name.strip()]
         return [] if names == ["none"] else names
 
-    @rule("names")
-    def _each_metric_once(self) -> None:
-        if len(set(self.names)) != len(self.names):
-            raise ValueError(
-                f"metrics.names is {','.join(self.names)}, but each metric may be named once."
-                " Remove the repetition."
-            )
+    @rule("names", "extractor")
+    def _each_is_named_once(self) -> None:
+        given = {"names": ("metric", self.names), "extractor": ("network", self.extractor)}
+        for key, (what, words) in given.items():
+            if len(set(words)) != len(words):
+                raise ValueError(
+                    f"metrics.{key} is {','.join(words)}, but each {what} may be named once."
+                    " Remove the repetition."
+                )
 
     @rule("names", "patience_kimg")
     def _patience_needs_a_metric(self) -> None:

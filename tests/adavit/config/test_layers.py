@@ -78,6 +78,7 @@ def test_later_layers_win_key_by_key() -> None:
         ({"augment": {"cutout": 2}}, "augment.cutout is 2, expected less than or equal to 1"),
         ({"augment": {"initial_p": 0.9}}, "at most augment.p_max"),
         ({"metrics": {"names": ["fid", "fid"]}}, "each metric may be named once"),
+        ({"metrics": {"extractor": "random,random"}}, "each network may be named once. Remove the"),
         ({"metrics": {"names": ["is"]}}, "metrics.names"),
         (
             {"discriminator": {"kind": "vit", "width": 100, "heads": 3}},
