@@ -22,7 +22,17 @@ _WHOLE = dict.fromkeys(
 )
 _NUMBER = dict.fromkeys(("float_parsing", "float_type"), "a number")
 _SWITCH = dict.fromkeys(("bool_parsing", "bool_type"), "true or false")
-_EXPECTED = {**_WHOLE, **_NUMBER, **_SWITCH, "tuple_type": "a list"}
+_IN_QUOTES = "in quotes where YAML would read something else"
+_EXPECTED = {
+    **_WHOLE,
+    **_NUMBER,
+    **_SWITCH,
+    "tuple_type": "a list",
+    "string_type": f"text, {_IN_QUOTES}",
+    "path_type": f"a path, {_IN_QUOTES}",
+    "string_too_short": "text that is not empty",
+    "too_short": "a list that is not empty",
+}
 """By kind of mistake, where pydantic's words are those of a programmer."""
 
 _READ_AS = {False: "off and no", True: "on and yes"}
@@ -82,6 +92,13 @@ def _explain_one(
     path = [str(part) for part in path if not isinstance(part, int)]
     # A union of types adds its member's name at the end of the location.
     key = ".".join(path[:2])
+    if item["type"] == "invalid_key":
+        return (
+            f"{key or 'the configuration'} has the key {shown(item['input'])}, expected a name. Remove it, or write a"
+            " setting; adavit settings prints what there is."
+        )
+    if item["type"] == "missing" and isinstance(item["loc"][-1], str):
+        return f"{key} has an entry {shown(item['input'])} without {item['loc'][-1]}, expected one. Add it."
     if item["type"] == "extra_forbidden":
         return _explain_unknown(key, values, model)
     if item["type"] == "string_unicode":

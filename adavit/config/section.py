@@ -91,12 +91,16 @@ ImagePatch = Annotated[
 """A `Patch`, written as a number or "3x5"."""
 
 
-def _amount(text: str) -> str:
-    bytes_of(text)
-    return text
+def _amount(given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError(
+            f"run.memory is {shown(given)}, expected a number with its unit. Write for example 8GB, 8GiB or 6000MB."
+        )
+    bytes_of(given)
+    return given
 
 
-MemoryAmount = Annotated[str, AfterValidator(_amount)]
+MemoryAmount = Annotated[str, BeforeValidator(_amount)]
 """An amount of memory as `adavit.runtime.amounts.bytes_of` reads it."""
 
 
@@ -266,15 +270,19 @@ UserSource = Annotated[
 """A path as a user writes it, or a name that stands for data."""
 
 
-def _readable_budget(text: str) -> str:
+def _readable_budget(given: Any) -> str:
+    if not isinstance(given, str):  # 1:30 too, which is a number in YAML
+        raise ValueError(
+            f"run.budget is {shown(given)}, expected numbers with units. Write for example 90s, 30m, 2h or 1h30m."
+        )
     try:
-        seconds_in(text)
+        seconds_in(given)
     except ValueError as error:
         raise ValueError(f"run.budget: {error}") from None
-    return text
+    return given
 
 
-Budget = Annotated[str, AfterValidator(_readable_budget)]
+Budget = Annotated[str, BeforeValidator(_readable_budget)]
 """A span of time as `adavit.runtime.time_spans.seconds_in` reads it."""
 
 Writable = Annotated[Model, _AsWritten()]

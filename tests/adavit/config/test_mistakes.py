@@ -68,6 +68,30 @@ def test_only_slips_are_taken_for_a_setting(key: str, meant: str | None) -> None
             "discriminator.stem is not a setting of the resnet discriminator, but of vit. Leave it out, or set"
             " discriminator.kind to vit.",
         ),
+        ({"data": {3: 1}}, "data has the key 3, expected a name. Remove it, or write a setting;"),
+        ({3: {}}, "the configuration has the key 3, expected a name. Remove it"),
+        ({"run": {"out": 5}}, "run.out is 5, expected a path, in quotes where YAML would read"),
+        (
+            {"data": {"source": 5}},
+            "data.source is 5, expected text, in quotes where YAML would read",
+        ),
+        ({"data": {"source": ""}}, "data.source is '', expected text that is not empty. Change"),
+        (
+            {"metrics": {"extractor": []}},
+            "metrics.extractor is [], expected a list that is not empty.",
+        ),
+        (
+            {"augment": {"extra": [{"p": 1}]}},
+            "augment.extra has an entry {'p': 1} without operation, expected one. Add it.",
+        ),
+        (
+            {"run": {"budget": 90}},
+            "run.budget is 90, expected numbers with units. Write for example 90s, 30m, 2h or 1h30m.",
+        ),
+        (
+            {"run": {"memory": 8}},
+            "run.memory is 8, expected a number with its unit. Write for example 8GB, 8GiB or 6000MB.",
+        ),
         ({"features": {"std": [0.2]}}, "features.std is [0.2], expected a list of 3. Change"),
         (
             {"features": {"mean": [0, 0, 0, 0]}},
