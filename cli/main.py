@@ -83,11 +83,15 @@ class LazyGroup(click.Group):
             from adavit.config.short_names import SHORT_NAMES
 
             name, command_name = error.option_name, ctx.invoked_subcommand
-            if command_name == "train" or name.lstrip("-").replace("-", "_") not in SHORT_NAMES:
+            key = SHORT_NAMES.get(name.lstrip("-").replace("-", "_"))
+            if command_name == "train" or key is None:
                 raise
+            remedy = (
+                f"Use --set {key}=VALUE" if _takes_by_set(command_name, key) else "Leave it out"
+            )
             raise click.UsageError(
                 f"{name} is an option of adavit train, which adavit {command_name} does not have."
-                " Leave it out.",
+                f" {remedy}.",
                 error.ctx,
             ) from None
         except click.UsageError as error:
@@ -131,6 +135,18 @@ def _extra_words(ctx: click.Context, error: click.UsageError) -> str | None:
         return None
     _, extra, _ = called.command.make_parser(called).parse_args(list(ctx.meta[_WORDS]))
     return f"Got unexpected extra arguments ({' '.join(extra)})" if extra else None
+
+
+def _takes_by_set(command_name: str | None, key: str) -> bool:
+    """Whether a command without an option for a setting takes it by --set."""
+    if command_name == "pretrain":
+        from adavit.config.pretraining import PretrainConfig
+        from adavit.config.settings import settings_of
+
+        return key in settings_of(PretrainConfig)
+    from adavit.experiments.experiment_file import NOT_OF_SEVERAL_RUNS
+
+    return command_name in ("ablate", "sweep") and key not in NOT_OF_SEVERAL_RUNS
 
 
 def _options(command: click.Command) -> set[str]:

@@ -16,6 +16,7 @@ from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.wording import counted
 
 DEFAULT_PARENT = Path("runs/ablations")
 
@@ -121,7 +122,7 @@ def ablate(
         plan,
         file=FILES["grid"],
         text=grid.as_yaml(),
-        opening=f"Grid {grid.name}: {len(cells)} cells in {folder}.",
+        opening=f"Grid {grid.name}: {counted(len(cells), 'cell', 'cells')} in {folder}.",
         noun="cells",
         retry_failed=retry_failed,
         console=console,

@@ -31,6 +31,7 @@ from adavit.runs.records import read_records, recorded_metric
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import seed_for
+from adavit.runtime.wording import counted
 
 DEFAULT_PARENT = Path("runs/sweeps")
 UNGUIDED_TRIALS = 8
@@ -203,7 +204,7 @@ def sweep(
         plan,
         file=FILES["sweep"],
         text=chosen.as_yaml(),
-        opening=f"Sweep {chosen.name}: {chosen.trials} runs in {folder}, lowest {plan.metric} wins.",
+        opening=f"Sweep {chosen.name}: {counted(chosen.trials, 'run', 'runs')} in {folder}, lowest {plan.metric} wins.",
         noun="runs",
         retry_failed=retry_failed,
         console=console,
@@ -215,9 +216,13 @@ def _plan(chosen: Sweep) -> SweepPlan:
     """Checks what can be checked before the first run: both ends of every range."""
     config = build_config([chosen.base])
     names = config.metrics.names
-    if not names or (chosen.metric is not None and chosen.metric not in names):
+    if not names:
         raise UserError(
-            f"--metric is {chosen.metric!r}, but metrics.names is {','.join(names) or 'empty'}."
+            "metrics.names is empty, expected what a sweep is to make lowest. Name it, such as --set metrics.names=kid."
+        )
+    if chosen.metric is not None and chosen.metric not in names:
+        raise UserError(
+            f"--metric is {chosen.metric!r}, but metrics.names is {','.join(names)}."
             " Name one that is measured, or add it to metrics.names."
         )
     sources, marked = Sources(), False
@@ -261,7 +266,9 @@ def _describe(plan: SweepPlan, example: Cell, folder: Path, pool: WorkerPool) ->
     time = total_time(seconds * trials, cells=trials, workers=pool.workers)
     lines = [f"{plan.sweep.name}: {plan.sweep.description}"] if plan.sweep.description else []
     lines += [f"{key}  {_in_words(values)}" for key, values in plan.sweep.search.items()]
-    lines.append(f"{trials} runs in {folder}, lowest {plan.metric} wins; at most {time}")
+    lines.append(
+        f"{counted(trials, 'run', 'runs')} in {folder}, lowest {plan.metric} wins; at most {time}"
+    )
     return "\n".join(lines)
 
 
@@ -302,7 +309,7 @@ def _table(plan: SweepPlan, queue: Queue, folder: Path, outcomes: dict[str, Outc
             found.append((trial.value or 0.0, plan.make_cell(job, trial.params), outcomes[job]))
     if not found:
         raise RunError(
-            f"all {len(outcomes)} runs have failed ({failures[0]}). Fix the cause, then run the same"
+            f"every run has failed ({failures[0]}). Fix the cause, then run the same"
             " command with --retry-failed."
         )
     found.sort(key=lambda entry: entry[0])

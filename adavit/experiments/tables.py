@@ -14,7 +14,7 @@ from adavit.runs.reading import networks_seen
 from adavit.runs.records import best_record, read_records, recorded_metric
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.text_table import aligned
-from adavit.runtime.wording import duration
+from adavit.runtime.wording import counted, duration
 from adavit.training.plan import seconds_per_step
 from adavit.training.start.workload import load_workload, total_images
 
@@ -45,7 +45,9 @@ def describe_cells(
         rows.append((cell.digest, cell.title, time_left, sets + "  (baseline)" * cell.baseline))
     time = total_time(sum(seconds), cells=len(cells), workers=workers)
     heading = [f"{grid.name}: {grid.description}"] if grid.description else []
-    return "\n".join([*heading, *aligned(rows), f"{len(cells)} cells in {folder}, {time}"])
+    return "\n".join(
+        [*heading, *aligned(rows), f"{counted(len(cells), 'cell', 'cells')} in {folder}, {time}"]
+    )
 
 
 def total_time(seconds: float, *, cells: int, workers: int) -> str:

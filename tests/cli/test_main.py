@@ -57,6 +57,26 @@ def test_a_flag_of_training_is_not_taken_for_a_slip_elsewhere(adavit: Adavit, co
 
 
 @pytest.mark.parametrize(
+    ("command", "flag", "remedy"),
+    [
+        ("ablate smoke", "--kimg", "Use --set training.total_kimg=VALUE."),
+        ("sweep r1", "--freeze-d", "Use --set training.freeze_d=VALUE."),
+        ("ablate smoke", "--budget", "Leave it out."),
+        ("pretrain", "--mirror", "Use --set data.mirror=VALUE."),
+        ("pretrain", "--budget", "Leave it out."),
+        ("augment preview", "--kimg", "Leave it out."),
+        ("evaluate run", "--kimg", "Leave it out."),
+    ],
+)
+def test_what_is_no_option_may_be_a_setting(
+    adavit: Adavit, command: str, flag: str, remedy: str
+) -> None:
+    outcome = adavit(*command.split(), flag, "5")
+    assert outcome.code == 2
+    assert f"adavit {command.split()[0]} does not have. {remedy}" in outcome.err
+
+
+@pytest.mark.parametrize(
     ("typed", "hint"),
     [
         ("trian", "Did you mean train?"),

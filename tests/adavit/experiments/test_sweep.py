@@ -291,6 +291,18 @@ def test_a_sweep_does_not_go_on_with_other_settings_images_or_ranges(
         sweep(path, out=Path("out"), layers=[same])
 
 
+def test_a_sweep_of_nothing_measured_says_what_to_name(write_sweep: Any) -> None:
+    path = write_sweep({"metrics": {"names": "none"}})
+    with pytest.raises(UserError, match=r"^metrics\.names is empty, .*--set metrics\.names=kid\.$"):
+        sweep(path, dry_run=True)
+
+
+def test_a_dry_run_of_one_run_says_so(write_sweep: Any) -> None:
+    assert "\n1 run in runs/sweeps/tiny, lowest fid wins" in sweep(
+        write_sweep(), trials=1, dry_run=True
+    )
+
+
 def test_a_dry_run_trains_nothing(write_sweep: Any) -> None:
     text = sweep(write_sweep(), dry_run=True)
     assert "training.r1_gamma  0.01 to 10, logarithmic" in text
