@@ -6,6 +6,7 @@ from typing import Any
 from adavit.errors import UserError
 from adavit.experiments.cell import STARTS, Cell
 from adavit.experiments.liveness import WorkerIdentity
+from adavit.runs.checkpoint import UnusableCheckpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generations import load_newest
 from adavit.runs.reading import read_json
@@ -56,18 +57,14 @@ class CellDirectory:
             What is wrong with the newest checkpoint; None if one of them is sound, or none is there.
 
         Raises:
-            OSError: If one cannot be read, which says nothing about what is in it.
+            UserError: If one cannot be read, which says nothing about what is in it.
             RunTaken: If another process trains here.
         """
         try:
             load_newest(self.run.checkpoint)
-        except UserError as error:
-            damaged = self.run.checkpoints()
-            for path in damaged:
-                with path.open("rb") as file:
-                    file.read(1)
+        except UnusableCheckpoint as error:
             with self.run.claimed():
-                for path in damaged:
+                for path in self.run.checkpoints():
                     path.replace(self.run.damaged(path))
             return str(error)
         return None

@@ -41,6 +41,10 @@ class Stateful(Protocol):
         ...
 
 
+class UnusableCheckpoint(UserError):
+    """What a checkpoint file holds is not what a run goes on from, whenever it is read."""
+
+
 class DoesNotFit(ValueError):
     """A checkpoint's content does not fit the run; the message says what does not."""
 
@@ -107,9 +111,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU.
 
     Raises:
-        UserError: If the file cannot be read, is damaged, is no checkpoint of ours, or holds
-            anything but tensors and plain values (such a file is refused, never executed), or
-            weights that are not finite.
+        UnusableCheckpoint: If the file is damaged, is no checkpoint of ours, or holds anything but tensors and
+            plain values (such a file is refused, never executed), or weights that are not finite.
+        UserError: If it cannot be read, which says nothing of what it holds.
     """
     try:
         check_regular(path)
@@ -121,17 +125,19 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"checkpoint {str(path)!r} cannot be read ({error.strerror or error}), expected a file"
             " that adavit train has written. Check the path."
         ) from None
-    except Exception as error:  # noqa: BLE001  torch has no one class for a damaged or hostile file
+    except Exception as error:  # torch has no one class for a damaged or hostile file
+        if is_out_of_memory(error):  # no fault of the file
+            raise
         reason = type(error).__name__
     if reason:
-        raise UserError(
+        raise UnusableCheckpoint(
             f"checkpoint {str(path)!r} is damaged or not a checkpoint ({reason}), expected tensors"
             " and plain values as adavit has written them. Start again with a new --out; the"
             " .safetensors beside it do not depend on it."
         )
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else None
-        raise UserError(
+        raise UnusableCheckpoint(
             f"checkpoint {str(path)!r} has format {found}, expected {FORMAT}. Continue it with the"
             " version of adavit that wrote it (environment.json), or start a new run."
         )
@@ -166,7 +172,7 @@ def _check_networks(path: Path, state: Mapping[str, Any]) -> None:
             try:
                 check_finite(part)
             except UnsoundWeights as error:
-                raise UserError(
+                raise UnusableCheckpoint(
                     f"checkpoint {str(path)!r} cannot be used ({name}: {error}), expected the"
                     " networks of a run that went well. Use an earlier one, or start a new run."
                 ) from None

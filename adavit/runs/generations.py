@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.runs.checkpoint import checkpoint_bytes, load_checkpoint
+from adavit.runs.checkpoint import UnusableCheckpoint, checkpoint_bytes, load_checkpoint
 from adavit.runs.directory import RunDirectory, check_there
 from adavit.runs.ending_note import check_not_pruned
 from adavit.runs.generation_names import generation, generations
@@ -23,7 +23,7 @@ class LoadedCheckpoint:
     Attributes:
         path: The file.
         state: What it holds, on the CPU.
-        warning: What ails the newer one that could not be read, for a person; empty if none is newer.
+        warning: What ails the newer one that cannot be used, for a person; empty if none is newer.
     """
 
     path: Path
@@ -62,19 +62,21 @@ def save_newest(newest: Path, state: Mapping[str, Any], *, keep: int) -> None:
 
 
 def load_newest(newest: Path) -> LoadedCheckpoint | None:
-    """The newest checkpoint that can be read; None if there is none at all.
+    """The newest checkpoint that can be used; None if there is none at all.
 
     Args:
         newest: Where the newest one goes.
 
     Raises:
-        UserError: If none of those that there are can be read; it says what ails the newest.
+        UnusableCheckpoint: If none of those that there are can be used; it says what ails the newest.
+        UserError: If one cannot be read now: to take an older one would be to give it up.
     """
-    there, first = generations(newest), None
+    there = generations(newest)
+    first: UnusableCheckpoint | None = None
     for path in there:
         try:
             state = load_checkpoint(path)
-        except UserError as error:
+        except UnusableCheckpoint as error:
             first = first or error
             continue
         return LoadedCheckpoint(path, state, _warning(newest, path, first))
@@ -107,7 +109,7 @@ def checkpoint_of(path: Path) -> LoadedCheckpoint:
 
 
 def make_newest(newest: Path, path: Path) -> None:
-    """Gives an older checkpoint the place of the newer ones, which go: they could not be read.
+    """Gives an older checkpoint the place of the newer ones, which go: they cannot be used.
 
     Args:
         newest: Where the newest one goes.

@@ -3,10 +3,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from adavit.errors import UserError
 from adavit.runs import generations
-from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.checkpoint import UnusableCheckpoint, load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generation_names import generation
 from adavit.runs.generations import load_newest, make_newest, save_newest
@@ -128,6 +129,35 @@ def test_the_one_before_is_taken_for_a_damaged_one_and_said(tmp_path: Path) -> N
     assert held(directory) == {"checkpoint.pt": 1}
     save(directory, 2)
     assert held(directory) == {"checkpoint.pt": 2, "checkpoint-1.pt": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (OSError(errno.ESTALE, "Stale file handle"), "Stale file handle"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "allocate memory"),
+        (MemoryError("no room"), "no room"),
+    ],
+    ids=str,
+)
+def test_one_that_cannot_be_read_now_is_not_given_up_for_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: str
+) -> None:
+    directory = RunDirectory(tmp_path)
+    save(directory, 1, 2)
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", fail)
+        with pytest.raises(Exception, match=told) as caught:
+            load_newest(directory.checkpoint)
+    assert not isinstance(caught.value, UnusableCheckpoint)
+    newest = load_newest(directory.checkpoint)
+    assert newest is not None
+    assert (newest.state["images"], newest.warning) == (2, "")
 
 
 def test_those_before_the_one_taken_move_up_with_it(tmp_path: Path) -> None:
