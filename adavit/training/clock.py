@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from adavit.runs.reading import number
 from adavit.runtime.files import write_json
 from adavit.runtime.time_spans import seconds_in, span
 from adavit.runtime.wording import duration
@@ -25,6 +26,10 @@ SPARE = 1.2
 REMEMBERED_STEPS = 50
 """Over about so many steps the pace is averaged: more than there are from one penalty to the next."""
 
+LONGEST_STEP = 10.0
+"""What counts of one step at most, in steps at the pace so far. It may have stood still: a machine that slept, a
+process that was stopped. More than any penalty takes; a pace that stays slower is followed all the same."""
+
 MISJUDGED = 1.5
 """Factor between two estimates of a run's time from which on the first is taken back."""
 
@@ -40,6 +45,9 @@ class Clock:
 
     def took(self, duty: str, seconds: float) -> None:
         """Notes an evaluation ("metrics") or a sample grid ("samples")."""
+
+    def went_on(self, progress: Progress) -> None:
+        """Before the first step of a run that goes on: what it had seen, perhaps on another machine."""
 
     def reported(self, progress: Progress) -> list[str]:
         """At each report; lines about the time that the run takes."""
@@ -117,13 +125,15 @@ class BudgetClock(Clock):
 
     def stepped(self, seconds: float) -> None:
         """See `Clock`."""
+        seconds = min(seconds, LONGEST_STEP * self._pace)
         self._computing += (seconds - self._computing) / REMEMBERED_STEPS
 
     def waited(self, seconds: float, steps: int) -> None:
         """See `Clock`; a moving average like that of what steps keep the host busy."""
         if steps:
             new = 1 - (1 - 1 / REMEMBERED_STEPS) ** steps
-            self._waiting += new * (seconds / steps - self._waiting)
+            of_each = min(seconds / steps, LONGEST_STEP * self._pace)
+            self._waiting += new * (of_each - self._waiting)
 
     @property
     def _pace(self) -> float:
@@ -207,6 +217,11 @@ class Stopwatch(Clock):
         self._evaluation_s = 0.0
         self._told_s: list[float] = []
         self._images, self._seconds = 0, 0.0
+
+    def went_on(self, progress: Progress) -> None:
+        """See `Clock`; an evaluation is taken to last as before until there is one."""
+        self._images, self._seconds = progress.images, progress.seconds
+        self._evaluation_s = number((progress.latest or {}).get("seconds")) or 0.0
 
     def took(self, duty: str, seconds: float) -> None:
         """See `Clock`."""

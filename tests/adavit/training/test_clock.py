@@ -60,6 +60,32 @@ def test_a_machine_that_slows_down_begins_the_end_sooner(hand: Hand) -> None:
     assert 95 <= clock.used + 3 * SPARE * END_S <= 100.5  # the pace is a moving average
 
 
+@pytest.mark.parametrize("late", [1.0, 30.0])
+def test_one_step_that_stood_still_does_not_end_a_run(hand: Hand, late: float) -> None:
+    clock = make(hand)
+    for number in range(200):
+        step_s = late if number == 100 else 0.1
+        hand.now += step_s
+        clock.stepped(step_s)
+        assert not clock.is_out(100_000)
+    run(clock, hand, 100_000, 0.1)
+    assert 95 <= clock.used + SPARE * END_S <= 100
+
+
+def test_a_device_that_stood_still_once_does_not_end_a_run(hand: Hand) -> None:
+    clock = make(hand)
+    run(clock, hand, 1000, 0.1)
+    clock.waited(30.0, 50)
+    assert not clock.is_out(100_000)
+
+
+def test_a_machine_that_stays_slower_is_followed(hand: Hand) -> None:
+    clock = make(hand)
+    left = run(clock, hand, 100_000, 4.0)  # forty times as slow
+    assert left > 0
+    assert clock.used + CLOSING_S <= LATEST * 100
+
+
 def test_a_device_that_the_host_waits_for_is_as_slow_as_one_that_it_does_not(hand: Hand) -> None:
     clocks = {steps: make(hand) for steps in (None, 7, 64)}
     for steps, clock in clocks.items():
@@ -193,6 +219,16 @@ def test_a_stopwatch_takes_back_what_the_first_steps_had_it_say(seconds: float, 
         f"About {told} to go after all: the first steps were no measure."
     ]
     assert clock.reported(Progress(images=3000, seconds=9000.0)) == []
+
+
+def test_a_stopwatch_of_a_run_that_goes_on_goes_by_its_own_pace_and_the_last_evaluation() -> None:
+    clock = Stopwatch(total_images=10_000, every_images=2000)
+    latest = {"name": "fid", "fid": 9.0, "images": 4000, "seconds": 60.0}
+    clock.went_on(Progress(images=5000, seconds=500_000.0, latest=latest))  # on a slow machine
+    # 4 * 60 s of steps, and evaluations at 6, 8 and 10 kimg.
+    assert clock.reported(Progress(images=6000, seconds=500_060.0)) == [
+        "About 7 minutes to go, evaluations included."
+    ]
 
 
 def test_a_stopwatch_says_nothing_of_a_run_that_is_over() -> None:
