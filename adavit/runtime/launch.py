@@ -58,8 +58,6 @@ def launch(
                 os._exit(128 + number)
 
         asked: list[int] = []
-        for number in stopping_signals():
-            signal.signal(number, ask)
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -75,9 +73,11 @@ def launch(
         )
         start = elastic_launch(config, sys.executable)
         try:
+            for number in stopping_signals():
+                signal.signal(number, ask)
             start("-m", module, *arguments)
-        except SignalException as asked:
-            return 128 + asked.sigval
+        except SignalException as stopped:
+            return 128 + stopped.sigval
         except ChildFailedError as failed:
             # Those that ended by themselves know why; the agent has ended the others.
             codes = [each.exitcode for each in failed.failures.values() if each.exitcode > 0]

@@ -11,6 +11,7 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import number, read_json
 from adavit.runtime.console import Console
+from adavit.runtime.place import Place
 from adavit.runtime.time_spans import seconds_in
 from adavit.runtime.world import World
 from adavit.training.clock import Clock
@@ -33,8 +34,16 @@ class ContinuedBudget:
     is_new: bool
 
     @classmethod
-    def of(cls, layers: Sequence[Mapping[str, Any]]) -> "ContinuedBudget":
+    def of(
+        cls, layers: Sequence[Mapping[str, Any]], directory: RunDirectory, place: Place
+    ) -> "ContinuedBudget":
         """From the layers of the command.
+
+        Args:
+            layers: Settings given again or anew.
+            directory: Of the run.
+            place: Of this process. Where all are started anew after a failure, the clock goes on that this command
+                has begun.
 
         Raises:
             UserError: If two lengths are given.
@@ -48,7 +57,9 @@ class ContinuedBudget:
                 " its length stays, and a budget may end it sooner. Leave --budget or --kimg out."
             )
         ends = kimg != AUTO and "budget" not in (given.get("run") or {})
-        return cls([*layers, {"run": {"budget": None}}] if ends else layers, budget is not None)
+        begun = place.attempt > 0 and read_json(directory.budget).get("budget") == budget
+        is_new = budget is not None and not begun
+        return cls([*layers, {"run": {"budget": None}}] if ends else layers, is_new)
 
     def used_s(self, directory: RunDirectory) -> float:
         """Seconds of the budget that earlier commands have used."""

@@ -91,7 +91,7 @@ def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
         sound: The checkpoint that was kept when the figure collapsed; None where it has not.
     """
     if sound is not None:
-        good = f"{sound}, of {_kimg(progress.sane_at)}, is good; start"
+        good = f"{sound} is good; start"
     elif progress.done_at["checkpoint"] != NEVER:
         good = f"The checkpoint of {_kimg(progress.done_at['checkpoint'])} is good; start"
     else:  # in a rehearsal
@@ -130,7 +130,7 @@ def collapse_warning(progress: Progress, directory: RunDirectory, sound: Path | 
     assert best is not None
     assert first is not None
     name = latest["name"]
-    kept = "" if sound is None else f"the checkpoint of {_kimg(progress.sane_at)} as {sound}, "
+    kept = "" if sound is None else f"the last sound checkpoint as {sound}, "
     return (
         f"Warning: {name} has collapsed: {latest[name]:.4g} at {_kimg(latest['images'])}; the best is"
         f" {best[name]:.4g}, of {_kimg(best['images'])}, and the first was {first[name]:.4g}. Kept"

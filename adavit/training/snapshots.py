@@ -125,7 +125,7 @@ class Snapshots:
                 on the disk is changed then.
         """
         self._take_over(loaded, parts)
-        notes = self.forget_after(self._progress.images)
+        notes = self.forget_after()
         make_newest(self._directory.checkpoint, loaded.path)
         self._save_last()
         if self._progress.best is not None:
@@ -136,21 +136,6 @@ class Snapshots:
 
     def _take_over(self, loaded: LoadedCheckpoint, parts: Mapping[str, Stateful]) -> None:
         workload, path = self._workload, str(loaded.path)
-        present, trained_on = workload.image_set.fingerprint, str(loaded.state.get("fingerprint"))
-        if trained_on != present:
-            raise UserError(
-                f"the images of {workload.config.data.source!r} are not those the run was trained"
-                f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
-                " start a new run."
-            )
-        measured = loaded.state.get("reference_fingerprint")
-        if None not in (measured, self._workload.reference_fingerprint) and (
-            measured != self._workload.reference_fingerprint
-        ):
-            raise UserError(
-                "the images that the metrics compare with are not those of the run's figures so far: they"
-                " have changed since. Restore them; for other real images start a new run with --metric-data."
-            )
         try:
             restore(parts, loaded.state)
         except DoesNotFit as error:
@@ -162,17 +147,20 @@ class Snapshots:
         check_total(workload.config.training, self._progress.images)
         self._saved = self._progress.state_dict()
 
-    def forget_after(self, images: int) -> list[str]:
-        """Cuts the logs back, and drops generators and a sound checkpoint that they may know nothing of.
+    def forget_after(self) -> list[str]:
+        """Cuts the logs back to what the progress knows of, and drops generators and a sound checkpoint beyond it.
 
-        Args:
-            images: Real images seen.
+        A checkpoint may be older than the evaluation after the same step, which then comes once more.
 
         Returns:
             What was found damaged in the logs, for a person.
         """
-        logs = (self._directory.stats, self._directory.metrics)
-        notes = [note for log in logs if (note := self._directory.cut_back(log, images))]
+        images, done_at = self._progress.images, self._progress.done_at
+        logs = {
+            self._directory.stats: done_at["stats"],
+            self._directory.metrics: done_at["metrics"],
+        }
+        notes = [note for log, at in logs.items() if (note := self._directory.cut_back(log, at))]
         if self._progress.best is None:
             self._directory.best_generator.unlink(missing_ok=True)
             self._directory.sound_checkpoint.unlink(missing_ok=True)
@@ -245,6 +233,6 @@ class UnwrittenSnapshots(Snapshots):
         self._take_over(loaded, parts)
         return []
 
-    def forget_after(self, images: int) -> list[str]:
+    def forget_after(self) -> list[str]:
         """Nothing."""
         return []

@@ -31,6 +31,7 @@ from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.continued import (
     MAY_CHANGE_ON_RESUME,
+    check_same_images,
     check_there,
     continued_config,
 )
@@ -40,6 +41,7 @@ from adavit.training.start.handshake import agreed_reduction, digest_of_state
 from adavit.training.start.launched_directory import is_begun, new_directory
 from adavit.training.start.stored_settings import check_unchanged, config_text, settings_in_file
 from adavit.training.start.workload import (
+    Workload,
     prepare,
     total_images,
 )
@@ -146,8 +148,7 @@ def _train(config: RunConfig, console: Console, company: Company, began: float) 
         )
         images = workload.image_set
         offered = offer(images.channels, images.source) if config.features.network is None else None
-        if company.leads:
-            write_text(directory.config, config_text(workload.config))
+        _write_settings(workload, directory, company)
         for note in (first_lines, *notes, *([offered] if offered else [])):
             console.note(note)
         clock = clock_of(fitted, workload, directory if company.leads else None, began)
@@ -228,7 +229,7 @@ def _resume(
                 f" {newest.path.name}, which holds the settings too."
             )
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
-    budget = ContinuedBudget.of(layers)
+    budget = ContinuedBudget.of(layers, directory, company.place)
     config = continued_config(directory, budget.layers)
     images = 0 if newest is None else newest.images
     if budget.is_used_up(config, directory, images, console, company.world):
@@ -258,6 +259,8 @@ def _go_on(
             f"{error.what} Give a smaller --microbatch, close other programs, or take a device or a machine with"
             " more memory (--device)."
         ) from None
+    if newest is not None:
+        check_same_images(workload, newest.state)  # before the clock begins
     reduction = agreed_reduction(workload, company)
     clock = budget.clock(workload, start, reduction, directory, began)
     if newest is not None:
@@ -265,6 +268,7 @@ def _go_on(
         trainer = Trainer(workload, step, directory, console, clock)
         company.world.wait()  # all have read what rank 0 now brings back to one moment
         trainer.resume(newest)
+        newest.state.clear()  # the parts have it now: hundreds of megabytes
     else:  # killed before the first one
         console.note(f"Run {directory.path} has no checkpoint; it begins again at 0.")
         step, notes = first_step(workload, start, reduction)
@@ -274,8 +278,7 @@ def _go_on(
         company.world.wait()
         trainer.begin_again()
     del start  # as in `_train`
-    if company.leads:
-        write_text(directory.config, config_text(workload.config))
+    _write_settings(workload, directory, company)
     if trainer.progress.images >= total_images(workload.config.training):
         console.note(
             f"Run {directory.path} is finished: {trainer.progress.images / 1000:g} of"
@@ -286,18 +289,24 @@ def _go_on(
     return _run(trainer, company)
 
 
+def _write_settings(workload: Workload, directory: RunDirectory, company: Company) -> None:
+    """What the run is of, with the launch by which processes that are started anew find it again."""
+    if not company.leads:
+        return
+    # When it began, whatever has interrupted it.
+    started = read_json(directory.environment).get("started") or _now()
+    environment = describe_environment(workload.device)
+    written = {"started": started, **environment, **company.place.described()}
+    write_json(directory.environment, written)
+    write_json(directory.data, describe_data(workload))
+    write_text(directory.config, config_text(workload.config))
+
+
 def _run(trainer: Trainer, company: Company) -> Path:
-    directory, workload = trainer.directory, trainer.workload
+    directory = trainer.directory
     if company.world.size > 1:
         company.agree({"networks (digest)": digest_of_state(trainer.stateful_parts())})
         company.can_go_on(f"The last checkpoint is good; go on with: {directory.resume_command}")
-    if company.leads:
-        # When it began, whatever has interrupted it.
-        started = read_json(directory.environment).get("started") or _now()
-        environment = describe_environment(workload.device)
-        written = {"started": started, **environment, **company.place.described()}
-        write_json(directory.environment, written)
-        write_json(directory.data, describe_data(workload))
     with ending_noted(directory) if company.leads else contextlib.nullcontext():
         try:
             trainer.output.begin()

@@ -31,6 +31,7 @@ from adavit.training.score_line import score_line, score_record
 from adavit.training.slice_memory import StepsWithinMemory
 from adavit.training.soundness import ailment
 from adavit.training.start.workload import Workload, total_images
+from adavit.training.status import status_of
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.window import StatsWindow
 
@@ -87,7 +88,7 @@ class Trainer:
         self.output = output_of(self.world, workload, directory, step.average.module, self.progress)
         self.snapshots = self.output.snapshots
         self.last_report: dict[str, Any] = {}
-        self.out_of_time = False
+        self.out_of_time = self.gave_up = False
 
     def run(self) -> None:
         """Trains until the end, a lack of improvement, or a signal.
@@ -114,6 +115,9 @@ class Trainer:
                     metrics.patience_kimg,
                     self.clock.ending() if self.out_of_time else None,
                 )
+                if ending and not self._has_ended:  # for lack of improvement
+                    self.gave_up = True
+                    continue  # the duties of the end come first
                 signal_number = self._agree(stop)
                 due = self._is_due("checkpoint", run.checkpoint_every_kimg)
                 if due or ((ending or signal_number) and self.snapshots.are_behind):
@@ -127,7 +131,7 @@ class Trainer:
                     used = self.clock.stopped()
                     self.console.result(endings.last_words(ending, used, self.directory))
                     return
-                if not self.out_of_time:  # else the duties of the end come first
+                if not self.out_of_time:  # else likewise
                     self.train_on_one_batch()
 
     def resume(self, loaded: LoadedCheckpoint) -> None:
@@ -138,10 +142,11 @@ class Trainer:
         """
         self._note(self.snapshots.restore(loaded, self.stateful_parts()))
         self.output.forget_after(self.progress.images)
+        self.clock.went_on(self.progress)
 
     def begin_again(self) -> None:
         """Forgets what a run that was killed before its first checkpoint has logged."""
-        self._note(self.snapshots.forget_after(NEVER))
+        self._note(self.snapshots.forget_after())
         self.output.forget_after(NEVER)
 
     def _note(self, notes: Sequence[str]) -> None:
@@ -191,7 +196,7 @@ class Trainer:
         self.made.append(result.finite)
         if len(self.made) == SKIPPED_STEPS_ALLOWED:
             self._count_skipped()
-        self.console.status(self._status())
+        self.console.status(self._status)
 
     def _adopt(self, workload: Workload) -> None:
         self.workload, self.config = workload, workload.config
@@ -240,14 +245,17 @@ class Trainer:
     def _is_due(self, duty: str, every_kimg: float) -> bool:
         if duty == "metrics" and not self.workload.evaluators:
             return False
-        left = self.total_images - self.progress.images
-        if not self.progress.is_due(duty, every_kimg, ended=left <= 0 or self.out_of_time):
+        if not self.progress.is_due(duty, every_kimg, ended=self._has_ended):
             return False
         # What takes time is left out where there is none, by all processes alike.
         timed = duty in ("metrics", "samples")
-        return not timed or bool(
-            self.world.tell(self.clock.has_room(duty, 0 if self.out_of_time else left))
-        )
+        left = 0 if self._has_ended else self.total_images - self.progress.images
+        return not timed or bool(self.world.tell(self.clock.has_room(duty, left)))
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether no step is left, and the duties of the end are due."""
+        return self.progress.images >= self.total_images or self.out_of_time or self.gave_up
 
     def report(self) -> None:
         """A line of what the steps since the last one have measured."""
@@ -264,7 +272,7 @@ class Trainer:
         self.window.reset()
         self.output.report(record, self.progress.images)
         self.last_report = record
-        self.console.report(self._status())
+        self.console.report(self._status)
         self.progress.done("stats")
         self._note(self.remarks.at_report(r_relative))
         self._note(self.clock.reported(self.progress))
@@ -336,14 +344,7 @@ class Trainer:
         self.snapshots.save(self.stateful_parts())
         self.output.saved(self.progress.images)
 
+    @property
     def _status(self) -> Status:
-        latest, relative = self.progress.latest, self.last_report.get("r_relative")
-        return Status(
-            images=self.progress.images,
-            total_images=self.total_images,
-            images_per_s=self.last_report.get("images_per_s"),
-            p=self.probability.p,
-            r_t=self.last_report.get("r_t") if relative is None else None,
-            r_relative=relative,
-            metric=None if latest is None else endings.figure_words(latest),
-        )
+        p = self.probability.p
+        return status_of(self.progress, self.total_images, self.last_report, p)

@@ -11,6 +11,7 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.stored_settings import changed_settings, stored_settings
+from adavit.training.start.workload import Workload
 
 MAY_CHANGE_ON_RESUME = {
     # length, device, cadence; and where things lie, since their content is checked
@@ -80,4 +81,31 @@ def check_there(directory: RunDirectory, source: str) -> None:
         raise UserError(
             f"the images of the run are not at {source!r}, expected those it was trained on. Name where they"
             f" are now: {directory.resume_command} --data FOLDER."
+        )
+
+
+def check_same_images(workload: Workload, state: Mapping[str, Any]) -> None:
+    """Refuses to go on with other images than those of a checkpoint, before anything is done with them.
+
+    Args:
+        workload: Of the run that goes on.
+        state: Of its checkpoint.
+
+    Raises:
+        UserError: If it has trained on others, or been measured against others.
+    """
+    present, trained_on = workload.image_set.fingerprint, str(state.get("fingerprint"))
+    if trained_on != present:
+        raise UserError(
+            f"the images of {workload.config.data.source!r} are not those the run was trained"
+            f" on (fingerprint {present[:12]}, expected {trained_on[:12]}). Restore them, or"
+            " start a new run."
+        )
+    measured = state.get("reference_fingerprint")
+    if None not in (measured, workload.reference_fingerprint) and (
+        measured != workload.reference_fingerprint
+    ):
+        raise UserError(
+            "the images that the metrics compare with are not those of the run's figures so far: they"
+            " have changed since. Restore them; for other real images start a new run with --metric-data."
         )

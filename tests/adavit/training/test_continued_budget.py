@@ -12,9 +12,12 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.report.run import read_run
+from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
 from adavit.training import within_budget
+from adavit.training.continued_budget import ContinuedBudget
 from adavit.training.rehearsal import TookTooLong
 from tests.adavit.training.test_train import StopAt, assert_same_bits, final_state
 from tests.adavit.training.timed_runs import OPEN, Hand, Notes, settings
@@ -94,6 +97,38 @@ def test_a_run_that_goes_on_has_its_length_its_bits_and_the_time_that_is_left(
     assert json.loads(file.read_text())["used_s"] == 8.0 + hand.now
     first, second = final_state(tmp_path / "whole"), final_state(tmp_path / "run")
     assert_same_bits(first, second)
+
+
+def test_a_run_that_is_refused_keeps_its_clock(
+    tiny: Tiny, tmp_path: Path, turned: Callable[..., Hand]
+) -> None:
+    turned()
+    layers = [OPEN, {"run": {"budget": "30s"}}]
+    with pytest.raises(Stopped):
+        adavit.train(tiny(*layers), console=StopAt(64), began=0.0)
+    file = tmp_path / "run" / "budget.json"
+    before = file.read_bytes()
+    source = Path(settings(tmp_path / "run")["data"]["source"])
+    next(path for path in source.rglob("*.png")).unlink()
+    with pytest.raises(UserError, match="not those the run was trained on"):
+        adavit.resume(tmp_path / "run", console=SilentConsole(), began=0.0, budget="60s")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("attempt", "budget", "is_new"),
+    [(0, "2h", True), (1, "2h", False), (1, "3h", True), (1, None, False)],
+)
+def test_processes_that_are_started_anew_do_not_begin_the_clock_anew(
+    tmp_path: Path, attempt: int, budget: str | None, is_new: bool
+) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.budget.write_text(json.dumps({"budget": "2h", "used_s": 7000.0}))
+    layers = [] if budget is None else [{"run": {"budget": budget}}]
+    place = Place(size=2, launch="mine", attempt=attempt, restarts=3)
+    found = ContinuedBudget.of(layers, directory, place)
+    assert found.is_new is is_new
+    assert found.used_s(directory) == (0.0 if is_new else 7000.0)
 
 
 def test_a_run_that_patience_has_ended_goes_on_with_more_of_it(

@@ -70,7 +70,7 @@ def test_the_checkpoint_that_is_good_is_named() -> None:
         "training diverged: it is, at 40.1 kimg. The checkpoint of 40 kimg is good;"
     )
     assert str(diverged("it is", progress, RUN.sound_checkpoint)).startswith(
-        "training diverged: it is, at 40.1 kimg. run/checkpoint-sound.pt, of 20 kimg, is good;"
+        "training diverged: it is, at 40.1 kimg. run/checkpoint-sound.pt is good;"
     )
     assert str(diverged("it is", Progress(), None)).startswith(
         "training diverged: it is, at 0.0 kimg. Start a new run with"
@@ -88,7 +88,7 @@ def test_a_collapse_is_one_line_with_figures_and_files(set_aside: bool) -> None:
     )
     assert "the best generator as run/generator-best.safetensors" in line
     assert "\n" not in line
-    assert ("the checkpoint of 40 kimg as run/checkpoint-sound.pt" in line) is set_aside
+    assert ("the last sound checkpoint as run/checkpoint-sound.pt" in line) is set_aside
     assert ("--transfer run/checkpoint-sound.pt" in line) is set_aside
 
 

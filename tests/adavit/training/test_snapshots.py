@@ -1,7 +1,9 @@
 """Runs that go on from what a bad disk or a kill has left of them."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import load_checkpoint
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
+from adavit.runtime.console import SilentConsole, Status
+from adavit.runtime.signals import Stopped
+from adavit.training import trainer
 from adavit.training.snapshots import Snapshots
 from adavit.training.start.transfer_source import read_source
 from tests.adavit.conftest import draw_pictures, tiny_config
@@ -101,6 +106,42 @@ def test_a_generator_and_a_line_past_the_checkpoint_go_with_it(
     lowest = min(trained, key=lambda record: record["fd_random"])
     stored = read_generator(run, which="best")
     assert (stored.images, stored.metric["fd_random"]) == (lowest["images"], lowest["fd_random"])
+
+
+def test_an_evaluation_that_the_checkpoint_does_not_know_of_stands_once(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C during an evaluation, then twice a kill between the same evaluation and the next checkpoint."""
+    score, seen = trainer.score_generator, [0]
+
+    class Counting(SilentConsole):
+        def __init__(self, killed_at: int | None = None) -> None:
+            self.killed_at = killed_at
+
+        def status(self, status: Status) -> None:
+            seen[0] = status.images
+            if status.images == self.killed_at:
+                raise KeyError("as kill -9: nothing is written")
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if seen[0] == 32:
+            os.kill(os.getpid(), signal.SIGINT)
+        return score(*args, **kwargs)
+
+    layer = {"metrics": {"every_kimg": 0.016}, "training": {"total_kimg": 0.064}}
+    rare = {"run": {"checkpoint_every_kimg": 1}}
+    monkeypatch.setattr(trainer, "score_generator", interrupted)
+    with pytest.raises(Stopped):
+        adavit.train(tiny(layer, rare), console=Counting())
+    monkeypatch.setattr(trainer, "score_generator", score)
+    run = tmp_path / "run"
+    assert images_of(run / "checkpoint.pt") == 32
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            adavit.resume(run, console=Counting(killed_at=40))
+    adavit.resume(run)
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["images"] for line in lines] == [0, 16, 32, 48, 64]
 
 
 def test_a_run_begun_again_has_no_best_generator_from_before(tiny: Tiny, tmp_path: Path) -> None:
@@ -220,7 +261,7 @@ def test_the_checkpoint_before_a_collapse_is_set_aside_until_the_figure_is_sane_
     adavit.train(tiny(cadence, long), console=console)
     (warning,) = warnings_of(console)
     assert "fd_random has collapsed: 300 at 0.048 kimg" in warning
-    assert f"the checkpoint of 0.032 kimg as {run / 'checkpoint-sound.pt'}" in warning
+    assert f"the last sound checkpoint as {run / 'checkpoint-sound.pt'}" in warning
     assert images_of(run / "checkpoint-sound.pt") == 32
     assert images_of(run / "checkpoint.pt") == 80
     assert read_generator(run, which="best").images == 16
@@ -260,7 +301,8 @@ def test_a_divergence_after_a_collapse_names_the_checkpoint_that_was_sound(
         adavit.train(tiny(OFTEN))
     sound = run / "checkpoint-sound.pt"
     assert images_of(run / "checkpoint.pt") > 16
-    assert f"{sound}, of 0.016 kimg, is good" in str(caught.value)
+    assert f"{sound} is good" in str(caught.value)
+    assert images_of(sound) == 16
     assert images_of(sound) == 16
 
 

@@ -15,6 +15,7 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole, Status
+from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
 from adavit.training import train as train_module
 from tests.checkpoints import save_checkpoint
@@ -69,6 +70,21 @@ class StopAt(SilentConsole):
     def status(self, status: Status) -> None:
         if status.images == self.images:
             os.kill(os.getpid(), self.number)
+
+
+def test_what_a_launch_finds_its_run_by_is_there_before_its_first_step(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("adavit.training.train._run", killed)
+    monkeypatch.setattr(Place, "described", lambda self: {"launch": "mine"})
+    with pytest.raises(KeyError):
+        adavit.train(tiny())
+    written = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert written["launch"] == "mine"
+    assert (tmp_path / "run" / "config.yaml").is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The loop: when it ends, and what never changes the weights."""
 
+import gc
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from adavit.config.run import RunConfig
 from adavit.errors import RunError
 from adavit.models import Generator
 from adavit.runs.checkpoint import load_checkpoint
+from adavit.runs.generations import LoadedCheckpoint
 from adavit.runs.generator_file import read_generator
 from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.signals import Stopped
@@ -58,6 +60,43 @@ def test_patience_stops_a_run_that_no_longer_improves(
     assert [record["images"] for record in metrics] == [0, 16, 32, 48]
     with safe_open(run / "generator-best.safetensors", framework="pt") as stored:
         assert stored.metadata()["images"] == "16"
+
+
+def test_a_run_that_patience_ends_has_the_duties_of_the_end(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([5.0, 3.0, 4.0, 3.5])
+
+    def scored(*_: object, **__: object) -> dict:
+        value = next(figures)
+        return {"fd_random": value, "kid_random": value, "protocol": {}}
+
+    monkeypatch.setattr("adavit.training.trainer.score_generator", scored)
+    layer = {
+        "metrics": {"every_kimg": 0.016, "patience_kimg": 0.032},
+        "training": {"total_kimg": 1},
+        "run": {"status_every_kimg": 0.04, "samples_every_kimg": 0.04},
+    }
+    console = Told()
+    run = adavit.train(tiny(layer), console=console)
+    stats = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert [record["images"] for record in stats] == [40, 48]
+    grids = sorted(path.name for path in (run / "samples").glob("*kimg*.png"))
+    assert [name.startswith("000000.048") for name in grids][-1]
+    assert sum("Stopped early after 0.032 kimg" in line for line in console.results) == 1
+
+
+def test_a_resumed_run_keeps_nothing_of_the_checkpoint_beside_its_parts(tiny: Tiny) -> None:
+    run = adavit.train(tiny({"training": {"total_kimg": 0.016}}))
+    held: list[int] = []
+
+    class Watching(SilentConsole):
+        def status(self, status: Status) -> None:
+            loaded = [each for each in gc.get_objects() if type(each) is LoadedCheckpoint]
+            held.extend(len(each.state) for each in loaded)
+
+    adavit.resume(run, kimg=0.032, console=Watching())
+    assert set(held) <= {0}
 
 
 @pytest.mark.parametrize("from_scratch", [True, False])
