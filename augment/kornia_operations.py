@@ -135,7 +135,7 @@ def _find(operation: str) -> type[nn.Module]:
         return usable[operation]
     if inspect.isclass(found):
         raise ValueError(
-            f"{operation} of kornia.augmentation is no operation on one image at a time (it mixes images, works on"
+            f"{operation} of kornia.augmentation is not an operation on one image at a time (it mixes images, works on"
             f" volumes, or holds other operations); expected a two-dimensional augmentation."
             f" {advice(operation, list(usable))}"
         )

@@ -73,5 +73,5 @@ def _find(key: str) -> list[Setting]:
     if not found:
         near = near_key(key, [*_sections(), *_shown()])
         hint = f"Did you mean {near}?" if near else f"Sections are {', '.join(_sections())}."
-        raise UserError(f"{key!r} is no setting and no section of settings. {hint}")
+        raise UserError(f"{key!r} is neither a setting nor a section of settings. {hint}")
     return found

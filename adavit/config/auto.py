@@ -62,7 +62,7 @@ def why_no_quarter_turns(config: RunConfig, facts: RunFacts) -> str:
     if facts.resolution.is_square or not turned or not is_chosen:
         return ""
     return (
-        "Quarter turns are left out of the augmentation: images that are no squares would be reflections in part."
+        "Quarter turns are left out of the augmentation: images that are not square would be reflections in part."
         " --set augment.rotate90=1 takes them."
     )
 

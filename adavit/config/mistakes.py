@@ -103,7 +103,7 @@ def _explain_one(
         return _explain_unknown(key, values, model)
     if item["type"] == "string_unicode":
         return (
-            f"{key} is {shown(item['input'])}, which holds bytes that are no text in UTF-8, expected a name"
+            f"{key} is {shown(item['input'])}, which holds bytes that are not UTF-8 text, expected a name"
             " that is. Rename the file or folder."
         )
     if item["type"] in ("model_type", "model_attributes_type"):

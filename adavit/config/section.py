@@ -253,7 +253,7 @@ def _in_text(path: Path) -> Path:
         os.fspath(path).encode()
     except UnicodeEncodeError:
         raise ValueError(
-            f"the path {shown(os.fspath(path))} holds bytes that are no text in UTF-8, which files of settings"
+            f"the path {shown(os.fspath(path))} holds bytes that are not UTF-8 text, which files of settings"
             " are; expected a name that is. Rename the file or folder, or choose another."
         ) from None
     return path

@@ -101,5 +101,5 @@ def _content(file: SourceImage) -> bytes:
     with file.open() as image:
         content = image.content()
     if content is None:
-        raise RunError(f"{printable(file.name)} is no file any more. Run the check again.")
+        raise RunError(f"{printable(file.name)} no longer exists. Run the check again.")
     return content

@@ -85,7 +85,7 @@ def open_source(source: str, flag: str, *, which: str | None = None) -> Source:
         return GeneratorSource(source, stored, config_of(stored), run)
     if not _exists(path) and not has_known_name(source):
         raise UserError(
-            f"{flag} {source!r} does not exist and is no known name, expected a run, a .safetensors"
+            f"{flag} {source!r} does not exist and is not a known name, expected a run, a .safetensors"
             f" file, a folder or zip of images, or one of {', '.join(NAMES)}. Check the path."
         )
     if path.suffix == ".pt" and path.is_file():

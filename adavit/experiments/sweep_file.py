@@ -105,7 +105,7 @@ def _distribution(key: object, values: object) -> "BaseDistribution":
     where = f"search.{key}"
     if not isinstance(key, str) or not is_setting(key):
         raise UserError(
-            f"{where} is no setting, expected section.key. Write for example training.r1_gamma."
+            f"{where} is not a setting, expected section.key. Write for example training.r1_gamma."
         )
     check_of_several_runs(key, values, "search")
     if isinstance(values, list) and values:

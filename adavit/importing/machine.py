@@ -148,7 +148,7 @@ class Machine:
 
     def _name(self, module: str, name: str) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise UnreadablePickle("it is damaged: a name that is no text")
+            raise UnreadablePickle("it is damaged: a name that is not text")
         if len(module) + len(name) > _LONGEST_NAME:
             raise UnreadablePickle("it has a name that is too long")
         self._push(Name(f"{module}.{name}"))
@@ -190,7 +190,7 @@ class Machine:
         if isinstance(target, list):
             target.extend(values)
         elif not isinstance(target, Record):  # what a foreign list holds is not looked at
-            raise UnreadablePickle("it is damaged: it adds to what is no list")
+            raise UnreadablePickle("it is damaged: it adds to what is not a list")
 
     def _dictionary(self) -> None:
         filled: dict[str | int, Any] = {}
@@ -204,7 +204,7 @@ class Machine:
     def _set_items(self, flat: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, dict | Record):
-            raise UnreadablePickle("it is damaged: it adds to what is no dictionary")
+            raise UnreadablePickle("it is damaged: it adds to what is not a dictionary")
         put_all(target.entries if isinstance(target, Record) else target, flat)
 
     def _build(self) -> None:

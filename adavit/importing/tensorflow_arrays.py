@@ -133,7 +133,7 @@ def _collected(network: Record) -> tuple[dict[str, Any], dict[str, Any]]:
         for pair in variables:
             if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
                 raise UnreadablePickle(
-                    "a network has variables that are no pairs of name and array"
+                    "a network has variables that are not pairs of name and array"
                 )
             arrays[before + pair[0]] = pair[1]
         for name, component in components.items():

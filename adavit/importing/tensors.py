@@ -160,7 +160,7 @@ def _storage(content: memoryview, most_bytes: int) -> Tensor:
     item = _ITEM_BYTES.get(kind.text.rpartition(".")[2] if isinstance(kind, Name) else "")
     if item is None:
         raise UnreadablePickle(
-            f"it has weights of {described(kind)}, which are no floating-point numbers"
+            f"it has weights of {described(kind)}, which are not floating-point numbers"
         )
     # The key's kind comes first: tuples that share their parts could be compared for ever.
     if not isinstance(key, str) or parts[3] != [key] or described_as[5:] not in ((), (None,)):
@@ -190,7 +190,7 @@ def _array(
     kind = str(dtype.arguments[0]).lstrip("<=|")
     if kind not in kinds:
         raise UnreadablePickle(
-            f"it has weights of {described(kind)}, which are no floating-point numbers"
+            f"it has weights of {described(kind)}, which are not floating-point numbers"
         )
     swapped = isinstance(dtype.state, tuple) and dtype.state[1:2] == (">",)
     sizes, data = _naturals(shape, "shape"), bytes_of(content)

@@ -120,7 +120,7 @@ def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
     if not any(group.label == label for group in groups):
         known = ", ".join(repr(group.label) for group in groups)
         raise UserError(
-            f"--baseline {label!r} is no row of the table, expected one of: {known}. Give one of"
+            f"--baseline {label!r} is not a row of the table, expected one of: {known}. Give one of"
             " these labels."
         )
     grids = {group.grid for group in groups if group.label == label}

@@ -179,7 +179,7 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
         "logits gap": (
             (
                 "Mean logit at training images minus at held-out images, mean over the last tenth"
-                " of the run; 0 is no overfitting."
+                " of the run; 0 means no overfitting."
             ),
             _mean([gap(record) for record in late]),
         ),

@@ -195,7 +195,7 @@ def _classes(metadata: Metadata, count: int) -> tuple[tuple[str, ...], list[int]
     """
     names, counts = metadata.value("classes"), metadata.value("label_counts")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"its classes are {shown(names)}, which are no names")
+        raise ValueError(f"its classes are {shown(names)}, which are not names")
     if len(names) != count:
         raise ValueError(f"it names {len(names)} classes, but its generator has {count}")
     if not count:

@@ -49,7 +49,7 @@ class Metadata:
         """
         value = self.value(name)
         if not isinstance(value, dict):
-            raise ValueError(f"its {name} is {shown(value)}, which is no object")
+            raise ValueError(f"its {name} is {shown(value)}, which is not an object")
         return value
 
     def count(self, name: str) -> int:
@@ -60,5 +60,5 @@ class Metadata:
         """
         value = self.value(name)
         if type(value) is not int or not 0 <= value < MOST_COUNTED:
-            raise ValueError(f"its {name} is {shown(value)}, which is no count")
+            raise ValueError(f"its {name} is {shown(value)}, which is not a count")
         return value

@@ -251,7 +251,7 @@ def read_record(path: Path) -> dict[str, Any]:
             return dict(record)
         reason = "it has no figure with a protocol"
     raise UserError(
-        f"{str(path)!r} is no record of an evaluation ({reason}), expected a file of adavit"
+        f"{str(path)!r} is not a record of an evaluation ({reason}), expected a file of adavit"
         " evaluate --out, or a run. Check the path."
     )
 

@@ -64,7 +64,7 @@ def check_moments(saved: Mapping[str, Any], optimiser: torch.optim.Optimizer, wh
         raise ValueError(f"{where}.state is {shown(state)}, expected named values")
     for number, moments in state.items():
         if type(number) is not int or not 0 <= number < len(weights):
-            raise ValueError(f"{where}.state has {shown(number)}, which is no weight")
+            raise ValueError(f"{where}.state has {shown(number)}, which is not a weight")
         if not isinstance(moments, dict) or not {"step", "exp_avg", "exp_avg_sq"} <= moments.keys():
             raise ValueError(
                 f"{where}.state[{number}] is {shown(moments)}, expected Adam's moments"

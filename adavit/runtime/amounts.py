@@ -24,6 +24,6 @@ def bytes_of(amount: str) -> int:
     factor = None if found is None else _BY_LOWER_CASE.get(found[2].lower())
     if found is None or factor is None or not float(found[1]):
         raise ValueError(
-            f"{amount!r} is no amount of memory, expected a number above 0 and its unit. Use 8GB, 8GiB or 6000MB."
+            f"{amount!r} is not an amount of memory, expected a number above 0 and its unit. Use 8GB, 8GiB or 6000MB."
         )
     return int(float(found[1]) * factor)

@@ -25,7 +25,7 @@ def seconds_in(text: str) -> float:
     seconds = sum(float(number) * unit for number, unit in numbers if number)
     if not seconds:
         raise ValueError(
-            f"{shown(text)} is no span of time, expected numbers with w, d, h, m or s, the longest unit first. Write"
+            f"{shown(text)} is not a span of time, expected numbers with w, d, h, m or s, the longest unit first. Write"
             " for example 2h, 30m, 90s, 1h30m or 30d."
         )
     return seconds

@@ -47,7 +47,7 @@ def read_directions(path: Path) -> Directions:
         layers, style_count = metadata.value("layers"), metadata.count("style_count")
         method = metadata.text("method")
         if vectors.ndim != 2 or not vectors.is_floating_point() or len(vectors) != len(strengths):
-            raise ValueError("its vectors are no directions")
+            raise ValueError("its vectors are not directions")
         if not isinstance(layers, list) or not all(
             type(each) is int and 0 <= each < style_count for each in layers
         ):

@@ -89,7 +89,7 @@ def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
         tensors, entries = read_weights(path)
         w = tensors["w"]
         if w.ndim != 2 or not w.is_floating_point():
-            raise ValueError("its w is no table of styles")
+            raise ValueError("its w is not a table of styles")
     except UNUSABLE as error:
         raise UserError(
             f"styles {str(path)!r} cannot be used ({first_line(error)}). Expected a .safetensors file that adavit"

@@ -205,7 +205,7 @@ class BudgetClock(Clock):
 class Stopwatch(Clock):
     """Of a run without a budget: tells how long it will take, when there has been a report.
 
-    It tells so again after the second one where the first steps were no measure: on a GPU each kind is recorded first.
+    It tells so again after the second one where the first steps were not typical: on a GPU each kind is recorded first.
 
     Args:
         total_images: Real images at its end.
@@ -243,7 +243,7 @@ class Stopwatch(Clock):
             return [f"About {_rounded(left_s)} to go, evaluations included."]
         if max(self._told_s) < MISJUDGED * min(self._told_s):
             return []
-        return [f"About {_rounded(left_s)} to go after all: the first steps were no measure."]
+        return [f"About {_rounded(left_s)} to go after all: the first steps were not typical."]
 
 
 def _rounded(seconds: float) -> str:

@@ -144,11 +144,11 @@ class Progress:
 
 def _check_count(count: int, name: str) -> None:
     if not 0 <= count < MOST_COUNTED:
-        raise ValueError(f"{name} is {shown(count)}, which is no count")
+        raise ValueError(f"{name} is {shown(count)}, which is not a count")
 
 
 def _check_evaluation(record: dict[str, Any], name: str) -> None:
     metric, images = record.get("name"), record.get("images")
     if not isinstance(metric, str) or number(record.get(metric)) is None or type(images) is not int:
-        raise ValueError(f"{name} is {shown(record)}, which is no evaluation")
+        raise ValueError(f"{name} is {shown(record)}, which is not an evaluation")
     _check_count(images, f"{name}.images")

@@ -94,11 +94,14 @@ def test_an_operation_that_changes_the_size_is_refused() -> None:
         ("RandomElastcTransform", "has no 'RandomElastcTransform'; .*mean RandomElasticTransform"),
         ("randomhue", "has no 'randomhue'"),
         ("os", "has no 'os'"),
-        ("RandomMixUpV2", "RandomMixUpV2 .* is no operation on one image at a time"),
-        ("RandomJigsaw", "RandomJigsaw .* is no operation on one image at a time"),
-        ("RandomAffine3D", "is no operation on one image at a time .*Did you mean RandomAffine"),
-        ("AugmentationSequential", "is no operation on one image at a time"),
-        ("AugmentationBase2D", "is no operation on one image at a time"),
+        ("RandomMixUpV2", "RandomMixUpV2 .* is not an operation on one image at a time"),
+        ("RandomJigsaw", "RandomJigsaw .* is not an operation on one image at a time"),
+        (
+            "RandomAffine3D",
+            "is not an operation on one image at a time .*Did you mean RandomAffine",
+        ),
+        ("AugmentationSequential", "is not an operation on one image at a time"),
+        ("AugmentationBase2D", "is not an operation on one image at a time"),
     ],
 )
 def test_what_is_no_operation_names_the_nearest(name: str, message: str) -> None:

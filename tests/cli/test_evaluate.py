@@ -43,7 +43,7 @@ def test_a_named_protocol_is_written_into_the_record(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("nothing", "SOURCE 'nothing' does not exist and is no known name"),
+        ("nothing", "SOURCE 'nothing' does not exist and is not a known name"),
         ("pictures", "--data has no default"),
         ("pictures --data pictures --metrics fdi", "Did you mean fid"),
         ("pictures --data pictures --metrics ,", "must name each metric once"),

@@ -70,7 +70,7 @@ def test_only_what_is_old(adavit: Adavit, runs: Path) -> None:
         (["runs/a", "--all"], "name runs, or folders of runs, or give --all"),
         (
             ["--all", "--older-than", "soon"],
-            "--older-than: 'soon' is no span of time, expected numbers with w, d",
+            "--older-than: 'soon' is not a span of time, expected numbers with w, d",
         ),
         (["--all", "--keep", "first"], "--keep names 'first', expected best, last or every:KIMG"),
         (["--all", "--keep", ""], "--keep is empty"),

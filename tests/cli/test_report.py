@@ -50,7 +50,7 @@ def test_flags_reach_the_report(adavit: Adavit, tmp_path: Path) -> None:
         ("report run --merge nothing.json", "--merge 'nothing.json' cannot be read"),
         ("report run --merge run/data.json", "is not a table of adavit report"),
         ("report run --merge report.json", "is where this report's own table goes"),
-        ("report run --baseline nothing", "--baseline 'nothing' is no row"),
+        ("report run --baseline nothing", "--baseline 'nothing' is not a row"),
         ("report run --out run/data.json/x.html", "run/data.json"),
         ("report run --fromat md", "--fromat"),
     ],

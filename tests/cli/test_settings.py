@@ -48,7 +48,7 @@ def settings_run() -> list[str]:
 def test_a_mistyped_key_names_the_near_one(adavit: Adavit, asked: str, hint: str) -> None:
     outcome = adavit("settings", asked)
     assert outcome.code == 2
-    assert f"{asked!r} is no setting and no section of settings. {hint}" in outcome.err
+    assert f"{asked!r} is neither a setting nor a section of settings. {hint}" in outcome.err
 
 
 def test_the_schema_is_json(adavit: Adavit) -> None:

@@ -325,12 +325,12 @@ def test_devices_and_pipes_are_no_settings(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_no_text_is_named() -> None:
-    with pytest.raises(UserError, match=r"the path .*no text in UTF-8.* Rename"):
+    with pytest.raises(UserError, match=r"the path .*not UTF-8 text.* Rename"):
         build_config([{"run": {"out": "caf\udce9"}}])
 
 
 def test_a_name_that_is_no_text_is_named() -> None:
-    with pytest.raises(UserError, match=r"data\.source is .*no text in UTF-8.* Rename the file"):
+    with pytest.raises(UserError, match=r"data\.source is .*not UTF-8 text.* Rename the file"):
         build_config([{"data": {"source": "caf\udce9"}}])
 
 

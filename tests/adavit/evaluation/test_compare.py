@@ -204,7 +204,7 @@ def test_broken_lines_of_a_log_are_passed_over() -> None:
 def test_what_is_no_record_is_no_record(value: object) -> None:
     assert not is_record(value)
     Path("x.json").write_text(json.dumps(value))
-    with pytest.raises(UserError, match=r"'x.json' is no record .*it has no figure"):
+    with pytest.raises(UserError, match=r"'x.json' is not a record .*it has no figure"):
         compare(["x.json"])
 
 

@@ -205,7 +205,11 @@ def test_data_that_changed_since_training_are_said(run: Path, pictures: Path) ->
         ("pictures", {"protocol": "quick5k"}, "--data has no default"),
         ("others", {"fakes": 26, "data": "pictures"}, "'others' has 25. Lower --fakes"),
         ("pictures", {}, "--data has no default"),
-        ("nothing", {"data": "pictures"}, "SOURCE 'nothing' does not exist and is no known name"),
+        (
+            "nothing",
+            {"data": "pictures"},
+            "SOURCE 'nothing' does not exist and is not a known name",
+        ),
         ("run", {"data": "nothing"}, "--data 'nothing' does not exist"),
         ("x" * 300, {"data": "pictures"}, "does not exist and is no"),
         ("run", {"data": "large"}, "draws images of 32 px, but 'run' of 16 px"),

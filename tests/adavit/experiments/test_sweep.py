@@ -189,7 +189,7 @@ def test_a_pruned_run_is_noted_and_counts(
     ("keys", "message"),
     [
         ({"search": {}}, "no search"),
-        ({"search": {"r1_gamma": [1]}}, "search.r1_gamma is no setting"),
+        ({"search": {"r1_gamma": [1]}}, "search.r1_gamma is not a setting"),
         ({"search": {"training.r1_gamma": {"low": 2, "high": 1}}}, "low below high"),
         ({"search": {"training.r1_gamma": {"low": 0, "high": 1, "log": True}}}, "low above 0"),
         ({"search": {"training.r1_gamma": {"low": 0, "hi": 1}}}, "a list of values, or low, high"),

@@ -108,10 +108,10 @@ REFUSED = {
     "call": (b"cos\nsystem\nNR.", "call without arguments"),
     "objects": (b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x85R.", "NumPy array of objects"),
     "opcode": (b"\xff", "no pickle's opcode at byte 0"),
-    "append": (b"NK\x01a.", "adds to what is no list"),
-    "set": (b"NK\x01K\x02s.", "adds to what is no dictionary"),
+    "append": (b"NK\x01a.", "adds to what is not a list"),
+    "set": (b"NK\x01K\x02s.", "adds to what is not a dictionary"),
     "quotes": (b"Sabc\n.", "text without quotes"),
-    "name of a number": (b"NN\x93.", "name that is no text"),
+    "name of a number": (b"NN\x93.", "name that is not text"),
 }
 
 

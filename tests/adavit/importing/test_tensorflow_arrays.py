@@ -51,7 +51,7 @@ def test_other_arrays_keep_their_names_and_damaged_ones_are_refused() -> None:
     assert [*other.values] == ["8x8/Dense/weight"]  # type: ignore[attr-defined]
     with pytest.raises(UnreadablePickle, match="more than 2,000 parts"):
         read([("Output/weight", np.zeros(1, "f4"))] * 2001)
-    with pytest.raises(UnreadablePickle, match="no pairs of name and array"):
+    with pytest.raises(UnreadablePickle, match="not pairs of name and array"):
         read([7])
     found = read(
         [("Output/weight", np.zeros((2, 2), "f4")), ("8x8/Conv0/weight", np.zeros(2, "f4"))]

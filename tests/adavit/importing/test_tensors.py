@@ -188,7 +188,7 @@ def test_arrays_have_the_bytes_that_they_say() -> None:
     value.state = None
     with pytest.raises(UnreadablePickle, match="says too little"):
         tensor_of(value)
-    with pytest.raises(UnreadablePickle, match="'i8', which are no floating-point numbers"):
+    with pytest.raises(UnreadablePickle, match="'i8', which are not floating-point numbers"):
         tensor_of(read(np.zeros(3, "i8")))
     for nothing in (None, "text", {}, read([1])):
         with pytest.raises(UnreadablePickle, match="where weights are expected"):

@@ -92,7 +92,7 @@ def test_grids_do_not_share_a_baseline(tmp_path: Path) -> None:
 def test_a_baseline_can_be_chosen_by_its_label(tmp_path: Path) -> None:
     groups = choose_baseline(groups_in(write_grid(tmp_path, seeds=1)), "color")
     assert [group.label for group in groups if group.baseline] == ["color"]
-    with pytest.raises(UserError, match="--baseline 'colour' is no row"):
+    with pytest.raises(UserError, match="--baseline 'colour' is not a row"):
         choose_baseline(groups, "colour")
 
 

@@ -17,12 +17,12 @@ def test_entries_are_read_by_kind() -> None:
         ("text", None, "says nothing of its x"),
         ("value", "{", "x is not JSON"),
         ("value", "[" * 100_000, "x is not JSON"),
-        ("object", "[1]", r"x is \[1\], which is no object"),
-        ("count", "-1", "x is -1, which is no count"),
+        ("object", "[1]", r"x is \[1\], which is not an object"),
+        ("count", "-1", "x is -1, which is not a count"),
         ("count", "true", "x is True, which"),
-        ("count", str(MOST_COUNTED), "no count"),
-        ("count", "9" * 4000, "no count"),
-        ("count", "1.0", "no count"),
+        ("count", str(MOST_COUNTED), "not a count"),
+        ("count", "9" * 4000, "not a count"),
+        ("count", "1.0", "not a count"),
     ],
 )
 def test_what_is_of_another_kind_is_named(read: str, entry: str | None, message: str) -> None:

@@ -188,7 +188,7 @@ def test_scores_of_real_images_and_spreads_are_no_figures() -> None:
 def test_what_is_no_record_is_refused_by_its_path(tmp_path: Path, value: object) -> None:
     assert not is_record(value)
     path = logged(tmp_path / "x.json", value)
-    with pytest.raises(UserError, match=r"x\.json' is no record .*no figure with a protocol"):
+    with pytest.raises(UserError, match=r"x\.json' is not a record .*no figure with a protocol"):
         read_record(path)
 
 

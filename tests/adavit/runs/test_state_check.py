@@ -72,9 +72,9 @@ def test_what_is_missing_is_named() -> None:
     ("change", "message"),
     [
         ({0: {"step": torch.tensor(1.0)}}, "Adam's moments"),
-        ({7: {}}, "7, which is no weight"),
-        ({"0": {}}, "'0', which is no weight"),
-        ({10**30: {}}, "which is no weight"),
+        ({7: {}}, "7, which is not a weight"),
+        ({"0": {}}, "'0', which is not a weight"),
+        ({10**30: {}}, "which is not a weight"),
     ],
 )
 def test_moments_are_those_of_their_weights(change: dict[Any, Any], message: str) -> None:

@@ -41,7 +41,9 @@ def test_a_span_is_read(text: str, seconds: float) -> None:
     ],
 )
 def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no span of time, expected .* Write for example 2h"):
+    with pytest.raises(
+        ValueError, match=r"is not a span of time, expected .* Write for example 2h"
+    ):
         seconds_in(text)
 
 

@@ -44,7 +44,7 @@ def test_a_folder_gives_all_that_were_written_below_it(
 @pytest.mark.parametrize(
     ("shape", "said"),
     [
-        ((6,), "no table of styles"),
+        ((6,), "not a table of styles"),
         ((8, 6), r"are 8 of 6 numbers, but generator .* has 6 of 6"),
         ((6, 7), r"are 6 of 7 numbers, but generator .* has 6 of 6"),
     ],

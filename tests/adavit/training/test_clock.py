@@ -216,7 +216,7 @@ def test_a_stopwatch_takes_back_what_the_first_steps_had_it_say(seconds: float, 
         "About 8 minutes to go, evaluations included."
     ]
     assert clock.reported(Progress(images=2000, seconds=50 + seconds)) == [
-        f"About {told} to go after all: the first steps were no measure."
+        f"About {told} to go after all: the first steps were not typical."
     ]
     assert clock.reported(Progress(images=3000, seconds=9000.0)) == []
 

@@ -164,5 +164,5 @@ def test_a_time_that_does_not_do_names_one_that_does(
 
 
 def test_an_unreadable_budget_is_named() -> None:
-    with pytest.raises(UserError, match=r"run.budget: 'soon' is no span of time, expected"):
+    with pytest.raises(UserError, match=r"run.budget: 'soon' is not a span of time, expected"):
         build_config([{"run": {"budget": "soon"}}])
