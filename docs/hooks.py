@@ -1,7 +1,7 @@
 """What MkDocs does beyond its own: it reads Markdown as sites of code do, and shows what lies outside of docs/.
 
 Tables of `benchmarks/results`, CONTRIBUTING.md and others are pages of the site without a place in its menu. Where a
-document names one of them in code, or links to it, the page links there.
+document names one of them in code, or links to it, the page links there. The first page begins as README.md does.
 """
 
 import atexit
@@ -19,6 +19,9 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 BESIDE = ("benchmarks/results/*.*", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 """What the site has of the rest of the repository, under the same paths."""
+
+HEAD = "<!-- the head of README.md -->"
+"""Where a page has what README.md says between its title and its first heading."""
 
 OTHER_FILES = ("*.css", "*.html", "*.j2", "*.js", "*.safetensors", "*.yaml")
 
@@ -49,10 +52,19 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links what is named, and separates lists and tables from the lines before them."""
+    """Links what is named, puts in the head of README.md, and separates lists and tables from the lines before them."""
+    here = page.file.src_uri
     of_site = {_in_repository(file): file.src_uri for file in files if file.abs_src_path}
-    linked = with_links(markdown, _in_repository(page.file), page.file.src_uri, of_site)
-    return with_blank_lines(linked)
+    linked = with_links(markdown, _in_repository(page.file), here, of_site)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    head = with_links(head_of(readme), "README.md", here, of_site)
+    return with_blank_lines(linked.replace(HEAD, head))
+
+
+def head_of(readme: str) -> str:
+    """What a document says between its title and its first heading."""
+    _, _, below = readme.partition("\n")
+    return below.partition("\n## ")[0].strip()
 
 
 def _in_repository(file: File) -> str:

@@ -2,7 +2,8 @@ import pytest
 
 pytest.importorskip("mkdocs", reason="the extra docs is not installed")
 
-from docs.hooks import with_blank_lines, with_links
+from docs.hooks import HEAD, head_of, with_blank_lines, with_links
+from tests.docs.documents import text_of
 
 OF_SITE = {
     "docs/start.md": "start.md",
@@ -57,3 +58,12 @@ def test_links_of_what_lies_beside_the_pages() -> None:
 )
 def test_lists_and_tables_are_paragraphs_of_their_own(text: str, expected: str) -> None:
     assert with_blank_lines(text) == expected
+
+
+def test_the_first_page_begins_as_the_readme_does() -> None:
+    assert head_of("# A\nFirst.\n\n![b](b.png)\n\n## C\nd\n## E") == "First.\n\n![b](b.png)"
+    assert text_of("docs/index.md").splitlines()[:3] == ["# adavit", HEAD, ""]
+    head = head_of(text_of("README.md"))
+    assert head.startswith("Train a GAN on")
+    assert "small_set_curves.png" in head
+    assert "#" not in head

@@ -133,6 +133,8 @@ def test_the_functions_are_described_from_their_docstrings(site: Path) -> None:
     assert "Desired value of the heuristic" in page
     assert 'class="example"' not in page  # "Example:" is text to griffe, and "Examples:" is code
     assert "Adam" in (site / "design.html").read_text(encoding="utf-8")
+    # The first page begins as README.md does, with its links led to the site.
+    assert 'src="pictures/small_set_curves.png"' in (site / "index.html").read_text()
     # What is named in the pages and lies beside them is there too.
     assert "benchmarks/results/communication.html" in (site / "several-devices.html").read_text()
 
