@@ -4,6 +4,7 @@ from tests.docs.documents import documents, text_of
 from tests.docs.writing import WIDTH, bare_fractions, long_lines
 
 PAGES = [each for each in documents() if each == "README.md" or each.startswith("docs/")]
+PAGES += ["CHANGELOG.md"]
 
 
 @pytest.mark.parametrize("document", PAGES)
