@@ -11,12 +11,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from adavit.errors import RunError
 from adavit.runtime.signals import stopping_signals
 
 QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
 """Before torch is imported: a connection that breaks is no warning with a stack, since who is missing is told."""
+
+MEANT = frozenset((2, *(128 + number for number in stopping_signals())))
+"""Codes of a process that ended as it was to: a mistake that would be one again, or a signal that it was sent."""
 
 TIME_TO_STOP_S = 600
 """A step may take minutes, and the checkpoint some more, before processes that were asked to stop are killed."""
@@ -35,7 +39,7 @@ def launch(
     Args:
         processes: How many.
         arguments: Of `adavit`, for each of them.
-        restarts: How often all are started anew where one has failed.
+        restarts: How often all are started anew where one has failed, other than with a code of `MEANT`.
         module: What takes the arguments, in place of the command line.
 
     Returns:
@@ -44,7 +48,11 @@ def launch(
     Raises:
         RunError: If a process was killed and none was left to say so.
     """
-    with tempfile.TemporaryDirectory(prefix="adavit-") as reports, _own_ways(processes):
+    with (
+        tempfile.TemporaryDirectory(prefix="adavit-") as reports,
+        _own_ways(processes),
+        _restarting_failures_alone(),
+    ):
         from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -90,6 +98,26 @@ def launch(
                 ) from None
             return min(codes, default=1)
     return 0
+
+
+@contextlib.contextmanager
+def _restarting_failures_alone() -> Iterator[None]:
+    """While entered, torchrun's agent starts none anew that ended as it was to."""
+    from torch.distributed.launcher import api
+
+    class Agent(api.LocalElasticAgent):
+        def _monitor_workers(self, worker_group: Any) -> Any:
+            result = super()._monitor_workers(worker_group)
+            if any(each.exitcode in MEANT for each in result.failures.values()):
+                self._remaining_restarts = 0
+            return result
+
+    usual = api.LocalElasticAgent
+    api.LocalElasticAgent = Agent  # type: ignore[misc]  # which its launcher makes, and takes none
+    try:
+        yield
+    finally:
+        api.LocalElasticAgent = usual  # type: ignore[misc]
 
 
 def cores() -> int:

@@ -74,6 +74,15 @@ def test_nothing_is_said_of_it_where_another_has(script: Path) -> None:
     assert launch(2, []) == 1
 
 
+@pytest.mark.parametrize(("code", "attempts"), [(2, 1), (130, 1), (143, 1), (1, 3)])
+def test_processes_that_ended_as_they_were_to_are_not_started_anew(
+    script: Path, code: int, attempts: int
+) -> None:
+    says(script, "echo >> $RANK", f"[ $RANK = 1 ] && exit {code}", "sleep 60")
+    assert launch(2, [], restarts=2) == code
+    assert Path("1").read_text() == "\n" * attempts
+
+
 def test_processes_are_started_anew(script: Path) -> None:
     says(script, "echo >> $RANK", "[ $TORCHELASTIC_RESTART_COUNT = 2 ] || exit 1")
     assert launch(2, [], restarts=2) == 0
