@@ -1,43 +1,22 @@
 """Steps of networks in full size on tensors without content: they have shapes, types and devices, and no memory.
 
-Whatever asks a fake tensor for a number raises, as it would wait for a GPU.
+Whatever asks such a tensor for a number raises, as it would wait for a GPU.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from unittest.mock import patch
 
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from adavit.augment import resampling
-from adavit.models import filter_products
-from adavit.training.objectives import consistency
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 
 
-@contextmanager
-def without_content(*, allow_real: bool = False) -> Iterator[None]:
-    """While entered, all that is made has no content.
-
-    Args:
-        allow_real: Whether tensors that were made outside may be read within.
-    """
-    _forget_what_is_kept()
-    with (
-        patch.object(nn.Module, "_apply", _moved),
-        patch.object(FakeTensorMode, "__deepcopy__", lambda mode, _: mode, create=True),
-        FakeTensorMode(allow_non_fake_inputs=allow_real),
-    ):
-        yield
-    _forget_what_is_kept()
-
-
 def fake_step(workload: Workload) -> AdversarialStep:
-    """The step of a run, made where nothing has content.
+    """The step of a run, made in `adavit.training.start.without_content`.
 
     At its start the host may ask for p, and whether what was drawn of a normal lies within its bounds.
 
@@ -47,6 +26,8 @@ def fake_step(workload: Workload) -> AdversarialStep:
     p = workload.config.augment.p or 0.0
     with (
         warnings.catch_warnings(),
+        patch.object(nn.Module, "_apply", _moved),
+        patch.object(FakeTensorMode, "__deepcopy__", lambda mode, _: mode, create=True),
         patch.object(nn.init, "trunc_normal_", nn.init.normal_),
         patch.object(FakeTensor, "__float__", lambda _: p, create=True),
     ):
@@ -67,10 +48,3 @@ def _moved(module: nn.Module, move: Callable[[Tensor], Tensor], recurse: bool = 
         if buffer is not None:
             module._buffers[name] = move(buffer)
     return module
-
-
-def _forget_what_is_kept() -> None:
-    """Tensors that are made once: those of one mode have no content, or belong to another, in the next."""
-    resampling._filters.clear()
-    filter_products._kept.cache_clear()
-    consistency._shift.cache_clear()

@@ -28,9 +28,10 @@ from adavit.augment import resampling as augment_resampling
 from adavit.models import resampling
 from adavit.models.vit import attention
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator
+from adavit.training.start.without_content import without_content
 from adavit.training.step import slice_pass
 from adavit.training.step.adversarial_step import AdversarialStep
-from benchmarks.fake_steps import fake_step, without_content
+from benchmarks.fake_steps import fake_step
 from benchmarks.gpu.bench import KINDS, Bench, Stepper, workload_of
 from benchmarks.work import WorkCount
 

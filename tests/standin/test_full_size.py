@@ -15,9 +15,10 @@ from adavit.models.names import ResNetForm
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.footprint import counted_bytes
 from adavit.training.start.live_bytes import LiveBytes
+from adavit.training.start.without_content import without_content
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
-from benchmarks.fake_steps import fake_step, without_content
+from benchmarks.fake_steps import fake_step
 from benchmarks.gpu.bench import Bench, workload_of
 
 pytestmark = pytest.mark.gpu
@@ -73,7 +74,7 @@ def test_a_step_in_full_size(
     device: torch.device, kind: str, side: int, layer: dict[str, Any]
 ) -> None:
     load = workload(device, kind, side, layer)
-    with without_content():
+    with without_content(allow_real=False):
         step = fake_step(load)
         call(step, load.config, device)
         for network in (step.generator, step.judges):
@@ -86,7 +87,7 @@ def test_a_step_in_full_size(
 @pytest.mark.parametrize(("kind", "side"), [("resnet", 256), ("vit", 256)])
 def test_the_memory_that_is_foreseen(device: torch.device, kind: str, side: int) -> None:
     load = workload(device, kind, side, {"augment": {"mode": "none", "p": None}})
-    with without_content():
+    with without_content(allow_real=False):
         step = fake_step(load)
         call(step, load.config, device)  # moments are made here
         tensors: list[Tensor] = [*step.generator.parameters(), *step.judges.parameters()]
@@ -104,5 +105,5 @@ def test_the_memory_that_is_foreseen(device: torch.device, kind: str, side: int)
 
 
 def test_what_waits_would_raise(device: torch.device) -> None:
-    with without_content(), pytest.raises(Exception, match="_local_scalar_dense"):
+    with without_content(allow_real=False), pytest.raises(Exception, match="_local_scalar_dense"):
         torch.zeros((), device=device).item()

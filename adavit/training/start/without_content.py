@@ -23,14 +23,17 @@ class _OnTheCpu(FakeTensorMode):
 
 
 @contextmanager
-def without_content() -> Iterator[FakeTensorMode]:
-    """While entered, whatever is made on the CPU has no content; other tensors lose theirs where they take part.
+def without_content(*, allow_real: bool = True) -> Iterator[FakeTensorMode]:
+    """While entered, whatever is made has no content.
 
     Whatever asks such a tensor for a number raises.
+
+    Args:
+        allow_real: Whether tensors made outside lose theirs where they take part; else they may not take part.
     """
     _forget_what_is_kept()
     try:
-        with _OnTheCpu(allow_non_fake_inputs=True) as mode:
+        with _OnTheCpu(allow_non_fake_inputs=allow_real) as mode:
             yield mode
     finally:
         _forget_what_is_kept()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from adavit.augment import make_pipe
-from adavit.models.resampling import smooth
+from adavit.models.resampling import downsample, smooth
 from adavit.training.start.without_content import emptied, tensors_of, without_content
 
 
@@ -44,6 +44,25 @@ def test_kept_filters_have_content_afterwards() -> None:
         smooth(torch.empty(2, 3, 16, 16), padding=1)
     assert torch.equal(pipe(images, generator=torch.Generator().manual_seed(1)), expected)
     assert torch.equal(smooth(images, padding=1), smoothed)
+
+
+def test_an_exception_leaves_nothing_behind() -> None:
+    images = torch.rand(1, 3, 8, 8)
+    expected = downsample(images)
+    with pytest.raises(Exception, match="_local_scalar_dense"), without_content():
+        downsample(torch.empty(1, 3, 8, 8)).sum().item()
+    assert torch.equal(downsample(images), expected)
+
+
+def test_tensors_from_outside_take_part_only_where_they_are_allowed_to() -> None:
+    outside = torch.ones(2)
+    with without_content():
+        assert (torch.ones(2) + outside).shape == (2,)
+    with (
+        without_content(allow_real=False),
+        pytest.raises(AssertionError, match="convert all Tensors"),
+    ):
+        torch.ones(2) + outside
 
 
 def test_processes_can_be_forked_afterwards() -> None:
