@@ -318,4 +318,5 @@ def _imagined(workload: Workload, reduction: Reduction = OF_ONE_PROCESS) -> Imag
         image_channels=workload.image_set.channels,
         num_classes=workload.num_classes,
         reduction=reduction,
+        device=workload.device,
     )

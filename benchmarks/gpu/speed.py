@@ -222,7 +222,7 @@ def _memory_row(
     config = bench.config(kind, side, {"training": training})
     foreseen = {
         "at least GiB": least_bytes(config) / GIB,
-        "counted GiB": counted_bytes(config) / GIB,
+        "counted GiB": counted_bytes(config, bench.device) / GIB,
         "expected GiB": expected_bytes(config, bench.device) / GIB,
     }
     with bench.peak_bytes() as peak:

@@ -88,7 +88,7 @@ def start(device: torch.device, *layers: Layer, channels: int = 3) -> tuple[Any,
         # Differences of approximate penalties are taken otherwise where TF32 rounds.
         rounding = partial(build_extras, coarse=True)
         patch.setattr(
-            "adavit.training.start.build.build_extras",
+            "adavit.training.start.assembly.build_extras",
             lambda training, **keywords: rounding(training, **{**keywords, "coarse": True}),
         )
         step, _ = first_step(load, read_start(load.config))

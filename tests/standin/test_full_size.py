@@ -101,7 +101,7 @@ def test_the_memory_that_is_foreseen(device: torch.device, kind: str, side: int)
         ]
         with LiveBytes(tensors) as live:
             call(step, load.config, device)
-    assert 0.8 <= live.peak / counted_bytes(load.config) <= 1.25
+    assert 0.8 <= live.peak / counted_bytes(load.config, device) <= 1.25
 
 
 def test_what_waits_would_raise(device: torch.device) -> None:

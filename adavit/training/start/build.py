@@ -12,14 +12,10 @@ from adavit.build.networks import build_networks
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.section import AUTO
-from adavit.config.training import TrainingConfig
 from adavit.features.choice import PretrainedNetwork
 from adavit.features.teachers import FoundTeacher
-from adavit.models import ResNetDiscriminator
 from adavit.runtime.console import Console
-from adavit.training.objectives.build import build_extras, build_objective, moving
-from adavit.training.objectives.losses import LOSSES
-from adavit.training.objectives.schedules import Schedule
+from adavit.training.start.assembly import assemble_step, average_of
 from adavit.training.start.data_advice import advice_on
 from adavit.training.start.features import (
     check_as_begun,
@@ -34,7 +30,6 @@ from adavit.training.start.transfer import transfer
 from adavit.training.start.transfer_source import read_source
 from adavit.training.start.workload import Workload, load_workload, with_evaluators
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.captured_slices import captured_slices
 from adavit.training.step.compiled_slices import compiled_slices
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
@@ -125,7 +120,6 @@ def build_step(
         num_classes=workload.num_classes,
         critic=critic,
     )
-    alone = config.discriminator.kind == "projected"
     generator.discriminator_saw = config.features.seen
     freeze_lower_layers(discriminator, training.freeze_d)
     pipe = build_pipe(config.augment)
@@ -138,34 +132,19 @@ def build_step(
     # On a CPU convolutions run about twice as fast in this layout.
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
     generator, discriminator = generator.to(**placed), discriminator.to(**placed)
-    # Convolutions on a CUDA device are done in TF32 when nothing else is asked for.
-    coarse = training.precision == "bf16" or workload.device.type == "cuda"
-    return AdversarialStep(
+    return assemble_step(
+        config,
         generator=generator,
         discriminator=discriminator,
-        average=GeneratorAverage(
-            generator, half_life_kimg=_half_life_kimg(training), ramp=training.ema_ramp
-        ),
+        average=average_of(generator, training),
+        critic=critic,
+        teacher=build_teacher(workload, start.teacher),
         pipe=pipe.to(workload.device),
-        generator_lr=_rate(training, training.generator_lr),
-        discriminator_lr=_rate(training, training.discriminator_lr),
-        betas=(training.adam_beta1, _beta2(training)),
-        warmup_images=1000 * training.warmup_kimg,
         microbatch=training.microbatch,
-        autocast=torch.bfloat16 if training.precision == "bf16" else None,
-        loss=LOSSES[training.loss],
+        epoch_images=len(workload.split.train),
         computation=_computation(config, workload.device),
-        features=None
-        if critic is None or alone
-        else build_objective(config, critic, workload.device),
         reduction=reduction,
-        **build_extras(
-            training,
-            epoch_images=len(workload.split.train),
-            coarse=coarse,
-            teacher=build_teacher(workload, start.teacher),
-            chain=discriminator.chain if isinstance(discriminator, ResNetDiscriminator) else None,
-        ),
+        device=workload.device,
     )
 
 
@@ -179,20 +158,6 @@ def _computation(
     if training.graphs and device.type == "cuda" and config.has_lasting_passes:
         return captured_slices
     return as_written
-
-
-def _rate(training: TrainingConfig, start: float) -> Schedule:
-    return moving(training, start, start * training.final_lr_factor)
-
-
-def _beta2(training: TrainingConfig) -> Schedule:
-    end = training.adam_beta2 if training.final_beta2 is None else training.final_beta2
-    return moving(training, training.adam_beta2, end)
-
-
-def _half_life_kimg(training: TrainingConfig) -> Schedule:
-    end = training.ema_half_life_kimg
-    return moving(training, end * training.initial_ema_factor, end)
 
 
 def read_start(config: RunConfig) -> Start:

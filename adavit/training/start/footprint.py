@@ -100,19 +100,20 @@ def most_bytes(config: ResolvedConfig) -> int:
     return NEAR * least_bytes(config) + _most_for_frozen(config)
 
 
-def counted_bytes(config: ResolvedConfig) -> int:
+def counted_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
     """Bytes that one step holds at the same time, counted; not compiled.
 
     It is a step in which all is due that is due at times, such as R1.
 
     Args:
         config: Of the run.
+        device: Where it trains, which decides on its terms; it need not be there.
 
     Raises:
         RuntimeError: If the networks are larger than torch can name.
         ValueError: If the settings make no network.
     """
-    return ImaginedStep(config).of(0).peak
+    return ImaginedStep(config, device=device).of(0).peak
 
 
 def taken_bytes(counted: int, config: ResolvedConfig, device: torch.device) -> int:
@@ -139,7 +140,7 @@ def expected_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:
         RuntimeError: As `counted_bytes`.
         ValueError: Likewise.
     """
-    return taken_bytes(counted_bytes(config), config, device)
+    return taken_bytes(counted_bytes(config, device), config, device)
 
 
 def features_bytes(config: ResolvedConfig, device: torch.device = CPU) -> int:

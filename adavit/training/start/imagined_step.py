@@ -20,18 +20,17 @@ from adavit.config.run import ResolvedConfig
 from adavit.features.choice import find_network
 from adavit.features.critic import FeatureCritic
 from adavit.features.teachers import unread_teacher
-from adavit.models import Generator, ResNetDiscriminator
-from adavit.training.objectives.build import build_extras, build_objective
-from adavit.training.objectives.losses import LOSSES
+from adavit.models import Generator
 from adavit.training.passes.streams import StepStreams
+from adavit.training.start.assembly import assemble_step, average_of
 from adavit.training.start.dearest_step import make_dearest
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.without_content import emptied, tensors_of, without_content
-from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 from adavit.training.step.slice_pass import as_written
+
+CPU = torch.device("cpu")
 
 IMAGES = 32
 """Images of a slice that are gone through, at about the most; what is alive grows in proportion to them."""
@@ -86,6 +85,7 @@ class ImaginedStep:
         image_channels: Of its images.
         num_classes: That its networks are conditioned on; 0 for none.
         reduction: Over which processes its gradients are summed; this one goes through a slice of its own.
+        device: Where the run trains, which decides on its terms; it need not be there.
 
     Attributes:
         generator: Its generator.
@@ -104,6 +104,7 @@ class ImaginedStep:
         image_channels: int = 3,
         num_classes: int = 0,
         reduction: Reduction = OF_ONE_PROCESS,
+        device: torch.device = CPU,
     ) -> None:
         self.config = config
         self._channels, self._classes = image_channels, num_classes
@@ -117,7 +118,7 @@ class ImaginedStep:
             trained = [generator, discriminator, *([] if critic is None else [critic])]
             for network in trained:
                 network.to(memory_format=torch.channels_last)
-            average = GeneratorAverage(generator, half_life_kimg=1.0, ramp=None)
+            average = average_of(generator, training)
         self._frozen: list[nn.Module] = [] if critic is None else [*critic.frozen]
         self._frozen += [] if teacher is None else [teacher]
         with without_content():
@@ -128,34 +129,20 @@ class ImaginedStep:
         self._shown = (
             each if each <= IMAGES or smaller is None else smaller.training.images_at_a_time
         )
-        alone = config.discriminator.kind == "projected"
-        self.step = AdversarialStep(
+        self.step = assemble_step(
+            config,
             generator=generator,
             discriminator=discriminator,
             average=average,
+            critic=critic,
+            teacher=teacher,
             # Operations of kornia ask tensors for numbers, which these have not.
             pipe=build_pipe(config.augment.model_copy(update={"extra": ()})),
-            generator_lr=training.generator_lr,
-            discriminator_lr=training.discriminator_lr,
-            betas=(training.adam_beta1, training.adam_beta2),
-            warmup_images=0,
             microbatch=self._shown,
-            autocast=torch.bfloat16 if training.precision == "bf16" else None,
+            epoch_images=training.batch,
             computation=as_written,
             reduction=reduction,
-            loss=LOSSES[training.loss],
-            features=None
-            if critic is None or alone
-            else build_objective(config, critic, torch.device("cpu")),
-            **build_extras(
-                training,
-                epoch_images=training.batch,
-                coarse=training.precision == "bf16",
-                teacher=teacher,
-                chain=discriminator.chain
-                if isinstance(discriminator, ResNetDiscriminator)
-                else None,
-            ),
+            device=device,
         )
         make_dearest(self.step, config.augment)
         self.generator: Generator = generator

@@ -161,7 +161,7 @@ def test_what_cannot_be_counted_is_held_to_the_formula(
 ) -> None:
     run = config({"training": training})
 
-    def unnameable(config: ResolvedConfig) -> int:
+    def unnameable(config: ResolvedConfig, device: torch.device) -> int:
         assert not training
         raise RuntimeError("Storage size calculation overflowed")
 
