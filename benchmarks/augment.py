@@ -21,20 +21,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Python puts the folder of a script first in its path, where this file would hide the package of the same name.
-sys.path[:] = [
-    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
-]
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import kornia.augmentation as K  # noqa: E402
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from torch import Tensor  # noqa: E402
+import kornia.augmentation as K
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from adavit.augment import AugmentPipe  # noqa: E402
-from adavit.augment.filtering import BAND_POWER  # noqa: E402
-from adavit.augment.presets import preset_multipliers  # noqa: E402
-from adavit.augment.wavelets import BANDS, filter_bank  # noqa: E402
+from adavit.augment import AugmentPipe
+from adavit.augment.filtering import BAND_POWER
+from adavit.augment.presets import preset_multipliers
+from adavit.augment.wavelets import BANDS, filter_bank
+from benchmarks.measuring import peak_bytes, print_header, synchronise
 
 Work = Callable[[Tensor], Tensor]
 NAMES = ("blit", "geom", "color", "filter", "noise", "cutout", "bgc")
@@ -142,18 +142,12 @@ def run(work: Work, images: Tensor, upstream: Tensor, step: str) -> None:
     gradient.square().sum().backward()
 
 
-def synchronise(images: Tensor) -> None:
-    """Wait for the device, where there is something to wait for."""
-    if images.is_cuda:
-        torch.cuda.synchronize()
-
-
 def one_ms(work: Work, images: Tensor, upstream: Tensor, step: str) -> float:
     """Milliseconds of one run."""
-    synchronise(images)
+    synchronise(images.device)
     start = time.perf_counter()
     run(work, images, upstream, step)
-    synchronise(images)
+    synchronise(images.device)
     return (time.perf_counter() - start) * 1e3
 
 
@@ -177,25 +171,10 @@ def least_ms(works: list[Work], images: Tensor, step: str, seconds: float) -> li
 
 
 def peak_batches(work: Work, images: Tensor, step: str) -> float:
-    """Peak extra memory of one step, in batches, besides the images and the gradient sent back.
-
-    On the CPU it is the highest balance of what torch's allocator took and gave back during the step.
-    """
-    batch_bytes = images.numel() * images.element_size()
+    """Peak extra memory of one step, in batches, besides the images and the gradient sent back."""
     upstream = torch.ones_like(images)
-    if images.is_cuda:
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run(work, images, upstream, step)
-        return (torch.cuda.max_memory_allocated() - before) / batch_bytes
-    with torch.profiler.profile(profile_memory=True) as profile:
-        run(work, images, upstream, step)
-    held = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
-    return peak / batch_bytes
+    peak = peak_bytes(lambda: run(work, images, upstream, step), images.device)
+    return peak / images.nbytes
 
 
 def load_peer(path: str, target: str) -> Callable[..., Work]:
@@ -226,7 +205,7 @@ def main() -> None:
     peer = load_peer(options.peer, options.peer_object) if options.peer else None
     seconds = 0.1 if options.quick else 1.0
     shapes = SHAPES[options.device][: 1 if options.quick else None]
-    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
+    print_header(torch.device(options.device), options.dtype)
     heads = "".join(f"{head:>11}" for head in (*STEPS, "memory", "with bwd"))
     print(f"{'shape':>18} {'group':8} {'of':8}{heads}   (ms; batches)")
     for shape in shapes:

@@ -21,34 +21,33 @@ On a CPU `2>/dev/null` hides the lines that PyTorch's profiler prints by itself.
 """
 
 import argparse
-import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-# Python puts the folder of a script first in its path, where augment.py would hide the package of that name.
-sys.path[:] = [
-    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
-]
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import torch  # noqa: E402
-from torch import nn  # noqa: E402
+import torch
+from torch import nn
 
-from adavit.models import ResNetDiscriminator, ViTDiscriminator, count_parameters  # noqa: E402
-from adavit.models.resnet.discriminator import FORMS  # noqa: E402
-from adavit.models.vit.parts import (  # noqa: E402
+from adavit.models import ResNetDiscriminator, ViTDiscriminator, count_parameters
+from adavit.models.resnet.discriminator import FORMS
+from adavit.models.vit.parts import (
     ATTENTIONS,
     CONSTRAINTS,
     POSITIONS,
     READOUTS,
     STEMS,
 )
-from adavit.runtime.devices import keep_freed_memory  # noqa: E402
-from adavit.training.objectives.losses import discriminator_loss  # noqa: E402
-from adavit.training.objectives.penalties import r1_penalty  # noqa: E402
+from adavit.runtime.devices import keep_freed_memory
+from adavit.training.objectives.losses import discriminator_loss
+from adavit.training.objectives.penalties import r1_penalty
+from benchmarks.measuring import load, peak_bytes, print_header, synchronise
 
 TABLES: dict[str, list[str]] = {
     "stem": list(STEMS),
@@ -69,10 +68,7 @@ def main() -> None:
     device = torch.device(arguments.device)
     if device.type == "cpu":
         keep_freed_memory()  # as training does
-    print(
-        f"torch {torch.__version__}, {place(device)}, {torch.get_num_threads()} threads, load"
-        f" {os.getloadavg()[0]:.2f}, {arguments.precision}"
-    )
+    print_header(device, arguments.precision)
     columns = "".join(f"{name:>9}" for name in COLUMNS)
     for resolution in arguments.resolutions:
         patch = arguments.patch or max(1, resolution // 8)
@@ -91,7 +87,7 @@ def main() -> None:
                 f" |{''.join(f'{peak:9.1f}' for peak in peaks)}",
                 flush=True,
             )
-    print(f"\nload {os.getloadavg()[0]:.2f} at the end")
+    print(f"\n{load()} at the end")
 
 
 def parse() -> argparse.Namespace:
@@ -114,11 +110,6 @@ def parse() -> argparse.Namespace:
     if arguments.parts is None:
         arguments.parts = ["stem", "attention", "form"]
     return arguments
-
-
-def place(device: torch.device) -> str:
-    """The device in words."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 VIT: dict[str, Any] = {
@@ -209,36 +200,16 @@ def measured(
     peaks = []
     for column in COLUMNS:
         step(column)  # warms up, and makes Adam's moments
-        peaks.append(peak_mib(lambda column=column: step(column), device))
+        peaks.append(peak_bytes(partial(step, column), device) / MIB)
     for turn in range(arguments.rounds):
         for column in COLUMNS if turn % 2 else reversed(COLUMNS):
             started = time.perf_counter()
             step(column)
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
+            synchronise(device)
             times[column].append(time.perf_counter() - started)
     rates = [arguments.batch / statistics.median(times[column]) for column in COLUMNS]
     pairs = zip(times["exact"], times["fused"], strict=True)
     return rates, statistics.median(exact / fused for exact, fused in pairs), peaks
-
-
-def peak_mib(work: Callable[[], Any], device: torch.device) -> float:
-    """Highest balance of what torch's allocator took and gave back during some work."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        work()
-        torch.cuda.synchronize(device)
-        return (torch.cuda.max_memory_allocated(device) - before) / MIB
-    with torch.profiler.profile(profile_memory=True) as profile:
-        work()
-    held = peak = 0
-    for event in profile.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
-    return peak / MIB
 
 
 if __name__ == "__main__":

@@ -18,26 +18,27 @@ import time
 import warnings
 from pathlib import Path
 
-# Python puts the folder of a script first in its path, where a file may hide a package of the same name.
-sys.path[:] = [
-    entry for entry in sys.path if Path(entry).resolve() != Path(__file__).resolve().parent
-]
+# Instead of the folder of this script, where augment.py would hide the package of that name.
+sys.path.pop(0)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-from torch.utils.data import Dataset  # noqa: E402
-from torch_fidelity.defaults import DEFAULTS  # noqa: E402
-from torch_fidelity.utils import get_featuresdict_from_dataset  # noqa: E402
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from torch_fidelity.defaults import DEFAULTS
+from torch_fidelity.utils import get_featuresdict_from_dataset
 
-from adavit.metrics.extractors.extractor import array_batches, extract_features  # noqa: E402
-from adavit.metrics.extractors.fidelity import build_network  # noqa: E402
-from adavit.metrics.extractors.inception import (  # noqa: E402
+from adavit.metrics.extractors.extractor import array_batches, extract_features
+from adavit.metrics.extractors.fidelity import build_network
+from adavit.metrics.extractors.inception import (
     INCEPTION_WEIGHTS,
     LAYER,
     NETWORK,
     InceptionFeatures,
     expected_state,
 )
+from benchmarks.measuring import print_header
+from benchmarks.random_inception import random_inception
 
 
 class Images(Dataset):
@@ -53,21 +54,6 @@ class Images(Dataset):
         return self.images[index]
 
 
-def random_state(seed: int = 0) -> dict[str, Tensor]:
-    """Weights of the right shapes, scaled so that features stay alive."""
-    generator = torch.Generator().manual_seed(seed)
-    state = {}
-    for name, tensor in expected_state().items():
-        if tensor.ndim >= 2:
-            drawn = torch.randn(tensor.shape, generator=generator)
-            state[name] = drawn * (2 / tensor[0].numel()) ** 0.5
-        elif name.endswith(("bn.weight", "running_var")):
-            state[name] = torch.ones(tensor.shape)
-        else:
-            state[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
-    return state
-
-
 def main() -> None:
     """Print a line per pair and the median."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -77,7 +63,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="Inception's weights as a file")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
-    state = random_state()
+    state = random_inception()
     if options.weights is not None:
         state = INCEPTION_WEIGHTS.read(options.weights, expected_state())
     generator = torch.Generator().manual_seed(0)
@@ -99,7 +85,7 @@ def main() -> None:
             )
         return found[LAYER].cpu()
 
-    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads")
+    print_header(torch.device(options.device))
     print(
         f"{options.images} images of {options.side} px; batch {ours.batch} and 64; after a warm-up"
     )

@@ -22,7 +22,6 @@ rounds, and by how much compiled rows are faster than others.
 """
 
 import argparse
-import os
 import statistics
 import sys
 import time
@@ -49,6 +48,7 @@ from adavit.training.step.adversarial_step import AdversarialStep, StepStreams
 from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.compiled_slices import compiled_slices
 from adavit.training.step.slice_pass import as_written
+from benchmarks.measuring import load, print_header, synchronise
 from benchmarks.peer_step import PeerStep, folder
 from benchmarks.work import WorkCount
 
@@ -164,10 +164,7 @@ def main() -> None:
     if arguments.peer:
         rows += [Row("resnet", "float32", augmented, 16, peer=True) for augmented in (True, False)]
     steps = [build(row, arguments, device) for row in rows]
-    print(
-        f"torch {torch.__version__}, {device}, {torch.get_num_threads()} threads, load"
-        f" {os.getloadavg()[0]:.2f}"
-    )
+    print_header(device)
     print(
         f"{arguments.resolution}x{arguments.resolution}, batch {arguments.batch},"
         f" {arguments.channels} channels"
@@ -201,7 +198,7 @@ def main() -> None:
         )
     for line in [*beside_peer(rows, rates), *beside_eager(rows, rates)]:
         print(line)
-    print(f"load {os.getloadavg()[0]:.2f} at the end")
+    print(f"{load()} at the end")
 
 
 def beside_peer(rows: Sequence[Row], rates: Sequence[Sequence[float]]) -> Iterator[str]:
@@ -322,8 +319,7 @@ def convolution_gflops(arguments: argparse.Namespace, device: torch.device) -> f
     for _ in range(30):
         started = time.perf_counter()
         F.conv2d(images, weight, padding=1)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        synchronise(device)
         best = min(best, time.perf_counter() - started)
     return 2 * images.numel() * channels * 9 / best / 1e9
 
@@ -343,8 +339,7 @@ def measure(
             generator_for(0, "augmentation", index, device),
         )
         step(real, None, images=index * batch, streams=streams)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronise(device)
     return 16 * batch / (time.perf_counter() - started)
 
 

@@ -26,6 +26,7 @@ from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 from benchmarks.gpu.findings import Findings
+from benchmarks.measuring import synchronise
 
 KINDS = ("resnet", "vit")
 WARM_UP = 3
@@ -121,8 +122,7 @@ class Bench:
 
     def synchronise(self) -> None:
         """Waits until the device has done what it was told."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        synchronise(self.device)
 
     def seconds_each(self, work: Callable[[], Any], *, seconds: float = 1.0) -> float:
         """Time of one call in a row of as many as fit into `seconds`, after some that warm up.
@@ -149,7 +149,7 @@ class Bench:
         cuda = self.device.type == "cuda"
         gc.collect()
         if cuda:
-            torch.cuda.synchronize(self.device)
+            synchronise(self.device)
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
 
