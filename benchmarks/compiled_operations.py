@@ -28,6 +28,7 @@ from torch._inductor.ir import MultiOutput
 from torch._inductor.scheduler import BaseSchedulerNode, NopKernelSchedulerNode
 
 from adavit.training.step.compiled_slices import compiled_slices
+from adavit.training.step.slice_pass import SlicePass
 from benchmarks.step_operations import add_sizes, fake_stepper, sizes_of
 
 
@@ -77,7 +78,9 @@ def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = Fa
     # The states of random streams have content.
     with fake_stepper(kind, side, batch, toy=toy, allow_real=True) as stepper:
         stepper.plain()  # what is made once and kept comes into being
-        stepper.step.compute = compiled_slices(stepper.step.compute)
+        written = stepper.step.compute
+        assert isinstance(written, SlicePass)
+        stepper.step.compute = compiled_slices(written)
         with (
             patch.object(torch, "compile", _planning),
             patch.object(GraphLowering, "_compile_to_module", _decided),

@@ -69,6 +69,7 @@ def main() -> None:
     if device.type == "cpu":
         keep_freed_memory()  # as training does
     print_header(device, arguments.precision)
+    placed: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
     columns = "".join(f"{name:>9}" for name in COLUMNS)
     for resolution in arguments.resolutions:
         patch = arguments.patch or max(1, resolution // 8)
@@ -79,7 +80,7 @@ def main() -> None:
         )
         print(f"{'':32} {'M weights':>9} |{columns} images/s {RATIO} |{columns} MiB")
         for label, network in networks(arguments, resolution, patch):
-            network = network.to(device=device, memory_format=torch.channels_last)
+            network = network.to(**placed)
             rates, ratio, peaks = measured(network, arguments, resolution, device)
             print(
                 f"{label:32} {count_parameters(network) / 1e6:9.2f}"

@@ -7,6 +7,7 @@ a frame should be found; what it removes should not.
 import argparse
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -72,7 +73,8 @@ def main() -> None:
     print(
         "| files | `--fit` | framed | found | others | named of them |\n|---|---|---|---|---|---|"
     )
-    for suffix, saving in ((".png", {}), (".jpg", {"quality": 85})):
+    kinds: list[tuple[str, dict[str, Any]]] = [(".png", {}), (".jpg", {"quality": 85})]
+    for suffix, saving in kinds:
         with tempfile.TemporaryDirectory() as folder:
             for number, (image, _) in enumerate(made):
                 Image.fromarray(image).save(Path(folder) / f"{number:03d}{suffix}", **saving)

@@ -101,11 +101,10 @@ def spoil(folder: Path, seed: int) -> Planted:
         path.rename(made := path.with_suffix(".jpg"))
         planted.misnamed.add(name(made))
     for path in take(CUT):
-        image = Image.open(path)
-        width, height = image.size
-        box = width * CUT_SHARE / 2, height * CUT_SHARE / 2
-        box = (*box, width - box[0], height - box[1])
-        image.resize(image.size, LANCZOS, box=box).save(made := path.with_name(f"cut_{path.name}"))
+        whole = Image.open(path)
+        x, y = (side * CUT_SHARE / 2 for side in whole.size)
+        cut = whole.resize(whole.size, LANCZOS, box=(x, y, whole.width - x, whole.height - y))
+        cut.save(made := path.with_name(f"cut_{path.name}"))
         planted.cut.add(pair(made, path))
     for chosen, sides in (
         (planted.oblong, "all"),
@@ -123,8 +122,8 @@ def spoil(folder: Path, seed: int) -> Planted:
         planted.blank.add(name(made))
     for number in range(BROKEN):
         made = classes[number % len(classes)] / f"broken_{number}.png"
-        whole = files[number].read_bytes() if files[number].exists() else b""
-        made.write_bytes((b"", b"no image", whole[: len(whole) // 2])[number % 3])
+        content = files[number].read_bytes() if files[number].exists() else b""
+        made.write_bytes((b"", b"no image", content[: len(content) // 2])[number % 3])
         planted.broken.add(name(made))
     return planted
 

@@ -263,6 +263,10 @@ def folded(network: Classifier, images: np.ndarray) -> dict[str, Tensor]:
     for index, (convolution, norm) in enumerate(
         zip(network.convolutions, network.norms, strict=True)
     ):
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
         gain = norm.weight / (norm.running_var + norm.eps).sqrt()
         state[f"convolution{index}.weight"] = convolution.weight * gain[:, None, None, None]
         state[f"convolution{index}.bias"] = norm.bias - norm.running_mean * gain

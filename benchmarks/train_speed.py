@@ -171,7 +171,7 @@ def main() -> None:
     )
     peak = convolution_gflops(arguments, device)
     print(f"one 3x3 convolution of these channels, float32: {peak:.0f} GFLOP/s")
-    work = []
+    work: list[float] = []
     for row, step in zip(rows, steps, strict=True):  # warms up
         if row.compiled:  # whose operations are not seen
             measure(step, arguments, device)
@@ -287,8 +287,8 @@ def build(
             patch_drop=0.0,
             minibatch_std_group=0,
         )
-    generator = generator.to(device=device, memory_format=torch.channels_last)
-    discriminator = discriminator.to(device=device, memory_format=torch.channels_last)
+    placed: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
+    generator, discriminator = generator.to(**placed), discriminator.to(**placed)
     pipe = make_pipe("bgc").to(device)
     pipe.p.fill_(PROBABILITY if row.augmented else 0.0)
     step = AdversarialStep(

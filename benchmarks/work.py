@@ -1,7 +1,7 @@
 """What a step asks of a device, counted from its operators: operations, products and sums, bytes read and written."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ _IDLE = (
 _QUESTIONS = ("prim", "profiler")
 """Namespaces of operators that ask something of a tensor, or note it, and launch nothing."""
 _OUTSIDE = "everything else"
-_OURS = {
+_OURS: dict[str, Callable[..., Any]] = {
     resampling._OPERATOR: resampling._resample_active,
     resampling._GRID_OPERATOR: resampling._sampling_grid,
 }

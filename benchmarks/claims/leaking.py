@@ -36,7 +36,9 @@ def leaking(results: Results) -> Verdict:
             for cell, outcomes in {"p 0": control, **by_p}.items()
             if mean(figures(outcomes, "recognised")) < LEAST_RECOGNISED
         ]
-        early, late, missing = [], [], False
+        early: list[str] = []
+        late: list[str] = []
+        missing = False
         for place in cells_at(results, LEAKS, discriminator):
             p = float(place.cell.removeprefix("p "))
             names = {name for each in results[place].values() for name in each.leaks or ()}
@@ -47,7 +49,7 @@ def leaking(results: Results) -> Verdict:
                     {
                         seed: each.leaks[name]
                         for seed, each in side.items()
-                        if name in (each.leaks or {})
+                        if each.leaks is not None and name in each.leaks
                     }
                     for side in (results[place], control)
                 )

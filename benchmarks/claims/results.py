@@ -77,14 +77,16 @@ class Outcome:
         """Of what was kept of a cell."""
         trained = [each for each in record.metrics if not is_untrained(each)] or record.metrics
         space = record.memorisation.get("spaces", {}).get("features", {})
-        sides = [(space.get(side) or {}).get("median") for side in ("generated", "heldout")]
+        generated, heldout = (
+            (space.get(side) or {}).get("median") for side in ("generated", "heldout")
+        )
         return cls(
             curve=[(each["images"] / 1000, each[FIGURE]) for each in trained],
             recognised=record.metrics[-1]["recognised"],
             heuristics=[
                 (each["images"] / 1000, each.get("r_t"), each.get("r_v")) for each in record.stats
             ],
-            nearness=sides[0] / sides[1] if all(sides) else None,
+            nearness=generated / heldout if generated and heldout else None,
             close=(space.get("generated") or {}).get("share_closer"),
             leaks={
                 entry["operation"]: entry["rate"]["value"]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -51,7 +52,7 @@ def environment(bench: Bench, found: Findings) -> None:
             left, right = (
                 torch.randn(side, side, device=bench.device, dtype=dtype) for _ in range(2)
             )
-            seconds = bench.seconds_each(lambda a=left, b=right: a @ b, seconds=1.0)
+            seconds = bench.seconds_each(partial(torch.matmul, left, right), seconds=1.0)
             found.fact(f"product of {side}, {name}, TFLOP/s", 2 * side**3 / seconds / 1e12)
     with found.attempt("the host's time of a launch"):
         small = torch.zeros(8, device=bench.device)
@@ -94,10 +95,8 @@ def _fir_row(bench: Bench, found: Findings, batch: int, channels: int, side: int
                 with found.attempt(f"{operation} by {name}, {layout}, {channels} at {side} px"):
                     inputs = torch.randn(shape, device=bench.device, dtype=torch.bfloat16)
                     inputs = inputs.to(memory_format=memory_format).requires_grad_()
-                    forward = bench.seconds_each(lambda x=inputs, w=way: w(x), seconds=0.05)
-                    both = bench.seconds_each(
-                        lambda x=inputs, w=way: _there_and_back(w, x), seconds=0.05
-                    )
+                    forward = bench.seconds_each(partial(way, inputs), seconds=0.05)
+                    both = bench.seconds_each(partial(_there_and_back, way, inputs), seconds=0.05)
                     found.row(
                         "depthwise filter, bfloat16, ms",
                         **{"filter": operation, "by": name, "layout": layout},

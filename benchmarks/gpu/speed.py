@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -246,7 +247,8 @@ def evaluate(bench: Bench, found: Findings) -> None:
         with found.attempt(f"generation at {side} px"), bench.peak_bytes() as peak:
             config = bench.config("resnet", side)
             generator = build_networks(config, image_channels=3, num_classes=0)[0]
-            generator = generator.to(bench.device, memory_format=torch.channels_last).eval()
+            placed: dict[str, Any] = {"device": bench.device, "memory_format": torch.channels_last}
+            generator = generator.to(**placed).eval()
 
             def draw(generator: Any = generator) -> None:
                 for _ in generated_batches(generator, count, seed=0):
@@ -279,7 +281,7 @@ def _extractor_rows(bench: Bench, found: Findings, extractor: FeatureExtractor) 
         with found.attempt(f"{extractor.name} at {side} px"):
             size = 2 if bench.toy else extractor.batch
             shown = (images(size, side, bench.device) * 127.5 + 127.5).to(torch.uint8)
-            seconds = bench.seconds_each(lambda shown=shown: extractor(shown), seconds=0.5)
+            seconds = bench.seconds_each(partial(extractor, shown), seconds=0.5)
             found.row(
                 "extractors",
                 **{"extractor": extractor.name, "px": side, "batch": size},

@@ -39,6 +39,18 @@ expected = (raw - raw.mean(dim=0)) / raw.var(dim=0).mean().sqrt()
 assert (found - expected).abs().max() < 0.1, (found - expected).abs().max()  # of float16
 print("bins:", [len(bins.unique()) for bins in labels.T])
 """
+
+
+def small(script: str, arguments: str, **constants: object) -> list[str]:
+    """The words of a program that runs a script with other constants of it."""
+    lines = [
+        *("import sys", f"from benchmarks import {script} as script"),
+        *(f"script.{name} = {value!r}" for name, value in constants.items()),
+        *(f"sys.argv[1:] = {arguments.split()!r}", "script.main()"),
+    ]
+    return ["-c", "\n".join(lines)]
+
+
 TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --heads 1 --channels 4"
 
 
@@ -62,6 +74,51 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| resnet | 12x20 | ", "| vit | 12x20 | "],
         ),
         (["-c", FOLDED], ["bins: [10, 3, 3, 3, 2, 8]"]),
+        (
+            ["benchmarks/augment.py", "--quick", "--names", "noise", "--device", "cpu"],
+            [" noise    ours ", " noise    textbook ", " noise    kornia "],
+        ),
+        (["benchmarks/inception.py", "--images", "2", "--pairs", "1"], ["median ratio "]),
+        (
+            small("near_copies", "small_set", IMAGES=60, COPIES=10),
+            ["small_set: 60 images", "| mirrored | 10 | 10 |", "| pairs of its own | "],
+        ),
+        (
+            small("framed_shapes", "small_set", IMAGES=24),
+            ["| png | crop | 14 | ", "| jpg | pad | 18 | "],
+        ),
+        (
+            small("spoilt_set", "small_set", IMAGES=160),
+            ["| exact copies | 12 | 12 |", "| broken, cut off, empty | 6 | 6 | 0 |"],
+        ),
+        (
+            small("drawn_extractor", "", COUNT=100),
+            ["| fresh drawings | ", " (1.0) | ", "| no cats | "],
+        ),
+        (
+            [
+                "benchmarks/leak_recovery.py",
+                "--operations",
+                "hue",
+                "--resolution",
+                "16",
+                "--device",
+                "cpu",
+            ],
+            ["| hue | ", "of 4 intervals"],
+        ),
+        (
+            small("first_step", "--rounds 1", ROWS={"no metrics": ["--metrics", "none"]}),
+            ["\nno metrics ", "medians and least of 1;"],
+        ),
+        (
+            "benchmarks/budgets.py 30s --discriminators resnet --out /dev/null".split(),
+            ["| resnet | 30s | ", " of "],
+        ),
+        (
+            "benchmarks/kill_and_resume.py --kills 1 --longest 4 --kimg 1".split(),
+            ["kill  1 after ", "the same bits"],
+        ),
     ],
     ids=[
         "train_speed",
@@ -71,6 +128,16 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         "compiled_operations",
         "shape_speed",
         "train_drawn",
+        "augment",
+        "inception",
+        "near_copies",
+        "framed_shapes",
+        "spoilt_set",
+        "drawn_extractor",
+        "leak_recovery",
+        "first_step",
+        "budgets",
+        "kill_and_resume",
     ],
 )
 def test_it_measures(arguments: list[str], words: list[str]) -> None:
