@@ -63,6 +63,7 @@ class Module:
         path: From the root of the repository.
         imports: Modules of ours that it imports, with the line.
         classes: Public classes that it defines.
+        functions: Public functions that it defines beside them.
         lines: Its length.
     """
 
@@ -70,6 +71,7 @@ class Module:
     path: Path
     imports: tuple[tuple[str, int], ...]
     classes: tuple[str, ...]
+    functions: tuple[str, ...]
     lines: int
 
     @property
@@ -118,10 +120,14 @@ def circle(found: dict[str, Module]) -> list[str]:
 
 
 def namesakes(found: dict[str, Module]) -> dict[str, list[str]]:
-    """Public classes whose name stands in more than one module."""
+    """Public classes and functions whose name stands in more than one module.
+
+    Functions of the command line are left out: a command is called as what it calls.
+    """
     homes = defaultdict(list)
     for module in found.values():
-        for name in module.classes:
+        functions = () if module.room == "cli" else module.functions
+        for name in (*module.classes, *functions):
             homes[name].append(str(module.path))
     return {name: paths for name, paths in homes.items() if len(paths) > 1}
 
@@ -138,12 +144,15 @@ def _read(name: str, root: Path, path: Path, known: dict[str, Path]) -> Module:
         name=name,
         path=path,
         imports=tuple(dict.fromkeys(_imports(tree, known, path))),
-        classes=tuple(
-            node.name
-            for node in tree.body
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-        ),
+        classes=_public(tree, ast.ClassDef),
+        functions=_public(tree, ast.FunctionDef),
         lines=len(text.splitlines()),
+    )
+
+
+def _public(tree: ast.Module, kind: type[ast.ClassDef | ast.FunctionDef]) -> tuple[str, ...]:
+    return tuple(
+        node.name for node in tree.body if isinstance(node, kind) and not node.name.startswith("_")
     )
 
 
@@ -179,7 +188,7 @@ def main() -> None:
     print(f"{len(between)} imports between rooms")
     print(f"imports that go up: {len(upward_imports(found))}", *upward_imports(found), sep="\n  ")
     print(f"circle: {' -> '.join(circle(found)) or 'none'}")
-    print(f"classes of one name: {namesakes(found) or 'none'}")
+    print(f"classes and functions of one name: {namesakes(found) or 'none'}")
 
 
 if __name__ == "__main__":

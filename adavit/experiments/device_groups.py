@@ -69,7 +69,7 @@ def _check_names(devices: Sequence[str]) -> None:
             )
 
 
-def check_there(devices: Sequence[str]) -> None:
+def check_devices_exist(devices: Sequence[str]) -> None:
     """Refuses devices that this machine has not.
 
     Raises:

@@ -18,7 +18,7 @@ from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell
 from adavit.experiments.cell_training import CellTraining, SharedTraining, train_here
 from adavit.experiments.database import open_storage, shown_url, sqlite_url
-from adavit.experiments.device_groups import check_there, device_groups, made_visible
+from adavit.experiments.device_groups import check_devices_exist, device_groups, made_visible
 from adavit.experiments.patience import Patience
 from adavit.experiments.queue import Outcome, Queue
 from adavit.experiments.worker import Plan, Worker
@@ -92,7 +92,7 @@ class WorkerPool:
         Raises:
             UserError: If one is not there.
         """
-        check_there(self.devices)
+        check_devices_exist(self.devices)
 
     def check_shares(self, cells: Iterable[Cell]) -> None:
         """Refuses cells whose processes could not share their batches, or would have to share a GPU.

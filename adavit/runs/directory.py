@@ -175,7 +175,7 @@ class RunDirectory:
             UserError: If there is none at `path`.
         """
         directory = cls(path)
-        check_there(path)
+        check_run_exists(path)
         if path.is_file() and cls(path.parent).is_run():
             raise UserError(
                 f"{str(path)!r} is a file of a run, expected the run itself. Name its folder:"
@@ -293,7 +293,7 @@ class RunDirectory:
         return cut_back(log, images)
 
 
-def check_there(path: Path) -> None:
+def check_run_exists(path: Path) -> None:
     """Refuses a path that leads nowhere, where a run or a file of one is expected.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 from adavit.errors import UserError
 from adavit.runs.checkpoint import UnusableCheckpoint, checkpoint_bytes, load_checkpoint
-from adavit.runs.directory import RunDirectory, check_there
+from adavit.runs.directory import RunDirectory, check_run_exists
 from adavit.runs.ending_note import check_not_pruned
 from adavit.runs.generation_names import generation, generations
 from adavit.runs.reading import mapping
@@ -94,7 +94,7 @@ def checkpoint_of(path: Path) -> LoadedCheckpoint:
     Raises:
         UserError: If there is nothing, no checkpoint yet, or none that can be read.
     """
-    check_there(path)
+    check_run_exists(path)
     if not path.is_dir():
         return LoadedCheckpoint(path, load_checkpoint(path), warning="")
     directory = RunDirectory.open(path)

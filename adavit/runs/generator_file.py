@@ -8,7 +8,7 @@ from typing import Any
 
 from adavit.errors import UserError, first_line, shown
 from adavit.models import Generator
-from adavit.runs.directory import RunDirectory, check_there
+from adavit.runs.directory import RunDirectory, check_run_exists
 from adavit.runs.hub import fetch_generator, is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.metadata import MOST_COUNTED, Metadata
@@ -251,7 +251,7 @@ def _find(source: Path | str, which: str | None) -> Path:
                 f"--which is {which}, but {str(path)!r} is not a run directory, which alone has a"
                 " best and a last generator. Leave --which out, or name the run."
             )
-        check_there(path)
+        check_run_exists(path)
         return path
     imported = ImportedFolder(path)
     if imported.is_import():

@@ -3,7 +3,7 @@ import torch
 
 from adavit.errors import UserError
 from adavit.experiments import device_groups as module
-from adavit.experiments.device_groups import check_there, device_groups, made_visible
+from adavit.experiments.device_groups import check_devices_exist, device_groups, made_visible
 
 FOUR = [f"cuda:{number}" for number in range(4)]
 
@@ -42,10 +42,10 @@ def test_devices_that_do_not_go_together_are_refused(
 def test_a_number_that_no_device_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "choose_device", lambda *_, **__: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    check_there(["cuda:0"])
+    check_devices_exist(["cuda:0"])
     message = r"names cuda:7, but torch finds 1 CUDA device here, expected numbers below 1\. Corr"
     with pytest.raises(UserError, match=message):
-        check_there(["cuda:0", "cuda:7"])
+        check_devices_exist(["cuda:0", "cuda:7"])
 
 
 def test_only_its_devices_are_shown_to_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
