@@ -25,7 +25,7 @@ class DrawingTurns:
     def __init__(self, most_waiting: int = MOST_WAITING) -> None:
         self._places = threading.BoundedSemaphore(most_waiting + 1)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="adavit-studio")
-        self._closing = False
+        self._closing, self._waiting = False, 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -36,6 +36,11 @@ class DrawingTurns:
         with self._lock:
             self._closing = True
         self._thread.shutdown(cancel_futures=True)
+
+    @property
+    def waiting(self) -> int:
+        """Drawings whose turn has not come."""
+        return self._waiting
 
     def take(self, draw: Callable[[], _Made]) -> _Made:
         """What `draw` returns or raises, once its turn has come.
@@ -49,9 +54,19 @@ class DrawingTurns:
             with self._lock:
                 if self._closing:
                     raise NoTurn
-                drawing = self._thread.submit(draw)
+                drawing = self._thread.submit(self._begin, draw)
+                self._waiting += 1
             return drawing.result()
         except CancelledError:
+            self._leave()
             raise NoTurn from None
         finally:
             self._places.release()
+
+    def _begin(self, draw: Callable[[], _Made]) -> _Made:
+        self._leave()
+        return draw()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._waiting -= 1

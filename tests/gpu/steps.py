@@ -98,7 +98,7 @@ def start(device: torch.device, *layers: Layer, channels: int = 3) -> tuple[Any,
                 parameter.fill_(0.3)
     step.set_p(0.7)
     if step.pseudo is not None:  # p rises over thousands of images
-        step.pseudo.probability._p = 0.5
+        step.pseudo.p = 0.5
     return load, step
 
 

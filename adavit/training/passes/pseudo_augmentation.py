@@ -26,9 +26,18 @@ class PseudoAugmentation:
     def __init__(self, probability: AdaptiveProbability) -> None:
         self.probability = probability
 
+    @property
+    def p(self) -> float:
+        """The probability, which may be set too: up to its cap, and from there it moves on."""
+        return self.probability.p
+
+    @p.setter
+    def p(self, value: float) -> None:
+        self.load_state_dict({**self.state_dict(), "p": value})
+
     def in_step(self) -> float | None:
         """Its probability in the next step, None for 0."""
-        return self.probability.p or None
+        return self.p or None
 
     @torch.no_grad()
     def __call__(

@@ -37,12 +37,13 @@ def test_one_is_drawn_at_a_time_and_too_many_are_refused() -> None:
         until(lambda: at_work == [0])
         for number in (1, 2):
             asked.append(askers.submit(turns.take, lambda number=number: draw(number)))
-            until(lambda number=number: turns._thread._work_queue.qsize() == number)
+            until(lambda number=number: turns.waiting == number)
         with pytest.raises(NoTurn):
             turns.take(lambda: draw(3))
         go.set()
         assert [each.result(20) for each in asked] == [0, 1, 2]
         assert turns.take(lambda: 8) == 8  # there is room again
+        assert turns.waiting == 0
     assert order == [0, 1, 2]
     assert set(most) == {1}
 
@@ -53,12 +54,13 @@ def test_who_waits_when_it_closes_is_sent_away() -> None:
         drawn = askers.submit(turns.take, lambda: (begun.set(), go.wait(20))[1])
         assert begun.wait(20)
         waits = askers.submit(turns.take, lambda: "never")
-        until(lambda: turns._thread._work_queue.qsize() == 1)
+        until(lambda: turns.waiting == 1)
         closing = askers.submit(turns.__exit__)
         with pytest.raises(NoTurn):
             waits.result(20)
         go.set()
         closing.result(20)
         assert drawn.result(20) is True
+        assert turns.waiting == 0
     with pytest.raises(NoTurn):
         turns.take(lambda: 1)

@@ -115,7 +115,7 @@ def trained(
     for number in range(1, steps + 1):
         step.set_p(0.2 * number)
         if step.pseudo is not None:
-            step.pseudo.probability._p = 0.0 if number == 1 else 0.1 + 0.1 * number
+            step.pseudo.p = 0.0 if number == 1 else 0.1 + 0.1 * number
         images = number * BATCH
         real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(number)) * 2 - 1
         result = step(real, labels, images=images, streams=StepStreams.at(0, images))

@@ -60,7 +60,7 @@ def outcome(*layers: Layer, steps: int = 3, epochs: int = 0) -> torch.Tensor:
         images = epochs * IMAGES + index * BATCH
         assert step(real, None, images=images, streams=StepStreams.at(0, images)).finite
         if step.pseudo is not None:  # speed up what takes thousands of images
-            step.pseudo.probability._p = 0.5
+            step.pseudo.p = 0.5
     networks = (step.generator, step.judges, step.average.module)
     return torch.cat([p.flatten() for network in networks for p in network.parameters()])
 

@@ -63,3 +63,11 @@ def test_the_part_of_pseudo_images_follows_training_images_of_steps_that_were_ma
         apa.update(StepResult(torch.tensor(finite), judged, logits, {}, is_training), 5)
     assert apa.probability.r == 1
     assert apa.probability.p == pytest.approx(0.7)
+
+
+def test_p_can_be_set_up_to_its_cap() -> None:
+    rule = PseudoAugmentation(AdaptiveProbability(initial=0.1, p_max=0.6, speed_kimg=0.1))
+    rule.p = 0.5
+    assert rule.p == rule.in_step() == rule.probability.p == 0.5
+    rule.p = 0.9
+    assert rule.p == 0.6

@@ -111,7 +111,7 @@ def steps_of(layer: Layer) -> tuple[AdversarialStep, Tensor, Tensor | None]:
     step = build_step(load)
     step.set_p(0.7)
     if step.pseudo is not None:
-        step.pseudo.probability._p = 0.5
+        step.pseudo.p = 0.5
     real = torch.rand(BATCH, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     return step, real, labels
 
