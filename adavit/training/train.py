@@ -31,8 +31,8 @@ from adavit.training.start.absolute_paths import with_absolute_paths
 from adavit.training.start.build import build_step, first_step, frozen_networks, read_start
 from adavit.training.start.continued import (
     MAY_CHANGE_ON_RESUME,
+    check_images_exist,
     check_same_images,
-    check_there,
     continued_config,
 )
 from adavit.training.start.described import describe_data, describe_environment
@@ -234,7 +234,7 @@ def _resume(
     images = 0 if newest is None else newest.images
     if budget.is_used_up(config, directory, images, console, company.world):
         return directory.path
-    check_there(directory, config.data.source)
+    check_images_exist(directory, config.data.source)
     with in_fixed_order(config.training.deterministic):
         return _go_on(directory, config, newest, budget, console, company, began)
 

@@ -263,7 +263,7 @@ class Trainer:
         record = {
             "images": self.progress.images,
             "p": self.probability.p,
-            **({} if self.step.pseudo is None else {"pseudo_p": self.step.pseudo.probability.p}),
+            **({} if self.step.pseudo is None else {"pseudo_p": self.step.pseudo.p}),
             **self.window.record(),
             "skipped_steps": self.progress.skipped,
             "seconds": round(self.progress.seconds, 3),

@@ -71,7 +71,7 @@ def continued_config(directory: RunDirectory, layers: Sequence[Mapping[str, Any]
     return config
 
 
-def check_there(directory: RunDirectory, source: str) -> None:
+def check_images_exist(directory: RunDirectory, source: str) -> None:
     """Refuses to go on with images that have moved, before they are looked for.
 
     Raises:
