@@ -10,7 +10,11 @@ from adavit.config.run import RunConfig
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.resolution import Resolution
-from adavit.training.start.continued import MAY_CHANGE_ON_RESUME, check_there, continued_config
+from adavit.training.start.continued import (
+    MAY_CHANGE_ON_RESUME,
+    check_images_exist,
+    continued_config,
+)
 
 Tiny = Callable[..., RunConfig]
 
@@ -58,7 +62,7 @@ def test_another_directory_is_refused(directory: RunDirectory, tmp_path: Path) -
 
 
 def test_images_that_have_moved_are_asked_for(directory: RunDirectory, tmp_path: Path) -> None:
-    check_there(directory, "small_set")
-    check_there(directory, str(tmp_path))
+    check_images_exist(directory, "small_set")
+    check_images_exist(directory, str(tmp_path))
     with pytest.raises(UserError, match=r"not at .*gone.*--resume .* --data FOLDER"):
-        check_there(directory, str(tmp_path / "gone"))
+        check_images_exist(directory, str(tmp_path / "gone"))
