@@ -59,20 +59,26 @@ SHORT_NAMES = {
 # A flag, and its value where one is recognised: words of a sentence may follow it too.
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)(?: (\d[\w.]*\b|[A-Z]{2,}|auto|none|rt|vit|bgc)\b)?")
 _NAMED_COMMAND = re.compile(r"\badavit [a-z]+ [^.,;]*$")
+# What the user gave, as messages say it: a path may look like a flag. No apostrophe of a word opens it.
+_GIVEN = re.compile(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""")
 
 
 def in_keys(message: str, flags: Container[str] = ()) -> str:
     """A message whose remedies hold where flags of `adavit train` are not taken.
 
     `Use --resolution 32` becomes `Use --set data.resolution=32`, and `Lower --subset` becomes
-    `Lower data.subset`. The flags of a whole command that the message names stay as they are.
+    `Lower data.subset`. The flags of a whole command that the message names stay as they are, and so does
+    what stands in quotes.
 
     Args:
         message: As raised by what knows the flags of `adavit train` alone.
         flags: Those that are taken all the same, such as "--data".
     """
+    given = [range(*found.span()) for found in _GIVEN.finditer(message)]
 
     def replaced(found: re.Match[str]) -> str:
+        if any(found.start() in each for each in given):
+            return found[0]
         name = found[1].replace("-", "_")
         if name not in SHORT_NAMES or f"--{found[1]}" in flags:
             return found[0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adavit.curation.cuts import Cut
-from adavit.curation.source_set import SourceSet, open_set, told_of_the_set
+from adavit.curation.source_set import SourceSet, open_set
 from adavit.curation.whole import decode_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
@@ -18,6 +18,7 @@ from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import Skipped, normal, printable
 from adavit.data.labels import read_label_file
 from adavit.data.split import draw_evenly
+from adavit.data.unusable_source import source_called
 from adavit.errors import RunError, UserError
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import seed_for
@@ -57,7 +58,7 @@ def crop(
         RunError: If it cannot be written.
     """
     with contextlib.ExitStack() as opened:
-        with told_of_the_set():
+        with source_called(None):
             collection = opened.enter_context(open_source(source, follow_links=follow_links))
         made = Derived(skipped=list(collection.skipped))
         files = list(collection.images())

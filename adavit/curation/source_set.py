@@ -13,7 +13,7 @@ from adavit.data.files.collection import SourceImage
 from adavit.data.files.members import normal, printable
 from adavit.data.image_set import ImageSet
 from adavit.data.labels import read_label_file
-from adavit.errors import UserError
+from adavit.data.unusable_source import source_called
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def open_set(
         UserError: As `load_images`; the message names the set alone.
     """
     with contextlib.ExitStack() as opened:
-        with told_of_the_set():
+        with source_called(None):
             images, collection = opened.enter_context(
                 open_images(
                     source,
@@ -107,12 +107,3 @@ def open_set(
             path.resolve() if path.is_dir() else None,
             collection.has_files,
         )
-
-
-@contextlib.contextmanager
-def told_of_the_set() -> Iterator[None]:
-    """While entered, errors name the set by itself, not as the setting that it is in training."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(str(error).replace("data.source ", "")) from None

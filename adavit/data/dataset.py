@@ -37,7 +37,7 @@ from adavit.data.named_sets import open_name
 from adavit.data.reading import Reading, Scale16Bit
 from adavit.data.room import check_room, writable
 from adavit.data.survey import Survey, describe_pixels
-from adavit.errors import UserError
+from adavit.data.unusable_source import UnusableSource
 from adavit.runtime.cache_folder import cache_limit_bytes, default_cache_dir
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.resolution import AnyResolution, Resolution
@@ -204,7 +204,7 @@ def _decode(
             )
             skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
             if not survey.kept:
-                raise UserError(_no_image(printable(collection.source), skipped))
+                raise _no_image(collection.source, skipped)
             count, channel_notes = decide_channels(
                 channels, transparent=survey.transparent, coloured=survey.coloured
             )
@@ -277,7 +277,7 @@ def _keep_pixels(
         return images, set_fingerprint(images, labels), error
 
 
-def _no_image(source: str, skipped: Sequence[Skipped]) -> str:
+def _no_image(source: str, skipped: Sequence[Skipped]) -> UnusableSource:
     listed = "; ".join(f"{each.name} {each.reason}" for each in skipped[:5])
     more = f"; and {len(skipped) - 5} more" if len(skipped) > 5 else ""
     files = "it has no files, hidden ones apart"
@@ -287,9 +287,10 @@ def _no_image(source: str, skipped: Sequence[Skipped]) -> str:
     hides = (
         f" For the known set {name} rename the folder, which comes first." if name in NAMES else ""
     )
-    return (
-        f"data.source '{source}' has no image that can be read ({files}), but must have at least one. "
-        f"Give a folder or zip of images: {READ_FORMATS}.{hides}"
+    return UnusableSource(
+        source,
+        f"has no image that can be read ({files}), but must have at least one. "
+        f"Give a folder or zip of images: {READ_FORMATS}.{hides}",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adavit.data.files.members import printable
-from adavit.errors import UserError
+from adavit.data.unusable_source import UnusableSource
 from adavit.runtime.paths import near_paths
 from adavit.runtime.wording import NEAR
 
@@ -111,10 +111,11 @@ def drawn_set(source: str) -> DrawnSet | None:
     found_seed = _whole(seed.removeprefix("@")) if seed else 0
     found_count = SMALL_SET_IMAGES if count is None else _whole(count)
     if not (0 <= found_seed < DRAWN_SEED_END and 1 <= found_count <= MOST_DRAWN):
-        raise UserError(
-            f"data.source '{printable(source)}' does not exist and names no drawings, but must be small_set,"
+        raise UnusableSource(
+            source,
+            "does not exist and names no drawings, but must be small_set,"
             f" small_set:N or small_set@SEED:N, with N from 1 to {MOST_DRAWN} images and a SEED from 0 to"
-            f" {DRAWN_SEED_END - 1}. Use for example small_set:5000."
+            f" {DRAWN_SEED_END - 1}. Use for example small_set:5000.",
         )
     return DrawnSet(found_count, found_seed)
 
@@ -159,9 +160,10 @@ def is_there(source: str) -> bool:
     try:
         return bool(source) and Path(source).exists()
     except PermissionError as error:
-        raise UserError(
-            f"data.source '{printable(source)}' cannot be read ({error.strerror}), but must lie in folders that"
-            " you may open. Check their permissions."
+        raise UnusableSource(
+            source,
+            f"cannot be read ({error.strerror}), but must lie in folders that you may open. Check their"
+            " permissions.",
         ) from error
     except (OSError, ValueError):  # a name too long for a path, or with a null character
         return False
@@ -180,15 +182,17 @@ def check_set_name(source: str) -> None:
         near = difflib.get_close_matches(name.lower(), NAMES, n=1, cutoff=NEAR)
         near = near or near_paths(Path(source))
         suggestion = f"Did you mean '{printable(near[0])}'?" if near else "Check the path."
-        raise UserError(
-            f"data.source '{printable(source)}' does not exist and is not a name, but must be a "
+        raise UnusableSource(
+            source,
+            "does not exist and is not a name, but must be a "
             f"folder of images, a zip of them, or one of {', '.join(NAMES)} (the first with a "
-            f"number of images, such as small_set:5000, the others with a split, such as cifar10:test). {suggestion}"
+            f"number of images, such as small_set:5000, the others with a split, such as cifar10:test). {suggestion}",
         )
     splits = TORCHVISION_SETS[name].splits if colon else {}
     if colon and split not in splits:
         expected = ", ".join(f"{name}:{each}" for each in splits)
-        raise UserError(
-            f"data.source '{printable(source)}' asks for a split that {name} does not have, but must be "
-            f"one of {expected}. Use --data {name} for {name}:{next(iter(splits))}."
+        raise UnusableSource(
+            source,
+            f"asks for a split that {name} does not have, but must be "
+            f"one of {expected}. Use --data {name} for {name}:{next(iter(splits))}.",
         )

@@ -26,7 +26,8 @@ from adavit.data.files.formats import OpenedImage
 from adavit.data.known_names import TORCHVISION_SETS, DrawnSet, check_set_name, drawn_set
 from adavit.data.labels import Labels, describe
 from adavit.data.small_set.images import CLASSES, LARGEST_PX, SIZE_PX, VERSION, Drawings
-from adavit.errors import RunError, UserError
+from adavit.data.unusable_source import UnusableSource
+from adavit.errors import RunError
 from adavit.runtime.cache_folder import make_own_folder
 
 
@@ -117,10 +118,11 @@ def _check_unpacked(files: Sequence[Path]) -> None:
     """Refuse a folder whose unpacking was cut short; torchvision only looks whether it is there."""
     missing = [path for path in files if not path.is_file() or path.stat().st_size == 0]
     if missing:
-        raise UserError(
-            f"data.source 'flowers102' lacks {len(missing)} of its {len(files)} images, such as "
+        raise UnusableSource(
+            "flowers102",
+            f"lacks {len(missing)} of its {len(files)} images, such as "
             f"{missing[0]}, but must be unpacked in full. Remove the folder {missing[0].parent}, so "
-            "that it is unpacked anew."
+            "that it is unpacked anew.",
         )
 
 
@@ -154,9 +156,10 @@ def _load_torchvision(name: str, split: str, data_root: Path) -> Any:
             ) from error
         where = " and ".join(str(data_root / file) for file in named.files)
         links = " and ".join(named.url + file.split("/")[-1] for file in named.files)
-        raise UserError(
-            f"data.source '{name}' is not complete in {data_root} and could not be downloaded "
+        raise UnusableSource(
+            name,
+            f"is not complete in {data_root} and could not be downloaded "
             f"({type(error).__name__}: {error}), but needs its published files. "
             f"Fetch {links} on a machine with a connection and put it at {where}, "
-            "or name the folder that has it with --data-root."
+            "or name the folder that has it with --data-root.",
         ) from error

@@ -12,6 +12,7 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import Channels, ImageSet, Split, load_images, split_images
 from adavit.data.files.fit import FitName
 from adavit.data.known_names import TORCHVISION_SETS, has_known_name
+from adavit.data.unusable_source import source_called
 from adavit.errors import UserError
 from adavit.models import Generator
 from adavit.runs.shared_names import HERE
@@ -48,10 +49,8 @@ def reading_of(config: RunConfig | ResolvedConfig) -> dict[str, Any]:
 
 def load_reference(source: str, flag: str, **arguments: Any) -> ImageSet:
     """`load_images`, with errors that name the flag the user gave instead of `data.source`."""
-    try:
+    with source_called(flag):
         return load_images(source, **arguments)
-    except UserError as error:
-        raise UserError(str(error).replace("data.source", flag)) from None
 
 
 def split_name(images: ImageSet) -> str:

@@ -20,7 +20,7 @@ from adavit.data.files.members import (
     plain,
     printable,
 )
-from adavit.errors import UserError
+from adavit.data.unusable_source import UnusableSource
 
 # Deflate unpacks to at most 1,032 times its size; a member near that limit which is also large is
 # not a photograph.
@@ -58,8 +58,8 @@ def open_archive(path: Path) -> Iterator[list[Member | Skipped]]:
         Exception
     ) as error:  # a hostile central directory raises anything: struct, Unicode, OS errors
         what, remedy = _instead_of_a_zip(path, error)
-        raise UserError(
-            f"data.source '{path}' {what}, but must be a folder of images, a zip of them, or a name. {remedy}"
+        raise UnusableSource(
+            path, f"{what}, but must be a folder of images, a zip of them, or a name. {remedy}"
         ) from error
     with archive:
         yield _list_archive(archive, infos)

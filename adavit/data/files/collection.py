@@ -24,7 +24,7 @@ from adavit.data.files.members import (
     stamp_of,
 )
 from adavit.data.labels import Labels, labels_from_file, labels_from_folders, read_label_file
-from adavit.errors import UserError
+from adavit.data.unusable_source import UnusableSource
 from adavit.runtime.inputs import check_regular
 
 
@@ -99,9 +99,10 @@ def _check_file(path: Path) -> None:
     try:
         check_regular(path)
     except OSError as error:
-        raise UserError(
-            f"data.source {str(path)!r} cannot be read ({error.strerror}), but must be a folder of images"
-            " or a zip of them. Check the path."
+        raise UnusableSource(
+            path,
+            f"cannot be read ({error.strerror}), but must be a folder of images"
+            " or a zip of them. Check the path.",
         ) from None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adavit.data.files.members import Member, Skipped, is_litter, printable, stamp_of
-from adavit.errors import UserError
+from adavit.data.unusable_source import UnusableSource
 from adavit.runtime.files import RESULTS_MARK
 
 
@@ -86,16 +86,20 @@ def _walk(path: Path, follow_links: bool) -> Iterator[FoundFile | Skipped]:
                 inside = sorted(entries, key=lambda entry: entry.name, reverse=True)
         except OSError as error:
             if not prefix:
-                message = f"data.source '{path}' cannot be read ({error.strerror}), but must be a folder you may list."
-                raise UserError(f"{message} Check its permissions.") from error
+                raise UnusableSource(
+                    path,
+                    f"cannot be read ({error.strerror}), but must be a folder you may list. Check its"
+                    " permissions.",
+                ) from error
             reason = f"is a folder that cannot be read ({error.strerror})"
             yield Skipped(printable(prefix), reason)
             continue
         if any(entry.name == RESULTS_MARK for entry in inside):
             if not prefix:
-                raise UserError(
-                    f"data.source '{path}' holds results of adavit, but must hold images. Give the images"
-                    " themselves: a run's pictures are grids, adavit generate writes single images."
+                raise UnusableSource(
+                    path,
+                    "holds results of adavit, but must hold images. Give the images"
+                    " themselves: a run's pictures are grids, adavit generate writes single images.",
                 )
             yield Skipped(printable(prefix), "holds results of adavit, which are not data")
             continue

@@ -63,6 +63,8 @@ def test_an_unknown_name_is_named_with_the_nearest() -> None:
         ("Leave --freeze-d out.", "Leave training.freeze_d out."),
         ("Give --data or --metric-data.", "Give --data or metrics.reference."),
         ("Run with --retry-failed.", "Run with --retry-failed."),
+        ("the run's 'a --kimg 3' is gone.", "the run's 'a --kimg 3' is gone."),
+        ("the run's data: --kimg 3 isn't.", "the run's data: --set training.total_kimg=3 isn't."),
         ("Go on: adavit train --out x --kimg 3. Use --kimg.", None),
     ],
 )

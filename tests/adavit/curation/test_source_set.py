@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -42,11 +43,16 @@ def test_a_set_that_is_drawn_has_no_files(drawn_set: str) -> None:
 
 
 def test_what_is_no_set_is_named_by_itself(tmp_path: Path) -> None:
-    with (
-        pytest.raises(UserError, match=r"^'nowhere' does not exist"),
-        open_set("nowhere", resolution=16),
+    (tmp_path / "my data.source set").mkdir()
+    for source, message in (
+        ("nowhere", "'nowhere' does not exist and"),
+        (str(tmp_path / "my data.source set"), f"'{tmp_path}/my data.source set' has no image"),
     ):
-        pass
+        with (
+            pytest.raises(UserError, match=f"^{re.escape(message)}"),
+            open_set(source, resolution=16),
+        ):
+            pass
 
 
 @pytest.mark.parametrize("cached", [False, True])

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -97,10 +98,15 @@ def test_the_part_of_a_set_is_read_from_its_name(pictures: Path, source: str, pa
     assert split_name(replace(images, source=source)) == part
 
 
-def test_errors_of_loading_name_what_the_user_gave(pictures: Path) -> None:
-    with pytest.raises(UserError, match="--metric-data") as caught:
-        load_reference("nowhere", "--metric-data")
-    assert "data.source" not in str(caught.value)
+def test_errors_of_loading_name_what_the_user_gave(pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my data.source set"
+    folder.mkdir()
+    for source, message in (
+        ("nowhere", "--metric-data 'nowhere' does not exist and"),
+        (str(folder), f"--metric-data '{folder}' has no image"),
+    ):
+        with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+            load_reference(source, "--metric-data")
     np.testing.assert_array_equal(
         load_reference(str(pictures), "--data").images, load_images(str(pictures)).images
     )
