@@ -4,7 +4,6 @@ Where it cannot, the augmentation draws what the set may hold anyway, and there 
 augmentation draws what the set does not hold, and a generator must learn to leave it out.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from adavit.curation.patch_features import patch_features
 from adavit.curation.transformations import TRANSFORMATIONS, Transformation
+from adavit.metrics.intervals import wilson_interval
 from adavit.runtime.randomness import generator_for
 
 MOST_IMAGES = 2000
@@ -94,7 +94,8 @@ def find_symmetries(
     for done, transformation in enumerate(asked, start=1):
         stream = generator_for(seed, f"symmetry {transformation.key}", 0)
         right = _right_answers(*transformation.versions(small, stream), folds, stream)
-        low, high = wilson(right.mean(), len(right))
+        # An image is one trial, though it is judged twice: the two answers are not independent.
+        low, high = wilson_interval(float(right.sum()), len(right), z=QUANTILE)
         results.append(
             SymmetryTest(
                 transformation.key, transformation.words, len(right), float(right.mean()), low, high
@@ -132,25 +133,6 @@ def prepared(images: np.ndarray, chosen: np.ndarray) -> Tensor:
             )
         parts.append(square)
     return torch.cat(parts).contiguous()
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """The interval of Wilson 1927 for a share of a number of trials.
-
-    Each image is one trial, though it is judged twice: the two answers are not independent.
-
-    Args:
-        share: Found, in [0, 1].
-        count: Of trials.
-    """
-    square = QUANTILE**2
-    centre = (share + square / (2 * count)) / (1 + square / count)
-    half = (
-        QUANTILE
-        / (1 + square / count)
-        * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    )
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def _folds(groups: np.ndarray, seed: int) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from adavit.metrics import FeatureExtractor, as_rgb, extract_features
+from adavit.metrics.intervals import wilson_interval
 from adavit.metrics.neighbours import Nearest, nearest
 
 
@@ -57,6 +58,9 @@ def pixel_space() -> Space:
 
 PERCENTILE = 1.0
 """Of the leave-one-out distances: what is nearer counts as close."""
+
+QUANTILE = 1.959964
+"""Of the normal distribution, for an interval of 95%."""
 
 DIGITS = 6
 
@@ -139,7 +143,7 @@ def summarise(distances: Distances, threshold: float) -> dict[str, Any]:
     """
     count = len(distances.values)
     closer = int((distances.values < threshold).sum())
-    low, high = wilson_interval(closer, count)
+    low, high = wilson_interval(closer, count, z=QUANTILE)
     return {
         "images": count,
         "closer": closer,
@@ -147,28 +151,6 @@ def summarise(distances: Distances, threshold: float) -> dict[str, Any]:
         "share_interval": [round(low, DIGITS), round(high, DIGITS)],
         "median": round(float(np.median(distances.values)), DIGITS),
     }
-
-
-def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95% confidence interval of a proportion.
-
-    Wilson 1927 ("Probable inference, the law of succession, and statistical inference", Journal of
-    the American Statistical Association 22): the shares whose distance to the observed one is at most
-    1.96 standard errors of their own.
-
-    Args:
-        hits: From 0 to `count`.
-        count: At least 1.
-    """
-    z = 1.959964
-    share = hits / count
-    centre = share + z * z / (2 * count)
-    spread = z * (share * (1 - share) / count + z * z / (4 * count * count)) ** 0.5
-    scale = 1 + z * z / count
-    # At the ends the exact bounds are 0 and 1; rounding may miss them.
-    low = 0.0 if hits == 0 else (centre - spread) / scale
-    high = 1.0 if hits == count else (centre + spread) / scale
-    return low, high
 
 
 def _distances(found: Nearest, training: TrainingSet, space: Space, size: int) -> Distances:

@@ -7,7 +7,6 @@ from adavit.curation.symmetry import (
     find_symmetries,
     prepared,
     switched_off,
-    wilson,
 )
 from adavit.curation.transformations import TRANSFORMATIONS
 from tests.adavit.curation.conftest import arrows, blobs
@@ -59,20 +58,6 @@ def test_the_verdict_follows_the_interval() -> None:
     assert verdict(0.61, 0.7) == "told apart"
     assert verdict(0.45, 0.59) == "not told apart"
     assert verdict(0.55, 0.65) == "cannot be told"
-
-
-@pytest.mark.parametrize(
-    ("share", "count", "expected"),
-    [
-        # Roots of (p - share)^2 = z^2 p (1 - p) / n with z = 2.576.
-        (0.5, 100, (0.37533, 0.62467)),
-        (1.0, 20, (0.75087, 1.0)),
-    ],
-)
-def test_the_interval_is_wilsons(share: float, count: int, expected: tuple[float, float]) -> None:
-    assert wilson(share, count) == pytest.approx(expected, abs=1e-4)
-    for end in wilson(share, count):
-        assert (end - share) ** 2 == pytest.approx(2.576**2 * end * (1 - end) / count, abs=1e-9)
 
 
 def test_the_probe_sees_squares_and_transparency_as_mid_grey() -> None:

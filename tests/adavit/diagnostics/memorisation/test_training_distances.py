@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -8,8 +7,8 @@ from adavit.diagnostics.memorisation.training_distances import (
     leave_one_out,
     pixel_space,
     summarise,
-    wilson_interval,
 )
+from adavit.metrics.intervals import wilson_interval
 from tests.adavit.diagnostics.conftest import random_images
 
 
@@ -64,18 +63,4 @@ def test_the_summary_counts_what_is_below_the_threshold() -> None:
     summary = summarise(found, 2.0)
     assert (summary["images"], summary["closer"], summary["share_closer"]) == (4, 1, 0.25)
     assert summary["median"] == 3
-    assert summary["share_interval"] == [round(end, 6) for end in wilson_interval(1, 4)]
-
-
-@pytest.mark.parametrize(("hits", "count"), [(1, 4), (9, 1000), (30, 31)])
-def test_wilson_bounds_solve_the_equation_that_defines_them(hits: int, count: int) -> None:
-    for bound in wilson_interval(hits, count):
-        standard_errors = abs(hits / count - bound) / np.sqrt(bound * (1 - bound) / count)
-        assert standard_errors == pytest.approx(1.959964, rel=1e-9)
-
-
-def test_wilson_bounds_end_at_the_ends() -> None:
-    assert wilson_interval(0, 10)[0] == 0
-    assert wilson_interval(10, 10)[1] == 1
-    # Closed form at the ends: z^2 / (n + z^2).
-    assert wilson_interval(0, 10)[1] == pytest.approx(1.959964**2 / (10 + 1.959964**2))
+    assert summary["share_interval"] == [round(end, 6) for end in wilson_interval(1, 4, z=1.959964)]
