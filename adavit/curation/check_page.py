@@ -5,7 +5,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
 
 import jinja2
 import numpy as np
@@ -26,6 +25,7 @@ from adavit.curation.symmetry import SymmetryTest, prepared, switched_off
 from adavit.curation.transformations import TRANSFORMATIONS
 from adavit.runtime.pictures import opaque
 from adavit.runtime.randomness import generator_for
+from adavit.runtime.thinning import evenly_spread
 
 CLUSTERS, OF_CLUSTER, OTHERS, EXAMPLES = 24, 6, 18, 6
 """Pictures that the page shows: groups of copies, images of each, of any other kind, and pairs for each symmetry."""
@@ -87,7 +87,7 @@ def build_page(check: DataCheck) -> str:
         style=_template("check.css"),
         title=check.images.name,
         headline=headline(check),
-        sample=_shown(check, np.linspace(0, len(check.images) - 1, min(OTHERS, len(check.images)))),
+        sample=_shown(check, evenly_spread(len(check.images), OTHERS)),
         files=file_lines(check, by_name=False)[1:],
         copies=copy_lines(check, by_name=False),
         clusters=[
@@ -128,7 +128,7 @@ def build_page(check: DataCheck) -> str:
 
 def _tests(check: DataCheck) -> list[ShownTest]:
     images = check.images.images
-    chosen = np.linspace(0, len(images) - 1, min(EXAMPLES, len(images))).astype(np.int64)
+    chosen = np.array(evenly_spread(len(images), EXAMPLES))
     by_key = {each.key: each for each in TRANSFORMATIONS}
     shown = []
     for test in check.symmetries:
@@ -145,8 +145,8 @@ def _tests(check: DataCheck) -> list[ShownTest]:
     return shown
 
 
-def _shown(check: DataCheck, indices: Sequence[Any] | np.ndarray) -> list[Shown]:
-    return [_picture(check, int(index)) for index in indices]
+def _shown(check: DataCheck, indices: Sequence[int]) -> list[Shown]:
+    return [_picture(check, index) for index in indices]
 
 
 def _picture(check: DataCheck, index: int) -> Shown:

@@ -21,6 +21,7 @@ from adavit.projection.schedules import noise_factor, rate_factor
 from adavit.projection.styles import StyleCloud
 from adavit.runtime.console import Console
 from adavit.runtime.randomness import generator_for
+from adavit.runtime.thinning import evenly_spread
 
 Space = Literal["w", "w+"]
 """w: one style for all layers; w+: one for each, which comes nearer and leaves what the generator knows sooner."""
@@ -87,7 +88,7 @@ def search_styles(
     w = cloud.mean.repeat(len(targets), searched, 1).requires_grad_()
     stream = generator_for(seed, "noise on styles", 0)
     optimizer = torch.optim.Adam([w], lr=RATE)
-    shown = set(spread_evenly(steps, FRAMES - 1))
+    shown = set(evenly_spread(steps + 1, FRAMES))  # `_look` tells of both ends
     start = _look(generator, w, distance, wanted, watch, 0)
     for step in range(steps):
         done = step / steps
@@ -174,10 +175,3 @@ def search_in_parts(
             progress=tell,
         )
         yield part, found, film
-
-
-def spread_evenly(count: int, most: int) -> list[int]:
-    """Numbers below `count`, evenly spread from 0 on: all of them, or `most`."""
-    if count <= most:
-        return list(range(count))
-    return [index * count // most for index in range(most)]

@@ -11,6 +11,7 @@ from adavit.report.table import is_flattered
 from adavit.report.tabulation import gap, metric_columns
 from adavit.runs.reading import mapping, number
 from adavit.runs.records import parts
+from adavit.runtime.thinning import evenly_spread
 
 POINTS_IN_ALL = 60_000
 """Of one kind of curve, over all runs; keeps the page small however many runs there are."""
@@ -81,10 +82,7 @@ def curve_data(
 
 def thinned(records: Sequence[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """At most so many records, evenly spread, the first and the last among them."""
-    if len(records) <= most:
-        return list(records)
-    step = (len(records) - 1) / (most - 1)
-    return [records[round(index * step)] for index in range(most)]
+    return [records[position] for position in evenly_spread(len(records), most)]
 
 
 def _marked(group: SeedGroup) -> str:

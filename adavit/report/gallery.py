@@ -11,6 +11,7 @@ from adavit.report.seed_groups import SeedGroup
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import resolution_of
 from adavit.runs.shared_names import without_folders
+from adavit.runtime.thinning import evenly_spread
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,7 @@ def build_gallery(groups: Sequence[SeedGroup], budget: int) -> Gallery:
 def chosen_times(times: Sequence[float], most: int) -> list[float]:
     """At most so many of the times, the first and the last among them, evenly spread by position."""
     distinct = sorted(set(times))
-    if len(distinct) <= most:
-        return distinct
-    step = (len(distinct) - 1) / (most - 1)
-    return [distinct[round(index * step)] for index in range(most)]
+    return [distinct[position] for position in evenly_spread(len(distinct), most)]
 
 
 def _gallery(groups: Sequence[SeedGroup], tier: Tier, budget: int) -> Gallery | None:

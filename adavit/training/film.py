@@ -8,6 +8,7 @@ from PIL import Image
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.files import write_bytes
 from adavit.runtime.pictures import film_frame, opaque, result_film
+from adavit.runtime.thinning import evenly_spread
 
 MOST_FRAMES = 48
 """Evenly spread over the grids, the first and the last among them: a film of some megabytes can be mailed."""
@@ -26,16 +27,10 @@ def draw_film(directory: RunDirectory) -> None:
         OSError: If it cannot be written.
     """
     grids = sorted(directory.sample_grids().items())
-    frames = list(_frames(_spread(grids)))
+    shown = [grids[position] for position in evenly_spread(len(grids), MOST_FRAMES)]
+    frames = list(_frames(shown))
     if len(frames) > 1:
         write_bytes(directory.film, result_film(frames))
-
-
-def _spread(grids: Sequence[tuple[float, Path]]) -> list[tuple[float, Path]]:
-    if len(grids) <= MOST_FRAMES:
-        return list(grids)
-    step = (len(grids) - 1) / (MOST_FRAMES - 1)
-    return [grids[round(index * step)] for index in range(MOST_FRAMES)]
 
 
 def _frames(grids: Sequence[tuple[float, Path]]) -> Iterator[Image.Image]:

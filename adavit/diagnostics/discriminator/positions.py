@@ -11,6 +11,7 @@ from adavit.diagnostics.discriminator.pictures import bare, new_figure, png_of
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.position import RelativeBias, Rotation2d
+from adavit.runtime.thinning import evenly_spread
 from adavit.watch.capture import attentions_of
 
 
@@ -102,7 +103,7 @@ def neighbour_similarity(tiles: Tensor) -> tuple[float, float]:
 
 
 MOST_TILES = 16
-"""Places drawn along a side; of larger grids evenly spaced ones."""
+"""Places drawn along a side; of larger grids evenly spread ones."""
 
 
 def draw_positions(view: PositionView, title: str) -> bytes:
@@ -131,7 +132,7 @@ def draw_positions(view: PositionView, title: str) -> bytes:
 
 
 def _draw_similarity(similarity: Tensor, title: str) -> bytes:
-    rows, columns = (_spaced(count) for count in similarity.shape[:2])
+    rows, columns = (evenly_spread(count, MOST_TILES) for count in similarity.shape[:2])
     tall = 0.55 * similarity.shape[0] / similarity.shape[1]  # of a tile as wide as 0.55
     figure = new_figure(0.55 * len(columns) + 1.4, max(2.0, tall * len(rows) + 0.7), title)
     axis = figure.subplots()
@@ -152,9 +153,3 @@ def mosaic(tiles: Tensor) -> np.ndarray:
     """
     padded = F.pad(tiles.double(), (0, 1, 0, 1), value=float("nan"))
     return np.asarray(padded.permute(0, 2, 1, 3).flatten(2).flatten(0, 1).numpy())
-
-
-def _spaced(count: int) -> list[int]:
-    """At most `MOST_TILES` numbers in [0, count), evenly spaced."""
-    shown = min(count, MOST_TILES)
-    return [int(place) for place in np.linspace(0, count - 1, shown).round()]

@@ -6,7 +6,7 @@ from adavit.data import images_to_uint8
 from adavit.models import Generator
 from adavit.projection import search
 from adavit.projection.distance import Distance
-from adavit.projection.search import FoundStyles, search_in_parts, search_styles, spread_evenly
+from adavit.projection.search import FoundStyles, search_in_parts, search_styles
 from adavit.projection.styles import StyleCloud
 from adavit.runtime.console import SilentConsole
 
@@ -106,8 +106,3 @@ def test_the_way_is_watched_from_its_start_to_its_end(
     assert steps == sorted(set(steps))
     assert torch.equal(seen[0][1], found.start)
     assert torch.equal(seen[-1][1], found.end)
-
-
-def test_numbers_are_spread_evenly() -> None:
-    assert spread_evenly(3, 5) == [0, 1, 2]
-    assert spread_evenly(10, 5) == [0, 2, 4, 6, 8]
