@@ -43,7 +43,7 @@ SHARED_NAMES = {
         ),
     ),
     "a word of mathematics or of the field, in rooms that know nothing of each other": (
-        *("convolution", "mapping", "nearest", "per_image", "principal_components", "smooth"),
+        *("convolution", "mapping", "nearest", "per_image", "smooth"),
     ),
     "a small helper of its room": (
         *("advice", "bytes_of", "digest_of", "part_size", "png_of", "prepared", "writable"),

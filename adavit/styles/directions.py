@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from adavit.errors import UserError
+from adavit.metrics.principal_components import principal_components, with_largest_positive
 from adavit.models import Generator
 from adavit.styles.belonging import styles_digest
 from adavit.styles.classes import ClassChoice
@@ -90,7 +91,8 @@ def find_directions(
         )
     w = random_styles(generator, choice, seed=seed)
     if method == "pca":
-        units, strengths = principal_components(w, count)
+        # As in GANSpace (Härkönen et al. 2020, arXiv:2004.02546).
+        units, strengths = (found[:count] for found in principal_components(w))
     else:
         chosen = [layer for style, layer in synthesis.styled_layers() if style in layers]
         units, strengths = factorised([layer.affine.weight for layer in chosen], count)
@@ -118,33 +120,9 @@ def factorised(weights: Sequence[Tensor], count: int) -> tuple[Tensor, Tensor]:
         [D, W], float64, orthonormal, the largest number of each positive; and their eigenvalues [D], falling.
     """
     stacked = torch.cat([weight.detach().cpu().double() for weight in weights])
-    return _leading(stacked.T @ stacked, count)
-
-
-def principal_components(w: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The unit vectors along which styles spread most, as in GANSpace (Härkönen et al. 2020, arXiv:2004.02546).
-
-    Args:
-        w: Styles [N, W]. Not modified.
-        count: How many, D.
-
-    Returns:
-        [D, W], float64, orthonormal, the largest number of each positive; and the share of the variance
-        that each has [D], falling.
-    """
-    centred = w.double() - w.double().mean(dim=0)
-    covariance = centred.T @ centred / (len(w) - 1)
-    vectors, variances = _leading(covariance, count)
-    return vectors, variances / covariance.trace().clamp_min(torch.finfo(torch.float64).tiny)
-
-
-def _leading(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Eigenvectors [D, W] and eigenvalues [D] of a symmetric matrix [W, W], the largest first."""
-    values, vectors = torch.linalg.eigh(matrix)  # rising, vectors in columns
-    leading = vectors.T.flip(0)[:count]
-    # The sign of an eigenvector means nothing, and libraries choose it differently.
-    largest = leading.gather(1, leading.abs().argmax(dim=1, keepdim=True))
-    return leading * largest.sign(), values.flip(0)[:count].clamp_min(0.0)
+    values, vectors = torch.linalg.eigh(stacked.T @ stacked)  # rising, vectors in columns
+    leading = with_largest_positive(vectors.T.flip(0)[:count])
+    return leading, values.flip(0)[:count].clamp_min(0.0)
 
 
 def check_layers(layers: Sequence[int], generator: Generator) -> list[int]:

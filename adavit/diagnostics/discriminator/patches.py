@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.diagnostics.discriminator.pictures import bare, new_figure, pixels, png_of
+from adavit.metrics.principal_components import principal_components
 from adavit.models.vit.stems import (
     ConvolutionalStem,
     HybridStem,
@@ -72,24 +73,6 @@ def stem_filters(stem: nn.Module, image_channels: int) -> tuple[str, Tensor]:
         first = stem.from_image
     assert isinstance(first, nn.Conv2d)
     return "first convolution", first.weight
-
-
-def principal_components(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Right singular vectors of centred rows, and the variance they explain.
-
-    Args:
-        rows: Vectors [D, F].
-
-    Returns:
-        Components [K, F], K = min(D, F), each of length 1 with its largest entry above 0, and their shares of the
-        variance [K], descending; zeros where all rows are the same.
-    """
-    exact = rows.detach().double().cpu()
-    _, values, components = torch.linalg.svd(exact - exact.mean(dim=0), full_matrices=False)
-    largest = components.abs().argmax(dim=1, keepdim=True)
-    components = components * components.gather(1, largest).sign()  # the sign is free
-    variance = values.square()
-    return components, variance / variance.sum().clamp(min=torch.finfo(torch.float64).tiny)
 
 
 COLUMNS = 7
