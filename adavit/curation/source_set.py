@@ -42,10 +42,6 @@ class SourceSet:
         known = self._by_name
         return known[name] if name in known else known[name.rpartition("#")[0]]
 
-    def name_of(self, index: int) -> str:
-        """What an image is called in messages."""
-        return self.images.names[index] if self.images.names else self.files[index].name
-
     def class_of(self, index: int) -> str | None:
         """The class of an image, printable; None without classes."""
         labels = self.images.labels

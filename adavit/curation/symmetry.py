@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from adavit.curation.patch_features import patch_features
-from adavit.curation.transformations import TRANSFORMATIONS, Transformation
+from adavit.curation.transformations import TRANSFORMATIONS
 from adavit.metrics.intervals import wilson_interval
 from adavit.runtime.randomness import generator_for
 
@@ -67,7 +67,6 @@ def find_symmetries(
     groups: np.ndarray,
     *,
     seed: int = 0,
-    transformations: Sequence[Transformation] = TRANSFORMATIONS,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[SymmetryTest]:
     """Tries all transformations that can change the images.
@@ -76,7 +75,6 @@ def find_symmetries(
         images: uint8 [N, C, H, W]; at most `MOST_IMAGES` are drawn.
         groups: int64 [N]: copies have the same number, and are learnt from or tried together.
         seed: Of all that is drawn.
-        transformations: What to try.
         progress: Called with the tests done and all of them.
 
     Returns:
@@ -87,7 +85,7 @@ def find_symmetries(
     if len(np.unique(groups[chosen])) < FEWEST:
         return []
     is_coloured = images.shape[1] > 1
-    asked = [each for each in transformations if is_coloured or not each.needs_colour]
+    asked = [each for each in TRANSFORMATIONS if is_coloured or not each.needs_colour]
     small = prepared(images, chosen)
     folds = _folds(groups[chosen], seed)
     results = []

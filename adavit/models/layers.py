@@ -22,19 +22,21 @@ from adavit.runtime.precision import full_precision, without_autocast
 LEAKY_RELU_SLOPE = 0.2
 LEAKY_RELU_GAIN = math.sqrt(2.0)
 
+EPSILON = 1e-8
+"""Added to the mean square of a vector, so that one of zeros stays finite."""
 
-def normalise_second_moment(vectors: Tensor, epsilon: float = 1e-8) -> Tensor:
+
+def normalise_second_moment(vectors: Tensor) -> Tensor:
     """Scales each vector to mean square 1, the input normalisation of StyleGAN's mapping network.
 
     Args:
         vectors: Vectors [B, F].
-        epsilon: Added to the mean square, so that a zero vector stays finite.
 
     Returns:
-        x / sqrt(mean(x^2) + epsilon), [B, F], float32.
+        x / sqrt(mean(x^2) + 1e-8), [B, F], float32.
     """
     vectors = full_precision(vectors)
-    return vectors * (vectors.square().mean(dim=1, keepdim=True) + epsilon).rsqrt()
+    return vectors * (vectors.square().mean(dim=1, keepdim=True) + EPSILON).rsqrt()
 
 
 class EqualisedLinear(nn.Module):

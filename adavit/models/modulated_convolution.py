@@ -19,6 +19,9 @@ from adavit.models.layers import LEAKY_RELU_GAIN, EqualisedLinear
 from adavit.models.resampling import smooth
 from adavit.runtime.precision import autocast_dtype, without_autocast
 
+EPSILON = 1e-8
+"""Of equation 3; keeps the factors of demodulation finite where all styles are zero."""
+
 
 class ModulatedLayer(nn.Module):
     """A convolution whose input channels are scaled by a style.
@@ -82,7 +85,7 @@ def modulations(layers: Sequence[ModulatedLayer], w: Tensor | Sequence[Tensor]) 
     return [of[layer] for layer in layers]
 
 
-def demodulation(weights: Sequence[Tensor], styles: Tensor, epsilon: float = 1e-8) -> Tensor:
+def demodulation(weights: Sequence[Tensor], styles: Tensor) -> Tensor:
     """Factors that bring each output channel of layers back to unit standard deviation.
 
     Karras et al. 2020 (arXiv:1912.04958), equation 3: d_j = 1 / sqrt(sum_ik (s_i w_ijk)^2 + eps).
@@ -90,7 +93,6 @@ def demodulation(weights: Sequence[Tensor], styles: Tensor, epsilon: float = 1e-
     Args:
         weights: Kernels [O, C, K, K] of each layer.
         styles: Scales of the input channels of all of them, side by side [B, all C].
-        epsilon: Keeps the factors finite where all styles are zero.
 
     Returns:
         Factors side by side [B, all O], > 0.
@@ -98,7 +100,7 @@ def demodulation(weights: Sequence[Tensor], styles: Tensor, epsilon: float = 1e-
     squares = styles.square().split([weight.shape[1] for weight in weights], dim=1)
     energies = _SquaredNorms.apply(*weights)
     sums = [square @ energy.T for square, energy in zip(squares, energies, strict=True)]
-    return (torch.cat(sums, dim=1) + epsilon).rsqrt()
+    return (torch.cat(sums, dim=1) + EPSILON).rsqrt()
 
 
 class _SquaredNorms(torch.autograd.Function):

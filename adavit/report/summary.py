@@ -19,6 +19,9 @@ UNFINISHED = ("running", "stopped", "failed", "lost")
 MOST_SENTENCES = 3
 """So many parts of a table have a sentence at the head of the page."""
 
+MOST_TOLD = 8
+"""So many different values are told of, such as seeds."""
+
 
 def report_title(groups: Sequence[SeedGroup], failed: Sequence[Run]) -> str:
     """The grid's name where all runs are of it, else the run's name or the number of runs."""
@@ -171,9 +174,9 @@ def _each(runs: Sequence[Run], describe: Callable[[Run], Any]) -> str:
     return _distinct(describe(run) for run in runs)
 
 
-def _distinct(values: Iterable[str], most: int = 8) -> str:
+def _distinct(values: Iterable[str]) -> str:
     """The different values, the first of many."""
     found = list(dict.fromkeys(value for value in values if value))
-    rest = f"; and {len(found) - most} more" if len(found) > most else ""
+    rest = f"; and {len(found) - MOST_TOLD} more" if len(found) > MOST_TOLD else ""
     joint = ", " if all(len(value) < 12 for value in found) else "; "
-    return joint.join(found[:most]) + rest
+    return joint.join(found[:MOST_TOLD]) + rest

@@ -67,7 +67,6 @@ def find_directions(
     layers: Sequence[int] | None = None,
     count: int = 8,
     choice: ClassChoice,
-    seed: int = 0,
 ) -> Directions:
     """The strongest directions of a generator.
 
@@ -77,7 +76,6 @@ def find_directions(
         layers: Numbers of the styles that move, for SeFa also those whose weights are looked at; None is all.
         count: How many, D.
         choice: Classes of the random styles that the unit is measured on.
-        seed: Of the random styles.
 
     Raises:
         UserError: If there is no such layer, or there are not so many directions.
@@ -89,7 +87,7 @@ def find_directions(
             f"--count is {count}, but styles of {synthesis.style_dim} numbers have no more directions than"
             f" that. Give --count a number from 1 to {synthesis.style_dim}."
         )
-    w = random_styles(generator, choice, seed=seed)
+    w = random_styles(generator, choice)
     if method == "pca":
         # As in GANSpace (Härkönen et al. 2020, arXiv:2004.02546).
         units, strengths = (found[:count] for found in principal_components(w))

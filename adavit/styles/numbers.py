@@ -34,13 +34,13 @@ def parse_seeds(text: str, *, flag: str = "--seeds", end: int = IMAGE_SEED_END) 
     return _ranges(text, flag, f"numbers below {power}", "0-63", end)
 
 
-def parse_layers(text: str, *, flag: str = "--layers") -> list[int]:
-    """`0-3` or `0,2,5-7` as numbers of layers; whether a generator has them is not known yet.
+def parse_layers(text: str) -> list[int]:
+    """`0-3` or `0,2,5-7`, given to `--layers`, as numbers; whether a generator has such layers is not known yet.
 
     Raises:
         UserError: If it is neither.
     """
-    return sorted(set(_ranges(text, flag, "numbers of layers, from 0,", "0-3", 1000)))
+    return sorted(set(_ranges(text, "--layers", "numbers of layers, from 0,", "0-3", 1000)))
 
 
 def _ranges(text: str, flag: str, expected: str, example: str, end: int) -> list[int]:

@@ -24,6 +24,9 @@ FIGURE = "fd_drawn"
 ON_AXIS = ("method", "group", "probability")
 """Axes of the four grids on which cells are compared; the others are discriminator, images and seed."""
 
+SMOOTHED = 3
+"""Values that a running median is of."""
+
 
 class Place(NamedTuple):
     """A place in a grid, without the seed.
@@ -148,10 +151,10 @@ def figures(outcomes: Mapping[str, Outcome], attribute: str) -> dict[str, float]
     return {seed: value for seed, value in values.items() if value is not None}
 
 
-def running_median(values: Sequence[float | None], width: int = 3) -> list[float | None]:
-    """The median of so many neighbours up to each value, without what is None; one line of a log is noise."""
+def running_median(values: Sequence[float | None]) -> list[float | None]:
+    """The median of `SMOOTHED` values up to each one, without what is None; one line of a log is noise."""
     smooth: list[float | None] = []
     for end in range(1, len(values) + 1):
-        known = [value for value in values[max(0, end - width) : end] if value is not None]
+        known = [value for value in values[max(0, end - SMOOTHED) : end] if value is not None]
         smooth.append(statistics.median(known) if known else None)
     return smooth

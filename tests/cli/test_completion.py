@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,8 +8,6 @@ from adavit.cli import completion
 from adavit.cli.main import adavit
 from adavit.config.layers import preset_names
 from adavit.data.known_names import NAMES
-
-Complete = Callable[..., list[str]]
 
 
 def offered(*words: str, incomplete: str = "") -> list[CompletionItem]:

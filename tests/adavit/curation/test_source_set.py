@@ -17,7 +17,7 @@ def test_images_have_their_files_classes_and_labels(spoilt: Path) -> None:
     labels = [[path.relative_to(spoilt).as_posix(), 7] for path in sorted(spoilt.rglob("0*.png"))]
     (spoilt / "dataset.json").write_text(json.dumps({"labels": labels}))
     with open_set(str(spoilt), resolution=16) as opened:
-        names = [opened.name_of(index) for index in range(len(opened.images))]
+        names = list(opened.images.names)
         assert "a/broken.png" not in names
         assert [opened.file_of(index).name for index in range(len(names))] == names
         assert opened.folder == spoilt.resolve()
@@ -30,7 +30,7 @@ def test_frames_of_a_file_share_it(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     frames[0].save(tmp_path / "set/film.gif", save_all=True, append_images=frames[1:])
     with open_set(str(tmp_path / "set"), resolution=16, frames="all") as opened:
-        assert opened.name_of(2) == "film.gif#002"
+        assert opened.images.names[2] == "film.gif#002"
         assert opened.file_of(2).name == "film.gif"
 
 
@@ -38,7 +38,7 @@ def test_a_set_that_is_drawn_has_no_files(drawn_set: str) -> None:
     with open_set(drawn_set, resolution=16) as opened:
         assert not opened.has_files
         assert opened.folder is None
-        assert opened.name_of(3) == "00003"
+        assert opened.file_of(3).name == "00003"
         assert opened.class_of(0)
 
 

@@ -6,8 +6,6 @@ import pytest
 
 from adavit.features.names import LIBRARY_NAMES, check_network_name, parted
 
-CHOICES = "torchvision's NAME is one of: squeezenet1_0, "
-
 
 @pytest.mark.parametrize(
     ("requested", "message"),
