@@ -112,10 +112,6 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["\nno metrics ", "medians and least of 1;"],
         ),
         (
-            "benchmarks/budgets.py 30s --discriminators resnet --out /dev/null".split(),
-            ["| resnet | 30s | ", " of "],
-        ),
-        (
             "benchmarks/kill_and_resume.py --kills 1 --longest 4 --kimg 1".split(),
             ["kill  1 after ", "the same bits"],
         ),
@@ -136,7 +132,6 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         "drawn_extractor",
         "leak_recovery",
         "first_step",
-        "budgets",
         "kill_and_resume",
     ],
 )

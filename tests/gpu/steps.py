@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,13 @@ from torch import Tensor, nn
 
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
+from adavit.data import Split
 from adavit.data.image_set import ImageSet
 from adavit.runtime.resolution import Resolution
 from adavit.training.objectives.build import build_extras
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import first_step, read_start
+from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
 
 Layer = dict[str, dict[str, Any]]
@@ -64,17 +65,17 @@ class Trace:
     moved: float
 
 
-def workload(device: torch.device, channels: int, *layers: Layer) -> Any:
-    """What `build_step` asks a workload; the settings are those of a CPU, whatever the device."""
+def workload(device: torch.device, channels: int, *layers: Layer) -> Workload:
+    """Of noise; the settings are those of a CPU, whatever the device."""
     facts = RunFacts(resolution=Resolution.of(SIDE), training_images=IMAGES, device="cpu")
     config = resolve(build_config([BASE, *layers]), facts)
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, channels, SIDE, SIDE), np.uint8)
-    return SimpleNamespace(
+    classes = tuple(map(str, range(CLASSES)))
+    return Workload(
         config=config,
-        num_classes=CLASSES if config.data.cond else 0,
+        image_set=ImageSet("random", pixels, None, classes, "", (), "random", ()),
+        split=Split(train=np.arange(IMAGES), heldout=np.arange(0)),
         device=device,
-        image_set=ImageSet("random", pixels, None, (), "", (), "random", ()),
-        split=SimpleNamespace(train=np.arange(IMAGES)),
     )
 
 

@@ -107,8 +107,7 @@ def trained(
     kind = parts.get("kind", "vit")
     small: Layer = {**SMALL, "discriminator": {**TINY_NETWORKS.get(kind, {}), **parts}}
     small |= {"features": features} if features else {}
-    load = workload(small, {"training": {**training, "compile": compiled}})
-    load.num_classes = classes
+    load = workload(small, {"training": {**training, "compile": compiled}}, classes=classes)
     step = build_step(load)
     labels = torch.arange(BATCH) % classes if classes else None
     found = []

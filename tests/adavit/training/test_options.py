@@ -1,6 +1,5 @@
 """Every option of the sections `training` and `features` changes something, and every preset makes steps."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,13 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.features import FeaturesConfig
 from adavit.config.layers import build_config, preset_names, read_preset
 from adavit.config.training import TrainingConfig
+from adavit.data import Split
 from adavit.data.image_set import ImageSet
 from adavit.errors import UserError
 from adavit.runtime.resolution import Resolution
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
+from adavit.training.start.workload import Workload
 from tests.small_weights import write_mobilenet
 
 IMAGES = 24
@@ -39,14 +40,16 @@ SMALL: Layer = {
 FACTS = RunFacts(resolution=Resolution.of(8), training_images=IMAGES, device="cpu")
 
 
-def workload(*layers: Layer) -> Any:
+def workload(*layers: Layer, classes: int = 0) -> Workload:
+    """Of noise, with so many classes that the networks are told."""
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, 3, 8, 8), np.uint8)
-    return SimpleNamespace(
-        config=resolve(build_config(layers), FACTS),
-        num_classes=0,
+    return Workload(
+        config=resolve(build_config([*layers, {"data": {"cond": classes > 0}}]), FACTS),
+        image_set=ImageSet(
+            "noise", pixels, None, tuple(map(str, range(classes))), "", (), "noise", ()
+        ),
+        split=Split(train=np.arange(IMAGES), heldout=np.arange(0)),
         device=torch.device("cpu"),
-        image_set=ImageSet("noise", pixels, None, (), "", (), "noise", ()),
-        split=SimpleNamespace(train=np.arange(IMAGES)),
     )
 
 
