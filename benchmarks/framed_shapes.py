@@ -15,6 +15,7 @@ from PIL import Image
 from adavit.curation.glance import glance
 from adavit.data.dataset import load_images
 from adavit.data.files.fit import FITS
+from adavit.data.reading import Reading
 from adavit.runtime.resolution import Resolution
 
 IMAGES, LONG, SIDE = 240, 256, 64
@@ -79,7 +80,7 @@ def main() -> None:
             for number, (image, _) in enumerate(made):
                 Image.fromarray(image).save(Path(folder) / f"{number:03d}{suffix}", **saving)
             for fit in FITS:
-                seen = load_images(folder, resolution=SIDE, fit=fit)
+                seen = load_images(folder, resolution=SIDE, reading=Reading(fit=fit))
                 named = set(glance(seen.images, inside=seen.inside).frames)
                 left = {
                     at for at, (image, depths) in enumerate(made) if is_left(image, depths, fit)

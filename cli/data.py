@@ -85,21 +85,19 @@ def check(
     from adavit.curation.cleaning import check_cleanable, write_cleaned
     from adavit.curation.source_set import open_set
     from adavit.curation.written_set import check_target
+    from adavit.evaluation.run_images import reading_of
 
     if write is not None:
         check_target(write, "--write", source)
     with console_for(err=True) as console:
-        reading = {
-            "resolution": config.given("data.resolution"),
-            "default_resolution_cap": 64,
-            "data_root": config.data.data_root,
-            "fit": config.data.fit,
-            "frames": config.data.frames,
-            "scale_16bit": config.data.scale_16bit,
-            "follow_links": config.data.follow_links,
-        }
-        progress = partial(console.activity, "decoding")
-        with open_set(source, progress=progress, **reading) as opened:
+        with open_set(
+            source,
+            progress=partial(console.activity, "decoding"),
+            resolution=config.given("data.resolution"),
+            default_resolution_cap=64,
+            reading=reading_of(config),
+            data_root=config.data.data_root,
+        ) as opened:
             if write is not None:
                 check_cleanable(opened, source, write)
             found = check_data(opened, source, seed=config.run.seed, console=console)

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from adavit.data.files.collection import SourceImage
 from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import Skipped, normal, printable
 from adavit.data.labels import read_label_file
+from adavit.data.reading import Reading
 from adavit.data.split import draw_evenly
 from adavit.data.unusable_source import source_called
 from adavit.errors import RunError, UserError
@@ -119,7 +119,8 @@ def subset(
     seed: int,
     balanced: bool,
     console: Console,
-    **reading: Any,
+    data_root: Path | None = None,
+    follow_links: bool = False,
 ) -> Derived:
     """Draws some images of a set.
 
@@ -130,7 +131,8 @@ def subset(
         seed: Of the draw.
         balanced: As many of each class, to one; otherwise each class has its share.
         console: Told how it goes.
-        reading: Arguments of `open_set`.
+        data_root: Where named sets are downloaded to; None for a folder in the cache.
+        follow_links: Also follow links that lead out of the folder.
 
     Raises:
         UserError: If there are not so many, or source or folder are not what they should be.
@@ -141,7 +143,11 @@ def subset(
         console.activity("decoding", done, of)
 
     with open_set(
-        source, progress=progress, default_resolution_cap=RESOLUTION, **reading
+        source,
+        progress=progress,
+        default_resolution_cap=RESOLUTION,
+        reading=Reading(follow_links=follow_links),
+        data_root=data_root,
     ) as opened:
         chosen = _drawn(opened, count, seed, balanced)
         made = Derived(skipped=list(opened.images.skipped))

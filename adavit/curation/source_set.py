@@ -5,10 +5,10 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from adavit.data.assemble import Progress
-from adavit.data.dataset import open_images
+from adavit.data.dataset import LoadArguments, open_images
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.members import normal, printable
 from adavit.data.image_set import ImageSet
@@ -63,21 +63,14 @@ class SourceSet:
 
 @contextlib.contextmanager
 def open_set(
-    source: str,
-    *,
-    progress: Progress | None = None,
-    data_root: Path | None = None,
-    follow_links: bool = False,
-    **reading: Any,
+    source: str, *, progress: Progress | None = None, **arguments: Unpack[LoadArguments]
 ) -> Iterator[SourceSet]:
     """A set with its files, which can be read until the block ends.
 
     Args:
         source: A folder, a zip or a name.
         progress: As for `load_images`.
-        data_root: Likewise.
-        follow_links: Likewise.
-        reading: Its other arguments.
+        arguments: Likewise.
 
     Raises:
         UserError: As `load_images`; the message names the set alone.
@@ -85,13 +78,7 @@ def open_set(
     with contextlib.ExitStack() as opened:
         with source_called(None):
             images, collection = opened.enter_context(
-                open_images(
-                    source,
-                    progress=progress,
-                    data_root=data_root,
-                    follow_links=follow_links,
-                    **reading,
-                )
+                open_images(source, progress=progress, **arguments)
             )
         label_file = collection.label_file
         labels = {} if label_file is None else read_label_file(label_file)

@@ -9,6 +9,7 @@ __all__ = [
     "BatchSampler",
     "Channels",
     "ImageSet",
+    "Reading",
     "Skipped",
     "Split",
     "draw_evenly",
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from adavit.data.image_set import ImageSet
     from adavit.data.known_names import NAMES
     from adavit.data.pixels import images_to_float, images_to_uint8
+    from adavit.data.reading import Reading
     from adavit.data.sampling import BatchSampler
     from adavit.data.split import Split, draw_evenly, split_images
 else:
@@ -38,6 +40,7 @@ else:
             "NAMES": "adavit.data.known_names",
             "images_to_float": "adavit.data.pixels",
             "images_to_uint8": "adavit.data.pixels",
+            "Reading": "adavit.data.reading",
             "BatchSampler": "adavit.data.sampling",
             "Split": "adavit.data.split",
             "draw_evenly": "adavit.data.split",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -26,15 +27,14 @@ from adavit.data.default_resolution import (
 )
 from adavit.data.digests import set_fingerprint
 from adavit.data.files.collection import Collection, SourceImage, identify, open_files
-from adavit.data.files.fit import FITS, FitName
+from adavit.data.files.fit import FITS
 from adavit.data.files.formats import READ_FORMATS
-from adavit.data.files.frames import Frames
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.image_set import ImageSet
 from adavit.data.known_names import NAMES, is_there
 from adavit.data.named_sets import open_name
-from adavit.data.reading import Reading, Scale16Bit
+from adavit.data.reading import DEFAULT_READING, Reading
 from adavit.data.room import check_room, writable
 from adavit.data.survey import Survey, describe_pixels
 from adavit.data.unusable_source import UnusableSource
@@ -44,6 +44,16 @@ from adavit.runtime.resolution import AnyResolution, Resolution
 from adavit.runtime.wording import counted
 
 
+class LoadArguments(TypedDict, total=False):
+    """What of `load_images` decides which pixels a source gives, for what passes it on."""
+
+    resolution: AnyResolution | None
+    default_resolution_cap: int
+    channels: Channels
+    reading: Reading
+    data_root: Path | None
+
+
 @takes_paths("source", "data_root", "cache_dir")
 def load_images(
     source: str,
@@ -51,11 +61,8 @@ def load_images(
     resolution: AnyResolution | None = None,
     default_resolution_cap: int = 256,
     channels: Channels = "auto",
-    frames: Frames = "first",
-    scale_16bit: Scale16Bit = "auto",
-    fit: FitName = "crop",
+    reading: Reading = DEFAULT_READING,
     data_root: Path | None = None,
-    follow_links: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
@@ -68,11 +75,8 @@ def load_images(
             `adavit.data.default_resolution`.
         default_resolution_cap: Side of the largest square that is chosen so, in pixels; 4 * 2^k.
         channels: "auto" finds the channels over the whole set.
-        frames: Which frames of a file are images; see `Reading`.
-        scale_16bit: Which sample of more than 8 bits is white; see `Reading`.
-        fit: What is done with images of another shape; see `adavit.data.files.fit`.
+        reading: Which frames are images, which sample is white, what becomes of other shapes, which links are followed.
         data_root: Where named sets are downloaded to; None for a folder in the cache.
-        follow_links: Also follow links that lead out of a folder.
         cache_dir: Where decoded sets are kept; None for `default_cache_dir()`.
         progress: Called with the number of files decoded and the number of all; not called when the
             cache has the set.
@@ -90,11 +94,8 @@ def load_images(
         resolution=resolution,
         default_resolution_cap=default_resolution_cap,
         channels=channels,
-        frames=frames,
-        scale_16bit=scale_16bit,
-        fit=fit,
+        reading=reading,
         data_root=data_root,
-        follow_links=follow_links,
         cache_dir=cache_dir,
         progress=progress,
     ) as (image_set, _):
@@ -108,11 +109,8 @@ def open_images(
     resolution: AnyResolution | None = None,
     default_resolution_cap: int = 256,
     channels: Channels = "auto",
-    frames: Frames = "first",
-    scale_16bit: Scale16Bit = "auto",
-    fit: FitName = "crop",
+    reading: Reading = DEFAULT_READING,
     data_root: Path | None = None,
-    follow_links: bool = False,
     cache_dir: Path | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[ImageSet, Collection]]:
@@ -120,12 +118,13 @@ def open_images(
     asked = None if resolution is None else Resolution.of(resolution, named="data.resolution")
     Resolution.of(default_resolution_cap, named="default_resolution_cap")
     check_channels(channels)
-    reading = Reading(frames, scale_16bit, fit)
     cache_limit_bytes()  # a wrong one would else be told once everything is decoded, and never where it is cached
     cache_dir = default_cache_dir() if cache_dir is None else cache_dir
     data_root = cache_dir / "downloads" if data_root is None else data_root
     side = None if asked is None else max(asked)
-    with open_source(source, data_root, follow_links=follow_links, drawn_px=side) as collection:
+    with open_source(
+        source, data_root, follow_links=reading.follow_links, drawn_px=side
+    ) as collection:
         limit = f"an area of at most {default_resolution_cap} squared"
         size = limit if asked is None else str(asked.plain)
         key = identify(
@@ -158,7 +157,7 @@ def open_source(
     Args:
         source: As for `load_images`.
         data_root: Likewise.
-        follow_links: Likewise.
+        follow_links: As of a `Reading`.
         drawn_px: Side in pixels that a drawn set should have at least; None for its usual one.
     """
     path = Path(source)

@@ -1,7 +1,7 @@
-"""Choices in how image files are read: which frames are images, what is white in 16 bits, what becomes of shapes."""
+"""Choices in how image files are found and read: links, frames, what is white in 16 bits, what becomes of shapes."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, get_args
 
 from adavit.data.files.fit import FitName
 from adavit.data.files.frames import Frames
@@ -12,7 +12,7 @@ Scale16Bit = Literal["auto", "full", "set"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read where there is a choice.
+    """How files are found and read where there is a choice.
 
     Attributes:
         frames: "first": one image per file. "all": every frame of a GIF, an animated WebP, PNG or
@@ -22,6 +22,7 @@ class Reading:
             counts from the top). "full": 65535 in all files. "set": one for the whole set, the
             smallest 2^b - 1 that no sample exceeds.
         fit: What is done with images of another shape; see `adavit.data.files.fit`.
+        follow_links: Whether links that lead out of a folder are followed too.
 
     Raises:
         UserError: If a value is none of these.
@@ -30,6 +31,7 @@ class Reading:
     frames: Frames = "first"
     scale_16bit: Scale16Bit = "auto"
     fit: FitName = "crop"
+    follow_links: bool = False
 
     def __post_init__(self) -> None:
         _check(
@@ -44,10 +46,21 @@ class Reading:
         _check("data.fit", self.fit, get_args(FitName), "--fit crop takes the middle of each image")
 
     def key(self) -> str:
-        """What distinguishes sets that were read in different ways."""
+        """What distinguishes sets whose files were read in different ways; which files, their collection says."""
         return f"frames {self.frames}, 16 bits {self.scale_16bit}, fit {self.fit}"
+
+
+class GivenReading(TypedDict, total=False):
+    """The part of a `Reading` that somebody asked for."""
+
+    frames: Frames
+    scale_16bit: Scale16Bit
+    follow_links: bool
 
 
 def _check(key: str, value: str, known: tuple[str, ...], remedy: str) -> None:
     if value not in known:
         raise UserError(f"{key} is '{value}', but must be one of {', '.join(known)}. {remedy}.")
+
+
+DEFAULT_READING = Reading()

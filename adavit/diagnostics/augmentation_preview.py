@@ -82,6 +82,7 @@ def preview(config: RunConfig, *, p: float, console: Console) -> Image.Image:
         UserError: If the data cannot be read.
     """
     images = load_images(
+        config.data.source,
         **image_arguments(config, choose_device(config.run.device)),
         progress=partial(console.activity, "decoding"),
     )

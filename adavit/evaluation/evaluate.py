@@ -1,9 +1,10 @@
 """`evaluate`: the metrics of a run, a generator file, or images, against real images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from adavit.data.reading import GivenReading
 from adavit.evaluation.evaluation import Evaluation
 from adavit.evaluation.protocol import fakes_of, find_protocol
 from adavit.evaluation.reference_set import ReferenceChoice
@@ -29,7 +30,7 @@ def evaluate(
     truncation: float | None = None,
     seed: int | None = None,
     data_root: Path | None = None,
-    reading: Mapping[str, Any] | None = None,
+    reading: GivenReading | None = None,
     device: str = "auto",
     console: Console | None = None,
 ) -> dict[str, Any]:
@@ -52,8 +53,8 @@ def evaluate(
         seed: Start of the random stream; None takes the run's, which repeats the run's own figure. Of a
             folder it draws the `fakes` images, of each sub-folder its share; None is 0 then.
         data_root: Where downloaded sets are kept.
-        reading: `frames`, `scale_16bit` and `follow_links` of `load_images`, for folders and zips on both
-            sides; None reads `data` as the run read its own, and all else by default.
+        reading: What of an `adavit.data.Reading` is asked for in folders and zips on both sides; the rest of it is,
+            for `data`, as the run read its own, and otherwise by default.
         device: As `adavit.runtime.devices.choose_device`.
         console: Told how it goes; None says nothing.
 

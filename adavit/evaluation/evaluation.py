@@ -1,6 +1,6 @@
 """One evaluation of a generator or of images: in which feature spaces, with which figures and notes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from adavit.data import ImageSet, draw_evenly
+from adavit.data.reading import GivenReading, Reading
 from adavit.errors import UserError
 from adavit.evaluation.generator_measures import GENERATOR_MEASURES, generator_figures
 from adavit.evaluation.protocol import protocol_without_real_images
@@ -53,7 +54,7 @@ class Evaluation:
         extractor: ExtractorName,
         *,
         inception_weights: Path | None,
-        reading: Mapping[str, Any],
+        reading: GivenReading,
         device: str,
         console: Console,
         name: str | None,
@@ -64,7 +65,7 @@ class Evaluation:
         self._extra = {"name": name}
         self._requested = extractor
         self._weights = inception_weights
-        self._reading = reading
+        self._reading = Reading(**reading)
         self._device = choose_device(device)
 
     def of_generator(
@@ -204,7 +205,7 @@ class Evaluation:
             channels=CHANNEL_NAMES[real.channels],
             data_root=data_root,
             progress=partial(self.console.activity, "decoding"),
-            **self._reading,
+            reading=self._reading,
         )
 
     def _networks(

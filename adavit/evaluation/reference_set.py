@@ -1,16 +1,16 @@
 """Which real images an evaluation compares with: as a protocol says, `--data`, or the run's own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from adavit.data import ImageSet, Split
+from adavit.data.dataset import LoadArguments
 from adavit.data.digests import images_digest
 from adavit.data.known_names import TORCHVISION_SETS
+from adavit.data.reading import GivenReading, Reading
 from adavit.errors import UserError
 from adavit.evaluation.protocol import NamedProtocol
 from adavit.evaluation.run_images import (
@@ -61,8 +61,7 @@ class ReferenceChoice:
         count: Images to generate, where the reference is a generator.
         seed: Start of the random stream for these; None takes the reference's own.
         data_root: Where downloaded sets are kept; None takes the run's.
-        reading: How files are found and read, as arguments of `load_images`; what is not in it is as the
-            run read its own.
+        reading: How files are found and read; what is not in it is as the run read its own.
         activity: Told what takes time.
     """
 
@@ -75,7 +74,7 @@ class ReferenceChoice:
         count: int | None,
         seed: int | None,
         data_root: Path | None,
-        reading: Mapping[str, Any],
+        reading: GivenReading,
         activity: Activity,
     ) -> None:
         self._subject = subject
@@ -116,12 +115,11 @@ class ReferenceChoice:
             )
         source = self._data or self._default(subject)
         generator = stored.generator
-        size: dict[str, Any] = {
+        size: LoadArguments = {
             "resolution": generator.resolution,
             "channels": CHANNEL_NAMES[generator.image_channels],
             "data_root": self._data_root or config.data.data_root,
-            **reading_of(config),
-            **self._reading,
+            "reading": replace(reading_of(config), **self._reading),
         }
         reference = self._open(source, size)
         own = reference.images.fingerprint == stored.data_fingerprint
@@ -159,7 +157,9 @@ class ReferenceChoice:
                 " images, and --data has no default; expected the real images to compare with. Give"
                 " --data, or check the path."
             )
-        reference = self._open(self._data, {"data_root": self._data_root, **self._reading})
+        reference = self._open(
+            self._data, {"data_root": self._data_root, "reading": Reading(**self._reading)}
+        )
         wrong = {"training set": "test", "test split": "train"}.get(self._against)
         if wrong is not None and reference.split == wrong:
             raise self._conflict(f"the {self._against}")
@@ -180,7 +180,7 @@ class ReferenceChoice:
             " that were held back with --data, or use another protocol."
         )
 
-    def _open(self, source: str, size: dict[str, Any]) -> ReferenceSet:
+    def _open(self, source: str, size: LoadArguments) -> ReferenceSet:
         opened = open_source(source, "--data")
         if isinstance(opened, GeneratorSource):
             return self._generated(opened, size)
@@ -190,10 +190,10 @@ class ReferenceChoice:
             progress=partial(self._activity, "decoding"),
             **size,
         )
-        resize = resize_of(images.resolution, size.get("fit", "crop"))
+        resize = resize_of(images.resolution, size["reading"].fit)
         return ReferenceSet(images, images.source, split_name(images), resize)
 
-    def _generated(self, opened: GeneratorSource, size: dict[str, Any]) -> ReferenceSet:
+    def _generated(self, opened: GeneratorSource, size: LoadArguments) -> ReferenceSet:
         generator = opened.stored.generator
         drawn = generator.resolution
         if size.get("resolution", drawn) != drawn:

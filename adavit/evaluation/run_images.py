@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.data import Channels, ImageSet, Split, load_images, split_images
+from adavit.data import Channels, ImageSet, Reading, Split, load_images, split_images
+from adavit.data.assemble import Progress
+from adavit.data.dataset import LoadArguments
 from adavit.data.files.fit import FitName
 from adavit.data.known_names import TORCHVISION_SETS, has_known_name
 from adavit.data.unusable_source import source_called
@@ -36,21 +38,22 @@ def resize_of(resolution: Resolution, fit: FitName = "crop") -> str:
     return "centre square, Lanczos" if resolution.is_square and fit == "crop" else _RESIZES[fit]
 
 
-def reading_of(config: RunConfig | ResolvedConfig) -> dict[str, Any]:
-    """How the files of a run are found and read, as arguments of `load_images`."""
+def reading_of(config: RunConfig | ResolvedConfig) -> Reading:
+    """How the files of a run are found and read."""
     data = config.data
-    return {
-        "follow_links": data.follow_links,
-        "frames": data.frames,
-        "scale_16bit": data.scale_16bit,
-        "fit": data.fit,
-    }
+    return Reading(data.frames, data.scale_16bit, data.fit, data.follow_links)
 
 
-def load_reference(source: str, flag: str, **arguments: Any) -> ImageSet:
+def load_reference(
+    source: str,
+    flag: str,
+    *,
+    progress: Progress | None = None,
+    **arguments: Unpack[LoadArguments],
+) -> ImageSet:
     """`load_images`, with errors that name the flag the user gave instead of `data.source`."""
     with source_called(flag):
-        return load_images(source, **arguments)
+        return load_images(source, progress=progress, **arguments)
 
 
 def split_name(images: ImageSet) -> str:
@@ -91,9 +94,9 @@ def images_like(
     *,
     data_root: Path | None,
     activity: Activity,
-    **reading: Any,
+    reading: Reading,
 ) -> ImageSet:
-    """Images of a source in the size and the channels that a generator draws, read as `reading_of` says.
+    """Images of a source in the size and the channels that a generator draws.
 
     Raises:
         UserError: If they cannot be had; it names `flag`.
@@ -105,7 +108,7 @@ def images_like(
         channels=CHANNEL_NAMES[generator.image_channels],
         data_root=data_root,
         progress=partial(activity, "decoding"),
-        **reading,
+        reading=reading,
     )
 
 
@@ -136,7 +139,7 @@ def images_of_run(
     source = data or known_source(config.data.source, name)
     root = data_root or config.data.data_root
     found = images_like(
-        generator, source, "--data", data_root=root, activity=activity, **reading_of(config)
+        generator, source, "--data", data_root=root, activity=activity, reading=reading_of(config)
     )
     if found.fingerprint == fingerprint:
         return RunImages(found, split_of(config, found))

@@ -100,7 +100,7 @@ class Sources:
 
     def images(self, config: RunConfig, device: torch.device, console: Console) -> ImageSet:
         """As `adavit.training.start.workload.load_run_images`."""
-        key = tuple(image_arguments(config, device).items())
+        key = (config.data.source, *image_arguments(config, device).items())
         if key not in self._images:
             self._images[key] = load_run_images(config, device, console)
         return self._images[key]
@@ -139,7 +139,7 @@ class Sources:
             resolution=images.resolution,
             channels=CHANNEL_NAMES[images.channels],
             data_root=config.data.data_root,
-            **reading_of(config),
+            reading=reading_of(config),
         ).fingerprint
 
 

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from adavit.data.files.fit import FITS
 from adavit.data.files.formats import READ_FORMATS
 from adavit.data.files.members import Skipped, printable
 from adavit.data.image_buffer import ImageBuffer
-from adavit.data.reading import Reading
+from adavit.data.reading import DEFAULT_READING, Reading
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_like, reading_of
 from adavit.evaluation.sources import config_of
@@ -64,31 +63,30 @@ def read_targets(source: str, stored: StoredGenerator, console: Console) -> Targ
         "--target",
         data_root=None,
         activity=console.activity,
-        **reading,
+        reading=reading,
     )
     _tell_left_out(images.skipped, console)
     names = images.names or tuple(f"{index:05d}" for index in range(len(images)))
     return Targets(torch.from_numpy(images.images.copy()), names, _stems(names))
 
 
-def _reading(stored: StoredGenerator) -> dict[str, Any]:
+def _reading(stored: StoredGenerator) -> Reading:
     try:
         return reading_of(config_of(stored))
     except UserError:  # without settings of a whole run nothing says how its images were read
-        return {}
+        return DEFAULT_READING
 
 
-def _read_file(
-    path: Path, generator: Generator, reading: dict[str, Any], console: Console
-) -> Targets:
+def _read_file(path: Path, generator: Generator, reading: Reading, console: Console) -> Targets:
     """As `load_images` would read a folder with this file alone."""
     sources = [SourceImage(path.name, functools.partial(open_image_file, path))]
-    how = Reading(**{name: value for name, value in reading.items() if name != "follow_links"})
     size = generator.resolution
     with decoding_threads() as threads, ImageBuffer((4, *size), None) as buffer:
-        white = white_of(how, sources, threads, resolution=size)
-        fit = FITS[how.fit]
-        found = decode_all(sources, buffer, threads, None, frames=how.frames, white=white, fit=fit)
+        white = white_of(reading, sources, threads, resolution=size)
+        fit = FITS[reading.fit]
+        found = decode_all(
+            sources, buffer, threads, None, frames=reading.frames, white=white, fit=fit
+        )
         if not found.kept:
             raise UserError(
                 f"--target {printable(str(path))!r} {found.skipped[0].reason}, but must be an image ({READ_FORMATS}),"

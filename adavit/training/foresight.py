@@ -101,7 +101,7 @@ def imagined_workload(config: RunConfig, console: Console, processes: int = 1) -
         UserError: Likewise.
     """
     device, data = torch.device("cuda"), config.data
-    images = load_images(**image_arguments(config, device))
+    images = load_images(data.source, **image_arguments(config, device))
     for note in images.notes:
         console.note(note)
     split = split_images(

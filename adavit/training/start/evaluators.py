@@ -46,7 +46,7 @@ def build_evaluators(
             resolution=images.resolution,
             channels=CHANNEL_NAMES[images.channels],
             data_root=config.data.data_root,
-            **reading_of(config),
+            reading=reading_of(config),
             progress=partial(console.activity, "decoding"),
         )
         for line in reference.notes:

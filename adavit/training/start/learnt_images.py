@@ -61,7 +61,7 @@ class LearntImages:
             other = RunConfig.model_validate({"data": values["data"]})
             if other.as_dict()["data"] == config.as_dict()["data"]:
                 return False
-            images = load_images(**image_arguments(other, device), progress=lambda *_: None)
+            images = load_images(other.data.source, **image_arguments(other, device))
         except (ValidationError, UserError):  # they cannot be read so: they are others
             return False
         return images.fingerprint == self.fingerprint

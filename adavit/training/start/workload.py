@@ -20,6 +20,7 @@ from adavit.config.plausibility import absurd_settings
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.config.training import TrainingConfig
 from adavit.data import ImageSet, Split, draw_evenly, load_images, split_images
+from adavit.data.dataset import LoadArguments
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
@@ -117,15 +118,14 @@ def prepare(config: RunConfig, console: Console) -> Workload:
     return with_evaluators(load_workload(config, console), console)
 
 
-def image_arguments(config: RunConfig, device: torch.device) -> dict[str, Any]:
-    """Arguments of `load_images` for the data of a run: runs for which they are equal have the same images."""
+def image_arguments(config: RunConfig, device: torch.device) -> LoadArguments:
+    """Arguments of `load_images` for a run: runs of one source for which they are equal have the same images."""
     return {
-        "source": config.data.source,
         "resolution": config.given("data.resolution"),
         "default_resolution_cap": DEFAULT_RESOLUTION_CAP.get(device.type, 256),
         "channels": config.data.channels,
         "data_root": config.data.data_root,
-        **reading_of(config),
+        "reading": reading_of(config),
     }
 
 
@@ -146,7 +146,9 @@ def load_run_images(
     """
     _foresee_memory(config, device, processes)
     return load_images(
-        **image_arguments(config, device), progress=partial(console.activity, "decoding")
+        config.data.source,
+        **image_arguments(config, device),
+        progress=partial(console.activity, "decoding"),
     )
 
 

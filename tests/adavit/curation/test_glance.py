@@ -8,6 +8,7 @@ from adavit.curation.cuts import Trim
 from adavit.curation.glance import Glance, advice, glance
 from adavit.data.dataset import load_images
 from adavit.data.files.fit import FitName
+from adavit.data.reading import Reading
 from tests.adavit.curation.conftest import blobs, textured
 
 
@@ -110,7 +111,7 @@ def test_frames_of_oblong_images_are_those_that_training_sees(tmp_path: Path, fi
         Image.fromarray(np.ascontiguousarray(part[:3].transpose(1, 2, 0))).save(
             tmp_path / "trimmed" / name
         )
-    images = load_images(str(tmp_path / "given"), resolution=48, fit=fit)
+    images = load_images(str(tmp_path / "given"), resolution=48, reading=Reading(fit=fit))
     seen = glance(images.images, inside=images.inside)
     removed = {"landscape, left", "portrait, above"} if fit == "crop" else set()
     wanted = {
@@ -119,14 +120,14 @@ def test_frames_of_oblong_images_are_those_that_training_sees(tmp_path: Path, fi
         if "none" not in name and not any(name.startswith(start) for start in removed)
     }
     assert {images.names[index] for index in seen.frames} == wanted
-    trimmed = load_images(str(tmp_path / "trimmed"), resolution=48, fit=fit)
+    trimmed = load_images(str(tmp_path / "trimmed"), resolution=48, reading=Reading(fit=fit))
     assert not glance(trimmed.images, inside=trimmed.inside).frames
 
 
 def test_a_frame_is_looked_for_inside_of_what_an_image_was_filled_up_to(tmp_path: Path) -> None:
     for name, image in oblong_images().items():
         Image.fromarray(image).save(tmp_path / name)
-    images = load_images(str(tmp_path), resolution=48, fit="pad")
+    images = load_images(str(tmp_path), resolution=48, reading=Reading(fit="pad"))
     seen = glance(images.images, inside=images.inside)
     at = images.names.index("landscape, above and below, 0.png")
     # 180x120 becomes 48x32, in the middle of 48x48; 15 of 120 rows become 4 of 32.

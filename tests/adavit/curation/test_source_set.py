@@ -9,6 +9,7 @@ from adavit.curation.source_set import open_set
 from adavit.data import load_images
 from adavit.data.files.folder import list_folder
 from adavit.data.files.members import Member, Skipped
+from adavit.data.reading import Reading
 from adavit.errors import UserError
 from tests.adavit.curation.conftest import textured
 
@@ -29,7 +30,7 @@ def test_frames_of_a_file_share_it(tmp_path: Path) -> None:
     frames = [Image.fromarray(textured(index)) for index in range(3)]
     (tmp_path / "set").mkdir()
     frames[0].save(tmp_path / "set/film.gif", save_all=True, append_images=frames[1:])
-    with open_set(str(tmp_path / "set"), resolution=16, frames="all") as opened:
+    with open_set(str(tmp_path / "set"), resolution=16, reading=Reading(frames="all")) as opened:
         assert opened.images.names[2] == "film.gif#002"
         assert opened.file_of(2).name == "film.gif"
 

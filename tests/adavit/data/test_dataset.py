@@ -16,7 +16,7 @@ from adavit.data import assemble, cache, load_images
 from adavit.data.channels import Channels
 from adavit.data.dataset import safe_name
 from adavit.data.files.resize import Box
-from adavit.data.reading import Scale16Bit
+from adavit.data.reading import Reading, Scale16Bit
 from adavit.errors import RunError, UserError
 from adavit.runtime.drawn_images import drawn_png
 from tests.references.data_files import encode, pixels, png, png_header, write_folder, write_zip
@@ -191,10 +191,10 @@ def test_notes_tell_of_cropping(tmp_path: Path) -> None:
         in square.notes[1]
     )
     for fit, words in (("pad", "filled up at the borders, "), ("stretch", "stretched (half of")):
-        fitted = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
+        fitted = load_images(str(folder), resolution="8x8", reading=Reading(fit=fit))  # type: ignore[arg-type]
         assert fitted.images.shape[2:] == (8, 8)
         assert words in fitted.notes[1]
-        again = load_images(str(folder), resolution="8x8", fit=fit)  # type: ignore[arg-type]
+        again = load_images(str(folder), resolution="8x8", reading=Reading(fit=fit))  # type: ignore[arg-type]
         assert fitted.stretch == again.stretch == (1.5 if fit == "stretch" else None)
         wanted = (Box(0, 1, 8, 5),) if fit == "pad" else ()  # 12 x 8 pixels become 8 x 5
         assert fitted.inside == again.inside == wanted
@@ -218,7 +218,7 @@ def test_all_images_of_a_set_are_filled_up_alike(
         for index, kind in enumerate(kinds)
     }
     folder = str(write_folder(tmp_path / "a", files))
-    images = load_images(folder, resolution=8, channels=channels, fit="pad").images
+    images = load_images(folder, resolution=8, channels=channels, reading=Reading(fit="pad")).images
     assert images.shape == (4, 4 if transparent else 3, 8, 8)
     above, shown, below = images[:, :, :2], images[:, :, 2:6], images[:, :, 6:]
     if transparent:
@@ -615,7 +615,7 @@ def test_the_white_of_16_bits_is_what_was_asked_for(
     tmp_path: Path, scale: Scale16Bit, white: int
 ) -> None:
     folder, samples = twelve_bits(tmp_path / "cells")
-    found = load_images(str(folder), scale_16bit=scale)
+    found = load_images(str(folder), reading=Reading(scale_16bit=scale))
     np.testing.assert_array_equal(found.images[:, 0], np.rint(samples * 255.0 / white))
     (note,) = [note for note in found.notes if note.startswith("16 bits")]
     assert f"12 images have more than 8 bits, samples up to 4,095; white is {white:,}" in note
@@ -634,8 +634,9 @@ def test_each_tiff_declares_its_own_white_and_full_takes_one_for_all(tmp_path: P
     declared = load_images(folder)
     assert declared.images[:, 0, 0, 0].tolist() == [128, 128]  # 2048 / 4095 and 32768 / 65535
     assert "white is from 4,095 to 65,535" in " ".join(declared.notes)
-    assert load_images(folder, scale_16bit="full").images[:, 0, 0, 0].tolist() == [8, 128]
-    assert load_images(folder, scale_16bit="set").images[:, 0, 0, 0].tolist() == [8, 128]
+    for scale in ("full", "set"):
+        images = load_images(folder, reading=Reading(scale_16bit=scale)).images
+        assert images[:, 0, 0, 0].tolist() == [8, 128]
 
 
 def test_frames_carry_the_class_and_the_name_of_their_file(tmp_path: Path) -> None:
@@ -646,12 +647,14 @@ def test_frames_carry_the_class_and_the_name_of_their_file(tmp_path: Path) -> No
     first = load_images(folder)
     assert len(first) == 2
     assert "Found 3 frames or pages in 1 file; the first of each is used." in " ".join(first.notes)
-    every = load_images(folder, frames="all")
+    every = load_images(folder, reading=Reading(frames="all"))
     assert every.labels is not None
     assert every.labels.tolist() == [0, 1, 1, 1]
     assert every.names == ("cat/a.png", *(f"dog/stack.tif#{number:03d}" for number in range(3)))
     np.testing.assert_array_equal(every.images[1:, 0], np.stack(pages))
-    again = load_images(folder, frames="all", progress=lambda *_: pytest.fail("decoded again"))
+    again = load_images(
+        folder, reading=Reading(frames="all"), progress=lambda *_: pytest.fail("decoded again")
+    )
     assert again.names == every.names
 
 

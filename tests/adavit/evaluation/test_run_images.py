@@ -9,6 +9,7 @@ from PIL import Image
 
 from adavit.data import load_images, split_images
 from adavit.data.files.fit import FitName
+from adavit.data.reading import Reading
 from adavit.errors import UserError
 from adavit.evaluation.run_images import (
     RunImages,
@@ -126,6 +127,7 @@ def test_images_come_in_the_size_and_channels_that_a_generator_draws(
         "--data",
         data_root=None,
         activity=lambda *told_of: told.append(told_of),
+        reading=Reading(),
     )
     assert found.images.shape == (25, channels, 8, 12)
     assert told[-1] == ("decoding", 25, 25)
@@ -137,12 +139,10 @@ def test_the_files_of_a_run_are_read_as_they_were_for_its_training(tmp_path: Pat
     folder = tmp_path / "pages"
     folder.mkdir()
     pages[0].save(folder / "stack.tif", save_all=True, append_images=pages[1:])
-    reading = {"frames": "all", "scale_16bit": "set"}
-    run = make_run(Path("run"), folder, **reading)
-    assert reading_of(opened(run).config) == {"follow_links": False, "fit": "crop", **reading}
-    trained = load_images(
-        str(folder), resolution=SIDE, channels="rgb", frames="all", scale_16bit="set"
-    )
+    run = make_run(Path("run"), folder, frames="all", scale_16bit="set")
+    reading = reading_of(opened(run).config)
+    assert reading == Reading(frames="all", scale_16bit="set")
+    trained = load_images(str(folder), resolution=SIDE, channels="rgb", reading=reading)
     found = images_of(run, fingerprint=trained.fingerprint)
     np.testing.assert_array_equal(found.everything.images, trained.images)
     assert len(found.train) == 40
