@@ -17,7 +17,7 @@ from PIL import Image
 
 from adavit.curation.check import DataCheck, check_data
 from adavit.curation.cleaning import write_cleaned
-from adavit.curation.derived import subset
+from adavit.curation.crop_and_subset import subset
 from adavit.curation.source_set import open_set
 from adavit.runtime.console import SilentConsole
 

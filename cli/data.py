@@ -167,8 +167,8 @@ def crop(
             f"{sum(given)} of --tiles, --centre, --faces-like and --trim were given, expected one. Choose how"
             " images are cut, for example --centre."
         )
+    from adavit.curation.crop_and_subset import crop as cut_images
     from adavit.curation.cuts import Boxes, Centre, Cut, Tiles, Trim
-    from adavit.curation.derived import crop as cut_images
 
     cut: Cut = Trim() if trim else Centre()
     if tiles is not None:
@@ -202,7 +202,7 @@ def subset(source: str, count: int, balanced: bool, out: Path, **settings: Any) 
     adavit data subset cifar10 --count 2000 --balanced --seed 1 --out few.zip
     """
     config = build_config([{"data": {"source": source}}, *options.setting_layers(settings)])
-    from adavit.curation.derived import subset as draw_images
+    from adavit.curation.crop_and_subset import subset as draw_images
 
     with console_for(err=True) as console:
         made = draw_images(

@@ -3,7 +3,7 @@
 from adavit.config.features import FeaturesConfig
 from adavit.features.critic import FeatureCritic
 from adavit.features.network import FrozenNetwork
-from adavit.models.slicing import slice_last_layers
+from adavit.models.san import slice_last_layers
 
 
 def build_critic_on(

@@ -15,7 +15,7 @@ from adavit.models.epilogue import LABEL_LAYERS
 from adavit.models.generator import Generator
 from adavit.models.masked_patches.prediction import add_head
 from adavit.models.resnet.discriminator import ResNetDiscriminator
-from adavit.models.slicing import slice_last_layers
+from adavit.models.san import slice_last_layers
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.runtime.randomness import seed_for
 from adavit.runtime.resolution import Resolution

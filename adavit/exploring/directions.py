@@ -13,10 +13,10 @@ from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import result_png
-from adavit.styles.asked import asked_change
 from adavit.styles.classes import LabelsOfSeeds
 from adavit.styles.directions import Method, find_directions
 from adavit.styles.directions_file import save_directions
+from adavit.styles.requested_change import requested_change
 
 FILE_NAME, STRIPS_NAME = "directions.safetensors", "strips.png"
 
@@ -84,7 +84,7 @@ def directions(
         )
         check_size(count * len(seeds), images, generator.resolution, scale)
         refuse_inside_data(folder, stored)
-        change = asked_change(stored, explorer.choice, truncation=truncation, console=console)
+        change = requested_change(stored, explorer.choice, truncation=truncation, console=console)
         w = explorer.styles(seeds, change)
         amounts = torch.linspace(-reach, reach, images).tolist()
         strips, names = [], []

@@ -17,10 +17,10 @@ from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.films import film_at
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.wording import size
-from adavit.styles.asked import asked_change
 from adavit.styles.change import StyleChange
 from adavit.styles.classes import LabelsOfSeeds
 from adavit.styles.numbers import DirectionStep
+from adavit.styles.requested_change import requested_change
 from adavit.styles.styles_file import read_styles
 
 Space = Literal["w", "z"]
@@ -101,7 +101,7 @@ def interpolate(
         knots = _knots_of_each(len(seeds) + len(named), columns, rows)
         frames = max(2, round((SECONDS_PER_SEED * knots if seconds is None else seconds) * fps))
         refuse_inside_data(film.path, stored)
-        change = asked_change(
+        change = requested_change(
             stored, explorer.choice, truncation=truncation, steps=steps, console=console
         )
         if space == "w":

@@ -13,9 +13,9 @@ from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.paths import check_png, takes_paths
 from adavit.runtime.pictures import result_png
-from adavit.styles.asked import asked_change
 from adavit.styles.classes import LabelsOfSeeds, class_label
 from adavit.styles.directions import check_layers
+from adavit.styles.requested_change import requested_change
 
 
 @takes_paths("source", "out")
@@ -77,7 +77,7 @@ def mix(
         check_size(1 + len(rows), 1 + len(columns), generator.resolution, scale)
         refuse_inside_data(path, stored)
         make_folder(path.parent)
-        change = asked_change(stored, explorer.choice, truncation=truncation, console=console)
+        change = requested_change(stored, explorer.choice, truncation=truncation, console=console)
         names, heads = [], []
         seeds = [*columns, *rows]
         drawn = images_of_seeds(

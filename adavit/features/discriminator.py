@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adavit.features.background import draw_background, on_background
 from adavit.features.critic import FeatureCritic
-from adavit.features.ground import draw_ground, on_ground
 from adavit.models.names import Side
 
 
@@ -25,7 +25,7 @@ class ProjectedDiscriminator(nn.Module):
 
     def draw_pass(self, batch: int, side: Side, generator: torch.Generator) -> dict[str, Any]:
         """Colours of the ground of a training pass [B, 3, 1, 1]; nothing for images without alpha."""
-        return {"ground": draw_ground(batch, generator)} if self.image_channels == 4 else {}
+        return {"ground": draw_background(batch, generator)} if self.image_channels == 4 else {}
 
     def forward(
         self,
@@ -59,7 +59,7 @@ class ProjectedDiscriminator(nn.Module):
         twice_differentiable: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The logits of `forward`, and what the last layer of each head has read them of."""
-        maps = self.critic.maps(on_ground(images, ground))
+        maps = self.critic.maps(on_background(images, ground))
         judged = self.critic.judge(maps, labels)
         logits = torch.cat([each.logits for each in judged], dim=1)
         return logits, tuple(vectors for each in judged for vectors in each.vectors)

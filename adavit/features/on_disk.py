@@ -32,7 +32,7 @@ def offer(channels: int, source: str) -> str | None:
     """What the first of them would bring, in one line; None where there is none, or where it may do harm.
 
     Args:
-        channels: Of the images; with four the last is alpha, see `adavit.features.ground`.
+        channels: Of the images; with four the last is alpha, see `adavit.features.background`.
         source: Of the images, as in `ImageSet.source`; a network that was trained on photographs is a risk on drawings.
     """
     if channels == 4 or is_drawn(source):

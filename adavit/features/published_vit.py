@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adavit.errors import UserError
-from adavit.features.ground import on_ground
+from adavit.features.background import on_background
 from adavit.features.names import NamedBy, parted
 from adavit.features.torchvision_networks import Torchvision
 from adavit.metrics.extractors.weight_files import (
@@ -137,7 +137,7 @@ class PublishedTeacher(nn.Module):
         Returns:
             [B, 1 + N, 768], float32: the class token, and the patches row by row.
         """
-        tokens = self.encoder(on_ground(images, None), twice_differentiable=False)
+        tokens = self.encoder(on_background(images, None), twice_differentiable=False)
         with without_autocast(images.device):
             normalised: Tensor = self.encoder.norm(full_precision(tokens))
         return normalised

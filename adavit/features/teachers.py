@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.architectures import Tap
+from adavit.features.background import on_background
 from adavit.features.choice import PretrainedNetwork, find_network
-from adavit.features.ground import on_ground
 from adavit.features.library import Library
 from adavit.features.names import NamedBy, parted
 from adavit.features.network import FrozenNetwork
@@ -157,7 +157,7 @@ class TimmTeacher(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Tokens [B, 1 + N, C], the class token first, of images [B, C, H, W] in [-1, 1]."""
         maps = cast(TimmMaps, self.network.network)
-        return maps.tokens(self.network.normalised(on_ground(images, None)))
+        return maps.tokens(self.network.normalised(on_background(images, None)))
 
 
 def _teacher(

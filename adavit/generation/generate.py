@@ -25,9 +25,9 @@ from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.paths import distinct_names, takes_paths
 from adavit.runtime.pictures import result_png
 from adavit.runtime.wording import counted
-from adavit.styles.asked import asked_change
 from adavit.styles.classes import LabelsOfSeeds, choose_class, class_label
 from adavit.styles.numbers import DirectionStep
+from adavit.styles.requested_change import requested_change
 from adavit.styles.styles_file import read_styles
 
 GRID_NAME = "grid.png"
@@ -100,7 +100,7 @@ def generate(
     refuse_inside_data(Path(out), stored)
     reshape = Unstretching.of(stored) if unstretch else as_drawn
     generator = stored.generator.to(choose_device(device))
-    change = asked_change(
+    change = requested_change(
         stored,
         choice,
         truncation=truncation,

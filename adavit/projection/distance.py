@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from adavit.features.ground import on_ground
+from adavit.features.background import on_background
 from adavit.features.network import FrozenNetwork
 from adavit.metrics.extractors.extractor import FloatExtractor, tensors_digest
 from adavit.models import ResNetDiscriminator, ViTDiscriminator
@@ -54,7 +54,7 @@ class NetworkMaps:
 
     def of(self, images: Tensor) -> list[Tensor]:
         """See `Maps`."""
-        return [unit_length(features) for features in self.network(on_ground(images, None))]
+        return [unit_length(features) for features in self.network(on_background(images, None))]
 
     def described(self) -> dict[str, Any]:
         """See `Maps`."""
@@ -83,7 +83,7 @@ class LpipsMaps:
 
     def of(self, images: Tensor) -> list[Tensor]:
         """See `Maps`."""
-        return [self._extractor.with_gradients(on_ground(images, None))[:, :, None, None]]
+        return [self._extractor.with_gradients(on_background(images, None))[:, :, None, None]]
 
     def described(self) -> dict[str, Any]:
         """See `Maps`."""
@@ -158,7 +158,7 @@ class PixelMaps:
 
     def of(self, images: Tensor) -> list[Tensor]:
         """See `Maps`."""
-        colours = on_ground(images, None)
+        colours = on_background(images, None)
         level = torch.cat([colours, images[:, 3:]], dim=1) * (self.weight / images.shape[1]) ** 0.5
         levels = [level]
         for _ in range(Resolution(*images.shape[-2:]).doublings):

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from adavit.config.layers import parse_yaml
 from adavit.errors import UserError, first_line
 from adavit.metrics.kinship import networks_of
+from adavit.report.checked_values import check_settings, sound
 from adavit.report.run_status import status_of
-from adavit.report.soundness import check_settings, sound
 from adavit.runs.directory import RunDirectory
 from adavit.runs.listing import named_runs
 from adavit.runs.reading import (

@@ -29,7 +29,7 @@ from adavit.training.foresight import (
 )
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step, first_step, read_start
-from adavit.training.start.dearest_step import make_dearest
+from adavit.training.start.costliest_step import make_costliest
 from adavit.training.start.handshake import shared_reduction
 from adavit.training.start.resident import Residence
 from adavit.training.start.workload import Workload, total_images
@@ -142,7 +142,7 @@ def _seconds_per_step(workload: Workload, step: AdversarialStep) -> float:
     own = len(step.slices(batch).images)
     real = torch.zeros(own, channels, *config.data.resolution, device=device)
     labels = torch.zeros(own, dtype=torch.int64, device=device) if workload.num_classes else None
-    make_dearest(step, config.augment)
+    make_costliest(step, config.augment)
     kinds = kinds_of_steps(step)
     cycle, total = sum(count for _, count in kinds), 0.0
     for index, count in kinds:

@@ -23,10 +23,10 @@ from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
 from adavit.training.film import draw_film
 from adavit.training.slice_memory import NoSmallerSlices
-from adavit.training.start.dearest_step import make_dearest
+from adavit.training.start.costliest_step import make_costliest
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.no_room import NoRoom
+from adavit.training.step.out_of_memory import StepOutOfMemory
 from adavit.training.time_plan import EXIT_S, Costs
 from adavit.training.trainer import Trainer
 
@@ -58,7 +58,7 @@ def rehearse(
 
     Raises:
         TookTooLong: Then, on all processes alike.
-        NoRoom: If memory runs out.
+        StepOutOfMemory: If memory runs out.
         RunError: If training diverges.
     """
     with _trainer(workload, step) as trainer:
@@ -81,7 +81,7 @@ def _trainer(workload: Workload, step: AdversarialStep) -> Iterator[Trainer]:
         try:
             yield Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
         except NoSmallerSlices:  # which tells how to go on in the folder
-            raise NoRoom from None
+            raise StepOutOfMemory from None
 
 
 class _Rehearsal:
@@ -127,7 +127,7 @@ class _Rehearsal:
     def step_s(self, seconds: float) -> float:
         """Mean time of a step over a cycle of its terms, from some of each kind."""
         trainer = self._trainer
-        make_dearest(trainer.step, trainer.config.augment)
+        make_costliest(trainer.step, trainer.config.augment)
         kinds = [self._kind(index) for index in range(self._cycle())]
         first = sorted({kind: index for index, kind in reversed(list(enumerate(kinds)))}.values())
         taken: dict[Hashable, list[float]] = defaultdict(list)

@@ -17,7 +17,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.stored_settings import config_text
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.no_room import NoRoom
+from adavit.training.step.out_of_memory import StepOutOfMemory
 
 
 class NoSmallerSlices(RunError):
@@ -60,8 +60,8 @@ class StepsWithinMemory:
             images: Real images seen.
 
         Raises:
-            NoRoom: In a run of several processes, and in one that is compared with others, whose slices are to be
-                alike.
+            StepOutOfMemory: In a run of several processes, and in one that is compared with others, whose slices are to
+                be alike.
             NoSmallerSlices: If smaller slices are not to be had, or this process calculates no more.
         """
         seed, device = self._workload.config.run.seed, self._workload.device
@@ -69,7 +69,7 @@ class StepsWithinMemory:
             streams = StepStreams.at(seed, images, device)
             try:
                 return self._step(real, labels, images=images, streams=streams)
-            except NoRoom as error:
+            except StepOutOfMemory as error:
                 # Several processes would have to ask each other at every step whether one has found no room.
                 if self._step.reduction.world.size > 1 or self._directory.is_cell:
                     raise

@@ -35,10 +35,10 @@ from adavit.training.start.continued import (
     check_same_images,
     continued_config,
 )
-from adavit.training.start.described import describe_data, describe_environment
 from adavit.training.start.footprint import StepTooLarge
 from adavit.training.start.handshake import agreed_reduction, digest_of_state
 from adavit.training.start.launched_directory import is_begun, new_directory
+from adavit.training.start.run_metadata import describe_data, describe_environment
 from adavit.training.start.stored_settings import check_unchanged, config_text, settings_in_file
 from adavit.training.start.workload import (
     Workload,

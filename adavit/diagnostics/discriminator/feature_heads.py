@@ -11,8 +11,8 @@ from torch import Tensor
 from adavit.diagnostics.discriminator.inspected_images import ImagesOfOneKind, InspectedImages
 from adavit.diagnostics.discriminator.pictures import NAMES
 from adavit.errors import UserError
+from adavit.features.background import on_random_background
 from adavit.features.critic import FeatureCritic
-from adavit.features.ground import on_random_ground
 from adavit.runtime.randomness import generator_for
 from adavit.watch.alarms import Alarm, overfitting_alarm
 from adavit.watch.logits import LogitFigures, full_batches
@@ -103,7 +103,7 @@ def _parts(side: ImagesOfOneKind) -> Iterator[ImagesOfOneKind]:
 
 def _places(critic: FeatureCritic, part: ImagesOfOneKind, stream: torch.Generator) -> list[Tensor]:
     """Logits [B, rows, columns] of each head: the maps are square, and so is what is judged of them."""
-    verdicts = critic(on_random_ground(part.images, stream), part.labels)
+    verdicts = critic(on_random_background(part.images, stream), part.labels)
     sides = [math.isqrt(logits.shape[1]) for logits in verdicts]
     return [
         logits.unflatten(1, (side, side)).cpu()

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from adavit.augment import Pipe
+from adavit.features.background import on_random_background
 from adavit.features.critic import FeatureCritic
-from adavit.features.ground import on_random_ground
 from adavit.runtime.precision import without_autocast
+from adavit.training.objectives.discriminator_objective import objective_of
 from adavit.training.objectives.losses import AdversarialLoss
 from adavit.training.objectives.regularizer import Microbatch
 from adavit.training.objectives.schedules import Number
-from adavit.training.objectives.telling import telling_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class FeatureObjective:
         vanishes_at: float | None = None,
     ) -> None:
         self.critic = critic
-        self.telling = [telling_of(head) for head in critic.heads]
+        self.objectives = [objective_of(head) for head in critic.heads]
         self.loss = loss
         self.weight = weight
         self.pipe = pipe
@@ -124,7 +124,10 @@ class FeatureObjective:
         ground = batch.streams.of("ground of what the feature critic sees")
         with torch.set_grad_enabled(term.teaches_generator):
             real, generated = self._seen(batch)
-            real, generated = on_random_ground(real, ground), on_random_ground(generated, ground)
+            real, generated = (
+                on_random_background(real, ground),
+                on_random_background(generated, ground),
+            )
         with batch.discriminator.precision(real.device):
             with torch.no_grad():
                 shown = self.critic.maps(real)
@@ -135,13 +138,13 @@ class FeatureObjective:
                 judged_fake = self.critic.judge(drawn, batch.labels)
         pairs = list(zip(judged_real, judged_fake, strict=True))
         fooling = [self.loss.generator(fake.logits, true.logits).mean() for true, fake in pairs]
-        telling = [
-            tell(self.loss, true, fake, batch.labels).mean()
-            for tell, (true, fake) in zip(self.telling, pairs, strict=True)
+        losses = [
+            objective(self.loss, true, fake, batch.labels).mean()
+            for objective, (true, fake) in zip(self.objectives, pairs, strict=True)
         ]
         generator, discriminator = (
             term.weight * torch.stack(fooling).mean(),
-            torch.stack(telling).sum(),
+            torch.stack(losses).sum(),
         )
         means = [generator.detach(), discriminator.detach()]
         if self.vanishes_at is not None:

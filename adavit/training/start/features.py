@@ -13,9 +13,9 @@ from adavit.config.features import FeaturesConfig
 from adavit.config.section import AUTO
 from adavit.data import BatchSampler
 from adavit.errors import UserError
+from adavit.features.background import on_random_background
 from adavit.features.choice import PretrainedNetwork, find_network
 from adavit.features.critic import FeatureCritic
-from adavit.features.ground import on_random_ground
 from adavit.features.names import FEATURES, NamedBy
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.resolution import Resolution
@@ -150,7 +150,9 @@ def start_critic(workload: Workload, found: PretrainedNetwork | None) -> Feature
     placed: dict[str, Any] = {"device": workload.device, "memory_format": torch.channels_last}
     critic = critic.to(**placed)
     stream = generator_for(config.run.seed, "ground of calibration", 0, workload.device)
-    critic.calibrate(on_random_ground(images, stream) for images in _calibration_images(workload))
+    critic.calibrate(
+        on_random_background(images, stream) for images in _calibration_images(workload)
+    )
     return critic
 
 

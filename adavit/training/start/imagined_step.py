@@ -23,7 +23,7 @@ from adavit.features.teachers import unread_teacher
 from adavit.models import Generator
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.assembly import assemble_step, average_of
-from adavit.training.start.dearest_step import make_dearest
+from adavit.training.start.costliest_step import make_costliest
 from adavit.training.start.freeze import freeze_lower_layers
 from adavit.training.start.live_bytes import LiveBytes
 from adavit.training.start.without_content import emptied, tensors_of, without_content
@@ -144,7 +144,7 @@ class ImaginedStep:
             reduction=reduction,
             device=device,
         )
-        make_dearest(self.step, config.augment)
+        make_costliest(self.step, config.augment)
         self.generator: Generator = generator
         self.judges: nn.Module = self.step.judges
         self._known: dict[int, StepNeeds] = {}

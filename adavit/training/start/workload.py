@@ -24,7 +24,7 @@ from adavit.data.dataset import LoadArguments
 from adavit.errors import UserError
 from adavit.evaluation.evaluator import Evaluator
 from adavit.evaluation.run_images import reading_of
-from adavit.features.ground import CAUTION_WITH_ALPHA
+from adavit.features.background import CAUTION_WITH_ALPHA
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, crowding, has_bf16, keep_freed_memory
 from adavit.runtime.resolution import SMALLEST_SIDE, Resolution

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from adavit.augment import Pipe
 from adavit.models import Generator
-from adavit.models.slicing import SlicedLayer
+from adavit.models.san import SanLayer
 from adavit.runs.checkpoint import Stateful
 from adavit.runtime.optimizers import PlainAdam
+from adavit.training.objectives.discriminator_objective import objective_of
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, TopK
 from adavit.training.objectives.regularizer import Regularizer
 from adavit.training.objectives.schedules import Schedule, as_schedule
-from adavit.training.objectives.telling import telling_of
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, per_image
 from adavit.training.passes.generated import StyleMixing
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
@@ -29,7 +29,7 @@ from adavit.training.passes.step_result import StepResult
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.average import GeneratorAverage
 from adavit.training.step.microbatch_sums import MicrobatchSums
-from adavit.training.step.no_room import NoRoom, with_room
+from adavit.training.step.out_of_memory import StepOutOfMemory, with_room
 from adavit.training.step.reduction import OF_ONE_PROCESS, Reduction
 from adavit.training.step.slice_pass import SliceComputation, SlicePass, trainable
 from adavit.training.step.slices import Slices
@@ -97,7 +97,7 @@ class AdversarialStep:
         self.judges = nn.ModuleList(judges)
         self.discriminator_optimizer = self._adam(self.judges, self.rates[1])
         self.trained = [*trainable(generator), *trainable(self.judges)]
-        self.sliced = [part for part in self.judges.modules() if isinstance(part, SlicedLayer)]
+        self.sliced = [part for part in self.judges.modules() if isinstance(part, SanLayer)]
         self.warmup_images = warmup_images
         self.regularizers = list(regularizers)
         self.microbatch = microbatch
@@ -112,7 +112,7 @@ class AdversarialStep:
             judges=self.judges,
             augmented=self.augmented,
             loss=loss,
-            telling=telling_of(discriminator),
+            objective=objective_of(discriminator),
             mixing=mixing,
             pseudo=pseudo,
             features=features,
@@ -134,14 +134,14 @@ class AdversarialStep:
             The measurements of the whole batch; weights, moments and regularizers are untouched if `finite` is False.
 
         Raises:
-            NoRoom: If memory runs out before anything of it is applied.
+            StepOutOfMemory: If memory runs out before anything of it is applied.
         """
         slices = self.slices(len(real) * self.reduction.world.size)
         batch = slices.size * slices.count
         self._forget_gradients()
         try:
             sums = with_room(lambda: self._computed(slices, real, labels, images, streams))
-        except NoRoom:
+        except StepOutOfMemory:
             self._forget_gradients()
             raise
         result = StepResult(

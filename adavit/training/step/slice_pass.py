@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from adavit.models import Generator
 from adavit.models.names import Side
 from adavit.models.prepared_weights import weights_prepared
+from adavit.training.objectives.discriminator_objective import DiscriminatorObjective
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.losses import AdversarialLoss, largest_logits
 from adavit.training.objectives.regularizer import DiscriminatedImages, Microbatch
-from adavit.training.objectives.telling import Telling
 from adavit.training.passes.augmented_discriminator import AugmentedDiscriminator, per_image
 from adavit.training.passes.generated import StyleMixing, draw
 from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
@@ -47,7 +47,7 @@ class SlicePass:
         judges: What is trained against it.
         augmented: The discriminator behind the augmentation.
         loss: As in `AdversarialStep`.
-        telling: What the discriminator minimises.
+        objective: What the discriminator minimises.
         mixing: As in `AdversarialStep`.
         pseudo: Likewise.
         features: Likewise.
@@ -57,7 +57,7 @@ class SlicePass:
     judges: nn.Module
     augmented: AugmentedDiscriminator
     loss: AdversarialLoss
-    telling: Telling
+    objective: DiscriminatorObjective
     mixing: StyleMixing | None
     pseudo: PseudoAugmentation | None
     features: FeatureObjective | None
@@ -90,7 +90,7 @@ class SlicePass:
                 discriminated.append(DiscriminatedImages(images[side], view, *judged))
         generated, shown = discriminated
         g_losses = per_image(self.loss.generator(generated.logits, shown.logits))
-        d_losses = per_image(self.telling(self.loss, shown, generated, labels))
+        d_losses = per_image(self.objective(self.loss, shown, generated, labels))
         if terms.kept is not None:
             g_losses = g_losses[largest_logits(generated.verdicts, terms.kept)]
         g_loss, d_loss = g_losses.mean(), d_losses.mean()

@@ -5,7 +5,7 @@ from adavit.config.features import FeaturesConfig
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.mixing import ChannelMixing
 from adavit.features.network import FrozenNetwork
-from adavit.models.slicing import SlicedLayer
+from adavit.models.san import SanLayer
 
 
 def network(side: int = 64) -> FrozenNetwork:
@@ -31,7 +31,7 @@ def test_a_critic_is_that_of_its_settings() -> None:
 def test_heads_end_in_the_last_layer_of_san_where_it_is_asked_for(san: bool) -> None:
     features = FeaturesConfig(side=64, mixing="none", normalization="none", minibatch_std_group=1)
     critic = build_critic_on(network(), features, num_classes=0, san=san)
-    assert [isinstance(head.readout, SlicedLayer) for head in critic.heads] == [san, san]
+    assert [isinstance(head.readout, SanLayer) for head in critic.heads] == [san, san]
 
 
 def test_maps_that_are_too_small_are_refused() -> None:

@@ -10,7 +10,7 @@ from adavit.config.run import ResolvedConfig
 from adavit.models import Generator, ResNetDiscriminator, ViTDiscriminator
 from adavit.models.distillation import PREDICTORS
 from adavit.models.masked_patches.prediction import HEAD
-from adavit.models.slicing import SlicedLayer
+from adavit.models.san import SanLayer
 from adavit.runtime.resolution import Resolution
 from tests.networks import make_generator
 
@@ -97,8 +97,8 @@ def test_san_changes_the_last_layer_alone_and_draws_nothing(kind: str, classes: 
         )
         for on in (False, True)
     )
-    assert isinstance(san[1].get_submodule("head"), SlicedLayer)
-    assert not isinstance(plain[1].get_submodule("head"), SlicedLayer)
+    assert isinstance(san[1].get_submodule("head"), SanLayer)
+    assert not isinstance(plain[1].get_submodule("head"), SanLayer)
     added = {"head.scale"} if classes else {"head.scale", "head.dense.bias"}
     for one, other in zip(plain, san, strict=True):
         found = dict(other.named_parameters())

@@ -59,7 +59,7 @@ def test_what_is_transparent_at_the_edge_is_ground() -> None:
     assert find_frame(cut_out) is not None
 
 
-def on_ground(drawn: np.ndarray) -> np.ndarray:
+def on_background(drawn: np.ndarray) -> np.ndarray:
     """A dark drawing, bool [64, 64], on white."""
     return np.where(drawn, 20, 255)[None].repeat(3, axis=0).astype(np.uint8)
 
@@ -69,10 +69,10 @@ def test_an_object_with_two_straight_edges_on_a_ground_is_no_frame(turned: bool)
     drawn = np.zeros((64, 64), bool)
     drawn[14:50, 12:16] = drawn[14:50, 48:52] = True  # as the legs of an m
     drawn[14:18, 24:32] = True
-    found = find_frame(on_ground(drawn.T if turned else drawn))
+    found = find_frame(on_background(drawn.T if turned else drawn))
     assert found is None
     drawn[14:18, 12:52] = drawn[46:50, 12:52] = True  # all four edges straight: as good as a frame
-    found = find_frame(on_ground(drawn.T if turned else drawn))
+    found = find_frame(on_background(drawn.T if turned else drawn))
     assert found is not None
     assert found.box == ((14, 12, 50, 52) if turned else (12, 14, 52, 50))
 

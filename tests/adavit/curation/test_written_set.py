@@ -12,8 +12,8 @@ from PIL import Image
 
 from adavit.curation.check import check_data
 from adavit.curation.cleaning import check_cleanable, write_cleaned
+from adavit.curation.crop_and_subset import crop, subset
 from adavit.curation.cuts import Centre
-from adavit.curation.derived import crop, subset
 from adavit.curation.source_set import open_set
 from adavit.curation.written_set import check_names, check_target, png_of, written_set
 from adavit.errors import RunError, UserError

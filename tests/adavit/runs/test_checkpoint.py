@@ -82,14 +82,16 @@ def test_the_state_of_another_network_does_not_fit() -> None:
         restore(parts(width=4), state_of(parts()))
 
 
-class NoRoom(RuntimeError):
+class StepOutOfMemory(RuntimeError):
     """As torch raises it on a CPU."""
 
     def __str__(self) -> str:
         return "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8"
 
 
-@pytest.mark.parametrize("error", [AttributeError, TypeError, torch.OutOfMemoryError, NoRoom])
+@pytest.mark.parametrize(
+    "error", [AttributeError, TypeError, torch.OutOfMemoryError, StepOutOfMemory]
+)
 def test_a_mistake_of_ours_or_want_of_memory_is_not_taken_for_a_checkpoint_that_does_not_fit(
     error: type[Exception],
 ) -> None:

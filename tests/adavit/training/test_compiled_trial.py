@@ -19,7 +19,7 @@ from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload, load_workload
 from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.no_room import NoRoom
+from adavit.training.step.out_of_memory import StepOutOfMemory
 from tests.adavit.training.test_train import assert_same_bits, final_state
 from tests.adavit.training.timed_runs import OPEN, Notes, planned_short
 
@@ -55,7 +55,7 @@ def test_short_runs_and_those_that_cannot_be_compiled_try_nothing(
         (0.9, None, "Steps are not compiled: 1.11 times as fast, expected 1.15 to be worth it."),
         (RuntimeError("\ng++ failed\nin line 3"), None, "which failed: g++ failed"),
         (PermissionError(30, "Read-only file system"), None, "[Errno 30] Read-only file system"),
-        (NoRoom(), None, "which failed: a step found no room"),
+        (StepOutOfMemory(), None, "which failed: a step found no room"),
         (TookTooLong(), None, "Steps are not compiled, which took longer than 10 minutes."),
         (LookupError("draws"), None, "which failed: draws"),
         (RuntimeError(), None, "which failed: RuntimeError"),

@@ -14,7 +14,7 @@ from adavit.training import rehearsal
 from adavit.training.rehearsal import FEW_FAKES, TookTooLong, rehearse, rehearse_step
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import Workload, load_workload
-from adavit.training.step.no_room import NoRoom
+from adavit.training.step.out_of_memory import StepOutOfMemory
 from adavit.training.time_plan import Costs
 from adavit.training.trainer import Trainer
 from tests.adavit.training.test_slice_memory import room_for
@@ -116,7 +116,7 @@ def test_what_is_not_evaluated_takes_no_time(tiny: Tiny, turned: Turned) -> None
 def test_want_of_memory_tells_nobody_to_go_on_in_the_folder_that_is_deleted(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with room_for(monkeypatch, 0, after=0), pytest.raises(NoRoom):
+    with room_for(monkeypatch, 0, after=0), pytest.raises(StepOutOfMemory):
         measured(load_workload(tiny({"metrics": {"names": []}}), SilentConsole()))
 
 

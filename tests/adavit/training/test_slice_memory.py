@@ -15,7 +15,7 @@ from torch import Tensor
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import RunError
-from adavit.training.step.no_room import NoRoom
+from adavit.training.step.out_of_memory import StepOutOfMemory
 from adavit.training.step.slice_pass import SlicePass
 from tests.telling import Told
 
@@ -85,7 +85,7 @@ def test_a_cell_of_an_experiment_keeps_its_slices(
 ) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "cell.json").write_text("{}")
-    with room_for(monkeypatch, 4, after=1), pytest.raises(NoRoom):
+    with room_for(monkeypatch, 4, after=1), pytest.raises(StepOutOfMemory):
         adavit.train(tiny(SHORT))
     stored = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert stored["training"]["microbatch"] is None

@@ -5,8 +5,8 @@ from adavit.diagnostics.discriminator.feature_heads import HeadFigures, judge
 from adavit.diagnostics.discriminator.inspected_images import ImagesOfOneKind, InspectedImages
 from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES
+from adavit.features.background import on_random_background
 from adavit.features.critic import FeatureCritic
-from adavit.features.ground import on_random_ground
 from adavit.features.network import FrozenNetwork
 from adavit.runtime.randomness import generator_for
 
@@ -47,7 +47,7 @@ def test_each_head_is_asked_about_every_image_and_place(channels: int, classes: 
     assert list(found.by_head) == ["features.1", "features.3"]
     for kind, side in images.kinds.items():
         ground = generator_for(3, f"ground of inspected {kind}", 0)
-        grounded = torch.cat([on_random_ground(part, ground) for part in side.images.split(64)])
+        grounded = torch.cat([on_random_background(part, ground) for part in side.images.split(64)])
         for (head, places), expected in zip(
             found.places[kind].items(), critic(grounded, side.labels), strict=True
         ):

@@ -23,7 +23,7 @@ from adavit.features.critic import FeatureCritic
 from adavit.features.heads import PatchHead, TokenHead
 from adavit.metrics.extractors import weight_files
 from adavit.metrics.extractors.weight_files import file_digest
-from adavit.models.slicing import SlicedLayer
+from adavit.models.san import SanLayer
 from adavit.runtime.console import SilentConsole
 from adavit.training.start.build import build_step
 from adavit.training.start.workload import load_workload, prepare
@@ -152,9 +152,9 @@ def test_san_is_the_last_layer_of_every_head(
     settings = {"training": {"san": True}, "data": {"cond": classes}}
     steps = [build_step(prepare(tiny(features, x), SilentConsole())) for x in (settings, {})]
     heads = [[part for part in step.features.critic.heads] for step in steps]  # type: ignore[union-attr]
-    assert [isinstance(head.readout, SlicedLayer) for head in heads[0]] == [True, True]
-    assert [isinstance(head.readout, SlicedLayer) for head in heads[1]] == [False, False]
-    kept = [part for part in steps[0].judges.modules() if isinstance(part, SlicedLayer)]
+    assert [isinstance(head.readout, SanLayer) for head in heads[0]] == [True, True]
+    assert [isinstance(head.readout, SanLayer) for head in heads[1]] == [False, False]
+    kept = [part for part in steps[0].judges.modules() if isinstance(part, SanLayer)]
     assert len(kept) == 3  # the discriminator's too
     assert steps[0].sliced == kept
 

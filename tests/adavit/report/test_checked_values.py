@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from adavit.errors import UserError
-from adavit.report.soundness import check_settings, sound
+from adavit.report.checked_values import check_settings, sound
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.runtime.resolution import Resolution
-from adavit.training.start.dearest_step import make_dearest
+from adavit.training.start.costliest_step import make_costliest
 from tests.adavit.training.objectives.test_feature_critic import make_objective
 from tests.adavit.training.small_step import COUNT, make_step
 
@@ -45,7 +45,7 @@ def test_a_step_is_taken_where_it_takes_the_most(
     augment: dict[str, Any], vanishes_at: float | None, p: float, start_images: int
 ) -> None:
     step = make_step(features=make_objective(vanishes_at=vanishes_at, start_images=start_images))
-    make_dearest(step, resolved(augment).augment)
+    make_costliest(step, resolved(augment).augment)
     assert step.p == pytest.approx(p)
     assert step.pipe.p.item() == pytest.approx(p)
     critic = step.terms(0, step.slices(COUNT)).critic
@@ -55,5 +55,5 @@ def test_a_step_is_taken_where_it_takes_the_most(
 
 def test_a_step_without_a_critic_is_augmented() -> None:
     step = make_step()
-    make_dearest(step, resolved({}).augment)
+    make_costliest(step, resolved({}).augment)
     assert step.p == pytest.approx(0.4)

@@ -11,10 +11,10 @@ from adavit.features.heads import Head, PatchHead, TokenHead
 from adavit.models.epilogue import LabelProjection
 from adavit.models.last_layer import LastLayer, Projection
 from adavit.models.layers import EqualisedLinear
-from adavit.models.slicing import (
+from adavit.models.san import (
     Direction,
+    SanLayer,
     SlicedDense,
-    SlicedLayer,
     SlicedProjection,
     slice_last_layers,
     sliced,
@@ -26,7 +26,7 @@ SHAPES = [(4, 5), (4, 7, 5), (4, 5, 6, 5)]
 """Features of images, of their tokens, and of a map."""
 
 
-def make(shape: tuple[int, ...], classes: int) -> SlicedLayer:
+def make(shape: tuple[int, ...], classes: int) -> SanLayer:
     """A layer somewhere in training: with a bias, a scale and off its sphere."""
     torch.manual_seed(0)
     outputs = 6 if classes else 1
@@ -38,7 +38,7 @@ def make(shape: tuple[int, ...], classes: int) -> SlicedLayer:
     return layer
 
 
-def parts_of(layer: SlicedLayer) -> tuple[Tensor, Tensor, Tensor | None]:
+def parts_of(layer: SanLayer) -> tuple[Tensor, Tensor, Tensor | None]:
     """w, s and b by the formulas, in float64: w not yet of norm 1."""
     if isinstance(layer, SlicedDense):
         direction: Any = layer.dense
@@ -174,7 +174,7 @@ def test_a_head_starts_as_the_same_function(kind: str, classes: int) -> None:
     maps = maps if kind == "patches" else maps[:, :, :1, :1]
     expected = head(maps, labels)
     slice_last_layers(head)
-    assert isinstance(head.readout, SlicedLayer)
+    assert isinstance(head.readout, SanLayer)
     torch.testing.assert_close(head(maps, labels), expected, rtol=1e-4, atol=1e-5)
     # Without classes its norm is s alone, which spectral norm would hold at 1.
     bounded = [name for name, _ in head.readout.named_parameters() if "original" in name]

@@ -13,7 +13,7 @@ from adavit.styles.directions_file import offset_of
 from adavit.styles.numbers import DirectionStep
 
 
-def asked_change(
+def requested_change(
     stored: StoredGenerator,
     choice: ClassChoice,
     *,

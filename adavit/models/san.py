@@ -30,7 +30,7 @@ class Slice(NamedTuple):
     offset: Tensor | None
 
 
-class SlicedLayer(LastLayer):
+class SanLayer(LastLayer):
     """v = s <w, h + b> with w of norm 1, in float32 under autocast too."""
 
     def read(self, vectors: Tensor, labels: Tensor | None) -> Tensor:
@@ -99,7 +99,7 @@ class Direction(nn.Module):
         self.weight.mul_((self.radius / self.weight.norm()).masked_fill(~made, 1.0))
 
 
-class SlicedDense(SlicedLayer):
+class SlicedDense(SanLayer):
     """SAN's last layer in place of a dense layer or a convolution of one output, at the start the same function.
 
     A bound on that layer's spectral norm goes: it would be 1 whatever is learned.
@@ -122,12 +122,12 @@ class SlicedDense(SlicedLayer):
             direction.bias.copy_(used * bias / (self.scale.square() * direction.bias_gain))
 
     def slice_of(self, labels: Tensor | None) -> Slice:
-        """See `SlicedLayer`."""
+        """See `SanLayer`."""
         direction, offset = self.dense()
         return Slice(direction, self.scale, offset)
 
     def along(self, cut: Slice, vectors: Tensor) -> Tensor:
-        """See `SlicedLayer`."""
+        """See `SanLayer`."""
         assert cut.offset is not None
         product = F.linear if cut.direction.ndim == 2 else F.conv2d
         # <w, h + b> is linear: what b adds is the same everywhere.
@@ -135,12 +135,12 @@ class SlicedDense(SlicedLayer):
         return cut.scale * over_tokens(inner).squeeze(1)
 
     def normalise(self, made: Tensor) -> None:
-        """See `SlicedLayer`."""
+        """See `SanLayer`."""
         assert isinstance(self.dense, Direction)
         self.dense.normalise(made)
 
 
-class SlicedProjection(SlicedLayer):
+class SlicedProjection(SanLayer):
     """SAN's last layer in place of a projection of labels, at the start the same function.
 
     Each class has a direction and a scale. The vector of a class is normalised wherever it is used, so there is
@@ -158,20 +158,20 @@ class SlicedProjection(SlicedLayer):
             self.scale = nn.Parameter(vectors.norm(dim=1) * projection.gain)
 
     def slice_of(self, labels: Tensor | None) -> Slice:
-        """See `SlicedLayer`."""
+        """See `SanLayer`."""
         assert self.projection is not None
         assert labels is not None
         vectors = self.projection.class_vectors(labels)
         return Slice(F.normalize(vectors, dim=1), self.scale[labels], None)
 
     def along(self, cut: Slice, vectors: Tensor) -> Tensor:
-        """See `SlicedLayer`."""
+        """See `SanLayer`."""
         places = [1] * (vectors.ndim - 2)
         inner = (vectors * cut.direction.view(*cut.direction.shape, *places)).sum(dim=1)
         return cut.scale.view(-1, *places) * inner
 
 
-def sliced(last: LastLayer) -> SlicedLayer:
+def sliced(last: LastLayer) -> SanLayer:
     """SAN's last layer in place of another, of which it takes over the weights.
 
     Args:
@@ -190,5 +190,5 @@ def slice_last_layers(network: nn.Module) -> None:
     """
     for part in list(network.modules()):
         for name, child in part.named_children():
-            if isinstance(child, LastLayer) and not isinstance(child, SlicedLayer):
+            if isinstance(child, LastLayer) and not isinstance(child, SanLayer):
                 setattr(part, name, sliced(child))

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.styles.asked import asked_change
 from adavit.styles.centres import style_centres
 from adavit.styles.classes import ClassChoice
 from adavit.styles.directions import find_directions
 from adavit.styles.directions_file import save_directions
 from adavit.styles.numbers import DirectionStep
+from adavit.styles.requested_change import requested_change
 from tests.stored_generators import stored_generator
 from tests.telling import Told
 
@@ -20,7 +20,7 @@ def test_all_that_is_asked_for_is_done(tmp_path: Path, monkeypatch: pytest.Monke
     stored, choice = stored_generator(tmp_path), ClassChoice()
     found = find_directions(stored.generator, count=2, choice=choice)
     save_directions(tmp_path / "d", found)
-    change = asked_change(
+    change = requested_change(
         stored,
         choice,
         truncation=0.0,
@@ -38,6 +38,6 @@ def test_centres_without_truncation_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"--truncation-centres is 3, but --truncation is 1, .* Add"
     ):
-        asked_change(
+        requested_change(
             stored_generator(tmp_path), ClassChoice(), truncation_centres=3, console=Told()
         )

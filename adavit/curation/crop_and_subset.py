@@ -9,7 +9,7 @@ import numpy as np
 
 from adavit.curation.cuts import Cut
 from adavit.curation.source_set import SourceSet, open_set
-from adavit.curation.whole import decode_whole
+from adavit.curation.uncropped import decode_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
 from adavit.data.files.collection import SourceImage

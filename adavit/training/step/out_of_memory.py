@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 _SIGN_OF_ONEDNN = "could not create a primitive"
 
 
-class NoRoom(MemoryError):
+class StepOutOfMemory(MemoryError):
     """Memory ran out before anything was applied: weights, moments, averages and statistics are as before the step.
 
     Attributes:
@@ -32,7 +32,7 @@ def with_room(compute: Callable[[], Result]) -> Result:
         compute: Called without arguments.
 
     Raises:
-        NoRoom: If memory runs out in it. What it held is free by then.
+        StepOutOfMemory: If memory runs out in it. What it held is free by then.
     """
     try:
         return compute()
@@ -42,4 +42,4 @@ def with_room(compute: Callable[[], Result]) -> Result:
         lasting = _SIGN_OF_ONEDNN in str(error)
     # Outside, where the error and the frames that it holds are gone; graphs hold each other in circles.
     gc.collect()
-    raise NoRoom(lasting=lasting)
+    raise StepOutOfMemory(lasting=lasting)

@@ -13,11 +13,15 @@ from torch.nn.functional import softplus
 from adavit.augment import AugmentPipe
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.last_layer import LastLayer
-from adavit.models.slicing import SlicedDense, SlicedLayer, slice_last_layers, sliced
+from adavit.models.san import SanLayer, SlicedDense, slice_last_layers, sliced
+from adavit.training.objectives.discriminator_objective import (
+    LogitsObjective,
+    SanObjective,
+    objective_of,
+)
 from adavit.training.objectives.feature_critic import FeatureObjective
 from adavit.training.objectives.gradient_penalties import ExactPenalty
 from adavit.training.objectives.losses import LOSSES
-from adavit.training.objectives.telling import TellingByLogits, TellingBySlices, telling_of
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.average import GeneratorAverage
@@ -58,9 +62,9 @@ def test_a_plain_layer_learns_by_the_loss_of_the_logits() -> None:
     real, fake = (
         SomeJudged(last(vectors, None), (vectors,)) for vectors in torch.randn(2, 3, 4).unbind()
     )
-    telling = telling_of(last)
-    assert isinstance(telling, TellingByLogits)
-    found = telling(LOSSES["hinge"], real, fake, None)
+    objective = objective_of(last)
+    assert isinstance(objective, LogitsObjective)
+    found = objective(LOSSES["hinge"], real, fake, None)
     assert torch.equal(found, LOSSES["hinge"].discriminator(real.logits, fake.logits))
 
 
@@ -73,10 +77,10 @@ def test_a_sliced_layer_learns_by_the_two_losses_of_the_paper(loss: str) -> None
         layer.get_parameter("scale").fill_(1.7)
         layer.get_parameter("dense.bias").copy_(torch.tensor([[0.3, -1.0, 0.5, 0.1]]))
     h_real, h_fake = (h.requires_grad_() for h in torch.randn(2, 5, 4).unbind())
-    telling = telling_of(layer)
-    assert isinstance(telling, TellingBySlices)
+    objective = objective_of(layer)
+    assert isinstance(objective, SanObjective)
     judged = (SomeJudged(layer.read(h, None), (h,)) for h in (h_real, h_fake))
-    found = telling(LOSSES[loss], *judged, None).mean()
+    found = objective(LOSSES[loss], *judged, None).mean()
     trained = [h_real, h_fake, *layer.parameters()]
     gradients = torch.autograd.grad(found, trained)
 
@@ -120,8 +124,8 @@ def sliced_network(name: str, classes: int) -> nn.Module:
     return network
 
 
-def sliced_layers(network: nn.Module) -> list[SlicedLayer]:
-    return [part for part in network.modules() if isinstance(part, SlicedLayer)]
+def sliced_layers(network: nn.Module) -> list[SanLayer]:
+    return [part for part in network.modules() if isinstance(part, SanLayer)]
 
 
 def copy_of(network: nn.Module) -> nn.Module:
@@ -244,7 +248,7 @@ def test_every_head_has_the_gradients_of_two_textbook_losses(loss: str, classes:
     critic = make_objective(num_classes=classes).critic
     slice_last_layers(critic)
     objective = FeatureObjective(critic, LOSSES[loss], weight=WEIGHT, pipe=None)
-    assert [type(telling) for telling in objective.telling] == [TellingBySlices] * 2
+    assert [type(each) for each in objective.objectives] == [SanObjective] * 2
     reference = copied(critic)
     step = make_step(NETWORKS["cls"](classes), loss, classes, features=objective)
     generator, (real, labels) = copy.deepcopy(step.generator), batch(classes)

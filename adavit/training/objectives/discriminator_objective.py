@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from adavit.models.slicing import SlicedLayer
+from adavit.models.san import SanLayer
 from adavit.training.objectives.losses import AdversarialLoss
 
 
@@ -29,7 +29,7 @@ class Judged(Protocol):
         ...
 
 
-class Telling(Protocol):
+class DiscriminatorObjective(Protocol):
     """From real and generated images, both of the classes [B], to losses of pairs, as a whole or at their places."""
 
     def __call__(
@@ -39,17 +39,17 @@ class Telling(Protocol):
         ...
 
 
-class TellingByLogits:
+class LogitsObjective:
     """The loss of the logits, from which all weights learn."""
 
     def __call__(
         self, loss: AdversarialLoss, real: Judged, generated: Judged, labels: Tensor | None
     ) -> Tensor:
-        """See `Telling`."""
+        """See `DiscriminatorObjective`."""
         return loss.discriminator(real.logits, generated.logits)
 
 
-class TellingBySlices:
+class SanObjective:
     """SAN's two losses at once: all but the direction w learns by the first, w by the second.
 
     loss(s <sg(w), h + b>) + sg(s) <w, sg(h + b)> at generated images less the same at real ones, where sg stops the
@@ -61,13 +61,13 @@ class TellingBySlices:
         layers: Of which each reads its part of the vectors.
     """
 
-    def __init__(self, layers: Sequence[SlicedLayer]) -> None:
+    def __init__(self, layers: Sequence[SanLayer]) -> None:
         self.layers = list(layers)
 
     def __call__(
         self, loss: AdversarialLoss, real: Judged, generated: Judged, labels: Tensor | None
     ) -> Tensor:
-        """See `Telling`."""
+        """See `DiscriminatorObjective`."""
         real_logits, real_along = self._slices(real, labels)
         false_logits, false_along = self._slices(generated, labels)
         apart = false_along - real_along
@@ -86,7 +86,7 @@ class TellingBySlices:
         return first, second
 
 
-def telling_of(network: nn.Module) -> Telling:
+def objective_of(network: nn.Module) -> DiscriminatorObjective:
     """What a discriminator, or a head, minimises."""
-    layers = [part for part in network.modules() if isinstance(part, SlicedLayer)]
-    return TellingBySlices(layers) if layers else TellingByLogits()
+    layers = [part for part in network.modules() if isinstance(part, SanLayer)]
+    return SanObjective(layers) if layers else LogitsObjective()

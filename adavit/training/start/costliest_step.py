@@ -7,7 +7,7 @@ LIKELY_P = 0.4
 """Augmentation's p while costs are measured, where it moves: about what small sets arrive at."""
 
 
-def make_dearest(step: AdversarialStep, augment: AugmentConfig) -> None:
+def make_costliest(step: AdversarialStep, augment: AugmentConfig) -> None:
     """Brings a step that is thrown away to the p of a run at which it takes the most.
 
     A critic on frozen features takes part from the first image on, and at a p at which the generator follows it if it

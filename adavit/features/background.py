@@ -10,17 +10,17 @@ CAUTION_WITH_ALPHA = (
 """Said of a run with such a critic on images of four channels."""
 
 
-def draw_ground(batch: int, stream: torch.Generator) -> Tensor:
+def draw_background(batch: int, stream: torch.Generator) -> Tensor:
     """A colour for each image [B, 3, 1, 1], uniform in [-1, 1], on the device of the stream."""
     return 2 * torch.rand((batch, 3, 1, 1), generator=stream, device=stream.device) - 1
 
 
-def on_ground(images: Tensor, ground: Tensor | None) -> Tensor:
-    """Images with alpha laid on a plain ground; others as they are.
+def on_background(images: Tensor, background: Tensor | None) -> Tensor:
+    """Images with alpha laid on a plain background; others as they are.
 
     Args:
         images: [B, C, H, W] in [-1, 1]; with C = 4 the last channel is straight alpha. Not modified.
-        ground: Colours [B, 3, 1, 1], or None for a grey one.
+        background: Colours [B, 3, 1, 1], or None for a grey one.
 
     Returns:
         [B, C, H, W], C in 1, 3.
@@ -28,10 +28,14 @@ def on_ground(images: Tensor, ground: Tensor | None) -> Tensor:
     if images.shape[1] != 4:
         return images
     colours = images[:, :3]
-    ground = torch.zeros_like(colours) if ground is None else ground.to(images.dtype)
-    return torch.lerp(ground.expand_as(colours), colours, (images[:, 3:] + 1) / 2)
+    background = torch.zeros_like(colours) if background is None else background.to(images.dtype)
+    return torch.lerp(background.expand_as(colours), colours, (images[:, 3:] + 1) / 2)
 
 
-def on_random_ground(images: Tensor, stream: torch.Generator) -> Tensor:
-    """Images laid on grounds drawn for each, if they have alpha; nothing is drawn for others."""
-    return on_ground(images, draw_ground(len(images), stream)) if images.shape[1] == 4 else images
+def on_random_background(images: Tensor, stream: torch.Generator) -> Tensor:
+    """Images laid on backgrounds drawn for each, if they have alpha; nothing is drawn for others."""
+    return (
+        on_background(images, draw_background(len(images), stream))
+        if images.shape[1] == 4
+        else images
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adavit.curation.whole import decode_whole
+from adavit.curation.uncropped import decode_whole
 from adavit.data.files.formats import open_image
 from tests.references.data_files import encode, pixels, planes_of
 

@@ -10,7 +10,7 @@ from adavit.training.objectives.path_length import PathLengthPenalty
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step import slice_pass
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.no_room import NoRoom, with_room
+from adavit.training.step.out_of_memory import StepOutOfMemory, with_room
 from tests.adavit.training.small_step import make_step, reals, run
 
 
@@ -33,7 +33,7 @@ def test_what_was_held_is_free_when_it_is_told(kind: type[Exception], text: str)
         watched.append(weakref.ref(held))
         raise kind(text)
 
-    with pytest.raises(NoRoom) as caught:
+    with pytest.raises(StepOutOfMemory) as caught:
         with_room(compute)
     assert caught.value.__context__ is None
     assert watched[0]() is None
@@ -68,7 +68,7 @@ def test_a_failed_step_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(slice_pass.SlicePass, "__call__", runs_out)
-        with pytest.raises(NoRoom):
+        with pytest.raises(StepOutOfMemory):
             failing(reals(), None, images=6, streams=StepStreams.at(0, 6))
     networks = (failing.generator, failing.judges)
     assert all(weight.grad is None for network in networks for weight in network.parameters())

@@ -5,7 +5,7 @@ import torch
 
 from adavit.config.run import RunConfig
 from adavit.runtime.console import SilentConsole
-from adavit.training.start.described import describe_data, describe_environment
+from adavit.training.start.run_metadata import describe_data, describe_environment
 from adavit.training.start.workload import load_workload
 
 Tiny = Callable[..., RunConfig]
@@ -26,7 +26,7 @@ def test_the_version_of_timm_is_recorded_where_it_is_installed(
 ) -> None:
     timm = pytest.importorskip("timm", reason="timm is not installed")
     if not installed:
-        monkeypatch.setattr("adavit.training.start.described.find_spec", lambda name: None)
+        monkeypatch.setattr("adavit.training.start.run_metadata.find_spec", lambda name: None)
     packages = describe_environment(torch.device("cpu"))["packages"]
     assert packages["torch"]
     assert packages.get("timm") == (timm.__version__ if installed else None)

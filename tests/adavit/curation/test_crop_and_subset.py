@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adavit.curation.crop_and_subset import crop, subset
 from adavit.curation.cuts import Boxes, Centre, Tiles
-from adavit.curation.derived import crop, subset
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
