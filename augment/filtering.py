@@ -156,7 +156,7 @@ def filter_dense(images: Tensor, taps: Tensor, axis: int) -> Tensor:
 def filter_long(images: Tensor, taps: Tensor, axes: tuple[int, ...]) -> Tensor:
     """Filter axes by convolution; each must be longer than half the filter.
 
-    Arguments and result as of `filter_dense`, but with several axes; the taps get no gradient.
+    Arguments and result [B, C, H, W] as of `filter_dense`, but with several axes; the taps get no gradient.
     """
     return _Convolve.apply(images, taps, axes, False)
 

@@ -117,8 +117,8 @@ def frequency_loss(frequencies: Tensor, classes: Tensor) -> float:
     """Cross-entropy of always predicting the frequencies of training, in nats.
 
     Args:
-        frequencies: From `class_frequencies`.
-        classes: What is right, int64, at least one.
+        frequencies: From `class_frequencies` [K].
+        classes: What is right, int64 of any shape, at least one.
     """
     return float(-frequencies.log()[classes.flatten()].mean())
 

@@ -283,7 +283,7 @@ def exact_attention(
     bias: Tensor | None,
     softmax: nn.Module,
 ) -> Tensor:
-    """The formula written out: any order of derivative, memory in proportion to T^2."""
+    """`softmax_attention`, in its shapes, written out: any order of derivative, memory in proportion to R T."""
     # Scaling the queries touches T e numbers, scaling the product T^2.
     logits = (queries * scale) @ keys.transpose(-2, -1)
     weights = softmax(logits if bias is None else logits + bias)
@@ -294,7 +294,7 @@ def exact_attention(
 def fused_attention(
     queries: Tensor, keys: Tensor, values: Tensor, *, scale: float, bias: Tensor | None
 ) -> Tensor:
-    """The same by PyTorch's kernel, which has a first derivative only."""
+    """The same, in the same shapes, by PyTorch's kernel, which has a first derivative only."""
     wanted, width = values.shape[-1], queries.shape[-1]
     if width != wanted:  # the kernels want one width for all three, and multiples of 8
         wide = width + -width % 8

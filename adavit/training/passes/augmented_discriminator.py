@@ -85,11 +85,11 @@ class AugmentedDiscriminator:
         self.autocast = autocast
 
     def view(self, images: Tensor, stream: torch.Generator, side: Side = "real") -> View:
-        """Images of a side through the pipe at its present p, with fresh draws from `stream`."""
+        """Images [B, C, H, W] of a side through the pipe at its present p, with fresh draws from `stream`."""
         return self.views({side: images}, stream)[side]
 
     def views(self, images: Mapping[Side, Tensor], stream: torch.Generator) -> dict[Side, View]:
-        """Images of several sides, all of one shape, as `view` shows them; the pipe draws for all at once.
+        """Images of several sides, all of one shape [B, C, H, W], as `view` shows them; the pipe draws for all at once.
 
         Its small numbers are a third of a step's operations, and so are no more for two sides than for one.
         """
@@ -109,7 +109,7 @@ class AugmentedDiscriminator:
         return shown
 
     def view_alike(self, images: Tensor, view: View) -> View:
-        """Augments other images with exactly the draws of `view`: operations, noise, and those of the network."""
+        """Augments other images [B, C, H, W] with exactly the draws of `view`: operations, noise, and the network's."""
         again = view.stream if view.state is None else replay(view.stream, view.state)
         return replace(view, images=self._augmented(images, view.prepared, again))
 
