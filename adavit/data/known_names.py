@@ -194,5 +194,5 @@ def check_set_name(source: str) -> None:
         raise UnusableSource(
             source,
             f"asks for a split that {name} does not have, but must be "
-            f"one of {expected}. Use --data {name} for {name}:{next(iter(splits))}.",
+            f"one of {expected}. {name} alone stands for {name}:{next(iter(splits))}.",
         )

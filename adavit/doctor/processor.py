@@ -1,6 +1,5 @@
 """The CPU: what it multiplies with, how many threads calculate on how many cores, and who else does."""
 
-import math
 import os
 from collections.abc import Iterator
 
@@ -50,18 +49,17 @@ def _threads() -> Finding:
     )
     facts = {"threads": threads, "cores": mine, "cores_of_machine": all_cores, "cpu_quota": quota}
     asked = os.environ.get("OMP_NUM_THREADS")
-    found = f"{threads} of torch, for {mine} cores" + (
+    found = f"{threads} of torch, for {counted(mine, 'core', 'cores')}" + (
         f" of the machine's {all_cores}" if mine < all_cores else ""
     )
     found += f"; OMP_NUM_THREADS is {asked}" if asked else ""
     found += f"; a control group allows {quota:g} cores" if quota is not None else ""
-    usable = mine if quota is None else min(mine, max(1, math.floor(quota)))
-    if threads > usable:
+    if threads > mine:
         return Finding(
             "threads",
             "note",
             f"{found}. Threads beyond what may be used wait for each other at every operation.",
-            f"Put OMP_NUM_THREADS={usable} before the command.",
+            f"Put OMP_NUM_THREADS={mine} before the command.",
             facts,
         )
     return Finding("threads", "ok", f"{found}.", facts=facts)

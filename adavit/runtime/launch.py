@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from adavit.errors import RunError
+from adavit.runtime.control_groups import cpu_quota
 from adavit.runtime.signals import stopping_signals
 
 QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
@@ -121,10 +123,12 @@ def _restarting_failures_alone() -> Iterator[None]:
 
 
 def cores() -> int:
-    """Those of the machine that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Those of the machine that this process may use, and whole ones of what a control group lets it have."""
+    given = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    quota = cpu_quota()
+    return given if quota is None else max(1, min(given, math.floor(quota)))
 
 
 def _is_told(reports: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from adavit.augment.devices import is_accelerator
-from adavit.runtime.control_groups import memory_limit
+from adavit.runtime.control_groups import memory_left
 
 _MEMINFO = Path("/proc/meminfo")
 _STATUS = Path("/proc/self/status")
@@ -47,9 +47,9 @@ def _limits() -> Iterator[int]:
     meminfo = _kilobytes(_MEMINFO)
     if "MemAvailable" in meminfo:
         yield 1024 * (meminfo["MemAvailable"] + meminfo.get("SwapFree", 0))
-    limited = memory_limit()
-    if limited is not None:
-        yield limited
+    left = memory_left()
+    if left is not None:
+        yield left
     with contextlib.suppress(ImportError):  # not on Windows
         import resource
 

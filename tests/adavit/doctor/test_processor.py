@@ -76,6 +76,7 @@ def test_more_threads_than_a_control_group_allows_wait(
     monkeypatch: pytest.MonkeyPatch, quota: float, advised: int
 ) -> None:
     monkeypatch.setattr(processor, "cpu_quota", lambda: quota)
+    monkeypatch.setattr(processor, "cores", lambda: advised)
     told = found("threads")
     assert told.state == "note"
     assert f"a control group allows {quota:g} cores" in told.found

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from adavit.runtime import control_groups
-from adavit.runtime.control_groups import cpu_quota, memory_limit
+from adavit.runtime.control_groups import cpu_quota, memory_left, memory_limit
 
 
 @pytest.fixture
@@ -54,3 +54,24 @@ def test_nonsense_is_no_limit(root: Path) -> None:
     (root.parent / "own").write_bytes(b"\xff\n:::\nx")
     write(root, cpu__max="1000 0", memory__max="-5")
     assert (cpu_quota(), memory_limit()) == (None, None)
+
+
+def test_what_is_taken_is_not_left_but_for_copies_of_files(root: Path) -> None:
+    assert memory_left() is None
+    write(
+        root, memory__max="1000", memory__current="700", memory__stat="anon 300\ninactive_file 400"
+    )
+    assert memory_left() == 1000 - 300
+    write(root, memory__current="1600", memory__stat="anon 1600")
+    assert memory_left() == 0
+
+
+def test_version_1_tells_what_is_taken_in_other_files(root: Path) -> None:
+    (root.parent / "own").write_text("4:memory:/docker/x\n0::/\n")
+    group = root / "memory" / "docker" / "x"
+    write(group, memory__limit_in_bytes="5000", memory__usage_in_bytes="3000")
+    write(group, memory__stat="inactive_file 10\ntotal_inactive_file 500")
+    write(root / "memory" / "docker", memory__limit_in_bytes="2000")  # tells nothing of its use
+    assert memory_left() == 2000
+    write(root / "memory" / "docker", memory__usage_in_bytes="1999")
+    assert memory_left() == 1

@@ -37,6 +37,7 @@ def test_each_process_has_its_rank_and_its_share_of_the_cores(
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(7)))
+    monkeypatch.setattr(module, "cpu_quota", lambda: None)
     says(script, 'echo "$*, of $WORLD_SIZE, $OMP_NUM_THREADS threads" > $RANK')
     before = dict(os.environ)
     assert launch(3, ["train", "--out", "my run"]) == 0
@@ -46,6 +47,15 @@ def test_each_process_has_its_rank_and_its_share_of_the_cores(
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert launch(2, []) == 0
     assert Path("0").read_text() == "-m adavit, of 2, 5 threads\n"
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(None, 7), (8.0, 7), (2.5, 2), (0.5, 1)])
+def test_a_control_group_lets_a_process_have_whole_cores_of_its_quota(
+    quota: float | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(7)))
+    monkeypatch.setattr(module, "cpu_quota", lambda: quota)
+    assert module.cores() == expected
 
 
 def test_the_code_of_the_one_that_failed_is_that_of_all(

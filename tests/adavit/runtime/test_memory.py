@@ -26,7 +26,7 @@ def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "status").write_text("Name:\tx\nVmSize:\t  100 kB\n")
     for name, file in (("_MEMINFO", "meminfo"), ("_STATUS", "status")):
         monkeypatch.setattr(memory, name, tmp_path / file)
-    monkeypatch.setattr(memory, "memory_limit", lambda: None)
+    monkeypatch.setattr(memory, "memory_left", lambda: None)
     limit = [resource.RLIM_INFINITY]
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit[0], limit[0]))
     assert free_bytes(CPU) == 750 * 1024
@@ -35,7 +35,7 @@ def test_the_smallest_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     limit[0] = 50 * 1024
     assert free_bytes(CPU) == 0
     limit[0] = resource.RLIM_INFINITY
-    monkeypatch.setattr(memory, "memory_limit", lambda: 4096)
+    monkeypatch.setattr(memory, "memory_left", lambda: 4096)
     assert free_bytes(CPU) == 4096
 
 
@@ -56,7 +56,7 @@ def test_a_system_that_says_nothing_is_not_guessed_at(
 ) -> None:
     for name in ("_MEMINFO", "_STATUS"):
         monkeypatch.setattr(memory, name, tmp_path / "absent")
-    monkeypatch.setattr(memory, "memory_limit", lambda: None)
+    monkeypatch.setattr(memory, "memory_left", lambda: None)
     infinite = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (infinite, infinite))
     assert free_bytes(CPU) is None
