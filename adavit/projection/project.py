@@ -13,7 +13,7 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.projection.choice import check_features, choose_distance
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import sheet
-from adavit.projection.results import DIGITS, LATENT, ProjectedImage, ProjectionWriter
+from adavit.projection.results import DIGITS, LATENT, TUNED, ProjectedImage, ProjectionWriter
 from adavit.projection.search import Space, search_in_parts
 from adavit.projection.styles import style_cloud
 from adavit.projection.targets import read_targets
@@ -152,6 +152,11 @@ def project(
             )
             console.note(
                 f"In {folder} {stay} ({listed(others)}), which adavit generate --styles {folder} draws too."
+            )
+        if stale := [each.folder.name for each in writer.done if each.has_other_tuned]:
+            console.note(
+                f"In {folder} {TUNED} of an earlier call stays in {listed(stale)}: it was tuned to other styles than"
+                " those beside it now."
             )
         console.result(_told(writer.done, distance))
         images = counted(len(writer.done), "image", "images")

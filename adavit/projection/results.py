@@ -52,6 +52,11 @@ class ProjectedImage:
     pixel_rms: float
     folder: Path
 
+    @property
+    def has_other_tuned(self) -> bool:
+        """Whether a tuned generator lies in its folder that an earlier call has left there."""
+        return self.tuned is None and (self.folder / TUNED).is_file()
+
     def described(self) -> dict[str, Any]:
         """Its figures, for a record."""
         return {

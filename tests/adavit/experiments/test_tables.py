@@ -28,6 +28,11 @@ def test_a_dry_run_lists_cells_and_trains_nothing(write_grid: WriteGrid) -> None
     assert ablate(str(path), dry_run=True).count("finished") == 2
 
 
+def test_a_setting_left_open_is_shown_as_a_file_writes_it(write_grid: WriteGrid) -> None:
+    path = write_grid(axes={"metrics.reference": [None]}, baseline=None)
+    assert "metrics.reference null" in ablate(str(path), dry_run=True)
+
+
 def test_a_grid_of_one_cell_has_one_cell(write_grid: WriteGrid) -> None:
     path = write_grid(axes={"run.seed": [0]}, baseline=None)
     assert "\n1 cell in runs/ablations/tiny, " in ablate(str(path), dry_run=True)

@@ -90,6 +90,24 @@ def test_what_stays_of_an_earlier_call_is_told_and_its_sheet_goes(
     assert (out / "projections.png").is_file()
 
 
+def test_a_generator_tuned_to_other_styles_is_told_where_it_stays(
+    store: Store, tmp_path: Path
+) -> None:
+    stored, out = str(store()), tmp_path / "out"
+    targets = draw(Path(stored), tmp_path / "targets")
+
+    def notes(tune: int) -> list[str]:
+        told = Told()
+        adavit.project(stored, str(targets), out=out, steps=1, tune=tune, console=told)
+        return [note for note in told.notes if "earlier call" in note]
+
+    assert notes(1) == notes(1) == []
+    expected = f"In {out} generator-tuned.safetensors of an earlier call stays in 0, 1: it was tuned to other"
+    (note,) = notes(0)
+    assert note.startswith(expected)
+    assert (out / "0" / "generator-tuned.safetensors").is_file()
+
+
 def test_mistakes_are_told_before_anything_is_written(store: Store, tmp_path: Path) -> None:
     stored = str(store())
     targets = draw(store(), tmp_path / "targets", count=1)
