@@ -1,11 +1,12 @@
 """Where generated images have more or less detail than real ones: their radial power spectra, side by side.
 
-    python benchmarks/spectrum.py REAL FAKES [FAKES ...]     folders or zips of images; of FAKES, runs too
+    python benchmarks/spectrum.py REAL FAKES [FAKES ...]     folders or zips; FAKES runs and generators too
 
 For each of eight bands of spatial frequency, from the coarsest to half a cycle per pixel, the power of FAKES over
 that of REAL, and the same at the frequency of a checkerboard of single pixels, which noise inputs and transposed
 convolutions leave behind. 1 is alike. Power is |FFT|^2 of each channel without its mean, averaged over images and
-channels; of a run 2,000 images of its last generator are drawn. FAKES are taken as they are, REAL at their size.
+channels; of a run 2,000 images of its last generator are drawn, as many of each generator file: those that
+`adavit train --keep every:KIMG` keeps show how it came about. FAKES are taken as they are, REAL at their size.
 """
 
 import sys
@@ -54,14 +55,15 @@ def checkerboard(spectrum: np.ndarray) -> float:
 
 
 def fakes_of(source: str) -> np.ndarray:
-    """Images of a folder, a zip or a run at their own size, uint8 [N, C, H, W].
+    """Images of a folder, a zip, a run or a generator file at their own size, uint8 [N, C, H, W].
 
     Raises:
         UserError: If files are of several sizes, or of one that no generator has.
     """
-    if not RunDirectory(Path(source)).is_run():
+    is_run = RunDirectory(Path(source)).is_run()
+    if not is_run and Path(source).suffix != ".safetensors":
         return np.asarray(load_images(source, resolution=own_size(source)).images)
-    stored = read_generator(source, which="last")
+    stored = read_generator(source, which="last" if is_run else None)
     drawn = generated_batches(stored.generator, DRAWN, seed=0, label_counts=stored.label_counts)
     return np.concatenate([batch.cpu().numpy() for batch in drawn])
 

@@ -79,3 +79,5 @@ def test_a_run_and_the_folder_that_it_draws_are_of_one_size(
     generate(run, range(6), tmp_path / "drawn")
     of_run, of_folder = (spectrum.fakes_of(str(path)) for path in (run, tmp_path / "drawn"))
     assert of_run.shape == of_folder.shape == (6, 3, 64, 64)
+    kept = spectrum.fakes_of(str(run / "generator-best.safetensors"))
+    np.testing.assert_array_equal(kept, of_run)
