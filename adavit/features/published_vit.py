@@ -22,6 +22,7 @@ from adavit.models.vit.torchvision_weights import (
     encoder_state,
     fitted_state,
     load_torchvision_weights,
+    positions_like,
 )
 from adavit.runtime.patch import AnyPatch
 from adavit.runtime.paths import expand_home
@@ -174,11 +175,6 @@ def _expected(found: dict[str, Tensor]) -> dict[str, Tensor]:
     """What a file must hold, without values: it may have been trained at any side."""
     with torch.device("meta"):
         expected = _encoder(224, PATCH, 3).state_dict()
-    positions = found.get("position.table")
-    if positions is not None and positions.ndim == 3 and _is_of_a_square(positions.shape[1] - 1):
-        expected["position.table"] = torch.empty(1, *positions.shape[1:2], 768, device="meta")
+    own = expected["position.table"]
+    expected["position.table"] = positions_like(own, found.get("position.table", own))
     return expected
-
-
-def _is_of_a_square(count: int) -> bool:
-    return count > 0 and round(count**0.5) ** 2 == count

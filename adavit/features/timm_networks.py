@@ -116,7 +116,7 @@ class Timm:
             torch.manual_seed(0)
             try:
                 whole: nn.Module = _module("timm", self.named_by).create_model(network, **arguments)
-            except (RuntimeError, KeyError, ValueError) as error:
+            except (RuntimeError, LookupError, ValueError) as error:
                 if weights is None:
                     raise
                 raise weights.unfit(f"does not fit ({_first_fault(error)})") from error
@@ -184,8 +184,9 @@ def _architecture(network: str, named_by: NamedBy) -> Architecture:
             if FINEST_STRIDE <= stage["reduction"] <= COARSEST_STRIDE
         ]
         return Architecture(tuple(maps), **colours)
-    patch, width = _stages(whole)[0]["reduction"], whole.embed_dim
-    if getattr(whole.patch_embed, "patch_size", None) != (patch, patch):
+    patch, width = _stages(whole)[0]["reduction"], getattr(whole, "embed_dim", None)
+    cut = getattr(getattr(whole, "patch_embed", None), "patch_size", None)
+    if width is None or cut != (patch, patch):
         raise _unfit(network, named_by)
     has_token = getattr(whole, "cls_token", None) is not None
     return Architecture(

@@ -12,7 +12,7 @@ from adavit.features.architectures import ARCHITECTURES, Architecture, Tap
 from adavit.features.names import FEATURES, NamedBy
 from adavit.features.weights import Weights
 from adavit.metrics.extractors.weight_files import HashedFile, WeightFile
-from adavit.models.vit.torchvision_weights import current_names
+from adavit.models.vit.torchvision_weights import current_names, positions_like
 
 _COUNTER = "num_batches_tracked"
 _POSITIONS = "encoder.pos_embedding"
@@ -56,7 +56,7 @@ class Torchvision:
         """See `adavit.features.library.Library`."""
         with torch.device("meta"):
             whole = _whole(network, USUAL_SIDE)
-        weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
+        _fitting(whole, weights)
 
     def build(
         self,
@@ -113,9 +113,7 @@ def _whole(name: str, side: int | tuple[int, int]) -> nn.Module:
 def _load(
     whole: nn.Module, weights: Weights, side: int | tuple[int, int], patch: int | None
 ) -> None:
-    weights = replace(weights, tensors=current_names(weights.tensors))
-    weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
-    state = dict(weights.tensors)
+    state = _fitting(whole, weights)
     if patch is not None:
         from torchvision.models.vision_transformer import interpolate_embeddings
 
@@ -123,11 +121,18 @@ def _load(
     whole.load_state_dict(state, strict=False)  # a file may lack counters
 
 
+def _fitting(whole: nn.Module, weights: Weights) -> dict[str, Tensor]:
+    """The weights by the names of a network, whatever names their file has, if they are its own."""
+    weights = replace(weights, tensors=current_names(weights.tensors))
+    weights.check(_expected(whole.state_dict(), weights.tensors), apart_from=_COUNTER)
+    return dict(weights.tensors)
+
+
 def _expected(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a file must hold: position embeddings may be of any side, which those of the file tell."""
     expected = dict(own)
     if _POSITIONS in own and _POSITIONS in found:
-        expected[_POSITIONS] = found[_POSITIONS]
+        expected[_POSITIONS] = positions_like(own[_POSITIONS], found[_POSITIONS])
     return expected
 
 

@@ -43,6 +43,8 @@ class Weights:
         """
         named, otherwise = f"{named_by.setting}{requested}", named_by.otherwise
         tensors = read_tensors(file.path, named, wanted, otherwise=otherwise)
+        if not tensors:  # timm would take none for weights that it is to download itself
+            raise unfit(named, "holds no tensors", wanted, otherwise)
         return cls(tensors, named, wanted, otherwise)
 
     def check(self, expected: Mapping[str, Tensor], *, apart_from: str) -> None:

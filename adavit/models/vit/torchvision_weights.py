@@ -47,6 +47,22 @@ def current_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return renamed
 
 
+def positions_like(own: Tensor, found: Tensor) -> Tensor:
+    """What a file's position embeddings must be: for images of any side, which they tell, those of a class token too.
+
+    Args:
+        own: Those of a network [1, 1 + N, D].
+        found: Those of the file, of any shape.
+
+    Returns:
+        `found` if it is [1, 1 + n^2, D] with n at least 1, otherwise `own`.
+    """
+    if found.ndim != 3 or found.shape[::2] != own.shape[::2]:
+        return own
+    patches = found.shape[1] - 1
+    return found if patches > 0 and math.isqrt(patches) ** 2 == patches else own
+
+
 def fitted_state(
     encoder: VisionEncoder,
     state: Mapping[str, Tensor],

@@ -154,6 +154,9 @@ def test_colours_are_those_of_its_own_training(tmp_path: Path) -> None:
         ("resnet18.of_nobody", "timm:resnet18.of_nobody is unknown to timm, expected one of"),
         ("swin_tiny_patch4_window7_224", "gives no maps of images of any side"),
         ("vit_base_r50_s16_224", "gives no maps of images of any side"),
+        ("naflexvit_base_patch16_gap", "gives no maps of images of any side"),
+        ("tnt_s_patch16_224", "gives no maps of images of any side"),
+        ("mvitv2_tiny", "gives no maps of images of any side"),
     ],
 )
 def test_what_is_no_such_network_is_told(name: str, message: str) -> None:
@@ -178,9 +181,22 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "broken.pth")
     with pytest.raises(UserError, match=r"values in layer2\.0\.conv1\.weight that are not finite"):
         built(find_network(f"timm:test_resnet:{tmp_path / 'broken.pth'}"), side=64)
+    torch.save({}, tmp_path / "empty.pth")  # for which timm would download others
+    with pytest.raises(UserError, match=r"empty\.pth holds no tensors, but must be the weights of"):
+        built(find_network(f"timm:test_resnet:{tmp_path / 'empty.pth'}"), side=64)
     torch.save(whole, tmp_path / "pickled.pth")
     with pytest.raises(UserError, match="pickled objects, which are never loaded"):
         built(find_network(f"timm:test_resnet:{tmp_path / 'pickled.pth'}"), side=64)
+
+
+@pytest.mark.parametrize("shape", [(), (17,), (1, 8, 64)])
+def test_positions_of_no_square_of_patches_are_refused(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    _, whole = stored(tmp_path, "test_vit")
+    torch.save(whole.state_dict() | {"pos_embed": torch.zeros(shape)}, tmp_path / "wrong.pth")
+    with pytest.raises(UserError, match="does not fit"):
+        built(find_network(f"timm:test_vit:{tmp_path / 'wrong.pth'}"), side=64)
 
 
 def test_absent_weights_are_told_with_their_address_and_their_place(

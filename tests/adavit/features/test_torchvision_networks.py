@@ -1,7 +1,10 @@
+import re
+
 import pytest
 import torch
 from torchvision.models import mobilenet_v3_small
 
+from adavit.errors import UserError
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.torchvision_networks import Torchvision
 from adavit.features.weights import Weights
@@ -44,12 +47,24 @@ def test_a_transformer_takes_the_names_of_its_published_file() -> None:
         for name, value in state.items()
     }
     assert earlier.keys() != state.keys()
-    taps = ARCHITECTURES["vit_b_16"].taps[:1]
-    network = Torchvision().build(
-        "vit_b_16", side=64, taps=taps, weights=Weights(earlier, "FILE", "weights")
-    )
+    taps, weights = ARCHITECTURES["vit_b_16"].taps[:1], Weights(earlier, "FILE", "weights")
+    Torchvision().check("vit_b_16", weights)
+    network = Torchvision().build("vit_b_16", side=64, taps=taps, weights=weights)
     for name, value in network.network.state_dict().items():  # type: ignore[union-attr]
         assert torch.equal(value, state[name]), name
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 768), (1, 17, 700), (1, 1, 768), (2, 17, 768), (17,), ()])
+def test_positions_of_no_square_of_patches_are_refused_wherever_weights_are_looked_at(
+    shape: tuple[int, ...],
+) -> None:
+    state = published_state(side=64) | {"encoder.pos_embedding": torch.zeros(shape)}
+    taps, weights = ARCHITECTURES["vit_b_16"].taps[:1], Weights(state, "FILE", "weights")
+    message = re.escape(f"FILE has encoder.pos_embedding of shape {shape} instead of")
+    with pytest.raises(UserError, match=message):
+        Torchvision().check("vit_b_16", weights)
+    with pytest.raises(UserError, match=message):
+        Torchvision().build("vit_b_16", side=64, taps=taps, weights=weights)
 
 
 def test_random_weights_are_always_the_same_and_take_nothing_from_others() -> None:
