@@ -20,7 +20,9 @@ from adavit.models.masked_patches.prediction import (
     masked_patch_loss,
     predict_corrupted,
 )
+from adavit.models.vit.attention import LocalityScore
 from adavit.models.vit.encoder import VisionEncoder
+from adavit.models.vit.position import RelativeBias
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.measure import Measurement, figure_line
 from adavit.pretraining.progress import PretrainingProgress
@@ -295,9 +297,22 @@ def _networks(workload: Workload) -> tuple[VisionEncoder, MaskedPatchHead]:
 
 def _adamw(encoder: VisionEncoder, head: MaskedPatchHead, section: PretrainingConfig) -> PlainAdamW:
     weights = [*encoder.parameters(), *head.parameters()]
+    others = {weight for part in encoder.modules() for weight in _gains_and_biases(part)}
+    decayed = {w for w in weights if (w.ndim > 1 or w is head.mask_token) and w not in others}
     groups = [
-        {"params": [w for w in weights if w.ndim > 1], "weight_decay": section.weight_decay},
-        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+        {"params": [w for w in weights if w in decayed], "weight_decay": section.weight_decay},
+        {"params": [w for w in weights if w not in decayed], "weight_decay": 0.0},
     ]
     betas = (section.adam_beta1, section.adam_beta2)
     return PlainAdamW(groups, lr=section.learning_rate, betas=betas, fused=True)
+
+
+def _gains_and_biases(part: nn.Module) -> tuple[nn.Parameter, ...]:
+    """Those of a part of an encoder that are of more than one axis: one for each head or each pair of patches."""
+    match part:
+        case LocalityScore():
+            return (part.temperature,)
+        case RelativeBias():
+            return (part.table,)
+        case _:
+            return ()

@@ -114,7 +114,8 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             console.note(why)
     run = RunConfig(
         data=config.data,
-        discriminator=config.discriminator,
+        # Batches are its own, and no deviation over images of a batch is taken of hidden patches.
+        discriminator=config.discriminator.model_copy(update={"minibatch_std_group": 0}),
         training=writable(TrainingConfig)(precision=section.precision),
         metrics=writable(MetricsConfig)(names=()),
         run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),

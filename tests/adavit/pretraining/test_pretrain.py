@@ -77,6 +77,11 @@ def test_figures_without_looking_are_those_of_the_data(tiny: Tiny) -> None:
     assert 0 < record["frequency_loss"] <= math.log(128 + 512)
 
 
+def test_groups_of_a_batch_that_it_does_not_take_are_not_asked_after(tiny: Tiny) -> None:
+    file = pretrain(tiny({"discriminator": {"minibatch_std_group": 48}}))
+    assert read_trunk(file).images == 64
+
+
 def test_without_held_out_images_training_images_are_measured(tiny: Tiny) -> None:
     file = pretrain(tiny({"data": {"val_fraction": 0}, "discriminator": {"patch": "8x4"}}))
     assert records(file)[-1]["measured_on"] == "training"
