@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from adavit.config.run import ResolvedConfig
-from adavit.data import ImageSet, load_images
+from adavit.data import ImageSet
 from adavit.errors import UserError
 from adavit.evaluation.run_images import CHANNEL_NAMES, images_of_run, load_reference
 from adavit.evaluation.sources import GeneratorSource, open_source
@@ -202,14 +202,16 @@ def _of_generator(
 def _of_images(
     source: str, data: str, fakes: int | None, seed: int, data_root: Path | None, console: Console
 ) -> DiagnosedImages:
-    real = load_reference(
-        data,
-        "--data",
+    progress = partial(console.activity, "decoding")
+    real = load_reference(data, "--data", data_root=data_root, progress=progress)
+    drawn = load_reference(
+        source,
+        "SOURCE",
+        resolution=real.resolution,
+        channels=CHANNEL_NAMES[real.channels],
         data_root=data_root,
-        progress=partial(console.activity, "decoding"),
+        progress=progress,
     )
-    channels = CHANNEL_NAMES[real.channels]
-    drawn = load_images(source, resolution=real.resolution, channels=channels)
     if fakes is not None and fakes > len(drawn):
         raise UserError(
             f"--fakes is {fakes}, but {source!r} has {len(drawn)} images. Lower --fakes or leave it"

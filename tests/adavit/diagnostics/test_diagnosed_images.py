@@ -1,8 +1,11 @@
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from adavit.data import load_images
-from adavit.diagnostics.diagnosed_images import image_names
+from adavit.diagnostics.diagnosed_images import image_names, open_diagnosis
+from adavit.errors import UserError
 from tests.adavit.diagnostics.conftest import random_images, write_images
 
 
@@ -31,3 +34,13 @@ def test_names_are_those_of_the_files_that_were_read_whatever_became_of_them(
 
 def test_a_set_without_files_has_no_names() -> None:
     assert image_names(load_images("small_set:2", resolution=8)) is None
+
+
+@pytest.mark.parametrize("wrong", ["SOURCE", "--data"])
+def test_whichever_side_has_no_images_is_called_as_its_user_called_it(
+    wrong: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    given = {"SOURCE": "small_set:4", "--data": "small_set:4"} | {wrong: str(tmp_path / "empty")}
+    with pytest.raises(UserError, match=f"^{wrong} '.*empty' has no image that can be read"):
+        open_diagnosis(given["SOURCE"], data=given["--data"], out=tmp_path / "out", device="cpu")
