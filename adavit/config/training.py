@@ -149,8 +149,8 @@ class TrainingConfig(ConfigModel):
     chain_speed_kimg: float = auto(gt=0)
     """Thousands of images for chain's p to move from 0 to 1. auto: 1000 steps."""
     top_k: float = Field(0.0, ge=0, le=1)
-    """Part of the batch that the generator learns from in the end, but for a critic on features, which judges all of it;
-    0.5 in arXiv:2002.06224. 0: off."""
+    """Part of the batch that the generator learns from in the end, of a critic on features from all of it; 0.5 in
+    arXiv:2002.06224. 0: off."""
     masked_patch_weight: float = Field(0.0, ge=0)
     """Weight at the start of predicting corrupted patches of real images, as `adavit pretrain` does, for a
     vit; it falls to 0 over schedule_kimg, so that in the end the trunk only judges. 0.1 to 0.5. 0: off."""
