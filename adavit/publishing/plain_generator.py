@@ -17,9 +17,10 @@ Sizes = dict[str, Any]
 
 
 def read(path: str) -> tuple[Weights, Sizes]:
-    """The tensors of a file by name, and the sizes of its network."""
+    """The tensors of a file by name, with the filter of all resampling, and the sizes of its network."""
     with safe_open(path, "pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}
+        weights["synthesis.taps"] = torch.tensor([0.25, 0.75, 0.75, 0.25])
         return weights, json.loads(file.metadata()["generator"])
 
 
@@ -64,7 +65,11 @@ def synthesis(weights: Weights, sizes: Sizes, w: Tensor) -> Tensor:
         kernel = weights[f"{name}.weight"][:, :, None, None]
         part = F.conv2d(x * styles(weights, name, w[:, layer], kernel), kernel)
         part = part + weights[f"{name}.bias"][:, None, None]
-        images = part if images is None else part + filtered(images, F.conv_transpose2d, stride=2)
+        images = (
+            part
+            if images is None
+            else part + filtered(weights, images, F.conv_transpose2d, stride=2)
+        )
     assert images is not None
     return images
 
@@ -77,7 +82,8 @@ def convolution(
     style = styles(weights, name, w, kernel)
     energy = style[:, :, 0, 0].square() @ kernel.square().sum(dim=(2, 3)).t()
     if doubled:
-        x = filtered(F.conv_transpose2d(x * style, kernel.transpose(0, 1), stride=2), F.conv2d)
+        larger = F.conv_transpose2d(x * style, kernel.transpose(0, 1), stride=2)
+        x = filtered(weights, larger, F.conv2d)
     else:
         x = F.conv2d(x * style, kernel, padding=1)
     x = x * (energy + 1e-8).rsqrt()[:, :, None, None] + weights[f"{name}.bias"][:, None, None]
@@ -100,9 +106,9 @@ def dense(weights: Weights, name: str, x: Tensor, rate: float = 1.0) -> Tensor:
     return F.linear(x, weight * (rate * weight.shape[1] ** -0.5), weights[f"{name}.bias"] * rate)
 
 
-def filtered(x: Tensor, convolve: Callable[..., Tensor], **how: int) -> Tensor:
+def filtered(weights: Weights, x: Tensor, convolve: Callable[..., Tensor], **how: int) -> Tensor:
     """The filter (1, 3, 3, 1) in both directions, with gain 4."""
-    taps = torch.tensor([0.25, 0.75, 0.75, 0.25], dtype=x.dtype, device=x.device)
+    taps = weights["synthesis.taps"]
     kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
     return convolve(x, kernel, padding=1, groups=x.shape[1], **how)
 

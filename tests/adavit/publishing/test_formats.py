@@ -38,6 +38,20 @@ def test_a_file_of_torch_runs_for_any_number_of_images_and_says_what_it_is(
     assert not any(SOURCES in content for content in contents.values())
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_file_of_torch_is_bound_to_no_device(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = write_generator(noise="bounded", num_classes=2)
+    export(str(file), tmp_path / "a.pt", to="torchscript")
+    script = torch.jit.load(tmp_path / "a.pt")  # type: ignore[no-untyped-call]
+    assert 'value="cpu"' not in str(script.inlined_graph)
+    export(str(file), tmp_path / "a.pt2", to="program")
+    program = torch.export.load(tmp_path / "a.pt2").module().to("meta")
+    given = torch.empty(2, 6), torch.zeros(2, dtype=torch.int64), torch.tensor(0.4)
+    assert program(*(each.to("meta") for each in given)).device.type == "meta"
+
+
 @pytest.mark.parametrize("absent", ["onnx", "onnxscript"])
 def test_an_absent_package_is_named_with_its_extra(
     monkeypatch: pytest.MonkeyPatch, absent: str
