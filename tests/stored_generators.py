@@ -1,6 +1,6 @@
 """Files of tiny generators."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ def store_generator(
     images: int = 1000,
     stretch: float | None = None,
     config: Mapping[str, Any] | None = None,
+    classes: Sequence[str] = CLASSES,
+    label_counts: Sequence[int] = (3, 0, 1),
     **changes: Any,
 ) -> Path:
     """Writes a file of random weights, biases and average, the noise strong enough to be seen.
@@ -37,10 +39,12 @@ def store_generator(
         images: Seen, as the file says.
         stretch: Likewise.
         config: Settings of the run that it says it is of.
+        classes: Their names, of which it has as many as `changes` say.
+        label_counts: Training images of each.
         changes: Of its sizes; up to three classes.
     """
     arguments = {**TINY, **changes}
-    classes = CLASSES[: arguments["num_classes"]]
+    classes = tuple(classes[: arguments["num_classes"]])
     torch.manual_seed(seed)
     generator = make_generator(**arguments).eval()
     for name, parameter in generator.named_parameters():
@@ -60,7 +64,7 @@ def store_generator(
         images=images,
         metric=None,
         classes=classes,
-        label_counts=[3, 0, 1][: len(classes)] or None,
+        label_counts=list(label_counts[: len(classes)]) or None,
         stretch=stretch,
     )
     return path

@@ -10,11 +10,13 @@ from PIL import Image
 from adavit.errors import UserError
 from adavit.generation.grid import image_grid
 from adavit.generation.sampling import images_of_seeds
+from adavit.metrics.extractors.weight_files import file_digest
 from adavit.publishing.card_facts import CardFacts, card_facts
 from adavit.publishing.card_text import card_text
-from adavit.publishing.file_names import CARD, CARD_FOLDER, DIGEST, FACTS, SAMPLES
+from adavit.publishing.file_names import CARD, CARD_FOLDER, DIGEST, FACTS, PAGE_DIGEST, SAMPLES
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runs.hub import is_hub
+from adavit.runs.reading import read_json
 from adavit.runtime.files import make_folder, write_bytes, write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import opaque, result_png
@@ -52,7 +54,8 @@ def card(
         The files written.
 
     Raises:
-        UserError: If there is no such generator, or the folder cannot be made.
+        UserError: If there is no such generator, the folder cannot be made, or its README.md is somebody else's, or
+            was changed since it was written.
     """
     if is_hub(str(source)) and out is None:
         raise UserError(
@@ -69,14 +72,30 @@ def card_folder(stored: StoredGenerator) -> Path:
 
 def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) -> list[Path]:
     """As `card`, of a generator that was read."""
+    _keep_others(folder)
     facts = card_facts(stored)
     text = card_text(facts, license_id=license)
     picture = result_png(_samples(stored))
     make_folder(folder)
     write_text(folder / CARD, text)
     write_bytes(folder / SAMPLES, picture)
-    write_json(folder / FACTS, _for_programs(facts, license))
+    written = {PAGE_DIGEST: file_digest(folder / CARD)}
+    write_json(folder / FACTS, _for_programs(facts, license) | written)
     return [folder / name for name in (CARD, SAMPLES, FACTS)]
+
+
+def _keep_others(folder: Path) -> None:
+    """Refuses to write over a page that somebody else has written, or changed."""
+    page, written = folder / CARD, read_json(folder / FACTS).get(PAGE_DIGEST)
+    if not page.exists() or file_digest(page) == written:
+        return
+    whose = (
+        "was not written by adavit card" if written is None else "was changed since it was written"
+    )
+    raise UserError(
+        f"{str(page)!r} {whose}, expected no page there, or one as adavit card has written it. Move it to another"
+        " place, or name another folder with --out."
+    )
 
 
 def _samples(stored: StoredGenerator) -> Image.Image:
@@ -101,6 +120,7 @@ def _for_programs(facts: CardFacts, license: str | None) -> dict[str, Any]:
         "copies": facts.copies or None,
         "networks_seen": list(facts.seen),
         "transferred": facts.transferred,
+        "tuned_from": facts.stored.tuned_from or None,
         "environment": facts.environment,
         "settings": facts.settings,
     }

@@ -98,6 +98,11 @@ def _introduction(facts: CardFacts) -> str:
     words = f"A StyleGAN2 generator (arXiv:1912.04958) with {weights:,} weights, {by}."
     if stored.images:
         words += f" Its discriminator saw {stored.images:,} real images, repeats counted."
+    if stored.tuned_from:
+        words += (
+            " Then its weights were tuned to draw one image, which is not among those counted here (`adavit project"
+            " --tune`); whose it is, and whether it may be shown, its author knows."
+        )
     if facts.sizes["num_classes"]:
         names = ", ".join(markdown_cell(name) for name in stored.classes)
         words += f" It draws images of a class: {names}."
@@ -213,7 +218,8 @@ def _sources(facts: CardFacts, license_id: str | None) -> Iterator[str]:
 
 
 def _usage(facts: CardFacts) -> Iterator[str]:
-    label = f", {json.dumps(facts.stored.classes[0])}" if facts.stored.classes else ""
+    shown = _class_with_images(facts)
+    label = f", {facts.stored.classes[shown]!a}" if facts.stored.classes else ""
     yield _code(
         "import adavit, torch",
         "",
@@ -226,7 +232,7 @@ def _usage(facts: CardFacts) -> Iterator[str]:
         f"With torch and safetensors alone, which load nothing but numbers from `{GENERATOR}` ({lines} of Python,"
         f" {size(len(source.encode()))}, Apache-2.0):"
     )
-    labels = ", labels=torch.tensor([0] * 4)" if facts.sizes["num_classes"] else ""
+    labels = f", labels=torch.tensor([{shown}] * 4)" if facts.sizes["num_classes"] else ""
     yield _code(
         source,
         "",
@@ -236,6 +242,12 @@ def _usage(facts: CardFacts) -> Iterator[str]:
         f"images = draw(weights, sizes, latents{labels}, truncation=0.7)",
         "pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)  # [4, C, H, W]",
     )
+
+
+def _class_with_images(facts: CardFacts) -> int:
+    """The first class that was trained; 0 where nobody knows, or without classes."""
+    counts = facts.stored.label_counts or []
+    return next((index for index, count in enumerate(counts) if count), 0)
 
 
 def _settings(facts: CardFacts) -> Iterator[str]:

@@ -19,7 +19,9 @@ def check_ending(out: Path, to: str) -> None:
     if out.suffix != ENDINGS[to]:
         fitting = next((name for name, ending in ENDINGS.items() if ending == out.suffix), None)
         other = "" if fitting is None else f", or give --to {fitting}"
+        is_folder = not out.name or out.is_dir()
+        named = (out / "generator" if is_folder else out).with_suffix(ENDINGS[to])
         raise UserError(
             f"--out {str(out)!r} is to be of the format {to}, expected a name that ends in {ENDINGS[to]}. Write"
-            f" --out {out.with_suffix(ENDINGS[to])}{other}."
+            f" --out {named}{other}."
         )

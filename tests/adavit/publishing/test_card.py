@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import adavit
 from adavit.errors import UserError
 from adavit.publishing.card import SAMPLE_SEEDS
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import read_generator, save_tuned
 from adavit.runtime.pictures import is_result
 from tests.adavit.publishing.conftest import WriteGenerator
 
@@ -62,11 +64,16 @@ def test_a_card_of_rgba_shows_what_is_transparent_on_a_ground(
 def test_the_code_in_a_card_draws_the_same_without_adavit(
     write_generator: WriteGenerator, tmp_path: Path
 ) -> None:
-    file = write_generator(num_classes=3)
-    adavit.card(str(file), tmp_path)
-    (code,) = re.findall(
-        r'```python\n(""".*?)\n```', (tmp_path / "README.md").read_text(), flags=re.DOTALL
-    )
+    names = ("never seen", '\U0001f600 "smile" \\ `é`', "cat")
+    file = write_generator(num_classes=3, classes=names, label_counts=[0, 7, 5])
+    adavit.card(str(file), tmp_path / "card")
+    page = (tmp_path / "card" / "README.md").read_text()
+    (short, code) = re.findall(r"```python\n(.*?)\n```", page, flags=re.DOTALL)
+    named: dict[str, Any] = {}
+    torch.manual_seed(0)
+    exec(short.replace("hub:USER/NAME", str(file)), named)
+    torch.manual_seed(0)
+    latents = torch.randn(4, 6)
     save = '\ntorch.save({"latents": latents, "images": images, "pixels": pixels}, "drawn.pt")\n'
     (tmp_path / "alone.py").write_text(ALONE + code + save)
     done = subprocess.run(
@@ -74,10 +81,51 @@ def test_the_code_in_a_card_draws_the_same_without_adavit(
     )
     assert done.returncode == 0, done.stderr
     drawn = torch.load(tmp_path / "drawn.pt", weights_only=True)
-    expected = adavit.load_generator(file)(drawn["latents"], "cat", truncation=0.7)
+    generator = adavit.load_generator(file)
+    assert torch.equal(named["images"], generator(latents, names[1], truncation=0.7))
+    expected = generator(drawn["latents"], names[1], truncation=0.7)
     torch.testing.assert_close(drawn["images"], expected, rtol=1e-4, atol=1e-5)
     assert drawn["pixels"].dtype == torch.uint8
     assert drawn["pixels"].shape == (4, 3, 8, 8)
+
+
+def test_a_page_of_somebody_else_and_one_that_was_edited_stay(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file, folder = str(write_generator()), tmp_path / "repository"
+    folder.mkdir()
+    page = folder / "README.md"
+    page.write_text("three days of work")
+    with pytest.raises(UserError, match=r"README\.md' was not written by adavit card, expected no"):
+        adavit.card(file, folder)
+    assert [path.read_text() for path in folder.iterdir()] == ["three days of work"]
+    page.unlink()
+    adavit.card(file, folder)
+    adavit.card(file, folder, license="mit")  # as it was written
+    edited = page.read_text() + "Thanks to my cat."
+    page.write_text(edited)
+    with pytest.raises(UserError, match=r"README\.md' was changed since it was written, expected"):
+        adavit.card(file, folder, license="apache-2.0")
+    assert page.read_text() == edited
+
+
+def test_a_card_says_that_a_generator_was_tuned_to_an_image(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file = write_generator()
+    save_tuned(
+        tmp_path / "tuned.safetensors",
+        adavit.load_generator(file),
+        stored=read_generator(file),
+        tuned_from="ab" * 32,
+    )
+    for name, source, tuned in (
+        ("a", file, None),
+        ("b", tmp_path / "tuned.safetensors", "ab" * 32),
+    ):
+        page, _, facts = adavit.card(str(source), tmp_path / name)
+        assert ("tuned to draw one image" in page.read_text()) is (tuned is not None)
+        assert json.loads(facts.read_text())["tuned_from"] == tuned
 
 
 def test_a_folder_that_cannot_be_made_is_refused_with_nothing_written(

@@ -21,6 +21,15 @@ def test_the_ending_of_another_format_is_refused_with_both_remedies() -> None:
         check_ending(Path("a"), "program")
 
 
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [(".", r"generator\.onnx"), ("/", r"/generator\.onnx"), ("..", r"\.\./generator\.onnx")],
+)
+def test_a_folder_in_place_of_a_file_is_refused_with_a_name_in_it(folder: str, named: str) -> None:
+    with pytest.raises(UserError, match=rf"Write --out {named}\.$"):
+        check_ending(Path(folder), "onnx")
+
+
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(UserError, match="expected one of onnx, torchscript, program"):
         check_ending(Path("a.tflite"), "tflite")
