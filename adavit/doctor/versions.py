@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from adavit.doctor.finding import Finding
 
@@ -47,9 +47,15 @@ def installed(name: str) -> str | None:
 
 
 def is_met(requirement: Requirement) -> bool:
-    """Whether a package is there in a version within the bounds, for which builds before a release are the release."""
+    """Whether a package is there in a version within the bounds, for which builds before a release are the release.
+
+    A version by another scheme than Python's is in no bounds.
+    """
     version = installed(requirement.name)
-    return version is not None and Version(version).base_version in requirement.specifier
+    try:
+        return version is not None and Version(version).base_version in requirement.specifier
+    except InvalidVersion:
+        return False
 
 
 def examine_versions() -> Iterator[Finding]:

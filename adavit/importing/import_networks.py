@@ -82,7 +82,7 @@ def import_networks(
             console.note(note)
         names = ", ".join(file.name for file in written)
         console.result(
-            f"Wrote {names} to {folder.path}: {networks.path.name}, of which nothing was run."
+            f"Wrote {names} to {folder.path}: {networks.name}, of which nothing was run."
         )
     return written
 
@@ -112,7 +112,7 @@ def _save_generator(
         arguments=arguments,
         config={
             "data": {
-                "source": HERE + (networks.data or f"images of {networks.path.name}"),
+                "source": HERE + (networks.data or f"images of {networks.name}"),
                 "resolution": arguments["resolution"],
                 "cond": bool(classes),
             },

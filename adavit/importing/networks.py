@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from adavit.data.files.members import printable
 from adavit.errors import UserError
 from adavit.importing.discriminator_names import convert_discriminator, is_discriminator
 from adavit.importing.foreign import Converted, ForeignNetwork, NoCounterpart
@@ -51,9 +52,14 @@ class ImportedNetworks:
     data: str = ""
 
     @property
+    def name(self) -> str:
+        """Of the file, safe to write and to show."""
+        return printable(self.path.name)
+
+    @property
     def identity(self) -> str:
         """Name and digest, as records hold networks that others have trained: "stylegan2:ffhq.pkl 0123..."."""
-        return f"stylegan2:{'_'.join(self.path.name.split())} {self.digest}"
+        return f"stylegan2:{'_'.join(self.name.split())} {self.digest}"
 
 
 @dataclass(frozen=True)
@@ -190,4 +196,4 @@ def _data(facts: Mapping[Any, Any]) -> str:
         if isinstance(given, str)
         else []
     )
-    return parts[-1][:200] if parts else ""
+    return printable(parts[-1][:200]) if parts else ""

@@ -1,7 +1,11 @@
 """The README beside imported networks: where they are from, what they are, on whose terms they may be used."""
 
+import shlex
+
+from adavit.data.files.members import printable
 from adavit.importing.networks import ImportedNetworks
 from adavit.runs.imported_folder import ImportedFolder
+from adavit.runtime.cells import markdown_cell
 
 LICENCE = (
     "Weights that NVIDIA has published (FFHQ, AFHQ, MetFaces, BreCaHAD, CIFAR-10, LSUN and others of StyleGAN2,"
@@ -31,11 +35,12 @@ def readme_of(networks: ImportedNetworks, folder: ImportedFolder) -> str:
     ]
     notes = [note for *_, network in there for note in network.notes]
     trained = f"It was trained on {networks.images:,} images.\n" if networks.images else ""
-    data = f"Its images were `{networks.data}`.\n" if networks.data else ""
+    data = f"Its images were {_code(networks.data)}.\n" if networks.data else ""
+    here = shlex.quote(printable(folder.path.name))
     remarks = "".join(f"- {note}\n" for note in dict.fromkeys([*networks.left_out, *notes]))
-    return f"""# {networks.path.name}
+    return f"""# {markdown_cell(networks.name)}
 
-Imported by adavit from the network pickle `{networks.path.name}`, SHA-256
+Imported by adavit from the network pickle {_code(networks.name)}, SHA-256
 `{networks.digest}`.
 Nothing of that file was run; these are its numbers under other names.
 {data}{trained}
@@ -49,7 +54,12 @@ Nothing of that file was run; these are its numbers under other names.
 
 ## Use
 ```
-adavit generate {folder.path.name} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
-adavit train --data my_photos --transfer {folder.path.name}
+adavit generate {here} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out drawn
+adavit train --data my_photos --transfer {here}
 ```
 """
+
+
+def _code(name: str) -> str:
+    """The name of a file as Markdown's code, which it cannot end."""
+    return f"`{name.replace('`', chr(39))}`"

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from adavit.errors import RunError
+from adavit.errors import RunError, UserError
+from adavit.pretraining.directory import PretrainingDirectory
 from adavit.publishing import plain_generator
 from adavit.publishing.exported_network import (
     LABELS,
@@ -26,6 +27,7 @@ from adavit.publishing.exported_network import (
 )
 from adavit.publishing.format_names import check_ending
 from adavit.publishing.formats import FORMATS, ExportFormat, Run
+from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runs.records import check_writable
 from adavit.runtime.files import unfinished_file
@@ -124,12 +126,13 @@ def export(
 
     Raises:
         UserError: If there is no such generator, the ending is another format's, a package is absent, a weight
-            does not fit into float16, or the folder cannot be written.
+            does not fit into float16, or the file is a checkpoint or cannot be written.
         RunError: If a file in float32 computes something else than the generator; nothing is written then.
     """
     out = Path(out)
     form = FORMATS[to]
     check_ending(out, to)
+    _refuse_checkpoint(out)
     check_writable(out)
     form.check()
     stored = read_generator(source, which=which)
@@ -150,6 +153,17 @@ def export(
         for finish, path in finished:
             finish(path)
     return Export(tuple(files), form.made_by, form.runtime, half)
+
+
+def _refuse_checkpoint(out: Path) -> None:
+    """A run could not go on from an exported file."""
+    run = RunDirectory(out.parent)
+    checkpoints = [*run.checkpoints(), *run.damaged_checkpoints(), run.sound_checkpoint]
+    if out in (*checkpoints, PretrainingDirectory(out.parent).checkpoint) and out.exists():
+        raise UserError(
+            f"--out {str(out)!r} is a checkpoint that a run goes on from, expected the name of a new file. Choose"
+            f" another, for example {out.with_name(f'generator{out.suffix}')}."
+        )
 
 
 def _checked(

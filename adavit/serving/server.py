@@ -99,9 +99,10 @@ class StudioServer(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         try:
             super().__init__((LOOPBACK, port), _Handler)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "ports are 0 to 65535"
             raise UserError(
-                f"--port is {port}, which cannot be had ({error.strerror}), expected one that no other program"
+                f"--port is {port}, which cannot be had ({reason}), expected one that no other program"
                 " listens at. Choose another, or leave --port out for any free one."
             ) from None
         self.port: int = self.server_address[1]
@@ -144,7 +145,11 @@ class StudioServer(ThreadingHTTPServer):
         if not self._connections.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system has no thread for it
+            self._connections.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Makes room for another when it is done."""

@@ -129,8 +129,10 @@ function drawWall() {
     tile.dataset.seed = seed;
     tile.setAttribute("aria-label", `Seed ${seed}`);
     tile.querySelector("b").textContent = seed;
+    tile.dataset.wanted = asked;
     if (image.dataset.recipe === `${asked}`) { forget(`tile ${index}`); return; }
     ask(`tile ${index}`, `picture?${asked}`, async (reply) => {
+      if (tile.dataset.wanted !== `${asked}`) return;  // the wall was turned on, or back, meanwhile
       image.dataset.recipe = asked;
       await show(image, reply);
     });

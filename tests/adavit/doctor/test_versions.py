@@ -64,6 +64,7 @@ def test_versions_and_extras_that_are_there(installed: dict[str, str]) -> None:
     [
         ("torch", "2.10.1", "torch>=2.11"),
         ("torch-fidelity", "0.5.0", "torch-fidelity<0.5,>=0.4"),
+        ("torch-fidelity", "0.7-custom-build-x", "torch-fidelity<0.5,>=0.4"),
         ("torch-fidelity", None, "torch-fidelity<0.5,>=0.4"),
     ],
 )

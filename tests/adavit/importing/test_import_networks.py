@@ -12,7 +12,7 @@ from adavit.runs.discriminator_file import read_discriminator
 from adavit.runs.generator_file import read_generator
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runtime.console import LineConsole
-from tests.network_pickles import generator_state, write_networks
+from tests.network_pickles import dumped, generator_state, networks, write_networks
 from tests.references.stylegan2 import generated
 
 
@@ -88,3 +88,14 @@ def test_nothing_half_written_stays(
     with pytest.raises(OSError, match="No space left"):
         import_networks(network_pickle, tmp_path / "there")
     assert not list((tmp_path / "there").iterdir())
+
+
+def test_names_that_are_no_text_are_written_as_escapes(tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.pkl"
+    path.write_bytes(
+        dumped(networks(resolution=8) | {"training_set_kwargs": {"path": "\udce9.zip"}})
+    )
+    import_networks(path, tmp_path / "faces")
+    stored = read_generator(tmp_path / "faces")
+    assert stored.origin.startswith("stylegan2:caf\\udce9.pkl ")
+    assert stored.config["data"]["source"].endswith("\\udce9.zip")

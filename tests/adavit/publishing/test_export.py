@@ -162,3 +162,16 @@ def test_a_folder_that_cannot_be_written_is_told_before_any_work(
     with pytest.raises(UserError, match=r"--out .*absent/a\.onnx' cannot be written"):
         export(file, tmp_path / "absent" / "a.onnx", to="onnx")
     assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["checkpoint.pt", "checkpoint-1.pt", "checkpoint-sound.pt", "pretraining.pt"]
+)
+def test_a_checkpoint_is_not_written_over(
+    name: str, write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).write_bytes(b"what a run goes on from")
+    with pytest.raises(UserError, match=r"is a checkpoint .* for example .*run/generator\.pt\.$"):
+        export(write_generator(), tmp_path / "run" / name, to="torchscript")
+    assert (tmp_path / "run" / name).read_bytes() == b"what a run goes on from"

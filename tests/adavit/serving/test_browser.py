@@ -1,6 +1,7 @@
 """The page in headless Chromium."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.browser import MARKS, opened_browser, requested
 
 pytestmark = MARKS
 
+SLOW_S = 0.1
 TOKEN = "a-token_of-tests"
 IDLE = """return document.querySelectorAll('.tile img[src]').length === 24
           && document.getElementById('status').textContent === ''"""
@@ -34,6 +36,15 @@ class Busy(Site):
             return Reply.refusal(503, "full")
         if "seed=77" in target:
             return Reply.refusal(500, "not finite: because")
+        return super().reply(target)
+
+
+class Slow(Site):
+    """Draws as slowly as large generators do."""
+
+    def reply(self, target: str) -> Reply:
+        if "picture" in target:
+            time.sleep(SLOW_S)
         return super().reply(target)
 
 
@@ -127,6 +138,24 @@ def test_one_explores_and_takes_along_what_is_found(
     urls = requested(chromium)
     assert urls
     assert all(url.startswith((address, f"blob:{address[:16]}", "data:")) for url in urls)
+
+
+def test_the_wall_turned_there_and_back_shows_the_seeds_that_it_names(
+    chromium: Any, drawer: RecipeDrawer
+) -> None:
+    with DrawingTurns() as turns, serving(Slow(drawer, turns, TOKEN)) as server:
+        chromium.get(f"http://127.0.0.1:{server.port}/{TOKEN}/")
+        wait(chromium, IDLE)
+        later, earlier = "document.getElementById('later')", "document.getElementById('earlier')"
+        chromium.execute_script(f"{later}.click(); {earlier}.click()")
+        time.sleep(4 * SLOW_S)  # what was asked for first has come meanwhile
+        wait(chromium, IDLE)
+    shown = chromium.execute_script(
+        "return [...document.querySelectorAll('.tile')].map((tile) => [tile.dataset.seed,"
+        " new URLSearchParams(tile.querySelector('img').dataset.recipe).get('seed')])"
+    )
+    assert len(shown) == 24
+    assert all(seed == drawn for seed, drawn in shown)
 
 
 @pytest.mark.parametrize(

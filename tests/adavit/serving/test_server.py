@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -132,3 +133,26 @@ def test_too_many_connections_are_closed(server: StudioServer) -> None:
 def test_a_port_in_use_is_told(server: StudioServer) -> None:
     with pytest.raises(UserError, match=f"--port is {server.port}, which cannot be had .*in use"):
         StudioServer(server.port)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70_000])
+def test_a_number_that_is_no_port_is_told(port: int) -> None:
+    with pytest.raises(UserError, match=rf"--port is {port}, which cannot be had \(ports are 0"):
+        StudioServer(port)
+
+
+def test_connections_that_found_no_thread_leave_their_places(
+    server: StudioServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    place = ("127.0.0.1", server.port)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(70):
+            with socket.create_connection(place, timeout=20) as connection:
+                assert connection.recv(1) == b""
+    with socket.create_connection(place, timeout=20) as connection:
+        connection.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+        assert connection.recv(4) == b"HTTP"
