@@ -6,6 +6,7 @@ from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import StoredGenerator
 from adavit.runs.reading import mapping
+from adavit.runtime.files import RESULTS_MARK
 
 
 def described(stored: StoredGenerator) -> str:
@@ -35,11 +36,23 @@ def refuse_inside_data(out: Path, stored: StoredGenerator) -> None:
     """Generated images look like any others: beside the real ones they would be trained on.
 
     Raises:
-        UserError: If `out` lies in the images that the generator was trained on.
+        UserError: If `out` lies in the images that the generator was trained on, and in no results of adavit, which
+            are never read as data.
     """
-    given = stored.config.get("data", {}).get("source")
-    source = Path(str(given))
-    if given and source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+    given = mapping(stored.config.get("data")).get("source")
+    if not isinstance(given, str) or not given:
+        return
+    source, place = Path(given), out.resolve()
+    try:
+        data = source.resolve()
+        lies_inside = source.is_dir() and place.is_relative_to(data)
+    except (
+        OSError,
+        ValueError,
+    ):  # hidden from this user, or no name of a folder: then nobody writes there
+        return
+    between = [place, *place.parents][: len(place.parts) - len(data.parts)] if lies_inside else []
+    if lies_inside and not any((folder / RESULTS_MARK).is_file() for folder in between):
         raise UserError(
             f"--out {str(out)!r} lies in the data {str(source)!r} of the run, where generated images would be"
             " trained on. Choose a folder outside of it."

@@ -5,7 +5,7 @@ arXiv:2306.04675). Hence the comparison with real images that were never trained
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.wording import counted
 
 LEAVE_ONE_OUT_LIMIT = 5000
 """Training images whose distance to the others is taken; a percentile needs no more."""
@@ -70,7 +71,8 @@ def memorisation(
 
     In feature space and in pixel space, the distance of each generated image to its nearest training image
     is held against two others: that of each training image to the nearest other one (leave one out), and that
-    of real images never trained on. Close means nearer than the 1st percentile of the former.
+    of real images never trained on, which exact copies of training images are not. Close means nearer than the
+    1st percentile of the former.
 
     With `project`, as many training and held-out images are searched for in the generator besides
     (`adavit.diagnostics.memorisation.reach`).
@@ -118,6 +120,18 @@ def memorisation(
         mirror=diagnosed.mirror,
         progress=lambda done: console.activity("looking for copies", done, len(diagnosed.real)),
     )
+    never_seen = np.setdiff1d(diagnosed.unseen, duplicates.copies_of(diagnosed.train))
+    left = len(diagnosed.unseen) - len(never_seen)
+    if left:
+        copies = counted(
+            left,
+            "held-out image is a copy of a training image",
+            "held-out images are copies of training images",
+        )
+        console.note(f"{copies} and not compared.")
+    diagnosed = replace(diagnosed, unseen=never_seen)
+    if reach is not None:
+        reach.choose(never_seen)
     sides = _sides(diagnosed, duplicates)
     names = image_names(diagnosed.real)
     record: dict[str, Any] = {
@@ -135,6 +149,7 @@ def memorisation(
         "spaces": {},
         "duplicates": {
             **duplicates.as_record(names),
+            "heldout_copies": left,
             "images": len(diagnosed.real),
             "flips_considered": diagnosed.mirror,
         },

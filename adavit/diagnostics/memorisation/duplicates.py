@@ -71,6 +71,12 @@ class Duplicates:
         """Indices of images that are exact copies of an earlier one."""
         return {index for group in self.exact for index in group[1:]}
 
+    def copies_of(self, indices: np.ndarray) -> np.ndarray:
+        """Indices of images that are exact copies of some, these among them, ascending."""
+        some = set(indices.tolist())
+        groups = [group for group in self.exact if not some.isdisjoint(group)]
+        return np.array(sorted(some.union(*groups)), dtype=np.int64)
+
     def as_record(self, names: list[str] | None) -> dict[str, Any]:
         """For JSON: counts, the groups and the closest `LISTED` pairs; by name where there are names."""
         label = (lambda index: index) if names is None else names.__getitem__

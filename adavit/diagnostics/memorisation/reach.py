@@ -63,12 +63,26 @@ class Reach:
         self._stored = _generator_of(diagnosed, count)
         seed = diagnosed.protocol["seed"]
         self._train = draw_indices(diagnosed.train, count, seed, "projected training images")
-        self._unseen = draw_indices(diagnosed.unseen, count, seed, "projected held-out images")
+        self._count = count
         self._seed, self._device, self._console = seed, device, console
         self._distance = choose_distance(
             self._stored, features, mean=mean, std=std, device=device, console=console
         )
         self._real = diagnosed.real
+
+    def choose(self, never_seen: np.ndarray) -> None:
+        """Draws the held-out images.
+
+        Args:
+            never_seen: Indices of those that are no copies of training images.
+
+        Raises:
+            UserError: If there are too few.
+        """
+        _check_count(self._count, "held-out", never_seen)
+        self._unseen = draw_indices(
+            never_seen, self._count, self._seed, "projected held-out images"
+        )
 
     def compare(self) -> dict[str, Any]:
         """What is recorded: mean distances, their difference with its interval, and how they were found."""
@@ -175,9 +189,14 @@ def _generator_of(diagnosed: DiagnosedImages, count: int) -> StoredGenerator:
             " images can be searched. Leave --project out, or name the run."
         )
     for what, indices in (("training", diagnosed.train), ("held-out", diagnosed.unseen)):
-        if len(indices) < 2:
-            raise UserError(
-                f"--project is {count}, but there are {len(indices)} {what} images, expected at least 2 of"
-                " training and of held-out ones. Leave --project out, or train with --val-fraction or --subset."
-            )
+        _check_count(count, what, indices)
     return diagnosed.stored
+
+
+def _check_count(count: int, what: str, indices: np.ndarray) -> None:
+    if len(indices) < 2:
+        raise UserError(
+            f"--project is {count}, but there are {len(indices)} {what} images, expected at least 2 of training and"
+            " of held-out ones, copies of training images not counted. Leave --project out, or train with"
+            " --val-fraction or --subset."
+        )

@@ -7,6 +7,7 @@ import pytest
 
 from adavit.errors import UserError
 from adavit.generation.provenance import before_training, described, refuse_inside_data
+from adavit.runtime.files import mark_results
 from tests.stored_generators import stored_generator
 
 
@@ -42,3 +43,30 @@ def test_only_folders_inside_the_data_are_refused(tmp_path: Path) -> None:
     refuse_inside_data(tmp_path, stored)
     with pytest.raises(UserError, match="lies in the data"):
         refuse_inside_data(tmp_path / "photos" / "a", stored)
+    with pytest.raises(UserError, match="lies in the data"):
+        refuse_inside_data(tmp_path / "photos", stored)
+    # Nothing below a run is read as data, wherever it lies.
+    (tmp_path / "photos" / "runs" / "r").mkdir(parents=True)
+    mark_results(tmp_path / "photos" / "runs" / "r")
+    refuse_inside_data(tmp_path / "photos" / "runs" / "r" / "projections", stored)
+    with pytest.raises(UserError, match="lies in the data"):
+        refuse_inside_data(tmp_path / "photos" / "runs" / "drawn", stored)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, [1], {}, {"source": None}, {"source": ["a"]}, {"source": 300 * "a"}, {"source": "a\0b"}],
+)
+def test_settings_that_name_no_folder_refuse_nothing(tmp_path: Path, data: object) -> None:
+    refuse_inside_data(tmp_path, stored_generator(tmp_path, config={"data": data}))
+
+
+def test_a_folder_that_is_hidden_from_the_user_refuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    stored = stored_generator(tmp_path, config={"data": {"source": "/private/photos"}})
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    refuse_inside_data(tmp_path / "drawn", stored)

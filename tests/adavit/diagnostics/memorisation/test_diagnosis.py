@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image
 
 from adavit.config.layers import build_config
 from adavit.diagnostics.diagnosed_images import open_diagnosis
+from adavit.diagnostics.memorisation import reach
 from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
@@ -76,6 +78,40 @@ def test_exact_copies_in_the_data_do_not_move_the_threshold_to_zero(tmp_path: Pa
     assert record["duplicates"]["exact_copies"] == 10
     assert ["0003.png", "0023.png"] in record["duplicates"]["exact_groups"]
     assert "10 exact copies" in summarise_memorisation(record)
+
+
+def test_held_out_copies_of_training_images_do_not_hide_copying(
+    tmp_path: Path, run_of: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "STEPS", 2)
+    real = random_images(60)
+    data = write_images(tmp_path / "data", real)
+    run = run_of(data, tmp_path / "run", {"data": {"subset": 30}, "metrics": {"names": []}})
+    opened = open_diagnosis(str(run), out=tmp_path / "out", fakes=30)
+    train, unseen = opened.images.train, opened.images.unseen
+    pixels = opened.images.real.images.copy()
+    fakes = torch.from_numpy(np.concatenate([pixels[train[:9]], 255 - pixels[unseen[:21]]]))
+
+    def record_of(copies: int) -> dict[str, Any]:
+        known = pixels.copy()
+        known[unseen[:copies]] = pixels[train[:copies]]
+        real = dataclasses.replace(opened.images.real, images=known)
+        images = dataclasses.replace(opened.images, real=real, fakes=fakes)
+        return memorisation(
+            dataclasses.replace(opened, images=images), extractor="random", project=6
+        )
+
+    without, planted = record_of(0), record_of(12)
+    assert (without["duplicates"]["heldout_copies"], without["protocol"]["n_heldout"]) == (0, 30)
+    assert (planted["duplicates"]["heldout_copies"], planted["protocol"]["n_heldout"]) == (12, 18)
+    for record in (without, planted):
+        for space in record["spaces"].values():
+            assert space["heldout"]["closer"] <= 1
+            assert space["generated"]["closer"] >= 9
+        assert "come close to training images more often than" in summarise_memorisation(record)
+    assert len(record_of(25)["projection"]["heldout"]["distances"]) == 5
+    with pytest.raises(UserError, match="--project is 6, but there are 1 held-out images"):
+        record_of(29)
 
 
 def test_a_run_is_compared_with_its_own_training_and_held_out_images(

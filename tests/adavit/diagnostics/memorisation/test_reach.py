@@ -80,7 +80,13 @@ def test_images_that_the_generator_holds_are_reached_better(
         protocol={"seed": 0},
         stored=stored,
     )
-    compared = Reach(images, 9, None, device=torch.device("cpu"), console=SilentConsole()).compare()
+    found = Reach(images, 9, None, device=torch.device("cpu"), console=SilentConsole())
+    found.choose(np.arange(4))
+    compared = found.compare()
+    with pytest.raises(
+        UserError, match=r"there are 1 held-out images, .* copies of training images not"
+    ):
+        found.choose(np.arange(1))
     assert compared["interval"][0] > 0
     assert compared["training"]["mean"] < 0.5 * compared["heldout"]["mean"]
     assert (compared["training"]["images"], compared["heldout"]["images"]) == (5, 4)
