@@ -58,7 +58,8 @@ def test_only_folders_inside_the_data_are_refused(tmp_path: Path) -> None:
     [None, [1], {}, {"source": None}, {"source": ["a"]}, {"source": 300 * "a"}, {"source": "a\0b"}],
 )
 def test_settings_that_name_no_folder_refuse_nothing(tmp_path: Path, data: object) -> None:
-    refuse_inside_data(tmp_path, stored_generator(tmp_path, config={"data": data}))
+    stored = dataclasses.replace(stored_generator(tmp_path), config={"data": data})
+    refuse_inside_data(tmp_path, stored)
 
 
 def test_a_folder_that_is_hidden_from_the_user_refuses_nothing(
