@@ -70,9 +70,16 @@ class FilmFile(Film):
 
     BYTES_PER_PIXEL = 0
     """That it holds of frames until the last one is there."""
+    LONGEST_SIDE: int
+    """Of a frame, in pixels, that its format or its encoder can write."""
 
     def check(self, frames: int, width: int, height: int) -> None:
         """See `Film`."""
+        if max(width, height) > self.LONGEST_SIDE:
+            raise UserError(
+                f"--out {str(self.path)!r} would have frames of {width:,} x {height:,} px, expected sides of at most"
+                f" {self.LONGEST_SIDE:,} in a {self.path.suffix.lower()}. Lower --scale, or write a folder."
+            )
         held = frames * width * height * self.BYTES_PER_PIXEL
         if held > MOST_HELD_BYTES:
             raise UserError(
@@ -94,6 +101,8 @@ class FilmFile(Film):
 
 class Mp4Film(FilmFile):
     """H.264 as browsers and phones play it: yuv420p with even sides; what is transparent lies on a chequered ground."""
+
+    LONGEST_SIDE = 16_384
 
     def __init__(self, path: Path, fps: int) -> None:
         super().__init__(path, fps)
@@ -136,6 +145,7 @@ class GifFilm(FilmFile):
     """Of 256 colours a frame; a pixel is transparent or not, from an alpha of 128 on it is not."""
 
     BYTES_PER_PIXEL = 1
+    LONGEST_SIDE = 65_535
 
     def __init__(self, path: Path, fps: int) -> None:
         super().__init__(path, fps)
@@ -154,6 +164,7 @@ class WebpFilm(FilmFile):
     """With all of its transparency."""
 
     BYTES_PER_PIXEL = 4
+    LONGEST_SIDE = 16_383
     QUALITY = 90
 
     def _fill(self, file: BinaryIO, frames: Iterator[Image.Image]) -> None:

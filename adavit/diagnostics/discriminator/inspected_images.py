@@ -13,10 +13,13 @@ from adavit.diagnostics.diagnosed_images import choose_folder, draw_indices
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_of_run
 from adavit.generation.sampling import LabelStream, random_images
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
+from adavit.runtime.wording import listed
 from adavit.training.trained_networks import TrainedNetworks, read_trained_networks
 
 IMAGES = 1000
@@ -186,7 +189,20 @@ def _labels(run: TrainedNetworks, real: ImageSet) -> Tensor | None:
             f"the data {real.name!r} have {len(real.classes)} classes, but {run.name!r} was"
             f" trained on {classes}. Name images with the same classes with --data."
         )
-    return torch.from_numpy(np.array(real.labels))
+    told = read_json(RunDirectory(run.folder).data).get("classes")
+    trained_on = list(map(str, told)) if isinstance(told, list) else []
+    # A checkpoint away from its run does not tell, and a dataset.json has numbers alone.
+    are_numbers = any(all(map(str.isdigit, names)) for names in (trained_on, real.classes))
+    if len(trained_on) != classes or are_numbers:
+        trained_on = list(real.classes)
+    if set(trained_on) != set(real.classes):
+        raise UserError(
+            f"the data {real.name!r} have the classes {listed(real.classes)}, but {run.name!r} was trained on"
+            f" {listed(trained_on)}. Name images with the same classes with --data."
+        )
+    number_of = {name: number for number, name in enumerate(trained_on)}
+    numbers = np.array([number_of[name] for name in real.classes])
+    return torch.from_numpy(numbers[real.labels])
 
 
 @torch.no_grad()

@@ -164,6 +164,20 @@ def test_what_cannot_be_written_is_refused_before_it_is_drawn(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    ("name", "longest"), [("a.mp4", 16_384), ("a.webp", 16_383), ("a.gif", 65_535)]
+)
+def test_frames_larger_than_a_format_holds_are_refused_and_the_largest_are_written(
+    name: str, longest: int, tmp_path: Path
+) -> None:
+    film = film_at(tmp_path / name, 30)
+    film.check(len(COLOURS), longest, 2)
+    film.write(frames((longest, 2)))
+    for size in ((longest + 1, 2), (2, longest + 1)):
+        with pytest.raises(UserError, match=f"sides of at most {longest:,} in a"):
+            film.check(2, *size)
+
+
 def test_an_encoder_that_is_absent_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

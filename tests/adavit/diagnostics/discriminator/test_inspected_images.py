@@ -1,5 +1,6 @@
 """What is read from a checkpoint, and which images are looked at."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,3 +96,18 @@ def test_data_with_other_classes_do_not_fit(run: Path, folder: Path) -> None:
     other = write_images(folder / "other", 2, channels=1)
     with pytest.raises(UserError, match=r"have 2 classes, but .* was trained on 3"):
         shown(run, data=str(other))
+
+
+def test_classes_are_those_of_the_run_by_name(run: Path, folder: Path) -> None:
+    other = write_images(folder / "renamed", 3, channels=1)
+    (other / "class1").rename(other / "dogs")
+    with pytest.raises(
+        UserError, match=r"the classes class0, class2, dogs, but .* class0, class1,"
+    ):
+        shown(run, data=str(other))
+    # A dataset.json has no names.
+    labels = [[str(file.relative_to(other)), int(file.stem) % 3] for file in other.glob("*/*.png")]
+    (other / "dataset.json").write_text(json.dumps({"labels": labels}))
+    side = shown(run, data=str(other)).kinds["heldout"]
+    assert side.labels is not None
+    assert set(side.labels.tolist()) == {0, 1, 2}
