@@ -61,8 +61,10 @@ def command(
     from adavit.diagnostics.diagnosed_images import open_diagnosis
     from adavit.diagnostics.memorisation.diagnosis import memorisation
     from adavit.diagnostics.memorisation.summary import summarise_memorisation
+    from adavit.projection.choice import check_features
     from adavit.runs.directory import DiagnosticsFolder
 
+    check_features(features, features_mean, features_std)
     with console_for(err=True) as console:
         diagnosis = open_diagnosis(source, console=console, **given)
         record = memorisation(

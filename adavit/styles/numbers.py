@@ -16,6 +16,9 @@ IMAGE_SEED_END = 2**64
 MOST_CENTRES = 1000
 """Of styles, for truncation."""
 
+LONGEST_STEP = 1000.0
+"""Along a direction, in standard deviations; far beyond it numbers overflow, and nothing is drawn."""
+
 MOST_IN_RANGE = 1_000_000
 
 
@@ -100,5 +103,10 @@ class DirectionStep:
             raise UserError(
                 f"--direction is {shown(text)}, expected FILE:NUMBER=AMOUNT. Write for example"
                 " --direction directions.safetensors:2=1.5."
+            )
+        if abs(amount) > LONGEST_STEP:
+            raise UserError(
+                f"--direction goes {amount:g} standard deviations, expected at most {LONGEST_STEP:g} either way: images"
+                " change at 1 to 5. Write a smaller number behind the =."
             )
         return cls(expand_home(Path(match[1])), int(match[2]), amount)

@@ -90,6 +90,9 @@ def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
         w = tensors["w"]
         if w.ndim != 2 or not w.is_floating_point():
             raise ValueError("its w is not a table of styles")
+        w = w.float()
+        if not bool(w.isfinite().all()):
+            raise ValueError("its w has numbers beyond those of float32")
     except UNUSABLE as error:
         raise UserError(
             f"styles {str(path)!r} cannot be used ({first_line(error)}). Expected a .safetensors file that adavit"
@@ -103,4 +106,4 @@ def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
         )
     whole = path.absolute()
     name = whole.parent.name if whole.name == ENDING else whole.stem.removesuffix("-w")
-    return NamedStyles(name, w.float(), entries.get(BELONGS_TO))
+    return NamedStyles(name, w, entries.get(BELONGS_TO))

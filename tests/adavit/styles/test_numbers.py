@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,13 @@ def test_a_step_names_file_direction_and_amount(text: str, step: tuple[Path, int
 def test_what_is_no_step_is_refused(text: str) -> None:
     with pytest.raises(UserError, match=r"expected FILE:NUMBER=AMOUNT\. Write for example"):
         DirectionStep.parse(text)
+
+
+@pytest.mark.parametrize("amount", ["1000.5", "-2000", "1e300"])
+def test_a_step_far_beyond_all_styles_is_refused(amount: str) -> None:
+    with pytest.raises(
+        UserError,
+        match=rf"--direction goes {re.escape(format(float(amount), 'g'))} .* at most 1000",
+    ):
+        DirectionStep.parse(f"a:1={amount}")
+    assert DirectionStep.parse("a:1=-1000").amount == -1000

@@ -97,3 +97,13 @@ def test_a_generator_that_was_tuned_draws_styles_of_the_one_before_without_a_wor
     save_tuned(path, tuned, stored=stored, tuned_from=styles_digest(stored.generator))
     read_styles([of], read_generator(path), told)
     assert told.notes == []
+
+
+def test_numbers_that_float32_does_not_hold_are_told_as_the_fault_of_their_file(
+    stored: StoredGenerator, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.safetensors"
+    w = torch.full((6, 6), 1e300, dtype=torch.float64)
+    path.write_bytes(tensors_content({"w": w}, {}))
+    with pytest.raises(UserError, match=r"its w has numbers beyond those of float32\). Expected"):
+        read_styles([path], stored, Told())
