@@ -8,7 +8,6 @@ from adavit.diagnostics import diagnosed_images
 from adavit.diagnostics.diagnosed_images import image_names, open_diagnosis
 from adavit.errors import UserError
 from tests.adavit.diagnostics.conftest import random_images, write_images
-from tests.stored_generators import store_generator
 
 
 def test_names_follow_the_order_of_the_images_and_leave_out_what_was_skipped(
@@ -48,16 +47,13 @@ def test_whichever_side_has_no_images_is_called_as_its_user_called_it(
         open_diagnosis(given["SOURCE"], data=given["--data"], out=tmp_path / "out", device="cpu")
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_drawn(
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(*_: object, **__: object) -> None:
-        raise AssertionError("images were drawn")
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("images were read")
 
-    monkeypatch.setattr(diagnosed_images, "_of_generator", draw)
-    monkeypatch.setattr(diagnosed_images, "_of_images", draw)
+    monkeypatch.setattr(diagnosed_images, "_of_images", read)
     (tmp_path / "file").write_text("")
-    generator = str(store_generator(tmp_path / "g.safetensors"))
-    for source, data in ((generator, None), ("small_set:4", "small_set:4")):
-        with pytest.raises(UserError, match="cannot be made"):
-            open_diagnosis(source, data=data, out=tmp_path / "file" / "x", device="cpu")
+    with pytest.raises(UserError, match="cannot be made"):
+        open_diagnosis("small_set:4", data="small_set:4", out=tmp_path / "file" / "x")
