@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -9,6 +10,7 @@ from adavit.errors import UserError
 from adavit.exploring.explorer import Explorer
 from adavit.exploring.sheet import check_size, labelled_sheet
 from adavit.generation.provenance import before_training, described, refuse_inside_data
+from adavit.runtime.choices import check_choice, check_some
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.paths import takes_paths
@@ -74,6 +76,8 @@ def directions(
     folder = Path(out)
     if images < 2:
         raise UserError(f"--images is {images}, expected at least 2 in a strip. Try 7.")
+    check_choice("--method", method, get_args(Method))
+    check_some("--seeds", seeds, "0-3")
     with console_or_here(console) as console:
         explorer = Explorer.open(
             source, which=which, class_name=class_name, labels=labels, device=device

@@ -1,8 +1,9 @@
 """`interpolate`: a film that leads through the images of seeds, or of styles, and ends where it began."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from PIL import Image
@@ -13,6 +14,7 @@ from adavit.exploring.loops import Loop, closed_spline, great_circles
 from adavit.generation.grid import image_grid
 from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import part_size
+from adavit.runtime.choices import check_choice
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.films import film_at
 from adavit.runtime.paths import takes_paths
@@ -84,6 +86,12 @@ def interpolate(
         UserError: If there is no such generator, class, direction or file of styles, seeds and styles do not share
             out among the loops, or the film cannot be written as `out` asks for.
     """
+    check_choice("--space", space, get_args(Space))
+    if fps < 1 or not 0 < (1 if seconds is None else seconds) < math.inf:
+        raise UserError(
+            f"--fps is {fps} and --seconds {seconds}, expected at least 1 frame a second for some seconds. Correct"
+            " them."
+        )
     film = film_at(Path(out), fps)
     columns, rows = grid
     if not styles:

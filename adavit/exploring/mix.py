@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -9,6 +10,7 @@ from adavit.exploring.explorer import Explorer, mixed
 from adavit.exploring.sheet import check_size, labelled_sheet
 from adavit.generation.provenance import before_training, described, refuse_inside_data
 from adavit.generation.sampling import NoiseOfSeeds, images_of_seeds
+from adavit.runtime.choices import check_choice, check_some
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.files import make_folder, write_bytes
 from adavit.runtime.paths import check_png, takes_paths
@@ -68,6 +70,9 @@ def mix(
     """
     path = Path(out)
     check_png(path)
+    check_choice("--noise", noise, get_args(NoiseOfSeeds))
+    check_some("--rows", rows, "0-3")
+    check_some("--columns", columns, "4-7")
     with console_or_here(console) as console:
         explorer = Explorer.open(
             source, which=which, class_name=class_name, labels=labels, device=device

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from adavit.generation.sampling import (
 )
 from adavit.generation.unstretching import Unstretching, as_drawn
 from adavit.runs.generator_file import read_generator
+from adavit.runtime.choices import check_choice
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
 from adavit.runtime.drawn_images import drawn_png
@@ -89,6 +91,7 @@ def generate(
             stretched; `labels` or `truncation_centres` says nothing here; or the folder
             cannot be written or lies among the images that the generator was trained on.
     """
+    check_choice("--noise", noise, get_args(NoiseOfSeeds))
     console = SilentConsole() if console is None else console
     stored = read_generator(source, which=which)
     choice = choose_class(stored, class_name, labels)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -13,12 +14,20 @@ from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.projection.choice import check_features, choose_distance
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import sheet
-from adavit.projection.results import DIGITS, LATENT, TUNED, ProjectedImage, ProjectionWriter
+from adavit.projection.results import (
+    DIGITS,
+    LATENT,
+    TUNED,
+    ProjectedImage,
+    ProjectionWriter,
+    refuse_over_others,
+)
 from adavit.projection.search import Space, search_in_parts
 from adavit.projection.styles import style_cloud
 from adavit.projection.targets import read_targets
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
+from adavit.runtime.choices import check_choice
 from adavit.runtime.console import Console, console_or_here
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_bytes, write_json
@@ -80,10 +89,11 @@ def project(
 
     Raises:
         UserError: If there is no such generator, class or network, no image can be read, or the folder cannot be
-            written or lies among the images.
+            written, lies among the images, or holds what was found of another image of one's name.
     """
     source, target = str(source), str(target)
     check_features(features, features_mean, features_std)
+    check_choice("--space", space, get_args(Space))
     if steps < 1 or tune < 0:
         raise UserError(
             f"--steps is {steps} and --tune {tune}, expected at least 1 step, and 0 or more to tune. Correct them."
@@ -95,6 +105,7 @@ def project(
         _refuse_beside_targets(folder, target)
         refuse_inside_data(folder, stored)
         targets = read_targets(target, stored, console)
+        refuse_over_others(folder, targets)
         chosen = choose_device(device)
         distance = choose_distance(
             stored,
@@ -202,4 +213,9 @@ def _refuse_beside_targets(folder: Path, target: str) -> None:
         raise UserError(
             f"--out {str(folder)!r} lies in --target {target!r}, where what is drawn would be taken for targets the"
             " next time. Choose a folder outside of it."
+        )
+    if path.is_file() and path.resolve().parent in (place, place / path.stem):
+        raise UserError(
+            f"--out {str(folder)!r} has --target {target!r} in it, beside which what is drawn would be taken for one"
+            " of its kind. Choose another folder."
         )

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from adavit.data import images_to_float
+from adavit.errors import UserError
 from adavit.generation.sampling import drawn_bytes, image_from_tensor
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.models import Generator
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import WayFilm, side_by_side
@@ -16,6 +18,7 @@ from adavit.projection.search import FoundStyles
 from adavit.projection.targets import Targets
 from adavit.projection.tuning import tuned_generator
 from adavit.runs.generator_file import StoredGenerator, save_tuned
+from adavit.runs.weights_file import UNUSABLE, read_weights
 from adavit.runtime.console import Console
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import make_folder, write_bytes
@@ -25,6 +28,8 @@ from adavit.styles.styles_file import ENDING, styles_content
 
 DIGITS = 6
 LATENT, IMAGE, COMPARED, FILM = ENDING, "image.png", "compared.png", "way.gif"
+TARGET_DIGEST = "target_digest"
+"""Entry of styles by which it is known of which image they are, whatever its file is called."""
 TUNED = "generator-tuned.safetensors"
 
 
@@ -113,7 +118,7 @@ class ProjectionWriter:
                 save_tuned(folder / TUNED, network, stored=self._stored, tuned_from=tuned_from)
                 image = _draw(network, w)
                 pictures[f"tuned {tuned:.3f}"] = image
-            said = {"target": self._targets.names[number]}
+            said = {"target": self._targets.names[number], TARGET_DIGEST: _digest(target)}
             write_bytes(folder / LATENT, styles_content(w[0], self._stored, said))
             write_bytes(folder / IMAGE, drawn_png(image_from_tensor(image), seen))
             compared = side_by_side(list(pictures.values()), list(pictures))
@@ -142,6 +147,33 @@ class ProjectionWriter:
             steps=steps,
             progress=lambda done: self._console.activity("tuning: step", done, steps),
         )
+
+
+def refuse_over_others(folder: Path, targets: Targets) -> None:
+    """Before time is spent: what was found of other images, which may have been tuned for hours, is not replaced.
+
+    Args:
+        folder: Where results go, those of each target into a folder of its name.
+        targets: The images.
+
+    Raises:
+        UserError: If the folder of one of them holds results of another image.
+    """
+    for stem, image in zip(targets.stems, targets.images, strict=True):
+        path = folder / stem / LATENT
+        try:
+            known = read_weights(path)[1].get(TARGET_DIGEST)
+        except UNUSABLE:  # none, or not ours
+            continue
+        if known != _digest(image):
+            raise UserError(
+                f"{str(path.parent)!r} holds what was found of another image called {stem!r}, expected a folder"
+                " without. Name another with --out, or move that one."
+            )
+
+
+def _digest(image: Tensor) -> str:
+    return tensors_digest({"target": image})
 
 
 def _draw(generator: Generator, w: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from adavit.runs.reading import networks_seen, number
 from adavit.runs.shared_names import local_config, shared_config, without_folders
 from adavit.runs.stored_network import build_stored
 from adavit.runs.weights_file import UNUSABLE, read_weights, write_weights
+from adavit.runtime.choices import check_choice
 from adavit.runtime.paths import takes_paths
 
 IMAGE_CHANNELS = (1, 3, 4)
@@ -244,6 +245,8 @@ def _of_import(folder: ImportedFolder, which: str | None) -> Path:
 
 
 def _find(source: Path | str, which: str | None) -> Path:
+    if which is not None:
+        check_choice("--which", which, ("best", "last"))
     path = fetch_generator(str(source)) if is_hub(str(source)) else Path(source)
     if not path.is_dir():
         if which is not None:

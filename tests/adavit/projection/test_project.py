@@ -108,6 +108,32 @@ def test_a_generator_tuned_to_other_styles_is_told_where_it_stays(
     assert (out / "0" / "generator-tuned.safetensors").is_file()
 
 
+def test_another_image_of_the_same_name_replaces_nothing(store: Store, tmp_path: Path) -> None:
+    stored, out = str(store()), tmp_path / "out"
+    targets = draw(Path(stored), tmp_path / "targets")
+    adavit.project(stored, str(targets / "0.png"), out=out, steps=1, tune=1)
+    kept = {path.name: path.read_bytes() for path in (out / "0").iterdir()}
+    other = tmp_path / "others"
+    other.mkdir()
+    (targets / "1.png").rename(other / "0.png")
+    with pytest.raises(UserError, match=r"out/0' holds what was found of another image called '0'"):
+        adavit.project(stored, str(other), out=out, steps=1)
+    assert {path.name: path.read_bytes() for path in (out / "0").iterdir()} == kept
+    adavit.project(stored, str(targets), out=out, steps=1)  # the same image again
+
+
+@pytest.mark.parametrize("place", ["", "0"])
+def test_a_target_is_neither_replaced_nor_given_neighbours(
+    place: str, store: Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos" / place
+    folder.parent.mkdir(exist_ok=True)
+    draw(Path(store()), folder)
+    with pytest.raises(UserError, match="beside which what is drawn would be taken for one of its"):
+        adavit.project(str(store()), str(folder / "0.png"), out=tmp_path / "photos", steps=1)
+    assert sorted(path.name for path in folder.iterdir()) == ["0.png", "1.png"]
+
+
 def test_mistakes_are_told_before_anything_is_written(store: Store, tmp_path: Path) -> None:
     stored = str(store())
     targets = draw(store(), tmp_path / "targets", count=1)

@@ -1,0 +1,53 @@
+"""What callers in Python write wrong is told as at the command line, which has checked words before it calls."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import adavit
+from adavit.errors import UserError
+from tests.stored_generators import store_generator
+
+WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
+    "noise": (adavit.generate, {"seeds": [0], "noise": "Seed"}, "--noise is 'Seed'"),
+    "noise of a sheet": (
+        adavit.mix,
+        {"rows": [0], "columns": [1], "layers": [0], "noise": "off"},
+        "--noise is 'off'",
+    ),
+    "no rows": (adavit.mix, {"rows": [], "columns": [1], "layers": [0]}, "--rows names nothing"),
+    "no columns": (adavit.mix, {"rows": [1], "columns": [], "layers": [0]}, "--columns names"),
+    "no layers": (adavit.mix, {"rows": [1], "columns": [2], "layers": []}, "--layers names"),
+    "method": (adavit.directions, {"method": "SeFa"}, "--method is 'SeFa'"),
+    "no seeds": (adavit.directions, {"seeds": []}, "--seeds names nothing"),
+    "nothing moves": (adavit.directions, {"layers": []}, "--layers names nothing"),
+    "space of a loop": (adavit.interpolate, {"seeds": [0, 1], "space": "w+"}, "--space is 'w.'"),
+    "no frames": (adavit.interpolate, {"seeds": [0, 1], "fps": 0}, "--fps is 0"),
+    "for ever": (adavit.interpolate, {"seeds": [0, 1], "seconds": float("inf")}, "--seconds inf"),
+    "for no time": (adavit.interpolate, {"seeds": [0, 1], "seconds": 0.0}, "--seconds 0.0"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_word_or_an_empty_list_is_told_and_nothing_written(
+    case: str, tmp_path: Path
+) -> None:
+    call, given, message = WRONG[case]
+    generator = store_generator(tmp_path / "generator.safetensors")
+    out = tmp_path / ("sheet.png" if call is adavit.mix else "loop.gif")
+    with pytest.raises(UserError, match=message):
+        call(str(generator), out=out, **given)
+    assert not out.exists()
+
+
+def test_a_run_has_a_best_and_a_last_generator_and_no_other(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--which is 'lst', expected one of best, last"):
+        adavit.load_generator(str(tmp_path), which="lst")
+
+
+def test_a_space_of_searches_is_known(tmp_path: Path) -> None:
+    generator = store_generator(tmp_path / "generator.safetensors")
+    with pytest.raises(UserError, match="--space is 'W', expected one of w, w"):
+        adavit.project(str(generator), "small_set:2", out=tmp_path / "out", space="W")  # type: ignore[arg-type]
