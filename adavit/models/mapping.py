@@ -70,6 +70,7 @@ class MappingNetwork(nn.Module):
             )
         self.latent_dim = latent_dim
         self.num_classes = num_classes
+        self.lr_multiplier = lr_multiplier
         self.embedding = LabelEmbedding(num_classes, style_dim) if num_classes else None
         first = latent_dim + (style_dim if num_classes else 0)
         widths = chain([first], repeat(style_dim, layers))  # no list: a file may ask for 10^9

@@ -44,6 +44,16 @@ class LearnedNoise(nn.Module):
         """What the noise is multiplied by, 0-d."""
         return prepared(self.strength, self.gain)
 
+    @staticmethod
+    def strength_of(parameter: Tensor) -> Tensor:
+        """The strength that a parameter stands for, before the gain."""
+        return parameter
+
+    @staticmethod
+    def parameter_of(strength: Tensor) -> Tensor:
+        """The parameter that stands for a strength; not finite where none does."""
+        return strength
+
 
 class BoundedNoise(LearnedNoise):
     """The same with a strength s = b tanh(w / b), which stays within b = `BOUND`."""
@@ -55,6 +65,16 @@ class BoundedNoise(LearnedNoise):
     def used_strength(self) -> Tensor:
         """Within (-`BOUND`, `BOUND`) before the gain, and near 0 the parameter itself."""
         return torch.tanh(prepared(self.strength, 1 / BOUND)) * (self.gain * BOUND)
+
+    @staticmethod
+    def strength_of(parameter: Tensor) -> Tensor:
+        """See `LearnedNoise`."""
+        return torch.tanh(parameter / BOUND) * BOUND
+
+    @staticmethod
+    def parameter_of(strength: Tensor) -> Tensor:
+        """See `LearnedNoise`."""
+        return torch.atanh(strength / BOUND) * BOUND
 
 
 def drawn_noise(layers: Sequence[LearnedNoise], batch: int, stream: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from adavit.config.layers import build_config, read_config_file
 from adavit.errors import UserError
 from adavit.features.critic import FeatureCritic
 from adavit.features.discriminator import ProjectedDiscriminator
+from adavit.models import Generator
 from adavit.models.fitting import resized_grid
 from adavit.runtime.console import SilentConsole
 from adavit.training.objectives.feature_critic import FeatureObjective
@@ -84,6 +85,41 @@ def test_the_same_shape_starts_with_the_same_weights(adavit: Adavit, pictures: P
     # Neither the moments nor the count of the optimiser: 4 steps of its own.
     assert all(entry["step"] == 4 for entry in state["generator_optimizer"]["state"].values())
     assert [json.loads(x)["images"] for x in Path("second/stats.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("source", ["first", "first/generator.safetensors"])
+def test_styles_are_those_of_a_source_with_another_learning_rate_of_its_mapping(
+    adavit: Adavit, pictures: Path, source: str
+) -> None:
+    rate = "generator.mapping_lr_multiplier"
+    adavit("train", "--data", pictures, "--out", "first", *QUIET, "--set", f"{rate}=0.1")
+    files = list(Path("first").glob("generator*.safetensors"))
+    if source.endswith("safetensors"):
+        files[0].rename(source)
+    step = step_of("first", generator={"mapping_lr_multiplier": 0.01, "noise": "bounded"})
+    transfer(step, read_source(Path(source)))
+    here = step.average.module
+    assert isinstance(here, Generator)
+    there = step_of("first").average.module
+    assert isinstance(there, Generator)
+    there.load_state_dict(checkpoint("first")["average"])
+    latents = torch.randn(8, there.latent_dim)
+    with torch.no_grad():
+        torch.testing.assert_close(here.mapping(latents), there.mapping(latents))
+        torch.testing.assert_close(here(latents), there(latents), rtol=1e-4, atol=1e-4)
+
+
+def test_noise_that_a_bound_forbids_is_named_with_the_reason() -> None:
+    source = build_step(workload(SMALL, {"generator": {"noise": "learned"}}))
+    name = "synthesis.blocks.1.convolutions.0.noise.strength"
+    torch.nn.init.constant_(source.generator.get_parameter(name), 0.4)
+    states = {"generator": source.generator.state_dict()}
+    given = TransferSource(states, "", (), "", made_with={"generator": {"noise": "learned"}})
+    step = build_step(workload(SMALL, {"generator": {"noise": "bounded"}}))
+    note = transfer(step, given)[0]
+    assert note.endswith(f"; newly initialised: {name} (there beyond the 0.1 of bounded noise)."), (
+        note
+    )
 
 
 @pytest.mark.parametrize("kind", ["resnet", "vit"])

@@ -1,35 +1,32 @@
 """Starting from another run: its generator, discriminator and average, as far as they fit.
 
-Its optimisers, counts and augmentation probability are left behind. What was learnt at another
-resolution fits where layers agree by name and shape; the blocks of a convolutional discriminator are
-counted from the smallest grid up, as those of the generator are, whose constant is interpolated to that grid.
+Its optimisers, counts and augmentation probability are left behind.
 """
 
-import re
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 from adavit.errors import UserError
 from adavit.features.discriminator import ProjectedDiscriminator
-from adavit.models.fitting import (
-    load_fitting,
-    resize_position_embeddings,
-    resized_grid,
-    unflatten_other_patches,
+from adavit.models.fitting import load_fitting
+from adavit.training.start.alignment import (
+    CONSTANT,
+    OfferedTensors,
+    aligned_discriminator,
+    aligned_generator,
 )
-from adavit.runtime.patch import Patch
 from adavit.training.start.freeze import check_frozen
-from adavit.training.start.transfer_source import GRID, PATCH, TransferSource
+from adavit.training.start.transfer_source import TransferSource
 from adavit.training.step.adversarial_step import AdversarialStep
 
-CONSTANT = "synthesis.constant"
-"""Of a generator: what its images grow from."""
-
-_BLOCK = re.compile(r"^blocks\.(\d+)\.")
+_ALIGNED: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], OfferedTensors]] = {
+    "generator": aligned_generator,
+    "discriminator": aligned_discriminator,
+    "average": aligned_generator,
+}
 
 
 def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "") -> list[str]:
@@ -54,7 +51,7 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
         "average": step.average.module,
     }
     loaded = {
-        name: _load(name, target, source.networks[name])
+        name: _load_aligned(name, target, source)
         if name in source.networks
         else (set(), f"Newly initialised: the {name}; the {source.kind} to start from has none.")
         for name, target in targets.items()
@@ -93,7 +90,7 @@ def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> l
     elif _mixed(offered) != _mixed(critic.state_dict()):
         reason = "those to start from have another features.mixing"
     else:
-        return [_load("heads on frozen features", critic, offered)[1]]
+        return [_load("heads on frozen features", critic, OfferedTensors(dict(offered)))[1]]
     return [f"Newly initialised: the heads on frozen features; {reason}."]
 
 
@@ -101,23 +98,31 @@ def _mixed(state: Mapping[str, Tensor]) -> set[str]:
     return {name for name in state if name.startswith("mixing.")}
 
 
-def _load(name: str, network: nn.Module, source: Mapping[str, Tensor]) -> tuple[set[str], str]:
+def _load_aligned(name: str, network: nn.Module, source: TransferSource) -> tuple[set[str], str]:
     """Names of what was taken over, and a line about it."""
-    aligned = _aligned if name == "discriminator" else _grown
-    offered, wanted = aligned(source, network), network.state_dict()
-    fitting = load_fitting(network, offered)
-    text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
-    if CONSTANT in fitting and offered[CONSTANT].shape != source[CONSTANT].shape:
-        before, now = ("x".join(map(str, of[CONSTANT].shape[2:])) for of in (source, offered))
-        text += f", {CONSTANT} resized from {before} to {now}"
-    left = _left_out(wanted, offered, fitting)
+    found = source.networks[name]
+    offer = _ALIGNED[name](found, source.made_with.get(name, {}), network)
+    remark = ""
+    if CONSTANT in offer.tensors and offer.tensors[CONSTANT].shape != found[CONSTANT].shape:
+        before, now = ("x".join(map(str, of[CONSTANT].shape[2:])) for of in (found, offer.tensors))
+        remark = f", {CONSTANT} resized from {before} to {now}"
+    return _load(name, network, offer, remark)
+
+
+def _load(
+    name: str, network: nn.Module, offer: OfferedTensors, remark: str = ""
+) -> tuple[set[str], str]:
+    """The same of tensors that are aligned."""
+    wanted = network.state_dict()
+    fitting = load_fitting(network, offer.tensors)
+    text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}{remark}"
+    left = _left_out(wanted, offer, fitting)
     return fitting, f"{text}; newly initialised: {', '.join(left)}." if left else f"{text}."
 
 
-def _left_out(
-    wanted: Mapping[str, Tensor], offered: Mapping[str, Tensor], fitting: set[str]
-) -> list[str]:
+def _left_out(wanted: Mapping[str, Tensor], offer: OfferedTensors, fitting: set[str]) -> list[str]:
     """What does not fit and why; a layer of which nothing fits is named once, and what all layers of a kind lack."""
+    offered = offer.tensors
     partly = {prefix for key in fitting for prefix in _prefixes(key)}
     absent = {key for key in wanted if key not in offered and _parent(key) in partly}
     layers = Counter(key.rpartition(".")[2] for key in absent)
@@ -126,10 +131,11 @@ def _left_out(
         if key not in fitting:
             name = next(prefix for prefix in _prefixes(key) if prefix not in partly)
             part = key.rpartition(".")[2]
+            why = offer.withheld.get(key, "not there")
             if key in absent and layers[part] > 1:
-                reasons.setdefault(f"*.{part}", f"{part} of {layers[part]} layers (not there)")
+                reasons.setdefault(f"*.{part}", f"{part} of {layers[part]} layers ({why})")
             elif key not in offered:
-                reasons.setdefault(name, f"{name} (not there)")
+                reasons.setdefault(name, f"{name} ({why})")
             elif name == key:
                 shapes = f"{list(value.shape)} (there {list(offered[key].shape)})"
                 reasons[name] = f"{name} {shapes}"
@@ -146,37 +152,3 @@ def _prefixes(key: str) -> list[str]:
     """All that a name lies in, and itself: a, a.b and a.b.c of a.b.c."""
     parts = key.split(".")
     return [".".join(parts[: count + 1]) for count in range(len(parts))]
-
-
-def _aligned(source: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """What differs with the resolution made to agree.
-
-    The blocks of a convolutional discriminator begin at the resolution of the images and are renumbered;
-    the learned positions of a ViT are interpolated.
-    """
-    if GRID in source:
-        rows, columns = source[GRID].tolist()
-        patch = Patch(*source[PATCH].tolist())
-        source = unflatten_other_patches(source, network, patch=patch)
-        with suppress(LookupError, RuntimeError):  # other parts: they do not fit and are named
-            return resize_position_embeddings(source, network, grid=(rows, columns))
-    shift = _blocks(network.state_dict()) - _blocks(source)
-
-    def renamed(key: str) -> str:
-        return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
-
-    return {renamed(key): value for key, value in source.items()}
-
-
-def _grown(source: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a generator with its constant interpolated to the grid that images of another shape start from."""
-    wanted, found = network.state_dict().get(CONSTANT), source.get(CONSTANT)
-    if wanted is None or found is None or found.shape[:2] != wanted.shape[:2] or found.ndim != 4:
-        return dict(source)
-    height, width = wanted.shape[2:]
-    return {**source, CONSTANT: resized_grid(found, (height, width))}
-
-
-def _blocks(state: Mapping[str, Any]) -> int:
-    found = [int(match[1]) for match in map(_BLOCK.match, state) if match]
-    return max(found, default=-1) + 1

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from adavit.errors import UserError
@@ -18,11 +17,6 @@ from adavit.runs.generator_file import read_generator
 from adavit.runs.hub import is_hub
 from adavit.runs.imported_folder import ImportedFolder
 from adavit.runs.reading import mapping, networks_seen
-from adavit.runtime.patch import Patch
-from adavit.runtime.resolution import Resolution
-
-GRID, PATCH = "grid", "patch"
-"""No tensors of the network: rows and columns of patches, and of the pixels of a patch."""
 
 _OF_IMAGES = ("resolution", "image_channels", "num_classes", "noise")
 """Arguments of a generator that follow from images, or without which its weights fit too."""
@@ -40,8 +34,7 @@ class TransferSource:
 
     Attributes:
         networks: States by name: generator, discriminator, average, and "features", the heads on frozen
-            features, of a run that has some, beside its discriminator or as the whole of it. Learned positions of a
-            ViT come with the patches that they are of, as `GRID` and `PATCH` of the discriminator.
+            features, of a run that has some, beside its discriminator or as the whole of it.
         critic_saw: Name and digest of the network that these heads are trained on; empty without them.
         seen: Networks trained on other images that its discriminator has seen through (`features.seen`).
         warning: That they are of an older checkpoint, and why; empty if of the newest.
@@ -50,6 +43,8 @@ class TransferSource:
         settings: Of the configuration, by section, with which a run has these networks; where the user leaves them
             open they are chosen so. Empty for a run, whose config.yaml has them.
         notes: What to know of them, in sentences.
+        made_with: Arguments or settings of each network, by the same names, as far as they are known: what its tensors
+            mean that neither names nor shapes tell.
     """
 
     networks: dict[str, dict[str, Tensor]]
@@ -60,6 +55,7 @@ class TransferSource:
     sizes_from: str = "Use the sizes in its config.yaml"
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    made_with: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -112,10 +108,15 @@ def read_source(path: Path) -> TransferSource:
     }
     if within:
         networks["features"] = within
-    networks["discriminator"] = networks["discriminator"] | _patches(state.get("config", {}))
     config = mapping(state.get("config"))
     seen = networks_seen(config)
-    return TransferSource(networks, _critic_saw(config, seen), seen, newest.warning)
+    return TransferSource(
+        networks,
+        _critic_saw(config, seen),
+        seen,
+        newest.warning,
+        made_with=_sections(config),
+    )
 
 
 def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
@@ -125,18 +126,15 @@ def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
     return next((each for each in reversed(seen) if each.partition(" ")[0] == name), "")
 
 
-def _patches(config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Of a ViT, from the configuration of its run."""
-    resolution, stored = (
-        config.get(section, {}).get(key)
-        for section, key in (("data", "resolution"), ("discriminator", "patch"))
-    )
-    if not resolution or not stored:
-        return {}
-    patch = Patch.of(stored)
+def _sections(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Of the configuration of a run, those that its networks are made by."""
+    resolution = {"resolution": mapping(config.get("data")).get("resolution")}
+    generator = resolution | mapping(config.get("generator"))
     return {
-        GRID: torch.tensor(patch.grid_of(Resolution.of(resolution))),
-        PATCH: torch.tensor(patch),
+        "generator": generator,
+        "average": generator,
+        "discriminator": resolution | mapping(config.get("discriminator")),
+        "features": mapping(config.get("features")),
     }
 
 
@@ -199,12 +197,16 @@ def _of_networks(
     """From networks with their arguments: generators as trained and averaged, or one that is both."""
     networks: dict[str, dict[str, Tensor]] = {}
     settings: dict[str, dict[str, Any]] = {}
+    made_with: dict[str, dict[str, Any]] = {}
     if generators:
         networks["generator"] = generators[0][0].state_dict()
         networks["average"] = generators[-1][0].state_dict()
+        made_with["generator"] = generators[0][1]
+        made_with["average"] = generators[-1][1]
         settings["generator"] = {k: v for k, v in generators[0][1].items() if k not in _OF_IMAGES}
     if judge is not None:
         networks["discriminator"] = judge[0].state_dict()
+        made_with["discriminator"] = judge[1]
         settings["discriminator"] = {k: v for k, v in judge[1].items() if k in _SIZES}
         if not judge[1]["minibatch_std_group"]:  # else any number of images does
             settings["discriminator"]["minibatch_std_group"] = 0
@@ -221,4 +223,5 @@ def _of_networks(
         sizes_from="Leave the sizes of both networks out, so that they are chosen as there",
         settings=settings,
         notes=tuple(remarks),
+        made_with=made_with,
     )

@@ -47,6 +47,23 @@ def test_bounded_noise_stays_within_its_bound(strength: float) -> None:
     assert deviation <= 1.02 * BOUND
 
 
+@pytest.mark.parametrize("kind", [LearnedNoise, BoundedNoise])
+@pytest.mark.parametrize("strength", [1e-3, -0.05, 0.099])
+def test_a_parameter_and_its_strength_are_found_of_each_other(
+    kind: type[LearnedNoise], strength: float
+) -> None:
+    noise = kind(Resolution(4, 4))
+    parameter = noise.parameter_of(torch.tensor(strength))
+    torch.nn.init.constant_(noise.strength, parameter.item())
+    assert noise.used_strength().item() == pytest.approx(strength)
+    assert noise.strength_of(parameter).item() == pytest.approx(strength)
+
+
+def test_no_parameter_stands_for_a_strength_beyond_the_bound() -> None:
+    strengths = torch.tensor([BOUND, -BOUND, 0.4])
+    assert not BoundedNoise.parameter_of(strengths).isfinite().any()
+
+
 def test_bounded_noise_begins_to_learn_as_the_other_does() -> None:
     gradients = []
     for kind in (LearnedNoise, BoundedNoise):

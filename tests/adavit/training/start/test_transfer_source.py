@@ -60,6 +60,8 @@ def test_an_import_starts_a_run_as_its_pickle_does(pickled: Path, tmp_path: Path
         source = read_source(path)
         assert (source.seen, source.settings) == (whole.seen, whole.settings)
         torch.testing.assert_close(source.networks, whole.networks, rtol=0, atol=0)
+        assert source.made_with == whole.made_with
+    assert whole.made_with["average"]["mapping_lr_multiplier"] == 0.01
     alone = read_source(tmp_path / "faces" / "generator-unaveraged.safetensors")
     assert alone.networks.keys() == {"generator", "average"}
     judge = read_source(tmp_path / "faces" / "discriminator.safetensors")

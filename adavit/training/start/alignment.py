@@ -1,0 +1,132 @@
+"""What the tensors of another network are in one of ours, where names and shapes do not tell.
+
+What was learnt at another resolution fits where layers agree by name and shape; the blocks of a convolutional
+discriminator are counted from the smallest grid up, as those of the generator are, whose constant is interpolated to
+that grid. Numbers that a layer stores in another form are brought to its own, so that the function is the same.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from adavit.models import Generator
+from adavit.models.fitting import (
+    resize_position_embeddings,
+    resized_grid,
+    unflatten_other_patches,
+)
+from adavit.models.pixel_noise import BOUND, NOISES, LearnedNoise
+from adavit.runtime.patch import Patch
+from adavit.runtime.resolution import Resolution
+
+CONSTANT = "synthesis.constant"
+"""Of a generator: what its images grow from."""
+
+_MAPPING = "mapping.layers."
+_BLOCK = re.compile(r"^blocks\.(\d+)\.")
+
+
+@dataclass(frozen=True)
+class OfferedTensors:
+    """What a network can take over.
+
+    Attributes:
+        tensors: By its own names.
+        withheld: Why those are not among them that were there and are not for it, by name.
+    """
+
+    tensors: dict[str, Tensor]
+    withheld: dict[str, str] = field(default_factory=dict)
+
+
+def aligned_generator(
+    source: Mapping[str, Tensor], made_with: Mapping[str, Any], network: Generator
+) -> OfferedTensors:
+    """What a generator can take over of another.
+
+    Args:
+        source: The other's state. Not changed.
+        made_with: The other's arguments, as far as they are known; what is not is taken to be as here.
+        network: Not changed.
+
+    Returns:
+        Tensors with which the mapping gives the same styles and the noise is as strong.
+    """
+    offer = OfferedTensors(dict(source))
+    wanted, found = network.synthesis.constant, source.get(CONSTANT)
+    if found is not None and found.ndim == 4 and found.shape[:2] == wanted.shape[:2]:
+        height, width = wanted.shape[2:]
+        offer.tensors[CONSTANT] = resized_grid(found, (height, width))
+    _rescale_mapping(offer, made_with, network)
+    _convert_noise(offer, made_with, network)
+    return offer
+
+
+def _rescale_mapping(
+    offer: OfferedTensors, made_with: Mapping[str, Any], network: Generator
+) -> None:
+    """Weights of the mapping are stored over the factor on their learning rate."""
+    there, here = made_with.get("mapping_lr_multiplier"), network.mapping.lr_multiplier
+    if isinstance(there, int | float) and there != here:
+        for name, tensor in offer.tensors.items():
+            if name.startswith(_MAPPING):
+                offer.tensors[name] = tensor * (there / here)
+
+
+def _convert_noise(offer: OfferedTensors, made_with: Mapping[str, Any], network: Generator) -> None:
+    """Strengths of noise are stored as they are, or bounded ones as what they are the tanh of."""
+    there = NOISES.get(str(made_with.get("noise")))
+    if there is None:
+        return
+    for prefix, layer in network.named_modules():
+        name = f"{prefix}.strength"
+        if isinstance(layer, LearnedNoise) and type(layer) is not there and name in offer.tensors:
+            parameter = layer.parameter_of(there.strength_of(offer.tensors.pop(name)))
+            if parameter.isfinite().all():
+                offer.tensors[name] = parameter
+            else:
+                offer.withheld[name] = f"there beyond the {BOUND:g} of bounded noise"
+
+
+def aligned_discriminator(
+    source: Mapping[str, Tensor], made_with: Mapping[str, Any], network: nn.Module
+) -> OfferedTensors:
+    """What a discriminator can take over of another.
+
+    The blocks of a convolutional one begin at the resolution of the images and are renumbered; the learned positions
+    of a ViT are interpolated.
+
+    Args:
+        source: The other's state. Not changed.
+        made_with: The other's arguments, as far as they are known; what is not is taken to be as here.
+        network: Not changed.
+    """
+    if made_with.get("patch") and made_with.get("resolution"):
+        return OfferedTensors(_on_the_grid_of(network, source, made_with))
+    shift = _blocks(network.state_dict()) - _blocks(source)
+
+    def renamed(key: str) -> str:
+        return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
+
+    return OfferedTensors({renamed(key): value for key, value in source.items()})
+
+
+def _on_the_grid_of(
+    network: nn.Module, source: Mapping[str, Tensor], made_with: Mapping[str, Any]
+) -> dict[str, Tensor]:
+    """The tensors of a ViT with its learned positions for another grid of patches."""
+    patch = Patch.of(made_with["patch"])
+    grid = patch.grid_of(Resolution.of(made_with["resolution"]))
+    told = unflatten_other_patches(source, network, patch=patch)
+    with suppress(LookupError, RuntimeError):  # other parts: they do not fit and are named
+        return resize_position_embeddings(told, network, grid=grid)
+    return told
+
+
+def _blocks(state: Mapping[str, Any]) -> int:
+    found = [int(match[1]) for match in map(_BLOCK.match, state) if match]
+    return max(found, default=-1) + 1

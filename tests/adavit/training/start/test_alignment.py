@@ -1,0 +1,84 @@
+from typing import Any
+
+import pytest
+import torch
+
+from adavit.models import Generator
+from adavit.models.fitting import load_fitting
+from adavit.models.pixel_noise import LearnedNoise
+from adavit.training.start.alignment import OfferedTensors, aligned_generator
+from tests.networks import GENERATOR, make_generator
+
+SMALL: dict[str, Any] = {
+    **{"resolution": 16, "latent_dim": 6, "style_dim": 6, "num_classes": 2},
+    **{"channel_base": 64, "channel_max": 8, "mapping_layers": 2},
+}
+
+
+def drawn_generator(seed: int, **changes: Any) -> Generator:
+    """A generator somewhere in training: no number is what it began as."""
+    torch.manual_seed(seed)
+    network = make_generator(**SMALL, **changes)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape))
+        for layer in noises(network).values():
+            layer.strength.fill_(0.03)
+    return network
+
+
+def noises(network: Generator) -> dict[str, LearnedNoise]:
+    return {name: part for name, part in network.named_modules() if isinstance(part, LearnedNoise)}
+
+
+def offered_to(network: Generator, source: Generator, **made_with: Any) -> OfferedTensors:
+    """What is offered, and loaded."""
+    arguments = {**GENERATOR, **SMALL, **made_with}
+    given = {name: tensor.clone() for name, tensor in source.state_dict().items()}
+    offer = aligned_generator(source.state_dict(), arguments, network)
+    torch.testing.assert_close(source.state_dict(), given, rtol=0, atol=0)
+    load_fitting(network, offer.tensors)
+    return offer
+
+
+@pytest.mark.parametrize(("there", "here"), [(0.1, 0.01), (0.01, 0.1), (0.01, 0.01)])
+def test_styles_stay_whatever_their_learning_rate(there: float, here: float) -> None:
+    source = drawn_generator(1, mapping_lr_multiplier=there)
+    network = drawn_generator(2, mapping_lr_multiplier=here)
+    offered_to(network, source, mapping_lr_multiplier=there)
+    latents, labels = torch.randn(9, 6), torch.arange(9) % 2
+    with torch.no_grad():  # rounded once more where they differ
+        expected, found = (each.mapping(latents, labels) for each in (source, network))
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5 * (there != here))
+        images = [each(latents, labels) for each in (source, network)]
+    torch.testing.assert_close(*images, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("there", "here"), [("learned", "bounded"), ("bounded", "learned")])
+def test_noise_is_as_strong_in_another_form(there: str, here: str) -> None:
+    source, network = drawn_generator(1, noise=there), drawn_generator(2, noise=here)
+    offer = offered_to(network, source, noise=there)
+    assert not offer.withheld
+    pairs = zip(noises(source).values(), noises(network).values(), strict=True)
+    for before, after in pairs:
+        assert before.strength != after.strength
+        torch.testing.assert_close(after.used_strength(), before.used_strength())
+
+
+@pytest.mark.parametrize("strength", [0.4, -0.1])
+def test_noise_beyond_its_bound_is_left_out_by_name(strength: float) -> None:
+    source, network = drawn_generator(1), drawn_generator(2, noise="bounded")
+    name, layer = list(noises(source).items())[1]
+    torch.nn.init.constant_(layer.strength, strength)
+    offer = offered_to(network, source)
+    assert offer.withheld == {f"{name}.strength": "there beyond the 0.1 of bounded noise"}
+    assert noises(network)[name].strength.item() == pytest.approx(0.03)
+
+
+def test_generators_without_noise_take_over_and_offer_none() -> None:
+    source, network = drawn_generator(1, noise="none"), drawn_generator(2, noise="bounded")
+    before = {name: part.strength.clone() for name, part in noises(network).items()}
+    offered_to(network, source, noise="none")
+    assert {name: part.strength for name, part in noises(network).items()} == before
+    without = drawn_generator(2, noise="none")
+    assert not offered_to(without, network, noise="bounded").withheld
