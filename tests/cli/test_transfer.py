@@ -207,6 +207,25 @@ def test_a_normalised_network_starts_from_the_weights_of_one_without(
     assert all(torch.equal(weights[name], source["discriminator"][name]) for name in weights)
 
 
+def test_what_chain_has_measured_begins_anew(adavit: Adavit, pictures: Path) -> None:
+    chain = ["--set", "discriminator.normalization=chain"]
+    first = adavit("train", "--data", pictures, "--out", "first", *RESNET, *chain)
+    assert first.code == 0, first.err
+    saved, step = checkpoint("first"), step_of("first", run={"seed": 7})
+    source = read_source(Path("first"))
+    source.networks["discriminator"]["chain.p"].fill_(0.8)
+    assert saved["discriminator"]["chain.updates"] > 0
+    before = {name: value.clone() for name, value in step.discriminator.state_dict().items()}
+    note = transfer(step, source)[1]
+    measured = {name for name in before if name.endswith(".squares") or name.startswith("chain.")}
+    assert len(measured) > 4
+    for name, value in step.discriminator.state_dict().items():
+        expected = before if name in measured else saved["discriminator"]
+        assert torch.equal(value, expected[name]), name
+    lacking = f"squares of {len(measured) - 2} layers (begins anew), chain (begins anew)."
+    assert note.endswith(f"; newly initialised: {lacking}"), note
+
+
 def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]

@@ -199,3 +199,13 @@ class Chain(nn.Module):
     def _share(self) -> Tensor:
         """The weight of the newest value. The first ones weigh what those before them would have."""
         return (1 - DECAY) / (1 - DECAY ** (self.updates + 1))
+
+
+def measured_names(network: nn.Module) -> list[str]:
+    """Names, in the state of a network, of p, of the count of updates and of the averages: what no loss has taught."""
+    return [
+        f"{prefix}.{name}"
+        for prefix, part in network.named_modules()
+        if isinstance(part, Chain | ChainConv2d)
+        for name, _ in part.named_buffers(recurse=False)
+    ]

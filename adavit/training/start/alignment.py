@@ -20,6 +20,7 @@ from adavit.models.fitting import (
     unflatten_other_patches,
 )
 from adavit.models.pixel_noise import BOUND, NOISES, LearnedNoise
+from adavit.models.resnet.chain import measured_names
 from adavit.runtime.patch import Patch
 from adavit.runtime.resolution import Resolution
 
@@ -98,7 +99,7 @@ def aligned_discriminator(
     """What a discriminator can take over of another.
 
     The blocks of a convolutional one begin at the resolution of the images and are renumbered; the learned positions
-    of a ViT are interpolated.
+    of a ViT are interpolated. What CHAIN has measured is of another run.
 
     Args:
         source: The other's state. Not changed.
@@ -112,7 +113,11 @@ def aligned_discriminator(
     def renamed(key: str) -> str:
         return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
 
-    return OfferedTensors({renamed(key): value for key, value in source.items()})
+    offer = OfferedTensors({renamed(key): value for key, value in source.items()})
+    for name in measured_names(network):
+        if offer.tensors.pop(name, None) is not None:
+            offer.withheld[name] = "begins anew"
+    return offer
 
 
 def _on_the_grid_of(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from adavit.models import ResNetDiscriminator
 from adavit.models.names import SIDES
-from adavit.models.resnet.chain import Chain, ChainConv2d, ChainPass, relative_size
+from adavit.models.resnet.chain import Chain, ChainConv2d, ChainPass, measured_names, relative_size
 from tests.networks import make_resnet
 
 SIZES = {"resolution": 8, "channel_base": 64, "channel_max": 8}
@@ -284,3 +284,10 @@ def test_labels_and_copies_work_as_without() -> None:
 def test_r3gan_is_refused() -> None:
     with pytest.raises(ValueError, match="form is 'r3gan', but must be one of residual, plain"):
         made(form="r3gan")
+
+
+def test_what_is_measured_is_all_of_the_state_that_a_network_without_lacks() -> None:
+    network = make_resnet(resolution=16, channel_base=64, channel_max=8, normalization="chain")
+    plain = make_resnet(resolution=16, channel_base=64, channel_max=8)
+    assert set(measured_names(network)) == network.state_dict().keys() - plain.state_dict().keys()
+    assert not measured_names(plain)
