@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from adavit.models.fitting import resized_grid
 from adavit.models.layers import EqualisedConv2d, EqualisedLinear
 from adavit.runtime.resolution import Resolution
 
@@ -79,6 +80,7 @@ class DenseEpilogue(nn.Module):
     ) -> None:
         super().__init__()
         self.features = width
+        self.grid = grid
         self.convolution = convolution(width + further, width, 3, activation=True)
         self.dense = EqualisedLinear(width * grid.area, width, activation=True)
 
@@ -86,6 +88,24 @@ class DenseEpilogue(nn.Module):
         """Maps features [B, width + further, *grid] to vectors [B, width], float32."""
         output: Tensor = self.dense(self.convolution(features).flatten(1))
         return output
+
+    def resized(self, weight: Tensor, grid: Resolution) -> Tensor:
+        """The weight of `dense` of another grid, interpolated to this one's.
+
+        Args:
+            weight: Of an epilogue of as many channels [width, width * grid.area]. Not changed.
+            grid: Of that epilogue.
+
+        Returns:
+            [width, width * self.grid.area]; of one that takes means over places, one that takes the same.
+
+        Raises:
+            RuntimeError: If it has another number of channels.
+        """
+        patterns = weight.unflatten(1, (self.features, *grid)).flatten(0, 1)[None]
+        patterns = resized_grid(patterns, self.grid).unflatten(1, (-1, self.features))
+        # Weights are used over the root of their number, and that many are summed.
+        return patterns[0].flatten(1) * (grid.area / self.grid.area) ** 0.5
 
 
 class StyleGAN2Form:

@@ -1,12 +1,13 @@
 """What the tensors of another network are in one of ours, where names and shapes do not tell.
 
 What was learnt at another resolution fits where layers agree by name and shape; the blocks of a convolutional
-discriminator are counted from the smallest grid up, as those of the generator are, whose constant is interpolated to
-that grid. Numbers that a layer stores in another form are brought to its own, so that the function is the same.
+discriminator are counted from the smallest grid up, as those of the generator are. What lies on that grid is
+interpolated to another: the generator's constant, and how StyleGAN2's discriminator weighs places. Numbers that a layer
+stores in another form are brought to its own, so that the function is the same.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,11 +22,15 @@ from adavit.models.fitting import (
 )
 from adavit.models.pixel_noise import BOUND, NOISES, LearnedNoise
 from adavit.models.resnet.chain import measured_names
+from adavit.models.resnet.stylegan2 import DenseEpilogue
 from adavit.runtime.patch import Patch
 from adavit.runtime.resolution import Resolution
 
 CONSTANT = "synthesis.constant"
 """Of a generator: what its images grow from."""
+
+DENSE = "epilogue.dense.weight"
+"""Of a discriminator: how it weighs the places of its smallest grid."""
 
 _MAPPING = "mapping.layers."
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
@@ -38,10 +43,18 @@ class OfferedTensors:
     Attributes:
         tensors: By its own names.
         withheld: Why those are not among them that were there and are not for it, by name.
+        resized: Which of them were interpolated, and between which grids.
     """
 
     tensors: dict[str, Tensor]
     withheld: dict[str, str] = field(default_factory=dict)
+    resized: list[str] = field(default_factory=list)
+
+    def note_resized(self, name: str, before: Sequence[int], now: Sequence[int]) -> None:
+        """Notes that a tensor is of another grid, where it is."""
+        if tuple(before) != tuple(now):
+            sizes = ("x".join(map(str, grid)) for grid in (before, now))
+            self.resized.append(f"{name} resized from {' to '.join(sizes)}")
 
 
 def aligned_generator(
@@ -62,6 +75,7 @@ def aligned_generator(
     if found is not None and found.ndim == 4 and found.shape[:2] == wanted.shape[:2]:
         height, width = wanted.shape[2:]
         offer.tensors[CONSTANT] = resized_grid(found, (height, width))
+        offer.note_resized(CONSTANT, found.shape[2:], wanted.shape[2:])
     _rescale_mapping(offer, made_with, network)
     _convert_noise(offer, made_with, network)
     return offer
@@ -98,8 +112,8 @@ def aligned_discriminator(
 ) -> OfferedTensors:
     """What a discriminator can take over of another.
 
-    The blocks of a convolutional one begin at the resolution of the images and are renumbered; the learned positions
-    of a ViT are interpolated. What CHAIN has measured is of another run.
+    The blocks of a convolutional one begin at the resolution of the images and are renumbered; what lies on its
+    smallest grid and the learned positions of a ViT are interpolated. What CHAIN has measured is of another run.
 
     Args:
         source: The other's state. Not changed.
@@ -114,10 +128,23 @@ def aligned_discriminator(
         return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
 
     offer = OfferedTensors({renamed(key): value for key, value in source.items()})
+    _resize_epilogue(offer, made_with, network)
     for name in measured_names(network):
         if offer.tensors.pop(name, None) is not None:
             offer.withheld[name] = "begins anew"
     return offer
+
+
+def _resize_epilogue(
+    offer: OfferedTensors, made_with: Mapping[str, Any], network: nn.Module
+) -> None:
+    """A dense layer over 6x4 places has the shape of one over 4x6, and means others."""
+    epilogue, weight = getattr(network, "epilogue", None), offer.tensors.get(DENSE)
+    if isinstance(epilogue, DenseEpilogue) and weight is not None and made_with.get("resolution"):
+        grid = Resolution.of(made_with["resolution"]).smallest
+        with suppress(RuntimeError):  # other channels: it does not fit and is named
+            offer.tensors[DENSE] = epilogue.resized(weight, grid)
+            offer.note_resized(DENSE, grid, epilogue.grid)
 
 
 def _on_the_grid_of(

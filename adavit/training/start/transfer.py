@@ -13,7 +13,6 @@ from adavit.errors import UserError
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import load_fitting
 from adavit.training.start.alignment import (
-    CONSTANT,
     OfferedTensors,
     aligned_discriminator,
     aligned_generator,
@@ -100,22 +99,16 @@ def _mixed(state: Mapping[str, Tensor]) -> set[str]:
 
 def _load_aligned(name: str, network: nn.Module, source: TransferSource) -> tuple[set[str], str]:
     """Names of what was taken over, and a line about it."""
-    found = source.networks[name]
-    offer = _ALIGNED[name](found, source.made_with.get(name, {}), network)
-    remark = ""
-    if CONSTANT in offer.tensors and offer.tensors[CONSTANT].shape != found[CONSTANT].shape:
-        before, now = ("x".join(map(str, of[CONSTANT].shape[2:])) for of in (found, offer.tensors))
-        remark = f", {CONSTANT} resized from {before} to {now}"
-    return _load(name, network, offer, remark)
+    offer = _ALIGNED[name](source.networks[name], source.made_with.get(name, {}), network)
+    return _load(name, network, offer)
 
 
-def _load(
-    name: str, network: nn.Module, offer: OfferedTensors, remark: str = ""
-) -> tuple[set[str], str]:
+def _load(name: str, network: nn.Module, offer: OfferedTensors) -> tuple[set[str], str]:
     """The same of tensors that are aligned."""
     wanted = network.state_dict()
     fitting = load_fitting(network, offer.tensors)
-    text = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}{remark}"
+    taken = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
+    text = ", ".join([taken, *offer.resized])
     left = _left_out(wanted, offer, fitting)
     return fitting, f"{text}; newly initialised: {', '.join(left)}." if left else f"{text}."
 

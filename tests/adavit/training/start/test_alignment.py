@@ -4,10 +4,15 @@ import pytest
 import torch
 
 from adavit.models import Generator
-from adavit.models.fitting import load_fitting
+from adavit.models.fitting import load_fitting, resized_grid
 from adavit.models.pixel_noise import LearnedNoise
-from adavit.training.start.alignment import OfferedTensors, aligned_generator
-from tests.networks import GENERATOR, make_generator
+from adavit.training.start.alignment import (
+    DENSE,
+    OfferedTensors,
+    aligned_discriminator,
+    aligned_generator,
+)
+from tests.networks import GENERATOR, make_generator, make_resnet
 
 SMALL: dict[str, Any] = {
     **{"resolution": 16, "latent_dim": 6, "style_dim": 6, "num_classes": 2},
@@ -82,3 +87,32 @@ def test_generators_without_noise_take_over_and_offer_none() -> None:
     assert {name: part.strength for name, part in noises(network).items()} == before
     without = drawn_generator(2, noise="none")
     assert not offered_to(without, network, noise="bounded").withheld
+
+
+@pytest.mark.parametrize(("there", "here"), [("48x32", "32x48"), ("32x48", "48x32")])
+def test_places_of_an_upright_grid_are_not_those_of_one_on_its_side(there: str, here: str) -> None:
+    torch.manual_seed(0)
+    shape = {"channel_base": 64, "channel_max": 8}
+    source, network = (make_resnet(resolution=size, **shape) for size in (there, here))
+    given = source.state_dict()
+    offer = aligned_discriminator(given, {"resolution": there}, network)
+    before, now = source.resolution.smallest, network.resolution.smallest
+    maps = given[DENSE].unflatten(1, (8, *before))
+    expected = resized_grid(maps.flatten(0, 1)[None], tuple(now))[0].reshape(8, -1)
+    torch.testing.assert_close(offer.tensors[DENSE], expected, rtol=0, atol=0)
+    assert offer.resized == [f"{DENSE} resized from {before} to {now}"]
+    assert not torch.equal(offer.tensors[DENSE], given[DENSE])
+    # An upper left place stays one.
+    weight = torch.zeros_like(maps)
+    weight[:, :, 0, 0] = 1
+    moved = aligned_discriminator({DENSE: weight.flatten(1)}, {"resolution": there}, network)
+    places = moved.tensors[DENSE].unflatten(1, (8, *now))
+    assert (places.flatten(2).argmax(dim=2) == 0).all()
+
+
+def test_a_dense_layer_of_another_width_is_left_as_it_is() -> None:
+    source = make_resnet(resolution="48x32", channel_base=64, channel_max=4)
+    network = make_resnet(resolution="32x48", channel_base=64, channel_max=8)
+    offer = aligned_discriminator(source.state_dict(), {"resolution": "48x32"}, network)
+    assert torch.equal(offer.tensors[DENSE], source.state_dict()[DENSE])
+    assert not offer.resized
