@@ -226,6 +226,36 @@ def test_what_chain_has_measured_begins_anew(adavit: Adavit, pictures: Path) -> 
     assert note.endswith(f"; newly initialised: {lacking}"), note
 
 
+@pytest.mark.parametrize(
+    ("kind", "section", "before", "after"),
+    [
+        ("vit", "discriminator", {"heads": 2}, {"heads": 4}),
+        ("vit", "discriminator", {"attention": "qknorm"}, {"attention": "dot"}),
+        ("vit", "discriminator", {"readout": "gap"}, {"readout": "tokens"}),
+        ("vit", "discriminator", {"depth": 2}, {"depth": 1}),
+        ("resnet", "discriminator", {"form": "residual"}, {"form": "plain"}),
+        ("vit", "generator", {"mapping_layers": 3}, {"mapping_layers": 2}),
+    ],
+)
+def test_settings_that_make_another_function_of_the_same_tensors_are_told(
+    adavit: Adavit, pictures: Path, kind: str, section: str, before: dict, after: dict
+) -> None:
+    ((key, there),), ((_, here),) = before.items(), after.items()
+    sizes = [*QUIET, "--set", "discriminator.attention=dot"] if kind == "vit" else RESNET
+    flags = ["train", "--data", pictures, *sizes]
+    first = adavit(*flags, "--out", "first", "--set", f"{section}.{key}={there}")
+    assert first.code == 0, first.err
+    second = adavit(
+        *flags, "--transfer", "first", "--set", f"{section}.{key}={here}", "--out", "second"
+    )
+    assert second.code == 0, second.err
+    (note,) = (line for line in second.out.splitlines() if f" tensors of the {section}" in line)
+    counts = re.match(r"Transferred (\d+) of (\d+) tensors", note)
+    assert counts is not None
+    assert counts[1] == counts[2]
+    assert note.endswith(f" tensors of the {section}; {key} is {here!r}, there {there!r}."), note
+
+
 def test_a_transferred_run_resumes_to_the_same_bits(adavit: Adavit, pictures: Path) -> None:
     adavit("train", "--data", pictures, "--out", "first", *QUIET)
     flags = ["train", "--data", pictures, "--transfer", "first", *QUIET]

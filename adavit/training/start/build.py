@@ -176,7 +176,7 @@ def read_start(config: RunConfig) -> Start:
         sees = "" if frozen.features is None else frozen.features.identity
         return replace(
             frozen,
-            fill=lambda step, config: transfer(step, source, sees),
+            fill=lambda step, config: transfer(step, source, sees, config),
             weights=source.weights,
             seen=seen,
             settings=source.settings,

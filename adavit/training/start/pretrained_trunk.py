@@ -17,6 +17,7 @@ from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.trunk_file import read_trunk
 from adavit.runtime.wording import listed
+from adavit.training.start.differences import OF_TRUNKS, told_differences
 from adavit.training.start.features import PUT_BACK, check_as_begun
 from adavit.training.start.freeze import check_frozen
 from adavit.training.step.adversarial_step import AdversarialStep
@@ -109,7 +110,7 @@ def initialise_trunk(
         settings: The discriminator's own, to say which differ.
 
     Returns:
-        A line: what was taken over, and what was not.
+        A line: what was taken over, what was not, and what makes another function of it.
 
     Raises:
         UserError: If nothing fits, or a layer that is not trained (`training.freeze_d`) has weights that do not.
@@ -117,11 +118,7 @@ def initialise_trunk(
     encoder = discriminator.encoder
     wanted, offered = encoder.state_dict(), trunk.fitted_to(encoder)
     fitting = load_fitting(encoder, offered)
-    differing = [
-        f"{name} is {settings[name]!r}, there {value!r}"
-        for name, value in trunk.arguments.items()
-        if name in settings and settings[name] != value
-    ]
+    differing = told_differences(settings, trunk.arguments, trunk.arguments)
     if not fitting:
         raise UserError(
             f"nothing of the trunk in {str(trunk.path)!r} fits this discriminator"
@@ -140,6 +137,6 @@ def initialise_trunk(
     remarks = [
         *([f"drawn from the seed: {listed(drawn)}"] if drawn else []),
         *([f"not used: {listed(unused)}"] if unused else []),
-        *(differing if drawn or unused else []),
+        *(differing if drawn or unused else told_differences(settings, trunk.arguments, OF_TRUNKS)),
     ]
     return f"{text}; {'; '.join(remarks)}." if remarks else f"{text}."

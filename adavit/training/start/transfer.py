@@ -4,11 +4,12 @@ Its optimisers, counts and augmentation probability are left behind.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
+from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import load_fitting
@@ -17,8 +18,9 @@ from adavit.training.start.alignment import (
     aligned_discriminator,
     aligned_generator,
 )
+from adavit.training.start.differences import OF_NETWORKS, told_differences
 from adavit.training.start.freeze import check_frozen
-from adavit.training.start.transfer_source import TransferSource
+from adavit.training.start.transfer_source import TransferSource, settings_by_network
 from adavit.training.step.adversarial_step import AdversarialStep
 
 _ALIGNED: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], OfferedTensors]] = {
@@ -28,16 +30,23 @@ _ALIGNED: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], Off
 }
 
 
-def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "") -> list[str]:
+def transfer(
+    step: AdversarialStep,
+    source: TransferSource,
+    critic_sees: str = "",
+    config: ResolvedConfig | None = None,
+) -> list[str]:
     """Copies the tensors that fit by name and shape into the networks of a run.
 
     Args:
         step: Whose networks are filled.
         source: What `read_source` returned.
         critic_sees: Name and digest of the network that the heads of the step judge by; empty without heads.
+        config: Of the step, to say what its networks are made with and the source's are not. None: it is not said.
 
     Returns:
-        A line for each network: how much was taken over, and what was not; before them the source's warning and notes.
+        A line for each network: how much was taken over, what differs, and what was not; before them the source's
+        warning and notes.
 
     Raises:
         UserError: If nothing fits, or not all that is frozen.
@@ -49,8 +58,9 @@ def transfer(step: AdversarialStep, source: TransferSource, critic_sees: str = "
         **({} if projected else {"discriminator": discriminator}),
         "average": step.average.module,
     }
+    own = {} if config is None else settings_by_network(config.as_dict())
     loaded = {
-        name: _load_aligned(name, target, source)
+        name: _load_aligned(name, target, source, own)
         if name in source.networks
         else (set(), f"Newly initialised: the {name}; the {source.kind} to start from has none.")
         for name, target in targets.items()
@@ -97,20 +107,28 @@ def _mixed(state: Mapping[str, Tensor]) -> set[str]:
     return {name for name in state if name.startswith("mixing.")}
 
 
-def _load_aligned(name: str, network: nn.Module, source: TransferSource) -> tuple[set[str], str]:
+def _load_aligned(
+    name: str, network: nn.Module, source: TransferSource, own: Mapping[str, Mapping[str, Any]]
+) -> tuple[set[str], str]:
     """Names of what was taken over, and a line about it."""
-    offer = _ALIGNED[name](source.networks[name], source.made_with.get(name, {}), network)
-    return _load(name, network, offer)
+    there = source.made_with.get(name, {})
+    offer = _ALIGNED[name](source.networks[name], there, network)
+    differing = told_differences(own.get(name, {}), there, OF_NETWORKS.get(name, ()))
+    return _load(name, network, offer, differing)
 
 
-def _load(name: str, network: nn.Module, offer: OfferedTensors) -> tuple[set[str], str]:
+def _load(
+    name: str, network: nn.Module, offer: OfferedTensors, differing: Sequence[str] = ()
+) -> tuple[set[str], str]:
     """The same of tensors that are aligned."""
     wanted = network.state_dict()
     fitting = load_fitting(network, offer.tensors)
     taken = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
-    text = ", ".join([taken, *offer.resized])
+    parts = [", ".join([taken, *offer.resized]), *differing]
     left = _left_out(wanted, offer, fitting)
-    return fitting, f"{text}; newly initialised: {', '.join(left)}." if left else f"{text}."
+    if left:
+        parts.append(f"newly initialised: {', '.join(left)}")
+    return fitting, f"{'; '.join(parts)}."
 
 
 def _left_out(wanted: Mapping[str, Tensor], offer: OfferedTensors, fitting: set[str]) -> list[str]:

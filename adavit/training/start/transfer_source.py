@@ -115,7 +115,7 @@ def read_source(path: Path) -> TransferSource:
         _critic_saw(config, seen),
         seen,
         newest.warning,
-        made_with=_sections(config),
+        made_with=settings_by_network(config),
     )
 
 
@@ -126,8 +126,12 @@ def _critic_saw(config: Mapping[str, Any], seen: Sequence[str]) -> str:
     return next((each for each in reversed(seen) if each.partition(" ")[0] == name), "")
 
 
-def _sections(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Of the configuration of a run, those that its networks are made by."""
+def settings_by_network(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the networks of a run are made with, by their names as in `TransferSource.made_with`.
+
+    Args:
+        config: Of the run, by section.
+    """
     resolution = {"resolution": mapping(config.get("data")).get("resolution")}
     generator = resolution | mapping(config.get("generator"))
     return {

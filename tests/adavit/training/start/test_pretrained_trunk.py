@@ -82,6 +82,33 @@ def test_what_does_not_fit_is_named(discriminator: Make) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "here", "there"),
+    [
+        ("heads", 4, 2),
+        ("heads", 2, 4),
+        ("position_embedding", "none", "sincos2d"),
+        ("position_embedding", "rope2d", "sincos2d"),
+    ],
+)
+def test_what_makes_another_function_of_the_same_tensors_is_told(
+    discriminator: Make, name: str, here: Any, there: Any
+) -> None:
+    shared = {"attention": "dot", "stem": "linear"}
+    stored = trunk(discriminator, **{**shared, name: there})
+    changes = {**shared, name: here}
+    text = initialise(discriminator(**changes), stored, **changes)
+    count = len(stored.state())
+    assert text.startswith(f"Loaded {count} of {count} tensors")
+    assert text.endswith(f" trunk.safetensors; {name} is {here!r}, there {there!r}.")
+
+
+def test_what_leaves_the_trunk_the_same_function_is_not_told(discriminator: Make) -> None:
+    changes = {"layer_scale": 0.5, "patch_drop": 0.25, "minibatch_std_group": 2}
+    text = initialise(discriminator(**changes), trunk(discriminator), **changes)
+    assert text.endswith(" from trunk.safetensors.")
+
+
 @pytest.mark.parametrize("position", ["learned1d", "learned2d", "relative"])
 def test_positions_are_interpolated_to_another_grid(discriminator: Make, position: str) -> None:
     changes: dict[str, Any] = {"position_embedding": position, "readout": "cls+gap"}
