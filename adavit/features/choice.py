@@ -83,7 +83,7 @@ class PretrainedNetwork:
         return FrozenNetwork(
             self.name,
             side=side,
-            taps=self._outputs(side, maps, class_token=class_token),
+            taps=self.outputs(side, maps, class_token=class_token),
             mean=known.mean if mean is None else mean,
             std=known.std if std is None else std,
             library=self.library,
@@ -109,10 +109,20 @@ class PretrainedNetwork:
         Raises:
             UserError: If its images do not suit it.
         """
-        taps = self._outputs(side, maps, class_token=class_token)
+        taps = self.outputs(side, maps, class_token=class_token)
         return FrozenNetwork(self.name, side=side, taps=taps, library=self.library)
 
-    def _outputs(self, side: int, maps: int, *, class_token: bool) -> tuple[Tap, ...]:
+    def outputs(self, side: int, maps: int, *, class_token: bool) -> tuple[Tap, ...]:
+        """What a critic looks at: `taps`, and behind them the class token.
+
+        Args:
+            side: As for `build`.
+            maps: Likewise.
+            class_token: Likewise.
+
+        Raises:
+            UserError: As `taps`.
+        """
         token = self.architecture.class_token
         return (*self.taps(side, maps), *([token] if class_token and token is not None else []))
 

@@ -42,7 +42,8 @@ class OfferedTensors:
 
     Attributes:
         tensors: By its own names.
-        withheld: Why those are not among them that were there and are not for it, by name.
+        withheld: Why those are not among them that were there and are not for it, by name; empty where that goes
+            without saying.
         resized: Which of them were interpolated, and between which grids.
     """
 

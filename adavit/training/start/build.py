@@ -173,10 +173,9 @@ def read_start(config: RunConfig) -> Start:
             named = str(training.transfer)
             check_as_begun("training.transfer", named, identity, config.features.seen)
         seen = tuple(dict.fromkeys((*source.seen, *frozen.seen)))
-        sees = "" if frozen.features is None else frozen.features.identity
         return replace(
             frozen,
-            fill=lambda step, config: transfer(step, source, sees, config),
+            fill=lambda step, config: transfer(step, source, frozen.features, config),
             weights=source.weights,
             seen=seen,
             settings=source.settings,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from adavit.config.run import ResolvedConfig
 from adavit.errors import UserError
+from adavit.features.choice import PretrainedNetwork
 from adavit.features.discriminator import ProjectedDiscriminator
 from adavit.models.fitting import load_fitting
 from adavit.training.start.alignment import (
@@ -21,6 +22,7 @@ from adavit.training.start.alignment import (
 from adavit.training.start.differences import OF_NETWORKS, told_differences
 from adavit.training.start.freeze import check_frozen
 from adavit.training.start.transfer_source import TransferSource, settings_by_network
+from adavit.training.start.transferred_heads import aligned_heads, why_no_heads
 from adavit.training.step.adversarial_step import AdversarialStep
 
 _ALIGNED: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], OfferedTensors]] = {
@@ -33,7 +35,7 @@ _ALIGNED: dict[str, Callable[[Mapping[str, Tensor], Mapping[str, Any], Any], Off
 def transfer(
     step: AdversarialStep,
     source: TransferSource,
-    critic_sees: str = "",
+    network: PretrainedNetwork | None = None,
     config: ResolvedConfig | None = None,
 ) -> list[str]:
     """Copies the tensors that fit by name and shape into the networks of a run.
@@ -41,7 +43,7 @@ def transfer(
     Args:
         step: Whose networks are filled.
         source: What `read_source` returned.
-        critic_sees: Name and digest of the network that the heads of the step judge by; empty without heads.
+        network: What the heads of the step see through; None without heads.
         config: Of the step, to say what its networks are made with and the source's are not. None: it is not said.
 
     Returns:
@@ -77,11 +79,13 @@ def transfer(
         *warning,
         *source.notes,
         *(text for _, text in loaded.values()),
-        *_heads(step, source, critic_sees),
+        *_heads(step, source, network),
     ]
 
 
-def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> list[str]:
+def _heads(
+    step: AdversarialStep, source: TransferSource, network: PretrainedNetwork | None
+) -> list[str]:
     """Takes over heads that were trained on the same maps; a line about it, where the step has some."""
     if isinstance(step.discriminator, ProjectedDiscriminator):
         critic = step.discriminator.critic
@@ -89,22 +93,11 @@ def _heads(step: AdversarialStep, source: TransferSource, critic_sees: str) -> l
         critic = step.features.critic
     else:
         return []
-    offered = source.networks.get("features", {})
-    if not offered:
-        reason = f"the {source.kind} to start from has none"
-    elif source.critic_saw != critic_sees:
-        reason = f"those to start from look through {source.critic_saw.partition(' ')[0]}"
-        if source.critic_saw.partition(" ")[0] == critic_sees.partition(" ")[0]:
-            reason += " with other weights"
-    elif _mixed(offered) != _mixed(critic.state_dict()):
-        reason = "those to start from have another features.mixing"
-    else:
-        return [_load("heads on frozen features", critic, OfferedTensors(dict(offered)))[1]]
-    return [f"Newly initialised: the heads on frozen features; {reason}."]
-
-
-def _mixed(state: Mapping[str, Tensor]) -> set[str]:
-    return {name for name in state if name.startswith("mixing.")}
+    assert network is not None
+    reason = why_no_heads(source, critic, network)
+    if reason is not None:
+        return [f"Newly initialised: the heads on frozen features; {reason}."]
+    return [_load("heads on frozen features", critic, aligned_heads(source, critic, network))[1]]
 
 
 def _load_aligned(
@@ -139,7 +132,7 @@ def _left_out(wanted: Mapping[str, Tensor], offer: OfferedTensors, fitting: set[
     layers = Counter(key.rpartition(".")[2] for key in absent)
     reasons: dict[str, str] = {}
     for key, value in wanted.items():
-        if key not in fitting:
+        if key not in fitting and offer.withheld.get(key) != "":
             name = next(prefix for prefix in _prefixes(key) if prefix not in partly)
             part = key.rpartition(".")[2]
             why = offer.withheld.get(key, "not there")
