@@ -33,6 +33,13 @@ class Slice(NamedTuple):
 class SanLayer(LastLayer):
     """v = s <w, h + b> with w of norm 1, in float32 under autocast too."""
 
+    _replaced: tuple[LastLayer]
+
+    @property
+    def replaced(self) -> LastLayer:
+        """The layer in whose place it is, which tells how its state is that of this one; its numbers mean nothing."""
+        return self._replaced[0]
+
     def read(self, vectors: Tensor, labels: Tensor | None) -> Tensor:
         """The logits v, with the gradient of all their parts."""
         with without_autocast(vectors.device):
@@ -175,11 +182,15 @@ def sliced(last: LastLayer) -> SanLayer:
     """SAN's last layer in place of another, of which it takes over the weights.
 
     Args:
-        last: Not used any more afterwards.
+        last: Not used any more afterwards; kept as `SanLayer.replaced`.
     """
-    if last.projection is None:
-        return SlicedDense(last.dense)
-    return SlicedProjection(last.dense, last.projection)
+    layer: SanLayer = (
+        SlicedDense(last.dense)
+        if last.projection is None
+        else SlicedProjection(last.dense, last.projection)
+    )
+    layer._replaced = (last,)  # in a tuple: it is not trained, and no part of the state
+    return layer
 
 
 def slice_last_layers(network: nn.Module) -> None:

@@ -20,9 +20,12 @@ from adavit.models.fitting import (
     resized_grid,
     unflatten_other_patches,
 )
+from adavit.models.last_layer import LastLayer
 from adavit.models.pixel_noise import BOUND, NOISES, LearnedNoise
 from adavit.models.resnet.chain import measured_names
 from adavit.models.resnet.stylegan2 import DenseEpilogue
+from adavit.models.san import SanLayer
+from adavit.models.san_states import plain_state, sliced_state
 from adavit.runtime.patch import Patch
 from adavit.runtime.resolution import Resolution
 
@@ -44,18 +47,18 @@ class OfferedTensors:
         tensors: By its own names.
         withheld: Why those are not among them that were there and are not for it, by name; empty where that goes
             without saying.
-        resized: Which of them were interpolated, and between which grids.
+        remarks: Which of them were interpolated, and between which grids; and what of a function could not be taken.
     """
 
     tensors: dict[str, Tensor]
     withheld: dict[str, str] = field(default_factory=dict)
-    resized: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def note_resized(self, name: str, before: Sequence[int], now: Sequence[int]) -> None:
         """Notes that a tensor is of another grid, where it is."""
         if tuple(before) != tuple(now):
             sizes = ("x".join(map(str, grid)) for grid in (before, now))
-            self.resized.append(f"{name} resized from {' to '.join(sizes)}")
+            self.remarks.append(f"{name} resized from {' to '.join(sizes)}")
 
 
 def aligned_generator(
@@ -122,18 +125,57 @@ def aligned_discriminator(
         network: Not changed.
     """
     if made_with.get("patch") and made_with.get("resolution"):
-        return OfferedTensors(_on_the_grid_of(network, source, made_with))
+        offer = OfferedTensors(_on_the_grid_of(network, source, made_with))
+    else:
+        offer = _by_blocks_from_the_smallest(network, source)
+        _resize_epilogue(offer, made_with, network)
+    for name in measured_names(network):
+        if offer.tensors.pop(name, None) is not None:
+            offer.withheld[name] = "begins anew"
+    convert_last_layers(offer, network)
+    return offer
+
+
+def convert_last_layers(offer: OfferedTensors, network: nn.Module) -> None:
+    """Last layers of SAN are made of others, and others of them, where the network has the other kind.
+
+    Args:
+        offer: Under the names of the network. Changed.
+        network: A discriminator, or a critic of several heads. Not changed.
+    """
+    for prefix, layer in network.named_modules():
+        if not isinstance(layer, LastLayer):
+            continue
+        found = {
+            name.removeprefix(f"{prefix}."): tensor
+            for name, tensor in offer.tensors.items()
+            if name.startswith(f"{prefix}.")
+        }
+        if not found or isinstance(layer, SanLayer) is ("scale" in found):
+            continue
+        lost = ""
+        with suppress(LookupError, RuntimeError):  # other parts: they do not fit and are named
+            if isinstance(layer, SanLayer):
+                state = sliced_state(layer, found)
+            else:
+                state, lost = plain_state(layer, found)
+            for name in found:
+                del offer.tensors[f"{prefix}.{name}"]
+            offer.tensors.update({f"{prefix}.{name}": tensor for name, tensor in state.items()})
+        if lost:
+            offer.remarks.append(f"{prefix} without {lost}")
+
+
+def _by_blocks_from_the_smallest(
+    network: nn.Module, source: Mapping[str, Tensor]
+) -> OfferedTensors:
+    """The tensors of a convolutional discriminator under the numbers of its blocks here."""
     shift = _blocks(network.state_dict()) - _blocks(source)
 
     def renamed(key: str) -> str:
         return _BLOCK.sub(lambda found: f"blocks.{int(found[1]) + shift}.", key)
 
-    offer = OfferedTensors({renamed(key): value for key, value in source.items()})
-    _resize_epilogue(offer, made_with, network)
-    for name in measured_names(network):
-        if offer.tensors.pop(name, None) is not None:
-            offer.withheld[name] = "begins anew"
-    return offer
+    return OfferedTensors({renamed(key): value for key, value in source.items()})
 
 
 def _resize_epilogue(

@@ -117,7 +117,7 @@ def _load(
     wanted = network.state_dict()
     fitting = load_fitting(network, offer.tensors)
     taken = f"Transferred {len(fitting)} of {len(wanted)} tensors of the {name}"
-    parts = [", ".join([taken, *offer.resized]), *differing]
+    parts = [", ".join([taken, *offer.remarks]), *differing]
     left = _left_out(wanted, offer, fitting)
     if left:
         parts.append(f"newly initialised: {', '.join(left)}")

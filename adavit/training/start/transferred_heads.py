@@ -9,7 +9,7 @@ from torch import Tensor
 from adavit.features.architectures import Tap
 from adavit.features.choice import PretrainedNetwork
 from adavit.features.critic import FeatureCritic
-from adavit.training.start.alignment import OfferedTensors
+from adavit.training.start.alignment import OfferedTensors, convert_last_layers
 from adavit.training.start.transfer_source import TransferSource
 
 
@@ -56,25 +56,32 @@ def aligned_heads(
     offered, own = source.networks["features"], critic.state_dict()
     there = _taps(_made_with(source), critic, network)
     offer = OfferedTensors({name: offered[name] for name in offered if _is_mixing(name)})
-    for number, tap in enumerate(critic.frozen[0].taps):
-        here, calibration = f"heads.{number}.", (f"mean{number}", f"std{number}")
-        # Measured of this run's images, which needs no word.
-        offer.withheld.update(dict.fromkeys(calibration, ""))
-        if tap not in there:
-            continue
-        before = there.index(tap)
-        moved = {
-            here + name.removeprefix(f"heads.{before}."): value
-            for name, value in offered.items()
-            if name.startswith(f"heads.{before}.")
-        }
-        offer.tensors.update(moved)
-        wanted = {name: value.shape for name, value in own.items() if name.startswith(here)}
-        if wanted == {name: value.shape for name, value in moved.items()}:
-            for name in calibration:
-                offer.tensors[name] = offered[name.replace(str(number), str(before))]
-                del offer.withheld[name]
+    moved = {
+        number: there.index(tap) for number, tap in enumerate(critic.frozen[0].taps) if tap in there
+    }
+    for number, before in moved.items():
+        head = _within(offered, f"heads.{before}.")
+        offer.tensors.update({f"heads.{number}.{name}": value for name, value in head.items()})
+    convert_last_layers(offer, critic)
+    for number in range(len(critic.heads)):
+        fits = _shapes(offer.tensors, number) == _shapes(own, number)
+        for kind in ("mean", "std"):
+            if fits:
+                offer.tensors[f"{kind}{number}"] = offered[f"{kind}{moved[number]}"]
+            else:  # measured of this run's images
+                offer.withheld[f"{kind}{number}"] = ""
     return offer
+
+
+def _within(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+
+
+def _shapes(state: Mapping[str, Tensor], number: int) -> dict[str, torch.Size]:
+    head = _within(state, f"heads.{number}.")
+    return {name: value.shape for name, value in head.items()}
 
 
 def _made_with(source: TransferSource) -> Mapping[str, Any]:

@@ -6,12 +6,14 @@ import torch
 from adavit.models import Generator
 from adavit.models.fitting import load_fitting, resized_grid
 from adavit.models.pixel_noise import LearnedNoise
+from adavit.models.san import slice_last_layers
 from adavit.training.start.alignment import (
     DENSE,
     OfferedTensors,
     aligned_discriminator,
     aligned_generator,
 )
+from tests.adavit.models.test_discriminators import drawn, small
 from tests.networks import GENERATOR, make_generator, make_resnet
 
 SMALL: dict[str, Any] = {
@@ -100,7 +102,7 @@ def test_places_of_an_upright_grid_are_not_those_of_one_on_its_side(there: str, 
     maps = given[DENSE].unflatten(1, (8, *before))
     expected = resized_grid(maps.flatten(0, 1)[None], tuple(now))[0].reshape(8, -1)
     torch.testing.assert_close(offer.tensors[DENSE], expected, rtol=0, atol=0)
-    assert offer.resized == [f"{DENSE} resized from {before} to {now}"]
+    assert offer.remarks == [f"{DENSE} resized from {before} to {now}"]
     assert not torch.equal(offer.tensors[DENSE], given[DENSE])
     # An upper left place stays one.
     weight = torch.zeros_like(maps)
@@ -115,4 +117,46 @@ def test_a_dense_layer_of_another_width_is_left_as_it_is() -> None:
     network = make_resnet(resolution="32x48", channel_base=64, channel_max=8)
     offer = aligned_discriminator(source.state_dict(), {"resolution": "48x32"}, network)
     assert torch.equal(offer.tensors[DENSE], source.state_dict()[DENSE])
-    assert not offer.resized
+    assert not offer.remarks
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("kind", ["resnet", "r3gan", "vit"])
+def test_logits_stay_with_the_last_layer_of_san_and_without(
+    kind: str, classes: int, before: bool
+) -> None:
+    source, network = (small(kind, seed, num_classes=classes) for seed in (1, 2))
+    with torch.no_grad():  # somewhere in training
+        for parameter in source.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape))
+    slice_last_layers(source if before else network)
+    if before:
+        with torch.no_grad():
+            source.get_parameter("head.scale").mul_(2)
+            if not classes:
+                source.get_parameter("head.dense.bias").add_(0.5)
+    made_with = {"resolution": 16, **({"patch": 4} if kind == "vit" else {})}
+    offer = aligned_discriminator(source.state_dict(), made_with, network)
+    assert load_fitting(network, offer.tensors) == network.state_dict().keys()
+    assert not offer.remarks
+    images, labels = drawn(4), torch.tensor([2, 0, 1, 2]) if classes else None
+    with torch.no_grad():
+        expected, found = source(images, labels), network(images, labels)
+    assert expected.std() > 1e-3
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_last_layer_cannot_be_is_said() -> None:
+    source, network = (small("resnet", seed, num_classes=3) for seed in (1, 2))
+    slice_last_layers(source)
+    torch.nn.init.constant_(source.get_parameter("head.scale")[1], 9)
+    offer = aligned_discriminator(source.state_dict(), {"resolution": 16}, network)
+    assert offer.remarks == ["head without a scale of each class"]
+
+
+def test_a_last_layer_of_other_classes_is_offered_as_it_is() -> None:
+    source, network = small("resnet", 1, num_classes=3), small("resnet", 2, num_classes=2)
+    slice_last_layers(network)
+    offer = aligned_discriminator(source.state_dict(), {"resolution": 16}, network)
+    torch.testing.assert_close(offer.tensors, dict(source.state_dict()), rtol=0, atol=0)

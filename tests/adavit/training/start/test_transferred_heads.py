@@ -12,6 +12,7 @@ from adavit.features.names import FEATURES
 from adavit.features.torchvision_networks import Torchvision
 from adavit.metrics.extractors.weight_files import HashedFile
 from adavit.models.fitting import load_fitting
+from adavit.models.san import slice_last_layers
 from adavit.training.start.alignment import OfferedTensors
 from adavit.training.start.transfer_source import TransferSource
 from adavit.training.start.transferred_heads import aligned_heads, why_no_heads
@@ -188,3 +189,21 @@ def test_maps_of_other_colours_are_other_maps(network: PretrainedNetwork) -> Non
         reason = why_no_heads(source_of(trained, network, mean=given), trained, network)
         assert (reason is None) is colours
     assert reason == "those to start from have another features.mean or features.std"
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_heads_without_san_are_those_of_a_critic_with_it(
+    network: PretrainedNetwork, classes: int
+) -> None:
+    trained = make_critic(network, 1, num_classes=classes)
+    critic = make_critic(network, 2, num_classes=classes)
+    slice_last_layers(critic)
+    with torch.no_grad():
+        for parameter in trained.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape))
+    taken(source_of(trained, network), critic, network)
+    images, labels = torch.rand(2, 3, 64, 64), torch.tensor([2, 0]) if classes else None
+    with torch.no_grad():
+        expected, found = trained(images, labels), critic(images, labels)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(critic.mean1, trained.mean1, rtol=0, atol=0)
