@@ -118,6 +118,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _read(self) -> None:
         self.server.asked.append(f"{self.command} {self.path}")
         time.sleep(self.server.delay_s)
+        if self.path.startswith("/api/models/"):
+            name = self.path.removeprefix("/api/models/").partition("?")[0]
+            if name in self.server.private:
+                self._json({"id": name, "private": self.server.private[name]})
+            else:
+                self._answer(b"", 404, {"X-Error-Code": "RepoNotFound"})
+            return
         name, _, path = self.path.lstrip("/").partition("/resolve/main/")
         files = self.server.repositories.get(name)
         if files is None:

@@ -89,7 +89,7 @@ def publish(
 
     Raises:
         UserError: If there is no such generator, the card is of other weights, huggingface_hub is absent, or the hub
-            cannot be reached or refuses.
+            cannot be reached or refuses; or `private` is asked of a repository that is public.
     """
     repository = repository_of(to, "--to")
     if is_hub(str(source)):
@@ -135,6 +135,12 @@ def _send(repository: str, files: tuple[SentFile, ...], *, private: bool) -> str
         with without_chatter():
             api = hub.HfApi(endpoint=endpoint(), library_name="adavit")
             url = api.create_repo(repository, private=private, exist_ok=True)
+            if private and not api.repo_info(repository).private:
+                raise UserError(
+                    f"--private is given, but {name} is there already and public, so nothing was sent. Expected a new"
+                    " or a private repository; name another with --to, make that one private on its page, or leave"
+                    " --private out."
+                )
             api.create_commit(
                 repository,
                 [hub.CommitOperationAdd(file.name, file.content) for file in files],

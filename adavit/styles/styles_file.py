@@ -105,5 +105,6 @@ def _read(path: Path, stored: StoredGenerator) -> NamedStyles:
             f" {synthesis.style_count} of {synthesis.style_dim}. Name the generator in which they were found."
         )
     whole = path.absolute()
-    name = whole.parent.name if whole.name == ENDING else whole.stem.removesuffix("-w")
+    name = whole.stem.removesuffix("-w")
+    name = whole.parent.name if whole.name == ENDING or not name else name
     return NamedStyles(name, w, entries.get(BELONGS_TO))

@@ -51,6 +51,19 @@ def test_generator_and_card_are_sent_and_come_back(run: RunDirectory, hub: HubSt
     assert adavit.load_generator("hub:me/small").resolution == (8, 8)
 
 
+def test_what_is_to_be_private_is_not_sent_to_a_public_repository(
+    run: RunDirectory, hub: HubStub
+) -> None:
+    publish(str(run.path), "hub:me/open", yes=True)
+    before = dict(hub.repositories["me/open"])
+    hub.repositories["me/open"].clear()
+    with pytest.raises(UserError, match=r"--private is given, but hub:me/open is there .* public"):
+        publish(str(run.path), "hub:me/open", yes=True, private=True)
+    assert hub.repositories["me/open"] == {}
+    publish(str(run.path), "hub:me/open", yes=True)
+    assert hub.repositories["me/open"] == before
+
+
 def test_a_card_of_other_weights_is_not_sent(
     run: RunDirectory, hub: HubStub, write_generator: WriteGenerator
 ) -> None:

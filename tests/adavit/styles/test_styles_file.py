@@ -30,14 +30,14 @@ def test_a_folder_gives_all_that_were_written_below_it(
     stored: StoredGenerator, tmp_path: Path
 ) -> None:
     folder = tmp_path / "projected"
-    for value, name in enumerate(("b/w", "a/w", "seed7-w", "c/generator-tuned")):
+    for value, name in enumerate(("b/w", "a/w", "seed7-w", "c/generator-tuned", "d/-w")):
         write(folder / f"{name}.safetensors", stored, float(value))
     alone = write(tmp_path / "mine.safetensors", stored, 9.0)
     told = Told()
     found = read_styles([alone, folder, folder / "b" / "w.safetensors"], stored, told)
     assert told.notes == []
-    assert [each.name for each in found] == ["mine", "a", "b", "seed7", "b"]
-    assert [float(each.w[0, 0]) for each in found] == [9.0, 1.0, 0.0, 2.0, 0.0]
+    assert [each.name for each in found] == ["mine", "a", "b", "d", "seed7", "b"]
+    assert [float(each.w[0, 0]) for each in found] == [9.0, 1.0, 0.0, 4.0, 2.0, 0.0]
     assert found[0].w.shape == (6, 6)
 
 
