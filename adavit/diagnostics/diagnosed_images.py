@@ -21,7 +21,7 @@ from adavit.runs.reading import number
 from adavit.runs.records import read_records
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
-from adavit.runtime.files import make_folder
+from adavit.runtime.files import check_makeable
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
 
@@ -61,7 +61,7 @@ class OpenedDiagnosis:
 
     Attributes:
         images: What it looks at.
-        folder: Where its files go; it is there.
+        folder: Where its files go; made before the first of them.
         device: Where networks run.
         console: Told how it goes.
     """
@@ -107,7 +107,7 @@ def open_diagnosis(
     origin = open_source(source, "SOURCE", which=which)
     folder = choose_folder(source, out)
     if isinstance(origin, GeneratorSource):
-        make_folder(folder)
+        check_makeable(folder)
         images = _of_generator(origin, data, fakes, seed, data_root, chosen, console)
         return OpenedDiagnosis(images, folder, chosen, console)
     if which is not None:
@@ -120,7 +120,7 @@ def open_diagnosis(
             f"{source!r} is read as images, for which --data has no default; expected the real"
             " images they were made after. Give --data."
         )
-    make_folder(folder)
+    check_makeable(folder)
     images = _of_images(source, data, fakes, seed or 0, data_root, console)
     return OpenedDiagnosis(images, folder, chosen, console)
 

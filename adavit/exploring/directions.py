@@ -78,6 +78,8 @@ def directions(
         raise UserError(f"--images is {images}, expected at least 2 in a strip. Try 7.")
     check_choice("--method", method, get_args(Method))
     check_some("--seeds", seeds, "0-3")
+    if layers is not None:
+        check_some("--layers", layers, "0-3")
     with console_or_here(console) as console:
         explorer = Explorer.open(
             source, which=which, class_name=class_name, labels=labels, device=device

@@ -30,6 +30,24 @@ _UNFINISHED = re.compile(r".*\d+-[0-9a-f]{8}\.partial")
 _UNFINISHED_PARTS = re.compile(r"(.*?)\.?([^/\\]*)\.\d+-[0-9a-f]{8}\.partial")
 
 
+def check_makeable(folder: Path) -> None:
+    """Refuses what `make_folder` would, as far as can be seen without making anything.
+
+    Raises:
+        UserError: If it, or the nearest folder above it that is there, is none or may not be written to.
+    """
+    try:
+        there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        will_do = there.is_dir() and os.access(there, os.W_OK)
+    except OSError:  # it lies in a folder that may not be opened
+        there, will_do = folder, False
+    if not will_do:
+        raise UserError(
+            f"--out {str(folder)!r} cannot be made or written to ({str(there)!r} is not a folder that you may write"
+            " to), expected a folder for results. Choose another, or change its permissions."
+        )
+
+
 def make_folder(folder: Path) -> None:
     """Makes what `--out` names, before time is spent on what goes there.
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from adavit.errors import UserError
 from adavit.metrics.principal_components import principal_components, with_largest_positive
 from adavit.models import Generator
-from adavit.runtime.choices import check_some
 from adavit.styles.belonging import styles_digest
 from adavit.styles.classes import ClassChoice
 from adavit.styles.seeds import random_styles
@@ -131,7 +130,6 @@ def check_layers(layers: Sequence[int], generator: Generator) -> list[int]:
         UserError: If it has not.
     """
     count = generator.synthesis.style_count
-    check_some("--layers", layers, f"0-{count // 2}")
     wrong = [number for number in layers if not 0 <= number < count]
     if wrong:
         raise UserError(

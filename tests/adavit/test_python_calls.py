@@ -19,7 +19,6 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     ),
     "no rows": (adavit.mix, {"rows": [], "columns": [1], "layers": [0]}, "--rows names nothing"),
     "no columns": (adavit.mix, {"rows": [1], "columns": [], "layers": [0]}, "--columns names"),
-    "no layers": (adavit.mix, {"rows": [1], "columns": [2], "layers": []}, "--layers names"),
     "method": (adavit.directions, {"method": "SeFa"}, "--method is 'SeFa'"),
     "no seeds": (adavit.directions, {"seeds": []}, "--seeds names nothing"),
     "nothing moves": (adavit.directions, {"layers": []}, "--layers names nothing"),

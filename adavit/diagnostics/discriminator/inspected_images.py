@@ -17,7 +17,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
-from adavit.runtime.files import make_folder
+from adavit.runtime.files import check_makeable
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.wording import listed
@@ -76,7 +76,7 @@ class OpenedInspection:
     Attributes:
         run: Whose discriminator is inspected.
         images: What it is shown.
-        folder: Where the files go; it is there.
+        folder: Where the files go; made before the first of them.
         device: Where networks run.
         console: Told how it goes.
     """
@@ -118,7 +118,7 @@ def open_inspection(
     console, chosen = console or SilentConsole(), choose_device(device)
     run = read_trained_networks(source)
     folder = choose_folder(str(run.folder), out)
-    make_folder(folder)
+    check_makeable(folder)
     gathered = _gather(run, data, images or IMAGES, seed, data_root, chosen, console)
     return OpenedInspection(run, gathered, folder, chosen, console)
 

@@ -34,7 +34,7 @@ from adavit.diagnostics.discriminator.positions import (
 from adavit.diagnostics.discriminator.saliency import gradient_norms, input_gradients, saliency_maps
 from adavit.errors import UserError
 from adavit.models import ViTDiscriminator
-from adavit.runtime.files import write_bytes, write_json
+from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.training.trained_networks import TrainedNetworks
 from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.watch.attention_flow import effective_share
@@ -71,6 +71,7 @@ def inspect(inspection: OpenedInspection) -> dict[str, Any]:
         UserError: If the discriminator's logits are not finite.
     """
     run, inspected, device = inspection.run, inspection.images, inspection.device
+    make_folder(inspection.folder)
     run.discriminator.to(device)
     compared = {kind: inspected.kinds[kind] for kind in (inspected.real, "generated")}
     looks: dict[str, LookedAt] = {}

@@ -31,7 +31,7 @@ from adavit.diagnostics.leaks.rates import LEVEL, REPLICATES, Rate, draw_rates, 
 from adavit.errors import UserError
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
-from adavit.runtime.files import write_bytes, write_json
+from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.text_table import aligned
 
@@ -73,6 +73,7 @@ def leaks(
     """
     diagnosed = diagnosis.images
     wanted = _choose_operations(diagnosed, operations, augment)
+    make_folder(diagnosis.folder)
     seed = diagnosed.protocol["seed"]
     parts = divide(diagnosed, seed)
     found = []

@@ -40,7 +40,7 @@ from adavit.metrics import ExtractorName, FeatureExtractor
 from adavit.projection.choice import check_features
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
-from adavit.runtime.files import write_bytes, write_json
+from adavit.runtime.files import make_folder, write_bytes, write_json
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.wording import counted
 
@@ -113,6 +113,7 @@ def memorisation(
             device=diagnosis.device,
             console=console,
         )
+    make_folder(diagnosis.folder)
     network = _extractor(diagnosed, extractor, inception_weights, diagnosis.device, console)
     duplicates = find_duplicates(
         diagnosed.real.images,

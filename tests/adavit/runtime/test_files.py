@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from adavit.errors import first_line
+from adavit.errors import UserError, first_line
 from adavit.runtime.files import (
+    check_makeable,
     final_name,
     give_second_name,
     is_unfinished,
@@ -121,3 +122,32 @@ def test_an_unfinished_file_is_named_as_it_would_have_been(tmp_path: Path, name:
     with unfinished_file(tmp_path, f".{name}.") as (file, _):
         assert final_name(file.name) == str(tmp_path / name)
     assert final_name(str(tmp_path / name)) == str(tmp_path / name)
+
+
+def test_a_folder_is_looked_at_without_being_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for fine in (Path("new"), Path("a/b/c"), tmp_path, Path("..") / tmp_path.name / "x"):
+        check_makeable(fine)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "file", tmp_path / "file" / "x" / "y"):
+        with pytest.raises(
+            UserError, match=r"cannot be made or written to .* not a folder that you"
+        ):
+            check_makeable(wrong)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match="change its permissions"):
+        check_makeable(tmp_path / "new")
+
+
+def test_a_folder_that_is_hidden_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(UserError, match="cannot be made or written to"):
+        check_makeable(tmp_path / "new")
