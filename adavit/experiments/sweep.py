@@ -1,5 +1,6 @@
 """`sweep`: a search for the settings with the lowest figure, by Optuna's sampler and pruner."""
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from adavit.experiments.database import shown_url
 from adavit.experiments.experiment_file import FILES, check_folder, setting
 from adavit.experiments.queue import DONE, JOB, Claim, Outcome, Queue
 from adavit.experiments.sweep_file import Sweep, read_sweep
-from adavit.experiments.tables import seconds_left, summary_table, total_time
+from adavit.experiments.tables import seconds_left, shown_setting, summary_table, total_time
 from adavit.experiments.worker import Pruned
 from adavit.experiments.worker_pool import WorkerPool
 from adavit.runs.records import read_records, recorded_metric
@@ -32,6 +33,8 @@ from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import seed_for
 from adavit.runtime.wording import counted
+
+_shown = functools.partial(shown_setting, digits=4)
 
 DEFAULT_PARENT = Path("runs/sweeps")
 UNGUIDED_TRIALS = 8
@@ -278,13 +281,6 @@ def _in_words(values: Any) -> str:
         return ", ".join(map(_shown, values))
     scale = ", logarithmic" if values.get("log") else ""
     return f"{_shown(values['low'])} to {_shown(values['high'])}{scale}"
-
-
-def _shown(value: Any) -> str:
-    """A value as `--set` takes it, of numbers four digits."""
-    if value is None:
-        return "null"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _ends(values: Any) -> list[Any]:

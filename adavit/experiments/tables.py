@@ -40,7 +40,7 @@ def describe_cells(
     seconds = seconds_left(cells, folder, processes)
     rows = []
     for cell, left in zip(cells, seconds, strict=True):
-        sets = ", ".join(f"{key} {_shown(value)}" for key, value in cell.varied.items())
+        sets = ", ".join(f"{key} {shown_setting(value)}" for key, value in cell.varied.items())
         time_left = duration(left) if left else "finished"
         rows.append((cell.digest, cell.title, time_left, sets + "  (baseline)" * cell.baseline))
     time = total_time(sum(seconds), cells=len(cells), workers=workers)
@@ -181,5 +181,8 @@ def _total_images(cell: Cell) -> int:
     return total_images(TrainingConfig.model_construct(**cell.settings["training"]))
 
 
-def _shown(value: Any) -> str:
-    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def shown_setting(value: Any, digits: int = 6) -> str:
+    """A value as `--set` takes it, of numbers at most so many digits."""
+    if value is None:
+        return "null"
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)

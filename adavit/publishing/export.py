@@ -130,8 +130,8 @@ def export(
         RunError: If a file in float32 computes something else than the generator; nothing is written then.
     """
     out = Path(out)
-    form = FORMATS[to]
     check_ending(out, to)
+    form = FORMATS[to]
     _refuse_checkpoint(out)
     check_writable(out)
     form.check()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from adavit.errors import UserError
+from adavit.runtime.choices import check_choice
 
 ENDINGS = {"onnx": ".onnx", "torchscript": ".pt", "program": ".pt2"}
 """How the name of a file of each format ends."""
@@ -14,8 +15,7 @@ def check_ending(out: Path, to: str) -> None:
     Raises:
         UserError: If it ends otherwise, or there is no such format.
     """
-    if to not in ENDINGS:
-        raise UserError(f"--to is {to!r}, expected one of {', '.join(ENDINGS)}. Name one of these.")
+    check_choice("--to", to, list(ENDINGS))
     if out.suffix != ENDINGS[to]:
         fitting = next((name for name, ending in ENDINGS.items() if ending == out.suffix), None)
         other = "" if fitting is None else f", or give --to {fitting}"

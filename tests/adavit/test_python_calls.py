@@ -23,6 +23,7 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "no seeds": (adavit.directions, {"seeds": []}, "--seeds names nothing"),
     "nothing moves": (adavit.directions, {"layers": []}, "--layers names nothing"),
     "space of a loop": (adavit.interpolate, {"seeds": [0, 1], "space": "w+"}, "--space is 'w.'"),
+    "format": (adavit.export, {"to": "tflite"}, "--to is 'tflite', expected one of onnx"),
     "no frames": (adavit.interpolate, {"seeds": [0, 1], "fps": 0}, "--fps is 0"),
     "for ever": (adavit.interpolate, {"seeds": [0, 1], "seconds": float("inf")}, "--seconds inf"),
     "for no time": (adavit.interpolate, {"seeds": [0, 1], "seconds": 0.0}, "--seconds 0.0"),
