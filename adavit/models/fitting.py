@@ -11,6 +11,18 @@ from torch import Tensor, nn
 from adavit.runtime.patch import Patch
 
 
+def part_of_state(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors of a part of a network, by their names within it; none if it has none.
+
+    Args:
+        state: Of the whole. Not changed.
+        prefix: Of the part's names in it, with the dot.
+    """
+    return {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+
+
 def load_fitting(network: nn.Module, offered: Mapping[str, Tensor]) -> set[str]:
     """Takes over the tensors that agree by name and shape; all others stay as they are.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from adavit.models import Generator
 from adavit.models.fitting import (
+    part_of_state,
     resize_position_embeddings,
     resized_grid,
     unflatten_other_patches,
@@ -146,11 +147,7 @@ def convert_last_layers(offer: OfferedTensors, network: nn.Module) -> None:
     for prefix, layer in network.named_modules():
         if not isinstance(layer, LastLayer):
             continue
-        found = {
-            name.removeprefix(f"{prefix}."): tensor
-            for name, tensor in offer.tensors.items()
-            if name.startswith(f"{prefix}.")
-        }
+        found = part_of_state(offer.tensors, f"{prefix}.")
         if not found or isinstance(layer, SanLayer) is ("scale" in found):
             continue
         lost = ""

@@ -11,6 +11,7 @@ from adavit.errors import UserError
 from adavit.importing.import_networks import notes_of
 from adavit.importing.networks import SUFFIXES, read_networks
 from adavit.models import Generator, ResNetDiscriminator
+from adavit.models.fitting import part_of_state
 from adavit.runs.discriminator_file import read_discriminator
 from adavit.runs.generations import checkpoint_of
 from adavit.runs.generator_file import read_generator
@@ -101,11 +102,7 @@ def read_source(path: Path) -> TransferSource:
                 " one. Name a run that adavit train has made."
             )
         networks[name] = tensors
-    within = {
-        name.removeprefix(_WITHIN): value
-        for name, value in networks["discriminator"].items()
-        if name.startswith(_WITHIN)
-    }
+    within = part_of_state(networks["discriminator"], _WITHIN)
     if within:
         networks["features"] = within
     config = mapping(state.get("config"))

@@ -9,6 +9,7 @@ from torch import Tensor
 from adavit.features.architectures import Tap
 from adavit.features.choice import PretrainedNetwork
 from adavit.features.critic import FeatureCritic
+from adavit.models.fitting import part_of_state
 from adavit.training.start.alignment import OfferedTensors, convert_last_layers
 from adavit.training.start.transfer_source import TransferSource
 
@@ -60,7 +61,7 @@ def aligned_heads(
         number: there.index(tap) for number, tap in enumerate(critic.frozen[0].taps) if tap in there
     }
     for number, before in moved.items():
-        head = _within(offered, f"heads.{before}.")
+        head = part_of_state(offered, f"heads.{before}.")
         offer.tensors.update({f"heads.{number}.{name}": value for name, value in head.items()})
     convert_last_layers(offer, critic)
     for number in range(len(critic.heads)):
@@ -73,14 +74,8 @@ def aligned_heads(
     return offer
 
 
-def _within(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
-    }
-
-
 def _shapes(state: Mapping[str, Tensor], number: int) -> dict[str, torch.Size]:
-    head = _within(state, f"heads.{number}.")
+    head = part_of_state(state, f"heads.{number}.")
     return {name: value.shape for name, value in head.items()}
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from adavit.models.fitting import load_fitting, resized_grid, unflatten_other_patches
+from adavit.models.fitting import load_fitting, part_of_state, resized_grid, unflatten_other_patches
 from adavit.runtime.patch import Patch
 from tests.networks import make_vit
 
@@ -53,3 +53,9 @@ def test_pixels_of_a_patch_fit_no_other_shape_of_as_many(stem: str, constraint: 
     assert all(torch.equal(state[name], before[name]) for name in before)
     same = unflatten_other_patches(state, made("4x2"), patch=Patch(4, 2))
     assert all(same[name] is state[name] for name in state)
+
+
+def test_a_part_of_a_state_has_the_names_within_it() -> None:
+    state = {name: torch.zeros(()) for name in ("a.b", "a.c.a.d", "ab.e", "f.a.g")}
+    assert set(part_of_state(state, "a.")) == {"b", "c.a.d"}
+    assert part_of_state(state, "h.") == {}
