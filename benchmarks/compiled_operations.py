@@ -1,16 +1,17 @@
-"""Kernels and bytes of one compiled step, as Inductor plans them: `python benchmarks/compiled_operations.py`.
+"""Kernels and bytes of a compiled step, as Inductor writes it for an H100: `python benchmarks/compiled_operations.py`.
 
-    python benchmarks/compiled_operations.py [--kinds resnet vit] [--sizes 32x64 256x32]
+    python benchmarks/compiled_operations.py [--kinds resnet vit] [--sizes 32x64 256x32] [--machine-code]
 
-Nothing is computed and no code is written: steps of networks in full size are recorded on tensors without memory, the
-ways of an accelerator, and given to Inductor up to where it has decided what becomes one kernel. It plans for a CPU, as
-it does not for a device that is not there; lists of weights are then a kernel for each, on CUDA a few for all.
+Nothing is computed, and no card is needed: steps of networks in full size are recorded on tensors without memory, the
+ways of an accelerator, and given to Inductor as if for a card that is there (`benchmarks.pretended_card`), up to the
+code that would launch the kernels. With `--machine-code` all of them are compiled for it as well.
 Bytes are those that kernels read and write by Inductor's own count.
 """
 
 import argparse
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 from unittest.mock import patch
@@ -24,12 +25,16 @@ from torch import Tensor, fx
 from torch._inductor.compile_fx import compile_fx
 from torch._inductor.exc import InductorError
 from torch._inductor.graph import GraphLowering
-from torch._inductor.ir import MultiOutput
-from torch._inductor.scheduler import BaseSchedulerNode, NopKernelSchedulerNode
 
-from adavit.training.step.compiled_slices import compiled_slices
+from adavit.training.step import compiled_slices
 from adavit.training.step.slice_pass import SlicePass
+from benchmarks.pretended_card import made_to_machine_code, moved_to_card, pretended_card
 from benchmarks.step_operations import add_sizes, fake_stepper, sizes_of
+
+_HERE = {"compile_threads": 1}
+"""Else processes would start to make machine code of what has been written, which nobody asked for."""
+_LAUNCH = re.compile(r"^ +\w+\.run\(", re.M)
+_OF_LIBRARIES = re.compile(r"^ +(?:\w+ = )?(?:extern_kernels|torch\.ops)\.", re.M)
 
 
 def main() -> None:
@@ -38,6 +43,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_sizes(parser)
+    parser.add_argument("--machine-code", action="store_true", help="compile the kernels too")
     arguments = parser.parse_args()
     print("| step | kernels | of libraries | GB |")
     print("|---" * 4 + "|")
@@ -46,23 +52,27 @@ def main() -> None:
             plan = planned(kind, side, batch, penalised=name != "plain", toy=arguments.toy)
             row = f"{plan.kernels:,} | {plan.of_libraries:,} | {plan.bytes / 1e9:.1f} |"
             print(f"| {kind}, {side} px, batch {batch}, {name} | {row}", flush=True)
+            if arguments.machine_code:
+                with pretended_card():
+                    print(f"    {made_to_machine_code(plan.code)} compiled", flush=True)
 
 
 class Plan(Exception):
     """What Inductor has decided.
 
     Attributes:
-        kernels: All that is launched.
+        code: The module that launches it, with the sources of its kernels.
+        kernels: All that is launched. A list of tensors that a library takes counts as one.
         of_libraries: Those of them that Inductor does not write: convolutions, matrix products, attention.
         bytes: Read and written.
     """
 
     def __init__(self, graph: GraphLowering) -> None:
         super().__init__()
-        launched = [node for node in graph.scheduler.nodes if _is_launched(node)]
-        self.kernels = len(launched)
-        self.of_libraries = sum(node.is_extern() for node in launched)
-        self.bytes = sum(node.get_read_write_buffers_sizes() for node in launched)
+        self.code = graph.codegen()[0].value
+        self.of_libraries = len(_OF_LIBRARIES.findall(self.code))
+        self.kernels = len(_LAUNCH.findall(self.code)) + self.of_libraries
+        self.bytes = sum(node.get_read_write_buffers_sizes() for node in graph.scheduler.nodes)
 
 
 def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = False) -> Plan:
@@ -80,10 +90,10 @@ def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = Fa
         stepper.plain()  # what is made once and kept comes into being
         written = stepper.step.compute
         assert isinstance(written, SlicePass)
-        stepper.step.compute = compiled_slices(written)
+        stepper.step.compute = compiled_slices.compiled_slices(written)
         with (
             patch.object(torch, "compile", _planning),
-            patch.object(GraphLowering, "_compile_to_module", _decided),
+            patch.object(compiled_slices, "is_accelerator", lambda _device: True),
         ):
             try:
                 (stepper.penalised if penalised else stepper.plain)()
@@ -92,30 +102,37 @@ def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = Fa
     raise AssertionError("nothing was compiled")
 
 
+def plan_of(graph: fx.GraphModule, inputs: Sequence[Tensor], options: dict[str, Any]) -> Plan:
+    """What Inductor makes of a graph for the card; where tensors have no content only.
+
+    Args:
+        graph: For the CPU; it is for the card from then on.
+        inputs: Of it, on the CPU.
+        options: What Inductor is told.
+    """
+    with pretended_card(), patch.object(GraphLowering, "_compile_to_module", _decided):
+        try:
+            compile_fx(graph, moved_to_card(graph, inputs), config_patches={**options, **_HERE})
+        except InductorError as error:
+            if isinstance(error.inner_exception, Plan):
+                return error.inner_exception
+            raise
+    raise AssertionError("compiled without a plan")
+
+
 def _planning(
     graph: fx.GraphModule, *, options: dict[str, Any], **_: Any
 ) -> Callable[..., NoReturn]:
     """In place of `torch.compile`: a function that ends with the plan when it is called."""
 
     def call(*inputs: Tensor) -> NoReturn:
-        try:
-            compile_fx(graph, list(inputs), config_patches=options)
-        except InductorError as error:
-            raise error.inner_exception from None
-        raise AssertionError("compiled without a plan")
+        raise plan_of(graph, inputs, options)
 
     return call
 
 
 def _decided(graph: GraphLowering) -> NoReturn:
-    graph.init_wrapper_code()
-    graph._update_scheduler()
     raise Plan(graph)
-
-
-def _is_launched(node: BaseSchedulerNode) -> bool:
-    """Whether it is more than a name: of what a kernel gives, or of memory."""
-    return not isinstance(node, NopKernelSchedulerNode) and not isinstance(node.node, MultiOutput)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ torch 2.15 traces second derivatives of such a function through `torch.func` to 
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -18,6 +21,7 @@ from torch import Tensor
 
 from adavit.augment.devices import is_accelerator
 from adavit.models.filter_products import filter_matrix, multiply_sides
+from adavit.models.shifted_sums import filter_by_shifts, filter_by_shifts_transposed
 from adavit.runtime.precision import full_precision, without_autocast
 
 # Binomial filter, normalised to sum 1 in each direction.
@@ -52,6 +56,23 @@ def _kept_kernel(*of: Any) -> Tensor:
         return _kernel(*of)
 
 
+_as_sums = ContextVar("filters are sums of shifts", default=False)
+
+
+@contextmanager
+def sums_of_shifts() -> Iterator[None]:
+    """While entered, an accelerator's filters are sums of shifted pixels: for a graph that is to be compiled."""
+    outer = _as_sums.set(True)
+    try:
+        yield
+    finally:
+        _as_sums.reset(outer)
+
+
+def _are_products(device: torch.device) -> bool:
+    return is_accelerator(device) and not _as_sums.get()
+
+
 def _multiplied(
     features: Tensor, *, padding: int, stride: int, gain: float, transposed: bool = False
 ) -> Tensor:
@@ -71,6 +92,8 @@ def _multiplied(
 
 
 def _smooth(features: Tensor, padding: int, gain: float) -> Tensor:
+    if is_accelerator(features.device):
+        return filter_by_shifts(features, FIR_TAPS, padding=padding, stride=1, gain=gain)
     channels = features.shape[1]
     # Autocast would round the taps and the features again; the caller's dtype is the one
     # wanted.
@@ -80,10 +103,24 @@ def _smooth(features: Tensor, padding: int, gain: float) -> Tensor:
 
 
 def _downsample(features: Tensor, gain: float) -> Tensor:
+    if is_accelerator(features.device):
+        return filter_by_shifts(features, FIR_TAPS, padding=1, stride=2, gain=gain)
     channels = features.shape[1]
     with without_autocast(features.device):
         kernel = fir_kernel(channels, gain=gain, like=features)
         return F.conv2d(features, kernel, stride=2, padding=1, groups=channels)
+
+
+def _upsample(features: Tensor, gain: float) -> Tensor:
+    if is_accelerator(features.device):
+        return filter_by_shifts_transposed(features, FIR_TAPS, padding=1, stride=2, gain=gain)
+    # On a CPU a transposed depthwise convolution in bfloat16 takes 17 times as long as in float32.
+    wide = full_precision(features)
+    channels = features.shape[1]
+    with without_autocast(features.device):
+        kernel = fir_kernel(channels, gain=gain, like=wide)
+        result = F.conv_transpose2d(wide, kernel, stride=2, padding=1, groups=channels)
+    return result.to(features.dtype)
 
 
 class _Smooth(torch.autograd.Function):
@@ -110,7 +147,7 @@ def smooth(features: Tensor, *, padding: int, gain: float = 1.0) -> Tensor:
     Returns:
         Features [B, C, H + 2 * padding - 3, W + 2 * padding - 3].
     """
-    if is_accelerator(features.device):
+    if _are_products(features.device):
         return _multiplied(features, padding=padding, stride=1, gain=gain)
     if torch.compiler.is_compiling():  # see the head of this file
         return _smooth(features, padding, gain)
@@ -137,13 +174,7 @@ class _Upsample(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, gain: float) -> Tensor:
         ctx.gain = gain
-        # On a CPU a transposed depthwise convolution in bfloat16 takes 17 times as long as in float32.
-        wide = full_precision(features)
-        channels = features.shape[1]
-        with without_autocast(features.device):
-            kernel = fir_kernel(channels, gain=gain, like=wide)
-            result = F.conv_transpose2d(wide, kernel, stride=2, padding=1, groups=channels)
-        return result.to(features.dtype)
+        return _upsample(features, gain)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
@@ -159,7 +190,7 @@ def downsample(features: Tensor) -> Tensor:
     Returns:
         Features [B, C, H / 2, W / 2], in the same dtype.
     """
-    if is_accelerator(features.device):
+    if _are_products(features.device):
         return _multiplied(features, padding=1, stride=2, gain=1.0)
     if torch.compiler.is_compiling():  # see the head of this file
         return _downsample(features, 1.0)
@@ -178,7 +209,7 @@ def upsample(features: Tensor) -> Tensor:
     Returns:
         Features [B, C, 2 H, 2 W], in the same dtype.
     """
-    if is_accelerator(features.device):
+    if _are_products(features.device):
         return _multiplied(features, padding=1, stride=2, gain=4.0, transposed=True)
     result: Tensor = _Upsample.apply(features, 4.0)
     return result

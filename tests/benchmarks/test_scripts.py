@@ -66,8 +66,12 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
         ),
         (
-            ["benchmarks/compiled_operations.py", "--toy", "--kinds", "resnet", "--sizes", "16x4"],
-            ["| resnet, 16 px, batch 4, plain | ", "| resnet, 16 px, batch 4, with R1 | "],
+            "benchmarks/compiled_operations.py --toy --kinds vit --sizes 16x4 --machine-code".split(),
+            ["| vit, 16 px, batch 4, plain | ", " compiled\n", "| vit, 16 px, batch 4, with R1 | "],
+        ),
+        (
+            "benchmarks/interpreted_step.py --kinds resnet --precisions float32".split(),
+            ["| resnet, float32 | ", "e-0"],
         ),
         (
             ["benchmarks/shape_speed.py", "--shapes", "12x20", "--rounds", "2"],
@@ -122,6 +126,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         "step_memory",
         "step_operations",
         "compiled_operations",
+        "interpreted_step",
         "shape_speed",
         "train_drawn",
         "augment",

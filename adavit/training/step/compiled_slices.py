@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 
+from adavit.augment.devices import is_accelerator
+from adavit.models.resampling import sums_of_shifts
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.recorded_draws import DrawRecorder, RecordedDraw
@@ -29,9 +31,22 @@ from adavit.training.step.slice_programs import (
 )
 from adavit.training.step.terms import StepTerms
 
-_INDUCTOR_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {"realize_reads_threshold": 8}
+_Options = dict[str, str | int | bool | Callable[..., Any]]
+
+_INDUCTOR_OPTIONS: _Options = {"realize_reads_threshold": 8}
 """By itself it writes to memory what is made of more than 4 tensors. A layer of the generator reads 5 (features,
 factors, shifts, noise and its strength), and what it writes is float32: 7% of a step's bytes at 256 px."""
+
+_ON_ACCELERATORS: _Options = _INDUCTOR_OPTIONS | {
+    # A filter reads 16 pixels, and is to be one kernel with what is done before and after.
+    "realize_reads_threshold": 20,
+    "realize_acc_reads_threshold": 24,
+    "realize_opcount_threshold": 200,
+    # Kernels that do not wait for one another are launched together, up to 8 at a time: many are small.
+    "combo_kernels": True,
+    # Sums over rows and over columns of the same tensor as one kernel: in torch 2.14 an AssertionError for some sizes.
+    "triton.mix_order_reduction": False,
+}
 
 _compiled: dict[str, Callable[..., Sequence[Tensor]]] = {}
 
@@ -93,7 +108,7 @@ class CompiledSlice:
         with without_gradients(parameters):
             # What is made once and kept, such as the kernels of filters, is not made anew by the graph in each step.
             written(real, labels, streams.twin(), moving)
-        with without_gradients(parameters):
+        with without_gradients(parameters), sums_of_shifts():
             # An empty table: without one torch takes each detach for an alias, and what an operation keeps of its
             # result then holds the graph that holds it, with all images and weights.
             graph = make_fx(calculation, decomposition_table={})(*given(real, labels))
@@ -101,8 +116,9 @@ class CompiledSlice:
         # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
         function = _compiled.get(graph.code)
         if function is None:
+            options = _ON_ACCELERATORS if is_accelerator(real.device) else _INDUCTOR_OPTIONS
             function = _compiled[graph.code] = torch.compile(
-                graph, fullgraph=True, dynamic=False, options=_INDUCTOR_OPTIONS
+                graph, fullgraph=True, dynamic=False, options=options
             )
         return cls(function, recorder.draws, numbers, held, trained, sums[0]), recorder.tensors
 

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 from torch import Tensor
 
 from adavit.models import resampling
-from adavit.models.resampling import FIR_TAPS, downsample, smooth, upsample
+from adavit.models.resampling import FIR_TAPS, downsample, smooth, sums_of_shifts, upsample
 from tests.references.models import downsampled_by_loops, filtered_by_loops, upsampled_by_zeros
 
 
@@ -20,12 +21,13 @@ def plane_by_plane(images: Tensor, function) -> Tensor:
     return torch.from_numpy(np.array(planes))
 
 
-@pytest.fixture(params=["convolution", "products"], autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What a CPU does, and what an accelerator does."""
-    multiplies = request.param == "products"
-    monkeypatch.setattr(resampling, "is_accelerator", lambda _device: multiplies)
-    return request.param
+@pytest.fixture(params=["convolution", "products", "sums"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """What a CPU does, what an accelerator does, and what is compiled for it."""
+    accelerated = request.param != "convolution"
+    monkeypatch.setattr(resampling, "is_accelerator", lambda _device: accelerated)
+    with sums_of_shifts() if request.param == "sums" else nullcontext():
+        yield request.param
 
 
 def test_taps_are_the_binomial_filter_with_sum_one() -> None:
@@ -89,5 +91,5 @@ def test_bfloat16_stays_and_is_rounded_once_or_after_each_product(
     assert found.dtype == torch.bfloat16
     expected = resample(features.double())
     # Half a unit of the last of 8 binary places, and what small sums lose against large terms.
-    often = {"convolution": 1, "products": 2}[way]
+    often = {"convolution": 1, "products": 2, "sums": 1}[way]
     torch.testing.assert_close(found.double(), expected, rtol=often * 2**-8, atol=often * 2**-8)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.config.section import AUTO
 from adavit.config.training import TrainingConfig
+from adavit.models import resampling
 from adavit.models.names import AttentionKind, ResNetForm, Stem
 from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
@@ -157,6 +158,22 @@ def test_a_frozen_teacher_is_part_of_the_graph(tmp_path: Path) -> None:
     network = write_published(tmp_path / "vit.pth")
     taught = {"distill_weight": 1.0, "distill_width": 12, "distill_network": network}
     check_equal({"kind": "vit"}, taught, tolerance=0, steps=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["residual", "plain"])
+@pytest.mark.usefixtures("as_traced")
+def test_filters_of_an_accelerator_are_sums_in_the_graph(
+    form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resampling, "is_accelerator", lambda _device: True)
+    resnet = {"kind": "resnet", "form": form}
+    _, found = trained(resnet, LAZY, compiled=True)
+    with resampling.sums_of_shifts():
+        _, sums = trained(resnet, LAZY, compiled=False)
+    _, products = trained(resnet, LAZY, compiled=False)
+    assert all(torch.equal(one, other) for one, other in zip(found, sums, strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(found, products, strict=True))
 
 
 @pytest.fixture
