@@ -70,8 +70,8 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| vit, 16 px, batch 4, plain | ", " compiled\n", "| vit, 16 px, batch 4, with R1 | "],
         ),
         (
-            "benchmarks/interpreted_step.py --kinds resnet --precisions float32".split(),
-            ["| resnet, float32 | ", "e-0"],
+            "benchmarks/interpreted_step.py --kinds resnet".split(),
+            ["| resnet | ", "e-0"],
         ),
         (
             ["benchmarks/shape_speed.py", "--shapes", "12x20", "--rounds", "2"],
