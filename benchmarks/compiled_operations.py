@@ -9,8 +9,10 @@ Bytes are those that kernels read and write by Inductor's own count.
 """
 
 import argparse
+import math
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,9 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 from torch import Tensor, fx
+from torch._inductor import ir
 from torch._inductor.compile_fx import compile_fx
 from torch._inductor.exc import InductorError
 from torch._inductor.graph import GraphLowering
+from torch._inductor.scheduler import BaseSchedulerNode, ExternKernelSchedulerNode
 
 from adavit.training.step import compiled_slices
 from adavit.training.step.slice_pass import SlicePass
@@ -72,7 +76,25 @@ class Plan(Exception):
         self.code = graph.codegen()[0].value
         self.of_libraries = len(_OF_LIBRARIES.findall(self.code))
         self.kernels = len(_LAUNCH.findall(self.code)) + self.of_libraries
-        self.bytes = sum(node.get_read_write_buffers_sizes() for node in graph.scheduler.nodes)
+        self.bytes = sum(_bytes_of(node, graph) for node in graph.scheduler.nodes)
+
+
+def _bytes_of(node: BaseSchedulerNode, graph: GraphLowering) -> int:
+    """What a kernel reads and writes. Inductor counts all of a tensor of which a library's kernel reads a part."""
+    found = node.get_read_write_buffers_sizes()
+    kernel = node.node
+    if isinstance(node, ExternKernelSchedulerNode) and isinstance(kernel, ir.ExternKernel):
+        parts: defaultdict[str, int] = defaultdict(int)
+        for each in kernel.inputs:
+            if isinstance(each, ir.ReinterpretView):
+                parts[each.get_name()] += _bytes_in(each)
+        for name, read in parts.items():
+            found -= max(0, _bytes_in(graph.get_buffer(name)) - read)
+    return found
+
+
+def _bytes_in(tensor: Any) -> int:
+    return int(math.prod(map(int, tensor.get_size())) * tensor.get_dtype().itemsize)
 
 
 def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = False) -> Plan:

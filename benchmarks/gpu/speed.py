@@ -48,9 +48,13 @@ def step(bench: Bench, found: Findings) -> None:
 
 
 def _cases(bench: Bench) -> list[tuple[int, int, str, str]]:
-    """Side, batch, network and precision: all sizes in bf16, the smallest in float32 too."""
-    cases = [(*size, kind, "bf16") for size in bench.sizes for kind in KINDS]
-    return cases + [(*bench.sizes[0], kind, "float32") for kind in KINDS]
+    """Side, batch, network and precision."""
+    return [
+        (*size, kind, precision)
+        for precision in ("bf16", "float32")
+        for size in bench.sizes
+        for kind in KINDS
+    ]
 
 
 def _step_row(

@@ -21,6 +21,15 @@ script.ROWS["vit 32"]["training"]["batch"] = 2
 sys.argv[1:] = ["--row", "vit 32"]
 script.main()
 """
+TOY_OF_FULL_SIZE = """
+from benchmarks import full_size as script
+script.BATCHES[8] = 4
+for name in ("resnet 8 bf16", "vit 8 float32"):
+    found = script.measure(name, toy=True)
+    assert min(found.values()) > 0, found
+script.in_a_process = lambda name: {"images/s": 3.0 if "bf16" in name else 2.0, "MB": 1, "foreseen": 1}
+print(script.line("vit", 8, 3))
+"""
 FOLDED = """
 import torch
 from adavit.data.small_set.images import draw_batch
@@ -61,6 +70,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         (["-c", STEPS_OF_TRAIN_SPEED], ["resnet", "vit"]),
         (["benchmarks/discriminators.py", *TINY.split(), "--parts", "readout", "form"], ["r3gan"]),
         (["-c", ROW_OF_STEP_MEMORY], ["| vit 32 | 2 |"]),
+        (["-c", TOY_OF_FULL_SIZE], ["| vit | 8 | 4 | 2.00 | 3.00 | 1.50 | 1 (1) | 1 (1) |"]),
         (
             ["benchmarks/step_operations.py", "--toy", "--sizes", "16x4", "--top", "2"],
             ["| resnet, 16 px, batch 4, plain | ", "| vit, 16 px, batch 4, with R1 | "],
@@ -128,6 +138,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         "train_speed",
         "discriminators",
         "step_memory",
+        "full_size",
         "step_operations",
         "compiled_operations",
         "interpreted_step",

@@ -116,7 +116,7 @@ class CompiledSlice:
         # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
         function = _compiled.get(graph.code)
         if function is None:
-            options = _ON_ACCELERATORS if is_accelerator(real.device) else _INDUCTOR_OPTIONS
+            options = _on_accelerators() if is_accelerator(real.device) else _INDUCTOR_OPTIONS
             function = _compiled[graph.code] = torch.compile(
                 graph, fullgraph=True, dynamic=False, options=options
             )
@@ -134,6 +134,13 @@ class CompiledSlice:
         fill(self.numbers, terms.numbers)
         found = self.function(*given(real, labels), *draws, *self.numbers, *self.held)
         return taken(found, self.trained, self.sums)
+
+
+def _on_accelerators() -> _Options:
+    # Which imports Inductor, a second that other runs do not need.
+    from adavit.training.step.joined_products import JoinedProducts
+
+    return _ON_ACCELERATORS | {"post_grad_custom_post_pass": JoinedProducts()}
 
 
 def _with_inputs(module: fx.GraphModule, first: Sequence[Tensor]) -> list[Tensor]:

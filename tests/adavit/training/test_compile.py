@@ -1,12 +1,16 @@
 """Compiled slices have the gradients of slices computed operation by operation, whatever the step consists of."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import torch
-from torch import Tensor
+from functorch.compile import make_boxed_func
+from torch import Tensor, fx
+from torch._dynamo.backends.common import aot_autograd
+from torch._inductor.pattern_matcher import stable_topological_sort
 
 from adavit.config.section import AUTO
 from adavit.config.training import TrainingConfig
@@ -16,6 +20,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.joined_products import JoinedProducts
 from adavit.training.step.slice_programs import SlicePrograms
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
 from tests.published_vit import write_published
@@ -190,6 +195,32 @@ def written_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("written_by_nobody")
 def test_torch_compile_takes_the_graph(kind: str, training: dict[str, Any]) -> None:
     check_equal({"kind": kind}, training, tolerance=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("training", [LAZY, {"penalty": "approximate", "r2_gamma": 1}])
+def test_a_step_with_joined_products_is_the_step(
+    training: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+
+    def products_joined(graph: fx.GraphModule, _: Sequence[Tensor]) -> Callable[..., Any]:
+        def products() -> int:
+            targets = torch.ops.aten.mm.default, torch.ops.aten.addmm.default
+            return sum(node.target in targets for node in graph.graph.nodes)
+
+        before = products()
+        JoinedProducts()(graph.graph)
+        stable_topological_sort(graph.graph)
+        graph.recompile()
+        counts.append((before, products()))
+        return make_boxed_func(graph.forward)
+
+    compile_graph = partial(torch.compile, backend=aot_autograd(fw_compiler=products_joined))
+    monkeypatch.setattr(torch, "compile", lambda graph, options, **how: compile_graph(graph, **how))
+    check_equal({"kind": "vit"}, training, tolerance=1e-5)
+    assert counts
+    assert all(after < 0.85 * before for before, after in counts), counts
 
 
 @pytest.mark.slow
