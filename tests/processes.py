@@ -15,7 +15,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from adavit.cli.errors import run_and_exit
-from adavit.runtime.company import Company, company_here
+from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.runtime.world import Together, World
 
 
@@ -40,7 +40,7 @@ def together(size: int, function: Callable[[World], Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process of a company ended.
+    """How a process of a group ended.
 
     Attributes:
         code: Its exit code; negative for a signal.
@@ -53,21 +53,25 @@ class Ended:
     process: int
 
 
-def in_company(
-    size: int, function: Callable[[Company], Any], *, patience_s: float = 30.0, **arguments: Any
+def in_group(
+    size: int,
+    function: Callable[[ProcessGroup], Any],
+    *,
+    patience_s: float = 30.0,
+    **arguments: Any,
 ) -> list[Ended]:
     """Runs a function in processes that have joined.
 
     Args:
         size: How many.
-        function: Called with the company of each.
-        patience_s: Of `company_here`.
+        function: Called with the group of each.
+        patience_s: Of `process_group`.
         arguments: Of `launched`.
     """
 
     def joined() -> None:
-        with company_here(patience_s=patience_s) as company:
-            function(company)
+        with process_group(patience_s=patience_s) as group:
+            function(group)
 
     return launched(size, joined, **arguments)
 

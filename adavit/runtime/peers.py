@@ -19,8 +19,8 @@ from typing import Self
 import torch.distributed as dist
 
 from adavit.errors import RunError, UserError
-from adavit.runtime.arrival import Absent, Peer, meet, sibling, torchrun_keeps_it
 from adavit.runtime.place import Place
+from adavit.runtime.rendezvous import Absent, Peer, meet, sibling, torchrun_keeps_it
 from adavit.runtime.signals import Stopped, stopping_signals
 from adavit.runtime.world import OutOfReach
 

@@ -12,12 +12,12 @@ import torch
 from adavit.augment.devices import is_accelerator
 from adavit.config.run import RunConfig
 from adavit.runs.directory import RunDirectory
-from adavit.runtime.company import Company
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device, is_here
 from adavit.runtime.imagined_world import ImaginedWorld
 from adavit.runtime.launch import cores
 from adavit.runtime.place import Place
+from adavit.runtime.process_group import ProcessGroup
 from adavit.runtime.wording import duration
 from adavit.training.foresight import (
     describe_elsewhere,
@@ -64,7 +64,7 @@ def describe_plan(
         return describe_elsewhere(start.noted_in(config), console, processes)
     world = ImaginedWorld(processes)
     last = Place(processes - 1, processes, processes - 1, processes)
-    Company(world, last).take_device(choose_device(config.run.device))
+    ProcessGroup(world, last).take_device(choose_device(config.run.device))
     workload = start.prepare(config, console, processes=processes)
     reduction, budget = shared_reduction(workload, world), []
     if config.run.budget is not None:

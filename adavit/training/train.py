@@ -17,13 +17,13 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.ending_note import check_not_pruned, ending_noted
 from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
-from adavit.runtime.company import Company, company_here
 from adavit.runtime.console import Console, SilentConsole, console_or_here
 from adavit.runtime.determinism import in_fixed_order
 from adavit.runtime.device_failure import is_device_failure
 from adavit.runtime.devices import choose_device
 from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
+from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.training import endings
 from adavit.training.continued_budget import ContinuedBudget
 from adavit.training.opening import opening
@@ -85,27 +85,27 @@ def train(
     asked = _asked_for(config, preset, settings)
     check_one_length(asked)
     with (
-        company_here() as company,
-        _console(console, company) as told,
+        process_group() as group,
+        _console(console, group) as told,
         in_fixed_order(asked.training.deterministic),
     ):
-        return _train(asked, told, company, began)
+        return _train(asked, told, group, began)
 
 
 def _console(
-    console: Console | None, company: Company
+    console: Console | None, group: ProcessGroup
 ) -> contextlib.AbstractContextManager[Console]:
     """Where this process tells how it goes; None is what `adavit.runtime.console.console_here` finds."""
-    if not company.leads:
+    if not group.leads:
         return contextlib.nullcontext(SilentConsole())
     return console_or_here(console)
 
 
 def _claimed(
-    directory: RunDirectory, company: Company
+    directory: RunDirectory, group: ProcessGroup
 ) -> contextlib.AbstractContextManager[object]:
     """While entered, no other run trains there; the process that writes sees to it."""
-    return directory.claimed() if company.leads else contextlib.nullcontext()
+    return directory.claimed() if group.leads else contextlib.nullcontext()
 
 
 def _asked_for(
@@ -121,18 +121,18 @@ def _asked_for(
     return build_config([*layers, layer_of(settings)])
 
 
-def _train(config: RunConfig, console: Console, company: Company, began: float) -> Path:
-    if company.world.tell(is_begun(config.run.out, company.place)):
+def _train(config: RunConfig, console: Console, group: ProcessGroup, began: float) -> Path:
+    if group.world.tell(is_begun(config.run.out, group.place)):
         assert config.run.out is not None
-        return _resume_claimed(RunDirectory.open(config.run.out), [], console, company, began)
-    if company.leads:
+        return _resume_claimed(RunDirectory.open(config.run.out), [], console, group, began)
+    if group.leads:
         RunDirectory.check_free(config.run.out)
-    company.take_device(choose_device(config.run.device))
+    group.take_device(choose_device(config.run.device))
     # What it may lack is said before data are loaded.
-    start = company.in_turn(lambda: read_start(config))
-    placed, size = with_absolute_paths(config), company.world.size
-    workload = company.in_turn(partial(start.prepare, placed, console, processes=size))
-    reduction = agreed_reduction(workload, company)
+    start = group.in_turn(lambda: read_start(config))
+    placed, size = with_absolute_paths(config), group.world.size
+    workload = group.in_turn(partial(start.prepare, placed, console, processes=size))
+    reduction = agreed_reduction(workload, group)
     fitted = None
     if config.run.budget is not None:
         asked = start.noted_in(placed)
@@ -140,22 +140,22 @@ def _train(config: RunConfig, console: Console, company: Company, began: float) 
         workload = fitted.workload
     step, notes = first_step(workload, start, reduction)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes
-    directory = new_directory(workload, company)
-    with _claimed(directory, company):
+    directory = new_directory(workload, group)
+    with _claimed(directory, group):
         plan = None if fitted is None else fitted.plan
         first_lines = opening(
             config, workload, step, directory, None if plan is None else plan.told
         )
         images = workload.image_set
         offered = offer(images.channels, images.source) if config.features.network is None else None
-        _write_settings(workload, directory, company)
+        _write_settings(workload, directory, group)
         for note in (first_lines, *notes, *([offered] if offered else [])):
             console.note(note)
-        clock = clock_of(fitted, workload, directory if company.leads else None, began)
+        clock = clock_of(fitted, workload, directory if group.leads else None, began)
         trainer = Trainer(workload, step, directory, console, clock)
         if plan is not None and not plan.at_start:
             trainer.progress.done("metrics")
-        return _run(trainer, company)
+        return _run(trainer, group)
 
 
 @takes_paths("path")
@@ -192,29 +192,29 @@ def resume(
         RunError: If training failed; the last checkpoint is good.
         Stopped: After SIGINT or SIGTERM, with a checkpoint written.
     """
-    with company_here() as company, _console(console, company) as told:
+    with process_group() as group, _console(console, group) as told:
         directory = RunDirectory.open(Path(path))
         began = time.monotonic() if began is None else began
-        return _resume_claimed(directory, [*layers, layer_of(settings)], told, company, began)
+        return _resume_claimed(directory, [*layers, layer_of(settings)], told, group, began)
 
 
 def _resume_claimed(
     directory: RunDirectory,
     layers: Sequence[Mapping[str, Any]],
     console: Console,
-    company: Company,
+    group: ProcessGroup,
     began: float,
 ) -> Path:
-    with _claimed(directory, company):
-        company.world.wait()  # nobody reads in it before it is claimed
-        return _resume(directory, layers, console, company, began)
+    with _claimed(directory, group):
+        group.world.wait()  # nobody reads in it before it is claimed
+        return _resume(directory, layers, console, group, began)
 
 
 def _resume(
     directory: RunDirectory,
     layers: Sequence[Mapping[str, Any]],
     console: Console,
-    company: Company,
+    group: ProcessGroup,
     began: float,
 ) -> Path:
     newest = load_newest(directory.checkpoint)
@@ -229,14 +229,14 @@ def _resume(
                 f" {newest.path.name}, which holds the settings too."
             )
         check_unchanged(directory, newest.state, may_change=MAY_CHANGE_ON_RESUME)
-    budget = ContinuedBudget.of(layers, directory, company.place)
+    budget = ContinuedBudget.of(layers, directory, group.place)
     config = continued_config(directory, budget.layers)
     images = 0 if newest is None else newest.images
-    if budget.is_used_up(config, directory, images, console, company.world):
+    if budget.is_used_up(config, directory, images, console, group.world):
         return directory.path
     check_images_exist(directory, config.data.source)
     with in_fixed_order(config.training.deterministic):
-        return _go_on(directory, config, newest, budget, console, company, began)
+        return _go_on(directory, config, newest, budget, console, group, began)
 
 
 def _go_on(
@@ -245,15 +245,13 @@ def _go_on(
     newest: LoadedCheckpoint | None,
     budget: ContinuedBudget,
     console: Console,
-    company: Company,
+    group: ProcessGroup,
     began: float,
 ) -> Path:
-    company.take_device(choose_device(config.run.device))
-    start = company.in_turn(
-        lambda: read_start(config) if newest is None else frozen_networks(config)
-    )
+    group.take_device(choose_device(config.run.device))
+    start = group.in_turn(lambda: read_start(config) if newest is None else frozen_networks(config))
     try:
-        workload = company.in_turn(lambda: prepare(config, console))
+        workload = group.in_turn(lambda: prepare(config, console))
     except StepTooLarge as error:
         raise RunError(
             f"{error.what} Give a smaller --microbatch, close other programs, or take a device or a machine with"
@@ -261,12 +259,12 @@ def _go_on(
         ) from None
     if newest is not None:
         check_same_images(workload, newest.state)  # before the clock begins
-    reduction = agreed_reduction(workload, company)
+    reduction = agreed_reduction(workload, group)
     clock = budget.clock(workload, start, reduction, directory, began)
     if newest is not None:
         step = build_step(workload, start, reduction)
         trainer = Trainer(workload, step, directory, console, clock)
-        company.world.wait()  # all have read what rank 0 now brings back to one moment
+        group.world.wait()  # all have read what rank 0 now brings back to one moment
         trainer.resume(newest)
         newest.state.clear()  # the parts have it now: hundreds of megabytes
     else:  # killed before the first one
@@ -275,10 +273,10 @@ def _go_on(
         for note in notes:
             console.note(note)
         trainer = Trainer(workload, step, directory, console, clock)
-        company.world.wait()
+        group.world.wait()
         trainer.begin_again()
     del start  # as in `_train`
-    _write_settings(workload, directory, company)
+    _write_settings(workload, directory, group)
     if trainer.progress.images >= total_images(workload.config.training):
         console.note(
             f"Run {directory.path} is finished: {trainer.progress.images / 1000:g} of"
@@ -286,28 +284,28 @@ def _go_on(
         )
     else:
         console.note(f"Continuing {directory.path} at {trainer.progress.images / 1000:g} kimg.")
-    return _run(trainer, company)
+    return _run(trainer, group)
 
 
-def _write_settings(workload: Workload, directory: RunDirectory, company: Company) -> None:
+def _write_settings(workload: Workload, directory: RunDirectory, group: ProcessGroup) -> None:
     """What the run is of, with the launch by which processes that are started anew find it again."""
-    if not company.leads:
+    if not group.leads:
         return
     # When it began, whatever has interrupted it.
     started = read_json(directory.environment).get("started") or _now()
     environment = describe_environment(workload.device)
-    written = {"started": started, **environment, **company.place.described()}
+    written = {"started": started, **environment, **group.place.described()}
     write_json(directory.environment, written)
     write_json(directory.data, describe_data(workload))
     write_text(directory.config, config_text(workload.config))
 
 
-def _run(trainer: Trainer, company: Company) -> Path:
+def _run(trainer: Trainer, group: ProcessGroup) -> Path:
     directory = trainer.directory
-    if company.world.size > 1:
-        company.agree({"networks (digest)": digest_of_state(trainer.stateful_parts())})
-        company.can_go_on(f"The last checkpoint is good; go on with: {directory.resume_command}")
-    with ending_noted(directory) if company.leads else contextlib.nullcontext():
+    if group.world.size > 1:
+        group.agree({"networks (digest)": digest_of_state(trainer.stateful_parts())})
+        group.can_go_on(f"The last checkpoint is good; go on with: {directory.resume_command}")
+    with ending_noted(directory) if group.leads else contextlib.nullcontext():
         try:
             trainer.output.begin()
             trainer.run()

@@ -9,7 +9,7 @@ from torch import Tensor
 from adavit.config.layers import flatten
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.checkpoint import Stateful, state_of
-from adavit.runtime.company import Company
+from adavit.runtime.process_group import ProcessGroup
 from adavit.runtime.world import World
 from adavit.training.start.workload import Workload
 from adavit.training.step.reduction import OF_ONE_PROCESS, Fast, InOrder, Reduction
@@ -64,19 +64,19 @@ def _tensors(state: Any, name: str = "") -> list[tuple[str, Tensor]]:
     return [found for key, value in inner for found in _tensors(value, f"{name}.{key}")]
 
 
-def agreed_reduction(workload: Workload, company: Company) -> Reduction:
+def agreed_reduction(workload: Workload, group: ProcessGroup) -> Reduction:
     """How the processes share a batch, if they agree on all that decides the run.
 
     Args:
         workload: Of the run, as this process knows it.
-        company: All that train it.
+        group: All that train it.
 
     Raises:
         UserError: If they do not, or cannot share it evenly.
     """
-    if company.world.size > 1:
-        company.agree(facts_of(workload))
-    return shared_reduction(workload, company.world)
+    if group.world.size > 1:
+        group.agree(facts_of(workload))
+    return shared_reduction(workload, group.world)
 
 
 def shared_reduction(workload: Workload, world: World) -> Reduction:

@@ -5,8 +5,8 @@ from pathlib import Path
 from adavit.errors import UserError
 from adavit.runs.directory import RunDirectory
 from adavit.runs.reading import read_json
-from adavit.runtime.company import Company
 from adavit.runtime.place import Place
+from adavit.runtime.process_group import ProcessGroup
 from adavit.training.start.workload import Workload
 
 
@@ -30,14 +30,14 @@ def is_begun(out: Path | None, place: Place) -> bool:
     return bool(read_json(RunDirectory(out).environment).get("launch") == place.launch)
 
 
-def new_directory(workload: Workload, company: Company) -> RunDirectory:
+def new_directory(workload: Workload, group: ProcessGroup) -> RunDirectory:
     """A new one, which rank 0 makes; `RunDirectory.create` says what it may raise.
 
     Args:
         workload: Of the run.
-        company: All that train it.
+        group: All that train it.
     """
     made = None
-    if company.leads:
+    if group.leads:
         made = str(RunDirectory.create(workload.config.run.out, workload.label).path)
-    return RunDirectory(Path(company.world.tell(made)))
+    return RunDirectory(Path(group.world.tell(made)))

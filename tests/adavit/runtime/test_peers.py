@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from adavit.errors import RunError, UserError
-from adavit.runtime.company import Company, company_here
 from adavit.runtime.peers import Peers
 from adavit.runtime.place import Place
+from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.runtime.signals import Stopped
-from tests.processes import Ended, in_company, launched
+from tests.processes import Ended, in_group, launched
 
 IMPATIENT_S = 2.0
 
@@ -26,16 +26,16 @@ def told(ended: list[Ended]) -> list[str]:
     return [line for line in lines if "[c10d] The hostname of the client" not in line]
 
 
-def goes_on(company: Company) -> None:
+def goes_on(group: ProcessGroup) -> None:
     """As a run that others take part in; its checkpoint is good."""
-    company.can_go_on("The last checkpoint is good")
+    group.can_go_on("The last checkpoint is good")
     for _ in range(600):
-        company.world.gather(torch.zeros(1))
+        group.world.gather(torch.zeros(1))
         time.sleep(0.01)
 
 
 def test_all_that_come_to_the_end_end_well() -> None:
-    ended = in_company(3, lambda company: company.world.wait())
+    ended = in_group(3, lambda group: group.world.wait())
     assert [each.code for each in ended] == [0, 0, 0]
     assert told(ended) == []
 
@@ -43,13 +43,13 @@ def test_all_that_come_to_the_end_end_well() -> None:
 @pytest.mark.parametrize("keeper", [True, False])
 @pytest.mark.parametrize("lost", [1, 2])
 def test_who_was_killed_is_named_once(lost: int, keeper: bool) -> None:
-    def work(company: Company) -> None:
-        if company.world.rank == lost:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == lost:
             os.kill(os.getpid(), signal.SIGKILL)
-        goes_on(company)
+        goes_on(group)
 
     started = time.monotonic()
-    ended = in_company(3, work, keeper=keeper)
+    ended = in_group(3, work, keeper=keeper)
     assert time.monotonic() - started < 20
     assert [each.code for each in ended] == [-9 if rank == lost else 1 for rank in range(3)]
     (line,) = told(ended)
@@ -61,12 +61,12 @@ def test_who_was_killed_is_named_once(lost: int, keeper: bool) -> None:
 
 @pytest.mark.parametrize("lost", [0, 1])
 def test_who_is_frozen_is_named_once(lost: int) -> None:
-    def work(company: Company) -> None:
-        if company.world.rank == lost:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == lost:
             os.kill(os.getpid(), signal.SIGSTOP)
-        goes_on(company)
+        goes_on(group)
 
-    ended = in_company(2, work, patience_s=IMPATIENT_S)
+    ended = in_group(2, work, patience_s=IMPATIENT_S)
     assert [each.code for each in ended] == [-9 if rank == lost else 1 for rank in range(2)]
     (line,) = told(ended)
     named = rf"Error: rank {lost} of 2 \(process {ended[lost].process} on .*\) has given no sign of life for \d s, "
@@ -74,12 +74,12 @@ def test_who_is_frozen_is_named_once(lost: int) -> None:
 
 
 def test_who_keeps_the_store_is_missed_when_frozen() -> None:
-    def work(company: Company) -> None:
-        if company.world.rank == 0:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == 0:
             os.kill(os.getpid(), signal.SIGSTOP)
-        goes_on(company)
+        goes_on(group)
 
-    ended = in_company(3, work, patience_s=IMPATIENT_S, keeper=False)
+    ended = in_group(3, work, patience_s=IMPATIENT_S, keeper=False)
     assert [each.code for each in ended] == [-9, 1, 1]
     (line,) = told(ended)
     assert line.startswith(f"Error: rank 0 of 3 (process {ended[0].process} on ")
@@ -91,8 +91,8 @@ def test_who_does_not_come_is_named_once(keeper: bool) -> None:
         if os.environ["RANK"] == "1":
             time.sleep(6 * IMPATIENT_S)
             os._exit(9)
-        with company_here(patience_s=IMPATIENT_S) as company:
-            goes_on(company)
+        with process_group(patience_s=IMPATIENT_S) as group:
+            goes_on(group)
 
     ended = launched(3, work, keeper=keeper, limit_s=10 * IMPATIENT_S)
     assert [each.code for each in ended] == [1, 9, 1]
@@ -101,23 +101,23 @@ def test_who_does_not_come_is_named_once(keeper: bool) -> None:
 
 
 def test_who_works_on_something_else_for_long_is_waited_for() -> None:
-    def work(company: Company) -> None:
-        if company.world.rank == 1:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == 1:
             time.sleep(2 * IMPATIENT_S)
-        company.world.wait()
+        group.world.wait()
 
-    ended = in_company(2, work, patience_s=IMPATIENT_S)
+    ended = in_group(2, work, patience_s=IMPATIENT_S)
     assert [each.code for each in ended] == [0, 0]
     assert told(ended) == []
 
 
 def test_what_one_alone_finds_has_its_name() -> None:
-    def work(company: Company) -> None:
-        if company.world.rank == 1:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == 1:
             raise UserError("there are no images.")
-        goes_on(company)
+        goes_on(group)
 
-    ended = in_company(2, work)
+    ended = in_group(2, work)
     assert [each.code for each in ended] == [2, 2]
     (line,) = told(ended)
     assert line.startswith(f"Error: rank 1 of 2 (process {ended[1].process} on ")
@@ -125,32 +125,32 @@ def test_what_one_alone_finds_has_its_name() -> None:
 
 
 def test_memory_that_one_runs_out_of_has_its_name() -> None:
-    def work(company: Company) -> None:
-        if company.world.rank == 1:
+    def work(group: ProcessGroup) -> None:
+        if group.world.rank == 1:
             raise MemoryError
-        goes_on(company)
+        goes_on(group)
 
-    ended = in_company(2, work)
+    ended = in_group(2, work)
     assert [each.code for each in ended] == [1, 1]
     (line,) = told(ended)
     assert re.match(r"Error: rank 1 of 2 \(.*\): out of memory\. ", line)
 
 
 def test_what_all_find_is_told_by_the_first() -> None:
-    def work(company: Company) -> None:
+    def work(group: ProcessGroup) -> None:
         raise RunError("training diverged.")
 
-    ended = in_company(3, work)
+    ended = in_group(3, work)
     assert [each.code for each in ended] == [1, 1, 1]
     assert told(ended) == ["Error: training diverged."]
     assert ended[0].errors
 
 
 def test_a_stop_of_all_is_told_by_the_first() -> None:
-    def work(company: Company) -> None:
+    def work(group: ProcessGroup) -> None:
         raise Stopped(signal.SIGTERM)
 
-    ended = in_company(2, work)
+    ended = in_group(2, work)
     assert [each.code for each in ended] == [143, 143]
     assert told(ended) == ["Stopped by SIGTERM."]
 

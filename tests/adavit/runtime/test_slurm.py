@@ -3,7 +3,7 @@ import os
 import pytest
 
 from adavit.errors import UserError
-from adavit.runtime.company import company_here
+from adavit.runtime.process_group import process_group
 from adavit.runtime.slurm import told_by_srun
 from tests.processes import launched
 
@@ -101,7 +101,7 @@ def test_tasks_of_srun_join_as_processes_of_torchrun_do() -> None:
         here = {"SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_NODEID": "0"}
         step = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_TASKS_PER_NODE": "2"}
         os.environ.update({**SRUN, **here, **step})
-        with company_here() as company:
-            assert (company.world.rank, company.world.size) == (int(rank), 2)
+        with process_group() as group:
+            assert (group.world.rank, group.world.size) == (int(rank), 2)
 
     assert [(each.code, each.errors) for each in launched(2, work)] == [(0, "")] * 2

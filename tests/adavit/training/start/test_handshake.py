@@ -75,6 +75,6 @@ def test_a_weight_that_differs_changes_the_digest(tiny: Tiny) -> None:
 @pytest.mark.parametrize(("wanted", "kind"), [(True, Fast), (False, InOrder)])
 def test_gradients_are_summed_as_the_settings_say(tiny: Tiny, wanted: bool, kind: type) -> None:
     settings = {"microbatch": 4, "fast_reduce": wanted}
-    company: Any = SimpleNamespace(world=SimpleNamespace(rank=0, size=2), agree=lambda _: None)
+    group: Any = SimpleNamespace(world=SimpleNamespace(rank=0, size=2), agree=lambda _: None)
     workload = prepare(tiny({"training": settings}), SilentConsole())
-    assert type(agreed_reduction(workload, company)) is kind
+    assert type(agreed_reduction(workload, group)) is kind

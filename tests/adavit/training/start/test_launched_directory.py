@@ -8,9 +8,9 @@ import pytest
 
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
-from adavit.runtime.company import Company
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.place import Place
+from adavit.runtime.process_group import ProcessGroup
 from adavit.runtime.world import World
 from adavit.training.start.launched_directory import is_begun, new_directory
 from adavit.training.start.workload import load_workload
@@ -45,7 +45,7 @@ def test_all_have_the_directory_that_the_first_one_makes(tiny: Tiny, tmp_path: P
     workload = load_workload(RunConfig.model_validate(values), SilentConsole())
 
     def made(world: World) -> str:
-        return str(new_directory(workload, Company(world, Place(world.rank, world.size))).path)
+        return str(new_directory(workload, ProcessGroup(world, Place(world.rank, world.size))).path)
 
     assert together(2, made) == ["runs/00000-pictures-vit-bgc"] * 2
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["00000-pictures-vit-bgc"]

@@ -8,16 +8,16 @@ import pytest
 import torch.distributed as dist
 
 from adavit.errors import UserError
-from adavit.runtime import arrival
-from adavit.runtime.arrival import Absent, Peer, meet, sibling, store_of_all
+from adavit.runtime import rendezvous
 from adavit.runtime.place import Place
+from adavit.runtime.rendezvous import Absent, Peer, meet, sibling, store_of_all
 
 TWO_MACHINES = Place(rank=1, size=4, local_rank=1, local_size=2)
 
 
 @pytest.fixture(autouse=True)
 def processes_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrival, "process_began", time.monotonic)
+    monkeypatch.setattr(rendezvous, "process_began", time.monotonic)
 
 
 def never() -> bool:
@@ -50,7 +50,7 @@ def test_who_does_not_come_on_this_machine_is_given_up_first(
         meet(store, TWO_MACHINES, patience_s=0.1, is_over=never)
     assert absent.value.rank == 0
     store.set("who/0", '["elsewhere", 1]')
-    monkeypatch.setattr(arrival, "ELSEWHERE_S", 0.5)
+    monkeypatch.setattr(rendezvous, "ELSEWHERE_S", 0.5)
     with pytest.raises(Absent) as absent:
         meet(store, TWO_MACHINES, patience_s=0.1, is_over=never)
     assert absent.value.rank == 2
@@ -59,7 +59,7 @@ def test_who_does_not_come_on_this_machine_is_given_up_first(
 
 def test_who_took_long_to_come_waits_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic() - 0.2
-    monkeypatch.setattr(arrival, "process_began", lambda: began)
+    monkeypatch.setattr(rendezvous, "process_began", lambda: began)
     with pytest.raises(Absent) as absent:
         meet(dist.HashStore(), TWO_MACHINES, patience_s=0.1, is_over=never)
     assert absent.value.waited_s >= 0.6
@@ -72,7 +72,7 @@ def test_nobody_is_waited_for_when_another_one_has_given_up() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
 def test_a_sibling_is_known_by_what_it_was_given() -> None:
     asks = (
-        "from adavit.runtime.arrival import sibling; from adavit.runtime.place import Place;"
+        "from adavit.runtime.rendezvous import sibling; from adavit.runtime.place import Place;"
         " place = Place(0, 4, 0, 3);"
         " print(sibling(place, 1).process, sibling(place, 2), sibling(place, 0) is None)"
     )

@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from adavit.errors import UserError
-from adavit.runtime import company as module
-from adavit.runtime.company import Company, company_here
+from adavit.runtime import process_group as module
 from adavit.runtime.place import Place
+from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.runtime.world import Alone, World
-from tests.processes import in_company, together
+from tests.processes import in_group, together
 
 
 def test_nobody_else_is_there_for_a_process_alone() -> None:
-    with company_here() as company:
-        assert company.leads
-        assert company.world.size == 1
-        company.agree({"adavit": "1"})
-        assert company.in_turn(lambda: 5) == 5
+    with process_group() as group:
+        assert group.leads
+        assert group.world.size == 1
+        group.agree({"adavit": "1"})
+        assert group.in_turn(lambda: 5) == 5
 
 
 def disagreement(facts: list[dict[str, object]]) -> list[str]:
@@ -29,7 +29,7 @@ def disagreement(facts: list[dict[str, object]]) -> list[str]:
 
     def agree(world: World) -> str:
         try:
-            Company(world, Place(world.rank, world.size)).agree(facts[world.rank])
+            ProcessGroup(world, Place(world.rank, world.size)).agree(facts[world.rank])
         except UserError as error:
             return str(error)
         return ""
@@ -60,13 +60,13 @@ def test_values_that_only_differ_where_a_message_cuts_them_differ() -> None:
 
 
 def test_the_first_of_each_machine_works_before_the_others(tmp_path: Path) -> None:
-    def work(company: Company) -> None:
-        rank = company.world.rank
+    def work(group: ProcessGroup) -> None:
+        rank = group.world.rank
         if rank in (0, 2):  # two machines of two processes
             time.sleep(0.3)
-        company.in_turn(lambda: (tmp_path / f"{rank}").write_text(str(time.monotonic_ns())))
+        group.in_turn(lambda: (tmp_path / f"{rank}").write_text(str(time.monotonic_ns())))
 
-    ended = in_company(4, work, local_size=2)
+    ended = in_group(4, work, local_size=2)
     assert [each.errors for each in ended] == ["", "", "", ""]
     at = [int((tmp_path / str(rank)).read_text()) for rank in range(4)]
     assert max(at[0], at[2]) < min(at[1], at[3])
@@ -80,7 +80,7 @@ def test_versions_are_compared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
 
     monkeypatch.setattr(module, "__version__", OfRank("1.0"))
 
-    def work(company: Company) -> None:
+    def work(group: ProcessGroup) -> None:
         (tmp_path / "trained").touch()
 
     real = module.Place.here
@@ -92,7 +92,7 @@ def test_versions_are_compared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         return place
 
     monkeypatch.setattr(module.Place, "here", here)
-    ended = in_company(2, work)
+    ended = in_group(2, work)
     assert [each.code for each in ended] == [2, 2]
     assert ended[0].errors.startswith(
         "Error: the 2 processes of this run are not alike: rank 1 has adavit '0.9', rank 0 '1.0'."
@@ -103,26 +103,26 @@ def test_versions_are_compared_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_cuda_device_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    company = Company(Alone(), Place(rank=2, size=3, local_rank=2, local_size=3))
-    company.take_device(torch.device("cpu"))
+    group = ProcessGroup(Alone(), Place(rank=2, size=3, local_rank=2, local_size=3))
+    group.take_device(torch.device("cpu"))
     monkeypatch.delenv("SLURM_STEP_NUM_TASKS", raising=False)
     with pytest.raises(UserError) as error:
-        company.take_device(torch.device("cuda"))
+        group.take_device(torch.device("cuda"))
     assert str(error.value) == (
         "2 CUDA devices can be seen here, for 3 processes, expected one for each. Start fewer, or use --device cpu."
     )
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
     with pytest.raises(UserError, match="Give srun --gpus-per-node in place of --gpus-per-task"):
-        company.take_device(torch.device("cuda"))
-    Company(Alone(), Place(1, 3, 1, 3)).take_device(torch.device("cuda"))
+        group.take_device(torch.device("cuda"))
+    ProcessGroup(Alone(), Place(1, 3, 1, 3)).take_device(torch.device("cuda"))
 
 
 def test_whose_device_it_is_is_noted_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(module, "total_bytes", lambda device: 8 * 10**9)
     peers: Any = SimpleNamespace(device="")
-    company = Company(Alone(), Place(1, 2, 1, 2), peers)
-    company.take_device(torch.device("cpu"))
+    group = ProcessGroup(Alone(), Place(1, 2, 1, 2), peers)
+    group.take_device(torch.device("cpu"))
     assert peers.device == ""  # the machine's memory is no process's own
-    company.take_device(torch.device("cuda"))
+    group.take_device(torch.device("cuda"))
     assert peers.device == "cuda:1 of 8 GB"

@@ -13,10 +13,10 @@ import torch.distributed as dist
 
 from adavit.augment.devices import is_accelerator
 from adavit.errors import UserError, shown
-from adavit.runtime.arrival import store_of_all
 from adavit.runtime.memory import total_bytes
 from adavit.runtime.peers import PATIENCE_S, Peers
 from adavit.runtime.place import Place
+from adavit.runtime.rendezvous import store_of_all
 from adavit.runtime.slurm import started_by_srun, told_by_srun
 from adavit.runtime.version import __version__
 from adavit.runtime.wording import counted, size
@@ -33,7 +33,7 @@ MOST_NAMED = 4
 _MEETINGS = itertools.count()
 
 
-class Company:
+class ProcessGroup:
     """What a process knows of the run that it is a part of.
 
     Args:
@@ -137,7 +137,7 @@ def _told_by_all(world: World, value: Any) -> list[Any]:
 
 
 @contextlib.contextmanager
-def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
+def process_group(*, patience_s: float = PATIENCE_S) -> Iterator[ProcessGroup]:
     """Joins the processes that torchrun or srun has started beside this one; alone where neither has.
 
     While entered, errors are told by one process for all: it raises what happened, the others `SystemExit`.
@@ -152,7 +152,7 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
     os.environ.update(told_by_srun(os.environ))
     place = Place.here()
     if place.size == 1:
-        yield Company(ALONE, place)
+        yield ProcessGroup(ALONE, place)
         return
     with_cuda = torch.cuda.is_available()
     if with_cuda and place.local_rank < torch.cuda.device_count():
@@ -168,11 +168,11 @@ def company_here(*, patience_s: float = PATIENCE_S) -> Iterator[Company]:
             world_size=place.size,
             timeout=WAIT,
         )
-        company = Company(Together(), place, peers)
+        group = ProcessGroup(Together(), place, peers)
         try:
-            company.agree({"adavit": __version__, "torch": str(torch.__version__)})
-            yield company
-            company.world.wait()
+            group.agree({"adavit": __version__, "torch": str(torch.__version__)})
+            yield group
+            group.world.wait()
         except BaseException as error:
             ending = peers.ending(error)
             if ending is error:
