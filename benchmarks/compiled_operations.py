@@ -9,6 +9,7 @@ Bytes are those that kernels read and write by Inductor's own count.
 """
 
 import argparse
+import ast
 import math
 import re
 import sys
@@ -38,6 +39,8 @@ from benchmarks.step_operations import add_sizes, fake_stepper, sizes_of
 _HERE = {"compile_threads": 1}
 """Else processes would start to make machine code of what has been written, which nobody asked for."""
 _LAUNCH = re.compile(r"^ +\w+\.run\(", re.M)
+_CALL = re.compile(r"^ +((\w+)\.run\(.*\))$", re.M)
+_SIGNATURE = re.compile(r"^def (triton_\w+)\(([^)]*)\):", re.M)
 _OF_LIBRARIES = re.compile(r"^ +(?:\w+ = )?(?:extern_kernels|torch\.ops)\.", re.M)
 
 
@@ -54,6 +57,7 @@ def main() -> None:
     for kind, side, batch in sizes_of(arguments):
         for name in ("plain", "with R1"):
             plan = planned(kind, side, batch, penalised=name != "plain", toy=arguments.toy)
+            assert not read_while_written(plan.code), "some programs of a launch wait for others"
             row = f"{plan.kernels:,} | {plan.of_libraries:,} | {plan.bytes / 1e9:.1f} |"
             print(f"| {kind}, {side} px, batch {batch}, {name} | {row}", flush=True)
             if arguments.machine_code:
@@ -122,6 +126,26 @@ def planned(kind: str, side: int, batch: int, *, penalised: bool, toy: bool = Fa
             except Plan as plan:
                 return plan
     raise AssertionError("nothing was compiled")
+
+
+def read_while_written(code: str) -> set[str]:
+    """Kernels that read a tensor which they write as well, elsewhere: another program may not have written it yet.
+
+    Args:
+        code: The module that launches them.
+    """
+    parameters = {name: text.split(", ") for name, text in _SIGNATURE.findall(code)}
+    found = set()
+    for call, name in _CALL.findall(code):
+        given: Any = ast.parse(call, mode="eval").body
+        tensors = [ast.unparse(each) for each in given.args]
+        named = list(
+            zip(parameters[name], tensors, strict=False)
+        )  # blocks come last, and are not given
+        read = {tensor for parameter, tensor in named if parameter.startswith("in_ptr")}
+        if read & {tensor for parameter, tensor in named if "out_ptr" in parameter}:
+            found.add(name)
+    return found
 
 
 def plan_of(graph: fx.GraphModule, inputs: Sequence[Tensor], options: dict[str, Any]) -> Plan:

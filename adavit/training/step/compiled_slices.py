@@ -16,6 +16,7 @@ from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make
 from adavit.augment.devices import is_accelerator
 from adavit.models.resampling import sums_of_shifts
 from adavit.training.passes.streams import StepStreams
+from adavit.training.step.lists_apart import LISTS_APART
 from adavit.training.step.microbatch_sums import MicrobatchSums
 from adavit.training.step.recorded_draws import DrawRecorder, RecordedDraw
 from adavit.training.step.slice_pass import SlicePass
@@ -109,9 +110,10 @@ class CompiledSlice:
             # What is made once and kept, such as the kernels of filters, is not made anew by the graph in each step.
             written(real, labels, streams.twin(), moving)
         with without_gradients(parameters), sums_of_shifts():
-            # An empty table: without one torch takes each detach for an alias, and what an operation keeps of its
-            # result then holds the graph that holds it, with all images and weights.
-            graph = make_fx(calculation, decomposition_table={})(*given(real, labels))
+            # A table, if an empty one: without one torch takes each detach for an alias, and what an operation keeps
+            # of its result then holds the graph that holds it, with all images and weights.
+            table = LISTS_APART if is_accelerator(real.device) else {}
+            graph = make_fx(calculation, decomposition_table=table)(*given(real, labels))
         held = _with_inputs(graph, [*recorder.tensors, *numbers])
         # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
         function = _compiled.get(graph.code)

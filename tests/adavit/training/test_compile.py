@@ -181,6 +181,25 @@ def test_filters_of_an_accelerator_are_sums_in_the_graph(
     assert not all(torch.equal(one, other) for one, other in zip(found, products, strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_the_graph_for_an_accelerator_is_the_step_without_lists(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = []
+
+    def compile_graph(graph: fx.GraphModule, **_: Any) -> fx.GraphModule:
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", compile_graph)
+    monkeypatch.setattr(compiled_slices, "is_accelerator", lambda _device: True)
+    check_equal({"kind": kind}, {**LAZY, "precision": "bf16"}, tolerance=0)
+    operations = {str(node.target) for graph in graphs for node in graph.graph.nodes}
+    assert len(graphs) == 2
+    assert not [name for name in operations if "_foreach_" in name], "see lists_apart.py"
+
+
 @pytest.fixture
 def written_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """torch.compile takes the graph apart and puts it together again, and writes no code of it."""
