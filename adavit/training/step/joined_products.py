@@ -45,7 +45,7 @@ class JoinedProducts(CustomGraphPass):
 
 
 def _can_be_joined(product: fx.Node) -> bool:
-    """Whether nothing but the matrix product itself depends on the rows."""
+    """Whether a row of the result depends on the same row of the argument alone: a bias has to be one for all."""
     bias = product.args[: _ROWS[product.target]]
     return not product.kwargs and all(_shape(each)[:-1] in ((), (1,)) for each in bias)
 
