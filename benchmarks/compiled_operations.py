@@ -5,7 +5,7 @@
 Nothing is computed, and no card is needed: steps of networks in full size are recorded on tensors without memory, the
 ways of an accelerator, and given to Inductor as if for a card that is there (`benchmarks.pretended_card`), up to the
 code that would launch the kernels. With `--machine-code` all of them are compiled for it as well.
-Bytes are those that kernels read and write by Inductor's own count.
+Bytes are those that kernels read and write by Inductor's own count, where libraries read parts of tensors by these.
 """
 
 import argparse
@@ -38,7 +38,6 @@ from benchmarks.step_operations import add_sizes, fake_stepper, sizes_of
 
 _HERE = {"compile_threads": 1}
 """Else processes would start to make machine code of what has been written, which nobody asked for."""
-_LAUNCH = re.compile(r"^ +\w+\.run\(", re.M)
 _CALL = re.compile(r"^ +((\w+)\.run\(.*\))$", re.M)
 _SIGNATURE = re.compile(r"^def (triton_\w+)\(([^)]*)\):", re.M)
 _OF_LIBRARIES = re.compile(r"^ +(?:\w+ = )?(?:extern_kernels|torch\.ops)\.", re.M)
@@ -79,7 +78,7 @@ class Plan(Exception):
         super().__init__()
         self.code = graph.codegen()[0].value
         self.of_libraries = len(_OF_LIBRARIES.findall(self.code))
-        self.kernels = len(_LAUNCH.findall(self.code)) + self.of_libraries
+        self.kernels = len(_CALL.findall(self.code)) + self.of_libraries
         self.bytes = sum(_bytes_of(node, graph) for node in graph.scheduler.nodes)
 
 
@@ -139,9 +138,8 @@ def read_while_written(code: str) -> set[str]:
     for call, name in _CALL.findall(code):
         given: Any = ast.parse(call, mode="eval").body
         tensors = [ast.unparse(each) for each in given.args]
-        named = list(
-            zip(parameters[name], tensors, strict=False)
-        )  # blocks come last, and are not given
+        # The sizes of blocks come last, and are not given.
+        named = list(zip(parameters[name], tensors, strict=False))
         read = {tensor for parameter, tensor in named if parameter.startswith("in_ptr")}
         if read & {tensor for parameter, tensor in named if "out_ptr" in parameter}:
             found.add(name)

@@ -1,6 +1,6 @@
 """Images per second and peak memory of full-size networks at 128 and 256 px on a CPU, in float32 and bf16.
 
-    python benchmarks/full_size.py                           the table, half an hour on two cores
+    python benchmarks/full_size.py                           the table, twenty minutes on two cores
     python benchmarks/full_size.py --row "resnet 128 bf16"   one process of it
 
 Networks are those that `auto` chooses on an accelerator, of 512 channels, with bgc at p = .4, where
@@ -23,6 +23,7 @@ from typing import Any
 sys.path.pop(0)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from adavit.runtime.devices import keep_freed_memory
 from adavit.training.start.footprint import expected_bytes
 from benchmarks.gpu.bench import KINDS, Bench, Stepper
 from benchmarks.measuring import print_header
@@ -42,7 +43,8 @@ def measure(name: str, *, toy: bool = False) -> dict[str, float]:
         toy: Whether to take networks of a test.
     """
     kind, side, precision = name.split()
-    bench = Bench.told(device="cpu", toy=toy, out="", aim=0, limit=0, began=0)
+    keep_freed_memory()  # as training does
+    bench = Bench(CPU, toy, Path(), 0.0)
     batch = BATCHES[int(side)]
     tiny = bench.config(kind, 16, {"training": {"batch": 4}}, small=True)
     Stepper(bench.step(tiny), tiny, CPU).penalised()  # loads the libraries

@@ -88,6 +88,10 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
             ["| resnet | ", "e-0"],
         ),
         (
+            "benchmarks/interpreted_step.py --kinds vit".split(),
+            ["| vit | ", "e-0"],
+        ),
+        (
             ["benchmarks/shape_speed.py", "--shapes", "12x20", "--rounds", "2"],
             ["| resnet | 12x20 | ", "| vit | 12x20 | "],
         ),
@@ -142,6 +146,7 @@ TINY = "--resolutions 8 --patch 2 --batch 4 --rounds 1 --width 16 --depth 1 --he
         "step_operations",
         "compiled_operations",
         "interpreted_step",
+        "interpreted_step, vit",
         "shape_speed",
         "train_drawn",
         "augment",

@@ -92,6 +92,7 @@ class CompiledSlice:
         Raises:
             LookupError: If numbers are drawn of anything but the streams.
         """
+        on_accelerator = is_accelerator(real.device)
         numbers = numbers_of(terms, real.device)
         moving = terms.with_numbers(numbers)
         recorder = DrawRecorder(streams, disable_proxy_modes_tracing)
@@ -112,13 +113,13 @@ class CompiledSlice:
         with without_gradients(parameters), sums_of_shifts():
             # A table, if an empty one: without one torch takes each detach for an alias, and what an operation keeps
             # of its result then holds the graph that holds it, with all images and weights.
-            table = LISTS_APART if is_accelerator(real.device) else {}
+            table = LISTS_APART if on_accelerator else {}
             graph = make_fx(calculation, decomposition_table=table)(*given(real, labels))
         held = _with_inputs(graph, [*recorder.tensors, *numbers])
         # All tensors are inputs, so networks made anew, as those behind a rehearsal, have the code of the first ones.
         function = _compiled.get(graph.code)
         if function is None:
-            options = _on_accelerators() if is_accelerator(real.device) else _INDUCTOR_OPTIONS
+            options = _on_accelerators() if on_accelerator else _INDUCTOR_OPTIONS
             function = _compiled[graph.code] = torch.compile(
                 graph, fullgraph=True, dynamic=False, options=options
             )

@@ -85,12 +85,14 @@ def _needs(node: fx.Node, others: Collection[fx.Node]) -> bool:
 
 
 def _join(graph: fx.Graph, products: Sequence[fx.Node]) -> None:
-    first, place = products[0], _ROWS[products[0].target]
+    first = products[0]
+    target: Any = first.target
+    place = _ROWS[target]
     rows: Any = [product.args[place] for product in products]
     with graph.inserting_before(graph.output_node()):
         below = graph.call_function(_aten.cat.default, (rows, 0))
         arguments = (*first.args[:place], below, *first.args[place + 1 :])
-        joined = graph.call_function(first.target, arguments)  # type: ignore[arg-type]
+        joined = graph.call_function(target, arguments)
         apart = _independent(rows)
         end = 0
         for product, own in zip(products, rows, strict=True):

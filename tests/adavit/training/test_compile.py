@@ -10,7 +10,6 @@ import torch
 from functorch.compile import make_boxed_func
 from torch import Tensor, fx
 from torch._dynamo.backends.common import aot_autograd
-from torch._inductor.pattern_matcher import stable_topological_sort
 
 from adavit.config.section import AUTO
 from adavit.config.training import TrainingConfig
@@ -20,8 +19,8 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.build import build_step
 from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.joined_products import JoinedProducts
 from adavit.training.step.slice_programs import SlicePrograms
+from tests.adavit.training.step.test_joined_products import join, products
 from tests.adavit.training.test_options import BATCH, SMALL, TINY_NETWORKS, Layer, workload
 from tests.published_vit import write_published
 from tests.small_weights import write_mobilenet
@@ -224,15 +223,9 @@ def test_a_step_with_joined_products_is_the_step(
     counts = []
 
     def products_joined(graph: fx.GraphModule, _: Sequence[Tensor]) -> Callable[..., Any]:
-        def products() -> int:
-            targets = torch.ops.aten.mm.default, torch.ops.aten.addmm.default
-            return sum(node.target in targets for node in graph.graph.nodes)
-
-        before = products()
-        JoinedProducts()(graph.graph)
-        stable_topological_sort(graph.graph)
-        graph.recompile()
-        counts.append((before, products()))
+        before = products(graph)
+        join(graph)
+        counts.append((before, products(graph)))
         return make_boxed_func(graph.forward)
 
     compile_graph = partial(torch.compile, backend=aot_autograd(fw_compiler=products_joined))

@@ -14,13 +14,18 @@ Function = Callable[..., tuple[Tensor, ...]]
 PRODUCTS = {torch.ops.aten.mm.default, torch.ops.aten.addmm.default}
 
 
+def join(graph: fx.GraphModule) -> None:
+    """The pass, and what Inductor does behind it."""
+    JoinedProducts()(graph.graph)
+    stable_topological_sort(graph.graph)
+    graph.recompile()
+
+
 def joined(function: Function, *inputs: Tensor) -> fx.GraphModule:
     """The graph of a function after the pass; it computes what the function does."""
     graph = make_fx(function, tracing_mode="fake")(*inputs)
-    JoinedProducts()(graph.graph)
-    stable_topological_sort(graph.graph)
+    join(graph)
     graph.graph.lint()
-    graph.recompile()
     for found, expected in zip(graph(*inputs), function(*inputs), strict=True):
         torch.testing.assert_close(found, expected)
     return graph
