@@ -1,17 +1,26 @@
-"""Whether the steps of a long run are compiled where nobody says so: both kinds are measured, on this machine."""
+"""Whether the steps of a long run are compiled where nobody says so.
+
+With a budget, whose length is this machine's anyway, both kinds are measured. A run of so many images has the same
+bits on a CPU when it is made again, so its settings alone decide, by what such steps have gained where they were
+measured.
+"""
 
 import gc
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from adavit.config.run import ResolvedConfig
+from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import first_line
 from adavit.runtime.console import Console
 from adavit.runtime.wording import duration
 from adavit.training.rehearsal import TookTooLong, rehearse_step
+from adavit.training.start.build import Start, first_step
 from adavit.training.start.compilation import has_compiler
-from adavit.training.start.workload import Workload
+from adavit.training.start.effort import foreseen_s
+from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.reduction import Reduction
 
 LONG_S = 3600.0
 """A run that takes longer may try it: compiling took 150 s of a core for two kinds of steps."""
@@ -58,20 +67,10 @@ def faster_step_s(
     console.note(
         "Compiling steps to see whether they are faster, which takes some minutes; --no-compile leaves it out."
     )
-    values = workload.config.as_dict()
-    values["training"]["compile"] = True
-    compiled = replace(workload, config=ResolvedConfig.model_validate(values))
     limit_s = LARGEST_TRIAL * left
-    try:
-        compiled_s = rehearse_step(compiled, make(compiled), seconds=seconds, limit_s=limit_s)
-    except TookTooLong:
-        console.note(f"Steps are not compiled, which took longer than {duration(limit_s)}.")
+    compiled_s = _tried(compiled(workload), make, console, seconds=seconds, limit_s=limit_s)
+    if compiled_s is None:
         return None
-    except Exception as error:  # noqa: BLE001  compilers, linkers and the folder of their files fail in their own ways
-        console.note(f"Steps are not compiled, which failed: {first_line(error)}")
-        return None
-    finally:
-        gc.collect()  # as after any rehearsal
     gain = step_s / compiled_s
     if gain < GAIN:
         console.note(
@@ -80,3 +79,72 @@ def faster_step_s(
         return None
     console.note(f"Steps are compiled: {gain:.2f} times as fast.")
     return compiled_s
+
+
+def is_expected_to_gain(asked: RunConfig, workload: Workload, processes: int) -> bool:
+    """Whether a run without a budget compiles its steps, if it can.
+
+    Each time that it was measured, a ViT's steps were `GAIN` times as fast, and in bf16 a ResNet's; in float32 those
+    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`).
+
+    Args:
+        asked: As the user and what the run starts from have it, with what is left open.
+        workload: As for `may_try`.
+        processes: Likewise.
+    """
+    if asked.run.budget is not None or asked.is_known("training.compile"):
+        return False
+    config = workload.config
+    kind, training = config.discriminator.kind, config.training
+    gains = kind == "vit" or (kind == "resnet" and training.precision == "bf16")
+    return gains and may_try(workload, foreseen_s(config, total_images(training)), processes)
+
+
+def compiled_if_possible(
+    workload: Workload, start: Start, reduction: Reduction, console: Console
+) -> Workload:
+    """The run with compiled steps; as it is where they cannot be compiled.
+
+    Args:
+        workload: As for `may_try`.
+        start: What its networks start from.
+        reduction: Of its one process.
+        console: Told what is done, and how it went.
+    """
+    console.note(
+        "Compiling steps, which takes some minutes and makes a long run shorter; --no-compile leaves it out."
+    )
+    chosen = compiled(workload)
+
+    def make(workload: Workload) -> AdversarialStep:
+        return first_step(workload, start, reduction)[0]
+
+    made = _tried(chosen, make, console, seconds=0.0, limit_s=math.inf)
+    return workload if made is None else chosen
+
+
+def compiled(workload: Workload) -> Workload:
+    """The same run, with steps that are compiled."""
+    values = workload.config.as_dict()
+    values["training"]["compile"] = True
+    return replace(workload, config=ResolvedConfig.model_validate(values))
+
+
+def _tried(
+    workload: Workload,
+    make: Callable[[Workload], AdversarialStep],
+    console: Console,
+    *,
+    seconds: float,
+    limit_s: float,
+) -> float | None:
+    """Seconds of a compiled step; None where there is none, of which the user is told."""
+    try:
+        return rehearse_step(workload, make(workload), seconds=seconds, limit_s=limit_s)
+    except TookTooLong:
+        console.note(f"Steps are not compiled, which took longer than {duration(limit_s)}.")
+    except Exception as error:  # noqa: BLE001  compilers, linkers and the folder of their files fail in their own ways
+        console.note(f"Steps are not compiled, which failed: {first_line(error)}")
+    finally:
+        gc.collect()  # as after any rehearsal
+    return None

@@ -19,6 +19,7 @@ from adavit.runtime.launch import cores
 from adavit.runtime.place import Place
 from adavit.runtime.process_group import ProcessGroup
 from adavit.runtime.wording import duration
+from adavit.training.compiled_trial import is_expected_to_gain
 from adavit.training.foresight import (
     describe_elsewhere,
     foreseen_lines,
@@ -66,12 +67,15 @@ def describe_plan(
     last = Place(processes - 1, processes, processes - 1, processes)
     ProcessGroup(world, last).take_device(choose_device(config.run.device))
     workload = start.prepare(config, console, processes=processes)
-    reduction, budget = shared_reduction(workload, world), []
-    if config.run.budget is not None:
-        fitted = fit_budget(start.noted_in(config), workload, start, reduction, began)
-        workload, budget = fitted.workload, [f"budget          {fitted.plan.told}"]
+    reduction, last_lines = shared_reduction(workload, world), []
+    asked = start.noted_in(config)
+    if asked.run.budget is not None:
+        fitted = fit_budget(asked, workload, start, reduction, began)
+        workload, last_lines = fitted.workload, [f"budget          {fitted.plan.told}"]
         if fitted.may_be_faster:
-            budget.append("compiling       tried when it trains, and taken if steps are faster")
+            last_lines.append("compiling       tried when it trains, and taken if steps are faster")
+    elif is_expected_to_gain(asked, workload, processes):
+        last_lines.append("compiling       when it trains, which such a long run gains by")
     held = workload.config
     step, notes = first_step(workload, start, reduction)
     del start  # as `adavit.training.train` does
@@ -101,7 +105,7 @@ def describe_plan(
             f"time         {duration(steps * per_step):>11} for"
             f" {held.training.total_kimg:g} kimg, and the evaluations"
         ),
-        *budget,
+        *last_lines,
     ]
     return "\n".join(lines)
 

@@ -25,6 +25,7 @@ from adavit.runtime.files import write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.process_group import ProcessGroup, process_group
 from adavit.training import endings
+from adavit.training.compiled_trial import compiled_if_possible, is_expected_to_gain
 from adavit.training.continued_budget import ContinuedBudget
 from adavit.training.opening import opening
 from adavit.training.start.absolute_paths import with_absolute_paths
@@ -133,11 +134,12 @@ def _train(config: RunConfig, console: Console, group: ProcessGroup, began: floa
     placed, size = with_absolute_paths(config), group.world.size
     workload = group.in_turn(partial(start.prepare, placed, console, processes=size))
     reduction = agreed_reduction(workload, group)
-    fitted = None
-    if config.run.budget is not None:
-        asked = start.noted_in(placed)
+    fitted, asked = None, start.noted_in(placed)
+    if asked.run.budget is not None:
         fitted = fit_budget(asked, workload, start, reduction, began, console)
         workload = fitted.workload
+    elif is_expected_to_gain(asked, workload, size):
+        workload = compiled_if_possible(workload, start, reduction, console)
     step, notes = first_step(workload, start, reduction)  # likewise, before a directory is made
     del start  # the networks have what it read: hundreds of megabytes
     directory = new_directory(workload, group)

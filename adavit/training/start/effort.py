@@ -14,8 +14,11 @@ CONVOLUTIONS = 2
 PASSES = 10
 """Forward passes through one of the networks that a step costs: images of both kinds, forwards and backwards."""
 
-SLOW_OPERATIONS = 3e12
-"""From here on a step is called slow: half a minute at the 100 billion operations per second of two to four cores."""
+OPERATIONS_PER_S = 1e11
+"""Of two to four cores."""
+
+SLOW_S = 30.0
+"""From here on a step is called slow."""
 
 
 def step_operations(config: ResolvedConfig) -> float:
@@ -37,6 +40,16 @@ def step_operations(config: ResolvedConfig) -> float:
     return PASSES / 2 * (drawing + judging) * config.training.batch
 
 
+def foreseen_s(config: ResolvedConfig, images: int) -> float:
+    """Seconds that a run takes on a CPU, to a factor of about two on two to four cores; the same on each machine.
+
+    Args:
+        config: Of the run.
+        images: Real images that it sees.
+    """
+    return images / config.training.batch * step_operations(config) / OPERATIONS_PER_S
+
+
 def slow_step(config: ResolvedConfig, device: torch.device) -> str | None:
     """A sentence where a step is foreseen to take long; None elsewhere.
 
@@ -44,7 +57,7 @@ def slow_step(config: ResolvedConfig, device: torch.device) -> str | None:
         config: Of the run.
         device: Where it trains.
     """
-    if is_accelerator(device) or step_operations(config) < SLOW_OPERATIONS:
+    if is_accelerator(device) or foreseen_s(config, config.training.batch) < SLOW_S:
         return None
     return (
         f"each step may take a minute or more on a CPU, the first included: {config.training.batch} images go"

@@ -13,13 +13,20 @@ import adavit
 from adavit.config.run import RunConfig
 from adavit.runtime.console import SilentConsole
 from adavit.training import compiled_trial, within_budget
-from adavit.training.compiled_trial import faster_step_s, may_try
+from adavit.training.compiled_trial import (
+    compiled_if_possible,
+    faster_step_s,
+    is_expected_to_gain,
+    may_try,
+)
+from adavit.training.plan import describe_plan
 from adavit.training.rehearsal import TookTooLong
-from adavit.training.start.build import build_step
+from adavit.training.start.build import build_step, frozen_networks
 from adavit.training.start.workload import Workload, load_workload
 from adavit.training.step import compiled_slices
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.out_of_memory import StepOutOfMemory
+from adavit.training.step.reduction import OF_ONE_PROCESS
 from tests.adavit.training.test_train import assert_same_bits, final_state
 from tests.adavit.training.timed_runs import OPEN, Notes, planned_short
 
@@ -27,6 +34,11 @@ Tiny = Callable[..., RunConfig]
 TWO_HOURS = 7200.0
 ONE_KIND = {"training": {"r1_gamma": 0}}
 """Of steps, as each takes seconds to be written down."""
+
+LONG = {"training": {"total_kimg": 1e6}}
+"""Hours, even of such networks."""
+
+RESNET = {"discriminator": {"kind": "resnet"}}
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +90,68 @@ def test_faster_steps_are_taken_and_what_fails_is_told(
     assert faster_step_s(plain, build_step, console, step_s=1.0, seconds=0.0, left=6000) == taken
     assert "--no-compile" in console.lines[0]
     assert console.lines[1].endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("layers", "gains"),
+    [
+        ([LONG], True),
+        ([], False),
+        ([LONG, {"training": {"precision": "float32"}}], True),
+        ([LONG, RESNET, {"training": {"precision": "bf16"}}], True),
+        ([LONG, RESNET, {"training": {"precision": "float32"}}], False),
+        ([RESNET, {"training": {"precision": "bf16"}}], False),
+        ([LONG, {"training": {"compile": False}}], False),
+        ([LONG, {"training": {"compile": True}}], False),
+        ([LONG, {"training": {"top_k": 0.5}}], False),
+        ([OPEN, {"run": {"budget": "2h"}}], False),
+    ],
+)
+def test_a_length_in_images_leaves_it_to_the_settings(
+    layers: list[Any], gains: bool, tiny: Tiny
+) -> None:
+    asked = tiny(*layers)
+    workload = load_workload(asked, SilentConsole())
+    assert is_expected_to_gain(asked, workload, 1) is gains
+    assert not is_expected_to_gain(asked, workload, 2)
+
+
+def test_steps_that_cannot_be_compiled_are_left_as_they_are(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any, **named: Any) -> float:
+        raise RuntimeError("g++ failed")
+
+    monkeypatch.setattr(compiled_trial, "rehearse_step", failing)
+    console, plain = Notes(), load_workload(tiny(LONG), SilentConsole())
+    start = frozen_networks(plain.config)
+    assert compiled_if_possible(plain, start, OF_ONE_PROCESS, console) is plain
+    assert "--no-compile" in console.lines[0]
+    assert console.lines[1:] == ["Steps are not compiled, which failed: g++ failed"]
+
+
+def test_the_plan_of_a_long_run_says_that_it_compiles(tiny: Tiny) -> None:
+    quick = {"metrics": {"names": []}}
+    assert "\ncompiling " in describe_plan(tiny(LONG, quick), SilentConsole())
+    assert "\ncompiling " not in describe_plan(tiny(quick), SilentConsole())
+
+
+@pytest.mark.slow
+def test_a_long_run_of_so_many_images_is_that_of_its_settings(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: made.append(graph) or graph)
+    monkeypatch.setattr(compiled_slices, "_compiled", {})
+    monkeypatch.setattr(compiled_trial, "LONG_S", 0.0)
+    unasked = adavit.train(tiny(ONE_KIND, {"run": {"out": str(tmp_path / "unasked")}}))
+    assert yaml.safe_load((unasked / "config.yaml").read_text())["training"]["compile"] is True
+    compiled = len(made)
+    assert compiled
+    given = {"training": {"compile": True}}
+    asked = adavit.train(tiny(ONE_KIND, given, {"run": {"out": str(tmp_path / "asked")}}))
+    assert len(made) == compiled
+    assert_same_bits(final_state(unasked), final_state(asked))
 
 
 @pytest.mark.slow
