@@ -46,8 +46,11 @@ def read_directions(path: Path) -> Directions:
         vectors, strengths = tensors["vectors"], tensors["strengths"]
         layers, style_count = metadata.value("layers"), metadata.count("style_count")
         method = metadata.text("method")
-        if vectors.ndim != 2 or not vectors.is_floating_point() or len(vectors) != len(strengths):
+        if vectors.ndim != 2 or not len(vectors) or strengths.shape != vectors.shape[:1]:
             raise ValueError("its vectors are not directions")
+        for numbers in (vectors, strengths):
+            if not numbers.is_floating_point() or not bool(numbers.float().isfinite().all()):
+                raise ValueError("it has numbers other than those of float32")
         if not isinstance(layers, list) or not all(
             type(each) is int and 0 <= each < style_count for each in layers
         ):

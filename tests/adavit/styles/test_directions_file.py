@@ -81,8 +81,17 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     }
     for name, change in odd.items():
         write_tensors(tmp_path / name, tensors, {**said, **change})
-    write_tensors(tmp_path / "shape", {**tensors, "vectors": torch.zeros(2)}, said)
-    for name in [*damaged, *odd, "shape"]:
+    width = tensors["vectors"].shape[1]
+    others = {
+        "shape": {"vectors": torch.zeros(2)},
+        "none": {"vectors": torch.zeros(0, width), "strengths": torch.zeros(0)},
+        "scalar": {"strengths": torch.tensor(1.0)},
+        "integers": {"vectors": torch.ones(len(tensors["vectors"]), width, dtype=torch.int64)},
+        "endless": {"strengths": tensors["strengths"] * float("inf")},
+    }
+    for name, changed in others.items():
+        write_tensors(tmp_path / name, {**tensors, **changed}, said)
+    for name in [*damaged, *odd, *others]:
         with pytest.raises(
             UserError, match=r"cannot be used \(.+\)\. Expected a \.safetensors file"
         ):
