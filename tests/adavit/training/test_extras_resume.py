@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 import adavit
 from adavit.config.run import RunConfig
 from adavit.errors import UserError
+from adavit.training.step.adversarial_step import AdversarialStep
 from tests.adavit.training.test_train import assert_same_bits, figures, final_state
 from tests.checkpoints import save_checkpoint
 
@@ -37,36 +39,36 @@ EVERYTHING = {
 }
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        {"training": {**EVERYTHING, "lecam": 0.3, "san": True}},
-        {
-            "training": {**EVERYTHING, "loss": "relativistic", "penalty": "approximate"},
-            "augment": {"mode": "scheduled", "p": 0.5, "schedule_kimg": 0.05},
-            "data": {"cond": True},
+LAYERS: list[dict[str, Any]] = [
+    {"training": {**EVERYTHING, "lecam": 0.3, "san": True}},
+    {
+        "training": {**EVERYTHING, "loss": "relativistic", "penalty": "approximate"},
+        "augment": {"mode": "scheduled", "p": 0.5, "schedule_kimg": 0.05},
+        "data": {"cond": True},
+    },
+    {
+        "training": {
+            **EVERYTHING,
+            "masked_patch_weight": 0,
+            "microbatch": 4,
+            "chain_p0": 0.1,
+            "chain_target": -1,
+            "chain_start_kimg": 0.008,
+            "chain_speed_kimg": 0.1,
         },
-        {
-            "training": {
-                **EVERYTHING,
-                "masked_patch_weight": 0,
-                "microbatch": 4,
-                "chain_p0": 0.1,
-                "chain_target": -1,
-                "chain_start_kimg": 0.008,
-                "chain_speed_kimg": 0.1,
-            },
-            "discriminator": {
-                "kind": "resnet",
-                "channel_base": 64,
-                "channel_max": 8,
-                "normalization": "chain",
-            },
-            "data": {"cond": True, "val_fraction": 0.2},
+        "discriminator": {
+            "kind": "resnet",
+            "channel_base": 64,
+            "channel_max": 8,
+            "normalization": "chain",
         },
-    ],
-    ids=["lecam and san", "relativistic", "chain"],
-)
+        "data": {"cond": True, "val_fraction": 0.2},
+    },
+]
+NAMES = ["lecam and san", "relativistic", "chain"]
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=NAMES)
 def test_all_extras_resume_to_the_same_bits(
     tiny: Callable[..., RunConfig], tmp_path: Path, layer: dict
 ) -> None:
@@ -98,6 +100,34 @@ def test_all_extras_resume_to_the_same_bits(
     relative = layer["training"].get("loss") == "relativistic"
     assert all(("r_relative" in record) is relative for record in records)
     assert records[-1]["pseudo_p"] == first["pseudo_augmentation"]["p"]
+
+
+class Killed(BaseException):
+    """Ends a run wherever it is."""
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=NAMES)
+def test_a_run_that_is_killed_before_its_first_step_goes_on(
+    tiny: Callable[..., RunConfig],
+    tmp_path: Path,
+    layer: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def kill(*_arguments: Any, **_named: Any) -> NoReturn:
+        raise Killed
+
+    short = {"metrics": {"names": []}, "training": {"total_kimg": 0.016}}
+    killed, whole = (
+        tiny(layer, short, {"run": {"out": str(tmp_path / name)}}) for name in ("killed", "whole")
+    )
+    with monkeypatch.context() as at_once:
+        at_once.setattr(AdversarialStep, "__call__", kill)
+        with pytest.raises(Killed):
+            adavit.train(killed)
+    assert (tmp_path / "killed" / "checkpoint.pt").exists()
+    adavit.resume(tmp_path / "killed")
+    adavit.train(whole)
+    assert_same_bits(final_state(tmp_path / "killed"), final_state(tmp_path / "whole"))
 
 
 PARTS = (
