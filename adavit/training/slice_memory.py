@@ -1,5 +1,6 @@
 """What a run does where the memory for a step runs out while it trains: smaller slices of the same batch."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from adavit.training.passes.streams import StepStreams
 from adavit.training.start.stored_settings import config_text
 from adavit.training.start.workload import Workload
 from adavit.training.step.adversarial_step import AdversarialStep
-from adavit.training.step.out_of_memory import StepOutOfMemory
+from adavit.training.step.out_of_memory import StepOutOfMemory, with_room
 
 
 class NoSmallerSlices(RunError):
@@ -35,6 +36,7 @@ class StepsWithinMemory:
         directory: Of the run.
         console: Told of it.
         adopt: Called with the workload whose settings hold from then on.
+        keep: Called where a step is given up for good: writes a checkpoint of those before it.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class StepsWithinMemory:
         directory: RunDirectory,
         console: Console,
         adopt: Callable[[Workload], None],
+        keep: Callable[[], None],
     ) -> None:
         self._workload = workload
         self._step = step
         self._directory = directory
         self._console = console
         self._adopt = adopt
+        self._keep = keep
 
     def __call__(self, real: Tensor, labels: Tensor | None, images: int) -> StepResult:
         """Trains on a batch.
@@ -70,11 +74,18 @@ class StepsWithinMemory:
             try:
                 return self._step(real, labels, images=images, streams=streams)
             except StepOutOfMemory as error:
+                lasting = error.lasting
+            # Outside, where what the step has held is free.
+            try:
                 # Several processes would have to ask each other at every step whether one has found no room.
                 if self._step.reduction.world.size > 1 or self._directory.is_cell:
-                    raise
-                lasting = error.lasting
-            self._cut_smaller(images, ends=lasting)
+                    raise StepOutOfMemory(lasting=lasting)
+                self._cut_smaller(images, ends=lasting)
+            except (StepOutOfMemory, NoSmallerSlices):
+                # Nothing of the step was applied. Where there is no room for this either, the last one is good.
+                with contextlib.suppress(MemoryError, OSError):
+                    with_room(self._keep)
+                raise
 
     def _cut_smaller(self, images: int, *, ends: bool) -> None:
         config = self._workload.config

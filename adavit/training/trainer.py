@@ -70,9 +70,10 @@ class Trainer:
         self.workload, self.config = workload, workload.config
         self.total_images = total_images(self.config.training)
         self.directory, self.console = directory, console
-        self.world = step.reduction.world
-        self.step = step
-        self.take_step = StepsWithinMemory(workload, step, directory, console, self._adopt)
+        self.step, self.world = step, step.reduction.world
+        self.take_step = StepsWithinMemory(
+            workload, step, directory, console, self._adopt, self.save
+        )
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
         self.window = StatsWindow(
@@ -83,8 +84,7 @@ class Trainer:
         self.remarks = Remarks(
             step.discriminator, self.batches.watched, self.probability, self.cores
         )
-        self.progress = Progress()
-        self.made = LateFlags()
+        self.progress, self.made = Progress(), LateFlags()
         self.output = output_of(self.world, workload, directory, step.average.module, self.progress)
         self.snapshots = self.output.snapshots
         self.last_report: dict[str, Any] = {}
@@ -330,7 +330,7 @@ class Trainer:
             sound = self.snapshots.set_aside
             self.console.note(endings.collapse_warning(self.progress, self.directory, sound))
 
-    def save(self, *, ended: bool) -> None:
+    def save(self, *, ended: bool = False) -> None:
         """Writes the checkpoint, so that what it holds is good.
 
         While steps are being skipped it waits for one that is not, or for the end of the run: the fiftieth

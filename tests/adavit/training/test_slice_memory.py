@@ -17,6 +17,7 @@ from adavit.config.run import RunConfig
 from adavit.errors import RunError
 from adavit.training.step.out_of_memory import StepOutOfMemory
 from adavit.training.step.slice_pass import SlicePass
+from adavit.training.trainer import Trainer
 from tests.telling import Told
 
 Tiny = Callable[..., RunConfig]
@@ -80,6 +81,40 @@ def test_where_no_smaller_slice_is_allowed_it_ends_with_advice(
         assert f"group{group}, on a device with more memory" in str(caught.value)
 
 
+@pytest.mark.parametrize("group", [0, 4])
+def test_where_it_ends_for_want_of_memory_the_steps_before_are_kept(
+    group: int, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = {"discriminator": {"minibatch_std_group": group}}
+    with room_for(monkeypatch, 0, after=3), pytest.raises(RunError, match="out of memory"):
+        adavit.train(tiny(SHORT, layer))
+    run, whole = tmp_path / "run", {"run": {"out": str(tmp_path / "whole")}}
+    assert torch.load(run / "checkpoint.pt", weights_only=True)["progress"]["images"] == 24
+    stored = yaml.safe_load((run / "config.yaml").read_text())["training"]["microbatch"]
+    shorter = {"training": {"total_kimg": 0.024}}
+    other = adavit.train(tiny(SHORT, layer, shorter, whole))
+    for each in (run, other):
+        adavit.resume(each, kimg=0.032, microbatch=stored)
+    torch.testing.assert_close(weights(run), weights(other), rtol=0, atol=0)
+
+
+def test_where_there_is_no_room_for_a_checkpoint_the_last_one_stays(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saved = Trainer.save, []
+
+    def saved_once(self: Trainer, **how: Any) -> None:
+        if saved:
+            raise MemoryError
+        saved.append(save(self, **how))
+
+    monkeypatch.setattr(Trainer, "save", saved_once)
+    with room_for(monkeypatch, 0, after=3), pytest.raises(RunError, match="out of memory"):
+        adavit.train(tiny(SHORT))
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert state["progress"]["images"] == 0
+
+
 def test_a_cell_of_an_experiment_keeps_its_slices(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +122,8 @@ def test_a_cell_of_an_experiment_keeps_its_slices(
     (tmp_path / "run" / "cell.json").write_text("{}")
     with room_for(monkeypatch, 4, after=1), pytest.raises(StepOutOfMemory):
         adavit.train(tiny(SHORT))
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert state["progress"]["images"] == 8
     stored = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert stored["training"]["microbatch"] is None
 
