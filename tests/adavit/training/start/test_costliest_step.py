@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from adavit.augment import AdaptiveProbability
 from adavit.config.auto import RunFacts, resolve
 from adavit.config.layers import build_config
 from adavit.config.run import ResolvedConfig
 from adavit.runtime.resolution import Resolution
+from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.start.costliest_step import make_costliest
 from tests.adavit.training.objectives.test_feature_critic import make_objective
 from tests.adavit.training.small_step import COUNT, make_step
@@ -57,3 +59,11 @@ def test_a_step_without_a_critic_is_augmented() -> None:
     step = make_step()
     make_costliest(step, resolved({}).augment)
     assert step.p == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("cap", "p"), [(0.8, 0.4), (0.3, 0.3), (0.0, 0.0)])
+def test_images_that_are_shown_as_real_are_drawn(cap: float, p: float) -> None:
+    moved = AdaptiveProbability(initial=0.0, p_max=cap, speed_kimg=0.1)
+    step = make_step(pseudo=PseudoAugmentation(moved))
+    make_costliest(step, resolved({}).augment)
+    assert step.terms(0, step.slices(COUNT)).pseudo_p == (p or None)
