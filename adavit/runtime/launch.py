@@ -16,7 +16,7 @@ from typing import Any
 
 from adavit.errors import RunError
 from adavit.runtime.control_groups import cpu_quota
-from adavit.runtime.signals import stopping_signals
+from adavit.runtime.signals import give_back, stopping_signals
 
 QUIET = {"TORCH_CPP_LOG_LEVEL": "ERROR"}
 """Before torch is imported: a connection that breaks is no warning with a stack, since who is missing is told."""
@@ -152,5 +152,4 @@ def _own_ways(processes: int) -> Iterator[None]:
         logging.disable(disabled)
         os.environ.clear()
         os.environ.update(before)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        give_back(handlers)

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from adavit.errors import RunError, UserError
 from adavit.runtime.place import Place
 from adavit.runtime.rendezvous import Absent, Peer, meet, sibling, torchrun_keeps_it
-from adavit.runtime.signals import Stopped, stopping_signals
+from adavit.runtime.signals import Stopped, give_back, stopping_signals
 from adavit.runtime.world import OutOfReach
 
 PATIENCE_S = 25.0
@@ -326,8 +326,7 @@ def _deaf() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        give_back(before)
 
 
 def _code(error: BaseException) -> int:

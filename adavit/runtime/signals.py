@@ -6,9 +6,9 @@ What writes no checkpoint stops at once, and takes with it what is unfinished.
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 
 class Stopped(Exception):
@@ -55,8 +55,7 @@ class StopRequest:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        give_back(self._previous)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number is not None and number == signal.SIGINT:
@@ -91,7 +90,18 @@ def stopped_at_once() -> Iterator[None]:
             raise
         raise Stopped(came[0]) from None
     finally:
-        for number, handler in previous.items():
+        give_back(previous)
+
+
+def give_back(handlers: Mapping[signal.Signals, Any]) -> None:
+    """Has signals handled as they were before.
+
+    Args:
+        handlers: That `signal.signal` has returned, by number; None stands for one of a program that Python is a part
+            of, which cannot be set from here: its signals are left as they are.
+    """
+    for number, handler in handlers.items():
+        if handler is not None:
             signal.signal(number, handler)
 
 

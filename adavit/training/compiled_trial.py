@@ -13,6 +13,7 @@ from dataclasses import replace
 from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.errors import first_line
 from adavit.runtime.console import Console
+from adavit.runtime.signals import Stopped
 from adavit.runtime.wording import duration
 from adavit.training.rehearsal import TookTooLong, rehearse_step
 from adavit.training.start.build import Start, first_step
@@ -20,6 +21,7 @@ from adavit.training.start.compilation import has_compiler
 from adavit.training.start.effort import foreseen_s
 from adavit.training.start.workload import Workload, total_images
 from adavit.training.step.adversarial_step import AdversarialStep
+from adavit.training.step.out_of_memory import StepOutOfMemory
 from adavit.training.step.reduction import Reduction
 
 LONG_S = 3600.0
@@ -138,12 +140,23 @@ def _tried(
     seconds: float,
     limit_s: float,
 ) -> float | None:
-    """Seconds of a compiled step; None where there is none, of which the user is told."""
+    """Seconds of a compiled step; None where there is none, of which the user is told.
+
+    Raises:
+        Stopped: After a signal.
+        StepOutOfMemory: If this process can calculate no more.
+    """
     try:
         return rehearse_step(workload, make(workload), seconds=seconds, limit_s=limit_s)
+    except Stopped:
+        raise
     except TookTooLong:
         console.note(f"Steps are not compiled, which took longer than {duration(limit_s)}.")
-    except Exception as error:  # noqa: BLE001  compilers, linkers and the folder of their files fail in their own ways
+    except (
+        Exception
+    ) as error:  # compilers, linkers and the folder of their files fail in their own ways
+        if isinstance(error, StepOutOfMemory) and error.lasting:
+            raise  # steps that are not compiled would find no room either
         console.note(f"Steps are not compiled, which failed: {first_line(error)}")
     finally:
         gc.collect()  # as after any rehearsal

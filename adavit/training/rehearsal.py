@@ -21,6 +21,7 @@ from adavit.evaluation.scoring import score_generator
 from adavit.metrics import Interrupted
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.signals import stopped_at_once
 from adavit.training.film import draw_film
 from adavit.training.slice_memory import NoSmallerSlices
 from adavit.training.start.costliest_step import make_costliest
@@ -58,6 +59,7 @@ def rehearse(
 
     Raises:
         TookTooLong: Then, on all processes alike.
+        Stopped: After a signal.
         StepOutOfMemory: If memory runs out.
         RunError: If training diverges.
     """
@@ -77,11 +79,12 @@ def rehearse_step(
 def _trainer(workload: Workload, step: AdversarialStep) -> Iterator[Trainer]:
     """Of a run in a folder that is deleted."""
     # Event files may still be open in it.
-    with tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True) as folder:
+    made = tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True)
+    with stopped_at_once(), made as folder:
         try:
             yield Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
-        except NoSmallerSlices:  # which tells how to go on in the folder
-            raise StepOutOfMemory from None
+        except NoSmallerSlices as error:  # which tells how to go on in the folder
+            raise StepOutOfMemory(lasting=error.lasting) from None
 
 
 class _Rehearsal:
@@ -126,8 +129,6 @@ class _Rehearsal:
 
     def step_s(self, seconds: float) -> float:
         """Mean time of a step over a cycle of its terms, from some of each kind."""
-        trainer = self._trainer
-        make_costliest(trainer.step, trainer.config.augment)
         kinds = [self._kind(index) for index in range(self._cycle())]
         first = sorted({kind: index for index, kind in reversed(list(enumerate(kinds)))}.values())
         taken: dict[Hashable, list[float]] = defaultdict(list)
@@ -160,6 +161,7 @@ class _Rehearsal:
 
     def _at(self, index: int) -> float:
         trainer = self._trainer
+        make_costliest(trainer.step, trainer.config.augment)  # at each, as what was seen moves them
         trainer.progress.images = index * trainer.config.training.batch
         return self._timed(trainer.train_on_one_batch)
 

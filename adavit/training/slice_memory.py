@@ -22,7 +22,15 @@ from adavit.training.step.out_of_memory import StepOutOfMemory, with_room
 
 
 class NoSmallerSlices(RunError):
-    """Memory ran out, and this process cannot go on with smaller slices."""
+    """Memory ran out, and this process cannot go on with smaller slices.
+
+    Attributes:
+        lasting: As of `StepOutOfMemory`.
+    """
+
+    def __init__(self, message: str, *, lasting: bool) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 class StepsWithinMemory:
@@ -80,26 +88,27 @@ class StepsWithinMemory:
                 # Several processes would have to ask each other at every step whether one has found no room.
                 if self._step.reduction.world.size > 1 or self._directory.is_cell:
                     raise StepOutOfMemory(lasting=lasting)
-                self._cut_smaller(images, ends=lasting)
+                self._cut_smaller(images, lasting=lasting)
             except (StepOutOfMemory, NoSmallerSlices):
                 # Nothing of the step was applied. Where there is no room for this either, the last one is good.
                 with contextlib.suppress(MemoryError, OSError):
                     with_room(self._keep)
                 raise
 
-    def _cut_smaller(self, images: int, *, ends: bool) -> None:
+    def _cut_smaller(self, images: int, *, lasting: bool) -> None:
         config = self._workload.config
         before = config.training.images_at_a_time
         smaller = next(smaller_slices(config, before // 2), None)
         if smaller is None:
-            raise NoSmallerSlices(_no_smaller(before, self._directory))
+            raise NoSmallerSlices(_no_smaller(before, self._directory), lasting=lasting)
         release_freed_memory(self._workload.device)
         write_text(self._directory.config, config_text(smaller))
         after = smaller.training.images_at_a_time
-        if ends:
+        if lasting:
             raise NoSmallerSlices(
                 f"out of memory with {before} images at a time, and this process can calculate no more. The run has"
-                f" training.microbatch {after} from now on; go on with: {self._directory.resume_command}."
+                f" training.microbatch {after} from now on; go on with: {self._directory.resume_command}.",
+                lasting=True,
             )
         self._step.microbatch = after
         self._workload = replace(self._workload, config=smaller)

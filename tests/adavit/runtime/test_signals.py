@@ -1,9 +1,17 @@
 import os
 import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 
-from adavit.runtime.signals import Stopped, StopRequest, stopped_at_once
+from adavit.runtime.signals import (
+    Stopped,
+    StopRequest,
+    give_back,
+    stopped_at_once,
+    stopping_signals,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -65,3 +73,20 @@ def test_without_a_signal_nothing_is_changed() -> None:
     with stopped_at_once():
         pass
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("entered", [StopRequest, stopped_at_once])
+def test_handlers_of_the_program_around_python_are_no_error(
+    entered: Callable[[], AbstractContextManager[object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {number: signal.getsignal(number) for number in stopping_signals()}
+    set_handler = signal.signal
+    try:
+        with monkeypatch.context() as patched:
+            # As `signal.signal` answers for a handler that was not set from Python.
+            patched.setattr(signal, "signal", lambda *given: set_handler(*given) and None)
+            context = entered()
+            context.__enter__()
+        context.__exit__(None, None, None)
+    finally:
+        give_back(before)

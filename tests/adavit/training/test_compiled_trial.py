@@ -1,5 +1,6 @@
 """Whether a long run compiles its steps by itself; the compiler is not asked here."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 import adavit
 from adavit.config.run import RunConfig
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.signals import Stopped
 from adavit.training import compiled_trial, within_budget
 from adavit.training.compiled_trial import (
     compiled_if_possible,
@@ -128,6 +130,21 @@ def test_steps_that_cannot_be_compiled_are_left_as_they_are(
     assert compiled_if_possible(plain, start, OF_ONE_PROCESS, console) is plain
     assert "--no-compile" in console.lines[0]
     assert console.lines[1:] == ["Steps are not compiled, which failed: g++ failed"]
+
+
+@pytest.mark.parametrize("end", [Stopped(signal.SIGTERM), StepOutOfMemory(lasting=True)])
+def test_what_ends_the_process_ends_the_trial(
+    end: Exception, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ending(*arguments: Any, **named: Any) -> float:
+        raise end
+
+    monkeypatch.setattr(compiled_trial, "rehearse_step", ending)
+    plain = load_workload(tiny(LONG), SilentConsole())
+    with pytest.raises(type(end)):
+        compiled_if_possible(plain, frozen_networks(plain.config), OF_ONE_PROCESS, Notes())
+    with pytest.raises(type(end)):
+        faster_step_s(plain, build_step, Notes(), step_s=1.0, seconds=0.0, left=6000)
 
 
 def test_the_plan_of_a_long_run_says_that_it_compiles(tiny: Tiny) -> None:

@@ -1,5 +1,7 @@
 """What a rehearsal measures, with a clock that is turned by what it does."""
 
+import signal
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from adavit.config.run import RunConfig
 from adavit.metrics import Interrupted
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.signals import Stopped
 from adavit.training import rehearsal
 from adavit.training.rehearsal import FEW_FAKES, TookTooLong, rehearse, rehearse_step
 from adavit.training.start.build import build_step
@@ -140,6 +143,42 @@ def test_a_critic_that_the_generator_follows_is_rehearsed_as_often_as_it_takes_p
     monkeypatch.setattr(time, "perf_counter", clock)
     assert rehearse_step(workload, step, seconds=0, limit_s=1e6) == pytest.approx((7 + 2 * 1) / 3)
     assert clock.steps == [0, 1, 3, 7] * 2  # 3 and 7 look at held-out images too
+
+
+def test_a_signal_leaves_nothing_behind(
+    workload: Workload, turned: Turned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = tmp_path / "temporary"
+    folders.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folders))
+    made = []
+
+    def one(trainer: Trainer) -> None:
+        made.extend(folders.iterdir())
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Trainer, "train_on_one_batch", one)
+    with pytest.raises(Stopped):
+        measured(workload)
+    assert len(made) == 1
+    assert not list(folders.iterdir())
+
+
+def test_images_that_are_shown_as_real_are_drawn_in_each_step(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = {"apa_p_max": 0.5, "apa_target": 1, "apa_speed_kimg": 0.01, "r1_gamma": 0}
+    workload = load_workload(tiny({"training": falling}), SilentConsole())
+    train, shown = Trainer.train_on_one_batch, []
+
+    def one(trainer: Trainer) -> None:
+        assert trainer.step.pseudo is not None
+        shown.append(trainer.step.pseudo.p)
+        train(trainer)
+
+    monkeypatch.setattr(Trainer, "train_on_one_batch", one)
+    rehearse_step(workload, build_step(workload), seconds=0, limit_s=1e6)
+    assert shown == pytest.approx([0.4] * 4)
 
 
 def test_steps_alone_are_measured_and_given_up_too(workload: Workload, turned: Turned) -> None:
