@@ -149,6 +149,9 @@ def _check_count(count: int, name: str) -> None:
 
 def _check_evaluation(record: dict[str, Any], name: str) -> None:
     metric, images = record.get("name"), record.get("images")
-    if not isinstance(metric, str) or number(record.get(metric)) is None or type(images) is not int:
+    figure = record.get(metric) if isinstance(metric, str) else None
+    # A run that goes wrong may have one that is not finite.
+    is_figure = isinstance(figure, float) or number(figure) is not None
+    if not is_figure or type(images) is not int:
         raise ValueError(f"{name} is {shown(record)}, which is not an evaluation")
     _check_count(images, f"{name}.images")
