@@ -42,9 +42,13 @@ def may_try(workload: Workload, seconds: float, processes: int) -> bool:
         seconds: Its budget.
         processes: That train together; one that fails to compile would keep the others waiting.
     """
-    on_cpu = workload.device.type == "cpu"
+    return processes == 1 and _is_long(workload, seconds) and has_compiler()
+
+
+def _is_long(workload: Workload, seconds: float) -> bool:
+    """Whether a run takes so many seconds of a CPU that compiling pays, and can be compiled once."""
     lasting = workload.config.has_lasting_passes
-    return seconds > LONG_S and processes == 1 and on_cpu and lasting and has_compiler()
+    return workload.device.type == "cpu" and lasting and seconds > LONG_S
 
 
 def faster_step_s(
@@ -87,19 +91,21 @@ def is_expected_to_gain(asked: RunConfig, workload: Workload, processes: int) ->
     """Whether a run without a budget compiles its steps, if it can.
 
     Each time that it was measured, a ViT's steps were `GAIN` times as fast, and in bf16 a ResNet's; in float32 those
-    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`).
+    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`). A run in slices that were chosen has the
+    bits of any number of processes, which compile none.
 
     Args:
         asked: As the user and what the run starts from have it, with what is left open.
         workload: As for `may_try`.
         processes: Likewise.
     """
-    if asked.run.budget is not None or asked.is_known("training.compile"):
-        return False
     config = workload.config
     kind, training = config.discriminator.kind, config.training
+    is_open = asked.run.budget is None and not asked.is_known("training.compile")
+    if not is_open or processes > 1 or training.microbatch is not None:
+        return False
     gains = kind == "vit" or (kind == "resnet" and training.precision == "bf16")
-    return gains and may_try(workload, foreseen_s(config, total_images(training)), processes)
+    return gains and _is_long(workload, foreseen_s(config, total_images(training)))
 
 
 def compiled_if_possible(
@@ -113,6 +119,11 @@ def compiled_if_possible(
         reduction: Of its one process.
         console: Told what is done, and how it went.
     """
+    if not has_compiler():
+        console.note(
+            "Steps are not compiled, which would make this run shorter: there is no C++ compiler here."
+        )
+        return workload
     console.note(
         "Compiling steps, which takes some minutes and makes a long run shorter; --no-compile leaves it out."
     )

@@ -75,7 +75,7 @@ def describe_plan(
         if fitted.may_be_faster:
             last_lines.append("compiling       tried when it trains, and taken if steps are faster")
     elif is_expected_to_gain(asked, workload, processes):
-        last_lines.append("compiling       when it trains, which such a long run gains by")
+        last_lines.append("compiling       when it trains, if there is a C++ compiler")
     held = workload.config
     step, notes = first_step(workload, start, reduction)
     del start  # as `adavit.training.train` does

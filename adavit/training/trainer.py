@@ -46,9 +46,9 @@ class Trainer:
     """Trains one run to its end, from its start or from its checkpoint.
 
     All that a checkpoint must hold is in `stateful_parts`; all that is random is a function of the seed,
-    the purpose and the images seen. So N images, a resume and N more give what 2N in one go do, and no
-    cadence of reports, samples, evaluations or checkpoints changes the weights: to the bit on a CPU, and
-    but for the order of sums on CUDA.
+    the purpose and the images seen. So N images, a resume and N more give what 2N of the same settings in
+    one go do, and no cadence of reports, samples, evaluations or checkpoints changes the weights: to the
+    bit on a CPU, and but for the order of sums on CUDA.
 
     Args:
         workload: Data, settings and metrics.

@@ -1,4 +1,4 @@
-"""A run that must end in a given time: rehearsed, planned, and then no other than one whose length was given."""
+"""A run that must end in a given time: rehearsed, planned, and then no other than one with the settings it chose."""
 
 import gc
 import time

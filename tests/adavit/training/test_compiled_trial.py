@@ -106,6 +106,7 @@ def test_faster_steps_are_taken_and_what_fails_is_told(
         ([LONG, {"training": {"compile": False}}], False),
         ([LONG, {"training": {"compile": True}}], False),
         ([LONG, {"training": {"top_k": 0.5}}], False),
+        ([LONG, {"training": {"microbatch": 4}}], False),  # the bits of any number of processes
         ([OPEN, {"run": {"budget": "2h"}}], False),
     ],
 )
@@ -130,6 +131,19 @@ def test_steps_that_cannot_be_compiled_are_left_as_they_are(
     assert compiled_if_possible(plain, start, OF_ONE_PROCESS, console) is plain
     assert "--no-compile" in console.lines[0]
     assert console.lines[1:] == ["Steps are not compiled, which failed: g++ failed"]
+
+
+def test_without_a_compiler_it_is_told_what_is_missed(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_trial, "has_compiler", lambda: False)
+    asked, console = tiny(LONG), Notes()
+    plain = load_workload(asked, SilentConsole())
+    assert is_expected_to_gain(asked, plain, 1)
+    start = frozen_networks(plain.config)
+    assert compiled_if_possible(plain, start, OF_ONE_PROCESS, console) is plain
+    (line,) = console.lines
+    assert line.endswith("there is no C++ compiler here.")
 
 
 @pytest.mark.parametrize("end", [Stopped(signal.SIGTERM), StepOutOfMemory(lasting=True)])
