@@ -62,7 +62,7 @@ def list_sets() -> None:
         table.add_row(
             Text(printable(each.source)),
             str(count),
-            f"{width}x{height}",
+            f"{height}x{width}",
             str(channels),
             each.fingerprint[:8],
             size(each.size_bytes),

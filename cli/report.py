@@ -60,7 +60,7 @@ def command(
     \b
     adavit report runs
     adavit report runs/00000-* runs/00001-* --out two.html
-    adavit report --merge benchmarks/results/groups.json --out groups.md
+    adavit report --merge benchmarks/results/groups_200_images.json --out groups.md
     """
     from adavit.report.report import write_report
 

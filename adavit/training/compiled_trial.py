@@ -91,8 +91,8 @@ def is_expected_to_gain(asked: RunConfig, workload: Workload, processes: int) ->
     """Whether a run without a budget compiles its steps, if it can.
 
     Each time that it was measured, a ViT's steps were `GAIN` times as fast, and in bf16 a ResNet's; in float32 those
-    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`). A run in slices that were chosen has the
-    bits of any number of processes, which compile none.
+    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`). A run in slices that were chosen has, on a
+    CPU, the bits of any number of processes, which compile none.
 
     Args:
         asked: As the user and what the run starts from have it, with what is left open.

@@ -68,8 +68,8 @@ def attention_alarms(
                     f"entropy of {item.name}",
                     f"attention has collapsed in {len(heads)} of {len(item.entropy)} heads of"
                     f" {item.name}: entropy {min(heads):.3f} of the largest possible, expected at"
-                    f" least {LEAST_ENTROPY}. Use attention qknorm, lower the discriminator's"
-                    " learning rate, or raise gamma.",
+                    f" least {LEAST_ENTROPY}. Lower training.discriminator_lr, raise training.r1_gamma, or"
+                    " use discriminator.attention qknorm, if it is another one.",
                 )
             )
         largest = max(item.largest_logit)
@@ -78,8 +78,8 @@ def attention_alarms(
                 Alarm(
                     f"logits of {item.name}",
                     f"attention logits of {item.name} reach {largest:.3g}, expected at most"
-                    f" {LARGEST_LOGIT:g}. Use attention qknorm or a weight constraint, or lower the"
-                    " discriminator's learning rate.",
+                    f" {LARGEST_LOGIT:g}. Lower training.discriminator_lr, or use a weight constraint, or"
+                    " discriminator.attention qknorm, if it is another one.",
                 )
             )
     for state in tokens:
@@ -89,7 +89,7 @@ def attention_alarms(
                     f"similarity of {state.name}",
                     f"the tokens after {state.name} are all alike: mean cosine"
                     f" {state.similarity:.3f}, expected at most {MOST_SIMILAR}. Use fewer blocks, a"
-                    " smaller layer_scale, or another stem.",
+                    " smaller discriminator.layer_scale, or another stem.",
                 )
             )
     return found
@@ -107,8 +107,8 @@ def losing_alarm(r_relative: float) -> list[Alarm]:
         Alarm(
             "losing",
             "the discriminator is losing: it takes a generated image for more real than a training"
-            f" image in {(1 - r_relative) / 2:.0%} of pairs, expected at most half. Lower gamma,"
-            " raise its learning rate or capacity, or use fewer augmentations.",
+            f" image in {(1 - r_relative) / 2:.0%} of pairs, expected at most half. Lower"
+            " training.r1_gamma, raise training.discriminator_lr, or use fewer augmentations.",
         )
     ]
 
@@ -116,7 +116,7 @@ def losing_alarm(r_relative: float) -> list[Alarm]:
 def overfitting_alarm(
     figures: LogitFigures,
     judge: str = "the discriminator",
-    remedy: str = "raise gamma, or use a smaller discriminator",
+    remedy: str = "raise training.r1_gamma, or use a smaller discriminator",
 ) -> list[Alarm]:
     """An alarm if held-out images look as little real as generated ones.
 

@@ -10,6 +10,8 @@ import pytest
 from adavit.cli.main import COMMANDS
 from tests.cli.conftest import Adavit
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.parametrize(
     "arguments", ["--help", "train --help", "evaluate --help", "generate --help", "--version"]
@@ -43,6 +45,13 @@ def test_every_command_is_there_and_explains_itself(adavit: Adavit, name: str) -
     assert outcome.out.startswith(f"Usage: adavit {name} ")
     listed = adavit("--help").out.partition("Commands:")[2]
     assert re.search(rf"^  {name} ", listed, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_what_help_names_of_the_repository_is_there(adavit: Adavit, name: str) -> None:
+    named = re.findall(r"\b(?:benchmarks|configs|docs)/[\w./-]*\w", adavit(name, "--help").out)
+    missing = [path for path in named if not (ROOT / path).exists()]
+    assert not missing
 
 
 @pytest.mark.parametrize("command", ["pretrain", "generate", "inspect run"])

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from tests.docs.documents import documents, text_of
@@ -5,12 +7,23 @@ from tests.docs.writing import WIDTH, bare_fractions, long_lines
 
 PAGES = [each for each in documents() if each == "README.md" or each.startswith("docs/")]
 PAGES += ["CHANGELOG.md"]
+ROOT = Path(__file__).parents[2]
+CONFIGS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "configs").rglob("*.yaml"))]
 
 
 @pytest.mark.parametrize("document", PAGES)
 def test_numbers_have_a_zero_before_the_point(document: str) -> None:
     bare = bare_fractions(text_of(document))
     assert not bare, f"{document}: {bare}: write 0.44, not .44"
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_so_have_numbers_in_the_heads_of_configurations(config: str) -> None:
+    lines = (ROOT / config).read_text(encoding="utf-8").splitlines()
+    head = "\n".join(line for line in lines if line.startswith("#"))
+    assert head
+    bare = bare_fractions(head)
+    assert not bare, f"{config}: {bare}: write 0.44, not .44"
 
 
 @pytest.mark.parametrize("document", PAGES)

@@ -92,6 +92,15 @@ def test_a_collapse_is_one_line_with_figures_and_files(set_aside: bool) -> None:
     assert ("--transfer run/checkpoint-sound.pt" in line) is set_aside
 
 
+def test_the_docs_quote_what_a_collapse_is_told_by() -> None:
+    progress, run = Progress(), RunDirectory(Path("collapsed"))
+    progress.measured("fd_drawn", {"images": 0, "fd_drawn": 13.01})
+    progress.measured("fd_drawn", {"images": 2512, "fd_drawn": 43.76})
+    page = Path(__file__).parents[3] / "docs" / "reading-a-run.md"
+    told = collapse_warning(progress, run, run.sound_checkpoint)
+    assert told in " ".join(page.read_text(encoding="utf-8").split())
+
+
 def test_a_best_network_that_is_untrained_is_called_so() -> None:
     record = {"name": "fd_random", "fd_random": 97.234, "images": 0}
     untrained = {**record, "untrained": True}
