@@ -1,6 +1,13 @@
 """The claim (f), that augmentations leak above some p only, with its table and its verdict."""
 
-from benchmarks.claims.comparison import HIGHER, UNTOLD, Comparison, mean, spread
+from benchmarks.claims.comparison import (
+    HIGHER,
+    UNTOLD,
+    Comparison,
+    clear_among,
+    mean,
+    spread,
+)
 from benchmarks.claims.results import LEAKS, PROBABILITY, Results, figures
 from benchmarks.claims.verdicts import (
     DISCRIMINATORS,
@@ -36,8 +43,8 @@ def leaking(results: Results) -> Verdict:
             for cell, outcomes in {"p 0": control, **by_p}.items()
             if mean(figures(outcomes, "recognised")) < LEAST_RECOGNISED
         ]
-        early: list[str] = []
-        late: list[str] = []
+        early: dict[str, Comparison] = {}
+        late: dict[str, Comparison] = {}
         missing = False
         for place in cells_at(results, LEAKS, discriminator):
             p = float(place.cell.removeprefix("p "))
@@ -55,8 +62,8 @@ def leaking(results: Results) -> Verdict:
                 )
                 found = Comparison.of(rates, others)
                 missing = missing or found.word == UNTOLD
-                if counts and found.word == HIGHER:
-                    (late if p > PUBLISHED_P else early).append(f"{name} at {place.cell}")
+                if counts:
+                    (late if p > PUBLISHED_P else early)[f"{name} at {place.cell}"] = found
                 rows.append(
                     [
                         discriminator,
@@ -70,15 +77,15 @@ def leaking(results: Results) -> Verdict:
                 )
         if missing or not rows:
             word, why = OPEN, "cells are missing"
-        elif early:
-            word, why = FAILS, f"already {', '.join(early)}"
+        elif already := clear_among(early, HIGHER):
+            word, why = FAILS, f"already {', '.join(already)}"
         elif shapeless:
             word = OPEN
             why = f"fewer than {LEAST_RECOGNISED:.0%} of the images are recognised at {', '.join(shapeless)}"
-        elif late:
-            word, why = HOLDS, ", ".join(late)
+        elif above := clear_among(late, HIGHER):
+            word, why = HOLDS, ", ".join(above)
         else:
-            word, why = OPEN, "no operation leaks at any p"
+            word, why = OPEN, "no operation clearly leaks at any p"
         parts.append(Part(discriminator, word, why))
     head = ["discriminator", "p", "operation", "images that show it", "the same without", ""]
     head.append("images recognised")

@@ -26,8 +26,9 @@ and why.
 
 Intervals are those of a paired bootstrap over seeds. **With three seeds they are the range of three differences, and
 leave out 0 by chance in one comparison of four**: a single word in a table says little, several that agree say more.
-"Level" is where the interval holds 0; nothing is said of fewer than three seeds. `fd_drawn` is that of the best
-evaluation of a run, unless it says last.
+"Level" is where the interval holds 0; nothing is said of fewer than three seeds. Of many operations one may differ by
+chance: (a) and (f) count those alone that a paired t test tells apart with 5% divided by the number of comparisons.
+`fd_drawn` is that of the best evaluation of a run, unless it says last.
 """
 
 

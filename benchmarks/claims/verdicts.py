@@ -10,6 +10,7 @@ from benchmarks.claims.comparison import (
     LOWER,
     UNTOLD,
     Comparison,
+    clear_among,
     factors,
     mean,
     spread,
@@ -113,20 +114,24 @@ def groups_of_operations(results: Results) -> Verdict:
             against = ["", ""] if name == NONE else [to_none[name].text, to_bg[name].text]
             rows.append([discriminator, name, spread(values), *against])
         others = [name for name in best if name not in (NONE, "bg")]
-        ahead = [name for name in others if to_bg[name].word == LOWER]
-        helped = [name for name in others if to_none[name].word == LOWER]
+        beside_bg = {name: to_bg[name] for name in others}
+        beside_none = {name: to_none[name] for name in others}
+        ahead, helped = clear_among(beside_bg, LOWER), clear_among(beside_none, LOWER)
+        perhaps = [name for name in others if to_bg[name].word == LOWER]
         if UNTOLD in [to_none["bg"].word, *(to_bg[name].word for name in others)]:
             word, why = OPEN, "cells are missing"
-        elif to_none["bg"].word == LOWER and not ahead:
+        elif ahead:
+            word, why = FAILS, f"clearly below bg: {', '.join(ahead)}"
+        elif to_none["bg"].word != LOWER and helped:
+            word, why = FAILS, f"bg is not below none, but clearly {', '.join(helped)}"
+        elif to_none["bg"].word != LOWER:
+            word, why = OPEN, "no group is clearly below none"
+        elif perhaps:
+            word, why = OPEN, f"below bg, but not clearly: {', '.join(perhaps)}"
+        else:
             first = min(best, key=lambda name: mean(best[name]))
             share = (mean(best[NONE]) - mean(best["bg"])) / (mean(best[NONE]) - mean(best[first]))
             word, why = HOLDS, f"bg brings {share:.0%} of what the lowest, {first}, does"
-        elif ahead:
-            word, why = FAILS, f"below bg: {', '.join(ahead)}"
-        elif helped:
-            word, why = FAILS, f"bg is not below none, but {', '.join(helped)}"
-        else:
-            word, why = OPEN, "no group is below none"
         parts.append(Part(discriminator, word, why))
     head = ["discriminator", "operations", "best fd_drawn", "less that of none", "less that of bg"]
     return Verdict.of(
