@@ -1,4 +1,9 @@
-"""An evaluation that several processes share: each embeds its part of the images, one of them scores all."""
+"""An evaluation that several processes share: each embeds its part of the images, one of them scores all.
+
+They tell each other features, not the sums that a Frechet distance needs (n, sum f, sum f f^T in float64): KID and
+precision need features anyway, the score beside the floor is of the first images alone, and of up to 2F images their
+float32 features are fewer bytes than one such matrix [F, F] (2F is 4,096 for Inception; 5,000 images are the default).
+"""
 
 import contextlib
 from collections.abc import Callable

@@ -256,6 +256,8 @@ class AdversarialStep:
         optimizers = (self.generator_optimizer, self.discriminator_optimizer)
         for optimizer, rate in zip(optimizers, self.rates, strict=True):
             for group in optimizer.param_groups:
+                # Numbers, which kernels take as arguments: for betas that are tensors fused Adam waits, and a rate
+                # that is one would have to be filled by a launch of its own.
                 group["lr"] = rate(images - batch) * warmth
                 group["betas"] = (self.beta1, self.beta2(images - batch))
             optimizer.step_if(finite)
