@@ -311,12 +311,15 @@ def _run(trainer: Trainer, group: ProcessGroup) -> Path:
         try:
             trainer.output.begin()
             trainer.run()
-        except RuntimeError as error:
+        except BaseException as error:  # whatever ends it, a signal too
+            with contextlib.suppress(
+                OSError
+            ):  # what has ended it is told, and not that there is no room for this
+                trainer.clock.keep()
             if is_device_failure(error):
                 raise endings.without_device(error, trainer.progress, directory) from error
             raise
-        finally:  # whatever ends it, a signal too
-            trainer.clock.keep()
+        trainer.clock.keep()
     return directory.path
 
 

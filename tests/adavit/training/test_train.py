@@ -1,4 +1,5 @@
 import datetime
+import errno
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from adavit.runtime.console import SilentConsole, Status
 from adavit.runtime.place import Place
 from adavit.runtime.signals import Stopped
 from adavit.training import train as train_module
+from adavit.training.clock import Clock
 from tests.checkpoints import save_checkpoint
 
 Tiny = Callable[..., RunConfig]
@@ -145,6 +147,19 @@ def test_a_signal_writes_a_checkpoint_and_the_resumed_run_loses_nothing(
     assert_same_bits(final_state(tmp_path / "whole"), final_state(tmp_path / "run"))
     for log in ("stats.jsonl", "metrics.jsonl"):
         assert figures(tmp_path / "whole" / log) == figures(tmp_path / "run" / log)
+
+
+def test_what_ends_a_run_is_told_where_its_clock_cannot_be_written(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Clock) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Clock, "keep", full)
+    with pytest.raises(Stopped):
+        adavit.train(tiny(), console=StopAt(24, signal.SIGTERM))
+    with pytest.raises(OSError, match="No space left"):
+        adavit.resume("run")
 
 
 def test_a_finished_run_says_so_and_changes_nothing(tiny: Tiny, tmp_path: Path) -> None:
