@@ -7,6 +7,7 @@ from adavit.data.known_names import is_drawn
 from adavit.features.architectures import ARCHITECTURES
 from adavit.features.timm_networks import FILE_PREFIX
 from adavit.metrics.extractors.weight_files import weights_folder
+from adavit.runtime.files import is_unfinished
 
 
 def networks_here() -> list[str]:
@@ -23,8 +24,8 @@ def networks_here() -> list[str]:
         if known.file is not None and os.path.isfile(folder / known.file)
     ]
     if find_spec("timm") is not None:
-        files = sorted(folder.glob(f"{FILE_PREFIX}*"))
-        here += [f"timm:{path.stem.removeprefix(FILE_PREFIX)}" for path in files]
+        files = [path for path in folder.glob(f"{FILE_PREFIX}*") if not is_unfinished(path)]
+        here += [f"timm:{path.stem.removeprefix(FILE_PREFIX)}" for path in sorted(files)]
     return here
 
 

@@ -102,7 +102,9 @@ def diverged(what: str, progress: Progress, sound: Path | None) -> RunError:
     )
 
 
-def without_device(error: BaseException, progress: Progress, directory: RunDirectory) -> DeviceFailed:
+def without_device(
+    error: BaseException, progress: Progress, directory: RunDirectory
+) -> DeviceFailed:
     """The end of a run whose device failed, or is gone.
 
     Args:

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adavit.data.digests import image_digest
 from adavit.diagnostics.diagnosed_images import DiagnosedImages
 from adavit.diagnostics.leaks.operations import Operation
 from adavit.diagnostics.leaks.probe import Probe, train_probe
 from adavit.diagnostics.leaks.rates import Confusion
 from adavit.errors import UserError
 from adavit.runtime.randomness import generator_for
+from adavit.runtime.wording import counted
 
 DRAWS = 4
 """Draws of the operation on each test image."""
@@ -56,24 +58,28 @@ class Calibrated:
 def divide(diagnosed: DiagnosedImages, seed: int) -> Parts:
     """Divides the real images; those that were never trained on become control and test first.
 
-    With flips among the training images, half of all real images are flipped.
+    With flips among the training images, half of all real images are flipped. Of copies one takes part: a probe is not
+    to be judged by what it was trained on.
 
     Raises:
         UserError: If there are too few.
     """
-    count = len(diagnosed.real)
+    stream = generator_for(seed, "parts of real images", 0)
+    order = _without_copies(
+        diagnosed.real.images,
+        np.concatenate(
+            [
+                indices[torch.randperm(len(indices), generator=stream).numpy()]
+                for indices in (diagnosed.unseen, diagnosed.train)
+            ]
+        ),
+    )
+    count = len(order)
     if count < FEWEST_REAL:
         raise UserError(
-            f"the data have {count} images, expected at least {FEWEST_REAL} to train and test a"
-            " probe on. Add images, or name more with --data."
+            f"the data have {counted(count, 'different image', 'different images')}, expected at least"
+            f" {FEWEST_REAL} to train and test a probe on. Add images, or name more with --data."
         )
-    stream = generator_for(seed, "parts of real images", 0)
-    order = np.concatenate(
-        [
-            indices[torch.randperm(len(indices), generator=stream).numpy()]
-            for indices in (diagnosed.unseen, diagnosed.train)
-        ]
-    )
     control = min(round(CONTROL_SHARE * count), PART_LIMIT)
     test = min(round(TEST_SHARE * count), PART_LIMIT)
     chosen = order[: control + test + TRAINING_LIMIT]
@@ -86,6 +92,14 @@ def divide(diagnosed: DiagnosedImages, seed: int) -> Parts:
         test=images[control : control + test],
         control=images[:control],
     )
+
+
+def _without_copies(images: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Indices in their order, of equal images the first alone."""
+    firsts: dict[bytes, int] = {}
+    for index in order:
+        firsts.setdefault(image_digest(images[index]), int(index))
+    return np.array(list(firsts.values()), dtype=np.int64)
 
 
 def calibrate(

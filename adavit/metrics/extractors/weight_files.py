@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -160,11 +160,14 @@ class WeightFile:
         """Downloads to a temporary file beside `path`, checks the digest, then renames."""
         response = self._open()
         path.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256()
-        with response, unfinished_file(path.parent, path.name) as (file, finish):
+        digest, announced = hashlib.sha256(), response.length
+        with response, unfinished_file(path.parent, f".{path.name}.") as (file, finish):
             while block := self._read_block(response):
                 digest.update(block)
                 file.write(block)
+            # A connection that ends early is no error of the response.
+            if announced is not None and file.tell() < announced:
+                raise self._not_downloaded(f"it broke off after {file.tell()} of {announced} bytes")
             if not self.is_published(digest.hexdigest()):
                 raise self._not_downloaded(
                     f"the server sent a file with the sha256 {digest.hexdigest()[:SHOWN_DIGITS]}..."
@@ -172,7 +175,7 @@ class WeightFile:
                 )
             finish(path)
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> http.client.HTTPResponse:
         """Opens the URL, giving up after `CONNECT_SECONDS` even where the name server never answers."""
         outcome: list[Any] = []
 
@@ -192,7 +195,7 @@ class WeightFile:
             raise self._not_downloaded(_why(outcome[0])) from outcome[0]
         return outcome[0]
 
-    def _read_block(self, response: BinaryIO) -> bytes:
+    def _read_block(self, response: http.client.HTTPResponse) -> bytes:
         try:
             return response.read(1 << 20)
         except (OSError, http.client.HTTPException) as error:

@@ -56,5 +56,8 @@ def test_those_of_timm_count_where_it_is_installed(
     monkeypatch.setattr(on_disk, "find_spec", lambda name: spec if name == "timm" else None)
     folder.mkdir(parents=True)
     (folder / "timm-vit_small_patch14_dinov2.lvd142m.safetensors").touch()
+    # As a download that was killed has left them.
+    (folder / "timm-resnet18.a1_in1k.safetensors4711-0a1b2c3d.partial").touch()
+    (folder / ".timm-resnet18.a1_in1k.safetensors.4711-0a1b2c3d.partial").touch()
     expected = ["timm:vit_small_patch14_dinov2.lvd142m"]
     assert networks_here() == (expected if installed else [])

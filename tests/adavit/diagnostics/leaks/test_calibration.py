@@ -1,5 +1,8 @@
 """Probes whose errors are known."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -23,6 +26,24 @@ def test_the_parts_are_disjoint_and_take_unseen_images_for_control_and_test_firs
     assert control < unseen
     assert unseen < control | test
     assert numbers(divide(source, 1).control) != control
+
+
+def test_of_copies_one_takes_part() -> None:
+    source = material(50, 30)
+    images = np.concatenate([source.real.images, source.real.images])
+    twice = replace(
+        source,
+        real=replace(source.real, images=images),
+        train=np.concatenate([source.train, source.train + 50]),
+        unseen=np.concatenate([source.unseen, source.unseen + 50]),
+    )
+    parts = divide(twice, 0)
+    each = [numbers(part) for part in (parts.control, parts.test, parts.training)]
+    assert [len(part) for part in each] == [10, 15, 25]
+    assert set.union(*each) == set(range(50))
+    few = replace(source.real, images=np.concatenate([source.real.images[:10]] * 5))
+    with pytest.raises(UserError, match="the data have 10 different images"):
+        divide(replace(source, real=few), 0)
 
 
 def test_large_parts_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:

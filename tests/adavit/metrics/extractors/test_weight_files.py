@@ -28,13 +28,14 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()[:8]
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        if self.path != "/weights.pth":
+        if self.path not in ("/weights.pth", "/short.pth", "/unmeasured.pth"):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
+        if self.path != "/unmeasured.pth":
+            self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
-        self.wfile.write(CONTENT)
+        self.wfile.write(CONTENT[: len(CONTENT) // (2 if self.path == "/short.pth" else 1)])
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
@@ -91,6 +92,17 @@ def test_a_file_without_a_published_digest_is_taken_as_it_comes(
 ) -> None:
     path = weights(f"{server}/weights.pth", None).find().path
     assert path == empty_torch_home / "weights.pth"
+
+
+def test_a_download_that_ends_early_is_not_taken_for_whole(
+    empty_torch_home: Path, server: str
+) -> None:
+    with pytest.raises(WeightsAbsentError, match="it broke off after 9500 of 19000 bytes"):
+        weights(f"{server}/short.pth", None).find()
+    assert list(empty_torch_home.iterdir()) == []
+    # Of some servers nobody knows how much they will send.
+    found = weights(f"{server}/unmeasured.pth", None).find()
+    assert found.path.read_bytes() == CONTENT
 
 
 def test_refused_download_names_the_file_to_place_and_the_flag(
