@@ -101,14 +101,15 @@ def check(
             if write is not None:
                 check_cleanable(opened, source, write)
             found = check_data(opened, source, seed=config.run.seed, console=console)
+            # Before the set, which may not be had: what is wrong says why.
+            click.echo(as_text(found))
+            if html is not None:
+                write_text(html, build_page(found))
+                click.echo(f"Wrote {html}.")
+            if json_file is not None:
+                write_json(json_file, as_record(found))
+                click.echo(f"Wrote {json_file}.")
             cleaned = None if write is None else write_cleaned(found, opened, write)
-    click.echo(as_text(found))
-    if html is not None:
-        write_text(html, build_page(found))
-        click.echo(f"Wrote {html}.")
-    if json_file is not None:
-        write_json(json_file, as_record(found))
-        click.echo(f"Wrote {json_file}.")
     if cleaned is not None:
         click.echo(
             f"Wrote {counted(cleaned.files, 'file', 'files')} to {write}; left out"

@@ -36,6 +36,22 @@ def test_check_prints_and_writes_what_it_was_asked_for(adavit: Adavit, photos: P
     assert len(list(photos.rglob("*.png"))) == 12
 
 
+def test_what_check_found_is_told_where_nothing_can_be_written_of_it(
+    adavit: Adavit, tmp_path: Path
+) -> None:
+    (tmp_path / "grey").mkdir()
+    for index in range(4):
+        Image.new("RGB", (16, 16), (60 * index,) * 3).save(tmp_path / "grey" / f"{index}.png")
+    written = ("--html", "check.html", "--json", "check.json", "--write", "clean")
+    outcome = adavit("data", "check", tmp_path / "grey", *written)
+    assert outcome.code == 2
+    assert "4 images, none of them copies." in outcome.out
+    assert "Look at what the check says of it" in outcome.err
+    assert Path("check.html").exists()
+    assert Path("check.json").exists()
+    assert not Path("clean").exists()
+
+
 def test_crop_cuts_in_one_of_four_ways(adavit: Adavit, photos: Path) -> None:
     Path("boxes.csv").write_text("file,left,top,width,height\na/0.png,2,3,10,11\n")
     for out, size, count, flags in (
