@@ -193,12 +193,19 @@ def _discriminator(stored: StoredGenerator, device: torch.device) -> Maps:
     network: nn.Module
     if stored.path == imported.generator and imported.discriminator.is_file():
         network = read_discriminator(imported.discriminator).discriminator
-    elif run.checkpoints():
+    elif run.is_generator(stored.path) and run.checkpoints():
         network = read_run_discriminator(str(run.path))
     else:
         raise UserError(
-            f"{str(run.path)!r} has no checkpoint, expected one with the discriminator. Name the run, or a network"
-            " with --features."
+            f"{str(run.path)!r} has no checkpoint of a run with this generator, expected one with the discriminator."
+            " Name the run, or a network with --features."
         )
     assert isinstance(network, ResNetDiscriminator | ViTDiscriminator)
+    generator = stored.generator
+    shapes = [(each.image_channels, tuple(each.resolution)) for each in (network, generator)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"the discriminator in {str(run.path)!r} sees images of another shape than this generator draws, expected"
+            " its own. Name the run, or a network with --features."
+        )
     return DiscriminatorMaps(network.to(device))

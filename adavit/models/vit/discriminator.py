@@ -80,6 +80,7 @@ class ViTDiscriminator(nn.Module):
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
         self.resolution = Resolution.of(resolution)
+        self.image_channels = image_channels
         self.num_classes = num_classes
         self.minibatch_std_group = minibatch_std_group
         self.readout = part(READOUTS, "readout", readout)()

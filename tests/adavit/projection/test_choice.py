@@ -20,6 +20,7 @@ from adavit.training.train import train
 from tests.networks import RESNET, make_resnet
 from tests.small_weights import write_mobilenet
 from tests.stored_generators import store_generator
+from tests.telling import Told
 
 CPU = torch.device("cpu")
 
@@ -130,6 +131,24 @@ def test_an_imported_generator_is_compared_by_the_discriminator_beside_it(tmp_pa
     assert distance.between(
         torch.zeros(2, 3, 16, 16), distance.of(torch.ones(2, 3, 16, 16))
     ).shape == (2,)
+
+
+def test_the_discriminator_of_another_run_judges_nothing(
+    tiny: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    run = train(tiny({"metrics": {"names": []}, "training": {"total_kimg": 0.016}}))
+    names, told = [], Told()
+    store_generator(run / "mine.safetensors", resolution=32)
+    shutil.copy(run / "generator-last.safetensors", run / "copied.safetensors")
+    store_generator(tmp_path / "other.safetensors", resolution=32)
+    for place in ("generator-last.safetensors", "mine.safetensors", "copied.safetensors"):
+        found = choose_distance(read_generator(run / place), None, device=CPU, console=told)
+        names.append([kind.name for kind in found.kinds])
+    assert names == [["the discriminator", "pixels"], ["pixels"], ["pixels"]]
+    shutil.copy(tmp_path / "other.safetensors", run / "generator-last.safetensors")
+    found = choose_distance(read_generator(run, which="last"), None, device=CPU, console=told)
+    assert [kind.name for kind in found.kinds] == ["pixels"]
+    assert "sees images of another shape" in told.notes[-1]
 
 
 def test_a_run_is_compared_by_the_network_it_was_trained_with_else_by_its_discriminator(
