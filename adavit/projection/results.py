@@ -104,30 +104,32 @@ class ProjectionWriter:
         self._distance, self._tuning_steps, self._console = distance, tuning_steps, console
 
     def write(self, part: slice, found: FoundStyles, film: WayFilm) -> None:
-        """Writes the files of a part of the targets."""
-        seen = self._stored.generator.discriminator_saw
+        """Writes the files of a part of the targets: what was found of all of them, before one is tuned."""
+        targets, images = self._targets, []
         for index, number in enumerate(range(part.start, part.stop)):
-            w, target = found.w[index : index + 1], self._targets.images[number]
-            image = _draw(self._stored.generator, w)
-            pictures, tuned = {"target": target, f"w {found.end[index]:.3f}": image}, None
-            folder = self._folder / self._targets.stems[number]
+            w, folder = found.w[index], self._folder_of(number)
+            images.append(_draw(self._stored.generator, w[None]))
             make_folder(folder)
+            said = {"target": targets.names[number], TARGET_DIGEST: _digest(targets.images[number])}
+            write_bytes(folder / LATENT, styles_content(w, self._stored, said))
+            write_bytes(folder / FILM, film.gif(index))
+            self._write_image(folder, images[-1])
+        for index, number in enumerate(range(part.start, part.stop)):
+            w, target, folder = found.w[index], targets.images[number], self._folder_of(number)
+            image, tuned = images[index], None
+            pictures = {"target": target, f"w {found.end[index]:.3f}": image}
             if self._tuning_steps:
-                network, tuned = self._tune(w, target)
+                network, tuned = self._tune(w[None], target)
                 tuned_from = styles_digest(self._stored.generator)
                 save_tuned(folder / TUNED, network, stored=self._stored, tuned_from=tuned_from)
-                image = _draw(network, w)
-                pictures[f"tuned {tuned:.3f}"] = image
-            said = {"target": self._targets.names[number], TARGET_DIGEST: _digest(target)}
-            write_bytes(folder / LATENT, styles_content(w[0], self._stored, said))
-            write_bytes(folder / IMAGE, drawn_png(image_from_tensor(image), seen))
+                image = pictures[f"tuned {tuned:.3f}"] = _draw(network, w[None])
+                self._write_image(folder, image)
             compared = side_by_side(list(pictures.values()), list(pictures))
             write_bytes(folder / COMPARED, result_png(compared))
-            write_bytes(folder / FILM, film.gif(index))
             self.done.append(
                 ProjectedImage(
-                    target=self._targets.names[number],
-                    w=w[0].cpu(),
+                    target=targets.names[number],
+                    w=w.cpu(),
                     image=image,
                     start=float(found.start[index]),
                     end=float(found.end[index]),
@@ -136,6 +138,13 @@ class ProjectionWriter:
                     folder=folder,
                 )
             )
+
+    def _folder_of(self, number: int) -> Path:
+        return self._folder / self._targets.stems[number]
+
+    def _write_image(self, folder: Path, image: Tensor) -> None:
+        seen = self._stored.generator.discriminator_saw
+        write_bytes(folder / IMAGE, drawn_png(image_from_tensor(image), seen))
 
     def _tune(self, w: Tensor, target: Tensor) -> tuple[Generator, float]:
         steps = self._tuning_steps

@@ -46,6 +46,7 @@ class StoredGenerator:
             stretched.
         tuned_from: `adavit.styles.belonging.styles_digest` of the generator whose copy was tuned to this one; empty
             where none was.
+        entries: The file's metadata, as it was when it was read: a run that goes on replaces its files.
     """
 
     generator: Generator
@@ -58,8 +59,9 @@ class StoredGenerator:
     path: Path
     arguments: dict[str, Any]
     origin: str
-    stretch: float = 1.0
-    tuned_from: str = ""
+    stretch: float
+    tuned_from: str
+    entries: Mapping[str, str]
 
 
 def save_generator(
@@ -113,11 +115,11 @@ def save_tuned(
     Args:
         path: Ends in .safetensors.
         generator: Of the same arguments.
-        stored: What it was made of; its file is read. What was measured of that one does not count.
+        stored: What it was made of. What was measured of that one does not count.
         tuned_from: As in `StoredGenerator`, of `stored`.
     """
-    _, entries = read_weights(stored.path)
-    write_weights(path, generator, {**entries, "metric": json.dumps({}), "tuned_from": tuned_from})
+    said = {**stored.entries, "metric": json.dumps({}), "tuned_from": tuned_from}
+    write_weights(path, generator, said)
 
 
 @takes_paths("path")
@@ -165,6 +167,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         origin=entries.get("origin", ""),
         stretch=stretch,
         tuned_from=entries.get("tuned_from", ""),
+        entries=entries,
     )
 
 

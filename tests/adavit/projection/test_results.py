@@ -8,6 +8,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from adavit.data import images_to_uint8
+from adavit.projection import results
 from adavit.projection.distance import Distance
 from adavit.projection.pictures import WayFilm
 from adavit.projection.results import ProjectionWriter
@@ -23,10 +24,41 @@ from tests.telling import Told
 SEEN = f"torchvision:resnet18 {'01' * 32}"
 
 
+def test_what_was_found_is_there_before_one_is_tuned(
+    store: Callable[..., Path], pixels: Distance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = read_generator(store())
+    w = torch.randn(2, stored.generator.synthesis.style_count, 6)
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    film = WayFilm(images)
+    film.watch(0, torch.zeros(2, 3, 16, 16), torch.ones(2))
+
+    def stop(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "tuned_generator", stop)
+    writer = ProjectionWriter(
+        tmp_path / "out",
+        stored,
+        Targets(images, ("a.jpg", "b.jpg"), ("a", "b")),
+        pixels,
+        tuning_steps=2,
+        console=SilentConsole(),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        writer.write(slice(0, 2), FoundStyles(w, torch.ones(2), torch.ones(2)), film)
+    for index, name in enumerate("ab"):
+        folder = tmp_path / "out" / name
+        assert torch.equal(load_file(folder / "w.safetensors")["w"], w[index])
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"w.safetensors", "way.gif", "image.png"}
+
+
 def test_the_files_of_an_image_give_it_again(
     store: Callable[..., Path], pixels: Distance, tmp_path: Path
 ) -> None:
     stored = read_generator(store())
+    stored.path.unlink()  # as a run that goes on removes or replaces its own
     stored.generator.discriminator_saw = (SEEN,)
     layers = stored.generator.synthesis.style_count
     w = torch.randn(2, layers, 6, generator=torch.Generator().manual_seed(1))
@@ -56,7 +88,8 @@ def test_the_files_of_an_image_give_it_again(
     drawn = images_to_uint8(tuned.synthesis(again[None]))[0]
     assert np.array_equal(np.asarray(Image.open(folder / "image.png")), drawn.permute(1, 2, 0))
     assert what_its_discriminator_saw(Image.open(folder / "image.png")) == (SEEN,)
-    assert read_generator(folder / "generator-tuned.safetensors").metric == {}
+    of_tuned = read_generator(folder / "generator-tuned.safetensors")
+    assert (of_tuned.metric, of_tuned.images) == ({}, stored.images)
 
     found = writer.done[1]
     assert (found.target, found.end) == ("b.jpg", 0.25)
