@@ -111,7 +111,11 @@ class Sources:
         Returns:
             What a run starts from, and the digest of the weights that it takes; None where it takes none.
         """
-        key = repr((config.features, *(getattr(config.training, name) for name in STARTS)))
+        # All that `read_start` looks at: without one of them a cell would be given the start of another.
+        training = config.training
+        teacher = training.distill_network if training.distill_weight else None
+        named = (training.transfer, training.init_discriminator, teacher)
+        key = repr((config.features, config.given("data.resolution"), named))
         if key not in self._starts:
             start = read_start(config)
             digest = tensors_digest(start.weights) if start.weights else None

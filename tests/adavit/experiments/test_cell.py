@@ -11,8 +11,11 @@ from adavit.config.run import ResolvedConfig, RunConfig
 from adavit.data import ImageSet, load_images
 from adavit.errors import RunError, UserError
 from adavit.experiments.cell import Cell, cells_of, make_cell
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import read_grid
+from adavit.training.train import train
 from tests.adavit.experiments.conftest import BASE, WriteGrid, make_weights
+from tests.published_vit import write_published
 
 
 @pytest.fixture
@@ -144,6 +147,38 @@ def test_data_are_looked_at_once_however_many_cells_are_made_of_them(
         for point in grid.points()
     ]
     assert cells == alone
+
+
+def test_each_cell_has_the_teacher_that_its_own_settings_name(
+    write_grid: WriteGrid, tmp_path: Path
+) -> None:
+    named = write_published(tmp_path / "vit.pth")
+    other = write_published(tmp_path / "other.pth", seed=1)
+    base = {
+        "discriminator": {"patch": 8},
+        "training": {"total_kimg": 0.008, "distill_width": 12},
+        "metrics": {"names": []},
+    }
+    labels: dict[str, Any] = {
+        "none": {"training": {"distill_weight": 0}},
+        "one": {"training": {"distill_weight": 1, "distill_network": named}},
+        "other": {"training": {"distill_weight": 1, "distill_network": other}},
+    }
+    found = []
+    for order in (list(labels), list(reversed(labels))):
+        axes = {"teacher": {label: labels[label] for label in order}}
+        cells = cells_of(read_grid(str(write_grid(base, axes=axes, baseline=None))))
+        found.append({cell.label: cell for cell in cells})
+    assert found[0] == found[1]
+    assert {label: len(cell.settings["features"]["seen"]) for label, cell in found[0].items()} == {
+        "none": 0,
+        "one": 1,
+        "other": 1,
+    }
+    for label in ("none", "one"):
+        directory = CellDirectory(tmp_path / "out", found[1][label])
+        train(directory.cell.config(directory.path))
+        assert directory.is_finished()  # the run is this cell's: it can be taken up again
 
 
 def test_memory_is_foreseen_before_decoding_and_told_of_each_cell(
