@@ -93,6 +93,7 @@ class Worker:
         self._stop = StopRequest()
         self._patiently = replace(patience, asked_to_stop=self._stop)
         self._told: set[str] = set()
+        self._taken: set[str] = set()  # jobs whose directories another process was found in
         self._idle = min(5.0, queue.heartbeat_s)
 
     def run(self) -> None:
@@ -112,12 +113,15 @@ class Worker:
     def _work_until_all_have_ended(self) -> None:
         parent, jobs = multiprocessing.parent_process(), self.plan.jobs
         while len(self._patiently(lambda: self.queue.outcomes(jobs))) < len(jobs):
-            claim = self._patiently(lambda: self.queue.claim(jobs))
+            claim = self._claim([job for job in jobs if job not in self._taken])
             if claim is not None:
                 self._work(claim)
                 gc.collect()  # networks and optimisers hold each other
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
+            elif self._taken:
+                self._taken.clear()  # nothing else is open: they are tried again, after a while
+                self._wait_for(f"the process that still trains in {self.folder}")
             else:
                 running = self._patiently(lambda: self.queue.running(jobs))
                 self._wait_for(
@@ -181,9 +185,10 @@ class Worker:
                     " goes on with the next."
                 )
             except RunTaken:
-                # By a worker that was silent for long, but lives: it will notice, or finish.
+                # By a worker that was silent for long, but lives: it will notice, or finish. Others come first:
+                # claimed again at once, this cell would keep them waiting for as long.
                 self._release(claim)
-                self._wait_for(f"the process that still trains in {self.folder}")
+                self._taken.add(claim.job)
             except QueueUnreachable:
                 raise  # the job is found without its worker then
             except (Stopped, KeyboardInterrupt):
@@ -193,6 +198,9 @@ class Worker:
                 self._failed(claim, directory, error)
             else:
                 self._patiently(lambda: queue.finish(claim, figure))
+
+    def _claim(self, jobs: Sequence[str]) -> Claim | None:
+        return self._patiently(lambda: self.queue.claim(jobs))
 
     def _release(self, claim: Claim) -> None:
         self._patiently(lambda: self.queue.release(claim))

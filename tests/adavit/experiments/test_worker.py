@@ -11,6 +11,9 @@ import torch
 from adavit.errors import RunError
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
+from adavit.experiments.cell_console import CellConsole
+from adavit.experiments.cell_directory import CellDirectory
+from adavit.experiments.cell_training import train_here
 from adavit.experiments.grid_file import read_grid
 from adavit.runs.directory import RunDirectory
 from adavit.runtime.console import LineConsole
@@ -110,16 +113,17 @@ def test_a_device_that_vanishes_ends_the_worker_and_no_other_cell(
     assert ablate(path, out=Path("out"), retry_failed=True).count("finished") == 2
 
 
-def test_a_run_that_a_living_process_still_trains_is_waited_for(
-    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = str(write_grid(axes={"run.seed": [0]}, baseline=None))
-    (cell,) = cells_of(read_grid(path))
-    run = RunDirectory(Path("out").absolute() / cell.digest)
+def hold_until_somebody_waits(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Another process in a run's directory, which ends when a worker begins to wait.
+
+    Returns:
+        What grows with each wait of a worker, in seconds.
+    """
     run.path.mkdir(parents=True)
     held = run.claimed()
     held.__enter__()
-    waited, pause = [], time.sleep
+    waited: list[float] = []
+    pause = time.sleep
 
     def sleep(seconds: float) -> None:
         if seconds < 0.1:  # of whoever asks for a lock again and again
@@ -130,10 +134,38 @@ def test_a_run_that_a_living_process_still_trains_is_waited_for(
         waited.append(seconds)
 
     monkeypatch.setattr("adavit.experiments.worker.time.sleep", sleep)
+    return waited
+
+
+def test_a_run_that_a_living_process_still_trains_is_waited_for(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write_grid(axes={"run.seed": [0]}, baseline=None))
+    (cell,) = cells_of(read_grid(path))
+    run = RunDirectory(Path("out").absolute() / cell.digest)
+    waited = hold_until_somebody_waits(run, monkeypatch)
     assert ablate(path, out=Path("out")).count("finished") == 1
     assert len(waited) == 1
     note = json.loads((run.path / "cell.json").read_text())
     assert (note["status"], note["attempts"]) == ("finished", 2)
+
+
+def test_a_run_that_a_living_process_still_trains_keeps_no_other_waiting(
+    write_grid: WriteGrid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(write_grid(axes={"run.seed": [0, 1]}, baseline=None))
+    first, second = cells_of(read_grid(path))
+    run = RunDirectory(Path("out").absolute() / first.digest)
+    waited = hold_until_somebody_waits(run, monkeypatch)
+    begun = []
+
+    def training(directory: CellDirectory, console: CellConsole) -> None:
+        begun.append((directory.cell.digest, len(waited)))
+        train_here(directory, console)
+
+    monkeypatch.setattr("adavit.experiments.worker_pool.train_here", training)
+    assert ablate(path, out=Path("out")).count("finished") == 2
+    assert begun == [(first.digest, 0), (second.digest, 0), (first.digest, 1)]
 
 
 def test_a_signal_puts_the_cell_back_with_a_checkpoint(
