@@ -63,10 +63,11 @@ class Cell:
         digest: Name of its directory; see `digest_of`.
         axes: Value or label on each axis.
         label: Names the settings, without the seed.
-        baseline: Whether others are compared with it.
+        baseline: Whether cells are compared with it.
         varied: Settings that the axes give it, by `section.key`.
         settings: The resolved configuration, without `run.out`.
         fingerprint: Of the images of `data.source`.
+        compared_with: Digest of the cell that its grid has as the baseline of this one; None without a baseline.
     """
 
     experiment: str
@@ -77,6 +78,7 @@ class Cell:
     varied: dict[str, Any]
     settings: dict[str, Any]
     fingerprint: str
+    compared_with: str | None = None
 
     @property
     def title(self) -> str:
@@ -150,7 +152,8 @@ class Sources:
 def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
     """All cells of a grid, each resolved for its data and this machine's device.
 
-    Points whose configurations are the same are one cell, the first of them.
+    Points whose configurations are the same are one cell, the first of them. The baseline of a cell is the one
+    that is alike in all axes but those that `Grid.baseline` names.
 
     Args:
         grid: The grid.
@@ -163,6 +166,8 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
     check_size(grid.size, f"grid {grid.name!r}", "cells", "values to the axes")
     console = console or SilentConsole()
     sources, cells = Sources(), dict[str, Cell]()
+    digests: dict[tuple[Any, ...], str] = {}  # by the values on all axes
+    against: dict[str, tuple[Any, ...]] = {}  # by digest, those of the baseline
     told: set[str] = set()
     points = list(grid.points())
     configs = (build_config([point.settings]) for point in points)
@@ -176,7 +181,6 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
             axes=point.axes,
             varied=point.varied,
             label=point.label,
-            baseline=grid.is_baseline(point),
             sources=sources,
             console=SilentConsole() if data in told else console,
         )
@@ -185,7 +189,14 @@ def cells_of(grid: Grid, console: Console | None = None) -> list[Cell]:
             first = cells[cell.digest]
             console.note(f"{cell.title!r} has the settings of {first.title!r}; it is run once.")
         cells.setdefault(cell.digest, cell)
-    return list(cells.values())
+        digests[tuple(point.axes.values())] = cell.digest
+        against.setdefault(cell.digest, tuple(grid.baseline_axes(point).values()))
+    found = {digest: digests.get(place) for digest, place in against.items()}
+    baselines = set(found.values())  # of which one may have the settings of a point before it
+    return [
+        replace(cell, baseline=digest in baselines, compared_with=found[digest])
+        for digest, cell in cells.items()
+    ]
 
 
 def decided_by_unseen(settings: Values) -> Values:
@@ -205,7 +216,6 @@ def make_cell(
     axes: dict[str, Any],
     varied: dict[str, Any],
     label: str,
-    baseline: bool = False,
     job: str | None = None,
     sources: Sources | None = None,
     console: Console | None = None,
@@ -218,7 +228,6 @@ def make_cell(
         axes: As in `Cell`.
         varied: As in `Cell`.
         label: As in `Cell`.
-        baseline: As in `Cell`.
         job: Makes the same settings another cell: a sampler may draw them twice, at the same time.
         sources: What other cells have loaded.
         console: Told what was found in the data.
@@ -247,9 +256,7 @@ def make_cell(
     digest = digest_of(
         unplaced, {key: value for key, value in content.items() if value is not None}
     )
-    return Cell(
-        experiment, digest, dict(axes), label, baseline, dict(varied), resolved, fingerprint
-    )
+    return Cell(experiment, digest, dict(axes), label, False, dict(varied), resolved, fingerprint)
 
 
 def digest_of(resolved: Mapping[str, Mapping[str, Any]], content: Mapping[str, str]) -> str:

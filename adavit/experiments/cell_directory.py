@@ -126,6 +126,7 @@ class CellDirectory:
             "axes": self.cell.axes,
             "label": self.cell.label,
             "baseline": self.cell.baseline,
+            "compared_with": self.cell.compared_with,
             "settings": self.cell.varied,
             "status": status,
             "reason": reason,

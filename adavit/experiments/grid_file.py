@@ -75,10 +75,9 @@ class Grid(ExperimentFile):
             layers = [self.axes[axis][label] for axis, label in chosen.items()]
             yield Point(chosen, flatten(merge(*layers)), merge(self.base, *layers))
 
-    def is_baseline(self, point: Point) -> bool:
-        """Whether others are compared with this point."""
-        named = self.baseline.items()
-        return bool(named) and all(point.axes[axis] == label for axis, label in named)
+    def baseline_axes(self, point: Point) -> dict[str, Any]:
+        """Values on all axes of what a point is compared with: of the baseline its own; empty without a baseline."""
+        return point.axes | self.baseline if self.baseline else {}
 
     def with_overrides(self, layers: Sequence[Values], seeds: Sequence[int] | None) -> "Grid":
         """The grid with other shared settings, and other seeds.

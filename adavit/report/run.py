@@ -48,7 +48,10 @@ class AblationPlace:
         axes: Value of each axis, as text; the seed is no axis here.
         seed: The seed on its axis; None where seeds are no axis.
         label: What the grid calls the cell.
-        baseline: Whether the others are compared with it.
+        baseline: Whether others are compared with it.
+        digest: Name of the cell; empty where it is not known.
+        compared_with: Digest of the cell that the grid has as its baseline; empty where it has none, or has not
+            said so.
     """
 
     grid: str
@@ -56,6 +59,8 @@ class AblationPlace:
     seed: int | None
     label: str
     baseline: bool
+    digest: str = ""
+    compared_with: str = ""
 
 
 @dataclass(frozen=True)
@@ -300,6 +305,8 @@ def _cell(record: dict[str, Any]) -> AblationPlace:
         seed=seed if isinstance(seed, int) else None,
         label=text(record.get("label")) or ", ".join(axes.values()) or "cell",
         baseline=record.get("baseline") is True,
+        digest=text(record.get("cell")),
+        compared_with=text(record.get("compared_with")),
     )
 
 

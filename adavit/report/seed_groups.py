@@ -33,8 +33,9 @@ class SeedGroup:
         label: What the row is called.
         grid: The grid it is from; empty for runs of no grid.
         axes: Value of each axis, as text.
-        baseline: Whether the others of the grid are compared with it.
+        baseline: Whether others of the grid are compared with it.
         runs: One run per seed, by seed.
+        compared_with: Digests of the cells that the grid has as baselines of these runs; empty where it names none.
     """
 
     label: str
@@ -42,6 +43,7 @@ class SeedGroup:
     axes: dict[str, str]
     baseline: bool
     runs: tuple[Run, ...]
+    compared_with: frozenset[str] = frozenset()
 
     def label_of(self, run: Run) -> str:
         """The name of one of its runs: the label, and the seed where there are several."""
@@ -63,7 +65,7 @@ def group_runs(runs: Sequence[Run]) -> list[SeedGroup]:
     for run in sorted(runs, key=lambda run: (run.seed, run.name)):
         of_grid.setdefault(run.cell.grid if run.cell else "", []).append(run)
     groups = [group for members in of_grid.values() for group in _groups_of_grid(members)]
-    if not any(group.baseline for group in groups):
+    if not any(group.baseline or group.compared_with for group in groups):
         groups = _untreated_as_baseline(groups)
     groups.sort(key=lambda group: (group.grid, not group.baseline, _natural(group.label)))
     return groups
@@ -97,8 +99,19 @@ def distinguishing_settings(runs: Sequence[Run]) -> list[dict[str, str]]:
 
 
 def baseline_of(group: SeedGroup, groups: Sequence[SeedGroup]) -> SeedGroup | None:
-    """The row that a row is compared with: of its grid, and alike in as many axes as can be."""
+    """The row that a row is compared with: the baseline of its cells, or None where no run of that is among the rows.
+
+    Where the grid does not say which cells those are, or another baseline was chosen, it is the one of the grid
+    that is alike in as many axes as can be.
+    """
     candidates = [other for other in groups if other.baseline and other.grid == group.grid]
+    if group.compared_with:
+        # Another one would be of other images, of another size: its difference would not be the method's.
+        candidates = [
+            other
+            for other in candidates
+            if any(run.cell and run.cell.digest in group.compared_with for run in other.runs)
+        ]
     return max(
         candidates,
         key=lambda other: len(group.axes.items() & other.axes.items()),
@@ -125,7 +138,9 @@ def choose_baseline(groups: Sequence[SeedGroup], label: str) -> list[SeedGroup]:
         )
     grids = {group.grid for group in groups if group.label == label}
     marked = [
-        replace(group, baseline=group.label == label) if group.grid in grids else group
+        replace(group, baseline=group.label == label, compared_with=frozenset())
+        if group.grid in grids
+        else group
         for group in groups
     ]
     return sorted(marked, key=lambda group: (group.grid, not group.baseline))
@@ -196,6 +211,9 @@ def _group(members: list[Run], settings: dict[str, str], *, repeated: bool) -> S
         axes=axes,
         baseline=cell is not None and cell.baseline and not repeated,
         runs=tuple(members),
+        compared_with=frozenset(
+            run.cell.compared_with for run in members if run.cell and run.cell.compared_with
+        ),
     )
 
 

@@ -114,11 +114,10 @@ def _deciding(part: TablePart) -> Column | None:
 
 
 def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wording: Wording) -> str:
-    if best.baseline and len(measured) > 1:
+    if best.baseline and any(_is_baseline_of(best, row) for row in measured):
         return ", which is the baseline: nothing improved on it"
     change = best.figures[column.key].difference
-    alike = (r for r in measured if (r.label, r.grid) == (best.compared_with, best.grid))
-    baseline = next((row for row in alike if row.origin == best.origin), None)
+    baseline = next((row for row in measured if _is_baseline_of(row, best)), None)
     if change is None or baseline is None:
         return ""
     before = wording.figure(baseline.figures[column.key], column)
@@ -130,6 +129,11 @@ def _against_baseline(best: Row, measured: Sequence[Row], column: Column, wordin
         return f"{words}. The difference is {shown}, from {change.pairs} seeds only"
     sure = "excludes" if change.excludes_zero else "includes"
     return f"{words}. The difference is {shown}, an interval that {sure} zero"
+
+
+def _is_baseline_of(baseline: Row, row: Row) -> bool:
+    named = (row.compared_with, row.grid, row.origin)
+    return named == (baseline.label, baseline.grid, baseline.origin)
 
 
 def _over_seeds(row: Row, figure: Figure) -> str:

@@ -109,6 +109,30 @@ def test_cells_are_resolved_and_points_of_the_same_settings_are_one_cell(
     ]
 
 
+def test_a_cell_is_compared_with_the_baseline_that_is_alike_in_all_other_axes(
+    write_grid: WriteGrid,
+) -> None:
+    axes = {
+        "target": {
+            "default": {},
+            "written out": {"augment": {"target": 0.6}},
+            "other": {"augment": {"target": 0.5}},
+        },
+        "training.r1_gamma": [0.1, 0.2],
+    }
+    cells = cells_of(read_grid(str(write_grid(axes=axes, baseline={"target": "written out"}))))
+    digests = {cell.label: cell.digest for cell in cells}
+    # The baseline has the settings of a point before it, and so is that one's cell.
+    assert [(cell.label, cell.baseline, cell.compared_with) for cell in cells] == [
+        ("default, r1_gamma 0.1", True, digests["default, r1_gamma 0.1"]),
+        ("default, r1_gamma 0.2", True, digests["default, r1_gamma 0.2"]),
+        ("other, r1_gamma 0.1", False, digests["default, r1_gamma 0.1"]),
+        ("other, r1_gamma 0.2", False, digests["default, r1_gamma 0.2"]),
+    ]
+    without = cells_of(read_grid(str(write_grid(axes=axes, baseline=None))))
+    assert {(cell.baseline, cell.compared_with) for cell in without} == {(False, None)}
+
+
 def test_a_grid_is_counted_before_it_is_built(write_grid: WriteGrid) -> None:
     values = [round(0.1 * (index + 1), 1) for index in range(10)]
     keys = ("r1_gamma", "generator_lr", "discriminator_lr", "drift", "path_length", "bcr_real",

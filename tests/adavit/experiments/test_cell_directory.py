@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,11 +94,13 @@ def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(
     directory: CellDirectory,
 ) -> None:
     assert directory.note() == {}
+    directory.cell = replace(directory.cell, compared_with="c0ffee")
     directory.write_note("running", attempts=2, worker_note="taken over")
     directory.write_note("failed", attempts=2, reason="no luck")
     note = directory.note()
     assert (note["grid"], note["cell"], note["axes"]) == ("tiny", directory.cell.digest, {"a": "x"})
     assert (note["status"], note["reason"], note["attempts"]) == ("failed", "no luck", 2)
+    assert (note["baseline"], note["compared_with"]) == (False, "c0ffee")
     assert (note["worker_note"], note["pid"]) == ("taken over", os.getpid())
     (directory.path / "cell.json").write_text("{half")
     assert directory.note() == {}

@@ -1,5 +1,6 @@
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,14 @@ def test_points_are_the_product_of_the_axes_with_the_last_one_fastest(
     assert points[5].label == "subset 20, off"
     assert points[5].varied == {"data.subset": 20, "augment.mode": "none", "run.seed": 7}
     assert points[5].settings["training"] == grid.base["training"]
-    assert [grid.is_baseline(point) for point in points] == [True, True, False, False] * 2
+    assert [grid.baseline_axes(point) == point.axes for point in points] == [
+        True,
+        True,
+        False,
+        False,
+    ] * 2
+    assert grid.baseline_axes(points[6]) == points[4].axes
+    assert replace(grid, baseline={}).baseline_axes(points[0]) == {}
 
 
 def test_a_grid_written_out_is_read_to_the_same_grid(write_grid: WriteGrid, tmp_path: Path) -> None:
@@ -85,7 +93,7 @@ def test_a_baseline_may_name_a_label_that_is_no_text_in_yaml(
         f"baseline: {{a: {second}}}\n"
     )
     grid = read_grid(str(path))
-    assert [grid.is_baseline(point) for point in grid.points()] == [False, True]
+    assert [grid.baseline_axes(point) == point.axes for point in grid.points()] == [False, True]
     copy = tmp_path / "copy.yaml"
     copy.write_text(grid.as_yaml(), encoding="utf-8")
     assert read_grid(str(copy)) == grid
@@ -153,7 +161,7 @@ def test_shipped_grids_are_valid_and_say_how_to_run_them(name: str) -> None:
     points = list(grid.points())
     for point in points:
         build_config([point.settings])
-    assert any(grid.is_baseline(point) for point in points)
+    assert any(grid.baseline_axes(point) == point.axes for point in points)
     for point in points:
         training = build_config([point.settings]).training
         if name.endswith("-cpu") and not name.startswith("few-images"):

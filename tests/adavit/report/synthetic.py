@@ -151,6 +151,32 @@ def cell_of(
     }
 
 
+def write_sizes(folder: Path, missing: str = "") -> Path:
+    """Three seeds of two methods on two numbers of images, `none` the baseline of each; fewer images are better here.
+
+    Args:
+        folder: Where they go.
+        missing: A cell of which there is no run, such as "none 100".
+    """
+    for size, easier in ((100, 0.0), (1000, 10.0)):
+        for label, figure in (("none", 30.0), ("bg", 25.0)):
+            for seed in range(3) if f"{label} {size}" != missing else ():
+                cell = cell_of(label, seed, baseline=label == "none", size=size) | {
+                    "label": f"{label} {size}",
+                    "cell": f"{label}{size}-{seed}",
+                    "compared_with": f"none{size}-{seed}",
+                }
+                write_run(
+                    folder / f"{label}{size}-{seed}",
+                    seed=seed,
+                    mode="none" if label == "none" else "fixed",
+                    values=(90.0, figure + easier + seed),
+                    settings={"data": {"subset": size}},
+                    cell=cell,
+                )
+    return folder
+
+
 def write_grid(folder: Path, seeds: int = 3) -> Path:
     """An ablation of three cells, their figures known: `FIGURES` plus half the seed."""
     for label, figure in FIGURES.items():

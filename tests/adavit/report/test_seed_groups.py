@@ -13,7 +13,7 @@ from adavit.errors import UserError
 from adavit.report.run import AblationPlace, Run, collect_runs
 from adavit.report.seed_groups import SeedGroup, baseline_of, choose_baseline, group_runs
 from adavit.runs.reading import flat_settings
-from tests.adavit.report.synthetic import cell_of, write_grid, write_run
+from tests.adavit.report.synthetic import cell_of, write_grid, write_run, write_sizes
 
 
 def groups_in(folder: Path) -> list[SeedGroup]:
@@ -80,6 +80,30 @@ def test_rows_are_compared_with_the_baseline_that_is_like_them(tmp_path: Path) -
     found = baseline_of(chosen, groups)
     assert found is not None
     assert found.label == "without 500"
+
+
+@pytest.mark.parametrize("missing", ["", "none 100", "none 1000"])
+def test_without_runs_of_its_own_baseline_a_row_is_compared_with_none(
+    tmp_path: Path, missing: str
+) -> None:
+    groups = groups_in(write_sizes(tmp_path, missing))
+    found = {group.label: baseline_of(group, groups) for group in groups if not group.baseline}
+    assert {label: base and base.label for label, base in found.items()} == {
+        f"bg {size}": None if missing == f"none {size}" else f"none {size}" for size in (100, 1000)
+    }
+    # Another baseline that is asked for is that of all.
+    chosen = choose_baseline(groups, "bg 1000")
+    assert {row and row.label for row in (baseline_of(group, chosen) for group in chosen)} == {
+        "bg 1000"
+    }
+
+
+def test_where_a_grid_has_named_a_baseline_no_other_is_guessed(tmp_path: Path) -> None:
+    for label, mode in (("bcr", "none"), ("bg", "fixed")):
+        write_run(
+            tmp_path / label, mode=mode, cell=cell_of(label, 0) | {"compared_with": "of none"}
+        )
+    assert not any(group.baseline for group in groups_in(tmp_path))
 
 
 def test_grids_do_not_share_a_baseline(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 from adavit.report.report import write_report
@@ -15,6 +16,7 @@ from tests.adavit.report.synthetic import (
     write_grid,
     write_mixed,
     write_run,
+    write_sizes,
 )
 
 
@@ -23,6 +25,30 @@ def test_the_headline_names_the_best_row_and_its_baseline(tmp_path: Path) -> Non
     assert sentence.startswith("Lowest fd_random: bg with 6.250 ± 0.500 over 3 seeds")
     assert "none, has 9.250 ± 0.500" in sentence
     assert "excludes zero" in sentence
+
+
+def test_the_headline_compares_only_what_the_table_does(tmp_path: Path) -> None:
+    whole = headline(table_of(write_sizes(tmp_path / "whole")))
+    assert "bg 100 with 26.00" in whole
+    assert "the baseline, none 100, has 31.00" in whole
+    assert "excludes zero" in whole
+    said = headline(table_of(write_sizes(tmp_path / "half", missing="none 100")))
+    assert said == "Lowest fd_random: bg 100 with 26.00 ± 1.00 over 3 seeds."
+    for seed in range(3):
+        shutil.rmtree(tmp_path / "whole" / f"bg100-{seed}")
+        shutil.rmtree(tmp_path / "half" / f"bg1000-{seed}")
+        write_run(
+            tmp_path / "half" / f"none100-{seed}",
+            seed=seed,
+            mode="none",
+            values=(90.0, 20.0 + seed),
+            cell=cell_of("none", seed, baseline=True, size=100)
+            | {"label": "none 100", "cell": f"none100-{seed}"},
+        )
+    # The baseline of no row in the table: nothing has tried to improve on it.
+    said = headline(table_of(tmp_path / "whole"))
+    assert said == "Lowest fd_random: none 100 with 31.00 ± 1.00 over 3 seeds."
+    assert "nothing improved on it" in headline(table_of(tmp_path / "half"))
 
 
 def test_of_different_images_none_is_singled_out(tmp_path: Path) -> None:
