@@ -16,6 +16,7 @@ from adavit.data import ImageSet
 from adavit.evaluation.run_images import CHANNEL_NAMES, load_reference, reading_of
 from adavit.experiments.experiment_file import check_size
 from adavit.experiments.grid_file import SEED, Grid
+from adavit.features.names import parted
 from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runtime.console import Console, SilentConsole
 from adavit.runtime.devices import choose_device
@@ -53,6 +54,10 @@ STARTS = ("transfer", "init_discriminator")
 """Settings of the section `training` that name weights, whose content counts instead. In a digest they are None,
 as of a cell that starts from its seed."""
 
+FROZEN = (("features", "network"), ("training", "distill_network"))
+"""Settings that name a network trained on other images, and perhaps a file of its weights. `features.seen` holds its
+digest, so the file is left out of the digest of a cell."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -67,6 +72,7 @@ class Cell:
         varied: Settings that the axes give it, by `section.key`.
         settings: The resolved configuration, without `run.out`.
         fingerprint: Of the images of `data.source`.
+        weights: Digest of the weights that `STARTS` name; None where all is drawn from the seed.
         compared_with: Digest of the cell that its grid has as the baseline of this one; None without a baseline.
     """
 
@@ -78,6 +84,7 @@ class Cell:
     varied: dict[str, Any]
     settings: dict[str, Any]
     fingerprint: str
+    weights: str | None = None
     compared_with: str | None = None
 
     @property
@@ -253,10 +260,22 @@ def make_cell(
     found = sources.reference_fingerprint(workload)
     content = {"images": fingerprint, "reference": found, "weights": weights, "job": job}
     unplaced = {**resolved, "training": {**resolved["training"], **dict.fromkeys(STARTS)}}
+    for section, key in FROZEN:
+        unplaced[section] = {**unplaced[section], key: without_file(unplaced[section][key])}
     digest = digest_of(
         unplaced, {key: value for key, value in content.items() if value is not None}
     )
-    return Cell(experiment, digest, dict(axes), label, False, dict(varied), resolved, fingerprint)
+    return Cell(
+        *(experiment, digest, dict(axes), label, False, dict(varied), resolved, fingerprint),
+        weights=weights,
+    )
+
+
+def without_file(requested: str | None) -> str | None:
+    """What names a network without the file of its weights: LIBRARY:NAME of LIBRARY:NAME:FILE."""
+    if requested is None or not (name := parted(requested)).file:
+        return requested
+    return f"{name.library}:{name.network}"
 
 
 def digest_of(resolved: Mapping[str, Mapping[str, Any]], content: Mapping[str, str]) -> str:

@@ -95,11 +95,12 @@ class CellDirectory:
     def layer(self) -> dict[str, Any]:
         """The cell's settings, to be laid over those of a run that is continued.
 
-        Weights to start from may have moved since it was begun: they are the same, by the cell's digest.
+        Weights to start from, or of a teacher, may have moved since it was begun: they are the same, by the cell's
+        digest.
         """
         settings = {section: dict(values) for section, values in self.cell.settings.items()}
         settings["run"].pop("out")
-        for name in STARTS:
+        for name in (*STARTS, "distill_network"):
             settings["training"].pop(name)
         return settings
 
@@ -127,6 +128,7 @@ class CellDirectory:
             "label": self.cell.label,
             "baseline": self.cell.baseline,
             "compared_with": self.cell.compared_with,
+            "weights": self.cell.weights,
             "settings": self.cell.varied,
             "status": status,
             "reason": reason,

@@ -52,6 +52,8 @@ class AblationPlace:
         digest: Name of the cell; empty where it is not known.
         compared_with: Digest of the cell that the grid has as its baseline; empty where it has none, or has not
             said so.
+        weights: Digest of the weights that its networks start from; empty where all is drawn from the seed, or it is
+            not known.
     """
 
     grid: str
@@ -61,6 +63,7 @@ class AblationPlace:
     baseline: bool
     digest: str = ""
     compared_with: str = ""
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -307,6 +310,7 @@ def _cell(record: dict[str, Any]) -> AblationPlace:
         baseline=record.get("baseline") is True,
         digest=text(record.get("cell")),
         compared_with=text(record.get("compared_with")),
+        weights=text(record.get("weights")),
     )
 
 

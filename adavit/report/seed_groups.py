@@ -1,11 +1,17 @@
 """Rows of the table: runs that differ in their seed alone are one row."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from adavit.errors import UserError
-from adavit.experiments.cell import CHANGES_NO_RESULT
+from adavit.experiments.cell import (
+    CHANGES_NO_RESULT,
+    DIGEST_LENGTH,
+    FROZEN,
+    STARTS,
+    without_file,
+)
 from adavit.report.run import Run
 from adavit.runs.shared_names import without_folders
 
@@ -161,7 +167,20 @@ def _groups_of_grid(runs: Sequence[Run]) -> list[SeedGroup]:
 
 
 def _axes_of(run: Run) -> Axes:
-    return tuple(sorted(run.cell.axes.items())) if run.cell else ()
+    return tuple(sorted(_by_content(run, run.cell.axes).items())) if run.cell else ()
+
+
+def _by_content(run: Run, values: Mapping[str, str]) -> dict[str, str]:
+    """Settings or axes, with the content of weights in place of where they lie, as in the digest of a cell."""
+    found = dict(values)
+    if run.cell and run.cell.weights:
+        starts = {f"training.{name}" for name in STARTS}
+        named = {key for key in starts & found.keys() if found[key] != str(None)}
+        found |= dict.fromkeys(named, run.cell.weights[:DIGEST_LENGTH])
+    if run.cell or run.settings.get("features.seen"):  # which holds the digest of the file
+        networks = {f"{section}.{key}" for section, key in FROZEN} & found.keys()
+        found |= {key: str(without_file(found[key])) for key in networks}
+    return found
 
 
 def _has_not_begun(run: Run) -> bool:
@@ -179,7 +198,7 @@ def _comparable(run: Run) -> dict[str, str]:
         run.augmentation,
     )
     content = {FINGERPRINT: str(run.data.get("fingerprint", ""))}
-    return {**dict(zip(WORDS, named, strict=True)), **settings, **content}
+    return {**dict(zip(WORDS, named, strict=True)), **_by_content(run, settings), **content}
 
 
 def _text(value: object) -> str:

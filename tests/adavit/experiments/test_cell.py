@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from adavit.config.auto import RunFacts, resolve
@@ -16,6 +17,7 @@ from adavit.experiments.grid_file import read_grid
 from adavit.training.train import train
 from tests.adavit.experiments.conftest import BASE, WriteGrid, make_weights
 from tests.published_vit import write_published
+from tests.small_weights import write_mobilenet
 
 
 @pytest.fixture
@@ -86,6 +88,31 @@ def test_of_weights_to_start_from_the_content_counts_and_not_the_path(
     assert moved.digest == first.digest
     make_weights(setting, file, seed=1)
     assert len({cell(settings).digest, first.digest, starting(file).digest}) == 3
+
+
+@pytest.mark.parametrize("key", ["features.network", "training.distill_network"])
+def test_of_a_frozen_network_the_weights_count_and_not_where_their_file_lies(
+    settings: dict[str, Any], tmp_path: Path, key: str
+) -> None:
+    write = write_mobilenet if key == "features.network" else write_published
+    file, moved = tmp_path / "weights.pth", tmp_path / "moved" / "named.pth"
+    prefix = write(file).removesuffix(str(file))
+    base = {
+        "features": {"side": 32, "maps": 1},
+        "discriminator": {"patch": 8},
+        "training": {"distill_weight": float(key == "training.distill_network")},
+    }
+
+    def seeing(file: Path) -> Cell:
+        section, _, name = key.partition(".")
+        return cell(settings, base, {section: {name: f"{prefix}{file}"}})
+
+    first = seeing(file)
+    moved.parent.mkdir()
+    assert seeing(file.rename(moved)).digest == first.digest
+    state = torch.load(moved, weights_only=True)
+    torch.save({name: 2 * tensor for name, tensor in state.items()}, file)
+    assert seeing(file).digest != first.digest
 
 
 def test_cells_are_resolved_and_points_of_the_same_settings_are_one_cell(

@@ -2,6 +2,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from adavit.experiments.cell_directory import CellDirectory
 from adavit.training.start.stored_settings import config_text
 from tests.adavit.experiments.conftest import BASE, make_weights
 from tests.checkpoints import save_checkpoint
+from tests.published_vit import write_published
 
 
 @pytest.fixture
@@ -73,14 +75,20 @@ def test_a_run_of_other_images_is_not_the_cells(directory: CellDirectory) -> Non
         directory.is_finished()
 
 
+@pytest.mark.parametrize("key", ["transfer", "distill_network"])
 def test_weights_to_start_from_may_move_while_a_run_is_under_way(
-    pictures: Path, tmp_path: Path
+    pictures: Path, tmp_path: Path, key: str
 ) -> None:
-    settings = merge(BASE, {"data": {"source": str(pictures)}})
+    settings = merge(BASE, {"data": {"source": str(pictures)}, "discriminator": {"patch": 8}})
     found = []
     for name in ("a", "b"):
-        make_weights("transfer", file := tmp_path / name / "weights.safetensors")
-        layer = {"training": {"transfer": str(file)}}
+        file = tmp_path / name / "weights.pth"
+        file.parent.mkdir()
+        if key == "transfer":
+            make_weights(key, file := file.with_suffix(".safetensors"))
+            layer: dict[str, Any] = {"training": {key: str(file)}}
+        else:
+            layer = {"training": {key: write_published(file), "distill_weight": 1.0}}
         cell = make_cell("tiny", merge(settings, layer), axes={}, varied={}, label="x")
         found.append(CellDirectory(tmp_path / "out", cell))
     before, after = found
@@ -94,13 +102,14 @@ def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(
     directory: CellDirectory,
 ) -> None:
     assert directory.note() == {}
-    directory.cell = replace(directory.cell, compared_with="c0ffee")
+    directory.cell = replace(directory.cell, compared_with="c0ffee", weights="of the start")
     directory.write_note("running", attempts=2, worker_note="taken over")
     directory.write_note("failed", attempts=2, reason="no luck")
     note = directory.note()
     assert (note["grid"], note["cell"], note["axes"]) == ("tiny", directory.cell.digest, {"a": "x"})
     assert (note["status"], note["reason"], note["attempts"]) == ("failed", "no luck", 2)
     assert (note["baseline"], note["compared_with"]) == (False, "c0ffee")
+    assert note["weights"] == "of the start"
     assert (note["worker_note"], note["pid"]) == ("taken over", os.getpid())
     (directory.path / "cell.json").write_text("{half")
     assert directory.note() == {}

@@ -25,15 +25,18 @@ def test_a_failed_cell_is_read_with_its_reason_before_it_is_a_run(tmp_path: Path
     assert run.cell.axes == {"augmentation": "noise"}
 
 
-def test_a_cell_is_read_with_its_digest_and_that_of_its_baseline(tmp_path: Path) -> None:
-    told = {"cell": "0123456789ab", "compared_with": "c0ffee"}
+def test_a_cell_is_read_with_its_digest_and_those_of_its_baseline_and_weights(
+    tmp_path: Path,
+) -> None:
+    told = {"cell": "0123456789ab", "compared_with": "c0ffee", "weights": "ab" * 32}
+    none = {"compared_with": None, "weights": None}
     for name, more, expected in (
-        ("told", told, ("0123456789ab", "c0ffee")),
-        ("without a baseline", told | {"compared_with": None}, ("0123456789ab", "")),
+        ("told", told, ("0123456789ab", "c0ffee", "ab" * 32)),
+        ("without", told | none, ("0123456789ab", "", "")),
     ):
         cell = read_run(write_run(tmp_path / name, cell=cell_of("bg", 0) | more)).cell
         assert cell is not None
-        assert (cell.digest, cell.compared_with) == expected
+        assert (cell.digest, cell.compared_with, cell.weights) == expected
 
 
 def _cut(path: Path, kimg: int) -> None:

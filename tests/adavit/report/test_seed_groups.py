@@ -253,6 +253,49 @@ def test_an_axis_named_like_a_word_for_settings_stays_an_axis() -> None:
     assert groups[0].axes == {"augmentation": "a, bgc p=0.4"}
 
 
+@pytest.mark.parametrize("key", ["training.transfer", "training.init_discriminator"])
+@pytest.mark.parametrize("axis", ["start", "its key"])
+def test_of_weights_to_start_from_the_content_makes_a_row_and_not_the_path(
+    key: str, axis: str
+) -> None:
+    def started(seed: int, path: str | None, weights: str) -> Run:
+        value = str(path) if axis == "its key" else "some"
+        place = AblationPlace("g", {key if axis == "its key" else axis: value}, None, "some", False)
+        return made_run(seed, {key: path}, replace(place, weights=weights))
+
+    moved = [
+        started(0, "/old/w.safetensors", "ab" * 32),
+        started(1, "/new/v.safetensors", "ab" * 32),
+    ]
+    assert [len(group.runs) for group in group_runs(moved)] == [2]
+    other = started(2, "/new/v.safetensors", "cd" * 32)
+    groups = group_runs([*moved, other])
+    assert [len(group.runs) for group in groups] == [2, 1]
+    if axis == "start":
+        name = key.partition(".")[2]
+        assert [group.label for group in groups] == [
+            f"some, {name}={'ab' * 6}",
+            f"some, {name}={'cd' * 6}",
+        ]
+    unknown = [started(seed, f"/{seed}/w.safetensors", "") for seed in range(2)]
+    assert [len(group.runs) for group in group_runs(unknown)] == [1, 1]
+    assert [len(group.runs) for group in group_runs([moved[0], started(3, None, "")])] == [1, 1]
+
+
+@pytest.mark.parametrize("key", ["features.network", "training.distill_network"])
+def test_of_a_frozen_network_the_weights_make_a_row_and_not_where_they_lie(key: str) -> None:
+    def seeing(seed: int, folder: str, digest: str) -> Run:
+        seen = [f"torchvision:vit_b_16 {digest}"]
+        run = made_run(seed, {key: f"torchvision:vit_b_16:/{folder}/w.pth", "features.seen": seen})
+        assert run.networks_seen == seen
+        return run
+
+    runs = [seeing(0, "old", "ab"), seeing(1, "new", "ab"), seeing(2, "new", "cd")]
+    assert [len(group.runs) for group in group_runs(runs)] == [2, 1]
+    untold = [replace(run, settings=run.settings | {"features.seen": []}) for run in runs[:2]]
+    assert [len(group.runs) for group in group_runs(untold)] == [1, 1]
+
+
 def test_a_path_named_none_is_not_none() -> None:
     runs = [made_run(seed, {"training.transfer": v}) for seed, v in enumerate((None, "None"))]
     assert len(group_runs(runs)) == 2
