@@ -3,17 +3,18 @@
 FID of one model moves by half with the number of images alone. So figures of a metric stand in one
 column only if everything that they depend on is the same; in what its columns differ stands below
 the table. Nor do figures that a discriminator with pretrained features flatters stand in a column with
-others (`adavit.metrics.kinship`), unless that is asked for; they are marked then.
+others (`adavit.metrics.kinship`), unless that is asked for; they are marked then. The best generator of a run is
+chosen by its figures and the last is not: they have columns of their own too.
 """
 
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from adavit.errors import UserError
-from adavit.evaluation.protocol import FLATTERED, TRUNCATION, differing_fields
+from adavit.evaluation.compared_figures import BEST, LAST, ComparedFigure, figures_of
+from adavit.evaluation.protocol import FLATTERED, TRUNCATION
 from adavit.metrics.kinship import (
     MARK,
     UNKNOWN_LEGEND,
@@ -25,45 +26,7 @@ from adavit.metrics.kinship import (
     short_network,
 )
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
-from adavit.runs.directory import RunDirectory
-from adavit.runs.records import (
-    best_record,
-    figures,
-    is_record,
-    parts,
-    read_evaluations,
-    read_record,
-    read_records,
-    recorded_metric,
-)
 from adavit.runtime.paths import takes_paths
-
-
-@dataclass(frozen=True)
-class ComparedFigure:
-    """One figure of one source.
-
-    Attributes:
-        source: Path that the user named.
-        name: As recorded, for example "fd_random".
-        value: The figure.
-        protocol: What it was measured under.
-    """
-
-    source: str
-    name: str
-    value: float
-    protocol: dict[str, Any]
-
-    def differs_from(self, other: "ComparedFigure", *, anyway: bool = False) -> list[str]:
-        """Fields in which the protocols of two figures of one name differ; empty if they compare.
-
-        Args:
-            other: Of the same name.
-            anyway: As for `comparison_key`.
-        """
-        metric = metric_of(self.name) or self.name
-        return differing_fields(self.protocol, other.protocol, metric, anyway=anyway)
 
 
 @dataclass(frozen=True)
@@ -73,7 +36,7 @@ class ComparedColumn:
     Attributes:
         name: As recorded.
         letter: "A", "B", ... of the protocol where the metric has several columns, else empty.
-        protocol: What they were measured under, in words.
+        protocol: What they were measured under, in words, and that they are of the last generators where they are.
         higher_is_better: Which way is better.
         values: By source; None where there is none.
         flattered: By source, whether its discriminator saw a network that flatters the figure.
@@ -110,13 +73,13 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
 
     Args:
         sources: Runs, or files of `adavit evaluate --out`. Of a run its evaluations.jsonl counts, the
-            newest record under each protocol; or the best record of its metrics.jsonl where it was
-            never evaluated.
+            newest record of each generator under each protocol; or the best record of its metrics.jsonl
+            where it was never evaluated.
         anyway: Whether figures that pretrained features flatter stand in one column with others, marked.
 
     Returns:
         The table. A metric has a column for each protocol that it was measured under, the one that most
-        sources share first.
+        sources share first; of a protocol that has figures of best and last generators, two.
 
     Raises:
         UserError: If a source has no record.
@@ -124,12 +87,13 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
     if len(set(sources)) < len(sources):
         twice = next(source for source in sources if list(sources).count(source) > 1)
         raise UserError(f"{twice!r} is named twice, expected each once. Leave one out.")
-    found = [figure for source in sources for figure in _figures_of(source)]
+    found = [figure for source in sources for figure in figures_of(source)]
     columns: list[ComparedColumn] = []
     notes: dict[str, list[str]] = {}
     for name in dict.fromkeys(figure.name for figure in found):
         of_metric = [figure for figure in found if figure.name == name]
-        groups = _by_protocol(of_metric, anyway=anyway)
+        protocols = _by_protocol(of_metric, anyway=anyway)
+        groups = [group for protocol in protocols for group in _by_generator(protocol)]
         groups.sort(key=len, reverse=True)
         letters = protocol_letters(len(groups))
         columns += [
@@ -137,9 +101,9 @@ def compare(sources: Sequence[str], *, anyway: bool = False) -> Comparison:
         ]
         for note in _differences(letters, groups):
             notes.setdefault(note, []).append(name)
-        if len(_by_protocol(of_metric, anyway=True)) < len(groups):
+        if len(_by_protocol(of_metric, anyway=True)) < len(protocols):
             notes.setdefault(NOT_RANKED, []).append(name)
-        elif len({figure.source for figure in of_metric}) > 1 and max(map(len, groups)) == 1:
+        elif _owners(of_metric) > 1 and max(map(_owners, protocols)) == 1:
             notes.setdefault(NOTHING_COMPARES, []).append(name)
     notes = {note: notes[note] for note in sorted(notes, key=_ENDINGS.__contains__)}
     said = [
@@ -197,37 +161,6 @@ def figures_apart(comparison: Comparison) -> list[str]:
     ]
 
 
-def _figures_of(source: str) -> Iterator[ComparedFigure]:
-    """The figures of a run or a file; of several under one protocol the latest."""
-    path = Path(source)
-    if not path.is_dir():
-        records = [read_record(path)]
-    else:
-        run = RunDirectory.open(path)
-        records = read_evaluations(run.evaluations) or _best(run)
-        if not records:
-            raise UserError(
-                f"run {source!r} has no record of a metric, expected {run.evaluations.name} or"
-                f" {run.metrics.name}."
-                f" Make one with adavit evaluate {source}."
-            )
-    latest: list[ComparedFigure] = []
-    for record in (part for whole in records for part in parts(whole)):
-        for name, value in figures(record).items():
-            figure = ComparedFigure(source, name, value, record["protocol"])
-            alike = (i for i, other in enumerate(latest) if other.name == name)
-            place = next((i for i in alike if not figure.differs_from(latest[i])), len(latest))
-            latest[place : place + 1] = [figure]
-    yield from latest
-
-
-def _best(run: RunDirectory) -> list[dict[str, Any]]:
-    """The record of a run's best generator."""
-    records = [record for record in read_records(run.metrics) if is_record(record)]
-    best = best_record(records, recorded_metric(records))
-    return [] if best is None else [best]
-
-
 def _by_protocol(found: Sequence[ComparedFigure], *, anyway: bool) -> list[list[ComparedFigure]]:
     groups: list[list[ComparedFigure]] = []
     for figure in found:
@@ -240,6 +173,24 @@ def _by_protocol(found: Sequence[ComparedFigure], *, anyway: bool) -> list[list[
     return groups
 
 
+def _by_generator(protocol: Sequence[ComparedFigure]) -> list[list[ComparedFigure]]:
+    """Figures of one protocol, those of last generators apart where there are some of best ones."""
+    last = [figure for figure in protocol if figure.generator == LAST]
+    others = [figure for figure in protocol if figure.generator != LAST]
+    mixed = last and any(figure.generator == BEST for figure in others)
+    return [others, last] if mixed else [list(protocol)]
+
+
+def _owners(found: Sequence[ComparedFigure]) -> int:
+    """How many sources figures are of."""
+    return len({figure.source for figure in found})
+
+
+def _generator(group: Sequence[ComparedFigure]) -> str:
+    """Which generators of their runs the figures of a column are of: `BEST`, `LAST`, or empty where it has no such."""
+    return next((figure.generator for figure in group if figure.generator), "")
+
+
 def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]) -> ComparedColumn:
     values = {figure.source: figure.value for figure in group}
     flattered = {figure.source for figure in group if flattered_by(figure.protocol)}
@@ -247,7 +198,7 @@ def _column(sources: Sequence[str], letter: str, group: Sequence[ComparedFigure]
     return ComparedColumn(
         name=first.name,
         letter=letter,
-        protocol=describe(first.protocol),
+        protocol=describe(first.protocol) + f", {LAST} generator" * (_generator(group) == LAST),
         higher_is_better=metric_of(first.name) in HIGHER_IS_BETTER,
         values=tuple(values.get(source) for source in sources),
         flattered=tuple(source in flattered for source in sources),
@@ -269,6 +220,9 @@ def _differences(
             f"{field_words(key)} {_value(group[0], key)} (not {_value(first, key)})"
             for key in fields
         )
+        of, of_first = _generator(group), _generator(groups[0])
+        if of and of_first and of != of_first:
+            named += f"{', ' if named else ''}generator {of} (not {of_first})"
         yield f"[{letter}] differs from [A] in {named}"
 
 

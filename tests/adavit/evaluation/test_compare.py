@@ -101,6 +101,47 @@ def test_a_run_is_not_held_against_itself() -> None:
     ]
 
 
+def of_generator(which: str, fid: float, **protocol: Any) -> dict[str, Any]:
+    return record(fid, **protocol) | {"source": {"generator": f"generator-{which}.safetensors"}}
+
+
+def test_the_best_generator_of_one_run_and_the_last_of_another_share_no_column() -> None:
+    best, last = of_generator("best", 8.0), of_generator("last", 30.0)
+    a = make_run("a", evaluations=[best, last])
+    b = make_run("b", evaluations=[of_generator("best", 9.0)])
+    found = compare([a, b])
+    assert [(c.letter, c.protocol, c.values) for c in found.columns] == [
+        ("A", "5000 vs 2000", (8.0, 9.0)),
+        ("B", "5000 vs 2000, last generator", (30.0, None)),
+    ]
+    assert found.notes == ("fid [B] differs from [A] in generator last (not best)",)
+    c = make_run("c", evaluations=[of_generator("last", 20.0, n_fake=50_000)])
+    assert [c.values for c in compare([b, c]).columns] == [(9.0, None), (None, 20.0)]
+    assert compare([b, c]).notes == (
+        "fid [B] differs from [A] in n_fake 50000 (not 5000), generator last (not best)",
+        f"fid: {NOTHING_COMPARES}",
+    )
+    # What was never evaluated has the figure of its best generator.
+    d, e = make_run("d", metrics=[record(7.0)]), make_run("e", evaluations=[last])
+    mixed = compare([d, e])
+    assert [c.values for c in mixed.columns] == [(7.0, None), (None, 30.0)]
+    assert mixed.notes == ("fid [B] differs from [A] in generator last (not best)",)
+
+
+def test_images_stand_beside_the_generators_of_either_kind() -> None:
+    """They are of no run that had a choice."""
+    images = write("images.json", record(5.0))
+    runs_of = {
+        which: make_run(which, evaluations=[of_generator(which, 8.0)]) for which in ("best", "last")
+    }
+    for which, run in runs_of.items():
+        (column,) = compare([run, images]).columns
+        assert column.values == (8.0, 5.0)
+        assert column.protocol == "5000 vs 2000" + ", last generator" * (which == "last")
+    together = compare([images, *runs_of.values()])
+    assert [c.values for c in together.columns] == [(5.0, 8.0, None), (None, None, 8.0)]
+
+
 def test_conditional_and_unconditional_figures_have_columns_of_their_own() -> None:
     a = write("a.json", record(5.0, labels=None))
     b = write("b.json", record(4.0, labels="training images"))

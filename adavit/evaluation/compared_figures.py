@@ -1,0 +1,102 @@
+"""What `compare` puts side by side: the figures of a run, or of a file that `adavit evaluate` has written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adavit.errors import UserError
+from adavit.evaluation.protocol import differing_fields
+from adavit.metrics.names import metric_of
+from adavit.runs.directory import RunDirectory
+from adavit.runs.reading import mapping
+from adavit.runs.records import (
+    best_record,
+    figures,
+    is_record,
+    parts,
+    read_evaluations,
+    read_record,
+    read_records,
+    recorded_metric,
+)
+
+BEST, LAST = "best", "last"
+"""Generators of a run."""
+
+
+@dataclass(frozen=True)
+class ComparedFigure:
+    """One figure of one source.
+
+    Attributes:
+        source: Path that the user named.
+        name: As recorded, for example "fd_random".
+        value: The figure.
+        protocol: What it was measured under.
+        generator: Which of its run: `BEST`, `LAST`, or empty where it is of neither, or that is not known.
+    """
+
+    source: str
+    name: str
+    value: float
+    protocol: dict[str, Any]
+    generator: str
+
+    def differs_from(self, other: "ComparedFigure", *, anyway: bool = False) -> list[str]:
+        """Fields in which the protocols of two figures of one name differ; empty if they compare.
+
+        Args:
+            other: Of the same name.
+            anyway: As for `comparison_key`.
+        """
+        metric = metric_of(self.name) or self.name
+        return differing_fields(self.protocol, other.protocol, metric, anyway=anyway)
+
+
+def figures_of(source: str) -> Iterator[ComparedFigure]:
+    """The figures of a run or a file; of several of one generator under one protocol the latest.
+
+    Args:
+        source: Path of a run, or of a file of `adavit evaluate --out`.
+
+    Raises:
+        UserError: If it has no record.
+    """
+    path = Path(source)
+    if not path.is_dir():
+        records = [read_record(path)]
+    else:
+        run = RunDirectory.open(path)
+        records = read_evaluations(run.evaluations) or _best(run)
+        if not records:
+            raise UserError(
+                f"run {source!r} has no record of a metric, expected {run.evaluations.name} or"
+                f" {run.metrics.name}."
+                f" Make one with adavit evaluate {source}."
+            )
+    latest: list[ComparedFigure] = []
+    for whole, record in ((each, part) for each in records for part in parts(each)):
+        for name, value in figures(record).items():
+            figure = ComparedFigure(source, name, value, record["protocol"], _generator_of(whole))
+            alike = (
+                place
+                for place, other in enumerate(latest)
+                if (other.name, other.generator) == (name, figure.generator)
+            )
+            place = next((i for i in alike if not figure.differs_from(latest[i])), len(latest))
+            latest[place : place + 1] = [figure]
+    yield from latest
+
+
+def _generator_of(record: dict[str, Any]) -> str:
+    names = RunDirectory(Path())
+    known = {names.best_generator.name: BEST, names.last_generator.name: LAST}
+    return known.get(str(mapping(record.get("source")).get("generator")), "")
+
+
+def _best(run: RunDirectory) -> list[dict[str, Any]]:
+    """The record of a run's best generator."""
+    records = [record for record in read_records(run.metrics) if is_record(record)]
+    best = best_record(records, recorded_metric(records))
+    return [] if best is None else [best | {"source": {"generator": run.best_generator.name}}]
