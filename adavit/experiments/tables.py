@@ -11,7 +11,7 @@ from adavit.experiments.grid_file import Grid
 from adavit.experiments.queue import Outcome
 from adavit.metrics.kinship import MARK, legend
 from adavit.runs.reading import networks_seen
-from adavit.runs.records import best_record, read_records, recorded_metric
+from adavit.runs.records import best_record, figures, read_records, recorded_metric
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.text_table import aligned
 from adavit.runtime.wording import counted, duration
@@ -103,7 +103,8 @@ def summary_rows(
         outcomes: By digest; what is missing is not done yet.
 
     Returns:
-        Per cell a value for each of `COLUMNS`, or None. `r_t`, `p`, and `gap` (mean logit of training
+        Per cell a value for each of `COLUMNS`, or None; `last` is None too where the run ended with a figure that is
+        not finite. `r_t`, `p`, and `gap` (mean logit of training
         images minus that of held-out ones) are those of the last report.
     """
     rows = []
@@ -113,7 +114,6 @@ def summary_rows(
         records = read_records(directory.run.metrics)
         recorded = recorded_metric(records, names[0]) if names else None
         best = best_record(records, recorded)
-        figures = [figure for _, figure in directory.figures(recorded)]
         stats = read_records(directory.run.stats)
         last = stats[-1] if stats else {}
         train, heldout = last.get("logits_train"), last.get("logits_heldout")
@@ -126,7 +126,7 @@ def summary_rows(
                 + (f" ({MARK})" if networks_seen(cell.settings) else ""),
                 "metric": recorded,
                 "best": None if best is None else best[recorded or ""],
-                "last": figures[-1] if figures else None,
+                "last": figures(records[-1]).get(recorded or "") if records else None,
                 "r_t": last.get("r_t"),
                 "p": last.get("p"),
                 "gap": None if train is None or heldout is None else train - heldout,

@@ -128,22 +128,24 @@ def gap(record: dict[str, object]) -> float | None:
 
 def _training_metrics(run: Run, anyway: bool) -> Iterator[tuple[Column, float]]:
     best: dict[str, tuple[Column, float]] = {}
-    last: dict[str, tuple[Column, float]] = {}
+    last: dict[str, tuple[Column, float]] = {}  # by the key of the best
     untrained: set[str] = set()  # whose best is of the network as it was initialised
     for whole, record in ((each, part) for each in run.metrics for part in parts(each)):
-        for column, value in metric_columns(record, "best", "best value of the run", anyway=anyway):
-            key, before = column.key, best.get(column.key)
-            if before is None or improves(
-                column.name, value, before[1], untrained=key in untrained
-            ):
+        for name in filter(metric_of, record):
+            column = _metric_column(name, record, "best", "best value of the run", anyway)
+            key, value, before = column.key, number(record[name]), best.get(column.key)
+            if value is None:
+                last.pop(key, None)  # the run has not ended with the figure before
+                continue
+            if before is None or improves(name, value, before[1], untrained=key in untrained):
                 best[key] = (column, value)
                 (untrained.add if is_untrained(whole) else untrained.discard)(key)
-        for column, value in metric_columns(
-            record, "last", "value at the end of the run", anyway=anyway
-        ):
-            last[column.key] = (column, value)
-    for pair in zip(best.values(), last.values(), strict=True):
-        yield from pair
+            ended = _metric_column(name, record, "last", "value at the end of the run", anyway)
+            last[key] = (ended, value)
+    for key, found in best.items():
+        yield found
+        if key in last:
+            yield last[key]
 
 
 def _evaluations(run: Run, anyway: bool) -> Iterator[tuple[Column, float]]:
@@ -210,19 +212,24 @@ def metric_columns(
         what: The same in words, for the column's meaning.
         anyway: As for `build_table`.
     """
-    recorded = mapping(record.get("protocol"))
-    for name, figure in record.items():
-        metric, value = metric_of(name), number(figure)
-        if metric is None or value is None:
-            continue
-        protocol = comparison_key(recorded, metric, anyway=anyway)
-        direction = "higher" if metric in HIGHER_IS_BETTER else "lower"
-        column = Column(
-            key=f"{name}.{statistic}@{key_digest(protocol)}"[-200:],
-            name=name,
-            statistic=statistic,
-            meaning=f"{name}: {what}; {direction} is better.",
-            better=direction,
-            protocol=protocol,
-        )
-        yield column, value
+    for name in filter(metric_of, record):
+        value = number(record[name])
+        if value is not None:
+            yield _metric_column(name, record, statistic, what, anyway), value
+
+
+def _metric_column(
+    name: str, record: Mapping[str, Any], statistic: str, what: str, anyway: bool
+) -> Column:
+    """The column of one metric of a record."""
+    metric = metric_of(name) or name
+    protocol = comparison_key(mapping(record.get("protocol")), metric, anyway=anyway)
+    direction = "higher" if metric in HIGHER_IS_BETTER else "lower"
+    return Column(
+        key=f"{name}.{statistic}@{key_digest(protocol)}"[-200:],
+        name=name,
+        statistic=statistic,
+        meaning=f"{name}: {what}; {direction} is better.",
+        better=direction,
+        protocol=protocol,
+    )

@@ -58,6 +58,9 @@ def test_the_table_holds_what_the_runs_have_logged(write_grid: WriteGrid, tmp_pa
     figures = ["4.5", "7.25", "+0.50", "0.250", "+2.00", "100"]
     assert lines[1] == ["none", "(baseline)", "fd_random", *figures, "open"]
     assert lines[2] == ["some", *"-------", "finished", "elsewhere"]
+    run.append(run.metrics, {"images": 128, "fd_random": None, "protocol": protocol})
+    ended_in_none = summary_table(tmp_path, [first, second], {}).splitlines()[1].split()
+    assert ended_in_none[2:5] == ["fd_random", "4.5", "-"]
 
 
 def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(

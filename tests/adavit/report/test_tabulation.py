@@ -51,6 +51,36 @@ def test_the_best_of_a_run_is_not_of_its_untrained_network(tmp_path: Path) -> No
         assert figure_of(table, label, name, "best").mean == value
 
 
+@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
+def test_a_run_whose_figures_end_in_none_has_no_value_at_its_end(
+    tmp_path: Path, odd: float
+) -> None:
+    write_run(tmp_path / "sound", preset="bg", values=(20.0, 9.0, 12.0))
+    write_run(tmp_path / "recovered", preset="color", values=(20.0, odd, 11.0))
+    lost = write_run(tmp_path / "lost", preset="geom", values=(20.0, 12.0, odd))
+    protocol = {"extractor": "other"}
+    log = lost / "metrics.jsonl"
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    for record, value in zip(records, (3.0, 2.0, 1.0), strict=True):
+        record["beside"] = [{"fd_other": value, "protocol": protocol}]
+    log.write_text("".join(json.dumps(record) + "\n" for record in records))
+    table = table_of(tmp_path)
+    found = {
+        (row.label.partition(" ")[0], column.statistic): row.figures[column.key].mean
+        for row in table.rows
+        for column in table.columns
+        if column.name == "fd_random" and column.key in row.figures
+    }
+    assert found == {
+        ("bg", "best"): 9.0,
+        ("bg", "last"): 12.0,
+        ("color", "best"): 11.0,
+        ("color", "last"): 11.0,
+        ("geom", "best"): 12.0,
+    }
+    assert figure_of(table, "geom p=0.4", "fd_other", "last").mean == 1.0
+
+
 def test_two_protocols_are_two_columns_but_seeds_and_counts_of_companions_are_none(
     tmp_path: Path,
 ) -> None:
