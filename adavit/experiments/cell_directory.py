@@ -86,6 +86,11 @@ class CellDirectory:
             return self.has_figures_alone()
         return images >= total_images(config.training)
 
+    def has_ended(self) -> bool:
+        """Whether its note says that nothing of the cell is left to do: it was finished, if early, or pruned."""
+        note = self.note()
+        return note.get("cell") == self.cell.digest and note.get("status") in ("finished", "pruned")
+
     def has_figures_alone(self) -> bool:
         """Whether its note says that the cell was finished, and its checkpoints were removed since."""
         note = self.note()

@@ -73,7 +73,7 @@ def seconds_left(cells: Sequence[Cell], folder: Path, processes: int = 1) -> lis
     times = []
     for cell, kind in zip(cells, kinds, strict=True):
         directory, total = CellDirectory(folder, cell), _total_images(cell)
-        done = total if directory.has_figures_alone() else directory.checkpoint_images() or 0
+        done = total if directory.has_ended() else directory.checkpoint_images() or 0
         times.append(max(0, total - done) * per_image[kind])
     return times
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -6,12 +7,14 @@ from torchvision.models import squeezenet1_1
 
 from adavit.experiments.ablation import ablate
 from adavit.experiments.cell import cells_of
+from adavit.experiments.cell_directory import CellDirectory
 from adavit.experiments.grid_file import read_grid
 from adavit.experiments.queue import Outcome
 from adavit.experiments.tables import seconds_left, summary_table, total_time
 from adavit.runs.directory import RunDirectory
 from adavit.training.start.workload import Workload
 from tests.adavit.experiments.conftest import WriteGrid
+from tests.checkpoints import save_checkpoint
 
 
 def test_a_dry_run_lists_cells_and_trains_nothing(write_grid: WriteGrid) -> None:
@@ -85,6 +88,25 @@ def test_what_only_weighs_is_not_timed_again_and_of_many_kinds_a_few_are(
         [0.25 * batch * -(-64 // batch) for batch in range(1, 65)]
     )
     assert timed == [5, 13, 21, 29, 37, 45, 53, 61]
+
+
+@pytest.mark.parametrize(
+    ("note", "left"), [("finished", 0.0), ("pruned", 0.0), ("running", 0.5), ("failed", 0.5)]
+)
+def test_a_run_that_ended_before_its_length_has_no_work_left(
+    write_grid: WriteGrid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: str, left: float
+) -> None:
+    monkeypatch.setattr("adavit.experiments.tables.seconds_per_step", lambda *_, **__: 8.0)
+    path = write_grid({"metrics": {"patience_kimg": 0.016}})
+    first, second = cells_of(read_grid(str(path)))
+    directory = CellDirectory(tmp_path, first)
+    directory.make()
+    save_checkpoint(directory.run.checkpoint, {"progress": {"images": 32}})
+    directory.write_note(note, attempts=1)
+    assert seconds_left([first, second], tmp_path) == [64 * left, 64]
+    # The note of another cell says nothing of this one.
+    directory.run.cell_note.write_text(json.dumps(directory.note() | {"cell": second.digest}))
+    assert seconds_left([first, second], tmp_path) == [32, 64]
 
 
 def test_networks_of_features_and_of_labels_are_timed(
