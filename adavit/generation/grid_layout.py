@@ -50,7 +50,7 @@ class GridLayout:
         if self.rows is not None and count > self.columns * self.rows:
             room = counted(self.columns * self.rows, "image", "images")
             raise UserError(
-                f"--grid {self.columns}x{self.rows} has room for {room}, but"
-                f" --seeds names {count}. Name fewer seeds, or give --grid more rows."
+                f"--grid {self.columns}x{self.rows} has room for {room}, but {count} are to be drawn. Name fewer"
+                " with --seeds or --styles, or give --grid more rows."
             )
         return self.columns

@@ -5,6 +5,7 @@ Not here: style mixing and the path-length penalty, which the loop can build fro
 """
 
 import operator
+import unicodedata
 from collections.abc import Sequence
 
 import torch
@@ -142,12 +143,15 @@ class Generator(nn.Module):
 
     def _number(self, label: int | str) -> int:
         if isinstance(label, str):
-            if label not in self.classes:
+            # File systems spell accents in one of two ways.
+            names = [unicodedata.normalize("NFC", name) for name in self.classes]
+            spelt = unicodedata.normalize("NFC", label)
+            if spelt not in names:
                 named = ", ".join(self.classes) or f"none, but numbers below {self.num_classes}"
                 raise ValueError(
                     f"labels is {label!r}, expected one of the classes: {named}. Name one of these."
                 )
-            return self.classes.index(label)
+            return names.index(spelt)
         try:
             label = operator.index(label)
         except TypeError:

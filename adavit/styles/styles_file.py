@@ -50,7 +50,7 @@ def read_styles(
     """Reads files, and all such files of folders.
 
     Args:
-        paths: Files, or folders with files whose names end in `ENDING`, in themselves or in their folders.
+        paths: Files, or folders with files named `ENDING` or ...-`ENDING`, in themselves or in their folders.
         stored: The generator that is to draw them.
         console: Warned of those that were found in another generator.
 
@@ -75,11 +75,14 @@ def read_styles(
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted([*path.glob(f"*{ENDING}"), *path.glob(f"*/*{ENDING}")])
+    names = ENDING, f"*-{ENDING}"  # of `adavit project`, and of the studio
+    found = sorted(
+        file for name in names for part in (name, f"*/{name}") for file in path.glob(part)
+    )
     if not found:
         raise UserError(
-            f"folder {str(path)!r} has no styles. Expected files named ...{ENDING} in it or in its folders, as"
-            " adavit project writes them; check the path."
+            f"folder {str(path)!r} has no styles. Expected files named {ENDING} or ...-{ENDING} in it or in its"
+            " folders, as adavit project and the studio write them; check the path."
         )
     return found
 

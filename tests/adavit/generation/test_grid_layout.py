@@ -9,7 +9,7 @@ def test_a_layout_is_columns_by_rows() -> None:
     assert layout == GridLayout(columns=8, rows=4, scale=2, captions=True)
     assert layout.columns_of(32) == 8
     assert GridLayout.parse("", scale=None, captions=False).columns_of(17) == 4
-    with pytest.raises(UserError, match="room for 32 images, but --seeds names 33"):
+    with pytest.raises(UserError, match="room for 32 images, but 33 are to be drawn"):
         layout.columns_of(33)
 
 

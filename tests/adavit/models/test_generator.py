@@ -236,3 +236,5 @@ def test_classes_of_each_image_are_a_list_of_numbers_and_names() -> None:
         generator(latents(), [1.5, 0, 0])
     with pytest.raises(ValueError, match=r"labels have the shape \[2\]"):
         generator(latents(), ["rose", "tulip"])
+    generator.classes = ("daisy", "ros\u00e9", "tulip")
+    assert torch.equal(generator(latents(), ["rose\u0301", "tulip", "daisy"]), expected)

@@ -32,6 +32,7 @@ def test_a_folder_gives_all_that_were_written_below_it(
     folder = tmp_path / "projected"
     for value, name in enumerate(("b/w", "a/w", "seed7-w", "c/generator-tuned", "d/-w")):
         write(folder / f"{name}.safetensors", stored, float(value))
+    (folder / "new.safetensors").write_bytes(b"of something else")
     alone = write(tmp_path / "mine.safetensors", stored, 9.0)
     told = Told()
     found = read_styles([alone, folder, folder / "b" / "w.safetensors"], stored, told)
