@@ -46,6 +46,9 @@ async function next() {
       troubled = place;
       say(await reply.text(), true);
     }
+  } catch { // what came was cut short, or is not what was asked for
+    troubled = place;
+    say("The answer broke off. Try it again; where it does so too, start adavit studio again.", true);
   } finally {
     clearTimeout(slow);
     busy = false;
