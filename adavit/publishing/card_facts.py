@@ -87,7 +87,7 @@ def card_facts(stored: StoredGenerator) -> CardFacts:
     """
     digest = tensors_digest(stored.generator.state_dict())
     run = RunDirectory(stored.path.parent)
-    of_run = run.is_run() and stored.path in (run.best_generator, run.last_generator)
+    of_run = run.is_run() and run.is_generator(stored.path)
     records = [stored.metric] if is_record(stored.metric) else []
     if of_run:
         records += [

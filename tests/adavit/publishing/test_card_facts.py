@@ -50,6 +50,21 @@ def test_a_file_outside_of_a_run_has_what_it_says_itself(write_generator: WriteG
     assert facts.data_name == ""
 
 
+def test_a_generator_that_a_run_has_kept_is_of_the_run(
+    run: RunDirectory, write_generator: WriteGenerator
+) -> None:
+    kept = write_generator(run.kept_generator(50_000, decimals=False), seed=1)
+    digest = card_facts(read_generator(kept)).digest
+    record = {"fid": 14.0, "protocol": protocol_of(), "source": {"fingerprint": digest}}
+    run.append(run.evaluations, record)
+    facts = card_facts(read_generator(kept))
+    assert facts.data == {"images": 200, "training_images": 180, "heldout_images": 20}
+    assert facts.environment["torch"] == "2.14.1"
+    assert [figure.value for figure in facts.figures] == [14.0]
+    beside = write_generator(run.path / "tuned.safetensors")
+    assert card_facts(read_generator(beside)).data == {}
+
+
 def test_only_a_set_that_is_known_is_named(write_generator: WriteGenerator) -> None:
     for source, name in (("cifar10:test", "cifar10:test"), ("./cifar10", ""), ("my_photos", "")):
         config = {**CONFIG, "data": {"source": source}}
