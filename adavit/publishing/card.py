@@ -38,7 +38,7 @@ def card(
 
     Figures stand with their protocol, and only those of these very weights; of the images counts and fingerprint, no
     names of files; then settings, source weights with their licences, the copy check where `adavit memorisation` was
-    run, and how to load the generator with adavit, or with torch and safetensors alone.
+    run on the images trained on, and how to load the generator with adavit, or with torch and safetensors alone.
 
     Examples:
         >>> adavit.card("runs/00000-small_set-resnet-bgc", license="cc-by-4.0")

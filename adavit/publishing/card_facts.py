@@ -49,7 +49,8 @@ class CardFacts:
         transferred: Whether training began from networks of another run.
         origin: Name and digest of the file that it was imported from; "" if adavit has trained it.
         figures: Of these very weights.
-        copies: What `adavit memorisation` has found about these very weights; empty where it was not run.
+        copies: What `adavit memorisation` has found about these very weights and the images they were trained on;
+            empty where it was not run on both.
     """
 
     stored: StoredGenerator
@@ -107,7 +108,7 @@ def card_facts(stored: StoredGenerator) -> CardFacts:
         transferred=bool(mapping(stored.config.get("training")).get("transfer")),
         origin=stored.origin,
         figures=tuple(_figures(records)),
-        copies=_copies(run, stored) if of_run else {},
+        copies=_copies(run, digest, stored.data_fingerprint) if of_run else {},
     )
 
 
@@ -155,13 +156,12 @@ def _without_paths(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _copies(run: RunDirectory, stored: StoredGenerator) -> dict[str, Any]:
+def _copies(run: RunDirectory, digest: str, data_fingerprint: str) -> dict[str, Any]:
+    """The copy check of these weights; one against other images tells of no copies of those trained on."""
     record = read_json(run.diagnostics.memorisation)
     protocol = mapping(record.get("protocol"))
-    if (protocol.get("generator"), protocol.get("images_seen")) != (
-        stored.path.name,
-        stored.images,
-    ):
+    compared = (protocol.get("generator_digest"), protocol.get("data_fingerprint"))
+    if compared != (digest, data_fingerprint):
         return {}
     return {
         "protocol": _picked(protocol, COPY_FIELDS),

@@ -165,7 +165,9 @@ def _data(facts: CardFacts) -> Iterator[str]:
 
 def _copies(facts: CardFacts) -> Iterator[str]:
     if not facts.copies:
-        yield "Not looked for: `adavit memorisation` was not run on these weights."
+        yield (
+            "Not looked for: `adavit memorisation` was not run on these weights and the images they were trained on."
+        )
         return
     protocol = mapping(facts.copies.get("protocol"))
     yield (

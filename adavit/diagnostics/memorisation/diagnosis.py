@@ -37,6 +37,7 @@ from adavit.diagnostics.memorisation.training_distances import (
 from adavit.errors import UserError
 from adavit.evaluation.scoring import choose_network
 from adavit.metrics import ExtractorName, FeatureExtractor
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.projection.choice import check_features
 from adavit.runs.directory import DiagnosticsFolder
 from adavit.runtime.console import Console
@@ -96,6 +97,7 @@ def memorisation(
             be searched for.
     """
     diagnosed, console = diagnosis.images, diagnosis.console
+    stored = diagnosed.stored
     check_features(features, features_mean, features_std)
     if features is not None and project is None:
         raise UserError(
@@ -137,6 +139,10 @@ def memorisation(
     record: dict[str, Any] = {
         "protocol": {
             **diagnosed.protocol,
+            # Of a run that goes on, the name of the file is soon that of other weights.
+            "generator_digest": None
+            if stored is None
+            else tensors_digest(stored.generator.state_dict()),
             "n_heldout": len(sides.heldout),
             "n_leave_one_out": len(sides.left_out),
             "mirror": diagnosed.mirror,

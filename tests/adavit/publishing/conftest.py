@@ -99,6 +99,8 @@ def run(tmp_path: Path, write_generator: WriteGenerator) -> RunDirectory:
                     "source": "/home/alice/runs/secret_run",
                     "generator": directory.last_generator.name,
                     "images_seen": 1234,
+                    "generator_digest": digest,
+                    "data_fingerprint": "ab" * 32,
                     "n_fake": 50,
                     "n_train": 180,
                     "percentile": 1.0,

@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from adavit.publishing.card_facts import card_facts
+from adavit.publishing.card_text import card_text
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
 from tests.adavit.publishing.conftest import CONFIG, WriteGenerator, protocol_of
@@ -13,10 +16,18 @@ def test_only_figures_and_checks_of_these_weights_count(run: RunDirectory) -> No
     assert figure.protocol["n_real"] == 200
     assert "reference" not in figure.protocol
     assert facts.copies["spaces"]["pixels"]["generated"]["share_closer"] == 0.02
+
+
+@pytest.mark.parametrize("compared", ["generator_digest", "data_fingerprint"])
+def test_a_copy_check_of_other_weights_or_against_other_images_does_not_count(
+    run: RunDirectory, compared: str
+) -> None:
     record = json.loads(run.diagnostics.memorisation.read_text())
-    record["protocol"]["images_seen"] = 1000  # of an earlier generator of the same name
+    record["protocol"][compared] = "00" * 32  # the name of the generator is the same
     run.diagnostics.memorisation.write_text(json.dumps(record))
-    assert card_facts(read_generator(run.path)).copies == {}
+    facts = card_facts(read_generator(run.path))
+    assert facts.copies == {}
+    assert "not run on these weights and the images they were" in card_text(facts, license_id=None)
 
 
 def test_of_two_figures_under_one_protocol_the_later_counts(run: RunDirectory) -> None:

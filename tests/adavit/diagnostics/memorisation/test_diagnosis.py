@@ -16,6 +16,7 @@ from adavit.diagnostics.memorisation.diagnosis import PAIRS, memorisation
 from adavit.diagnostics.memorisation.summary import summarise_memorisation
 from adavit.errors import UserError
 from adavit.evaluation.run_images import split_of
+from adavit.metrics.extractors.extractor import tensors_digest
 from adavit.runs.generator_file import read_generator
 from tests.adavit.diagnostics.conftest import random_images, write_images
 
@@ -30,6 +31,7 @@ def test_copies_of_training_images_are_close_in_both_spaces(tmp_path: Path) -> N
     record = memorisation(
         open_diagnosis(str(source), data=str(data), out=tmp_path / "out"), extractor="random"
     )
+    assert record["protocol"]["generator_digest"] is None
     for space in record["spaces"].values():
         assert space["threshold"] > 0
         assert space["heldout"] is None
@@ -129,6 +131,7 @@ def test_a_run_is_compared_with_its_own_training_and_held_out_images(
     assert len(protocol["weights_digest"]) == len(protocol["data_fingerprint"]) == 64
     assert record["duplicates"]["flips_considered"]
     stored = read_generator(run)
+    assert protocol["generator_digest"] == tensors_digest(stored.generator.state_dict())
     config = build_config([stored.config])
     train = set(split_of(config, _loaded(data)).train.tolist())
     for space in record["spaces"].values():
