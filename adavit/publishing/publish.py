@@ -1,7 +1,10 @@
 """`publish`: a generator and its card to a hub of models, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
 
 from adavit.errors import UserError
 from adavit.metrics.extractors.extractor import tensors_digest
@@ -113,17 +116,27 @@ def _files(stored: StoredGenerator, folder: Path, repository: str) -> tuple[Sent
     Raises:
         UserError: If the card is not whole, or of another generator.
     """
-    digest = tensors_digest(stored.generator.state_dict())
-    if read_json(folder / FACTS).get(DIGEST) != digest:
+    # A run that goes on may have put other weights there since `stored` was read: what counts are the bytes sent.
+    weights = stored.path.read_bytes()
+    if read_json(folder / FACTS).get(DIGEST) != _digest(weights):
         raise UserError(
             f"the card in {str(folder)!r} is of other weights than {str(stored.path)!r}, expected the card of these."
             f" Write it anew: adavit card {stored.path}."
         )
-    paths = {name: folder / name for name in (CARD, SAMPLES, FACTS)}
-    paths[GENERATOR] = stored.path
-    files = [SentFile(name, path, path.read_bytes()) for name, path in paths.items()]
-    page = files[0].content.replace(HUB_NAME.encode(), f"{HUB}{repository}".encode())
-    return (SentFile(CARD, paths[CARD], page), *files[1:])
+    page, *others = (
+        SentFile(name, folder / name, (folder / name).read_bytes())
+        for name in (CARD, SAMPLES, FACTS)
+    )
+    named = page.content.replace(HUB_NAME.encode(), f"{HUB}{repository}".encode())
+    return (replace(page, content=named), *others, SentFile(GENERATOR, stored.path, weights))
+
+
+def _digest(file: bytes) -> str:
+    """Of the weights in a generator file, as a card holds it; "" if it is damaged."""
+    try:
+        return tensors_digest(load(file))
+    except SafetensorError:
+        return ""
 
 
 def _send(repository: str, files: tuple[SentFile, ...], *, private: bool) -> str:

@@ -7,8 +7,10 @@ import pytest
 
 import adavit
 from adavit.errors import UserError
+from adavit.publishing.card import write_card
 from adavit.publishing.publish import publish
 from adavit.runs.directory import RunDirectory
+from adavit.runs.generator_file import StoredGenerator
 from tests.adavit.publishing.conftest import WriteGenerator
 from tests.hub_stub import HubStub, hub_for_tests
 
@@ -70,6 +72,39 @@ def test_a_card_of_other_weights_is_not_sent(
     adavit.card(str(run.path))
     write_generator(run.last_generator, resolution=4)
     with pytest.raises(UserError, match=r"of other weights .* Write it anew: adavit card "):
+        publish(str(run.path), "hub:me/small", yes=True)
+    assert hub.asked == []
+
+
+def test_weights_that_a_run_replaces_while_the_card_is_written_are_not_sent(
+    run: RunDirectory,
+    hub: HubStub,
+    write_generator: WriteGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def write_and_replace(stored: StoredGenerator, folder: Path, *, license: str | None) -> None:
+        write_card(stored, folder, license=license)
+        write_generator(run.last_generator, seed=1)
+
+    monkeypatch.setattr("adavit.publishing.publish.write_card", write_and_replace)
+    with pytest.raises(UserError, match=r"of other weights .* Write it anew: adavit card "):
+        publish(str(run.path), "hub:me/small", yes=True)
+    assert hub.asked == []
+    adavit.card(str(run.path))
+    publish(str(run.path), "hub:me/small", yes=True)
+    sent = hub.repositories["me/small"]["generator.safetensors"]
+    assert sent == run.last_generator.read_bytes()
+
+
+def test_a_file_that_is_damaged_after_it_was_read_is_not_sent(
+    run: RunDirectory, hub: HubStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_and_damage(stored: StoredGenerator, folder: Path, *, license: str | None) -> None:
+        write_card(stored, folder, license=license)
+        stored.path.write_bytes(stored.path.read_bytes()[:-4])
+
+    monkeypatch.setattr("adavit.publishing.publish.write_card", write_and_damage)
+    with pytest.raises(UserError, match="of other weights"):
         publish(str(run.path), "hub:me/small", yes=True)
     assert hub.asked == []
 
