@@ -13,6 +13,7 @@ from adavit.curation.uncropped import decode_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
 from adavit.data.files.collection import SourceImage
+from adavit.data.files.decode import Decoded
 from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import Skipped, normal, printable
 from adavit.data.labels import read_label_file
@@ -94,14 +95,15 @@ def _cut_file(file: SourceImage, cut: Cut, writer: SetWriter, made: Derived) -> 
         made.skipped.append(Skipped(printable(file.name), str(error)))
         return
     path, count = PurePosixPath(file.name), 0
-    for ending, part in cut.parts(file.name, image):
+    for ending, part in cut.parts(file.name, image.planes):
         count += 1
-        yield writer.add_image(str(path.with_name(f"{path.stem}{ending}{path.suffix}")), part)
+        name = str(path.with_name(f"{path.stem}{ending}{path.suffix}"))
+        yield writer.add_image(name, part, image.discriminator_saw)
     if not count:
         made.skipped.append(Skipped(printable(file.name), "gave no part"))
 
 
-def _whole(file: SourceImage) -> np.ndarray:
+def _whole(file: SourceImage) -> Decoded:
     try:
         with file.open() as opened:
             return decode_whole(opened)
@@ -157,7 +159,9 @@ def subset(
             for done, index in enumerate(chosen.tolist(), start=1):
                 file = opened.file_of(index)
                 name = file.name if opened.has_files else _name_in_class(opened, index)
-                origins[writer.add_image(name, _whole(file))] = file.name
+                image = _whole(file)
+                written = writer.add_image(name, image.planes, image.discriminator_saw)
+                origins[written] = file.name
                 console.activity("writing", done, len(chosen))
             writer.add_labels(opened.labels_of(origins))
     made.written = len(origins)

@@ -1,8 +1,6 @@
 """Images as a whole, neither cropped nor resized: decoded as for training, and then cut."""
 
-import numpy as np
-
-from adavit.data.files.decode import decode
+from adavit.data.files.decode import Decoded, decode
 from adavit.data.files.fit import Placement
 from adavit.data.files.formats import OpenedImage
 from adavit.data.files.resize import Box
@@ -18,18 +16,18 @@ class AsItIs:
         return Placement(Box(0, 0, width, height), (height, width), Resolution(height, width))
 
 
-def decode_whole(opened: OpenedImage) -> np.ndarray:
+def decode_whole(opened: OpenedImage) -> Decoded:
     """Decode and orient one image.
 
     Args:
         opened: The image; what it holds cannot be decoded a second time.
 
     Returns:
-        uint8 [4, H, W], as `Decoded.planes`.
+        The image and what was found in it, with planes uint8 [4, H, W] of its own size.
 
     Raises:
         Unreadable: As `decode`.
         MemoryError: If memory ran out.
     """
     width, height = opened.size
-    return decode(opened, Resolution(height, width), fit=AsItIs()).planes
+    return decode(opened, Resolution(height, width), fit=AsItIs())

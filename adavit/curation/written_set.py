@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -16,6 +16,7 @@ from PIL import Image
 from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.members import LABEL_FILE, printable
 from adavit.errors import RunError, UserError
+from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import unfinished_file
 from adavit.runtime.signals import stopped_at_once
 
@@ -47,13 +48,16 @@ class SetWriter:
         """Writes a file as a second name of another one, or as its copy where that cannot be."""
         self.add(name, path.read_bytes())
 
-    def add_image(self, name: str, planes: np.ndarray) -> str:
+    def add_image(
+        self, name: str, planes: np.ndarray, discriminator_saw: Sequence[str] | None
+    ) -> str:
         """Writes an image as PNG, grey or opaque where it is.
 
         Args:
             name: Of the image that it was made from; the suffix becomes .png, and stays before it where two would
                 have one name.
             planes: uint8 [4, H, W], red, green, blue, alpha.
+            discriminator_saw: As of `Decoded`, of the image that it was made from; goes with it.
 
         Returns:
             The name it has got.
@@ -62,7 +66,7 @@ class SetWriter:
         chosen = str(path.with_suffix(".png"))
         if chosen in self._taken:
             chosen = f"{name}.png"
-        self.add(chosen, png_of(planes))
+        self.add(chosen, png_of(planes, discriminator_saw))
         return chosen
 
     def add_labels(self, labels: Mapping[str, int]) -> None:
@@ -233,14 +237,21 @@ def _is_zip(target: Path) -> bool:
     return target.suffix.lower() == ".zip"
 
 
-def png_of(planes: np.ndarray) -> bytes:
-    """A PNG of uint8 [4, H, W], with as many channels as the image needs."""
+def png_of(planes: np.ndarray, discriminator_saw: Sequence[str] | None = None) -> bytes:
+    """An image as the content of a PNG file, with as many channels as it needs.
+
+    Args:
+        planes: uint8 [4, H, W], red, green, blue, alpha.
+        discriminator_saw: What it says of the generator that drew it, as of `Decoded`; None for nothing.
+    """
     if is_transparent(planes):
         image = Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
     elif is_coloured(planes):
         image = Image.fromarray(np.ascontiguousarray(planes[:3].transpose(1, 2, 0)))
     else:
         image = Image.fromarray(np.ascontiguousarray(planes[0]))
+    if discriminator_saw is not None:
+        return drawn_png(image, discriminator_saw)
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -75,7 +75,7 @@ import time
 from adavit.cli.main import main
 from adavit.curation import written_set
 encode = written_set.png_of
-written_set.png_of = lambda planes: (time.sleep(0.2), encode(planes))[1]
+written_set.png_of = lambda *image: (time.sleep(0.2), encode(*image))[1]
 main()
 """
 

@@ -13,6 +13,7 @@ from adavit.curation.cuts import Boxes, Centre, Tiles
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
+from adavit.runtime.drawn_images import drawn_png
 from tests.adavit.curation.conftest import textured
 
 CONSOLE = SilentConsole()
@@ -64,6 +65,26 @@ def test_labels_of_a_file_are_kept(tmp_path: Path) -> None:
     assert few.labels is not None
     kept = [int(Path(name).stem) % 2 for name in few.names]
     assert few.labels.tolist() == kept
+
+
+@pytest.mark.parametrize("seen", [None, (), ("torchvision:resnet18 " + 64 * "0",)])
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+@pytest.mark.parametrize("command", ["crop", "subset"])
+def test_images_of_a_generator_go_on_saying_what_its_discriminator_saw(
+    tmp_path: Path, command: str, out: str, seen: tuple[str, ...] | None
+) -> None:
+    (tmp_path / "in").mkdir()
+    for index in range(4):
+        image, path = Image.fromarray(textured(index)), tmp_path / f"in/{index}.png"
+        if seen is None:
+            image.save(path)
+        else:
+            path.write_bytes(drawn_png(image, seen))
+    if command == "crop":
+        crop(str(tmp_path / "in"), Tiles(20), tmp_path / out, console=CONSOLE)
+    else:
+        subset(str(tmp_path / "in"), 3, tmp_path / out, seed=0, balanced=False, console=CONSOLE)
+    assert load_images(str(tmp_path / out)).discriminator_saw == seen
 
 
 def test_what_leaves_nothing_is_refused(spoilt: Path, tmp_path: Path) -> None:

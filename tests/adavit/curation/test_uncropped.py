@@ -15,7 +15,7 @@ def test_a_whole_image_keeps_its_shape_and_its_exact_bytes(
     channels: int, size: tuple[int, int]
 ) -> None:
     image = pixels(*size, channels) if channels > 1 else pixels(*size)
-    found = decode_whole(open_image(io.BytesIO(encode(image, "PNG"))))
+    found = decode_whole(open_image(io.BytesIO(encode(image, "PNG")))).planes
     np.testing.assert_array_equal(found, planes_of(image))
 
 
@@ -26,6 +26,6 @@ def test_a_whole_image_of_16_bits_is_turned_and_rounded_once() -> None:
     buffer = io.BytesIO()
     Image.fromarray(samples).save(buffer, format="PNG", exif=exif)
     buffer.seek(0)
-    found = decode_whole(open_image(buffer))
+    found = decode_whole(open_image(buffer)).planes
     expected = np.rint(np.rot90(samples, -1) / 257).astype(np.uint8)
     np.testing.assert_array_equal(found, planes_of(expected))

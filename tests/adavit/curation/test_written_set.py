@@ -33,8 +33,8 @@ def test_a_set_appears_when_it_is_complete(tmp_path: Path, target: str) -> None:
     out = tmp_path / target
     with written_set(out, "--out", "elsewhere") as writer:
         writer.add("a/1.bin", b"one")
-        assert writer.add_image("a/b.jpg", planes()) == "a/b.png"
-        assert writer.add_image("a/b.webp", planes(100)) == "a/b.webp.png"
+        assert writer.add_image("a/b.jpg", planes(), None) == "a/b.png"
+        assert writer.add_image("a/b.webp", planes(100), None) == "a/b.webp.png"
         writer.add_labels({"a/b.png": 3})
         assert not out.exists() or not any(out.iterdir())
     if out.suffix:
