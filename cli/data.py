@@ -144,6 +144,7 @@ def _check_file(path: Path, suffix: str) -> None:
 )
 @click.option("--trim", is_flag=True, help="What is inside a frame of one colour.")
 @out
+@options.setting("--data-root")
 @options.follow_links
 @takes_paths("source", "faces_like", "out")
 @amount
@@ -168,6 +169,7 @@ def crop(
             f"{sum(given)} of --tiles, --centre, --faces-like and --trim were given, expected one. Choose how"
             " images are cut, for example --centre."
         )
+    config = build_config([{"data": {"source": source}}, *options.setting_layers(settings)])
     from adavit.curation.crop_and_subset import crop as cut_images
     from adavit.curation.cuts import Boxes, Centre, Cut, Tiles, Trim
 
@@ -178,7 +180,12 @@ def crop(
         cut = Boxes.read(faces_like)
     with console_for(err=True) as console:
         made = cut_images(
-            source, cut, out, console=console, follow_links=bool(settings["data__follow_links"])
+            source,
+            cut,
+            out,
+            console=console,
+            data_root=config.data.data_root,
+            follow_links=config.data.follow_links,
         )
     _say(made.written, made.skipped, out)
 

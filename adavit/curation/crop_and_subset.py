@@ -1,7 +1,7 @@
 """New sets made of a set: images cut, or some of them drawn, written as PNG under their names."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -12,7 +12,7 @@ from adavit.curation.source_set import SourceSet, open_set
 from adavit.curation.uncropped import decode_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
-from adavit.data.files.collection import SourceImage
+from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.decode import Decoded
 from adavit.data.files.formats import Unreadable
 from adavit.data.files.members import Skipped, normal, printable
@@ -43,7 +43,13 @@ class Derived:
 
 
 def crop(
-    source: str, cut: Cut, out: Path, *, console: Console, follow_links: bool = False
+    source: str,
+    cut: Cut,
+    out: Path,
+    *,
+    console: Console,
+    data_root: Path | None = None,
+    follow_links: bool = False,
 ) -> Derived:
     """Cuts every image of a set.
 
@@ -52,6 +58,7 @@ def crop(
         cut: How.
         out: Folder or zip for the parts; classes by folder or dataset.json are kept.
         console: Told how it goes.
+        data_root: Where named sets are downloaded to; None for a folder in the cache.
         follow_links: Also follow links that lead out of the folder.
 
     Raises:
@@ -60,7 +67,9 @@ def crop(
     """
     with contextlib.ExitStack() as opened:
         with source_called(None):
-            collection = opened.enter_context(open_source(source, follow_links=follow_links))
+            collection = opened.enter_context(
+                open_source(source, data_root, follow_links=follow_links)
+            )
         made = Derived(skipped=list(collection.skipped))
         files = list(collection.images())
         if not files:
@@ -68,13 +77,14 @@ def crop(
                 f"{source!r} has no images, expected a folder of images or a zip of them. Check the path."
             )
         cut.check([file.name for file in files])
-        check_names([file.name for file in files], out, "--out")
+        names = _names_to_write(collection, files)
+        check_names(names, out, "--out")
         labels = {} if collection.label_file is None else read_label_file(collection.label_file)
         origins: dict[str, str] = {}
         with written_set(out, "--out", source) as writer:
-            for done, file in enumerate(files, start=1):
-                for name in _cut_file(file, cut, writer, made):
-                    origins[name] = file.name
+            for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
+                for written in _cut_file(file, name, cut, writer, made):
+                    origins[written] = file.name
                 console.activity("cutting", done, len(files))
             if not origins:
                 raise UserError(
@@ -88,17 +98,29 @@ def crop(
     return made
 
 
-def _cut_file(file: SourceImage, cut: Cut, writer: SetWriter, made: Derived) -> Iterator[str]:
+def _names_to_write(collection: Collection, files: Sequence[SourceImage]) -> list[str]:
+    names = [file.name for file in files]
+    labels = None if collection.has_files else collection.labels(range(len(files)))
+    if labels is None or labels.indices is None:
+        return names
+    kinds = [labels.classes[at] for at in labels.indices.tolist()]
+    return [_name_in_class(name, kind) for name, kind in zip(names, kinds, strict=True)]
+
+
+def _cut_file(
+    file: SourceImage, name: str, cut: Cut, writer: SetWriter, made: Derived
+) -> Iterator[str]:
+    """Writes the parts of an image, named after `name`; gives the names that they have got."""
     try:
         image = _whole(file)
     except Unreadable as error:
         made.skipped.append(Skipped(printable(file.name), str(error)))
         return
-    path, count = PurePosixPath(file.name), 0
+    path, count = PurePosixPath(name), 0
     for ending, part in cut.parts(file.name, image.planes):
         count += 1
-        name = str(path.with_name(f"{path.stem}{ending}{path.suffix}"))
-        yield writer.add_image(name, part, image.discriminator_saw)
+        of_part = str(path.with_name(f"{path.stem}{ending}{path.suffix}"))
+        yield writer.add_image(of_part, part, image.discriminator_saw)
     if not count:
         made.skipped.append(Skipped(printable(file.name), "gave no part"))
 
@@ -158,7 +180,8 @@ def subset(
             origins: dict[str, str] = {}
             for done, index in enumerate(chosen.tolist(), start=1):
                 file = opened.file_of(index)
-                name = file.name if opened.has_files else _name_in_class(opened, index)
+                kind = None if opened.has_files else opened.class_of(index)
+                name = file.name if kind is None else _name_in_class(file.name, kind)
                 image = _whole(file)
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name
@@ -168,10 +191,9 @@ def subset(
     return made
 
 
-def _name_in_class(opened: SourceSet, index: int) -> str:
-    """Of an image that is no file: its class as a folder, and its number."""
-    name, kind = opened.files[index].name, opened.class_of(index)
-    return f"{name}.png" if kind is None else f"{kind.replace('/', '-')}/{name}.png"
+def _name_in_class(name: str, kind: str) -> str:
+    """Of an image that is no file of the user's: its class as a folder, and its name in the set."""
+    return f"{printable(kind).replace('/', '-')}/{name}"
 
 
 def _drawn(opened: SourceSet, count: int, seed: int, balanced: bool) -> np.ndarray:

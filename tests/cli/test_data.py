@@ -1,10 +1,12 @@
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from adavit.errors import UserError
 from tests.cli.conftest import Adavit
 
 
@@ -72,6 +74,20 @@ def test_subset_draws_by_seed_and_class(adavit: Adavit, photos: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert "Wrote 4 images to few." in outcome.out
     assert [len(list(Path("few").glob(f"{name}/*.png"))) for name in "ab"] == [2, 2]
+
+
+@pytest.mark.parametrize("arguments", [["crop", "--centre"], ["subset", "--count", 2]])
+def test_a_named_set_is_read_from_where_its_files_lie(
+    adavit: Adavit, monkeypatch: pytest.MonkeyPatch, arguments: list[object]
+) -> None:
+    def open_name(source: str, data_root: Path, side_px: int | None) -> NoReturn:
+        raise UserError(f"{source} was looked for in {data_root.name}")
+
+    monkeypatch.setattr("adavit.data.dataset.open_name", open_name)
+    command, *flags = arguments
+    outcome = adavit("data", command, "cifar10", *flags, "--out", "o", "--data-root", "there")
+    assert outcome.code == 2
+    assert "cifar10 was looked for in there" in outcome.err
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from adavit.curation.crop_and_subset import crop, subset
-from adavit.curation.cuts import Boxes, Centre, Tiles
+from adavit.curation.cuts import Boxes, Centre, Cut, Tiles
 from adavit.data import load_images
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
@@ -119,6 +119,21 @@ def test_a_drawn_set_becomes_files_in_folders(drawn_set: str, tmp_path: Path) ->
     images = load_images(str(tmp_path / "few.zip"))
     assert images.labels is not None
     assert np.bincount(images.labels).tolist() == [2] * 10
+
+
+@pytest.mark.parametrize(("cut", "each"), [(Centre(), 1), (Tiles(16), 4)])
+def test_parts_of_a_named_set_lie_in_folders_of_their_classes(
+    drawn_set: str, tmp_path: Path, cut: Cut, each: int
+) -> None:
+    crop(drawn_set, cut, tmp_path / "cut", console=CONSOLE)
+    whole, parts = load_images(drawn_set), load_images(str(tmp_path / "cut"))
+    assert whole.labels is not None
+    assert parts.labels is not None
+    assert sorted(parts.classes) == sorted(whole.classes)
+    kinds = {f"{at:05d}": whole.classes[kind] for at, kind in enumerate(whole.labels.tolist())}
+    assert len(parts) == 60 * each
+    for name, kind in zip(parts.names, parts.labels.tolist(), strict=True):
+        assert parts.classes[kind] == kinds[Path(name).stem[:5]]
 
 
 @pytest.mark.parametrize(
