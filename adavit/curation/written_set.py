@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import secrets
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from adavit.data.channels import is_coloured, is_transparent
-from adavit.data.files.members import LABEL_FILE, printable
+from adavit.data.files.members import LABEL_FILE, normal, printable
 from adavit.errors import RunError, UserError
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import unfinished_file
@@ -24,15 +25,11 @@ _PERMISSIONS = 0o644 << 16
 
 
 class SetWriter:
-    """Takes the files of a set.
-
-    Attributes:
-        names: Of what was written, in order.
-    """
+    """Takes the files of a set."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
-        self._taken: set[str] = set()
+        self._written: set[str] = set()
+        self._taken: set[str] = set()  # what tells names apart on every system, see `_file_of`
 
     def add(self, name: str, content: bytes) -> None:
         """Writes a file.
@@ -55,17 +52,18 @@ class SetWriter:
 
         Args:
             name: Of the image that it was made from; the suffix becomes .png, and stays before it where two would
-                have one name.
+                have one name on some system. Where they still would, a number follows.
             planes: uint8 [4, H, W], red, green, blue, alpha.
             discriminator_saw: As of `Decoded`, of the image that it was made from; goes with it.
 
         Returns:
             The name it has got.
         """
-        path = PurePosixPath(name)
-        chosen = str(path.with_suffix(".png"))
-        if chosen in self._taken:
-            chosen = f"{name}.png"
+        numbered = (f"{name}_{number}.png" for number in itertools.count(2))
+        choices = (str(PurePosixPath(name).with_suffix(".png")), f"{name}.png")
+        chosen = next(
+            each for each in itertools.chain(choices, numbered) if _file_of(each) not in self._taken
+        )
         self.add(chosen, png_of(planes, discriminator_saw))
         return chosen
 
@@ -78,14 +76,19 @@ class SetWriter:
 
     def _keep(self, name: str) -> None:
         parts = name.split("/")
-        assert name not in self._taken, f"{name} was written before"
+        assert name not in self._written, f"{name} was written before"
         assert not name.startswith("/"), f"{name} leads out of the set"
         assert not {"", ".", ".."} & set(parts), f"{name} leads out of the set"
-        self._taken.add(name)
-        self.names.append(name)
+        self._written.add(name)
+        self._taken.add(_file_of(name))
 
     def _write(self, name: str, content: bytes) -> None:
         raise NotImplementedError
+
+
+def _file_of(name: str) -> str:
+    """The same for names that are of one file on macOS or Windows: those that differ in case or Unicode form alone."""
+    return normal(normal(name).casefold())
 
 
 class _FolderWriter(SetWriter):

@@ -45,6 +45,19 @@ def test_a_photograph_is_cut_as_it_is_seen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, seen[30:39, 2:22])
 
 
+def test_parts_whose_names_meet_are_numbered_and_none_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.gif", "a.jpg", "a_00.jpg"):
+        Image.fromarray(textured(0)).save(tmp_path / "in" / name)
+    both = [(0, 0, 9, 9), (9, 9, 9, 9)]
+    boxes = Boxes(Path("boxes.csv"), {"a.gif": both, "a.jpg": both, "a_00.jpg": both[:1]})
+    made = crop(str(tmp_path / "in"), boxes, tmp_path / "out", console=CONSOLE)
+    assert made.written == 5
+    assert names(tmp_path / "out") == [
+        *("a_00.jpg.png", "a_00.jpg_2.png", "a_00.png", "a_01.jpg.png", "a_01.png")
+    ]
+
+
 def test_labels_of_a_file_are_kept(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         for index in range(4):

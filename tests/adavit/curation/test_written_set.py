@@ -52,6 +52,26 @@ def test_a_set_appears_when_it_is_complete(tmp_path: Path, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["new", "set.zip"])
+def test_no_two_images_get_one_name_on_any_system(tmp_path: Path, target: str) -> None:
+    given = ["a.gif", "a.jpg", "a.jpg.gif", "a.webp", "a.jpg.webp", "a.jpg", "a.jpg"]
+    given += ["A.png", "caf\u00e9.png", "cafe\u0301.bmp", "CAF\u00c9.png", "b/a.png", "B/A.png"]
+    with written_set(tmp_path / target, "--out", "elsewhere") as writer:
+        written = [writer.add_image(name, planes(), None) for name in given]
+    assert written[:5] == ["a.png", "a.jpg.png", "a.jpg.gif.png", "a.webp.png", "a.jpg.webp.png"]
+    assert written[5:8] == ["a.jpg_2.png", "a.jpg_3.png", "A.png.png"]
+    assert written[8:11] == ["caf\u00e9.png", "cafe\u0301.bmp.png", "CAF\u00c9.png.png"]
+    assert written[11:] == ["b/a.png", "B/A.png.png"]
+
+
+def test_files_that_only_case_tells_apart_are_written_as_they_are(tmp_path: Path) -> None:
+    with written_set(tmp_path / "set.zip", "--write", "elsewhere") as writer:
+        writer.add("a.png", b"one")
+        writer.add("A.png", b"two")
+    with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+        assert archive.namelist() == ["a.png", "A.png"]
+
+
+@pytest.mark.parametrize("target", ["new", "set.zip"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_is_left_of_a_set_that_is_stopped(
     tmp_path: Path, target: str, number: signal.Signals
