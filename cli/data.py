@@ -51,8 +51,8 @@ def command() -> None:
 @click.option(
     "--write",
     type=click.Path(path_type=Path),
-    help="A new or empty folder for a cleaned set: no copies, no blank and no broken files; nothing is"
-    " removed from the first.",
+    help="A new or empty folder, or a .zip, for a cleaned set: without files that are broken or hold copies"
+    " and blank images alone; nothing is removed from the first.",
 )
 @options.setting(
     "--resolution", meaning="Side in pixels at which images are compared.  [default: at most 64]"
@@ -114,8 +114,11 @@ def check(
         click.echo(
             f"Wrote {counted(cleaned.files, 'file', 'files')} to {write}; left out"
             f" {counted(cleaned.copies, 'copy', 'copies')}, {cleaned.doubtful:,} that stand in several classes,"
-            f" {cleaned.blank:,} of one colour, {len(found.images.skipped):,} that cannot be read."
+            f" {cleaned.blank:,} of one colour, {cleaned.unreadable:,} that cannot be read."
         )
+        if cleaned.staying:
+            images = counted(cleaned.staying, "such image stays", "such images stay")
+            click.echo(f"{images}, in files that have others to train on.")
 
 
 def _check_file(path: Path, suffix: str) -> None:

@@ -1,5 +1,9 @@
-"""A cleaned set: the files of a set without copies, blank images and broken files; the set itself stays as it is."""
+"""A cleaned set: the files of a set without those of copies and blank images alone, and without broken ones.
 
+The set itself stays as it is.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +27,16 @@ class Cleaned:
         copies: Images left out because another one shows the same.
         doubtful: Images left out because they show the same in different classes, of which one must be wrong.
         blank: Near-constant images left out.
+        unreadable: Files and frames left out because they cannot be read.
+        staying: Images that are one of these four and yet in what was written, as frames of files that have others.
     """
 
     files: int
     copies: int
     doubtful: int
     blank: int
+    unreadable: int
+    staying: int
 
 
 def check_cleanable(opened: SourceSet, given: str, out: Path) -> None:
@@ -94,7 +102,21 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
             else:
                 writer.add(name, _content(file))
         writer.add_labels(opened.labels_of({name: name for name in files}))
-    return Cleaned(len(files), len(copies), len(doubtful), len(blank))
+
+    def in_what_stays(found: Iterable[SourceImage | None]) -> int:
+        return sum(file is not None and file.name in files for file in found)
+
+    skipped = check.images.skipped
+    staying = [in_what_stays(map(opened.file_of, group)) for group in (copies, doubtful, blank)]
+    staying.append(in_what_stays(opened.file_named(each.name) for each in skipped))
+    return Cleaned(
+        len(files),
+        copies=len(copies) - staying[0],
+        doubtful=len(doubtful) - staying[1],
+        blank=len(blank) - staying[2],
+        unreadable=len(skipped) - staying[3],
+        staying=sum(staying),
+    )
 
 
 def _content(file: SourceImage) -> bytes:

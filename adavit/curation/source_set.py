@@ -38,9 +38,13 @@ class SourceSet:
         """The file of an image; frames of one file share it."""
         if not self.images.names:
             return self.files[index]
-        name = self.images.names[index]
-        known = self._by_name
-        return known[name] if name in known else known[name.rpartition("#")[0]]
+        file = self.file_named(self.images.names[index])
+        assert file is not None
+        return file
+
+    def file_named(self, name: str) -> SourceImage | None:
+        """The file of an image, or of a frame, by the name that is shown; None if it was never opened."""
+        return self._by_name.get(name) or self._by_name.get(name.rpartition("#")[0])
 
     def class_of(self, index: int) -> str | None:
         """The class of an image, printable; None without classes."""

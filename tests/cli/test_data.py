@@ -54,6 +54,21 @@ def test_what_check_found_is_told_where_nothing_can_be_written_of_it(
     assert not Path("clean").exists()
 
 
+def test_copies_in_a_file_that_stays_are_told(adavit: Adavit, photos: Path) -> None:
+    pages = [Image.open(photos / f"a/{number}.png") for number in (2, 2, 4, 4)]
+    pages[0].save(photos / "a/scan.tif", save_all=True, append_images=pages[1:])
+    new = Image.fromarray(np.arange(24 * 32 * 3, dtype=np.uint8).reshape(32, 24, 3))
+    new.save(photos / "a/film.gif", save_all=True, append_images=[Image.new("RGB", (24, 32))])
+    outcome = adavit(
+        *("data", "check", photos, "--frames", "all", "--write", "clean.zip", "--seed", 1, "-q")
+    )
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.endswith(
+        "Wrote 11 files to clean.zip; left out 5 copies, 0 that stand in several classes, 0 of one"
+        " colour, 1 that cannot be read.\n1 such image stays, in files that have others to train on.\n"
+    )
+
+
 def test_crop_cuts_in_one_of_four_ways(adavit: Adavit, photos: Path) -> None:
     Path("boxes.csv").write_text("file,left,top,width,height\na/0.png,2,3,10,11\n")
     for out, size, count, flags in (

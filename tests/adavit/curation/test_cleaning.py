@@ -9,13 +9,14 @@ from adavit.curation.check import check_data
 from adavit.curation.cleaning import Cleaned, check_cleanable, write_cleaned
 from adavit.curation.source_set import open_set
 from adavit.data import load_images
+from adavit.data.reading import DEFAULT_READING, Reading
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from tests.adavit.curation.conftest import textured
 
 
-def cleaned(source: Path, out: Path) -> Cleaned:
-    with open_set(str(source), default_resolution_cap=32) as opened:
+def cleaned(source: Path, out: Path, reading: Reading = DEFAULT_READING) -> Cleaned:
+    with open_set(str(source), default_resolution_cap=32, reading=reading) as opened:
         found = check_data(opened, str(source), seed=0, console=SilentConsole())
         return write_cleaned(found, opened, out)
 
@@ -44,7 +45,7 @@ def test_a_cleaned_folder_lacks_what_is_wrong_and_nothing_else(
 ) -> None:
     before = files_of(spoilt)
     made = cleaned(spoilt, tmp_path / "out")
-    assert made == Cleaned(files=15, copies=3, doubtful=2, blank=1)
+    assert made == Cleaned(files=15, copies=3, doubtful=2, blank=1, unreadable=1, staying=0)
     kept = files_of(tmp_path / "out")
     assert kept == {name: content for name, content in before.items() if name not in LEFT_OUT}
     assert files_of(spoilt) == before
@@ -80,6 +81,34 @@ def test_the_larger_of_two_is_kept_and_labels_stay(tmp_path: Path) -> None:
     assert json.loads(kept["dataset.json"])["labels"] == [
         *(["2.png", 0], ["3.png", 0], ["4.png", 1], ["9_large.png", 0])
     ]
+
+
+def test_images_in_files_that_stay_are_not_told_to_be_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    blank = Image.new("RGB", (40, 40), "red")
+    several = [*map(Image.fromarray, map(textured, (0, 0, 0, 1))), blank]
+    several[0].save(folder / "scan.tif", save_all=True, append_images=several[1:])
+    blank.save(folder / "blank.gif", save_all=True, append_images=[Image.new("RGB", (40, 40))])
+    for index in range(2, 7):
+        Image.fromarray(textured(index)).save(folder / f"{index}.png")
+    Image.fromarray(textured(0)).save(folder / "seen_in_scan.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    made = cleaned(folder, tmp_path / "out", Reading(frames="all"))
+    assert set(files_of(tmp_path / "out")) == {"scan.tif", *(f"{at}.png" for at in range(2, 7))}
+    assert made == Cleaned(files=6, copies=1, doubtful=0, blank=2, unreadable=1, staying=3)
+
+
+def test_a_page_that_cannot_be_read_stays_with_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for index in range(4):
+        Image.fromarray(textured(index)).save(folder / f"{index}.png")
+    pages = [Image.fromarray(textured(index)) for index in (5, 6)]
+    pages[1] = pages[1].convert("F")  # floating point, whose meaning is not defined
+    pages[0].save(folder / "scan.tif", save_all=True, append_images=pages[1:])
+    made = cleaned(folder, tmp_path / "out", Reading(frames="all"))
+    assert made == Cleaned(files=5, copies=0, doubtful=0, blank=0, unreadable=0, staying=1)
 
 
 def test_a_set_without_files_cannot_be_written(drawn_set: str, tmp_path: Path) -> None:
