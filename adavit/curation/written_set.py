@@ -159,7 +159,9 @@ def written_set(target: Path, flag: str, source: str) -> Iterator[SetWriter]:
         try:
             unfinished.mkdir()
             yield _FolderWriter(unfinished)
-            os.replace(unfinished, place)  # an empty folder of that name gives way
+            if place.is_dir():
+                place.rmdir()  # on Windows not even an empty folder gives way
+            os.replace(unfinished, place)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -113,6 +114,35 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     ):
         raise OSError(28, "No space left on device")
     assert not any(tmp_path.iterdir())
+
+
+def test_an_empty_folder_gives_way_on_windows_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def as_on_windows(old: Path, new: Path) -> None:
+        if os.path.isdir(new):
+            raise PermissionError(errno.EACCES, "Access is denied")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", as_on_windows)
+    (tmp_path / "empty").mkdir()
+    with written_set(tmp_path / "empty", "--out", "elsewhere") as writer:
+        writer.add("1.bin", b"one")
+    assert (tmp_path / "empty/1.bin").read_bytes() == b"one"
+
+
+def test_a_folder_that_is_no_longer_empty_is_left_alone(tmp_path: Path) -> None:
+    def write() -> None:
+        with written_set(tmp_path / "out", "--out", "elsewhere") as writer:
+            writer.add("1.bin", b"one")
+            (tmp_path / "out/mine.txt").write_text("mine")
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(RunError, match=r"--out .* could not be written"):
+        write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine.txt"]
 
 
 def test_links_share_what_they_lead_to_and_leave_it_alone(tmp_path: Path) -> None:
