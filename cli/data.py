@@ -190,7 +190,7 @@ def crop(
             data_root=config.data.data_root,
             follow_links=config.data.follow_links,
         )
-    _say(made.written, made.skipped, out)
+    _say(made.written, made.notes, made.skipped, out)
 
 
 @command.command()
@@ -226,11 +226,13 @@ def subset(source: str, count: int, balanced: bool, out: Path, **settings: Any) 
             data_root=config.data.data_root,
             follow_links=config.data.follow_links,
         )
-    _say(made.written, made.skipped, out)
+    _say(made.written, made.notes, made.skipped, out)
 
 
-def _say(written: int, skipped: Sequence[Skipped], out: Path) -> None:
+def _say(written: int, notes: Sequence[str], skipped: Sequence[Skipped], out: Path) -> None:
     click.echo(f"Wrote {counted(written, 'image', 'images')} to {out}.")
+    for note in notes:
+        click.echo(note)
     for each in skipped[:10]:
         click.echo(f"Left out: {each.name} {each.reason}.")
     if len(skipped) > 10:

@@ -15,6 +15,7 @@ from adavit.data.dataset import open_source
 from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.decode import Decoded
 from adavit.data.files.formats import Unreadable
+from adavit.data.files.frames import found_frames, list_frames
 from adavit.data.files.members import Skipped, normal, printable
 from adavit.data.labels import read_label_file
 from adavit.data.reading import Reading
@@ -36,10 +37,17 @@ class Derived:
     Attributes:
         written: Number of images.
         skipped: Files that could not be read, or gave nothing.
+        frames: Of each file that has more than one image, how many; the first was taken.
     """
 
     written: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """What its user should know of it, as sentences."""
+        return [f"{found_frames(self.frames)}; the first of each is used."] if self.frames else []
 
 
 def crop(
@@ -112,7 +120,7 @@ def _cut_file(
 ) -> Iterator[str]:
     """Writes the parts of an image, named after `name`; gives the names that they have got."""
     try:
-        image = _whole(file)
+        image = _whole(file, made)
     except Unreadable as error:
         made.skipped.append(Skipped(printable(file.name), str(error)))
         return
@@ -125,14 +133,18 @@ def _cut_file(
         made.skipped.append(Skipped(printable(file.name), "gave no part"))
 
 
-def _whole(file: SourceImage) -> Decoded:
+def _whole(file: SourceImage, made: Derived) -> Decoded:
     try:
         with file.open() as opened:
-            return decode_whole(opened)
+            frames = len(list_frames(opened))
+            image = decode_whole(opened)
     except MemoryError as error:
         raise RunError(
             f"there is not enough memory to decode {printable(file.name)}. Free some, or leave the image out."
         ) from error
+    if frames > 1:
+        made.frames.append(frames)
+    return image
 
 
 def subset(
@@ -182,7 +194,7 @@ def subset(
                 file = opened.file_of(index)
                 kind = None if opened.has_files else opened.class_of(index)
                 name = file.name if kind is None else _name_in_class(file.name, kind)
-                image = _whole(file)
+                image = _whole(file, made)
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name
                 console.activity("writing", done, len(chosen))

@@ -7,6 +7,7 @@ import numpy as np
 
 from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.decode import Decoded
+from adavit.data.files.frames import found_frames
 from adavit.data.files.members import Skipped
 from adavit.data.files.resize import Box
 from adavit.data.reading import Reading
@@ -117,8 +118,7 @@ def describe_pixels(survey: Survey, reading: Reading) -> list[str]:
 def _describe_frames(survey: Survey, reading: Reading) -> list[str]:
     if not survey.frames:
         return []
-    files = counted(len(survey.frames), "file", "files")
-    found = f"Found {sum(survey.frames):,} frames or pages in {files}"
+    found = found_frames(survey.frames)
     if reading.frames == "all":
         return [f"{found}, each of which is an image (--frames all)."]
     return [f"{found}; the first of each is used. --frames all takes every one."]

@@ -84,6 +84,23 @@ def test_crop_cuts_in_one_of_four_ways(adavit: Adavit, photos: Path) -> None:
         assert {Image.open(path).size for path in Path(out).rglob("*.png")} == {size}
 
 
+@pytest.mark.parametrize("arguments", [["crop", "--centre"], ["subset", "--count", 13]])
+def test_that_the_first_page_alone_is_taken_is_told(
+    adavit: Adavit, photos: Path, arguments: list[object]
+) -> None:
+    command, *flags = arguments
+    assert "pages" not in adavit("data", "crop", photos, "--centre", "--out", "plain").out
+    pages = [Image.new("RGB", (24, 32), colour) for colour in ("red", "green", "blue")]
+    pages[0].save(photos / "a/scan.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(photos / "b/film.gif", save_all=True, append_images=pages[1:2])
+    outcome = adavit("data", command, photos, *flags, "--out", "out", "-q")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(
+        "Wrote 13 images to out.\nFound 5 frames or pages in 2 files; the first of each is used.\n"
+    )
+    assert Image.open("out/a/scan.png").getpixel((3, 3)) == (255, 0, 0)
+
+
 def test_subset_draws_by_seed_and_class(adavit: Adavit, photos: Path) -> None:
     outcome = adavit("data", "subset", photos, "--count", 4, "--balanced", "--out", "few", "-q")
     assert outcome.code == 0, outcome.err

@@ -1,12 +1,13 @@
 """Files of several images: pages of a TIFF, frames of a GIF, an animated WebP, PNG or AVIF."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Literal
 
 from PIL import Image
 
 from adavit.data.files.formats import OpenedImage
+from adavit.runtime.wording import counted
 
 Frames = Literal["first", "all"]
 # A photograph with a preview or a depth map beside it (MPO, HEIF) is one image.
@@ -68,3 +69,12 @@ def _pages(image: Image.Image) -> Iterator[int]:
 def frame_name(name: str, frame: int) -> str:
     """The name of one frame, as "a.gif#003"; frames are counted from 0."""
     return f"{name}#{frame:03d}"
+
+
+def found_frames(frames: Sequence[int]) -> str:
+    """The beginning of a sentence on files of several images.
+
+    Args:
+        frames: How many each has; of one file at least.
+    """
+    return f"Found {sum(frames):,} frames or pages in {counted(len(frames), 'file', 'files')}"

@@ -161,6 +161,21 @@ def test_more_than_there_is_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_files_of_several_images_are_counted_among_those_that_are_drawn(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for index in range(4):
+        pages = [Image.fromarray(textured(10 * index + page)) for page in range(index + 1)]
+        pages[0].save(tmp_path / f"in/{index}.tif", save_all=True, append_images=pages[1:])
+    made = subset(
+        str(tmp_path / "in"), 2, tmp_path / "out", seed=0, balanced=False, console=CONSOLE
+    )
+    drawn = [int(Path(name).stem) for name in names(tmp_path / "out")]
+    assert made.frames == [index + 1 for index in drawn if index]
+    for index in drawn:
+        found = np.asarray(Image.open(tmp_path / f"out/{index}.png"))
+        np.testing.assert_array_equal(found, textured(10 * index))
+
+
 def test_a_set_without_classes_cannot_be_balanced(spoilt: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no classes"):
         subset(str(spoilt / "a"), 2, tmp_path / "out", seed=0, balanced=True, console=CONSOLE)

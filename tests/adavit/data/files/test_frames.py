@@ -8,7 +8,7 @@ from PIL import Image, TiffImagePlugin, features
 
 from adavit.data.files.decode import decode
 from adavit.data.files.formats import Unreadable, open_image
-from adavit.data.files.frames import frame_name, has_frames, list_frames
+from adavit.data.files.frames import found_frames, frame_name, has_frames, list_frames
 from adavit.runtime.resolution import Resolution
 from tests.references.data_files import encode, pixels
 from tests.references.image_writers import DISPLAY_P3, PNG_CHANNELS, write_png, write_profile
@@ -172,3 +172,8 @@ def test_pages_are_listed_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_frames_are_named_by_file_and_number() -> None:
     assert frame_name("a/b.gif", 3) == "a/b.gif#003"
+
+
+def test_frames_are_told_with_the_number_of_their_files() -> None:
+    assert found_frames([3]) == "Found 3 frames or pages in 1 file"
+    assert found_frames([700, 500]) == "Found 1,200 frames or pages in 2 files"
