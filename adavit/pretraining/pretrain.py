@@ -114,8 +114,7 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             console.note(why)
     run = RunConfig(
         data=config.data,
-        # Batches are its own, and no deviation over images of a batch is taken of hidden patches.
-        discriminator=config.discriminator.model_copy(update={"minibatch_std_group": 0}),
+        discriminator=_without_deviation(config.discriminator),
         training=writable(TrainingConfig)(precision=section.precision),
         metrics=writable(MetricsConfig)(names=()),
         run=writable(RunSettings)(seed=config.run.seed, device=config.run.device),
@@ -137,6 +136,11 @@ def _prepared(config: PretrainConfig, console: Console) -> tuple[Workload, Pretr
             " hidden patch is predicted from others. Use a smaller patch."
         )
     return workload, section
+
+
+def _without_deviation(discriminator: ViTConfig) -> ViTConfig:
+    """Batches of a pre-training are its own, and no deviation over images of a batch is taken of hidden patches."""
+    return discriminator.model_copy(update={"minibatch_std_group": 0})
 
 
 def _loop(
@@ -176,6 +180,7 @@ def _continued(
         )
     # "auto" asks for what was chosen at the start.
     config = build_pretrain_config([stored, *map(without_auto, layers)])
+    config = config.model_copy(update={"discriminator": _without_deviation(config.discriminator)})
     before = flatten(build_pretrain_config([stored]).as_dict())
     changed = [
         f"{key} is {value!r}, but {str(directory.path)!r} was started with {before.get(key)!r}."

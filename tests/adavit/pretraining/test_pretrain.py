@@ -82,6 +82,15 @@ def test_groups_of_a_batch_that_it_does_not_take_are_not_asked_after(tiny: Tiny)
     assert read_trunk(file).images == 64
 
 
+def test_with_the_groups_that_it_was_started_with_it_goes_on(tiny: Tiny) -> None:
+    """They are stored as 0, which the same flags again are not."""
+    layer = {"discriminator": {"minibatch_std_group": 4}}
+    folder = pretrain(tiny(layer)).parent
+    before = everything(folder)
+    resume_pretraining(folder, [layer])
+    assert equal(everything(folder), before)
+
+
 def test_without_held_out_images_training_images_are_measured(tiny: Tiny) -> None:
     file = pretrain(tiny({"data": {"val_fraction": 0}, "discriminator": {"patch": "8x4"}}))
     assert records(file)[-1]["measured_on"] == "training"
