@@ -1,7 +1,6 @@
 """The loop of a pre-training: measure, save, done?, one step (Dosovitskiy et al. 2021, arXiv:2010.11929, B.1.2)."""
 
 import math
-import shlex
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +25,7 @@ from adavit.models.vit.position import RelativeBias
 from adavit.pretraining.directory import PretrainingDirectory
 from adavit.pretraining.measure import Measurement, figure_line
 from adavit.pretraining.progress import PretrainingProgress
+from adavit.pretraining.train_command import train_command
 from adavit.runs.checkpoint import DoesNotFit, Stateful, restore, state_of
 from adavit.runs.generations import LoadedCheckpoint, make_newest, save_newest
 from adavit.runs.trunk_file import save_trunk
@@ -166,20 +166,13 @@ class PretrainingLoop:
                         left=f"the trunk at {progress.images / 1000:g} kimg is in {self.directory.trunk}",
                     )
                 if ended:
+                    command = train_command(self.workload, self.directory.trunk)
                     self.console.result(
                         f"Finished at {progress.images / 1000:g} kimg;"
-                        f" {figure_line(progress.figures)}.\nTrain with it: {self._train_command()}"
+                        f" {figure_line(progress.figures)}.\nTrain with it: {command}"
                     )
                     return
                 self._train_on_one_batch()
-
-    def _train_command(self) -> str:
-        """What a person types to train a run that begins with the trunk."""
-        source, trunk = self.workload.config.data.source, str(self.directory.trunk)
-        return (
-            f"adavit train --data {shlex.quote(source)} --discriminator vit --init-discriminator"
-            f" {shlex.quote(trunk)}"
-        )
 
     def _train_on_one_batch(self) -> None:
         seed, device = self.workload.config.run.seed, self.workload.device

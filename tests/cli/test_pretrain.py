@@ -86,7 +86,9 @@ def test_the_command_that_it_ends_with_can_be_typed(adavit: Adavit, pictures: Pa
     command = outcome.out.splitlines()[-1].removeprefix("Train with it: ")
     assert shlex.split(command) == [
         *("adavit", "train", "--data", "my pictures", "--discriminator", "vit"),
-        *("--init-discriminator", "my trunk/trunk.safetensors"),
+        *("--init-discriminator", "my trunk/trunk.safetensors", "--resolution", "16"),
+        *("--set", "discriminator.width=16", "--set", "discriminator.depth=1"),
+        *("--set", "discriminator.heads=2"),
     ]
     typed = adavit(*shlex.split(command)[1:], *TINY, "--dry-run")
     assert typed.code == 0, typed.err
