@@ -138,8 +138,8 @@ class Sources:
         if start.seen or start.learnt is None:
             return bool(start.seen)
         device = choose_device(config.run.device)
-        fingerprint = self.images(config, device, console).fingerprint
-        return not start.learnt.are_those_of(config, fingerprint, device)
+        images = self.images(config, device, console)
+        return not start.learnt.are_trained_on(config, images, device)
 
     def reference_fingerprint(self, workload: Workload) -> str | None:
         """Of the images that the metrics compare with; None where those are of the data themselves."""

@@ -46,8 +46,8 @@ class Start:
         seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
         features: The one of them that its critic sees through.
         teacher: The one whose tokens its discriminator learns to predict.
-        learnt: Images that its discriminator has learnt already; where they are not those of the run, they are
-            among what it has seen.
+        learnt: Images that its discriminator has learnt already; where the run does not train on all of them, they
+            are among what it has seen.
         settings: Of the configuration, by section, that what it starts from asks for where the user leaves them open.
     """
 
@@ -79,8 +79,8 @@ class Start:
     def noted_of(self, workload: Workload) -> Workload:
         """The workload of a configuration from `noted_in`, with all that is known once its images are."""
         config, learnt = workload.config, self.learnt
-        fingerprint, device = workload.image_set.fingerprint, workload.device
-        if learnt is None or learnt.are_those_of(config, fingerprint, device):
+        images, device = workload.image_set, workload.device
+        if learnt is None or learnt.are_trained_on(config, images, device):
             return workload
         seen = tuple(dict.fromkeys((learnt.identity, *config.features.seen)))
         features = config.features.model_copy(update={"seen": seen})

@@ -1,14 +1,15 @@
-"""The images that a pre-trained trunk has learnt: what it brings along where they are not those of the run."""
+"""The images that a pre-trained trunk has learnt: what it brings along where the run does not train on them all."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.data import load_images
+from adavit.data import ImageSet, load_images, split_images
 from adavit.errors import UserError
 from adavit.runs.reading import mapping, text
 from adavit.runs.shared_names import HERE
@@ -18,6 +19,9 @@ from adavit.training.start.workload import image_arguments
 READ_AS = ("resolution", "fit", "channels", "frames", "scale_16bit")
 """Settings of the section `data` that make other pixels of the same files."""
 
+DRAWN_BY = {"data": ("subset", "val_fraction"), "run": ("seed",)}
+"""Settings, by section, that choose the images that are trained on."""
+
 
 @dataclass(frozen=True)
 class LearntImages:
@@ -25,13 +29,15 @@ class LearntImages:
 
     Attributes:
         identity: Name and fingerprint, as records hold what a discriminator has seen: "adavit:flowers 0123...".
-        fingerprint: Of their pixels.
-        read_as: Settings of the section `data` with which they were read, as the file says.
+        fingerprint: Of the pixels of the set that they were drawn from.
+        read_as: Settings of the section `data` with which that was read, as the file says.
+        drawn_by: Those of `DRAWN_BY`, as the file says.
     """
 
     identity: str
     fingerprint: str
     read_as: Mapping[str, Any] = field(hash=False)
+    drawn_by: Mapping[str, Mapping[str, Any]] = field(hash=False)
 
     @classmethod
     def of(cls, trunk: object) -> "LearntImages | None":
@@ -41,27 +47,51 @@ class LearntImages:
         data, fingerprint = mapping(trunk.config.get("data")), trunk.data_fingerprint
         name = "_".join(text(data.get("source")).removeprefix(HERE).split()) or "images"
         read_as = {key: data[key] for key in READ_AS if key in data}
-        return cls(f"adavit:{name} {fingerprint}", fingerprint, read_as)
+        settings = {section: mapping(trunk.config.get(section)) for section in DRAWN_BY}
+        drawn_by = {
+            section: {key: settings[section][key] for key in keys if key in settings[section]}
+            for section, keys in DRAWN_BY.items()
+        }
+        return cls(f"adavit:{name} {fingerprint}", fingerprint, read_as, drawn_by)
 
-    def are_those_of(
-        self, config: RunConfig | ResolvedConfig, fingerprint: str, device: torch.device
+    def are_trained_on(
+        self, config: RunConfig | ResolvedConfig, images: ImageSet, device: torch.device
     ) -> bool:
-        """Whether they are the images of a run, at whatever resolution and colours either has read them.
+        """Whether a run trains on all of them, at whatever resolution and colours either has read them.
 
         Args:
             config: Of the run.
-            fingerprint: Of its images.
+            images: Of its data, those that it holds out or leaves out too.
             device: Where it trains.
         """
-        if fingerprint == self.fingerprint:
+        try:
+            learnt = _drawn(RunConfig.model_validate(self.drawn_by), images)
+            all_are_drawn = np.isin(learnt, _drawn(config, images)).all()
+            return bool(all_are_drawn) and self._are_of(config, images, device)
+        except (ValidationError, UserError):  # they cannot be drawn or read so: they are others
+            return False
+
+    def _are_of(
+        self, config: RunConfig | ResolvedConfig, images: ImageSet, device: torch.device
+    ) -> bool:
+        """Whether they were drawn from the data of a run."""
+        if images.fingerprint == self.fingerprint:
             return True
         values = config.as_dict()
-        values["data"] = values["data"] | self.read_as
-        try:
-            other = RunConfig.model_validate({"data": values["data"]})
-            if other.as_dict()["data"] == config.as_dict()["data"]:
-                return False
-            images = load_images(other.data.source, **image_arguments(other, device))
-        except (ValidationError, UserError):  # they cannot be read so: they are others
+        other = RunConfig.model_validate({"data": values["data"] | self.read_as})
+        if other.as_dict()["data"] == values["data"]:
             return False
-        return images.fingerprint == self.fingerprint
+        there = load_images(other.data.source, **image_arguments(other, device))
+        # Of the frames of a file there may be more: then other numbers are drawn than here.
+        return there.fingerprint == self.fingerprint and len(there) == len(images)
+
+
+def _drawn(config: RunConfig | ResolvedConfig, images: ImageSet) -> np.ndarray:
+    """Indices of the images that are trained on."""
+    data = config.data
+    return split_images(
+        len(images),
+        subset=data.subset,
+        heldout_fraction=data.val_fraction,
+        seed=config.run.seed,
+    ).train

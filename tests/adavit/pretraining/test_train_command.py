@@ -95,6 +95,7 @@ def test_the_run_that_is_typed_takes_the_whole_trunk(
     assert words in line
     workload, told = run_of(typed(line))
     assert of_trunk(workload) == trunk.arguments
+    assert workload.config.features.seen == ()  # it trains on the images that the trunk has learnt
     count = len(trunk.state())
     assert told == [
         f"Loaded {count} of {count} tensors of the discriminator's trunk from {trunk.path}."
