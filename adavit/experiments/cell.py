@@ -139,7 +139,7 @@ class Sources:
             return bool(start.seen)
         device = choose_device(config.run.device)
         images = self.images(config, device, console)
-        return not start.learnt.are_trained_on(config, images, device)
+        return not start.learnt.are_those_of(config, images, device)
 
     def reference_fingerprint(self, workload: Workload) -> str | None:
         """Of the images that the metrics compare with; None where those are of the data themselves."""

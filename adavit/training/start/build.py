@@ -46,8 +46,8 @@ class Start:
         seen: Networks trained on other images that its discriminator sees through, or has (`features.seen`).
         features: The one of them that its critic sees through.
         teacher: The one whose tokens its discriminator learns to predict.
-        learnt: Images that its discriminator has learnt already; where the run does not train on all of them, they
-            are among what it has seen.
+        learnt: Images that its discriminator has learnt already; where they are not those of the run, they are
+            among what it has seen.
         settings: Of the configuration, by section, that what it starts from asks for where the user leaves them open.
     """
 
@@ -80,7 +80,7 @@ class Start:
         """The workload of a configuration from `noted_in`, with all that is known once its images are."""
         config, learnt = workload.config, self.learnt
         images, device = workload.image_set, workload.device
-        if learnt is None or learnt.are_trained_on(config, images, device):
+        if learnt is None or learnt.are_those_of(config, images, device):
             return workload
         seen = tuple(dict.fromkeys((learnt.identity, *config.features.seen)))
         features = config.features.model_copy(update={"seen": seen})
@@ -97,7 +97,12 @@ class Start:
         workload = load_workload(self.noted_in(config), console, processes=processes)
         for line in advice_on(workload):
             console.note(line)
-        return with_evaluators(self.noted_of(workload), console)
+        noted = self.noted_of(workload)
+        if self.learnt is not None and noted is workload:
+            heldout = self.learnt.heldout_note(workload)
+            if heldout is not None:
+                console.note(heldout)
+        return with_evaluators(noted, console)
 
 
 def build_step(

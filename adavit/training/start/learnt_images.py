@@ -1,4 +1,4 @@
-"""The images that a pre-trained trunk has learnt: what it brings along where the run does not train on them all."""
+"""The images that a pre-trained trunk has learnt: what it brings along where they are not those of the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,13 @@ import torch
 from pydantic import ValidationError
 
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.data import ImageSet, load_images, split_images
+from adavit.data import ImageSet, Split, load_images, split_images
 from adavit.errors import UserError
 from adavit.runs.reading import mapping, text
 from adavit.runs.shared_names import HERE
 from adavit.runs.trunk_file import StoredTrunk
-from adavit.training.start.workload import image_arguments
+from adavit.runtime.wording import counted
+from adavit.training.start.workload import Workload, image_arguments
 
 READ_AS = ("resolution", "fit", "channels", "frames", "scale_16bit")
 """Settings of the section `data` that make other pixels of the same files."""
@@ -54,22 +55,42 @@ class LearntImages:
         }
         return cls(f"adavit:{name} {fingerprint}", fingerprint, read_as, drawn_by)
 
-    def are_trained_on(
+    def are_those_of(
         self, config: RunConfig | ResolvedConfig, images: ImageSet, device: torch.device
     ) -> bool:
-        """Whether a run trains on all of them, at whatever resolution and colours either has read them.
+        """Whether a run has all of them, at whatever resolution and colours either has read them.
 
         Args:
             config: Of the run.
-            images: Of its data, those that it holds out or leaves out too.
+            images: Of its data, those that it leaves out too.
             device: Where it trains.
         """
         try:
-            learnt = _drawn(RunConfig.model_validate(self.drawn_by), images)
-            all_are_drawn = np.isin(learnt, _drawn(config, images)).all()
-            return bool(all_are_drawn) and self._are_of(config, images, device)
+            own = _split(config, images)
+            all_are_there = np.isin(self._drawn(images), np.concatenate([own.train, own.heldout]))
+            return bool(all_are_there.all()) and self._are_of(config, images, device)
         except (ValidationError, UserError):  # they cannot be drawn or read so: they are others
             return False
+
+    def heldout_note(self, workload: Workload) -> str | None:
+        """What to say where a run holds out some of them; None where it does not.
+
+        Args:
+            workload: Of a run whose images they are.
+        """
+        heldout = workload.split.heldout
+        known = int(np.isin(heldout, self._drawn(workload.image_set)).sum())
+        if not known:
+            return None
+        images = counted(len(heldout), "held-out image", "held-out images")
+        return (
+            f"The trunk has learnt {known:,} of {images}: r_v and the logits of held-out images are not of unseen ones."
+            " The --seed, --subset and --val-fraction of its pre-training hold out the same images."
+        )
+
+    def _drawn(self, images: ImageSet) -> np.ndarray:
+        """Indices of those that were learnt."""
+        return _split(RunConfig.model_validate(self.drawn_by), images).train
 
     def _are_of(
         self, config: RunConfig | ResolvedConfig, images: ImageSet, device: torch.device
@@ -86,12 +107,11 @@ class LearntImages:
         return there.fingerprint == self.fingerprint and len(there) == len(images)
 
 
-def _drawn(config: RunConfig | ResolvedConfig, images: ImageSet) -> np.ndarray:
-    """Indices of the images that are trained on."""
+def _split(config: RunConfig | ResolvedConfig, images: ImageSet) -> Split:
     data = config.data
     return split_images(
         len(images),
         subset=data.subset,
         heldout_fraction=data.val_fraction,
         seed=config.run.seed,
-    ).train
+    )
