@@ -31,20 +31,14 @@ def status_of(
     """
     if running:
         return "running"
-    noted, told = cell.get("status"), ending.get("status")
-    if noted in ("finished", "pruned"):
-        return str(noted)
+    if cell.get("status") in ("finished", "pruned", "failed"):
+        return str(cell["status"])
     total_kimg = number(settings.get("training.total_kimg"))
-    is_over = (
-        (total_kimg and images >= round(1000 * total_kimg))
-        or _has_lost_patience(settings, metrics, images)
-        or _has_used_its_time(settings, ending)
-    )
-    # A cell that has failed may have been brought to its end by hand since, which its experiment does not hear of.
-    if is_over and not noted == told == "failed":
+    if total_kimg and images >= round(1000 * total_kimg):
         return "finished"
-    if noted == "failed":
-        return "failed"
+    if _has_lost_patience(settings, metrics, images) or _has_used_its_time(settings, ending):
+        return "finished"
+    told = ending.get("status")
     return str(told) if told in ("stopped", "failed", "pruned") else "lost"
 
 

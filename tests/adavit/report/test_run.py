@@ -81,7 +81,6 @@ def test_what_a_run_has_noted_of_its_ending_counts_before_its_end(tmp_path: Path
 
 def test_a_cell_that_is_tried_again_is_running(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", cell={**cell_of("a", 0), "status": "failed", "reason": "x"})
-    (path / "ending.json").write_text(json.dumps({"status": "failed", "reason": "y"}))
     assert (read_run(path).status, read_run(path).reason) == ("failed", "x")
     with RunDirectory(path).claimed():
         assert (read_run(path).status, read_run(path).reason) == ("running", "")

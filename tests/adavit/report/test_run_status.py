@@ -30,16 +30,3 @@ def test_a_run_whose_clock_ended_it_is_finished_until_it_goes_on(tmp_path: Path)
         )
         (path / "budget.json").write_text(json.dumps({"budget": "30s", "ended": ended}))
         assert read_run(path).status == status
-
-
-def test_a_cell_that_failed_and_was_brought_to_its_end_by_hand_is_finished(tmp_path: Path) -> None:
-    for kimg, ending, status in (
-        (30, None, "finished"),
-        (30, "failed", "failed"),
-        (90, None, "failed"),
-    ):
-        path = write_run(tmp_path / f"{kimg}-{ending}", settings={"training": {"total_kimg": kimg}})
-        (path / "cell.json").write_text(json.dumps({"status": "failed", "axes": {}}))
-        if ending is not None:
-            (path / "ending.json").write_text(json.dumps({"status": ending}))
-        assert read_run(path).status == status
