@@ -38,8 +38,8 @@ class TrainingConfig(ConfigModel):
     compile: bool = auto()
     """Compile the passes of a step, penalties included; equal but for rounding. The first steps take minutes, and need
     a C++ compiler. auto: on for runs of more than about an hour on a CPU that gain by it: with run.budget both are
-    measured, and steps must be 1.15 times as fast; without it a vit gains, and in bf16 a resnet, but those with a
-    microbatch are left as they are. Off elsewhere, and in cells of an ablation."""
+    measured, and steps must be 1.15 times as fast; without it a vit gains, and in bf16 a resnet, but those in
+    slices are left as they are. Off elsewhere, and in cells of an ablation."""
     graphs: bool = Field(True)
     """On CUDA: launch the passes of a step at once, as a CUDA graph, instead of kernel by kernel; the same numbers. Not
     done where passes change from step to step (top_k, augment.extra), nor when compiled."""

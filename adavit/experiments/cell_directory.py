@@ -100,12 +100,11 @@ class CellDirectory:
     def layer(self) -> dict[str, Any]:
         """The cell's settings, to be laid over those of a run that is continued.
 
-        Weights to start from, or of a teacher, may have moved since it was begun: they are the same, by the cell's
-        digest.
+        Weights to start from may have moved since it was begun: they are the same, by the cell's digest.
         """
         settings = {section: dict(values) for section, values in self.cell.settings.items()}
         settings["run"].pop("out")
-        for name in (*STARTS, "distill_network"):
+        for name in STARTS:
             settings["training"].pop(name)
         return settings
 

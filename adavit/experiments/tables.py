@@ -104,8 +104,8 @@ def summary_rows(
 
     Returns:
         Per cell a value for each of `COLUMNS`, or None; `last` is None too where the run ended with a figure that is
-        not finite. `r_t`, `p`, and `gap` (mean logit of training
-        images minus that of held-out ones) are those of the last report.
+        not finite. `r_t`, `p`, and `gap` (mean logit of training images minus that of held-out ones) are those of the
+        last report.
     """
     rows = []
     for cell in cells:

@@ -143,6 +143,8 @@ class Generator(nn.Module):
 
     def _number(self, label: int | str) -> int:
         if isinstance(label, str):
+            if label in self.classes:
+                return self.classes.index(label)
             # File systems spell accents in one of two ways.
             names = [unicodedata.normalize("NFC", name) for name in self.classes]
             spelt = unicodedata.normalize("NFC", label)

@@ -110,6 +110,9 @@ class ProjectionWriter:
             w, folder = found.w[index], self._folder_of(number)
             images.append(_draw(self._stored.generator, w[None]))
             make_folder(folder)
+            if self._tuning_steps:  # of an earlier call, and not of these styles
+                for name in (TUNED, COMPARED):
+                    (folder / name).unlink(missing_ok=True)
             said = {"target": targets.names[number], TARGET_DIGEST: _digest(targets.images[number])}
             write_bytes(folder / LATENT, styles_content(w, self._stored, said))
             write_bytes(folder / FILM, film.gif(index))

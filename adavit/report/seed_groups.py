@@ -17,10 +17,11 @@ from adavit.runs.shared_names import without_folders
 
 MAY_DIFFER_IN_A_ROW = {
     "run.seed",
+    "training.compile",  # equal but for rounding; in long runs whether there is a compiler decides
     *(f"{section}.{key}" for section, keys in CHANGES_NO_RESULT.items() for key in keys),
 }
-"""Settings in which the runs of one row may differ: the seed, and what changes no result. For where the
-images lie stands their fingerprint; another reference makes other columns, by the protocol of its figures."""
+"""Settings in which the runs of one row may differ: the seed, and what changes no result, or its rounding alone. For
+where the images lie stands their fingerprint; another reference makes other columns, by the protocol of its figures."""
 
 FINGERPRINT = "data.fingerprint"
 """What stands for the content of the images; no setting, but of `data.json`."""

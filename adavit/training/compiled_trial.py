@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from adavit.config.run import ResolvedConfig, RunConfig
-from adavit.errors import first_line
+from adavit.errors import RunError, first_line
 from adavit.runtime.console import Console
 from adavit.runtime.signals import Stopped
 from adavit.runtime.wording import duration
@@ -91,8 +91,8 @@ def is_expected_to_gain(asked: RunConfig, workload: Workload, processes: int) ->
     """Whether a run without a budget compiles its steps, if it can.
 
     Each time that it was measured, a ViT's steps were `GAIN` times as fast, and in bf16 a ResNet's; in float32 those
-    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`). A run in slices that were chosen has, on a
-    CPU, the bits of any number of processes, which compile none.
+    were 1.10 to 1.25 times as fast (`benchmarks/results/compile_cpu.md`). On a CPU a run in slices has the bits of any
+    number of processes, which compile none.
 
     Args:
         asked: As the user and what the run starts from have it, with what is left open.
@@ -102,7 +102,7 @@ def is_expected_to_gain(asked: RunConfig, workload: Workload, processes: int) ->
     config = workload.config
     kind, training = config.discriminator.kind, config.training
     is_open = asked.run.budget is None and not asked.is_known("training.compile")
-    if not is_open or processes > 1 or training.microbatch is not None:
+    if not is_open or processes > 1 or training.images_at_a_time < training.batch:
         return False
     gains = kind == "vit" or (kind == "resnet" and training.precision == "bf16")
     return gains and _is_long(workload, foreseen_s(config, total_images(training)))
@@ -155,7 +155,7 @@ def _tried(
 
     Raises:
         Stopped: After a signal.
-        StepOutOfMemory: If this process can calculate no more.
+        RunError: If this process can calculate no more.
     """
     try:
         return rehearse_step(workload, make(workload), seconds=seconds, limit_s=limit_s)
@@ -163,11 +163,12 @@ def _tried(
         raise
     except TookTooLong:
         console.note(f"Steps are not compiled, which took longer than {duration(limit_s)}.")
-    except (
-        Exception
-    ) as error:  # compilers, linkers and the folder of their files fail in their own ways
+    except Exception as error:  # noqa: BLE001  compilers, linkers and the folder of their files fail in their own ways
         if isinstance(error, StepOutOfMemory) and error.lasting:
-            raise  # steps that are not compiled would find no room either
+            raise RunError(
+                "out of memory where steps were compiled, and this process can calculate no more. Start again with"
+                " --no-compile."
+            ) from None
         console.note(f"Steps are not compiled, which failed: {first_line(error)}")
     finally:
         gc.collect()  # as after any rehearsal

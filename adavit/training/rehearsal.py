@@ -82,7 +82,9 @@ def _trainer(workload: Workload, step: AdversarialStep) -> Iterator[Trainer]:
     made = tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True)
     with stopped_at_once(), made as folder:
         try:
-            yield Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
+            trainer = Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
+            trainer.take_step.keep = lambda: None  # gigabytes, of a run that has not begun
+            yield trainer
         except NoSmallerSlices as error:  # which tells how to go on in the folder
             raise StepOutOfMemory(lasting=error.lasting) from None
 

@@ -44,7 +44,10 @@ class StepsWithinMemory:
         directory: Of the run.
         console: Told of it.
         adopt: Called with the workload whose settings hold from then on.
-        keep: Called where a step is given up for good: writes a checkpoint of those before it.
+
+    Attributes:
+        keep: Called where a step is given up for good: writes a checkpoint of those before it, of several processes the
+            first one. May be set.
     """
 
     def __init__(
@@ -61,7 +64,7 @@ class StepsWithinMemory:
         self._directory = directory
         self._console = console
         self._adopt = adopt
-        self._keep = keep
+        self.keep = keep
 
     def __call__(self, real: Tensor, labels: Tensor | None, images: int) -> StepResult:
         """Trains on a batch.
@@ -91,8 +94,8 @@ class StepsWithinMemory:
                 self._cut_smaller(images, lasting=lasting)
             except (StepOutOfMemory, NoSmallerSlices):
                 # Nothing of the step was applied. Where there is no room for this either, the last one is good.
-                with contextlib.suppress(MemoryError, OSError):
-                    with_room(self._keep)
+                with contextlib.suppress(MemoryError, OSError, RunError):
+                    with_room(self.keep)
                 raise
 
     def _cut_smaller(self, images: int, *, lasting: bool) -> None:

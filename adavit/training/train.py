@@ -80,7 +80,7 @@ def train(
     Raises:
         UserError: If the user can mend it; nothing has been trained then.
         RunError: If training failed; the last checkpoint is good.
-        Stopped: After SIGINT or SIGTERM, with a checkpoint written.
+        Stopped: After SIGINT or SIGTERM, with a checkpoint written if it had begun.
     """
     began = time.monotonic() if began is None else began
     asked = _asked_for(config, preset, settings)
@@ -312,9 +312,8 @@ def _run(trainer: Trainer, group: ProcessGroup) -> Path:
             trainer.output.begin()
             trainer.run()
         except BaseException as error:  # whatever ends it, a signal too
-            with contextlib.suppress(
-                OSError
-            ):  # what has ended it is told, and not that there is no room for this
+            # What has ended it is told, and not that there is no room for this.
+            with contextlib.suppress(OSError):
                 trainer.clock.keep()
             if is_device_failure(error):
                 raise endings.without_device(error, trainer.progress, directory) from error

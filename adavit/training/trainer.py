@@ -45,10 +45,9 @@ Whether a step was skipped is known on the device; the host asks after as many s
 class Trainer:
     """Trains one run to its end, from its start or from its checkpoint.
 
-    All that a checkpoint must hold is in `stateful_parts`; all that is random is a function of the seed,
-    the purpose and the images seen. So N images, a resume and N more give what 2N of the same settings in
-    one go do, and no cadence of reports, samples, evaluations or checkpoints changes the weights: to the
-    bit on a CPU, and but for the order of sums on CUDA.
+    All that a checkpoint must hold is in `stateful_parts`; all that is random is a function of the seed, the purpose
+    and the images seen. So N images, a resume and N more give what 2N of the same settings do, and no cadence of
+    reports, samples, evaluations or checkpoints changes the weights: to the bit on a CPU, to the order of sums on CUDA.
 
     Args:
         workload: Data, settings and metrics.
@@ -68,22 +67,19 @@ class Trainer:
     ) -> None:
         self.clock = clock or Clock()
         self.workload, self.config = workload, workload.config
-        self.total_images = total_images(self.config.training)
         self.directory, self.console = directory, console
+        self.total_images = total_images(self.config.training)
         self.step, self.world = step, step.reduction.world
         self.take_step = StepsWithinMemory(
-            workload, step, directory, console, self._adopt, self.save
+            workload, step, directory, console, self._adopt, self._keep
         )
         has_threshold = self.config.training.loss not in LOSSES_WITHOUT_THRESHOLD
         self.probability = build_probability(self.config.augment, threshold_at_zero=has_threshold)
-        self.window = StatsWindow(
-            self.step.reports, relative=not has_threshold, device=workload.device
-        )
+        self.window = StatsWindow(step.reports, relative=not has_threshold, device=workload.device)
         self.batches = RunBatches(workload)
         self.cores = CoreShare(workload.device)
-        self.remarks = Remarks(
-            step.discriminator, self.batches.watched, self.probability, self.cores
-        )
+        seen, p = self.batches.watched, self.probability
+        self.remarks = Remarks(step.discriminator, seen, p, self.cores)
         self.progress, self.made = Progress(), LateFlags()
         self.output = output_of(self.world, workload, directory, step.average.module, self.progress)
         self.snapshots = self.output.snapshots
@@ -202,6 +198,10 @@ class Trainer:
         self.workload, self.config = workload, workload.config
         self.snapshots.now_of(workload)
         self.batches.adopt(workload)
+
+    def _keep(self) -> None:
+        if self.snapshots.are_behind:
+            self.save(ended=False)
 
     @torch.no_grad()
     def _heldout_logits(self) -> Tensor | None:
@@ -330,7 +330,7 @@ class Trainer:
             sound = self.snapshots.set_aside
             self.console.note(endings.collapse_warning(self.progress, self.directory, sound))
 
-    def save(self, *, ended: bool = False) -> None:
+    def save(self, *, ended: bool) -> None:
         """Writes the checkpoint, so that what it holds is good.
 
         While steps are being skipped it waits for one that is not, or for the end of the run: the fiftieth

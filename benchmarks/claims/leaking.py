@@ -43,8 +43,8 @@ def leaking(results: Results) -> Verdict:
             for cell, outcomes in {"p 0": control, **by_p}.items()
             if mean(figures(outcomes, "recognised")) < LEAST_RECOGNISED
         ]
-        early: dict[str, Comparison] = {}
-        late: dict[str, Comparison] = {}
+        compared: dict[str, Comparison] = {}
+        late: set[str] = set()
         missing = False
         for place in cells_at(results, LEAKS, discriminator):
             p = float(place.cell.removeprefix("p "))
@@ -63,7 +63,8 @@ def leaking(results: Results) -> Verdict:
                 found = Comparison.of(rates, others)
                 missing = missing or found.word == UNTOLD
                 if counts:
-                    (late if p > PUBLISHED_P else early)[f"{name} at {place.cell}"] = found
+                    compared[f"{name} at {place.cell}"] = found
+                    late |= {f"{name} at {place.cell}"} if p > PUBLISHED_P else set()
                 rows.append(
                     [
                         discriminator,
@@ -75,15 +76,17 @@ def leaking(results: Results) -> Verdict:
                         spread(figures(results[place], "recognised"), ".1%"),
                     ]
                 )
+        leaks = clear_among(compared, HIGHER)
+        already = [each for each in leaks if each not in late]
         if missing or not rows:
             word, why = OPEN, "cells are missing"
-        elif already := clear_among(early, HIGHER):
+        elif already:
             word, why = FAILS, f"already {', '.join(already)}"
         elif shapeless:
             word = OPEN
             why = f"fewer than {LEAST_RECOGNISED:.0%} of the images are recognised at {', '.join(shapeless)}"
-        elif above := clear_among(late, HIGHER):
-            word, why = HOLDS, ", ".join(above)
+        elif leaks:
+            word, why = HOLDS, ", ".join(leaks)
         else:
             word, why = OPEN, "no operation clearly leaks at any p"
         parts.append(Part(discriminator, word, why))

@@ -36,6 +36,7 @@ MAY_CHANGE_ON_RESUME = {
     "data.data_root",
     "data.follow_links",
     "features.network",
+    "training.distill_network",
 }
 
 

@@ -217,8 +217,8 @@ WORDS: dict[str, tuple[str, list[Case]]] = {
     ),
     "training.compile": (
         "on for runs of more than about an hour on a CPU that gain by it: with run.budget both are measured, and steps"
-        " must be 1.15 times as fast; without it a vit gains, and in bf16 a resnet, but those with a microbatch are"
-        " left as they are. Off elsewhere, and in cells of an ablation.",
+        " must be 1.15 times as fast; without it a vit gains, and in bf16 a resnet, but those in slices are left as"
+        " they are. Off elsewhere, and in cells of an ablation.",
         [Case(False), cpu(False)],  # tests/adavit/training/test_compiled_trial.py
     ),
     "training.fast_reduce": (

@@ -10,6 +10,7 @@ from adavit.config.layers import merge
 from adavit.errors import UserError
 from adavit.experiments.cell import make_cell
 from adavit.experiments.cell_directory import CellDirectory
+from adavit.training.start.continued import continued_config
 from adavit.training.start.stored_settings import config_text
 from tests.adavit.experiments.conftest import BASE, make_weights
 from tests.checkpoints import save_checkpoint
@@ -96,6 +97,11 @@ def test_weights_to_start_from_may_move_while_a_run_is_under_way(
     before.make()
     begin(before, 64, before.cell.fingerprint)
     assert after.is_finished()
+    kept = continued_config(after.run, [after.layer()]).training
+    if key == "distill_network":  # which is looked at again, and where it lies now
+        assert kept.distill_network.endswith(f":{tmp_path / 'b' / 'weights.pth'}")
+    else:  # which is in the checkpoint
+        assert str(kept.transfer) == str(tmp_path / "a" / "weights.safetensors")
 
 
 def test_the_note_says_whose_run_it_is_and_keeps_how_a_worker_came_to_it(

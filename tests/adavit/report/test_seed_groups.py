@@ -125,6 +125,7 @@ MAY_DIFFER = {
     "run.out": "where the run lies",
     "run.device": "the same figures to the last digits",
     "training.graphs": "how kernels are launched",
+    "training.compile": "other roundings alone, and in long runs chosen by whether there is a compiler",
     "run.status_every_kimg": "cadence of a log",
     "run.samples_every_kimg": "cadence of pictures",
     "run.checkpoint_every_kimg": "cadence of what is kept",

@@ -12,6 +12,7 @@ import yaml
 
 import adavit
 from adavit.config.run import RunConfig
+from adavit.errors import RunError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.signals import Stopped
 from adavit.training import compiled_trial, within_budget
@@ -107,6 +108,7 @@ def test_faster_steps_are_taken_and_what_fails_is_told(
         ([LONG, {"training": {"compile": True}}], False),
         ([LONG, {"training": {"top_k": 0.5}}], False),
         ([LONG, {"training": {"microbatch": 4}}], False),  # the bits of any number of processes
+        ([LONG, {"training": {"microbatch": 8}}], True),  # the whole batch
         ([OPEN, {"run": {"budget": "2h"}}], False),
     ],
 )
@@ -146,18 +148,24 @@ def test_without_a_compiler_it_is_told_what_is_missed(
     assert line.endswith("there is no C++ compiler here.")
 
 
-@pytest.mark.parametrize("end", [Stopped(signal.SIGTERM), StepOutOfMemory(lasting=True)])
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (Stopped(signal.SIGTERM), "SIGTERM"),
+        (StepOutOfMemory(lasting=True), "Start again with --no-compile"),
+    ],
+)
 def test_what_ends_the_process_ends_the_trial(
-    end: Exception, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+    end: Exception, told: str, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ending(*arguments: Any, **named: Any) -> float:
         raise end
 
     monkeypatch.setattr(compiled_trial, "rehearse_step", ending)
     plain = load_workload(tiny(LONG), SilentConsole())
-    with pytest.raises(type(end)):
+    with pytest.raises((Stopped, RunError), match=told):
         compiled_if_possible(plain, frozen_networks(plain.config), OF_ONE_PROCESS, Notes())
-    with pytest.raises(type(end)):
+    with pytest.raises((Stopped, RunError), match=told):
         faster_step_s(plain, build_step, Notes(), step_s=1.0, seconds=0.0, left=6000)
 
 
