@@ -87,9 +87,17 @@ class CellDirectory:
         return images >= total_images(config.training)
 
     def has_ended(self) -> bool:
-        """Whether its note says that nothing of the cell is left to do: it was finished, if early, or pruned."""
+        """Whether nothing of the cell is left to do: it was finished, if early, or pruned, and nothing is damaged."""
         note = self.note()
-        return note.get("cell") == self.cell.digest and note.get("status") in ("finished", "pruned")
+        if note.get("cell") != self.cell.digest or note.get("status") not in ("finished", "pruned"):
+            return False
+        if not (self.run.checkpoints() or self.run.damaged_checkpoints()):
+            return True  # its figures are left
+        try:
+            newest = load_newest(self.run.checkpoint)
+        except UserError:
+            return False
+        return newest is not None and not newest.warning
 
     def has_figures_alone(self) -> bool:
         """Whether its note says that the cell was finished, and its checkpoints were removed since."""

@@ -32,7 +32,7 @@ def wait_for(path: Path, process: subprocess.Popen[str], seconds: float = 120) -
 def endless(pictures: Path) -> list[object]:
     flags = [f for f in TINY if f != "0.032"]
     flags.insert(flags.index("--kimg") + 1, "100000")
-    cadence = ["--set", "run.status_every_kimg=0.01", "--metrics", ""]
+    cadence = ["--set", "run.status_every_kimg=0.01", "--metrics", "", "--no-compile"]
     return ["--data", pictures, "--out", "run", *flags, *cadence]
 
 

@@ -5,6 +5,7 @@ second derivatives are operations like any others, whoever has written them: `to
 twice what it has compiled, and traces functions with derivatives of their own to other numbers.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -48,6 +49,9 @@ _ON_ACCELERATORS: _Options = _INDUCTOR_OPTIONS | {
     # Sums over rows and over columns of the same tensor as one kernel: in torch 2.14 an AssertionError for some sizes.
     "triton.mix_order_reduction": False,
 }
+
+# Where there is a CUDA toolkit and no card it warns of that when steps are compiled, which tells users nothing.
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 _compiled: dict[str, Callable[..., Sequence[Tensor]]] = {}
 
