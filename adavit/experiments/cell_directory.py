@@ -8,7 +8,7 @@ from adavit.experiments.cell import STARTS, Cell
 from adavit.experiments.liveness import WorkerIdentity
 from adavit.runs.checkpoint import UnusableCheckpoint
 from adavit.runs.directory import RunDirectory
-from adavit.runs.generations import load_newest
+from adavit.runs.generations import LoadedCheckpoint, load_newest
 from adavit.runs.reading import read_json
 from adavit.runs.records import figures, read_records
 from adavit.runtime.files import make_folder, write_json
@@ -44,10 +44,7 @@ class CellDirectory:
 
     def checkpoint_images(self) -> int | None:
         """Images seen at the newest sound checkpoint, or None without one."""
-        try:
-            newest = load_newest(self.run.checkpoint)
-        except UserError:
-            return None
+        newest = self._newest()
         return None if newest is None else newest.images
 
     def put_damaged_checkpoints_aside(self) -> str | None:
@@ -88,22 +85,16 @@ class CellDirectory:
 
     def has_ended(self) -> bool:
         """Whether nothing of the cell is left to do: it was finished, if early, or pruned, and nothing is damaged."""
-        note = self.note()
-        if note.get("cell") != self.cell.digest or note.get("status") not in ("finished", "pruned"):
+        if not self._is_noted("finished", "pruned"):
             return False
-        if not (self.run.checkpoints() or self.run.damaged_checkpoints()):
+        if not self._has_checkpoints():
             return True  # its figures are left
-        try:
-            newest = load_newest(self.run.checkpoint)
-        except UserError:
-            return False
+        newest = self._newest()
         return newest is not None and not newest.warning
 
     def has_figures_alone(self) -> bool:
         """Whether its note says that the cell was finished, and its checkpoints were removed since."""
-        note = self.note()
-        was_finished = (note.get("cell"), note.get("status")) == (self.cell.digest, "finished")
-        return was_finished and not (self.run.checkpoints() or self.run.damaged_checkpoints())
+        return self._is_noted("finished") and not self._has_checkpoints()
 
     def layer(self) -> dict[str, Any]:
         """The cell's settings, to be laid over those of a run that is continued.
@@ -162,6 +153,21 @@ class CellDirectory:
             for record in read_records(self.run.metrics)
         ]
         return [(images, figure) for images, figure in found if figure is not None]
+
+    def _is_noted(self, *statuses: str) -> bool:
+        """Whether the note is of this cell, and says one of these."""
+        note = self.note()
+        return note.get("cell") == self.cell.digest and note.get("status") in statuses
+
+    def _has_checkpoints(self) -> bool:
+        return bool(self.run.checkpoints() or self.run.damaged_checkpoints())
+
+    def _newest(self) -> LoadedCheckpoint | None:
+        """The newest sound checkpoint; None without one."""
+        try:
+            return load_newest(self.run.checkpoint)
+        except UserError:
+            return None
 
     def _check_images(self) -> None:
         found = read_json(self.run.data).get("fingerprint")

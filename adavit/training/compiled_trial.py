@@ -74,7 +74,7 @@ def faster_step_s(
         "Compiling steps to see whether they are faster, which takes some minutes; --no-compile leaves it out."
     )
     limit_s = LARGEST_TRIAL * left
-    compiled_s = _tried(compiled(workload), make, console, seconds=seconds, limit_s=limit_s)
+    compiled_s = _tried(_compiled(workload), make, console, seconds=seconds, limit_s=limit_s)
     if compiled_s is None:
         return None
     gain = step_s / compiled_s
@@ -127,7 +127,7 @@ def compiled_if_possible(
     console.note(
         "Compiling steps, which takes some minutes and makes a long run shorter; --no-compile leaves it out."
     )
-    chosen = compiled(workload)
+    chosen = _compiled(workload)
 
     def make(workload: Workload) -> AdversarialStep:
         return first_step(workload, start, reduction)[0]
@@ -136,7 +136,7 @@ def compiled_if_possible(
     return workload if made is None else chosen
 
 
-def compiled(workload: Workload) -> Workload:
+def _compiled(workload: Workload) -> Workload:
     """The same run, with steps that are compiled."""
     values = workload.config.as_dict()
     values["training"]["compile"] = True

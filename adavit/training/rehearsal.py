@@ -78,9 +78,11 @@ def rehearse_step(
 @contextlib.contextmanager
 def _trainer(workload: Workload, step: AdversarialStep) -> Iterator[Trainer]:
     """Of a run in a folder that is deleted."""
-    # Event files may still be open in it.
-    made = tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True)
-    with stopped_at_once(), made as folder:
+    with (
+        stopped_at_once(),
+        # Event files may still be open in it.
+        tempfile.TemporaryDirectory(prefix="adavit-", ignore_cleanup_errors=True) as folder,
+    ):
         try:
             trainer = Trainer(workload, step, RunDirectory(Path(folder)), SilentConsole())
             trainer.take_step.keep = lambda: None  # gigabytes, of a run that has not begun

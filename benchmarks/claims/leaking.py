@@ -64,7 +64,8 @@ def leaking(results: Results) -> Verdict:
                 missing = missing or found.word == UNTOLD
                 if counts:
                     compared[f"{name} at {place.cell}"] = found
-                    late |= {f"{name} at {place.cell}"} if p > PUBLISHED_P else set()
+                if p > PUBLISHED_P:
+                    late.add(f"{name} at {place.cell}")
                 rows.append(
                     [
                         discriminator,
