@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from adavit.augment import AugmentPipe, Pipe
@@ -24,7 +24,7 @@ from adavit.data import ImageSet, images_to_uint8, load_images
 from adavit.generation.sampling import image_from_tensor
 from adavit.runtime.console import Console
 from adavit.runtime.devices import choose_device
-from adavit.runtime.pictures import opaque
+from adavit.runtime.pictures import caption_font, opaque
 from adavit.runtime.randomness import generator_for
 from adavit.runtime.resolution import Resolution
 from adavit.training.start.workload import image_arguments
@@ -168,7 +168,7 @@ class _Sheet:
         times = most / longest_side if longest_side > most else max(1, -(-least // longest_side))
         self._height, self._width = (max(1, round(side * times)) for side in resolution)
         self._strips: list[Image.Image] = []
-        self._font = ImageFont.load_default(15)
+        self._font = caption_font(15)
         longest = max((math.ceil(self._font.getlength(label)) for label in labels), default=0)
         self._left = max(_LABEL_WIDTH, 2 * _LABEL_GAP + longest)
 

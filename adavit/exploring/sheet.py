@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from adavit.errors import UserError
@@ -13,6 +13,7 @@ from adavit.generation.grid import (
     fitting,
     image_grid,
 )
+from adavit.runtime.pictures import caption_font
 from adavit.runtime.resolution import Resolution
 
 GAP = 4
@@ -59,7 +60,7 @@ def labelled_sheet(
         scale: How many pixels each becomes in both directions; None enlarges small images.
     """
     grid = image_grid(images, columns=len(columns), scale=scale)
-    font = ImageFont.load_default(CAPTION_HEIGHT - 3)
+    font = caption_font(CAPTION_HEIGHT - 3)
     widest = max(font.getlength(fitting(name, font, WIDEST)) for name in rows)
     left, top = round(widest) + 2 * GAP, CAPTION_HEIGHT + GAP
     across = (grid.width - GRID_PADDING) // len(columns)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from adavit.data.files.members import printable
 from adavit.generation.sampling import image_from_tensor
+from adavit.runtime.pictures import caption_font
 from adavit.runtime.resolution import Resolution
 
 GRID_COLUMNS = 8
@@ -108,7 +109,7 @@ def _write(
     grid: Image.Image, captions: Sequence[str], columns: int, *, width: int, height: int
 ) -> None:
     pen = ImageDraw.Draw(grid)
-    font = ImageFont.load_default(CAPTION_HEIGHT - 3)
+    font = caption_font(CAPTION_HEIGHT - 3)
     white = (255,) * len(grid.getbands())
     for index, caption in enumerate(captions):
         row, column = divmod(index, columns)
@@ -117,7 +118,7 @@ def _write(
         pen.text((left, bottom - CAPTION_HEIGHT), fitting(caption, font, width), white, font)
 
 
-def fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     """A text that is cut to be no wider than so many pixels."""
     text = printable(text[:200])
     if font.getlength(text) <= width:
