@@ -34,15 +34,16 @@ class GroupedCommand(click.Command):
     """A command whose options stand below headings, and that takes images by --data alone."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As any command; a word without a flag is taken to be meant for --data."""
+        """As any command; of a word without a flag it is told what it may be meant for."""
+        words = list(args)  # click takes them out of the list
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             extra = _EXTRA.search(error.message)
             if extra is None:
                 raise
-            hint = f"Did you mean --data {shlex.quote(extra[1])}?"
-            raise click.UsageError(f"{error.message}. {hint}", ctx) from None
+            meant = _meant_by(extra[1], words)
+            raise click.UsageError(f"{error.message}.{meant}", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options by heading, each section in the order of the command."""
@@ -56,3 +57,13 @@ class GroupedCommand(click.Command):
             if rows[heading]:
                 with formatter.section(heading):
                     formatter.write_dl(rows[heading])
+
+
+def _meant_by(extra: str, words: list[str]) -> str:
+    """What a word without a flag may be meant for: a value of --set without its "=", or the images."""
+    for flag, key, value in zip(words, words[1:], words[2:], strict=False):
+        if (flag, value) == ("--set", extra) and "=" not in key:
+            return f" Did you mean --set {shlex.quote(f'{key}={value}')}?"
+    if any(word == "--data" or word.startswith("--data=") for word in words):
+        return ""
+    return f" Did you mean --data {shlex.quote(extra)}?"

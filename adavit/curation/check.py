@@ -63,7 +63,8 @@ class DataCheck:
     @property
     def suspicious(self) -> list[tuple[str, str]]:
         """Names of files that can be read and are odd, and in what; JPEGs of low quality apart."""
-        return [(facts.name, why) for facts in self.files if (why := facts.suspicion)]
+        shape = self.images.resolution
+        return [(facts.name, why) for facts in self.files if (why := facts.suspicion(shape))]
 
     @property
     def low_quality(self) -> list[FileFacts]:
@@ -81,7 +82,7 @@ class DataCheck:
         return dict(found.most_common())
 
     def sizes(self) -> dict[str, int]:
-        """Files by width and height as stored, the most frequent first."""
+        """Files by width and height, the most frequent first."""
         found = Counter(f"{each.size[0]}x{each.size[1]}" for each in self.files)
         return dict(found.most_common())
 

@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from adavit.data.default_resolution import part_left
 from adavit.data.files.collection import SourceImage
+from adavit.data.files.decode import seen_size
 from adavit.data.files.formats import OpenedImage, Unreadable
 from adavit.data.files.members import printable
+from adavit.runtime.resolution import Resolution
 
 # The luminance table of the JPEG standard (ITU-T T.81, table K.1), in any order: only its sum is compared.
 _LUMINANCE = (
@@ -20,8 +23,8 @@ _LUMINANCE = (
 LOW_QUALITY = 50
 """Blocks of a JPEG below it are seen, and learnt."""
 
-LONG_SHAPE = 2.0
-"""A longer side so many times the shorter one loses half of the image in a centre square."""
+LEAST_LEFT = 0.5
+"""Part of an image that a crop leaves, of which less is suspicious."""
 
 _SUFFIXES = {
     "PNG": {".png", ".apng"},
@@ -44,7 +47,7 @@ class FileFacts:
         name: Path inside the source, printable.
         format: As Pillow calls it, such as "JPEG"; "" for an image that is no file.
         mode: As Pillow calls it, such as "RGB" or "P".
-        size: Width and height in pixels, as stored.
+        size: Width and height in pixels, as the image is seen (turned as its EXIF says).
         has_profile: Whether it carries a colour profile.
         quality: Of a JPEG, from 1 to 100; None for other formats.
     """
@@ -56,15 +59,19 @@ class FileFacts:
     has_profile: bool
     quality: int | None
 
-    @property
-    def suspicion(self) -> str:
-        """What is odd about it, as the end of the sentence "it ..."; "" if nothing is."""
+    def suspicion(self, resolution: Resolution) -> str:
+        """What is odd about it, as the end of the sentence "it ..."; "" if nothing is.
+
+        Args:
+            resolution: Of the set that it is in, to whose shape it may be cut.
+        """
         suffix = PurePosixPath(self.name).suffix.lower()
         known = _SUFFIXES.get(self.format, {suffix})
         if suffix not in known:
             return f"is a {self.format} by its content, though it is called {suffix or 'nothing'}"
-        if max(self.size) >= LONG_SHAPE * min(self.size):
-            return f"is {self.size[0]}x{self.size[1]} px, of which a centre square is half or less"
+        if part_left(self.size, resolution) <= LEAST_LEFT:
+            width, height = self.size
+            return f"is {width}x{height} px, of which a crop to the shape of {resolution} leaves half or less"
         return ""
 
 
@@ -89,7 +96,7 @@ def _facts_of(source: SourceImage) -> FileFacts | None:
                 printable(source.name),
                 image.format or "",
                 image.mode,
-                opened.size,
+                seen_size(opened),
                 bool(image.info.get("icc_profile")),
                 jpeg_quality(opened),
             )

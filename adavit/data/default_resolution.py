@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from adavit.data.files.fit import FitName
@@ -16,6 +17,9 @@ ALIKE = 0.75
 
 MOST_CUT = 0.75
 """Images of which a crop leaves less are counted."""
+
+NEAR_AREA = 2.5
+"""A resolution of so many times the pixels, or fewer, is one that may be trained at instead."""
 
 Size = tuple[int, int]
 """Width and height in pixels, as the image is seen."""
@@ -112,12 +116,38 @@ def _fitted(sizes: Mapping[Size, int], resolution: Resolution, fit: FitName) -> 
         return f"stretched (half of them were over {stretch_factor(sizes, resolution):.2f} times as wide), "
     cut = sum(count for size, count in sizes.items() if left[size] < MOST_CUT)
     kind = "centre squares" if resolution.is_square else f"cut to {_shape(resolution)}"
-    lost = (
-        f" ({cut:,} of {sum(sizes.values()):,} lose over a quarter; --fit pad keeps all)"
+    told = (
+        [f"{cut:,} of {sum(sizes.values()):,} lose over a quarter; --fit pad keeps all"]
         if cut
-        else ""
+        else []
     )
-    return f"{kind}{lost}, "
+    other = None if resolution.is_square else _of_their_shape(sizes, resolution)
+    if other is not None:
+        told.append(f"--resolution {other.plain} leaves most whole")
+    return f"{kind} ({'; '.join(told)}), " if told else f"{kind}, "
+
+
+def _of_their_shape(sizes: Mapping[Size, int], resolution: Resolution) -> Resolution | None:
+    """The resolution next in area that cuts nothing off more than half of the images, if one is near."""
+    shape, count = max(_shapes(sizes).items(), key=lambda item: item[1])
+    if 2 * count <= sum(sizes.values()):
+        return None
+    near = [
+        each
+        for each in possible_resolutions()
+        if each.width * shape[1] == each.height * shape[0]
+        and resolution.area / NEAR_AREA <= each.area <= resolution.area * NEAR_AREA
+    ]
+    return min(near, key=lambda each: abs(math.log(each.area / resolution.area)), default=None)
+
+
+def _shapes(sizes: Mapping[Size, int]) -> Counter[Size]:
+    """How many images have each shape, as the smallest whole width and height."""
+    found: Counter[Size] = Counter()
+    for (width, height), count in sizes.items():
+        common = math.gcd(width, height)
+        found[width // common, height // common] += count
+    return found
 
 
 def stretch_factor(sizes: Mapping[Size, int], resolution: Resolution) -> float:

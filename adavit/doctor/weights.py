@@ -28,6 +28,8 @@ def examine_weights() -> Iterator[Finding]:
 def _file(extractor: str, file: WeightFile) -> Finding:
     needed = ", ".join(name for name in METRICS if REFERENCE_EXTRACTORS[name] == extractor)
     facts = {"path": str(file.location), "url": file.url, "metrics": needed}
+    if extractor == "vgg16":  # what is left to adavit takes Inception for all of them
+        needed += " with --extractor vgg16"
     name = f"{file.network} weights"
     try:
         file.find(allow_download=False)

@@ -1,6 +1,7 @@
 """An experiment file, which is a grid or a sweep: where it is found, what both hold, how mistakes are worded."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -91,7 +92,7 @@ def shipped_names(folder: str) -> list[str]:
 
 
 def read_experiment(
-    source: str, *, folder: str, noun: str, keys: Mapping[str, type]
+    source: str, *, folder: str, noun: str, keys: Mapping[str, type], others: Mapping[str, str]
 ) -> dict[str, Any]:
     """The keys of a file, or of one shipped with adavit; a path wins over a name.
 
@@ -100,6 +101,7 @@ def read_experiment(
         folder: Where the shipped ones are, below `configs`.
         noun: What one is called.
         keys: Type of each key that may be there. Missing ones get the type's empty value.
+        others: Commands that take files with a key which may not be there, by that key.
 
     Raises:
         UserError: If there is no such file, or its content is not as expected.
@@ -125,9 +127,11 @@ def read_experiment(
     values = parse_yaml(text, repr(source))
     for key, value in values.items():
         if key not in keys:
+            remedy = f"Remove it.{did_you_mean(str(key), keys)}"
+            if key in others:
+                remedy = f"Files with it are for adavit {others[key]} {shlex.quote(source)}."
             raise UserError(
-                f"{source!r} has the key {shown(key)}, expected one of: {', '.join(keys)}. Remove"
-                f" it.{did_you_mean(str(key), keys)}"
+                f"{source!r} has the key {shown(key)}, expected one of: {', '.join(keys)}. {remedy}"
             )
         if not isinstance(value, keys[key]) or isinstance(
             value, bool

@@ -121,7 +121,11 @@ def read_grid(source: str) -> Grid:
         UserError: If there is none, or it is not a grid.
     """
     values = read_experiment(
-        source, folder=FOLDER, noun="grid", keys={**KEYS, "axes": dict, "baseline": dict}
+        source,
+        folder=FOLDER,
+        noun="grid",
+        keys={**KEYS, "axes": dict, "baseline": dict},
+        others={"search": "sweep"},
     )
     if not values["axes"]:
         raise UserError(

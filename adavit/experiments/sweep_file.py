@@ -80,6 +80,7 @@ def read_sweep(source: str) -> Sweep:
         folder=FOLDER,
         noun="sweep",
         keys={**KEYS, "search": dict, "metric": str, "trials": int},
+        others={"axes": "ablate"},
     )
     if not values["search"]:
         raise UserError(

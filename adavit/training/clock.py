@@ -241,9 +241,10 @@ class Stopwatch(Clock):
         self._told_s.append(left_s)
         if len(self._told_s) == 1:
             return [f"About {_rounded(left_s)} to go, evaluations included."]
-        if max(self._told_s) < MISJUDGED * min(self._told_s):
+        first, now = map(_rounded, self._told_s)
+        if first == now or max(self._told_s) < MISJUDGED * min(self._told_s):
             return []
-        return [f"About {_rounded(left_s)} to go after all: the first steps were not typical."]
+        return [f"About {now} to go after all: the first steps were not typical."]
 
 
 def _rounded(seconds: float) -> str:

@@ -61,3 +61,23 @@ def test_no_default_is_written_another_way(adavit: Adavit) -> None:
             if not re.match(r"default: |required|[\d.]*<?=?x|[\w.|+-]+$|:P$|RUN\||SECTION", text)
         ]
         assert not odd, f"adavit {name}: {odd}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        ("train pictures", " Did you mean --data pictures?"),
+        ("train --set training.batch 3", " Did you mean --set training.batch=3?"),
+        ("train --data x --set training.batch 3 -q", " Did you mean --set training.batch=3?"),
+        ("pretrain --data x --set training.batch 3", " Did you mean --set training.batch=3?"),
+        ("train --data x --set training.batch=3 3", ""),
+        ("train --data=x pictures", ""),
+    ],
+)
+def test_a_word_without_a_flag_is_told_what_it_may_be_meant_for(
+    adavit: Adavit, arguments: str, meant: str
+) -> None:
+    outcome = adavit(*arguments.split())
+    word = "pictures" if "pictures" in arguments else "3"
+    assert outcome.code == 2
+    assert outcome.err.strip() == f"Error: Got unexpected extra argument ({word}).{meant}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 from adavit.diagnostics.memorisation.reach import summarise_reach
+from adavit.runtime.wording import counted
 
 
 def summarise_memorisation(record: dict[str, Any]) -> str:
@@ -59,7 +60,6 @@ def _verdict(space: dict[str, Any]) -> str:
 
 def _copies(duplicates: dict[str, Any]) -> str:
     flips = ", flips included" if duplicates["flips_considered"] else ""
-    return (
-        f"{duplicates['exact_copies']:,} exact copies and {duplicates['near_pairs']:,} pairs of"
-        f" near-duplicates{flips}"
-    )
+    exact = counted(duplicates["exact_copies"], "exact copy", "exact copies")
+    near = counted(duplicates["near_pairs"], "pair", "pairs")
+    return f"{exact} and {near} of near-duplicates{flips}"

@@ -1,6 +1,7 @@
 """`run.memory`: the largest microbatch whose step is foreseen to fit."""
 
 import bisect
+import math
 
 import torch
 
@@ -73,7 +74,8 @@ def within_memory(
         raise UserError(
             f"--memory is {asked}, but a step needs about {size(needed(first - 1))} even with"
             f" {counted(least, 'image', 'images')} at a time, the fewest that this batch and its groups allow"
-            f" ({size(before)} of it are taken before). Give as much, a lower --resolution, or smaller networks."
+            f" ({size(before)} of it are taken before). Give {_at_least(needed(first - 1))}, a lower --resolution, or"
+            " smaller networks."
         )
     chosen = choices[first]
     return chosen, (
@@ -82,3 +84,8 @@ def within_memory(
         f" Gradients are the same but for {told_of_slices(chosen)}, so the weights are others than those of another"
         " microbatch."
     )
+
+
+def _at_least(count: int) -> str:
+    """An amount that so many bytes fit into, as --memory takes it; what is taken before differs a little each time."""
+    return f"{math.ceil(1.02 * count / 1e7)}0MB"

@@ -8,6 +8,7 @@ from adavit.curation.file_facts import FileFacts, jpeg_quality, read_facts
 from adavit.data.assemble import decoding_threads
 from adavit.data.files.collection import open_files
 from adavit.data.files.formats import open_image
+from adavit.runtime.resolution import Resolution
 from tests.adavit.curation.conftest import textured
 
 
@@ -39,6 +40,23 @@ def test_headers_say_format_mode_and_size_and_broken_files_say_nothing(tmp_path:
         ("long.png", "PNG", "RGB", (50, 20)),
         ("really.jpg", "PNG", "L", (40, 40)),
     ]
-    assert "50x20" in facts[0].suspicion
-    assert "is a PNG" in facts[1].suspicion
-    assert FileFacts("a.JPG", "JPEG", "RGB", (30, 20), False, 90).suspicion == ""
+    square = Resolution(32, 32)
+    assert "50x20" in facts[0].suspicion(square)
+    assert "is a PNG" in facts[1].suspicion(square)
+    assert FileFacts("a.JPG", "JPEG", "RGB", (30, 20), False, 90).suspicion(square) == ""
+
+
+def test_a_long_image_is_suspicious_where_the_crop_takes_half_of_it_and_turned_as_it_is_seen(
+    tmp_path: Path,
+) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6  # by a quarter
+    Image.fromarray(textured(0, 32, 80)).save(tmp_path / "lying.png")
+    Image.fromarray(textured(1, 32, 80)).save(tmp_path / "standing.jpg", exif=turned)
+    with open_files(tmp_path, "set") as collection, decoding_threads() as threads:
+        lying, standing = read_facts(collection.images(), threads)
+    assert (lying.size, standing.size) == ((80, 32), (32, 80))
+    wide, high = Resolution(24, 56), Resolution(56, 24)
+    assert (lying.suspicion(wide), standing.suspicion(high)) == ("", "")
+    assert "80x32 px, of which a crop to the shape of 56x24 leaves half" in lying.suspicion(high)
+    assert "32x80" in standing.suspicion(wide)

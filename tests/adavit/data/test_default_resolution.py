@@ -72,7 +72,8 @@ def test_the_stretch_is_that_of_the_image_in_the_middle() -> None:
     [
         (
             "crop",
-            "; cut to 3:5 (1 of 4 lose over a quarter; --fit pad keeps all), resized with Lanczos.",
+            "; cut to 3:5 (1 of 4 lose over a quarter; --fit pad keeps all; --resolution 32x48 leaves most whole),"
+            " resized with Lanczos.",
         ),
         ("pad", "; filled up at the borders, resized with Lanczos."),
         ("stretch", "; stretched (half of them were over 0.90 times as wide), resized with"),
@@ -82,3 +83,20 @@ def test_the_sentence_names_shape_and_loss(fit: str, words: str) -> None:
     sizes = {(600, 400): 3, (400, 600): 1}
     said = describe_resolution(sizes, Resolution(24, 40), cap=None, fit=fit)  # type: ignore[arg-type]
     assert said.startswith(f"Resolution: 24x40 (height x width){words}")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "resolution", "told"),
+    [
+        ({(200, 100): 9}, (48, 80), "cut to 3:5 (--resolution 48x96 leaves most whole)"),
+        ({(96, 64): 3, (90, 61): 2}, (24, 40), "cut to 3:5 (--resolution 32x48 leaves most whole)"),
+        ({(96, 64): 2, (90, 61): 2}, (24, 40), "cut to 3:5, "),  # half is not most
+        ({(97, 61): 9}, (24, 40), "cut to 3:5, "),  # no network has that shape
+        ({(4000, 3000): 9}, (32, 32), "centre squares, "),
+    ],
+)
+def test_a_resolution_that_cuts_nothing_is_named_where_there_is_one_near(
+    sizes: dict[tuple[int, int], int], resolution: tuple[int, int], told: str
+) -> None:
+    found = Resolution(*resolution)
+    assert f"; {told}" in f"; {describe_resolution(sizes, found, cap=None, fit='crop')}"

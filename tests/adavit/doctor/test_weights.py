@@ -46,3 +46,10 @@ def test_a_damaged_file_prevents_training(folder: Path) -> None:
     assert found.state == "problem"
     assert "but its name promises" in found.found
     assert found.remedy == f"Remove {folder / f'i-{DIGEST}.pth'}."
+
+
+def test_vgg16_is_for_those_who_ask_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = WeightFile("VGG16", f"https://example.invalid/v-{DIGEST}.pth", DIGEST, "")
+    monkeypatch.setattr(weights, "MEASURED", {"vgg16": file})
+    found, _ = examine_weights()
+    assert "for precision, recall, density, coverage with --extractor vgg16." in found.found

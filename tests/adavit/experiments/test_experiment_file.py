@@ -6,6 +6,7 @@ from adavit.config.layers import build_config
 from adavit.errors import UserError
 from adavit.experiments.experiment_file import FILES, ExperimentFile, check_folder, setting
 from adavit.experiments.grid_file import read_grid
+from adavit.experiments.sweep_file import read_sweep
 from tests.adavit.experiments.conftest import WriteGrid
 
 
@@ -36,6 +37,16 @@ def test_a_tag_that_would_build_an_object_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
     with pytest.raises(UserError, match=r"groups-cpu.*Did you mean smoke"):
         read_grid("smok")
+
+
+def test_a_file_of_the_other_kind_is_sent_to_the_command_that_takes_it(tmp_path: Path) -> None:
+    grid, sweep = tmp_path / "a grid.yaml", tmp_path / "sweep.yaml"
+    grid.write_text("axes: {run.seed: [0, 1]}\n")
+    sweep.write_text("search: {training.r1_gamma: {low: 0.1, high: 10}}\n")
+    with pytest.raises(UserError, match=r"'axes', .* are for adavit ablate '.*/a grid.yaml'"):
+        read_sweep(str(grid))
+    with pytest.raises(UserError, match=r"'search', .* are for adavit sweep .*/sweep.yaml"):
+        read_grid(str(sweep))
 
 
 def test_settings_are_laid_over_the_shared_ones_unless_they_are_varied() -> None:

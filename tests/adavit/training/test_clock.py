@@ -221,6 +221,15 @@ def test_a_stopwatch_takes_back_what_the_first_steps_had_it_say(seconds: float, 
     assert clock.reported(Progress(images=3000, seconds=9000.0)) == []
 
 
+def test_a_stopwatch_takes_nothing_back_where_the_words_would_be_the_same() -> None:
+    clock = Stopwatch(total_images=2000, every_images=None)
+    assert clock.reported(Progress(images=1000, seconds=13.0)) == [
+        "About 10 seconds to go, evaluations included."
+    ]
+    # 500 images at 17 ms are 8.7 s, a third less than the 13 s before.
+    assert clock.reported(Progress(images=1500, seconds=13 + 8.7)) == []
+
+
 def test_a_stopwatch_of_a_run_that_goes_on_goes_by_its_own_pace_and_the_last_evaluation() -> None:
     clock = Stopwatch(total_images=10_000, every_images=2000)
     latest = {"name": "fid", "fid": 9.0, "images": 4000, "seconds": 60.0}

@@ -37,7 +37,7 @@ def test_the_summary_says_which_side_comes_closer() -> None:
     assert "come close to training images more often" in features
     assert "do not come close" in pixels
     assert "expect about 1% close" in pixels
-    assert "2 pairs of near-duplicates, flips included" in pixels
+    assert "1 exact copy and 2 pairs of near-duplicates, flips included" in pixels
     assert pixels.endswith("careful")
 
 

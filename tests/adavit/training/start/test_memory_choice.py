@@ -1,5 +1,6 @@
 """The microbatch that memory allows."""
 
+import re
 from typing import Any
 
 import pytest
@@ -61,8 +62,21 @@ def test_it_is_the_largest_that_fits(
 
 
 def test_what_fits_nowhere_is_refused_with_what_would_do() -> None:
-    with pytest.raises(UserError, match=r"about 140 MB even with 4 images .* \(100 MB of it"):
+    with pytest.raises(
+        UserError, match=r"about 140 MB even with 4 images .* \(100 MB of it"
+    ) as told:
         chosen("139MB")
+    found = re.search(r"Give (\S+),", str(told.value))
+    assert found is not None
+    assert chosen(found[1])[0].training.microbatch == 4
+
+
+def test_what_is_named_for_a_need_that_is_rounded_down_in_words_is_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory_choice, "held_before", lambda _: 645_400_000)
+    with pytest.raises(UserError, match=r"needs about 685 MB .* Give 700MB, a lower"):
+        chosen("685MB")
 
 
 def test_one_of_both_is_to_be_given() -> None:
