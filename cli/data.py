@@ -148,6 +148,7 @@ def _check_file(path: Path, suffix: str) -> None:
 @click.option("--trim", is_flag=True, help="What is inside a frame of one colour.")
 @out
 @options.setting("--data-root")
+@options.scale_16bit
 @options.follow_links
 @takes_paths("source", "faces_like", "out")
 @amount
@@ -188,6 +189,7 @@ def crop(
             out,
             console=console,
             data_root=config.data.data_root,
+            scale_16bit=config.data.scale_16bit,
             follow_links=config.data.follow_links,
         )
     _say(made.written, made.notes, made.skipped, out)
@@ -202,6 +204,7 @@ def crop(
 @options.setting("--seed", type=click.IntRange(min=0))
 @out
 @options.setting("--data-root")
+@options.scale_16bit
 @options.follow_links
 @takes_paths("source", "out")
 @amount
@@ -224,6 +227,7 @@ def subset(source: str, count: int, balanced: bool, out: Path, **settings: Any) 
             balanced=balanced,
             console=console,
             data_root=config.data.data_root,
+            scale_16bit=config.data.scale_16bit,
             follow_links=config.data.follow_links,
         )
     _say(made.written, made.notes, made.skipped, out)

@@ -9,16 +9,17 @@ import numpy as np
 
 from adavit.curation.cuts import Cut
 from adavit.curation.source_set import SourceSet, open_set
-from adavit.curation.uncropped import decode_whole
+from adavit.curation.uncropped import decode_whole, white_of_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
+from adavit.data.depth import Depth
 from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.decode import Decoded
 from adavit.data.files.formats import Unreadable
 from adavit.data.files.frames import found_frames, list_frames
 from adavit.data.files.members import Skipped, normal, printable
 from adavit.data.labels import read_label_file
-from adavit.data.reading import Reading
+from adavit.data.reading import Reading, Scale16Bit
 from adavit.data.split import draw_evenly
 from adavit.data.unusable_source import source_called
 from adavit.errors import RunError, UserError
@@ -35,19 +36,24 @@ class Derived:
     """What was made.
 
     Attributes:
+        scale_16bit: Which sample became white in images of more than 8 bits, as of a `Reading`.
         written: Number of images.
         skipped: Files that could not be read, or gave nothing.
         frames: Of each file that has more than one image, how many; the first was taken.
+        depth: What was seen of images of more than 8 bits.
     """
 
+    scale_16bit: Scale16Bit
     written: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
+    depth: Depth = field(default_factory=Depth)
 
     @property
     def notes(self) -> list[str]:
         """What its user should know of it, as sentences."""
-        return [f"{found_frames(self.frames)}; the first of each is used."] if self.frames else []
+        frames = [f"{found_frames(self.frames)}; the first of each is used."] if self.frames else []
+        return [*frames, *self.depth.notes(self.scale_16bit)]
 
 
 def crop(
@@ -57,6 +63,7 @@ def crop(
     *,
     console: Console,
     data_root: Path | None = None,
+    scale_16bit: Scale16Bit = "auto",
     follow_links: bool = False,
 ) -> Derived:
     """Cuts every image of a set.
@@ -67,6 +74,7 @@ def crop(
         out: Folder or zip for the parts; classes by folder or dataset.json are kept.
         console: Told how it goes.
         data_root: Where named sets are downloaded to; None for a folder in the cache.
+        scale_16bit: Which sample of more than 8 bits becomes 255, as of a `Reading`; "set" looks at all of the set.
         follow_links: Also follow links that lead out of the folder.
 
     Raises:
@@ -78,7 +86,7 @@ def crop(
             collection = opened.enter_context(
                 open_source(source, data_root, follow_links=follow_links)
             )
-        made = Derived(skipped=list(collection.skipped))
+        made = Derived(scale_16bit, skipped=list(collection.skipped))
         files = list(collection.images())
         if not files:
             raise UserError(
@@ -90,8 +98,9 @@ def crop(
         labels = {} if collection.label_file is None else read_label_file(collection.label_file)
         origins: dict[str, str] = {}
         with written_set(out, "--out", source) as writer:
+            white = white_of_whole(files, scale_16bit)
             for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
-                for written in _cut_file(file, name, cut, writer, made):
+                for written in _cut_file(file, name, cut, white, writer, made):
                     origins[written] = file.name
                 console.activity("cutting", done, len(files))
             if not origins:
@@ -116,11 +125,11 @@ def _names_to_write(collection: Collection, files: Sequence[SourceImage]) -> lis
 
 
 def _cut_file(
-    file: SourceImage, name: str, cut: Cut, writer: SetWriter, made: Derived
+    file: SourceImage, name: str, cut: Cut, white: int | None, writer: SetWriter, made: Derived
 ) -> Iterator[str]:
     """Writes the parts of an image, named after `name`; gives the names that they have got."""
     try:
-        image = _whole(file, made)
+        image = _whole(file, white, made)
     except Unreadable as error:
         made.skipped.append(Skipped(printable(file.name), str(error)))
         return
@@ -133,17 +142,18 @@ def _cut_file(
         made.skipped.append(Skipped(printable(file.name), "gave no part"))
 
 
-def _whole(file: SourceImage, made: Derived) -> Decoded:
+def _whole(file: SourceImage, white: int | None, made: Derived) -> Decoded:
     try:
         with file.open() as opened:
             frames = len(list_frames(opened))
-            image = decode_whole(opened)
+            image = decode_whole(opened, white)
     except MemoryError as error:
         raise RunError(
             f"there is not enough memory to decode {printable(file.name)}. Free some, or leave the image out."
         ) from error
     if frames > 1:
         made.frames.append(frames)
+    made.depth.add(image)
     return image
 
 
@@ -156,6 +166,7 @@ def subset(
     balanced: bool,
     console: Console,
     data_root: Path | None = None,
+    scale_16bit: Scale16Bit = "auto",
     follow_links: bool = False,
 ) -> Derived:
     """Draws some images of a set.
@@ -168,6 +179,7 @@ def subset(
         balanced: As many of each class, to one; otherwise each class has its share.
         console: Told how it goes.
         data_root: Where named sets are downloaded to; None for a folder in the cache.
+        scale_16bit: Which sample of more than 8 bits becomes 255, as of a `Reading`; "set" looks at all of the set.
         follow_links: Also follow links that lead out of the folder.
 
     Raises:
@@ -186,15 +198,16 @@ def subset(
         data_root=data_root,
     ) as opened:
         chosen = _drawn(opened, count, seed, balanced)
-        made = Derived(skipped=list(opened.images.skipped))
+        made = Derived(scale_16bit, skipped=list(opened.images.skipped))
         check_names([opened.file_of(index).name for index in chosen.tolist()], out, "--out")
         with written_set(out, "--out", source) as writer:
+            white = white_of_whole(opened.files, scale_16bit)
             origins: dict[str, str] = {}
             for done, index in enumerate(chosen.tolist(), start=1):
                 file = opened.file_of(index)
                 kind = None if opened.has_files else opened.class_of(index)
                 name = file.name if kind is None else _name_in_class(file.name, kind)
-                image = _whole(file, made)
+                image = _whole(file, white, made)
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name
                 console.activity("writing", done, len(chosen))

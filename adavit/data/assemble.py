@@ -74,6 +74,7 @@ def white_of(
     threads: ThreadPoolExecutor,
     *,
     resolution: Resolution,
+    fit: Fit,
 ) -> int | None:
     """The white of images of more than 8 bits, as `decode_all` takes it.
 
@@ -82,6 +83,7 @@ def white_of(
         sources: What will be decoded.
         threads: Where to decode.
         resolution: Of what will be decoded.
+        fit: As for `decode`.
 
     Returns:
         Of a set the smallest 2^bits - 1 that no sample of grey or colour exceeds; None if no image has more than 8
@@ -91,7 +93,6 @@ def white_of(
         RunError: If the memory does not suffice for one image.
     """
     if reading.scale_16bit == "set":
-        fit = FITS[reading.fit]
         return _common_white(sources, reading.frames, threads, resolution=resolution, fit=fit)
     return FULL_WHITE if reading.scale_16bit == "full" else None
 

@@ -191,7 +191,8 @@ def _decode(
         folder = writable(cache_dir)
         check_room(len(sources), chosen, folder)
         with ImageBuffer((4, *chosen), folder) as buffer:
-            white = white_of(reading, sources, threads, resolution=chosen)
+            fit = FITS[reading.fit]
+            white = white_of(reading, sources, threads, resolution=chosen, fit=fit)
             survey = decode_all(
                 sources,
                 buffer,
@@ -199,7 +200,7 @@ def _decode(
                 progress,
                 frames=reading.frames,
                 white=white,
-                fit=FITS[reading.fit],
+                fit=fit,
             )
             skipped = sorted((*collection.skipped, *survey.skipped), key=lambda each: each.name)
             if not survey.kept:

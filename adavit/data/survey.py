@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adavit.data.channels import is_coloured, is_transparent
+from adavit.data.depth import DARK, Depth
 from adavit.data.files.decode import Decoded
 from adavit.data.files.frames import found_frames
 from adavit.data.files.members import Skipped
@@ -13,9 +14,8 @@ from adavit.data.files.resize import Box
 from adavit.data.reading import Reading
 from adavit.runtime.wording import counted
 
-# A set is called dark if this share of its values lies below a quarter of white, bright if above three quarters.
+# A set is called dark if this share of its values lies below `DARK`, bright if above three quarters of white.
 _NEARLY_ALL = 0.999
-_DARK = 64
 _BRIGHT = 191
 
 
@@ -36,9 +36,7 @@ class Survey:
         frames: Of each file that has more than one image, how many.
         profiles: How many images were converted from each colour profile.
         broken_profiles: Images whose colour profile cannot be used.
-        whites: How many images of more than 8 bits have each sample as their white.
-        largest: The largest sample among those, before scaling.
-        filled: The largest sample as a part of its image's white.
+        depth: What was seen of images of more than 8 bits.
         values: How often each value from 0 to 255 occurs in what is not transparent, int64 [256].
         networks: Those that images say the discriminator of their generator saw, each once.
         untold: Images that say nothing of it.
@@ -56,9 +54,7 @@ class Survey:
     frames: list[int] = field(default_factory=list)
     profiles: Counter[str] = field(default_factory=Counter)
     broken_profiles: int = 0
-    whites: Counter[int] = field(default_factory=Counter)
-    largest: int = 0
-    filled: float = 0.0
+    depth: Depth = field(default_factory=Depth)
     values: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     networks: dict[str, None] = field(default_factory=dict)
     untold: int = 0
@@ -83,10 +79,7 @@ class Survey:
         if image.profile is not None:
             self.profiles[image.profile] += 1
         self.broken_profiles += image.broken_profile
-        if image.largest is not None and image.white is not None:
-            self.whites[image.white] += 1
-            self.largest = max(self.largest, image.largest)
-            self.filled = max(self.filled, image.largest / image.white)
+        self.depth.add(image)
         if image.discriminator_saw is None:
             self.untold += 1
         else:
@@ -110,7 +103,7 @@ def describe_pixels(survey: Survey, reading: Reading) -> list[str]:
     return [
         *_describe_frames(survey, reading),
         *_describe_profiles(survey),
-        *_describe_depth(survey, reading),
+        *survey.depth.notes(reading.scale_16bit),
         *_describe_brightness(survey),
     ]
 
@@ -139,25 +132,6 @@ def _describe_profiles(survey: Survey) -> list[str]:
     return notes
 
 
-def _describe_depth(survey: Survey, reading: Reading) -> list[str]:
-    if not survey.whites:
-        return []
-    images = counted(survey.whites.total(), "image has", "images have")
-    whites = sorted(survey.whites)
-    white = f"{whites[0]:,}" if len(whites) == 1 else f"from {whites[0]:,} to {whites[-1]:,}"
-    note = (
-        f"16 bits: {images} more than 8 bits, samples up to {survey.largest:,}; white is {white}"
-        f" (--scale-16bit {reading.scale_16bit})."
-    )
-    if survey.filled <= _DARK / 255 and reading.scale_16bit != "set":
-        bits = max(1, survey.largest.bit_length())
-        note += (
-            f" These images are dark: their samples fill {bits} bits."
-            f" --scale-16bit set makes {2**bits - 1:,} white."
-        )
-    return [note]
-
-
 def _describe_brightness(survey: Survey) -> list[str]:
     total = int(survey.values.sum())
     if not total:
@@ -165,7 +139,7 @@ def _describe_brightness(survey: Survey) -> list[str]:
     shares = survey.values.cumsum() / total
     darkest = int(np.searchsorted(shares, 1.0 - _NEARLY_ALL, side="right"))
     brightest = int(np.searchsorted(shares, _NEARLY_ALL))
-    if brightest < _DARK:
+    if brightest < DARK:
         found = f"dark: 99.9% of its values are at most {brightest} of 255"
     elif darkest > _BRIGHT:
         found = f"bright: 99.9% of its values are at least {darkest} of 255"

@@ -82,8 +82,8 @@ def _read_file(path: Path, generator: Generator, reading: Reading, console: Cons
     sources = [SourceImage(path.name, functools.partial(open_image_file, path))]
     size = generator.resolution
     with decoding_threads() as threads, ImageBuffer((4, *size), None) as buffer:
-        white = white_of(reading, sources, threads, resolution=size)
         fit = FITS[reading.fit]
+        white = white_of(reading, sources, threads, resolution=size, fit=fit)
         found = decode_all(
             sources, buffer, threads, None, frames=reading.frames, white=white, fit=fit
         )

@@ -101,6 +101,25 @@ def test_that_the_first_page_alone_is_taken_is_told(
     assert Image.open("out/a/scan.png").getpixel((3, 3)) == (255, 0, 0)
 
 
+@pytest.mark.parametrize("arguments", [["crop", "--centre"], ["subset", "--count", 4]])
+def test_the_white_of_a_set_can_be_asked_for_and_is_told(
+    adavit: Adavit, tmp_path: Path, arguments: list[object]
+) -> None:
+    (tmp_path / "cells").mkdir()
+    for index in range(4):
+        samples = np.linspace(25, 3929, 24 * 24).astype(np.uint16).reshape(24, 24)
+        Image.fromarray(samples).save(tmp_path / f"cells/{index}.png")
+    command, *flags = arguments
+    plain = adavit("data", command, tmp_path / "cells", *flags, "--out", "plain", "-q")
+    assert plain.out.endswith("--scale-16bit set makes 4,095 white.\n")
+    asked = ("--out", "deep", "--scale-16bit", "set", "-q")
+    deep = adavit("data", command, tmp_path / "cells", *flags, *asked)
+    assert deep.code == 0, deep.err
+    assert deep.out.endswith("white is 4,095 (--scale-16bit set).\n")
+    for out, brightest in (("plain", 15), ("deep", 245)):
+        assert np.asarray(Image.open(f"{out}/3.png")).max() == brightest
+
+
 def test_subset_draws_by_seed_and_class(adavit: Adavit, photos: Path) -> None:
     outcome = adavit("data", "subset", photos, "--count", 4, "--balanced", "--out", "few", "-q")
     assert outcome.code == 0, outcome.err

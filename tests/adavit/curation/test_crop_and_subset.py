@@ -11,6 +11,7 @@ from PIL import Image
 from adavit.curation.crop_and_subset import crop, subset
 from adavit.curation.cuts import Boxes, Centre, Cut, Tiles
 from adavit.data import load_images
+from adavit.data.reading import Scale16Bit
 from adavit.errors import UserError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.drawn_images import drawn_png
@@ -179,3 +180,32 @@ def test_files_of_several_images_are_counted_among_those_that_are_drawn(tmp_path
 def test_a_set_without_classes_cannot_be_balanced(spoilt: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no classes"):
         subset(str(spoilt / "a"), 2, tmp_path / "out", seed=0, balanced=True, console=CONSOLE)
+
+
+@pytest.mark.parametrize("command", ["crop", "subset"])
+@pytest.mark.parametrize(("scale", "white"), [("auto", 65535), ("full", 65535), ("set", 4095)])
+def test_samples_of_12_bits_become_levels_by_the_white_that_was_asked_for(
+    tmp_path: Path, command: str, scale: Scale16Bit, white: int
+) -> None:
+    samples = np.random.default_rng(0).permutation(np.arange(25, 3930).repeat(2))[: 4 * 40 * 40]
+    samples = samples.astype(np.uint16).reshape(4, 40, 40)
+    samples[3, 0, 0] = 3929  # of the whole set, whichever images are drawn
+    (tmp_path / "in").mkdir()
+    for index, each in enumerate(samples):
+        Image.fromarray(each).save(tmp_path / f"in/{index}.png")
+    source, out = str(tmp_path / "in"), tmp_path / "out"
+    if command == "crop":
+        made = crop(source, Centre(), out, console=CONSOLE, scale_16bit=scale)
+    else:
+        made = subset(source, 2, out, seed=0, balanced=False, console=CONSOLE, scale_16bit=scale)
+    levels: set[int] = set()
+    for name in names(out):
+        found = np.asarray(Image.open(out / name))
+        wanted = np.rint(samples[int(Path(name).stem)] * 255.0 / white)
+        np.testing.assert_array_equal(found, wanted)
+        levels |= set(found.ravel().tolist())
+    assert len(levels) == (244 if scale == "set" else 16)
+    (note,) = made.notes
+    assert f"{made.written} images have more than 8 bits" in note
+    assert f"white is {white:,} (--scale-16bit {scale})" in note
+    assert ("--scale-16bit set makes 4,095 white" in note) == (scale != "set")

@@ -12,6 +12,7 @@ from adavit.data.assemble import (
     white_of,
 )
 from adavit.data.files.collection import images_in_memory, open_files
+from adavit.data.files.fit import FITS
 from adavit.data.files.frames import Frames
 from adavit.data.image_buffer import ImageBuffer
 from adavit.data.reading import Reading
@@ -95,7 +96,7 @@ def test_the_common_white_holds_the_largest_sample_of_all_pages(
     ):
         images = collection.images()
         every, first = Reading("all", "set"), Reading("first", "set")
-        side = Resolution(8, 8)
-        assert white_of(every, images, threads, resolution=side) == white
-        assert white_of(first, images, threads, resolution=side) == 1
-        assert white_of(every, images[:1], threads, resolution=side) is None
+        side, fit = Resolution(8, 8), FITS["crop"]
+        assert white_of(every, images, threads, resolution=side, fit=fit) == white
+        assert white_of(first, images, threads, resolution=side, fit=fit) == 1
+        assert white_of(every, images[:1], threads, resolution=side, fit=fit) is None
