@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adavit.curation.check import DataCheck
-from adavit.curation.source_set import SourceSet
+from adavit.curation.source_set import SourceSet, labels_of_made
 from adavit.curation.written_set import check_names, written_set
 from adavit.data.files.collection import SourceImage
 from adavit.data.files.members import printable
@@ -101,7 +101,7 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
                 writer.link(name, opened.folder / name)
             else:
                 writer.add(name, _content(file))
-        writer.add_labels(opened.labels_of({name: name for name in files}))
+        writer.add_labels(labels_of_made({name: name for name in files}, opened.labels))
 
     def in_what_stays(found: Iterable[SourceImage | None]) -> int:
         return sum(file is not None and file.name in files for file in found)

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from adavit.curation.cuts import Cut
-from adavit.curation.source_set import SourceSet, open_set
+from adavit.curation.source_set import SourceSet, labels_given, labels_of_made, open_set
 from adavit.curation.uncropped import decode_whole, white_of_whole
 from adavit.curation.written_set import SetWriter, check_names, written_set
 from adavit.data.dataset import open_source
@@ -17,8 +17,7 @@ from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.decode import Decoded
 from adavit.data.files.formats import Unreadable
 from adavit.data.files.frames import found_frames, list_frames
-from adavit.data.files.members import Skipped, normal, printable
-from adavit.data.labels import read_label_file
+from adavit.data.files.members import Skipped, printable
 from adavit.data.reading import Reading, Scale16Bit
 from adavit.data.split import draw_evenly
 from adavit.data.unusable_source import source_called
@@ -95,7 +94,7 @@ def crop(
         cut.check([file.name for file in files])
         names = _names_to_write(collection, files)
         check_names(names, out, "--out")
-        labels = {} if collection.label_file is None else read_label_file(collection.label_file)
+        labels = labels_given(collection)
         origins: dict[str, str] = {}
         with written_set(out, "--out", source) as writer:
             white = white_of_whole(files, scale_16bit)
@@ -108,9 +107,7 @@ def crop(
                     f"{source!r} gave no part of an image, expected at least one. Ask for smaller tiles, or"
                     " more boxes."
                 )
-            if not isinstance(labels, str):
-                found = {name: labels.get(normal(file)) for name, file in origins.items()}
-                writer.add_labels({name: at for name, at in found.items() if at is not None})
+            writer.add_labels(labels_of_made(origins, labels))
     made.written = len(origins)
     return made
 
@@ -211,7 +208,7 @@ def subset(
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name
                 console.activity("writing", done, len(chosen))
-            writer.add_labels(opened.labels_of(origins))
+            writer.add_labels(labels_of_made(origins, opened.labels))
     made.written = len(origins)
     return made
 

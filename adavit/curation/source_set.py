@@ -2,14 +2,14 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from adavit.data.assemble import Progress
 from adavit.data.dataset import LoadArguments, open_images
-from adavit.data.files.collection import SourceImage
+from adavit.data.files.collection import Collection, SourceImage
 from adavit.data.files.members import normal, printable
 from adavit.data.image_set import ImageSet
 from adavit.data.labels import read_label_file
@@ -23,14 +23,14 @@ class SourceSet:
     Attributes:
         images: Decoded as for training.
         files: All files in the order of the set, those that cannot be read among them.
-        labels: Those of a dataset.json by the normal form of the name; empty without one.
+        labels: As `labels_given` gives them.
         folder: Where the files lie; None for a zip or a set that has none.
         has_files: Whether there are files at all.
     """
 
     images: ImageSet
     files: list[SourceImage]
-    labels: dict[str, int]
+    labels: dict[str, int] | None
     folder: Path | None
     has_files: bool
 
@@ -51,18 +51,35 @@ class SourceSet:
         labels = self.images.labels
         return None if labels is None else printable(self.images.classes[int(labels[index])])
 
-    def labels_of(self, names: dict[str, str]) -> dict[str, int]:
-        """Labels of a dataset.json for what was made of files.
-
-        Args:
-            names: Of the file by the name of what was made of it.
-        """
-        found = {made: self.labels.get(normal(file)) for made, file in names.items()}
-        return {made: label for made, label in found.items() if label is not None}
-
     @functools.cached_property
     def _by_name(self) -> dict[str, SourceImage]:
         return {printable(file.name): file for file in self.files}
+
+
+def labels_given(collection: Collection) -> dict[str, int] | None:
+    """Labels by the normal form of the name; None without a dataset.json that counts, empty where it gives none."""
+    if collection.label_file is None:
+        return None
+    found = read_label_file(collection.label_file)
+    return {} if isinstance(found, str) else found
+
+
+def labels_of_made(
+    names: Mapping[str, str], given: Mapping[str, int] | None
+) -> dict[str, int] | None:
+    """Labels for what was made of files.
+
+    Args:
+        names: Of the file by the name of what was made of it.
+        given: As `labels_given` gives them.
+
+    Returns:
+        By the name of what was made; None where the folders are the classes.
+    """
+    if given is None:
+        return None
+    found = {made: given.get(normal(file)) for made, file in names.items()}
+    return {made: label for made, label in found.items() if label is not None}
 
 
 @contextlib.contextmanager
@@ -84,13 +101,11 @@ def open_set(
             images, collection = opened.enter_context(
                 open_images(source, progress=progress, **arguments)
             )
-        label_file = collection.label_file
-        labels = {} if label_file is None else read_label_file(label_file)
         path = Path(source)
         yield SourceSet(
             images,
             list(collection.images()),
-            {} if isinstance(labels, str) else labels,
+            labels_given(collection),
             path.resolve() if path.is_dir() else None,
             collection.has_files,
         )

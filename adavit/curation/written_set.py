@@ -67,10 +67,14 @@ class SetWriter:
         self.add(chosen, png_of(planes, discriminator_saw))
         return chosen
 
-    def add_labels(self, labels: Mapping[str, int]) -> None:
-        """Writes StyleGAN's dataset.json of labels by name, if there are any."""
-        if labels:
-            entries = {"labels": [[name, label] for name, label in labels.items()]}
+    def add_labels(self, labels: Mapping[str, int] | None) -> None:
+        """Writes StyleGAN's dataset.json.
+
+        Args:
+            labels: By name; empty where there are no classes, whatever the folders; None where these are the classes.
+        """
+        if labels is not None:
+            entries = {"labels": [[name, label] for name, label in labels.items()] or None}
             content = f"{json.dumps(entries)}\n".encode(errors="backslashreplace")
             self.add(LABEL_FILE, content)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from adavit.curation.source_set import open_set
+from adavit.curation.source_set import labels_of_made, open_set
 from adavit.data import load_images
 from adavit.data.files.folder import list_folder
 from adavit.data.files.members import Member, Skipped
@@ -22,7 +22,8 @@ def test_images_have_their_files_classes_and_labels(spoilt: Path) -> None:
         assert "a/broken.png" not in names
         assert [opened.file_of(index).name for index in range(len(names))] == names
         assert opened.folder == spoilt.resolve()
-        assert opened.labels_of({"x.png": "a/02.png", "y.png": "a/blank.png"}) == {"x.png": 7}
+        made = {"x.png": "a/02.png", "y.png": "a/blank.png"}
+        assert labels_of_made(made, opened.labels) == {"x.png": 7}
         assert opened.class_of(0) is None  # as not all have a label
 
 
@@ -72,3 +73,9 @@ def test_the_files_are_listed_once(
     with open_set(str(spoilt), resolution=16) as opened:
         assert {opened.file_of(index).name for index in range(len(opened.images))}
     assert listed == [spoilt.resolve()]
+
+
+def test_without_a_file_of_labels_folders_are_the_classes_of_what_is_made(spoilt: Path) -> None:
+    with open_set(str(spoilt), resolution=16) as opened:
+        assert opened.labels is None
+        assert labels_of_made({"x.png": "a/02.png"}, opened.labels) is None

@@ -17,6 +17,7 @@ from adavit.curation.crop_and_subset import crop, subset
 from adavit.curation.cuts import Centre
 from adavit.curation.source_set import open_set
 from adavit.curation.written_set import check_names, check_target, png_of, written_set
+from adavit.data import load_images
 from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.signals import Stopped
@@ -50,6 +51,32 @@ def test_a_set_appears_when_it_is_complete(tmp_path: Path, target: str) -> None:
     assert image.mode == "RGB"
     np.testing.assert_array_equal(np.asarray(image), planes()[:3].transpose(1, 2, 0))
     assert sorted(path.name for path in tmp_path.iterdir() if "partial" in path.name) == []
+
+
+@pytest.mark.parametrize("content", ['{"labels": null}', '{"labels": []}', "{}", "no JSON", "half"])
+@pytest.mark.parametrize("command", ["check", "crop", "subset"])
+def test_folders_become_no_classes_where_a_file_of_labels_gives_none(
+    tmp_path: Path, command: str, content: str
+) -> None:
+    source, console, out = tmp_path / "source", SilentConsole(), tmp_path / "out.zip"
+    for number in range(6):
+        path = source / f"0000{number // 3}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(textured(number)).save(path)
+    half = json.dumps({"labels": [["00000/elsewhere.png", 0], ["00000/far.png", 1]]})
+    (source / "dataset.json").write_text(half if content == "half" else content)
+    if command == "crop":
+        crop(str(source), Centre(), out, console=console)
+    elif command == "subset":
+        subset(str(source), 4, out, seed=0, balanced=False, console=console)
+    else:
+        with open_set(str(source), default_resolution_cap=16) as opened:
+            found = check_data(opened, str(source), seed=0, console=console)
+            write_cleaned(found, opened, out)
+    assert load_images(str(source)).classes == ()
+    made = load_images(str(out))
+    assert {name[:5] for name in made.names} == {"00000", "00001"}
+    assert made.classes == ()
 
 
 @pytest.mark.parametrize("target", ["new", "set.zip"])
