@@ -83,6 +83,7 @@ def build_page(check: DataCheck) -> str:
     )
     lines = dict(sections(check))
     counts = check.seen.class_counts
+    across = {group[0] for group in check.across}
     return environment.get_template("check.html.j2").render(
         style=_template("check.css"),
         title=check.images.name,
@@ -92,13 +93,11 @@ def build_page(check: DataCheck) -> str:
         copies=copy_lines(check, by_name=False),
         clusters=[
             (
-                "in more than one class" if group in check.across else "",
+                "in more than one class" if group[0] in across else "",
                 [_picture(check, index) for index in group[:OF_CLUSTER]],
                 len(group),
             )
-            for group in sorted(check.clusters, key=lambda each: each not in check.across)[
-                :CLUSTERS
-            ]
+            for group in sorted(check.clusters, key=lambda each: each[0] not in across)[:CLUSTERS]
         ],
         clusters_left=max(0, len(check.clusters) - CLUSTERS),
         pixels=lines["Pixels"],

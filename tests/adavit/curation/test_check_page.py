@@ -31,6 +31,26 @@ def test_the_page_shows_what_was_found_and_asks_for_nothing(check: DataCheck) ->
     assert page.count("data:image/png;base64,") > 20
 
 
+def test_labels_are_compared_as_often_for_many_clusters_as_for_few(
+    spoilt: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, asked = checked(spoilt), [0]
+
+    def across(check: DataCheck) -> list[list[int]]:
+        asked[0] += 1
+        return [group for group in check.clusters if group[0] % 2]
+
+    monkeypatch.setattr(DataCheck, "across", property(across))
+    counts = []
+    for pairs in (2, 10):
+        asked[0] = 0
+        groups = [[at, at + 10] for at in range(pairs)]
+        page = build_page(replace(found, clusters=groups))
+        assert page.count("in more than one class") == 1 + pairs // 2  # one tells how many
+        counts.append(asked[0])
+    assert counts[0] == counts[1]
+
+
 def browser_marks(test: Any) -> Any:
     for mark in MARKS:
         test = mark(test)
