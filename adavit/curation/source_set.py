@@ -36,14 +36,13 @@ class SourceSet:
 
     def file_of(self, index: int) -> SourceImage:
         """The file of an image; frames of one file share it."""
-        if not self.images.names:
-            return self.files[index]
-        file = self.file_named(self.images.names[index])
-        assert file is not None
-        return file
+        return self.files[self.images.files[index] if self.images.files else index]
 
     def file_named(self, name: str) -> SourceImage | None:
-        """The file of an image, or of a frame, by the name that is shown; None if it was never opened."""
+        """A file, or that of a frame, by the name that is shown; None if it was never opened.
+
+        Of several that are shown alike it is the last.
+        """
         return self._by_name.get(name) or self._by_name.get(name.rpartition("#")[0])
 
     def class_of(self, index: int) -> str | None:

@@ -25,7 +25,7 @@ from adavit.data.image_set import ImageSet
 from adavit.runtime.cache_folder import DIGEST, make_own_folder, mark_used, trim
 from adavit.runtime.files import unfinished_file
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 _FOLDER = "images"
 _UNFINISHED = ".tmp-"
 # What reading a file of anybody's making raises.
@@ -105,6 +105,7 @@ def load(cache_dir: Path, key: str, identity: str) -> ImageSet | None:
             source=str(stored["source"]),
             notes=tuple(str(note) for note in stored["notes"]),
             names=tuple(str(name) for name in stored["names"]),
+            files=tuple(int(index) for index in stored.get("files", ())),
             stretch=None if "stretch" not in stored else float(stored["stretch"]),
             inside=tuple(
                 None if each is None else Box(*map(int, each)) for each in stored.get("inside", ())
@@ -147,6 +148,7 @@ def store(
         "skipped": [[each.name, each.reason] for each in image_set.skipped],
         "notes": list(image_set.notes),
         "names": list(image_set.names),
+        **({"files": list(image_set.files)} if image_set.files else {}),
         **({} if image_set.stretch is None else {"stretch": image_set.stretch}),
         **({"inside": [box and astuple(box) for box in inside]} if any(inside) else {}),
         **({} if seen is None else {"seen": list(seen)}),

@@ -232,6 +232,7 @@ def _decode(
         source=collection.source,
         notes=tuple(notes),
         names=tuple(survey.names) if collection.has_files else (),
+        files=() if survey.kept == list(range(len(survey.kept))) else tuple(survey.kept),
         stretch=stretch_factor(survey.sizes, chosen) if reading.fit == "stretch" else None,
         inside=tuple(survey.inside) if any(survey.inside) else (),
         discriminator_saw=survey.discriminator_saw,

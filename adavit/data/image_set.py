@@ -24,7 +24,9 @@ class ImageSet:
         source: The resolved path, or the name as given.
         notes: Sentences for the log: what was found and what was done to it.
         names: Path of each image inside the folder or zip, unprintable characters escaped, a frame of a
-            file as "a.gif#003"; empty for a set that has no files.
+            file as "a.gif#003"; empty for a set that has no files. Two files may share one, as names are escaped.
+        files: Index of each image among what its source holds, in the order of a `Collection`; empty where it is that
+            of the image.
         stretch: How many times as wide, over their height, the images were at the median as they are now; None where
             they were not stretched.
         inside: Where each lies in what it was filled up to (`--fit pad`), None for one that fills it; empty where all
@@ -42,6 +44,7 @@ class ImageSet:
     source: str
     notes: tuple[str, ...]
     names: tuple[str, ...] = ()
+    files: tuple[int, ...] = ()
     stretch: float | None = None
     inside: tuple[Box | None, ...] = ()
     discriminator_saw: tuple[str, ...] | None = None

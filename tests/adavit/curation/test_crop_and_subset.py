@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -209,3 +210,14 @@ def test_samples_of_12_bits_become_levels_by_the_white_that_was_asked_for(
     assert f"{made.written} images have more than 8 bits" in note
     assert f"white is {white:,} (--scale-16bit {scale})" in note
     assert ("--scale-16bit set makes 4,095 white" in note) == (scale != "set")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file is called so there")
+def test_of_files_whose_names_are_shown_alike_each_is_drawn_as_itself(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    colours = {"a\n.png": (255, 0, 0), "a\\n.png": (0, 0, 255)}
+    for name, colour in colours.items():
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "in" / name)
+    subset(str(tmp_path / "in"), 2, tmp_path / "out", seed=0, balanced=False, console=CONSOLE)
+    drawn = [Image.open(path).getpixel((3, 3)) for path in (tmp_path / "out").iterdir()]
+    assert sorted(map(str, drawn)) == sorted(map(str, colours.values()))

@@ -1,5 +1,8 @@
+import contextlib
 import json
+import os
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,8 +10,10 @@ from PIL import Image
 
 from adavit.curation.source_set import labels_of_made, open_set
 from adavit.data import load_images
+from adavit.data.files.collection import Collection, SourceImage, open_image_file
 from adavit.data.files.folder import list_folder
 from adavit.data.files.members import Member, Skipped
+from adavit.data.labels import Labels
 from adavit.data.reading import Reading
 from adavit.errors import UserError
 from tests.adavit.curation.conftest import textured
@@ -79,3 +84,49 @@ def test_without_a_file_of_labels_folders_are_the_classes_of_what_is_made(spoilt
     with open_set(str(spoilt), resolution=16) as opened:
         assert opened.labels is None
         assert labels_of_made({"x.png": "a/02.png"}, opened.labels) is None
+
+
+NAMES_SHOWN_ALIKE = ("a\n.png", "a\\n.png")
+"""A new line, and a backslash with an n: escaped, both are the latter."""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file is called so there")
+@pytest.mark.parametrize("broken", [(), (0,), (1,)])
+@pytest.mark.parametrize("cached", [False, True])
+def test_files_whose_names_are_shown_alike_are_told_apart(
+    tmp_path: Path, broken: tuple[int, ...], cached: bool
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(b"no image")
+    for index, name in enumerate(NAMES_SHOWN_ALIKE):
+        Image.fromarray(textured(index)).save(folder / name)
+    Image.fromarray(textured(2)).save(folder / "b.png")
+    for index in broken:
+        (folder / NAMES_SHOWN_ALIKE[index]).write_bytes(b"no image")
+    if cached:
+        load_images(str(folder), resolution=16)
+    kept = [name for at, name in enumerate(NAMES_SHOWN_ALIKE) if at not in broken]
+    with open_set(str(folder), resolution=16) as opened:
+        files = [opened.file_of(index).name for index in range(len(opened.images))]
+    assert files == [*kept, "b.png"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_image_of_a_named_set_is_that_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for number, path in enumerate(paths):
+        Image.fromarray(textured(number)).save(path)
+    if broken:
+        paths[1].write_bytes(b"no image")
+
+    def open_name(*_: object) -> contextlib.nullcontext[Collection]:
+        images = [SourceImage(each.name, partial(open_image_file, each)) for each in paths]
+        found = Collection("set", "set", "1", lambda: images, lambda _: Labels(None, (), ""))
+        return contextlib.nullcontext(found)
+
+    monkeypatch.setattr("adavit.data.dataset.open_name", open_name)
+    with open_set("set", resolution=16) as opened:
+        assert opened.file_of(len(opened.images) - 1).name == "2.jpg"

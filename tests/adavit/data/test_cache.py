@@ -33,9 +33,8 @@ def put(
 ) -> ImageSet:
     mapped, fingerprint = store_pixels(folder, images.shape, blocks(images), LABELS)
     skipped = (Skipped("a.txt", "is not an image"),)
-    found = ImageSet(
-        "pets", mapped, LABELS, ("é", "b"), fingerprint, skipped, "/pets", ("ü",), ("1",) * 6
-    )
+    told = (fingerprint, skipped, "/pets", ("ü",), ("1",) * 6, (0, 1, 2, 4, 5, 6))
+    found = ImageSet("pets", mapped, LABELS, ("é", "b"), *told)
     store(folder, key, identity, found)
     return found
 
@@ -48,7 +47,7 @@ def test_what_was_stored_is_found_and_mapped_read_only(tmp_path: Path) -> None:
     assert not found.images.flags.writeable
     np.testing.assert_array_equal(found.images, IMAGES)
     np.testing.assert_array_equal(found.labels, LABELS)  # type: ignore[arg-type]
-    for name in ("name", "classes", "fingerprint", "skipped", "source", "notes", "names"):
+    for name in ("name", "classes", "fingerprint", "skipped", "source", "notes", "names", "files"):
         assert getattr(found, name) == getattr(stored, name), name
 
 
