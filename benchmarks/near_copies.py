@@ -13,12 +13,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from adavit.curation.likeness import Candidate, candidates, compared, seen_likeness, shrunk
+from adavit.curation.likeness import compared, shrunk
+from adavit.curation.perceptual_hashes import PerceptualHashes
+from adavit.curation.seen_likeness import SeenLikeness
 from adavit.curation.source_set import open_set
 
 IMAGES, COPIES = 2000, 100
 LANCZOS = Image.Resampling.LANCZOS
 Copy = Callable[[Image.Image], Image.Image]
+
+Candidate = tuple[int, int, bool]
+"""Two indices, ascending, and whether the second image is mirrored."""
 
 
 def jpeg(quality: int) -> Copy:
@@ -89,22 +94,22 @@ KINDS: dict[str, Copy] = {
 def found(images: np.ndarray) -> list[set[Candidate]]:
     """Pairs with close hashes; those that pixels confirm, those that the network does, and those that either does."""
     small = shrunk(images)
-    pairs = candidates(small)
-    seen = seen_likeness(small, pairs)
-    by_pixels: set[Candidate] = set()
-    by_network: set[Candidate] = set()
-    by_either: set[Candidate] = set()
-    for pair in pairs:
-        first, second, mirrored = pair
-        pixels = compared(small[first], small[second].flip(-1) if mirrored else small[second])
-        is_near = seen.distance(first, second, mirrored=mirrored) <= seen.limit
-        if pixels.is_copy:
-            by_pixels.add(pair)
-        if is_near:
-            by_network.add(pair)
-        if pixels.is_copy or (is_near and pixels.may_be_copy):
-            by_either.add(pair)
-    return [set(pairs), by_pixels, by_network, by_either]
+    hashes = PerceptualHashes(small)
+    seen = SeenLikeness(small, hashes.close)
+    kinds: list[set[Candidate]] = [set(), set(), set(), set()]
+    for mirrored in (False, True):
+        for first, others in hashes.candidates(mirrored=mirrored):
+            if not len(others):
+                continue
+            pixels = compared(small[first].flip(-1) if mirrored else small[first], small[others])
+            is_near = seen.distances(first, others, mirrored=mirrored) <= seen.limit
+            by_either = pixels.is_copy | (is_near & pixels.may_be_copy)
+            is_close = torch.ones_like(is_near)
+            for kind, confirmed in zip(
+                kinds, (is_close, pixels.is_copy, is_near, by_either), strict=True
+            ):
+                kind |= {(first, second, mirrored) for second in others[confirmed].tolist()}
+    return kinds
 
 
 def as_picture(image: np.ndarray) -> Image.Image:

@@ -27,7 +27,7 @@ class DataCheck:
         images: Decoded as for training.
         files: What the headers of its files say.
         seen: What one look at each image showed.
-        alike: Near copies, mirrored ones too; of equal images the first alone takes part.
+        alike: Pairs that link near copies, mirrored ones too; of equal images the first alone takes part.
         clusters: Groups of indices of copies of either kind, each ascending.
         symmetries: One test for each transformation; none of a set that is too small.
         floor: What real images score; None of a set that is too small.
@@ -49,7 +49,7 @@ class DataCheck:
 
     @property
     def mirrored(self) -> int:
-        """Pairs of which one is the other's mirror image."""
+        """Images that are mirrored copies of others."""
         return sum(pair.mirrored for pair in self.alike)
 
     @property
@@ -108,7 +108,7 @@ def check_data(opened: SourceSet, given: str, *, seed: int, console: Console) ->
     alike = find_alike(
         images.images,
         [index for index in range(len(images)) if index not in apart],
-        progress=partial(console.activity, "comparing"),
+        progress=console.activity,
     )
     links = [(group[0], other) for group in seen.equal for other in group[1:]]
     found = clusters(len(images), [*links, *((pair.first, pair.second) for pair in alike)])

@@ -119,8 +119,13 @@ def copy_lines(check: DataCheck, *, by_name: bool = True) -> list[str]:
             "images equal an earlier one",
             check.seen.equal,
         ),
-        (len(near), "pair looks the same", "pairs look the same", near),
-        (len(mirrored), "pair is mirrored copies", "pairs are mirrored copies", mirrored),
+        (len(near), "image is a near copy of another", "images are near copies of others", near),
+        (
+            len(mirrored),
+            "image is a mirrored copy of another",
+            "images are mirrored copies of others",
+            mirrored,
+        ),
         (
             len(check.across),
             "picture stands in more than one class",

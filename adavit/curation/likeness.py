@@ -1,8 +1,7 @@
 """Near copies: images that look the same, mirrored ones too, though their pixels differ.
 
-Candidates have perceptual hashes that are close (the DCT hash of `imagehash`: signs of the lowest frequencies), which
-survive another JPEG, another size and another brightness. A hash of 64 bits says the same of different plain images
-too, so each pair is confirmed: by its pixels, or where those are not as near by what a network sees in it.
+Candidates have perceptual hashes that are close (`perceptual_hashes.py`), which those of different plain images can be
+too. So each pair is confirmed: by its pixels, or where those are not as near by what a network sees in it.
 """
 
 import functools
@@ -13,17 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
+from adavit.curation.perceptual_hashes import BITS, CLOSE_BITS, PerceptualHashes
 from adavit.curation.seen_likeness import FARTHEST, SeenLikeness
 
 SIDE = 32
 """Images are compared at this size in pixels."""
-
-BITS = 64
-CLOSE_BITS = 10
-"""Hashes that differ in more bits are of different images: of random ones 32 differ, give or take 4."""
 
 CORRELATION = 0.92
 """Least correlation of the pixels of a pair, each channel less its mean: a JPEG of quality 30 keeps it at 64 px."""
@@ -48,10 +43,9 @@ THRESHOLD = (
     f" least {LOOSE_CORRELATION}, means within {LOOSE_MEAN_LEVELS:g} levels, such contrasts, and features of a"
     f" network within a limit that is measured on the set, {FARTHEST} at most"
 )
-_ROWS = 1024
+_ROWS, _PAIRS = 1024, 128
 
-Candidate = tuple[int, int, bool]
-"""Two indices, ascending, and whether the second image is mirrored."""
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -72,63 +66,53 @@ class AlikePair:
 
 
 def find_alike(
-    images: np.ndarray,
-    indices: Sequence[int],
-    *,
-    progress: Callable[[int, int], None] | None = None,
+    images: np.ndarray, indices: Sequence[int], *, progress: Progress | None = None
 ) -> list[AlikePair]:
-    """Pairs that look the same, among some images of a set.
+    """Pairs that link all images that look the same, among some images of a set.
+
+    Images that are linked already, through others too, are not compared with each other: of the frames of a film, which
+    all look the same, each is compared once.
 
     Args:
         images: uint8 [N, C, H, W]; may be memory-mapped.
         indices: Which to compare, ascending; of equal ones only one, and no blank ones, all of which look the same.
-        progress: Called with the images done and all of them.
+        progress: Called with what is done, and with how many of all images that is through.
 
     Returns:
-        Pairs, by their indices.
+        Pairs by their indices, one fewer than images for each of their `clusters`; mirrored ones only where no others
+        link the same images.
     """
+    tell = progress or (lambda *_: None)
     chosen = np.asarray(indices, dtype=np.int64)
     small = torch.cat([shrunk(images[part]) for part in _parts(chosen)] or [torch.zeros(0)])
-    pairs = candidates(small, progress)
-    seen = functools.cache(lambda: seen_likeness(small, pairs))  # of most sets not needed
-    found: dict[tuple[int, int], AlikePair] = {}
-    for a, b, mirrored in pairs:
-        pixels = compared(small[a], small[b].flip(-1) if mirrored else small[b])
-        if pixels.is_copy or (
-            pixels.may_be_copy and seen().distance(a, b, mirrored=mirrored) <= seen().limit
-        ):
-            first, second = int(chosen[a]), int(chosen[b])
-            pair = AlikePair(first, second, mirrored, round(pixels.correlation, 4))
-            found.setdefault((first, second), pair)  # as it is, where both ways fit
-    return [found[key] for key in sorted(found)]
+    hashes = PerceptualHashes(small, functools.partial(tell, "hashing"))
+    seen = functools.cache(lambda: SeenLikeness(small, hashes.close))  # of most sets not needed
+    cluster = torch.arange(len(small))  # the same number for those that are linked
+    found: list[AlikePair] = []
+    for mirrored in (False, True):
+        for first, others in hashes.candidates(mirrored=mirrored):
+            for batch in others.split(_PAIRS):
+                apart = batch[cluster[batch] != cluster[first]]
+                for second, correlation in _alike(small, seen, first, apart, mirrored=mirrored):
+                    if cluster[first] != cluster[second]:
+                        cluster[cluster == cluster[second]] = cluster[first].item()
+                        pair = int(chosen[first]), int(chosen[second])
+                        found.append(AlikePair(*pair, mirrored, round(correlation, 4)))
+            tell("comparing mirrored" if mirrored else "comparing", first + 1, len(small))
+    return sorted(found, key=lambda pair: (pair.first, pair.second))
 
 
-def candidates(
-    small: Tensor, progress: Callable[[int, int], None] | None = None
-) -> list[Candidate]:
-    """Pairs whose hashes are close; those with a mirrored image come last.
-
-    Args:
-        small: float32 [N, C, SIDE, SIDE], as `shrunk` gives them.
-        progress: As for `find_alike`.
-    """
-    hashes, mirrored = [], []
-    for done, image in enumerate(small, start=1):
-        grey = _grey(image)
-        hashes.append(_hash(grey))
-        mirrored.append(_hash(np.ascontiguousarray(grey[:, ::-1])))
-        if progress is not None and (done % 100 == 0 or done == len(small)):
-            progress(done, len(small))
-    return [
-        (first, second, flip)
-        for others, flip in ((hashes, False), (mirrored, True))
-        for first, second in _close(hashes, others)
-    ]
-
-
-def seen_likeness(small: Tensor, pairs: Sequence[Candidate]) -> SeenLikeness:
-    """What a network sees of images, given the pairs of them that `candidates` found."""
-    return SeenLikeness(small, [(first, second) for first, second, flip in pairs if not flip])
+def _alike(
+    small: Tensor, seen: Callable[[], SeenLikeness], first: int, others: Tensor, *, mirrored: bool
+) -> list[tuple[int, float]]:
+    """Of other images those that look the same as one, each with the correlation of their pixels."""
+    if not len(others):
+        return []
+    pixels = compared(small[first].flip(-1) if mirrored else small[first], small[others])
+    alike, unsure = pixels.is_copy, pixels.may_be_copy & ~pixels.is_copy
+    if unsure.any():
+        alike[unsure] = seen().distances(first, others[unsure], mirrored=mirrored) <= seen().limit
+    return list(zip(others[alike].tolist(), pixels.correlation[alike].tolist(), strict=True))
 
 
 def clusters(count: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
@@ -179,88 +163,59 @@ def shrunk(images: np.ndarray) -> Tensor:
     return F.interpolate(pixels, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _grey(image: Tensor) -> np.ndarray:
-    """uint8 [SIDE, SIDE]: luma; of RGBA half luma and half alpha, so that dark shapes have a hash."""
-    weights = torch.tensor(
-        {1: [1.0], 3: [0.299, 0.587, 0.114]}.get(len(image), [0.15, 0.29, 0.06, 0.5])
-    )
-    grey = torch.einsum("c,chw->hw", weights, image)
-    return np.asarray(grey.round().clamp(0, 255).to(torch.uint8).numpy())
-
-
-def _hash(grey: np.ndarray) -> np.ndarray:
-    """+1 and -1, float32 [BITS]."""
-    import imagehash  # brings scipy and PyWavelets, which take half a second
-
-    bits = imagehash.phash(Image.fromarray(grey)).hash
-    return np.where(bits.reshape(-1), np.float32(1), np.float32(-1))
-
-
-def _close(hashes: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """Pairs a < b of which hash a is close to other hash b."""
-    if len(hashes) < 2:
-        return []
-    left, right = torch.from_numpy(np.stack(hashes)), torch.from_numpy(np.stack(others))
-    found = []
-    for start in range(0, len(left), _ROWS):
-        # The product of signs is the number of equal bits less that of different ones.
-        agreement = left[start : start + _ROWS] @ right.T
-        a, b = (agreement >= BITS - 2 * CLOSE_BITS).nonzero(as_tuple=True)
-        a = a + start
-        keep = a < b
-        found += list(zip(a[keep].tolist(), b[keep].tolist(), strict=True))
-    return found
-
-
 @dataclass(frozen=True)
 class ComparedPixels:
-    """How alike the pixels of two images are.
+    """How alike the pixels of an image and of M others are.
 
     Attributes:
-        correlation: At most 1.
-        mean_levels: How far apart their means are, in the channel that differs most.
-        contrast_factor: How many times the contrast of the other one has, at least 1.
-        is_even: Whether no place differs far more than the rest.
+        correlation: float32 [M], at most 1.
+        mean_levels: How far apart their means are, in the channel that differs most, float32 [M].
+        contrast_factor: How many times the contrast of the other one has, float32 [M], at least 1.
+        is_even: Whether no place differs far more than the rest, bool [M].
     """
 
-    correlation: float
-    mean_levels: float
-    contrast_factor: float
-    is_even: bool
+    correlation: Tensor
+    mean_levels: Tensor
+    contrast_factor: Tensor
+    is_even: Tensor
 
     @property
-    def is_copy(self) -> bool:
-        """Whether that is enough."""
+    def is_copy(self) -> Tensor:
+        """Whether that is enough, bool [M]."""
         return (
-            self.is_even and self.mean_levels <= MEAN_LEVELS and self.correlation >= CORRELATION
-        ) and self.contrast_factor <= CONTRAST_FACTOR
+            self.is_even & (self.mean_levels <= MEAN_LEVELS) & (self.correlation >= CORRELATION)
+        ) & (self.contrast_factor <= CONTRAST_FACTOR)
 
     @property
-    def may_be_copy(self) -> bool:
-        """Whether a network is worth asking."""
+    def may_be_copy(self) -> Tensor:
+        """Whether a network is worth asking, bool [M]."""
         return (
-            self.mean_levels <= LOOSE_MEAN_LEVELS and self.correlation >= LOOSE_CORRELATION
-        ) and self.contrast_factor <= CONTRAST_FACTOR
+            (self.mean_levels <= LOOSE_MEAN_LEVELS) & (self.correlation >= LOOSE_CORRELATION)
+        ) & (self.contrast_factor <= CONTRAST_FACTOR)
 
 
-def compared(first: Tensor, second: Tensor) -> ComparedPixels:
-    """Compares the pixels of two images.
+def compared(first: Tensor, others: Tensor) -> ComparedPixels:
+    """Compares the pixels of an image with those of others.
 
     Args:
         first: float32 [C, H, W] in 0..255.
-        second: Likewise.
+        others: float32 [M, C, H, W], likewise.
     """
-    means = first.mean((1, 2), keepdim=True), second.mean((1, 2), keepdim=True)
-    apart = float((means[0] - means[1]).abs().max())
-    one, other = first - means[0], second - means[1]
-    low, high = sorted((float(one.square().mean().sqrt()), float(other.square().mean().sqrt())))
-    if low == 0:
-        return ComparedPixels(0.0, apart, math.inf, False)
-    one, other = (each / each.square().mean().sqrt() for each in (one, other))
+    means = first.mean((1, 2), keepdim=True), others.mean((2, 3), keepdim=True)
+    apart = (means[0] - means[1]).abs().amax((1, 2, 3))
+    one, other = first - means[0], others - means[1]
+    contrasts = one.square().mean().sqrt(), other.square().mean((1, 2, 3)).sqrt()
+    low, high = torch.minimum(*contrasts), torch.maximum(*contrasts)
+    has_contrast = low > 0
+    one = one / contrasts[0].clamp(min=1e-9)
+    other = other / contrasts[1].clamp(min=1e-9)[:, None, None, None]
     difference = one - other
-    local = float(F.avg_pool2d(difference[None], CELL).abs().max())
-    places = difference.square().sum(0).flatten().sort(descending=True).values
-    slight = float(places.mean() / len(first)) <= SLIGHT**2
-    concentrated = float(places[: int(PLACES * len(places))].sum() / places.sum().clamp(min=1e-9))
-    is_even = local <= LOCAL and (concentrated <= SPREAD or slight)
-    return ComparedPixels(float((one * other).mean()), apart, high / low, is_even)
+    local = F.avg_pool2d(difference, CELL).abs().amax((1, 2, 3))
+    places = difference.square().sum(1).flatten(1)  # [M, H * W]
+    slight = places.mean(1) / len(first) <= SLIGHT**2
+    is_even = has_contrast & (local <= LOCAL)
+    asked = is_even & ~slight
+    most = places[asked].topk(int(PLACES * places.shape[1])).values.sum(1)
+    is_even[asked] = most / places[asked].sum(1).clamp(min=1e-9) <= SPREAD
+    factor = torch.where(has_contrast, high / low, math.inf)
+    return ComparedPixels((one * other).mean((1, 2, 3)), apart, factor, is_even)

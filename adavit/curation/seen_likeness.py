@@ -7,7 +7,7 @@ How near two images must be is measured on the set too, as drawings of one patte
 photographs do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -39,40 +39,42 @@ class SeenLikeness:
 
     Args:
         small: float32 [N, C, S, S] in 0..255, C of 1, 3 or 4, colour multiplied by alpha.
-        candidates: Pairs of indices that may be copies as they are, not mirrored; all other images are different.
+        may_be_copies: Which images may be copies of some, as they are, not mirrored: of int64 [R] it gives bool [R, N];
+            all others are different.
 
     Attributes:
         limit: Distance within which two images are the same picture; 0 of fewer than `FEWEST`.
     """
 
-    def __init__(self, small: Tensor, candidates: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, small: Tensor, may_be_copies: Callable[[Tensor], Tensor]) -> None:
         self._small = small
         self._network = drawn_features()
         features = torch.cat([self._features(block) for block in small.split(_ROWS)])
         self._mean, self._whitening = features.mean(0), _whitening(features)
         self._directions = self._whitened(features)
         self._mirrored: dict[int, Tensor] = {}  # of those that were asked for
-        self.limit = self._limit(candidates) if len(small) >= FEWEST else 0.0
+        self.limit = self._limit(may_be_copies) if len(small) >= FEWEST else 0.0
 
-    def distance(self, first: int, second: int, *, mirrored: bool) -> float:
-        """Of two images.
+    def distances(self, first: int, others: Tensor, *, mirrored: bool) -> Tensor:
+        """Between an image and others.
 
         Args:
-            first: Index of one.
-            second: Index of the other.
-            mirrored: Whether the second is flipped left and right before.
+            first: Index of the one.
+            others: int64 [M], indices of the others.
+            mirrored: Whether these are flipped left and right before.
 
         Returns:
-            One less the cosine between their features, 0 to 2.
+            One less the cosine between their features, float32 [M] of 0 to 2.
         """
-        other = self._flipped(second) if mirrored else self._directions[second]
-        return float(1 - self._directions[first] @ other)
+        directions = self._flipped(others) if mirrored else self._directions[others]
+        return 1 - directions @ self._directions[first]
 
-    def _flipped(self, index: int) -> Tensor:
-        if index not in self._mirrored:
-            features = self._features(self._small[index : index + 1].flip(-1))
-            self._mirrored[index] = self._whitened(features)[0]
-        return self._mirrored[index]
+    def _flipped(self, indices: Tensor) -> Tensor:
+        new = [index for index in indices.tolist() if index not in self._mirrored]
+        if new:
+            features = self._features(self._small[new].flip(-1))
+            self._mirrored |= zip(new, self._whitened(features), strict=True)
+        return torch.stack([self._mirrored[index] for index in indices.tolist()])
 
     def _features(self, small: Tensor) -> Tensor:
         pixels = small - small.mean((2, 3), keepdim=True)
@@ -85,13 +87,12 @@ class SeenLikeness:
     def _whitened(self, features: Tensor) -> Tensor:
         return F.normalize((features - self._mean) @ self._whitening, dim=1)
 
-    def _limit(self, candidates: Sequence[tuple[int, int]]) -> float:
+    def _limit(self, may_be_copies: Callable[[Tensor], Tensor]) -> float:
         step = -(-len(self._directions) // PROBED)
-        nearness = self._directions[::step] @ self._directions.T
-        same = [(at, at) for at in range(len(self._directions))]
-        for first, second in (*same, *candidates, *(pair[::-1] for pair in candidates)):
-            if first % step == 0:
-                nearness[first // step, second] = -1
+        asked = torch.arange(0, len(self._directions), step)
+        nearness = self._directions[asked] @ self._directions.T
+        nearness[may_be_copies(asked)] = -1
+        nearness[torch.arange(len(asked)), asked] = -1
         nearest_other = 1 - nearness.amax(dim=1)
         return min(FARTHEST, SHARE * float(nearest_other.quantile(QUANTILE)))
 
