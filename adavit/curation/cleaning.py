@@ -95,13 +95,16 @@ def write_cleaned(check: DataCheck, opened: SourceSet, out: Path) -> Cleaned:
             f"no image of {check.given!r} would be left, expected at least one that is neither a copy nor blank."
             " Look at what the check says of it."
         )
+    origins: dict[str, str] = {}
     with written_set(out, "--write", check.given) as writer:
+        writer.expect(files)
         for name, file in files.items():
             if opened.folder is not None:
-                writer.link(name, opened.folder / name)
+                written = writer.link(name, opened.folder / name)
             else:
-                writer.add(name, _content(file))
-        writer.add_labels(labels_of_made({name: name for name in files}, opened.labels))
+                written = writer.add(name, _content(file))
+            origins[written] = name
+        writer.add_labels(labels_of_made(origins, opened.labels))
 
     def in_what_stays(found: Iterable[SourceImage | None]) -> int:
         return sum(file is not None and file.name in files for file in found)

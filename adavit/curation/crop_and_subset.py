@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -97,6 +97,7 @@ def crop(
         labels = labels_given(collection)
         origins: dict[str, str] = {}
         with written_set(out, "--out", source) as writer:
+            writer.expect(names)
             white = white_of_whole(files, scale_16bit)
             for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
                 for written in _cut_file(file, name, cut, white, writer, made):
@@ -130,11 +131,10 @@ def _cut_file(
     except Unreadable as error:
         made.skipped.append(Skipped(printable(file.name), str(error)))
         return
-    path, count = PurePosixPath(name), 0
+    count = 0
     for ending, part in cut.parts(file.name, image.planes):
         count += 1
-        of_part = str(path.with_name(f"{path.stem}{ending}{path.suffix}"))
-        yield writer.add_image(of_part, part, image.discriminator_saw)
+        yield writer.add_image(name, part, image.discriminator_saw, ending)
     if not count:
         made.skipped.append(Skipped(printable(file.name), "gave no part"))
 
@@ -196,14 +196,18 @@ def subset(
     ) as opened:
         chosen = _drawn(opened, count, seed, balanced)
         made = Derived(scale_16bit, skipped=list(opened.images.skipped))
-        check_names([opened.file_of(index).name for index in chosen.tolist()], out, "--out")
+        files = [opened.file_of(index) for index in chosen.tolist()]
+        kinds = [None if opened.has_files else opened.class_of(at) for at in chosen.tolist()]
+        names = [
+            file.name if kind is None else _name_in_class(file.name, kind)
+            for file, kind in zip(files, kinds, strict=True)
+        ]
+        check_names(names, out, "--out")
         with written_set(out, "--out", source) as writer:
+            writer.expect(names)
             white = white_of_whole(opened.files, scale_16bit)
             origins: dict[str, str] = {}
-            for done, index in enumerate(chosen.tolist(), start=1):
-                file = opened.file_of(index)
-                kind = None if opened.has_files else opened.class_of(index)
-                name = file.name if kind is None else _name_in_class(file.name, kind)
+            for done, (file, name) in enumerate(zip(files, names, strict=True), start=1):
                 image = _whole(file, white, made)
                 written = writer.add_image(name, image.planes, image.discriminator_saw)
                 origins[written] = file.name

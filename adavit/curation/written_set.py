@@ -2,24 +2,30 @@
 
 import contextlib
 import io
-import itertools
 import json
 import os
 import secrets
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from adavit.curation.written_names import WrittenNames
 from adavit.data.channels import is_coloured, is_transparent
-from adavit.data.files.members import LABEL_FILE, normal, printable
+from adavit.data.files.members import LABEL_FILE, printable
 from adavit.errors import RunError, UserError
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import unfinished_file
 from adavit.runtime.signals import stopped_at_once
+
+UNFIT_IN_ZIPS = ":\\"
+"""What leads to a drive or into a folder once the zip is read, which must not come of the name of a file."""
+
+UNFIT_IN_FOLDERS = '<>:"\\|?*' if os.name == "nt" else ""
+"""What Windows refuses in names, or takes for a stream beside the file."""
 
 _PERMISSIONS = 0o644 << 16
 
@@ -27,44 +33,55 @@ _PERMISSIONS = 0o644 << 16
 class SetWriter:
     """Takes the files of a set."""
 
-    def __init__(self) -> None:
-        self._written: set[str] = set()
-        self._taken: set[str] = set()  # what tells names apart on every system, see `_file_of`
+    def __init__(self, names: WrittenNames) -> None:
+        self._names = names
 
-    def add(self, name: str, content: bytes) -> None:
+    def expect(self, files: Iterable[str]) -> None:
+        """Has folders keep their names, whatever files would be called.
+
+        Args:
+            files: Names of those that will come, before any of them does.
+        """
+        self._names.keep_folders(files)
+
+    def add(self, name: str, content: bytes) -> str:
         """Writes a file.
 
         Args:
             name: Path inside the set, with "/" between its parts; must not lead out of it.
             content: All of it.
-        """
-        self._keep(name)
-        self._write(name, content)
 
-    def link(self, name: str, path: Path) -> None:
-        """Writes a file as a second name of another one, or as its copy where that cannot be."""
-        self.add(name, path.read_bytes())
+        Returns:
+            The name it has got: another one where the place cannot hold its own.
+        """
+        chosen = self._name_of(name)
+        self._write(chosen, content)
+        return chosen
+
+    def link(self, name: str, path: Path) -> str:
+        """Writes a file as a second name of another one, or as its copy where that cannot be; as `add`."""
+        return self.add(name, path.read_bytes())
 
     def add_image(
-        self, name: str, planes: np.ndarray, discriminator_saw: Sequence[str] | None
+        self,
+        name: str,
+        planes: np.ndarray,
+        discriminator_saw: Sequence[str] | None,
+        ending: str = "",
     ) -> str:
         """Writes an image as PNG, grey or opaque where it is.
 
         Args:
-            name: Of the image that it was made from; the suffix becomes .png, and stays before it where two would
-                have one name on some system. Where they still would, a number follows.
+            name: Of the image that it was made from, for `WrittenNames.of_image`.
             planes: uint8 [4, H, W], red, green, blue, alpha.
             discriminator_saw: As of `Decoded`, of the image that it was made from; goes with it.
+            ending: What tells it from others that are made from that image.
 
         Returns:
             The name it has got.
         """
-        numbered = (f"{name}_{number}.png" for number in itertools.count(2))
-        choices = (str(PurePosixPath(name).with_suffix(".png")), f"{name}.png")
-        chosen = next(
-            each for each in itertools.chain(choices, numbered) if _file_of(each) not in self._taken
-        )
-        self.add(chosen, png_of(planes, discriminator_saw))
+        chosen = self._names.of_image(name, ending)
+        self._write(chosen, png_of(planes, discriminator_saw))
         return chosen
 
     def add_labels(self, labels: Mapping[str, int] | None) -> None:
@@ -76,37 +93,30 @@ class SetWriter:
         if labels is not None:
             entries = {"labels": [[name, label] for name, label in labels.items()] or None}
             content = f"{json.dumps(entries)}\n".encode(errors="backslashreplace")
-            self.add(LABEL_FILE, content)
+            self._write(LABEL_FILE, content)
 
-    def _keep(self, name: str) -> None:
-        parts = name.split("/")
-        assert name not in self._written, f"{name} was written before"
+    def _name_of(self, name: str) -> str:
         assert not name.startswith("/"), f"{name} leads out of the set"
-        assert not {"", ".", ".."} & set(parts), f"{name} leads out of the set"
-        self._written.add(name)
-        self._taken.add(_file_of(name))
+        assert not {"", ".", ".."} & set(name.split("/")), f"{name} leads out of the set"
+        return self._names.of_file(name)
 
     def _write(self, name: str, content: bytes) -> None:
         raise NotImplementedError
 
 
-def _file_of(name: str) -> str:
-    """The same for names that are of one file on macOS or Windows: those that differ in case or Unicode form alone."""
-    return normal(normal(name).casefold())
-
-
 class _FolderWriter(SetWriter):
     def __init__(self, folder: Path) -> None:
-        super().__init__()
+        super().__init__(WrittenNames(UNFIT_IN_FOLDERS))
         self._folder = folder
 
-    def link(self, name: str, path: Path) -> None:
-        self._keep(name)
-        target = self._target(name)
+    def link(self, name: str, path: Path) -> str:
+        chosen = self._name_of(name)
+        target = self._target(chosen)
         try:
             os.link(path.resolve(), target)
         except OSError:  # another disk, or one that knows no links
             shutil.copyfile(path, target)
+        return chosen
 
     def _write(self, name: str, content: bytes) -> None:
         self._target(name).write_bytes(content)
@@ -119,7 +129,7 @@ class _FolderWriter(SetWriter):
 
 class _ZipWriter(SetWriter):
     def __init__(self, archive: zipfile.ZipFile) -> None:
-        super().__init__()
+        super().__init__(WrittenNames(UNFIT_IN_ZIPS))
         self._archive = archive
 
     def _write(self, name: str, content: bytes) -> None:

@@ -1,5 +1,6 @@
 import errno
 import io
+import itertools
 import json
 import os
 import signal
@@ -14,10 +15,11 @@ from PIL import Image
 from adavit.curation.check import check_data
 from adavit.curation.cleaning import check_cleanable, write_cleaned
 from adavit.curation.crop_and_subset import crop, subset
-from adavit.curation.cuts import Centre
+from adavit.curation.cuts import Centre, Tiles
 from adavit.curation.source_set import open_set
 from adavit.curation.written_set import check_names, check_target, png_of, written_set
 from adavit.data import load_images
+from adavit.data.image_set import ImageSet
 from adavit.errors import RunError, UserError
 from adavit.runtime.console import SilentConsole
 from adavit.runtime.signals import Stopped
@@ -251,6 +253,104 @@ def test_names_that_a_zip_cannot_hold_are_refused_for_a_zip_alone(tmp_path: Path
         UserError, match=r"cannot hold the file 'caf\\udce9\.png', .* Write to a folder"
     ):
         check_names(names, tmp_path / "set.ZIP", "--out")
+
+
+def write_by(command: str, source: Path, out: Path) -> None:
+    """All of a set, by a command of `adavit data`."""
+    console = SilentConsole()
+    if command == "crop":
+        crop(str(source), Tiles(20), out, console=console)
+        return
+    with open_set(str(source), default_resolution_cap=16) as opened:
+        if command == "check":
+            check_cleanable(opened, str(source), out)
+            found = check_data(opened, str(source), seed=0, console=console)
+            write_cleaned(found, opened, out)
+            return
+    subset(str(source), len(opened.images), out, seed=0, balanced=False, console=console)
+
+
+def make_set(names: list[str], at: Path) -> None:
+    """Images of 40 px in two classes by dataset.json, in a folder or a zip."""
+    files = {name: io.BytesIO() for name in names}
+    for number, content in enumerate(files.values()):
+        Image.fromarray(textured(number)).save(content, format="PNG")
+    labels = [[name, number % 2] for number, name in enumerate(names)]
+    files["dataset.json"] = io.BytesIO(json.dumps({"labels": labels}).encode())
+    for name, content in files.items():
+        if at.suffix:
+            with zipfile.ZipFile(at, "a") as archive:
+                archive.writestr(name, content.getvalue())
+        else:
+            (at / name).parent.mkdir(parents=True, exist_ok=True)
+            (at / name).write_bytes(content.getvalue())
+
+
+def tiles_of(images: ImageSet, side: int) -> list[tuple[bytes, str | None]]:
+    """Pixels and class of each tile of each image."""
+    found = []
+    for index, image in enumerate(images.images):
+        kind = None if images.labels is None else images.classes[int(images.labels[index])]
+        corners = itertools.product(range(0, image.shape[1], side), repeat=2)
+        found += [(image[:, y : y + side, x : x + side].tobytes(), kind) for y, x in corners]
+    return sorted(found)
+
+
+LONG = "L" * 250
+OF_FOLDERS = ["A:1.png", "b/c:2.png", f"{LONG}.png", "x.jpg", "x.png/3.png", "z/z.png"]
+OF_ZIPS = [
+    "b/c:2.png",
+    f"{LONG}{LONG}.png",
+    f"{LONG}{LONG}/3.png",
+    "x.jpg",
+    "x.png/4.png",
+    "z",
+    "z/5",
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file is called so there")
+@pytest.mark.parametrize("command", ["check", "crop", "subset"])
+@pytest.mark.parametrize(("source", "names"), [("in", OF_FOLDERS), ("in.zip", OF_ZIPS)])
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+def test_every_image_is_read_again_with_its_class_whatever_its_name(
+    tmp_path: Path, command: str, source: str, names: list[str], out: str
+) -> None:
+    make_set(names, tmp_path / source)
+    write_by(command, tmp_path / source, tmp_path / out)
+    before = load_images(str(tmp_path / source), resolution=40)
+    assert len(before) == len(names)
+    side = 20 if command == "crop" else 40
+    made = load_images(str(tmp_path / out), resolution=side)
+    assert made.skipped == ()
+    assert tiles_of(made, side) == tiles_of(before, side)
+    folders = [
+        {name.rpartition("/")[0] for name in each.names if len(name) < 256}
+        for each in (before, made)
+    ]
+    assert folders[0] <= folders[1]
+    parts = [part for name in made.names for part in name.split("/")]
+    assert max(len(os.fsencode(part)) for part in parts) <= 255
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file is called so there")
+@pytest.mark.parametrize("command", ["check", "crop", "subset"])
+def test_a_backslash_leads_into_no_folder_of_a_zip(tmp_path: Path, command: str) -> None:
+    make_set(["x\\y.png", "w.png"], tmp_path / "in")
+    write_by(command, tmp_path / "in", tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        found = {name for name in archive.namelist() if name != "dataset.json"}
+    assert {name[:3] for name in found} == {"x_y", "w_y" if command == "crop" else "w.p"}
+
+
+@pytest.mark.parametrize("command", ["check", "crop", "subset"])
+def test_windows_is_given_no_name_that_leads_to_a_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("adavit.curation.written_set.UNFIT_IN_FOLDERS", ":")
+    make_set(["a/b:c.png", "a/d_e.png"], tmp_path / "in.zip")
+    write_by(command, tmp_path / "in.zip", tmp_path / "out")
+    assert {path.name[:3] for path in (tmp_path / "out/a").iterdir()} == {"b_c", "d_e"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all names are Unicode")
