@@ -1,6 +1,7 @@
 """A set that is being written, into a folder or a zip: it appears once it is complete, and not at all otherwise."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from PIL import Image
 from adavit.curation.written_names import WrittenNames
 from adavit.data.channels import is_coloured, is_transparent
 from adavit.data.files.members import LABEL_FILE, printable
-from adavit.errors import RunError, UserError
+from adavit.errors import RunError, UserError, first_line
 from adavit.runtime.drawn_images import drawn_png
 from adavit.runtime.files import unfinished_file
 from adavit.runtime.signals import stopped_at_once
@@ -28,6 +29,18 @@ UNFIT_IN_FOLDERS = '<>:"\\|?*' if os.name == "nt" else ""
 """What Windows refuses in names, or takes for a stream beside the file."""
 
 _PERMISSIONS = 0o644 << 16
+
+_REMEDY = "Look at the disk and its connection, or choose another place."
+_REMEDIES: dict[int | None, str] = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free some space, or choose another disk."
+    ),
+    errno.ENAMETOOLONG: "Choose a shorter path, or write to a .zip.",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS), "Change the permissions, or choose another place."
+    ),
+    **dict.fromkeys((errno.ENOTEMPTY, errno.EEXIST), "Choose a new or an empty folder."),
+}
 
 
 class SetWriter:
@@ -186,9 +199,10 @@ def _unwritten(target: Path, flag: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        why = error.strerror or first_line(error)
+        remedy = _REMEDIES.get(error.errno, _REMEDY)
         raise RunError(
-            f"{flag} {str(target)!r} could not be written ({error.strerror}), and nothing is left there."
-            " Free some space, or choose another disk."
+            f"{flag} {str(target)!r} could not be written ({why}), and nothing is left there. {remedy}"
         ) from error
 
 

@@ -3,6 +3,7 @@ import io
 import itertools
 import json
 import os
+import re
 import signal
 import sys
 import zipfile
@@ -143,6 +144,34 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     ):
         raise OSError(28, "No space left on device")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Free some space, or choose another disk."),
+        (errno.EDQUOT, "Free some space, or choose another disk."),
+        (errno.ENAMETOOLONG, "Choose a shorter path, or write to a .zip."),
+        (errno.EROFS, "Change the permissions, or choose another place."),
+        (errno.EIO, "Look at the disk and its connection, or choose another place."),
+        (None, "Look at the disk and its connection, or choose another place."),
+    ],
+)
+def test_what_to_do_is_what_helps(tmp_path: Path, number: int | None, remedy: str) -> None:
+    error = OSError("odd") if number is None else OSError(number, os.strerror(number))
+    with (
+        pytest.raises(RunError, match=rf"\((?!None).+\).*{re.escape(remedy)}$"),
+        written_set(tmp_path / "new", "--out", "elsewhere"),
+    ):
+        raise error
+
+
+def test_a_folder_whose_name_is_too_long_needs_a_shorter_one(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RunError, match=r"name too long.*Choose a shorter path"),
+        written_set(tmp_path / ("a" * 250), "--out", "elsewhere"),
+    ):
+        pass
 
 
 def test_an_empty_folder_gives_way_on_windows_too(
