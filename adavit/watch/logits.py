@@ -9,45 +9,81 @@ import torch
 from torch import Tensor, nn
 
 from adavit.augment import OverfittingStatistics
+from adavit.features.heads import PatchHead
+from adavit.models import ResNetDiscriminator, ViTDiscriminator
 
 BATCH = 64
-"""Images at a time; a multiple of the usual groups of the minibatch standard deviation."""
+"""Images at a time, unless the groups of the minibatch standard deviation do not divide it."""
 
 BINS = 40
 
 
-@torch.no_grad()
-def full_batches(count: int) -> list[Tensor]:
-    """Numbers of images [`BATCH`] of each batch; the last is filled up with the first ones, from 0 again.
+@dataclass(frozen=True)
+class Window:
+    """Images that are judged at once, all of them different ones.
+
+    Attributes:
+        images: Which.
+        new: Those of them, at the end, that no window before had.
+    """
+
+    images: slice
+    new: slice
+
+
+def windows(count: int, group: int, most: int = BATCH) -> list[Window]:
+    """Windows of one size over images, each of them whole groups; the last one reaches back for what it lacks.
+
+    None is filled up with copies: in a group that holds an image twice the deviation is less, whatever the images show.
 
     Args:
-        count: Of images, >= 1.
+        count: Of images, >= `group`.
+        group: Images that are compared with each other, as `images_compared` tells, >= 1.
+        most: Images of a window, unless a group has more.
     """
-    starts = range(0, count, BATCH)
-    return [torch.arange(start, start + BATCH) % count for start in starts]
+    assert count >= group, f"{count} images are no group of {group}"
+    size = max(min(count, most) // group, 1) * group
+    starts = range(0, count, size)
+    return [
+        Window(
+            slice(min(start, count - size), min(start + size, count)),
+            slice(max(0, start - (count - size)), None),
+        )
+        for start in starts
+    ]
 
 
+def images_compared(network: nn.Module) -> int:
+    """Over how many images a network takes its minibatch standard deviation, or 1: fewer cannot be judged.
+
+    Args:
+        network: A discriminator, or a critic on frozen features.
+    """
+    judges = (ResNetDiscriminator, ViTDiscriminator, PatchHead)
+    groups = (part.minibatch_std_group for part in network.modules() if isinstance(part, judges))
+    return max(1, *groups)
+
+
+@torch.no_grad()
 def logits_of(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
     """Logits of images that are not augmented.
 
     Where the minibatch standard deviation compares images, each is compared with others of its kind,
-    as in training. A last batch that is not full is filled up with the first images, or its groups would
-    have another size.
+    as in training.
 
     Args:
         discriminator: In float32, on the device of the images.
-        images: Images [N, C, H, W] in [-1, 1], N >= 1.
+        images: Images [N, C, H, W] in [-1, 1], N >= `images_compared`.
         labels: Class numbers [N], or None without classes.
 
     Returns:
         Logits [N], float32, on the CPU.
     """
     found = []
-    for batch in full_batches(len(images)):
-        places = batch.to(images.device)
-        chosen = None if labels is None else labels[places]
-        found.append(discriminator(images[places], chosen).float().cpu())
-    return torch.cat(found)[: len(images)]
+    for window in windows(len(images), images_compared(discriminator)):
+        chosen = None if labels is None else labels[window.images]
+        found.append(discriminator(images[window.images], chosen)[window.new].float().cpu())
+    return torch.cat(found)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from adavit.features.background import on_random_background
 from adavit.features.critic import FeatureCritic
 from adavit.runtime.randomness import generator_for
 from adavit.watch.alarms import Alarm, overfitting_alarm
-from adavit.watch.logits import LogitFigures, full_batches
+from adavit.watch.logits import LogitFigures, images_compared, windows
 
 REMEDY = "or look at fewer maps (features.maps) with narrower heads (features.width)"
 
@@ -68,7 +68,7 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
 
     Args:
         critic: In evaluation mode, in float32, on the device.
-        images: By kind.
+        images: By kind, of each at least as many as the heads compare.
         device: Where it is.
 
     Raises:
@@ -79,9 +79,9 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
     places: dict[str, dict[str, Tensor]] = {}
     for kind, side in images.kinds.items():
         stream = generator_for(seed, f"ground of inspected {kind}", 0, device)
-        batches = [_places(critic, part.to(device), stream) for part in _parts(side)]
+        batches = list(_places(critic, side.to(device), stream))
         places[kind] = {
-            head: torch.cat(found)[: len(side.images)]
+            head: torch.cat(found)
             for head, found in zip(heads, zip(*batches, strict=True), strict=True)
         }
         for head, logits in places[kind].items():
@@ -94,18 +94,15 @@ def judge(critic: FeatureCritic, images: InspectedImages, device: torch.device) 
     return HeadFigures(places)
 
 
-def _parts(side: ImagesOfOneKind) -> Iterator[ImagesOfOneKind]:
-    """Full batches: heads may compare the images of one, in groups of one size."""
-    for places in full_batches(len(side.images)):
-        labels = None if side.labels is None else side.labels[places]
-        yield ImagesOfOneKind(side.images[places], labels)
-
-
-def _places(critic: FeatureCritic, part: ImagesOfOneKind, stream: torch.Generator) -> list[Tensor]:
+def _places(
+    critic: FeatureCritic, side: ImagesOfOneKind, stream: torch.Generator
+) -> Iterator[list[Tensor]]:
     """Logits [B, rows, columns] of each head: the maps are square, and so is what is judged of them."""
-    verdicts = critic(on_random_background(part.images, stream), part.labels)
-    sides = [math.isqrt(logits.shape[1]) for logits in verdicts]
-    return [
-        logits.unflatten(1, (side, side)).cpu()
-        for logits, side in zip(verdicts, sides, strict=True)
-    ]
+    images = on_random_background(side.images, stream)
+    for window in windows(len(images), images_compared(critic)):
+        labels = None if side.labels is None else side.labels[window.images]
+        verdicts = [logits[window.new].cpu() for logits in critic(images[window.images], labels)]
+        sides = [math.isqrt(logits.shape[1]) for logits in verdicts]
+        yield [
+            logits.unflatten(1, (rows, rows)) for logits, rows in zip(verdicts, sides, strict=True)
+        ]

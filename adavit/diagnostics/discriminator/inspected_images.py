@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adavit.data import ImageSet, images_to_float
 from adavit.diagnostics.diagnosed_images import choose_folder, draw_indices
+from adavit.diagnostics.discriminator.pictures import NAMES
 from adavit.errors import UserError
 from adavit.evaluation.run_images import images_of_run
 from adavit.generation.sampling import LabelStream, random_images
@@ -22,9 +23,16 @@ from adavit.runtime.paths import takes_paths
 from adavit.runtime.randomness import generator_for, seed_for
 from adavit.runtime.wording import listed
 from adavit.training.trained_networks import TrainedNetworks, read_trained_networks
+from adavit.watch.logits import images_compared
 
 IMAGES = 1000
 """Images of each kind whose logits are taken: the standard error of a mean is 3% of the deviation."""
+
+REMEDIES = {
+    "training": "Name others with --data.",
+    "heldout": "Train with a larger --val-fraction, or name others with --data.",
+}
+"""Where there are fewer images of a kind than the discriminator compares with each other."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,8 @@ class InspectedImages:
     """Images by kind, and where they come from.
 
     Attributes:
-        kinds: "training", "heldout" and "generated"; of the first two what the data have, at least one.
+        kinds: "training", "heldout" and "generated", each at least as many as the discriminator compares; of the
+            first two what the data have, at least one.
         protocol: What decides the figures, for the record.
     """
 
@@ -133,6 +142,7 @@ def _gather(
     console: Console,
 ) -> InspectedImages:
     config, generator = run.config, run.generator
+    compared = _least_images(run, count)
     seed = config.run.seed if seed is None else seed
     found = images_of_run(
         run.name,
@@ -149,10 +159,20 @@ def _gather(
             " and there are no training images to show."
         )
     real, train, unseen = found.everything, found.train, found.unseen
+    if max(len(train), len(unseen)) < compared:
+        raise UserError(
+            f"{real.name!r} has {len(real)} images, but the discriminator of {run.name!r} compares {compared} with"
+            f" each other (minibatch_std_group). Name at least {compared} images with --data."
+        )
     labels = _labels(run, real)
     kinds = {}
     for kind, indices in (("training", train), ("heldout", unseen)):
-        if len(indices):
+        if 0 < len(indices) < compared:
+            console.note(
+                f"{NAMES[kind].capitalize()} are left out: {real.name!r} has {len(indices)}, but the discriminator"
+                f" compares {compared} with each other (minibatch_std_group). {REMEDIES[kind]}"
+            )
+        elif len(indices):
             # In a drawn order: files are often sorted by class, and pictures show the first ones.
             chosen = draw_indices(indices, count, seed, f"inspected {kind}")
             order = torch.randperm(len(chosen), generator=generator_for(seed, "inspected order", 0))
@@ -180,6 +200,22 @@ def _gather(
             **{f"n_{kind}": len(side.images) for kind, side in kinds.items()},
         },
     )
+
+
+def _least_images(run: TrainedNetworks, count: int) -> int:
+    """How many images of a kind the discriminator and its critic on frozen features can be asked about.
+
+    Raises:
+        UserError: If `count`, which is asked for, is less.
+    """
+    judges = [run.discriminator] if run.critic is None else [run.discriminator, run.critic]
+    compared = max(map(images_compared, judges))
+    if count < compared:
+        raise UserError(
+            f"--images is {count}, but the discriminator of {run.name!r} compares {compared} images with each other"
+            f" (minibatch_std_group). Give --images {compared} or more."
+        )
+    return compared
 
 
 def _labels(run: TrainedNetworks, real: ImageSet) -> Tensor | None:

@@ -39,13 +39,13 @@ from adavit.training.trained_networks import TrainedNetworks
 from adavit.watch.alarms import Alarm, attention_alarms, losing_alarm, overfitting_alarm
 from adavit.watch.attention_flow import effective_share
 from adavit.watch.figures import EncoderFigures, measure_encoder
-from adavit.watch.logits import LogitFigures, logits_of
+from adavit.watch.logits import LogitFigures, images_compared, logits_of, windows
 
 ATTENTION_IMAGES = 128
 """Images over which attention is averaged, as in the ViT paper (arXiv:2010.11929, appendix D.7)."""
 
 SHOWN = 8
-"""Images of each side in the picture; groups of 4 of the minibatch standard deviation divide it."""
+"""Images of each side in the picture."""
 
 INSPECTION = "inspection.json"
 
@@ -148,13 +148,14 @@ def _saliency(
     run: TrainedNetworks, side: ImagesOfOneKind, logits: Tensor, device: torch.device
 ) -> tuple[Tensor, LookedAt]:
     """Gradient norms of the images whose attention is measured, and what is shown of the first ones."""
-    measured, norms, maps = side.first(ATTENTION_IMAGES), [], []
-    for start in range(0, len(measured.images), SHOWN):
+    group = images_compared(run.discriminator)
+    measured, norms, maps = side.first(max(ATTENTION_IMAGES, group)), [], []
+    for window in windows(len(measured.images), group, most=SHOWN):
         part = ImagesOfOneKind(
-            measured.images[start : start + SHOWN],
-            None if measured.labels is None else measured.labels[start : start + SHOWN],
+            measured.images[window.images],
+            None if measured.labels is None else measured.labels[window.images],
         ).to(device)
-        gradients = input_gradients(run.discriminator, part.images, part.labels).cpu()
+        gradients = input_gradients(run.discriminator, part.images, part.labels)[window.new].cpu()
         norms.append(gradient_norms(gradients))
         maps.append(saliency_maps(gradients))
     look = LookedAt(side.images[:SHOWN], logits[:SHOWN], torch.cat(maps)[:SHOWN])

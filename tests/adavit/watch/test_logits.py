@@ -4,22 +4,66 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
-from adavit.watch.logits import LogitFigures, logits_of
-from tests.networks import make_resnet
+from adavit.features.heads import PatchHead
+from adavit.watch.logits import LogitFigures, images_compared, logits_of, windows
+from tests.networks import make_resnet, make_vit
 
 
-@pytest.mark.parametrize("count", [1, 63, 64, 67])
-def test_logits_are_those_of_full_groups(count: int) -> None:
+@pytest.mark.parametrize("group", [1, 4, 8, 128])
+def test_every_image_is_judged_once_in_a_group_of_different_ones(group: int) -> None:
+    for count in [*range(group, 71), 128, 200, 300]:
+        judged = []
+        whole = windows(count, group) if count >= group else []
+        for window in whole:
+            places = list(range(count))[window.images]
+            assert len(places) == len(range(count)[whole[0].images])
+            for first in range(len(places) // group):  # the groups of `minibatch_std`
+                assert len(set(places[first :: len(places) // group])) == group
+            judged += places[window.new]
+        assert judged == list(range(count if whole else 0)), count
+
+
+@pytest.mark.parametrize("group", [0, 4, 8])
+@pytest.mark.parametrize("count", [1, 4, 5, 8, 16, 31, 63, 64, 67, 70])
+def test_logits_are_those_of_groups_of_different_images(count: int, group: int) -> None:
     torch.manual_seed(0)
-    network = make_resnet(
-        resolution=8, channel_base=64, channel_max=8, minibatch_std_group=4
-    ).eval()
+    sizes = {"resolution": 8, "channel_base": 64, "channel_max": 8}
+    network = make_resnet(**sizes, minibatch_std_group=group).eval()
     images = torch.randn(count, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    filled = torch.cat([images] * 128)[:128]
+    if count < group:
+        with pytest.raises(AssertionError, match=f"{count} images are no group of {group}"):
+            logits_of(network, images, None)
+        return
+    at_once = min(count, 64) // max(1, group) * max(1, group)
     with torch.no_grad():
-        expected = torch.cat([network(filled[:64]), network(filled[64:])])[:count]
+        first, last = network(images[:at_once]), network(images[-at_once:])
+    expected = torch.cat([first, last[2 * at_once - count :]])
     torch.testing.assert_close(logits_of(network, images, None), expected)
+
+
+def test_labels_go_with_their_images() -> None:
+    torch.manual_seed(0)
+    sizes = {"resolution": 8, "channel_base": 64, "channel_max": 8, "num_classes": 3}
+    network = make_resnet(**sizes, minibatch_std_group=0).eval()
+    images, labels = torch.randn(67, 3, 8, 8), torch.arange(67) % 3
+    expected = network(images, labels).detach()
+    torch.testing.assert_close(logits_of(network, images, labels), expected)
+    assert not torch.allclose(expected, network(images, labels * 0))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_network_tells_how_many_images_it_compares(wrapped: bool) -> None:
+    head = PatchHead(5, 7, width=6, normalization="none", minibatch_std_group=2, num_classes=0)
+    sizes = {"resolution": 8, "channel_base": 64, "channel_max": 8}
+    for network, images in (
+        (make_resnet(**sizes, minibatch_std_group=4), 4),
+        (make_resnet(**sizes, minibatch_std_group=0), 1),
+        (make_vit(resolution=8, minibatch_std_group=8), 8),
+        (head, 2),
+    ):
+        assert images_compared(nn.ModuleList([network]) if wrapped else network) == images
 
 
 def test_figures_of_logits() -> None:

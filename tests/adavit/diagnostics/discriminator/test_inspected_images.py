@@ -16,7 +16,9 @@ from adavit.diagnostics.discriminator.inspected_images import (
     open_inspection,
 )
 from adavit.errors import UserError
+from adavit.evaluation.run_images import RunImages
 from adavit.training.train import train
+from tests.telling import Told
 
 
 def write_images(folder: Path, classes: int, channels: int = 3) -> Path:
@@ -61,7 +63,7 @@ def shown(run: Path, **arguments: Any) -> InspectedImages:
 
 
 def test_sizes_are_read_off_the_weights_and_sides_off_the_split(run: Path) -> None:
-    read = open_inspection(str(run), images=1).run
+    read = open_inspection(str(run), images=4).run
     assert (read.generator.image_channels, read.generator.num_classes) == (1, 3)
     assert not read.discriminator.training
     found = shown(run)
@@ -111,3 +113,35 @@ def test_classes_are_those_of_the_run_by_name(run: Path, folder: Path) -> None:
     side = shown(run, data=str(other)).kinds["heldout"]
     assert side.labels is not None
     assert set(side.labels.tolist()) == {0, 1, 2}
+
+
+def test_fewer_images_than_are_compared_are_no_inspection(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--images is 3, but .* compares 4 .* Give --images 4 or"):
+        shown(run, images=3)
+    few = write_images(tmp_path / "few", 3, channels=1)
+    for path in [*few.glob("*/*.png")]:
+        if int(path.stem) > 2:
+            path.unlink()
+    with pytest.raises(UserError, match=r"has 3 images, but .* compares 4 .* Name at least 4"):
+        shown(run, data=str(few))
+
+
+@pytest.mark.parametrize("heldout", [0, 3, 4])
+def test_a_kind_with_fewer_images_than_are_compared_is_left_out(
+    run: Path, monkeypatch: pytest.MonkeyPatch, heldout: int
+) -> None:
+    unseen = RunImages.unseen
+
+    def few(self: RunImages) -> np.ndarray:
+        return unseen.__get__(self)[:heldout]
+
+    monkeypatch.setattr(RunImages, "unseen", property(few))
+    told = Told()
+    found = shown(run, console=told)
+    assert ("heldout" in found.kinds) == ("n_heldout" in found.protocol) == (heldout == 4)
+    notes = [note for note in told.notes if "are left out" in note]
+    assert len(notes) == (heldout == 3)
+    for note in notes:
+        assert note.startswith("Held-out images are left out: 'pictures' has 3, but")
+        assert "compares 4 with each other (minibatch_std_group)" in note
+        assert "larger --val-fraction" in note

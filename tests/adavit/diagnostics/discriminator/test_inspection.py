@@ -1,0 +1,57 @@
+"""The figures of a whole inspection; what the command says of them is in `tests/cli/test_inspect.py`."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from adavit.config.auto import RunFacts, resolve
+from adavit.config.run import RunConfig
+from adavit.diagnostics.discriminator.inspected_images import (
+    ImagesOfOneKind,
+    InspectedImages,
+    OpenedInspection,
+)
+from adavit.diagnostics.discriminator.inspection import inspect
+from adavit.diagnostics.discriminator.saliency import gradient_norms, input_gradients
+from adavit.runtime.console import SilentConsole
+from adavit.runtime.resolution import Resolution
+from adavit.training.trained_networks import TrainedNetworks
+from tests.networks import make_generator, make_resnet
+
+CPU = torch.device("cpu")
+SIZES = {"resolution": 8, "channel_base": 64, "channel_max": 8}
+
+
+@pytest.mark.parametrize("group", [4, 16])
+def test_the_saliency_is_that_of_groups_of_different_images(group: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = make_resnet(**SIZES, minibatch_std_group=group).eval().requires_grad_(False)
+    images = torch.rand(17, 3, 8, 8) * 2 - 1
+    side = ImagesOfOneKind(images, None)
+    run = TrainedNetworks(
+        name="run",
+        folder=tmp_path,
+        config=resolve(RunConfig(), RunFacts(Resolution.of(8), 17, "cpu")),
+        discriminator=network,
+        critic=None,
+        generator=make_generator(**SIZES),
+        images=0,
+        data_fingerprint="",
+        warnings=[],
+    )
+    shown = InspectedImages({"training": side, "generated": side}, {})
+    record = inspect(OpenedInspection(run, shown, tmp_path / "out", CPU, SilentConsole()))
+
+    def norms(part: torch.Tensor) -> torch.Tensor:
+        return gradient_norms(input_gradients(network, part, None))
+
+    at_once = 8 if group == 4 else 16
+    whole = [norms(part) for part in images[:16].split(at_once)]
+    expected = torch.cat([*whole, norms(images[-at_once:])[-1:]])
+    found = record["saliency"]["training"]
+    assert found["images"] == 17
+    assert found["gradient_norm"]["mean"] == pytest.approx(float(expected.mean()), rel=1e-4)
+    assert found["gradient_norm"]["std"] == pytest.approx(
+        float(expected.std(correction=0)), rel=1e-4
+    )
