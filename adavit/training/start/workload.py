@@ -33,6 +33,7 @@ from adavit.training.start.compilation import compilation_note
 from adavit.training.start.effort import slow_step
 from adavit.training.start.evaluators import build_evaluators
 from adavit.training.start.footprint import check_memory
+from adavit.training.start.heldout import heldout_note
 from adavit.training.start.memory_choice import within_memory
 
 DEFAULT_RESOLUTION_CAP = {"cpu": 32}
@@ -222,12 +223,8 @@ def load_workload(
         warnings.append(CAUTION_WITH_ALPHA)
     for sentence in warnings:
         console.note(f"Warning: {sentence}")
-    steered_by_heldout = resolved.augment.mode == "ada" and resolved.augment.heuristic == "rv"
-    if steered_by_heldout and not len(split.heldout):
-        raise UserError(
-            f"augment.heuristic is rv, but no images are held out of {len(split.train)}. Give"
-            " --val-fraction, for example 0.1, or use --heuristic rt."
-        )
+    if (untold := heldout_note(resolved, split)) is not None:
+        console.note(untold)
     return Workload(resolved, images, split, device)
 
 

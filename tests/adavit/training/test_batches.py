@@ -60,6 +60,9 @@ def test_held_out_images_come_in_whole_groups_of_the_standard_deviation(
         batches = RunBatches(replace(workload, split=replace(workload.split, heldout=heldout)))
         found = [batches.heldout(8 * step, 1) for step in range(2 * count)]
         images = [each[0] for each in found if each is not None]
+        if count < group:  # in each group of four an image would stand twice
+            assert images == []
+            continue
         (size,) = {len(each) for each in images}
         assert size == (min(count, 8) if group == 0 else 4 if count < 8 else 8)
         expected = {image.tobytes() for image in workload.image_set.images[heldout]}

@@ -92,12 +92,6 @@ def test_labels_are_counted_over_training_images_where_networks_are_conditioned(
     assert counts == [int((labels == index).sum()) for index in (0, 1)]
 
 
-def test_a_heuristic_on_held_out_images_needs_some(tiny: Tiny) -> None:
-    layer = {"data": {"val_fraction": 0}, "augment": {"heuristic": "rv"}}
-    with pytest.raises(UserError, match=r"augment\.heuristic is rv, but no images are held out"):
-        load_workload(tiny(layer), SilentConsole())
-
-
 def test_a_label_says_what_a_run_is(tiny: Tiny) -> None:
     assert load_workload(tiny(), SilentConsole()).label == "pictures-vit-bgc"
     none = {"augment": {"mode": "none", "initial_p": "auto"}}
