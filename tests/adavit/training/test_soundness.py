@@ -59,6 +59,13 @@ def test_buffers_count_and_whole_numbers_do_not() -> None:
         ("kid", 0.4, -0.001, 0.1, False),
         ("kid", 0.4, -0.001, 0.3, True),
         ("kid", 0.4, -0.001, -0.002, False),
+        ("kid", 1e-3, -5e-4, 8e-4, False),  # of a run that started from a good network
+        ("kid_subsets", 1e-3, -5e-4, 8e-4, False),
+        ("kid_drawn", 5e-3, -7e-3, 0.02, False),
+        ("kid_random", 1e-3, 2e-4, 7e-4, False),
+        ("kid", 1e-3, -5e-4, 0.2, True),
+        ("kid", 0.02, 0.02, 0.2, True),
+        ("kid_drawn", 1.2, 0.2, 1.1, True),
         ("is", 1.0, 6.0, 1.5, True),
         ("is", 1.0, 6.0, 4.0, False),
         ("is", 1.0, 1.2, 1.0, False),
