@@ -70,20 +70,27 @@ def predict_tokens(
     return predictions
 
 
-def distillation_loss(predictions: list[Tensor], tokens: Tensor) -> Tensor:
+def distillation_loss(
+    predictions: list[Tensor], tokens: Tensor, shares: Tensor | None = None
+) -> Tensor:
     """One minus the cosine of predicted and true tokens, its mean over the patches plus that of the class token.
 
     Args:
         predictions: From `predict_tokens`.
         tokens: Of the frozen network [B, 1 + N, T], the class token first.
+        shares: Weights of the images in the means [B], which sum to 1; None for all alike.
 
     Returns:
         0-d, in [0, 4]; without a class token in [0, 2].
     """
     parts = [tokens[:, :1], tokens[:, 1:]][-len(predictions) :]
-    distances = [
-        1 - F.cosine_similarity(full_precision(found), full_precision(wanted), dim=2).mean()
+    cosines = [
+        F.cosine_similarity(full_precision(found), full_precision(wanted), dim=2)
         for found, wanted in zip(predictions, parts, strict=True)
+    ]
+    distances = [
+        1 - each.mean() if shares is None else ((1 - each).mean(dim=1) * shares).sum()
+        for each in cosines
     ]
     return torch.stack(distances).sum()
 

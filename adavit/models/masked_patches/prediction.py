@@ -88,11 +88,25 @@ def predict_corrupted(
     return Prediction(logits, picked(mean_colour_classes(images, encoder.patch), corruption))
 
 
-def masked_patch_loss(prediction: Prediction) -> Tensor:
-    """Mean cross-entropy over the corrupted patches (arXiv:2010.11929, appendix B.1.2), 0-d, in nats."""
-    return F.cross_entropy(prediction.logits, prediction.classes)
+def masked_patch_loss(prediction: Prediction, shares: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy over the corrupted patches (arXiv:2010.11929, appendix B.1.2), 0-d, in nats.
+
+    Args:
+        prediction: Of a batch.
+        shares: Weights of its images in the mean [B], which sum to 1; None for all alike.
+    """
+    if shares is None:
+        return F.cross_entropy(prediction.logits, prediction.classes)
+    losses = F.cross_entropy(prediction.logits, prediction.classes, reduction="none")
+    return _weighted(losses, shares)
 
 
-def masked_patch_accuracy(prediction: Prediction) -> Tensor:
-    """Part of the corrupted patches whose likeliest class is right, 0-d in [0, 1]."""
-    return (prediction.logits.argmax(dim=1) == prediction.classes).float().mean()
+def masked_patch_accuracy(prediction: Prediction, shares: Tensor | None = None) -> Tensor:
+    """Part of the corrupted patches whose likeliest class is right, 0-d in [0, 1]; see `masked_patch_loss`."""
+    hits = (prediction.logits.argmax(dim=1) == prediction.classes).float()
+    return hits.mean() if shares is None else _weighted(hits, shares)
+
+
+def _weighted(values: Tensor, shares: Tensor) -> Tensor:
+    """Mean of values of corrupted patches [B K]: there are as many in each image."""
+    return (values.unflatten(0, (len(shares), -1)).mean(dim=1) * shares).sum()

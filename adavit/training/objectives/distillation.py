@@ -16,8 +16,8 @@ from adavit.training.objectives.schedules import Schedule
 class Distillation(Regularizer):
     """One minus the cosine of the teacher's tokens of augmented real images and what is predicted of them.
 
-    Generated images are left out. All patches are encoded, whatever the discriminator's `patch_drop`; its
-    logits never pass the teacher. Needs `add_predictors`.
+    Generated images are left out, those of APA too. All patches are encoded, whatever the discriminator's
+    `patch_drop`; its logits never pass the teacher. Needs `add_predictors`.
 
     Args:
         weight: Factor in the loss.
@@ -38,4 +38,4 @@ class Distillation(Regularizer):
         with batch.discriminator.precision(images.device):
             tokens = self.teacher(images)
             predictions = predict_tokens(encoder, predictors, images)
-        return {self.name: distillation_loss(predictions, tokens)}
+        return {self.name: distillation_loss(predictions, tokens, batch.shares)}

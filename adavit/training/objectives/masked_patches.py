@@ -19,7 +19,7 @@ from adavit.training.objectives.schedules import Schedule
 class MaskedPatches(Regularizer):
     """Cross-entropy of the colours of corrupted patches of real images, as they are after augmentation.
 
-    Generated images are left out: to predict them would teach the trunk what it is to tell apart.
+    Generated images are left out, those of APA too: to predict them would teach the trunk what it is to tell apart.
     All patches are encoded, whatever the discriminator's `patch_drop`. Needs `add_head`.
 
     Args:
@@ -46,5 +46,6 @@ class MaskedPatches(Regularizer):
         with batch.discriminator.precision(images.device):
             prediction = predict_corrupted(encoder, head, images, corruption)
         with torch.no_grad():
-            accuracy = masked_patch_accuracy(prediction)
-        return {self.name: masked_patch_loss(prediction), "masked_patch_accuracy": accuracy}
+            accuracy = masked_patch_accuracy(prediction, batch.shares)
+        loss = masked_patch_loss(prediction, batch.shares)
+        return {self.name: loss, "masked_patch_accuracy": accuracy}

@@ -55,6 +55,7 @@ class Microbatch:
         generated: The generated images; their graph leads back to the generator.
         redraw: From other latents [B, Z] to images, with the noise and the mixing of `generated`.
         streams: Random generators of the step, by purpose.
+        is_real: Which of the images shown as real are training images, bool [B]; None where all are.
     """
 
     generator: Generator
@@ -65,6 +66,18 @@ class Microbatch:
     generated: DiscriminatedImages
     redraw: Callable[[Tensor], Tensor]
     streams: StepStreams
+    is_real: Tensor | None = None
+
+    @property
+    def shares(self) -> Tensor | None:
+        """Weights [B] of the images shown as real in a mean over the training images; None where all are.
+
+        They sum to 1, or to 0 where there are none. To pick these images, the host would have to wait for their count.
+        """
+        if self.is_real is None:
+            return None
+        weights = self.is_real.float()
+        return weights / weights.sum().clamp_min(1)
 
     def at(self, side: Side) -> DiscriminatedImages:
         """Real or generated images."""

@@ -104,6 +104,7 @@ class SlicePass:
             generated=generated,
             redraw=drawn.redraw,
             streams=streams,
+            is_real=is_real,
         )
 
         if self.features is not None and terms.critic is not None:

@@ -63,6 +63,10 @@ PARTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"bcr_real": 1, "bcr_generated": 1, "zcr_discriminator": 1, "zcr_generator": 1},
     ),
     "pseudo": ({"kind": "resnet"}, {"apa_p_max": 0.5, "microbatch": 2, "r1_gamma": 0}),
+    "pseudo, masked": (
+        {"kind": "vit"},
+        {"apa_p_max": 0.5, "microbatch": 2, "masked_patch_weight": 0.5},
+    ),
     "bf16": ({"kind": "resnet"}, {"precision": "bf16"}),
 }
 """Of the discriminator, and of the section training: what is differentiated twice in all of them, and numbers that
@@ -158,11 +162,12 @@ def test_a_critic_on_frozen_features_is_part_of_the_graph(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("apa", [{}, {"apa_p_max": 0.5, "microbatch": 2}])
 @pytest.mark.usefixtures("as_traced")
-def test_a_frozen_teacher_is_part_of_the_graph(tmp_path: Path) -> None:
+def test_a_frozen_teacher_is_part_of_the_graph(tmp_path: Path, apa: dict[str, Any]) -> None:
     network = write_published(tmp_path / "vit.pth")
     taught = {"distill_weight": 1.0, "distill_width": 12, "distill_network": network}
-    check_equal({"kind": "vit"}, taught, tolerance=0, steps=2)
+    check_equal({"kind": "vit"}, {**taught, **apa}, tolerance=0, steps=2)
 
 
 @pytest.mark.slow

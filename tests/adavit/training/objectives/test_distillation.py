@@ -1,5 +1,6 @@
 """The regularizer called directly, with a microbatch made by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ def test_it_compares_tokens_of_the_same_augmented_real_images(teacher: Published
     expected = (1 - classes).mean() + (1 - patches).mean()
     torch.testing.assert_close(found["distillation"], expected, rtol=1e-4, atol=1e-5)
     assert regularizer.factor(0) == 0.3
+
+
+def test_images_of_apa_are_left_out(teacher: PublishedTeacher) -> None:
+    network = discriminator()
+    batch = judged_microbatch(network, COUNT)
+    is_real = torch.tensor([True, False, True])
+    found = Distillation(1, teacher)(replace(batch, is_real=is_real))["distillation"]
+    view = batch.real.view
+    seen = replace(view, images=view.images[is_real])
+    alone = replace(batch, real=replace(batch.real, view=seen))
+    expected = Distillation(1, teacher)(alone)["distillation"]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    assert abs(found - Distillation(1, teacher)(batch)["distillation"]) > 1e-3
+    none = replace(batch, is_real=torch.zeros(COUNT, dtype=torch.bool))
+    assert Distillation(1, teacher)(none)["distillation"] == 0
 
 
 def test_it_trains_trunk_and_predictors_but_neither_judge_nor_generator_nor_teacher(

@@ -1,5 +1,6 @@
 """The regularizer called directly, with a microbatch made by hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from adavit.models import ViTDiscriminator
 from adavit.models.masked_patches.corruption import draw_corruption
 from adavit.models.masked_patches.prediction import (
     HEAD,
+    Prediction,
     add_head,
     masked_patch_accuracy,
     masked_patch_loss,
@@ -42,6 +44,23 @@ def test_it_is_the_loss_of_pretraining_at_augmented_real_images() -> None:
     torch.testing.assert_close(found["masked_patches"], masked_patch_loss(expected))
     torch.testing.assert_close(found["masked_patch_accuracy"], masked_patch_accuracy(expected))
     assert regularizer.factor(0) == 0.3
+
+
+def test_images_of_apa_are_left_out() -> None:
+    network = discriminator()
+    batch = judged_microbatch(network)
+    is_real = torch.tensor([True, False, True, True, False, False])
+    found = MaskedPatches(1)(replace(batch, is_real=is_real, streams=StepStreams.at(0, 0)))
+    corruption = draw_corruption(COUNT, 16, StepStreams.at(0, 0).of("masked_patches"))
+    head: Any = network.get_submodule(HEAD)
+    whole = predict_corrupted(network.encoder, head, batch.real.view.images.detach(), corruption)
+    of_real = is_real.repeat_interleave(8)  # half of the 16 patches of each image
+    expected = Prediction(whole.logits[of_real], whole.classes[of_real])
+    torch.testing.assert_close(found["masked_patches"], masked_patch_loss(expected))
+    torch.testing.assert_close(found["masked_patch_accuracy"], masked_patch_accuracy(expected))
+    assert abs(found["masked_patches"] - masked_patch_loss(whole)) > 1e-3
+    none = replace(batch, is_real=torch.zeros(COUNT, dtype=torch.bool))
+    assert MaskedPatches(1)(none)["masked_patches"] == 0
 
 
 def test_it_trains_trunk_and_head_but_not_the_judge_nor_the_generator() -> None:

@@ -5,6 +5,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from adavit.augment import AdaptiveProbability
+from adavit.training.objectives.regularizer import Microbatch, Regularizer
+from adavit.training.passes.pseudo_augmentation import PseudoAugmentation
 from adavit.training.passes.streams import StepStreams
 from adavit.training.step.adversarial_step import AdversarialStep
 from adavit.training.step.microbatch_sums import MicrobatchSums
@@ -36,3 +39,21 @@ def test_the_generator_learns_from_the_images_that_are_kept() -> None:
     best = sums.generated_logits.sort().values[-2:]
     expected = torch.nn.functional.softplus(-best).mean()
     torch.testing.assert_close(sums.losses["loss_generator"], expected)
+
+
+def test_terms_are_told_which_images_are_shown_as_real_and_are_none() -> None:
+    told: dict[str, Tensor] = {}
+
+    class Looking(Regularizer):
+        def __call__(self, batch: Microbatch) -> dict[str, Tensor]:
+            assert batch.is_real is not None
+            assert batch.shares is not None
+            told.update(images=batch.real.images, is_real=batch.is_real, shares=batch.shares)
+            return {self.name: batch.real.logits.sum() * 0}
+
+    step = make_step(Looking("looking", 1), pseudo=PseudoAugmentation(AdaptiveProbability()))
+    computed(step, pseudo_p=0.5)
+    kept = (told["images"] == reals()).flatten(1).all(dim=1)
+    assert torch.equal(told["is_real"], kept)
+    assert 0 < int(kept.sum()) < COUNT
+    torch.testing.assert_close(told["shares"], kept / kept.sum())
