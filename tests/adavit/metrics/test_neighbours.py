@@ -34,6 +34,31 @@ def test_a_copy_is_at_distance_zero_far_from_the_origin() -> None:
     assert found.distances.abs().max() == 0
 
 
+@pytest.mark.parametrize("rows", [3, 4096])
+@pytest.mark.parametrize("place", [0, 2, 6])
+def test_a_copy_of_a_large_image_is_told_from_images_that_are_nearly_the_same(
+    monkeypatch: pytest.MonkeyPatch, rows: int, place: int
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_ROWS", rows)
+    generator = torch.Generator().manual_seed(place)
+    for _ in range(3):
+        image = torch.randint(0, 256, (3 * 256 * 256,), generator=generator, dtype=torch.uint8)
+        references = image.repeat(7, 1)
+        for number in range(7):
+            if number != place:
+                references[number, 100 * number : 100 * number + 20] ^= 1  # 20 values, by one level
+        found = nearest(image[None], references)
+        assert found.indices.tolist() == [place]
+        assert found.distances.tolist() == [0]
+
+
+def test_of_equally_near_ones_the_first_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK_ROWS", 2)
+    references = torch.tensor([[9, 9], [1, 0], [0, 1], [0, 1], [1, 0]], dtype=torch.uint8)
+    found = nearest(torch.zeros(3, 2, dtype=torch.uint8), references)
+    assert found.indices.tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("rows", [2, 4096])
 def test_leaving_one_out_hides_all_references_of_the_same_owner(
     monkeypatch: pytest.MonkeyPatch, rows: int
