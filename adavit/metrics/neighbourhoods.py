@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adavit.metrics.extractors.extractor import FeatureExtractor
 from adavit.metrics.measure import Measure
-from adavit.metrics.neighbours import check_neighbours, squared_distance_blocks, squared_radii
+from adavit.metrics.neighbours import check_neighbours, inside_blocks, squared_radii
 from adavit.metrics.real_features import RealFeatures
 
 MANIFOLD_K = 3
@@ -91,10 +91,7 @@ def share_inside(features: Tensor, centres: Tensor, radii: Tensor) -> float:
     Returns:
         The share, in [0, 1].
     """
-    inside = [
-        (distances <= radii).any(dim=1)
-        for _, distances in squared_distance_blocks(features, centres)
-    ]
+    inside = [block.any(dim=1) for block in inside_blocks(features, centres, radii)]
     return float(torch.cat(inside).double().mean())
 
 
@@ -115,8 +112,8 @@ class Density(RealNeighbourhoods):
     ) -> dict[str, float]:
         """The mean over k, >= 0; see `Measure.figures`."""
         radii = real.squared_radii(self.k)
-        blocks = squared_distance_blocks(fakes, real.on_device)
-        counted = sum(int((distances <= radii).sum()) for _, distances in blocks)
+        blocks = inside_blocks(fakes, real.on_device, radii)
+        counted = sum(int(block.sum()) for block in blocks)
         return {"": counted / (self.k * len(fakes))}
 
 
@@ -137,6 +134,6 @@ class Coverage(RealNeighbourhoods):
         """The share, in [0, 1]; see `Measure.figures`."""
         radii = real.squared_radii(self.k)
         covered = torch.zeros(len(real), dtype=torch.bool, device=radii.device)
-        for _, distances in squared_distance_blocks(fakes, real.on_device):
-            covered |= (distances <= radii).any(dim=0)
+        for block in inside_blocks(fakes, real.on_device, radii):
+            covered |= block.any(dim=0)
         return {"": float(covered.double().mean())}

@@ -94,6 +94,34 @@ def test_copies_score_one_and_images_far_away_nothing(
     assert measured(kind(), reals + 100, reals, extractor) == 0
 
 
+@pytest.mark.parametrize("width", [64, 128, 512, 2048])
+def test_images_that_are_all_the_same_lie_in_each_others_balls(
+    width: int, extractor: RandomFeatures
+) -> None:
+    for seed in range(5):
+        reals = drawn_features(1, width, seed).repeat(20, 1)
+        found = [measured(kind(), reals[:10], reals, extractor) for kind in MEASURES]
+        assert found == [1, 1, 20 / 5, 1]
+
+
+@pytest.mark.parametrize("width", [64, 128, 512, 2048])
+def test_the_edge_of_a_ball_is_inside_it(width: int, extractor: RandomFeatures) -> None:
+    for seed in range(5):
+        reals = 3 + torch.randn(61, width, generator=torch.Generator().manual_seed(seed))
+        # In each ball lie its centre and five others, one of them on its edge.
+        assert measured(Density(), reals.flip(0), reals, extractor) == 6 / 5
+
+
+@pytest.mark.usefixtures("block_elements")
+def test_balls_in_blocks_are_those_of_the_definition() -> None:
+    a, b = drawn_features(11, 5, 1), drawn_features(6, 5, 2)
+    radii = torch.linspace(0, 4, 6, dtype=torch.float64)
+    expected = (a.double()[:, None] - b.double()[None]).square().sum(dim=2) <= radii
+    assert expected.any()
+    assert not expected.all()
+    assert torch.equal(torch.cat(list(neighbours.inside_blocks(a, b, radii))), expected)
+
+
 def test_density_is_not_moved_by_one_outlier_as_precision_is(extractor: RandomFeatures) -> None:
     reals = torch.cat([drawn_features(60, 6, 1), drawn_features(1, 6, 2) + 30])
     fakes = drawn_features(60, 6, 4) + 10  # between the crowd and the outlier
