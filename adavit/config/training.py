@@ -1,13 +1,12 @@
 """The section `training` of a run's configuration: length, optimisation, losses and what is added to them."""
 
-import math
 from typing import Literal
 
 from pydantic import Field
 
 from adavit.config.section import MOST, ConfigModel, UserPath, UserSource, auto, rule
 from adavit.features.names import check_network_name, parted
-from adavit.models.groups import group_size
+from adavit.models.groups import group_size, images_of_part
 from adavit.models.limits import LARGEST_WIDTH
 from adavit.models.published_vit import PUBLISHED_VIT, check_name, is_of_library
 
@@ -248,7 +247,7 @@ class TrainingConfig(ConfigModel):
     @rule("top_k", "batch", "microbatch")
     def _top_k_leaves_images_out(self) -> None:
         images = self.images_at_a_time
-        if 0 < self.top_k < 1 and math.ceil(self.top_k * images) == images:
+        if 0 < self.top_k < 1 and images_of_part(self.top_k, images) == images:
             raise ValueError(
                 f"training.top_k is {self.top_k:g}, but of {images} computed at a time that leaves none out. Use a"
                 " lower one, a larger training.microbatch, or leave it out."

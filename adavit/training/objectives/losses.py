@@ -5,12 +5,13 @@ holds all of them by name. Where 0 is the decision threshold, the sign of a logi
 (`adavit.augment.adaptive`) is defined; where only differences of logits enter, it is not.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
+
+from adavit.models.groups import images_of_part
 
 
 def generator_loss(generated_logits: Tensor) -> Tensor:
@@ -163,7 +164,7 @@ class TopK:
     def count(self, batch: int, images: int) -> int:
         """K for a batch of this size after so many real images, in [1, batch]."""
         part = max(self.smallest_part, DECAY_PER_EPOCH ** (images // self.epoch_images))
-        return max(1, math.ceil(part * batch))
+        return images_of_part(part, batch)
 
 
 def largest_logits(logits: Tensor, count: int) -> Tensor:

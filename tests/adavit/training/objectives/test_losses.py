@@ -69,6 +69,7 @@ def test_top_k_keeps_the_best_and_fewer_with_each_epoch() -> None:
     counts = [top.count(100, 100 * epoch) for epoch in (0, 1, 2, 20, 68, 69, 1000)]
     assert counts == [100, 99, 99, 82, 51, 50, 50]
     assert TopK(0.01, 1).count(4, 10**6) == 1
+    assert TopK(0.55, 1).count(100, 10**6) == 55  # 0.55 * 100 is 55.000000000000007
 
 
 def test_losses_equal_their_logarithms() -> None:
