@@ -6,7 +6,6 @@ from typing import Any
 from torch import Tensor
 
 from adavit.config.section import MOST
-from adavit.errors import shown
 from adavit.importing.foreign import (
     Converted,
     ForeignNetwork,
@@ -15,6 +14,7 @@ from adavit.importing.foreign import (
     converted,
     sides_up_to,
 )
+from adavit.importing.records import described
 from adavit.models import ResNetDiscriminator
 from adavit.models.epilogue import LABEL_LR_MULTIPLIER
 
@@ -86,7 +86,7 @@ def _group(network: ForeignNetwork, channels: int) -> int:
     if given is None:
         given = MOST  # the whole batch
     if type(given) is not int or not 1 <= given <= MOST:
-        raise NoCounterpart(f"its standard deviation is taken over {shown(given)} images")
+        raise NoCounterpart(f"its standard deviation is taken over {described(given)} images")
     return given * channels
 
 

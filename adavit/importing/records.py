@@ -22,7 +22,7 @@ class Name(NamedTuple):
     text: str
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Record:
     """An object as its pickle describes it: what would have been called, with what, and what it would have been given.
 
@@ -42,6 +42,10 @@ class Record:
     def name(self) -> str:
         """Of what would have been called; empty where that has none."""
         return self.function.text if isinstance(self.function, Name) else ""
+
+    def __repr__(self) -> str:
+        """In a few words: records that share their parts would unfold without end."""
+        return f"<{described(self)}>"
 
 
 def check_array_kind(arguments: tuple[Any, ...]) -> None:

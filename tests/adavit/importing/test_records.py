@@ -36,3 +36,11 @@ def test_what_a_file_holds_is_said_in_a_few_words() -> None:
     record.entries["k"] = 1
     assert entries_of(record) == {"k": 1}
     assert entries_of(7) == {}
+
+
+def test_a_record_is_shown_without_its_parts() -> None:
+    shared: object = ()
+    for _ in range(8):  # 3^8 when it is unfolded
+        shared = Record(Name("os.system"), (shared, shared), shared, {"a": shared})
+    assert repr(shared) == "<an object of 'os.system'>"
+    assert len(repr(Record(Name("x" * 1000), ()))) < 200
