@@ -87,7 +87,7 @@ def number_of(value: Any) -> Any:
         return value
     if isinstance(value, Record) and value.name in _SCALARS and len(value.arguments) == 2:
         dtype, content = value.arguments
-        with contextlib.suppress(UnreadablePickle):
+        with contextlib.suppress(ValueError):  # such as text that is no bytes
             return _array(content, dtype, (), "C", kinds=(*_FLOATS, *_COUNTS)).item()
     return None
 
@@ -108,7 +108,7 @@ def bytes_of(value: Any) -> memoryview:
         text = value.arguments[0]
         if isinstance(text, memoryview):  # one that was left as it is
             text = str(text, "utf-8")
-        value = memoryview(text.encode("latin-1"))
+        value = memoryview(text.encode("latin-1")) if isinstance(text, str) else text
     if not isinstance(value, memoryview):
         raise UnreadablePickle(f"it has {described(value)} where bytes are expected")
     return value
@@ -187,10 +187,12 @@ def _array(
     """An array of numbers on bytes of the file."""
     if not isinstance(dtype, Record) or dtype.name != "numpy.dtype":
         raise UnreadablePickle(f"it has {described(dtype)} where a kind of numbers is expected")
-    kind = str(dtype.arguments[0]).lstrip("<=|")
-    if kind not in kinds:
+    given = dtype.arguments[0] if dtype.arguments else None
+    # Text alone is looked into: tuples that share their parts unfold without end when they are shown.
+    kind = given.lstrip("<=|") if isinstance(given, str) else None
+    if kind is None or kind not in kinds:
         raise UnreadablePickle(
-            f"it has weights of {described(kind)}, which are not floating-point numbers"
+            f"it has weights of {described(given)}, which are not floating-point numbers"
         )
     swapped = isinstance(dtype.state, tuple) and dtype.state[1:2] == (">",)
     sizes, data = _naturals(shape, "shape"), bytes_of(content)

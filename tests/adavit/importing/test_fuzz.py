@@ -1,16 +1,22 @@
 """A thousand damaged and hostile pickles: no code runs, nothing but a `UserError` comes out, memory is bounded."""
 
 import builtins
+import itertools
 import os
 import pickle
+import pickletools
 import random
 import resource
+import struct
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from adavit.errors import UserError
@@ -19,12 +25,16 @@ from tests.network_pickles import (
     discriminator_state,
     dumped,
     generator_state,
+    module_of,
     networks,
     tensorflow_networks,
 )
+from tests.references.odd_values import outcome
 
 CASES = 1000
 MOST_KIB = 200 * 1024
+MOST_SECONDS = 5.0
+"""Of a file of some KB, which takes some milliseconds; what is not bounded takes minutes."""
 
 TARGETS = [
     "os\nsystem",
@@ -169,4 +179,94 @@ def test_a_thousand_hostile_pickles_run_nothing_and_end_in_an_error_or_networks(
     assert not CALLED
     assert not list(tmp_path.glob("ran"))
     assert {"torch.hub", "torch_utils"} & set(sys.modules) <= imported
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_KIB
+
+
+SMALLEST = {"resolution": 4, "channels": 1, "dim": 1, "layers": 1}
+
+
+def planted(value: bytes, where: bytes, content: bytes) -> bytes:
+    """A pickle of protocol 2 or 3, which number the places of their memo, with something in the place of a value."""
+    assert where in content
+    return content.replace(where, value, 1)
+
+
+def tensorflow_pickle(protocol: int = 3) -> bytes:
+    made, judge = generator_state(**SMALLEST), discriminator_state(4, channels=1)
+    return dumped(tensorflow_networks(made, judge), protocol)
+
+
+def pytorch_pickle(protocol: int = 3, **discriminator: Any) -> bytes:
+    whole = {
+        "D": module_of(discriminator_state(8, channels=1), attributes={"b4.mbstd": discriminator}),
+        "cur_nimg": np.int64(7),
+    }
+    return dumped(whole, protocol)
+
+
+UNFOLDED = text("x") + b"2\x86" * 24
+"""A tuple of one tuple twice, and so on: 55 bytes that are 2^24 texts when they are shown."""
+
+NESTED = text("x") + b"\x85" * 3000
+
+ODD = {
+    "shared tuples": UNFOLDED,
+    "nested tuples": NESTED,
+    "a record of shared tuples": b"ca\nb\n" + UNFOLDED + b"\x85R",
+    "long text": text("x" * 2**20),
+    "a large number": b"\x8a\x40" + b"\x7f" * 64,
+    "no number": b"G" + struct.pack(">d", float("nan")),
+}
+VALUE_OPCODES = {"BINUNICODE", "BININT1", "BININT", "NEWFALSE", "NEWTRUE", "NONE", "EMPTY_DICT"}
+
+
+def test_whatever_stands_in_the_place_of_a_value_takes_little(tmp_path: Path) -> None:
+    path, read, refused, draw = tmp_path / "file.pkl", 0, 0, random.Random(0)
+    whole = pytorch_pickle(2, group_size=4)
+    path.write_bytes(whole)
+    read_networks(path, "FILE ")  # what torch imports late is imported now
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for content in (whole, tensorflow_pickle(2)):  # where bytes are text, and values too
+        opcodes = [*pickletools.genops(content)]
+        for (opcode, _, at), (_, _, end) in itertools.pairwise(opcodes):
+            if opcode.name not in VALUE_OPCODES:
+                continue
+            what = draw.choice([*ODD])
+            path.write_bytes(content[:at] + ODD[what] + content[end:])
+            start = time.monotonic()
+            _, refusal = outcome(lambda: read_networks(path, "FILE "))
+            assert time.monotonic() - start < MOST_SECONDS, f"{what} at byte {at}"
+            assert len(refusal) < 1500
+            refused, read = refused + bool(refusal), read + (not refusal)
+    assert refused > 100
+    assert read > 50
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_KIB
+
+
+BOMBS: dict[str, Callable[[], tuple[bytes, str]]] = {
+    "shared tuples as a kind of numbers": lambda: (
+        planted(UNFOLDED, text("f4"), tensorflow_pickle()),
+        "weights of a tuple of 2",
+    ),
+    "nested tuples as a kind of numbers": lambda: (
+        planted(NESTED, text("f4"), tensorflow_pickle()),
+        "weights of a tuple of 1",
+    ),
+    "shared tuples in a record": lambda: (
+        planted(ODD["a record of shared tuples"], text("HERE"), pytorch_pickle(group_size="HERE")),
+        r"taken over an object of 'a\.b' images",
+    ),
+}
+"""What makes a file, and what is told of it."""
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_a_small_file_takes_little_time_and_memory(what: str, tmp_path: Path) -> None:
+    content, told = BOMBS[what]()
+    path = tmp_path / "file.pkl"
+    path.write_bytes(content)
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    with pytest.raises(UserError, match=told):
+        read_networks(path, "FILE ")
+    assert time.monotonic() - start < MOST_SECONDS
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_KIB
