@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 from adavit.errors import shown
 
+LONGEST_NAME = 200
+"""Characters of the name of a tensor, with those of the modules that it lies in; published ones have 40."""
+
 _LARGEST_KEY = 2**31
 
 
@@ -77,6 +80,24 @@ def put_all(filled: dict[str | int, Any], flat: list[Any]) -> None:
     for key, value in zip(flat[::2], flat[1::2], strict=True):
         if isinstance(key, str) or (type(key) is int and abs(key) < _LARGEST_KEY):
             filled[key] = value
+
+
+def name_within(before: str, name: str | int) -> str:
+    """The name of a part of a network, which a file of some KB could name with other parts of it thousands of times.
+
+    Args:
+        before: Name of what it lies in, with what stands between the two.
+        name: Its own.
+
+    Raises:
+        UnreadablePickle: If it has more than `LONGEST_NAME` characters.
+    """
+    found = f"{before}{name}"
+    if len(found) > LONGEST_NAME:
+        raise UnreadablePickle(
+            f"it has a name of {len(found):,} characters, more than {LONGEST_NAME}: {shown(found)}"
+        )
+    return found
 
 
 def entries_of(value: Any) -> dict[Any, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from adavit.importing.foreign import ForeignNetwork
-from adavit.importing.records import Record, UnreadablePickle, entries_of
+from adavit.importing.records import Record, UnreadablePickle, entries_of, name_within
 from adavit.importing.tensors import number_of, tensor_of
 from adavit.importing.torch_modules import MOST_TAPS
 
@@ -135,10 +135,10 @@ def _collected(network: Record) -> tuple[dict[str, Any], dict[str, Any]]:
                 raise UnreadablePickle(
                     "a network has variables that are not pairs of name and array"
                 )
-            arrays[before + pair[0]] = pair[1]
+            arrays[name_within(before, pair[0])] = pair[1]
         for name, component in components.items():
             if isinstance(component, Record):
-                waiting.append((f"{before}{name}/", component))
+                waiting.append((f"{name_within(before, name)}/", component))
     return arrays, settings
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from adavit.importing.foreign import ForeignNetwork
-from adavit.importing.records import Record, UnreadablePickle, entries_of
+from adavit.importing.records import Record, UnreadablePickle, entries_of, name_within
 from adavit.importing.tensors import is_array, number_of, tensor_of
 
 MOST_MODULES, MOST_TENSORS = 2000, 20_000
@@ -53,7 +53,7 @@ def torch_network(value: Any) -> ForeignNetwork | None:
                 if name == "resample_filter" and is_array(tensor):
                     filters.append(_taps(tensor_of(tensor, _FILTER_BYTES)))
                 elif tensor is not None:
-                    values[f"{path}{name}"] = partial(tensor_of, tensor)
+                    values[name_within(path, name)] = partial(tensor_of, tensor)
         found = attributes.get("activation")
         if isinstance(found, str):
             activations[path.removesuffix(".")] = found
@@ -86,10 +86,14 @@ def _modules(network: Any) -> Iterator[tuple[str, dict[Any, Any]]]:
         count += 1
         attributes = _state_of(module)
         inner = entries_of(attributes.get("_modules"))
-        if count + len(waiting) + len(inner) > MOST_MODULES or len(path) > 500:
+        if count + len(waiting) + len(inner) > MOST_MODULES:
             raise UnreadablePickle(f"a network has more than {MOST_MODULES:,} modules")
         yield path, attributes
-        waiting += [(f"{path}{name}.", part) for name, part in inner.items() if _is_module(part)]
+        waiting += [
+            (f"{name_within(path, name)}.", part)
+            for name, part in inner.items()
+            if _is_module(part)
+        ]
 
 
 def _settings_of(path: str, attributes: dict[Any, Any]) -> dict[str, Any]:

@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from adavit.errors import UserError
 from adavit.importing.networks import read_networks
 from tests.network_pickles import (
+    Network,
     discriminator_state,
     dumped,
     generator_state,
@@ -204,6 +206,21 @@ def pytorch_pickle(protocol: int = 3, **discriminator: Any) -> bytes:
     return dumped(whole, protocol)
 
 
+def within_itself(length: int) -> bytes:
+    """A network of TensorFlow's with a component of a long name, which is the same network."""
+    network = Network({"variables": [("x", 1)], "static_kwargs": {}})
+    network.components = {"n" * length: network}
+    return dumped({"G_ema": network}, 3)
+
+
+def named_often(length: int) -> bytes:
+    """A network of PyTorch's with a module of long names, under many names."""
+    inner = module_of({f"{letter * length}": torch.ones(1) for letter in "abcdefghij"})
+    outer = module_of({})
+    outer.meta["state"]["_modules"] = {f"m{count}": inner for count in range(1900)}
+    return dumped({"G_ema": outer}, 3)
+
+
 UNFOLDED = text("x") + b"2\x86" * 24
 """A tuple of one tuple twice, and so on: 55 bytes that are 2^24 texts when they are shown."""
 
@@ -255,6 +272,15 @@ BOMBS: dict[str, Callable[[], tuple[bytes, str]]] = {
     "shared tuples in a record": lambda: (
         planted(ODD["a record of shared tuples"], text("HERE"), pytorch_pickle(group_size="HERE")),
         r"taken over an object of 'a\.b' images",
+    ),
+    "a component within itself": lambda: (within_itself(4000), "name of 4,000 characters"),
+    "a component within itself, of a short name": lambda: (
+        within_itself(20),
+        "name of 20. characters",
+    ),
+    "long names in a module of many names": lambda: (
+        named_often(2**16),
+        "name of 65,5.. characters",
     ),
 }
 """What makes a file, and what is told of it."""

@@ -1,12 +1,14 @@
 import pytest
 
 from adavit.importing.records import (
+    LONGEST_NAME,
     Name,
     Record,
     UnreadablePickle,
     check_array_kind,
     described,
     entries_of,
+    name_within,
     put_all,
 )
 
@@ -44,3 +46,10 @@ def test_a_record_is_shown_without_its_parts() -> None:
         shared = Record(Name("os.system"), (shared, shared), shared, {"a": shared})
     assert repr(shared) == "<an object of 'os.system'>"
     assert len(repr(Record(Name("x" * 1000), ()))) < 200
+
+
+def test_a_name_has_so_many_characters_with_what_it_lies_in() -> None:
+    assert name_within("synthesis.b4.", "x" * (LONGEST_NAME - 13)).endswith("b4." + "x" * 187)
+    assert name_within("layers.", 3) == "layers.3"
+    with pytest.raises(UnreadablePickle, match="name of 201 characters, more than 200: 'synthesis"):
+        name_within("synthesis.b4.", "x" * (LONGEST_NAME - 12))
