@@ -88,9 +88,7 @@ class Machine:
     def _take(self, count: int) -> memoryview:
         end = self.at + count
         if end > len(self._content):
-            raise UnreadablePickle(
-                f"it is cut: it ends at byte {len(self._content)} within a value"
-            )
+            raise UnreadablePickle(f"it is cut: it ends at byte {len(self._content)} in a value")
         taken = self._content[self.at : end]
         self.at = end
         return taken
@@ -182,8 +180,7 @@ class Machine:
         self._push(line[1:-1].decode("unicode_escape"))
 
     def _append(self) -> None:
-        value = self._stack.pop()
-        self._extend([value])
+        self._extend([self._stack.pop()])
 
     def _extend(self, values: list[Any]) -> None:
         target = self._stack[-1]
@@ -244,10 +241,15 @@ class Machine:
         self._push(Record(self.PERSISTENT, (identifier,)))
 
     def _remember(self, place: int) -> None:
-        self._memo[place] = self._stack[-1]
+        self._memo[self._known(place)] = self._stack[-1]
 
     def _recall(self, place: int) -> None:
-        self._push(self._memo[place])
+        self._push(self._memo[self._known(place)])
+
+    def _known(self, place: int) -> int:
+        if not 0 <= place < MOST_OPERATIONS:  # larger ones may all have one hash
+            raise UnreadablePickle(f"it has a memo with the place {place:.4g}")
+        return place
 
     def _tuple(self, count: int) -> None:
         self._push(tuple([self._stack.pop() for _ in range(count)][::-1]))
@@ -289,9 +291,7 @@ _BY_OPCODE: dict[bytes, Callable[[Machine], Any]] = {
     pickle.FLOAT: lambda m: m._push(float(m._line())),
     pickle.BINFLOAT: lambda m: m._push(m._number(">d")),
     pickle.STRING: Machine._string_line,
-    pickle.BINSTRING: lambda m: m._push(
-        m._take(m._number("<I"))
-    ),  # of Python 2, for which it is bytes
+    pickle.BINSTRING: lambda m: m._push(m._take(m._number("<I"))),  # bytes, for Python 2
     pickle.SHORT_BINSTRING: lambda m: m._push(str(m._take(m._number("<B")), "latin-1")),
     pickle.UNICODE: lambda m: m._push(str(m._line(), "raw-unicode-escape")),
     pickle.BINUNICODE: lambda m: m._push(m._text(m._number("<I"))),

@@ -282,6 +282,10 @@ BOMBS: dict[str, Callable[[], tuple[bytes, str]]] = {
         named_often(2**16),
         "name of 65,5.. characters",
     ),
+    "places of a memo that have one hash": lambda: (
+        b"N" + b"".join(b"p%d\n" % (count * (2**61 - 1)) for count in range(40_000)) + b".",
+        "memo with the place",
+    ),
 }
 """What makes a file, and what is told of it."""
 

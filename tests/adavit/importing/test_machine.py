@@ -103,6 +103,10 @@ REFUSED = {
     "empty": (b"", "cut"),
     "odd": (b"}(K\x01u.", "damaged"),
     "memory": (b"h\x07.", "damaged"),
+    "a memo of 2^32 places": (b"Nr\xff\xff\xff\xff.", "memo with the place 4.295e"),
+    "a place of many digits": (b"Np" + b"9" * 60 + b"\n.", r"the place 1e\+60"),
+    "a place below all": (b"Np-1\n.", "the place -1"),
+    "recall of a far place": (b"g1000000\n.", r"the place 1e\+06"),
     "stack": (b".", "damaged"),
     "mark": (b"t.", "damaged"),
     "call": (b"cos\nsystem\nNR.", "call without arguments"),
@@ -134,7 +138,6 @@ ALIKE = b"".join(b"\x8a\x09" + n.to_bytes(9, "little") + b"N" for n in range(0, 
 """Whole numbers that Python's dictionaries cannot tell apart at first, with values."""
 
 BOMBS = {
-    "a memo of 2^32 places": b"Nr\xff\xff\xff\xff.",
     "tuples of tuples": b")q\x000" + TWICE * 60 + b"h\x00.",
     "as a key": b"})q\x000" + TWICE * 60 + b"h\x00Ns.",
     "deep tuples": b")" + b"\x85" * 90_000 + b".",
