@@ -93,8 +93,8 @@ class ForeignNetwork:
                     f"its {layer[:100]} has the activation {shown(found)}, expected {wanted!r}"
                 )
         for taps in self.filters:
-            if len(taps) != len(FILTER) or any(
-                abs(one - other / sum(FILTER)) > 1e-6
+            if len(taps) != len(FILTER) or not all(
+                abs(one - other / sum(FILTER)) <= 1e-6  # NaN is not
                 for one, other in zip(_normalised(taps), FILTER, strict=True)
             ):
                 raise NoCounterpart(

@@ -40,7 +40,9 @@ def test_other_activations_and_filters_are_refused() -> None:
         NoCounterpart, match="its conv1 has the activation 'relu', expected 'lrelu'"
     ):
         ForeignNetwork({}, {"conv1": "relu"}).check(())
-    for taps in ((1.0, 2.0, 1.0), (1.0, 3.0, 3.0, 2.0), (0.0,) * 4):
+    nan, inf = float("nan"), float("inf")
+    wrong = ((1.0, 2.0, 1.0), (1.0, 3.0, 3.0, 2.0), (0.0,) * 4, (nan,) * 4, (1.0, 3.0, 3.0, inf))
+    for taps in wrong:
         with pytest.raises(NoCounterpart, match="resamples with the filter"):
             ForeignNetwork({}, {}, (taps,)).check(())
 
