@@ -52,7 +52,7 @@ def tensor_of(value: Any, most_bytes: int = LARGEST_STORAGE_BYTES) -> Tensor:
 
     Args:
         value: As `Machine` has read it: of a parameter, a tensor, a NumPy array, or a number.
-        most_bytes: That the storage of a tensor may have.
+        most_bytes: That the storage of a tensor, or the content of an array, may have.
 
     Raises:
         UnreadablePickle: If it is none of these, or says what its bytes do not hold.
@@ -67,10 +67,12 @@ def tensor_of(value: Any, most_bytes: int = LARGEST_STORAGE_BYTES) -> Tensor:
             return _view(*value.arguments[:4], most_bytes=most_bytes)
         if name in _ARRAYS:
             _, shape, dtype, fortran, content = value.state
-            return _from_array(_array(content, dtype, shape, "F" if fortran else "C"))
+            return _from_array(
+                _array(content, dtype, shape, "F" if fortran else "C", most_bytes=most_bytes)
+            )
         if name in _FLAT_ARRAYS:
             content, dtype, shape, order = value.arguments
-            return _from_array(_array(content, dtype, shape, order))
+            return _from_array(_array(content, dtype, shape, order, most_bytes=most_bytes))
         if name in _SCALARS:
             dtype, content = value.arguments
             return _from_array(_array(content, dtype, (), "C"))
@@ -182,7 +184,13 @@ def _storage(content: memoryview, most_bytes: int) -> Tensor:
 
 
 def _array(
-    content: Any, dtype: Any, shape: Any, order: Any, kinds: tuple[str, ...] = _FLOATS
+    content: Any,
+    dtype: Any,
+    shape: Any,
+    order: Any,
+    *,
+    kinds: tuple[str, ...] = _FLOATS,
+    most_bytes: int = LARGEST_STORAGE_BYTES,
 ) -> np.ndarray:
     """An array of numbers on bytes of the file."""
     if not isinstance(dtype, Record) or dtype.name != "numpy.dtype":
@@ -196,7 +204,9 @@ def _array(
         )
     swapped = isinstance(dtype.state, tuple) and dtype.state[1:2] == (">",)
     sizes, data = _naturals(shape, "shape"), bytes_of(content)
-    if math.prod(sizes) * int(kind[1]) != len(data) or len(data) > LARGEST_STORAGE_BYTES:
+    if len(data) > most_bytes:
+        raise UnreadablePickle(f"it has an array of {len(data):,} bytes")
+    if math.prod(sizes) * int(kind[1]) != len(data):
         raise UnreadablePickle(f"an array of shape {list(sizes)} has {len(data)} bytes")
     found = np.frombuffer(data, dtype=np.dtype((">" if swapped else "<") + kind))
     return found.reshape(sizes, order="F" if order == "F" else "C")

@@ -221,6 +221,17 @@ def named_often(length: int) -> bytes:
     return dumped({"G_ema": outer}, 3)
 
 
+def one_array_as_all_filters(numbers: int) -> bytes:
+    """A network of many modules, of which each resamples with the same array."""
+    array = np.zeros(numbers, "f2")
+    inner = {f"m{count}": module_of({}) for count in range(1900)}
+    for module in inner.values():
+        module.meta["state"]["_buffers"] = {"resample_filter": array}
+    outer = module_of({})
+    outer.meta["state"]["_modules"] = inner
+    return dumped({"G_ema": outer}, 3)
+
+
 UNFOLDED = text("x") + b"2\x86" * 24
 """A tuple of one tuple twice, and so on: 55 bytes that are 2^24 texts when they are shown."""
 
@@ -281,6 +292,10 @@ BOMBS: dict[str, Callable[[], tuple[bytes, str]]] = {
     "long names in a module of many names": lambda: (
         named_often(2**16),
         "name of 65,5.. characters",
+    ),
+    "one array as all filters": lambda: (
+        one_array_as_all_filters(2**21),
+        "an array of 4,194,304 bytes",
     ),
     "places of a memo that have one hash": lambda: (
         b"N" + b"".join(b"p%d\n" % (count * (2**61 - 1)) for count in range(40_000)) + b".",

@@ -190,6 +190,9 @@ def test_arrays_have_the_bytes_that_they_say() -> None:
         tensor_of(value)
     with pytest.raises(UnreadablePickle, match="'i8', which are not floating-point numbers"):
         tensor_of(read(np.zeros(3, "i8")))
+    for protocol in (2, 4, 5):  # which have arrays of their own
+        with pytest.raises(UnreadablePickle, match="an array of 24 bytes"):
+            tensor_of(read(np.zeros((2, 3), "f4"), protocol), most_bytes=23)
     for nothing in (None, "text", {}, read([1])):
         with pytest.raises(UnreadablePickle, match="where weights are expected"):
             tensor_of(nothing)
