@@ -12,6 +12,7 @@ from adavit.importing.foreign import (
     NoCounterpart,
     channels_of,
     converted,
+    inputs_of,
     sides_up_to,
 )
 from adavit.importing.records import described
@@ -54,11 +55,11 @@ def convert_discriminator(network: ForeignNetwork) -> Converted[ResNetDiscrimina
     widths[4] = theirs["b4.conv.bias"].numel()
     arguments: dict[str, Any] = {
         "resolution": sides[-1],
-        "image_channels": _axis(theirs[f"b{sides[-1]}.fromrgb.weight"], 1),
-        "num_classes": _axis(theirs["mapping.embed.weight"], 1) if labels else 0,
+        "image_channels": inputs_of(theirs[f"b{sides[-1]}.fromrgb.weight"], 4),
+        "num_classes": inputs_of(theirs["mapping.embed.weight"], 2) if labels else 0,
         "form": form,
         **channels_of(widths),
-        "minibatch_std_group": _group(network, _axis(theirs["b4.conv.weight"], 1) - widths[4]),
+        "minibatch_std_group": _group(network, inputs_of(theirs["b4.conv.weight"], 4) - widths[4]),
         "normalization": "none",
         "label_layers": layers if labels else 0,
     }
@@ -116,12 +117,6 @@ def _names(sides: list[int], *, form: str, label_layers: int, labels: bool) -> d
         for block, side in enumerate(reversed(sides[1:])):
             found[f"b{side}.skip.weight"] = f"blocks.{block}.skip.weight"
     return found
-
-
-def _axis(tensor: Tensor, axis: int) -> int:
-    if tensor.ndim <= axis:
-        raise NoCounterpart(f"it has a layer of {tensor.ndim} axes")
-    return tensor.shape[axis]
 
 
 def _turned(tensor: Tensor, ours: str, rate: float) -> Tensor:

@@ -12,6 +12,7 @@ from adavit.importing.records import UnreadablePickle
 from adavit.importing.tensors import number_of
 from adavit.models.limits import LR_MULTIPLIERS
 from adavit.runs.stored_network import build_stored
+from adavit.runs.weights_file import UNUSABLE
 from adavit.runtime.wording import listed
 
 LARGEST_NETWORK_BYTES = 2**30
@@ -164,7 +165,7 @@ def converted(
     """
     try:
         made = build_stored(lambda: kind(**arguments), state)
-    except (ValueError, RuntimeError, TypeError) as error:
+    except UNUSABLE as error:
         raise NoCounterpart(f"it has other sizes than StyleGAN2's: {error}") from None
     notes = differences(network.clamp, bool(network.settings.get("num_fp16_res")))
     return Converted(made.eval().requires_grad_(False), arguments, notes)
@@ -187,6 +188,21 @@ def channels_of(widths: Mapping[int, int]) -> dict[str, int]:
             f"it has channels of {shown} px, expected min(base / side, most) of two numbers"
         )
     return {"channel_base": base, "channel_max": most}
+
+
+def inputs_of(weight: Tensor, axes: int) -> int:
+    """Channels that a layer takes.
+
+    Args:
+        weight: Of the layer, [out, in] or [out, in, height, width].
+        axes: Which of the two it has to be: 2 or 4.
+
+    Raises:
+        NoCounterpart: If it has another number of axes.
+    """
+    if weight.ndim != axes:
+        raise NoCounterpart(f"it has a layer of {weight.ndim} axes, expected {axes}")
+    return weight.shape[1]
 
 
 def sides_up_to(resolution: int) -> list[int]:

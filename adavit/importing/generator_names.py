@@ -11,6 +11,7 @@ from adavit.importing.foreign import (
     NoCounterpart,
     channels_of,
     converted,
+    inputs_of,
     sides_up_to,
 )
 from adavit.models import Generator
@@ -55,13 +56,13 @@ def convert_generator(network: ForeignNetwork) -> Converted[Generator]:
     layers = network.numbered("mapping.fc")
     names = _names(sides, layers=layers, labels=labels, noise=noise)
     theirs = network.read(names)
-    style_dim = theirs["synthesis.b4.conv1.affine.weight"].shape[-1]
-    first = theirs["mapping.fc0.weight"].shape[-1]
+    style_dim = inputs_of(theirs["synthesis.b4.conv1.affine.weight"], 2)
+    first = inputs_of(theirs["mapping.fc0.weight"], 2)
     last = f"synthesis.b{sides[-1]}"
     arguments: dict[str, Any] = {
         "resolution": sides[-1],
         "image_channels": theirs[f"{last}.torgb.bias"].numel(),
-        "num_classes": theirs["mapping.embed.weight"].shape[-1] if labels else 0,
+        "num_classes": inputs_of(theirs["mapping.embed.weight"], 2) if labels else 0,
         "latent_dim": first - style_dim if labels else first,
         "style_dim": style_dim,
         "mapping_layers": layers,
@@ -114,4 +115,11 @@ def _turned(tensor: Tensor, ours: str) -> Tensor:
         return tensor.T.contiguous()
     if ours == "synthesis.constant":
         return tensor[None]
-    return tensor.flatten(1) if ours.endswith("to_image.weight") else tensor
+    if ours.endswith("to_image.weight"):
+        inputs_of(tensor, 4)
+        if tensor.shape[2:] != (1, 1):
+            raise NoCounterpart(
+                "it draws colours of more than one pixel, expected kernels of 1 x 1"
+            )
+        return tensor.flatten(1)
+    return tensor

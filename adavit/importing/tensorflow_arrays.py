@@ -39,7 +39,7 @@ def _as_is(array: Tensor) -> Tensor:
 
 
 def _dense(array: Tensor) -> Tensor:
-    return array.T.contiguous()
+    return array.permute(1, 0).contiguous()
 
 
 def _kernel(array: Tensor) -> Tensor:

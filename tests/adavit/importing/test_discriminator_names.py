@@ -5,7 +5,7 @@ import torch
 
 from adavit.importing.discriminator_names import convert_discriminator
 from adavit.importing.foreign import ForeignNetwork, NoCounterpart
-from tests.adavit.importing.test_generator_names import network, without
+from tests.adavit.importing.test_generator_names import network, others_of, without
 from tests.network_pickles import discriminator_state
 from tests.references.stylegan2 import judged
 
@@ -78,3 +78,14 @@ def test_what_has_no_counterpart_is_refused_with_the_reason(what: str) -> None:
     wrong, told = REFUSED[what]
     with pytest.raises(NoCounterpart, match=told):
         convert_discriminator(wrong)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "name", without(discriminator_state(8, classes=2, layers=1), "resample_filter")
+)
+def test_a_tensor_of_another_number_of_axes_is_refused(name: str) -> None:
+    state = discriminator_state(8, classes=2, layers=1)
+    for wrong in others_of(state[name]):
+        with pytest.raises(NoCounterpart, match=r"axes|sizes|channels"):
+            convert_discriminator(network({**state, name: wrong}))

@@ -87,6 +87,29 @@ def test_what_has_no_counterpart_is_refused_with_the_reason(what: str) -> None:
         convert_generator(network(state))
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kernel", [(1, 1, 1), (2, 2)], ids=["five axes", "2 x 2"])
+def test_colours_are_drawn_pixel_by_pixel(kernel: tuple[int, ...]) -> None:
+    wrong = {**STATE, "synthesis.b8.torgb.weight": torch.zeros(3, 8 // kernel[-1] ** 2, *kernel)}
+    with pytest.raises(NoCounterpart, match=r"layer of 5 axes|kernels of 1 x 1"):
+        convert_generator(network(wrong))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", without(generator_state(8, classes=2), "resample_filter"))
+def test_a_tensor_of_another_number_of_axes_is_refused(name: str) -> None:
+    state = generator_state(8, classes=2)
+    for wrong in others_of(state[name]):
+        with pytest.raises(NoCounterpart, match=r"axes|sizes|channels"):
+            convert_generator(network({**state, name: wrong}))
+
+
+def others_of(tensor: torch.Tensor) -> list[torch.Tensor]:
+    """A number, and the same numbers with one axis more, as far as they are others."""
+    number = [torch.ones(())] if tensor.ndim else []
+    return [*number, tensor[..., None], tensor[None]]
+
+
 def test_other_activations_are_refused() -> None:
     wrong = network(STATE, activations={"synthesis.b8.conv0": "relu"})
     with pytest.raises(NoCounterpart, match=r"synthesis\.b8\.conv0 has the activation 'relu'"):

@@ -42,6 +42,7 @@ def test_what_a_discriminator_does_not_say_is_as_tensorflow_has_it() -> None:
     assert tensorflow_network(7) is None
 
 
+@pytest.mark.filterwarnings("error")
 def test_other_arrays_keep_their_names_and_damaged_ones_are_refused() -> None:
     def read(variables: list) -> object:
         state = {"variables": variables, "static_kwargs": {}, "components": {}}
@@ -53,8 +54,10 @@ def test_other_arrays_keep_their_names_and_damaged_ones_are_refused() -> None:
         read([("Output/weight", np.zeros(1, "f4"))] * 2001)
     with pytest.raises(UnreadablePickle, match="not pairs of name and array"):
         read([7])
-    found = read(
-        [("Output/weight", np.zeros((2, 2), "f4")), ("8x8/Conv0/weight", np.zeros(2, "f4"))]
-    )
-    with pytest.raises(UnreadablePickle, match="other axes"):
-        found.values["b8.conv0.weight"]()  # type: ignore[attr-defined]
+    for wrong in ((), (2,), (2, 2, 2)):
+        found = read(
+            [("Output/weight", np.zeros(wrong, "f4")), ("8x8/Conv0/weight", np.zeros(wrong, "f4"))]
+        )
+        for name in ("b4.out.weight", "b8.conv0.weight"):
+            with pytest.raises(UnreadablePickle, match="other axes"):
+                found.values[name]()  # type: ignore[attr-defined]
