@@ -20,11 +20,11 @@ PATH_SETTINGS = {
 HERE = "./"
 """Before a name that stands for a path: it is looked for here, and never taken for the name of a known set."""
 
-_QUOTED = re.compile(r"""(['"])((?:/|[A-Za-z]:[\\/])[^'"]*[\\/][^'"]*)\1""")
+_QUOTED = re.compile(r"""(['"])((?:/|\\\\|[A-Za-z]:[\\/])[^'"]*[\\/][^'"]*)\1""")
 _BARE = re.compile(
-    r"""(?<![\w./~:-])(?:/(?!/)|[A-Za-z]:[\\/])(?:[^\s/\\'":;,()<>|]+[\\/])+[^\s/\\'":;,()<>|]*"""
+    r"""(?<![\w./~:-])(?:/(?!/)|\\\\|[A-Za-z]:[\\/])(?:[^\s/\\'":;,()<>|]+[\\/])+[^\s/\\'":;,()<>|]*"""
 )
-_ENDING = re.compile(r"(?<=[^/]:)/(?!/).*")
+_ENDING = re.compile(r"(?<=[^/]:)(?:/(?!/)|\\\\|[A-Za-z]:[\\/]).*")
 """A file at the end of the name of an extractor, such as torchvision:resnet50:FILE."""
 
 

@@ -33,6 +33,14 @@ from adavit.runs.shared_names import (
         ('"C:\\Users\\ann\\a b"', '"a b"'),
         ("No such file: /home/ann/x.png (/home/ann/y)", "No such file: x.png (y)"),
         ("torchvision:resnet50:/home/ann/w.pth", "torchvision:resnet50:w.pth"),
+        (r"torchvision:resnet50:C:\Users\ann\my files\w.pth", "torchvision:resnet50:w.pth"),
+        ("torchvision:resnet50:c:/Users/ann/w.pth", "torchvision:resnet50:w.pth"),
+        (r"timm:vit_small:\\server\ann\w.safetensors", "timm:vit_small:w.safetensors"),
+        (r"vgg16:D:\ann\w.pth", "vgg16:w.pth"),
+        (r"\\server\ann\photos", "photos"),
+        (r"'\\server\ann\my photos' is gone", "'my photos' is gone"),
+        (r"No such file: \\server\ann\x.png (C:\ann\y)", "No such file: x.png (y)"),
+        ("torchvision:resnet50", "torchvision:resnet50"),
         ("see https://example.org/a/b", "see https://example.org/a/b"),
         ("15 images/s, 3 /4", "15 images/s, 3 /4"),
         ("/", "/"),
@@ -77,6 +85,7 @@ def test_a_shared_configuration_names_what_it_had_the_paths_of() -> None:
     config = {
         "data": {"source": "/home/ann/photos", "data_root": "/home/ann/sets", "resolution": 16},
         "metrics": {"reference": "cifar10:test", "extractor": "vgg16:/home/ann/v.pth"},
+        "features": {"network": r"torchvision:resnet50:C:\Users\ann\w.pth"},
         "training": {"transfer": "/home/ann/runs/0", "batch": 8},
         "run": {"out": None},
     }
@@ -84,6 +93,7 @@ def test_a_shared_configuration_names_what_it_had_the_paths_of() -> None:
     assert shared_config(config) == {
         "data": {"source": "./photos", "data_root": None, "resolution": 16},
         "metrics": {"reference": "cifar10:test", "extractor": "vgg16:v.pth"},
+        "features": {"network": "torchvision:resnet50:w.pth"},
         "training": {"transfer": "./0", "batch": 8},
         "run": {"out": None},
     }
