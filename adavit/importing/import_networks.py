@@ -13,6 +13,7 @@ from adavit.runs.directory import RunDirectory
 from adavit.runs.discriminator_file import save_discriminator
 from adavit.runs.generator_file import save_generator
 from adavit.runs.imported_folder import ImportedFolder
+from adavit.runs.metadata import UNKNOWN
 from adavit.runs.shared_names import HERE
 from adavit.runtime.console import Console
 from adavit.runtime.files import make_folder, mark_results, write_text
@@ -119,7 +120,7 @@ def _save_generator(
             "generator": sizes,
             "features": {"seen": seen},
         },
-        data_fingerprint="unknown",
+        data_fingerprint=UNKNOWN,
         images=networks.images,
         metric=None,
         classes=classes,

@@ -5,7 +5,7 @@ import shlex
 from adavit.data.files.members import printable
 from adavit.importing.networks import ImportedNetworks
 from adavit.runs.imported_folder import ImportedFolder
-from adavit.runtime.cells import markdown_cell
+from adavit.runtime.cells import markdown_cell, markdown_code
 
 LICENCE = (
     "Weights that NVIDIA has published (FFHQ, AFHQ, MetFaces, BreCaHAD, CIFAR-10, LSUN and others of StyleGAN2,"
@@ -35,12 +35,12 @@ def readme_of(networks: ImportedNetworks, folder: ImportedFolder) -> str:
     ]
     notes = [note for *_, network in there for note in network.notes]
     trained = f"It was trained on {networks.images:,} images.\n" if networks.images else ""
-    data = f"Its images were {_code(networks.data)}.\n" if networks.data else ""
+    data = f"Its images were {markdown_code(networks.data)}.\n" if networks.data else ""
     here = shlex.quote(printable(folder.path.name))
     remarks = "".join(f"- {note}\n" for note in dict.fromkeys([*networks.left_out, *notes]))
     return f"""# {markdown_cell(networks.name)}
 
-Imported by adavit from the network pickle {_code(networks.name)}, SHA-256
+Imported by adavit from the network pickle {markdown_code(networks.name)}, SHA-256
 `{networks.digest}`.
 Nothing of that file was run; these are its numbers under other names.
 {data}{trained}
@@ -58,8 +58,3 @@ adavit generate {here} --seeds 0-31 --truncation 0.7 --noise fixed --grid --out 
 adavit train --data my_photos --transfer {here}
 ```
 """
-
-
-def _code(name: str) -> str:
-    """The name of a file as Markdown's code, which it cannot end."""
-    return f"`{name.replace('`', chr(39))}`"

@@ -13,7 +13,7 @@ from adavit.publishing import plain_generator
 from adavit.publishing.card_facts import CardFacts, CardFigure
 from adavit.publishing.file_names import GENERATOR, HUB_NAME, SAMPLES
 from adavit.runs.reading import flat_settings, mapping, number, text
-from adavit.runtime.cells import markdown_cell
+from adavit.runtime.cells import markdown_cell, markdown_code
 from adavit.runtime.resolution import Resolution
 from adavit.runtime.wording import counted, size
 
@@ -93,7 +93,11 @@ def _introduction(facts: CardFacts) -> str:
     stored = facts.stored
     trained = number(facts.data.get("training_images"))
     on = "" if trained is None else f" on {trained:,.0f} images"
-    by = f"imported by adavit from `{facts.origin}`" if facts.origin else f"trained by adavit{on}"
+    by = (
+        f"imported by adavit from {markdown_code(facts.origin)}"
+        if facts.origin
+        else f"trained by adavit{on}"
+    )
     weights = sum(tensor.numel() for tensor in stored.generator.state_dict().values())
     words = f"A StyleGAN2 generator (arXiv:1912.04958) with {weights:,} weights, {by}."
     if stored.images:
@@ -120,7 +124,7 @@ def _figures(facts: CardFacts) -> Iterator[str]:
         "Two figures compare only where both numbers of images, the real images, the extractor and the protocol agree."
     )
     if facts.seen:
-        yield f"{MARK.capitalize()}: {legend(facts.seen).partition(': ')[2]}"
+        yield f"{MARK.capitalize()}: {markdown_cell(legend(facts.seen).partition(': ')[2])}"
 
 
 def _figure_row(figure: CardFigure) -> Sequence[str]:
@@ -128,12 +132,12 @@ def _figure_row(figure: CardFigure) -> Sequence[str]:
     real = "none"
     if "n_real" in protocol:
         split = markdown_cell(str(protocol.get("split", "")))
-        digest = str(protocol.get("reference_fingerprint", ""))[:12]
+        digest = markdown_cell(str(protocol.get("reference_fingerprint", ""))[:12])
         real = f"{_count(protocol['n_real'])} ({split}, {digest})"
     others = [f"{protocol[key]} px" for key in ("resolution",) if key in protocol]
     others += [f"truncation {protocol['truncation']}"] if "truncation" in protocol else []
     others += [f"labels of {protocol['labels']}"] if "labels" in protocol else []
-    named = [f"`{protocol['name']}`"] if protocol.get("name") else []
+    named = [str(protocol["name"])] if protocol.get("name") else []
     extractor = ":".join(str(protocol.get("extractor", "?")).split(":")[:2])
     digest = str(protocol.get("weights_digest", ""))[:8]
     return (
@@ -143,7 +147,7 @@ def _figure_row(figure: CardFigure) -> Sequence[str]:
         _count(protocol.get("n_fake")),
         real,
         markdown_cell(f"{extractor} {digest}".strip()),
-        ", ".join([*named, *map(markdown_cell, others)]),
+        ", ".join(map(markdown_cell, [*named, *others])),
     )
 
 
@@ -151,7 +155,7 @@ def _data(facts: CardFacts) -> Iterator[str]:
     if facts.origin:
         yield "Which images it was trained on is for those to say who have trained it."
         return
-    name = f"`{facts.data_name}`" if facts.data_name else "Images of the author's"
+    name = markdown_code(facts.data_name) if facts.data_name else "Images of the author's"
     counts = {key: number(facts.data.get(key)) for key in facts.data}
     words = name
     if counts.get("images") is not None:
@@ -160,7 +164,8 @@ def _data(facts: CardFacts) -> Iterator[str]:
         words += f", {_count(counts['training_images'])} of them trained on"
     if counts.get("heldout_images") is not None:
         words += f", {_count(counts['heldout_images'])} held out"
-    yield f"{words}. Fingerprint of their pixels at {facts.sizes['resolution']} px: `{facts.stored.data_fingerprint}`."
+    resolution = Resolution.of(facts.sizes["resolution"]).plain
+    yield f"{words}. Fingerprint of their pixels at {resolution} px: `{facts.stored.data_fingerprint}`."
 
 
 def _copies(facts: CardFacts) -> Iterator[str]:
@@ -203,7 +208,7 @@ def _sources(facts: CardFacts, license_id: str | None) -> Iterator[str]:
     stated = "its author states none" if license_id is None else f"`{license_id}`"
     yield f"Licence of this generator: {stated}. That of the images it was trained on is not recorded."
     lines = [
-        f"- The discriminator saw images through `{short_network(network)}`. Licence of these weights: not"
+        f"- The discriminator saw images through {markdown_code(short_network(network))}. Licence of these weights: not"
         f" recorded; {LICENCES.get(network.partition(':')[0], 'look where they came from')}."
         for network in facts.seen
         if network != facts.origin  # of which it is not known what its discriminator saw
@@ -259,7 +264,7 @@ def _settings(facts: CardFacts) -> Iterator[str]:
     versions = [f"{key} {value}" for key, value in facts.environment.items()]
     if versions:
         yield f"Trained with {markdown_cell(', '.join(versions))}."
-    rest = "\n".join(f"{key}: {json.dumps(value)}" for key, value in flat.items())
+    rest = "\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in flat.items())
     yield f"<details><summary>All settings</summary>\n\n```yaml\n{rest}\n```\n\n</details>"
 
 

@@ -33,7 +33,7 @@ class StoredGenerator:
     Attributes:
         generator: In evaluation mode, without gradients.
         config: The configuration of its run, by section; paths are names, unless the file lies in its run.
-        data_fingerprint: Digest of the images it was trained on.
+        data_fingerprint: Digest of the images it was trained on; `adavit.runs.metadata.UNKNOWN` if it was imported.
         images: Real images seen.
         metric: Name and value by which it was kept, and its record; empty if none was measured.
         classes: Names of the classes; empty if it is not conditional.
@@ -85,7 +85,7 @@ def save_generator(
         generator: Usually the average.
         arguments: Keyword arguments of `Generator` that built it.
         config: The resolved configuration, by section; of paths the names alone are written.
-        data_fingerprint: Digest of the images it was trained on.
+        data_fingerprint: As in `StoredGenerator`.
         images: Real images seen.
         metric: The evaluation record that belongs to these weights, or None.
         classes: Names of the classes it is conditioned on.
@@ -140,7 +140,7 @@ def read_generator(path: Path | str, *, which: str | None = None) -> StoredGener
         metadata = Metadata(entries)
         arguments = metadata.object("generator")
         config, metric = metadata.object("config"), metadata.object("metric")
-        images, fingerprint = metadata.count("images"), metadata.text("data_fingerprint")
+        images, fingerprint = metadata.count("images"), metadata.fingerprint("data_fingerprint")
         generator = build_stored(lambda: Generator(**arguments), tensors)
         if generator.image_channels not in IMAGE_CHANNELS:
             raise ValueError(f"it draws images of {generator.image_channels} channels")

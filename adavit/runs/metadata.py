@@ -1,6 +1,7 @@
 """What a file of weights says about itself: texts by name, of which most are JSON of a certain kind."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,9 @@ from adavit.errors import shown
 
 MOST_COUNTED = 2**53
 """Counts are below it: a script in a page holds them exactly, and no run comes near."""
+
+UNKNOWN = "unknown"
+"""In the place of a fingerprint that nobody knows."""
 
 
 class Metadata:
@@ -29,6 +33,17 @@ class Metadata:
         if name not in self._entries:
             raise ValueError(f"it says nothing of its {name}")
         return self._entries[name]
+
+    def fingerprint(self, name: str) -> str:
+        """An entry that is a SHA-256, hexadecimal, or `UNKNOWN`.
+
+        Raises:
+            ValueError: If there is none, or it is something else.
+        """
+        text = self.text(name)
+        if text != UNKNOWN and not re.fullmatch("[0-9a-f]{64}", text):
+            raise ValueError(f"its {name} is {shown(text)}, which is not a fingerprint")
+        return text
 
     def value(self, name: str) -> Any:
         """An entry that is JSON.

@@ -1,14 +1,26 @@
 import dataclasses
+import json
 import re
+from typing import Any
 
 import pytest
 import yaml
 
-from adavit.publishing.card_facts import card_facts
+from adavit.publishing.card_facts import PROTOCOL_FIELDS, card_facts
 from adavit.publishing.card_text import card_text
 from adavit.runs.directory import RunDirectory
 from adavit.runs.generator_file import read_generator
-from tests.adavit.publishing.conftest import CONFIG, WriteGenerator
+from adavit.runs.weights_file import read_weights, write_tensors
+from tests.adavit.publishing.conftest import CONFIG, WriteGenerator, protocol_of
+
+HEADINGS = (
+    *("## Figures", "## Data", "## Does it copy?", "## Source weights and licences"),
+    *("## How to use it", "## Settings"),
+)
+MARKUP = (
+    *("<details>", "<summary>All settings</summary>", "</details>"),
+    "![Images of the first seeds](samples.png)",
+)
 
 
 def head_of(text: str) -> dict[str, object]:
@@ -93,3 +105,59 @@ def test_an_imported_generator_says_whose_it_is(write_generator: WriteGenerator)
     assert "non-commercial" in text
     assert "Images of the author's" not in text
     assert "Trained from random weights" not in text
+
+
+EVIL = (
+    "x` ```\n```\n\n</details>\n\n<script>alert(1)</script>\n\n## Licence\n\n| a | Public domain. |"
+    " ![](https://evil.example/pixel.png) [y](https://evil.example) <b> \ud800 `\r\n# Free\u2028"
+)
+
+
+def of_protocol(**changes: Any) -> dict[str, Any]:
+    return {"metric": {"name": "fid", "fid": 2.0, "protocol": protocol_of(**changes)}}
+
+
+EVIL_ENTRIES: dict[str, dict[str, Any]] = {
+    "origin": {"origin": EVIL.replace("\ud800", "")},
+    "classes": {"num_classes": 1, "classes": (EVIL,)},
+    "tuned": {"tuned_from": EVIL.replace("\ud800", "")},
+    "section": {"config": {EVIL: {"key": 1}}},
+    "key": {"config": {"run": {EVIL: 1}}},
+    "key within a setting": {"config": {"run": {"x": {EVIL: [EVIL]}}}},
+    "setting": {"config": {"run": {"seed": EVIL}, "training": {"loss": [EVIL]}}},
+    "data": {"config": {"data": {"source": f"small_set:{EVIL}"}}},
+    "networks": {"config": {"features": {"seen": [f"torchvision:{EVIL} {EVIL}", EVIL]}}},
+    **{
+        f"protocol {key}": of_protocol(**{key: EVIL})
+        for key in (*PROTOCOL_FIELDS, "extractor_learned_from", "discriminator_saw")
+    },
+    "networks of a protocol": of_protocol(discriminator_saw=[EVIL]),
+    "metric": {"metric": {"name": EVIL, "fid": 2.0, EVIL: 1.0, "protocol": {EVIL: EVIL}}},
+    "figure of a name": {"metric": {f"fid_{EVIL}": 1.0, "protocol": protocol_of()}},
+}
+"""What a file may say of itself, by what is odd in it; its fingerprint is refused where it is none."""
+
+
+@pytest.mark.parametrize("what", EVIL_ENTRIES)
+def test_nothing_that_a_file_says_of_itself_is_markup(
+    write_generator: WriteGenerator, what: str
+) -> None:
+    given = {"num_classes": 0, "config": {}, **EVIL_ENTRIES[what]}
+    file = write_generator(num_classes=given.pop("num_classes"))
+    tensors, entries = read_weights(file)
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()
+    }
+    write_tensors(file, tensors, {**entries, **texts})
+    text = card_text(card_facts(read_generator(file)), license_id=None)
+    text.encode()
+    outside = re.sub(r"^```\w*\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#.*", outside, flags=re.MULTILINE)
+    assert headings == ["# A generator of RGB images of 8x8 pixels", *HEADINGS]
+    plain = re.sub(r"\\.|`[^`\n]*`", "", outside)  # without what is escaped, and code
+    for markup in MARKUP:
+        assert plain.count(markup) == 1
+        plain = plain.replace(markup, "")
+    assert not re.search(r"[<>\[`]", plain)
+    assert {line.count("|") for line in plain.splitlines()} <= {0, 3, 8}
+    assert text.count("\n```") == 6

@@ -129,7 +129,7 @@ def test_a_generator_that_diverged_is_refused_by_name(generator: Generator, stor
         generator,
         arguments=ARGUMENTS,
         config={},
-        data_fingerprint="",
+        data_fingerprint="unknown",
         images=0,
         metric=None,
         classes=(),

@@ -6,6 +6,8 @@ from adavit.runs.metadata import MOST_COUNTED, Metadata
 def test_entries_are_read_by_kind() -> None:
     metadata = Metadata({"a": "text", "b": '{"c": [1]}', "n": "12", "l": "[null]"})
     assert metadata.text("a") == "text"
+    known = Metadata({"a": "ab" * 32, "b": "unknown"})
+    assert [known.fingerprint(name) for name in "ab"] == ["ab" * 32, "unknown"]
     assert metadata.object("b") == {"c": [1]}
     assert metadata.count("n") == 12
     assert metadata.value("l") == [None]
@@ -15,6 +17,11 @@ def test_entries_are_read_by_kind() -> None:
     ("read", "entry", "message"),
     [
         ("text", None, "says nothing of its x"),
+        ("fingerprint", None, "says nothing of its x"),
+        ("fingerprint", "", "x is '', which is not a fingerprint"),
+        ("fingerprint", "ab", "x is 'ab', which is not a fingerprint"),
+        ("fingerprint", "ab" * 32 + "\n", "which is not a fingerprint"),
+        ("fingerprint", "`\n<script>", r"x is '`\\n<script>', which"),
         ("value", "{", "x is not JSON"),
         ("value", "[" * 100_000, "x is not JSON"),
         ("object", "[1]", r"x is \[1\], which is not an object"),

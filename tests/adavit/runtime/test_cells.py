@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from adavit.runtime.cells import csv_cell, markdown_cell
+from adavit.runtime.cells import csv_cell, markdown_cell, markdown_code
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,11 @@ def test_markdown_shows_names_as_they_are() -> None:
     assert not re.search(r"(?<!\\)(?:\\\\)*[|*`\[\]<>#!~&]", cell)
     assert r"\_d\_" in cell
     assert markdown_cell("fd_random best") == "fd_random best"
+    assert markdown_cell("half \ud800 a pair") == r"half \\ud800 a pair"
+
+
+def test_code_ends_where_it_is_to_end() -> None:
+    assert markdown_code("a|b *c* <d>") == "`a|b *c* <d>`"
+    assert markdown_code("a`\n\n# b\u2028``") == "`a' # b ''`"
+    assert markdown_code("") == markdown_code(" \n") == "` `"
+    assert markdown_code("half \ud800 a pair") == r"`half \ud800 a pair`"
