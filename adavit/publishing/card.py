@@ -54,8 +54,8 @@ def card(
         The files written.
 
     Raises:
-        UserError: If there is no such generator, the folder cannot be made, or its README.md is somebody else's, or
-            was changed since it was written.
+        UserError: If there is no such generator, the folder cannot be made, one of the three files there is somebody
+            else's, or README.md was changed since it was written.
     """
     if is_hub(str(source)) and out is None:
         raise UserError(
@@ -85,16 +85,18 @@ def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) ->
 
 
 def _keep_others(folder: Path) -> None:
-    """Refuses to write over a page that somebody else has written, or changed."""
-    page, written = folder / CARD, read_json(folder / FACTS).get(PAGE_DIGEST)
-    if not page.exists() or file_digest(page) == written:
+    """Refuses to write over files that somebody else has written, and over a page that was changed."""
+    written = read_json(folder / FACTS).get(PAGE_DIGEST)
+    there = [folder / name for name in (CARD, SAMPLES, FACTS) if (folder / name).exists()]
+    if written is None and there:
+        file, what = there[0], "was not written by adavit card"
+    elif (folder / CARD) in there and file_digest(folder / CARD) != written:
+        file, what = folder / CARD, "was changed since it was written"
+    else:
         return
-    whose = (
-        "was not written by adavit card" if written is None else "was changed since it was written"
-    )
     raise UserError(
-        f"{str(page)!r} {whose}, expected no page there, or one as adavit card has written it. Move it to another"
-        " place, or name another folder with --out."
+        f"{str(file)!r} {what}, expected no file of that name there, or one as adavit card has written it. Move it to"
+        " another place, or name another folder with --out."
     )
 
 

@@ -109,6 +109,23 @@ def test_a_page_of_somebody_else_and_one_that_was_edited_stay(
     assert page.read_text() == edited
 
 
+@pytest.mark.parametrize("name", ["README.md", "samples.png", "adavit.json"])
+def test_files_of_somebody_else_stay(
+    write_generator: WriteGenerator, tmp_path: Path, name: str
+) -> None:
+    file, folder = str(write_generator()), tmp_path / "mine"
+    folder.mkdir()
+    (folder / name).write_text('{"mine": 1}')
+    told = rf"{name}' was not written by adavit card, expected no file of that name .* --out\."
+    with pytest.raises(UserError, match=told):
+        adavit.card(file, folder)
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {name: '{"mine": 1}'}
+    (folder / name).rename(tmp_path / name)  # as the message says
+    adavit.card(file, folder)
+    (folder / "README.md").unlink()
+    adavit.card(file, folder)  # the others are ours
+
+
 def test_a_card_says_that_a_generator_was_tuned_to_an_image(
     write_generator: WriteGenerator, tmp_path: Path
 ) -> None:
