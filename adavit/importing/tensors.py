@@ -16,6 +16,9 @@ from adavit.importing.records import Name, Record, UnreadablePickle, described
 LARGEST_STORAGE_BYTES = 2**28
 """Of one tensor; the largest of published networks have 17 MB."""
 
+_SPARE = 4
+"""A storage may be so many times as large as its tensor in 64 bits, and small ones larger."""
+
 _MOST_OPERATIONS = 1000
 """Opcodes of a pickle within a storage, which has some dozen."""
 
@@ -124,8 +127,10 @@ def _view(storage: Any, offset: Any, size: Any, stride: Any, *, most_bytes: int)
         raise UnreadablePickle(f"a tensor has {len(sizes)} sizes and {len(strides)} strides")
     if not isinstance(storage, Record) or storage.name != _STORAGE:
         raise UnreadablePickle(f"it has {described(storage)} where a storage is expected")
-    flat = _storage(bytes_of(storage.arguments[0]), most_bytes)
     count = math.prod(sizes)
+    # Thousands of tensors of one number can have one large storage, which is read for each of them.
+    most_bytes = min(most_bytes, _SPARE * (8 * count + 2**14))
+    flat = _storage(bytes_of(storage.arguments[0]), most_bytes)
     last = first + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
     # Strides of 0 would make much of little.
     if count > len(flat) or (count and last >= len(flat)) or first > len(flat):

@@ -232,6 +232,16 @@ def one_array_as_all_filters(numbers: int) -> bytes:
     return dumped({"G_ema": outer}, 3)
 
 
+def one_storage_as_all_weights(layers: int, numbers: int) -> bytes:
+    """A mapping network of layers of one number, which is the first of one storage for all of them."""
+    network = module_of(generator_state(**{**SMALLEST, "layers": layers}))
+    mapping = network.meta["state"]["_modules"]["mapping"].meta["state"]["_modules"]
+    one = torch.nn.Parameter(torch.zeros(numbers)[:1])
+    for layer in mapping.values():
+        layer.meta["state"]["_parameters"] = {"weight": one, "bias": one}
+    return dumped({"G_ema": network}, 3)
+
+
 UNFOLDED = text("x") + b"2\x86" * 24
 """A tuple of one tuple twice, and so on: 55 bytes that are 2^24 texts when they are shown."""
 
@@ -296,6 +306,10 @@ BOMBS: dict[str, Callable[[], tuple[bytes, str]]] = {
     "one array as all filters": lambda: (
         one_array_as_all_filters(2**21),
         "an array of 4,194,304 bytes",
+    ),
+    "one storage as all weights": lambda: (
+        one_storage_as_all_weights(300, 2**20),
+        r"a storage of 4,194,\d{3} bytes",
     ),
     "places of a memo that have one hash": lambda: (
         b"N" + b"".join(b"p%d\n" % (count * (2**61 - 1)) for count in range(40_000)) + b".",
