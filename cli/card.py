@@ -19,7 +19,7 @@ from adavit.cli.consoles import say_written
 @options.which
 @click.option(
     "--license",
-    help="Licence of the generator as hubs call it, such as cc-by-4.0.  [default: none is stated]",
+    help="Licence of the generator as hubs call it, such as cc-by-4.0.  [default: that of the card there, or none]",
 )
 def command(source: str, out: Path | None, which: str | None, license: str | None) -> None:
     """Write the page of a generator for a hub of models.

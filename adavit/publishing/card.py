@@ -16,7 +16,7 @@ from adavit.publishing.card_text import card_text
 from adavit.publishing.file_names import CARD, CARD_FOLDER, DIGEST, FACTS, PAGE_DIGEST, SAMPLES
 from adavit.runs.generator_file import StoredGenerator, read_generator
 from adavit.runs.hub import is_hub
-from adavit.runs.reading import read_json
+from adavit.runs.reading import read_json, text
 from adavit.runtime.files import make_folder, write_bytes, write_json, write_text
 from adavit.runtime.paths import takes_paths
 from adavit.runtime.pictures import opaque, result_png
@@ -48,7 +48,7 @@ def card(
         source: A run directory or a generator file.
         out: Folder to write to; made if missing. None is `card` beside the generator file.
         which: "best" or "last" generator of a run; None is the best.
-        license: Of the generator, as hubs call it, such as "apache-2.0"; None states none.
+        license: Of the generator, as hubs call it, such as "apache-2.0"; None keeps what the card there states.
 
     Returns:
         The files written.
@@ -73,11 +73,13 @@ def card_folder(stored: StoredGenerator) -> Path:
 def write_card(stored: StoredGenerator, folder: Path, *, license: str | None) -> list[Path]:
     """As `card`, of a generator that was read."""
     _keep_others(folder)
+    if license is None:  # of a card that is written anew
+        license = text(read_json(folder / FACTS).get("license")) or None
     facts = card_facts(stored)
-    text = card_text(facts, license_id=license)
+    page = card_text(facts, license_id=license)
     picture = result_png(_samples(stored))
     make_folder(folder)
-    write_text(folder / CARD, text)
+    write_text(folder / CARD, page)
     write_bytes(folder / SAMPLES, picture)
     written = {PAGE_DIGEST: file_digest(folder / CARD)}
     write_json(folder / FACTS, _for_programs(facts, license) | written)

@@ -9,6 +9,7 @@ import yaml
 
 from adavit.metrics.kinship import MARK, legend, short_network
 from adavit.metrics.names import HIGHER_IS_BETTER, metric_of
+from adavit.models import count_parameters
 from adavit.publishing import plain_generator
 from adavit.publishing.card_facts import CardFacts, CardFigure
 from adavit.publishing.file_names import GENERATOR, HUB_NAME, SAMPLES
@@ -98,8 +99,8 @@ def _introduction(facts: CardFacts) -> str:
         if facts.origin
         else f"trained by adavit{on}"
     )
-    weights = sum(tensor.numel() for tensor in stored.generator.state_dict().values())
-    words = f"A StyleGAN2 generator (arXiv:1912.04958) with {weights:,} weights, {by}."
+    weights = count_parameters(stored.generator)
+    words = f"A StyleGAN2 generator (arXiv:1912.04958) with {weights:,} parameters, {by}."
     if stored.images:
         words += f" Its discriminator saw {stored.images:,} real images, repeats counted."
     if stored.tuned_from:
@@ -155,7 +156,7 @@ def _data(facts: CardFacts) -> Iterator[str]:
     if facts.origin:
         yield "Which images it was trained on is for those to say who have trained it."
         return
-    name = markdown_code(facts.data_name) if facts.data_name else "Images of the author's"
+    name = markdown_code(facts.data_name) if facts.data_name else "Images that are not named here"
     counts = {key: number(facts.data.get(key)) for key in facts.data}
     words = name
     if counts.get("images") is not None:
@@ -205,7 +206,7 @@ def _share(side: Any) -> str:
 
 
 def _sources(facts: CardFacts, license_id: str | None) -> Iterator[str]:
-    stated = "its author states none" if license_id is None else f"`{license_id}`"
+    stated = "its author states none" if license_id is None else markdown_code(license_id)
     yield f"Licence of this generator: {stated}. That of the images it was trained on is not recorded."
     lines = [
         f"- The discriminator saw images through {markdown_code(short_network(network))}. Licence of these weights: not"

@@ -109,6 +109,19 @@ def test_a_page_of_somebody_else_and_one_that_was_edited_stay(
     assert page.read_text() == edited
 
 
+def test_a_card_that_is_written_anew_keeps_its_licence(
+    write_generator: WriteGenerator, tmp_path: Path
+) -> None:
+    file, stated = str(write_generator()), []
+    for license in (None, "cc-by-4.0", None, "mit"):
+        page, _, facts = adavit.card(file, tmp_path / "card", license=license)
+        stated.append(json.loads(facts.read_text())["license"])
+        assert f"this generator: {'its author' if stated[-1] is None else f'`{stated[-1]}`'}" in (
+            page.read_text()
+        )
+    assert stated == [None, "cc-by-4.0", "cc-by-4.0", "mit"]
+
+
 @pytest.mark.parametrize("name", ["README.md", "samples.png", "adavit.json"])
 def test_files_of_somebody_else_stay(
     write_generator: WriteGenerator, tmp_path: Path, name: str

@@ -103,7 +103,7 @@ def test_an_imported_generator_says_whose_it_is(write_generator: WriteGenerator)
     assert f"imported by adavit from `ffhq.pkl {'56' * 32}`." in text
     assert "trained by others. Weights that NVIDIA has published" in text
     assert "non-commercial" in text
-    assert "Images of the author's" not in text
+    assert "Images that are not named here" not in text
     assert "Trained from random weights" not in text
 
 
