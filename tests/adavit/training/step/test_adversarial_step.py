@@ -1,4 +1,5 @@
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -91,7 +92,7 @@ def test_the_penalty_is_taken_at_its_interval_only() -> None:
 
 
 @pytest.mark.parametrize("resnet", [False, True])
-@pytest.mark.parametrize("where", ["loss", "gradient"])
+@pytest.mark.parametrize("where", ["image", "loss", "gradient"])
 def test_a_step_that_is_not_finite_touches_nothing(
     monkeypatch: pytest.MonkeyPatch, where: str, resnet: bool
 ) -> None:
@@ -106,16 +107,18 @@ def test_a_step_that_is_not_finite_touches_nothing(
             step.discriminator_optimizer.state_dict()["state"],
         ]
     )
-    if where == "loss":
+    if where == "image":
         poisoned = batch()
         poisoned[3, 1, 2, 2] = float("nan")
         result = step(poisoned, None, images=8, streams=streams())
     else:
-        steep = replace(
-            step.compute.loss,
-            discriminator=lambda real, fake: (real - real.detach()).sqrt() + 1,  # slope 1 / 0
-        )
-        monkeypatch.setattr(step, "compute", replace(step.compute, loss=steep))
+        plain = step.compute.loss.discriminator
+        wrong = {
+            "loss": lambda real, fake: plain(real, fake) + math.inf,  # its gradients are finite
+            "gradient": lambda real, fake: (real - real.detach()).sqrt() + 1,  # slope 1 / 0
+        }
+        loss = replace(step.compute.loss, discriminator=wrong[where])
+        monkeypatch.setattr(step, "compute", replace(step.compute, loss=loss))
         result = step(batch(), None, images=8, streams=streams())
     assert not result.finite
     after = [
@@ -136,6 +139,43 @@ def test_learning_rates_rise_over_the_warm_up() -> None:
         step(batch(), None, images=8 * index, streams=streams())
         seen.append(step.discriminator_optimizer.param_groups[0]["lr"] / 1e-3)
     assert seen == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+
+
+def test_schedules_are_asked_for_the_images_before_a_step_and_the_average_for_those_after() -> None:
+    step = make_step(
+        generator_lr=lambda images: 1e-5 * (100 + images),
+        discriminator_lr=lambda images: 2e-5 * (100 + images),
+        betas=(0.25, lambda images: 0.5 + images / 100),
+    )
+    step.average.ramp = 0.5
+    for images in (8, 16):
+        before = [mean.clone() for mean in step.average.module.parameters()]
+        step(batch(), None, images=images, streams=StepStreams.at(0, images))
+        optimizers = (step.generator_optimizer, step.discriminator_optimizer)
+        (generator,), (discriminator,) = (each.param_groups for each in optimizers)
+        assert generator["lr"] == pytest.approx(1e-5 * (100 + images))
+        assert discriminator["lr"] == pytest.approx(2e-5 * (100 + images))
+        expected = pytest.approx((0.25, 0.5 + images / 100))
+        assert generator["betas"] == discriminator["betas"] == expected
+        # A half-life of half of the images with this batch of 8.
+        keep = 0.5 ** (8 / (0.5 * (images + 8)))
+        means, weights = step.average.module.parameters(), step.generator.parameters()
+        for mean, old, new in zip(means, before, weights, strict=True):
+            torch.testing.assert_close(mean, keep * old + (1 - keep) * new, rtol=1e-5, atol=1e-7)
+        assert not torch.equal(before[0], next(step.average.module.parameters()))
+
+
+def test_the_mean_style_of_both_generators_follows_that_of_each_batch() -> None:
+    step, expected = make_step(), torch.zeros(6)
+    for images in (0, 8, 16):
+        latents = torch.randn(8, 6, generator=generator_for(0, "latents", images))
+        with torch.no_grad():
+            mean = step.generator.mapping(latents).mean(dim=0)
+        expected = 0.995 * expected + 0.005 * mean
+        step(batch(), None, images=images, streams=StepStreams.at(0, images))
+        for network in (step.generator, step.average.module):
+            torch.testing.assert_close(network.w_average, expected, rtol=1e-4, atol=1e-7)
+    assert expected.abs().min() > 1e-5
 
 
 def test_real_images_are_not_modified_and_reach_the_discriminator_augmented() -> None:

@@ -72,3 +72,29 @@ def test_a_step_that_was_not_made_leaves_the_average(half_life_kimg: float) -> N
     average.update(torch.tensor(False), images=200, batch=100)
     for name, value in average.module.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize(("half_life_kimg", "kept"), [(0.0, 0.0), (0.001, 0.5)])
+def test_a_half_life_of_zero_copies_and_one_of_an_image_halves(
+    half_life_kimg: float, kept: float
+) -> None:
+    generator = make_generator(
+        resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
+    )
+    average = GeneratorAverage(generator, half_life_kimg=half_life_kimg, ramp=None)
+    move_by_one(generator)
+    average.update(torch.tensor(True), images=200, batch=1)
+    for mean, new in zip(average.module.parameters(), generator.parameters(), strict=True):
+        torch.testing.assert_close(new - mean, torch.full_like(new, kept), rtol=1e-4, atol=1e-5)
+
+
+def test_buffers_are_copied_whatever_the_half_life_is() -> None:
+    generator = make_generator(
+        resolution=8, latent_dim=4, style_dim=4, channel_base=64, channel_max=8
+    )
+    average = GeneratorAverage(generator, half_life_kimg=1, ramp=None)
+    generator.track_average(torch.full((3, 4), 2.0), torch.tensor(True))
+    average.update(torch.tensor(True), images=200, batch=1)
+    torch.testing.assert_close(average.module.w_average, torch.full((4,), 0.01))
+    for name, buffer in generator.named_buffers():
+        assert torch.equal(average.module.get_buffer(name), buffer), name
