@@ -29,6 +29,8 @@ def held(directory: RunDirectory) -> dict[str, int]:
         (1, {"checkpoint.pt": 5}),
         (2, {"checkpoint.pt": 5, "checkpoint-1.pt": 4}),
         (3, {"checkpoint.pt": 5, "checkpoint-1.pt": 4, "checkpoint-2.pt": 3}),
+        (4, {"checkpoint.pt": 5} | {f"checkpoint-{place}.pt": 5 - place for place in (1, 2, 3)}),
+        (5, {"checkpoint.pt": 5} | {f"checkpoint-{place}.pt": 5 - place for place in (1, 2, 3, 4)}),
     ],
 )
 def test_the_last_ones_are_kept(tmp_path: Path, keep: int, expected: dict[str, int]) -> None:
