@@ -50,6 +50,21 @@ def test_probes_of_drawings_are_not_believed_where_nothing_is_drawn(
     assert all(reason in part for part in verdict.parts)
 
 
+@pytest.mark.parametrize("found", [None, {"rotate": 0.05}], ids=["nothing", "one of two"])
+def test_leaks_are_not_told_where_one_cell_lacks_an_operation(
+    found: dict[str, float] | None,
+) -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        if (place.cell, seed) == ("p 0.6", 1):
+            return ending_at(5.0, leaks=found)
+        rate = 0.2 if place.cell == "p 0.95" else 0.0
+        return ending_at(5.0, leaks={"rotate": 0.05 + rate + noise(seed) / 10, "hue": 0.0})
+
+    verdict = leaking(results(make))
+    assert verdict.word == OPEN
+    assert all("cells are missing" in part for part in verdict.parts)
+
+
 def test_of_many_operations_that_leak_nowhere_one_is_not_found_by_chance() -> None:
     stream, failed = np.random.default_rng(0), 0
     for _ in range(40):

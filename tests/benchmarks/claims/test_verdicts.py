@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from benchmarks.claims import verdicts
 from benchmarks.claims.comparison import Comparison, factors, spread
@@ -21,6 +22,16 @@ def test_two_cells_are_level_where_their_difference_changes_its_sign() -> None:
     assert Comparison.of(ones, {}).text == "cannot be told"
 
 
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_the_chance_of_a_difference_is_that_of_a_paired_t_test(seeds: int) -> None:
+    figures = np.array([[5.0, 7.5, 6.0, 9.0, 8.0], [6.0, 8.0, 7.5, 9.5, 8.25]])[:, :seeds]
+    ones, others = ({str(i): float(x) for i, x in enumerate(row)} for row in figures)
+    expected = ttest_rel(*figures).pvalue
+    assert 0.01 < expected < 0.1
+    assert Comparison.of(ones, others).chance == pytest.approx(expected)
+    assert Comparison.of(others, ones).chance == pytest.approx(expected)
+
+
 def test_a_gain_is_the_logarithm_of_how_many_times_lower() -> None:
     assert factors({"0": 5.0, "1": 20.0, "7": 1.0}, {"0": 10.0, "1": 20.0}) == {
         "0": pytest.approx(math.log(2)),
@@ -28,6 +39,7 @@ def test_a_gain_is_the_logarithm_of_how_many_times_lower() -> None:
     }
     assert spread({"0": 1.0, "1": 3.0}) == "2 ± 1.41"
     assert spread({}) == "-"
+    assert (verdicts.times({"0": math.log(2)}), verdicts.times({})) == ("2.00 times", "-")
 
 
 def test_parts_that_agree_make_one_verdict() -> None:
@@ -54,6 +66,17 @@ def test_groups(figures: dict[str, float], word: str, reason: str) -> None:
     assert verdict.word == word
     assert all(reason in part for part in verdict.parts)
     assert sum("| vit |" in line for line in verdict.table) == 10
+
+
+def test_groups_do_not_bring_the_gain_where_others_alone_are_below_none() -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        if place.cell == "bg":  # level with all others
+            return ending_at(seed + 10 + 30 * noise(seed))
+        return ending_at(seed + (9 if place.cell == "color" else 10) + noise(seed))
+
+    verdict = verdicts.groups_of_operations(results(make))
+    assert verdict.word == FAILS
+    assert all("bg is not below none, but clearly color" in part for part in verdict.parts)
 
 
 def test_of_groups_that_are_alike_none_is_below_the_others_by_chance() -> None:
@@ -102,6 +125,35 @@ def test_adaptive_p(adaptive: float, others: float, word: str, reason: str) -> N
     verdict = verdicts.adaptive_p(results(make))
     assert verdict.word == word
     assert all(reason in part for part in verdict.parts), verdict.parts
+
+
+def test_the_table_of_adaptive_p_compares_it_with_each_fixed_p() -> None:
+    def make(place: Place, seed: int) -> Outcome:
+        return ending_at(seed + (5.0 + noise(seed) if place.cell == "adaptive" else 8.0))
+
+    rows = verdicts.adaptive_p(results(make)).table[2:]
+    names = [place.cell for place in verdicts.cells_at(places(), PROBABILITY, "vit")]
+    fixed = [name for name in names if name != "adaptive"]
+    assert rows == [
+        row
+        for discriminator in verdicts.DISCRIMINATORS
+        for row in (
+            *(f"| {discriminator} | {p} | 9 ± 1 | -3 [-3.1, -2.9], lower |" for p in fixed),
+            f"| {discriminator} | adaptive | 6 ± 0.954 |  |",
+        )
+    ]
+
+
+def test_adaptive_p_is_not_told_where_seeds_of_a_fixed_p_are_missing() -> None:
+    def make(place: Place, seed: int) -> Outcome | None:
+        if (place.cell, seed) == ("p 0.6", 2):
+            return None
+        figure = {"adaptive": 5.0 + noise(seed), "p 0.4": 5.0}.get(place.cell, 8.0)
+        return ending_at(seed + figure)
+
+    verdict = verdicts.adaptive_p(results(make))
+    assert verdict.word == OPEN
+    assert all("cells are missing" in part for part in verdict.parts)
 
 
 @pytest.mark.parametrize(("power", "word"), [(-0.1, HOLDS), (0.1, FAILS), (0.0, OPEN)])
