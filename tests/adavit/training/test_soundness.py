@@ -48,6 +48,9 @@ def test_buffers_count_and_whole_numbers_do_not() -> None:
         ("fid", 410, 12, 40, False),  # several times the best, and yet near it
         ("fid", 410, 380, 420, False),  # nothing was learnt that could be lost
         ("fid", 410, 250, 405, False),
+        ("fid", 410, 100, 300, True),  # two thirds of the way, and just three times the best
+        ("fid", 410, 60, 234, False),  # half of the way is 175
+        ("fid", 410, 60, 236, True),
         ("fid", 20, 12, 60, True),  # of a run that started from another one
         ("fid", 20, 12, 24, False),
         ("fid", 20, 20, 59, False),
@@ -71,6 +74,11 @@ def test_buffers_count_and_whole_numbers_do_not() -> None:
         ("is", 1.0, 1.2, 1.0, False),
         ("precision", 0.0, 0.6, 0.1, True),
         ("precision", 0.0, 0.6, 0.5, False),
+        ("precision", 0.0, 0.75, 0.25, True),  # just a third of the best
+        ("precision", 0.6, 0.9, 0.29, True),  # of a run that started from another one
+        ("precision", 0.6, 0.9, 0.31, False),
+        ("precision", 0.05, 0.12, 0.01, True),
+        ("precision", 0.05, 0.12, 0.03, False),
         ("recall_random", 0.0, 0.02, 0.0, False),
         ("recall_random", 0.0, 0.3, math.nan, True),
         ("ppl", 1.0, 1.0, 200.0, False),
