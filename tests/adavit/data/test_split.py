@@ -25,6 +25,7 @@ def split(
         (5438, 499, None, 499, 0),
         (1000, 990, None, 990, 10),  # the rest is smaller than 5%
         (1000, 200, 0.1, 200, 20),
+        (100, 20, 0.01, 20, 1),  # a fifth of an image: asked for, so at least one
         (1000, None, 0.0, 1000, 0),
         (100, None, 0.1, 91, 9),
         (100, None, 0.001, 99, 1),  # asked for: at least one
