@@ -3,7 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
+from scipy.stats import beta
 
 from adavit.diagnostics.leaks import rates
 from adavit.diagnostics.leaks.rates import Confusion, draw_rates, estimate_rate
@@ -78,6 +80,17 @@ def test_a_probe_that_guesses_is_refused(rng: np.random.Generator) -> None:
         estimate_rate(np.zeros(10, bool), confusion, rng)
 
 
+def test_the_interval_of_a_perfect_probe_is_that_of_jeffreys(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "REPLICATES", 200_000)
+    perfect = Confusion(np.zeros(1_000_000, bool), np.ones(1))
+    rate = estimate_rate(np.arange(100) < 30, perfect, rng)
+    # An end of so many replicates is known to 0.0003; that of 97% would lie 0.008 further out.
+    expected = beta.ppf([0.025, 0.975], 30.5, 70.5)
+    assert (rate.low, rate.high) == pytest.approx(tuple(expected), abs=0.0015)
+
+
 @pytest.mark.parametrize(
     ("rate", "sensitivity", "specificity"),
     [(0.0, 0.9, 0.95), (0.1, 0.75, 0.8), (0.3, 0.98, 0.98), (0.1, 1.0, 1.0)],
@@ -128,3 +141,22 @@ def test_the_picture_has_bars_as_long_as_the_rates() -> None:
     assert 1.8 < double / single < 2.2
     nothing = [{"operation": "xint", "cannot_be_told": "too hard"}]
     assert bar_lengths(nothing) == 0
+
+
+def test_the_picture_shows_the_intervals_and_what_is_to_be_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(rates, "figure_png", lambda figure, **_: drawn.append(figure) or b"")
+    entries = [told("rotate", 0.6), told("scale", 0.2)]
+    draw_rates(entries, "a title", "a warning " * 20)
+    (axis,) = drawn[0].axes
+    for bars, key in zip(axis.containers[1::2], ("rate", "control_rate"), strict=True):
+        (lines,) = bars.errorbar[2]
+        ends = [100 * entry[key][end] for entry in entries for end in ("low", "high")]
+        found = [x for line in lines.get_segments() for x, _ in line]
+        assert found == pytest.approx(ends)
+    title, *warning = axis.get_title(loc="left").split("\n")
+    assert title == "a title"
+    assert " ".join(warning) == " ".join(["a warning"] * 20)
+    assert max(map(len, warning)) <= rates.HEADING_CHARACTERS
