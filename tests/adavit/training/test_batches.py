@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,3 +74,13 @@ def test_where_nothing_is_held_out_nothing_comes(tiny: Tiny) -> None:
     config = tiny({"data": {"val_fraction": 0.0}, "augment": {"heuristic": "rt"}})
     batches = RunBatches(load_workload(config, SilentConsole()))
     assert batches.heldout(24, 4) is None
+
+
+def test_held_out_images_that_take_several_batches_come_once_in_an_epoch(
+    workload: Workload,
+) -> None:
+    heldout = np.concatenate([workload.split.heldout, workload.split.train])[:24]
+    batches = RunBatches(replace(workload, split=replace(workload.split, heldout=heldout)))
+    found = [batches.heldout(8 * step, 4) for step in range(12)]
+    seen = [image for each in found if each is not None for image in as_bytes(each[0])]
+    assert sorted(seen) == sorted(image.tobytes() for image in workload.image_set.images[heldout])

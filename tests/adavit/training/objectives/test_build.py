@@ -72,6 +72,12 @@ def test_gammas_are_halved_and_fall_with_the_schedule() -> None:
     assert penalty.factor(1000) == pytest.approx(4 * 0.02)
 
 
+def test_masked_patches_weigh_nothing_at_the_end_of_the_schedule() -> None:
+    training = section(masked_patch_weight=0.5, schedule_kimg=1)
+    (patches,) = build_extras(training, epoch_images=100, coarse=False)["regularizers"]
+    assert [patches.factor(images) for images in (0, 500, 1000)] == pytest.approx([0.5, 0.25, 0])
+
+
 @pytest.mark.parametrize("coarse", [False, True])
 def test_approximate_penalties_compare_both_sides_where_logits_are_coarse(coarse: bool) -> None:
     training = section(r1_gamma=0.4, penalty="approximate", penalty_sigma=0.05)
