@@ -69,6 +69,7 @@ def test_merged_or_summed_statistics_equal_those_of_all_logits() -> None:
         both.observe(train=part[0], generated=part[1], heldout=part[2])
         merged.merge(own)
         summed += own.sums
+    torch.testing.assert_close(merged.sums, both.sums)
     assert merged.values() == pytest.approx(both.values())
     torch.testing.assert_close(summed, both.sums)
 

@@ -12,7 +12,8 @@ def test_mean_and_spread_have_the_closed_form_of_three_values() -> None:
     assert sd == pytest.approx(((4 + 1 + 9) / 2) ** 0.5)  # over n - 1
 
 
-def test_one_value_has_no_spread() -> None:
+def test_one_value_has_no_spread_and_two_have_one() -> None:
+    assert mean_and_spread({"0": 4.0, "1": 6.0}) == (5.0, pytest.approx(2**0.5))
     assert mean_and_spread({"7": 4.0}) == (4.0, None)
 
 

@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from adavit.models.vit.layout import TokenLayout
-from adavit.watch.figures import attention_entropy, largest_logit, token_similarity
+from adavit.watch.capture import SeenAttention, Tokens
+from adavit.watch.figures import (
+    CollapseObserver,
+    attention_entropy,
+    largest_logit,
+    token_similarity,
+)
 from tests.adavit.watch.attention import LAYOUTS, identity, one_hot, uniform
 
 
@@ -56,3 +62,24 @@ def test_similarity_of_equal_orthogonal_and_opposite_tokens() -> None:
     assert found == pytest.approx([1.0, 0.0])
     assert token_similarity(torch.tensor([[[1.0], [-2.0]]])).item() == pytest.approx(-1.0)
     assert math.isnan(token_similarity(torch.ones(1, 1, 3)).item())
+
+
+def test_figures_of_several_passes_are_means_of_images_and_the_largest_of_all_logits() -> None:
+    observer = CollapseObserver()
+    for size, images in ((2.0, 1), (9.0, 3), (4.0, 1)):
+        logits = torch.zeros(images, 1, 2, 3, 3)
+        logits[:, :, 1] = size * torch.eye(3)
+        observer.attention(SeenAttention("block 1", "all", logits, logits.softmax(-1), read=3))
+        patches = torch.eye(2).expand(images, 2, 2) if size == 9 else torch.ones(images, 2, 2)
+        observer.tokens(Tokens("block 1", patches, read=True))
+    (attention,) = observer.attention_figures()
+    assert attention.largest_logit == [0.0, 9.0]
+    entropies = [
+        -sum(share * math.log(share) for share in (math.e**size / total, 1 / total, 1 / total))
+        for size, total in ((size, math.e**size + 2) for size in (2.0, 9.0, 9.0, 9.0, 4.0))
+    ]
+    expected = [1.0, sum(entropies) / 5 / math.log(3)]
+    assert attention.entropy == pytest.approx(expected, rel=1e-5)
+    (tokens,) = observer.token_figures()
+    assert (tokens.name, tokens.read) == ("block 1", True)
+    assert tokens.similarity == pytest.approx(2 / 5)

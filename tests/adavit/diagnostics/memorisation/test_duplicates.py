@@ -56,6 +56,7 @@ def test_exact_copies_are_grouped_and_not_counted_as_near() -> None:
     found = find_duplicates(images.numpy(), mirror=False)
     assert found.exact == [[1, 5, 7], [3, 6]]
     assert found.copies == {5, 6, 7}
+    assert found.copies_of(np.array([2, 5])).tolist() == [1, 2, 5, 7]
     assert found.near == []
 
 
