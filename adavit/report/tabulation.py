@@ -12,7 +12,7 @@ from adavit.report.seed_groups import SeedGroup, baseline_of
 from adavit.report.statistics import mean_and_spread, paired_difference
 from adavit.report.table import Column, Failure, Figure, Row, Table
 from adavit.runs.directory import RunDirectory
-from adavit.runs.reading import mapping, number, text
+from adavit.runs.reading import mapping, mean_of_known, number, text
 from adavit.runs.records import figures, improves, is_untrained, parts
 from adavit.runs.shared_names import without_folders
 
@@ -176,14 +176,14 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
                 "Share of overfitting by the signs of the logits at training images, mean over the"
                 " last tenth of the run; 1 is complete."
             ),
-            _mean([number(record.get("r_t")) for record in late]),
+            mean_of_known([number(record.get("r_t")) for record in late]),
         ),
         "logits gap": (
             (
                 "Mean logit at training images minus at held-out images, mean over the last tenth"
                 " of the run; 0 means no overfitting."
             ),
-            _mean([gap(record) for record in late]),
+            mean_of_known([gap(record) for record in late]),
         ),
         "images/s": (
             "Real images per second of training, evaluations left out.",
@@ -194,11 +194,6 @@ def _training_state(run: Run) -> Iterator[tuple[Column, float]]:
     for name, (meaning, value) in state.items():
         if value is not None:
             yield Column(key=name, name=name, statistic="", meaning=meaning, better=None), value
-
-
-def _mean(values: list[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return sum(present) / len(present) if present else None
 
 
 def metric_columns(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from adavit.diagnostics.discriminator.pictures import NAMES
+from adavit.runs.reading import mean_of_known
 from adavit.runtime.text_table import aligned
 
 LOGITS_LEGEND = (
@@ -77,10 +78,15 @@ def _encoder_lines(record: dict[str, Any]) -> list[str]:
         {state["name"]: state["similarity"] for state in side["tokens"]}
         for side in (real, generated)
     ]
+    measures = (
+        ("entropy", mean_of_known),
+        ("largest_logit", _largest),
+        ("distance_px", mean_of_known),
+    )
     for pair in zip(real["attention"], generated["attention"], strict=True):
         name = pair[0]["name"]
         cells = [f"{name:<18}"]
-        for key, join in (("entropy", _mean), ("largest_logit", _largest), ("distance_px", _mean)):
+        for key, join in measures:
             cells += _cells([_shown(join(side[key])) for side in pair])
         # Axial attention has two in a block; the tokens are those after the second.
         block = name.removesuffix(" columns")
@@ -95,11 +101,6 @@ def _shown(value: float | None, form: str = ".3g") -> str:
 
 def _cells(texts: list[str]) -> list[str]:
     return [f"{text:>10}" for text in texts]
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _largest(values: list[float | None]) -> float | None:

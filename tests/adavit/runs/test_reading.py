@@ -14,6 +14,7 @@ from adavit.runs.reading import (
     flat_settings,
     json_object,
     mapping,
+    mean_of_known,
     number,
     read_bytes,
     read_json,
@@ -94,6 +95,11 @@ def test_keys_that_are_no_text_are_no_settings() -> None:
 )
 def test_a_number_is_finite_and_no_truth_value(value: Any, expected: float | None) -> None:
     assert number(value) == expected
+
+
+def test_a_mean_is_that_of_what_is_known() -> None:
+    assert mean_of_known([None, 1.0, 4.0, None]) == 2.5
+    assert mean_of_known([None]) is mean_of_known([]) is None
 
 
 def test_other_types_are_nothing() -> None:
