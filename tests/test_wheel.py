@@ -1,9 +1,11 @@
 """What is installed: one package, whatever files lie beside the user's script."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -26,9 +28,14 @@ print(adavit.load_generator("run").latent_dim)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source distribution, so that what an earlier build left in build/ stays out."""
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+    """Built from the source distribution of a copy: what an earlier build listed in *.egg-info would count as named."""
+    folder, copy = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("copy")
+    for path in ROOT.iterdir():
+        if path.name in ("adavit", "docs", "examples", *NAMES_OF_OUR_FOLDERS):
+            shutil.copytree(path, copy / path.name, symlinks=True)
+        elif path.is_file():
+            shutil.copy(path, copy)
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, copy]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -101,6 +108,23 @@ def test_the_wheel_holds_what_the_program_reads_and_nothing_of_its_tests(wheel: 
         name.removeprefix(f"{folder}/") for name in packed for folder in ("augment", "cli", "")
     }
     assert sources <= stripped
+
+
+@pytest.mark.slow
+def test_the_source_distribution_holds_its_tests_and_what_they_read(wheel: Path) -> None:
+    (source,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        members = {name.partition("/")[2] for name in archive.getnames()}
+    folders = ("benchmarks", "docs", "examples", "tests")
+    files = {
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert {path.partition("/")[0] for path in files} == {*folders}
+    left_out = sorted(files - members)
+    assert not left_out, f"{left_out}: name them in MANIFEST.in"
 
 
 @pytest.mark.slow
