@@ -1,5 +1,7 @@
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +31,40 @@ class Clock:
         return self.now
 
 
-def quick_queue(folder: Path) -> Queue:
-    return open_queue(folder, heartbeat_s=0.05, grace_s=0.2)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What queues count silence by."""
+    made = Clock()
+    monkeypatch.setattr("adavit.experiments.queue.Silence", partial(Silence, clock=made))
+    return made
 
 
-def take_over(queue: Queue, job: str) -> Claim:
-    """Looks until the job is free."""
-    for _ in range(100):
+def queue_of_a_minute(folder: Path) -> Queue:
+    """Signs of life are due every ten seconds; who gives none for sixty counts as dead."""
+    return open_queue(folder, heartbeat_s=10, grace_s=60)
+
+
+def take_over(queue: Queue, job: str, clock: Clock) -> Claim:
+    """Looks every ten seconds until the job is free."""
+    for _ in range(10):
         claim = queue.claim([job])
         if claim is not None:
             return claim
-        time.sleep(0.02)
+        clock.now += 10
     raise AssertionError("never free")
 
 
 def test_the_job_of_a_silent_worker_is_taken_over_and_it_learns_of_that(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
-    queue = quick_queue(tmp_path)
+    queue = queue_of_a_minute(tmp_path)
     claim = queue.claim(["a"])
     assert claim is not None
     Trial(queue.study, claim.trial_id).suggest_float("x", 0, 1)
     assert queue.claim(["a"]) is None
-    over = take_over(queue, "a")
+    over = take_over(queue, "a", clock)
+    assert clock.now == 70
     assert (over.attempts, over.deaths, over.last_worker) == (2, (None,), WorkerIdentity.own())
     params = [trial.params for trial in queue.study.get_trials()]
     assert params[0] == params[1] != {}
@@ -70,10 +82,10 @@ def test_the_job_of_a_silent_worker_is_taken_over_and_it_learns_of_that(
 
 @pytest.mark.parametrize("seconds_off", [-300, 0, 300])
 def test_a_heartbeat_keeps_a_job_whatever_the_clock_of_its_machine_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds_off: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock, seconds_off: int
 ) -> None:
     monkeypatch.setattr(WorkerIdentity, "is_known_dead", lambda self: False)
-    other, worker = quick_queue(tmp_path), quick_queue(tmp_path)
+    other, worker = queue_of_a_minute(tmp_path), queue_of_a_minute(tmp_path)
 
     @sqlalchemy.event.listens_for(worker.storage.engine, "connect")
     def tell_another_time(connection: Any, record: Any) -> None:
@@ -85,9 +97,18 @@ def test_a_heartbeat_keeps_a_job_whatever_the_clock_of_its_machine_says(
 
     claim = worker.claim(["a"])
     assert claim is not None
-    with Heartbeat(lambda: worker.beat(claim), interval_s=0.05, grace_s=0.2) as heartbeat:
+    beaten = threading.Event()
+
+    def beat() -> bool:
+        held = worker.beat(claim)
+        beaten.set()
+        return held
+
+    with Heartbeat(beat, interval_s=0.05, grace_s=60) as heartbeat:
         for _ in range(20):
-            time.sleep(0.05)
+            assert beaten.wait(timeout=60)
+            beaten.clear()
+            clock.now += 10
             assert other.claim(["a"]) is None
             heartbeat.check()
     worker.finish(claim, 1.0)
