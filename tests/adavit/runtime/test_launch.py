@@ -32,6 +32,11 @@ def says(script: Path, *lines: str) -> None:
     script.chmod(0o755)
 
 
+def are_ready() -> bool:
+    """Whether two scripts have made their files."""
+    return Path("ready0").exists() and Path("ready1").exists()
+
+
 def test_each_process_has_its_rank_and_its_share_of_the_cores(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,15 +113,20 @@ def test_a_signal_reaches_each_process_once(script: Path, number: signal.Signals
         "touch ready$RANK",
         "while true; do sleep 0.05; done",
     )
-    handlers = signal.getsignal(number)
+    handlers, over = signal.getsignal(number), threading.Event()
 
     def ask() -> None:
-        while not (Path("ready0").exists() and Path("ready1").exists()):
-            time.sleep(0.05)
+        last = time.monotonic() + 60
+        while not are_ready() and time.monotonic() < last:
+            if over.wait(0.05):
+                return  # a signal now would end the tests
         os.kill(os.getpid(), number)
 
     threading.Thread(target=ask, daemon=True).start()
-    assert launch(2, [], restarts=3) == 128 + number
+    try:
+        assert launch(2, [], restarts=3) == 128 + number
+    finally:
+        over.set()
     assert Path("0").read_text() == Path("1").read_text() == f"{name}\n"
     assert signal.getsignal(number) == handlers
 
@@ -126,7 +136,10 @@ def test_a_second_ctrl_c_is_immediate(script: Path) -> None:
     code = f"import sys; from adavit.runtime.launch import launch; sys.executable = {str(script)!r}; launch(2, [])"
     python = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen([REAL_PYTHON, "-c", code], env=python) as process:
-        while not (Path("ready0").exists() and Path("ready1").exists()):
+        last = time.monotonic() + 60
+        while not are_ready():
+            assert process.poll() is None
+            assert time.monotonic() < last
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
