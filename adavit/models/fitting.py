@@ -1,5 +1,8 @@
 """Weights of another network, as far as they fit: by name and shape, positions resized to another grid.
 
+A number is of one shape whatever its weight is: what means something only beside weights, a module names in `goes_with`
+(own parts -> the parts that they go with).
+
 Learned position embeddings at another resolution are those of fine-tuning (arXiv:2010.11929, section 3.2).
 """
 
@@ -26,6 +29,8 @@ def part_of_state(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]
 def load_fitting(network: nn.Module, offered: Mapping[str, Tensor]) -> set[str]:
     """Takes over the tensors that agree by name and shape; all others stay as they are.
 
+    What goes with weights is taken over only where all of them are.
+
     Args:
         network: Changed in place.
         offered: Tensors by name. Not changed.
@@ -38,8 +43,25 @@ def load_fitting(network: nn.Module, offered: Mapping[str, Tensor]) -> set[str]:
         for name, tensor in network.state_dict().items()
         if name in offered and offered[name].shape == tensor.shape
     }
+    for name in _left_alone(network, fitting):
+        fitting.pop(name, None)
     network.load_state_dict(fitting, strict=False)
     return set(fitting)
+
+
+def _left_alone(network: nn.Module, fitting: Mapping[str, Tensor]) -> set[str]:
+    """Names of what goes with weights of which some are not among the fitting."""
+    names, alone = network.state_dict().keys(), set()
+
+    def parts(path: str) -> list[str]:
+        return [name for name in names if name == path or name.startswith(f"{path}.")]
+
+    for path, module in network.named_modules():
+        prefix = f"{path}." if path else ""
+        for part, others in getattr(module, "goes_with", {}).items():
+            if any(name not in fitting for other in others for name in parts(prefix + other)):
+                alone.update(parts(prefix + part))
+    return alone
 
 
 def resized_grid(table: Tensor, size: tuple[int, int]) -> Tensor:

@@ -7,6 +7,7 @@ Not here: style mixing and the path-length penalty, which the loop can build fro
 import operator
 import unicodedata
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ class Generator(nn.Module):
     """
 
     w_average: Tensor
+    goes_with: ClassVar = {"w_average": ("mapping.layers",)}
 
     classes: tuple[str, ...] = ()
     """Names of the classes, by number; a file of a generator knows them, a new one has none."""

@@ -5,7 +5,7 @@ gives it a loss of its own, under which it turns to where the means of both lie 
 usual loss, for which w stands still. So the generator moves along the direction that separates best.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,7 @@ class SanLayer(LastLayer):
     """v = s <w, h + b> with w of norm 1, in float32 under autocast too."""
 
     _replaced: tuple[LastLayer]
+    goes_with: ClassVar = {"scale": ("dense", "projection")}
 
     @property
     def replaced(self) -> LastLayer:
@@ -88,6 +89,7 @@ class Direction(nn.Module):
     """
 
     radius: Tensor
+    goes_with: ClassVar = {"radius": ("weight",)}
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()

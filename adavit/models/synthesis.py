@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +43,8 @@ class SynthesisLayer(ModulatedLayer):
         noise: What is added at each pixel, of `pixel_noise.NOISES`.
         upsample: Whether the input has half that side.
     """
+
+    goes_with: ClassVar = {"noise.strength": ("weight",)}
 
     def __init__(
         self,

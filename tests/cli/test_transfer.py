@@ -122,6 +122,23 @@ def test_noise_that_a_bound_forbids_is_named_with_the_reason() -> None:
     )
 
 
+def test_what_goes_with_weights_that_do_not_fit_is_named_so() -> None:
+    san = {"training": {"san": True}, "discriminator": {"position_embedding": "relative"}}
+    sizes = (
+        {"discriminator": {"width": width}, "generator": {"channel_max": width // 2}}
+        for width in (32, 16)
+    )
+    source, step = (build_step(workload(SMALL, san, each, classes=3)) for each in sizes)
+    names = ("generator", "discriminator")
+    states = {name: getattr(source, name).state_dict() for name in names}
+    of_generator, of_discriminator, _ = transfer(step, TransferSource(states, "", (), ""))
+    assert of_generator.endswith(", strength of 2 layers (of weights that do not fit).")
+    # Where nothing of a layer fits, its weights are what is told.
+    assert of_discriminator.endswith(
+        "; newly initialised: encoder (other shapes), head (other shapes)."
+    )
+
+
 @pytest.mark.parametrize("kind", ["resnet", "vit"])
 def test_another_resolution_and_channels_load_what_fits(
     adavit: Adavit, pictures: Path, kind: str

@@ -141,6 +141,9 @@ class MultiHeadAttention(nn.Module):
         ValueError: If `heads` does not divide `width`.
     """
 
+    goes_with: ClassVar = dict.fromkeys(("score", "position"), ("query_key_value",))
+    """What is learnt of each head."""
+
     def __init__(
         self,
         layout: TokenLayout,

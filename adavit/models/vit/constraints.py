@@ -1,5 +1,7 @@
 """Bounds on the spectral norm of every dense and convolutional weight."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
@@ -46,6 +48,9 @@ def constrain(network: nn.Module, constraint: type[nn.Module]) -> None:
             `layer.parametrizations.weight.original` the trained one.
         constraint: Made from a weight.
     """
-    layers = [part for part in network.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    layers: list[Any] = [
+        part for part in network.modules() if isinstance(part, nn.Linear | nn.Conv2d)
+    ]
     for layer in layers:
         parametrize.register_parametrization(layer, "weight", constraint(layer.weight))
+        layer.parametrizations.weight.goes_with = {"0": ("original",)}

@@ -128,17 +128,22 @@ def _left_out(wanted: Mapping[str, Tensor], offer: OfferedTensors, fitting: set[
     """What does not fit and why; a layer of which nothing fits is named once, and what all layers of a kind lack."""
     offered = offer.tensors
     partly = {prefix for key in fitting for prefix in _prefixes(key)}
-    absent = {key for key in wanted if key not in offered and _parent(key) in partly}
-    layers = Counter(key.rpartition(".")[2] for key in absent)
+    absent = {key for key in wanted if key not in offered}
+    alone = {  # what they go with does not fit, which is told first
+        key for key in wanted.keys() - absent - fitting if offered[key].shape == wanted[key].shape
+    }
+    single = {key for key in absent | alone if _parent(key) in partly}
+    layers = Counter(key.rpartition(".")[2] for key in single)
     reasons: dict[str, str] = {}
-    for key, value in wanted.items():
+    for key, value in sorted(wanted.items(), key=lambda item: item[0] in alone):
         if key not in fitting and offer.withheld.get(key) != "":
             name = next(prefix for prefix in _prefixes(key) if prefix not in partly)
             part = key.rpartition(".")[2]
-            why = offer.withheld.get(key, "not there")
-            if key in absent and layers[part] > 1:
+            usual = "of weights that do not fit" if key in alone else "not there"
+            why = offer.withheld.get(key, usual)
+            if key in single and layers[part] > 1:
                 reasons.setdefault(f"*.{part}", f"{part} of {layers[part]} layers ({why})")
-            elif key not in offered:
+            elif key in absent or key in alone:
                 reasons.setdefault(name, f"{name} ({why})")
             elif name == key:
                 shapes = f"{list(value.shape)} (there {list(offered[key].shape)})"

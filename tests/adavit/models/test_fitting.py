@@ -1,10 +1,14 @@
+import re
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 from adavit.models.fitting import load_fitting, part_of_state, resized_grid, unflatten_other_patches
+from adavit.models.san import slice_last_layers
 from adavit.runtime.patch import Patch
-from tests.networks import make_vit
+from tests.networks import make_generator, make_resnet, make_vit
 
 
 def test_only_what_agrees_by_name_and_shape_is_taken_over() -> None:
@@ -19,6 +23,58 @@ def test_only_what_agrees_by_name_and_shape_is_taken_over() -> None:
     state = network.state_dict()
     assert (state["first.weight"] == 7).all()
     assert all(torch.equal(state[name], kept[name]) for name in kept if name != "first.weight")
+
+
+def vit(width: int, heads: int = 2, **parts: Any) -> nn.Module:
+    shared = {"resolution": 16, "depth": 2, "num_classes": parts.pop("num_classes", 0)}
+    made = make_vit(width=width, heads=heads, **{**shared, **parts})
+    if parts.get("readout") == "gap":
+        slice_last_layers(made)
+    return made
+
+
+def resnet(channel_max: int, **sizes: Any) -> nn.Module:
+    made = make_resnet(resolution=16, channel_max=channel_max, **sizes)
+    slice_last_layers(made)
+    return made
+
+
+def generator(channel_max: int, **sizes: Any) -> nn.Module:
+    return make_generator(resolution=16, channel_max=channel_max, **{"style_dim": 8, **sizes})
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "alone"),
+    [
+        (resnet(16), resnet(8), r"head\."),
+        (resnet(16, num_classes=3), resnet(8, num_classes=3), r"head\.scale"),
+        (vit(64, readout="gap"), vit(16, readout="gap"), r"head\."),
+        (vit(64, weight_constraint="isn"), vit(16, weight_constraint="isn"), r".*\.initial"),
+        (vit(16, attention="lsa"), vit(32, attention="lsa"), r".*\.score\."),
+        (vit(32, 4, attention="qknorm"), vit(16, attention="qknorm"), r".*\.score\."),
+        (
+            vit(16, position_embedding="relative"),
+            vit(32, position_embedding="relative"),
+            r".*\.attention\.position\.",
+        ),
+        (generator(16), generator(8), r".*\.strength"),
+        (generator(8, latent_dim=4), generator(8, latent_dim=6), "w_average"),
+    ],
+)
+def test_what_goes_with_a_weight_stays_where_the_weight_is_drawn(
+    there: nn.Module, here: nn.Module, alone: str
+) -> None:
+    state = {name: torch.rand_like(value) for name, value in there.state_dict().items()}
+    kept = {name: value.clone() for name, value in here.state_dict().items()}
+    taken = load_fitting(here, state)
+    named = [name for name in kept if re.match(alone, name)]
+    fits = [name for name in named if state[name].shape == kept[name].shape]
+    assert fits  # what a look at shapes alone would take over
+    assert not taken & set(named)
+    assert all(torch.equal(here.state_dict()[name], kept[name]) for name in named)
+    # Beside its weights it is taken over like everything else.
+    assert load_fitting(there, state) == state.keys()
+    torch.testing.assert_close(there.state_dict(), state, rtol=0, atol=0)
 
 
 def test_shrinking_takes_the_mean_of_what_it_covers() -> None:
@@ -47,6 +103,8 @@ def test_pixels_of_a_patch_fit_no_other_shape_of_as_many(stem: str, constraint: 
     told = {name for name in left if name.startswith("encoder.stem.")}
     if stem == "overlap":
         names = {weight}
+    if constraint == "isn" and weight in names:
+        names = names | {"projection.parametrizations.weight.0.initial"}
     assert told == {f"encoder.stem.{name}" for name in names}
     if stem == "linear":
         assert offered[f"encoder.stem.{weight}"].shape == (12, 3, 4, 2)

@@ -160,3 +160,21 @@ def test_a_last_layer_of_other_classes_is_offered_as_it_is() -> None:
     slice_last_layers(network)
     offer = aligned_discriminator(source.state_dict(), {"resolution": 16}, network)
     torch.testing.assert_close(offer.tensors, dict(source.state_dict()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+def test_a_drawn_last_layer_of_san_starts_as_it_is_drawn(kind: str, classes: int) -> None:
+    size, there, here = {"resnet": ("channel_max", 16, 8), "vit": ("width", 48, 24)}[kind]
+    source = small(kind, 1, num_classes=classes, **{size: there})
+    network = small(kind, 2, num_classes=classes, **{size: here})
+    for each in (source, network):
+        slice_last_layers(each)
+    torch.nn.init.constant_(source.get_parameter("head.scale"), 30)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    made_with = {"resolution": 16, **({"patch": 4} if kind == "vit" else {})}
+    offer = aligned_discriminator(source.state_dict(), made_with, network)
+    load_fitting(network, offer.tensors)
+    for name in ("head.scale", *([] if classes else ["head.dense.radius"])):
+        assert name in before
+        assert torch.equal(network.state_dict()[name], before[name]), name

@@ -140,6 +140,23 @@ def test_other_sizes_are_refused_with_the_settings_that_differ(discriminator: Ma
         initialise(network, stored, width=24, patch=8)
 
 
+@pytest.mark.parametrize("constraint", ["none", "sn", "isn"])
+@pytest.mark.parametrize("position", ["learned1d", "learned2d", "relative"])
+@pytest.mark.parametrize("attention", ["qknorm", "lsa"])
+def test_a_trunk_of_which_no_weight_fits_is_refused(
+    discriminator: Make, constraint: str, position: str, attention: str
+) -> None:
+    shared = {
+        **{"weight_constraint": constraint, "position_embedding": position},
+        **{"attention": attention, "width": 16, "heads": 2},
+    }
+    network, stored = discriminator(**shared), trunk(discriminator, **{**shared, "width": 64})
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(UserError, match=r"^nothing of the trunk .* \(width is 16, there 64\), exp"):
+        initialise(network, stored, **shared)
+    torch.testing.assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("patch", ["2x8", "8x2", 4])
 def test_a_trunk_of_oblong_patches_is_for_such(discriminator: Make, patch: object) -> None:
     changes: dict[str, Any] = {"resolution": 16, "stem": "linear"}

@@ -207,3 +207,23 @@ def test_heads_without_san_are_those_of_a_critic_with_it(
         expected, found = trained(images, labels), critic(images, labels)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(critic.mean1, trained.mean1, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_drawn_heads_with_san_start_as_they_are_drawn(
+    network: PretrainedNetwork, classes: int
+) -> None:
+    trained = make_critic(network, 1, num_classes=classes, class_token=False)
+    critic = make_critic(network, 2, num_classes=classes, class_token=False, width=6)
+    for each in (trained, critic):
+        slice_last_layers(each)
+    before = {name: value.clone() for name, value in critic.state_dict().items()}
+    with torch.no_grad():
+        for name, value in trained.state_dict().items():
+            if name.endswith((".scale", ".radius")):
+                value.fill_(30)
+    taken(source_of(trained, network, class_token=False), critic, network)
+    kept = [name for name in before if name.endswith((".scale", ".radius"))]
+    assert len(kept) == (2 if classes else 4)
+    for name in kept:
+        assert torch.equal(critic.state_dict()[name], before[name]), name
