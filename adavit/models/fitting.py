@@ -7,6 +7,7 @@ Learned position embeddings at another resolution are those of fine-tuning (arXi
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -94,23 +95,27 @@ def resize_position_embeddings(
     """Makes a state of one resolution fit a network of another.
 
     Only learned position embeddings differ with the resolution; each is interpolated over the grid of
-    patches, the class token's entry is kept.
+    patches, the class token's entry is kept. Where the state has no such entry and the network has, it is
+    the network's own.
 
     Args:
-        state: State of a network with the same parts, of any H x W. Not changed.
-        network: What the state is to fit, an encoder or a discriminator.
+        state: State of a network of any H x W; of what is of other parts nothing is changed. Not changed.
+        network: What the state is to fit, an encoder or a discriminator. Not changed.
         grid: Rows and columns of patches of the network that the state is from.
 
     Returns:
-        A new state for `network.load_state_dict`; equal to `state` if the grid is the same.
+        A new state for `network.load_state_dict`; equal to `state` if the grid and the class tokens are the same. A
+        table that is not of this grid, so that nobody knows whose its entries are, is not among it.
     """
     fitting = dict(state)
     for name, module in network.named_modules():
-        if hasattr(module, "resized"):
-            prefix = f"{name}." if name else ""
-            tables = {key: state[prefix + key] for key, _ in module.named_parameters()}
-            resized = module.resized(tables, grid)
-            fitting |= {prefix + key: table for key, table in resized.items()}
+        prefix = f"{name}." if name else ""
+        keys = [prefix + key for key, _ in module.named_parameters()]
+        if hasattr(module, "resized") and all(key in state for key in keys):
+            tables = part_of_state({key: fitting.pop(key) for key in keys}, prefix)
+            with suppress(LookupError, RuntimeError):  # it is not of this grid
+                resized = module.resized(tables, grid)
+                fitting |= {prefix + key: table for key, table in resized.items()}
     return fitting
 
 

@@ -53,16 +53,7 @@ class StoredTrunk:
         """The weights with learned positions for the grid of another encoder, where it has such too."""
         layout = self.encoder.layout
         state = unflatten_other_patches(self.state(), encoder, patch=self.encoder.patch)
-        if layout.class_tokens != encoder.layout.class_tokens:
-            return state  # a table with an entry more or less fits at no grid
-        for prefix, module in encoder.named_modules():
-            names = [f"{prefix}.{name}" for name, _ in module.named_parameters()]
-            if hasattr(module, "resized") and all(name in state for name in names):
-                tables = {name.removeprefix(f"{prefix}."): state[name] for name in names}
-                grid = (layout.rows, layout.columns)
-                resized = resize_position_embeddings(tables, module, grid=grid)
-                state |= {f"{prefix}.{name}": table for name, table in resized.items()}
-        return state
+        return resize_position_embeddings(state, encoder, grid=(layout.rows, layout.columns))
 
 
 def save_trunk(

@@ -4,6 +4,7 @@ What acts within attention is told the places of the tokens, because some patche
 dropped. Class token and registers have no place: no bias, no rotation.
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -67,12 +68,22 @@ class Learned1d(NoPosition):
         return tokens + prepared(self.table)
 
     def resized(self, tables: dict[str, Tensor], grid: tuple[int, int]) -> dict[str, Tensor]:
-        """The table of another grid of patches, interpolated to this one's."""
-        first = self.layout.class_tokens
-        table = tables["table"]
-        patches = table[:, first:].unflatten(1, grid).permute(0, 3, 1, 2)  # [1, D, rows, columns]
+        """The table of another grid of patches, interpolated to this one's; the class token's entry is kept.
+
+        Raises:
+            RuntimeError: If the table is of another grid than it is said to be.
+        """
+        table, wanted = tables["table"], self.layout.class_tokens
+        found = table.shape[1] - math.prod(grid)
+        if found not in (0, 1):
+            raise RuntimeError(
+                f"{table.shape[1]} entries are not those of {grid[0]}x{grid[1]} patches"
+            )
+        patches = table[:, found:].unflatten(1, grid).permute(0, 3, 1, 2)  # [1, D, rows, columns]
         patches = resized_grid(patches, (self.layout.rows, self.layout.columns))
-        return {"table": torch.cat([table[:, :first], patches.flatten(2).transpose(1, 2)], dim=1)}
+        # A class token that the other network has not keeps what is drawn for it here.
+        head = table[:, :wanted] if found else self.table.detach()[:, :wanted].to(table)
+        return {"table": torch.cat([head, patches.flatten(2).transpose(1, 2)], dim=1)}
 
 
 class Learned2d(NoPosition):

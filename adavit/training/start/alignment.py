@@ -126,7 +126,7 @@ def aligned_discriminator(
         network: Not changed.
     """
     if made_with.get("patch") and made_with.get("resolution"):
-        offer = OfferedTensors(_on_the_grid_of(network, source, made_with))
+        offer = _on_the_grid_of(network, source, made_with)
     else:
         offer = _by_blocks_from_the_smallest(network, source)
         _resize_epilogue(offer, made_with, network)
@@ -189,14 +189,14 @@ def _resize_epilogue(
 
 def _on_the_grid_of(
     network: nn.Module, source: Mapping[str, Tensor], made_with: Mapping[str, Any]
-) -> dict[str, Tensor]:
+) -> OfferedTensors:
     """The tensors of a ViT with its learned positions for another grid of patches."""
     patch = Patch.of(made_with["patch"])
     grid = patch.grid_of(Resolution.of(made_with["resolution"]))
     told = unflatten_other_patches(source, network, patch=patch)
-    with suppress(LookupError, RuntimeError):  # other parts: they do not fit and are named
-        return resize_position_embeddings(told, network, grid=grid)
-    return told
+    fitted = resize_position_embeddings(told, network, grid=grid)
+    lost = dict.fromkeys(source.keys() - fitted.keys(), "there of another grid")
+    return OfferedTensors(fitted, withheld=lost)
 
 
 def _blocks(state: Mapping[str, Any]) -> int:

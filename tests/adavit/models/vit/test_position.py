@@ -85,6 +85,20 @@ def test_a_smooth_embedding_stays_what_it_is(position: str) -> None:
     torch.testing.assert_close(values, expected[4:-4], rtol=0, atol=1e-4)
 
 
+def test_a_table_of_other_parts_leaves_the_rest_as_it_is() -> None:
+    state, other = encoder((8, 8), "learned2d").state_dict(), encoder((8, 12), "learned1d")
+    fitting = resize_position_embeddings(state, other, grid=(4, 4))
+    assert fitting.keys() == state.keys()
+    assert all(fitting[name] is state[name] for name in state)
+    odd = {**encoder((8, 8), "learned1d").state_dict(), "norm.bias": state["norm.bias"]}
+    for grid in ((3, 5), (4, 4), (2, 4), (17, 1), (5, 5)):
+        left = odd.keys() - resize_position_embeddings(odd, other, grid=grid).keys()
+        assert left == (set() if grid in ((4, 4), (17, 1)) else {"position.table"})
+    for table in (torch.zeros(()), torch.zeros(17)):
+        cut = {**odd, "position.table": table}
+        assert "position.table" not in resize_position_embeddings(cut, other, grid=(4, 4))
+
+
 def test_learned_embeddings_are_added_at_their_places() -> None:
     layout = TokenLayout(2, 3, class_tokens=1)
     raster, cross = Learned1d(layout, 4), Learned2d(layout, 4)

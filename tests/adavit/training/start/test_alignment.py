@@ -14,7 +14,7 @@ from adavit.training.start.alignment import (
     aligned_generator,
 )
 from tests.adavit.models.test_discriminators import drawn, small
-from tests.networks import GENERATOR, make_generator, make_resnet
+from tests.networks import GENERATOR, make_generator, make_resnet, make_vit
 
 SMALL: dict[str, Any] = {
     **{"resolution": 16, "latent_dim": 6, "style_dim": 6, "num_classes": 2},
@@ -178,3 +178,44 @@ def test_a_drawn_last_layer_of_san_starts_as_it_is_drawn(kind: str, classes: int
     for name in ("head.scale", *([] if classes else ["head.dense.radius"])):
         assert name in before
         assert torch.equal(network.state_dict()[name], before[name]), name
+
+
+@pytest.mark.parametrize("position", ["learned1d", "learned2d", "relative"])
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [(("12x20", "cls"), ("16x16", "gap")), (("16x16", "gap"), ("12x20", "cls"))],
+)
+def test_a_class_token_gives_no_patch_the_place_of_another(
+    there: tuple[str, str], here: tuple[str, str], position: str
+) -> None:
+    torch.manual_seed(0)
+    shared = {"width": 16, "heads": 2, "depth": 1, "patch": 4, "position_embedding": position}
+    source, network = (
+        make_vit(resolution=size, readout=readout, **shared) for size, readout in (there, here)
+    )
+    made_with = {**shared, "resolution": there[0], "readout": there[1]}
+    named = [name for name in network.state_dict() if ".position." in name]
+    before = {name: network.state_dict()[name].clone() for name in named}
+    offer = aligned_discriminator(source.state_dict(), made_with, network)
+    assert set(named) <= load_fitting(network, offer.tensors)
+    assert all(not torch.equal(network.state_dict()[name], before[name]) for name in named)
+    if position == "learned1d":
+        (name,) = named
+        table, given = network.state_dict()[name], source.state_dict()[name]
+        from_cls = there[1] == "cls"
+        grid = given[0, from_cls:].T.unflatten(1, (3, 5) if from_cls else (4, 4))[None]
+        expected = resized_grid(grid, (4, 4) if from_cls else (3, 5))[0].flatten(1).T
+        torch.testing.assert_close(table[0, not from_cls :], expected, rtol=0, atol=0)
+        if not from_cls:
+            assert torch.equal(table[:, 0], before[name][:, 0])
+
+
+def test_a_table_of_another_grid_than_is_said_is_withheld() -> None:
+    shared = {"width": 16, "heads": 2, "depth": 1, "patch": 4}
+    source, network = (make_vit(resolution=16, **shared) for _ in range(2))
+    made_with = {**shared, "resolution": "16x32"}
+    offer = aligned_discriminator(source.state_dict(), made_with, network)
+    name = "encoder.position.table"
+    assert offer.withheld == {name: "there of another grid"}
+    left = network.state_dict().keys() - load_fitting(network, offer.tensors)
+    assert left == {name}

@@ -13,7 +13,7 @@ from adavit.config.section import AUTO
 from adavit.errors import UserError
 from adavit.features.published_vit import PublishedTeacher
 from adavit.metrics.extractors.weight_files import file_digest
-from adavit.models.fitting import resize_position_embeddings
+from adavit.models.fitting import resize_position_embeddings, resized_grid
 from adavit.models.vit.discriminator import ViTDiscriminator
 from adavit.models.vit.encoder import VisionEncoder
 from adavit.runs.trunk_file import StoredTrunk
@@ -125,13 +125,47 @@ def test_positions_are_interpolated_to_another_grid(discriminator: Make, positio
         assert torch.equal(tensor, given[name]), name
 
 
-def test_a_table_without_the_class_token_does_not_fit(discriminator: Make) -> None:
-    network, stored = discriminator(readout="gap"), trunk(discriminator)
-    before = network.encoder.position.table.clone()
-    text = initialise(network, stored, readout="gap")
-    assert "drawn from the seed: position.table" in text
-    assert "not used: class_token" in text
-    assert torch.equal(network.encoder.position.table, before)
+@pytest.mark.parametrize("position", ["learned1d", "learned2d", "relative"])
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [
+        # As many entries with the class token as without it: 3x5 and 1, 4x4.
+        ({"resolution": "12x20", "readout": "cls"}, {"resolution": 16, "readout": "gap"}),
+        ({"resolution": 16, "readout": "gap"}, {"resolution": "12x20", "readout": "cls"}),
+        ({"resolution": 16, "readout": "cls+gap"}, {"resolution": 16, "readout": "tokens"}),
+        ({"resolution": 16, "readout": "gap"}, {"resolution": 32, "readout": "cls"}),
+    ],
+)
+def test_patches_keep_their_places_with_a_class_token_and_without(
+    discriminator: Make, position: str, there: dict[str, Any], here: dict[str, Any]
+) -> None:
+    shared = {"position_embedding": position, "patch": 4}
+    network, stored = discriminator(**shared, **here), trunk(discriminator, **shared, **there)
+    before = {name: tensor.clone() for name, tensor in network.encoder.state_dict().items()}
+    text = initialise(network, stored, **shared, **here)
+    assert "position" not in text.partition("from the seed")[2].partition(";")[0]
+    if position != "learned1d":
+        wanted = resize_position_embeddings(
+            {name: value for name, value in stored.state().items() if "position" in name},
+            network.encoder,
+            grid=(stored.encoder.layout.rows, stored.encoder.layout.columns),
+        )
+        found = network.encoder.state_dict()
+        assert len(wanted) == sum("position" in name for name in found) > 0
+        for name, tensor in wanted.items():
+            assert torch.equal(found[name], tensor)
+            assert not torch.equal(tensor, before[name])
+        return
+    layout, own = stored.encoder.layout, network.encoder.layout
+    grid = stored.encoder.position.table[:, layout.class_tokens :].unflatten(
+        1, (layout.rows, layout.columns)
+    )
+    expected = resized_grid(grid.permute(0, 3, 1, 2), (own.rows, own.columns))
+    table = network.encoder.position.table
+    patches = table[:, own.class_tokens :].unflatten(1, (own.rows, own.columns))
+    assert torch.equal(patches.permute(0, 3, 1, 2), expected)
+    drawn = before["position.table"][:, : own.class_tokens]
+    assert torch.equal(table[:, : own.class_tokens], drawn)
 
 
 def test_other_sizes_are_refused_with_the_settings_that_differ(discriminator: Make) -> None:
