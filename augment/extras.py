@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from adavit.augment.devices import is_accelerator
 from adavit.augment.draws import RandomDraws
+from adavit.augment.group import per_image, without_autocast, working_precision
 
 Operation = Callable[[Tensor], Tensor]
 """Images [B, C, H, W] to images of the same shape."""
@@ -87,26 +88,28 @@ class Extras(nn.Module):
         """Apply every operation to the images whose gate is open.
 
         Args:
-            images: [B, C, H, W], nominally in [-1, 1].
+            images: [B, C, H, W], floating point, nominally in [-1, 1]. Operations see them in float32 (or float64),
+                and are not under autocast.
             p: Probability, 0-d.
             generator: Source of the gates and of the seed for the operations' own random numbers; None leaves
                 both to the default generators. With one on a CUDA device the host waits for the seed.
 
         Returns:
-            [B, C, H, W].
+            [B, C, H, W] in the dtype of `images`.
 
         Raises:
             ValueError: If an operation changes the shape.
         """
         draws = RandomDraws(images.shape[0], p, device=images.device, generator=generator)
         gates = draws.gates(self.multipliers)
+        result = working_precision(images)
         for operation, gate in zip(self.operations, gates, strict=True):
-            with _seeded(generator, images.device):
-                changed = apply_extra(operation, images)
-            if changed.shape != images.shape:
+            with _seeded(generator, images.device), without_autocast(images.device):
+                changed = apply_extra(operation, result)
+            if changed.shape != result.shape:
                 raise ValueError(
                     f"The extra operation {operation!r} returned shape {tuple(changed.shape)} for "
                     f"{tuple(images.shape)}, but must keep it. Crop or pad back to the size of the images."
                 )
-            images = torch.where(gate[:, None, None, None], changed.to(images.dtype), images)
-        return images
+            result = torch.where(per_image(gate), changed.to(result.dtype), result)
+        return result.to(images.dtype)

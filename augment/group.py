@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from typing import Any
 
@@ -26,6 +27,16 @@ def working_precision(images: Tensor) -> Tensor:
     Positions and filters lose too much in bf16, and its rounding of an intermediate result would break p = 0.
     """
     return images.float() if images.dtype in (torch.bfloat16, torch.float16) else images
+
+
+def without_autocast(device: torch.device) -> contextlib.AbstractContextManager[Any]:
+    """Switch autocast off, which would round matrices of filters and colours, where there is such a thing.
+
+    Asking torch whether there is would break graphs in torch 2.11.
+    """
+    if device.type == "meta":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def per_image(values: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ times p; diffusion alone is made stronger by it. How p moves is not decided here
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +22,7 @@ from adavit.augment.diffusion import Diffusion
 from adavit.augment.extras import Operation
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
-from adavit.augment.group import Group, check_images, working_precision
+from adavit.augment.group import Group, check_images, without_autocast, working_precision
 from adavit.augment.matrices import doubled, product
 from adavit.augment.noise import Noise
 from adavit.augment.pipe import Pipe, PipeParameters, check_batch
@@ -132,14 +131,13 @@ class AugmentPipe(Pipe):
         if not parameters:
             return images
         exact = working_precision(images)
-        # Autocast would round the matrices of filters and colours to half precision.
-        with _without_autocast(images.device.type):
+        with without_autocast(images.device):
             prepared = self.prepare(parameters, images.shape, exact.dtype)
             return self.transform_prepared(exact, prepared).to(images.dtype)
 
     def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
         """See `Pipe.transform_prepared`."""
-        with _without_autocast(images.device.type):
+        with without_autocast(images.device):
             if "blitting" in prepared:  # alone, it copies pixels
                 images = self.blitting.transform(images, prepared["blitting"])
             if _MOVED in prepared:
@@ -155,10 +153,3 @@ class AugmentPipe(Pipe):
         """The operations that are switched on."""
         names = [name for group in GROUPS for name in getattr(self, group).names]
         return ", ".join(names) if names else "no operation"
-
-
-def _without_autocast(device_type: str) -> contextlib.AbstractContextManager[Any]:
-    """Switch autocast off where there is such a thing; asking torch would break graphs in torch 2.11."""
-    if device_type == "meta":
-        return contextlib.nullcontext()
-    return torch.autocast(device_type, enabled=False)

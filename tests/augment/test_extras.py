@@ -46,6 +46,41 @@ def test_kornia_modules_get_the_range_they_expect() -> None:
     assert seen[0][1] <= 1
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_does_not_round_the_filters(dtype: torch.dtype) -> None:
+    images = random_images(2, 3, 17, 11, dtype=dtype)
+    for operation in (
+        kornia.augmentation.RandomAffine(degrees=20.0, translate=(0.1, 0.1), p=1.0),
+        kornia.augmentation.RandomPerspective(p=1.0),
+        kornia.augmentation.RandomGaussianBlur((3, 3), (0.5, 2.0), p=1.0),
+    ):
+        pipe = AugmentPipe(extra=[(operation, 1.0)])
+        expected = pipe(images.float(), generator=torch.Generator().manual_seed(3)).to(dtype)
+        assert not torch.equal(expected, images)
+        for enabled in (False, True):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+                found = pipe(images, generator=torch.Generator().manual_seed(3))
+            assert torch.equal(found, expected)
+
+
+def test_operations_see_single_precision_outside_autocast() -> None:
+    seen = []
+
+    def look(images: Tensor) -> Tensor:
+        seen.append((images.dtype, torch.is_autocast_enabled("cpu")))
+        return images
+
+    pipe = AugmentPipe(extra=[(look, 1.0)])
+    dtypes = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for dtype in dtypes:
+            images = random_images(2, 3, 5, 7, dtype=dtype)
+            assert torch.equal(pipe(images), images)
+    assert seen == [
+        (torch.float64 if each == torch.float64 else torch.float32, False) for each in dtypes
+    ]
+
+
 def test_gradients_pass_through_kornia_where_it_does_not_clamp() -> None:
     images = (0.5 * random_images(2, 3, 8, 8, dtype=torch.float32)).requires_grad_()
     pipe = AugmentPipe(extra=[(kornia.augmentation.RandomHorizontalFlip(p=1.0), 1.0)])
