@@ -112,7 +112,7 @@ class Group(nn.Module):
         raise NotImplementedError
 
     def transform(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """Apply drawn parameters.
+        """Apply drawn parameters; not to be called under autocast, which would round them.
 
         Args:
             images: [B, C, H, W], float32 or float64. Not modified.
@@ -156,7 +156,8 @@ class Group(nn.Module):
             probability = torch.as_tensor(p, dtype=torch.float32, device=device)
             draws = RandomDraws(batch, probability, device=device, generator=generator)
         parameters = self.sample(images.shape, draws)
-        return self.transform(working_precision(images), parameters).to(images.dtype)
+        with without_autocast(device):
+            return self.transform(working_precision(images), parameters).to(images.dtype)
 
 
 def _defaults(group: type[Group]) -> dict[str, Any]:

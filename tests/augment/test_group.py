@@ -5,6 +5,7 @@ from torch import Tensor
 from adavit.augment import AugmentPipe
 from adavit.augment.draws import Draws, Parameters
 from adavit.augment.group import Group, check_images, per_image, working_precision
+from adavit.augment.pipeline import GROUPS
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 
@@ -53,6 +54,17 @@ def test_groups_work_by_themselves() -> None:
     generators = [torch.Generator().manual_seed(5) for _ in range(2)]
     first, second = (pipe.noise(images, generator=generator) for generator in generators)
     assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("size", [(17, 11), (70, 65)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_rounds_no_group(name: str, size: tuple[int, int], dtype: torch.dtype) -> None:
+    group, images = getattr(pipe_of(EVERYTHING), name), random_images(2, 3, *size, dtype=dtype)
+    expected = group(images, generator=torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(group(images, p=0.0), images)
+        assert torch.equal(group(images, generator=torch.Generator().manual_seed(1)), expected)
 
 
 def test_the_signature_of_a_group_declares_its_operations_and_magnitudes() -> None:
