@@ -49,7 +49,7 @@ class AdaptiveProbability(MeasuredProbability):
         p_max: Largest p, in [0, 1]. Near 1 some augmentations leak into the generated images.
         interval_batches: Minibatches per interval.
         hold_band: p stays while the heuristic is within so much of its target.
-        warn_after_kimg: For so many thousands of images in a row something must look wrong before `alarms`
+        warn_after_kimg: For so many thousands of images in a row, > 0, something must look wrong before `alarms`
             says so.
         threshold_at_zero: Whether 0 is the decision threshold of the loss. False (relativistic, Wasserstein)
             brings a warning with the heuristic rt.
@@ -83,11 +83,14 @@ class AdaptiveProbability(MeasuredProbability):
         )
         self.heuristic = heuristic
         self.target = TARGETS[heuristic] if target is None else float(target)
-        require(-1 <= self.target <= 1, "target", target, "lie in [-1, 1]", "Use 0.6")
+        lowest = 0 if heuristic == "rv" else -1
+        remedy = f"Use {TARGETS[heuristic]} for {heuristic}"
+        require(lowest <= self.target <= 1, "target", target, f"lie in [{lowest}, 1]", remedy)
         require(speed_kimg > 0, "speed_kimg", speed_kimg, "be > 0", "Use 500")
         require(0 <= p_max <= 1, "p_max", p_max, "lie in [0, 1]", "Use 0.8")
         require(initial <= p_max, "initial", initial, f"be <= p_max ({p_max})", "Raise p_max")
         require(hold_band >= 0, "hold_band", hold_band, "be >= 0", "Use 0 for none")
+        require(warn_after_kimg > 0, "warn_after_kimg", warn_after_kimg, "be > 0", "Use 100")
         self.speed_kimg = float(speed_kimg)
         self.p_max = float(p_max)
         self.hold_band = float(hold_band)

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, field_validator
 
 from adavit.augment.kornia_names import check_name
 from adavit.augment.presets import DIFFAUG, PRESETS
-from adavit.augment.settings import MAGNITUDES, OPERATIONS
+from adavit.augment.settings import MAGNITUDES, OPERATIONS, TARGETS
 from adavit.config.section import ConfigModel, auto, rule
 from adavit.runtime.yaml_text import load_yaml
 
@@ -61,7 +61,7 @@ class AugmentConfig(ConfigModel):
     real less generated). auto: rt; relative for the losses relativistic and wasserstein, whose logits have
     no threshold."""
     target: float = auto(ge=-1, le=1)
-    """Value of the heuristic to hold. auto: 0.6 for rt and relative, 0.5 for rv."""
+    """Value of the heuristic to hold, for rv from 0 on. auto: 0.6 for rt and relative, 0.5 for rv."""
     initial_p: float = auto(ge=0, le=1)
     """p at the start, for the modes ada and scheduled. auto: 0, for vit with ada 0.2."""
     speed_kimg: float = auto(gt=0)
@@ -208,6 +208,14 @@ class AugmentConfig(ConfigModel):
             raise ValueError(
                 f"augment.{switched[0]} is given, but augment.preset is {DIFFAUG}, which has its"
                 " own operations. Leave it out, or use another preset."
+            )
+
+    @rule("heuristic", "target")
+    def _the_target_is_one_that_the_heuristic_can_have(self) -> None:
+        if self.heuristic == "rv" and self.target < 0:
+            raise ValueError(
+                f"augment.target is {self.target:g}, but r_v, which augment.heuristic rv holds there, lies from"
+                f" 0 to 1. Use --target {TARGETS['rv']:g}, or --heuristic rt."
             )
 
     @rule("mode", "initial_p", "p_max")

@@ -192,7 +192,17 @@ def test_warning_when_the_loss_has_no_threshold() -> None:
     ("keywords", "message"),
     [
         ({"heuristic": "r"}, r"heuristic is 'r', but must be one of rt, rv, relative"),
-        ({"target": 2.0}, r"target is 2.0, but must lie in \[-1, 1\]"),
+        ({"target": 2.0}, r"target is 2.0, but must lie in \[-1, 1\]\. Use 0\.6 for rt\."),
+        ({"target": math.nan}, r"target is nan, but must lie in \[-1, 1\]"),
+        ({"heuristic": "relative", "target": -1.1}, r"target is -1.1, .* \[-1, 1\]"),
+        (
+            {"heuristic": "rv", "target": -0.5},
+            r"target is -0.5, but must lie in \[0, 1\]\. Use 0\.5 for rv\.",
+        ),
+        ({"heuristic": "rv", "target": 1.5}, r"target is 1.5, but must lie in \[0, 1\]"),
+        ({"warn_after_kimg": 0}, r"warn_after_kimg is 0, but must be > 0\. Use 100\."),
+        ({"warn_after_kimg": -1.0}, r"warn_after_kimg is -1.0, but must be > 0"),
+        ({"warn_after_kimg": math.nan}, r"warn_after_kimg is nan, but must be > 0"),
         ({"speed_kimg": 0.0}, r"speed_kimg is 0.0, but must be > 0"),
         ({"p_max": 1.5}, r"p_max is 1.5, but must lie in \[0, 1\]"),
         ({"initial": 0.9}, r"initial is 0.9, but must be <= p_max"),
@@ -203,6 +213,16 @@ def test_warning_when_the_loss_has_no_threshold() -> None:
 def test_settings_out_of_range_are_refused(keywords: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AdaptiveProbability(**keywords)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("heuristic", "targets"), [("rt", (-1, 1)), ("relative", (-1, 1)), ("rv", (0, 1))]
+)
+def test_targets_may_lie_at_the_ends_of_what_a_heuristic_can_be(
+    heuristic: str, targets: tuple[int, int]
+) -> None:
+    for target in targets:
+        assert AdaptiveProbability(heuristic=heuristic, target=target).target == target
 
 
 def test_defaults_are_those_of_the_paper() -> None:

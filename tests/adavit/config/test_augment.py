@@ -73,6 +73,11 @@ def test_multipliers_left_open_are_those_of_the_preset(preset: str) -> None:
         ),
         ({"initial_p": 0.9}, "augment.initial_p is 0.9, but must be at most augment.p_max"),
         (
+            {"heuristic": "rv", "target": -0.5},
+            r"augment\.target is -0\.5, but r_v, .* from 0 to 1\. Use --target 0\.5, or --heuristic rt\.",
+        ),
+        ({"heuristic": "rv", "target": 1.5}, "augment.target is 1.5, expected less than or eq"),
+        (
             {"imgfilter_bands": [1, 1]},
             r"augment\.imgfilter_bands is \[1, 1\], expected a list of 4\.",
         ),
@@ -92,6 +97,13 @@ def test_multipliers_left_open_are_those_of_the_preset(preset: str) -> None:
 def test_each_rule_speaks_for_itself(section: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         build_config([{"augment": section}])
+
+
+@pytest.mark.parametrize(
+    "section", [{"heuristic": "rv", "target": 0}, {"heuristic": "rt", "target": -0.5}]
+)
+def test_a_target_within_its_heuristic_is_taken(section: dict) -> None:
+    assert resolve(build_config([{"augment": section}]), FACTS).augment.target == section["target"]
 
 
 ELASTIC = {"operation": "RandomElasticTransform", "p": 0.5, "alpha": [0.3, 0.3]}
