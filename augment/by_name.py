@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from adavit.augment.diffaug import DiffAugment
+from adavit.augment.group import check_names
 from adavit.augment.pipe import Pipe
 from adavit.augment.pipeline import AugmentPipe
 from adavit.augment.presets import DIFFAUG, preset_multipliers
@@ -22,8 +24,9 @@ def make_pipe(name: str, **overrides: Any) -> Pipe:
         The pipe, with p = 1.
 
     Raises:
-        ValueError: If there is no such preset.
+        ValueError: If there is no such preset or argument, or its value is out of range.
     """
     if name == DIFFAUG:
+        check_names(overrides, list(inspect.signature(DiffAugment).parameters), of="DiffAugment")
         return DiffAugment(**overrides)
     return AugmentPipe(**{**preset_multipliers(name), **overrides})

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adavit.augment.draws import Draws, Parameters, discrete
 from adavit.augment.extras import Operation
-from adavit.augment.group import check_images, per_image, working_precision
+from adavit.augment.group import check_images, check_magnitudes, per_image, working_precision
 from adavit.augment.pipe import Pipe, PipeParameters, check_batch
 
 POLICIES: tuple[str, ...] = ("color", "translation", "cutout")
@@ -37,7 +37,7 @@ class DiffAugment(Pipe):
         extra: Pairs of an operation and its multiplier of p, applied at the end.
 
     Raises:
-        ValueError: If a policy is unknown.
+        ValueError: If a policy is unknown, or a magnitude is negative or not finite.
     """
 
     def __init__(
@@ -59,6 +59,15 @@ class DiffAugment(Pipe):
                 f"Use policies={POLICIES!r} or a part of it."
             )
         self.policies = tuple(policy for policy in POLICIES if policy in policies)
+        check_magnitudes(
+            {
+                "brightness_range": brightness_range,
+                "saturation_max": saturation_max,
+                "contrast_range": contrast_range,
+                "translation_max": translation_max,
+                "cutout_size": cutout_size,
+            }
+        )
         self.brightness_range = brightness_range
         self.saturation_max = saturation_max
         self.contrast_range = contrast_range

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +21,33 @@ def check_images(images: Tensor) -> None:
             f"images has shape {tuple(images.shape)} and dtype {images.dtype}, but a floating-point batch "
             "[B, C, H, W] is expected. Scale integers to [-1, 1] and add the batch axis: images[None]."
         )
+
+
+def check_magnitudes(magnitudes: Mapping[str, float]) -> None:
+    """Raise unless every magnitude, by its name, is finite and >= 0."""
+    for name, magnitude in magnitudes.items():
+        if not 0 <= magnitude < float("inf"):
+            raise ValueError(
+                f"{name} is {magnitude}, but a magnitude must be finite and >= 0. "
+                "Leave it out for the published value."
+            )
+
+
+def check_names(given: Iterable[str], known: Sequence[str], *, of: str) -> None:
+    """Raise unless every name of a setting is a known one, and name the nearest.
+
+    Args:
+        given: Names.
+        known: All that there are.
+        of: The pipe that they are given to, for the message.
+    """
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1) or known[:1]
+            raise ValueError(
+                f"{of} has no {name!r}; expected operations and magnitudes: {', '.join(known)}. "
+                f"Use {near[0]!r}."
+            )
 
 
 def working_precision(images: Tensor) -> Tensor:
@@ -69,12 +98,7 @@ class Group(nn.Module):
                     f"{name} is {multiplier}, but a multiplier of p must lie in [0, 1]. "
                     f"Use {name}=1 to switch the operation on, and p for how often it happens."
                 )
-        for name, magnitude in magnitudes.items():
-            if not 0 <= magnitude < float("inf"):
-                raise ValueError(
-                    f"{name} is {magnitude}, but a magnitude must be finite and >= 0. "
-                    "Leave it out for the published value."
-                )
+        check_magnitudes(magnitudes)
         self.names = tuple(name for name, multiplier in multipliers.items() if multiplier > 0)
         values = [multipliers[name] for name in self.names]
         # A buffer, so that no sampling has to copy numbers to the device.

@@ -8,7 +8,6 @@ times p; diffusion alone is made stronger by it. How p moves is not decided here
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +21,13 @@ from adavit.augment.diffusion import Diffusion
 from adavit.augment.extras import Operation
 from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
-from adavit.augment.group import Group, check_images, without_autocast, working_precision
+from adavit.augment.group import (
+    Group,
+    check_images,
+    check_names,
+    without_autocast,
+    working_precision,
+)
 from adavit.augment.matrices import doubled, product
 from adavit.augment.noise import Noise
 from adavit.augment.pipe import Pipe, PipeParameters, check_batch
@@ -75,14 +80,7 @@ class AugmentPipe(Pipe):
         **settings: float | Sequence[float],
     ) -> None:
         super().__init__(extra)
-        known = [*OPERATIONS, *MAGNITUDES]
-        for name in settings:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1) or known[:1]
-                raise ValueError(
-                    f"AugmentPipe has no {name!r}; expected operations and magnitudes: {', '.join(known)}. "
-                    f"Use {near[0]!r}."
-                )
+        check_names(settings, [*OPERATIONS, *MAGNITUDES], of="AugmentPipe")
         for name, group in GROUPS.items():
             own = (*group.operations(), *group.magnitudes())
             given: dict[str, Any] = {key: settings[key] for key in own if key in settings}

@@ -31,3 +31,19 @@ def test_a_pipe_by_name_is_of_its_kind_at_p_of_one() -> None:
         assert isinstance(pipe, AugmentPipe)
         assert pipe.p.item() == 1
     assert isinstance(make_pipe("diffaug", policies=("color",)), DiffAugment)
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "message"),
+    [
+        ("diffaug", "rotate", r"DiffAugment has no 'rotate'; expected .*: policies, .* Use '"),
+        ("diffaug", "cutout", r"DiffAugment has no 'cutout'; .* Use 'cutout_size'\.$"),
+        ("bgc", "rotat", r"AugmentPipe has no 'rotat'; .* Use 'rotate'\.$"),
+        ("bgc", "policies", r"AugmentPipe has no 'policies'; "),
+    ],
+)
+def test_an_unknown_setting_of_a_preset_names_the_nearest(
+    preset: str, name: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_pipe(preset, **{name: 1})

@@ -77,3 +77,24 @@ def test_diffaug_policies_act_alone_and_unknown_ones_are_refused() -> None:
     assert torch.equal(DiffAugment(("color",))(images)[:, 3], images[:, 3])
     with pytest.raises(ValueError, match=r"policies has 'colour', but DiffAugment knows color"):
         DiffAugment(("colour",))
+
+
+@pytest.mark.parametrize("value", [-0.5, -1e-9, float("inf"), float("nan")])
+@pytest.mark.parametrize(
+    "name",
+    ["brightness_range", "saturation_max", "contrast_range", "translation_max", "cutout_size"],
+)
+def test_diffaug_refuses_magnitudes_out_of_range(name: str, value: float) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^{name} is {value}, but a magnitude must be finite and >= 0\. Leave"
+    ):
+        DiffAugment(**{name: value})  # type: ignore[arg-type]
+
+
+def test_diffaug_with_magnitudes_of_0_takes_the_whole_range_away() -> None:
+    images = random_images(3, 3, 16, 12)
+    still = {"brightness_range": 0, "contrast_range": 0, "translation_max": 0, "cutout_size": 0}
+    pipe = DiffAugment(**still)  # type: ignore[arg-type]
+    values = pipe.sample(images.shape)
+    values["color"]["saturation"].fill_(1)
+    assert torch.equal(pipe.transform(images, values), images)

@@ -4,7 +4,14 @@ from torch import Tensor
 
 from adavit.augment import AugmentPipe
 from adavit.augment.draws import Draws, Parameters
-from adavit.augment.group import Group, check_images, per_image, working_precision
+from adavit.augment.group import (
+    Group,
+    check_images,
+    check_magnitudes,
+    check_names,
+    per_image,
+    working_precision,
+)
 from adavit.augment.pipeline import GROUPS
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
@@ -40,6 +47,18 @@ class Darkening(Group):
 def test_arguments_out_of_range_are_refused(keywords: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AugmentPipe(**keywords)
+
+
+def test_magnitudes_and_names_that_are_right_are_not_refused() -> None:
+    check_magnitudes({"depth": 0, "size": 1e30})
+    check_names(["depth", "size"], ["size", "depth", "width"], of="Darkening")
+    check_names([], [], of="Darkening")
+    with pytest.raises(ValueError, match=r"^size is inf, but a magnitude must be finite and >= 0"):
+        check_magnitudes({"depth": 0, "size": float("inf")})
+    with pytest.raises(
+        ValueError, match=r"^Darkening has no 'dept'; .*: size, depth\. Use 'depth'\.$"
+    ):
+        check_names(["size", "dept"], ["size", "depth"], of="Darkening")
 
 
 def test_groups_work_by_themselves() -> None:
