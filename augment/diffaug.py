@@ -14,8 +14,8 @@ from torch import Tensor
 
 from adavit.augment.draws import Draws, Parameters, discrete
 from adavit.augment.extras import Operation
-from adavit.augment.group import check_images, check_magnitudes, per_image, working_precision
-from adavit.augment.pipe import Pipe, PipeParameters, check_batch
+from adavit.augment.group import check_magnitudes, per_image
+from adavit.augment.pipe import Pipe, PipeParameters
 
 POLICIES: tuple[str, ...] = ("color", "translation", "cutout")
 """The three policies, in the order in which they are applied."""
@@ -106,18 +106,15 @@ class DiffAugment(Pipe):
             }
         return parameters
 
-    def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
-        """See `Pipe.transform`."""
-        check_images(images)
-        check_batch(images, parameters)
-        result = working_precision(images)
-        if "color" in parameters:
-            result = change_colors(result, parameters["color"])
-        if "translation" in parameters:
-            result = translate(result, parameters["translation"])
-        if "cutout" in parameters:
-            result = self._cut(result, parameters["cutout"])
-        return result.to(images.dtype)
+    def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
+        """See `Pipe.transform_prepared`."""
+        if "color" in prepared:
+            images = change_colors(images, prepared["color"])
+        if "translation" in prepared:
+            images = translate(images, prepared["translation"])
+        if "cutout" in prepared:
+            images = self._cut(images, prepared["cutout"])
+        return images
 
     def _cut(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Set a box of each image to 0."""

@@ -180,6 +180,8 @@ class Group(nn.Module):
             probability = torch.as_tensor(p, dtype=torch.float32, device=device)
             draws = RandomDraws(batch, probability, device=device, generator=generator)
         parameters = self.sample(images.shape, draws)
+        if not batch:
+            return images
         with without_autocast(device):
             return self.transform(working_precision(images), parameters).to(images.dtype)
 

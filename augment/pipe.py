@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from adavit.augment.draws import Draws, Parameters, QuantileDraws, RandomDraws
 from adavit.augment.extras import Extras, Operation
-from adavit.augment.group import check_images
+from adavit.augment.group import check_images, without_autocast, working_precision
 
 PipeParameters = dict[str, Parameters]
 """The drawn parameters of a whole pipe: one entry for each group that is switched on."""
@@ -18,6 +18,8 @@ PipeParameters = dict[str, Parameters]
 
 class Pipe(nn.Module):
     """Random augmentation of batches of images; `AugmentPipe` and `DiffAugment` are the two kinds.
+
+    A kind has its own `sample` and `transform_prepared`, and `prepare` where there is something to prepare.
 
     Attributes:
         p: Probability, 0-d float32 buffer, saved with the module. 1 at first; change it in place at any step:
@@ -78,13 +80,13 @@ class Pipe(nn.Module):
         """`transform`, by what `prepare` returned, for images of its shape.
 
         Args:
-            images: [B, C, H, W], float32 or float64.
+            images: [B, C, H, W], float32 or float64, with B >= 1. Not modified.
             prepared: May be used for several batches.
 
         Returns:
             [B, C, H, W].
         """
-        return self.transform(images, prepared)
+        raise NotImplementedError
 
     def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
         """Apply drawn parameters; deterministic, and independent of p.
@@ -94,13 +96,20 @@ class Pipe(nn.Module):
             parameters: What `sample` returned for this shape; may be used for several batches.
 
         Returns:
-            [B, C, H, W] in the dtype of `images`.
+            [B, C, H, W] in the dtype of `images`; the images themselves if there is none, or nothing to do.
 
         Raises:
             ValueError: If `images` is not a floating-point batch, or has another number of images than the
                 parameters.
         """
-        raise NotImplementedError
+        check_images(images)
+        check_batch(images, parameters)
+        if not parameters or not len(images):
+            return images
+        exact = working_precision(images)
+        with without_autocast(images.device):
+            prepared = self.prepare(parameters, images.shape, exact.dtype)
+            return self.transform_prepared(exact, prepared).to(images.dtype)
 
     def forward(
         self,
@@ -113,7 +122,7 @@ class Pipe(nn.Module):
 
         Args:
             images: [B, C, H, W], floating point, nominally in [-1, 1]; C is 1 (grey), 3 (RGB) or 4 (RGBA). Not
-                modified.
+                modified. B may be 0.
             quantile: In (0, 1): the deterministic mode, in which every gate is open, every parameter is at
                 this quantile by the published convention, and extra operations are left out.
             generator: Source of all random numbers; None means the default one.
@@ -127,7 +136,7 @@ class Pipe(nn.Module):
         check_images(images)
         parameters = self.sample(images.shape, generator, images.device, quantile=quantile)
         result = self.transform(images, parameters)
-        if self.extra.enabled and quantile is None:
+        if self.extra.enabled and quantile is None and len(images):
             result = self.extra(result, self.p, generator)
         return result
 

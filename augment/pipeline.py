@@ -23,14 +23,12 @@ from adavit.augment.filtering import Filtering
 from adavit.augment.geometric import Geometric
 from adavit.augment.group import (
     Group,
-    check_images,
     check_names,
     without_autocast,
-    working_precision,
 )
 from adavit.augment.matrices import doubled, product
 from adavit.augment.noise import Noise
-from adavit.augment.pipe import Pipe, PipeParameters, check_batch
+from adavit.augment.pipe import Pipe, PipeParameters
 from adavit.augment.resampling import positions, resample_at
 from adavit.augment.settings import MAGNITUDES, OPERATIONS
 
@@ -121,17 +119,6 @@ class AugmentPipe(Pipe):
         if "color" in prepared:
             prepared["color"] = color_map(prepared["color"], shape[1], dtype)
         return prepared
-
-    def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
-        """See `Pipe.transform`."""
-        check_images(images)
-        check_batch(images, parameters)
-        if not parameters:
-            return images
-        exact = working_precision(images)
-        with without_autocast(images.device):
-            prepared = self.prepare(parameters, images.shape, exact.dtype)
-            return self.transform_prepared(exact, prepared).to(images.dtype)
 
     def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
         """See `Pipe.transform_prepared`."""

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from adavit.augment import AugmentPipe, Pipe, make_pipe
+from adavit.augment import PRESETS, AugmentPipe, Pipe, make_pipe
 from adavit.augment.draws import QuantileDraws, RandomDraws
-from adavit.augment.pipe import PipeParameters, check_batch
+from adavit.augment.pipe import PipeParameters
+from adavit.augment.pipeline import GROUPS
 from tests.augment.helpers import EVERYTHING, pipe_of, random_images
 
 
@@ -19,9 +20,8 @@ class Shift(Pipe):
         (gate,) = draws.gates(torch.ones(1))
         return {"shift": {"amount": draws.uniform(1)[0] * gate}}
 
-    def transform(self, images: Tensor, parameters: PipeParameters) -> Tensor:
-        check_batch(images, parameters)
-        return images + parameters["shift"]["amount"][:, None, None, None]
+    def transform_prepared(self, images: Tensor, prepared: PipeParameters) -> Tensor:
+        return images + prepared["shift"]["amount"][:, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,35 @@ def test_the_deterministic_mode_opens_all_gates_and_leaves_the_extras_out() -> N
     pipe.p.fill_(0)
     images = random_images(3, 1, 2, 2, dtype=torch.float32)
     assert torch.equal(pipe(images, quantile=0.25), images + 0.25)
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "diffaug", EVERYTHING])
+@pytest.mark.parametrize("size", [(1, 1), (8, 12), (65, 7), (70, 70)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_empty_batch_comes_back_as_it_is(
+    name: str, size: tuple[int, int], channels: int
+) -> None:
+    pipe = pipe_of(name, extra=[(_refuse_no_images, 1.0)])
+    images = torch.zeros(0, channels, *size, dtype=torch.bfloat16, requires_grad=True)
+    values = pipe.sample(images.shape)
+    for found in (pipe(images), pipe(images, quantile=0.3), pipe.transform(images, values)):
+        assert (found.shape, found.dtype) == (images.shape, images.dtype)
+        (gradient,) = torch.autograd.grad(found.sum(), images)
+        assert gradient.shape == images.shape
+    with pytest.raises(ValueError, match="quantile"):
+        pipe(images, quantile=2.0)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_an_empty_batch_of_a_group_comes_back_as_it_is(name: str) -> None:
+    group, images = getattr(pipe_of(EVERYTHING), name), torch.zeros(0, 3, 70, 66)
+    for found in (group(images), group(images, 0.0), group(images, quantile=0.3)):
+        assert found.shape == images.shape
+
+
+def _refuse_no_images(images: Tensor) -> Tensor:
+    assert len(images)
+    return images
 
 
 def test_draws_are_of_the_mode_that_is_asked_for() -> None:
