@@ -10,6 +10,7 @@ from adavit.features.architectures import LOGIT_KERNEL
 from adavit.features.heads import Head, PatchHead, PlacesJudged, TokenHead
 from adavit.features.mixing import MIXINGS
 from adavit.features.network import FrozenNetwork
+from adavit.models.names import part
 
 _LEAST_STD = 0.1
 """Of a channel, as a part of the root mean square over the channels of its map: else one that no training image
@@ -35,7 +36,7 @@ class FeatureCritic(nn.Module):
         num_classes: Number of classes, 0 for none.
 
     Raises:
-        ValueError: If a map is smaller than a head can judge.
+        ValueError: If a map is smaller than a head can judge, or there is no such mixing or normalisation.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class FeatureCritic(nn.Module):
         for index, count in enumerate(channels):
             self.register_buffer(f"mean{index}", torch.zeros(1, count, 1, 1))
             self.register_buffer(f"std{index}", torch.ones(1, count, 1, 1))
-        kind = MIXINGS[mixing]
+        kind = part(MIXINGS, "mixing", mixing)
         self.mixed = sum(tap.stride is not None for tap in network.taps)  # what follows is a token
         self.mixing = None if kind is None else kind(channels[: self.mixed])
         if self.mixing is not None:

@@ -1,5 +1,7 @@
 """Small trained networks on the maps of a frozen one: each judges places of an image, not the whole."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from adavit.features.architectures import LOGIT_KERNEL
 from adavit.models.epilogue import minibatch_std
 from adavit.models.last_layer import LastLayer, Projection
+from adavit.models.names import part
 from adavit.models.vit.constraints import SpectralNorm, constrain
 
 LEAK = 0.2
@@ -17,6 +20,12 @@ TOKEN_WIDTH = 256
 _LARGEST_JUDGED = 12
 _INITIAL_STD = 0.25
 """Of the weights below their spectral norm: it takes the scale off them and leaves how fast they turn."""
+
+_NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "none": nn.Identity,
+    "batch": partial(nn.BatchNorm2d, track_running_stats=False),
+}
+"""Of the channels within a head, by the value of `features.normalization`."""
 
 
 class PlacesJudged(NamedTuple):
@@ -68,6 +77,9 @@ class PatchHead(Head):
         normalization: none or batch.
         minibatch_std_group: Images of a group; 0 for no such statistics.
         num_classes: Number of classes, seen by projection; 0 for none.
+
+    Raises:
+        ValueError: If there is no such normalisation.
     """
 
     def __init__(
@@ -88,11 +100,9 @@ class PatchHead(Head):
             side //= 2
         layers.append(_convolution(width, width, 3, padding=1))
         self.layers = nn.ModuleList(layers)
+        norm = part(_NORMALIZATIONS, "normalization", normalization)
         self.norms = nn.ModuleList(
-            nn.BatchNorm2d(width, track_running_stats=False)
-            if normalization == "batch" and index > 0
-            else nn.Identity()
-            for index in range(len(layers))
+            norm(width) if index > 0 else nn.Identity() for index in range(len(layers))
         )
         self.readout = LastLayer(
             _convolution(

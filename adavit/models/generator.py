@@ -6,7 +6,7 @@ Not here: style mixing and the path-length penalty, which the loop can build fro
 
 import operator
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import torch
@@ -34,7 +34,7 @@ class Generator(nn.Module):
         noise: What the convolutions add at each pixel, of `pixel_noise.NOISES`.
 
     Raises:
-        ValueError: If a size is out of range.
+        ValueError: If a size is out of range, or there is no such noise.
     """
 
     w_average: Tensor
@@ -138,7 +138,7 @@ class Generator(nn.Module):
                     f" images, such as generator(latents, {example}), or a list with one for each."
                 )
             return None
-        if isinstance(labels, int | str):
+        if isinstance(labels, str) or not isinstance(labels, Iterable):
             labels = [labels] * len(latents)
         numbers = [self._number(label) for label in labels]
         return torch.tensor(numbers, dtype=torch.int64, device=latents.device)

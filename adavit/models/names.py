@@ -1,9 +1,10 @@
-"""The names of what the discriminators are made of, and which go together. No torch, so that help and checks are quick.
+"""The names of what networks are made of, and which go together. No torch, so that help and checks are quick.
 
 What each stands for is in `adavit.models.resnet.discriminator` and `adavit.models.vit.parts`.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 from adavit.runtime.patch import Patch
 
@@ -25,6 +26,27 @@ WeightConstraint = Literal["none", "sn", "isn"]
 Side = Literal["real", "generated"]
 """Whose images a pass of a discriminator is of."""
 SIDES: tuple[Side, ...] = ("real", "generated")
+
+
+Part = TypeVar("Part")
+
+
+def part(table: Mapping[Any, Part], key: str, name: str) -> Part:
+    """Looks up a part of a network by its name.
+
+    Args:
+        table: Parts by name.
+        key: The argument's name, for the message.
+        name: Its value.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name not in table:
+        raise ValueError(
+            f"{key} is {name!r}, but must be one of {', '.join(table)}. Use one of them."
+        )
+    return table[name]
 
 
 def check_parts(

@@ -4,6 +4,7 @@ Every message has three parts: what was wrong (with the value), what was expecte
 checks read shapes and dtypes only, never values, so they cost no wait for the device.
 """
 
+import torch
 from torch import Tensor
 
 from adavit.runtime.resolution import Resolution
@@ -76,7 +77,7 @@ def check_labels(labels: Tensor | None, *, num_classes: int, batch: int) -> None
     """Checks that labels are given exactly where the network has classes, one a sample.
 
     Args:
-        labels: Class numbers [B], int64 in [0, num_classes), or None. The range is left to the
+        labels: Class numbers [B], int64 or int32, in [0, num_classes), or None. The range is left to the
             embedding.
         num_classes: Classes of the network; 0 means unconditional.
         batch: Expected B.
@@ -96,7 +97,7 @@ def check_labels(labels: Tensor | None, *, num_classes: int, batch: int) -> None
             f"labels are None, but this network has {num_classes} classes. Pass int64 labels of"
             f" shape [{batch}]."
         )
-    if tuple(labels.shape) != (batch,) or labels.is_floating_point():
+    if tuple(labels.shape) != (batch,) or labels.dtype not in (torch.int64, torch.int32):
         raise ValueError(
             f"labels have the shape {list(labels.shape)} and dtype {labels.dtype}, but must be"
             f" int64 of shape [{batch}]. Pass one class number for each sample (not one-hot"

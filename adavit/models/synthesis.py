@@ -18,6 +18,7 @@ from adavit.models.modulated_convolution import (
     modulations,
     scale_and_shift,
 )
+from adavit.models.names import part
 from adavit.models.pixel_noise import (
     NOISES,
     LearnedNoise,
@@ -63,7 +64,7 @@ class SynthesisLayer(ModulatedLayer):
         weight = torch.randn(out_channels, in_channels, 3, 3)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        kind = NOISES[noise]
+        kind = part(NOISES, "noise", noise)
         self.noise = None if kind is None else kind(resolution, LEAKY_RELU_GAIN)
 
     def uses(self) -> Iterable[Used]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from adavit.models.epilogue import LabelProjection, minibatch_std
 from adavit.models.last_layer import LastLayer
-from adavit.models.names import Side
+from adavit.models.names import Side, part
 from adavit.models.resnet.chain import Chain, ChainConv2d, ChainPass
 from adavit.models.resnet.r3gan import R3GANForm
 from adavit.models.resnet.stylegan2 import PlainBlock, ResidualBlock, StyleGAN2Form
@@ -66,7 +66,7 @@ class ResNetDiscriminator(nn.Module):
         label_layers: Dense layers between a class's vector and what images are compared with, >= 0.
 
     Raises:
-        ValueError: If a size is out of range, or there is no such form.
+        ValueError: If a size is out of range, or there is no such form or normalisation.
     """
 
     def __init__(
@@ -87,16 +87,11 @@ class ResNetDiscriminator(nn.Module):
         check_at_least("num_classes", num_classes, 0)
         check_at_least("minibatch_std_group", minibatch_std_group, 0)
         check_at_least("label_layers", label_layers, 0)
-        forms = NORMALIZATIONS[normalization]
-        if form not in forms:
-            raise ValueError(
-                f"form is {form!r}, but must be one of {', '.join(forms)}. Use one of them."
-            )
+        parts = part(part(NORMALIZATIONS, "normalization", normalization), "form", form)
         self.resolution = Resolution.of(resolution)
         self.image_channels = image_channels
         self.num_classes = num_classes
         self.minibatch_std_group = minibatch_std_group
-        parts = forms[form]
         widths = widths_of(self.resolution, channel_base=channel_base, channel_max=channel_max)[
             ::-1
         ]

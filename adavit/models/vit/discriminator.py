@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from adavit.models.epilogue import LABEL_LAYERS, LabelProjection, minibatch_std
 from adavit.models.last_layer import LastLayer
-from adavit.models.names import Side
+from adavit.models.names import Side, part
 from adavit.models.sizes import check_at_least, check_labels
 from adavit.models.vit.constraints import constrain
 from adavit.models.vit.encoder import VisionEncoder
-from adavit.models.vit.parts import CONSTRAINTS, READOUTS, part
+from adavit.models.vit.parts import CONSTRAINTS, READOUTS
 from adavit.runtime.patch import AnyPatch
 from adavit.runtime.precision import full_precision, without_autocast
 from adavit.runtime.resolution import AnyResolution, Resolution

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from adavit.models.names import check_parts
+from adavit.models.names import check_parts, part
 from adavit.models.prepared_weights import Used, prepared
 from adavit.models.sizes import check_at_least, check_images
 from adavit.models.vit.axial import AxialBlock
 from adavit.models.vit.block import EncoderBlock
 from adavit.models.vit.layout import TokenLayout
 from adavit.models.vit.norm import LayerNorm
-from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS, part
+from adavit.models.vit.parts import ATTENTIONS, POSITIONS, STEMS
 from adavit.runtime.patch import AnyPatch, Patch
 
 # Standard deviation of the class token and the registers at the start.

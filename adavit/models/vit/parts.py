@@ -1,8 +1,6 @@
 """The parts of the transformer by name; the names themselves are in `adavit.models.names`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from torch import nn
 
@@ -38,8 +36,6 @@ from adavit.models.vit.stems import (
     OverlappingStem,
     ShiftedPatchStem,
 )
-
-Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -91,21 +87,3 @@ CONSTRAINTS: dict[WeightConstraint, type[nn.Module] | None] = {
     "sn": SpectralNorm,
     "isn": ImprovedSpectralNorm,
 }
-
-
-def part(table: Mapping[Any, Part], key: str, name: str) -> Part:
-    """Looks up a part by its name.
-
-    Args:
-        table: One of the tables above.
-        key: The argument's name, for the message.
-        name: Its value.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if name not in table:
-        raise ValueError(
-            f"{key} is {name!r}, but must be one of {', '.join(table)}. Use one of them."
-        )
-    return table[name]

@@ -9,14 +9,16 @@ from adavit.features.network import FrozenNetwork
 TAPS = ARCHITECTURES["squeezenet1_1"].taps
 
 
-def make_critic(mixing: str = "none", num_classes: int = 0) -> FeatureCritic:
+def make_critic(
+    mixing: str = "none", num_classes: int = 0, normalization: str = "none"
+) -> FeatureCritic:
     network = FrozenNetwork("squeezenet1_1", side=64, taps=TAPS[:2])
     torch.manual_seed(0)
     return FeatureCritic(
         network,
         mixing=mixing,
         width=8,
-        normalization="none",
+        normalization=normalization,
         minibatch_std_group=0,
         num_classes=num_classes,
     )
@@ -130,6 +132,14 @@ def test_a_map_too_small_to_be_judged_is_named() -> None:
             minibatch_std_group=0,
             num_classes=0,
         )
+
+
+@pytest.mark.parametrize(
+    ("key", "known"), [("mixing", "none, channels, scales"), ("normalization", "none, batch")]
+)
+def test_a_name_that_stands_for_nothing_is_told_with_those_that_do(key: str, known: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{key} is 'foo', but must be one of {known}\. Use one"):
+        make_critic(**{key: "foo"})
 
 
 def test_classes_change_its_verdict() -> None:

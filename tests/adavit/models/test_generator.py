@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -216,6 +217,13 @@ def test_a_class_for_all_is_a_number_or_a_name() -> None:
     expected = generator(latents(), torch.tensor([1, 1, 1]))
     assert torch.equal(generator(latents(), 1), expected)
     assert torch.equal(generator(latents(), "rose"), expected)
+    for kind in (np.int64, np.int32, np.uint8):
+        assert torch.equal(generator(latents(), kind(1)), expected)
+        assert torch.equal(generator(latents(), np.ones(3, kind)), expected)
+    with pytest.raises(ValueError, match=r"labels hold 1\.5, expected numbers or names"):
+        generator(latents(), 1.5)
+    with pytest.raises(ValueError, match=r"labels have the shape \[3\] and dtype torch\.bool, but"):
+        generator(latents(), torch.tensor([True, False, True]))
     with pytest.raises(ValueError, match="'lily', expected one of the classes: daisy, rose, tulip"):
         generator(latents(), "lily")
     with pytest.raises(ValueError, match="labels"):

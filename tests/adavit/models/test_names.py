@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -6,6 +7,7 @@ from adavit.models import names
 from adavit.models.resnet.discriminator import FORMS, NORMALIZATIONS
 from adavit.models.vit.parts import ATTENTIONS, CONSTRAINTS, POSITIONS, READOUTS, STEMS
 from adavit.runtime.patch import Patch
+from tests.networks import make_generator, make_resnet, make_vit
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,31 @@ def test_parts_that_do_not_go_together_name_what_to_change(
     names.check_parts(**GOOD)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=message):
         names.check_parts(**{**GOOD, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("make", "key", "known"),
+    [
+        (make_resnet, "normalization", "none, chain"),
+        (make_resnet, "form", "residual, plain, r3gan"),
+        (make_generator, "noise", "none, learned, bounded"),
+        (make_vit, "stem", "linear, overlap, conv, hybrid, spt"),
+        (make_vit, "position_embedding", "learned1d, .*"),
+        (make_vit, "attention", "dot, .*"),
+        (make_vit, "readout", "cls, .*"),
+        (make_vit, "weight_constraint", "none, sn, isn"),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_told_with_those_that_do(
+    make: Callable[..., object], key: str, known: str
+) -> None:
+    for name in ("foo", ""):
+        message = rf"^{key} is '{name}', but must be one of {known}\. Use one of them\.$"
+        with pytest.raises(ValueError, match=message):
+            make(resolution=16, **{key: name})
+
+
+def test_a_part_is_what_its_name_stands_for() -> None:
+    assert names.part({"a": 1, "b": 2}, "letter", "b") == 2
+    with pytest.raises(ValueError, match=r"^letter is 'c', but must be one of a, b\. Use one of"):
+        names.part({"a": 1, "b": 2}, "letter", "c")

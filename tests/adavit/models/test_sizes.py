@@ -49,6 +49,9 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
         (None, 4, r"labels are None, .* 4 classes\. Pass int64 labels of shape \[2\]"),
         (torch.zeros(3, dtype=torch.int64), 4, r"shape \[3\] .* int64 of shape \[2\]"),
         (torch.zeros(2), 4, "dtype torch.float32"),
+        (torch.tensor([True, False]), 4, "dtype torch.bool, but must be int64"),
+        (torch.zeros(2, dtype=torch.uint8), 4, "dtype torch.uint8"),
+        (torch.zeros(2, dtype=torch.complex64), 4, "dtype torch.complex64"),
         (torch.zeros(2, 4, dtype=torch.int64), 4, "not one-hot"),
     ],
 )
@@ -56,6 +59,7 @@ def test_labels_are_given_where_there_are_classes(
     labels: torch.Tensor | None, classes: int, message: str
 ) -> None:
     check_labels(None, num_classes=0, batch=2)
-    check_labels(torch.tensor([0, 3]), num_classes=4, batch=2)
+    for dtype in (torch.int64, torch.int32):
+        check_labels(torch.tensor([0, 3], dtype=dtype), num_classes=4, batch=2)
     with pytest.raises(ValueError, match=message):
         check_labels(labels, num_classes=classes, batch=2)

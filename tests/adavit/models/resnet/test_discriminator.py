@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 
@@ -6,7 +8,7 @@ from adavit.models.resnet.discriminator import FORMS
 from tests.networks import make_resnet
 
 
-def made(form: str, **sizes: int) -> ResNetDiscriminator:
+def made(form: str, **sizes: Any) -> ResNetDiscriminator:
     torch.manual_seed(0)
     return make_resnet(
         **{"resolution": 16, "channel_base": 128, "channel_max": 16, **sizes}, form=form
@@ -23,3 +25,5 @@ def test_every_form_gives_other_logits() -> None:
 def test_an_unknown_form_is_refused_with_a_remedy() -> None:
     with pytest.raises(ValueError, match="form is 'dense', but must be one of residual, plain, r3"):
         made("dense")
+    with pytest.raises(ValueError, match=r"form is 'r3gan', but must be one of residual, plain\."):
+        made("r3gan", normalization="chain")
